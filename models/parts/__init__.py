@@ -1,0 +1,1 @@
+"""What the included models are built from: vision towers, connectors, language models."""

@@ -1,0 +1,1 @@
+"""Tables, comparisons and HTML leaderboards of finished runs."""

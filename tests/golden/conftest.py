@@ -1,0 +1,58 @@
+"""`make golden GOLDEN=DIR` = `pytest tests/golden --golden DIR`: what the official code returned, against ours.
+
+DIR holds oracles/ and parity/, or their folders directly, or is one such folder. A folder is known by its files and,
+for oracles, by its benchmark's name; folders no test here reads are listed as such. Zero cases is a failure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES: Counter[str] = Counter()
+
+
+def golden_folders(root: Path, kind: str) -> list[Path]:
+    """The folders of one kind (`oracles` or `parity`) under a golden folder, in name order."""
+    sign = {"oracles": "expected.json", "parity": "info.json"}[kind]
+    for base in (root / kind, root):
+        if (base / sign).is_file():
+            return [base]
+        if found := sorted(path.parent for path in base.glob(f"*/{sign}")):
+            return found
+    return []
+
+
+def golden_root(config: pytest.Config) -> Path:
+    """The golden folder in use."""
+    return Path(config.getoption("--golden") or ROOT.parent / "shared" / "golden")
+
+
+@pytest.fixture
+def counted() -> Callable[[Path, int], None]:
+    """Tests say here how many cases of a folder they checked."""
+
+    def add(folder: Path, cases: int) -> None:
+        CASES[folder.name] += cases
+
+    return add
+
+
+@pytest.fixture
+def oracle(request: pytest.FixtureRequest) -> Callable[[str], tuple[Path, dict[str, object], dict[str, object]]]:
+    """oracle(name) gives (folder, cases.json, expected.json) of a benchmark, or skips saying it is absent."""
+
+    def find(name: str) -> tuple[Path, dict[str, object], dict[str, object]]:
+        root = golden_root(request.config)
+        for folder in golden_folders(root, "oracles"):
+            if folder.name == name:
+                read = [json.loads((folder / f"{part}.json").read_text("utf-8")) for part in ("cases", "expected")]
+                return folder, read[0], read[1]
+        pytest.skip(f"no golden oracle {name!r} under {root}")
+
+    return find

@@ -1,0 +1,1 @@
+"""Training: recipes as typed functions, and the loop that runs them."""

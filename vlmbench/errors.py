@@ -1,0 +1,69 @@
+"""What can go wrong, as one tree. Every error says what happened, where, and the cure; the CLI prints it without a traceback.
+
+VlmbenchError               exit code 2: the user must change something
+├── UsageError              a command's words do not fit together
+│   └── UnknownNameError    no such task, model, protocol, ...: near names are offered
+├── DataError               a data file is missing or broken: names file, line and field
+│   ├── ImageError          one picture cannot be read: becomes that sample's status
+│   └── PredictionsError    an answer file does not fit the questions
+├── ModelError              a checkpoint cannot be loaded or a model cannot do what is asked
+├── TrainingError           a recipe contradicts itself, or training cannot go on
+└── StoreError              the run's folder cannot be used: another run's, in use, not writable, full
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class VlmbenchError(Exception):
+    """Base of all errors a user can mend. `str()` is the whole message: what, where, cure."""
+
+    def __init__(self, what: str, *, where: str = "", cure: str = "") -> None:
+        self.what, self.where, self.cure = what, where, cure
+        super().__init__(what, where, cure)
+
+    def __str__(self) -> str:
+        parts = [self.what if not self.where else f"{self.where}: {self.what}"]
+        if self.cure:
+            parts.append(f"  {self.cure}")
+        return "\n".join(parts)
+
+
+class UsageError(VlmbenchError):
+    """The words of a command do not fit together."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not registered."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        cure = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
+        super().__init__(f"no {kind} named {name!r}", cure=cure)
+
+
+class DataError(VlmbenchError):
+    """A data file is missing or broken."""
+
+
+class ImageError(DataError):
+    """A picture cannot be read."""
+
+
+class PredictionsError(DataError):
+    """An answer file does not fit the questions."""
+
+
+class ModelError(VlmbenchError):
+    """A checkpoint cannot be loaded, or a model cannot do what is asked."""
+
+
+class TrainingError(VlmbenchError):
+    """A recipe contradicts itself, or training cannot go on."""
+
+
+class StoreError(VlmbenchError):
+    """The run's folder cannot be used."""

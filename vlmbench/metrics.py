@@ -1,0 +1,80 @@
+"""Scores to numbers. A metric is a function of sums over items, so its interval is the interval of the metric itself.
+
+F1 is 2TP/(2TP+FP+FN): three sums. A mean over three splits of F1 is nine. Resampling clusters of items is then one
+matrix product (statistics.py), whatever the metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number over a set of scored items, ready to be computed and resampled."""
+
+    name: str
+    """snake_case, the field's word: `accuracy`, `f1`, `mean_f1`."""
+    items: Floats
+    """(items, k): what each item adds to the k sums."""
+    clusters: Sequence[str]
+    """(items,): which items are resampled together."""
+    combine: Callable[[Floats], Floats]
+    """(..., k) sums to (...) values in the unit papers print (0-100 for rates). nan where undefined."""
+    breakdown: str = ""
+    """The tag this is one bar of, e.g. `structural`; empty for a metric of the whole task."""
+    label: str = ""
+    """Which bar: `query`."""
+    proportion: bool = False
+    """True: a plain share of right items in 0-100, for which Wilson's interval exists."""
+    n: int | None = None
+    """How many items count; default: all rows of `items`."""
+
+    def value(self) -> float:
+        """The metric over all items; nan where undefined."""
+        return float(self.combine(self.items.sum(axis=0)))
+
+
+def ratio(numerator: int = 0, denominator: int = 1, scale: float = 100.0) -> Callable[[Floats], Floats]:
+    """A combine function: scale * sums[numerator] / sums[denominator], nan where the denominator is 0."""
+
+    def combine(sums: Floats) -> Floats:
+        import numpy as np
+
+        top, bottom = sums[..., numerator], sums[..., denominator]
+        return scale * np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom != 0)
+
+    return combine
+
+
+def mean(
+    name: str, values: Sequence[float], clusters: Sequence[str], *, breakdown: str = "", label: str = ""
+) -> Metric:
+    """The mean of per-item values in 0..1, as 0-100. A share of right items when all values are 0 or 1."""
+    import numpy as np
+
+    column = np.asarray(values, dtype=np.float64)
+    items = np.stack([column, np.ones_like(column)], axis=1)
+    binary = bool(np.isin(column, (0.0, 1.0)).all())
+    return Metric(name, items, clusters, ratio(), breakdown=breakdown, label=label, proportion=binary)
+
+
+def by_tag(
+    name: str, values: Sequence[float], labels: Sequence[str], clusters: Sequence[str]
+) -> list[Metric]:
+    """One mean per distinct label, as bars of the breakdown `name`; labels in order of first appearance."""
+    rows: dict[str, list[int]] = {}
+    for index, label in enumerate(labels):
+        rows.setdefault(label, []).append(index)
+    return [
+        mean(f"{name}_{label}", [values[i] for i in at], [clusters[i] for i in at], breakdown=name, label=label)
+        for label, at in rows.items()
+    ]

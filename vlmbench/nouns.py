@@ -1,0 +1,269 @@
+"""The nouns every part of vlmbench speaks in, and the protocols that tasks and models fulfil. Imports nothing of ours.
+
+One question's way: Task.samples -> Sample -> Task.ask -> Request -> Model.answer -> Response -> Task.score -> Score,
+kept together as a Record; when all are in, Task.summarise turns them into metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+    from vlmbench.metrics import Metric
+    from vlmbench.sources import Folder, Hub
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class Status(StrEnum):
+    """What became of a sample. Only `ok` carries a value; the others are counted and shown as missing coverage."""
+
+    OK = "ok"
+    ERROR = "error"
+    """No answer: the image could not be read, or the model failed on it."""
+    TRUNCATED = "truncated"
+    """The answer was cut at max_new_tokens and could not be read."""
+    UNPARSED = "unparsed"
+    """The protocol's reader found no answer in the text and its rules do not say what that counts as."""
+    JUDGE_FAILED = "judge_failed"
+    """The judge gave no verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image of a sample: where it comes from, and how to get its bytes. Decoding is images.decode's work."""
+
+    name: str
+    """The name in the benchmark's own files, e.g. `COCO_val2014_000000123456.jpg`."""
+    read: Callable[[], bytes] = field(compare=False, repr=False)
+    """Gives the encoded bytes; raises ImageError when they cannot be had. Picklable (a partial, not a lambda)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question of a benchmark with its right answer, as the benchmark's files give it."""
+
+    id: str
+    """Unique in the task and split, stable over runs: the join key."""
+    question: str
+    """The bare question, before any protocol's wording."""
+    images: tuple[Picture, ...]
+    target: Any
+    """The right answer in the task's own form: a string, a list of human answers, a box, ..."""
+    choices: tuple[str, ...] = ()
+    tags: Mapping[str, str] = EMPTY
+    """What scores are broken down by: split, category, question type, ..."""
+    cluster: str = ""
+    """What is resampled as one for intervals: the image, usually."""
+    extra: Mapping[str, Any] = EMPTY
+    """Other fields of the row that only the task's own metrics read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How an answer is generated. Greedy unless temperature is above 0."""
+
+    max_new_tokens: int = 128
+    stop: tuple[str, ...] = ()
+    """Texts that end the answer; they are cut off."""
+    temperature: float = 0.0
+    top_p: float = 1.0
+    num_beams: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked. It holds no target, so none can leak."""
+
+    sample_id: str
+    prompt: str
+    """The protocol's words around the question; the chat template is the model's."""
+    images: tuple[Picture, ...] = ()
+    choices: tuple[str, ...] = ()
+    """Answers to rank by log-probability; empty: generate text."""
+    generation: Generation = Generation()
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScore:
+    """How likely the model finds one choice as the answer."""
+
+    choice: str
+    logprob: float
+    """Sum of log-probabilities of the choice's tokens, natural log."""
+    tokens: int
+    """How many tokens the sum is over; logprob / tokens is the per-token mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a model answered, stored untouched; reading it is the protocol's work."""
+
+    text: str = ""
+    choices: tuple[ChoiceScore, ...] = ()
+    finish: str = "stop"
+    """`stop` (end token or stop text), `length` (max_new_tokens reached) or `error`."""
+    error: str = ""
+    """Why there is no answer, when finish is `error`."""
+    prompt_tokens: int = 0
+    """Length of the whole prompt, image tokens included."""
+    new_tokens: int = 0
+    seconds: float = 0.0
+    """Share of the wall time of the group it was answered in."""
+    margin: float | None = None
+    """Smallest gap between the best and second-best logit over the generated steps; a small one is fragile."""
+    rerun: bool = False
+    """Whether `--exact` asked it again one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one response was judged."""
+
+    value: float | None
+    """The sample's own score in 0..1 (or the judge's scale); None unless the status is ok."""
+    status: Status = Status.OK
+    read: str = ""
+    """What the text was read as: the yes/no, the letter, the normalised answer."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One sample's whole story in a run."""
+
+    task: str
+    """The task as the run names it, e.g. `pope@llava`: the key in scores.json."""
+    sample: Sample
+    request: Request
+    key: str
+    """Content hash of everything that decides the answer: weights, settings, prompt, image bytes, generation."""
+    image_hashes: tuple[str, ...]
+    response: Response
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProtocol:
+    """How one family of papers runs a benchmark. Same data, different words, reader or metric: a named protocol."""
+
+    name: str
+    source: str
+    """Where the rules were read: paper, or repository file@commit."""
+    headline: str
+    """The metric its papers print."""
+    generation: Generation = Generation()
+    note: str = ""
+    """What is peculiar about it, for the tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Something official a task needs on disk, for `data status` and `data fetch`."""
+
+    path: str
+    """Path or glob below the data folder."""
+    what: str
+    url: str = ""
+    """Where `data fetch` takes it from; empty when it must be asked for by hand."""
+    how: str = ""
+    """What a person must do when there is no url."""
+    licence: str = ""
+    split: str = ""
+    """The split that needs it; empty: all of them."""
+
+
+class Task(Protocol):
+    """A benchmark: its data, its questions, its rules. One instance serves all its protocols."""
+
+    name: str
+    title: str
+    """One line: what is measured and the paper."""
+    version: int
+    """Goes up whenever a score changes its meaning; part of every answer's key."""
+    splits: tuple[str, ...]
+    """The data versions it knows, the default first: `--tasks NAME:SPLIT`."""
+    protocols: Mapping[str, TaskProtocol]
+    """By name, the default first."""
+
+    def wanted(self, split: str) -> Sequence[Wanted]:
+        """The official files of a split."""
+
+    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+        """Read every question of a split. Raises DataError naming file, line and field."""
+
+    def ask(self, sample: Sample, protocol: str) -> Request:
+        """Put the question in the protocol's words."""
+
+    def score(self, sample: Sample, response: Response, protocol: str) -> Score:
+        """Read one answer by the protocol's rules. Called only for responses without an error."""
+
+    def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
+        """Turn the ok scores into the protocol's metrics (the headline among them)."""
+
+    def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
+        """Read an answer file in the benchmark's own formats: sample id to text.
+
+        Raises PredictionsError for missing, extra or doubled ids.
+        """
+
+
+class Model(Protocol):
+    """Something that answers requests about images."""
+
+    name: str
+    fingerprint: str
+    """Content hash of weights, tokenizer and preprocessing: another one means other answers."""
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """What else decides the answers (engine, dtype, quantisation): part of every answer's key."""
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """What the tables show: parameters, visual tokens, device, ..."""
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """Answer groups of requests that share their images, in any order, as they finish.
+
+        A failing request yields a Response with `finish="error"`; only a broken model raises.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One training row: an image (or none) and question/answer turns."""
+
+    turns: tuple[tuple[str, str], ...]
+    """(question, answer) pairs; a caption has an empty question."""
+    image: Image | None = None
+    independent: bool = False
+    """True: each turn is a question of its own about the image, not a continuation of the dialogue."""
+    id: str = ""
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A model that training can work on. Parts are named as recipes name them."""
+
+    name: str
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """`vision_tower`, `connector`, `language_model`."""
+
+    def collate(self, rows: Sequence[Conversation], template: str) -> Mapping[str, Any]:
+        """Rows to tensors: ids, labels (-100 where nothing is learnt), pixels. `template` names the prompt form."""
+
+    def loss(self, batch: Mapping[str, Any]) -> Tensor:
+        """Mean cross-entropy over the learnt tokens of a collated batch, scalar."""
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint in the system's official layout."""

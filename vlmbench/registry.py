@@ -1,0 +1,123 @@
+"""Names to objects. Built-in names are strings "module:object", imported at first use, so that listing needs no torch.
+
+A name is exact: never a substring, and a second registration of the same name is an error. Packages add their own by
+the entry-point groups `vlmbench.tasks`, `vlmbench.models` and `vlmbench.recipes`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from vlmbench.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from vlmbench.nouns import Task
+
+TASKS: Mapping[str, str] = {
+    "pope": "vlmbench.tasks.pope:POPE",
+    "gqa": "vlmbench.tasks.gqa:GQA",
+}
+
+MODELS: Mapping[str, str] = {
+    "tinyllava": "vlmbench.models.tinyllava:load",
+    "echo": "vlmbench.models.echo:load",
+}
+
+RECIPES: Mapping[str, str] = {
+    "nano": "vlmbench.training.recipes.nano:nano",
+    "tinyllava-base": "vlmbench.training.recipes.tinyllava:base",
+}
+
+
+@dataclass
+class Registry:
+    """The names of one kind of thing."""
+
+    kind: str
+    builtin: Mapping[str, str]
+    group: str
+    _extra: dict[str, Any] = field(default_factory=dict)
+    _scanned: bool = False
+
+    def names(self) -> list[str]:
+        """All known names, built-in first."""
+        self._scan()
+        return [*self.builtin, *self._extra]
+
+    def add(self, name: str, target: Any) -> None:
+        """Register an object, or a "module:object" string, under a new name. Raises UsageError on a duplicate."""
+        if name in self.builtin or name in self._extra:
+            raise UsageError(f"{self.kind} {name!r} is registered twice", cure="give one of them another name")
+        self._extra[name] = target
+
+    def get(self, name: str) -> Any:
+        """The object behind a name. Raises UnknownNameError, with near names, for a name nobody registered."""
+        target: Any = self.builtin.get(name)
+        if target is None:
+            self._scan()
+            if name not in self._extra:
+                raise UnknownNameError(self.kind, name, self.names())
+            target = self._extra[name]
+        return load_object(target) if isinstance(target, str) else target
+
+    def _scan(self) -> None:
+        if self._scanned:
+            return
+        self._scanned = True
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group=self.group):
+            self.add(point.name, point.value)
+
+
+def load_object(path: str) -> Any:
+    """Import "module:object"."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+tasks = Registry("task", TASKS, "vlmbench.tasks")
+models = Registry("model", MODELS, "vlmbench.models")
+recipes = Registry("recipe", RECIPES, "vlmbench.recipes")
+
+
+@dataclass(frozen=True)
+class TaskChoice:
+    """A task as asked for on the command line: `NAME[:SPLIT][@PROTOCOL]`."""
+
+    task: Task
+    split: str
+    protocol: str
+
+    @property
+    def key(self) -> str:
+        """The shortest spelling: the key in scores.json. Defaults are left out."""
+        split = "" if self.split == self.task.splits[0] else f":{self.split}"
+        protocol = "" if self.protocol == next(iter(self.task.protocols)) else f"@{self.protocol}"
+        return f"{self.task.name}{split}{protocol}"
+
+
+def choose_task(spec: str) -> TaskChoice:
+    """Parse `pope`, `gqa:val`, `pope@llava`, `pope:aokvqa@llava`. Raises UnknownNameError for any unknown word."""
+    rest, _, protocol = spec.strip().partition("@")
+    name, _, split = rest.partition(":")
+    task = cast("Task", tasks.get(name))
+    if split and split not in task.splits:
+        raise UnknownNameError(f"split of {name}", split, task.splits)
+    if protocol and protocol not in task.protocols:
+        raise UnknownNameError(f"protocol of {name}", protocol, task.protocols)
+    return TaskChoice(task, split or task.splits[0], protocol or next(iter(task.protocols)))
+
+
+def choose_tasks(specs: str) -> list[TaskChoice]:
+    """Parse a comma-separated list of tasks. Raises UsageError when one is named twice or none at all."""
+    chosen = [choose_task(spec) for spec in specs.split(",") if spec.strip()]
+    keys = [choice.key for choice in chosen]
+    if not chosen:
+        raise UsageError("no task named", cure=f"--tasks takes one or more of: {', '.join(tasks.names())}")
+    if doubled := {key for key in keys if keys.count(key) > 1}:
+        raise UsageError(f"task named twice: {', '.join(sorted(doubled))}", cure="name each once")
+    return chosen
