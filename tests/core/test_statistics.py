@@ -1,0 +1,193 @@
+"""Intervals: against brute force, against published closed forms, and by simulation."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from vlmbench import statistics
+from vlmbench.metrics import Metric, mean, ratio
+from vlmbench.statistics import Estimate, interval, intervals, resample, wilson
+
+if TYPE_CHECKING:
+    from vlmbench.metrics import Floats
+
+
+def f1(sums: Floats) -> Floats:
+    """F1 from the sums of true positives, false positives and false negatives."""
+    return ratio()(np.stack([2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2]], axis=-1))
+
+
+def random_f1(clusters: int, each: int, seed: int) -> Metric:
+    """An F1 over random outcomes, clustered."""
+    rng = np.random.default_rng(seed)
+    truth, answer = rng.random((2, clusters * each)) < [[0.5], [0.6]]
+    items = np.stack([truth & answer, ~truth & answer, truth & ~answer], axis=1).astype(np.float64)
+    return Metric("f1", items, [f"image {i // each}" for i in range(len(items))], f1)
+
+
+def test_same_as_copying_the_rows_of_drawn_clusters() -> None:
+    """The product of weights and sums is the metric of the rows a plain bootstrap would copy."""
+    metric = random_f1(clusters=7, each=3, seed=1)
+    names = np.array(metric.clusters)
+    order = sorted(set(metric.clusters))
+    weights = np.concatenate(list(statistics._draw_weights(7, 50, 3)))
+    assert (weights.sum(axis=1) == 7).all()
+    expected = []
+    for row in weights:
+        copied = [metric.items[names == name] for name, times in zip(order, row, strict=True) for _ in range(times)]
+        expected.append(float(f1(np.concatenate(copied).sum(axis=0))))
+    assert resample(metric, resamples=50, seed=3) == pytest.approx(expected)
+
+
+def test_edges_agree_with_an_independent_bootstrap() -> None:
+    """Other random numbers and row copies instead of weights: the interval agrees to the simulation's error."""
+    metric = random_f1(clusters=80, each=4, seed=2)
+    rng = np.random.default_rng(99)
+    rows = np.arange(len(metric.items)).reshape(80, 4)
+    draws = [float(f1(metric.items[rows[rng.integers(0, 80, 80)].ravel()].sum(axis=0))) for _ in range(4000)]
+    found = interval(metric, resamples=4000)
+    assert found.low is not None and found.high is not None
+    tail = statistics._expanded_tail(80, 0.95)
+    assert 0.018 < tail < 0.025
+    assert (found.low, found.high) == pytest.approx(np.quantile(draws, [tail, 1 - tail]), abs=0.5)
+
+
+def test_mean_of_single_items_has_the_t_interval() -> None:
+    """With one item a cluster the interval of a mean is close to Student's, as Hesterberg's expansion promises."""
+    values = np.random.default_rng(5).random(25)
+    found = interval(mean("score", list(values), [str(i) for i in range(25)]), resamples=20_000)
+    half = 2.0639 * values.std(ddof=1) / 5 * 100  # t(24, .975)
+    assert found.low == pytest.approx(values.mean() * 100 - half, abs=0.6)
+    assert found.high == pytest.approx(values.mean() * 100 + half, abs=0.6)
+
+
+def test_wilson_known_values() -> None:
+    """Newcombe, Statistics in Medicine 17 (1998), table I, method 3."""
+    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(15 / 148, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson(0 / 20, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert wilson(1 / 29, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+
+
+def test_all_right_counts_clusters_not_questions() -> None:
+    """Sixty questions about ten pictures, all right: Wilson over ten."""
+    found = interval(mean("accuracy", [1.0] * 60, [str(i % 10) for i in range(60)]))
+    assert found.value == 100 and found.n == 60
+    assert found.low == pytest.approx(100 * wilson(1.0, 10)[0])
+    assert found.high == pytest.approx(100)
+
+
+@pytest.mark.parametrize("values", [[0.0] * 8, [1.0, 0.0] * 4])
+def test_other_shares_without_spread(values: list[float]) -> None:
+    """All wrong, and every picture half right: no spread between clusters, so Wilson."""
+    found = interval(mean("accuracy", values, [str(i // 2) for i in range(8)]))
+    share = sum(values) / 8
+    assert (found.low, found.high) == pytest.approx(tuple(100 * edge for edge in wilson(share, 4)))
+
+
+def test_one_cluster() -> None:
+    """One picture tells next to nothing about others: Wilson over one, or no interval at all."""
+    share = interval(mean("accuracy", [1.0, 1.0, 0.0], ["a"] * 3))
+    assert share.low is not None and share.high is not None and share.high - share.low > 70
+    assert interval(random_f1(clusters=1, each=9, seed=0)).low is None
+
+
+def test_no_spread_of_other_metrics_has_no_interval() -> None:
+    """F1 of answers that are all right: 100, and the bootstrap knows nothing more."""
+    items = np.tile([1.0, 0.0, 0.0], (12, 1))
+    assert interval(Metric("f1", items, list("aabbccddeeff"), f1)) == Estimate(100.0, None, None, 12)
+
+
+def test_undefined() -> None:
+    """nan without an interval, null in JSON; no warning."""
+    metric = Metric("f1", np.zeros((4, 3)), list("abcd"), f1)
+    found = interval(metric)
+    assert math.isnan(found.value) and found.low is None and found.high is None
+    assert found.to_json() == {"value": None, "low": None, "high": None, "n": 4}
+    assert math.isnan(interval(Metric("f1", np.zeros((0, 3)), [], f1)).value)
+
+
+def test_sometimes_undefined() -> None:
+    """One positive in four clusters: the resamples that miss it (about a third) are left out, not counted as 0."""
+    items = np.array([[1.0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    metric = Metric("f1", items, list("abcd"), f1)
+    assert 0.2 < np.isnan(resample(metric)).mean() < 0.45
+    assert interval(metric).value == pytest.approx(200 / 3)
+    rare = Metric("f1", np.vstack([items, np.zeros((0, 3))]), list("abcd"), lambda sums: f1(np.maximum(sums - 1, 0)))
+    assert interval(rare, seed=1).low is None
+
+
+def test_repeatable_and_blind_to_row_order() -> None:
+    """Same seed, same interval; shuffled rows too; another seed, another one."""
+    metric = random_f1(clusters=30, each=5, seed=4)
+    turn = np.random.default_rng(0).permutation(len(metric.items))
+    shuffled = Metric("f1", metric.items[turn], [metric.clusters[i] for i in turn], f1)
+    assert interval(metric) == interval(metric)
+    assert interval(shuffled).low == pytest.approx(interval(metric).low)
+    assert interval(metric, seed=1) != interval(metric)
+    assert intervals([metric, shuffled])[0] == interval(metric)
+
+
+def test_metrics_over_the_same_pictures_move_together() -> None:
+    """The difference of two metrics that differ by a constant has no spread."""
+    clusters = [str(i // 3) for i in range(90)]
+    values = np.random.default_rng(0).random(90)
+    one, other = mean("a", list(values), clusters), mean("b", list(values / 2 + 0.25), list(clusters))
+    assert resample(one) / 2 + 25 == pytest.approx(resample(other))
+
+
+def test_blocks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matrix too large to hold is worked off in rows, with the same draws."""
+    metric = random_f1(clusters=40, each=2, seed=6)
+    whole = resample(metric, resamples=200)
+    monkeypatch.setattr(statistics, "BLOCK", 500)
+    assert resample(metric, resamples=200) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("each", [1, 6, 18])
+def test_coverage_of_a_clustered_share(each: int) -> None:
+    """60 pictures with their own difficulty (beta 4, 1.5): the 95 % interval holds the truth so often."""
+    rng = np.random.default_rng(7)
+    clusters = [str(i // each) for i in range(60 * each)]
+    hits = 0
+    for _ in range(3000):
+        easy = rng.beta(4, 1.5, size=60).repeat(each)
+        found = interval(mean("accuracy", list((rng.random(60 * each) < easy).astype(float)), clusters))
+        assert found.low is not None and found.high is not None
+        hits += found.low <= 100 * 4 / 5.5 <= found.high
+    assert 0.935 <= hits / 3000 <= 0.965
+
+
+def test_coverage_of_f1() -> None:
+    """F1's own interval, 60 pictures of 6 questions, right with a chance that is the picture's."""
+    rng = np.random.default_rng(8)
+    clusters = [str(i // 6) for i in range(360)]
+    truth = np.tile([True, False], 180)
+    hits = 0
+    for _ in range(3000):
+        right = rng.random(360) < rng.beta(8, 2, size=60).repeat(6)
+        items = np.stack([truth & right, ~truth & ~right, truth & ~right], axis=1).astype(np.float64)
+        found = interval(Metric("f1", items, clusters, f1))
+        assert found.low is not None and found.high is not None
+        hits += found.low <= 80 <= found.high
+    assert 0.935 <= hits / 3000 <= 0.965
+
+
+def test_a_whole_gqa_run_takes_under_a_second() -> None:
+    """12,578 questions about 398 pictures, 40 metrics."""
+    rng = np.random.default_rng(9)
+    clusters = [f"n{i}" for i in rng.integers(0, 398, 12_578)]
+    metrics = []
+    for index in range(40):
+        keep = rng.random(12_578) < (1.0 if index < 5 else 0.2)
+        at = np.flatnonzero(keep)
+        metrics.append(mean(str(index), list(rng.random(len(at)) < 0.6), [clusters[i] for i in at]))
+    before = time.process_time()
+    found = intervals(metrics)
+    assert time.process_time() - before < 1.0
+    assert all(one.low is not None for one in found)

@@ -1,0 +1,195 @@
+"""Metrics to intervals: how far each number might move had other images been drawn.
+
+Items that share a cluster (an image, usually) are resampled together, since answers about one picture are right or
+wrong together. A metric is a function of sums over items (metrics.py), so one bootstrap resample is a vector of
+cluster counts, B of them are a matrix, and all resampled values come from one product:
+
+    weights (B x C) @ cluster sums (C x k) -> (B x k) -> combine -> (B,)
+
+Sources:
+- Cluster bootstrap, percentile interval: Davison & Hinkley, Bootstrap Methods and their Application (1997), 3.8, 5.3.
+- Expanded percentiles, which give C clusters the width a t interval would have: Hesterberg, What Teachers Should Know
+  About the Bootstrap, The American Statistician 69 (2015).
+- Where a share has no spread between clusters the bootstrap has no width; Wilson's score interval (Wilson, JASA 22,
+  1927) stands in, with n replaced by the effective sample size as Korn & Graubard do for survey data (Survey
+  Methodology 24, 1998). Without spread the design effect 1 + (m - 1) * rho (Kish, Survey Sampling, 1965) cannot be
+  estimated, so rho is taken at its worst, 1: the effective sample size is the number of clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vlmbench.metrics import Floats, Metric
+
+    Counts = NDArray[np.uint16]
+
+BLOCK = 1 << 22
+"""Cells of a weight or result matrix held at once: 32 MiB of float64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A metric's value with its interval."""
+
+    value: float
+    """nan where the metric is undefined."""
+    low: float | None
+    """None where no interval can be told."""
+    high: float | None
+    n: int
+    """How many items count."""
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """As scores.json holds it: null for nan."""
+        value = None if math.isnan(self.value) else self.value
+        return {"value": value, "low": self.low, "high": self.high, "n": self.n}
+
+
+def interval(metric: Metric, *, resamples: int = 1000, seed: int = 0, level: float = 0.95) -> Estimate:
+    """The metric and its percentile bootstrap interval, resampled by cluster.
+
+    The same clusters, resamples and seed meet the same weights, so numbers of one run, or of two runs on the same
+    images, move together. Resamples where the metric is undefined are left out; where they are the majority, or the
+    metric itself is undefined, there is no interval.
+    """
+    return _interval(metric, _cluster_codes(metric.clusters), resamples, seed, level)
+
+
+def intervals(
+    metrics: Sequence[Metric], *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> list[Estimate]:
+    """`interval` of each metric; cluster names shared by several metrics are sorted once."""
+    known: dict[int, tuple[NDArray[np.intp], int]] = {}
+    for metric in metrics:
+        if id(metric.clusters) not in known:
+            known[id(metric.clusters)] = _cluster_codes(metric.clusters)
+    return [_interval(metric, known[id(metric.clusters)], resamples, seed, level) for metric in metrics]
+
+
+def resample(metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Floats:
+    """(resamples,) values of the metric over resampled clusters; nan where undefined."""
+    return _resample(metric, _cluster_codes(metric.clusters), resamples, seed)
+
+
+def wilson(share: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a share in 0..1 seen over n items (n may be an effective sample size)."""
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + level / 2))
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _interval(
+    metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float
+) -> Estimate:
+    import numpy as np
+
+    count = codes[1]
+    n = len(metric.items) if metric.n is None else metric.n
+    value = metric.value() if count else math.nan
+    if math.isnan(value):
+        return Estimate(math.nan, None, None, n)
+    low = high = value
+    if count > 1:
+        draws = _resample(metric, codes, resamples, seed)
+        draws = draws[~np.isnan(draws)]
+        if 2 * len(draws) < resamples:
+            return Estimate(value, None, None, n)
+        tail = _expanded_tail(count, level)
+        low, high = (float(edge) for edge in np.quantile(draws, [tail, 1 - tail]))
+    if high - low > 1e-9 * max(1.0, abs(value)):
+        return Estimate(value, low, high, n)
+    if metric.proportion:
+        low, high = (100 * edge for edge in wilson(value / 100, count, level=level))
+        return Estimate(value, low, high, n)
+    return Estimate(value, None, None, n)
+
+
+def _expanded_tail(count: int, level: float) -> float:
+    """The share cut off at each end: (1 - level) / 2, less for few clusters (Hesterberg 2015).
+
+    The bootstrap's variance is (C - 1) / C of the unbiased one and its tails are normal; both are mended at once by
+    reading the quantile where the normal curve reaches sqrt(C / (C - 1)) * t.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    t = stdtrit(count - 1, (1 - level) / 2)
+    return float(ndtr(math.sqrt(count / (count - 1)) * t))
+
+
+def _cluster_codes(clusters: Sequence[str]) -> tuple[NDArray[np.intp], int]:
+    """Each item's cluster as a number in the order of names (not of rows), and how many clusters there are."""
+    import numpy as np
+
+    place = {name: index for index, name in enumerate(sorted(set(clusters)))}
+    codes = np.fromiter((place[name] for name in clusters), dtype=np.intp, count=len(clusters))
+    return codes, len(place)
+
+
+def _cluster_sums(items: Floats, codes: NDArray[np.intp], count: int) -> Floats:
+    """(C, k): what each cluster adds to the k sums."""
+    import numpy as np
+
+    sums = np.zeros((count, items.shape[1]))
+    if items.shape[1] <= 16:  # bincount is much faster than add.at, but works column by column
+        for column in range(items.shape[1]):
+            sums[:, column] = np.bincount(codes, weights=items[:, column], minlength=count)
+    else:
+        np.add.at(sums, codes, items)
+    return sums
+
+
+def _resample(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int) -> Floats:
+    import numpy as np
+
+    sums = _cluster_sums(metric.items, *codes)
+    rows = max(1, BLOCK // max(sums.shape))
+    values: list[Floats] = []
+    for block in _weights(codes[1], resamples, seed):
+        for start in range(0, len(block), rows):
+            drawn = block[start : start + rows].astype(np.float64) @ sums
+            values.append(np.asarray(metric.combine(drawn), dtype=np.float64))
+    return np.concatenate(values)
+
+
+def _weights(count: int, resamples: int, seed: int) -> Iterator[Counts]:
+    """Blocks of rows of the weight matrix: how often each resample drew each cluster.
+
+    A row is one multinomial draw of C out of C. Small matrices are kept, as other metrics have the same clusters.
+    """
+    if count * resamples <= BLOCK:
+        yield _kept_weights(count, resamples, seed)
+    else:
+        yield from _draw_weights(count, resamples, seed)
+
+
+@lru_cache(maxsize=64)
+def _kept_weights(count: int, resamples: int, seed: int) -> Counts:
+    import numpy as np
+
+    weights = np.concatenate(list(_draw_weights(count, resamples, seed)))
+    weights.setflags(write=False)
+    return weights
+
+
+def _draw_weights(count: int, resamples: int, seed: int) -> Iterator[Counts]:
+    import numpy as np
+
+    generator = np.random.default_rng([seed, count])
+    rows = max(1, (BLOCK // 4) // count)
+    for start in range(0, resamples, rows):
+        height = min(rows, resamples - start)
+        drawn = generator.integers(0, count, size=(height, count), dtype=np.int64)
+        drawn += np.arange(height, dtype=np.int64)[:, None] * count  # each row counts in bins of its own
+        yield np.bincount(drawn.ravel(), minlength=height * count).reshape(height, count).astype(np.uint16)
