@@ -33,6 +33,31 @@ def golden_root(config: pytest.Config) -> Path:
     return Path(config.getoption("--golden") or ROOT.parent / "shared" / "golden")
 
 
+def pytest_configure() -> None:
+    """Forget what an earlier session in this process counted."""
+    CASES.clear()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A golden folder named by hand of which no case was checked is a failure, not a success."""
+    asked = session.config.getoption("--golden") is not None
+    if asked and not CASES.total() and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print how many cases of which folder were checked, and which folders nothing here reads."""
+    root = golden_root(config)
+    folders = {folder.name for kind in ("oracles", "parity") for folder in golden_folders(root, kind)}
+    if folders or config.getoption("--golden"):
+        terminalreporter.section(f"golden data in {root}")
+    for name in sorted(folders | set(CASES)):
+        line = f"{CASES[name]:7,} cases checked" if CASES[name] else "      - no test here reads it"
+        terminalreporter.write_line(f"{line}  {name}")
+    if folders or config.getoption("--golden"):
+        terminalreporter.write_line(f"{CASES.total():7,} cases in all")
+
+
 @pytest.fixture
 def counted() -> Callable[[Path, int], None]:
     """Tests say here how many cases of a folder they checked."""
