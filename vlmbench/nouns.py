@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from vlmbench.metrics import Metric
     from vlmbench.sources import Folder, Hub
-
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class Status(StrEnum):
@@ -42,7 +39,7 @@ class Picture:
     """An image of a sample: where it comes from, and how to get its bytes. Decoding is images.decode's work."""
 
     name: str
-    """The name in the benchmark's own files, e.g. `COCO_val2014_000000123456.jpg`."""
+    """The name in the benchmark's own files, e.g. `COCO_val2014_000000123456.jpg`; unique in a split."""
     read: Callable[[], bytes] = field(compare=False, repr=False)
     """Gives the encoded bytes; raises ImageError when they cannot be had. Picklable (a partial, not a lambda)."""
 
@@ -59,11 +56,11 @@ class Sample:
     target: Any
     """The right answer in the task's own form: a string, a list of human answers, a box, ..."""
     choices: tuple[str, ...] = ()
-    tags: Mapping[str, str] = EMPTY
+    tags: Mapping[str, str] = field(default_factory=dict)
     """What scores are broken down by: split, category, question type, ..."""
     cluster: str = ""
     """What is resampled as one for intervals: the image, usually."""
-    extra: Mapping[str, Any] = EMPTY
+    extra: Mapping[str, Any] = field(default_factory=dict)
     """Other fields of the row that only the task's own metrics read."""
 
 

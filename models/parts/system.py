@@ -36,8 +36,12 @@ class System(Protocol):
 
     network: Network
 
-    def encode(self, prompt: str, *, image: bool) -> list[int]:
-        """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one)."""
+    def encode(self, prompt: str, *, image: bool, answer: str = "") -> list[int]:
+        """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
+
+        With `answer` (ranking of choices) the text goes on with it as in training, without the end token; prompt and
+        answer are tokenised as one text, never apart.
+        """
 
     def pixels(self, image: Image) -> Tensor:
         """An RGB picture to (3, height, width) float32: resized and normalised as the official code does."""

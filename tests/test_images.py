@@ -1,0 +1,185 @@
+"""Pictures: what comes out of good ones, and that bad ones give ImageError and nothing else."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vlmbench import images
+from vlmbench.ablations import ABLATIONS, ablate
+from vlmbench.errors import ImageError, UnknownNameError
+from vlmbench.nouns import Picture
+
+RANDOM = np.random.default_rng(0)
+NOISE = Image.fromarray(RANDOM.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM"])
+def test_ordinary_pictures_have_pils_own_pixels(kind: str) -> None:
+    data = encoded(NOISE, kind)
+    image = images.decode(data)
+    assert image.mode == "RGB"
+    assert image.tobytes() == Image.open(io.BytesIO(data)).convert("RGB").tobytes()
+
+
+def test_progressive_jpeg() -> None:
+    data = encoded(NOISE, "JPEG", progressive=True, subsampling=2)
+    assert images.decode(data).tobytes() == Image.open(io.BytesIO(data)).convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "1", "CMYK"])
+def test_other_modes_flatten_as_the_official_codes_do(mode: str) -> None:
+    data = encoded(NOISE.convert(mode), "TIFF" if mode == "CMYK" else "PNG")
+    assert images.decode(data).tobytes() == Image.open(io.BytesIO(data)).convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize(("turn", "back"), [(3, Image.Transpose.ROTATE_180), (6, Image.Transpose.ROTATE_270)])
+def test_orientation_is_applied(turn: int, back: Image.Transpose) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    image = images.decode(encoded(NOISE, "PNG", exif=exif))
+    assert image.tobytes() == NOISE.transpose(back).tobytes()
+
+
+def test_sixteen_bits_are_scaled() -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    image = images.decode(encoded(Image.fromarray(ramp), "PNG"))
+    assert np.array_equal(np.asarray(image)[..., 0], (ramp / 257.0).round().astype(np.uint8))
+
+
+def test_floats_are_scaled() -> None:
+    ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    grey = np.asarray(images.decode(encoded(Image.fromarray(ramp), "TIFF")))[..., 0]
+    assert grey.ravel().tolist() == list(range(256))
+
+
+def test_animation_gives_its_first_frame_and_one_pixel_is_enough() -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert images.decode(data).getpixel((0, 0)) == (255, 0, 0)
+    assert images.decode(encoded(Image.new("RGB", (1, 1)))).size == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "empty"),
+        (b"no picture", "not a picture"),
+        (encoded(NOISE, "JPEG")[:-200], "damaged"),
+        (encoded(NOISE)[:200], "damaged"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
+    ],
+)
+def test_bad_bytes_say_what_where_and_cure(data: bytes, said: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        images.decode(data, "the/name.jpg")
+    assert said in str(caught.value)
+    assert "the/name.jpg" in str(caught.value)
+    assert caught.value.cure
+
+
+@pytest.mark.parametrize("size", [(9000, 9000), (20_000, 2)])
+def test_too_large_is_refused_before_it_is_unpacked(size: tuple[int, int]) -> None:
+    data = encoded(Image.new("1", size))
+    tracemalloc.start()
+    begun = time.process_time()
+    with pytest.raises(ImageError, match="pixels"):
+        images.decode(data)
+    assert time.process_time() - begun < 1
+    assert tracemalloc.get_traced_memory()[1] < 4 * len(data) + 2**20
+    tracemalloc.stop()
+
+
+def test_every_cut_and_flip_is_a_picture_or_an_image_error() -> None:
+    whole = bytearray(encoded(NOISE, "JPEG"))
+    for position in RANDOM.integers(0, len(whole), 150).tolist():
+        flipped = bytearray(whole)
+        flipped[position] ^= 0x55
+        for data in (bytes(flipped), bytes(whole[:position])):
+            try:
+                assert images.decode(data).mode == "RGB"
+            except ImageError as error:
+                assert error.cure
+
+
+def test_real_photographs(shared: Path) -> None:
+    good = 0
+    for path in sorted((shared / "real" / "photos").iterdir()):
+        begun = time.process_time()
+        try:
+            good += images.decode(path.read_bytes(), path.name).mode == "RGB"
+        except ImageError as error:
+            assert path.name in str(error)
+            assert not path.name.startswith("exif_")
+        assert time.process_time() - begun < 2, path.name
+    assert good >= 30
+    bad = {"broken.png", "broken_data_stream.png", "decompression_bomb.gif", "truncated_jpeg.jpg"}
+    for name in bad:
+        with pytest.raises(ImageError):
+            images.decode((shared / "real" / "photos" / f"pillow_{name}").read_bytes(), name)
+
+
+def test_fingerprint_blank_thumbnail() -> None:
+    assert images.fingerprint(b"abc").startswith("ba7816bf")
+    grey = images.blank(NOISE)
+    assert grey.size == NOISE.size
+    assert grey.tobytes() == bytes([128]) * (32 * 24 * 3)
+    assert Image.open(io.BytesIO(images.thumbnail(NOISE, 8))).size == (8, 6)
+
+
+def test_blind_changes_the_bytes_and_keeps_the_size() -> None:
+    data = encoded(NOISE)
+    blind = ablate(Picture("a.png", partial(bytes, data)), "blind")
+    assert blind.name == "a.png"
+    assert images.fingerprint(blind.read()) != images.fingerprint(data)
+    assert blind.read() == blind.read()
+    assert images.decode(blind.read()).tobytes() == images.blank(NOISE).tobytes()
+    with pytest.raises(UnknownNameError, match="did you mean blind"):
+        ablate(blind, "blnd")
+    assert set(ABLATIONS) == {"blind"}
+
+
+def test_prefetch_keeps_order_and_is_bounded() -> None:
+    drawn: list[int] = []
+    threads: set[str] = set()
+
+    def source() -> Iterator[int]:
+        for number in range(20):
+            drawn.append(number)
+            yield number
+
+    def work(number: int) -> int:
+        threads.add(threading.current_thread().name)
+        return number * number
+
+    for seen, (number, square) in enumerate(images.prefetch(source(), work, ahead=3)):
+        assert (number, square) == (seen, seen * seen)
+        assert len(drawn) <= seen + 4
+    assert len(drawn) == 20
+    assert threading.current_thread().name not in threads
+
+
+def test_prefetch_raises_in_turn_and_can_be_closed() -> None:
+    results = images.prefetch([1, 0, 2], lambda number: 1 / number)
+    assert next(results) == (1, 1.0)
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    endless = images.prefetch(iter(int, 1), str)
+    next(endless)
+    endless.close()  # type: ignore[attr-defined]

@@ -1,0 +1,139 @@
+"""Open, orient, flatten and hash a picture; limits against bombs. PIL only, imported at first use.
+
+An ordinary picture comes out with the pixels of `PIL.Image.open(...).convert("RGB")`, which is what the official codes
+feed their models: transparency is dropped, not laid over white, CMYK goes through PIL's own conversion, an animation
+gives its first frame. Two things differ on purpose: the EXIF orientation is applied (what the questioners saw), and
+16-bit or float grey is scaled to 8 bits, where PIL would clip nearly all of it to white.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from vlmbench.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_PIXELS = 64 * 1024 * 1024
+"""Larger pictures are refused before their pixels are unpacked: 192 MiB as RGB."""
+MAX_SIDE = 16_384
+"""Longer sides are refused: some systems pad to a square."""
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
+"""What is opened. PIL's others are rare in benchmarks, and some of them start outside programs."""
+
+
+def fingerprint(data: bytes) -> str:
+    """The picture's identity: SHA-256 of its encoded bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def decode(data: bytes, name: str = "picture") -> Image:
+    """Encoded bytes to an RGB picture, upright.
+
+    Raises ImageError, naming the picture and the cure, for bytes that are no picture, a damaged or truncated one, or
+    one larger than MAX_PIXELS or MAX_SIDE.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise ImageError("the picture's file is empty", where=name, cure="fetch it again")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            _check_size(opened.size, name)
+            opened.load()
+            return _flatten(_upright(opened))
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"a decompression bomb: {error}", where=name, cure="leave it out, or scale it down") from None
+    except UnidentifiedImageError:
+        known = ", ".join(FORMATS)
+        raise ImageError(f"not a picture in a known format ({known})", where=name, cure="fetch it again") from None
+    except MemoryError:
+        raise ImageError("no memory left to open it", where=name, cure="scale the picture down") from None
+    except Exception as error:  # PIL's plugins raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
+        what = str(error) or type(error).__name__
+        raise ImageError(f"a damaged picture: {what}", where=name, cure="fetch it again") from None
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS or max(size) > MAX_SIDE:
+        raise ImageError(
+            f"a picture of {width} x {height} pixels, more than {MAX_PIXELS} pixels or {MAX_SIDE} a side",
+            where=name,
+            cure="leave it out, or scale it down",
+        )
+
+
+def _upright(image: Image) -> Image:
+    """Apply the EXIF orientation; a picture whose EXIF block cannot be read is taken as it lies."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF raises as many kinds of errors as PIL has parsers
+        return image
+
+
+def _flatten(image: Image) -> Image:
+    """Any mode to RGB of 8 bits."""
+    from PIL import Image
+
+    if image.mode == "I" or image.mode == "F" or image.mode.startswith("I;16"):
+        import numpy as np
+
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0).clip(min=0.0)
+        # Integers of 16 bits, or of 8 kept in a wide mode; floats in 0..1, or already in 0..255, or anything.
+        peak = float(values.max(initial=0.0))
+        steps = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+        full = 65535.0 if image.mode.startswith("I;16") else next((step for step in steps if peak <= step), peak)
+        image = Image.fromarray((values * (255.0 / full)).round().astype(np.uint8))
+    # A copy, so that nothing keeps the encoded bytes or an open file.
+    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+
+
+def blank(image: Image) -> Image:
+    """A uniform mid-grey picture of the same size: what a model answers without seeing."""
+    from PIL import Image
+
+    return Image.new("RGB", image.size, (128, 128, 128))
+
+
+def thumbnail(image: Image, size: int) -> bytes:
+    """A JPEG of an RGB picture with its longer side at most `size` pixels."""
+    small = image.copy()
+    small.thumbnail((size, size))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def prefetch(items: Iterable[T], work: Callable[[T], R], *, ahead: int = 3, workers: int = 2) -> Iterator[tuple[T, R]]:
+    """Yield (item, work(item)) in order, with the work of the next `ahead` items done in threads meanwhile.
+
+    At most `ahead` + 1 results are held. `items` is drawn from this thread alone. An exception of `work` is raised when
+    its item's turn comes. Closing the iterator drops what has not begun.
+    """
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="vlmbench-prefetch")
+    waiting: deque[tuple[T, Future[R]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
