@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree. Every error says what happened, where, and the cure; the CLI prints it without a traceback.
+"""What can go wrong, as one tree. Every error says what, where and the cure; the CLI shows it without a traceback.
 
 VlmbenchError               exit code 2: the user must change something
 ├── UsageError              a command's words do not fit together

@@ -1,0 +1,121 @@
+"""The run's folder: nothing that was written is lost, nothing old stands in for something new."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlmbench.errors import StoreError
+from vlmbench.nouns import ChoiceScore, Generation, Request, Response
+from vlmbench.store import LOG, RunStore, answer_key, read_answers
+
+
+def manifest(identity: str = "i", **asked: Any) -> dict[str, Any]:
+    return {"asked": {"model": "toy", **asked}, "identity": identity, "finished": None, "model": {}}
+
+
+ANSWER = Response(text="ja – è\n", choices=(ChoiceScore("a", -1.5, 2),), margin=0.25, seconds=0.1, new_tokens=3)
+
+
+def test_answers_come_back_as_they_were(tmp_path: Path) -> None:
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        store.append("k1", ANSWER)
+        store.append("k2", replace(ANSWER, text=""))
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        assert store.answers == {"k1": ANSWER, "k2": replace(ANSWER, text="")}
+
+
+@pytest.mark.parametrize("cut", [1, 7, 40])
+def test_a_line_cut_by_a_kill_is_dropped_and_the_next_one_is_whole(tmp_path: Path, cut: int) -> None:
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        store.append("k1", ANSWER)
+        store.append("k2", ANSWER)
+    log = tmp_path / "run" / LOG
+    log.write_bytes(log.read_bytes()[:-cut])
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        assert set(store.answers) == {"k1"}
+        store.append("k3", ANSWER)
+    assert set(read_answers(tmp_path / "run")) == {"k1", "k3"}
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        store.append("k1", ANSWER)
+    log = tmp_path / "run" / LOG
+    log.write_bytes(b"rubbish\n" + log.read_bytes())
+    with pytest.raises(StoreError, match="line 1 is damaged"):
+        RunStore.open(tmp_path / "run", manifest())
+
+
+def test_two_processes_cannot_share_a_folder(tmp_path: Path) -> None:
+    with RunStore.open(tmp_path / "run", manifest()), pytest.raises(StoreError, match="another process"):
+        RunStore.open(tmp_path / "run", manifest())
+
+
+def test_a_folder_of_another_run_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        store.append("k1", ANSWER)
+    with pytest.raises(StoreError, match="model was 'toy', is 'other'"):
+        RunStore.open(tmp_path / "run", {**manifest(), "asked": {"model": "other"}})
+    assert set(read_answers(tmp_path / "run")) == {"k1"}
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(StoreError, match="not empty"):
+        RunStore.open(tmp_path, manifest())
+
+
+def test_finished_results_with_another_identity_are_moved_aside_not_lost(tmp_path: Path) -> None:
+    columns = {name: [getattr(ANSWER, name)] for name in Response.__dataclass_fields__ if name != "choices"}
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        store.append("k1", ANSWER)
+        store.finish({"key": ["k1"], "choice_scores": ["[]"], **columns}, {"toy": {}})
+    with RunStore.open(tmp_path / "run", manifest(identity="other")) as store:
+        assert set(store.answers) == {"k1"}  # its key decides whether it may be used
+    aside = list((tmp_path / "run" / "superseded").iterdir())
+    assert sorted(path.name for path in aside[0].iterdir()) == ["records.parquet", "run.json", "scores.json"]
+
+
+def test_a_full_disk_says_so_and_keeps_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        store.append("k1", ANSWER)
+
+        def full(*args: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", full)
+            with pytest.raises(StoreError, match="free some space"):
+                store.append("k2", ANSWER)
+    assert set(read_answers(tmp_path / "run")) == {"k1"}
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write"):
+        RunStore.open(tmp_path / "file" / "run", manifest())
+
+
+def test_every_part_of_a_key_matters() -> None:
+    request = Request("s1", "Is it?", generation=Generation(max_new_tokens=8))
+    base: dict[str, Any] = {"model": "w", "settings": {"engine": "shared"}, "task": "t", "version": 1}
+    base |= {"request": request, "images": ("i",)}
+    changes: list[dict[str, Any]] = [
+        {"model": "w2"},
+        {"settings": {"engine": "simple"}},
+        {"task": "t2"},
+        {"version": 2},
+        {"images": ("j",)},
+        {"request": replace(request, prompt="Is it ?")},
+        {"request": replace(request, choices=("a",))},
+        {"request": replace(request, generation=Generation(max_new_tokens=9))},
+    ]
+    keys = [answer_key(**base), *(answer_key(**{**base, **change}) for change in changes)]
+    assert len(set(keys)) == len(keys)
+    assert answer_key(**base) == answer_key(**{**base, "request": replace(request, sample_id="s2")})

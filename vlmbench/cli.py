@@ -1,0 +1,78 @@
+"""`vlmbench VERB ...`: the verbs as a table. Each lives in vlmbench/verbs/ and is imported only when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from vlmbench import __version__
+from vlmbench.errors import UnknownNameError, VlmbenchError
+
+VERBS: Mapping[str, str] = {
+    "run": "put a benchmark's questions to a model and score the answers",
+    "score": "score answers that exist already, in the benchmark's own file format",
+    "tasks": "list the benchmarks, their splits and protocols",
+    "models": "list the models",
+    "data": "say which official files are missing, and get them",
+    "report": "write the HTML leaderboard of runs",
+    "train": "train a recipe, or one of its stages",
+}
+
+OK, BAD_RESULT, USER_MUST_CHANGE, COULD_NOT_TELL, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes."""
+
+
+def overview() -> str:
+    """The text of `vlmbench --help`."""
+    verbs = "\n".join(f"  {name:8} {text}" for name, text in VERBS.items())
+    return (
+        "usage: vlmbench VERB [options]\n\n"
+        "Evaluate vision-language models: the authors' own scores, with error bars, failures counted.\n\n"
+        f"{verbs}\n\n"
+        "vlmbench VERB --help tells a verb's options. --traceback shows where an error comes from.\n"
+        "Exit codes: 0 done, 1 the result is bad, 2 you must change something, 3 could not tell, 130 interrupted."
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+        return OK
+    if words[0] == "--version":
+        print(__version__)
+        return OK
+    traceback = "--traceback" in words
+    words = [word for word in words if word != "--traceback"]
+    try:
+        return _run(words)
+    except VlmbenchError as error:
+        if traceback:
+            raise
+        print(f"vlmbench: {error}", file=sys.stderr)
+        return USER_MUST_CHANGE
+    except KeyboardInterrupt:
+        print("\nvlmbench: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _run(words: Sequence[str]) -> int:
+    verb = words[0]
+    if verb not in VERBS:
+        raise UnknownNameError("verb", verb, VERBS)
+    module = importlib.import_module(f"vlmbench.verbs.{verb}")
+    parser = argparse.ArgumentParser(prog=f"vlmbench {verb}", description=VERBS[verb])
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse_args(words[1:]))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

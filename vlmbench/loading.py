@@ -1,0 +1,98 @@
+"""Words of the command line to objects: `NAME[:CHECKPOINT][,k=v]` to a model, `--data` to folders or the hub."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from vlmbench import registry
+from vlmbench.errors import UnknownNameError, UsageError
+from vlmbench.nouns import Model
+
+if TYPE_CHECKING:
+    from vlmbench.registry import TaskChoice
+    from vlmbench.settings import Settings
+    from vlmbench.sources import Folder, Hub
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model as asked for on the command line."""
+
+    name: str
+    checkpoint: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_model(spec: str) -> ModelSpec:
+    """Parse `tinyllava`, `tinyllava:FOLDER`, `echo,text=yes`. Raises UsageError for an option without `=`."""
+    head, *pairs = spec.split(",")
+    name, _, checkpoint = head.partition(":")
+    options: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"cannot read {pair!r} in --model {spec}", cure="write NAME[:CHECKPOINT][,key=value]")
+        options[key.strip()] = value
+    return ModelSpec(name.strip(), checkpoint or None, options)
+
+
+def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
+    """Load a model. `flags` are the command's own options; those left at None are not passed.
+
+    A loader is `load(checkpoint, *, option=default, ...)`; text from `k=v` becomes the type of the default.
+    Raises UnknownNameError for a model or an option nobody knows, UsageError for a value of the wrong type.
+    """
+    loader = registry.models.get(spec.name)
+    parameters = inspect.signature(loader).parameters
+    known = [name for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    options: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value is None or value is False:
+            continue
+        if name not in known:
+            raise UsageError(f"model {spec.name} has no --{name.replace('_', '-')}", cure=_options(spec.name, known))
+        options[name] = value
+    for name, value in spec.options.items():
+        if name not in known:
+            raise UnknownNameError(f"option of model {spec.name}", name, known)
+        options[name] = _typed(name, value, parameters[name].default)
+    return cast(Model, loader(spec.checkpoint, **options))
+
+
+def _options(name: str, known: Sequence[str]) -> str:
+    return f"its options are: {', '.join(known) or 'none'}" if known else f"{name} takes no options"
+
+
+def _typed(name: str, value: str, default: Any) -> Any:
+    words = {"true": True, "false": False}
+    if isinstance(default, bool):
+        if value.lower() not in words:
+            raise UsageError(f"{name} takes true or false, not {value!r}")
+        return words[value.lower()]
+    if isinstance(default, int | float):
+        try:
+            return type(default)(value)
+        except ValueError:
+            raise UsageError(f"{name} takes a number, not {value!r}") from None
+    return value
+
+
+def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
+    """Where a task's samples come from: its embedded sample, the hub, or a folder of official files.
+
+    Raises UsageError for a folder that does not exist.
+    """
+    from vlmbench.sources import Folder, Hub
+
+    if told.data == "sample":
+        return Folder.sample(choice.task.name)
+    if told.data == "hub":
+        return Hub()
+    root = Path(told.data).expanduser()
+    if not root.is_dir():
+        raise UsageError(f"no folder {told.data}", cure="--data takes sample, hub, or a folder of official files")
+    return Folder(root, told.data)

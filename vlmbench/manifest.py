@@ -1,0 +1,140 @@
+"""What run.json pins: everything needed to tell what was run, and to run it again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from vlmbench import __version__
+from vlmbench.nouns import Model, Request, Sample
+from vlmbench.registry import TaskChoice
+
+FORMAT = 1
+PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "pillow", "pyarrow", "datasets", "openai", "safetensors")
+"""The ones that can move a score."""
+
+
+def hash_of(content: Any) -> str:
+    """Short content hash of JSON-like data: 16 hex digits."""
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()[:16]
+
+
+def task_entry(
+    choice: TaskChoice, asked: Sequence[tuple[Sample, Request]], image_hashes: Mapping[str, tuple[str, ...]], data: str
+) -> dict[str, Any]:
+    """One task of the run: which rules, and hashes of its questions, answers, prompts and pictures."""
+    protocol = choice.task.protocols[choice.protocol]
+    return {
+        "name": choice.task.name,
+        "title": choice.task.title,
+        "version": choice.task.version,
+        "split": choice.split,
+        "protocol": choice.protocol,
+        "protocol_source": protocol.source,
+        "protocol_note": protocol.note,
+        "headline": protocol.headline,
+        "data": data,
+        "samples": len(asked),
+        "images": len({hashes for hashes in image_hashes.values() if hashes}),
+        "prompt_example": asked[0][1].prompt if asked else "",
+        "generation": asdict(asked[0][1].generation) if asked else {},
+        "hashes": {
+            "samples": hash_of([[s.id, s.question, s.target, s.choices] for s, _ in asked]),
+            "prompts": hash_of([r.prompt for _, r in asked]),
+            "images": hash_of([image_hashes.get(s.id, ()) for s, _ in asked]),
+        },
+    }
+
+
+def build(
+    *, asked: dict[str, Any], model: Model, tasks: dict[str, dict[str, Any]], seed: int, data_folder: str = ""
+) -> dict[str, Any]:
+    """The whole manifest. `asked` is what the command said; `identity` adds what it meant: weights, data, versions."""
+    return {
+        "format": FORMAT,
+        "vlmbench": __version__,
+        "asked": asked,
+        "identity": hash_of([asked, model.fingerprint, {key: [t["version"], t["hashes"]] for key, t in tasks.items()}]),
+        "command": sys.argv,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "finished": None,
+        "seed": seed,
+        "data_folder": data_folder,
+        "model": {
+            "name": model.name,
+            "fingerprint": model.fingerprint,
+            "settings": dict(model.settings),
+            "facts": dict(model.facts),
+        },
+        "tasks": tasks,
+        "code": code_version(),
+        "packages": packages(),
+        "hardware": hardware(),
+    }
+
+
+def code_version() -> dict[str, Any]:
+    """The commit of a checkout, and whether files differ from it; from a wheel, the version alone says it."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return {"commit": None, "changed": None}
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    status = git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": git("rev-parse", "HEAD"), "changed": None if status is None else bool(status)}
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that can move a score."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, memory and GPU. Asks torch only if a model has already loaded it."""
+    facts: dict[str, Any] = {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        facts["threads"] = torch.get_num_threads()
+        if torch.cuda.is_available():
+            facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text("utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

@@ -1,0 +1,300 @@
+"""The main job: put every question to the model once, keep every answer at once, then score.
+
+Questions are grouped by the content of their pictures, over all tasks of the run, so that a model works on a picture
+once. Equal questions (same key) are asked once and their answer serves all samples. Only this file calls tasks and
+models; they never meet.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import images, manifest, scoring
+from vlmbench.ablations import ablate
+from vlmbench.errors import ImageError, ModelError, VlmbenchError
+from vlmbench.nouns import Model, Picture, Record, Request, Response, Sample
+from vlmbench.registry import TaskChoice
+from vlmbench.store import THUMBS, RunStore, answer_key, write_atomically
+
+if TYPE_CHECKING:
+    from vlmbench.sources import Folder, Hub
+
+GIVE_UP_AFTER = 3
+"""Groups that may fail in a row, with nothing answered between, before the model counts as broken."""
+
+THUMBNAILS = 2000
+"""Pictures of a run that reports can show."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One sample of one task, with everything decided but the answer."""
+
+    task: str
+    sample: Sample
+    request: Request
+    key: str
+    image_hashes: tuple[str, ...]
+    error: str = ""
+    """Why it cannot even be asked: its picture cannot be read."""
+
+
+@dataclass
+class Plan:
+    """Everything a run will ask."""
+
+    choices: Sequence[TaskChoice]
+    asked: list[Asked]
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The manifest's entry of each task."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run."""
+
+    folder: Path
+    scores: dict[str, Any]
+    records: list[Record]
+    reused: int
+    """Answers taken from an earlier sitting."""
+
+    @property
+    def coverage(self) -> float:
+        """The lowest coverage of the tasks."""
+        return min(float(task["coverage"]) for task in self.scores.values())
+
+
+def plan(
+    choices: Sequence[TaskChoice],
+    data: Mapping[str, Folder | Hub],
+    model: Model,
+    *,
+    limit: int | None,
+    ablation: str,
+    seed: int,
+) -> Plan:
+    """Read the samples, word the questions and hash the pictures. `data` is by task key."""
+    made = Plan(choices, [])
+    for choice in choices:
+        hashes = _PictureHashes()
+        samples = choice.task.samples(data[choice.key], choice.split)
+        asked: list[tuple[Sample, Request]] = []
+        of_sample: dict[str, tuple[str, ...]] = {}
+        for sample in _limited(samples, limit, seed):
+            request = choice.task.ask(sample, choice.protocol)
+            if ablation:
+                request = replace(request, images=tuple(ablate(picture, ablation) for picture in request.images))
+            error = ""
+            try:
+                of_sample[sample.id] = hashes.of(request.images)
+            except ImageError as failure:
+                of_sample[sample.id], error = (), str(failure)
+            key = answer_key(
+                model=model.fingerprint,
+                settings=model.settings,
+                task=choice.task.name,
+                version=choice.task.version,
+                request=request,
+                images=of_sample[sample.id],
+            )
+            made.asked.append(Asked(choice.key, sample, request, key, of_sample[sample.id], error))
+            asked.append((sample, request))
+        made.tasks[choice.key] = manifest.task_entry(choice, asked, of_sample, data[choice.key].label)
+    return made
+
+
+def execute(made: Plan, model: Model, store: RunStore, *, progress: bool = False) -> Outcome:
+    """Ask what the store does not hold yet, then score everything and close the run.
+
+    Ctrl-C and errors leave every answer given so far in the store. Raises ModelError when the model is broken.
+    """
+    from tqdm import tqdm
+
+    known = set(store.answers)
+    failures: dict[str, str] = {}
+    groups = group_by_pictures(item for item in made.asked if not item.error and item.key not in known)
+    total = sum(len(group) for group in groups)
+    with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
+        for key, response in _answers(groups, model, store):
+            if response.finish == "error":
+                failures[key] = response.error
+            else:
+                store.append(key, response)
+            bar.update()
+    _keep_thumbnails(made, store.folder / THUMBS)
+    records = _records(made, store.answers, failures)
+    scores = score_records(made.choices, records)
+    store.manifest["model"]["facts"] = dict(model.facts)
+    store.finish(record_columns(records), scores)
+    return Outcome(store.folder, scores, records, sum(item.key in known for item in made.asked))
+
+
+def group_by_pictures(items: Iterable[Asked]) -> list[list[Asked]]:
+    """Groups that share their pictures, in order of first appearance; one item per key."""
+    groups: dict[tuple[str, ...], dict[str, Asked]] = {}
+    for number, item in enumerate(items):
+        pictures = item.image_hashes or (f"text only {number // 32}",)  # no picture to share: packs of a handy size
+        groups.setdefault(pictures, {}).setdefault(item.key, item)
+    return [list(group.values()) for group in groups.values()]
+
+
+def _answers(groups: list[list[Asked]], model: Model, store: RunStore) -> Iterator[tuple[str, Response]]:
+    """(key, response) as they come. A group on which the model raises is answered by errors, and the rest goes on."""
+    waiting = list(groups)
+    failed_in_a_row = 0
+    while waiting:
+        handed = _Handed(waiting)
+        try:
+            for request, response in model.answer(handed):
+                for key, finished in handed.answered(request):
+                    failed_in_a_row = 0
+                    yield key, response
+                    if finished:
+                        store.sync()
+            return
+        except VlmbenchError:
+            raise
+        except Exception as error:  # a bug in an adapter or its library: that group is lost, not the run
+            failed_in_a_row += 1
+            told = f"{type(error).__name__}: {error}"
+            if failed_in_a_row >= GIVE_UP_AFTER or not handed.open:
+                raise ModelError(
+                    f"{model.name} fails on every group: {told}",
+                    cure="the answers so far are kept; mend it and run the same command",
+                ) from error
+            for key in handed.open_keys():
+                yield key, Response(finish="error", error=told)
+        waiting = handed.rest()
+
+
+def _keep_thumbnails(made: Plan, folder: Path) -> None:
+    """Small copies of the pictures for reports, as many as a page can carry; one that cannot be drawn is left out."""
+    pictures: dict[str, Picture] = {}
+    for item in made.asked:
+        pictures.update(zip(item.image_hashes, item.request.images, strict=False))
+    for digest, picture in list(pictures.items())[:THUMBNAILS]:
+        path = folder / f"{digest[:16]}.jpg"
+        if not path.is_file():
+            folder.mkdir(exist_ok=True)
+            with suppress(ImageError):
+                write_atomically(path, images.thumbnail(images.decode(picture.read(), picture.name)))
+
+
+class _Handed:
+    """Gives a model its groups one by one and knows which requests are still out."""
+
+    def __init__(self, groups: list[list[Asked]]) -> None:
+        self._groups = groups
+        self._next = 0
+        self.open: dict[int, tuple[str, int]] = {}
+        """By id() of the request object: its key and group number."""
+        self._left: dict[int, int] = {}
+
+    def __iter__(self) -> Iterator[list[Request]]:
+        while self._next < len(self._groups):
+            number, group = self._next, self._groups[self._next]
+            self._next += 1
+            self._left[number] = len(group)
+            self.open.update({id(item.request): (item.key, number) for item in group})
+            yield [item.request for item in group]
+
+    def answered(self, request: Request) -> Iterator[tuple[str, bool]]:
+        """The key of an answered request, and whether its group is complete; nothing for one answered before."""
+        found = self.open.pop(id(request), None)
+        if found is not None:
+            key, number = found
+            self._left[number] -= 1
+            yield key, self._left[number] == 0
+
+    def open_keys(self) -> list[str]:
+        """Keys handed out and not answered."""
+        return [key for key, _ in self.open.values()]
+
+    def rest(self) -> list[list[Asked]]:
+        """Groups not handed out yet."""
+        return self._groups[self._next :]
+
+
+def _records(made: Plan, answers: Mapping[str, Response], failures: Mapping[str, str]) -> list[Record]:
+    tasks = {choice.key: choice for choice in made.choices}
+    records = []
+    for item in made.asked:
+        reason = item.error or failures.get(item.key) or "the model gave no answer"
+        response = (None if item.error else answers.get(item.key)) or Response(finish="error", error=reason)
+        choice = tasks[item.task]
+        score = scoring.score_response(choice.task, choice.protocol, item.sample, response)
+        records.append(Record(item.task, item.sample, item.request, item.key, item.image_hashes, response, score))
+    return records
+
+
+def score_records(choices: Sequence[TaskChoice], records: Sequence[Record]) -> dict[str, Any]:
+    """What scores.json holds."""
+    return {
+        choice.key: scoring.summarise(choice, [(r.sample, r.score) for r in records if r.task == choice.key])
+        for choice in choices
+    }
+
+
+def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
+    """Records as the columns of records.parquet."""
+    import orjson
+
+    def text(value: Any) -> str:
+        return orjson.dumps(value, default=dict).decode()
+
+    columns: dict[str, list[Any]] = {}
+    for r in records:
+        row = {
+            "task": r.task, "sample_id": r.sample.id, "question": r.sample.question, "prompt": r.request.prompt,
+            "images": [p.name for p in r.request.images], "image_hashes": list(r.image_hashes),
+            "target": text(r.sample.target), "options": list(r.sample.choices),
+            "tags": text(dict(r.sample.tags)), "cluster": r.sample.cluster,
+            "status": str(r.score.status), "value": r.score.value, "read": r.score.read, "note": r.score.note,
+            "key": r.key, "choice_scores": text(r.response.choices),
+            **{name: getattr(r.response, name) for name in Response.__dataclass_fields__ if name != "choices"},
+        }  # fmt: skip
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return columns
+
+
+def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:
+    """At most `limit` samples: whole clusters in a seeded order, so that every split and kind stays represented."""
+    if limit is None or limit >= len(samples):
+        return samples
+    clusters: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        clusters.setdefault(sample.cluster or sample.id, []).append(index)
+    order = sorted(clusters)
+    random.Random(seed).shuffle(order)
+    chosen = [index for name in order for index in clusters[name]][:limit]
+    return [samples[index] for index in sorted(chosen)]
+
+
+class _PictureHashes:
+    """Content hashes of one split's pictures, each file read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str | ImageError] = {}
+        """By picture name, which is unique in a split."""
+
+    def of(self, pictures: Sequence[Picture]) -> tuple[str, ...]:
+        """One hash a picture. Raises ImageError for one that cannot be read, every time it is asked for."""
+        return tuple(self._one(picture) for picture in pictures)
+
+    def _one(self, picture: Picture) -> str:
+        if picture.name not in self._known:
+            try:
+                self._known[picture.name] = images.fingerprint(picture.read())
+            except ImageError as error:
+                self._known[picture.name] = error
+        found = self._known[picture.name]
+        if isinstance(found, ImageError):
+            raise found
+        return found

@@ -1,0 +1,137 @@
+"""`vlmbench run`: put a benchmark's questions to a model and score the answers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import cli, loading, settings
+from vlmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from vlmbench.nouns import Model
+    from vlmbench.registry import TaskChoice
+    from vlmbench.runner import Outcome, Plan
+
+ENGINES, DTYPES = ("shared", "simple"), ("float32", "bfloat16", "float16")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the main job."""
+    add = parser.add_argument
+    add("--model", required=True, metavar="NAME[:CHECKPOINT][,k=v]", help="see `vlmbench models`")
+    add("--tasks", required=True, metavar="NAME[:SPLIT][@PROTOCOL],...", help="see `vlmbench tasks`")
+    add(
+        "--data",
+        metavar="sample|hub|DIR",
+        help="embedded sample (default), Hugging Face hub, or a folder of official files",
+    )
+    add("--limit", type=int, metavar="N", help="at most N questions a task: whole images in a seeded order")
+    add(
+        "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/..., the same for the same command)"
+    )
+    add("--ablate", default="", metavar="CHANGE", help="ask about changed pictures, e.g. blind")
+    add("--engine", choices=ENGINES, help="shared: work on each image once (default); simple: one by one")
+    add("--exact", action="store_true", help="ask answers that hang on a small margin again, one by one")
+    add("--dtype", choices=DTYPES, help="number type of the weights (default: the model's choice)")
+    add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
+    add("--threads", type=int, metavar="N", help="processor threads")
+    add("--seed", type=int, default=0, help="for --limit and sampling (default 0)")
+    add(
+        "--min-coverage",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="exit 1 when fewer samples have a score (default 1.0)",
+    )
+    add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plan, ask, score, report. Exit code 1 when a task's coverage is below --min-coverage."""
+    from vlmbench import registry
+
+    if args.limit is not None and args.limit < 1:
+        raise UsageError(f"--limit {args.limit} leaves nothing to ask", cure="give a number above 0")
+    chosen = registry.choose_tasks(args.tasks)
+    told = settings.load({"data": args.data})
+    data = {choice.key: loading.open_data(choice, told) for choice in chosen}
+    model = _load(args)
+    plan, folder = _plan(args, chosen, data, model, told)
+    try:
+        outcome = _execute(args, plan, folder, model, told)
+    except KeyboardInterrupt:
+        print(
+            f"\ninterrupted: the answers so far are in {folder}; the same command goes on from there", file=sys.stderr
+        )
+        return cli.INTERRUPTED
+    _show(args, outcome)
+    return cli.OK if outcome.coverage >= args.min_coverage else cli.BAD_RESULT
+
+
+def _load(args: argparse.Namespace) -> Model:
+    flags = {name: getattr(args, name) for name in ("engine", "exact", "dtype", "device", "threads")}
+    return loading.load_model(loading.parse_model(args.model), flags)
+
+
+def _asked(
+    args: argparse.Namespace, chosen: Sequence[TaskChoice], model: Model, told: settings.Settings
+) -> dict[str, Any]:
+    return {
+        "model": args.model,
+        "settings": dict(model.settings),
+        "tasks": [choice.key for choice in chosen],
+        "data": told.data,
+        "limit": args.limit,
+        "ablate": args.ablate,
+        "seed": args.seed,
+    }
+
+
+def _plan(
+    args: argparse.Namespace, chosen: Sequence[TaskChoice], data: dict[str, Any], model: Model, told: settings.Settings
+) -> tuple[Plan, Path]:
+    from vlmbench import manifest, runner
+
+    plan = runner.plan(chosen, data, model, limit=args.limit, ablation=args.ablate, seed=args.seed)
+    asked = _asked(args, chosen, model, told)
+    name = "-".join([model.name, *(c.key for c in chosen), manifest.hash_of(asked)[:8]])
+    safe = "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)
+    return plan, args.output or told.runs_folder / safe
+
+
+def _execute(args: argparse.Namespace, plan: Plan, folder: Path, model: Model, told: settings.Settings) -> Outcome:
+    from vlmbench import manifest, runner
+    from vlmbench.store import RunStore
+
+    content = manifest.build(
+        asked=_asked(args, plan.choices, model, told),
+        model=model,
+        tasks=plan.tasks,
+        seed=args.seed,
+        data_folder=told.data,
+    )
+    with RunStore.open(folder, content) as store:
+        return runner.execute(plan, model, store, progress=sys.stderr.isatty())
+
+
+def _show(args: argparse.Namespace, outcome: Outcome) -> None:
+    from vlmbench.registry import load_object
+    from vlmbench.store import read_manifest, to_json
+
+    if args.json:
+        sys.stdout.write(to_json(outcome.scores).decode())
+    else:
+        print(load_object("vlmbench.reports.table:text")(read_manifest(outcome.folder), outcome.scores))
+        if outcome.reused:
+            print(f"{outcome.reused} of {len(outcome.records)} answers were taken from an earlier sitting of this run")
+        print(f"run: {outcome.folder}")
+    for key, task in outcome.scores.items():
+        if task["coverage"] < args.min_coverage:
+            what = ", ".join(
+                f"{count} {status}" for status, count in task["statuses"].items() if status != "ok" and count
+            )
+            print(f"vlmbench: {key}: only {task['coverage']:.1%} of the samples have a score ({what})", file=sys.stderr)
