@@ -43,6 +43,7 @@ golden: $(VENV)/.installed-test
 
 check: $(VENV)/.installed-test
 	"$(IN)" -m ruff check .
+	"$(IN)" -m ruff format --check .
 	"$(IN)" -m mypy
 	"$(IN)" -m pytest $(PYTEST_ARGS)
 

@@ -13,7 +13,7 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 REQUIRED = os.environ.get("VLMBENCH_REQUIRE", "").split()
 
-PROBE = '''
+PROBE = """
 import pytest
 
 @pytest.mark.browser
@@ -25,7 +25,7 @@ def test_shared(shared) -> None:
 
 def test_other() -> None:
     assert True
-'''
+"""
 
 
 @pytest.mark.skipif("shared" not in REQUIRED, reason="VLMBENCH_REQUIRE does not say that ../shared is there")

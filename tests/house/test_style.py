@@ -40,6 +40,11 @@ def test_ruff() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_ruff_format() -> None:
+    done = run_tool("ruff", "format", "--check", ".")
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\nruff format mends it"
+
+
 def test_mypy_strict() -> None:
     """The wings are checked under the names they are imported by, through the links in typings/."""
     if not (ROOT / "typings" / "vlmbench" / "tasks" / "__init__.py").is_file():

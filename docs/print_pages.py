@@ -1,0 +1,78 @@
+"""Writes the pages of docs/ that print what the code says: `python docs/print_pages.py` (`make docs`).
+
+tests/house/test_docs.py fails when a page and the code have parted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from vlmbench import cli, registry
+
+FOLDER = Path(__file__).resolve().parent
+PRINTED = "<!-- Printed by docs/print_pages.py (`make docs`): change the code, not this page. -->"
+
+
+def cell(text: object) -> str:
+    """A text that may stand in a table's cell."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def option_rows(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """A table row for each argument of a verb, --help left out."""
+    for action in parser._actions:
+        if "--help" in action.option_strings:
+            continue
+        values = action.metavar or ("|".join(map(str, action.choices)) if action.choices else "")
+        if isinstance(values, tuple):
+            values = " ".join(values)
+        if not values and action.nargs != 0:
+            values = action.dest.upper()
+        words = ", ".join(action.option_strings)
+        word = f"{words} {values}".strip() if words else str(values)
+        needed = " **Required.**" if action.required and action.option_strings else ""
+        yield f"| `{cell(word)}` | {cell(action.help or '')}{needed} |"
+
+
+def commands() -> str:
+    """docs/commands.md: every verb with its options."""
+    lines = ["# Commands", "", PRINTED, "", "```", cli.overview(), "```"]
+    for verb, text in cli.VERBS.items():
+        module = importlib.import_module(f"vlmbench.verbs.{verb}")
+        parser = argparse.ArgumentParser(prog=f"vlmbench {verb}")
+        module.add_arguments(parser)
+        lines += ["", f"## vlmbench {verb}", "", f"{text[0].upper()}{text[1:]}.", ""]
+        lines += ["| argument | what it does |", "|---|---|", *option_rows(parser)]
+    return "\n".join(lines) + "\n"
+
+
+def benchmarks() -> str:
+    """docs/benchmarks.md: every task with its splits and protocols."""
+    lines = ["# Benchmarks and their protocols", "", PRINTED, ""]
+    lines += ["Where papers and tools disagree on how to run a benchmark, each way is a named protocol:"]
+    lines += ["`--tasks NAME:SPLIT@PROTOCOL`. The first split and the first protocol are the default."]
+    for name in registry.TASKS:
+        task = registry.tasks.get(name)
+        splits = ", ".join(f"`{split}`" for split in task.splits)
+        lines += ["", f"## {name}", "", f"{task.title}. Version {task.version}.", "", f"Splits: {splits}.", ""]
+        lines += ["| protocol | headline | new tokens at most | rules read in | note |", "|---|---|---|---|---|"]
+        for protocol in task.protocols.values():
+            fields = (protocol.headline, protocol.generation.max_new_tokens, protocol.source, protocol.note)
+            lines.append(f"| `{protocol.name}` | {' | '.join(cell(field) for field in fields)} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {"commands.md": commands, "benchmarks.md": benchmarks}
+
+
+def main() -> None:
+    """Write every page."""
+    for name, text in PAGES.items():
+        (FOLDER / name).write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from vlmbench import __version__, cli
+
+ROOT = Path(__file__).resolve().parents[2]
+FENCE = re.compile(r"^(```+|~~~+)[^\n]*\n(.*?)^\1", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)|!\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def documents() -> list[Path]:
+    """README and all pages, the changelog too."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def commands(path: Path, tool: str) -> list[list[str]]:
+    """The words after `tool` on the lines of a page's code blocks and in its inline code."""
+    text = path.read_text("utf-8")
+    blocks = [line for match in FENCE.finditer(text) for line in match[2].splitlines()]
+    inline = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    lines = [line.strip().removeprefix("$ ") for line in (*blocks, *inline)]
+    return [line.split()[1:] for line in lines if line.split()[:1] == [tool] and len(line.split()) > 1]
+
+
+def make_targets() -> set[str]:
+    """The targets of the Makefile."""
+    return set(re.findall(r"^([a-z][\w-]*):(?!=)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+
+def test_readme_starts_with_the_two_commands() -> None:
+    blocks = [match[2] for match in FENCE.finditer((ROOT / "README.md").read_text("utf-8"))]
+    assert "make demo" in blocks[0]
+    assert "make test" in blocks[0]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_named_commands_exist(path: Path) -> None:
+    targets = make_targets()
+    assert not [words for words in commands(path, "make") if words[0] not in targets and "=" not in words[0]]
+    known = {*cli.VERBS, "--help", "--version", "VERB"}
+    assert not [words for words in commands(path, "vlmbench") if words[0] not in known]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = [first or second for first, second in LINK.findall(FENCE.sub("", path.read_text("utf-8")))]
+    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+    assert not [target for target in local if not (path.parent / target).exists()]
+
+
+def test_the_makefile_tells_of_its_targets() -> None:
+    told = set(re.findall(r"^#   make ([a-z-]+)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert told <= make_targets()
+    assert {"demo", "test", "golden", "check", "clean"} <= told
+
+
+@pytest.mark.parametrize("name", ["commands.md", "benchmarks.md"])
+def test_printed_pages_are_fresh(name: str) -> None:
+    pages = runpy.run_path(str(ROOT / "docs" / "print_pages.py"))["PAGES"]
+    assert (ROOT / "docs" / name).read_text("utf-8") == pages[name](), f"docs/{name} is stale: make docs"
+
+
+def test_every_page_is_on_the_map() -> None:
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").glob("*.md")]
+    assert not [page for page in pages if page != "index.md" and f"({page})" not in index]
+
+
+def test_one_version() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f'version = "{__version__}"' in pyproject
+    assert f"version: {__version__}" in citation
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
