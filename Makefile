@@ -28,7 +28,7 @@ GOLDEN ?=
 IN := $(VENV)/bin/python
 
 help:
-	@sed -n 's/^#   //p' Makefile
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.installed
 	"$(VENV)/bin/vlmbench" run --model tinyllava --tasks pope,gqa --output runs/demo $(DEMO_ARGS)
@@ -76,7 +76,7 @@ $(VENV)/.made:
 	    exit 1; \
 	  fi; \
 	done; \
-	echo "No Python 3.11 or newer among: $(PYTHONS). Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1
+	echo "No Python 3.11 or newer among: $(PYTHONS). Install one, or name it: make demo PYTHON=/path/to/python" >&2; exit 1
 
 $(VENV)/constraints.txt: constraints.txt $(VENV)/.made
 	@$(if $(TORCH),{ grep -v '^torch==' constraints.txt; echo '$(TORCH)'; },cat constraints.txt) > "$@"
