@@ -34,7 +34,9 @@ class Network(Protocol):
 class System(Protocol):
     """A network with everything around it that decides its answers."""
 
-    network: Network
+    @property
+    def network(self) -> Network:
+        """The assembled modules."""
 
     def encode(self, prompt: str, *, image: bool, answer: str = "") -> list[int]:
         """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).

@@ -1,0 +1,133 @@
+"""What the two engines share: the question as ids, greedy choice with its margin, and when an answer is at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vlmbench.nouns import ChoiceScore, Generation
+
+from .packing import common_prefix
+from .parts.system import IMAGE_TOKEN, System
+
+
+@dataclass(frozen=True)
+class Job:
+    """One distinct question about one picture (or none)."""
+
+    ids: tuple[int, ...]
+    """The whole templated prompt, IMAGE_TOKEN where the picture goes."""
+    generation: Generation
+    choices: tuple[str, ...] = ()
+    choice_ids: tuple[tuple[int, ...], ...] = ()
+    """Prompt and choice as one text, for each choice to rank."""
+
+    @property
+    def answer_start(self) -> int:
+        """Where the choices' scored tokens begin: before any token that a choice's text has merged into."""
+        return min(common_prefix([self.ids, ids]) for ids in self.choice_ids)
+
+    def prompt_tokens(self, visual: int) -> int:
+        """Length of the prompt with `visual` tokens in the picture's place."""
+        return len(self.ids) + (visual - 1 if IMAGE_TOKEN in self.ids else 0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    text: str = ""
+    finish: str = "stop"
+    margin: float | None = None
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    choices: tuple[ChoiceScore, ...] = ()
+
+
+Observer = Callable[[Job, int, Tensor], None]
+"""Called with a job, a step (or, for choices, the n-th scored token) and that step's logits, (vocabulary,) float32."""
+
+
+def nobody(job: Job, step: int, logits: Tensor) -> None:
+    """The observer that does not look."""
+
+
+def greedy(logits: Tensor) -> list[tuple[int, float]]:
+    """(rows, vocabulary) float32 to each row's best token, the lowest id of equals, and its lead over the second."""
+    best = logits.argmax(dim=-1).tolist()
+    if logits.shape[-1] == 1:
+        return [(token, float("inf")) for token in best]
+    top = logits.topk(2, dim=-1).values
+    return list(zip(best, (top[:, 0] - top[:, 1]).tolist(), strict=True))
+
+
+@dataclass
+class Draft:
+    """An answer while it is generated, token by token."""
+
+    job: Job
+    system: System
+    ids: list[int] = field(default_factory=list)
+    margin: float | None = None
+    text: str = ""
+    finish: str = ""
+    """Empty while the answer goes on."""
+
+    def push(self, token: int, margin: float) -> bool:
+        """Take the next token. Returns whether the answer goes on."""
+        self.ids.append(token)
+        self.margin = margin if self.margin is None else min(self.margin, margin)
+        stops = (*self.job.generation.stop, *self.system.stop)
+        if token in self.system.end_ids:
+            self.finish, self.text = "stop", cut(self.system.decode(self.ids[:-1]), stops)[0]
+            return False
+        last = len(self.ids) >= self.job.generation.max_new_tokens
+        if stops or last:
+            self.text, stopped = cut(self.system.decode(self.ids), stops)
+            self.finish = "stop" if stopped else "length" if last else ""
+        return not self.finish
+
+    def outcome(self, visual: int) -> Outcome:
+        """The finished answer."""
+        return Outcome(self.text, self.finish, self.margin, self.job.prompt_tokens(visual), len(self.ids))
+
+
+def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    """The text before the earliest stop text, trimmed, and whether there was one."""
+    found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    return (text[: min(found)].strip(), True) if found else (text, False)
+
+
+def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Outcome:
+    """Score a job's choices. `rows`: for each choice (scored tokens, vocabulary) float32 logits that predict them.
+
+    The margin is the lead of the best choice's sum over the second-best's.
+    """
+    start, scores, step = job.answer_start, [], 0
+    for choice, ids, logits in zip(job.choices, job.choice_ids, rows, strict=True):
+        for row in logits:
+            observe(job, step, row)
+            step += 1
+        targets = torch.tensor(ids[start:], dtype=torch.long, device=logits.device)
+        picked = logits.log_softmax(dim=-1).gather(1, targets[:, None])
+        scores.append(ChoiceScore(choice, float(picked.sum()), len(targets)))
+    best = sorted((score.logprob for score in scores), reverse=True)
+    margin = best[0] - best[1] if len(best) > 1 else None
+    return Outcome(margin=margin, prompt_tokens=job.prompt_tokens(visual), choices=tuple(scores))
+
+
+def attention_mask(seen: Tensor, lm: Any, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+    """(rows, columns) bool to the language model's 4-D mask: bool, or additive where it attends by plain matmuls.
+
+    None when a single row sees everything: the model's own default, and its fastest path.
+    """
+    if seen.shape[0] == 1 and bool(seen.all()):
+        return None
+    mask = seen[None, None].to(device)
+    if getattr(lm.config, "_attn_implementation", "sdpa") != "eager":
+        return mask
+    return torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(~mask, torch.finfo(dtype).min)

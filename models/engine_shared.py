@@ -1,0 +1,201 @@
+"""All questions about a picture at once: the prefix is worked on once, the questions run as one packed row behind it.
+
+Per picture: encode it; prefill the longest common token prefix of its prompts into a cache; run the rest of all prompts
+as one row with a block mask and restarted positions (see packing); then append one token for each live answer to the
+same row, step by step. Equal to one-by-one up to the order in which floating-point sums are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import packing
+from .decoding import Draft, Job, Observer, Outcome, attention_mask, greedy, nobody, rank
+from .parts.system import IMAGE_TOKEN, System
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of tokens to run: a prompt to answer, or a prompt with one of its choices to score."""
+
+    job: int
+    feed: tuple[int, ...]
+    """The tokens to feed; a choice's last token predicts nothing and is left out."""
+    keep: int
+    """How many of the last positions' logits are wanted."""
+
+
+def lines_of(index: int, job: Job) -> list[Line]:
+    """A job's rows."""
+    if not job.choices:
+        return [Line(index, job.ids, 1)]
+    start = job.answer_start
+    return [Line(index, ids[:-1], len(ids) - start) for ids in job.choice_ids]
+
+
+def head(ids: Sequence[int]) -> tuple[int, ...]:
+    """The prompt through its picture: only prompts with equal heads can share a prefix that holds the picture."""
+    return tuple(ids[: ids.index(IMAGE_TOKEN) + 1]) if IMAGE_TOKEN in ids else ()
+
+
+def prefix_length(lines: Sequence[Line]) -> int:
+    """How many tokens to prefill once: all that the lines share, less what each must feed itself for its own logits.
+
+    Nothing for a single line, which goes through in one piece.
+    """
+    if len(lines) == 1:
+        return 0
+    return min(packing.common_prefix([line.feed for line in lines]), min(len(line.feed) - line.keep for line in lines))
+
+
+class SharedPrefix:
+    """Answers all jobs about one picture. Memory: one prefix and at most about `pack_tokens` tokens more."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.lm: Any = system.network.language_model
+
+    @torch.inference_mode()
+    def answer(
+        self, pixels: Tensor | None, jobs: Sequence[Job], pack_tokens: int, observe: Observer = nobody
+    ) -> list[Outcome]:
+        """Outcomes in the jobs' order. `pixels`: (3, height, width) on the network's device; None: no picture."""
+        features = None if pixels is None else self.system.network.image_features(pixels[None])[0]
+        buckets: dict[tuple[int, ...], list[Line]] = {}
+        for index, job in enumerate(jobs):
+            for line in lines_of(index, job):
+                buckets.setdefault(head(line.feed), []).append(line)
+        scored: dict[int, list[Tensor]] = {}
+        drafts: dict[int, Draft] = {}
+        for lines in buckets.values():
+            self._bucket(lines, jobs, features, pack_tokens, observe, drafts, scored)
+        visual = 0 if features is None else features.shape[0]
+        return [
+            rank(job, scored[index], visual, observe) if job.choices else drafts[index].outcome(visual)
+            for index, job in enumerate(jobs)
+        ]
+
+    def _bucket(
+        self,
+        lines: Sequence[Line],
+        jobs: Sequence[Job],
+        features: Tensor | None,
+        pack_tokens: int,
+        observe: Observer,
+        drafts: dict[int, Draft],
+        scored: dict[int, list[Tensor]],
+    ) -> None:
+        """Prefill what the lines share, then run them pack by pack behind it."""
+        shared = prefix_length(lines)
+        cache = new_cache()
+        prefix = self._prefill(lines[0].feed[:shared], features, cache) if shared else 0
+        suffixes = [self._embed(line.feed[shared:], features) for line in lines]
+        packs = packing.pack([len(suffix) for suffix in suffixes], pack_tokens)
+        for pack in packs:
+            row = Row(self, cache, prefix, [suffixes[index] for index in pack])
+            logits = row.read([lines[index].keep for index in pack])
+            answering: dict[int, Draft] = {}
+            for place, (index, rows) in enumerate(zip(pack, logits, strict=True)):
+                line = lines[index]
+                if jobs[line.job].choices:
+                    scored.setdefault(line.job, []).append(rows)
+                else:
+                    answering[place] = drafts[line.job] = Draft(jobs[line.job], self.system)
+            row.write(answering, {place: logits[place] for place in answering}, observe)
+            if pack is not packs[-1]:
+                cache.crop(-row.added)
+
+    def _prefill(self, ids: Sequence[int], features: Tensor | None, cache: Any) -> int:
+        """Run the prefix into the cache. Returns its length with the picture's tokens."""
+        embeds = self._embed(ids, features)
+        positions = torch.arange(len(embeds), device=embeds.device)
+        self.lm(
+            inputs_embeds=embeds[None],
+            position_ids=positions[None],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return len(embeds)
+
+    def _embed(self, ids: Sequence[int], features: Tensor | None) -> Tensor:
+        """Ids to (tokens, width), the picture's features in its place."""
+        row = torch.tensor(ids, dtype=torch.long, device=self.device)
+        return self.system.network.embed(row, features if IMAGE_TOKEN in ids else None)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.system.module.parameters()).device
+
+
+class Row:
+    """One packed row behind a cached prefix: the suffixes are read once, then the answers written token by token."""
+
+    def __init__(self, engine: SharedPrefix, cache: Any, prefix: int, suffixes: Sequence[Tensor]) -> None:
+        self.engine, self.cache, self.prefix = engine, cache, prefix
+        self.embeds = torch.cat(list(suffixes))
+        self.lengths = [len(suffix) for suffix in suffixes]
+        self.owner = packing.owners(self.lengths, prefix)
+        self.added = 0
+        """Columns this row has added to the cache."""
+
+    def read(self, keep: Sequence[int]) -> list[Tensor]:
+        """Run all suffixes; for each, the float32 logits at its last `keep` positions: (keep, vocabulary)."""
+        last = packing.ends(self.lengths).tolist()
+        wanted = [at for end, count in zip(last, keep, strict=True) for at in range(end - count + 1, end + 1)]
+        seen = packing.block_mask(self.lengths, self.prefix)
+        alone = self.prefix == 0 and len(self.lengths) == 1
+        logits = self._forward(self.embeds, None if alone else seen, packing.restart(self.lengths, self.prefix), wanted)
+        return list(torch.split(logits, list(keep)))
+
+    def write(self, drafts: dict[int, Draft], logits: dict[int, Tensor], observe: Observer) -> None:
+        """Greedy answers of the suffixes at these places, until all are finished."""
+        step = 0
+        rows = torch.cat([logits[place] for place in drafts]) if drafts else None
+        live = list(drafts)
+        while rows is not None:
+            tokens: dict[int, int] = {}
+            for place, row, (token, margin) in zip(live, rows, greedy(rows), strict=True):
+                observe(drafts[place].job, step, row)
+                if drafts[place].push(token, margin):
+                    tokens[place] = token
+            live = list(tokens)
+            rows = self._step(tokens, step) if live else None
+            step += 1
+
+    def _step(self, tokens: dict[int, int], step: int) -> Tensor:
+        """Append one token for each live suffix: (live, vocabulary) logits of what comes next."""
+        live = list(tokens)
+        embeds = self.engine._embed(list(tokens.values()), None)
+        self.owner = torch.cat([self.owner, torch.tensor(live, dtype=torch.long)])
+        positions = packing.step_positions(self.lengths, self.prefix, live, step)
+        return self._forward(embeds, packing.step_mask(self.owner, live), positions, list(range(len(live))))
+
+    def _forward(self, embeds: Tensor, seen: Tensor | None, positions: Tensor, wanted: Sequence[int]) -> Tensor:
+        """(tokens, width) behind the cache to (wanted, vocabulary) float32; the head runs on the wanted rows alone."""
+        lm, device = self.engine.lm, embeds.device
+        mask = None if seen is None else attention_mask(seen, lm, device, embeds.dtype)
+        out = lm(
+            inputs_embeds=embeds[None],
+            attention_mask=mask,
+            position_ids=positions[None].to(device),
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=torch.tensor(wanted, dtype=torch.long, device=device),
+        )
+        self.added += len(embeds)
+        logits: Tensor = out.logits[0]
+        return logits.float()
+
+
+def new_cache() -> Any:
+    """An empty cache that keeps every position."""
+    from transformers import DynamicCache
+
+    return DynamicCache()

@@ -1,0 +1,82 @@
+"""Many continuations of one prefix in a single row: who sees whom, and at which position each token stands.
+
+A packed row is `[s1|s2|...]` behind a shared prefix. Each token sees the whole prefix and the tokens of its own suffix
+up to itself; each suffix stands at the positions right after the prefix, as if it were alone. So every suffix gets the
+same numbers as in a row of its own. Pure functions from lengths to tensors; masks are bool, True where seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+PREFIX = -1
+"""The owner of prefix columns: seen by all."""
+
+
+def pack(lengths: Sequence[int], limit: int) -> list[list[int]]:
+    """Split suffixes, in order, into packs of at most `limit` tokens; a longer one gets a pack of its own."""
+    packs: list[list[int]] = []
+    room = 0
+    for index, length in enumerate(lengths):
+        if not packs or length > room:
+            packs.append([])
+            room = limit
+        packs[-1].append(index)
+        room -= length
+    return packs
+
+
+def owners(lengths: Sequence[int], prefix: int = 0) -> Tensor:
+    """(prefix + total,) which suffix each column belongs to: PREFIX, then 0, 1, ..."""
+    suffixes = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths, dtype=torch.long))
+    return torch.cat([torch.full((prefix,), PREFIX, dtype=torch.long), suffixes])
+
+
+def restart(lengths: Sequence[int], prefix: int) -> Tensor:
+    """(total,) position ids of the suffixes: each one starts at `prefix` again."""
+    return torch.cat([torch.arange(prefix, prefix + length) for length in lengths])
+
+
+def ends(lengths: Sequence[int]) -> Tensor:
+    """(suffixes,) index in the row of each suffix's last token."""
+    return torch.tensor(lengths, dtype=torch.long).cumsum(0) - 1
+
+
+def block_mask(lengths: Sequence[int], prefix: int) -> Tensor:
+    """(total, prefix + total) what the packed suffixes see behind a cached prefix."""
+    column = owners(lengths, prefix)
+    row = column[prefix:]
+    at = torch.arange(len(column))
+    own = (column == row[:, None]) & (at <= at[prefix:, None])
+    return own | (column == PREFIX)
+
+
+def row_mask(prefix: int, lengths: Sequence[int]) -> Tensor:
+    """(prefix + total, prefix + total) the same with the causal prefix in the row itself: for training."""
+    total = prefix + sum(lengths)
+    mask = torch.zeros(total, total, dtype=torch.bool)
+    mask[:prefix, :prefix] = torch.ones(prefix, prefix, dtype=torch.bool).tril()
+    mask[prefix:] = block_mask(lengths, prefix)
+    return mask
+
+
+def step_mask(owner: Tensor, live: Sequence[int]) -> Tensor:
+    """(live, columns) what one new token for each live suffix sees; the new tokens are `owner`'s last columns."""
+    return (owner == PREFIX) | (owner == torch.tensor(live, dtype=torch.long)[:, None])
+
+
+def step_positions(lengths: Sequence[int], prefix: int, live: Sequence[int], step: int) -> Tensor:
+    """(live,) positions of the tokens that each live suffix appends at this step, counted from 0."""
+    return torch.tensor([prefix + lengths[index] + step for index in live], dtype=torch.long)
+
+
+def common_prefix(rows: Sequence[tuple[int, ...]]) -> int:
+    """Length of the longest common prefix of token rows."""
+    first, last = min(rows), max(rows)
+    for index, (one, other) in enumerate(zip(first, last, strict=False)):
+        if one != other:
+            return index
+    return min(len(first), len(last))
