@@ -51,7 +51,7 @@ docs: $(VENV)/.installed
 	"$(IN)" docs/print_pages.py
 
 constraints: $(VENV)/.installed-test
-	@"$(IN)" -m pip freeze --exclude-editable
+	@"$(IN)" -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//'
 
 clean:
 	rm -rf "$(VENV)" runs/demo runs/demo-report build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
