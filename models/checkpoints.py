@@ -1,0 +1,216 @@
+"""Checkpoint folders in the layout of TinyLLaVA Factory: read without any hub, every key accounted for, and written.
+
+config.json (model_type tinyllava, text_config, vision_config), model.safetensors or its shards or pytorch_model.bin,
+tokenizer files, and, where the publisher added one, preprocessor_config.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench.errors import ModelError
+
+from .parts.tokenizer import FILES as TOKENIZER_FILES
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+SAFE, SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+
+TABLES = re.compile(r"rotary_emb\.inv_freq$|embeddings\.position_ids$")
+"""Tensors that older versions of transformers saved although they follow from the config: read over."""
+FETCH = "fetch the checkpoint again: the download may be incomplete"
+SHOWN = 6
+"""How many names of a long list an error shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFolder:
+    """A folder whose config and weight files were found; the weights are not read yet."""
+
+    path: Path
+    config: Mapping[str, Any]
+    preprocessor: Mapping[str, Any] | None
+    weights: tuple[Path, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> CheckpointFolder:
+        """Raises ModelError for a folder that is missing, is of another system, or lacks files."""
+        if not path.is_dir():
+            raise ModelError("no such folder", where=str(path), cure="name the folder that holds config.json")
+        config = read_json(path / CONFIG)
+        if config.get("model_type") != "tinyllava":
+            raise ModelError(
+                f"model_type is {config.get('model_type')!r}, not 'tinyllava'",
+                where=str(path / CONFIG),
+                cure="this is a checkpoint of another system, or of TinyLLaVA's older code",
+            )
+        for part in ("text_config", "vision_config"):
+            if not isinstance(config.get(part), Mapping):
+                raise ModelError(f"no {part}", where=str(path / CONFIG), cure="it is needed to build the network")
+        preprocessor = read_json(path / PREPROCESSOR) if (path / PREPROCESSOR).is_file() else None
+        return cls(path, config, preprocessor, _weight_files(path))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over weights, tokenizer and configs: file names and contents, in name order."""
+        names = {CONFIG, PREPROCESSOR, *TOKENIZER_FILES}
+        files = [*self.weights, *(self.path / name for name in names if (self.path / name).is_file())]
+        digest = hashlib.sha256()
+        for file in sorted(files):
+            with file.open("rb") as stream:
+                digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        return digest.hexdigest()
+
+    def load_into(self, network: nn.Module, *, tied: bool) -> None:
+        """Give a network these weights, as float32. Raises ModelError for damaged files and for keys that do not fit.
+
+        `tied`: the language model's head is its embedding table, and may be missing.
+        """
+        state = {}
+        for file in self.weights:
+            state.update(_read(file))
+        put(network, state, where=str(self.path), tied=tied)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises ModelError naming the file."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"no {path.name}", where=str(path.parent), cure="a checkpoint folder holds one") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot be read: {error}", where=str(path), cure=FETCH) from None
+    if not isinstance(content, dict):
+        raise ModelError("not a JSON object", where=str(path), cure=FETCH)
+    return content
+
+
+def _weight_files(path: Path) -> tuple[Path, ...]:
+    """The weight files of a folder: one, or the shards an index lists; safetensors first."""
+    for whole, index in ((SAFE, SAFE_INDEX), (PICKLED, PICKLED_INDEX)):
+        if (path / index).is_file():
+            shards = read_json(path / index).get("weight_map")
+            if not isinstance(shards, dict) or not shards:
+                raise ModelError("no weight_map", where=str(path / index), cure=FETCH)
+            files = sorted({path / Path(str(name)).name for name in shards.values()})
+            if missing := [file.name for file in files if not file.is_file()]:
+                raise ModelError(f"shards are missing: {_some(missing)}", where=str(path), cure=FETCH)
+            return tuple(files)
+        if (path / whole).is_file():
+            return (path / whole,)
+    raise ModelError("no weights", where=str(path), cure=f"it needs {SAFE}, {SAFE_INDEX} or {PICKLED}")
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    """Name to tensor of one weight file. Raises ModelError when it is damaged, or holds anything but tensors."""
+    if file.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return dict(load_file(file))
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"damaged weights: {error}", where=str(file), cure=FETCH) from None
+    import pickle
+
+    import torch
+
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        cure = "take a .safetensors version: loading this one could run whatever it contains"
+        raise ModelError("damaged, or holds code beside weights", where=str(file), cure=cure) from None
+    except Exception as error:  # torch's zip reader raises RuntimeError, EOFError, KeyError, OSError, ...
+        raise ModelError(f"damaged weights: {error}", where=str(file), cure=FETCH) from None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelError("not a table of tensors", where=str(file), cure=FETCH)
+    return state
+
+
+def put(network: nn.Module, state: Mapping[str, Tensor], *, where: str, tied: bool) -> None:
+    """Give a network a state dict, as float32. Raises ModelError listing missing, unexpected and misshapen tensors."""
+    import torch
+
+    wanted = network.state_dict()
+    may_lack = {"language_model.lm_head.weight"} if tied else set()
+    given = {name: tensor for name, tensor in state.items() if name in wanted or not TABLES.search(name)}
+    misshapen = [
+        f"{name} {list(tensor.shape)} instead of {list(wanted[name].shape)}"
+        for name, tensor in given.items()
+        if name in wanted and tensor.shape != wanted[name].shape
+    ]
+    problems = {
+        "missing": sorted(wanted.keys() - given.keys() - may_lack),
+        "unexpected": sorted(given.keys() - wanted.keys()),
+        "of another shape": sorted(misshapen),
+    }
+    told = [f"{len(names)} {kind}: {_some(names)}" for kind, names in problems.items() if names]
+    if told:
+        cure = "the weights do not belong to this config.json, or are incomplete"
+        raise ModelError(f"weights do not fit ({'; '.join(told)})", where=where, cure=cure)
+    network.load_state_dict(
+        {name: tensor.to(torch.float32) for name, tensor in given.items()}, strict=False, assign=True
+    )
+    if tied:
+        tie(network)
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+
+
+def tie(network: Any) -> None:
+    """Make the language model's head its embedding table again."""
+    language_model = network.language_model
+    language_model.get_output_embeddings().weight = language_model.get_input_embeddings().weight
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def write(
+    path: Path,
+    network: nn.Module,
+    *,
+    config: Mapping[str, Any],
+    preprocessor: Mapping[str, Any] | None,
+    tokenizer: Path,
+    tied: bool,
+) -> None:
+    """Write a checkpoint folder; `tokenizer` is the folder its tokenizer files are copied from.
+
+    Weights appear last and at once, so that a killed save leaves no half checkpoint. Raises ModelError when it cannot
+    be written.
+    """
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
+    if tied:
+        state.pop("language_model.lm_head.weight", None)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / CONFIG).write_text(_pretty(config), "utf-8")
+        if preprocessor is not None:
+            (path / PREPROCESSOR).write_text(_pretty(preprocessor), "utf-8")
+        for name in TOKENIZER_FILES:
+            if (tokenizer / name).is_file() and tokenizer.resolve() != path.resolve():
+                shutil.copyfile(tokenizer / name, path / name)
+        unfinished = path / f"{SAFE}.part"
+        save_file(state, unfinished, metadata={"format": "pt"})
+        unfinished.replace(path / SAFE)
+    except OSError as error:
+        raise ModelError(f"cannot be written: {error}", where=str(path), cure="give a writable folder") from None
+
+
+def _pretty(content: Mapping[str, Any]) -> str:
+    """JSON as transformers writes it."""
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"

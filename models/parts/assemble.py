@@ -1,0 +1,173 @@
+"""Put a network together from its parts: vision tower, connector, language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlmbench.errors import ModelError
+
+from .connector import Connector, Widths
+from .language import language_model
+from .splice import PREFIX, Layout, find_questions, lay_out, learnt, put_features
+from .system import IMAGE_TOKEN
+from .vision import VisionTower
+
+EMBEDDING_STD = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """Which parts, and how they are joined."""
+
+    text: Mapping[str, Any]
+    """The language model's config, `model_type` included."""
+    vision: Mapping[str, Any]
+    """The vision tower's config, `model_type` included."""
+    connector: str
+    feature_layer: int = -2
+    selection: str = "patch"
+    queries: int = 128
+    resampler_layers: int = 3
+    max_length: int = 2048
+    """Longer rows are cut, picture tokens included."""
+    tied: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        """Whether the language model's head is its embedding table."""
+        object.__setattr__(self, "tied", bool(self.text.get("tie_word_embeddings", False)))
+
+
+class VisionLanguageModel(nn.Module):
+    """The whole network. Its state dict has Factory's names: vision_tower._vision_tower.vision_model.*,
+    connector._connector.*, language_model.*.
+    """
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        """Fresh weights by transformers' own rules. Raises ModelError for a part that does not exist."""
+        super().__init__()
+        self.blueprint = blueprint
+        self.vision_tower = VisionTower(blueprint.vision, blueprint.feature_layer, blueprint.selection)
+        self.language_model: Any = language_model(blueprint.text)
+        widths = Widths(
+            vision=int(blueprint.vision["hidden_size"]),
+            language=int(self.language_model.config.hidden_size),
+            visual_tokens=self.vision_tower.tokens(),
+            queries=blueprint.queries,
+            layers=blueprint.resampler_layers,
+        )
+        self.connector = Connector(blueprint.connector, widths)
+
+    @property
+    def visual_tokens(self) -> int:
+        """Tokens a picture takes in the language model."""
+        return self.connector.tokens
+
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """(images, 3, height, width) to (images, visual tokens, width of the language model)."""
+        like = next(self.vision_tower.parameters())
+        return cast("Tensor", self.connector(self.vision_tower(pixels.to(like.device, like.dtype))))
+
+    def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
+        """(tokens,) ids with at most one IMAGE_TOKEN and (visual tokens, d) features to (tokens', d) embeddings."""
+        table = self.language_model.get_input_embeddings()
+        places = (ids == IMAGE_TOKEN).nonzero().flatten().tolist()
+        if not places:
+            return cast("Tensor", table(ids))
+        if len(places) > 1 or features is None:
+            raise ModelError(f"{len(places)} pictures in one prompt, {'one' if features is not None else 'none'} given")
+        before, after = table(ids[: places[0]]), table(ids[places[0] + 1 :])
+        return torch.cat([before, features.to(before.dtype), after])
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """A collated batch to logits (rows, length', vocabulary), pictures expanded and rows cut as in training."""
+        hidden, _, _, _ = self._hidden(batch)
+        return cast("Tensor", self.language_model.get_output_embeddings()(hidden))
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Mean cross-entropy over the learnt tokens, scalar; 0 (with a gradient of 0) where none is learnt.
+
+        The head runs only where something is learnt.
+        """
+        hidden, row, source, target = self._hidden(batch)
+        if not len(target):
+            return hidden.sum() * 0.0
+        logits = self.language_model.get_output_embeddings()(hidden[row, source])
+        return functional.cross_entropy(logits.float(), target)
+
+    def _hidden(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Last hidden states (rows, length', d), and what `learnt` says of them."""
+        table = self.language_model.get_input_embeddings()
+        batch = {name: tensor.to(table.weight.device) for name, tensor in batch.items()}
+        features = self._features(batch)
+        visual = features.shape[1] if features is not None else self.visual_tokens
+        layout = lay_out(batch, visual, self.blueprint.max_length)
+        if features is None and bool((layout.ids == IMAGE_TOKEN).any()):
+            raise ModelError("a row has a picture token, but the batch has no images")
+        inputs = put_features(table(layout.ids.clamp(min=0)), layout, features)
+        run = self._run_packed if layout.packed else self._run_rows
+        return (run(inputs, layout), *learnt(layout))
+
+    def _run_rows(self, inputs: Tensor, layout: Layout) -> Tensor:
+        """Ordinary rows: (rows, length, d) embeddings to last hidden states."""
+        output = self.language_model.base_model(
+            inputs_embeds=inputs, attention_mask=layout.valid, position_ids=layout.positions, use_cache=False
+        )
+        return cast("Tensor", output.last_hidden_state)
+
+    def _run_packed(self, inputs: Tensor, layout: Layout) -> Tensor:
+        """Rows of independent questions: (rows, length, d) embeddings to last hidden states.
+
+        The prefixes run once; their keys and values are handed to each question, run as a row of its own. On a CPU that
+        is twice as fast, forward and backward, as one row under a block mask.
+        """
+        from transformers import DynamicCache
+
+        own = layout.segments == PREFIX
+        longest = int(own.sum(dim=1).max())
+        prefix = own[:, :longest]
+        cache = DynamicCache(config=self.language_model.config)
+        first = self.language_model.base_model(
+            inputs_embeds=inputs[:, :longest],
+            attention_mask=prefix,
+            position_ids=layout.positions[:, :longest],
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        asked = find_questions(layout)
+        cache.batch_select_indices(asked.row)
+        row = asked.row.unsqueeze(1)
+        rest = self.language_model.base_model(
+            inputs_embeds=inputs[row, asked.columns],
+            attention_mask=torch.cat([prefix[asked.row], asked.valid], dim=1),
+            position_ids=layout.positions[row, asked.columns],
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        hidden = functional.pad(first, (0, 0, 0, inputs.shape[1] - longest))
+        places = row.expand_as(asked.columns)[asked.valid], asked.columns[asked.valid]
+        return hidden.index_put(places, rest[asked.valid].to(hidden.dtype))
+
+    def _features(self, batch: Mapping[str, Tensor]) -> Tensor | None:
+        """What goes where the pictures are, (rows, visual tokens, d): as given, or through as many parts as needed."""
+        if (given := batch.get("prefix_embeds")) is not None:
+            return given
+        if (seen := batch.get("image_features")) is not None:
+            return cast("Tensor", self.connector(seen))
+        pixels = batch.get("images")
+        return None if pixels is None else self.image_features(pixels)
+
+    @torch.no_grad()
+    def start_fresh(self) -> None:
+        """Draw embeddings and connector at std 0.02, as Factory does; the other parts keep transformers' rules."""
+        self.language_model.get_input_embeddings().weight.normal_(0.0, EMBEDDING_STD)
+        for module in self.connector.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.normal_(0.0, EMBEDDING_STD)
+                if module.bias is not None:
+                    module.bias.zero_()

@@ -1,0 +1,137 @@
+"""Connectors: vision features to embeddings of the language model. A new one is one entry in CONNECTORS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlmbench.errors import ModelError
+
+HEADS, HEAD_WIDTH = 8, 64
+"""Of the resampler, fixed in the official code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """What a connector needs to know of its neighbours and of the config."""
+
+    vision: int
+    language: int
+    visual_tokens: int
+    queries: int = 128
+    layers: int = 3
+
+
+class ResamplerAttention(nn.Module):
+    """Latents look at the features and at themselves. Keys: norm_media, norm_latents, to_q, to_kv, to_out."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inner = HEADS * HEAD_WIDTH
+        self.norm_media, self.norm_latents = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_q = nn.Linear(width, inner, bias=False)
+        self.to_kv = nn.Linear(width, 2 * inner, bias=False)
+        self.to_out = nn.Linear(inner, width, bias=False)
+
+    def forward(self, media: Tensor, latents: Tensor) -> Tensor:
+        """(images, tokens, d) and (images, queries, d) to (images, queries, d)."""
+        latents = self.norm_latents(latents)
+        seen = torch.cat((self.norm_media(media), latents), dim=1)
+        split = [part.unflatten(-1, (HEADS, HEAD_WIDTH)).transpose(1, 2) for part in self.to_kv(seen).chunk(2, dim=-1)]
+        query = self.to_q(latents).unflatten(-1, (HEADS, HEAD_WIDTH)).transpose(1, 2)
+        mixed = functional.scaled_dot_product_attention(query, *split)
+        return cast("Tensor", self.to_out(mixed.transpose(1, 2).flatten(2)))
+
+
+class Resampler(nn.Module):
+    """A fixed number of learnt queries reads the features.
+
+    Source: TinyLLaVA_Factory tinyllava/model/connector/resampler.py@53f12c7 (resampler_hidden_size is ignored there).
+    """
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        d = widths.language
+        self.latents = nn.Parameter(torch.randn(widths.queries, d))
+        self.linear = nn.Linear(widths.vision, d)
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                [
+                    ResamplerAttention(d),
+                    nn.Sequential(
+                        nn.LayerNorm(d), nn.Linear(d, 4 * d, bias=False), nn.GELU(), nn.Linear(4 * d, d, bias=False)
+                    ),
+                ]
+            )
+            for _ in range(widths.layers)
+        )
+        self.norm = nn.LayerNorm(d)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(images, tokens, vision width) to (images, queries, language width)."""
+        media = self.linear(features)
+        latents = self.latents.expand(len(features), -1, -1)
+        for layer in self.layers:
+            attention, mlp = cast("nn.ModuleList", layer)
+            latents = latents + attention(media, latents)
+            latents = latents + mlp(latents)
+        return cast("Tensor", self.norm(latents))
+
+
+def _mlp(widths: Widths, depth: int) -> nn.Module:
+    """Linear, then (depth - 1) times GELU and Linear. Keys: 0, 2, 4, ..."""
+    layers: list[nn.Module] = [nn.Linear(widths.vision, widths.language)]
+    for _ in range(1, depth):
+        layers += [nn.GELU(), nn.Linear(widths.language, widths.language)]
+    return nn.Sequential(*layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How one connector is built and how many tokens it gives."""
+
+    build: Callable[[Widths], nn.Module]
+    tokens: Callable[[Widths], int] = lambda widths: widths.visual_tokens
+
+
+CONNECTORS: Mapping[str, Entry] = {
+    "identity": Entry(lambda widths: nn.Identity()),
+    "linear": Entry(lambda widths: nn.Linear(widths.vision, widths.language)),
+    "resampler": Entry(Resampler, tokens=lambda widths: widths.queries),
+}
+"""By exact name. The official code looks for a substring of the name and takes the last that fits."""
+
+MLP = re.compile(r"mlp([1-9]\d?)x_gelu")
+
+
+def find(name: str) -> Entry:
+    """The entry of a connector_type. Raises ModelError, naming what there is."""
+    if match := MLP.fullmatch(name):
+        return Entry(lambda widths: _mlp(widths, int(match[1])))
+    if name not in CONNECTORS:
+        raise ModelError(f"no connector {name!r}", cure=f"there are: {', '.join(CONNECTORS)}, mlpNx_gelu")
+    return CONNECTORS[name]
+
+
+class Connector(nn.Module):
+    """What Factory calls connector. Keys: `_connector.*`."""
+
+    def __init__(self, name: str, widths: Widths) -> None:
+        """Raises ModelError for an unknown name, or for identity between different widths."""
+        super().__init__()
+        entry = find(name)
+        if name == "identity" and widths.vision != widths.language:
+            raise ModelError(f"identity cannot join widths {widths.vision} and {widths.language}", cure="take linear")
+        self._connector = entry.build(widths)
+        self.tokens = entry.tokens(widths)
+        """Visual tokens it gives."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(images, visual tokens, vision width) to (images, tokens, language width)."""
+        return cast("Tensor", self._connector(features))

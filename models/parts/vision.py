@@ -1,0 +1,115 @@
+"""Vision towers: pictures to features. A tower is known by its config's model_type; a new one is an entry in TOWERS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+from torch import Tensor, nn
+
+from vlmbench.errors import ModelError
+
+
+class Tower(Protocol):
+    """What an entry of TOWERS builds: a module that can be tapped at a layer."""
+
+    def tap(self, pixels: Tensor, layer: int) -> Tensor:
+        """(images, 3, height, width) to (images, tokens, width): entry `layer` of the encoder's hidden states."""
+
+    def tokens(self) -> int:
+        """How many tokens a picture has, class token included."""
+
+
+class TransformersTower(nn.Module):
+    """SigLIP or CLIP of transformers. The attribute is named `vision_model` to keep the keys of transformers 4."""
+
+    def __init__(self, model: nn.Module, class_token: bool) -> None:
+        super().__init__()
+        # Before 5.x the classes held a `vision_model` of their own; since then they are it.
+        self.vision_model: Any = getattr(model, "vision_model", model)
+        self.class_token = class_token
+
+    def tap(self, pixels: Tensor, layer: int) -> Tensor:
+        """(images, 3, height, width) to (images, tokens, width). Layers after the tapped one are not run.
+
+        `layer` counts as in transformers' `hidden_states`: 0 is the embedding, -1 the output of the last layer; the
+        final norm is never applied.
+        """
+        layers = self.vision_model.encoder.layers
+        last = layer if layer >= 0 else len(layers) + 1 + layer
+        if not 0 <= last <= len(layers):
+            raise ModelError(f"vision_feature_layer {layer} of a tower with {len(layers)} layers")
+        hidden = self.vision_model.embeddings(pixels)
+        if self.class_token:
+            hidden = self.vision_model.pre_layrnorm(hidden)
+        for one in layers[:last]:
+            hidden = one(hidden, None)
+        return cast("Tensor", hidden)
+
+    def tokens(self) -> int:
+        """Patches, and the class token where there is one."""
+        config = self.vision_model.config
+        return int((config.image_size // config.patch_size) ** 2) + int(self.class_token)
+
+
+def _siglip(config: Mapping[str, Any]) -> TransformersTower:
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    settings = SiglipVisionConfig(**_settings(config), attn_implementation="sdpa")
+    return TransformersTower(SiglipVisionModel(settings), class_token=False)
+
+
+def _clip(config: Mapping[str, Any]) -> TransformersTower:
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    settings = CLIPVisionConfig(**_settings(config), attn_implementation="sdpa")
+    return TransformersTower(CLIPVisionModel(settings), class_token=True)
+
+
+TOWERS: Mapping[str, Callable[[Mapping[str, Any]], Tower]] = {
+    "siglip_vision_model": _siglip,
+    "clip_vision_model": _clip,
+}
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    # The dtype is the loader's business; a number type from another version's config must not decide it here.
+    return {name: value for name, value in config.items() if name not in {"model_type", "torch_dtype", "dtype"}}
+
+
+def _drop_first(features: Tensor) -> Tensor:
+    return features[:, 1:]
+
+
+def _keep_all(features: Tensor) -> Tensor:
+    return features
+
+
+SELECTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"patch": _drop_first, "cls_patch": _keep_all}
+"""vision_feature_select_strategy to what it does. `patch` drops the first token even of a tower without a class token:
+SigLIP at 384 px then gives 728 of 729 (TinyLLaVA_Factory tinyllava/model/vision_tower/base.py@53f12c7)."""
+
+
+class VisionTower(nn.Module):
+    """A tower with its tap and its selection: what Factory calls vision_tower. Keys: `_vision_tower.*`."""
+
+    def __init__(self, config: Mapping[str, Any], layer: int = -2, selection: str = "patch") -> None:
+        """Raises ModelError for a tower or a selection that does not exist here."""
+        super().__init__()
+        kind = str(config.get("model_type"))
+        if kind not in TOWERS:
+            raise ModelError(f"no vision tower {kind!r}", cure=f"there are: {', '.join(TOWERS)}")
+        if selection not in SELECTIONS:
+            raise ModelError(
+                f"no vision_feature_select_strategy {selection!r}", cure=f"there are: {', '.join(SELECTIONS)}"
+            )
+        self._vision_tower: Any = TOWERS[kind](config)
+        self.layer, self.selection = layer, selection
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(images, 3, height, width) to (images, visual tokens, width of the tower)."""
+        return SELECTIONS[self.selection](self._vision_tower.tap(pixels, self.layer))
+
+    def tokens(self) -> int:
+        """Visual tokens a picture gives."""
+        return int(self._vision_tower.tokens()) - (self.selection == "patch")
