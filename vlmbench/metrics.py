@@ -36,7 +36,9 @@ class Metric:
     proportion: bool = False
     """True: a plain share of right items in 0-100, for which Wilson's interval exists."""
     n: int | None = None
-    """How many items count; default: all rows of `items`."""
+    """How many items count; default: all rows of `items` (which may be sums over several items)."""
+    note: str = ""
+    """Why it is undefined, or what is peculiar about it here."""
 
     def value(self) -> float:
         """The metric over all items; nan where undefined."""
@@ -50,7 +52,8 @@ def ratio(numerator: int = 0, denominator: int = 1, scale: float = 100.0) -> Cal
         import numpy as np
 
         top, bottom = sums[..., numerator], sums[..., denominator]
-        return scale * np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom != 0)
+        quotient: Floats = scale * np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom != 0)
+        return quotient
 
     return combine
 
@@ -67,9 +70,7 @@ def mean(
     return Metric(name, items, clusters, ratio(), breakdown=breakdown, label=label, proportion=binary)
 
 
-def by_tag(
-    name: str, values: Sequence[float], labels: Sequence[str], clusters: Sequence[str]
-) -> list[Metric]:
+def by_tag(name: str, values: Sequence[float], labels: Sequence[str], clusters: Sequence[str]) -> list[Metric]:
     """One mean per distinct label, as bars of the breakdown `name`; labels in order of first appearance."""
     rows: dict[str, list[int]] = {}
     for index, label in enumerate(labels):

@@ -176,6 +176,10 @@ class Wanted:
     licence: str = ""
     split: str = ""
     """The split that needs it; empty: all of them."""
+    also: tuple[str, ...] = ()
+    """Other places where the task finds it too."""
+    optional: bool = False
+    """Only some metrics need it."""
 
 
 class Task(Protocol):

@@ -1,0 +1,216 @@
+"""POPE: does the model see objects that are not there? Yes/no questions about COCO pictures, in three kinds of "no".
+
+Li et al., Evaluating Object Hallucination in Large Vision-Language Models, EMNLP 2023 (arXiv 2305.10355).
+Files: POPE output/coco/*.json and output/seem/{aokvqa,gqa}/*.json@3df3ba1b; the older random file (2,910 questions
+instead of 3,000) of @e3e39262 is read just the same. Rules by protocol: vlmbench.answers and pope_metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from vlmbench import answers
+from vlmbench.errors import DataError
+from vlmbench.metrics import Metric
+from vlmbench.nouns import Generation, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.sources import Folder, Hub, Row, read_rows, unique
+
+from . import pope_answers, pope_metrics
+
+KINDS = ("random", "popular", "adversarial")
+"""How the absent objects were chosen: POPE's three splits, kept as the tag `split`."""
+
+SHORT = "\nAnswer the question using a single word or phrase."
+_ANSWER = Generation(max_new_tokens=128)
+
+PROTOCOLS: Mapping[str, TaskProtocol] = {
+    "official": TaskProtocol(
+        "official",
+        "RUCAIBox/POPE evaluate.py@3df3ba1b; bare question",
+        "mean_f1",
+        _ANSWER,
+        "whatever does not say no in its first sentence counts as yes",
+    ),
+    "llava": TaskProtocol(
+        "llava",
+        "haotian-liu/LLaVA llava/eval/eval_pope.py@c121f043, docs/Evaluation.md",
+        "mean_f1",
+        _ANSWER,
+        "asks for a single word or phrase; the papers' POPE is the mean of the three splits' F1",
+    ),
+    "tinyllava": TaskProtocol(
+        "tinyllava",
+        "TinyLLaVA/TinyLLaVA_Factory tinyllava/eval/eval_pope.py@53f12c78; issue #154",
+        "mean_accuracy",
+        _ANSWER,
+        "as llava, with 1e-6 added to denominators; its table shows the mean accuracy",
+    ),
+    "lmms_eval": TaskProtocol(
+        "lmms_eval",
+        "EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/pope/utils.py@75571cfe",
+        "f1",
+        _ANSWER,
+        "only a bare yes or no counts; recall leaves other answers out; its own yes ratio is yes_ratio_of_targets",
+    ),
+    "vlmevalkit": TaskProtocol(
+        "vlmevalkit",
+        "open-compass/VLMEvalKit vlmeval/dataset/utils/yorn.py@e8e78f05, exact matching",
+        "f1",
+        _ANSWER,
+        "bare question; f1 is what it prints as Overall; an answer with neither or both words is wrong and not a yes",
+    ),
+}
+_SUFFIXED = ("llava", "tinyllava", "lmms_eval")
+
+
+def _exact(text: str) -> str:
+    said = answers.bare(text)
+    return said if said in ("yes", "no") else "unknown"
+
+
+READERS: Mapping[str, Callable[[str], str]] = {
+    "official": answers.first_sentence_yes_no,
+    "llava": answers.first_sentence_yes_no,
+    "tinyllava": answers.first_sentence_yes_no,
+    "lmms_eval": _exact,
+    "vlmevalkit": answers.word_yes_no,
+}
+
+HUB_NAMES = ("lmms-lab/POPE", "lmms-lab-encoder/POPE")
+HUB_FIELDS = ("question_id", "question", "answer", "image_source", "category")
+RAW = "https://raw.githubusercontent.com/RUCAIBox/POPE/3df3ba1b110ecce25696989577fad583b67d4239"
+
+
+def question_places(split: str, kind: str) -> list[str]:
+    """Where a question file may lie below the data folder, the usual place first."""
+    names = [f"{split}_pope_{kind}.json", f"{split}_pope_seem_{kind}.json"]
+    if split != "coco":
+        names.reverse()
+    folders = [f"{split}/", "", f"output/{split}/", f"seem/{split}/", f"output/seem/{split}/"]
+    return [folder + name for folder in folders for name in names]
+
+
+class Pope:
+    """The benchmark, for all its protocols."""
+
+    name = "pope"
+    title = "POPE: object hallucination by yes/no questions (Li et al. 2023)"
+    version = 1
+    splits = ("coco", "aokvqa", "gqa")
+    protocols = PROTOCOLS
+
+    def wanted(self, split: str) -> Sequence[Wanted]:
+        """Three question files, and the pictures."""
+        folder = "output/coco" if split == "coco" else f"output/seem/{split}"
+        files = [
+            Wanted(
+                places[0],
+                f"{kind} questions",
+                f"{RAW}/{folder}/{places[0].rpartition('/')[2]}",
+                licence="MIT",
+                split=split,
+                also=tuple(places[1:]),
+            )
+            for kind in KINDS
+            for places in [question_places(split, kind)]
+        ]
+        if split == "gqa":
+            url, path = "https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip", "images"
+            return [*files, Wanted(path, "GQA pictures", url, licence="Visual Genome, CC BY 4.0", split=split)]
+        url = "http://images.cocodataset.org/zips/val2014.zip"
+        licence = "COCO terms of use; pictures from Flickr under their own licences"
+        return [*files, Wanted("val2014", "COCO val2014 pictures", url, licence=licence, split=split)]
+
+    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+        """All questions of the three kinds; ids are `random/1`."""
+        if isinstance(data, Hub):
+            return self._from_hub(data, split)
+        found: list[Sample] = []
+        for kind, path in zip(KINDS, self._question_files(data, split), strict=True):
+            found += _kind_samples(data, kind, path)
+        return found
+
+    def _question_files(self, data: Folder, split: str) -> list[Path]:
+        places = {kind: question_places(split, kind) for kind in KINDS}
+        missing = [kind for kind in KINDS if data.find(*places[kind]) is None]
+        others = [s for s in self.splits if s != split and data.find(*question_places(s, KINDS[0]))]
+        if len(missing) == len(KINDS) and others:
+            what = f"no question files of split {split} here, but of {', '.join(others)}"
+            raise DataError(what, where=str(data.root), cure=f"name it: --tasks pope:{others[0]}")
+        cure = f"missing: {', '.join(places[kind][0] for kind in missing)}; `vlmbench data fetch pope` gets them"
+        return [data.need(f"POPE's {kind} question file", *places[kind], cure=cure) for kind in KINDS]
+
+    def _from_hub(self, data: Hub, split: str) -> Sequence[Sample]:
+        if split != "coco":
+            raise DataError(f"the hub has POPE's split coco only, not {split}", cure="use --data DIR for the others")
+        table = data.table(HUB_NAMES, "default", "test", (*HUB_FIELDS, "image"))
+        first: dict[str, int] = {}
+        rows: list[tuple[str, Row]] = []
+        for index, row in enumerate(table.rows(HUB_FIELDS)):
+            first.setdefault(row.text("image_source"), index)
+            kind = row.text("category")
+            if kind not in KINDS:
+                raise row.error("category", f"{kind!r} is none of {', '.join(KINDS)}")
+            rows.append((f"{kind}/{row.key('question_id')}", row))
+        unique(rows, "question_id")
+        return [
+            Sample(
+                id=key,
+                question=row.text("question"),
+                images=(table.picture(first[row.text("image_source")], "image", row.text("image_source")),),
+                target=_label(row, "answer"),
+                tags={"split": row.text("category")},
+                cluster=row.text("image_source"),
+            )
+            for key, row in rows
+        ]
+
+    def ask(self, sample: Sample, protocol: str) -> Request:
+        """The bare question, or with LLaVA's request for a short answer."""
+        prompt = sample.question + SHORT if protocol in _SUFFIXED else sample.question
+        return Request(sample.id, prompt, sample.images, generation=PROTOCOLS[protocol].generation)
+
+    def score(self, sample: Sample, response: Response, protocol: str) -> Score:
+        """Right or wrong. An answer that is neither yes nor no is wrong under the protocols that can tell."""
+        read = READERS[protocol](response.text)
+        return Score(float(read == sample.target), read=read)
+
+    def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
+        """Pooled, mean over splits, by split."""
+        items = pope_metrics.columns(
+            [score.read for _, score in scored],
+            [sample.target for sample, _ in scored],
+            [score.value or 0.0 for _, score in scored],
+        )
+        clusters = [sample.cluster for sample, _ in scored]
+        return pope_metrics.metrics([sample.tags["split"] for sample, _ in scored], items, clusters, protocol, KINDS)
+
+    def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
+        """Official answer lines, LLaVA's answer lines, or rows of id and text."""
+        return pope_answers.read(path, samples, KINDS)
+
+
+def _kind_samples(data: Folder, kind: str, path: Path) -> Iterator[Sample]:
+    here = data.relative(path.parent)
+    places = (f"{here}/val2014", f"{here}/images", "val2014", "images", here, ".")
+    for key, row in unique(((row.key("question_id"), row) for row in read_rows(path)), "question_id").items():
+        image = row.text("image")
+        yield Sample(
+            id=f"{kind}/{key}",
+            question=row.text("text"),
+            images=(data.picture(row, image, *places),),
+            target=_label(row, "label"),
+            tags={"split": kind},
+            cluster=image,
+        )
+
+
+def _label(row: Row, field: str) -> str:
+    label = row.text(field).strip().lower()
+    if label not in ("yes", "no"):
+        raise row.error(field, f"yes or no was expected, not {label!r:.40}")
+    return label
+
+
+POPE = Pope()

@@ -1,0 +1,167 @@
+"""Text to answer: the readers that benchmarks share, each named after the code whose rule it is.
+
+Yes or no:     first_sentence_yes_no (POPE, LLaVA, TinyLLaVA), word_yes_no (VLMEvalKit), bare (lmms-eval)
+Short answers: vqa_normal (the VQA challenge), m4c_normal (TextVQA; EvalAI), lavis_normal, vlmevalkit_normal,
+               unpunctuated (lmms-eval), converted (LLaVA), qwen_vl_cut (Qwen-VL)
+
+Sources:
+- POPE evaluate.py@3df3ba1b, LLaVA llava/eval/eval_pope.py@c121f043, TinyLLaVA tinyllava/eval/eval_pope.py@53f12c78
+- VQA PythonEvaluationTools/vqaEvaluation/vqaEval.py@a013f004; mmf mmf/utils/m4c_evaluators.py@b0ffc7fb
+- VLMEvalKit vlmeval/dataset/utils/{yorn,vqa_eval}.py@e8e78f05; lmms-eval lmms_eval/tasks/pope/utils.py@75571cfe
+- LAVIS lavis/common/vqa_tools/vqa_eval.py@506965b9; Qwen-VL eval_mm/evaluate_vqa.py@aa00ed04
+- LLaVA scripts/convert_gqa_for_eval.py@c121f043
+
+The VQA rules are those of the official code run by Python 3: `\\d` and lower() know all of Unicode. Under the original
+Python 2 they differ on texts such as Arabic digits or "İ".
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from functools import lru_cache
+
+# ------------------------------------------------------------------------------------------------------- yes or no
+
+
+def first_sentence_yes_no(text: str) -> str:
+    """POPE's rule: `no` if the text before the first full stop has the word No, not or no; else `yes`.
+
+    Words are what single blanks part: "No!", "NO", "maybe" and an empty answer are all `yes`.
+    """
+    words = text.partition(".")[0].replace(",", "").split(" ")
+    return "no" if any(word in words for word in ("No", "not", "no")) else "yes"
+
+
+def word_yes_no(text: str) -> str:
+    """VLMEvalKit's rule: the word yes without the word no is `yes`, and the other way round; else `unknown`."""
+    words = _depunctuated(text.lower(), _STRAY_PERIOD).split()
+    said = [word for word in ("yes", "no") if word in words]
+    return said[0] if len(said) == 1 else "unknown"
+
+
+def bare(text: str) -> str:
+    """lmms-eval's reading of a yes/no answer: lower-cased and stripped, to be equal to the target or wrong."""
+    return text.lower().strip()
+
+
+# --------------------------------------------------------------------------------------------------- short answers
+
+_MARKS = ';/[]"{}()=+\\_-><@`,?!'
+_DIGIT_COMMA = re.compile(r"(\d)(,)(\d)")
+_PERIOD = re.compile(r"(?!<=\d)(\.)(?!\d)")
+"""The official pattern: a mistyped look-behind that is always true, so any period before a non-digit goes."""
+_STRAY_PERIOD = re.compile(r"(?<!\d)\.(?!\d)")
+"""The same, mended: VLMEvalKit."""
+_PERIODS_TAKEN = 32
+"""The official code passes re.UNICODE (32) as the count of substitutions."""
+_NUMBERS = {"none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
+_NUMBERS |= {"six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
+_ARTICLES = frozenset(("a", "an", "the"))
+
+
+def _contractions() -> dict[str, str]:
+    """Words without an apostrophe to words with it. A word with two apostrophes is known by lacking either."""
+    plain = (
+        "ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't haven't he'd "
+        "he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've might've mustn't must've "
+        "needn't not've o'clock oughtn't shan't she'd've should've shouldn't shouldn't've somebody'd've somebody'll "
+        "somebody's someone'd someone'd've someone'll someone's something'd something'd've something'll that's there'd "
+        "there'd've there're there's they'd they'd've they'll they're they've 'twas wasn't we'd've we've weren't "
+        "what'll what're what's what've when's where'd where's where've who'd who'd've who'll who's who've why'll "
+        "why're why's won't would've wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've"
+    )
+    table = {"somebody'd": "somebodyd"}  # the official table's own slip
+    table.update(dict.fromkeys(("ow's'at", "'ows'at", "'ow'sat"), "'ow's'at"))
+    for word in plain.split():
+        for index, letter in enumerate(word):
+            if letter == "'":
+                table[word[:index] + word[index + 1 :]] = word
+    del table["we'dve"]  # which the official table lacks
+    return table
+
+
+_CONTRACTIONS = _contractions()
+
+
+def _depunctuated(text: str, period: re.Pattern[str], number: re.Pattern[str] = _DIGIT_COMMA) -> str:
+    """Delete each mark that touches a blank anywhere in the text, blank the others; then drop periods.
+
+    A number such as 1,000 anywhere makes every mark a deleted one.
+    """
+    deleted = number.search(text) is not None
+    out = text
+    for mark in _MARKS:
+        if mark in text:
+            out = out.replace(mark, "" if deleted or mark + " " in text or " " + mark in text else " ")
+    return period.sub("", out, count=_PERIODS_TAKEN)
+
+
+def _worded(text: str) -> str:
+    """Lower-case; number words to digits, articles dropped, apostrophes put back."""
+    words = (_NUMBERS.get(word, word) for word in text.lower().split())
+    return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)
+
+
+def vqa_cleaned(text: str) -> str:
+    """What the VQA challenge does to every answer first: line ends and tabs to blanks, stripped."""
+    return text.replace("\n", " ").replace("\t", " ").strip()
+
+
+@lru_cache(maxsize=1 << 18)
+def vqa_depunctuated(text: str) -> str:
+    """The punctuation half of the VQA challenge's normaliser, on a cleaned answer. LAVIS: all it does to targets."""
+    return _depunctuated(text, _PERIOD)
+
+
+@lru_cache(maxsize=1 << 18)
+def vqa_normal(text: str) -> str:
+    """The VQA challenge's normaliser: cleaned, punctuation, then numbers, articles and contractions.
+
+    The challenge applies it only where the ten human answers differ; that is the task's business.
+    """
+    return _worded(vqa_depunctuated(vqa_cleaned(text)))
+
+
+@lru_cache(maxsize=1 << 18)
+def lavis_normal(text: str) -> str:
+    """The same halves without the cleaning, as LAVIS's GQA task applies them."""
+    return _worded(vqa_depunctuated(text))
+
+
+@lru_cache(maxsize=1 << 18)
+def vlmevalkit_normal(text: str) -> str:
+    """VLMEvalKit's process_answer: as the challenge's, but "3." keeps its period."""
+    return _worded(_depunctuated(vqa_cleaned(text), _STRAY_PERIOD))
+
+
+@lru_cache(maxsize=1 << 18)
+def m4c_normal(text: str) -> str:
+    """The EvalAI processor of TextVQA (mmf, LLaVA): commas and question marks deleted first, 's parted."""
+    lowered = text.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
+    return _worded(_depunctuated(vqa_cleaned(lowered), _PERIOD))
+
+
+_UNPUNCTUATED = str.maketrans("", "", string.punctuation)
+
+
+def unpunctuated(text: str) -> str:
+    """lmms-eval's exact_match with ignore_case and ignore_punctuation: stripped, lower, ASCII punctuation deleted."""
+    return text.strip().lower().translate(_UNPUNCTUATED)
+
+
+def converted(text: str) -> str:
+    """LLaVA's conversion of answers for GQA's scorer: stripped (by its loader), final full stops off, lower-case."""
+    return text.strip().rstrip(".").lower()
+
+
+def qwen_vl_cut(text: str) -> str:
+    """Qwen-VL's cut for GQA: the part before . , or !, after "is ", "are ", "a ", "an ", "the ", before " of".
+
+    The words are looked for as substrings, so "sofa big" is read as "big".
+    """
+    answer = text.strip().split(".")[0].split(",")[0].split("!")[0].lower()
+    for word in ("is ", "are ", "a ", "an ", "the "):
+        if word in answer:
+            answer = answer.split(word)[1]
+    return answer.split(" of")[0].strip()

@@ -1,0 +1,92 @@
+"""Datasets of the Hugging Face hub, through the `datasets` library; or the same files from a local folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vlmbench.errors import DataError, ImageError
+from vlmbench.nouns import Picture
+from vlmbench.rows import Row
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Where hub datasets come from."""
+
+    root: Path | None = None
+    """A folder with copies of the datasets' repositories (`ROOT/OWNER/NAME/…parquet`); None: the hub itself."""
+    label: str = "hub"
+
+    def table(self, names: Sequence[str], config: str, split: str, fields: Sequence[str]) -> HubTable:
+        """One split of a dataset, known by one of several names (datasets move). Raises DataError.
+
+        `fields` are the columns that must be there; `config` is `default` where the dataset has no others.
+        """
+        failures: list[str] = []
+        for name in names:
+            try:
+                data = self._load(name, config, split)
+            except Exception as error:
+                failures.append(f"{name}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+                continue
+            where = f"{name}, {config}, split {split}"
+            if absent := [field for field in fields if field not in data.column_names]:
+                cure = f"it has: {', '.join(data.column_names)}"
+                raise DataError(f"no column {absent[0]!r}", where=where, cure=cure)
+            return HubTable(data, where)
+        cure = "check the network, or use --data DIR with the official files (`vlmbench data status`)"
+        raise DataError(f"cannot load {config}, split {split}: {'; '.join(failures)}", where=self.label, cure=cure)
+
+    def _load(self, name: str, config: str, split: str) -> Any:
+        import datasets
+
+        if self.root is None:
+            return _undecoded(datasets.load_dataset(name, None if config == "default" else config, split=split))
+        base = self.root / name
+        folders = [base / config, base / "data", base] if config == "default" else [base / config]
+        for folder in folders:
+            files = sorted(str(path) for path in folder.glob(f"{split}[-.]*parquet"))
+            if files:
+                return _undecoded(datasets.load_dataset("parquet", data_files={split: files}, split=split))
+        raise FileNotFoundError(f"no {split}-*.parquet in {folders[0]}")
+
+
+def _undecoded(data: Any) -> Any:
+    """Pictures stay encoded: decoding is for images.py."""
+    import datasets
+
+    for name, feature in data.features.items():
+        if isinstance(feature, datasets.Image):
+            data = data.cast_column(name, datasets.Image(decode=False))
+    return data
+
+
+class HubTable:
+    """One split of a hub dataset."""
+
+    def __init__(self, data: Any, where: str) -> None:
+        self.data, self.where = data, where
+
+    def rows(self, fields: Sequence[str]) -> list[Row]:
+        """Some columns of every row. Leave pictures out: `picture` reads them one by one."""
+        columns: Mapping[str, Sequence[Any]] = self.data.select_columns(list(fields)).to_dict()
+        return [
+            Row(dict(zip(fields, values, strict=True)), self.where, f"row {number}")
+            for number, values in enumerate(zip(*(columns[name] for name in fields), strict=True), 1)
+        ]
+
+    def picture(self, index: int, field: str, name: str) -> Picture:
+        """The picture in one row, read when needed."""
+        return Picture(name, partial(_encoded, self.data, self.where, index, field))
+
+
+def _encoded(data: Any, where: str, index: int, field: str) -> bytes:
+    cell = data[index][field]
+    content = cell.get("bytes") if isinstance(cell, dict) else None
+    if not content:
+        raise ImageError("the picture is empty", where=f"{where}, row {index + 1}, field {field!r}")
+    return bytes(content)

@@ -1,0 +1,122 @@
+"""One row of a data file: typed fields, with errors that name file, line and field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from vlmbench.errors import DataError
+
+T = TypeVar("T")
+
+
+class _Needed:
+    """Stands for: no default."""
+
+
+NEEDED = _Needed()
+
+_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a data file."""
+
+    values: Mapping[str, Any]
+    file: str
+    at: str
+    """Where in the file: `line 3`, `item 3`, `key 20999001`, `row 3`."""
+
+    @property
+    def where(self) -> str:
+        """File and place."""
+        return f"{self.file}, {self.at}"
+
+    def error(self, field: str, what: str, cure: str = "") -> DataError:
+        """An error about one field of this row, to be raised by the caller."""
+        return DataError(what, where=f"{self.where}, field {field!r}", cure=cure)
+
+    def has(self, field: str) -> bool:
+        """Whether the field is there and not null."""
+        return self.values.get(field) is not None
+
+    @overload
+    def text(self, field: str) -> str: ...
+    @overload
+    def text(self, field: str, default: T) -> str | T: ...
+    def text(self, field: str, default: Any = NEEDED) -> Any:
+        """A text. Without a default, raises DataError when it is missing; always when it is of another type."""
+        return self._typed(field, str, default)
+
+    @overload
+    def integer(self, field: str) -> int: ...
+    @overload
+    def integer(self, field: str, default: T) -> int | T: ...
+    def integer(self, field: str, default: Any = NEEDED) -> Any:
+        """A whole number; a text of digits counts as one (tables hold nothing else)."""
+        value = self.values.get(field)
+        if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+            return int(value)
+        return self._typed(field, int, default)
+
+    def number(self, field: str) -> float:
+        """A number, or a text that reads as one."""
+        value = self.values.get(field)
+        if isinstance(value, str):
+            try:
+                return float(value)
+            except ValueError:
+                raise self.error(field, f"a number was expected, not {value!r:.40}") from None
+        return float(self._typed(field, int if isinstance(value, int) else float, NEEDED))
+
+    @overload
+    def flag(self, field: str) -> bool: ...
+    @overload
+    def flag(self, field: str, default: T) -> bool | T: ...
+    def flag(self, field: str, default: Any = NEEDED) -> Any:
+        """true or false."""
+        return self._typed(field, bool, default)
+
+    @overload
+    def listing(self, field: str) -> list[Any]: ...
+    @overload
+    def listing(self, field: str, default: T) -> list[Any] | T: ...
+    def listing(self, field: str, default: Any = NEEDED) -> Any:
+        """A list."""
+        return self._typed(field, list, default)
+
+    def inner(self, field: str) -> Row:
+        """An object inside the row, as a row of its own; its fields are named `outer.inner` in errors."""
+        return Row(self._typed(field, dict, NEEDED), self.file, f"{self.at}, in {field!r}")
+
+    def key(self, field: str) -> str:
+        """An id: a text or a whole number, as text. An empty one is refused."""
+        value = self.values.get(field)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        text: str = self._typed(field, str, NEEDED)
+        if not text:
+            raise self.error(field, "the id is empty")
+        return text
+
+    def _typed(self, field: str, kind: type, default: Any) -> Any:
+        value = self.values.get(field)
+        if value is None:
+            if default is not NEEDED:
+                return default
+            there = "null" if field in self.values else "missing"
+            raise self.error(
+                field, f"the field is {there}", f"the row has: {', '.join(map(str, self.values)) or 'nothing'}"
+            )
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
+        return value

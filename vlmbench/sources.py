@@ -1,0 +1,291 @@
+"""Official files and hub datasets to rows; every error names the file, the line and the field.
+
+A task reads rows (`read_rows`, `read_keyed`, `read_table`, `read_parquet`, or `Hub.table`) and takes typed fields off
+them (`row.text("question")`). Pictures are named by their place below the data folder and read only when needed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from vlmbench.errors import DataError, ImageError
+from vlmbench.hub import Hub, HubTable
+from vlmbench.nouns import Picture, Sample
+from vlmbench.rows import Row
+
+__all__ = [
+    "Folder",
+    "Hub",
+    "HubTable",
+    "PictureFile",
+    "Row",
+    "missing_pictures",
+    "read_json",
+    "read_keyed",
+    "read_parquet",
+    "read_rows",
+    "read_table",
+    "unique",
+]
+
+# --------------------------------------------------------------------------------------------------------- folders
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of official files."""
+
+    root: Path
+    label: str = ""
+    """How tables name it: `sample` for embedded data, else the folder as the user wrote it."""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", str(self.root))
+
+    @classmethod
+    def sample(cls, task: str) -> Folder:
+        """The embedded data of a built-in task: tasks/samples/NAME of the package."""
+        for place in import_module("vlmbench.tasks").__path__:
+            root = Path(place) / "samples" / task
+            if root.is_dir():
+                return cls(root, "sample")
+        raise DataError(f"no embedded sample of {task}", cure="name a folder of official files: --data DIR")
+
+    def find(self, *names: str) -> Path | None:
+        """The first of several places below the folder that holds a file."""
+        return next((path for name in names if (path := self.root / name).is_file()), None)
+
+    def need(self, what: str, *names: str, cure: str = "") -> Path:
+        """Like `find`, but raises DataError saying where the file was looked for."""
+        if not self.root.is_dir():
+            raise DataError("no such folder", where=str(self.root), cure="--data takes an existing folder")
+        if found := self.find(*names):
+            return found
+        places = names[0] if len(names) == 1 else f"{names[0]} (nor at {', '.join(names[1:])})"
+        raise DataError(f"{what} is not there: no {places}", where=str(self.root), cure=cure)
+
+    def relative(self, path: Path) -> str:
+        """A path below the folder as text with slashes; `.` for the folder itself."""
+        return path.relative_to(self.root).as_posix()
+
+    def picture(self, row: Row, name: str, *places: str) -> Picture:
+        """A picture named by a row, looked for in folders below this one when it is read.
+
+        A name that leaves the folder is the data file's fault: DataError. A missing picture is an ImageError on read.
+        """
+        parts = name.replace("\\", "/").split("/")
+        if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+            raise row.error("image", f"{name!r} is not the name of a picture inside the data folder")
+        return Picture(name, PictureFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """Reads one picture of a data folder."""
+
+    root: Path
+    name: str
+    places: tuple[str, ...]
+    """Folders below the root to look in, by priority. They may be links; what they hold may not link out of them."""
+
+    def path(self) -> Path | None:
+        """Where the picture lies; None when it is absent. Raises ImageError for a link that leaves its folder."""
+        for place in self.places:
+            folder = self.root / place
+            path = folder / self.name
+            if path.is_file():
+                if not path.resolve().is_relative_to(folder.resolve()):
+                    raise ImageError("the picture is a link out of the data folder", where=str(path), cure="copy it in")
+                return path
+        return None
+
+    def __call__(self) -> bytes:
+        path = self.path()
+        if path is None:
+            looked = ", ".join(place or "." for place in self.places)
+            cure = f"put it into one of these folders there: {looked}"
+            raise ImageError(f"no picture {self.name}", where=str(self.root), cure=cure)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ImageError(f"cannot read it: {error.strerror}", where=str(path)) from None
+
+
+def missing_pictures(samples: Iterable[Sample]) -> list[str]:
+    """Names of the pictures of a folder that cannot be read, each once, in order. Looks at names, not at contents."""
+    checked: dict[str, bool] = {}
+    for sample in samples:
+        for picture in sample.images:
+            if picture.name not in checked and isinstance(picture.read, PictureFile):
+                try:
+                    checked[picture.name] = picture.read.path() is not None
+                except ImageError:
+                    checked[picture.name] = False
+    return [name for name, there in checked.items() if not there]
+
+
+# ----------------------------------------------------------------------------------------------------------- files
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes. Raises DataError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DataError("no such file", where=str(path), cure="check the path") from None
+    except OSError as error:
+        raise DataError(f"cannot read it: {error.strerror}", where=str(path), cure="check the path") from None
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text file, with or without a byte order mark. Raises DataError for any other encoding."""
+    content = read_bytes(path)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError("the text is UTF-16", where=str(path), cure="save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"not UTF-8 text: {error.reason}", where=f"{path}, line {line}", cure="save it as UTF-8"
+        ) from None
+
+
+def _parse(text: str, path: Path, line: int = 0) -> Any:
+    """JSON to Python: the quick parser; the standard one where it refuses (NaN, lone surrogates), or to explain."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            at = f"line {line or error.lineno}, column {error.colno}"
+            what = f"broken JSON: {error.msg}"
+            if not text[error.pos :].strip():
+                what += " (the file ends here: is it cut off?)"
+            raise DataError(what, where=f"{path}, {at}", cure="get the file again") from None
+        except RecursionError:
+            raise DataError("JSON nested too deeply", where=str(path), cure="get the file again") from None
+
+
+def read_json(path: Path) -> Any:
+    """One JSON document. Raises DataError naming the line."""
+    return _parse(read_text(path), path)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows of a JSON-lines file or of a JSON array, whatever the suffix says (POPE has both under `.json`)."""
+    text = read_text(path)
+    if text.lstrip()[:1] == "[":
+        content = _parse(text, path)
+        return [_row(item, path, f"item {number}") for number, item in enumerate(content, 1)]
+    rows = [
+        _row(_parse(line, path, number), path, f"line {number}")
+        for number, line in enumerate(text.split("\n"), 1)
+        if line.strip()
+    ]
+    if not rows:
+        raise DataError("the file is empty", where=str(path), cure="get the file again")
+    return rows
+
+
+def _row(values: Any, path: Path, at: str) -> Row:
+    if not isinstance(values, dict):
+        raise DataError(f"an object was expected, not {values!r:.40}", where=f"{path}, {at}", cure="get the file again")
+    return Row(values, str(path), at)
+
+
+def read_keyed(path: Path, field: str) -> dict[str, Row]:
+    """Rows of a JSON object of objects, by key (GQA). `field` is one that each row has exactly once.
+
+    Raises DataError for a doubled key, which JSON parsers pass over in silence: when the field's name does not occur
+    as often as there are rows, the file is parsed again with an eye on keys.
+    """
+    text = read_text(path)
+    content = _parse(text, path)
+    if not isinstance(content, dict):
+        raise DataError("an object with ids as keys was expected", where=str(path), cure="get the official file")
+    if text.count(f'"{field}"') != len(content):
+        _refuse_doubled(text, path)
+    return {key: _row(values, path, f"key {key}") for key, values in content.items()}
+
+
+def _refuse_doubled(text: str, path: Path) -> None:
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(found)
+        if len(made) != len(found):
+            names = [name for name, _ in found]
+            doubled = next(name for name in made if names.count(name) > 1)
+            raise DataError(f"the key {doubled!r} is there twice", where=str(path), cure="remove one of them")
+        return made
+
+    json.loads(text, object_pairs_hook=pairs)
+
+
+def read_table(path: Path) -> list[Row]:
+    """Rows of a .tsv (tab) or .csv (comma) file with a header line; cells may be quoted and hold base64 pictures."""
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    lines = io.StringIO(read_text(path), newline="")
+    reader = csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    rows: list[Row] = []
+    try:
+        header = next(reader, [])
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                what = f"{len(cells)} cells where the header has {len(header)}"
+                raise DataError(what, where=f"{path}, line {reader.line_num}", cure="get the file again")
+            rows.append(Row(dict(zip(header, cells, strict=True)), str(path), f"line {reader.line_num}"))
+    except csv.Error as error:
+        raise DataError(
+            f"broken table: {error}", where=f"{path}, line {reader.line_num}", cure="get it again"
+        ) from None
+    if not rows:
+        raise DataError("the file has no rows", where=str(path), cure="get the file again")
+    return rows
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
+    """Rows of a parquet file, or only some columns of it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    read_bytes_head(path)
+    try:
+        table = pq.read_table(path, columns=None if columns is None else list(columns))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"not a readable parquet file: {error}", where=str(path), cure="get the file again") from None
+    if columns is not None and (absent := [name for name in columns if name not in table.column_names]):
+        raise DataError(f"no column {absent[0]!r}", where=str(path), cure=f"it has: {', '.join(table.column_names)}")
+    return [Row(values, str(path), f"row {number}") for number, values in enumerate(table.to_pylist(), 1)]
+
+
+def read_bytes_head(path: Path) -> None:
+    """Raise DataError when a file cannot be opened at all."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise DataError(f"cannot read it: {error.strerror}", where=str(path), cure="check the path") from None
+
+
+def unique(rows: Iterable[tuple[str, Row]], field: str) -> Mapping[str, Row]:
+    """Rows by id. Raises DataError, naming both rows, for an id that is there twice."""
+    found: dict[str, Row] = {}
+    for key, row in rows:
+        if key in found:
+            raise row.error(field, f"{key!r} is there twice: also at {found[key].at}")
+        found[key] = row
+    return found
