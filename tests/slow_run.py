@@ -1,4 +1,4 @@
-"""`python -m tests.slow_run FOLDER`: a run of 200 questions at 3 ms each, to be killed in the middle by test_kill."""
+"""`python -m tests.slow_run FOLDER`: a run of 450 questions at 8 ms each, to be killed in the middle by test_kill."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from vlmbench.store import RunStore
 
 def slowly(request: Request) -> str:
     """Right on even pictures, wrong on odd ones."""
-    time.sleep(0.003)
+    time.sleep(0.008)
     _picture, question = (int(part) for part in request.sample_id.split("-"))
     return "yes" if question % 2 else "no"
 
 
 def main(folder: Path) -> None:
     """Run, or go on with the run."""
-    model, task = ToyModel(slowly), ToyTask(pictures=40, each=5)
+    model, task = ToyModel(slowly), ToyTask(pictures=90, each=5)
     choice = TaskChoice(task, "test", "official")
     plan = runner.plan([choice], {choice.key: Folder(folder, "toys")}, model, limit=None, ablation="", seed=0)
     with RunStore.open(folder, manifest.build(asked={}, model=model, tasks=plan.tasks, seed=0)) as store:

@@ -29,6 +29,8 @@ GIVE_UP_AFTER = 3
 
 THUMBNAILS = 2000
 """Pictures of a run that reports can show."""
+THUMBNAIL_SIDE = 256
+"""Their longer side, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def execute(made: Plan, model: Model, store: RunStore, *, progress: bool = False
                 store.append(key, response)
             bar.update()
     _keep_thumbnails(made, store.folder / THUMBS)
+    if log := model.facts.get("training_log"):
+        write_atomically(store.folder / "training_log.jsonl", Path(str(log)).read_bytes())
     records = _records(made, store.answers, failures)
     scores = score_records(made.choices, records)
     store.manifest["model"]["facts"] = dict(model.facts)
@@ -183,7 +187,7 @@ def _keep_thumbnails(made: Plan, folder: Path) -> None:
         if not path.is_file():
             folder.mkdir(exist_ok=True)
             with suppress(ImageError):
-                write_atomically(path, images.thumbnail(images.decode(picture.read(), picture.name)))
+                write_atomically(path, images.thumbnail(images.decode(picture.read(), picture.name), THUMBNAIL_SIDE))
 
 
 class _Handed:

@@ -5,6 +5,7 @@
     records.parquet  one row a sample: question, prompt, answer, what it was read as, score, status
     scores.json      {task: {metric: {value, low, high, n}, coverage, statuses, headline}}
     thumbs/          small copies of the pictures, by content hash, for reports
+    training_log.jsonl  the model's own, where its checkpoint carries one
     superseded/      results of the same run made with other weights, data or versions, never deleted
 
 Answers are found again by their key, a content hash of everything that decides them: a changed weight, picture, prompt,
