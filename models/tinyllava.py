@@ -30,7 +30,14 @@ NANO = Path(__file__).parent / "weights" / "tinyllava-nano"
 
 
 def blueprint(config: Mapping[str, Any]) -> Blueprint:
-    """The parts a Factory config.json names, with Factory's defaults (configuration_tinyllava.py@53f12c7)."""
+    """The parts a Factory config.json names, with Factory's defaults (configuration_tinyllava.py@53f12c7).
+
+    Raises ModelError for two vision towers at once.
+    """
+    if second := config.get("vision_model_name_or_path2"):
+        raise ModelError(
+            f"no mixture of two vision towers (the second is {second!r})", cure="take a single-tower model"
+        )
     return Blueprint(
         text=config["text_config"],
         vision=config["vision_config"],
@@ -120,7 +127,7 @@ class TinyLLaVA:
         }
 
     def collate(self, rows: Sequence[Conversation], template: str = "") -> dict[str, Tensor]:
-        """Rows to a batch. `template` is one of parts/templates.py: `phi`, `llama`, `pretrain`, ...; "" is the model's own.
+        """Rows to a batch. `template` is a name of parts/templates.py: `phi`, `llama`, `pretrain`, ...; "": the own.
 
         input_ids (rows, length), IMAGE_TOKEN in front where a row has an image; labels, IGNORE where nothing is learnt;
         attention_mask bool, False on padding; images (rows, 3, height, width) if any row has one, zeros for the others;

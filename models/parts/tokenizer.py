@@ -110,8 +110,11 @@ class SentencePieceTokenizer:
             raise ModelError(f"no SentencePiece model: {error}", where=where, cure="fetch it again") from None
         names = {"bos": "<s>", "eos": "</s>", "unk": "<unk>", "pad": None}
         special = {kind: _content(config.get(f"{kind}_token", name)) for kind, name in names.items()}
-        added = {_content(row): int(key) for key, row in config.get("added_tokens_decoder", {}).items()}
-        self._special = {**{name: self._pieces.piece_to_id(name) for name in special.values() if name}, **added}
+        added = {str(_content(row)): int(key) for key, row in config.get("added_tokens_decoder", {}).items()}
+        self._special: dict[str, int] = {
+            **{name: self._pieces.piece_to_id(name) for name in special.values() if name},
+            **added,
+        }
         self._unk = special["unk"] or ""
         self.bos_id, self.eos_id = self._id(special["bos"]), self._special[special["eos"] or "</s>"]
         self.unk_id, self.pad_id = self._id(special["unk"]), self._id(special["pad"])

@@ -90,20 +90,26 @@ SELECTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"patch": _drop_first, "c
 SigLIP at 384 px then gives 728 of 729 (TinyLLaVA_Factory tinyllava/model/vision_tower/base.py@53f12c7)."""
 
 
+def find(config: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Tower]:
+    """What builds the tower of a config. Raises ModelError, naming what there is."""
+    kind = str(config.get("model_type"))
+    if kind not in TOWERS:
+        raise ModelError(f"no vision tower {kind!r}", cure=f"there are: {', '.join(TOWERS)}")
+    return TOWERS[kind]
+
+
 class VisionTower(nn.Module):
     """A tower with its tap and its selection: what Factory calls vision_tower. Keys: `_vision_tower.*`."""
 
     def __init__(self, config: Mapping[str, Any], layer: int = -2, selection: str = "patch") -> None:
         """Raises ModelError for a tower or a selection that does not exist here."""
         super().__init__()
-        kind = str(config.get("model_type"))
-        if kind not in TOWERS:
-            raise ModelError(f"no vision tower {kind!r}", cure=f"there are: {', '.join(TOWERS)}")
+        build = find(config)
         if selection not in SELECTIONS:
             raise ModelError(
                 f"no vision_feature_select_strategy {selection!r}", cure=f"there are: {', '.join(SELECTIONS)}"
             )
-        self._vision_tower: Any = TOWERS[kind](config)
+        self._vision_tower: Any = build(config)
         self.layer, self.selection = layer, selection
 
     def forward(self, pixels: Tensor) -> Tensor:

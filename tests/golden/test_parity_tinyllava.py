@@ -1,0 +1,166 @@
+"""TinyLLaVA against what the official code computed, for every parity folder of a TinyLLaVA Factory model."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from vlmbench.models.engine import Engine
+from vlmbench.models.parts import assemble, splice, vision
+from vlmbench.models.parts.splice import Layout
+from vlmbench.models.tinyllava import TinyLLaVA
+
+from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, preparation, turns
+from vlmbench.nouns import Generation, Picture, Request
+
+MODEL_TYPE = "tinyllava"
+
+Counted = Callable[[Path, int], None]
+
+
+@pytest.fixture(scope="session")
+def case(parity_folder: Path) -> Case:
+    return Case.read(parity_folder)
+
+
+@pytest.fixture(scope="session")
+def loaded(case: Case, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TinyLLaVA]:
+    at = tmp_path_factory.mktemp(case.folder.name) / "checkpoint"
+    return at, case.load(at)
+
+
+@pytest.fixture
+def system(case: Case, tmp_path: Path) -> TinyLLaVA:
+    """One of its own for each test that changes it."""
+    return case.load(tmp_path / "checkpoint")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_equals_the_official_code(
+    check: str,
+    case: Case,
+    loaded: tuple[Path, TinyLLaVA],
+    counted: Counted,
+    record_property: Callable[[str, object], None],
+) -> None:
+    found = list(CHECKS[check](case, loaded[1]))
+    counted(case.folder, len(found))
+    worst = max(found, key=lambda difference: difference.found)
+    record_property("worst", f"{worst.name} {worst.found:.2e}")
+    assert not [difference for difference in found if difference.bad]
+
+
+@pytest.mark.parametrize("kind", ["shared", "simple"])
+def test_engine_answers_as_the_official_generate(
+    kind: str, case: Case, loaded: tuple[Path, TinyLLaVA], counted: Counted
+) -> None:
+    system = loaded[1]
+    buffer = io.BytesIO()
+    case.image.save(buffer, "PNG")
+    picture = Picture("image.png", partial(bytes, buffer.getvalue()))
+    asked = turns(case.info["conversation"])[0][0].replace("<image>\n", "")
+    theirs = [int(token) for token in case.arrays["greedy_ids"][0]]
+    request = Request("1", asked, (picture,), generation=Generation(max_new_tokens=len(theirs)))
+    ((_, response),) = Engine(system, kind=kind).answer([[request]])
+    counted(case.folder, 1)
+    assert response.text == system.decode(theirs)
+    assert response.prompt_tokens == case.arrays["eval_logits"].shape[1]
+
+
+def test_saved_again_it_is_the_same_checkpoint(
+    case: Case, loaded: tuple[Path, TinyLLaVA], tmp_path: Path, counted: Counted
+) -> None:
+    checkpoint, system = loaded
+    system.save(tmp_path / "again")
+    theirs, ours = (load_file(folder / "model.safetensors") for folder in (checkpoint, tmp_path / "again"))
+    assert theirs.keys() == ours.keys()
+    assert all(tensor.numpy().tobytes() == ours[name].numpy().tobytes() for name, tensor in theirs.items())
+    for file in checkpoint.glob("*.json"):
+        assert json.loads(file.read_text("utf-8")) == json.loads((tmp_path / "again" / file.name).read_text("utf-8"))
+    assert {file.name for file in checkpoint.iterdir()} == {file.name for file in (tmp_path / "again").iterdir()}
+    counted(case.folder, len(theirs))
+
+
+# A comparison that cannot fail proves nothing: each of these mistakes must be seen.
+
+
+def drop_last(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy = system.network.vision_tower.selection
+    monkeypatch.setitem(vision.SELECTIONS, strategy, lambda features: features[:, :-1])
+
+
+def drop_first_or_not(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    tower = system.network.vision_tower
+    tower.selection = "cls_patch" if tower.selection == "patch" else "patch"
+
+
+def tap_later(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    system.network.vision_tower.layer += 1
+
+
+def tap_earlier(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    system.network.vision_tower.layer -= 1
+
+
+def vision_eps(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in system.network.vision_tower.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps *= 100
+
+
+def shift_after_picture(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shifted(*arguments: Any) -> Layout:
+        layout = splice.lay_out(*arguments)
+        return replace(layout, positions=layout.positions + ((layout.ids < 0).cumsum(1) > 0).long())
+
+    monkeypatch.setattr(assemble, "lay_out", shifted)
+
+
+def blank_at_the_end(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    system.template = replace(system.template, open_answer="ASSISTANT: ")
+
+
+def blank_before_question(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    system.template = replace(system.template, before_question="USER:  ", after_question="")
+
+
+def one_more_masked(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    system.template = replace(system.template, bos=system.template.bos + 1)
+
+
+Check = Callable[[Case, TinyLLaVA], Iterator[Difference]]
+MUTANTS: list[tuple[Callable[[TinyLLaVA, pytest.MonkeyPatch], None], Check, str]] = [
+    (drop_last, activations, "vision features"),
+    (drop_first_or_not, activations, "vision features"),
+    (tap_later, activations, "vision features"),
+    (tap_earlier, activations, "vision features"),
+    (vision_eps, activations, "vision features"),
+    (shift_after_picture, activations, "eval logits"),
+    (blank_at_the_end, preparation, "eval ids"),
+    (blank_before_question, preparation, "eval ids"),
+    (one_more_masked, preparation, "train labels"),
+]
+
+
+@pytest.mark.parametrize(("mutate", "check", "seen"), MUTANTS, ids=[mutate.__name__ for mutate, _, _ in MUTANTS])
+def test_a_mistake_is_seen(
+    mutate: Callable[[TinyLLaVA, pytest.MonkeyPatch], None],
+    check: Check,
+    seen: str,
+    case: Case,
+    system: TinyLLaVA,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not any(difference.bad for difference in check(case, system))
+    mutate(system, monkeypatch)
+    with torch.no_grad():
+        assert seen in [difference.name for difference in check(case, system) if difference.bad]

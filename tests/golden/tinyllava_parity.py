@@ -1,0 +1,212 @@
+"""What a parity folder of TinyLLaVA Factory holds, and how far a model of ours is from it.
+
+Tolerances are those of the folders' README: ids, labels and greedy ids equal; pixels equal; 1e-4 on activations and
+logits; 1e-3 relative on losses and gradients; the vision tower's k_proj.bias, whose true gradient is 0, 1e-6 absolute.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from vlmbench.models import tinyllava
+from vlmbench.models.parts import connector, language, pixels, templates, vision
+from vlmbench.models.tinyllava import TinyLLaVA
+
+from vlmbench.errors import ModelError
+from vlmbench.nouns import Conversation
+
+ACTIVATIONS, RELATIVE, ZERO_GRADIENT = 1e-4, 1e-3, 1e-6
+LEARNT = {"pretrain": "pretrain", "finetune": "train", "share_pretrain_paper": "pretrain"}
+"""The sample each tuning stage's loss is taken on."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one thing is off, and how far it may be."""
+
+    name: str
+    found: float
+    allowed: float = 0.0
+
+    @property
+    def bad(self) -> bool:
+        """Too far, or not a number."""
+        return not self.found <= self.allowed
+
+
+@dataclass(frozen=True)
+class Case:
+    """One parity folder."""
+
+    folder: Path
+    info: dict[str, Any]
+    arrays: dict[str, Any]
+    image: Image.Image
+
+    @classmethod
+    def read(cls, folder: Path) -> Case:
+        """Read the folder's facts; the weights are read by `load`."""
+        with np.load(folder / "tensors.npz") as arrays, Image.open(folder / "image.png") as image:
+            info = json.loads((folder / "info.json").read_text("utf-8"))
+            return cls(folder, info, dict(arrays), image.convert("RGB"))
+
+    def checkpoint(self, at: Path) -> Path:
+        """The folder's model as Factory lays a checkpoint out: tokenizer files beside the config."""
+        at.mkdir()
+        for name in ("config.json", "preprocessor_config.json", "model.safetensors"):
+            shutil.copyfile(self.folder / name, at / name)
+        for file in (self.folder / "tokenizer").iterdir():
+            shutil.copyfile(file, at / file.name)
+        return at
+
+    def load(self, at: Path) -> TinyLLaVA:
+        """The model, from a Factory folder made at `at`. Skips, naming it, when a part does not exist."""
+        config = json.loads((self.folder / "config.json").read_text("utf-8"))
+        try:
+            plan = tinyllava.blueprint(config)
+            language.find(plan.text["model_type"])
+            connector.find(plan.connector)
+            vision.find(plan.vision)
+        except ModelError as error:
+            pytest.skip(f"{self.folder.name}: {error.what}")
+        return tinyllava.restore(self.checkpoint(at), template=self.info["conv_version"], attention="sdpa")
+
+    def tensor(self, name: str) -> Tensor:
+        """A stored array."""
+        return torch.from_numpy(self.arrays[name])
+
+    def batch(self, sample: str) -> dict[str, Tensor]:
+        """`train`, `pretrain` or `eval` as a batch of one, with the square picture."""
+        square = self.tensor("pixel_values_square")[None]
+        batch = {"input_ids": self.tensor(f"{sample}_input_ids")[None], "images": square}
+        if sample != "eval":
+            batch["labels"] = self.tensor(f"{sample}_labels")[None]
+        return batch
+
+    def ragged(self) -> dict[str, Tensor]:
+        """The official collator's batch of both samples."""
+        both = torch.stack([self.tensor("pixel_values_square"), self.tensor("pixel_values_pad")])
+        names = {"input_ids": "batch_input_ids", "labels": "batch_labels", "attention_mask": "batch_attention_mask"}
+        return {**{ours: self.tensor(theirs) for ours, theirs in names.items()}, "images": both}
+
+
+def turns(messages: Sequence[dict[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Factory's messages as (question, answer) pairs."""
+    words = [message["value"] for message in messages]
+    return tuple(zip(words[::2], words[1::2], strict=True))
+
+
+def unequal(name: str, ours: Any, theirs: Any) -> Difference:
+    """0 when equal, 1 when not."""
+    return Difference(name, float(not np.array_equal(np.asarray(ours), np.asarray(theirs))))
+
+
+def apart(name: str, ours: Tensor, theirs: Tensor) -> Difference:
+    """Largest absolute difference; infinite when the shapes differ."""
+    far = math.inf if ours.shape != theirs.shape else float((ours - theirs).abs().max())
+    return Difference(name, far, ACTIVATIONS)
+
+
+def relative(name: str, ours: float, theirs: float, scale: float | None = None) -> Difference:
+    """Relative difference of two numbers."""
+    return Difference(name, abs(ours - theirs) / max(abs(scale or theirs), 1e-12), RELATIVE)
+
+
+def preparation(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
+    """Pictures, prompts, ids, labels, and the collated batch."""
+    for aspect in pixels.ASPECTS:
+        found = pixels.Preparation(system.pixels.processor, aspect)(case.image)
+        yield unequal(f"pixels {aspect}", found, case.arrays[f"pixel_values_{aspect}"])
+    talk, caption = turns(case.info["conversation"]), turns(case.info["caption"])
+    stage_one = templates.find("pretrain")
+    for kind, template, said in (("train", system.template, talk), ("pretrain", stage_one, caption)):
+        yield unequal(f"{kind} prompt", template.write(said, image=True), case.info[f"{kind}_prompt"])
+        learnt = template.learn(said, system.tokenizer, image=True, max_length=system.network.blueprint.max_length)
+        yield unequal(f"{kind} ids", learnt.ids, case.arrays[f"{kind}_input_ids"])
+        yield unequal(f"{kind} labels", learnt.labels, case.arrays[f"{kind}_labels"])
+        yield unequal(f"{kind} count", learnt.mismatch is None, True)
+    asked = talk[0][0]
+    yield unequal("eval prompt", system.template.write([(asked, None)], image=True), case.info["eval_prompt"])
+    yield unequal("eval ids", system.encode(asked, image=True), case.arrays["eval_input_ids"])
+    one = system.collate([Conversation(talk, case.image)])
+    other = system.collate([Conversation(caption, case.image)], "pretrain")
+    yield unequal("collated ids", one["input_ids"][0], case.arrays["train_input_ids"])
+    yield unequal("collated caption", other["labels"][0], case.arrays["pretrain_labels"])
+    yield unequal("collated picture", one["images"][0], case.arrays["pixel_values_square"])
+
+
+@torch.no_grad()
+def activations(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
+    """Vision features, connector output, logits, greedy ids."""
+    network = system.network
+    seen = network.vision_tower(case.tensor("pixel_values_square")[None])
+    yield apart("vision features", seen, case.tensor("vision_features"))
+    joined = network.image_features(case.tensor("pixel_values_square")[None])
+    yield apart("connector", joined, case.tensor("connector_out"))
+    for sample in ("eval", "train"):
+        yield apart(f"{sample} logits", network(case.batch(sample)), case.tensor(f"{sample}_logits"))
+    theirs = case.tensor("greedy_ids")[0]
+    batch = case.batch("eval")
+    for _ in range(len(theirs)):
+        best = network(batch)[:, -1].argmax(-1, keepdim=True)
+        batch["input_ids"] = torch.cat([batch["input_ids"], best], dim=1)
+    yield unequal("greedy ids", batch["input_ids"][0, -len(theirs) :], theirs)
+
+
+def losses(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
+    """Of each sample alone and of the ragged batch."""
+    with torch.no_grad():
+        for sample in ("train", "pretrain"):
+            found = float(system.loss(case.batch(sample)))
+            yield relative(f"{sample} loss", found, case.info[f"{sample}_loss"])
+        yield relative("batch loss", float(system.loss(case.ragged())), case.info["batch_loss"])
+
+
+def tune(system: TinyLLaVA, told: dict[str, Any]) -> None:
+    """Say what is trainable, as Factory's base recipe does (training_recipe/base.py@53f12c7)."""
+    parts = system.parts()
+    parts["language_model"].requires_grad_(told["tune_type_llm"] == "full")
+    parts["connector"].requires_grad_(told["tune_type_connector"] == "full")
+    for name, parameter in parts["vision_tower"].named_parameters():
+        _, inside, rest = name.partition("vision_model.encoder.layers.")
+        deep = bool(inside) and int(rest.split(".")[0]) >= told["tune_vision_tower_from_layer"]
+        parameter.requires_grad_(told["tune_type_vision_tower"] == "partially-tune" and deep)
+
+
+def gradients(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
+    """Of every tuning stage: loss, how much is trainable, and each parameter's norm and sum."""
+    for stage, told in case.info["tune"].items():
+        tune(system, told)
+        system.network.zero_grad(set_to_none=True)
+        loss = system.loss(case.batch(LEARNT[stage]))
+        torch.autograd.backward(loss)
+        yield relative(f"{stage} loss", float(loss.detach()), told["loss"])
+        named = dict(system.network.named_parameters())
+        yield unequal(
+            f"{stage} trainable", sum(p.numel() for p in named.values() if p.requires_grad), told["trainable"]
+        )
+        found = {name: p.grad for name, p in named.items() if p.grad is not None}
+        yield unequal(f"{stage} parameters", sorted(found), sorted(told["grad_norm_and_sum"]))
+        for name, (norm, total) in told["grad_norm_and_sum"].items():
+            grad = found.get(name, torch.tensor(math.nan)).double()
+            ours = float(grad.norm()), float(grad.sum())
+            if "vision_tower" in name and name.endswith("k_proj.bias"):
+                yield Difference(f"{stage} {name}", max(abs(ours[0] - norm), abs(ours[1] - total)), ZERO_GRADIENT)
+                continue
+            yield relative(f"{stage} norm {name}", ours[0], norm)
+            yield relative(f"{stage} sum {name}", ours[1], total, scale=max(abs(total), norm))
+    system.network.requires_grad_(True)
+
+
+CHECKS = {"preparation": preparation, "activations": activations, "losses": losses, "gradients": gradients}
