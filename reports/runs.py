@@ -1,0 +1,228 @@
+"""Reads the folders of finished runs for tables and pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench.errors import StoreError, UsageError
+from vlmbench.store import RECORDS, THUMBS, read_manifest, read_scores
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
+"""What every table says beside scores on the data that ship with the package."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One metric with its interval, as scores.json holds it."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    breakdown: str = ""
+    """The tag it is one bar of; empty for a metric of the whole task."""
+    label: str = ""
+    note: str = ""
+    """Why it is undefined, or what is peculiar about it."""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What one task of a run came to."""
+
+    key: str
+    entry: Mapping[str, Any]
+    """What run.json says of it: protocol, split, data, hashes, ..."""
+    scores: Mapping[str, Any]
+
+    @property
+    def metrics(self) -> list[Bar]:
+        """The metrics of the whole task, the headline first."""
+        whole = [bar for bar in self._bars() if not bar.breakdown]
+        return sorted(whole, key=lambda bar: bar.name != self.headline)
+
+    @property
+    def breakdowns(self) -> dict[str, list[Bar]]:
+        """The bars of each breakdown, in the task's own order."""
+        found: dict[str, list[Bar]] = {}
+        for bar in self._bars():
+            if bar.breakdown:
+                found.setdefault(bar.breakdown, []).append(bar)
+        return found
+
+    @property
+    def headline(self) -> str:
+        """The name of the metric that the protocol's papers print."""
+        return str(self.scores.get("headline") or self.entry.get("headline", ""))
+
+    @property
+    def best(self) -> Bar:
+        """The headline's bar; an empty one where the task gave none."""
+        whole = {bar.name: bar for bar in self.metrics}
+        return whole.get(self.headline, Bar(self.headline, None, None, None, 0))
+
+    @property
+    def coverage(self) -> float:
+        """Share of the samples whose status is ok."""
+        return float(self.scores.get("coverage", 0.0))
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many samples ended in which status."""
+        return {str(name): int(count) for name, count in self.scores.get("statuses", {}).items() if count}
+
+    @property
+    def data(self) -> str:
+        """Which data it was, in words: the folder as the user wrote it, or the embedded sample."""
+        return "embedded sample" if self.embedded else self._label
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the data are those that ship with the package."""
+        return self._label == "sample"  # sources.Folder.sample's label; a folder of that name is `./sample`
+
+    @property
+    def _label(self) -> str:
+        return str(self.scores.get("data") or self.entry.get("data", ""))
+
+    def _bars(self) -> list[Bar]:
+        return [
+            _bar(name, entry) for name, entry in self.scores.items() if isinstance(entry, dict) and "value" in entry
+        ]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One finished run."""
+
+    folder: Path
+    id: str
+    """Short and stable: part of links into a report."""
+    label: str
+    """What it is called in tables: the model, and what sets it apart from the other runs shown."""
+    manifest: Mapping[str, Any]
+    tasks: Sequence[TaskResult]
+
+    def records(self) -> pa.Table:
+        """One row a sample. Raises StoreError when records.parquet is missing or broken."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.folder / RECORDS
+        try:
+            return pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(
+                f"cannot read it: {error}", where=str(path), cure="restore the file or run again"
+            ) from None
+
+    def thumbnail(self, digest: str) -> Path:
+        """Where the small copy of a picture would be."""
+        return self.folder / THUMBS / f"{digest[:16]}.jpg"
+
+
+def task_results(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> list[TaskResult]:
+    """The tasks of a run, in the order they were asked."""
+    entries = manifest.get("tasks", {})
+    return [TaskResult(key, entries.get(key, {}), found) for key, found in scores.items()]
+
+
+def load(folders: Sequence[Path]) -> list[RunResult]:
+    """Read finished runs.
+
+    Raises UsageError when none is named or one is named twice, StoreError when a folder holds no finished run.
+    """
+    if not folders:
+        raise UsageError("no run named", cure="vlmbench report RUN... takes folders written by `vlmbench run`")
+    places = [folder.resolve() for folder in folders]
+    for place in places:
+        if places.count(place) > 1:
+            raise UsageError(f"run named twice: {place}", cure="name each once")
+    manifests = [read_manifest(folder) for folder in folders]
+    labels = _labels(folders, manifests)
+    ids: list[str] = []
+    for manifest in manifests:
+        ids.append(_free(str(manifest.get("identity", ""))[:8] or "run", ids))
+    return [
+        RunResult(folder, run_id, label, manifest, task_results(manifest, read_scores(folder)))
+        for folder, run_id, label, manifest in zip(folders, ids, labels, manifests, strict=True)
+    ]
+
+
+def clean(text: str) -> str:
+    """Text from data for a terminal or a markdown cell: one line, no control or direction characters."""
+    return _CONTROL.sub(" ", text)
+
+
+def _bar(name: str, entry: Mapping[str, Any]) -> Bar:
+    return Bar(
+        name,
+        entry["value"],
+        entry.get("low"),
+        entry.get("high"),
+        int(entry.get("n") or 0),
+        str(entry.get("breakdown") or ""),
+        str(entry.get("label") or ""),
+        str(entry.get("note") or ""),
+    )
+
+
+def _labels(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The model's name; where that is not enough, with what the command said differently, or the folder's name."""
+    names = [_model_name(manifest) for manifest in manifests]
+    labels = [name + _differences(index, names, manifests) for index, name in enumerate(names)]
+    return [
+        f"{label} ({folder.resolve().name})" if labels.count(label) > 1 else label
+        for folder, label in zip(folders, labels, strict=True)
+    ]
+
+
+def _model_name(manifest: Mapping[str, Any]) -> str:
+    name = str(manifest.get("model", {}).get("name", "?"))
+    ablation = manifest.get("asked", {}).get("ablate")
+    return f"{name}, {ablation}" if ablation else name
+
+
+def _differences(index: int, names: Sequence[str], manifests: Sequence[Mapping[str, Any]]) -> str:
+    """What sets a run apart from those of the same name, by the words of its command that are short enough to show."""
+    same = [_said(manifest) for name, manifest in zip(names, manifests, strict=True) if name == names[index]]
+    words = []
+    for key, value in _said(manifests[index]).items():
+        shown = f", {key} {value}"
+        if (
+            any(other.get(key) != value for other in same)
+            and str(value) not in ("None", "False", "")
+            and len(shown) <= 40
+        ):
+            words.append(shown)
+    return "".join(words)
+
+
+def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The words of a command that may set two runs of one model apart."""
+    asked = manifest.get("asked", {})
+    checkpoint = str(asked.get("model", "")).partition(",")[0].partition(":")[2]
+    return {
+        **asked.get("settings", {}),
+        "checkpoint": Path(checkpoint).name if checkpoint else None,
+        "limit": asked.get("limit"),
+        "seed": asked.get("seed"),
+    }
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    return found

@@ -1,0 +1,98 @@
+"use strict";
+// Which samples are shown: the controls, and the filter they set in the URL.
+
+(() => {
+  const { h } = vb;
+  const MOST_OPTIONS = 300;
+
+  const VERDICTS = { right: "Right", wrong: "Wrong", partly: "Partly", none: "No score" };
+  vb.verdictLabel = (verdict) => VERDICTS[verdict];
+
+  const ORDERS = {
+    "": { label: "as asked" },
+    margin: { label: "smallest margin first", by: (records) => (row) => records.margin[row] ?? Infinity },
+    longest: { label: "longest answer first", by: (records) => (row) => -records.text[row].length },
+    slowest: { label: "slowest first", by: (records) => (row) => -(records.seconds[row] ?? 0) },
+  };
+
+  /** The rows that the parameters let through, in their order. */
+  vb.filtered = (records, params) => {
+    const tests = [];
+    const words = (params.get("q") ?? "").toLowerCase().trim();
+    if (words) tests.push((row) => records.find(row).includes(words));
+    if (params.get("is")) tests.push((row) => records.verdict(row) === params.get("is"));
+    if (params.get("status")) tests.push((row) => records.status(row) === params.get("status"));
+    if (params.get("picture")) tests.push((row) => records.images(row).some((picture) => picture.name === params.get("picture")));
+    for (const tag of records.tags) {
+      const wanted = params.get(`tag.${tag.name}`);
+      if (wanted !== null) {
+        const code = tag.values.indexOf(wanted);
+        tests.push((row) => tag.codes[row] === code);
+      }
+    }
+    const rows = [];
+    for (let row = 0; row < records.count; row++) if (tests.every((test) => test(row))) rows.push(row);
+    const order = ORDERS[params.get("sort") ?? ""]?.by?.(records);
+    if (order) {
+      const keys = new Map(rows.map((row) => [row, order(row)]));
+      rows.sort((a, b) => keys.get(a) - keys.get(b) || a - b);
+    }
+    return rows;
+  };
+
+  const set = (changes, options) => vb.change({ ...changes, page: null, open: null }, options);
+
+  function select(label, name, options) {
+    const control = h("select", { onchange: () => set({ [name]: control.value }) }, options.map(({ value, label: text }) => h("option", { value }, text)));
+    return { name, control, node: h("label", { class: "field" }, h("span", {}, label), control) };
+  }
+
+  const options = (all, values) => [{ value: "", label: all }, ...values.map((value) => ({ value, label: value === "" ? "(none)" : vb.shorten(value, 40) }))];
+
+  function counted(records, of) {
+    const counts = new Map();
+    for (let row = 0; row < records.count; row++) counts.set(of(row), (counts.get(of(row)) ?? 0) + 1);
+    return counts;
+  }
+
+  function verdicts(records) {
+    const counts = counted(records, records.verdict);
+    const present = ["", ...Object.keys(VERDICTS).filter((name) => counts.has(name))];
+    const buttons = present.map((name) => h("button", { type: "button", "data-is": name, onclick: () => set({ is: name }) },
+      name ? `${VERDICTS[name]} ` : "All ", h("span", { class: "dim" }, vb.count(name ? counts.get(name) : records.count))));
+    return { buttons, node: h("div", { class: "switch", role: "group", "aria-label": "Right or wrong" }, buttons) };
+  }
+
+  /** The bar of controls; `update(params)` sets them to what the URL says. */
+  vb.filterBar = (records) => {
+    let typing = 0;
+    const search = h("input", {
+      type: "search", id: "search", placeholder: "Search question, answer, id", "aria-label": "Search questions, answers and ids", autocomplete: "off",
+      oninput: () => {
+        clearTimeout(typing);
+        typing = setTimeout(() => set({ q: search.value }, { replace: true }), 150);
+      },
+    });
+    const verdict = verdicts(records);
+    const statuses = records.status && [...counted(records, records.status).keys()];
+    const tags = records.tags.filter((tag) => tag.values.length > 1 && tag.values.length <= MOST_OPTIONS);
+    const selects = [
+      ...(statuses.length > 1 ? [select("status", "status", [{ value: "", label: "any" }, ...statuses.map((value) => ({ value, label: vb.statusLabel(value) }))])] : []),
+      ...tags.map((tag) => select(vb.words(tag.name), `tag.${tag.name}`, options("any", tag.values.filter((value) => value !== "").sort()))),
+      select("order", "sort", Object.entries(ORDERS).map(([value, { label }]) => ({ value, label }))),
+    ];
+    const picture = h("button", { type: "button", class: "chip chip-clear", onclick: () => set({ picture: null }) });
+    const clear = h("button", { type: "button", class: "plain", onclick: () => set(Object.fromEntries([...vb.route().params.keys()].filter((name) => name !== "run" && name !== "task").map((name) => [name, null]))) }, "Clear filters");
+    const node = h("form", { class: "filters", role: "search", "aria-label": "Filter samples", onsubmit: (event) => event.preventDefault() },
+      h("div", { class: "filter-row" }, search, verdict.node), h("div", { class: "filter-row" }, selects.map((one) => one.node), picture, clear));
+    const update = (params) => {
+      if (document.activeElement !== search) search.value = params.get("q") ?? "";
+      for (const button of verdict.buttons) button.setAttribute("aria-pressed", String(button.dataset.is === (params.get("is") ?? "")));
+      for (const { name, control } of selects) control.value = params.get(name) ?? "";
+      picture.hidden = !params.has("picture");
+      picture.replaceChildren("picture ", vb.said(vb.shorten(params.get("picture") ?? "", 40)), " ✕");
+      clear.hidden = ![...params.keys()].some((name) => !["run", "task", "page", "open", "sort"].includes(name));
+    };
+    return { node, update };
+  };
+})();

@@ -1,0 +1,142 @@
+"""A run's scores as plain text for the terminal, and as markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .runs import SAMPLE_NOTE, Bar, TaskResult, clean, task_results
+
+HEAD = ("task", "protocol", "metric", "value", "95 % interval", "n", "coverage", "statuses", "data")
+RIGHT = ("value", "n", "coverage")
+"""Columns of numbers, set flush right."""
+
+MOST_BARS = 12
+"""Bars of one breakdown that a terminal shows."""
+
+
+def text(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
+    """The table a run ends with: headlines, then every other metric, then the breakdowns.
+
+    An interval is printed as its two ends, since it need not be symmetric; `-` where none can be told.
+    """
+    results = task_results(manifest, scores)
+    rows = [_headline(result) for result in results]
+    parts = [_title(manifest)]
+    if any(result.embedded for result in results):
+        parts.append(SAMPLE_NOTE.upper())
+    parts += ["", *_aligned([HEAD, *rows], HEAD)]
+    for result in results:
+        parts += ["", *_details(result)]
+    return "\n".join(parts)
+
+
+def markdown(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
+    """The headlines as a markdown table, with every other metric below it."""
+    results = task_results(manifest, scores)
+    lines = [f"**{_cell(_title(manifest))}**", ""]
+    if any(result.embedded for result in results):
+        lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
+    lines += _grid(HEAD, [_headline(result) for result in results])
+    for result in results:
+        if others := [_named(bar) for bar in result.metrics[1:]]:
+            lines += [
+                "",
+                f"**{_cell(clean(result.key))}**",
+                "",
+                *_grid(("metric", "value", "95 % interval", "n"), others),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A score to one decimal, as papers print it; `-` where it is undefined."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def interval(bar: Bar) -> str:
+    """`[85.1, 91.0]`, or `-`."""
+    return "-" if bar.low is None or bar.high is None else f"[{number(bar.low)}, {number(bar.high)}]"
+
+
+def coverage(share: float) -> str:
+    """A share as percent; never rounded up to 100, since a missing answer must show."""
+    percent = 100 * share
+    return "100 %" if percent == 100 else f"{min(percent, 99.9):.1f} %"
+
+
+def _title(manifest: Mapping[str, Any]) -> str:
+    model = manifest.get("model", {})
+    asked = manifest.get("asked", {})
+    ablation = asked.get("ablate")
+    words = [
+        str(model.get("name", "?")),
+        f"ablation: {ablation}" if ablation else "",
+        f"weights {str(model.get('fingerprint', ''))[:12]}",
+        f"vlmbench {manifest.get('vlmbench', '?')}",
+        f"seed {manifest.get('seed', '?')}",
+        str(manifest.get("finished") or ""),
+    ]
+    return clean(" · ".join(word for word in words if word))
+
+
+def _headline(result: TaskResult) -> tuple[str, ...]:
+    best = result.best
+    counts = sorted(result.statuses.items(), key=lambda item: (item[0] != "ok", -item[1]))
+    split = str(result.scores.get("split") or result.entry.get("split") or "")
+    data = f"{result.data} ({split})" if split and split not in result.data else result.data
+    return (
+        clean(result.key),
+        clean(str(result.scores.get("protocol") or result.entry.get("protocol") or "")),
+        clean(result.headline),
+        number(best.value),
+        interval(best),
+        f"{best.n:,}",
+        coverage(result.coverage),
+        clean(", ".join(f"{name} {count:,}" for name, count in counts)),
+        clean(data),
+    )
+
+
+def _named(bar: Bar) -> tuple[str, ...]:
+    return clean(bar.name), number(bar.value), interval(bar), f"{bar.n:,}"
+
+
+def _details(result: TaskResult) -> list[str]:
+    """Every metric but the headline, then one short table a breakdown."""
+    head = ("metric", "value", "95 % interval", "n")
+    lines = [f"{clean(result.key)}: {clean(str(result.entry.get('title', '')))}".rstrip(": ")]
+    if others := [_named(bar) for bar in result.metrics[1:]]:
+        lines += [f"  {line}" for line in _aligned([head, *others], head)]
+    for name, bars in result.breakdowns.items():
+        head = (f"by {clean(name)}", "value", "95 % interval", "n")
+        shown = [(clean(bar.label), *_named(bar)[1:]) for bar in bars[:MOST_BARS]]
+        lines += ["", *(f"  {line}" for line in _aligned([head, *shown], head))]
+        if len(bars) > MOST_BARS:
+            lines.append(f"  ... and {len(bars) - MOST_BARS} more in scores.json and the report")
+    return lines
+
+
+def _aligned(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if name in RIGHT else cell.ljust(width)
+            for cell, width, name in zip(row, widths, head, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = [("---:" if name in RIGHT else ":---") for name in head]
+    return ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in (head, rule, *rows)]
+
+
+def _cell(text: str) -> str:
+    """Text in a markdown cell: what would end the cell, start a tag, a link or emphasis is escaped."""
+    for plain, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("*", "\\*"), ("`", "\\`"), ("](", "]\\(")):
+        text = text.replace(plain, escaped)
+    return text

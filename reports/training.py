@@ -1,0 +1,79 @@
+"""The loss curve of a training run: a page of its own while it trains, and a panel of a run's report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from vlmbench.errors import TrainingError
+
+from .page import render
+from .runs import RunResult
+
+LOG = "training_log.jsonl"
+"""Name of the log in a checkpoint's folder, and in the folder of a run of that checkpoint."""
+
+POINTS = 600
+"""Points a stage is drawn with; longer logs are averaged down."""
+
+
+def read(log: Path) -> list[dict[str, Any]]:
+    """The stages of a log in order of appearance: {"name", "step": [...], "loss": [...]}.
+
+    One JSON object a line with `stage`, `step` and `loss`; other lines are ignored, and so is a last line that a kill
+    cut short. Raises TrainingError when the file cannot be read.
+    """
+    try:
+        lines = log.read_bytes().splitlines()
+    except OSError as error:
+        raise TrainingError(f"cannot read the log: {error.strerror}", where=str(log), cure="name a log.jsonl") from None
+    stages: dict[str, list[tuple[float, float]]] = {}
+    for line in lines:
+        try:
+            row = orjson.loads(line)
+            point = (float(row["step"]), float(row["loss"]))
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            continue
+        stages.setdefault(str(row.get("stage", "training")), []).append(point)
+    return [{"name": name, **_thinned(points)} for name, points in stages.items()]
+
+
+def of_run(run: RunResult) -> list[dict[str, Any]] | None:
+    """The training log of the model of a run, where the run's folder or the model's facts name one."""
+    named = run.manifest.get("model", {}).get("facts", {}).get("training_log")
+    for path in (run.folder / LOG, Path(str(named)) if named else None):
+        if path is not None and path.is_file():
+            return read(path)
+    return None
+
+
+def write_plot(log: Path, output: Path, *, title: str = "Training") -> Path:
+    """Draw a training log as one self-contained HTML page; returns its path.
+
+    Raises TrainingError when the log cannot be read or the page not written.
+    """
+    page = render(
+        "training.html", scripts=("core.js", "charts.js", "training.js"), data={"training": read(log)}, title=title
+    )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(page, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise TrainingError(
+            f"cannot write the plot: {error.strerror}", where=str(output), cure="free or name another place"
+        ) from None
+    return output
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
+    """Points in the order of steps (a resumed stage may repeat some: the later counts), averaged to at most POINTS."""
+    ordered = sorted(dict(points).items())
+    width = -(-len(ordered) // POINTS)
+    groups = [ordered[start : start + width] for start in range(0, len(ordered), width)] if ordered else []
+    return {
+        "step": [group[-1][0] for group in groups],
+        "loss": [sum(loss for _, loss in group) / len(group) for group in groups],
+    }

@@ -1,0 +1,29 @@
+"""`vlmbench report`: write the HTML leaderboard of runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vlmbench import cli
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which runs, and where the page goes."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders written by `vlmbench run`")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("reports-html"),
+        metavar="DIR",
+        help="folder of the page (default: reports-html)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write one self-contained page and say where it is."""
+    from vlmbench.registry import load_object
+
+    page: Path = load_object("vlmbench.reports.leaderboard:write")(args.runs, args.output)
+    print(f"report: {page}")
+    return cli.OK
