@@ -1,0 +1,44 @@
+"""Answers that exist already, scored without a model: python examples/score_existing_answers.py [FOLDER]
+
+Writes POPE answer files as POPE's authors do (one JSON object a line, `question` and `answer`, a file for each split)
+for two made-up models, one that says yes to everything and one that says no, then scores each with `vlmbench score`.
+Always-yes has an F1 of 66.7 at an accuracy of 50: look at the yes ratio before you believe an F1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from vlmbench import cli, loading, registry, settings
+
+
+def write_answers(folder: Path, says: str) -> None:
+    """The answer files of a model that always says the same."""
+    choice = registry.choose_task("pope")
+    samples = choice.task.samples(loading.open_data(choice, settings.load()), choice.split)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in dict.fromkeys(sample.tags["split"] for sample in samples):
+        rows = [{"question": s.question, "answer": says} for s in samples if s.tags["split"] == split]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"answers_{split}.json").write_text(lines, encoding="utf-8")
+
+
+def main(folder: Path) -> int:
+    """Write and score both; the exit code is that of the last command that failed, or 0."""
+    worst = 0
+    for says in ("Yes, there is.", "No."):
+        answers = folder / says.split(",")[0].strip(".").lower()
+        write_answers(answers, says)
+        print(f"\n$ vlmbench score pope@official --predictions {answers}")
+        worst = cli.main(["score", "pope@official", "--predictions", str(answers)]) or worst
+    return worst
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(main(Path(sys.argv[1])))
+    with tempfile.TemporaryDirectory() as temporary:
+        sys.exit(main(Path(temporary)))

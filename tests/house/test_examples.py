@@ -1,0 +1,39 @@
+"""The examples run, and show what they promise."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_example(name: str, folder: Path) -> str:
+    """What an example prints when run in a folder of its own."""
+    command = [sys.executable, str(ROOT / "examples" / name), "answers"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_score_existing_answers(tmp_path: Path) -> None:
+    printed = run_example("score_existing_answers.py", tmp_path)
+    always_yes, always_no = printed.split("$ vlmbench score ")[1:]
+    assert "66.7" in always_yes
+    assert "yes_ratio      100.0" in always_yes
+    assert "yes_ratio        0.0" in always_no
+
+
+def test_own_model(tmp_path: Path) -> None:
+    assert "longwords" in run_example("own_model.py", tmp_path)
+    scores = json.loads((tmp_path / "answers" / "run" / "scores.json").read_text())
+    assert scores["pope"]["coverage"] == 1.0
+
+
+def test_each_example_is_tested() -> None:
+    told = Path(__file__).read_text("utf-8")
+    assert not [path.name for path in (ROOT / "examples").glob("*.py") if f'"{path.name}"' not in told]
