@@ -181,6 +181,7 @@ class Gqa:
         """All questions of a split, in the file's order."""
         if isinstance(data, Hub):
             return list(self._from_hub(data, split))
+        data = data.within(self.name)
         rows = self._questions(data, split)
         name = f"{_tier(split)}_choices.json"
         path = data.find(*_beside(name, "eval/", "choices/"))
@@ -224,6 +225,7 @@ class Gqa:
         """Samples with the grounding of a model's attention maps: [{"questionId", "attention": 7x7}]."""
         if isinstance(data, Hub):
             raise DataError("the hub has no scene graphs", cure="use --data DIR with sceneGraphs.zip unpacked")
+        data = data.within(self.name)
         name = f"{_tier(split)}_sceneGraphs.json"
         scenes = data.need("GQA's scene graph file", *_beside(name, "sceneGraphs/"), cure="grounding needs it")
         return gqa_grounding.attach(samples, path, self._questions(data, split), read_keyed(scenes, "objects"))

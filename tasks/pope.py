@@ -120,12 +120,14 @@ class Pope:
             return [*files, Wanted(path, "GQA pictures", url, licence="Visual Genome, CC BY 4.0", split=split)]
         url = "http://images.cocodataset.org/zips/val2014.zip"
         licence = "COCO terms of use; pictures from Flickr under their own licences"
-        return [*files, Wanted("val2014", "COCO val2014 pictures", url, licence=licence, split=split)]
+        also = (f"{split}/val2014", "images", f"{split}/images")
+        return [*files, Wanted("val2014", "COCO val2014 pictures", url, licence=licence, split=split, also=also)]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All questions of the three kinds; ids are `random/1`."""
         if isinstance(data, Hub):
             return self._from_hub(data, split)
+        data = data.within(self.name)
         found: list[Sample] = []
         for kind, path in zip(KINDS, self._question_files(data, split), strict=True):
             found += _kind_samples(data, kind, path)

@@ -142,7 +142,7 @@ def _metric(name: str, items: Floats, clusters: Sequence[str], rules: Rules, spl
         items,
         clusters,
         combine,
-        breakdown=f"{name} by split" if split else "",
+        breakdown=f"split ({name})" if split else "",
         label=split,
         proportion=name in SHARES,
     )

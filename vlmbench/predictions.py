@@ -78,8 +78,8 @@ def join(
         found[key] = (text, row)
     problems = []
     if extra:
-        what = "answer no question of this split" if len(extra) > 1 else "answers no question of this split"
-        problems.append(f"{len(extra)} ids {what}: {named(extra)}")
+        many = "ids answer" if len(extra) > 1 else "id answers"
+        problems.append(f"{len(extra)} {many} no question of this split: {named(extra)}")
     if missing := [sample.id for sample in samples if sample.id not in found]:
         problems.append(f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}")
     if problems:

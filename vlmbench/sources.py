@@ -62,6 +62,11 @@ class Folder:
                 return cls(root, "sample")
         raise DataError(f"no embedded sample of {task}", cure="name a folder of official files: --data DIR")
 
+    def within(self, task: str) -> Folder:
+        """The folder's part for one task: DIR/NAME where there is one, so that several tasks can share DIR."""
+        part = self.root / task
+        return Folder(part, self.label) if part.is_dir() else self
+
     def find(self, *names: str) -> Path | None:
         """The first of several places below the folder that holds a file."""
         return next((path for name in names if (path := self.root / name).is_file()), None)

@@ -1,0 +1,210 @@
+"""`vlmbench data status|fetch`: say which official files are there and which are missing, and get them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import cli, registry, settings
+from vlmbench.errors import DataError, UsageError
+from vlmbench.nouns import Wanted
+from vlmbench.registry import TaskChoice
+
+if TYPE_CHECKING:
+    from vlmbench.sources import Folder
+
+NAMED = 5
+"""How many missing pictures are named."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which benchmarks, and where their files belong."""
+    add = parser.add_argument
+    add("action", choices=("status", "fetch"), help="status: what is there and what is missing; fetch: get it")
+    add("tasks", nargs="*", metavar="TASK[:SPLIT]", help="see `vlmbench tasks` (status: default all)")
+    add(
+        "--data",
+        metavar="DIR",
+        help="the folder of official files (default: the settings', else a data folder in the cache)",
+    )
+    add("--accept-licence", action="store_true", help="say that you accept the licences that fetch shows")
+    add("--json", action="store_true", help="status as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 when everything asked about is there, 2 when something is missing."""
+    folder = _folder(args)
+    if args.action == "fetch":
+        if not args.tasks:
+            raise UsageError("nothing named to fetch", cure=f"name one of: {', '.join(registry.tasks.names())}")
+        for choice in map(registry.choose_task, args.tasks):
+            fetch(choice, folder, accepted=args.accept_licence)
+    found = [status(choice, folder) for choice in _chosen(args.tasks, folder)]
+    if args.json:
+        import json
+
+        print(json.dumps([state.to_json() for state in found], indent=2))
+    else:
+        print("\n\n".join(state.text() for state in found))
+    return cli.OK if all(state.complete for state in found) else cli.USER_MUST_CHANGE
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    told = settings.load({"data": args.data})
+    if told.data in ("sample", "hub"):
+        return told.cache_folder / "data"
+    return Path(told.data).expanduser()
+
+
+def _chosen(names: Sequence[str], folder: Path) -> list[TaskChoice]:
+    """The splits named; for a bare task its default split, and any other of which a file is there."""
+    found: dict[str, TaskChoice] = {}
+    for name in names or registry.tasks.names():
+        choice = registry.choose_task(name)
+        found[choice.key] = choice
+        if ":" not in name:
+            for split in choice.task.splits[1:]:
+                other = TaskChoice(choice.task, split, choice.protocol)
+                own = [w for w in choice.task.wanted(split) if w not in choice.task.wanted(choice.split)]
+                files = [w for w in own if not is_folder(w)]
+                if any(place(open_folder(folder, choice), w) for w in files):
+                    found[other.key] = other
+    return list(found.values())
+
+
+def open_folder(root: Path, choice: TaskChoice) -> Folder:
+    """The data folder as the task sees it."""
+    from vlmbench.sources import Folder
+
+    return Folder(root, str(root)).within(choice.task.name)
+
+
+def place(folder: Folder, wanted: Wanted) -> Path | None:
+    """Where an official file (or folder with something in it) is; None when it is missing."""
+    for name in (wanted.path, *wanted.also):
+        path = folder.root / name
+        if path.is_file() or (name != "." and path.is_dir() and any(path.iterdir())):
+            return path
+        pattern = any(letter in name for letter in "*?[")
+        if pattern and (found := next(iter(sorted(folder.root.glob(name))), None)):
+            return found
+    return None
+
+
+def is_folder(wanted: Wanted) -> bool:
+    """Whether something wanted is a folder of pictures: its name has no suffix."""
+    return "." not in Path(wanted.path).name
+
+
+@dataclass(frozen=True)
+class State:
+    """What is there of one split."""
+
+    choice: TaskChoice
+    root: Path
+    files: Sequence[tuple[Wanted, Path | None]]
+    questions: int | None
+    """None while question files are missing or broken; then `problem` says why."""
+    pictures: int
+    missing: Sequence[str]
+    problem: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the split can be run."""
+        return self.questions is not None and not self.missing
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {
+            "task": self.choice.task.name,
+            "split": self.choice.split,
+            "folder": str(self.root),
+            "complete": self.complete,
+            "files": [
+                {"path": w.path, "what": w.what, "there": p is not None, "url": w.url, "optional": w.optional}
+                for w, p in self.files
+            ],
+            "questions": self.questions,
+            "pictures": self.pictures,
+            "pictures_missing": list(self.missing),
+            "problem": self.problem,
+        }
+
+    def text(self) -> str:
+        """For people."""
+        task, split = self.choice.task, self.choice.split
+        lines = [f"{task.name}:{split}  {'complete' if self.complete else 'incomplete'}  in {self.root}"]
+        for wanted, path in self.files:
+            if not path and self.questions is not None and is_folder(wanted) and not self.missing:
+                continue  # its pictures lie elsewhere
+            word = "there  " if path else "absent " if wanted.optional else "missing"
+            where = path.relative_to(self.root).as_posix() if path else wanted.path
+            lines.append(f"  {word}  {where}  ({wanted.what})")
+            if not path:
+                lines.append(f"           from {wanted.url}" if wanted.url else f"           {wanted.how}")
+        if self.questions is None:
+            if all(path for wanted, path in self.files if not wanted.optional and not is_folder(wanted)):
+                lines.append(f"  {self.problem}")
+            lines.append("  how many pictures are needed is known once the questions can be read")
+        else:
+            have = self.pictures - len(self.missing)
+            lines.append(f"  {self.questions:,} questions; {have:,} of {self.pictures:,} pictures are there")
+        if self.missing:
+            more = f" and {len(self.missing) - NAMED:,} more" if len(self.missing) > NAMED else ""
+            lines.append(f"  missing pictures: {', '.join(self.missing[:NAMED])}{more}")
+        if not self.complete:
+            lines.append(f"  `vlmbench data fetch {task.name}:{split} --data {self.root}` gets what has an address")
+        return "\n".join(lines)
+
+
+def status(choice: TaskChoice, root: Path) -> State:
+    """Look at one split: official files by name, questions by reading them, pictures by the questions' names."""
+    from vlmbench.sources import missing_pictures
+
+    folder = open_folder(root, choice)
+    files = [(wanted, place(folder, wanted)) for wanted in choice.task.wanted(choice.split)]
+    try:
+        samples = choice.task.samples(folder, choice.split)
+    except DataError as error:
+        return State(choice, folder.root, files, None, 0, (), str(error))
+    names = {picture.name for sample in samples for picture in sample.images}
+    return State(choice, folder.root, files, len(samples), len(names), missing_pictures(samples))
+
+
+def fetch(choice: TaskChoice, root: Path, *, accepted: bool) -> None:
+    """Download what is missing of one split. Raises UsageError before anything whose licence was not accepted."""
+    from vlmbench.download import download, extract
+
+    state = status(choice, root)
+    missing = [w for w, path in state.files if path is None or (state.missing and is_folder(w))]
+    _check_licences(missing, accepted)
+    progress = sys.stderr.isatty()
+    for url in dict.fromkeys(wanted.url for wanted in missing if wanted.url):
+        items = [wanted for wanted in missing if wanted.url == url]
+        name = url.rpartition("/")[2]
+        if not name.endswith(".zip") or any(wanted.path.endswith(".zip") for wanted in items):
+            for wanted in items:
+                download(url, state.root / wanted.path, progress=progress)
+            continue
+        archive = state.root / ".downloads" / name
+        if not archive.is_file():
+            download(url, archive, progress=progress)
+        absent = extract(archive, [wanted.path for wanted in items], state.root, progress=progress)
+        if absent:
+            raise DataError(f"the archive has no {', '.join(absent)}", where=url, cure=f"look into {archive}")
+        archive.unlink()
+    for wanted in missing:
+        if not wanted.url:
+            print(f"{wanted.path}: {wanted.how}", file=sys.stderr)
+
+
+def _check_licences(missing: Sequence[Wanted], accepted: bool) -> None:
+    terms = {w.licence: w.what for w in missing if w.url and w.licence}
+    if terms and not accepted:
+        told = "; ".join(f"{what}: {licence}" for licence, what in terms.items())
+        raise UsageError(f"these files come under licences: {told}", cure="add --accept-licence if you accept them")
