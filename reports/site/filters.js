@@ -4,6 +4,7 @@
 (() => {
   const { h } = vb;
   const MOST_OPTIONS = 300;
+  const MOST_SELECTS = 7;
 
   const VERDICTS = { right: "Right", wrong: "Wrong", partly: "Partly", none: "No score" };
   vb.verdictLabel = (verdict) => VERDICTS[verdict];
@@ -78,13 +79,14 @@
     const tags = records.tags.filter((tag) => tag.values.length > 1 && tag.values.length <= MOST_OPTIONS);
     const selects = [
       ...(statuses.length > 1 ? [select("status", "status", [{ value: "", label: "any" }, ...statuses.map((value) => ({ value, label: vb.statusLabel(value) }))])] : []),
-      ...tags.map((tag) => select(vb.words(tag.name), `tag.${tag.name}`, options("any", tag.values.filter((value) => value !== "").sort()))),
       select("order", "sort", Object.entries(ORDERS).map(([value, { label }]) => ({ value, label }))),
+      ...tags.map((tag) => select(vb.words(tag.name), `tag.${tag.name}`, options("any", tag.values.filter((value) => value !== "").sort()))),
     ];
     const picture = h("button", { type: "button", class: "chip chip-clear", onclick: () => set({ picture: null }) });
     const clear = h("button", { type: "button", class: "plain", onclick: () => set(Object.fromEntries([...vb.route().params.keys()].filter((name) => name !== "run" && name !== "task").map((name) => [name, null]))) }, "Clear filters");
     const node = h("form", { class: "filters", role: "search", "aria-label": "Filter samples", onsubmit: (event) => event.preventDefault() },
-      h("div", { class: "filter-row" }, search, verdict.node), h("div", { class: "filter-row" }, selects.map((one) => one.node), picture, clear));
+      h("div", { class: "filter-row" }, search, verdict.node), h("div", { class: "filter-row" }, selects.slice(0, MOST_SELECTS).map((one) => one.node), picture, clear),
+      selects.length > MOST_SELECTS ? h("details", { class: "more" }, h("summary", {}, "More filters"), h("div", { class: "filter-row" }, selects.slice(MOST_SELECTS).map((one) => one.node))) : null);
     const update = (params) => {
       if (document.activeElement !== search) search.value = params.get("q") ?? "";
       for (const button of verdict.buttons) button.setAttribute("aria-pressed", String(button.dataset.is === (params.get("is") ?? "")));

@@ -42,7 +42,7 @@
         { head: "coverage", class: "number", cell: ({ task: one }) => vb.coverage(one) },
         { head: "statuses", cell: ({ task: one }) => vb.statuses(one) },
         { head: "questions/s", class: "number", cell: ({ task: one }) => vb.speed(one, "") },
-        { head: "", class: "go", cell: ({ run }) => h("a", { href: vb.link("samples", { run: run.id, task: key }), "aria-label": `Samples of ${run.label} on ${key}` }, "samples") },
+        { head: h("span", { class: "unseen" }, "samples"), class: "go", cell: ({ run }) => h("a", { href: vb.link("samples", { run: run.id, task: key }), "aria-label": `Samples of ${run.label} on ${key}` }, "samples") },
       ], rows, { class: "board" }));
   }
 

@@ -20,7 +20,7 @@
 
   function answers(task, run) {
     const { common } = task.glance;
-    return panel("Commonest answers", "as they were read", vb.table("Commonest answers", [
+    return panel("Commonest answers", "as they were read", vb.table(`Commonest answers to ${task.key}`, [
       { head: "answer", cell: (one) => h("a", { href: vb.link("samples", { run: run.id, task: task.key, q: one.answer }) }, one.answer ? vb.said(vb.shorten(one.answer, 40)) : h("em", {}, "empty")) },
       { head: "given", class: "number", cell: (one) => vb.count(one.count) },
       { head: "right", class: "number", cell: (one) => `${Math.round((100 * one.right) / one.count)} %` },

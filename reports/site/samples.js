@@ -30,11 +30,11 @@
           verdict === "right" ? null : h("span", { class: "hint" }, "target ", vb.said(vb.shorten(records.target[row], 60)))))));
   }
 
-  function pager(page, pages, go) {
+  function pager(page, pages, go, where) {
     if (pages < 2) return null;
     const step = (label, to, text) => h("button", { type: "button", "aria-label": label, disabled: to < 1 || to > pages || to === page, onclick: () => go(to) }, text);
     const field = h("input", { type: "number", min: 1, max: pages, value: page, "aria-label": "Page", onchange: () => go(Math.min(pages, Math.max(1, Number(field.value) || 1))) });
-    return h("nav", { class: "pager", "aria-label": "Pages of samples" },
+    return h("nav", { class: "pager", "aria-label": `Pages of samples, ${where}` },
       step("First page", 1, "«"), step("Previous page", page - 1, "‹"), h("span", {}, "page ", field, ` of ${vb.count(pages)}`),
       step("Next page", page + 1, "›"), step("Last page", pages, "»"));
   }
@@ -96,8 +96,8 @@
           return card(records, row, vb.link("samples", link));
         }));
         if (!rows.length) list.append(h("li", { class: "nothing" }, "No sample fits these filters."));
-        above.replaceChildren(...[pager(page, pages, go)].filter(Boolean));
-        below.replaceChildren(...[pager(page, pages, go)].filter(Boolean));
+        above.replaceChildren(...[pager(page, pages, go, "above")].filter(Boolean));
+        below.replaceChildren(...[pager(page, pages, go, "below")].filter(Boolean));
         shown.page = page;
         shown.pages = pages;
       };
