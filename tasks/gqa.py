@@ -154,7 +154,7 @@ class Gqa:
     name = "gqa"
     title = "GQA: compositional questions about real pictures (Hudson & Manning 2019)"
     version = 1
-    splits = ("testdev_balanced", "val_balanced", "testdev", "val", "train_balanced")
+    splits: tuple[str, ...] = ("testdev_balanced", "val_balanced", "testdev", "val", "train_balanced")
     protocols = PROTOCOLS
 
     def wanted(self, split: str) -> Sequence[Wanted]:

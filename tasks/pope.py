@@ -97,7 +97,7 @@ class Pope:
     name = "pope"
     title = "POPE: object hallucination by yes/no questions (Li et al. 2023)"
     version = 1
-    splits = ("coco", "aokvqa", "gqa")
+    splits: tuple[str, ...] = ("coco", "aokvqa", "gqa")
     protocols = PROTOCOLS
 
     def wanted(self, split: str) -> Sequence[Wanted]:

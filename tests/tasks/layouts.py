@@ -22,7 +22,7 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]], array: bool = Fal
 
 def pope_rows(kind: str, images: int = 2) -> list[dict[str, Any]]:
     """Six questions an image; which "no" objects are asked for depends on the kind."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for image in range(images):
         for number, thing in enumerate(THINGS):
             absent = number % 2 == 1

@@ -188,7 +188,8 @@ def test_a_shifted_line_is_an_error(tmp_path: Path) -> None:
 
 def llava_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """LLaVA's question file and answers: question_id is unique over all categories."""
-    questions, given = [], []
+    questions: list[dict[str, Any]] = []
+    given: list[dict[str, Any]] = []
     for kind in ("adversarial", "popular", "random"):
         for row in pope_rows(kind):
             number, prompt = len(questions), row["text"] + SHORT
