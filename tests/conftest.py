@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Golden data and real photographs that may not be redistributed: beside the project where they are to be had."""
@@ -27,7 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Forget what an earlier session in this process counted."""
+    """Set hypothesis up; forget what an earlier session in this process counted."""
+    settings.register_profile("vlmbench", deadline=None, derandomize=True)  # the same everywhere, busy machines too
+    settings.load_profile("vlmbench")
     OUTCOMES.clear()
     OUTCOMES.update({marker: Counter() for marker in os.environ.get("VLMBENCH_REQUIRE", "").split()})
 

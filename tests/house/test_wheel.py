@@ -19,11 +19,16 @@ import sys
 from hatchling.builders.wheel import WheelBuilder
 print(*WheelBuilder(".").build(directory=sys.argv[1]))
 """
-HIDE = f"""
-import sys
+APART = f"""
+import socket, sys
 sys.path[:] = [entry for entry in sys.path if entry != {str(ROOT)!r}]
+
+def refuse(self, address):
+    raise SystemExit(f"asked the network for {{address}}")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
 """
-"""An editable install puts the checkout on the path: this, as sitecustomize.py, takes it off again."""
+"""As sitecustomize.py: no checkout on the path (an editable install puts it there), and no network."""
 LOOK = """
 import importlib.util, json
 import vlmbench, vlmbench.tasks.pope, vlmbench.models.tinyllava, vlmbench.training, vlmbench.reports
@@ -49,18 +54,23 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("site")
     options = ["--no-deps", "--no-index", "--no-compile", "--quiet", "--target", str(target)]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, str(wheel)], check=True)
-    (target / "hide").mkdir()
-    (target / "hide" / "sitecustomize.py").write_text(HIDE)
+    (target / "apart").mkdir()
+    (target / "apart" / "sitecustomize.py").write_text(APART)
     return target
 
 
 def outside(installed: Path, elsewhere: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in another folder, with the wheel before anything else and the checkout nowhere."""
+    """Run Python in another folder with the wheel's package, without the checkout and without network."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VLMBENCH_"))}
-    env |= {"PYTHONPATH": os.pathsep.join([str(installed), str(installed / "hide")]), "HF_HUB_OFFLINE": "1"}
+    env |= {"PYTHONPATH": os.pathsep.join([str(installed), str(installed / "apart")])}
     return subprocess.run(
         [sys.executable, "-P", *words], cwd=elsewhere, env=env, capture_output=True, text=True, check=False
     )
+
+
+def test_the_folder_apart_is_apart(installed: Path, tmp_path: Path) -> None:
+    connect = "import socket; socket.create_connection(('127.0.0.1', 9))"
+    assert "asked the network" in outside(installed, tmp_path, "-c", connect).stderr
 
 
 def names_in(wheel: Path) -> list[str]:
