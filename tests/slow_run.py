@@ -6,12 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-from vlmbench.sources import Folder
-
 from tests.toys import ToyModel, ToyTask
 from vlmbench import manifest, runner
 from vlmbench.nouns import Request
 from vlmbench.registry import TaskChoice
+from vlmbench.sources import Folder
 from vlmbench.store import RunStore
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vlmbench.sources import Folder
 
 from tests.toys import ToyModel, ToyTask
 from vlmbench import manifest, runner
 from vlmbench.errors import ModelError
 from vlmbench.nouns import Request
 from vlmbench.registry import TaskChoice
+from vlmbench.sources import Folder
 from vlmbench.store import RunStore, read_answers
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vlmbench.tasks.samples import build
 
 from vlmbench.scene_questions import article, exists
 from vlmbench.scene_quiz import MIX, ask_many
 from vlmbench.scenes import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, Dice, make_scene, pixels, scene_graph
+from vlmbench.tasks.samples import build
 
 SAMPLES = Path(build.__file__).parent
 PIXELS = "aabd7e19a4852a0efe0de4ca6005e4c99694dde5ecd40f00523c012934fd9c8c"

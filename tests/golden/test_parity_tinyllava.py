@@ -14,12 +14,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+
+from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, preparation, turns
 from vlmbench.models.engine import Engine
 from vlmbench.models.parts import assemble, splice, vision
 from vlmbench.models.parts.splice import Layout
 from vlmbench.models.tinyllava import TinyLLaVA
-
-from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, preparation, turns
 from vlmbench.nouns import Generation, Picture, Request
 
 MODEL_TYPE = "tinyllava"

@@ -19,11 +19,11 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+
+from vlmbench.errors import ModelError
 from vlmbench.models import tinyllava
 from vlmbench.models.parts import connector, language, pixels, templates, vision
 from vlmbench.models.tinyllava import TinyLLaVA
-
-from vlmbench.errors import ModelError
 from vlmbench.nouns import Conversation
 
 ACTIVATIONS, RELATIVE, ZERO_GRADIENT = 1e-4, 1e-3, 1e-6

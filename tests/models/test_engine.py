@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from vlmbench.models import engine_shared, packing
-from vlmbench.models.engine import Engine
-from vlmbench.models.engine_shared import SharedPrefix
 
 from tests.models.toy import ToySystem, noise, toy
 from vlmbench.images import decode
+from vlmbench.models import engine_shared, packing
+from vlmbench.models.engine import Engine
+from vlmbench.models.engine_shared import SharedPrefix
 from vlmbench.nouns import Generation, Request, Response
 
 KINDS = ("phi", "llama")

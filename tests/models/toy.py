@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PhiConfig, PhiForCausalLM, SiglipVisionConfig, SiglipVisionModel
-from vlmbench.models.parts.system import IMAGE_TOKEN
 
+from vlmbench.models.parts.system import IMAGE_TOKEN
 from vlmbench.nouns import Picture
 
 BOS = 0
