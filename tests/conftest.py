@@ -28,7 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Set hypothesis up; forget what an earlier session in this process counted."""
+    """Take this machine's settings away, set hypothesis up, forget what an earlier session in this process counted."""
+    for name in ("VLMBENCH_DATA", "VLMBENCH_RUNS", "VLMBENCH_CACHE"):
+        os.environ.pop(name, None)
     settings.register_profile("vlmbench", deadline=None, derandomize=True)  # the same everywhere, busy machines too
     settings.load_profile("vlmbench")
     OUTCOMES.clear()
