@@ -189,7 +189,11 @@ class Gqa:
         closed = _closed(rows)
         return [
             _sample(
-                key, row, data.picture(row, f"{row.key('imageId')}.jpg", *IMAGES), _allowed(allowed, key, row), closed
+                key,
+                row,
+                data.picture(row, f"{row.key('imageId')}.jpg", *IMAGES, field="imageId"),
+                _allowed(allowed, key, row),
+                closed,
             )
             for key, row in rows.items()
         ]

@@ -122,7 +122,8 @@ def metrics(
     flat = blocks.reshape(len(items), -1)
     note = "" if len(present) == len(known) else f"mean over {', '.join(present)} only"
     for name in ("f1", "accuracy"):
-        made.append(Metric(f"mean_{name}", flat, clusters, _mean(name, len(present), rules), note=note))
+        combine = _mean(name, len(present), rules)
+        made.append(Metric(f"mean_{name}", flat, clusters, combine, proportion=name in SHARES, note=note))
     for split in present:
         rows = np.flatnonzero(at == place[split]).tolist()
         inside = [clusters[row] for row in rows]

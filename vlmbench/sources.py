@@ -84,14 +84,14 @@ class Folder:
         """A path below the folder as text with slashes; `.` for the folder itself."""
         return path.relative_to(self.root).as_posix()
 
-    def picture(self, row: Row, name: str, *places: str) -> Picture:
+    def picture(self, row: Row, name: str, *places: str, field: str = "image") -> Picture:
         """A picture named by a row, looked for in folders below this one when it is read.
 
         A name that leaves the folder is the data file's fault: DataError. A missing picture is an ImageError on read.
         """
         parts = name.replace("\\", "/").split("/")
         if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-            raise row.error("image", f"{name!r} is not the name of a picture inside the data folder")
+            raise row.error(field, f"{name!r} is not the name of a picture inside the data folder")
         return Picture(name, PictureFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
 
 

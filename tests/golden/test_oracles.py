@@ -175,6 +175,11 @@ def number(value: Any) -> float:
     return float(value)
 
 
+def gqa_tier(files: Path) -> str:
+    """The tier whose official files a folder holds."""
+    return next(files.glob("*_all_questions.json")).name.removesuffix("_all_questions.json")
+
+
 def gqa_texts(path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
     """Answers of an official prediction file."""
     return choose_task("gqa").task.read_predictions(path, samples)
@@ -184,8 +189,9 @@ def gqa_texts(path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
 def test_gqa(oracle: Oracle, counted: Counted, protocol: str) -> None:
     folder, cases, expected = oracle("gqa")
     files = folder / "files"
-    samples = choose_task("gqa").task.samples(Folder(files), "val")
-    scored, values = scored_by(f"gqa@{protocol}", samples, gqa_texts(files / "val_predictions.json", samples))
+    tier = gqa_tier(files)
+    samples = choose_task("gqa").task.samples(Folder(files), tier)
+    scored, values = scored_by(f"gqa@{protocol}", samples, gqa_texts(files / f"{tier}_predictions.json", samples))
     by_id = {sample.id: score.value for sample, score in scored}
     name = GQA_PER_CASE[protocol]
     rows = {row["questionId"]: number(row[name]) for row in expected["per_case"]}
@@ -204,26 +210,27 @@ def test_gqa(oracle: Oracle, counted: Counted, protocol: str) -> None:
 @pytest.mark.parametrize(
     ("name", "protocol", "predictions", "extras"),
     [
-        ("official_raw", "official", "val_predictions.json", True),
-        ("official_llava_converted", "official", "val_predictions_llava.json", True),
-        ("official_llava_converted", "llava", "val_predictions.json", True),
-        ("official_llava_converted", "tinyllava", "val_predictions.json", True),
-        ("official_no_choices", "llava", "val_predictions.json", False),
+        ("official_raw", "official", "predictions", True),
+        ("official_llava_converted", "official", "predictions_llava", True),
+        ("official_llava_converted", "llava", "predictions", True),
+        ("official_llava_converted", "tinyllava", "predictions", True),
+        ("official_no_choices", "llava", "predictions", False),
     ],
 )
 def test_gqa_totals(oracle: Oracle, tmp_path: Path, name: str, protocol: str, predictions: str, extras: bool) -> None:
     """Every figure that eval.py prints; without choices and attentions, those it prints as 0 are left out."""
     folder, _, expected = oracle("gqa")
-    files = folder / "files"
+    files, tier = folder / "files", gqa_tier(folder / "files")
     task: Any = choose_task("gqa").task
     data = Folder(files)
     if not extras:
         data = Folder(tmp_path)
-        (tmp_path / "val_all_questions.json").write_bytes((files / "val_all_questions.json").read_bytes())
-    samples = task.samples(data, "val")
+        questions = f"{tier}_all_questions.json"
+        (tmp_path / questions).write_bytes((files / questions).read_bytes())
+    samples = task.samples(data, tier)
     if extras:
-        samples = task.with_attentions(samples, files / "val_attentions.json", data, "val")
-    _, values = scored_by(f"gqa@{protocol}", samples, gqa_texts(files / predictions, samples))
+        samples = task.with_attentions(samples, files / f"{tier}_attentions.json", data, tier)
+    _, values = scored_by(f"gqa@{protocol}", samples, gqa_texts(files / f"{tier}_{predictions}.json", samples))
     right = expected["official_totals"][name]["scores"]
     absent = () if extras else ("validity", "plausibility", "grounding")
     assert not set(absent) & set(values)

@@ -9,9 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vlmbench.tasks import gqa_metrics
-from vlmbench.tasks.gqa import GQA
-from vlmbench.tasks.gqa_grounding import coverage
 
 from tests.tasks.layouts import gqa_question, write_gqa, write_lines, yes_no
 from vlmbench.errors import DataError, PredictionsError
@@ -19,6 +16,9 @@ from vlmbench.nouns import Response, Sample
 from vlmbench.registry import choose_task
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
+from vlmbench.tasks import gqa_metrics
+from vlmbench.tasks.gqa import GQA
+from vlmbench.tasks.gqa_grounding import coverage
 
 
 def samples(root: Path, split: str = "testdev_balanced") -> Sequence[Sample]:
@@ -84,7 +84,7 @@ def test_broken_question_files(tmp_path: Path) -> None:
         (lambda row: row.pop("answer"), "key 4, field 'answer': the field is missing"),
         (lambda row: row.update(question=["a"]), "key 4, field 'question': text was expected"),
         (lambda row: row.update(isBalanced="true"), "key 4, field 'isBalanced': true or false was expected"),
-        (lambda row: row.update(imageId="../../x"), "key 4, field 'image'"),
+        (lambda row: row.update(imageId="../../x"), "key 4, field 'imageId'"),
         (lambda row: row.update(semantic="select"), "key 4, field 'semantic'"),
         (lambda row: row["types"].pop("structural"), "key 4, in 'types', field 'structural'"),
     ]

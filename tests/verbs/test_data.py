@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from vlmbench.tasks.pope import Pope
 
 from tests.tasks.layouts import gqa_question, pope_rows, write_gqa, write_pope
 from vlmbench import registry
@@ -20,6 +19,7 @@ from vlmbench.cli import main
 from vlmbench.download import download, extract
 from vlmbench.errors import DataError
 from vlmbench.nouns import Wanted
+from vlmbench.tasks.pope import Pope
 
 # ---------------------------------------------------------------------------------------------------------- status
 
@@ -124,7 +124,7 @@ def test_download_is_resumed(server: str, tmp_path: Path) -> None:
     Handler.content["/a.json"] = body = bytes(range(256)) * 50
     Handler.cut_after = 5000
     path = tmp_path / "below" / "a.json"
-    with pytest.raises(DataError, match="the connection ended after|cannot fetch it"):
+    with pytest.raises(DataError, match=r"the connection ended after|cannot fetch it"):
         download(f"{server}/a.json", path, progress=False)
     assert not path.exists() and path.with_name("a.json.part").stat().st_size == 5000
     Handler.cut_after = None
