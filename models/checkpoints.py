@@ -20,6 +20,7 @@ from vlmbench.errors import ModelError
 from .parts.tokenizer import FILES as TOKENIZER_FILES
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
@@ -70,15 +71,16 @@ class CheckpointFolder:
                 digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
         return digest.hexdigest()
 
-    def load_into(self, network: nn.Module, *, tied: bool) -> None:
-        """Give a network these weights, as float32. Raises ModelError for damaged files and for keys that do not fit.
+    def load_into(self, network: nn.Module, *, tied: bool, dtype: torch.dtype | None = None) -> None:
+        """Give a network these weights, in `dtype` (None: float32).
 
-        `tied`: the language model's head is its embedding table, and may be missing.
+        `tied`: the language model's head is its embedding table, and may be missing. Raises ModelError for damaged
+        files and for keys that do not fit.
         """
         state = {}
         for file in self.weights:
             state.update(_read(file))
-        put(network, state, where=str(self.path), tied=tied)
+        put(network, state, where=str(self.path), tied=tied, dtype=dtype)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -136,8 +138,13 @@ def _read(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def put(network: nn.Module, state: Mapping[str, Tensor], *, where: str, tied: bool) -> None:
-    """Give a network a state dict, as float32. Raises ModelError listing missing, unexpected and misshapen tensors."""
+def put(
+    network: nn.Module, state: Mapping[str, Tensor], *, where: str, tied: bool, dtype: torch.dtype | None = None
+) -> None:
+    """Give a network a state dict, in `dtype` (None: float32).
+
+    Raises ModelError listing missing, unexpected and misshapen tensors.
+    """
     import torch
 
     wanted = network.state_dict()
@@ -158,7 +165,7 @@ def put(network: nn.Module, state: Mapping[str, Tensor], *, where: str, tied: bo
         cure = "the weights do not belong to this config.json, or are incomplete"
         raise ModelError(f"weights do not fit ({'; '.join(told)})", where=where, cure=cure)
     network.load_state_dict(
-        {name: tensor.to(torch.float32) for name, tensor in given.items()}, strict=False, assign=True
+        {name: tensor.to(dtype or torch.float32) for name, tensor in given.items()}, strict=False, assign=True
     )
     if tied:
         tie(network)

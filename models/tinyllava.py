@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vlmbench.errors import ModelError
+from vlmbench.errors import ModelError, VlmbenchError
 from vlmbench.nouns import Conversation, Request, Response
 
 from . import checkpoints
 from .checkpoints import CheckpointFolder
-from .engine import Engine
+from .engine import DTYPES, Engine
 from .parts import language, templates
 from .parts.assemble import Blueprint, VisionLanguageModel
 from .parts.collate import Collator
@@ -173,8 +173,9 @@ class Answering:
 
     name = "tinyllava"
 
-    def __init__(self, system: TinyLLaVA, fingerprint: str, engine: Engine) -> None:
+    def __init__(self, system: TinyLLaVA, fingerprint: str, engine: Engine, training_log: Path | None = None) -> None:
         self.system, self.fingerprint, self.engine = system, fingerprint, engine
+        self._log = {"training_log": str(training_log)} if training_log and training_log.is_file() else {}
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
@@ -191,6 +192,7 @@ class Answering:
             **{f"parameters_{name}": size for name, size in sizes.items()},
             "visual_tokens": self.system.network.visual_tokens,
             **self.engine.facts,
+            **self._log,
         }
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
@@ -218,9 +220,9 @@ def load(
     config = dict(folder.config)
     if image_aspect_ratio:
         config["image_aspect_ratio"] = image_aspect_ratio
-    system = _loaded(folder, config, template=template, attention="sdpa")
+    system = _loaded(folder, config, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     driver = Engine(system, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads)
-    return Answering(system, folder.fingerprint(), driver)
+    return Answering(system, folder.fingerprint(), driver, folder.path / "training_log.jsonl")
 
 
 def _chosen(checkpoint: str | None) -> Path:
@@ -232,15 +234,28 @@ def _chosen(checkpoint: str | None) -> Path:
     return NANO
 
 
-def _loaded(folder: CheckpointFolder, config: Mapping[str, Any], *, template: str, attention: str) -> TinyLLaVA:
+def _loaded(
+    folder: CheckpointFolder,
+    config: Mapping[str, Any],
+    *,
+    template: str,
+    attention: str,
+    dtype: torch.dtype | None = None,
+) -> TinyLLaVA:
     from transformers.initialization import no_init_weights
 
-    # The weights come from the file: drawing initial ones would take minutes at full size.
-    with no_init_weights():
-        system = TinyLLaVA(
-            config, preprocessor=folder.preprocessor, tokenizer=folder.path, template=template, attention=attention
-        )
-    folder.load_into(system.network, tied=system.network.blueprint.tied)
+    try:
+        # The weights come from the file: drawing initial ones would take minutes at full size.
+        with no_init_weights():
+            system = TinyLLaVA(
+                config, preprocessor=folder.preprocessor, tokenizer=folder.path, template=template, attention=attention
+            )
+    except VlmbenchError:
+        raise
+    except Exception as error:  # whatever transformers makes of a config that lacks or contradicts something
+        what = f"no network can be built from it: {type(error).__name__}: {error}"
+        raise ModelError(what, where=str(folder.path / checkpoints.CONFIG), cure=checkpoints.FETCH) from error
+    folder.load_into(system.network, tied=system.network.blueprint.tied, dtype=dtype)
     system.network.eval()
     return system
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,17 @@ class VisionLanguageModel(nn.Module):
             layers=blueprint.resampler_layers,
         )
         self.connector = Connector(blueprint.connector, widths)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or cast, but leave RoPE's tables in float32, as transformers' own loader does: rounded to half, they
+        would turn far positions by whole radians.
+        """
+        tables = [(module, name, table) for module, name, table in _tables(self) if table.dtype == torch.float32]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for module, name, table in tables:
+            moved = cast("Tensor", getattr(module, name))
+            setattr(module, name, table.to(moved.device))
+        return self
 
     @property
     def visual_tokens(self) -> int:
@@ -130,17 +141,19 @@ class VisionLanguageModel(nn.Module):
 
         own = layout.segments == PREFIX
         longest = int(own.sum(dim=1).max())
-        prefix = own[:, :longest]
+        prefix, first = own[:, :longest], inputs[:, :longest]
         cache = DynamicCache(config=self.language_model.config)
-        first = self.language_model.base_model(
-            inputs_embeds=inputs[:, :longest],
-            attention_mask=prefix,
-            position_ids=layout.positions[:, :longest],
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
         asked = find_questions(layout)
-        cache.batch_select_indices(asked.row)
+        if longest:
+            positions = layout.positions[:, :longest]
+            first = self.language_model.base_model(
+                inputs_embeds=first,
+                attention_mask=prefix,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+            ).last_hidden_state
+            cache.batch_select_indices(asked.row)
         row = asked.row.unsqueeze(1)
         rest = self.language_model.base_model(
             inputs_embeds=inputs[row, asked.columns],
@@ -171,3 +184,12 @@ class VisionLanguageModel(nn.Module):
                 module.weight.normal_(0.0, EMBEDDING_STD)
                 if module.bias is not None:
                     module.bias.zero_()
+
+
+def _tables(network: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Buffers that follow from the config alone: module, name, values."""
+    for module in network.modules():
+        for name in module._non_persistent_buffers_set:
+            table = getattr(module, name)
+            if isinstance(table, Tensor):
+                yield module, name, table

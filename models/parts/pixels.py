@@ -66,6 +66,11 @@ class Processor:
             )
         crop = config.get("crop_size", {})
         crop = {"height": crop, "width": crop} if isinstance(crop, int) else crop
+        if config.get("do_center_crop") and max(crop.values(), default=0) > size.get("shortest_edge", 0):
+            what = f"crop_size {crop!r} is larger than the resized picture ({size!r})"
+            raise ModelError(
+                what, where="preprocessor_config.json", cure="the published ones crop at most shortest_edge"
+            )
         normalise = config.get("do_normalize", True)
         return cls(
             height=size.get("height"),
@@ -107,16 +112,8 @@ class Processor:
 
 
 def _centre_crop(pixels: NDArray[np.uint8], crop: tuple[int, int]) -> NDArray[np.uint8]:
-    """(height, width, 3) to (crop height, crop width, 3); what the picture lacks is black."""
-    import numpy as np
-
-    height, width = pixels.shape[:2]
-    missing_y, missing_x = max(0, crop[0] - height), max(0, crop[1] - width)
-    if missing_y or missing_x:
-        top, left = -(-missing_y // 2), -(-missing_x // 2)
-        pixels = np.pad(pixels, ((top, missing_y - top), (left, missing_x - left), (0, 0)))
-        height, width = pixels.shape[:2]
-    top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
+    """(height, width, 3) to (crop height, crop width, 3)."""
+    top, left = (pixels.shape[0] - crop[0]) // 2, (pixels.shape[1] - crop[1]) // 2
     return pixels[top : top + crop[0], left : left + crop[1]]
 
 

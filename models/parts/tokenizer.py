@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +32,10 @@ NO_CLEANING = frozenset(
 """Classes whose decoding leaves blanks before punctuation alone unless tokenizer_config.json says otherwise."""
 CLEANING = re.compile(r" (?=[.?!,])| (?=n't)| (?='(?:m|s|ve|re))| (?=' )|(?<= ') ")
 """Blanks that decoding takes out: before . ? ! , n't 'm 's 've 're, and on both sides of a lone apostrophe."""
+
+
+REMEMBERED = 2**16
+"""Texts whose ids are kept: the system prompt and many questions come again and again."""
 
 
 class Tokenizer(Protocol):
@@ -73,6 +78,7 @@ class PublishedTokenizer:
             raise ModelError(f"cannot read the tokenizer: {error}", where=str(folder), cure="fetch it again") from None
         self.bos_id, self.eos_id = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
         self.unk_id, self.pad_id = self._tokenizer.unk_token_id, self._tokenizer.pad_token_id
+        self._remembered = lru_cache(REMEMBERED)(self._encode)
         cleans = config.get("tokenizer_class") not in NO_CLEANING
         self._cleans = config.get("clean_up_tokenization_spaces", cleans)
         if self.eos_id is None:
@@ -82,7 +88,10 @@ class PublishedTokenizer:
 
     def ids(self, text: str) -> list[int]:
         """Text to ids, with whatever the tokenizer puts around."""
-        return [int(token) for token in self._tokenizer(text, verbose=False).input_ids]
+        return [*self._remembered(text)]
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.backend_tokenizer.encode(text).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Ids to text without special tokens."""
@@ -118,6 +127,7 @@ class SentencePieceTokenizer:
         self._unk = special["unk"] or ""
         self.bos_id, self.eos_id = self._id(special["bos"]), self._special[special["eos"] or "</s>"]
         self.unk_id, self.pad_id = self._id(special["unk"]), self._id(special["pad"])
+        self._remembered = lru_cache(REMEMBERED)(self._encode)
         self._adds_bos = bool(config.get("add_bos_token", True))
         self._blank_first = bool(config.get("add_prefix_space", True)) and self.joins_rounds
         self._cleans = bool(config.get("clean_up_tokenization_spaces", False))
@@ -129,6 +139,9 @@ class SentencePieceTokenizer:
 
     def ids(self, text: str) -> list[int]:
         """Text to ids, BOS first."""
+        return [*self._remembered(text)]
+
+    def _encode(self, text: str) -> tuple[int, ...]:
         if self._blank_first and text:
             text = "▁" + text.replace("▁", " ")
         ids: list[int] = []
@@ -140,7 +153,7 @@ class SentencePieceTokenizer:
             elif piece:
                 ids += self._piece_ids(piece)
         start = [self.bos_id] if self._adds_bos and self.bos_id is not None else []
-        return start + ids
+        return (*start, *ids)
 
     def _piece_ids(self, text: str) -> list[int]:
         if self.joins_rounds and text.startswith(("▁", " ")):
