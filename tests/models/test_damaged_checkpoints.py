@@ -122,9 +122,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated bin": (raw("pytorch_model.bin", b"PK\x03\x04"), "damaged"),
     "not tensors": (raw("pytorch_model.bin", pickle.dumps([1, 2])), "damaged|not a table"),
     "no tokenizer": (
-        lambda folder: (
-            [(folder / name).unlink() for name in ("vocab.json", "merges.txt", "tokenizer_config.json")] and None
-        ),
+        remove("vocab.json", "merges.txt", "tokenizer_config.json"),
         "no tokenizer files",
     ),
     "broken tokenizer": (raw("vocab.json", b"{}"), "tokenizer"),
