@@ -108,21 +108,41 @@ def _details(result: TaskResult) -> list[str]:
     lines = [f"{clean(result.key)}: {clean(str(result.entry.get('title', '')))}".rstrip(": ")]
     if others := [_named(bar) for bar in result.metrics[1:]]:
         lines += [f"  {line}" for line in _aligned([head, *others], head)]
-    for name, bars in result.breakdowns.items():
-        head = (f"by {clean(name)}", "value", "95 % interval", "n")
-        shown = [(clean(bar.label), *_named(bar)[1:]) for bar in bars[:MOST_BARS]]
-        lines += ["", *(f"  {line}" for line in _aligned([head, *shown], head))]
-        if len(bars) > MOST_BARS:
-            lines.append(f"  ... and {len(bars) - MOST_BARS} more in scores.json and the report")
+    for tag, columns in _by_tag(result).items():
+        lines += ["", *(f"  {line}" for line in _breakdown(tag, columns))]
     return lines
 
 
-def _aligned(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str]:
+def _by_tag(result: TaskResult) -> dict[str, dict[str, list[Bar]]]:
+    """{tag: {metric: bars}}: breakdowns of several metrics by one tag are named `split (f1)`, `split (recall)`."""
+    found: dict[str, dict[str, list[Bar]]] = {}
+    for name, bars in result.breakdowns.items():
+        tag, _, metric = name.partition(" (")
+        found.setdefault(tag, {})[metric.removesuffix(")")] = bars
+    return found
+
+
+def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]]) -> list[str]:
+    """One metric with its intervals; of several the values alone, since scores.json and the report hold the rest."""
+    first = next(iter(columns.values()))
+    if len(columns) == 1:
+        head: tuple[str, ...] = (f"by {clean(tag)}", "value", "95 % interval", "n")
+        rows = [(clean(bar.label), *_named(bar)[1:]) for bar in first]
+    else:
+        head = (f"by {clean(tag)}", *(clean(name) for name in columns), "n")
+        values = [{bar.label: number(bar.value) for bar in bars} for bars in columns.values()]
+        rows = [(clean(bar.label), *(one.get(bar.label, "-") for one in values), f"{bar.n:,}") for bar in first]
+    lines = _aligned([head, *rows[:MOST_BARS]], head, right=head[1:] if len(columns) > 1 else RIGHT)
+    more = len(rows) - MOST_BARS
+    return [*lines, f"... and {more} more in scores.json and the report"] if more > 0 else lines
+
+
+def _aligned(rows: Sequence[Sequence[str]], head: Sequence[str], right: Sequence[str] = RIGHT) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = []
     for row in rows:
         cells = [
-            cell.rjust(width) if name in RIGHT else cell.ljust(width)
+            cell.rjust(width) if name in right else cell.ljust(width)
             for cell, width, name in zip(row, widths, head, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())

@@ -12,8 +12,10 @@ Sources:
   About the Bootstrap, The American Statistician 69 (2015).
 - Where a share has no spread between clusters the bootstrap has no width; Wilson's score interval (Wilson, JASA 22,
   1927) stands in, with n replaced by the effective sample size as Korn & Graubard do for survey data (Survey
-  Methodology 24, 1998). Without spread the design effect 1 + (m - 1) * rho (Kish, Survey Sampling, 1965) cannot be
-  estimated, so rho is taken at its worst, 1: the effective sample size is the number of clusters.
+  Methodology 24, 1998): n over the design effect 1 + (m - 1) * rho (Kish, Survey Sampling, 1965) for clusters of m.
+  All right or all wrong, or a single cluster: rho cannot be estimated and is taken at its worst, 1, which leaves the
+  number of clusters. Every cluster equally mixed (a model that always says yes, on balanced pictures): rho is below 0,
+  so taking it as 0, which leaves n, is already cautious.
 """
 
 from __future__ import annotations
@@ -90,9 +92,7 @@ def wilson(share: float, n: float, *, level: float = 0.95) -> tuple[float, float
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _interval(
-    metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float
-) -> Estimate:
+def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float) -> Estimate:
     import numpy as np
 
     count = codes[1]
@@ -111,7 +111,8 @@ def _interval(
     if high - low > 1e-9 * max(1.0, abs(value)):
         return Estimate(value, low, high, n)
     if metric.proportion:
-        low, high = (100 * edge for edge in wilson(value / 100, count, level=level))
+        mixed = count > 1 and 0 < value < 100
+        low, high = (100 * edge for edge in wilson(value / 100, n if mixed else count, level=level))
         return Estimate(value, low, high, n)
     return Estimate(value, None, None, n)
 

@@ -24,7 +24,8 @@
   }
 
   function board(key, rows) {
-    const domain = vb.near(rows.map(({ bar }) => bar));
+    const bars = rows.map(({ bar }) => bar);
+    const domain = rows.length > 1 ? vb.near(bars) : vb.domain(bars);
     const { task } = rows[0];
     const differ = differing(rows);
     return h("section", { class: "card", "aria-label": `Task ${key}` },

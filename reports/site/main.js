@@ -23,6 +23,7 @@
     const same = page?.same ? `${view} ${page.same(params)}` : location.hash;
     if (current?.same === same) {
       current.update?.(params);
+      main.dataset.shown = location.hash;
       return;
     }
     const moved = current !== null;
@@ -32,6 +33,7 @@
     document.title = `${page ? page.title(params) : "Not found"} · vlmbench`;
     current = { same, ...(page ? page.build(main, params) : void main.append(vb.lost("There is no such page in this report."))) };
     current.update?.(params);
+    main.dataset.shown = location.hash; // what is drawn now: the hash runs ahead of it by an event
     if (moved) {
       window.scrollTo({ top: 0 });
       main.focus({ preventScroll: true });

@@ -59,7 +59,7 @@
         panel("Metrics", null, vb.metrics(task)),
         task.breakdowns.map((one) => breakdown(task, one)),
         task.glance.yes_no ? yesNo(task.glance.yes_no) : null,
-        task.glance.lengths.length ? panel("Answer length", task.glance.lengths.length > 1 ? `words an answer, median ${task.glance.median_words}` : `${task.glance.lengths[0].label} word an answer`, task.glance.lengths.length > 1 ? vb.lengths(task.glance.lengths) : h("p", {}, `All ${vb.count(task.glance.lengths[0].count)} answers.`)) : null,
+        task.glance.lengths.length ? panel("Answer length", task.glance.lengths.length > 1 ? `words an answer, median ${task.glance.median_words}` : `${task.glance.lengths[0].label} ${task.glance.lengths[0].label === "1" ? "word" : "words"} an answer`, task.glance.lengths.length > 1 ? vb.lengths(task.glance.lengths) : h("p", {}, `All ${vb.count(task.glance.lengths[0].count)} answers.`)) : null,
         task.glance.common.length ? answers(task, run) : null,
         prompt(task)));
   }

@@ -42,7 +42,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     os.environ.setdefault("SE_OFFLINE", "true")  # selenium must not look for drivers on the network
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
-    browser.set_script_timeout(20)
+    browser.set_script_timeout(60)
     yield browser
     browser.quit()
 

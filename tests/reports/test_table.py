@@ -48,6 +48,15 @@ def test_text() -> None:
     assert "  random        -  -              0" in lines
 
 
+def test_breakdowns_of_several_metrics_stand_side_by_side() -> None:
+    """POPE's splits: one row a split, one column a metric."""
+    bar = {"value": 50.0, "low": 1.0, "high": 2.0, "n": 7, "label": "random"}
+    both = {"x": bar | {"breakdown": "split (f1)"}, "y": bar | {"breakdown": "split (recall)", "value": 60.0}}
+    kept = {name: value for name, value in SCORES["pope"].items() if name != "f1_random"}
+    lines = table.text(MANIFEST, {"pope": kept | both}).splitlines()
+    assert lines[-3:] == ["  by split    f1  recall  n", "  --------  ----  ------  -", "  random    50.0    60.0  7"]
+
+
 def test_real_data_are_named_not_shouted_at() -> None:
     """A folder of official files is no embedded sample, even one called `sample`."""
     entry = MANIFEST["tasks"]["pope"] | {"data": "./sample"}
