@@ -25,6 +25,8 @@ class Job:
     choices: tuple[str, ...] = ()
     choice_ids: tuple[tuple[int, ...], ...] = ()
     """Prompt and choice as one text, for each choice to rank."""
+    seed: str = ""
+    """What a sampled answer's seed comes from: the sample's id. Empty for greedy answers."""
 
     @property
     def answer_start(self) -> int:

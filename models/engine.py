@@ -168,7 +168,8 @@ class Engine:
         encode = partial(self.system.encode, request.prompt, image=bool(request.images))
         ids = tuple(encode())
         choices = tuple(tuple(encode(answer=choice)) for choice in request.choices)
-        job = Job(ids, request.generation, request.choices, choices)
+        seed = request.sample_id if request.generation.temperature > 0 else ""
+        job = Job(ids, request.generation, request.choices, choices, seed)
         if not ids:
             raise ModelError("the prompt has no tokens", cure="ask something")
         if choices and not 0 < job.answer_start < min(len(row) for row in choices):

@@ -149,9 +149,9 @@ class Row:
         """Run all suffixes; for each, the float32 logits at its last `keep` positions: (keep, vocabulary)."""
         last = packing.ends(self.lengths).tolist()
         wanted = [at for end, count in zip(last, keep, strict=True) for at in range(end - count + 1, end + 1)]
-        seen = packing.block_mask(self.lengths, self.prefix)
         alone = self.prefix == 0 and len(self.lengths) == 1
-        logits = self._forward(self.embeds, None if alone else seen, packing.restart(self.lengths, self.prefix), wanted)
+        seen = None if alone else packing.block_mask(self.lengths, self.prefix)
+        logits = self._forward(self.embeds, seen, packing.restart(self.lengths, self.prefix), wanted)
         return list(torch.split(logits, list(keep)))
 
     def write(self, drafts: dict[int, Draft], logits: dict[int, Tensor], observe: Observer) -> None:

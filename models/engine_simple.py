@@ -52,7 +52,7 @@ class OneByOne:
         return logits[-count - 1 : -1].float()
 
     def _sample(self, job: Job, features: Tensor | None, visual: int) -> Outcome:
-        """Sampling or beams, by the language model's own `generate`; the seed comes from the prompt."""
+        """Sampling or beams, by the language model's own `generate`; the seed comes from the prompt and the sample."""
         from transformers import GenerationConfig
 
         asked, end = job.generation, sorted(self.system.end_ids)
@@ -65,7 +65,7 @@ class OneByOne:
             **({"temperature": asked.temperature, "top_p": asked.top_p, "top_k": 0} if asked.temperature > 0 else {}),
         )
         embeds = self._embed(job.ids, features)
-        seed = int.from_bytes(hashlib.sha256(repr(job.ids).encode()).digest()[:6], "big")
+        seed = int.from_bytes(hashlib.sha256(repr((job.ids, job.seed)).encode()).digest()[:6], "big")
         with torch.random.fork_rng(devices=[embeds.device] if embeds.device.type == "cuda" else []):
             torch.manual_seed(seed)
             mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)

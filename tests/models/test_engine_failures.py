@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from vlmbench.models.engine import Engine
-from vlmbench.models.engine_shared import SharedPrefix
-from vlmbench.models.engine_simple import OneByOne
 
 from tests.models.test_engine import ask, both, check_equal, questions
 from tests.models.toy import END, noise, toy
 from vlmbench.errors import ImageError, ModelError, UnknownNameError, UsageError
+from vlmbench.models.engine import Engine
+from vlmbench.models.engine_shared import SharedPrefix
+from vlmbench.models.engine_simple import OneByOne
 from vlmbench.nouns import Generation, Picture, Request
 
 
@@ -164,9 +164,8 @@ def test_exact_asks_fragile_answers_again() -> None:
 
 
 def test_exact_mends_what_the_packed_path_got_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vlmbench.models import packing
-
     from tests.models.test_engine import late_prefill
+    from vlmbench.models import packing
 
     groups = questions(2, 12)
     simple = ask(toy(), groups, kind="simple")
@@ -203,14 +202,16 @@ def test_bfloat16_with_exact_equals_one_by_one() -> None:
         network.cache_clear()
 
 
-def test_sampling_is_seeded_by_the_prompt_and_beams_run() -> None:
+def test_sampling_is_seeded_and_beams_run() -> None:
     image = noise(1)
     warm, beams = Generation(8, (), 1.5, 0.9), Generation(8, (), 0.0, 1.0, 3)
-    group = [Request(f"{i}", f"{'abcdef'[i]}?", (image,), (), warm if i % 2 else beams) for i in range(6)]
+    group = [Request(f"{i}", f"{'abcdef'[i // 4]}?", (image,), (), warm if i % 2 else beams) for i in range(8)]
     one, other = ask(toy(), [group]), ask(toy(), [group[::-1]], kind="simple")
     assert one.texts == other.texts
     assert all(response.finish in ("stop", "length") for response in one.responses.values())
     assert all(response.margin is None for response in one.responses.values())
+    assert one.texts["1"] != one.texts["3"], "the same question, sampled twice"
+    assert one.texts["0"] == one.texts["2"]
 
 
 @pytest.mark.parametrize(

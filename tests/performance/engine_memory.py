@@ -1,0 +1,68 @@
+"""Peak memory of the shared-prefix engine against one-by-one, at 32 questions a picture. Linux.
+
+    OMP_NUM_THREADS=1 python -m tests.performance.engine_memory random240m
+
+Each engine runs in a process of its own; counted is how far the resident set grows, at its highest, over what it was
+with the model loaded and one short question answered. Prints a markdown table for docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+QUESTIONS = 32
+LIMIT = 1.3
+
+
+def resident(what: str) -> float:
+    """MiB of this process: VmRSS now, or VmHWM at its highest."""
+    status = Path("/proc/self/status").read_text("ascii")
+    line = next(line for line in status.splitlines() if line.startswith(what))
+    return int(line.split()[1]) / 1024
+
+
+def child(name: str, kind: str) -> None:
+    """Print the growth in MiB."""
+    import torch
+
+    from tests.performance.models import subject
+    from vlmbench.models.engine import Engine
+    from vlmbench.nouns import Generation, Request
+
+    torch.set_num_threads(1)
+    of = subject(name)
+    engine = Engine(of.system, kind=kind)
+    list(engine.answer([[Request("warm", "What?", generation=Generation(max_new_tokens=2))]]))
+    asked = of.groups(QUESTIONS, of.simple_questions if kind == "simple" else 0)[:1]
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5", "ascii")
+    answered = list(engine.answer(asked))
+    assert all(response.finish != "error" for _, response in answered)
+    print(resident("VmHWM") - before)
+
+
+def main() -> int:
+    """Measure both and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("subject", choices=["shipped", "random240m"])
+    parser.add_argument("--child", default="")
+    options = parser.parse_args()
+    if options.child:
+        child(options.subject, options.child)
+        return 0
+    grown: dict[str, float] = {}
+    for kind in ("simple", "shared"):
+        command = [sys.executable, "-m", "tests.performance.engine_memory", options.subject, "--child", kind]
+        grown[kind] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    ratio = grown["shared"] / grown["simple"]
+    print("| model | one by one, MiB | shared, MiB | ratio | limit |")
+    print("|---|---|---|---|---|")
+    print(f"| {options.subject} | {grown['simple']:.0f} | {grown['shared']:.0f} | {ratio:.2f} | {LIMIT} |")
+    return int(ratio > LIMIT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
