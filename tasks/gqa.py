@@ -301,7 +301,7 @@ def _entailed(row: Row) -> list[str]:
     found = row.values.get("entailed")
     if isinstance(found, str):
         return re.findall(r"\w+", found)
-    return [str(key) for key in row.listing("entailed", [])]
+    return row.texts("entailed") if row.has("entailed") else []
 
 
 def _closed(rows: Mapping[str, Row]) -> bool:
@@ -317,7 +317,7 @@ def _allowed(choices: Mapping[str, Row] | None, key: str, row: Row) -> Mapping[s
         return {"valid": COMMON, "plausible": COMMON}
     if key not in choices:
         raise row.error("question id", f"no choices for question {key}", "get the choices file of the same version")
-    return {name: frozenset(choices[key].listing(name)) for name in ("valid", "plausible")}
+    return {name: frozenset(choices[key].texts(name)) for name in ("valid", "plausible")}
 
 
 GQA = Gqa()

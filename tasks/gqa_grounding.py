@@ -66,6 +66,8 @@ def regions(question: Row, scenes: Mapping[str, Row]) -> list[Box]:
     scene = scenes[image]
     objects = scene.inner("objects")
     size = (scene.number("width"), scene.number("height"))
+    if not min(size) > 0:
+        raise scene.error("width", f"the picture's size is {size[0]:g} x {size[1]:g}")
     notes = question.inner("annotations")
     found = [
         _box(objects.inner(str(pointer)), size)

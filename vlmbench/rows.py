@@ -94,6 +94,14 @@ class Row:
         """A list."""
         return self._typed(field, list, default)
 
+    def texts(self, field: str) -> list[str]:
+        """A list of texts."""
+        found = self.listing(field)
+        for item in found:
+            if not isinstance(item, str):
+                raise self.error(field, f"a list of texts was expected, but it holds {item!r:.40}")
+        return found
+
     def inner(self, field: str) -> Row:
         """An object inside the row, as a row of its own; its fields are named `outer.inner` in errors."""
         return Row(self._typed(field, dict, NEEDED), self.file, f"{self.at}, in {field!r}")

@@ -102,6 +102,7 @@ def test_fields_are_typed(tmp_path: Path) -> None:
         "integer": ("flag", "a whole number was expected, not True"),
         "flag": ("n", "true or false was expected"),
         "listing": ("text", "a list was expected"),
+        "texts": ("list", "a list of texts was expected, but it holds 1"),
         "inner": ("n", "an object was expected"),
         "key": ("flag", "text was expected"),
         "number": ("text", "a number was expected"),
