@@ -19,7 +19,8 @@
     return place;
   };
 
-  const told = (bar) => `${bar.label || vb.words(bar.name)}: ${vb.score(bar.value)} (${vb.interval(bar)}, n = ${vb.count(bar.n)})`;
+  const told = (bar) =>
+    `${bar.label || vb.words(bar.name)}: ${vb.score(bar.value)} (${vb.interval(bar)}, n = ${vb.count(bar.n)})`;
   vb.told = told;
 
   /** The axis the bars of a task share: 0-100 for rates, further for sums. */
@@ -37,16 +38,39 @@
       const left = Math.min(letters * 7 + 12, width * 0.4);
       const most = Math.max(6, Math.floor((left - 12) / 7));
       return Plot.plot({
-        className: "plot", style: { fontSize: "12px" }, width, height: shown.length * 30 + 40, marginLeft: left, marginRight: 52, marginTop: 6, marginBottom: 30,
+        className: "plot",
+        style: { fontSize: "12px" },
+        width,
+        height: shown.length * 30 + 40,
+        marginLeft: left,
+        marginRight: 52,
+        marginTop: 6,
+        marginBottom: 30,
         x: { domain, label: null, ticks: width < 360 ? 3 : 5, insetRight: 4 },
-        y: { domain: shown.map((bar) => bar.place), label: null, tickSize: 0, padding: 0.3,
-          tickFormat: (place) => vb.shorten(shown[place].label, most) },
+        y: {
+          domain: shown.map((bar) => bar.place),
+          label: null,
+          tickSize: 0,
+          padding: 0.3,
+          tickFormat: (place) => vb.shorten(shown[place].label, most),
+        },
         marks: [
           Plot.gridX({ stroke: "var(--line)", strokeOpacity: 1, ticks: width < 360 ? 3 : 5 }),
           Plot.barX(shown, { x: "value", y: "place", fill: "var(--bar)", rx2: 3 }),
-          ...interval(shown.filter((bar) => bar.low !== null), "place"),
-          Plot.text(shown, { x: domain[1], y: "place", text: (bar) => vb.score(bar.value), textAnchor: "start", dx: 10,
-            fill: "var(--ink)", fontWeight: 600, fontSize: 12 }),
+          ...interval(
+            shown.filter((bar) => bar.low !== null),
+            "place",
+          ),
+          Plot.text(shown, {
+            x: domain[1],
+            y: "place",
+            text: (bar) => vb.score(bar.value),
+            textAnchor: "start",
+            dx: 10,
+            fill: "var(--ink)",
+            fontWeight: 600,
+            fontSize: 12,
+          }),
           Plot.tip(shown, Plot.pointerY({ x: "value", y: "place", title: told, ...TIP })),
         ],
       });
@@ -70,23 +94,60 @@
       const one = bar.value === null ? [] : [{ ...bar, place: "" }];
       const known = one.filter((only) => only.low !== null);
       return Plot.plot({
-        className: "plot", width, height: 34, margin: 0, marginLeft: 6, marginRight: 6,
-        x: { domain, axis: null }, y: { domain: [""], axis: null, padding: 0 },
+        className: "plot",
+        width,
+        height: 34,
+        margin: 0,
+        marginLeft: 6,
+        marginRight: 6,
+        x: { domain, axis: null },
+        y: { domain: [""], axis: null, padding: 0 },
         marks: [
           Plot.ruleX(ticks(domain), { stroke: "var(--line)" }),
-          Plot.ruleY(known, { x1: "low", x2: "high", y: "place", stroke: "var(--accent)", strokeOpacity: 0.28, strokeWidth: 9, strokeLinecap: "round" }),
-          Plot.dot(one, { x: "value", y: "place", r: 4.5, fill: "var(--accent)", stroke: "var(--surface)", strokeWidth: 1.5 }),
+          Plot.ruleY(known, {
+            x1: "low",
+            x2: "high",
+            y: "place",
+            stroke: "var(--accent)",
+            strokeOpacity: 0.28,
+            strokeWidth: 9,
+            strokeLinecap: "round",
+          }),
+          Plot.dot(one, {
+            x: "value",
+            y: "place",
+            r: 4.5,
+            fill: "var(--accent)",
+            stroke: "var(--surface)",
+            strokeWidth: 1.5,
+          }),
         ],
       });
     });
 
   /** The axis above a column of whiskers. */
   vb.whiskerAxis = (domain) =>
-    vb.chart(`axis from ${vb.score(domain[0], 0)} to ${vb.score(domain[1], 0)}`, (width) => Plot.plot({
-      className: "plot", width, height: 16, margin: 0, marginLeft: 6, marginRight: 6, x: { domain, axis: null },
-      marks: ticks(domain).map((at) => Plot.text([at], { x: [at], frameAnchor: "middle", text: [vb.score(at, 0)], fill: "var(--muted)", fontSize: 11,
-        textAnchor: at === domain[0] ? "start" : at === domain[1] ? "end" : "middle" })),
-    }));
+    vb.chart(`axis from ${vb.score(domain[0], 0)} to ${vb.score(domain[1], 0)}`, (width) =>
+      Plot.plot({
+        className: "plot",
+        width,
+        height: 16,
+        margin: 0,
+        marginLeft: 6,
+        marginRight: 6,
+        x: { domain, axis: null },
+        marks: ticks(domain).map((at) =>
+          Plot.text([at], {
+            x: [at],
+            frameAnchor: "middle",
+            text: [vb.score(at, 0)],
+            fill: "var(--muted)",
+            fontSize: 11,
+            textAnchor: at === domain[0] ? "start" : at === domain[1] ? "end" : "middle",
+          }),
+        ),
+      }),
+    );
 
   const ticks = ([low, high]) => d3.ticks(low, high, 4).filter((at) => at >= low && at <= high);
 
@@ -97,35 +158,73 @@
     const [low, high] = [Math.min(...ends), Math.max(...ends)];
     const air = Math.max(2.5, (high - low) * 0.15);
     const top = high <= 100 ? 100 : high + air;
-    return [Math.max(Math.min(0, low), Math.floor((low - air) / 5) * 5), Math.min(top, Math.ceil((high + air) / 5) * 5)];
+    return [
+      Math.max(Math.min(0, low), Math.floor((low - air) / 5) * 5),
+      Math.min(top, Math.ceil((high + air) / 5) * 5),
+    ];
   };
 
   /** How many answers have how many words. */
-  vb.lengths = (bins) => vb.chart(
-    `Answer length in words. ${bins.map((bin) => `${bin.label}: ${bin.count}`).join("; ")}`,
-    (width) => Plot.plot({
-      className: "plot", style: { fontSize: "12px" }, width, height: 150, marginLeft: 8, marginRight: 8, marginTop: 22, marginBottom: 26,
-      x: { domain: bins.map((bin) => bin.label), label: null, tickSize: 0, padding: bins.length < 3 ? 0.6 : 0.2 }, y: { axis: null },
-      marks: [
-        Plot.barY(bins, { x: "label", y: "count", fill: "var(--bar)", ry2: 3 }),
-        Plot.text(bins, { x: "label", y: "count", text: (bin) => vb.count(bin.count), dy: -9, fill: "var(--ink)", fontSize: 11 }),
-        Plot.ruleY([0], { stroke: "var(--line-strong)" }),
-      ],
-    }),
-  );
+  vb.lengths = (bins) =>
+    vb.chart(`Answer length in words. ${bins.map((bin) => `${bin.label}: ${bin.count}`).join("; ")}`, (width) =>
+      Plot.plot({
+        className: "plot",
+        style: { fontSize: "12px" },
+        width,
+        height: 150,
+        marginLeft: 8,
+        marginRight: 8,
+        marginTop: 22,
+        marginBottom: 26,
+        x: { domain: bins.map((bin) => bin.label), label: null, tickSize: 0, padding: bins.length < 3 ? 0.6 : 0.2 },
+        y: { axis: null },
+        marks: [
+          Plot.barY(bins, { x: "label", y: "count", fill: "var(--bar)", ry2: 3 }),
+          Plot.text(bins, {
+            x: "label",
+            y: "count",
+            text: (bin) => vb.count(bin.count),
+            dy: -9,
+            fill: "var(--ink)",
+            fontSize: 11,
+          }),
+          Plot.ruleY([0], { stroke: "var(--line-strong)" }),
+        ],
+      }),
+    );
 
   /** The loss over the steps of one training stage. */
   vb.curve = (stage) => {
     const points = stage.step.map((step, at) => ({ step, loss: stage.loss[at] }));
     const last = points.at(-1);
-    return vb.chart(`Loss of stage ${stage.name}: from ${vb.score(points[0].loss, 3)} to ${vb.score(last.loss, 3)} in ${last.step} steps`, (width) => Plot.plot({
-      className: "plot", style: { fontSize: "11px" }, width, height: 200, marginLeft: 44, marginRight: 16, marginTop: 12, marginBottom: 34,
-      x: { label: "step", ticks: width < 360 ? 3 : 5, labelAnchor: "right" }, y: { label: null, ticks: 5, zero: points.every((point) => point.loss >= 0) },
-      marks: [
-        Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
-        Plot.line(points, { x: "step", y: "loss", stroke: "var(--accent)", strokeWidth: 1.8 }),
-        Plot.tip(points, Plot.pointerX({ x: "step", y: "loss", title: (point) => `step ${vb.count(point.step)}\nloss ${vb.score(point.loss, 4)}`, ...TIP })),
-      ],
-    }));
+    return vb.chart(
+      `Loss of stage ${stage.name}: from ${vb.score(points[0].loss, 3)} to ${vb.score(last.loss, 3)} in ${last.step} steps`,
+      (width) =>
+        Plot.plot({
+          className: "plot",
+          style: { fontSize: "11px" },
+          width,
+          height: 200,
+          marginLeft: 44,
+          marginRight: 16,
+          marginTop: 12,
+          marginBottom: 34,
+          x: { label: "step", ticks: width < 360 ? 3 : 5, labelAnchor: "right" },
+          y: { label: null, ticks: 5, zero: points.every((point) => point.loss >= 0) },
+          marks: [
+            Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
+            Plot.line(points, { x: "step", y: "loss", stroke: "var(--accent)", strokeWidth: 1.8 }),
+            Plot.tip(
+              points,
+              Plot.pointerX({
+                x: "step",
+                y: "loss",
+                title: (point) => `step ${vb.count(point.step)}\nloss ${vb.score(point.loss, 4)}`,
+                ...TIP,
+              }),
+            ),
+          ],
+        }),
+    );
   };
 })();

@@ -9,14 +9,20 @@ const vb = { views: {} };
 
   /** Build an element. Functions in `attributes` become listeners; children that are not nodes become text. */
   vb.h = (name, attributes = {}, ...children) => {
-    const node = SVG.has(name) ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
+    const node = SVG.has(name)
+      ? document.createElementNS("http://www.w3.org/2000/svg", name)
+      : document.createElement(name);
     for (const [key, value] of Object.entries(attributes ?? {})) {
       if (value === null || value === undefined || value === false) continue;
       if (typeof value === "function") node.addEventListener(key.slice(2), value);
       else node.setAttribute(key, value === true ? "" : String(value));
     }
-    node.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false)
-      .map((child) => (child instanceof Node ? child : document.createTextNode(String(child)))));
+    node.append(
+      ...children
+        .flat(3)
+        .filter((child) => child !== null && child !== undefined && child !== false)
+        .map((child) => (child instanceof Node ? child : document.createTextNode(String(child)))),
+    );
     return node;
   };
 
@@ -57,7 +63,8 @@ const vb = { views: {} };
       text: data.text,
       find: (row) => {
         searchable ??= data.id.map((id, at) =>
-          [id, data.question[at], data.text[at], data.read[at], data.target[at]].join("\n").toLowerCase());
+          [id, data.question[at], data.text[at], data.read[at], data.target[at]].join("\n").toLowerCase(),
+        );
         return searchable[row];
       },
     };
@@ -78,7 +85,9 @@ const vb = { views: {} };
 
   vb.link = (view, params = {}) => {
     const entries = params instanceof URLSearchParams ? [...params] : Object.entries(params);
-    const query = new URLSearchParams(entries.filter(([, value]) => value !== "" && value !== null && value !== undefined)).toString();
+    const query = new URLSearchParams(
+      entries.filter(([, value]) => value !== "" && value !== null && value !== undefined),
+    ).toString();
     return `#/${view === "leaderboard" ? "" : view}${query ? `?${query}` : ""}`;
   };
 
@@ -106,16 +115,27 @@ const vb = { views: {} };
   vb.count = (value) => grouped.format(value);
   vb.score = (value, digits = 1) => (value === null || value === undefined ? "–" : value.toFixed(digits));
   vb.percent = (share) => (share === 1 ? "100 %" : `${Math.min(100 * share, 99.9).toFixed(1)} %`);
-  vb.interval = (bar) => (bar.low === null || bar.high === null ? "no interval" : `${vb.score(bar.low)} – ${vb.score(bar.high)}`);
+  vb.interval = (bar) =>
+    bar.low === null || bar.high === null ? "no interval" : `${vb.score(bar.low)} – ${vb.score(bar.high)}`;
   vb.words = (name) => name.replaceAll("_", " ");
   vb.plural = (count, word) => `${vb.count(count)} ${word}${count === 1 ? "" : "s"}`;
   vb.amount = (value) => {
-    const units = [[1e9, " B"], [1e6, " M"], [1e3, " k"]];
+    const units = [
+      [1e9, " B"],
+      [1e6, " M"],
+      [1e3, " k"],
+    ];
     const [size, unit] = units.find(([least]) => Math.abs(value) >= least) ?? [1, ""];
     return `${Number((value / size).toPrecision(3))}${unit}`;
   };
   vb.shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-  const LABELS = { ok: "ok", error: "error", truncated: "truncated", unparsed: "unparsed", judge_failed: "judge failed" };
+  const LABELS = {
+    ok: "ok",
+    error: "error",
+    truncated: "truncated",
+    unparsed: "unparsed",
+    judge_failed: "judge failed",
+  };
   vb.statusLabel = (status) => LABELS[status] ?? status;
 })();

@@ -4,34 +4,94 @@
 (() => {
   const { h } = vb;
 
-  const part = (name, content, attributes = {}) => h("section", { class: "story", ...attributes }, h("h3", {}, name), content);
+  const part = (name, content, attributes = {}) =>
+    h("section", { class: "story", ...attributes }, h("h3", {}, name), content);
   const quote = (text) => h("pre", { class: "quote" }, text ? vb.said(text) : h("em", {}, "(empty)"));
 
   function story(run, task, records, row) {
-    const tagLink = (tag) => h("a", { class: "chip", href: vb.link("samples", { run: run.id, task: task.key, [`tag.${tag.name}`]: records.tag(tag, row) }) },
-      vb.said(vb.words(tag.name)), ": ", vb.said(vb.shorten(records.tag(tag, row), 60)));
+    const tagLink = (tag) =>
+      h(
+        "a",
+        {
+          class: "chip",
+          href: vb.link("samples", { run: run.id, task: task.key, [`tag.${tag.name}`]: records.tag(tag, row) }),
+        },
+        vb.said(vb.words(tag.name)),
+        ": ",
+        vb.said(vb.shorten(records.tag(tag, row), 60)),
+      );
     const pictures = records.images(row);
     const choices = records.choices?.[row] ?? [];
     const tags = records.tags.filter((tag) => records.tag(tag, row) !== "");
     return [
-      h("div", { class: "detail-pictures" }, pictures.length ? pictures.map((picture) => h("figure", {}, vb.pictureNode(picture, { large: true }),
-        h("figcaption", {}, h("a", { href: vb.link("samples", { run: run.id, task: task.key, picture: picture.name }) }, "all questions about ", vb.said(vb.shorten(picture.name, 48)))))) : vb.pictureNode(null)),
-      h("div", { class: "detail-words" },
-        h("div", { class: "detail-question" }, h("h2", { id: "detail-title" }, vb.said(records.question[row])), vb.verdictNode(records, row)),
-        h("div", { class: "compare" },
+      h(
+        "div",
+        { class: "detail-pictures" },
+        pictures.length
+          ? pictures.map((picture) =>
+              h(
+                "figure",
+                {},
+                vb.pictureNode(picture, { large: true }),
+                h(
+                  "figcaption",
+                  {},
+                  h(
+                    "a",
+                    { href: vb.link("samples", { run: run.id, task: task.key, picture: picture.name }) },
+                    "all questions about ",
+                    vb.said(vb.shorten(picture.name, 48)),
+                  ),
+                ),
+              ),
+            )
+          : vb.pictureNode(null),
+      ),
+      h(
+        "div",
+        { class: "detail-words" },
+        h(
+          "div",
+          { class: "detail-question" },
+          h("h2", { id: "detail-title" }, vb.said(records.question[row])),
+          vb.verdictNode(records, row),
+        ),
+        h(
+          "div",
+          { class: "compare" },
           part("Answer", quote(records.text[row])),
           part("Read as", h("p", {}, records.read[row] ? vb.said(records.read[row]) : "–")),
-          part("Target", h("p", {}, vb.said(records.target[row])))),
+          part("Target", h("p", {}, vb.said(records.target[row]))),
+        ),
         records.error[row] ? part("Error", quote(records.error[row])) : null,
         records.note[row] ? part("Note", h("p", {}, vb.said(records.note[row]))) : null,
-        choices.length ? part("Choices", h("ol", { class: "choices" }, choices.map((choice) => h("li", {}, vb.said(choice))))) : null,
+        choices.length
+          ? part(
+              "Choices",
+              h(
+                "ol",
+                { class: "choices" },
+                choices.map((choice) => h("li", {}, vb.said(choice))),
+              ),
+            )
+          : null,
         part("Prompt", quote(records.prompt(row))),
         tags.length ? part("Tags", h("p", { class: "chips" }, tags.map(tagLink))) : null,
-        part("Record", vb.facts([
-          ["id", records.id[row]], ["status", vb.statusLabel(records.status(row))], ["value", records.value[row]], ["finish", records.finish(row)],
-          ["prompt tokens", records.prompt_tokens[row] || null], ["new tokens", records.new_tokens[row] || null],
-          ["seconds", records.seconds[row] ? records.seconds[row].toPrecision(2) : null], ["margin", records.margin[row]?.toFixed(3)], ["asked again", records.rerun[row] ? "yes, one by one" : null],
-        ]))),
+        part(
+          "Record",
+          vb.facts([
+            ["id", records.id[row]],
+            ["status", vb.statusLabel(records.status(row))],
+            ["value", records.value[row]],
+            ["finish", records.finish(row)],
+            ["prompt tokens", records.prompt_tokens[row] || null],
+            ["new tokens", records.new_tokens[row] || null],
+            ["seconds", records.seconds[row] ? records.seconds[row].toPrecision(2) : null],
+            ["margin", records.margin[row]?.toFixed(3)],
+            ["asked again", records.rerun[row] ? "yes, one by one" : null],
+          ]),
+        ),
+      ),
     ];
   }
 
@@ -42,10 +102,29 @@
     const close = () => vb.change({ open: null });
     const button = (text, label, action) => h("button", { type: "button", "aria-label": label, onclick: action }, text);
     const [before, after] = [button("‹", "Previous sample", () => step(-1)), button("›", "Next sample", () => step(1))];
-    const node = h("dialog", {
-      "aria-labelledby": "detail-title", oncancel: (event) => { event.preventDefault(); close(); },
-      onclick: (event) => { if (event.target === node) close(); },
-    }, h("div", { class: "detail-bar" }, before, after, where, h("span", { class: "grow" }), button("✕", "Close", close)), content);
+    const node = h(
+      "dialog",
+      {
+        "aria-labelledby": "detail-title",
+        oncancel: (event) => {
+          event.preventDefault();
+          close();
+        },
+        onclick: (event) => {
+          if (event.target === node) close();
+        },
+      },
+      h(
+        "div",
+        { class: "detail-bar" },
+        before,
+        after,
+        where,
+        h("span", { class: "grow" }),
+        button("✕", "Close", close),
+      ),
+      content,
+    );
     const place = new Map(records.id.map((id, row) => [id, row]));
     let rows = [];
     let open = null;
@@ -57,7 +136,7 @@
     };
     const update = (params, filtered) => {
       rows = filtered;
-      const row = params.has("open") ? place.get(params.get("open")) ?? null : null;
+      const row = params.has("open") ? (place.get(params.get("open")) ?? null) : null;
       if (row === null) {
         if (node.open) node.close();
         if (open !== null) document.querySelector(`.sample[data-row="${open}"]`)?.focus();

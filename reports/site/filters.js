@@ -23,7 +23,8 @@
     if (words) tests.push((row) => records.find(row).includes(words));
     if (params.get("is")) tests.push((row) => records.verdict(row) === params.get("is"));
     if (params.get("status")) tests.push((row) => records.status(row) === params.get("status"));
-    if (params.get("picture")) tests.push((row) => records.images(row).some((picture) => picture.name === params.get("picture")));
+    if (params.get("picture"))
+      tests.push((row) => records.images(row).some((picture) => picture.name === params.get("picture")));
     for (const tag of records.tags) {
       const wanted = params.get(`tag.${tag.name}`);
       if (wanted !== null) {
@@ -44,11 +45,18 @@
   const set = (changes, options) => vb.change({ ...changes, page: null, open: null }, options);
 
   function select(label, name, options) {
-    const control = h("select", { onchange: () => set({ [name]: control.value }) }, options.map(({ value, label: text }) => h("option", { value }, text)));
+    const control = h(
+      "select",
+      { onchange: () => set({ [name]: control.value }) },
+      options.map(({ value, label: text }) => h("option", { value }, text)),
+    );
     return { name, control, node: h("label", { class: "field" }, h("span", {}, label), control) };
   }
 
-  const options = (all, values) => [{ value: "", label: all }, ...values.map((value) => ({ value, label: value === "" ? "(none)" : vb.shorten(value, 40) }))];
+  const options = (all, values) => [
+    { value: "", label: all },
+    ...values.map((value) => ({ value, label: value === "" ? "(none)" : vb.shorten(value, 40) })),
+  ];
 
   function counted(records, of) {
     const counts = new Map();
@@ -59,8 +67,14 @@
   function verdicts(records) {
     const counts = counted(records, records.verdict);
     const present = ["", ...Object.keys(VERDICTS).filter((name) => counts.has(name))];
-    const buttons = present.map((name) => h("button", { type: "button", "data-is": name, onclick: () => set({ is: name }) },
-      name ? `${VERDICTS[name]} ` : "All ", h("span", { class: "dim" }, vb.count(name ? counts.get(name) : records.count))));
+    const buttons = present.map((name) =>
+      h(
+        "button",
+        { type: "button", "data-is": name, onclick: () => set({ is: name }) },
+        name ? `${VERDICTS[name]} ` : "All ",
+        h("span", { class: "dim" }, vb.count(name ? counts.get(name) : records.count)),
+      ),
+    );
     return { buttons, node: h("div", { class: "switch", role: "group", "aria-label": "Right or wrong" }, buttons) };
   }
 
@@ -68,7 +82,11 @@
   vb.filterBar = (records) => {
     let typing = 0;
     const search = h("input", {
-      type: "search", id: "search", placeholder: "Search question, answer, id", "aria-label": "Search questions, answers and ids", autocomplete: "off",
+      type: "search",
+      id: "search",
+      placeholder: "Search question, answer, id",
+      "aria-label": "Search questions, answers and ids",
+      autocomplete: "off",
       oninput: () => {
         clearTimeout(typing);
         typing = setTimeout(() => set({ q: search.value }, { replace: true }), 150);
@@ -78,18 +96,72 @@
     const statuses = records.status && [...counted(records, records.status).keys()];
     const tags = records.tags.filter((tag) => tag.values.length > 1 && tag.values.length <= MOST_OPTIONS);
     const selects = [
-      ...(statuses.length > 1 ? [select("status", "status", [{ value: "", label: "any" }, ...statuses.map((value) => ({ value, label: vb.statusLabel(value) }))])] : []),
-      select("order", "sort", Object.entries(ORDERS).map(([value, { label }]) => ({ value, label }))),
-      ...tags.map((tag) => select(vb.words(tag.name), `tag.${tag.name}`, options("any", tag.values.filter((value) => value !== "").sort()))),
+      ...(statuses.length > 1
+        ? [
+            select("status", "status", [
+              { value: "", label: "any" },
+              ...statuses.map((value) => ({ value, label: vb.statusLabel(value) })),
+            ]),
+          ]
+        : []),
+      select(
+        "order",
+        "sort",
+        Object.entries(ORDERS).map(([value, { label }]) => ({ value, label })),
+      ),
+      ...tags.map((tag) =>
+        select(
+          vb.words(tag.name),
+          `tag.${tag.name}`,
+          options("any", tag.values.filter((value) => value !== "").sort()),
+        ),
+      ),
     ];
     const picture = h("button", { type: "button", class: "chip chip-clear", onclick: () => set({ picture: null }) });
-    const clear = h("button", { type: "button", class: "plain", onclick: () => set(Object.fromEntries([...vb.route().params.keys()].filter((name) => name !== "run" && name !== "task").map((name) => [name, null]))) }, "Clear filters");
-    const node = h("form", { class: "filters", role: "search", "aria-label": "Filter samples", onsubmit: (event) => event.preventDefault() },
-      h("div", { class: "filter-row" }, search, verdict.node), h("div", { class: "filter-row" }, selects.slice(0, MOST_SELECTS).map((one) => one.node), picture, clear),
-      selects.length > MOST_SELECTS ? h("details", { class: "more" }, h("summary", {}, "More filters"), h("div", { class: "filter-row" }, selects.slice(MOST_SELECTS).map((one) => one.node))) : null);
+    const clear = h(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        onclick: () =>
+          set(
+            Object.fromEntries(
+              [...vb.route().params.keys()]
+                .filter((name) => name !== "run" && name !== "task")
+                .map((name) => [name, null]),
+            ),
+          ),
+      },
+      "Clear filters",
+    );
+    const node = h(
+      "form",
+      { class: "filters", role: "search", "aria-label": "Filter samples", onsubmit: (event) => event.preventDefault() },
+      h("div", { class: "filter-row" }, search, verdict.node),
+      h(
+        "div",
+        { class: "filter-row" },
+        selects.slice(0, MOST_SELECTS).map((one) => one.node),
+        picture,
+        clear,
+      ),
+      selects.length > MOST_SELECTS
+        ? h(
+            "details",
+            { class: "more" },
+            h("summary", {}, "More filters"),
+            h(
+              "div",
+              { class: "filter-row" },
+              selects.slice(MOST_SELECTS).map((one) => one.node),
+            ),
+          )
+        : null,
+    );
     const update = (params) => {
       if (document.activeElement !== search) search.value = params.get("q") ?? "";
-      for (const button of verdict.buttons) button.setAttribute("aria-pressed", String(button.dataset.is === (params.get("is") ?? "")));
+      for (const button of verdict.buttons)
+        button.setAttribute("aria-pressed", String(button.dataset.is === (params.get("is") ?? "")));
       for (const { name, control } of selects) control.value = params.get(name) ?? "";
       picture.hidden = !params.has("picture");
       picture.replaceChildren("picture ", vb.said(vb.shorten(params.get("picture") ?? "", 40)), " ✕");

@@ -8,8 +8,14 @@
   /** A picture, or a frame with its name where the report carries none. */
   vb.pictureNode = (picture, { large = false } = {}) => {
     const source = picture && vb.picture(picture.hash);
-    if (!source) return h("span", { class: "no-picture" }, picture ? vb.said(vb.shorten(picture.name, 60)) : "no picture");
-    return h("img", { src: source, alt: large ? `Picture ${picture.name}` : "", decoding: "async", loading: large ? null : "lazy" });
+    if (!source)
+      return h("span", { class: "no-picture" }, picture ? vb.said(vb.shorten(picture.name, 60)) : "no picture");
+    return h("img", {
+      src: source,
+      alt: large ? `Picture ${picture.name}` : "",
+      decoding: "async",
+      loading: large ? null : "lazy",
+    });
   };
 
   vb.verdictNode = (records, row) => {
@@ -21,32 +27,79 @@
   function card(records, row, link) {
     const verdict = records.verdict(row);
     const answer = records.text[row] || records.error[row];
-    return h("li", {}, h("a", { class: "sample", href: link, "data-row": row },
-      h("span", { class: "sample-picture" }, vb.pictureNode(records.images(row)[0])),
-      h("span", { class: "sample-words" },
-        h("span", { class: "sample-question" }, vb.said(vb.shorten(records.question[row], 160))),
-        h("span", { class: "sample-answer" }, vb.said(answer ? vb.shorten(answer, 120) : "(empty)")),
-        h("span", { class: "sample-foot" }, vb.verdictNode(records, row),
-          verdict === "right" ? null : h("span", { class: "hint" }, "target ", vb.said(vb.shorten(records.target[row], 60)))))));
+    return h(
+      "li",
+      {},
+      h(
+        "a",
+        { class: "sample", href: link, "data-row": row },
+        h("span", { class: "sample-picture" }, vb.pictureNode(records.images(row)[0])),
+        h(
+          "span",
+          { class: "sample-words" },
+          h("span", { class: "sample-question" }, vb.said(vb.shorten(records.question[row], 160))),
+          h("span", { class: "sample-answer" }, vb.said(answer ? vb.shorten(answer, 120) : "(empty)")),
+          h(
+            "span",
+            { class: "sample-foot" },
+            vb.verdictNode(records, row),
+            verdict === "right"
+              ? null
+              : h("span", { class: "hint" }, "target ", vb.said(vb.shorten(records.target[row], 60))),
+          ),
+        ),
+      ),
+    );
   }
 
   function pager(page, pages, go, where) {
     if (pages < 2) return null;
-    const step = (label, to, text) => h("button", { type: "button", "aria-label": label, disabled: to < 1 || to > pages || to === page, onclick: () => go(to) }, text);
-    const field = h("input", { type: "number", min: 1, max: pages, value: page, "aria-label": "Page", onchange: () => go(Math.min(pages, Math.max(1, Number(field.value) || 1))) });
-    return h("nav", { class: "pager", "aria-label": `Pages of samples, ${where}` },
-      step("First page", 1, "«"), step("Previous page", page - 1, "‹"), h("span", {}, "page ", field, ` of ${vb.count(pages)}`),
-      step("Next page", page + 1, "›"), step("Last page", pages, "»"));
+    const step = (label, to, text) =>
+      h(
+        "button",
+        { type: "button", "aria-label": label, disabled: to < 1 || to > pages || to === page, onclick: () => go(to) },
+        text,
+      );
+    const field = h("input", {
+      type: "number",
+      min: 1,
+      max: pages,
+      value: page,
+      "aria-label": "Page",
+      onchange: () => go(Math.min(pages, Math.max(1, Number(field.value) || 1))),
+    });
+    return h(
+      "nav",
+      { class: "pager", "aria-label": `Pages of samples, ${where}` },
+      step("First page", 1, "«"),
+      step("Previous page", page - 1, "‹"),
+      h("span", {}, "page ", field, ` of ${vb.count(pages)}`),
+      step("Next page", page + 1, "›"),
+      step("Last page", pages, "»"),
+    );
   }
 
   function picker(run, task) {
     const { runs } = vb.block("report");
     const entries = runs.flatMap((one) => one.tasks.map((part) => ({ run: one, task: part })));
     if (entries.length < 2) return null;
-    const control = h("select", { "aria-label": "Run and task", onchange: () => {
-      const { run: one, task: part } = entries[Number(control.value)];
-      location.hash = vb.link("samples", { run: one.id, task: part.key });
-    } }, entries.map((entry, at) => h("option", { value: at, selected: entry.run === run && entry.task === task }, `${vb.shorten(entry.run.label, 40)} · ${entry.task.key}`)));
+    const control = h(
+      "select",
+      {
+        "aria-label": "Run and task",
+        onchange: () => {
+          const { run: one, task: part } = entries[Number(control.value)];
+          location.hash = vb.link("samples", { run: one.id, task: part.key });
+        },
+      },
+      entries.map((entry, at) =>
+        h(
+          "option",
+          { value: at, selected: entry.run === run && entry.task === task },
+          `${vb.shorten(entry.run.label, 40)} · ${entry.task.key}`,
+        ),
+      ),
+    );
     return control;
   }
 
@@ -65,19 +118,55 @@
       const list = h("ul", { class: "samples" });
       const [above, below] = [h("div"), h("div")];
       const detail = vb.detail(run, task, records);
-      main.append(h("div", { class: "page" },
-        h("div", { class: "title title-row" },
-          h("div", {}, h("h1", {}, "Samples"), h("p", { class: "hint" }, h("a", { href: vb.link("run", { run: run.id, task: task.key }) }, vb.said(run.label)), " on ", vb.said(task.key))),
-          picker(run, task)),
-        vb.sampleNotice([task]), bar.node, h("div", { class: "count" }, status, above), list, below,
-        h("p", { class: "hint keys" }, "Keys: ", h("kbd", {}, "/"), " search, ", h("kbd", {}, "←"), " ", h("kbd", {}, "→"), " page or sample, ", h("kbd", {}, "Esc"), " close")),
-        detail.node);
+      main.append(
+        h(
+          "div",
+          { class: "page" },
+          h(
+            "div",
+            { class: "title title-row" },
+            h(
+              "div",
+              {},
+              h("h1", {}, "Samples"),
+              h(
+                "p",
+                { class: "hint" },
+                h("a", { href: vb.link("run", { run: run.id, task: task.key }) }, vb.said(run.label)),
+                " on ",
+                vb.said(task.key),
+              ),
+            ),
+            picker(run, task),
+          ),
+          vb.sampleNotice([task]),
+          bar.node,
+          h("div", { class: "count" }, status, above),
+          list,
+          below,
+          h(
+            "p",
+            { class: "hint keys" },
+            "Keys: ",
+            h("kbd", {}, "/"),
+            " search, ",
+            h("kbd", {}, "←"),
+            " ",
+            h("kbd", {}, "→"),
+            " page or sample, ",
+            h("kbd", {}, "Esc"),
+            " close",
+          ),
+        ),
+        detail.node,
+      );
       let shown = null;
       const update = (now) => {
         bar.update(now);
         const filter = new URLSearchParams(now);
         ["open", "page"].forEach((name) => filter.delete(name));
-        if (shown?.filter !== filter.toString()) shown = { filter: filter.toString(), rows: vb.filtered(records, now), page: 0 };
+        if (shown?.filter !== filter.toString())
+          shown = { filter: filter.toString(), rows: vb.filtered(records, now), page: 0 };
         const pages = Math.max(1, Math.ceil(shown.rows.length / PAGE));
         const page = Math.min(pages, Math.max(1, Number(now.get("page")) || 1));
         if (page !== shown.page) draw(page, pages, now);
@@ -89,12 +178,17 @@
       };
       const draw = (page, pages, now) => {
         const rows = shown.rows;
-        status.textContent = rows.length === records.count ? vb.plural(rows.length, "sample") : `${vb.count(rows.length)} of ${vb.plural(records.count, "sample")}`;
-        list.replaceChildren(...rows.slice((page - 1) * PAGE, page * PAGE).map((row) => {
-          const link = new URLSearchParams(now);
-          link.set("open", records.id[row]);
-          return card(records, row, vb.link("samples", link));
-        }));
+        status.textContent =
+          rows.length === records.count
+            ? vb.plural(rows.length, "sample")
+            : `${vb.count(rows.length)} of ${vb.plural(records.count, "sample")}`;
+        list.replaceChildren(
+          ...rows.slice((page - 1) * PAGE, page * PAGE).map((row) => {
+            const link = new URLSearchParams(now);
+            link.set("open", records.id[row]);
+            return card(records, row, vb.link("samples", link));
+          }),
+        );
         if (!rows.length) list.append(h("li", { class: "nothing" }, "No sample fits these filters."));
         above.replaceChildren(...[pager(page, pages, go, "above")].filter(Boolean));
         below.replaceChildren(...[pager(page, pages, go, "below")].filter(Boolean));
@@ -106,7 +200,13 @@
         if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
           event.preventDefault();
           document.getElementById("search").focus();
-        } else if (!typing && !event.altKey && !event.ctrlKey && !event.metaKey && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+        } else if (
+          !typing &&
+          !event.altKey &&
+          !event.ctrlKey &&
+          !event.metaKey &&
+          (event.key === "ArrowLeft" || event.key === "ArrowRight")
+        ) {
           const step = event.key === "ArrowRight" ? 1 : -1;
           if (!detail.step(step) && shown.page + step >= 1 && shown.page + step <= shown.pages) go(shown.page + step);
         }
