@@ -16,6 +16,7 @@ from vlmbench.images import decode
 from vlmbench.models import engine_shared, packing
 from vlmbench.models.engine import Engine
 from vlmbench.models.engine_shared import SharedPrefix
+from vlmbench.models.parts.system import System
 from vlmbench.nouns import Generation, Request, Response
 
 KINDS = ("phi", "llama")
@@ -57,7 +58,7 @@ class Answers:
         return {name: response.text for name, response in self.responses.items()}
 
 
-def ask(system: ToySystem, groups: Iterable[Sequence[Request]], **options: Any) -> Answers:
+def ask(system: System, groups: Iterable[Sequence[Request]], **options: Any) -> Answers:
     found = Answers()
 
     def see(request: Request, step: int, logits: Tensor) -> None:
