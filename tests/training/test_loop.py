@@ -1,0 +1,158 @@
+"""The training loop: golden losses, resuming bit for bit after a kill, refusals, and what a finished model holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.toy import toy
+from vlmbench import registry
+from vlmbench.errors import TrainingError
+from vlmbench.training import checkpoint, loop
+from vlmbench.training.loop import train
+
+GOLDEN: dict[str, tuple[float, float]] = {}
+"""Losses of the toy recipe's two steps in each stage."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def log(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / loop.LOG).read_text(encoding="utf-8").splitlines()]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / loop.MODEL / "model.safetensors").read_bytes()
+
+
+def losses(folder: Path) -> dict[str, tuple[float, ...]]:
+    found: dict[str, tuple[float, ...]] = {}
+    for line in log(folder):
+        name = str(line["stage"])
+        found[name] = (*found.get(name, ()), line["loss"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("toy")
+    train(toy(), folder)
+    return folder
+
+
+def test_losses_are_golden(trained: Path) -> None:
+    found = losses(trained)
+    assert found.keys() == GOLDEN.keys()
+    for name, golden in GOLDEN.items():
+        assert found[name] == pytest.approx(golden, abs=2e-4), name
+
+
+def test_a_finished_model_is_a_factory_folder(trained: Path) -> None:
+    model = trained / loop.MODEL
+    names = {path.name for path in model.iterdir()}
+    assert {"config.json", "model.safetensors", "vocab.json", "merges.txt", loop.RECIPE, loop.LOG} <= names
+    assert json.loads((model / loop.RECIPE).read_text(encoding="utf-8")) == toy().to_json()
+    assert registry.load_object(toy().restore)(model).parts().keys() == {"vision_tower", "connector", "language_model"}
+
+
+def test_the_same_seed_gives_the_same_weights(trained: Path, tmp_path: Path) -> None:
+    train(toy(), tmp_path)
+    assert weights(tmp_path) == weights(trained)
+    train(toy().replace({"seed": "1"}), tmp_path / "other")
+    assert weights(tmp_path / "other") != weights(trained)
+
+
+def test_batches_made_ahead_are_the_same(trained: Path, tmp_path: Path) -> None:
+    recipe = toy()
+    changed = replace(recipe, stages=recipe.stages[:1], workers=1)
+    train(changed, tmp_path)
+    assert losses(tmp_path)["see"] == losses(trained)["see"]
+
+
+def test_frozen_parts_stay(trained: Path, tmp_path: Path) -> None:
+    """The connector's stage changes the connector alone."""
+    recipe = toy()
+    before = replace(recipe, stages=recipe.stages[:3])
+    after = replace(recipe, stages=recipe.stages[:4])
+    folders = [tmp_path / name for name in ("before", "after")]
+    models = [registry.load_object(recipe.restore)(train(r, f)) for r, f in zip((before, after), folders, strict=True)]
+    for name in ("vision_tower", "language_model", "connector"):
+        states = [model.parts()[name].state_dict() for model in models]
+        same = all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+        assert same == (name != "connector"), name
+
+
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+from tests.training.toy import toy
+from vlmbench.training.loop import train
+torch.set_num_threads(1)
+train(toy(steps=6), Path(sys.argv[1]))
+"""
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(SCRIPT), str(folder)], env=environment)
+
+
+@pytest.mark.slow
+def test_kill_and_resume_ends_with_equal_weights(tmp_path: Path) -> None:
+    """Killed four times at any moment, resumed by the same command each time."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert start(whole).wait(300) == 0
+    for lines in (3, 9, 14, 25):
+        process = start(broken)
+        while process.poll() is None and not ((broken / loop.LOG).is_file() and len(log(broken)) >= lines):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait(60)
+    assert not (broken / loop.MODEL).exists()
+    assert start(broken).wait(300) == 0
+    assert weights(broken) == weights(whole)
+    assert losses(broken) == losses(whole)
+
+
+def test_a_finished_training_is_finished_again_without_a_step(trained: Path) -> None:
+    before, lines = weights(trained), log(trained)
+    train(toy(), trained)
+    assert weights(trained) == before
+    assert log(trained) == lines
+
+
+def test_a_kill_while_saving_leaves_the_older_state(trained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(trained, folder)
+    (folder / checkpoint.FOLDER).rename(folder / f"{checkpoint.FOLDER}.old")
+    (folder / f"{checkpoint.FOLDER}.new").mkdir()
+    shutil.rmtree(folder / loop.MODEL)
+    train(toy(), folder)
+    assert weights(folder) == weights(trained)
+
+
+def test_another_recipe_does_not_go_on_here(trained: Path) -> None:
+    with pytest.raises(TrainingError, match="another recipe"):
+        train(toy().replace({"seed": "3"}), trained)
+
+
+def test_a_loss_that_is_no_number_stops_with_a_cure(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"stage 'see', step \d+: the loss is nan") as caught:
+        train(toy(steps=40).replace({"stages.see.lr": "1e30", "stages.see.clip": "0"}), tmp_path)
+    assert "--set stages.see.lr" in str(caught.value)

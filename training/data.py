@@ -1,0 +1,165 @@
+"""What each step learns from. Rows follow from (seed, stage, step) alone, so a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vlmbench import scene_lists, scene_text
+from vlmbench.errors import DataError
+from vlmbench.nouns import Conversation
+from vlmbench.scenes import TRAIN_SEEDS, Dice, Scene, draw, make_scene
+
+from .recipe import Feed, Stage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def mix(*parts: object) -> int:
+    """A seed from anything that names a moment: the same on every machine."""
+    text = "/".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What one feed gives to one batch."""
+
+    rows: tuple[Conversation, ...]
+    scenes: tuple[Scene, ...] = ()
+    """The scenes behind the rows, where they were drawn."""
+    known: tuple[tuple[bool, ...], ...] = ()
+    """Of lists: which words can be known from the scene. Only these are learnt."""
+
+
+class Source(Protocol):
+    """Where a stage's rows come from."""
+
+    def portion(self, feed: Feed, moment: int, step: int) -> Portion:
+        """The feed's rows of one batch; `moment` counts batches over the whole stage."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Scenes drawn on the fly, from seeds that no sample uses."""
+
+    stage: Stage
+    seed: int
+
+    def portion(self, feed: Feed, moment: int, step: int) -> Portion:
+        """See Source."""
+        dice = Dice(mix(self.seed, self.stage.name, feed.kind, feed.see, moment))
+        fewest, most = self.stage.at(step)
+        first, span = TRAIN_SEEDS.start, len(TRAIN_SEEDS)
+        scenes = tuple(make_scene(first + dice.below(span), fewest, most) for _ in range(feed.rows))
+        if feed.kind == "list":
+            lists = [scene_lists.listing(scene, dice) for scene in scenes]
+            spoken = ([("", "".join(f" {word}" for word in words))] for words, _ in lists)
+            rows = tuple(_row(scene, turns, feed) for scene, turns in zip(scenes, spoken, strict=True))
+            return Portion(rows, scenes, tuple(tuple(known) for _, known in lists))
+        # With or without LLaVA's suffix, but all rows of a batch alike: the longest question sets the cost of each.
+        suffix = scene_text.SUFFIX if dice.chance(25) else ""
+        return Portion(tuple(_row(scene, _turns(scene, dice, feed, suffix), feed) for scene in scenes), scenes)
+
+
+def _row(scene: Scene, turns: Sequence[tuple[str, str]], feed: Feed) -> Conversation:
+    # Seen in words, the picture only keeps a place: what stands there is put in later.
+    picture = draw(scene) if feed.see == "pictures" else _blank()
+    independent = feed.kind in ("short", "describe")
+    row = scene_text.llava_row(str(scene.seed), "drawn", turns)
+    return conversation(row, picture, independent=independent)
+
+
+def _turns(scene: Scene, dice: Dice, feed: Feed, suffix: str) -> list[tuple[str, str]]:
+    if feed.kind == "short":
+        return scene_text.short_turns(scene, dice, feed.turns, max(1, feed.turns // 4), suffix)
+    if feed.kind == "describe":
+        return [scene_text.description(scene, dice) for _ in range(feed.turns)]
+    if feed.kind == "dialogue":
+        first = (scene_text.DESCRIBE, scene_text.caption(scene))
+        return [first, *scene_text.short_turns(scene, dice, feed.turns, 1, suffix)]
+    return [(scene_text.DESCRIBE, scene_text.caption(scene))]
+
+
+def _blank() -> Image:
+    from PIL import Image
+
+    return Image.new("RGB", (8, 8))
+
+
+def conversation(row: Mapping[str, Any], picture: Image | None, *, independent: bool = False) -> Conversation:
+    """A row in LLaVA's format as turns. Raises DataError when it is not one."""
+    says = row.get("conversations")
+    if not isinstance(says, Sequence) or len(says) % 2 or not says:
+        raise DataError("`conversations` must alternate between human and gpt", where=f"row {row.get('id')!r}")
+    turns = []
+    for asked, answered in zip(says[::2], says[1::2], strict=True):
+        if asked.get("from") != "human" or answered.get("from") != "gpt":
+            raise DataError("`conversations` must alternate between human and gpt", where=f"row {row.get('id')!r}")
+        turns.append((str(asked["value"]), str(answered["value"])))
+    return Conversation(tuple(turns), picture, independent, str(row.get("id", "")))
+
+
+class Filed:
+    """Rows of a JSON file in LLaVA's format, shuffled anew in each epoch."""
+
+    def __init__(self, path: Path, images: Path, seed: int) -> None:
+        """Reads the file. Raises DataError when it is missing or no list of rows."""
+        cure = "set the stage's data and images: --set stages.NAME.data=FILE --set stages.NAME.images=DIR"
+        try:
+            self._rows = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(str(error), where=str(path), cure=cure) from None
+        if not isinstance(self._rows, list) or not self._rows:
+            raise DataError("no list of rows", where=str(path), cure=cure)
+        self._path, self._images, self._seed = path, images, seed
+        self._epoch, self._order = -1, list[int]()
+
+    def portion(self, feed: Feed, moment: int, step: int) -> Portion:
+        """See Source."""
+        return Portion(tuple(self._read(at) for at in range(moment * feed.rows, (moment + 1) * feed.rows)))
+
+    def _read(self, at: int) -> Conversation:
+        epoch, place = divmod(at, len(self._rows))
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = Dice(mix(self._seed, epoch)).shuffled(range(len(self._rows)))
+        row = self._rows[self._order[place]]
+        picture = self._picture(row["image"]) if "image" in row else None
+        return conversation(row, picture)
+
+    def _picture(self, name: str) -> Image:
+        from PIL import Image, UnidentifiedImageError
+
+        path = self._images / name
+        try:
+            with Image.open(path) as picture:
+                return picture.convert("RGB")
+        except (OSError, UnidentifiedImageError) as error:
+            raise DataError(f"cannot read the picture: {error}", where=str(path)) from None
+
+
+def source(stage: Stage, seed: int) -> Source:
+    """The rows a stage learns from."""
+    if stage.data == "scenes":
+        return Drawn(stage, seed)
+    return Filed(Path(stage.data), Path(stage.images), mix(seed, stage.name))
+
+
+class Batches:
+    """A stage's batches from a step on, made ahead by a second process where asked for: torch's iterable data set."""
+
+    def __init__(self, make: partial[list[Mapping[str, Any]]], first: int, steps: int) -> None:
+        """`make(step)` gives the batches of one step."""
+        self._make, self._first, self._steps = make, first, steps
+
+    def __iter__(self) -> Iterator[list[Mapping[str, Any]]]:
+        """In order of steps."""
+        for step in range(self._first, self._steps):
+            yield self._make(step)

@@ -1,0 +1,110 @@
+"""What a stage minimises: rows to batches (in the worker that works ahead) and batches to a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vlmbench.nouns import Trainable
+
+from . import patches
+from .data import Source
+from .recipe import Feed, Stage
+
+IGNORE = -100
+"""The label of a token that is not learnt (Trainable.collate)."""
+NOISE = 0.1
+"""Noise on scenes in words, as a share of their size."""
+
+
+class Objective:
+    """One stage's batches and losses over one model."""
+
+    def __init__(self, model: Trainable, stage: Stage, source: Source, patch: int, vocabulary: Path | None) -> None:
+        """`patch` is the vision tower's patch side; `vocabulary` the vocab.json that words are looked up in."""
+        self._model, self._stage, self._source, self._patch = model, stage, source, patch
+        self._vocabulary = _vocabulary(vocabulary) if vocabulary is not None else {}
+        self.heads = _heads(model, stage)
+
+    def prepare(self, step: int) -> list[Mapping[str, Any]]:
+        """The step's batches: one for each feed, as often as the stage accumulates."""
+        return [
+            self._batch(feed, step * self._stage.accumulate + part, step)
+            for part in range(self._stage.accumulate)
+            for feed in self._stage.feeds
+        ]
+
+    def _batch(self, feed: Feed, moment: int, step: int) -> Mapping[str, Any]:
+        portion = self._source.portion(feed, moment, step)
+        batch = dict(self._model.collate(portion.rows, feed.template))
+        if feed.kind == "patches":
+            return {"images": batch["images"], "targets": patches.targets(portion.scenes, self._patch)}
+        if portion.known:
+            batch["labels"] = _only(batch["labels"], portion.known)
+        if feed.see != "pictures":
+            things = feed.see == "things"
+            del batch["images"]
+            batch["words"] = patches.words(portion.scenes, self._patch, self._vocabulary, things=things)
+        return batch
+
+    def pairs(self, batches: Sequence[Mapping[str, Any]]) -> list[tuple[Feed, Mapping[str, Any]]]:
+        """Each batch with the feed it came from."""
+        return list(zip(self._stage.feeds * self._stage.accumulate, batches, strict=True))
+
+    def loss(self, feed: Feed, batch: Mapping[str, Any]) -> Tensor:
+        """A batch's share of what the step minimises: the sum over the step's batches is their weighted mean."""
+        share = feed.weight / (self._stage.accumulate * sum(feed.weight for feed in self._stage.feeds))
+        return self._loss(feed, batch) * share
+
+    def _loss(self, feed: Feed, batch: Mapping[str, Any]) -> Tensor:
+        if feed.kind == "patches":
+            features = self._model.parts()["vision_tower"](batch["images"])
+            loss: Tensor = self.heads["patches"](features, batch["targets"])
+            return loss
+        if "words" in batch:
+            table = self._model.parts()["language_model"].get_input_embeddings().weight  # type: ignore[operator]
+            rest = {name: value for name, value in batch.items() if name != "words"}
+            return self._model.loss({**rest, "prefix_embeds": patches.summed(table, batch["words"], NOISE)})
+        return self._model.loss(batch)
+
+
+def _only(labels: Tensor, known: Sequence[Sequence[bool]]) -> Tensor:
+    """Labels of lists with the words hidden that nobody can know. A list is one token a word behind the picture's."""
+    hidden = torch.full_like(labels, IGNORE)
+    for row, words in enumerate(known):
+        keep = torch.tensor([False, *words])
+        hidden[row, : len(keep)][keep] = labels[row, : len(keep)][keep]
+    return hidden
+
+
+def _vocabulary(path: Path) -> Mapping[str, int]:
+    import json
+
+    words: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+    return words
+
+
+def _heads(model: Trainable, stage: Stage) -> nn.ModuleDict:
+    """What learns beside the model's parts and is thrown away with the stage."""
+    if not any(feed.kind == "patches" for feed in stage.feeds):
+        return nn.ModuleDict()
+    width = next(p.shape[0] for name, p in model.parts()["vision_tower"].named_parameters() if "position" not in name)
+    return nn.ModuleDict({"patches": patches.PatchHeads(width)})
+
+
+def groups(parts: Mapping[str, nn.Module], stage: Stage) -> list[dict[str, Any]]:
+    """Parameters that learn, as AdamW takes them; all others are frozen. Decay is for matrices alone."""
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for part, module in parts.items():
+        learns = part in stage.train or part == "heads"
+        tables = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
+        for parameter in module.parameters():
+            parameter.requires_grad_(learns)
+            if learns:
+                (decayed if parameter.ndim > 1 and id(parameter) not in tables else plain).append(parameter)
+    return [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]

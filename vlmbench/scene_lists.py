@@ -1,0 +1,125 @@
+"""Short dense exercises about a drawn scene: keys and values, one token each, most of them one look-up away.
+
+`star red ring no moon blue`: each value is predicted at its key. A dozen answers in two dozen tokens, where questions
+give one answer in a dozen: looking up forms in seconds here, and questions then only have to use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from vlmbench.scene_questions import ATTRIBUTES, value, yes
+from vlmbench.scenes import COLORS, COLUMNS, INVERSE, KINDS, RELATIONS, ROWS, Dice, Scene, Thing, relation
+
+Entry = tuple[tuple[str, ...], str]
+"""Keys, and the value that follows from them."""
+
+LENGTH = 30
+"""Words in a list, at most."""
+
+
+def _kinds(scene: Scene, dice: Dice) -> Iterator[tuple[str, Thing | None]]:
+    """Kinds that are there once, or not at all, in random order."""
+    single = {thing.kind: thing for thing in scene.unique()}
+    for kind in dice.shuffled(KINDS):
+        if kind in single or not scene.count(kind):
+            yield kind, single.get(kind)
+
+
+def _property(thing: Thing, name: str) -> str:
+    return {"side": thing.column, "row": thing.row}.get(name) or value(thing, name)
+
+
+def _one_property(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    name = dice.pick((*ATTRIBUTES, "side", "row"))
+    for kind, thing in _kinds(scene, dice):
+        yield (name, kind), _property(thing, name) if thing else "no"
+
+
+def _any_property(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    things = scene.unique()
+    while things:
+        thing, name = dice.pick(things), dice.pick((*ATTRIBUTES, "side", "row"))
+        yield (name, thing.kind), _property(thing, name)
+
+
+def _existence(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    for kind in dice.shuffled(KINDS):
+        yield ("there", kind), yes(scene.count(kind) > 0)
+
+
+def _names(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    for color in dice.shuffled(COLORS):
+        kinds = [thing.kind for thing in scene.things if thing.color == color]
+        if len(kinds) < 2:
+            yield ("thing", color), kinds[0] if kinds else "no"
+
+
+def _cells(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    kinds = {(thing.row, thing.column): thing.kind for thing in scene.things}
+    for place in dice.shuffled((row, column) for row in ROWS for column in COLUMNS):
+        yield place, kinds.get(place, "no")
+
+
+def _fits(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    things = scene.unique()
+    while things:
+        thing, name = dice.pick(things), dice.pick(tuple(ATTRIBUTES))
+        words = [value(other, name) for other in scene.things] if dice.chance(50) else list(ATTRIBUTES[name])
+        word = value(thing, name) if dice.chance(40) else dice.pick(words)
+        yield ("is", thing.kind, word), yes(word == value(thing, name))
+
+
+def _neighbours(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    pairs = [(a, name, b) for a in scene.unique() for b in scene.unique() if (name := relation(a, b))]
+    while pairs:
+        a, name, b = dice.pick(pairs)
+        said = name if dice.chance(50) else INVERSE[name]
+        yield (a.kind, _short(said), b.kind), yes(said == name)
+
+
+def _next(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    for thing in dice.shuffled(scene.unique()):
+        for name in RELATIONS:
+            there = [other.kind for other in scene.things if relation(other, thing) == name]
+            if len(there) < 2:
+                yield (_short(name), thing.kind), there[0] if there else "no"
+
+
+def _short(name: str) -> str:
+    return name.split()[2] if name.endswith(" of") else name
+
+
+def _same(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    pairs = [(a, b) for a in scene.unique() for b in scene.unique() if a != b]
+    while pairs:
+        (a, b), name = dice.pick(pairs), dice.pick(tuple(ATTRIBUTES))
+        yield ("same", name, a.kind, b.kind), yes(value(a, name) == value(b, name))
+
+
+def _both(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    here = tuple({thing.kind: None for thing in scene.things})
+    absent = tuple(kind for kind in KINDS if kind not in here)
+    while True:
+        one, two = (dice.pick(here if dice.chance(55) else absent) for _ in range(2))
+        word, rule = dice.pick((("both", all), ("either", any)))
+        yield (word, one, two), yes(rule(kind in here for kind in (one, two)))
+
+
+Maker = Callable[[Scene, Dice], Iterator[Entry]]
+FIRST: tuple[Maker, ...] = (_one_property, _existence, _names, _cells)
+MAKERS: tuple[Maker, ...] = (*FIRST, _any_property, _fits, _neighbours, _next, _same, _both)
+WORDS = ("thing", "there", "is", "side", "row", "both", "either", "same", *ATTRIBUTES, *map(_short, RELATIONS))
+"""Words of the lists beside those of the scenes."""
+
+
+def listing(scene: Scene, dice: Dice, makers: tuple[Maker, ...] = MAKERS) -> tuple[list[str], list[bool]]:
+    """Words of one list, and which of them can be known."""
+    words: list[str] = []
+    known: list[bool] = []
+    for keys, answer in dice.pick(makers)(scene, dice):
+        if len(words) + len(keys) + 1 > LENGTH:
+            break
+        words += [*keys, answer]
+        known += [*[False] * len(keys), True]
+    return words, known
