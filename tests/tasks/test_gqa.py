@@ -166,6 +166,24 @@ def test_figures_by_hand(tmp_path: Path) -> None:
     assert "consistency" not in figures(found, {"1": "red", "2": "no", "3": "yes", "4": "red"}, "qwen_vl")
 
 
+@pytest.mark.parametrize(
+    ("operations", "steps"),
+    [
+        (["select: lamp (1)", "query: color"], 2),
+        (["select: lamp (1)", "query: name"], 1),
+        (["select: lamp (1)", "choose name: lamp|table"], 1),
+        (["select: lamp (1)", "choose color: red|blue"], 2),
+        (["select: lamp (1)", "relate: _,on,s (-)", "exist: ?"], 2),
+        (["select: existing (1)"], 0),  # the official code looks for the words anywhere in "operation: argument"
+    ],
+)
+def test_steps(tmp_path: Path, operations: Sequence[str], steps: int) -> None:
+    parts = [operation.partition(": ") for operation in operations]
+    semantic = [{"operation": name, "argument": argument, "dependencies": []} for name, _, argument in parts]
+    found = samples(write_gqa(tmp_path, {"1": gqa_question(semantic=semantic)}))
+    assert found[0].tags["steps"] == str(steps)
+
+
 def test_consistency_needs_all_entailed_questions(tmp_path: Path) -> None:
     rows = {"1": gqa_question(entailed=["2", "77"]), "2": yes_no("yes")}
     assert "consistency" not in figures(samples(write_gqa(tmp_path, rows)), {"1": "red", "2": "yes"})
