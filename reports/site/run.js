@@ -85,7 +85,7 @@
         ["source", task.source],
         ["generation", settings],
         ["questions", vb.count(task.count)],
-        ["images", task.images],
+        ["images", task.images || null],
       ]),
       task.prompt
         ? [h("p", { class: "hint" }, "A prompt, word for word:"), h("pre", { class: "quote" }, vb.said(task.prompt))]
@@ -229,7 +229,7 @@
   }
 
   function mean(run, name) {
-    const known = run.tasks.filter((task) => task.glance[name] !== null);
+    const known = run.tasks.filter((task) => task.glance[name]);
     return known.length ? known.map((task) => `${task.glance[name].toFixed(1)} (${task.key})`).join(", ") : null;
   }
 
