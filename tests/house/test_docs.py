@@ -73,6 +73,13 @@ def test_every_page_is_on_the_map() -> None:
     assert not [page for page in pages if page != "index.md" and f"({page})" not in index]
 
 
+def test_decisions_have_a_number_each() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert len(set(numbers)) == len(numbers), numbers
+    assert not [page.name for page in pages if not page.read_text("utf-8").startswith(f"# {page.name[:4]}: ")]
+
+
 def test_one_version() -> None:
     pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
