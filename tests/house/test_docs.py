@@ -43,7 +43,7 @@ def test_readme_starts_with_the_two_commands() -> None:
 @pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_named_commands_exist(path: Path) -> None:
     targets = make_targets()
-    assert not [words for words in commands(path, "make") if words[0] not in targets and "=" not in words[0]]
+    assert not [words for words in commands(path, "make") if re.match(r"[a-z-]+$", words[0]) and words[0] not in targets]
     known = {*cli.VERBS, "--help", "--version", "VERB"}
     assert not [words for words in commands(path, "vlmbench") if words[0] not in known]
 
