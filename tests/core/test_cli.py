@@ -98,7 +98,7 @@ def test_parse_model() -> None:
 
 
 def test_options_become_the_type_of_their_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = {}
+    seen: dict[str, object] = {}
 
     def load(checkpoint: str | None, *, threads: int = 0, exact: bool = False, dtype: str = "float32") -> object:
         seen.update(checkpoint=checkpoint, threads=threads, exact=exact, dtype=dtype)

@@ -37,7 +37,8 @@ def wait_for_answers(folder: Path, process: subprocess.Popen[bytes], more_than: 
 def test_twenty_kills(tmp_path: Path) -> None:
     assert start(tmp_path / "calm").wait() == 0
     rng = random.Random(7)
-    folder, before, kills = tmp_path / "killed", [], 0
+    folder, kills = tmp_path / "killed", 0
+    before: list[str] = []
     while True:
         process = start(folder)
         wait_for_answers(folder, process, len(before))
