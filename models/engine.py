@@ -57,7 +57,7 @@ class Engine:
         *,
         kind: str = "shared",
         dtype: str = "float32",
-        device: str = "cpu",
+        device: str = "",
         threads: int = 0,
         exact: bool = False,
         fragile: float | None = None,
@@ -87,7 +87,7 @@ class Engine:
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What decides the answers beside the weights: part of every answer's key."""
-        return {"engine": self.kind, "dtype": self.dtype, "exact": self.exact}
+        return {"engine": self.kind, "dtype": self.dtype, "exact": self.exact, "device": self.device.type}
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
@@ -97,7 +97,7 @@ class Engine:
             facts["engine_fragile_margin"] = self.fragile
         if self._difference is not None:
             facts["engine_self_check_difference"] = self._difference
-        return {**facts, "device": str(self.device)}
+        return facts
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups, best made of requests about the same picture; a group's responses come together, in order.
@@ -287,7 +287,9 @@ def source_of(picture: Picture) -> Hashable:
 
 
 def place(device: str) -> torch.device:
-    """The device by its name. Raises ModelError when there is none."""
+    """The device by its name; "" takes the GPU where there is one. Raises ModelError when there is none of that name."""
+    if not device:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(device)
     except RuntimeError as error:

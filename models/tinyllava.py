@@ -206,7 +206,7 @@ def load(
     engine: str = "shared",
     exact: bool = False,
     dtype: str = "float32",
-    device: str = "cpu",
+    device: str = "",
     threads: int = 0,
     template: str = "",
     image_aspect_ratio: str = "",

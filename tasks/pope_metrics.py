@@ -120,16 +120,29 @@ def metrics(
     blocks = np.zeros((len(items), len(present), items.shape[1]))
     blocks[np.arange(len(items)), at] = items
     flat = blocks.reshape(len(items), -1)
+    parts = [part for index in range(len(present)) if (part := _opposite(blocks[:, index])) is not None]
+    opposite = np.concatenate(parts) if len(parts) == len(present) else None
     note = "" if len(present) == len(known) else f"mean over {', '.join(present)} only"
     for name in ("f1", "accuracy"):
         combine = _mean(name, len(present), rules)
-        made.append(Metric(f"mean_{name}", flat, clusters, combine, proportion=name in SHARES, note=note))
+        made.append(Metric(f"mean_{name}", flat, clusters, combine, "", "", name in SHARES, opposite, note=note))
     for split in present:
         rows = np.flatnonzero(at == place[split]).tolist()
         inside = [clusters[row] for row in rows]
         for name in FIGURES:
             made.append(_metric(name, items[rows], inside, rules, split))
     return [_explained(metric) for metric in made]
+
+
+def _opposite(items: Floats) -> Floats | None:
+    """(8,) the sums had every answer been the other word, where all answers are right."""
+    import numpy as np
+
+    sums = items.sum(axis=0)
+    if sums[RIGHT] != sums[ALL]:
+        return None
+    no, yes = sums[ALL] - sums[TARGET_YES], sums[TARGET_YES]
+    return np.array([0.0, no, yes, yes, 0.0, no, yes, sums[ALL]])
 
 
 def _metric(name: str, items: Floats, clusters: Sequence[str], rules: Rules, split: str = "") -> Metric:
@@ -146,6 +159,7 @@ def _metric(name: str, items: Floats, clusters: Sequence[str], rules: Rules, spl
         breakdown=f"split ({name})" if split else "",
         label=split,
         proportion=name in SHARES,
+        opposite=_opposite(items),
     )
 
 

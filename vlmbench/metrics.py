@@ -35,6 +35,9 @@ class Metric:
     """Which bar: `query`."""
     proportion: bool = False
     """True: a plain share of right items in 0-100, for which Wilson's interval exists."""
+    opposite: Floats | None = None
+    """(k,) the sums had every answer been the opposite. Given where all are right, or all wrong: resampling shows no
+    spread then, and the interval reaches as far as Wilson's does for that share of clusters."""
     n: int | None = None
     """How many items count; default: all rows of `items` (which may be sums over several items)."""
     note: str = ""

@@ -114,6 +114,11 @@ def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: in
         mixed = count > 1 and 0 < value < 100
         low, high = (100 * edge for edge in wilson(value / 100, n if mixed else count, level=level))
         return Estimate(value, low, high, n)
+    if metric.opposite is not None:
+        right = wilson(1.0, count, level=level)[0]
+        other = float(metric.combine(right * metric.items.sum(axis=0) + (1 - right) * metric.opposite))
+        if other != value:
+            return Estimate(value, min(value, other), max(value, other), n)
     return Estimate(value, None, None, n)
 
 

@@ -103,6 +103,15 @@ def test_no_spread_of_other_metrics_has_no_interval() -> None:
     assert interval(Metric("f1", items, list("aabbccddeeff"), f1)) == Estimate(100.0, None, None, 12)
 
 
+def test_f1_of_all_right_answers_reaches_down_as_far_as_the_pictures_allow() -> None:
+    # 20 pictures of two questions each, one of them with the answer yes, all right.
+    items = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]] * 20)
+    found = interval(Metric("f1", items, [str(i // 2) for i in range(40)], f1, opposite=np.array([0.0, 20.0, 20.0])))
+    right = wilson(1.0, 20)[0]
+    assert (found.value, found.high) == (100, 100)
+    assert found.low == pytest.approx(100 * 2 * right * 20 / (2 * right * 20 + (1 - right) * 40))
+
+
 def test_undefined() -> None:
     """nan without an interval, null in JSON; no warning."""
     metric = Metric("f1", np.zeros((4, 3)), list("abcd"), f1)

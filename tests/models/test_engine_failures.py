@@ -183,7 +183,7 @@ def test_exact_measures_its_margin() -> None:
     assert isinstance(difference, float)
     assert 0 < difference < 1e-4
     assert engine.facts["engine_fragile_margin"] == max(1e-4, 4 * difference)
-    assert engine.settings == {"engine": "shared", "dtype": "float32", "exact": True}
+    assert engine.settings == {"engine": "shared", "dtype": "float32", "exact": True, "device": engine.device.type}
 
 
 def test_bfloat16_with_exact_equals_one_by_one() -> None:

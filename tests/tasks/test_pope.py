@@ -16,6 +16,7 @@ from vlmbench.nouns import Response, Sample
 from vlmbench.registry import choose_task
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
+from vlmbench.statistics import intervals
 
 POPE = choose_task("pope").task
 SHORT = "\nAnswer the question using a single word or phrase."
@@ -132,6 +133,15 @@ def test_figures(tmp_path: Path) -> None:
     assert figures(found, ["no"] * 36, "lmms_eval")["f1"] == 0
     assert figures(found, [""] * 36)["yes_ratio"] == 100  # an empty answer is an answer, and not a no
     assert figures(found, [""] * 36, "lmms_eval")["yes_ratio_of_targets"] == 50
+
+
+@pytest.mark.parametrize("protocol", list(POPE.protocols))
+def test_all_right_is_no_certainty(tmp_path: Path, protocol: str) -> None:
+    found = samples(write_pope(tmp_path))
+    scored = score_responses(POPE, protocol, [(sample, Response(sample.target)) for sample in found])
+    metrics = [metric for metric in POPE.summarise(scored, protocol) if metric.name != "yes_ratio_of_targets"]
+    for estimate in intervals(metrics):
+        assert estimate.low is not None and estimate.high is not None and estimate.low < estimate.high
 
 
 def test_means_over_the_splits_that_are_there(tmp_path: Path) -> None:
