@@ -82,7 +82,7 @@ def _typed(name: str, value: str, default: Any) -> Any:
 
 
 def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
-    """Where a task's samples come from: its embedded sample, the hub, or a folder of official files.
+    """Where a task's samples come from: its embedded sample, the hub (or copies of its datasets), or official files.
 
     Raises UsageError for a folder that does not exist.
     """
@@ -92,7 +92,12 @@ def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
         return Folder.sample(choice.task.name)
     if told.data == "hub":
         return Hub()
-    root = Path(told.data).expanduser()
+    copies = told.data.startswith("hub:")
+    root = Path(told.data.removeprefix("hub:")).expanduser()
     if not root.is_dir():
-        raise UsageError(f"no folder {told.data}", cure="--data takes sample, hub, or a folder of official files")
+        raise UsageError(
+            f"no folder {root}", cure="--data takes sample, hub, hub:COPIES, or a folder of official files"
+        )
+    if copies:
+        return Hub(root, told.data)
     return Folder(root, told.data)

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _folder(args: argparse.Namespace) -> Path:
     told = settings.load({"data": args.data})
-    if told.data in ("sample", "hub"):
+    if told.data in ("sample", "hub") or told.data.startswith("hub:"):
         return told.cache_folder / "data"
     return Path(told.data).expanduser()
 

@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tasks", required=True, metavar="NAME[:SPLIT][@PROTOCOL],...", help="see `vlmbench tasks`")
     add(
         "--data",
-        metavar="sample|hub|DIR",
-        help="embedded sample (default), Hugging Face hub, or a folder of official files",
+        metavar="sample|hub[:COPIES]|DIR",
+        help="embedded sample (default), Hugging Face hub or a folder with copies of its datasets, or official files",
     )
     add("--limit", type=int, metavar="N", help="at most N questions a task: whole images in a seeded order")
     add(

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="answer file, or a folder of them, in the benchmark's format; or rows of id and text",
     )
-    add("--data", metavar="sample|hub|DIR", help="where the questions are (default: the embedded sample)")
+    add("--data", metavar="sample|hub[:COPIES]|DIR", help="where the questions are (default: the embedded sample)")
     add("--attentions", type=Path, metavar="FILE", help="attention maps, for gqa's grounding")
     add("--output", type=Path, metavar="DIR", help="also write a run's folder, for reports and comparisons")
     add(
