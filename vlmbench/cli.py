@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 
 from vlmbench import __version__
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__version__)
         return OK
     traceback = "--traceback" in words
+    if not (traceback or sys.warnoptions):  # what libraries warn about is for developers: errors are told apart from it
+        warnings.simplefilter("ignore")
     words = [word for word in words if word != "--traceback"]
     try:
         return _run(words)

@@ -131,7 +131,19 @@ def _show(args: argparse.Namespace, outcome: Outcome) -> None:
         print(f"run: {outcome.folder}")
     for key, task in outcome.scores.items():
         if task["coverage"] < args.min_coverage:
-            what = ", ".join(
-                f"{count} {status}" for status, count in task["statuses"].items() if status != "ok" and count
-            )
-            print(f"vlmbench: {key}: only {task['coverage']:.1%} of the samples have a score ({what})", file=sys.stderr)
+            print(f"vlmbench: {key}: only {task['coverage']:.1%} of the samples have a score", file=sys.stderr)
+            for line in _reasons(outcome, key):
+                print(f"  {line}", file=sys.stderr)
+
+
+def _reasons(outcome: Outcome, key: str, most: int = 5) -> list[str]:
+    """Why samples of a task have no score: the commonest reasons, each with a sample."""
+    found: dict[str, list[str]] = {}
+    for record in outcome.records:
+        if record.task == key and record.score.status != "ok":
+            note = record.score.note.partition("\n")[0] or "no reason given"
+            found.setdefault(f"{record.score.status}: {note}", []).append(record.sample.id)
+    ranked = sorted(found.items(), key=lambda item: -len(item[1]))
+    lines = [f"{len(ids)} x {reason} (sample {ids[0]})" for reason, ids in ranked[:most]]
+    rest = sum(len(ids) for _, ids in ranked[most:])
+    return [*lines, f"{rest} more: see records.parquet"] if rest else lines
