@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vlmbench import scene_lists, scene_text
-from vlmbench.errors import DataError
+from vlmbench.errors import DataError, VlmbenchError
 from vlmbench.nouns import Conversation
 from vlmbench.scenes import TRAIN_SEEDS, Dice, Scene, draw, make_scene
 
@@ -162,4 +162,8 @@ class Batches:
     def __iter__(self) -> Iterator[list[Mapping[str, Any]]]:
         """In order of steps."""
         for step in range(self._first, self._steps):
-            yield self._make(step)
+            try:
+                yield self._make(step)
+            except VlmbenchError as error:
+                # Raised in the second process it would arrive as a traceback in a text.
+                yield [{"error": (error.what, error.where, error.cure)}]

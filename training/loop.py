@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
 from vlmbench import registry
-from vlmbench.errors import TrainingError
+from vlmbench.errors import DataError, TrainingError
 from vlmbench.nouns import Trainable
 
 from . import checkpoint, schedule, vocabulary
@@ -36,6 +36,7 @@ from .start import fresh
 
 LOG = "training_log.jsonl"
 RECIPE = "recipe.json"
+PLOT = "loss.html"
 MODEL = "model"
 """The finished model's folder, below the training's own."""
 
@@ -47,10 +48,14 @@ def train(recipe: Recipe, output: Path, *, threads: int | None = None, progress:
     """
     if threads or recipe.threads:
         torch.set_num_threads(threads or recipe.threads)
-    output.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, output, progress)
-    run.go()
-    return run.finish()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        run = _Run(recipe, output, progress)
+        run.go()
+        return run.finish()
+    except OSError as error:
+        cure = "when there is room to write, the same command goes on from the last checkpoint"
+        raise TrainingError(f"cannot write: {error.strerror or error}", where=str(output), cure=cure) from error
 
 
 @dataclass
@@ -81,6 +86,9 @@ class _Run:
         for number in range(position.stage, len(self.recipe.stages)):
             folder = found[0] if found and position.step else None
             position = _StageRun(self, number, folder, position).go()
+            registry.load_object("vlmbench.reports.training:write_plot")(
+                self.output / LOG, self.output / PLOT, title=self.recipe.name
+            )
 
     def finish(self) -> Path:
         """Write the model with its recipe and log."""
@@ -142,7 +150,11 @@ class _StageRun:
         bar = tqdm(
             loader, stage.name, stage.steps, initial=self.first, disable=not self.run.progress, dynamic_ncols=True
         )
-        yield from enumerate(bar, start=self.first)
+        for step, found in enumerate(bar, start=self.first):
+            if found and "error" in found[0]:
+                what, where, cure = found[0]["error"]
+                raise DataError(what, where=where, cure=cure)
+            yield step, found
 
     def _step(self, step: int, batches: list[Mapping[str, Any]], learning: list[nn.Parameter]) -> float:
         recipe, stage = self.run.recipe, self.stage

@@ -15,13 +15,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.toy import toy
-from vlmbench import registry
-from vlmbench.errors import TrainingError
+from tests.training.toy import ready, run, toy
+from vlmbench import registry, scene_text
+from vlmbench.errors import DataError, TrainingError
+from vlmbench.scenes import draw, make_scene
 from vlmbench.training import checkpoint, loop
-from vlmbench.training.loop import train
+from vlmbench.training.recipe import Feed
 
-GOLDEN: dict[str, tuple[float, float]] = {}
+GOLDEN: dict[str, tuple[float, float]] = {
+    "see": (9.76812, 10.09015),
+    "list": (6.47241, 5.94919),
+    "answer": (5.85004, 5.55979),
+    "pretrain": (6.37834, 6.24305),
+    "finetune": (5.8935, 5.55315),
+}
 """Losses of the toy recipe's two steps in each stage."""
 
 
@@ -50,7 +57,7 @@ def losses(folder: Path) -> dict[str, tuple[float, ...]]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("toy")
-    train(toy(), folder)
+    run(toy(), folder)
     return folder
 
 
@@ -58,7 +65,7 @@ def test_losses_are_golden(trained: Path) -> None:
     found = losses(trained)
     assert found.keys() == GOLDEN.keys()
     for name, golden in GOLDEN.items():
-        assert found[name] == pytest.approx(golden, abs=2e-4), name
+        assert found[name] == pytest.approx(golden, abs=1e-3), name
 
 
 def test_a_finished_model_is_a_factory_folder(trained: Path) -> None:
@@ -70,16 +77,16 @@ def test_a_finished_model_is_a_factory_folder(trained: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights(trained: Path, tmp_path: Path) -> None:
-    train(toy(), tmp_path)
+    run(toy(), tmp_path)
     assert weights(tmp_path) == weights(trained)
-    train(toy().replace({"seed": "1"}), tmp_path / "other")
+    run(toy().replace({"seed": "1"}), tmp_path / "other")
     assert weights(tmp_path / "other") != weights(trained)
 
 
 def test_batches_made_ahead_are_the_same(trained: Path, tmp_path: Path) -> None:
     recipe = toy()
     changed = replace(recipe, stages=recipe.stages[:1], workers=1)
-    train(changed, tmp_path)
+    run(changed, tmp_path)
     assert losses(tmp_path)["see"] == losses(trained)["see"]
 
 
@@ -89,7 +96,7 @@ def test_frozen_parts_stay(trained: Path, tmp_path: Path) -> None:
     before = replace(recipe, stages=recipe.stages[:3])
     after = replace(recipe, stages=recipe.stages[:4])
     folders = [tmp_path / name for name in ("before", "after")]
-    models = [registry.load_object(recipe.restore)(train(r, f)) for r, f in zip((before, after), folders, strict=True)]
+    models = [registry.load_object(recipe.restore)(run(r, f)) for r, f in zip((before, after), folders, strict=True)]
     for name in ("vision_tower", "language_model", "connector"):
         states = [model.parts()[name].state_dict() for model in models]
         same = all(torch.equal(states[0][key], states[1][key]) for key in states[0])
@@ -99,10 +106,9 @@ def test_frozen_parts_stay(trained: Path, tmp_path: Path) -> None:
 SCRIPT = """
 import sys, torch
 from pathlib import Path
-from tests.training.toy import toy
-from vlmbench.training.loop import train
+from tests.training.toy import run, toy
 torch.set_num_threads(1)
-train(toy(steps=6), Path(sys.argv[1]))
+run(toy(steps=6), Path(sys.argv[1]))
 """
 
 
@@ -114,7 +120,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 @pytest.mark.slow
 def test_kill_and_resume_ends_with_equal_weights(tmp_path: Path) -> None:
     """Killed four times at any moment, resumed by the same command each time."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole, broken = (ready(tmp_path / name) for name in ("whole", "broken"))
     assert start(whole).wait(300) == 0
     for lines in (3, 9, 14, 25):
         process = start(broken)
@@ -130,7 +136,7 @@ def test_kill_and_resume_ends_with_equal_weights(tmp_path: Path) -> None:
 
 def test_a_finished_training_is_finished_again_without_a_step(trained: Path) -> None:
     before, lines = weights(trained), log(trained)
-    train(toy(), trained)
+    run(toy(), trained)
     assert weights(trained) == before
     assert log(trained) == lines
 
@@ -143,16 +149,49 @@ def test_a_kill_while_saving_leaves_the_older_state(trained: Path, tmp_path: Pat
     (folder / checkpoint.FOLDER).rename(folder / f"{checkpoint.FOLDER}.old")
     (folder / f"{checkpoint.FOLDER}.new").mkdir()
     shutil.rmtree(folder / loop.MODEL)
-    train(toy(), folder)
+    run(toy(), folder)
     assert weights(folder) == weights(trained)
 
 
 def test_another_recipe_does_not_go_on_here(trained: Path) -> None:
     with pytest.raises(TrainingError, match="another recipe"):
-        train(toy().replace({"seed": "3"}), trained)
+        run(toy().replace({"seed": "3"}), trained)
 
 
 def test_a_loss_that_is_no_number_stops_with_a_cure(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"stage 'see', step \d+: the loss is nan") as caught:
-        train(toy(steps=40).replace({"stages.see.lr": "1e30", "stages.see.clip": "0"}), tmp_path)
+        run(toy(steps=40).replace({"stages.see.lr": "1e30", "stages.see.clip": "0"}), tmp_path)
     assert "--set stages.see.lr" in str(caught.value)
+
+
+def test_a_loss_curve_is_drawn(trained: Path) -> None:
+    assert "finetune" in (trained / loop.PLOT).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_broken_data_is_named_from_either_process(tmp_path: Path, workers: int) -> None:
+    stage = replace(toy().stages[-1], feeds=(Feed("rows", 1),), data=str(tmp_path / "rows.json"), images=str(tmp_path))
+    (tmp_path / "rows.json").write_text('[{"id": "a", "conversations": []}]', encoding="utf-8")
+    with pytest.raises(DataError, match="row 'a': `conversations` must alternate"):
+        run(replace(toy(), stages=(stage,), workers=workers), tmp_path / "out")
+
+
+def test_an_output_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(TrainingError, match="cannot write"):
+        loop.train(toy(), tmp_path / "file")
+
+
+def test_files_train_a_saved_model_further(trained: Path, tmp_path: Path) -> None:
+    """The full-size recipe's way: from a folder, on a file in LLaVA's format."""
+    row = scene_text.llava_row("a", "a.png", [("What?", "this"), ("And?", "that")])
+    (tmp_path / "rows.json").write_text(json.dumps([row]), encoding="utf-8")
+    draw(make_scene(1)).save(tmp_path / "a.png")
+    recipe = registry.recipes.get("tinyllava-base")()
+    changes = {"start": str(trained / loop.MODEL)}
+    for name in ("pretrain", "finetune"):
+        changes |= {f"stages.{name}.data": str(tmp_path / "rows.json"), f"stages.{name}.images": str(tmp_path)}
+        changes |= {f"stages.{name}.steps": "2", f"stages.{name}.accumulate": "2", f"stages.{name}.feeds.0.rows": "2"}
+    loop.train(recipe.replace({**changes, "workers": "0", "precision": "float32"}), tmp_path / "out")
+    assert {"pretrain", "finetune"} == losses(tmp_path / "out").keys()
+    assert weights(tmp_path / "out") != weights(trained)

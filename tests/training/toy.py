@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
+from vlmbench.training import vocabulary
+from vlmbench.training.loop import train
 from vlmbench.training.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes.nano import CONFIG, nano
 
+SCENES = 60
+"""Scenes the toy's tokenizer is learnt from."""
 SMALL = {
     **CONFIG,
     "text_config": {
@@ -47,3 +55,22 @@ def toy(steps: int = 2) -> Recipe:
         workers=0,
         stages=tuple(_quick(stage, steps) for stage in recipe.stages),
     )
+
+
+@cache
+def _tokenizer() -> Path:
+    folder = Path(tempfile.mkdtemp()) / vocabulary.FOLDER
+    vocabulary.learn(folder, 640, SCENES)
+    return folder
+
+
+def ready(output: Path) -> Path:
+    """A training folder whose tokenizer is there already: learning one takes longer than all of a toy's steps."""
+    if not (output / vocabulary.FOLDER).exists():
+        shutil.copytree(_tokenizer(), output / vocabulary.FOLDER)
+    return output
+
+
+def run(recipe: Recipe, output: Path) -> Path:
+    """Train a toy."""
+    return train(recipe, ready(output))
