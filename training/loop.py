@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import shutil
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ class _StageRun:
         stage = self.stage
         batches = Batches(partial(self.objective.prepare), self.first, stage.steps)
         workers = self.run.recipe.workers
-        ahead: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
+        ahead: dict[str, Any] = {"prefetch_factor": 4, "worker_init_fn": _leave_interrupts} if workers else {}
         loader = DataLoader(_Stream(batches), batch_size=None, num_workers=workers, **ahead)
         bar = tqdm(
             loader, stage.name, stage.steps, initial=self.first, disable=not self.run.progress, dynamic_ncols=True
@@ -222,6 +223,11 @@ def _model(recipe: Recipe, output: Path) -> Trainable:
     torch.manual_seed(mix(recipe.seed, "start"))
     fresh(model.parts(), recipe.init)
     return model
+
+
+def _leave_interrupts(_: int) -> None:
+    """Ctrl-C reaches the second process too; it ends with the first, without a word of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _cut(log: Path, length: int) -> None:
