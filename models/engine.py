@@ -31,6 +31,9 @@ DTYPES: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+SMALL = 50_000_000
+"""Parameters below which one thread is fastest: on tiny operations threads spend their time waiting for each other, and
+on a busy machine hardly anything else."""
 SMALLEST_PACK = 16
 """Out of memory in packs of this many tokens: given up."""
 
@@ -64,8 +67,10 @@ class Engine:
         pack_tokens: int = 512,
         observer: RequestObserver | None = None,
     ) -> None:
-        """`threads` 0 leaves torch's own number. `exact` asks answers whose margin is under `fragile` again one by one;
-        `fragile` None: four times what a self-check finds, at least 1e-4. Raises UsageError or ModelError.
+        """`threads` 0: torch's own number, one for a small network. `exact` asks answers whose margin is under `fragile`
+        again one by one; `fragile` None: four times what a self-check finds, at least 1e-4.
+
+        Raises UsageError or ModelError.
         """
         if kind not in KINDS:
             raise UnknownNameError("engine", kind, KINDS)
@@ -73,8 +78,9 @@ class Engine:
             raise UnknownNameError("dtype", dtype, DTYPES)
         if pack_tokens < 1 or threads < 0:
             raise UsageError("pack_tokens must be at least 1 and threads at least 0", cure="leave them out")
-        if threads:
-            torch.set_num_threads(threads)
+        small = sum(parameter.numel() for parameter in system.module.parameters()) < SMALL
+        if threads or small:
+            torch.set_num_threads(threads or 1)
         self.system, self.kind, self.dtype, self.device = system, kind, dtype, place(device)
         self.exact, self.fragile, self.pack_tokens, self.observer = exact, fragile, pack_tokens, observer
         system.module.to(device=self.device, dtype=DTYPES[dtype]).eval()
@@ -287,7 +293,7 @@ def source_of(picture: Picture) -> Hashable:
 
 
 def place(device: str) -> torch.device:
-    """The device by its name; "" takes the GPU where there is one. Raises ModelError when there is none of that name."""
+    """The device by its name; "" is the GPU where there is one. Raises ModelError when there is none of that name."""
     if not device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
