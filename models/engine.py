@@ -67,7 +67,7 @@ class Engine:
         pack_tokens: int = 512,
         observer: RequestObserver | None = None,
     ) -> None:
-        """`threads` 0: torch's own number, one for a small network. `exact` asks answers whose margin is under `fragile`
+        """`threads` 0: torch's own number, 1 for a small network. `exact` asks answers with a margin under `fragile`
         again one by one; `fragile` None: four times what a self-check finds, at least 1e-4.
 
         Raises UsageError or ModelError.
