@@ -130,3 +130,11 @@ def test_words_have_a_token_each_and_lists_learn_only_what_can_be_known(tmp_path
         assert learnt == [word for word, answer in zip(words, known, strict=True) if answer]
     assert batch["words"].shape == (6, 36, patches.SLOTS)
     assert "images" not in batch
+
+
+@pytest.mark.slow
+def test_the_shipped_tokenizer_is_learnt_again(tmp_path: Path) -> None:
+    shipped = Path(vocabulary.__file__).parents[1] / "models" / "weights" / "tinyllava-nano"
+    vocabulary.learn(tmp_path / "tokenizer", nano().vocabulary)
+    for name in ("vocab.json", "merges.txt"):
+        assert (tmp_path / "tokenizer" / name).read_bytes() == (shipped / name).read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from vlmbench import registry
 from vlmbench.errors import TrainingError, UsageError
 from vlmbench.training import schedule
 from vlmbench.training.recipe import Feed, Recipe, Stage
+from vlmbench.training.recipes import nano as nano_recipe
 from vlmbench.training.recipes.nano import nano
 
 
@@ -115,3 +117,9 @@ def test_learning_rate_rises_and_falls() -> None:
     assert 0 < rates[-1] < 0.001
     assert schedule.factor("linear", 60, 100, 0.2) == pytest.approx(0.5)
     assert schedule.factor("constant", 99, 100, 0.0) == 1.0
+
+
+def test_the_shipped_checkpoint_is_of_this_recipe() -> None:
+    """Changing nano means training it again."""
+    shipped = Path(nano_recipe.__file__).parents[2] / "models" / "weights" / "tinyllava-nano" / "recipe.json"
+    assert json.loads(shipped.read_text(encoding="utf-8")) == nano().to_json()
