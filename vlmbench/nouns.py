@@ -32,6 +32,8 @@ class Status(StrEnum):
     """The protocol's reader found no answer in the text and its rules do not say what that counts as."""
     JUDGE_FAILED = "judge_failed"
     """The judge gave no verdict."""
+    WITHHELD = "withheld"
+    """Answered in order, but the right answer is not published: only the benchmark's server can score it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Sample:
     """The bare question, before any protocol's wording."""
     images: tuple[Picture, ...]
     target: Any
-    """The right answer in the task's own form: a string, a list of human answers, a box, ..."""
+    """The right answer in the task's own form: a string, a list of human answers, a box, ...; None where the benchmark
+    keeps it to itself."""
     choices: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     """What scores are broken down by: split, category, question type, ..."""
@@ -237,6 +240,18 @@ class Model(Protocol):
 
         A failing request yields a Response with `finish="error"`; only a broken model raises.
         """
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """What a model also has that can tell log-probabilities of a request's choices.
+
+    A model without it, or with False, is refused before a run whose protocol ranks.
+    """
+
+    @property
+    def ranks(self) -> bool:
+        """Whether responses to requests with choices carry a ChoiceScore for each."""
 
 
 @dataclass(frozen=True, slots=True)

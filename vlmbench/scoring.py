@@ -33,8 +33,9 @@ def score_responses(task: Task, protocol: str, pairs: Iterable[tuple[Sample, Res
 def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
     """One task's entry of scores.json: {metric: {value, low, high, n}, coverage, statuses, headline, ...}.
 
-    Metrics are of the samples that have a score; coverage says what share of all that is. nan is null. Bars of a
-    breakdown carry its name and theirs; what is undefined or peculiar carries a note.
+    Metrics are of the samples that have a score; coverage says what share of all that is, withheld ones (which only a
+    server can score) counted as in order. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
+    or peculiar carries a note.
     """
     from vlmbench.statistics import intervals
 
@@ -53,8 +54,11 @@ def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed
         entry[metric.name] = found
     headline = task.protocols[protocol].headline
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
+    withheld = [score for _, score in scored if score.status is Status.WITHHELD]
+    if withheld and withheld[0].note:
+        entry[headline]["note"] = withheld[0].note
     return entry | {
-        "coverage": len(good) / len(scored) if scored else 0.0,
+        "coverage": (len(good) + len(withheld)) / len(scored) if scored else 0.0,
         "statuses": {str(status): counts[str(status)] for status in Status if counts[str(status)]},
         "headline": headline,
         "protocol": protocol,

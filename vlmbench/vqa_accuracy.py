@@ -10,7 +10,8 @@ Sources:
 - LAVIS lavis/common/vqa_tools/vqa_eval.py@506965b9, the same in Qwen-VL eval_mm/vqa_eval.py@aa00ed04
 - lmms-eval lmms_eval/tasks/{vqav2,ok_vqa,textvqa,vizwiz_vqa}/utils.py@75571cfe
 - VLMEvalKit vlmeval/dataset/utils/vqa_eval.py@e8e78f05
-- MiniGPT-4 eval_scripts/eval_vqa.py, minigpt4/common/vqa_tools/VQA@d94738a7; TinyGPT-V eval_scripts/eval_vqa.py@83f6189b
+- MiniGPT-4 eval_scripts/eval_vqa.py, minigpt4/common/vqa_tools/VQA@d94738a7
+- TinyGPT-V eval_scripts/eval_vqa.py@83f6189b
 """
 
 from __future__ import annotations

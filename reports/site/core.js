@@ -116,6 +116,6 @@ const vb = { views: {} };
   };
   vb.shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-  const LABELS = { ok: "ok", error: "error", truncated: "truncated", unparsed: "unparsed", judge_failed: "judge failed" };
+  const LABELS = { ok: "ok", error: "error", truncated: "truncated", unparsed: "unparsed", judge_failed: "judge failed", withheld: "withheld" };
   vb.statusLabel = (status) => LABELS[status] ?? status;
 })();

@@ -130,6 +130,9 @@ def _show(args: argparse.Namespace, outcome: Outcome) -> None:
             print(f"{outcome.reused} of {len(outcome.records)} answers were taken from an earlier sitting of this run")
         print(f"run: {outcome.folder}")
     for key, task in outcome.scores.items():
+        if "withheld" in task["statuses"]:
+            note = task[task["headline"]].get("note", "")
+            print(f"vlmbench: {key}: {note}; `vlmbench export` writes what it takes", file=sys.stderr)
         if task["coverage"] < args.min_coverage:
             what = ", ".join(
                 f"{count} {status}" for status, count in task["statuses"].items() if status != "ok" and count

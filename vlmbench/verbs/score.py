@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, loading, settings
-from vlmbench.errors import UsageError
-from vlmbench.nouns import Request, Response, Sample, Score
+from vlmbench.errors import DataError, UsageError
+from vlmbench.nouns import Request, Response, Sample, Score, Status
 
 if TYPE_CHECKING:
     from vlmbench.registry import TaskChoice
@@ -55,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
     texts = choice.task.read_predictions(args.predictions, samples)
     pairs = [(sample, Response(texts[sample.id])) for sample in samples]
     scored = scoring.score_responses(choice.task, choice.protocol, pairs)
+    if all(score.status is Status.WITHHELD for _, score in scored):
+        what = scored[0][1].note if scored else "there is nothing to score"
+        raise DataError(what, where=data.label, cure="`vlmbench export` writes what the server takes")
     scores = {choice.key: scoring.summarise(choice, scored)}
     manifest = _manifest(args, choice, data, samples)
     if args.output is not None:
@@ -101,12 +104,20 @@ def _answer_file(path: Path) -> AnswerFile:
     return AnswerFile(f"answers {path.name}", digest.hexdigest()[:32])
 
 
+def _request(choice: TaskChoice, sample: Sample) -> Request:
+    """What the protocol would have asked; the bare question where the data lack what its prompt needs (OCR tokens)."""
+    try:
+        return choice.task.ask(sample, choice.protocol)
+    except DataError:
+        return Request(sample.id, sample.question, sample.images)
+
+
 def _manifest(
     args: argparse.Namespace, choice: TaskChoice, data: Folder | Hub, samples: Sequence[Sample]
 ) -> dict[str, Any]:
     from vlmbench import manifest
 
-    asked = [(sample, choice.task.ask(sample, choice.protocol)) for sample in samples]
+    asked = [(sample, _request(choice, sample)) for sample in samples]
     model = _answer_file(args.predictions)
     words = {"model": model.name, "tasks": [choice.key], "data": data.label, "predictions": str(args.predictions)}
     tasks = {choice.key: manifest.task_entry(choice, asked, {}, data.label)}
@@ -128,7 +139,7 @@ def _write_run(
     fingerprint = manifest["model"]["fingerprint"]
     records = []
     for (sample, response), (_, score) in zip(pairs, scored, strict=True):
-        request = choice.task.ask(sample, choice.protocol)
+        request = _request(choice, sample)
         task = choice.task
         key = answer_key(
             model=fingerprint,
