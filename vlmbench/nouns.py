@@ -6,7 +6,7 @@ kept together as a Record; when all are in, Task.summarise turns them into metri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -125,6 +125,32 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeAsk:
+    """What a judge is asked: text only."""
+
+    messages: tuple[tuple[str, str], ...]
+    """(role, content) pairs; roles as chat servers name them."""
+    max_tokens: int
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one run of the judge made of one answer."""
+
+    value: float | None
+    """The grade on the task's own scale; None unless the status is ok."""
+    status: Status = Status.OK
+    values: tuple[float, ...] = ()
+    """Every number the judge gave, where there are several (LLaVA-Bench: the reference's grade, then the answer's)."""
+    note: str = ""
+    replies: tuple[str, ...] = ()
+    """The judge's own words, one for each time it was asked."""
+    model: str = ""
+    """What the judge's server said it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """How one response was judged."""
 
@@ -134,6 +160,8 @@ class Score:
     read: str = ""
     """What the text was read as: the yes/no, the letter, the normalised answer."""
     note: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    """One a run of the judge, where a judge graded it; value is then their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +180,18 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeRules:
+    """What a protocol's papers did with a judge."""
+
+    model: str
+    """The judge they used; ours is named on the command line."""
+    template: str
+    """The words around question and answer; their hash tells judge prompts apart."""
+    max_tokens: int
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TaskProtocol:
     """How one family of papers runs a benchmark. Same data, different words, reader or metric: a named protocol."""
 
@@ -163,6 +203,8 @@ class TaskProtocol:
     generation: Generation = Generation()
     note: str = ""
     """What is peculiar about it, for the tables."""
+    judge: JudgeRules | None = None
+    """For tasks whose answers a judge grades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +257,26 @@ class Task(Protocol):
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """Read an answer file in the benchmark's own formats: sample id to text.
+
+        Raises PredictionsError for missing, extra or doubled ids.
+        """
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """What a Task has besides when a judge grades its answers. `Task.score` then says that there is no verdict."""
+
+    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeAsk, str, Verdict]:
+        """One run of the judge over one answer: yields what to ask, is sent each reply, returns the verdict.
+
+        A reply is the judge's text as it came. Rules on retries and unreadable replies are the protocol's; failing
+        calls are the judge's business and never reach it.
+        """
+
+    def read_verdicts(
+        self, path: Path, samples: Sequence[Sample], protocol: str
+    ) -> Mapping[str, tuple[Verdict, ...]] | None:
+        """Read verdicts that exist already, one a run: sample id to verdicts. None when the file holds answers.
 
         Raises PredictionsError for missing, extra or doubled ids.
         """
