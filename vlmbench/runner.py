@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vlmbench import images, manifest, scoring
 from vlmbench.ablations import ablate
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
-from vlmbench.nouns import Model, Picture, Record, Request, Response, Sample
+from vlmbench.nouns import Model, Picture, Ranking, Record, Request, Response, Sample
 from vlmbench.registry import TaskChoice
 from vlmbench.store import THUMBS, RunStore, answer_key, write_atomically
 
@@ -81,7 +81,10 @@ def plan(
     ablation: str,
     seed: int,
 ) -> Plan:
-    """Read the samples, word the questions and hash the pictures. `data` is by task key."""
+    """Read the samples, word the questions and hash the pictures. `data` is by task key.
+
+    Raises ModelError when a protocol ranks choices and the model cannot.
+    """
     made = Plan(choices, [])
     for choice in choices:
         hashes = _PictureHashes()
@@ -90,6 +93,8 @@ def plan(
         of_sample: dict[str, tuple[str, ...]] = {}
         for sample in _limited(samples, limit, seed):
             request = choice.task.ask(sample, choice.protocol)
+            if request.choices:
+                _refuse_unable(model, choice, sample)
             if ablation:
                 request = replace(request, images=tuple(ablate(picture, ablation) for picture in request.images))
             error = ""
@@ -109,6 +114,20 @@ def plan(
             asked.append((sample, request))
         made.tasks[choice.key] = manifest.task_entry(choice, asked, of_sample, data[choice.key].label)
     return made
+
+
+def _refuse_unable(model: Model, choice: TaskChoice, sample: Sample) -> None:
+    """Raise ModelError, naming the protocols that read text, unless the model can rank choices."""
+    if isinstance(model, Ranking) and model.ranks:
+        return
+    readers = []
+    for name in choice.task.protocols:
+        with suppress(VlmbenchError):  # a protocol need not know this kind of question
+            if not choice.task.ask(sample, name).choices:
+                readers.append(name)
+    task = choice.task.name if choice.split == choice.task.splits[0] else f"{choice.task.name}:{choice.split}"
+    cure = f"protocols that read text: {', '.join(f'{task}@{name}' for name in readers)}" if readers else "use another"
+    raise ModelError(f"{model.name} cannot rank answers by likelihood, which {choice.key} asks for", cure=cure)
 
 
 def execute(made: Plan, model: Model, store: RunStore, *, progress: bool = False) -> Outcome:
