@@ -1,6 +1,7 @@
 """Text to answer: the readers that benchmarks share, each named after the code whose rule it is.
 
-Yes or no:     first_sentence_yes_no (POPE, LLaVA, TinyLLaVA), word_yes_no (VLMEvalKit), bare (lmms-eval)
+Yes or no:     first_sentence_yes_no (POPE, LLaVA, TinyLLaVA), word_yes_no (VLMEvalKit), bare (lmms-eval),
+               opening_yes_no (MME), opening_yes_no_stripped (lmms-eval's MME)
 Short answers: vqa_normal (the VQA challenge), m4c_normal (TextVQA; EvalAI), vizwiz_normal (VizWiz), lavis_normal,
                vlmevalkit_normal, lmms_normal, unpunctuated (lmms-eval), converted (LLaVA), qwen_vl_cut (Qwen-VL)
 
@@ -9,6 +10,7 @@ Sources:
 - VQA PythonEvaluationTools/vqaEvaluation/vqaEval.py@a013f004; mmf mmf/utils/m4c_evaluators.py@b0ffc7fb
 - VLMEvalKit vlmeval/dataset/utils/{yorn,vqa_eval}.py@e8e78f05; lmms-eval lmms_eval/tasks/pope/utils.py@75571cfe
 - LAVIS lavis/common/vqa_tools/vqa_eval.py@506965b9; Qwen-VL eval_mm/evaluate_vqa.py@aa00ed04
+- MME eval_tool.zip calculation.py@dd295090; lmms-eval lmms_eval/tasks/mme/utils.py, api/metrics.py (anls)@75571cfe
 - LLaVA scripts/convert_gqa_for_eval.py@c121f043; lmms-eval lmms_eval/tasks/_task_utils/vqa_eval_metric.py@75571cfe
 - VizWiz VQAEval, as in AttentionX/InstructBLIP_PEFT lavis/common/vqa_tools/vqa_eval_vizwiz.py@97ae217f
 
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 # ------------------------------------------------------------------------------------------------------- yes or no
@@ -45,6 +47,21 @@ def word_yes_no(text: str) -> str:
 def bare(text: str) -> str:
     """lmms-eval's reading of a yes/no answer: lower-cased and stripped, to be equal to the target or wrong."""
     return text.lower().strip()
+
+
+def opening_yes_no(text: str) -> str:
+    """MME's rule: yes, else no, within the first four characters, leading blanks counted; else `other`.
+
+    So "know", "none" and "note" are `no`, "eyes" is `yes`, and "The answer is yes" is `other`.
+    """
+    opening = text.lower()[:4]
+    return next((word for word in ("yes", "no") if word in opening), "other")
+
+
+def opening_yes_no_stripped(text: str) -> str:
+    """lmms-eval's MME: stripped, full stops deleted; a lone y or n counts too."""
+    text = text.lower().strip().replace(".", "")
+    return {"y": "yes", "n": "no"}.get(text) or opening_yes_no(text)
 
 
 # --------------------------------------------------------------------------------------------------- short answers
@@ -195,3 +212,30 @@ def qwen_vl_cut(text: str) -> str:
         if word in answer:
             answer = answer.split(word)[1]
     return answer.split(" of")[0].strip()
+
+
+# ------------------------------------------------------------------------------------------------------ near answers
+
+
+def edits(a: str, b: str) -> int:
+    """Levenshtein's distance: insertions, deletions and substitutions that turn one text into the other."""
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        corner, row[0] = row[0], i
+        for j, other in enumerate(b, 1):
+            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (letter != other))
+    return row[-1]
+
+
+def anls(text: str, targets: Sequence[str]) -> float:
+    """lmms-eval's normalised Levenshtein similarity to the nearest target, 0 below one half.
+
+    Texts are compared in lower case with single blanks; the distance is over the longer one as it came.
+    """
+    said = " ".join(text.strip().lower().split())
+    shares = []
+    for target in targets:
+        length = max(len(target.upper()), len(text.upper()))
+        shares.append(edits(" ".join(target.strip().lower().split()), said) / length if length else 0.0)
+    similar = 1 - min(shares)
+    return similar if similar >= 0.5 else 0.0

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 TASKS: Mapping[str, str] = {
     "pope": "vlmbench.tasks.pope:POPE",
     "gqa": "vlmbench.tasks.gqa:GQA",
+    "mmbench": "vlmbench.tasks.mmbench:MMBENCH",
+    "refcoco": "vlmbench.tasks.refcoco:REFCOCO",
+    "vqav2": "vlmbench.tasks.vqav2:VQAV2",
+    "okvqa": "vlmbench.tasks.okvqa:OKVQA",
+    "textvqa": "vlmbench.tasks.textvqa:TEXTVQA",
+    "vizwiz": "vlmbench.tasks.vizwiz:VIZWIZ",
+    "mme": "vlmbench.tasks.mme:MME",
 }
 
 MODELS: Mapping[str, str] = {
