@@ -25,6 +25,7 @@ TASKS: Mapping[str, str] = {
     "okvqa": "vlmbench.tasks.okvqa:OKVQA",
     "textvqa": "vlmbench.tasks.textvqa:TEXTVQA",
     "vizwiz": "vlmbench.tasks.vizwiz:VIZWIZ",
+    "scienceqa": "vlmbench.tasks.scienceqa:SCIENCEQA",
     "mme": "vlmbench.tasks.mme:MME",
 }
 
