@@ -17,8 +17,8 @@ from vlmbench.sources import Folder, Row, read_json, unique
 
 from .human_answers import human_answers
 
-SUBSETS = {"train": "train2014", "val": "val2014", "valid": "val2014", "test": "test2015", "test-dev": "test2015"}
-"""Folders of pictures, by what a row may call its part of the data."""
+SUBSETS = ("train2014", "val2014", "test2015")
+"""Folders of pictures."""
 
 
 @dataclass(frozen=True)
@@ -52,31 +52,38 @@ def read_samples(data: Folder, task: str, split: str, part: Part) -> list[Sample
         file = data.need(f"{task}'s annotation file of {split}", *names, cure=cure)
         notes_head, found = _listed(file, "annotations")
         notes = unique(((row.key("question_id"), row) for row in found), "question_id")
-        kinds = notes_head.get("question_types") or {}
+        said_kinds = notes_head.get("question_types")
+        kinds = said_kinds if isinstance(said_kinds, dict) else {}
         _check_same(rows, notes, path, file)
-    subset = _subset(head, part)
-    return _samples(data, rows, notes if part.annotations else None, kinds, subset)
+    said = head.get("data_subtype")
+    known = said.replace("test-dev", "test") if isinstance(said, str) and said else part.subset
+    official = path.name == part.questions[0] or said
+    subsets = (known,) if official else (known, *(name for name in SUBSETS if name != known))
+    return _samples(data, rows, notes if part.annotations else None, kinds, subsets)
 
 
 def _samples(
-    data: Folder, rows: Sequence[Row], notes: Mapping[str, Row] | None, kinds: Mapping[str, Any], subset: str
+    data: Folder,
+    rows: Sequence[Row],
+    notes: Mapping[str, Row] | None,
+    kinds: Mapping[str, Any],
+    subsets: Sequence[str],
 ) -> list[Sample]:
-    pictures: dict[str, Picture] = {}
+    pictures: dict[int, Picture] = {}
     made: list[Sample] = []
     for key, row in unique(((row.key("question_id"), row) for row in rows), "question_id").items():
-        name = picture_name(row, subset)
-        if name not in pictures:
-            folder = name.split("_")[1]
-            pictures[name] = data.picture(row, name, folder, f"images/{folder}", "images", ".", field="image_id")
+        image = row.integer("image_id")
+        if image not in pictures:
+            pictures[image] = _picture(data, row, image, subsets)
         note = None if notes is None else notes[key]
         made.append(
             Sample(
                 id=key,
                 question=row.text("question"),
-                images=(pictures[name],),
+                images=(pictures[image],),
                 target=None if note is None else human_answers(note),
                 tags={} if note is None else tags(note, kinds),
-                cluster=name,
+                cluster=str(image),
             )
         )
     return made
@@ -88,15 +95,13 @@ def tags(note: Row, kinds: Mapping[str, Any]) -> dict[str, str]:
     return {"answer_type": note.text("answer_type"), "question_type": str(kinds.get(kind, kind))}
 
 
-def picture_name(row: Row, subset: str) -> str:
-    """`COCO_val2014_000000123456.jpg`; a row that says its own part (`split`) goes by that."""
-    said = SUBSETS.get(row.text("split", ""), subset)
-    return f"COCO_{said}_{row.integer('image_id'):012d}.jpg"
-
-
-def _subset(head: Mapping[str, Any], part: Part) -> str:
-    said = head.get("data_subtype")
-    return said.replace("test-dev", "test") if isinstance(said, str) and said else part.subset
+def _picture(data: Folder, row: Row, image: int, subsets: Sequence[str]) -> Picture:
+    """`COCO_val2014_000000123456.jpg`; of several possible subsets the first whose picture is there."""
+    places = {f"COCO_{subset}_{image:012d}.jpg": (subset, f"images/{subset}", "images", ".") for subset in subsets}
+    first, *others = places
+    there = [name for name in places if others and data.find(*(f"{place}/{name}" for place in places[name]))]
+    name = there[0] if there else first
+    return data.picture(row, name, *places[name], field="image_id")
 
 
 def _listed(path: Path, field: str) -> tuple[Mapping[str, Any], list[Row]]:

@@ -158,7 +158,7 @@ def _hub_sample(key: str, row: Row, picture: Picture) -> Sample:
         images=(picture,),
         target=human_answers(row) if known else None,
         tags=tags(row, {}) if known else {},
-        cluster=picture.name,
+        cluster=row.key("image_id"),
     )
 
 
