@@ -55,7 +55,14 @@ THEMES = (
     ("square", "circle", "house", "cross"),
 )
 
-SAMPLE_SEEDS = {"pope": range(1_000, 1_500), "gqa": range(2_000, 2_500)}
+SAMPLE_SEEDS = {
+    "pope": range(1_000, 1_500),
+    "gqa": range(2_000, 2_500),
+    "vqav2": range(20_000, 20_500),
+    "okvqa": range(21_000, 21_500),
+    "textvqa": range(22_000, 22_500),
+    "vizwiz": range(23_000, 23_500),
+}
 """Seeds of the embedded samples, by task."""
 TRAIN_SEEDS = range(10_000_000, 2_000_000_000)
 """Seeds that training may use: disjoint from every sample by construction."""
