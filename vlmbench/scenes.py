@@ -58,6 +58,8 @@ THEMES = (
 SAMPLE_SEEDS = {
     "pope": range(1_000, 1_500),
     "gqa": range(2_000, 2_500),
+    "mmbench": range(16_000, 16_500),
+    "refcoco": range(17_000, 17_500),
     "vqav2": range(20_000, 20_500),
     "okvqa": range(21_000, 21_500),
     "textvqa": range(22_000, 22_500),
