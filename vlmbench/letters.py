@@ -4,13 +4,16 @@ A reader takes the answer and the options by letter. It gives a letter, a letter
 lmms-eval E), or "" where the rule cannot decide and the official codes ask a judge.
 
 Sources: VLMEvalKit vlmeval/utils/matching_util.py@e8e78f05 and, before August 2025, @aca64dbb;
-lmms-eval lmms_eval/tasks/mmbench/mmbench_evals.py@75571cfe.
+lmms-eval lmms_eval/tasks/mmbench/mmbench_evals.py, lmms_eval/tasks/scienceqa/utils.py@75571cfe;
+LLaVA llava/eval/eval_science_qa.py@c121f043; ScienceQA models/run_gpt3.py@2cbf8318.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from vlmbench.nouns import ChoiceScore
 
 UNDECIDED = ""
 
@@ -65,6 +68,40 @@ def lmms_eval_letter(text: str, options: Mapping[str, str]) -> str:
             if len(said) == 1:
                 return said[0]
     return _lone_text(text, options)
+
+
+_THE_ANSWER = re.compile(r"The answer is ([A-Z]).")
+"""The full stop stands for any character, as in the scripts."""
+
+
+def scienceqa_letter(text: str, options: Mapping[str, str]) -> str:
+    """ScienceQA's GPT-3 script: "The answer is B." once; or the letter alone, which is how direct answers come."""
+    stated = _THE_ANSWER.findall(text)
+    found = text.strip() if text.strip() in options else stated[0] if len(stated) == 1 else UNDECIDED
+    return found if found in options else UNDECIDED
+
+
+def llava_letter(text: str, options: Mapping[str, str]) -> str:
+    """LLaVA's ScienceQA: "B", "B. ..." or once "The answer is B."; "B.", "(B)" and "b" are no answers."""
+    found = text if text in ("A", "B", "C", "D", "E") else UNDECIDED
+    if not found and text[:1] in ("A", "B", "C", "D", "E") and text[1:3] == ". ":
+        found = text[0]
+    if not found and len(stated := _THE_ANSWER.findall(text)) == 1:
+        found = stated[0]
+    return found if found in options else UNDECIDED
+
+
+def lmms_eval_opening_letter(text: str, options: Mapping[str, str]) -> str:
+    """lmms-eval's ScienceQA: the letter in either case, or any capital and a full stop at the start."""
+    text = text.strip()
+    if text.upper() in options and len(text) == 1:
+        return text.upper()
+    return text[0] if text[1:2] == "." and text[0] in options else UNDECIDED
+
+
+def likeliest(scores: Sequence[ChoiceScore], *, per_token: bool = False) -> str:
+    """The choice with the highest log-probability, summed or per token; the first of equal ones."""
+    return max(scores, key=lambda one: one.logprob / max(one.tokens, 1) if per_token else one.logprob).choice
 
 
 def _refused(text: str) -> str:

@@ -87,6 +87,65 @@ def test_mme_degenerate(oracle: Oracle, counted: Counted, tmp_path: Path) -> Non
     counted(folder, len(expected["degenerate"]))
 
 
+# ------------------------------------------------------------------------------------------------------- ScienceQA
+
+SCIENCEQA_COLUMNS = {"llava": "llava_pred_idx", "lmms_eval": "lmms_eval", "vlmevalkit": "vlmevalkit_inferred"}
+OFFICIAL_GROUPS = {
+    "acc_natural": "subject_natural",
+    "acc_social": "subject_social",
+    "acc_language": "subject_language",
+    "acc_has_text": "context_has_text",
+    "acc_has_image": "context_has_image",
+    "acc_no_context": "context_no_context",
+    "acc_grade_1_6": "grades_1_6",
+    "acc_grade_7_12": "grades_7_12",
+    "acc_average": "accuracy",
+}
+
+
+@pytest.mark.parametrize("protocol", SCIENCEQA_COLUMNS)
+def test_scienceqa(oracle: Oracle, counted: Counted, protocol: str) -> None:
+    folder, cases, expected = oracle("scienceqa")
+    samples = choose_task("scienceqa").task.samples(Folder(folder / "files"), "test")
+    texts = {case["question_id"]: case["prediction"] or "" for case in cases}  # a missing answer is an unreadable one
+    scored, values = scored_by(f"scienceqa:test@{protocol}", samples, texts)
+    by_id = {sample.id: score for sample, score in scored}
+    rows = {row["question_id"]: row for row in expected["per_case"]}
+    for case in cases:
+        score, right = by_id[case["question_id"]], rows[case["question_id"]][SCIENCEQA_COLUMNS[protocol]]
+        if protocol == "llava":
+            assert "ABCDE".find(score.read or "?") == right, case
+            assert score.value == rows[case["question_id"]]["llava_correct"], case
+        elif protocol == "vlmevalkit":
+            assert (score.read or None) == right, case
+        else:
+            assert score.value == (right or 0.0), case
+    if protocol != "llava":
+        return
+    totals = expected["totals"]
+    assert values["accuracy"] == pytest.approx(totals["llava_acc"], abs=1e-9)
+    assert values["image_accuracy"] == pytest.approx(totals["img_accuracy_over_all_image_problems"], abs=1e-9)
+    for name, value in totals["official_scores"].items():
+        ours = OFFICIAL_GROUPS.get(name, name.replace("acc_", "topic_", 1))
+        assert f"{values[ours]:.2f}" == value if value != -1 else ours not in values, name
+    answered = [(sample, score) for sample, score in scored if sample.images and texts[sample.id] is not None]
+    given = {case["question_id"] for case in cases if case["prediction"] is not None}
+    seen = [score.value for sample, score in answered if sample.id in given]
+    assert f"IMG-Accuracy: {100 * sum(v or 0 for v in seen) / len(seen):.2f}%" in totals["llava_stdout"]
+    counted(folder, len(cases))
+
+
+def test_scienceqa_files(oracle: Oracle, tmp_path: Path) -> None:
+    """LLaVA's result file, joined by id; the answer lines lack some, which is an error."""
+    folder, _, expected = oracle("scienceqa")
+    task = choose_task("scienceqa").task
+    samples = task.samples(Folder(folder / "files"), "test")
+    _, values = scored_by("scienceqa:test", samples, task.read_predictions(folder / "files" / "_result.json", samples))
+    assert values["accuracy"] == pytest.approx(expected["totals"]["llava_acc"], abs=1e-9)
+    with pytest.raises(PredictionsError, match="questions have no answer"):
+        task.read_predictions(folder / "files" / "answers.jsonl", samples)
+
+
 def dumped(path: Path, content: object) -> Path:
     """A JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)
