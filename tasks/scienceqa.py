@@ -150,10 +150,8 @@ class ScienceQa:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Right or wrong; a text that names no option is wrong, as in every script."""
         options = _options(sample)
-        if response.choices:
-            read = letters.likeliest(response.choices)
-        else:
-            read = RULES[protocol].read(response.text, options)
+        ranked = response.choices
+        read = letters.likeliest(ranked) if ranked else RULES[protocol].read(response.text, options)
         read = read if read in options else ""
         return Score(float(read == sample.target), read=read, note="" if read else "no option was read")
 

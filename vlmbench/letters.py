@@ -104,6 +104,15 @@ def likeliest(scores: Sequence[ChoiceScore], *, per_token: bool = False) -> str:
     return max(scores, key=lambda one: one.logprob / max(one.tokens, 1) if per_token else one.logprob).choice
 
 
+def share(scores: Sequence[ChoiceScore], choice: str) -> float:
+    """The probability of one choice among those ranked, in 0..1."""
+    from math import exp
+
+    best = max(one.logprob for one in scores)
+    weights = {one.choice: exp(one.logprob - best) for one in scores}
+    return weights[choice] / sum(weights.values())
+
+
 def _refused(text: str) -> str:
     return "Z" if _FAILED not in text and any(words in text for words in _REFUSALS) else UNDECIDED
 

@@ -25,8 +25,11 @@ TASKS: Mapping[str, str] = {
     "okvqa": "vlmbench.tasks.okvqa:OKVQA",
     "textvqa": "vlmbench.tasks.textvqa:TEXTVQA",
     "vizwiz": "vlmbench.tasks.vizwiz:VIZWIZ",
+    "vsr": "vlmbench.tasks.vsr:VSR",
     "scienceqa": "vlmbench.tasks.scienceqa:SCIENCEQA",
     "mme": "vlmbench.tasks.mme:MME",
+    "mmvet": "vlmbench.tasks.mmvet:MMVET",
+    "llava_bench": "vlmbench.tasks.llava_bench:LLAVA_BENCH",
 }
 
 MODELS: Mapping[str, str] = {
