@@ -30,6 +30,11 @@ from vlmbench.scenes import (
 )
 
 from .common import compact, jpeg, scenes, write
+from .textvqa import build_textvqa
+from .vizwiz import build_vizwiz
+from .vqa import build_okvqa, build_vqav2
+from .mmbench_files import build_mmbench
+from .refcoco_files import build_refcoco
 
 BALANCED = 15
 """Balanced GQA questions about a picture."""
@@ -232,6 +237,8 @@ def build_gqa(folder: Path) -> None:
 BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "pope": build_pope,
     "gqa": build_gqa,
+    "mmbench": build_mmbench,
+    "refcoco": build_refcoco,
 }
 
 
