@@ -30,11 +30,11 @@ from vlmbench.scenes import (
 )
 
 from .common import compact, jpeg, scenes, write
+from .mmbench_files import build_mmbench
+from .refcoco_files import build_refcoco
 from .textvqa import build_textvqa
 from .vizwiz import build_vizwiz
 from .vqa import build_okvqa, build_vqav2
-from .mmbench_files import build_mmbench
-from .refcoco_files import build_refcoco
 
 BALANCED = 15
 """Balanced GQA questions about a picture."""
@@ -237,6 +237,10 @@ def build_gqa(folder: Path) -> None:
 BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "pope": build_pope,
     "gqa": build_gqa,
+    "vqav2": build_vqav2,
+    "okvqa": build_okvqa,
+    "textvqa": build_textvqa,
+    "vizwiz": build_vizwiz,
     "mmbench": build_mmbench,
     "refcoco": build_refcoco,
 }
