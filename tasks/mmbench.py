@@ -243,7 +243,7 @@ class MMBench:
         cure = "give one answer to each row of the split, rotations included (mmbench:SPLIT names another)"
         return join(((*read_answer(row, *forms), row) for row in rows), samples, path, cure)
 
-    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> Path:
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """The sheet that the evaluation server takes, with LLaVA's columns; .tsv for VLMEvalKit's own tools."""
         write = sheets.write_tsv if path.suffix == ".tsv" else sheets.write_sheet
         header = ("index", "question", *LETTERS, "prediction", "answer", "split")
@@ -258,7 +258,7 @@ class MMBench:
             )
             for sample in samples
         ]
-        return write(path, header, rows)
+        write(path, header, rows)
 
 
 def circular(scored: Sequence[tuple[Sample, Score]]) -> tuple[dict[int, float], int]:

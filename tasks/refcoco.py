@@ -256,9 +256,9 @@ class RefCOCO:
         """MiniGPT-4's object of answers by img_id; rows of img_id, expression and answer; rows of id and text."""
         return refcoco_answers.read(path, samples)
 
-    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> Path:
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """The object of answers by img_id that MiniGPT-4's script saves."""
-        return refcoco_answers.write(path, answers, samples)
+        refcoco_answers.write(path, answers, samples)
 
 
 def _with_pictures(folder: Folder, path: Path) -> Iterator[tuple[Row, Any]]:

@@ -70,11 +70,10 @@ def _answers(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[tuple[s
         yield left.pop() if left else f"{about[0]} {about[1]!r}", answer_text(row, field), row
 
 
-def write(path: Path, answers: Mapping[str, str], samples: Sequence[Sample]) -> Path:
+def write(path: Path, answers: Mapping[str, str], samples: Sequence[Sample]) -> None:
     """Save answers as MiniGPT-4's script does, malformed ones too: they are misses either way."""
     found: dict[str, list[str]] = {}
     for sample in samples:
         found.setdefault(sample.extra["img_id"], []).append(answers[sample.id])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-    return path

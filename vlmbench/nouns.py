@@ -264,7 +264,10 @@ class Task(Protocol):
 
 @runtime_checkable
 class Judged(Protocol):
-    """What a Task has besides when a judge grades its answers. `Task.score` then says that there is no verdict."""
+    """What a Task has besides when a judge grades its answers: protocols with `judge`, and what to ask it.
+
+    `Task.score` marks as judge_failed what a judge must decide; only that is asked.
+    """
 
     def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeAsk, str, Verdict]:
         """One run of the judge over one answer: yields what to ask, is sent each reply, returns the verdict.
@@ -279,6 +282,20 @@ class Judged(Protocol):
         """Read verdicts that exist already, one a run: sample id to verdicts. None when the file holds answers.
 
         Raises PredictionsError for missing, extra or doubled ids.
+        """
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """What a Task has besides when a test server or an official script takes its answers as files."""
+
+    formats: Mapping[str, str]
+    """What can be written, the usual one first: name to suffix (`.json`; empty for a folder)."""
+
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
+        """Write the answers, by sample id, to a path with one of the suffixes, in the form this protocol's papers used.
+
+        `read_predictions` reads it back to the same scores.
         """
 
 

@@ -56,7 +56,7 @@ def _read(value: Any) -> Any:
     return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), value) if isinstance(value, str) else value
 
 
-def write_sheet(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Path:
+def write_sheet(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Write one sheet. Raises UsageError for a text that no cell can hold."""
     from openpyxl import Workbook
 
@@ -66,7 +66,6 @@ def write_sheet(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]
         sheet.append([_written(value, sheet, path, number) for value in line])
     path.parent.mkdir(parents=True, exist_ok=True)
     book.save(path)
-    return path
 
 
 def _written(value: Cell, sheet: WriteOnlyWorksheet, path: Path, row: int) -> Any:
@@ -83,7 +82,7 @@ def _written(value: Cell, sheet: WriteOnlyWorksheet, path: Path, row: int) -> An
     return cell
 
 
-def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Path:
+def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Write a tab-separated table, quoted where needed."""
     import csv
 
@@ -92,4 +91,3 @@ def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]])
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(header)
         writer.writerows(["" if value is None else value for value in line] for line in rows)
-    return path
