@@ -26,6 +26,7 @@ TASKS: Mapping[str, str] = {
     "textvqa": "vlmbench.tasks.textvqa:TEXTVQA",
     "vizwiz": "vlmbench.tasks.vizwiz:VIZWIZ",
     "vsr": "vlmbench.tasks.vsr:VSR",
+    "iconqa": "vlmbench.tasks.iconqa:ICONQA",
     "scienceqa": "vlmbench.tasks.scienceqa:SCIENCEQA",
     "mme": "vlmbench.tasks.mme:MME",
     "mmvet": "vlmbench.tasks.mmvet:MMVET",

@@ -12,6 +12,7 @@ import pytest
 from tests.golden.test_oracles import scored_by
 from vlmbench import answers
 from vlmbench.errors import PredictionsError
+from vlmbench.nouns import ChoiceScore, Response, Sample
 from vlmbench.registry import choose_task
 from vlmbench.sources import Folder
 
@@ -193,6 +194,68 @@ def test_vsr_predictions(oracle: Oracle, counted: Counted, tmp_path: Path) -> No
         for label, share, _ in lines:
             assert f"{values[f'{name}_{label}'] / 100:.4f}" == share, label
     counted(folder, len(cases["int_preds"]))
+
+
+# ---------------------------------------------------------------------------------------------------------- IconQA
+
+
+def write_iconqa(problems: Mapping[str, Mapping[str, Any]], skills: object, root: Path) -> Folder:
+    """Problems in the layout of iconqa_data.zip, without pictures."""
+    splits: dict[str, list[str]] = {"choose_txt_test": [], "choose_img_test": [], "fill_in_blank_test": []}
+    for pid, problem in problems.items():
+        splits[f"{problem['ques_type']}_test"].append(pid)
+    dumped(root / "problems.json", problems)
+    dumped(root / "pid_splits.json", splits)
+    dumped(root / "pid2skills.json", skills)
+    return Folder(root)
+
+
+def test_iconqa(oracle: Oracle, counted: Counted, tmp_path: Path) -> None:
+    folder, cases, expected = oracle("iconqa")
+    given, right = cases["sub_acc"], expected["sub_acc"]
+    task = choose_task("iconqa").task
+    samples = task.samples(write_iconqa(given["problems"], given["pid2skills"], tmp_path / "data"), "test")
+    path = dumped(tmp_path / "results.json", {"results": given["results"]})
+    scored, values = scored_by("iconqa", samples, task.read_predictions(path, samples))
+    for sample, score in scored:
+        assert score.value == float(right["per_case"][sample.id]), (sample, given["results"][sample.id])
+    assert right["stdout"].startswith(f"[TotalAcc] \t{values['accuracy']:.2f}")
+    for kind, total in right["task_total"].items():
+        assert values[kind] == pytest.approx(100 * right["task_correct"][kind] / total, abs=1e-9)
+    for skill, total in right["skill_total"].items():
+        assert values[f"skill_{skill}"] == pytest.approx(100 * right["skill_correct"][skill] / total, abs=1e-9)
+    counted(folder, len(given["results"]))
+
+
+def test_iconqa_anls(oracle: Oracle, counted: Counted) -> None:
+    folder, cases, expected = oracle("iconqa")
+    for case, right in zip(cases["anls"], expected["anls"], strict=True):
+        assert answers.anls(case["prediction"], case["references"]) == pytest.approx(right, abs=1e-12), case
+    counted(folder, len(cases["anls"]))
+
+
+def test_iconqa_ranks(oracle: Oracle, counted: Counted) -> None:
+    """Options by rank; the counting loops compare the first with the right one."""
+    folder, cases, expected = oracle("iconqa")
+    task = choose_task("iconqa").task
+    for case, right in zip(cases["ranks"], expected["ranks"], strict=True):
+        options = tuple(f"option {place}" for place in range(len(case["answer_ranks"])))
+        tags = {"kind": "choose_txt"}
+        sample = Sample("1", "?", (), "ABCDE"[case["answer"]], options, tags)
+        ranked = [ChoiceScore(options[place], -float(at), 1) for at, place in enumerate(case["answer_ranks"])]
+        response = Response(choices=tuple(sorted(ranked, key=lambda one: one.choice)))
+        for protocol, name in (("minigpt_v2", "minigpt4"), ("tinygpt_v", "tinygptv_eval_scripts")):
+            assert task.score(sample, response, protocol).value == right[name], case
+    counted(folder, len(cases["ranks"]))
+
+
+def test_iconqa_prompts(oracle: Oracle) -> None:
+    """lmms-eval's prompts, from the hub's column of options."""
+    _, _, expected = oracle("iconqa")
+    task = choose_task("iconqa").task
+    for row, prompt in expected["lmms_prompts"]:
+        sample = Sample("1", row["question"], (), "A", tuple(row["choices"].split(",")), {"kind": row["ques_type"]})
+        assert task.ask(sample, "lmms_eval").prompt == prompt
 
 
 def dumped(path: Path, content: object) -> Path:
