@@ -16,7 +16,7 @@ Sources:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from vlmbench import answers
@@ -36,13 +36,13 @@ def leave_one_out(agree: int, people: int) -> float:
     return total / people
 
 
-def _score(read: str, humans: Iterable[str], people: int) -> float:
-    agree, bit = 0, 1
-    for human in humans:
-        if human == read:
-            agree |= bit
-        bit <<= 1
-    return leave_one_out(agree, people)
+def _score(read: str, humans: Sequence[str]) -> float:
+    agree = 0
+    if read in humans:
+        for place, human in enumerate(humans):
+            if human == read:
+                agree |= 1 << place
+    return leave_one_out(agree, len(humans))
 
 
 cleaned = lru_cache(maxsize=1 << 18)(answers.vqa_cleaned)
@@ -50,11 +50,17 @@ cleaned = lru_cache(maxsize=1 << 18)(answers.vqa_cleaned)
 
 def official(text: str, humans: Humans) -> tuple[str, float]:
     """The VQA challenge: both sides normalised, unless all people agree; then both are taken as they are written."""
-    if len(set(humans)) == 1 or len(set(map(cleaned, humans))) == 1:
-        read = cleaned(text)
-        return read, _score(read, map(cleaned, humans), len(humans))
-    read = answers.vqa_normal(text)
-    return read, _score(read, map(answers.vqa_normal, humans), len(humans))
+    normal = cleaned if _agreed(humans) else answers.vqa_normal
+    read = normal(text)
+    return read, _score(read, [normal(human) for human in humans])
+
+
+def _agreed(humans: Humans) -> bool:
+    """Whether all people wrote the same, blanks at the ends and kinds of blanks aside."""
+    if humans.count(humans[0]) == len(humans):
+        return True
+    first = cleaned(humans[0])
+    return not any(cleaned(human) != first for human in humans)
 
 
 def after_m4c(match: Matcher) -> Matcher:
@@ -71,7 +77,7 @@ def both_sides(normal: Callable[[str], str]) -> Matcher:
 
     def matcher(text: str, humans: Humans) -> tuple[str, float]:
         read = normal(text)
-        return read, _score(read, map(normal, humans), len(humans))
+        return read, _score(read, [normal(human) for human in humans])
 
     return matcher
 
@@ -86,16 +92,15 @@ def lavis(text: str, humans: Humans) -> tuple[str, float]:
     """LAVIS, Qwen-VL: the answer always normalised; people only lose punctuation, and only where they differ."""
     read = answers.vqa_normal(text)
     if len(set(humans)) == 1:
-        return read, _score(read, humans, len(humans))
-    return read, _score(read, map(answers.vqa_depunctuated, humans), len(humans))
+        return read, _score(read, humans)
+    return read, _score(read, [answers.vqa_depunctuated(human) for human in humans])
 
 
 def case_folded(text: str, humans: Humans) -> tuple[str, float]:
     """MiniGPT-4's copy of the official code, which compares lower-cased texts."""
-    agreed = len(set(map(cleaned, humans))) == 1
-    normal = cleaned if agreed else answers.vqa_normal
+    normal = cleaned if _agreed(humans) else answers.vqa_normal
     read = normal(text)
-    return read, _score(read.lower(), (normal(human).lower() for human in humans), len(humans))
+    return read, _score(read.lower(), [normal(human).lower() for human in humans])
 
 
 def minigpt_v2_okvqa(text: str, humans: Humans) -> tuple[str, float]:
@@ -114,7 +119,7 @@ def tinygpt_v_okvqa(text: str, humans: Humans) -> tuple[str, float]:
 def vizwiz(text: str, humans: Humans) -> tuple[str, float]:
     """VizWiz's own: the answer normalised, people's answers as they are written."""
     read = answers.vizwiz_normal(text)
-    return read, _score(read, humans, len(humans))
+    return read, _score(read, humans)
 
 
 def _parted(humans: Humans) -> list[str]:

@@ -122,8 +122,8 @@ def test_minigpt_v2_copy(oracle: Oracle, tmp_path: Path) -> None:
     lowered = [dict(case, prediction=case["prediction"].lower()) for case in cases]
     scored, _, _ = run("okvqa@minigpt_v2", *vqa_files(lowered, tmp_path, "okvqa"))
     kept = [i for i, case in enumerate(cases) if case["prediction"].isascii() and "<unk>" not in case["prediction"]]
-    picked = [(scored[i], lowered[i], expected["per_case"][i]) for i in kept]
-    compare(*(list(part) for part in zip(*picked, strict=True)), "minigpt4_okvqa")  # type: ignore[arg-type]
+    rows = expected["per_case"]
+    compare([scored[i] for i in kept], [lowered[i] for i in kept], [rows[i] for i in kept], "minigpt4_okvqa")
 
 
 @pytest.mark.parametrize("spec", OKVQA)
