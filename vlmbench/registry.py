@@ -27,6 +27,7 @@ TASKS: Mapping[str, str] = {
     "vizwiz": "vlmbench.tasks.vizwiz:VIZWIZ",
     "vsr": "vlmbench.tasks.vsr:VSR",
     "iconqa": "vlmbench.tasks.iconqa:ICONQA",
+    "hateful_memes": "vlmbench.tasks.hateful_memes:HATEFUL_MEMES",
     "scienceqa": "vlmbench.tasks.scienceqa:SCIENCEQA",
     "mme": "vlmbench.tasks.mme:MME",
     "mmvet": "vlmbench.tasks.mmvet:MMVET",

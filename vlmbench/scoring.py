@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vlmbench import judge_verdicts
 from vlmbench.nouns import Response, Sample, Score, Status
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed
 
     Metrics are of the samples that have a score; coverage says what share of all that is, withheld ones (which only a
     server can score) counted as in order. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
-    or peculiar carries a note.
+    or peculiar carries a note. Where a judge gave verdicts, `judge` tells of its runs.
     """
     from vlmbench.statistics import intervals
 
@@ -57,6 +58,8 @@ def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed
     withheld = [score for _, score in scored if score.status is Status.WITHHELD]
     if withheld and withheld[0].note:
         entry[headline]["note"] = withheld[0].note
+    if judge_verdicts.runs_of(scored):
+        entry["judge"] = judge_verdicts.summary(choice, scored)
     return entry | {
         "coverage": (len(good) + len(withheld)) / len(scored) if scored else 0.0,
         "statuses": {str(status): counts[str(status)] for status in Status if counts[str(status)]},
