@@ -258,6 +258,53 @@ def test_iconqa_prompts(oracle: Oracle) -> None:
         assert task.ask(sample, "lmms_eval").prompt == prompt
 
 
+# --------------------------------------------------------------------------------------------------- Hateful Memes
+
+
+def write_memes(rows: Sequence[Mapping[str, Any]], root: Path) -> Folder:
+    """The cases as dev_seen.jsonl, without pictures."""
+    root.mkdir(parents=True, exist_ok=True)
+    lines = [
+        {"id": row["id"], "img": f"img/{row['id']:05}.png", "label": row["label"], "text": row["text"]} for row in rows
+    ]
+    (root / "dev_seen.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    return Folder(root)
+
+
+@pytest.mark.parametrize(("protocol", "column"), [("minigpt_v2", "minigpt4"), ("tinygpt_v", "tinygptv")])
+def test_hateful_memes(oracle: Oracle, counted: Counted, tmp_path: Path, protocol: str, column: str) -> None:
+    folder, cases, expected = oracle("hateful_memes")
+    samples = choose_task("hateful_memes").task.samples(write_memes(cases["text_cases"], tmp_path), "dev_seen")
+    texts = {str(case["id"]): case["prediction"] for case in cases["text_cases"]}
+    scored, values = scored_by(f"hateful_memes@{protocol}", samples, texts)
+    for case, row, (_, score) in zip(cases["text_cases"], expected["per_case"], scored, strict=True):
+        assert score.value == row[column], case
+        said = row[f"{column}_pred"]
+        assert score.read == ({1: "yes", 0: "no"}[said] if isinstance(said, int) else ""), case
+    assert values["accuracy"] == pytest.approx(expected["totals"][column], abs=1e-9)
+    if column == "minigpt4":
+        counted(folder, len(cases["text_cases"]))
+
+
+def test_hateful_memes_areas(oracle: Oracle, counted: Counted, tmp_path: Path) -> None:
+    """Probabilities as the challenge's csv has them, ties and all."""
+    folder, cases, expected = oracle("hateful_memes")
+    task = choose_task("hateful_memes").task
+    for number, (case, right) in enumerate(zip(cases["score_sets"], expected["score_sets"], strict=True)):
+        root = tmp_path / str(number)
+        rows = [{"id": i, "label": label, "text": "?"} for i, label in enumerate(case["labels"])]
+        samples = task.samples(write_memes(rows, root), "dev_seen")
+        lines = [f"{i},{score!r},{int(score > 0.5)}" for i, score in enumerate(case["scores"])]
+        (root / "answers.csv").write_text("\n".join(["id,proba,label", *lines]), "utf-8")
+        _, values = scored_by("hateful_memes", samples, task.read_predictions(root / "answers.csv", samples))
+        for name in ("auroc", "average_precision"):
+            assert values[name] == pytest.approx(100 * float(right[name]), abs=1e-9, nan_ok=True), number
+        assert values["auroc"] == pytest.approx(100 * float(right["mmf_onehot_auroc"]), abs=1e-9, nan_ok=True)
+        assert values["f1"] == pytest.approx(100 * right["f1_at_gt_half"], abs=1e-9)
+        assert values["accuracy"] == pytest.approx(100 * right["accuracy_at_gt_half"], abs=1e-9)
+    counted(folder, len(cases["score_sets"]))
+
+
 def dumped(path: Path, content: object) -> Path:
     """A JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)
