@@ -242,7 +242,7 @@ class RefCOCO:
         clusters = [sample.cluster for sample, _ in scored]
         found = [Found.of(score) for _, score in scored]
         made = [mean("accuracy", [score.value or 0.0 for _, score in scored], clusters)]
-        made.append(mean("boxes", [float(bool(score.read)) for _, score in scored], clusters))
+        made.append(mean("valid_boxes", [float(bool(score.read)) for _, score in scored], clusters))
         agreed = mean("mean_iou", [one.iou for one in found], clusters)
         made.append(Metric("mean_iou", agreed.items, clusters, ratio()))
         if RULES[protocol].more:

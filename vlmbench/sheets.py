@@ -83,11 +83,11 @@ def _written(value: Cell, sheet: WriteOnlyWorksheet, path: Path, row: int) -> An
 
 
 def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Write a tab-separated table, quoted where needed."""
+    """Write a tab-separated table, texts quoted."""
     import csv
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(header)
         writer.writerows(["" if value is None else value for value in line] for line in rows)
