@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ class Found:
     @property
     def read(self) -> str:
         """The box, as a score keeps it: `[x1, y1, x2, y2]` in pixels."""
-        return "" if self.box is None else str([round(side, 2) for side in self.box])
+        known = self.box is not None and all(map(isfinite, self.box))
+        return str([round(side, 2) for side in self.box or ()]) if known else ""
 
     @property
     def note(self) -> str:

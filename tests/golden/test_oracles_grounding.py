@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ def test_mmbench_circular_exact(oracle: Oracle, counted: Counted, tmp_path: Path
     counted(folder, len(cases["cases"]))
 
 
-def mean(values: Any) -> float:
+def mean(values: Iterable[float]) -> float:
     """The mean of some numbers."""
     found = list(values)
     return sum(found) / len(found)

@@ -37,7 +37,7 @@ def rows(split: str = "dev") -> Rows:
     for index, options in OPTIONS.items():
         for turn in range(len(options)):
             turned = options[turn:] + options[:turn]
-            row = dict(zip("ABCD", (*turned, "", ""), strict=False))
+            row: dict[str, Any] = dict(zip("ABCD", (*turned, "", ""), strict=False))
             row |= {"index": index + turn * 10**6, "question": f"What\tis {index}?\nSay.", "hint": "", "source": "s"}
             row |= {"answer": "ABCD"[turned.index(options[0])], "category": f"leaf {index}", "l2-category": "logic"}
             row |= {"image": str(index) if turn else PICTURE, "comment": "", "split": split}
