@@ -130,7 +130,7 @@ def _parted(text: str) -> tuple[str, tuple[str, ...]]:
     """The question and its options, which are the last lines."""
     marks = list(_CHOICE.finditer(text))
     first = next((i for i in reversed(range(len(marks))) if marks[i][1] == "A"), len(marks))
-    kept = []
+    kept: list[re.Match[str]] = []
     for mark in marks[first:]:
         if mark[1] == LETTERS[len(kept) : len(kept) + 1]:
             kept.append(mark)

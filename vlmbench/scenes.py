@@ -58,6 +58,11 @@ THEMES = (
 SAMPLE_SEEDS = {
     "pope": range(1_000, 1_500),
     "gqa": range(2_000, 2_500),
+    "vsr": range(10_000, 10_500),
+    "iconqa": range(11_000, 11_500),
+    "hateful_memes": range(12_000, 12_500),
+    "scienceqa": range(13_000, 13_500),
+    "mme": range(14_000, 14_500),
     "mmbench": range(16_000, 16_500),
     "refcoco": range(17_000, 17_500),
     "vqav2": range(20_000, 20_500),

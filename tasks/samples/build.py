@@ -30,11 +30,16 @@ from vlmbench.scenes import (
 )
 
 from .common import compact, jpeg, scenes, write
+from .hateful_memes import build_hateful_memes
+from .iconqa import build_iconqa
 from .mmbench_files import build_mmbench
+from .mme import build_mme
 from .refcoco_files import build_refcoco
+from .scienceqa import build_scienceqa
 from .textvqa import build_textvqa
 from .vizwiz import build_vizwiz
 from .vqa import build_okvqa, build_vqav2
+from .vsr import build_vsr
 
 BALANCED = 15
 """Balanced GQA questions about a picture."""
@@ -241,6 +246,11 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "okvqa": build_okvqa,
     "textvqa": build_textvqa,
     "vizwiz": build_vizwiz,
+    "vsr": build_vsr,
+    "iconqa": build_iconqa,
+    "hateful_memes": build_hateful_memes,
+    "scienceqa": build_scienceqa,
+    "mme": build_mme,
     "mmbench": build_mmbench,
     "refcoco": build_refcoco,
 }
