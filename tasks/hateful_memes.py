@@ -135,10 +135,10 @@ class HatefulMemes:
 
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Right or wrong; a ranked answer is read as P(yes), right on its side of one half."""
-        if sample.target is None:
-            return Score(None, Status.WITHHELD, note="this file has no labels")
         rules = RULES[protocol]
         read = repr(letters.share(response.choices, YES)) if response.choices else rules.read(response.text)
+        if sample.target is None:
+            return Score(None, Status.WITHHELD, read, "this file has no labels")
         if rules.ranks and not read:
             return Score(None, Status.UNPARSED, note="neither ranked choices nor a probability")
         said = (YES if float(read) > 0.5 else NO) if rules.ranks else read

@@ -20,6 +20,8 @@ SHORT = "\nAnswer the question using a single word or phrase."
 UNANSWERABLE = "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + SHORT
 INSTRUCTION = "[vqa] Based on the image, respond to this question with a short answer: {}"
 
+_FIELD = re.compile(r"\{(\w*)\}")
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -62,19 +64,18 @@ class HumanAnswered:
     """Who scores the splits whose answers are not published."""
     breakdowns: tuple[str, ...] = ()
     """Tags that scores are broken down by."""
-    upload_key: str = "question_id"
-    """What upload files call the sample's id."""
+    formats: Mapping[str, str] = {"json": ".json"}
 
     def ask(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words."""
         rules = self.rules[protocol]
         question = sample.question.capitalize() if rules.capital else sample.question
-        prompt = self.filled(rules.prompt, sample).replace("{}", question)
+        prompt = _FIELD.sub(lambda found: self.shown(found[1], sample) if found[1] else question, rules.prompt)
         return Request(sample.id, prompt, sample.images, rules.choices, rules.generation)
 
-    def filled(self, prompt: str, sample: Sample) -> str:
-        """The prompt with everything but the question put in."""
-        return prompt
+    def shown(self, field: str, sample: Sample) -> str:
+        """What else a prompt shows, by the name it has in braces."""
+        raise KeyError(field)
 
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """VQA accuracy of one answer. Where the human answers are withheld, only a server can tell."""
@@ -105,13 +106,15 @@ class HumanAnswered:
         if missing and not rules.fill:
             what = f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}"
             raise PredictionsError(what, where=str(path), cure="answer every question of the split")
-        rows = [self.upload_row(s, rules.upload(answers[s.id]) if s.id in answers else "") for s in samples]
+        made = {s.id: rules.upload(answers[s.id]) if s.id in answers else "" for s in samples}
+        rows = [self.upload_row(sample, made[sample.id], protocol) for sample in samples]
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def upload_row(self, sample: Sample, answer: str) -> dict[str, object]:
+    def upload_row(self, sample: Sample, answer: str, protocol: str) -> dict[str, object]:
         """One row of the upload file. Numbers that are ids stay numbers."""
         key: str | int = int(sample.id) if sample.id.isdecimal() else sample.id
-        return {self.upload_key: key, "answer": answer}
+        return {"question_id": key, "answer": answer}
 
 
 def accuracies(scored: Sequence[tuple[Sample, Score]], breakdowns: Sequence[str]) -> list[Metric]:

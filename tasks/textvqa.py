@@ -183,17 +183,15 @@ class Textvqa(HumanAnswered):
             for key, row in found.items()
         ]
 
-    def filled(self, prompt: str, sample: Sample) -> str:
-        """The prompt with the OCR tokens put in. Raises DataError where there are none to be had."""
-        if "{ocr}" not in prompt:
-            return prompt
-        tokens = sample.extra["ocr"]
+    def shown(self, field: str, sample: Sample) -> str:
+        """The OCR tokens. Raises DataError where there are none to be had."""
+        tokens: str | None = sample.extra["ocr"]
         if tokens is None:
             cure = f"put {_ocr_names('val')[0]} beside the questions, or use textvqa@llava_no_ocr"
             raise DataError(
                 "this protocol shows OCR tokens, which the data lack", where=f"question {sample.id}", cure=cure
             )
-        return prompt.replace("{ocr}", tokens)
+        return tokens
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """LLaVA's answer lines (image id and prompt), upload rows (question_id, answer), or rows of id and text."""

@@ -8,6 +8,7 @@ Rules by protocol: vlmbench.vqa_accuracy.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,7 @@ SIZES = {
 PEOPLE = 10
 SAID = "answerable "
 """How the text of an answer starts that was read from a row with an `answerable` number only."""
+_SHARE = re.compile(r"[01]\.\d+(e-\d+)?|\de-\d+")
 MAJORITY = "scored against the majority answer alone, taken as all ten: the data have no other"
 
 
@@ -120,7 +122,6 @@ class Vizwiz(HumanAnswered):
     protocols = protocols_of(RULES)
     breakdowns = ("answer_type",)
     server = "the challenge's server (EvalAI 2185, closed)"
-    upload_key = "image"
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions with answers, and pictures."""
@@ -161,9 +162,11 @@ class Vizwiz(HumanAnswered):
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """VQA accuracy; under `unanswerability`, whether P(unanswerable) is on the right side of a half."""
         score = super().score(sample, response, protocol)
-        if protocol != RANKED or score.status is not Status.OK:
+        if protocol != RANKED:
             return score
         likely = unanswerability(response)
+        if score.status is Status.WITHHELD:
+            return replace(score, read=repr(likely))
         return Score(float((likely > 0.5) != sample.extra["answerable"]), Status.OK, repr(likely))
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
@@ -182,22 +185,27 @@ class Vizwiz(HumanAnswered):
         rows = [row for file in answer_files(path) for row in answer_rows(file)]
         return join(_answers(rows, samples), samples, path)
 
-    def upload_row(self, sample: Sample, answer: str) -> dict[str, object]:
+    def upload_row(self, sample: Sample, answer: str, protocol: str) -> dict[str, object]:
         """Task 1 takes answers, task 2 numbers: how sure it is that the question can be answered."""
+        if protocol != RANKED:
+            return {"image": sample.id, "answer": answer}
         if answer.startswith(SAID):
             return {"image": sample.id, "answerable": float(answer.removeprefix(SAID))}
-        return {"image": sample.id, "answer": answer}
+        return {"image": sample.id, "answerable": 1.0 - unanswerability(Response(answer))}
 
 
 def unanswerability(response: Response) -> float:
     """How likely it is, to the model, that the question cannot be answered: 0..1.
 
-    From the probability of answering so; from the number of an upload row; else 1 or 0 by the text.
+    From the probability of answering so; from the number of an upload row, or that probability written out; else 1 or
+    0 by the text.
     """
     if response.choices:
         return min(1.0, math.fsum(math.exp(choice.logprob) for choice in response.choices))
     if response.text.startswith(SAID):
         return 1.0 - float(response.text.removeprefix(SAID))
+    if _SHARE.fullmatch(response.text):
+        return float(response.text)
     return float(answers.vizwiz_normal(response.text) == "unanswerable")
 
 

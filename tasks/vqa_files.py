@@ -44,7 +44,8 @@ def read_samples(data: Folder, task: str, split: str, part: Part) -> list[Sample
     path = data.need(
         f"{task}'s question file of {split}", *places(part.questions, "Questions/", "questions/"), cure=cure
     )
-    head, rows = _listed(path, "questions")
+    head, listed = _listed(path, "questions")
+    rows = unique(((row.key("question_id"), row) for row in listed), "question_id")
     notes: Mapping[str, Row] = {}
     kinds: Mapping[str, Any] = {}
     if part.annotations:
@@ -64,14 +65,14 @@ def read_samples(data: Folder, task: str, split: str, part: Part) -> list[Sample
 
 def _samples(
     data: Folder,
-    rows: Sequence[Row],
+    rows: Mapping[str, Row],
     notes: Mapping[str, Row] | None,
     kinds: Mapping[str, Any],
     subsets: Sequence[str],
 ) -> list[Sample]:
     pictures: dict[int, Picture] = {}
     made: list[Sample] = []
-    for key, row in unique(((row.key("question_id"), row) for row in rows), "question_id").items():
+    for key, row in rows.items():
         image = row.integer("image_id")
         if image not in pictures:
             pictures[image] = _picture(data, row, image, subsets)
@@ -120,9 +121,8 @@ def _listed(path: Path, field: str) -> tuple[Mapping[str, Any], list[Row]]:
     return {name: value for name, value in content.items() if name != field}, rows
 
 
-def _check_same(rows: Sequence[Row], notes: Mapping[str, Row], questions: Path, annotations: Path) -> None:
+def _check_same(asked: Mapping[str, Row], notes: Mapping[str, Row], questions: Path, annotations: Path) -> None:
     """Questions and annotations must be of the same ids, as the official scorer asserts."""
-    asked = {row.key("question_id") for row in rows}
     cure = f"use the question file and the annotation file of one split ({questions.name}, {annotations.name})"
     if absent := [key for key in asked if key not in notes]:
         what = f"{len(absent)} questions have no annotation: {named(sorted(absent))}"

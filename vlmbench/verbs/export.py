@@ -88,7 +88,10 @@ def _path(args: argparse.Namespace, key: str, task: Exports) -> Path:
 
 
 def _answers(folder: Path, key: str) -> dict[str, str | None]:
-    """Sample id to answer; None for a question that failed."""
+    """Sample id to answer; None for a question that failed.
+
+    The answer is the text; of ranked choices that were read as a number (a probability), the number.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -97,14 +100,25 @@ def _answers(folder: Path, key: str) -> dict[str, str | None]:
 
     path = folder / RECORDS
     try:
-        table = pq.read_table(path, columns=["task", "sample_id", "text", "finish"])
+        table = pq.read_table(path, columns=["task", "sample_id", "text", "finish", "read", "choice_scores"])
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"cannot read it: {error}", where=str(path), cure="restore it or run again") from None
     rows = table.filter(pc.equal(table["task"], key))
-    ids, texts, finishes = (rows[name].to_pylist() for name in ("sample_id", "text", "finish"))
     return {
-        sample: None if finish == "error" else text for sample, text, finish in zip(ids, texts, finishes, strict=True)
+        row["sample_id"]: None if row["finish"] == "error" else _answer(row["text"], row["read"], row["choice_scores"])
+        for row in rows.to_pylist()
     }
+
+
+def _answer(text: str, read: str, choices: str) -> str:
+    """The text, or the probability that ranked choices were read as."""
+    if choices == "[]":
+        return text
+    try:
+        float(read)
+    except ValueError:
+        return text
+    return read
 
 
 def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, Any]) -> Sequence[Sample]:
