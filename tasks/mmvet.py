@@ -7,9 +7,10 @@ Files: mm-vet.json, images/ and bard_set.json of mm-vet.zip (MM-Vet@acde843e). T
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vlmbench import metrics
 from vlmbench.errors import DataError
 from vlmbench.judge_verdicts import NO_JUDGE
 from vlmbench.metrics import Metric
@@ -29,6 +30,9 @@ from vlmbench.rows import Row
 from vlmbench.sources import Folder, Hub, read_json, read_keyed, unique
 
 from . import mmvet_answers, mmvet_grading, mmvet_prompts
+
+if TYPE_CHECKING:
+    from vlmbench.metrics import Floats
 
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
 """Recognition, reading, knowledge, writing, where things are, arithmetic."""
@@ -144,16 +148,12 @@ class MMVet:
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """The total, by capability (a question counts for each of its own) and by exact set of capabilities."""
-        values = [float("nan") if score.value is None else score.value for _, score in scored]
-        clusters = [sample.cluster for sample, _ in scored]
-        made = [metrics.mean("total", values, clusters)]
-        for name in CAPABILITIES:
-            at = [index for index, (sample, _) in enumerate(scored) if name in sample.extra["capabilities"]]
-            if at:
-                inside = [values[index] for index in at], [clusters[index] for index in at]
-                made.append(metrics.mean(f"capability_{name}", *inside, breakdown="capability", label=name))
-        tag = "integration_as_written" if protocol == "vlmevalkit" else "integration"
-        return made + metrics.by_tag("integration", values, [sample.tags[tag] for sample, _ in scored], clusters)
+        every = list(range(len(scored)))
+        made = [_mean(scored, every, "total")]
+        for breakdown, labels in _breakdowns([sample for sample, _ in scored], protocol).items():
+            for label, at in labels.items():
+                made.append(replace(_mean(scored, at, f"{breakdown}_{label}"), breakdown=breakdown, label=label))
+        return made
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """A results JSON, LLaVA's answer lines, or rows of id and text."""
@@ -164,6 +164,46 @@ class MMVet:
     ) -> Mapping[str, tuple[Verdict, ...]] | None:
         """A grade file of the official script; None for anything else."""
         return mmvet_answers.read_grades(path, samples)
+
+
+def _mean(scored: Sequence[tuple[Sample, Score]], at: Sequence[int], name: str) -> Metric:
+    """The mean over the judge's runs of each run's mean grade, added up as the official script does: sums by run."""
+    import numpy as np
+
+    grades = [[verdict.value for verdict in scored[index][1].verdicts] for index in at]
+    items = np.concatenate([np.array(grades, dtype=np.float64), np.ones((len(at), 1))], axis=1)
+    clusters = [scored[index][0].cluster for index in at]
+    return Metric(name, items, clusters, _mean_of_runs, proportion=bool(np.isin(items, (0.0, 1.0)).all()))
+
+
+def _mean_of_runs(sums: Floats) -> Floats:
+    import numpy as np
+
+    count = sums[..., -1:]
+    runs = np.divide(sums[..., :-1], count, out=np.full(np.shape(sums[..., :-1]), np.nan), where=count != 0) * 100
+    value: Floats = np.asarray(runs.mean(axis=-1))
+    return value
+
+
+def _breakdowns(samples: Sequence[Sample], protocol: str) -> dict[str, dict[str, list[int]]]:
+    """Rows by capability and by integration.
+
+    VLMEvalKit keeps both in one table: a question with one capability counts twice for it, and the integration of
+    that name is the capability.
+    """
+    together = protocol == "vlmevalkit"
+    integrations: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        tag = sample.tags["integration_as_written" if together else "integration"]
+        integrations.setdefault(tag, []).append(index)
+    capabilities = {
+        name: [index for index, sample in enumerate(samples) if name in sample.extra["capabilities"]]
+        + (integrations.get(name, []) if together else [])
+        for name in CAPABILITIES
+    }
+    if together:
+        integrations |= {name: at for name, at in capabilities.items() if name in integrations}
+    return {"capability": {name: at for name, at in capabilities.items() if at}, "integration": integrations}
 
 
 def _sample(key: str, row: Row, capabilities: Sequence[str], image: str, picture: Picture) -> Sample:

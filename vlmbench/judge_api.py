@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 OPENAI = "https://api.openai.com/v1"
-ATTEMPTS = 8
-"""Of one ask, refusals (429) not counted: those are bounded by the deadline."""
-BACKOFF = 0.5, 20.0
-"""Seconds before the second attempt, doubled each time, and the longest."""
+LONGEST_BACKOFF = 20.0
+"""Seconds between two attempts, unless the server asks for more."""
 AGAIN = frozenset((408, 409, 425))
 """Statuses below 500 after which trying again makes sense."""
 
@@ -65,6 +63,10 @@ class ApiOptions:
     """Seconds for one attempt."""
     deadline: float = 600.0
     """Seconds for one ask, from its first attempt."""
+    attempts: int = 8
+    """Calls for one ask, refusals (HTTP 429) not counted: those are bounded by the deadline."""
+    backoff: float = 0.5
+    """Seconds before the second attempt; doubled each time."""
     price_in: float = -1.0
     """US dollars for a million prompt tokens; below 0: the list price, where it is known."""
     price_out: float = -1.0
@@ -95,7 +97,7 @@ def _check(options: ApiOptions) -> None:
     if parts.username or parts.password or parts.query:
         cure = "put the key into an environment variable and name it: key_env=NAME"
         raise UsageError("base_url must hold no key or password: it is written into the run", cure=cure)
-    for name in ("rpm", "in_flight", "timeout", "deadline"):
+    for name in ("rpm", "in_flight", "timeout", "deadline", "attempts"):
         if not getattr(options, name) > 0:
             raise UsageError(f"{name} must be above 0", cure=f"leave {name} out for its default")
 
@@ -175,10 +177,10 @@ class ApiJudge:
                     last = 0.0
                 else:
                     faults += 1
-                    last = min(BACKOFF[0] * 2 ** (faults - 1), BACKOFF[1]) * random.uniform(0.75, 1.25)
+                    last = min(self.options.backoff * 2 ** (faults - 1), LONGEST_BACKOFF) * random.uniform(0.75, 1.25)
                     last = max(last, fault.pause or 0.0)
                 left = self.options.deadline - (time.monotonic() - first)
-                if not fault.again or faults >= ATTEMPTS or last >= left or left <= 0:
+                if not fault.again or faults >= self.options.attempts or last >= left or left <= 0:
                     raise NoReplyError(f"{fault} ({calls} {'attempt' if calls == 1 else 'attempts'})") from None
             await asyncio.sleep(last)
 
