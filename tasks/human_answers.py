@@ -51,7 +51,7 @@ class Rules:
         return Generation(max_new_tokens=self.tokens, num_beams=self.beams, stop=self.stop)
 
 
-def protocols_of(rules: Mapping[str, Rules]) -> dict[str, TaskProtocol]:
+def protocols_of(rules: Mapping[str, Rules]) -> Mapping[str, TaskProtocol]:
     """The rules as the task's protocols."""
     return {name: TaskProtocol(name, r.source, r.headline, r.generation, r.note) for name, r in rules.items()}
 

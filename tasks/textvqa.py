@@ -204,6 +204,8 @@ def _listed(path: Path) -> list[Row]:
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
         raise DataError("an object with a list 'data' was expected", where=str(path), cure="get the official file")
     found: list[Any] = content["data"]
+    if not found:
+        raise DataError("the list 'data' is empty", where=str(path), cure="get the official file")
     for number, values in enumerate(found, 1):
         if not isinstance(values, dict):
             where = f"{path}, data, item {number}"

@@ -194,12 +194,13 @@ def read_rows(path: Path) -> list[Row]:
     text = read_text(path)
     if text.lstrip()[:1] == "[":
         content = _parse(text, path)
-        return [_row(item, path, f"item {number}") for number, item in enumerate(content, 1)]
-    rows = [
-        _row(_parse(line, path, number), path, f"line {number}")
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.strip()
-    ]
+        rows = [_row(item, path, f"item {number}") for number, item in enumerate(content, 1)]
+    else:
+        rows = [
+            _row(_parse(line, path, number), path, f"line {number}")
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.strip()
+        ]
     if not rows:
         raise DataError("the file is empty", where=str(path), cure="get the file again")
     return rows

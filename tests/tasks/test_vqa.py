@@ -155,18 +155,19 @@ def test_figures(tmp_path: Path) -> None:
 def test_answer_files(tmp_path: Path) -> None:
     found = samples(write_vqa(tmp_path))
     right = {s.id: f"answer {s.id}" for s in found}
-    official = [{"question_id": int(key), "answer": text} for key, text in right.items()]
+    official: Rows = [{"question_id": int(key), "answer": text} for key, text in right.items()]
     llava = [{"question_id": int(key), "prompt": "?", "text": text} for key, text in right.items()]
     own = [{"id": key, "text": text} for key, text in right.items()]
-    for rows in (official, llava[::-1], own):
-        assert VQAV2.read_predictions(write_json(tmp_path / "a.json", rows), found) == right
-    for rows, told in (
+    for good in (official, llava[::-1], own):
+        assert VQAV2.read_predictions(write_json(tmp_path / "a.json", good), found) == right
+    wrong: list[tuple[list[dict[str, Any]], str]] = [
         (official[1:], "1 of 4 questions have no answer: 100000"),
         ([*official, {"question_id": 7, "answer": ""}], "1 id answers no question of this split: 7"),
         ([*official, official[0]], "'100000' is answered twice"),
         ([*official[1:], {"question_id": 100_000}], "'question_id' with 'answer'"),
         ([*official[1:], {"question_id": 100_000, "answer": None}], "field 'answer': the field is null"),
-    ):
+    ]
+    for rows, told in wrong:
         with pytest.raises(PredictionsError) as caught:
             VQAV2.read_predictions(write_json(tmp_path / "a.json", rows), found)
         assert told in str(caught.value)
