@@ -69,6 +69,8 @@ SAMPLE_SEEDS = {
     "okvqa": range(21_000, 21_500),
     "textvqa": range(22_000, 22_500),
     "vizwiz": range(23_000, 23_500),
+    "mmvet": range(30_000, 30_500),
+    "llava_bench": range(31_000, 31_500),
 }
 """Seeds of the embedded samples, by task."""
 TRAIN_SEEDS = range(10_000_000, 2_000_000_000)

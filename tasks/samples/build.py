@@ -32,6 +32,7 @@ from vlmbench.scenes import (
 from .common import compact, jpeg, scenes, write
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
+from .judged import build_llava_bench, build_mmvet
 from .mmbench_files import build_mmbench
 from .mme import build_mme
 from .refcoco_files import build_refcoco
@@ -253,6 +254,8 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "mme": build_mme,
     "mmbench": build_mmbench,
     "refcoco": build_refcoco,
+    "mmvet": build_mmvet,
+    "llava_bench": build_llava_bench,
 }
 
 
