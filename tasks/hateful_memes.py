@@ -16,7 +16,15 @@ from vlmbench import letters
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.metrics import Metric, auroc, average_precision, mean, ratio
 from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Status, TaskProtocol, Wanted
-from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_answer
+from vlmbench.predictions import (
+    answer_files,
+    answer_key,
+    answer_rows,
+    answer_text,
+    join,
+    read_answer,
+    write_rows,
+)
 from vlmbench.sources import Folder, Hub, Row, read_rows, read_table, unique
 
 YES, NO = "yes", "no"
@@ -105,6 +113,7 @@ class HatefulMemes:
     version = 1
     splits: tuple[str, ...] = ("dev_seen", "test_seen", "dev_unseen", "test_unseen")
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = {"official": ".csv", "minigpt4": ".json"}
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """One file of labels, and the pictures."""
@@ -167,7 +176,15 @@ class HatefulMemes:
         return join(((*_answer(row, forms), row) for row in rows), samples, path)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """The challenge's csv: id, proba, label. An answer in words has the probability 1 or 0; unread ones 0."""
+        """The challenge's csv: id, proba, label. An answer in words has the probability 1 or 0; unread ones 0.
+
+        Or the rows that MiniGPT-v2's and TinyGPT-V's scripts save: 1, 0 or a text that is neither.
+        """
+        if path.suffix == ".json":
+            read = {one.id: RULES[protocol].read(answers[one.id]) for one in samples}
+            preds = {key: {YES: 1, NO: 0}.get(word, answers[key]) for key, word in read.items()}
+            write_rows(path, ({"pred": preds[one.id], "gt": int(one.target == YES)} for one in samples))
+            return
         lines = ["id,proba,label"]
         for one in samples:
             read = RULES[protocol].read(answers[one.id])

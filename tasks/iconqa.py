@@ -16,6 +16,7 @@ from vlmbench import letters
 from vlmbench.errors import UsageError
 from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 
 from . import iconqa_files
@@ -127,6 +128,7 @@ class IconQa:
     version = 1
     splits: tuple[str, ...] = ("test", "val", *(f"{kind}_{part}" for part in ("test", "val") for kind in KINDS))
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = {"official": ".json", "rows": ".jsonl"}
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Problems, splits, skills and pictures: one archive."""
@@ -136,7 +138,7 @@ class IconQa:
         """The problems of a split; ids are their pids."""
         if isinstance(data, Hub):
             return iconqa_files.from_hub(data, split)
-        return iconqa_files.read_problems(data.within(self.name), split)
+        return iconqa_files.read_problems(data, split)
 
     def ask(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words. Raises UsageError for a kind the protocol does not know."""
@@ -185,7 +187,13 @@ class IconQa:
         return iconqa_files.read_answers(path, samples)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """The official results file: the place of an option (-1: none was read), or the text of a blank."""
+        """The official results file: the place of an option (-1: none was read), or the text of a blank.
+
+        Or rows of id and text, for protocols that compare texts.
+        """
+        if path.suffix == ".jsonl":
+            write_rows(path, ({"id": one.id, "text": answers[one.id]} for one in samples))
+            return
         results: dict[str, int | str] = {}
         for one in samples:
             read = self.score(one, Response(answers[one.id]), "official").read

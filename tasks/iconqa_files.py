@@ -50,7 +50,10 @@ def parts(split: str) -> tuple[tuple[str, ...], str]:
 
 def read_problems(data: Folder, split: str) -> list[Sample]:
     """The problems of a split: of problems.json, or of the problem folders that are there."""
-    path = data.find(*(f"{folder}problems.json" for folder in FOLDERS))
+    places = [f"{folder}problems.json" for folder in FOLDERS]
+    if data.find(*places) is None:
+        data = data.within("iconqa")  # only then: beside problems.json, that folder holds the pictures
+    path = data.find(*places)
     found = list(_folders(data, split) if path is None else _listed(data, path, split))
     if not found:
         cure = "`vlmbench data fetch iconqa` gets iconqa_data.zip"

@@ -102,6 +102,7 @@ class Mme:
     version = 1
     splits: tuple[str, ...] = ("test",)
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = {"official": ""}
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """A folder a subtask: questions and pictures."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from vlmbench import letters
 from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 
 from . import scienceqa_files
@@ -129,6 +130,7 @@ class ScienceQa:
     version = 1
     splits: tuple[str, ...] = ("image", "test", "val_image", "val")
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = {"official": ".json", "llava": ".jsonl"}
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Problems, the list of splits, pictures."""
@@ -164,7 +166,13 @@ class ScienceQa:
         return scienceqa_files.read_answers(path, samples)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """The official results file: {"results": {pid: index}, "outputs": {pid: text}}, -1 where none was read."""
+        """The official results file: {"results": {pid: index}, "outputs": {pid: text}}, -1 where none was read.
+
+        Or LLaVA's answer lines.
+        """
+        if path.suffix == ".jsonl":
+            write_rows(path, ({"question_id": one.id, "text": answers[one.id]} for one in samples))
+            return
         read = {one.id: self.score(one, Response(answers[one.id]), protocol).read for one in samples}
         scienceqa_files.write_results({key: LETTERS.find(said or "?") for key, said in read.items()}, answers, path)
 

@@ -8,6 +8,7 @@ test has 1,222 statements (README and paper say 616: the released files differ),
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ from pathlib import Path
 from vlmbench import answers, letters
 from vlmbench.metrics import Metric, auroc, average_precision, by_tag, mean, ratio
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Status, TaskProtocol, Wanted
+from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 
 from . import vsr_files
 
 TRUE, FALSE = "true", "false"
+SHARE = re.compile(r"[01]\.\d+(e-\d+)?|\d(\.\d+)?e-\d+")
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,12 @@ class Rules:
 
 
 def _digit(text: str, target: str) -> tuple[float | None, str]:
-    """What VSR's own prediction files hold, 1 and 0; or the word."""
-    read = {"1": TRUE, "0": FALSE}.get(text.strip(), text.strip().lower().rstrip("."))
-    return (float(read == target), read) if read in (TRUE, FALSE) else (None, "")
+    """What VSR's own prediction files hold, 1 and 0; or the word, which P(true) may follow."""
+    word, _, share = text.strip().partition(" ")
+    read = {"1": TRUE, "0": FALSE}.get(word, word.lower().rstrip("."))
+    if read not in (TRUE, FALSE) or (share and not SHARE.fullmatch(share)):
+        return None, ""
+    return float(read == target), f"{read} {share}".strip()
 
 
 def _equal(text: str, target: str) -> tuple[float | None, str]:
@@ -126,6 +132,7 @@ class Vsr:
     version = 1
     splits: tuple[str, ...] = ("zeroshot", "random", "zeroshot_dev", "random_dev")
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = {"official": ".txt", "minigpt4": ".json"}
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """One file of statements, and the pictures."""
@@ -174,10 +181,16 @@ class Vsr:
         return vsr_files.read_answers(path, samples)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """The official preds.txt: 1 for what was read as true, 0 for all else, in the file's order."""
+        """The official preds.txt: 1 for what was read as true, 0 for all else, in the file's order.
+
+        Or the rows of text that MiniGPT-v2's and TinyGPT-V's scripts save.
+        """
+        if path.suffix == ".json":
+            write_rows(path, ({"pred": answers[one.id], "gt": one.target} for one in samples))
+            return
         reads = [self.score(one, Response(answers[one.id]), protocol).read for one in samples]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{int(read in (TRUE, 'yes'))}\n" for read in reads), encoding="utf-8")
+        path.write_text("".join(f"{int(read.startswith((TRUE, 'yes')))}\n" for read in reads), encoding="utf-8")
 
 
 AREAS: tuple[tuple[str, Callable[..., Metric]], ...] = (("auroc", auroc), ("average_precision", average_precision))

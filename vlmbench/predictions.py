@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -105,6 +106,15 @@ def join(
         cure = cure or "give the answers to exactly the questions of this data (is it the same split and version?)"
         raise PredictionsError("; ".join(problems), where=str(path), cure=cure)
     return {sample.id: found[sample.id][0] for sample in samples}
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """A file of answers: JSON lines for .jsonl, a JSON array otherwise. Folders are made."""
+    made = list(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made)
+    text = lines if path.suffix == ".jsonl" else json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def named(ids: Iterable[str] | Mapping[str, object]) -> str:

@@ -82,7 +82,8 @@ def _problem(number: int, scene: Scene, other: Scene) -> tuple[str, dict[str, An
 
 
 def build_iconqa(folder: Path) -> None:
-    """`problems.json`, `pid_splits.json`, `pid2skills.json` and `iconqa/SPLIT/KIND/PID/*.png`."""
+    """What iconqa_data.zip holds: three lists, and `iconqa/SPLIT/KIND/PID/*.png`."""
+    folder = folder / "iconqa_data"
     pictures = scenes("iconqa", IMAGES)
     problems: dict[str, Any] = {}
     splits: dict[str, list[str]] = {}

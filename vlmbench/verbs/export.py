@@ -90,7 +90,7 @@ def _path(args: argparse.Namespace, key: str, task: Exports) -> Path:
 def _answers(folder: Path, key: str) -> dict[str, str | None]:
     """Sample id to answer; None for a question that failed.
 
-    The answer is the text; of ranked choices that were read as a number (a probability), the number.
+    The answer is the text; of ranked choices, what they were read as: a choice, its letter, a probability.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -111,14 +111,8 @@ def _answers(folder: Path, key: str) -> dict[str, str | None]:
 
 
 def _answer(text: str, read: str, choices: str) -> str:
-    """The text, or the probability that ranked choices were read as."""
-    if choices == "[]":
-        return text
-    try:
-        float(read)
-    except ValueError:
-        return text
-    return read
+    """The text, or what ranked choices were read as."""
+    return text if choices == "[]" else read
 
 
 def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, Any]) -> Sequence[Sample]:
