@@ -20,6 +20,8 @@ SHORT = "\nAnswer the question using a single word or phrase."
 UNANSWERABLE = "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + SHORT
 INSTRUCTION = "[vqa] Based on the image, respond to this question with a short answer: {}"
 
+Ids = Mapping[str, None]
+"""An ordered set."""
 _FIELD = re.compile(r"\{(\w*)\}")
 
 
@@ -40,8 +42,6 @@ class Rules:
     """Answers to rank instead of writing one."""
     upload: Callable[[str], str] = str.strip
     """What is done to an answer before it is uploaded."""
-    fill: bool = False
-    """Whether the upload file has an empty answer where there is none (LLaVA's VQAv2)."""
     headline: str = "accuracy"
     note: str = ""
 
@@ -94,20 +94,21 @@ class HumanAnswered:
         """The official results [{"question_id", "answer"}], LLaVA's answer lines, or rows of id and text."""
         forms = (("question_id", "answer"), ("question_id", "text"), ("id", "text"))
         rows = [row for file in answer_files(path) for row in answer_rows(file)]
-        return join(((*read_answer(row, *forms), row) for row in rows), samples, path)
+        answers = [(*read_answer(row, *forms), row) for row in rows]
+        empty = unasked(samples)
+        return join((answer for answer in answers if answer[0] not in empty or answer[1]), samples, path)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """Write the file the server or the official script takes: a JSON array, a row a question, in their order.
 
-        Raises PredictionsError for missing answers, unless the protocol leaves them empty.
+        Raises PredictionsError for missing answers.
         """
         rules = self.rules[protocol]
-        missing = [sample.id for sample in samples if sample.id not in answers]
-        if missing and not rules.fill:
+        if missing := [sample.id for sample in samples if sample.id not in answers]:
             what = f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}"
             raise PredictionsError(what, where=str(path), cure="answer every question of the split")
-        made = {s.id: rules.upload(answers[s.id]) if s.id in answers else "" for s in samples}
-        rows = [self.upload_row(sample, made[sample.id], protocol) for sample in samples]
+        rows = [self.upload_row(sample, rules.upload(answers[sample.id]), protocol) for sample in samples]
+        rows += [{"question_id": int(key), "answer": ""} for key in unasked(samples)]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -115,6 +116,12 @@ class HumanAnswered:
         """One row of the upload file. Numbers that are ids stay numbers."""
         key: str | int = int(sample.id) if sample.id.isdecimal() else sample.id
         return {"question_id": key, "answer": answer}
+
+
+def unasked(samples: Sequence[Sample]) -> Ids:
+    """Ids that an upload file has to answer besides those of the samples: with nothing."""
+    found: Ids = samples[0].extra.get("unasked", {}) if samples else {}
+    return found
 
 
 def accuracies(scored: Sequence[tuple[Sample, Score]], breakdowns: Sequence[str]) -> list[Metric]:

@@ -99,8 +99,7 @@ FOLDERS = ("", "data/", "annotations/")
 
 
 def _ocr_names(split: str) -> list[str]:
-    names = [f"TextVQA_Rosetta_OCR_v0.2_{'train' if split == 'train' else split}.json"]
-    names += [f"llava_textvqa_{split}_v051_ocr.jsonl"]
+    names = (f"TextVQA_Rosetta_OCR_v0.2_{split}.json", f"llava_textvqa_{split}_v051_ocr.jsonl")
     return [folder + name for name in names for folder in FOLDERS]
 
 
@@ -155,7 +154,8 @@ class Textvqa(HumanAnswered):
             return self._from_hub(data, split)
         data = data.within(self.name)
         name = f"TextVQA_0.5.1_{split}.json"
-        path = data.need(f"TextVQA's question file of {split}", *(folder + name for folder in FOLDERS))
+        cure = f"`vlmbench data fetch textvqa:{split}` gets it"
+        path = data.need(f"TextVQA's question file of {split}", *(folder + name for folder in FOLDERS), cure=cure)
         found = unique(((row.key("question_id"), row) for row in _listed(path)), "question_id")
         tokens = _ocr_tokens(data, split)
         folder = "test_images" if split == "test" else "train_images"

@@ -63,6 +63,11 @@ def read_samples(data: Folder, task: str, split: str, part: Part) -> list[Sample
     return _samples(data, rows, notes if part.annotations else None, kinds, subsets)
 
 
+def question_ids(path: Path) -> list[str]:
+    """The ids of a question file."""
+    return [row.key("question_id") for row in _listed(path, "questions")[1]]
+
+
 def _samples(
     data: Folder,
     rows: Mapping[str, Row],

@@ -8,13 +8,14 @@ Rules by protocol: vlmbench.vqa_accuracy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from vlmbench import answers, vqa_accuracy
 from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.sources import Folder, Hub, Row, unique
 
 from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of
-from .vqa_files import Part, places, read_samples, tags
+from .vqa_files import Part, places, question_ids, read_samples, tags
 
 _LLAVA = vqa_accuracy.after_m4c(vqa_accuracy.official)
 
@@ -30,15 +31,13 @@ RULES: Mapping[str, Rules] = {
         "{}" + SHORT,
         _LLAVA,
         upload=answers.m4c_normal,
-        fill=True,
-        note="answers go through the EvalAI processor before they are uploaded; missing ones are uploaded empty",
+        note="answers go through the EvalAI processor before they are uploaded",
     ),
     "tinyllava": Rules(
         "TinyLLaVA/TinyLLaVA_Factory scripts/convert_vqav2_for_submission.py@53f12c78; then vqaEval.py",
         "{}" + SHORT,
         _LLAVA,
         upload=answers.m4c_normal,
-        fill=True,
         note="as llava",
     ),
     "lmms_eval": Rules(
@@ -128,6 +127,12 @@ class Vqav2(HumanAnswered):
             first, *others = places(names, f"{what}/", f"{what.lower()}/")
             url = f"{SITE}_{what}_{zipped}_mscoco.zip"
             found.append(Wanted(first, words, url, licence=LICENCE, split=split, also=tuple(others)))
+        if split == "test-dev":  # the server takes answers to all of test2015, and scores these
+            first, *others = places(PARTS["test"].questions, "Questions/", "questions/")
+            words = "ids of test2015, which upload files answer with nothing"
+            url = f"{SITE}_Questions_Test_mscoco.zip"
+            also = tuple(others)
+            found.append(Wanted(first, words, url, licence=LICENCE, split=split, also=also, optional=True))
         url = f"http://images.cocodataset.org/zips/{part.subset}.zip"
         also = (f"images/{part.subset}", "images")
         return [*found, Wanted(part.subset, pictures, url, licence=LICENCE, split=split, also=also)]
@@ -136,7 +141,14 @@ class Vqav2(HumanAnswered):
         """All questions of a split, in the file's order; without human answers where they are not published."""
         if isinstance(data, Hub):
             return self._from_hub(data, split)
-        return read_samples(data.within(self.name), self.name, split, PARTS[split])
+        data = data.within(self.name)
+        found = read_samples(data, self.name, split, PARTS[split])
+        whole = data.find(*places(PARTS["test"].questions, "Questions/", "questions/"))
+        if split != "test-dev" or whole is None:
+            return found
+        asked = {sample.id for sample in found}
+        others = dict.fromkeys(key for key in question_ids(whole) if key not in asked)
+        return [replace(sample, extra={"unasked": others}) for sample in found]
 
     def _from_hub(self, data: Hub, split: str) -> list[Sample]:
         table = data.table(HUB_NAMES, "default", HUB_SPLITS.get(split, split), (*HUB_FIELDS, "image"))

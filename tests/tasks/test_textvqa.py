@@ -11,6 +11,7 @@ import pytest
 
 from tests.tasks.human_layouts import textvqa_rows, write_json, write_textvqa
 from tests.tasks.layouts import write_lines
+from vlmbench import cli
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Response, Sample, Status
 from vlmbench.scoring import score_responses
@@ -104,7 +105,8 @@ def test_broken_files(tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             samples(write_textvqa(tmp_path / str(number), rows))
         assert told in str(caught.value)
-    for content in ([], {"data": 3}, {"data": [3]}):
+    contents: list[Any] = [[], {"data": 3}, {"data": [3]}]
+    for content in contents:
         write_json(tmp_path / "TextVQA_0.5.1_val.json", content)
         with pytest.raises(DataError, match="was expected"):
             samples(tmp_path)
@@ -136,3 +138,14 @@ def test_answer_files(tmp_path: Path) -> None:
     ):
         with pytest.raises(PredictionsError, match=told):
             TEXTVQA.read_predictions(write_lines(tmp_path / "a.jsonl", [changed, *rows[1:]]), found)
+
+
+def test_answers_are_scored_without_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`score` needs no prompt: a protocol that shows OCR tokens can be scored on data that lack them."""
+    found = samples(write_textvqa(tmp_path / "data"))
+    answers = write_lines(tmp_path / "a.jsonl", llava_rows(found, {s.id: "Stop" for s in found}))
+    words = ["textvqa@llava", "--predictions", str(answers), "--data", str(tmp_path / "data"), "--json"]
+    assert cli.main(["score", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["textvqa@llava"]["accuracy"]["value"] == 100
+    assert cli.main(["run", "--model", "echo", "--tasks", "textvqa@llava", "--data", str(tmp_path / "data")]) == 2
+    assert "textvqa@llava_no_ocr" in capsys.readouterr().err

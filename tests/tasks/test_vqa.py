@@ -186,13 +186,20 @@ def test_upload_files_score_the_same(tmp_path: Path, protocol: str) -> None:
     assert figures(found, VQAV2.read_predictions(path, found), reader) == figures(found, texts, protocol)
 
 
-def test_missing_answers_are_uploaded_empty_by_llava_alone(tmp_path: Path) -> None:
+def test_uploads_of_test_dev_answer_all_of_test(tmp_path: Path) -> None:
+    """The server takes all of test2015; what is not test-dev's is answered with nothing, and skipped on reading."""
+    questions, _ = vqa_rows()
+    for subset, rows in (("test-dev2015", questions[:2]), ("test2015", questions)):
+        write_json(tmp_path / f"v2_OpenEnded_mscoco_{subset}_questions.json", {"questions": rows})
+    found, path = samples(tmp_path, "test-dev"), tmp_path / "up.json"
+    VQAV2.export({s.id: "Red?" for s in found}, found, "llava", path)
+    answers = {row["question_id"]: row["answer"] for row in json.loads(path.read_text("utf-8"))}
+    assert answers == {100_000: "red", 100_001: "red", 100_002: "", 100_003: ""}
+    assert VQAV2.read_predictions(path, found) == {"100000": "red", "100001": "red"}
+
+
+def test_missing_answers_are_not_uploaded(tmp_path: Path) -> None:
     found = samples(write_vqa(tmp_path))
-    VQAV2.export({"100000": "Red?"}, found, "llava", tmp_path / "a.json")
-    assert json.loads((tmp_path / "a.json").read_text())[:2] == [
-        {"question_id": 100_000, "answer": "red"},
-        {"question_id": 100_001, "answer": ""},
-    ]
     with pytest.raises(PredictionsError, match="3 of 4 questions have no answer: 100001"):
         VQAV2.export({"100000": "Red?"}, found, "official", tmp_path / "a.json")
 
