@@ -11,14 +11,11 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vlmbench.errors import DataError, UsageError
 from vlmbench.rows import Row
 from vlmbench.sources import read_bytes_head
-
-if TYPE_CHECKING:
-    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 Cell = str | int | None
 
@@ -59,27 +56,29 @@ def _read(value: Any) -> Any:
 def write_sheet(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Write one sheet. Raises UsageError for a text that no cell can hold."""
     from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
 
+    lines = [[_written(value, path, number) for value in line] for number, line in enumerate((header, *rows), 1)]
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Sheet1")
-    for number, line in enumerate((header, *rows), 1):
-        sheet.append([_written(value, sheet, path, number) for value in line])
+    for line in lines:
+        cells = [WriteOnlyCell(sheet, value=value) for value in line]
+        for cell, value in zip(cells, line, strict=True):
+            if isinstance(value, str):
+                cell.data_type = "s"  # the setter makes a formula of a text that begins with "="
+        sheet.append(cells)
     path.parent.mkdir(parents=True, exist_ok=True)
     book.save(path)
 
 
-def _written(value: Cell, sheet: WriteOnlyWorksheet, path: Path, row: int) -> Any:
-    from openpyxl.cell import WriteOnlyCell
-
+def _written(value: Cell, path: Path, row: int) -> Cell:
     if not isinstance(value, str):
         return value
     text = _UNWRITABLE.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
     if len(text) > LONGEST:
         what = f"a text of {len(text):,} characters, where a cell holds {LONGEST:,}"
         raise UsageError(what, where=f"{path}, row {row}", cure="take another --format, e.g. tsv")
-    cell = WriteOnlyCell(sheet, value=text)
-    cell.data_type = "s"  # the setter makes a formula of a text that begins with "="
-    return cell
+    return text
 
 
 def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
