@@ -181,8 +181,8 @@ class HatefulMemes:
         Or the rows that MiniGPT-v2's and TinyGPT-V's scripts save: 1, 0 or a text that is neither.
         """
         if path.suffix == ".json":
-            read = {one.id: RULES[protocol].read(answers[one.id]) for one in samples}
-            preds = {key: {YES: 1, NO: 0}.get(word, answers[key]) for key, word in read.items()}
+            words = {one.id: RULES[protocol].read(answers[one.id]) for one in samples}
+            preds = {key: {YES: 1, NO: 0}.get(word, answers[key]) for key, word in words.items()}
             write_rows(path, ({"pred": preds[one.id], "gt": int(one.target == YES)} for one in samples))
             return
         lines = ["id,proba,label"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ Asked = tuple[str, str, Any]
 """A question to be answered yes, one to be answered no, and the pixels."""
 
 
-def _other(dice: Dice, values: Any, but: str) -> str:
+def _other(dice: Dice, values: Iterable[str], but: str) -> str:
     return dice.pick([value for value in values if value != but])
 
 

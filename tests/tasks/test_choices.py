@@ -83,7 +83,7 @@ def test_right_answers_score_full_marks_and_export_reads_back(name: str, tmp_pat
     values = figures(name, texts, samples)
     headline = task.protocols["official"].headline
     assert values[headline] == {"mme": 2000.0}.get(name, 100.0)
-    assert isinstance(task, Exports)
+    assert isinstance(choose_task(name).task, Exports)
     for suffix in task.formats.values():
         path = tmp_path / f"answers{suffix}"
         task.export(texts, samples, "official", path)
@@ -109,8 +109,8 @@ def test_wrong_answer_files(name: str, tmp_path: Path) -> None:
         with pytest.raises(PredictionsError) as caught:
             task.read_predictions(dumped(tmp_path / "answers.json", content), samples)
         assert told in str(caught.value)
-    for content in ("", "[", "\x00", '{"results": {"1": [2]}}', '{"results": 7}', "[1]", "null", "[]"):
-        (tmp_path / "answers.json").write_text(content)
+    for broken in ("", "[", "\x00", '{"results": {"1": [2]}}', '{"results": 7}', "[1]", "null", "[]"):
+        (tmp_path / "answers.json").write_text(broken)
         with pytest.raises(PredictionsError):
             task.read_predictions(tmp_path / "answers.json", samples)
     with pytest.raises(PredictionsError, match="no such file or folder"):
@@ -271,7 +271,7 @@ def test_scienceqa_prompts(tmp_path: Path) -> None:
 def test_scienceqa_llava_question_file(tmp_path: Path) -> None:
     """The same questions from LLaVA's file: same prompts, same answers."""
     task, samples = of("scienceqa:test")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for one in samples:
         text = task.ask(one, "llava").prompt.removesuffix(
             "\nAnswer with the option's letter from the given choices directly."
