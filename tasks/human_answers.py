@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from sys import intern
 from vlmbench.errors import PredictionsError
 from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Status, TaskProtocol
-from vlmbench.predictions import answer_files, answer_rows, join, named, read_answer
+from vlmbench.predictions import answer_files, answer_rows, join, named, read_answer, write_rows
 from vlmbench.sources import Row
 from vlmbench.vqa_accuracy import Humans, Matcher
 
@@ -109,8 +108,7 @@ class HumanAnswered:
             raise PredictionsError(what, where=str(path), cure="answer every question of the split")
         rows = [self.upload_row(sample, rules.upload(answers[sample.id]), protocol) for sample in samples]
         rows += [{"question_id": int(key), "answer": ""} for key in unasked(samples)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_rows(path, rows)
 
     def upload_row(self, sample: Sample, answer: str, protocol: str) -> dict[str, object]:
         """One row of the upload file. Numbers that are ids stay numbers."""
