@@ -69,7 +69,11 @@ FREE = Price(0.0, 0.0)
 
 
 class Purse:
-    """Money for one sitting. A call's highest cost is set aside before it goes out. Use from one event loop."""
+    """Money for one sitting. A call's highest cost is set aside before it goes out. Use from one event loop.
+
+    Sizes in tokens are estimates: under a budget the first call goes out alone, and the largest ratio seen of cost to
+    estimate is applied to all that follow.
+    """
 
     def __init__(self, budget: float | None, price: Price, judge: str) -> None:
         if budget is not None and price.cost(1, 1) is None:
@@ -78,37 +82,42 @@ class Purse:
         self.budget, self.price = budget, price
         self.spent = 0.0
         self.closed = False
-        self._aside = 0.0
-        self._calls = 0
+        self._aside: dict[int, float] = {}
+        """Estimates of the calls that are out, by number."""
+        self._number = 0
+        self._ratio: float | None = None
         self._change = asyncio.Condition()
 
-    async def take(self, prompt_tokens: int, completion_tokens: int) -> bool:
-        """Set a call's highest cost aside, if need be once others have been settled.
+    async def take(self, prompt_tokens: int, completion_tokens: int) -> int | None:
+        """Set a call's highest cost aside, if need be once others have been settled; returns the call's number.
 
-        False, and for good, when the call could go over the budget all the same.
+        None, and for good, when the call could go over the budget all the same.
         """
         cost = self.price.cost(prompt_tokens, completion_tokens) or 0.0
         async with self._change:
-            while not self.closed and not self._fits(self._aside + cost) and self._calls:
+            while not self.closed and self._aside and not self._fits(cost):
                 await self._change.wait()
-            if self.closed or not self._fits(self._aside + cost):
+            if self.closed or not self._fits(cost):
                 self.closed = True
                 self._change.notify_all()
-                return False
-            self._aside += cost
-            self._calls += 1
+                return None
+            self._number += 1
+            self._aside[self._number] = cost
+            return self._number
+
+    def _fits(self, cost: float) -> bool:
+        if self.budget is None:
             return True
+        if self._ratio is None and self._aside:
+            return False
+        return self.spent + (sum(self._aside.values()) + cost) * (self._ratio or 1.0) <= self.budget
 
-    def _fits(self, more: float) -> bool:
-        return self.budget is None or self.spent + more <= self.budget
-
-    async def settle(self, aside: tuple[int, int], used: tuple[int, int] | None) -> None:
+    async def settle(self, number: int, used: tuple[int, int] | None) -> None:
         """Put back what was set aside for a call and pay what it cost; `used` is None for one that failed."""
         async with self._change:
-            self._aside -= self.price.cost(*aside) or 0.0
-            self._calls -= 1
-            if not self._calls:
-                self._aside = 0.0  # no dust of rounding
-            if used is not None:
-                self.spent += self.price.cost(*used) or 0.0
+            estimate = self._aside.pop(number)
+            cost = 0.0 if used is None else self.price.cost(*used) or 0.0
+            self.spent += cost
+            if used is not None and estimate > 0:
+                self._ratio = max(self._ratio or 1.0, cost / estimate)
             self._change.notify_all()

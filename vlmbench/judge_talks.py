@@ -161,9 +161,9 @@ class Talks:
     async def _call(self, key: str, ask: JudgeAsk) -> Reply:
         """Ask, pay and keep."""
         size = sum(tokens_of(text) for _, text in ask.messages)
-        if not self.stopped and not await self.purse.take(size, ask.max_tokens):
-            self.stopped = BUDGET_SPENT
-        if self.stopped:
+        number = None if self.stopped else await self.purse.take(size, ask.max_tokens)
+        if number is None:
+            self.stopped = self.stopped or BUDGET_SPENT
             raise NoReplyError(self.stopped)
         used: tuple[int, int] | None = None
         try:
@@ -173,7 +173,7 @@ class Talks:
             self._count_failure(str(why))
             raise
         finally:
-            await self.purse.settle((size, ask.max_tokens), used)
+            await self.purse.settle(number, used)
         self.cache.add(key, reply)
         self._failed_in_a_row = 0
         self.counts.update(replies=1, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
