@@ -276,11 +276,10 @@ def test_scienceqa_llava_question_file(tmp_path: Path) -> None:
         text = task.ask(one, "llava").prompt.removesuffix(
             "\nAnswer with the option's letter from the given choices directly."
         )
-        row = {"id": one.id, "conversations": [{"from": "human", "value": text}, {"from": "gpt", "value": one.target}]}
-        if one.images:
-            row |= {"image": one.images[0].name}
-            row["conversations"][0]["value"] = "<image>\n" + text
-        rows.append(row)
+        asked = "<image>\n" + text if one.images else text
+        turns = [{"from": "human", "value": asked}, {"from": "gpt", "value": one.target}]
+        picture = {"image": one.images[0].name} if one.images else {}
+        rows.append({"id": one.id, "conversations": turns, **picture})
     dumped(tmp_path / "llava_test_CQM-A.json", rows)
     again = task.samples(Folder(tmp_path), "test")
     assert [(s.id, s.choices, s.target) for s in again] == [(s.id, s.choices, s.target) for s in samples]
