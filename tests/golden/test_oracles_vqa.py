@@ -18,6 +18,7 @@ from vlmbench.registry import choose_task
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder
 from vlmbench.tasks import textvqa
+from vlmbench.tasks.human_answers import slug
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]
 Counted = Callable[[Path, int], None]
@@ -96,9 +97,7 @@ def test_vqa(oracle: Oracle, counted: Counted, tmp_path: Path, spec: str) -> Non
     assert values["accuracy"] == pytest.approx(totals["overall"], abs=rounding)
     bars = {"answer_type": "perAnswerType", "question_type": "perQuestionType"}
     for ours, theirs in bars.items():
-        right = {
-            f"{ours}_{label.replace(' ', '_').replace('/', '_')}": v for label, v in totals.get(theirs, {}).items()
-        }
+        right = {f"{ours}_{slug(label)}": v for label, v in totals.get(theirs, {}).items()}
         assert {name: values[name] for name in right} == pytest.approx(right, abs=rounding)
     if column == "official_py3":
         counted(folder, len(cases))
@@ -193,7 +192,7 @@ def test_vizwiz(oracle: Oracle, counted: Counted, tmp_path: Path, spec: str) -> 
     assert values["accuracy"] == pytest.approx(expected["totals"][column], abs=1e-9)
     if column == "official":
         printed = expected["totals"]["official_printed"]["perAnswerType"]
-        right = {f"answer_type_{label.replace('/', '_')}": value for label, value in printed.items()}
+        right = {f"answer_type_{slug(label)}": value for label, value in printed.items()}
         assert {name: values[name] for name in right} == pytest.approx(right, abs=0.005 + 1e-9)
         said = expected["totals"]["tri_unanswerability_from_answer_text"]
         assert values["average_precision"] == pytest.approx(said["average_precision"], abs=0.005 + 1e-9)
