@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.predictions import answer_files, answer_rows, join, read_answer
-from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed
+from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object
 
 KINDS = (TEXT, PICTURE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
 LETTERS = "ABCDE"
@@ -65,7 +64,7 @@ def _listed(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     here = data.relative(path.parent)
     base = "" if here == "." else f"{here}/"
     listed = data.need("IconQA's list of splits", f"{base}pid_splits.json", cure="it is in iconqa_data.zip")
-    splits, skills = Row(read_json(listed), str(listed), "the object"), _skills(data, base)
+    splits, skills = read_object(listed), _skills(data, base)
     rows = read_keyed(path, "ques_type")
     kinds, part = parts(split)
     for kind in kinds:
@@ -87,24 +86,17 @@ def _folders(data: Folder, split: str) -> Iterator[Sample]:
             continue
         for folder in sorted((data.root / base).iterdir(), key=lambda path: (len(path.name), path.name)):
             if (path := folder / "data.json").is_file():
-                row = Row(_object(path), str(path), "the object")
+                row = read_object(path)
                 if row.text("ques_type") != kind:
                     raise row.error("ques_type", f"{kind} was expected in this folder")
                 yield _problem(data, folder.name, row, (base,), skills.get(folder.name, ()), partial=True)
-
-
-def _object(path: Path) -> Mapping[str, Any]:
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise DataError("an object was expected", where=str(path), cure="get the file again")
-    return content
 
 
 def _skills(data: Folder, base: str) -> dict[str, tuple[str, ...]]:
     path = data.find(f"{base}pid2skills.json")
     if path is None:
         return {}
-    row = Row(_object(path), str(path), "the object")
+    row = read_object(path)
     return {pid: tuple(row.texts(pid)) for pid in row.values}
 
 

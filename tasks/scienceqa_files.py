@@ -14,7 +14,7 @@ from pathlib import Path
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.predictions import answer_files, answer_rows, join, read_answer
-from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_rows, unique
+from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
 
 LETTERS = "ABCDE"
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
@@ -79,7 +79,7 @@ def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     if listed is None:
         pids = [pid for pid, row in rows.items() if row.text("split") == split]
     else:
-        pids = Row(read_json(listed), str(listed), "the object").texts(split)
+        pids = read_object(listed).texts(split)
     here = data.relative(path.parent)
     places = tuple(f"{base}/{folder}{split}" for base in dict.fromkeys((here, ".")) for folder in ("images/", ""))
     for pid in pids:

@@ -32,6 +32,7 @@ __all__ = [
     "missing_pictures",
     "read_json",
     "read_keyed",
+    "read_object",
     "read_parquet",
     "read_rows",
     "read_table",
@@ -187,6 +188,11 @@ def _parse(text: str, path: Path, line: int = 0) -> Any:
 def read_json(path: Path) -> Any:
     """One JSON document. Raises DataError naming the line."""
     return _parse(read_text(path), path)
+
+
+def read_object(path: Path) -> Row:
+    """One JSON object as a row. Raises DataError for any other document."""
+    return _row(read_json(path), path, "the object")
 
 
 def read_rows(path: Path) -> list[Row]:
