@@ -11,11 +11,12 @@
     const tagLink = (tag) => h("a", { class: "chip", href: vb.link("samples", { run: run.id, task: task.key, [`tag.${tag.name}`]: records.tag(tag, row) }) },
       vb.said(vb.words(tag.name)), ": ", vb.said(vb.shorten(records.tag(tag, row), 60)));
     const pictures = records.images(row);
+    const boxes = records.boxes?.[row] ?? null;
     const choices = records.choices?.[row] ?? [];
     const tags = records.tags.filter((tag) => records.tag(tag, row) !== "");
     return [
-      h("div", { class: "detail-pictures" }, pictures.length ? pictures.map((picture) => h("figure", {}, vb.pictureNode(picture, { large: true }),
-        h("figcaption", {}, h("a", { href: vb.link("samples", { run: run.id, task: task.key, picture: picture.name }) }, "all questions about ", vb.said(vb.shorten(picture.name, 48)))))) : vb.pictureNode(null)),
+      h("div", { class: "detail-pictures" }, pictures.length ? pictures.map((picture) => h("figure", {}, vb.pictureNode(picture, { large: true, boxes }),
+        h("figcaption", {}, boxes ? h("p", { class: "hint" }, boxes[1] ? "Solid: the right box. Dashed: the answer's." : "The right box; the answer holds none.") : null, h("a", { href: vb.link("samples", { run: run.id, task: task.key, picture: picture.name }) }, "all questions about ", vb.said(vb.shorten(picture.name, 48)))))) : vb.pictureNode(null)),
       h("div", { class: "detail-words" },
         h("div", { class: "detail-question" }, h("h2", { id: "detail-title" }, vb.said(records.question[row])), vb.verdictNode(records, row)),
         h("div", { class: "compare" },
