@@ -7,9 +7,11 @@ by the number of the line; we join them by id. The judge: llava_bench_grading.py
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from vlmbench.errors import PredictionsError
 from vlmbench.judge_verdicts import NO_JUDGE
@@ -85,6 +87,7 @@ class LlavaBench:
     version = 1
     splits: tuple[str, ...] = ("test",)
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = MappingProxyType({"answers": ".jsonl"})
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions, what the pictures show, reference answers, pictures."""
@@ -165,6 +168,15 @@ class LlavaBench:
         rows = [row for file in answer_files(path) for row in answer_rows(file)]
         forms = (("question_id", "text"), ("id", "text"), ("id", "answer"))
         return join(((*read_answer(row, *forms), row) for row in rows), samples, path)
+
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
+        """LLaVA's answer lines, in the order of the questions: its review script pairs lines by number."""
+        rows = [
+            {"question_id": int(s.id) if s.id.isdecimal() else s.id, "prompt": s.question, "text": answers[s.id]}
+            | {"answer_id": f"answer-{s.id}", "model_id": "vlmbench", "metadata": {}}
+            for s in samples
+        ]
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
 
     def read_verdicts(
         self, path: Path, samples: Sequence[Sample], protocol: str

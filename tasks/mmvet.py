@@ -6,9 +6,11 @@ Files: mm-vet.json, images/ and bard_set.json of mm-vet.zip (MM-Vet@acde843e). T
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vlmbench.errors import DataError
@@ -79,6 +81,7 @@ class MMVet:
     version = 1
     splits: tuple[str, ...] = ("test", "bard_set")
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = MappingProxyType({"results": ".json"})
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions, pictures, and for bard_set the ids of the questions without people."""
@@ -158,6 +161,11 @@ class MMVet:
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """A results JSON, LLaVA's answer lines, or rows of id and text."""
         return mmvet_answers.read(path, samples)
+
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
+        """The results JSON that the official script and the authors' grading page take."""
+        found = {sample.id: answers[sample.id] for sample in samples}
+        path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
     def read_verdicts(
         self, path: Path, samples: Sequence[Sample], protocol: str

@@ -25,6 +25,7 @@ from vlmbench.nouns import (
     Wanted,
 )
 from vlmbench.registry import TaskChoice
+from vlmbench.sources import Folder
 
 RULES = JudgeRules("nobody", "grade {number}", 3)
 
@@ -80,9 +81,14 @@ def chosen(count: int = 10) -> TaskChoice:
     return TaskChoice(Numbers(count), "test", "official")
 
 
+def questions(choice: TaskChoice) -> Sequence[Sample]:
+    """Its samples."""
+    return choice.task.samples(Folder(Path(), "numbers"), "test")
+
+
 def judge_all(judge: Judge, choice: TaskChoice) -> dict[str, Score]:
     """Grade the right answers of all questions."""
-    samples = choice.task.samples(None, "test")
+    samples = questions(choice)
     for sample in samples:
         judge.submit(choice, sample, Response(sample.target))
     judge.finish()

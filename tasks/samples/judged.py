@@ -209,7 +209,9 @@ CATEGORIES: Mapping[str, tuple[Callable[[Scene, Dice], tuple[str, str]], ...]] =
 
 def build_llava_bench(folder: Path) -> None:
     """`questions.jsonl`, `context.jsonl`, `answers_gpt4.jsonl` (whose answers are ours) and `images/`."""
-    questions, contexts, answers = [], [], []
+    questions: list[dict[str, Any]] = []
+    contexts: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     for number, scene in enumerate(scenes("llava_bench", LLAVA_IMAGES), start=1):
         name, dice = f"{number:03d}.jpg", Dice(scene.seed)
         contexts.append({"id": f"{number:03d}", "image": name, "caption": description(scene)})

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.judge_server import Judging, grade
-from tests.judge_toys import FAST, Numbers, chosen, judge_all
+from tests.judge_toys import FAST, Numbers, chosen, judge_all, questions
 from tests.toys import ToyModel
 from vlmbench import judge_verdicts, manifest, runner, scoring
 from vlmbench.errors import UsageError, VlmbenchError
@@ -101,7 +101,7 @@ def test_one_verdict_missing_leaves_the_sample_out() -> None:
 
 def test_what_rules_read_needs_no_judge(tmp_path: Path) -> None:
     choice = chosen(3)
-    samples = choice.task.samples(None, "test")
+    samples = questions(choice)
     answers = {sample.id: Response("by rule" if sample.id == "1" else sample.target) for sample in samples}
     with Judging() as server, open_judge(f"openai:t,base_url={server.url},{FAST}", tmp_path, runs=2) as judge:
         for sample in samples:
@@ -139,7 +139,7 @@ def test_an_estimate_before_the_answers(tmp_path: Path) -> None:
         spec = f"openai:gpt-4-0613,base_url={server.url},{FAST}"
         choice = chosen(10)
         with open_judge(spec, tmp_path, runs=3) as judge:
-            items = [(choice, sample, None) for sample in choice.task.samples(None, "test")]
+            items = [(choice, sample, None) for sample in questions(choice)]
             before = judge.estimate(items)
             assert (
                 before.asks == 30
@@ -147,7 +147,7 @@ def test_an_estimate_before_the_answers(tmp_path: Path) -> None:
                 and before.usd == pytest.approx((30 * before.tokens + (60 - 30) * 30 * 3) / 1e6)
             )
             judge_all(judge, choice)
-            known = [(choice, sample, Response(sample.target)) for sample in choice.task.samples(None, "test")]
+            known = [(choice, sample, Response(sample.target)) for sample in questions(choice)]
             after = judge.estimate(known)
             assert (after.asks, after.cached, after.usd) == (30, 30, 0)
             assert "30 of them in the cache" in str(after)

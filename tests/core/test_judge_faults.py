@@ -112,7 +112,7 @@ def test_a_refused_ask_fails_alone(tmp_path: Path) -> None:
     """HTTP 400 is about one ask: no second try, the others go on."""
 
     def answer(prompt: str) -> Body | None:
-        return status_of(400)(prompt) if prompt == "grade 3" else None  # type: ignore[no-any-return]
+        return (400, {}, b"{}") if prompt == "grade 3" else None
 
     with Judging(status=answer) as server, open_judge(f"openai:t,base_url={server.url},{FAST}", tmp_path) as judge:
         scores = judge_all(judge, chosen(6))
