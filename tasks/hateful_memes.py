@@ -8,6 +8,7 @@ with the AUROCs printed beside them.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +177,7 @@ class HatefulMemes:
         return join(((*_answer(row, forms), row) for row in rows), samples, path)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """The challenge's csv: id, proba, label. An answer in words has the probability 1 or 0; unread ones 0.
+        """The challenge's csv: id, proba, label. An answer in words has the probability 1 or 0, and a column of its own.
 
         Or the rows that MiniGPT-v2's and TinyGPT-V's scripts save: 1, 0 or a text that is neither.
         """
@@ -185,13 +186,15 @@ class HatefulMemes:
             preds = {key: {YES: 1, NO: 0}.get(word, answers[key]) for key, word in words.items()}
             write_rows(path, ({"pred": preds[one.id], "gt": int(one.target == YES)} for one in samples))
             return
-        lines = ["id,proba,label"]
-        for one in samples:
-            read = RULES[protocol].read(answers[one.id])
-            share = float(read or 0) if RULES[protocol].ranks else float(read == YES)
-            lines.append(f"{one.id},{share!r},{int(share > 0.5)}")
+        ranks = RULES[protocol].ranks
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(("id", "proba", "label", *(() if ranks else ("text",))))
+            for one in samples:
+                read = RULES[protocol].read(answers[one.id])
+                share = float(read or 0) if ranks else float(read == YES)
+                table.writerow((one.id, share, int(share > 0.5), *(() if ranks else (answers[one.id],))))
 
 
 def _f1(said: Sequence[bool], targets: Sequence[bool], clusters: Sequence[str]) -> Metric:
@@ -222,7 +225,7 @@ def _submitted(path: Path) -> list[tuple[str, str, Row]]:
     for row in rows:
         if "proba" in row.values and not probability(answer_text(row, "proba")):
             raise PredictionsError("proba is no number", where=row.where, cure="needed: id,proba,label")
-    return [(*read_answer(row, ("id", "proba")), row) for row in rows]
+    return [(*read_answer(row, ("id", "text"), ("id", "proba")), row) for row in rows]
 
 
 def _answer(row: Row, forms: Sequence[tuple[str, str]]) -> tuple[str, str]:

@@ -238,6 +238,14 @@ def test_hateful_memes_protocols(tmp_path: Path) -> None:
 
 def test_hateful_memes_files(tmp_path: Path) -> None:
     task, samples = of("hateful_memes")
+    texts = {sample.id: ("yes", "No", 'he said "yes",\nand left', "")[at % 4] for at, sample in enumerate(samples)}
+    for protocol in ("minigpt_v2", "tinygpt_v"):
+        spec = f"hateful_memes@{protocol}"
+        for suffix in task.formats.values():
+            path = tmp_path / f"{protocol}{suffix}"
+            task.export(texts, samples, protocol, path)
+            again = task.read_predictions(path, samples)
+            assert figures(spec, again, samples) == figures(spec, texts, samples), suffix
     path = tmp_path / "answers.csv"
     lines = [f"{sample.id},0.5,1" for sample in samples]
     path.write_text("\n".join(["id,proba,label", *lines]))
