@@ -177,7 +177,7 @@ class HatefulMemes:
         return join(((*_answer(row, forms), row) for row in rows), samples, path)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """The challenge's csv: id, proba, label. An answer in words has the probability 1 or 0, and a column of its own.
+        """The challenge's csv: id, proba, label. Answers in words have the probability 1 or 0, and a column besides.
 
         Or the rows that MiniGPT-v2's and TinyGPT-V's scripts save: 1, 0 or a text that is neither.
         """
