@@ -43,8 +43,8 @@ def science(question: str, image: dict[str, Any] | None) -> dict[str, Any]:
     """A row of lmms-lab/ScienceQA."""
     return {
         "image": image, "question": question, "choices": ["push", "pull"], "answer": 1, "hint": "",
-        "task": "closed choice", "grade": "grade2", "subject": "natural science", "topic": "physics", "category": "c", "skill": "s",
-        "lecture": "", "solution": "",
+        "task": "closed choice", "grade": "grade2", "subject": "natural science", "topic": "physics",
+        "category": "c", "skill": "s", "lecture": "", "solution": "",
     }  # fmt: skip
 
 
