@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vlmbench.sources import Row, read_table
+
+from .runs import TaskResult
 
 FILE = Path(__file__).with_name("published.csv")
 
@@ -80,3 +83,36 @@ def beside(figures: Iterable[Published], benchmark: str, *, split: str, protocol
     asked = (benchmark, split, protocol, metric)
     found = [f for f in figures if f.comparable and (f.benchmark, f.split, f.protocol, f.metric) == asked]
     return sorted(found, key=lambda figure: -figure.value)
+
+
+def for_page(figures: Iterable[Published], task: TaskResult) -> list[dict[str, Any]]:
+    """The figures of a task's benchmark and split as a report shows them: comparable ones first, then best first.
+
+    Each says why it cannot be set beside this task's headline, if it cannot.
+    """
+    entry = task.entry
+    same = [f for f in figures if f.benchmark == entry.get("name") and f.split in ("", entry.get("split"))]
+    rows = [
+        {
+            "model": f.model,
+            "metric": f.metric,
+            "value": f.value,
+            "protocol": f.protocol,
+            "source": f.source,
+            "certainty": CERTAINTY[f.certainty],
+            "why": _why_not(f, task),
+        }
+        for f in same
+    ]
+    return sorted(rows, key=lambda row: (bool(row["why"]), row["metric"] != task.headline, -row["value"]))
+
+
+def _why_not(figure: Published, task: TaskResult) -> str:
+    if figure.why_not:
+        return figure.why_not
+    if task.embedded:
+        return "the embedded sample is not the benchmark"
+    protocol = str(task.scores.get("protocol") or task.entry.get("protocol", ""))
+    if figure.metric != task.headline:
+        return f"another metric than {task.headline}"
+    return "" if figure.protocol == protocol else f"protocol {figure.protocol}, not {protocol}"

@@ -1,4 +1,4 @@
-"""Boxes over the picture of a sample: where the right one and the answered one are."""
+"""Boxes over the picture of a sample: where the right one and the answered one are; and published figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_report import find, wait
+from tests.browser.test_report import find, texts, wait
 from vlmbench.cli import main
 from vlmbench.registry import choose_task
 from vlmbench.reports import leaderboard
@@ -66,3 +66,14 @@ def test_an_answer_without_a_box(visit: Callable[..., Any], page: Path) -> None:
     ((kind, *_),) = driver.execute_script(PLACES)
     assert kind == "box-right"
     assert find(driver, ".boxed svg").get_attribute("aria-label") == "The right box; none was answered"
+
+
+def test_published_figures_say_what_they_are(visit: Callable[..., Any], page: Path) -> None:
+    driver = visit(page)
+    summary = find(driver, ".published > summary")
+    assert summary.text.startswith("Published figures: 0 comparable, ")  # the embedded sample is no benchmark
+    assert "MiniGPT-v2" not in find(driver, "main").text
+    summary.click()
+    wait(driver, "document.querySelector('.published table').checkVisibility()")
+    rows = texts(driver, ".published tbody tr")
+    assert any("MiniGPT-v2" in row and "88.69" in row and "no: the embedded sample" in row for row in rows)

@@ -11,7 +11,8 @@ import pytest
 from vlmbench import registry
 from vlmbench.errors import DataError
 from vlmbench.nouns import Judged, Response, Score, Status, Task, Verdict
-from vlmbench.reports.published import CERTAINTY, FILE, Published, beside, read
+from vlmbench.reports.published import CERTAINTY, FILE, Published, beside, for_page, read
+from vlmbench.reports.runs import TaskResult
 from vlmbench.scoring import score_response
 from vlmbench.sources import Folder
 
@@ -113,3 +114,22 @@ def test_broken_rows(tmp_path: Path, old: str, new: str, told: str) -> None:
     with pytest.raises(DataError) as caught:
         read(path)
     assert told in str(caught.value)
+
+
+def task(**changes: str) -> TaskResult:
+    """A task's result as a report has it."""
+    entry = {"name": "pope", "split": "coco", "protocol": "llava", "headline": "mean_f1", "data": "files"} | changes
+    return TaskResult("pope@llava", entry, {})
+
+
+def test_for_a_page() -> None:
+    rows = for_page(FIGURES, task())
+    good = [row for row in rows if not row["why"]]
+    assert rows[: len(good)] == good and good[0]["value"] == 86.7 and {row["metric"] for row in good} == {"mean_f1"}
+    assert {row["protocol"] for row in good} == {"llava"}
+    why = {row["why"] for row in rows[len(good) :]}
+    assert "another metric than mean_f1" in why and any("mean F1 or the mean accuracy" in text for text in why)
+    assert all(row["why"] for row in for_page(FIGURES, task(data="sample")))
+    rows = for_page(FIGURES, task(protocol="lmms_eval", headline="mean_f1"))
+    assert "protocol llava, not lmms_eval" in {row["why"] for row in rows}
+    assert not for_page(FIGURES, task(split="aokvqa"))
