@@ -262,14 +262,37 @@ class MMBench:
 
 
 def circular(scored: Sequence[tuple[Sample, Score]]) -> tuple[dict[int, float], int]:
-    """(1 or 0 for each question, how many are left out). One wrong rotation decides; else all must have a score."""
-    values: dict[int, list[float]] = {}
+    """(1 or 0 for each question, how many are left out). One wrong rotation decides; else all must have a score.
+
+    Where a judge ran several times, the mean over its runs.
+    """
+    rows: dict[int, list[Score]] = {}
     turns: dict[int, int] = {}
     for sample, score in scored:
-        values.setdefault(sample.extra["group"], []).append(score.value or 0.0)
+        rows.setdefault(sample.extra["group"], []).append(score)
         turns[sample.extra["group"]] = sample.extra["turns"]
-    whole = {group: float(all(v)) for group, v in values.items() if not all(v) or len(v) == turns[group]}
-    return whole, len(values) - len(whole)
+    found = {group: _all_right(scores, turns[group]) for group, scores in rows.items()}
+    whole = {group: value for group, value in found.items() if value is not None}
+    return whole, len(rows) - len(whole)
+
+
+def _all_right(scores: Sequence[Score], turns: int) -> float | None:
+    """Whether all rotations are right; None where that is not known."""
+    hits: list[float] = []
+    for run in range(max(1, *(len(score.verdicts) for score in scores))):
+        values = [_of_run(score, run) for score in scores]
+        if 0.0 in values:
+            hits.append(0.0)
+        elif len(values) == turns and None not in values:
+            hits.append(1.0)
+    return sum(hits) / len(hits) if hits else None
+
+
+def _of_run(score: Score, run: int) -> float | None:
+    """A rotation's value by one run of the judge; by rule it is the same in all of them."""
+    if not score.verdicts:
+        return score.value
+    return score.verdicts[run].value if run < len(score.verdicts) else None
 
 
 def _bars(values: Sequence[float], shown: Sequence[Sample], clusters: Sequence[str]) -> list[Metric]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlmbench.errors import DataError, ImageError, PredictionsError
-from vlmbench.nouns import JudgeAsk, Response, Sample, Status
+from vlmbench.nouns import JudgeAsk, Response, Sample, Score, Status, Verdict
 from vlmbench.registry import choose_task
 from vlmbench.scoring import score_responses
 from vlmbench.sheets import read_sheet, write_sheet
@@ -201,6 +201,18 @@ def test_judge(found: Sequence[Sample]) -> None:
     assert "Answer: hm {question}\n" in asked[0].messages[0][1]
     told, asked = verdict(found[0], "hm", ["?", "?", "?"])
     assert told.value is None and told.status is Status.JUDGE_FAILED and len(asked) == 3
+
+
+def test_several_runs_of_the_judge(found: Sequence[Sample]) -> None:
+    """Two runs disagree about one rotation: its question is right in one of them."""
+    yes, no, none = Verdict(1.0), Verdict(0.0), Verdict(None, Status.JUDGE_FAILED)
+    scores = [Score(1.0), Score(0.5, verdicts=(yes, no)), Score(1.0, verdicts=(yes, none)), Score(1.0), Score(1.0)]
+    metrics = {m.name: m for m in MMBENCH.summarise(list(zip(found, scores, strict=True)), "official_judge")}
+    assert metrics["leaf_leaf 5"].value() == 50 and metrics["leaf_leaf 6"].value() == 100
+    assert metrics["circular_accuracy"].value() == 75 and metrics["vanilla_accuracy"].value() == 90
+    scores[1] = Score(None, Status.JUDGE_FAILED, verdicts=(none, none))
+    metrics = {m.name: m for m in MMBENCH.summarise(list(zip(found[2:], scores[2:], strict=True)), "official_judge")}
+    assert metrics["circular_accuracy"].value() == 100 and metrics["circular_accuracy"].note
 
 
 # ------------------------------------------------------------------------------------------------------ answer files
