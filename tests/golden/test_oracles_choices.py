@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ def test_scienceqa(oracle: Oracle, counted: Counted, protocol: str) -> None:
             assert "ABCDE".find(score.read or "?") == right, case
             assert score.value == rows[case["question_id"]]["llava_correct"], case
         elif protocol == "vlmevalkit":
-            assert (score.read or None) == right, case
+            known = right is not None and right in "ABCDE"[: len(case["choices"])]
+            assert score.read == (right if known else ""), case
         else:
             assert score.value == (right or 0.0), case
     if protocol != "llava":
@@ -221,9 +223,9 @@ def test_iconqa(oracle: Oracle, counted: Counted, tmp_path: Path) -> None:
         assert score.value == float(right["per_case"][sample.id]), (sample, given["results"][sample.id])
     assert right["stdout"].startswith(f"[TotalAcc] \t{values['accuracy']:.2f}")
     for kind, total in right["task_total"].items():
-        assert values[kind] == pytest.approx(100 * right["task_correct"][kind] / total, abs=1e-9)
+        assert values[kind] == pytest.approx(100 * right["task_correct"].get(kind, 0) / total, abs=1e-9)
     for skill, total in right["skill_total"].items():
-        assert values[f"skill_{skill}"] == pytest.approx(100 * right["skill_correct"][skill] / total, abs=1e-9)
+        assert values[f"skill_{skill}"] == pytest.approx(100 * right["skill_correct"].get(skill, 0) / total, abs=1e-9)
     counted(folder, len(given["results"]))
 
 
@@ -286,6 +288,14 @@ def test_hateful_memes(oracle: Oracle, counted: Counted, tmp_path: Path, protoco
         counted(folder, len(cases["text_cases"]))
 
 
+HATEFUL_MEMES_COLUMNS = {
+    "auroc": "auroc",
+    "average_precision": "average_precision",
+    "f1": "f1_at_gt_half",
+    "accuracy": "accuracy_at_gt_half",
+}
+
+
 def test_hateful_memes_areas(oracle: Oracle, counted: Counted, tmp_path: Path) -> None:
     """Probabilities as the challenge's csv has them, ties and all."""
     folder, cases, expected = oracle("hateful_memes")
@@ -297,11 +307,11 @@ def test_hateful_memes_areas(oracle: Oracle, counted: Counted, tmp_path: Path) -
         lines = [f"{i},{score!r},{int(score > 0.5)}" for i, score in enumerate(case["scores"])]
         (root / "answers.csv").write_text("\n".join(["id,proba,label", *lines]), "utf-8")
         _, values = scored_by("hateful_memes", samples, task.read_predictions(root / "answers.csv", samples))
-        for name in ("auroc", "average_precision"):
-            assert values[name] == pytest.approx(100 * float(right[name]), abs=1e-9, nan_ok=True), number
-        assert values["auroc"] == pytest.approx(100 * float(right["mmf_onehot_auroc"]), abs=1e-9, nan_ok=True)
-        assert values["f1"] == pytest.approx(100 * right["f1_at_gt_half"], abs=1e-9)
-        assert values["accuracy"] == pytest.approx(100 * right["accuracy_at_gt_half"], abs=1e-9)
+        for ours, theirs in HATEFUL_MEMES_COLUMNS.items():
+            if math.isnan(values[ours]):  # undefined: the library raises, or says 0 with a warning
+                assert right[theirs] in (None, "nan", 0), (number, ours)
+            else:
+                assert values[ours] == pytest.approx(100 * right[theirs], abs=1e-9), (number, ours)
     counted(folder, len(cases["score_sets"]))
 
 
