@@ -200,8 +200,15 @@ class RefCOCO:
         url = f"{RAW}/eval_scripts/eval_data/{first}"
         pictures = "http://images.cocodataset.org/zips/train2014.zip"
         return [
-            Wanted(first, "expressions and boxes", url, licence=LICENCE, split=split, also=tuple(also)),
-            Wanted("train2014", "COCO train2014 pictures", pictures, licence=LICENCE, split=split, also=PICTURES[1:]),
+            Wanted(first, "expressions and boxes (1 to 2 MB)", url, licence=LICENCE, split=split, also=tuple(also)),
+            Wanted(
+                "train2014",
+                "COCO train2014 pictures (13 GB)",
+                pictures,
+                licence=LICENCE,
+                split=split,
+                also=PICTURES[1:],
+            ),
         ]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
