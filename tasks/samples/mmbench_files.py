@@ -145,9 +145,9 @@ def fall(scene: Scene, dice: Dice) -> Choice | None:
     """`Which thing would land on the moon?`"""
     found = []
     for below in scene.unique():
-        above = [t for t in scene.things if relation(t, below) == "above"]
-        if len(above) == 1 and above[0] in scene.unique():
-            found.append((above[0], below))
+        over = [t for t in scene.things if relation(t, below) == "above"]
+        if len(over) == 1 and over[0] in scene.unique():
+            found.append((over[0], below))
     if not found:
         return None
     above, below = dice.pick(found)
