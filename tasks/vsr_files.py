@@ -5,7 +5,6 @@ Source: cambridgeltl/visual-spatial-reasoning data/splits, analysis_scripts@b27a
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -105,7 +104,9 @@ def _linked(row: Row) -> Picture:
 
 def _fetched(link: str) -> bytes:
     try:
-        with urllib.request.urlopen(link, timeout=60) as answer:
+        from urllib.request import urlopen  # slow to load, and only hub rows need it
+
+        with urlopen(link, timeout=60) as answer:
             return bytes(answer.read())
     except OSError as error:
         cure = "check the network, or use --data DIR with COCO's train2017 and val2017"
