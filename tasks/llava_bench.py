@@ -92,13 +92,12 @@ class LlavaBench:
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions, what the pictures show, reference answers, pictures."""
         files = {
-            "questions.jsonl": "60 questions",
-            "context.jsonl": "what the 24 pictures show, in words, for the judge",
-            "answers_gpt4.jsonl": "reference answers",
+            "questions.jsonl": "60 questions (8 kB)",
+            "context.jsonl": "what the 24 pictures show, in words, for the judge (8 kB)",
+            "answers_gpt4.jsonl": "reference answers (47 kB)",
         }
-        found = [Wanted(name, what, f"{RAW}/{name}", licence=LICENCE) for name, what in files.items()]
-        how = f"24 files, 001.jpg to 024.jpg: {RAW}/images/001.jpg and so on"
-        return [*found, Wanted("images", "24 pictures", how=how, licence=LICENCE)]
+        files |= {f"images/{n:03d}.jpg": f"picture {n} of 24 (10 MB in all)" for n in range(1, 25)}
+        return [Wanted(name, what, f"{RAW}/{name}", licence=LICENCE) for name, what in files.items()]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All questions; ids are their question_id."""

@@ -86,8 +86,10 @@ class MMVet:
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions, pictures, and for bard_set the ids of the questions without people."""
         found = [
-            Wanted("mm-vet.json", "218 questions (in mm-vet.zip)", ZIP, licence=LICENCE, also=("mm-vet/mm-vet.json",)),
-            Wanted("images", "200 pictures (in mm-vet.zip)", ZIP, licence=LICENCE, also=("mm-vet/images",)),
+            Wanted(
+                "mm-vet.json", "218 questions (mm-vet.zip, 60 MB)", ZIP, licence=LICENCE, also=("mm-vet/mm-vet.json",)
+            ),
+            Wanted("images", "200 pictures (mm-vet.zip)", ZIP, licence=LICENCE, also=("mm-vet/images",)),
         ]
         if split == "bard_set":
             what = "ids of the 168 questions about pictures without people (in mm-vet.zip)"

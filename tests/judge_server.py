@@ -96,13 +96,13 @@ class Served:
         raise NotImplementedError
 
 
-async def read_request(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes] | None:
-    """Headers and body of the next request; None at the end."""
+async def read_request(reader: asyncio.StreamReader, first: bool = True) -> tuple[dict[str, str], bytes] | None:
+    """Headers and body of the next request; None at the end. `first`: its first line is still to come."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.IncompleteReadError:
         return None
-    pairs = (line.partition(":") for line in head.split("\r\n")[1:] if line)
+    pairs = (line.partition(":") for line in head.split("\r\n")[int(first) :] if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     return headers, await reader.readexactly(int(headers.get("content-length", 0)))
 
@@ -199,11 +199,13 @@ class FaultProxy(Served):
             self.played[fault] += 1
             return await self._play(fault, writer)
         reader, up = await asyncio.open_connection("127.0.0.1", self.upstream.port)
-        up.write(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-        head, content = await read_request(reader) or ({}, b"")
+        lines = ["POST /v1/chat/completions HTTP/1.1", "host: 127.0.0.1", "content-type: application/json"]
+        up.write("\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body)
+        status = int((await reader.readline()).split()[1])
+        head, content = await read_request(reader, first=False) or ({}, b"")
         up.close()
-        await send(writer, (200, {"content-type": head["content-type"]}, content))
-        self.delivered[number] += 1
+        await send(writer, (status, {"content-type": head["content-type"]}, content))
+        self.delivered[number] += status == 200
         return True
 
     async def _play(self, fault: str, writer: asyncio.StreamWriter) -> bool:
