@@ -18,6 +18,7 @@ class Echo:
     """Answers every request with a fixed text, or with the one scripted for its sample."""
 
     name = "echo"
+    ranks = True
 
     def __init__(self, text: str = "", script: Mapping[str, str] | None = None) -> None:
         self.text = text

@@ -172,6 +172,7 @@ class Answering:
     """A loaded TinyLLaVA behind an engine: the Model of a run."""
 
     name = "tinyllava"
+    ranks = True
 
     def __init__(self, system: TinyLLaVA, fingerprint: str, engine: Engine, training_log: Path | None = None) -> None:
         self.system, self.fingerprint, self.engine = system, fingerprint, engine

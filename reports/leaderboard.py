@@ -12,6 +12,7 @@ from vlmbench.errors import StoreError
 
 from .page import render
 from .payload import images_payload, run_payload
+from .published import for_page, read
 from .runs import SAMPLE_NOTE, RunResult, load
 
 SCRIPTS = (
@@ -64,6 +65,7 @@ def build(runs: Sequence[RunResult]) -> str:
         "vlmbench": __version__,
         "sample_note": SAMPLE_NOTE,
         "runs": summaries,
+        "published": _published(runs),
     }
     title = " · ".join(dict.fromkeys(run.label for run in runs)) if len(runs) <= 3 else f"{len(runs)} runs"
     return render(
@@ -74,3 +76,10 @@ def build(runs: Sequence[RunResult]) -> str:
         version=__version__,
         made=report["made"],
     )
+
+
+def _published(runs: Sequence[RunResult]) -> dict[str, list[dict[str, Any]]]:
+    """By task, what papers and tools printed for its benchmark and split."""
+    figures = read()
+    found = {task.key: for_page(figures, task) for run in runs for task in run.tasks}
+    return {key: rows for key, rows in found.items() if rows}

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import training
+from .drawn import drawn
 from .glance import glance
 from .runs import Bar, RunResult, TaskResult
 
@@ -71,6 +72,7 @@ def records_payload(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         "tags": [{"name": name, **_numbered([str(row.get(name, "")) for row in tags])} for name in names],
         "pictures": [{"name": name, "hash": digest} for name, digest in pictures],
         "shown": shown,
+        "boxes": drawn(columns),
         **{name: columns[name] for name in ("value", "margin", "prompt_tokens", "new_tokens", "seconds", "rerun")},
     }
 

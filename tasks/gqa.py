@@ -7,6 +7,7 @@ Rules by protocol: vlmbench.answers and gqa_metrics.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -156,6 +157,8 @@ class Gqa:
     version = 1
     splits: tuple[str, ...] = ("testdev_balanced", "val_balanced", "testdev", "val", "train_balanced")
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = {"official": ".json", "llava": ".jsonl"}
+    """What `export` writes, by name: the suffix of its path."""
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """The question file and the pictures; for val also choices and scene graphs."""
@@ -255,6 +258,21 @@ class Gqa:
         rows = [row for file in answer_files(path) for row in answer_rows(file)]
         cure = "give answers to exactly the questions of this split (gqa:SPLIT names another)"
         return join(((*read_answer(row, *forms), row) for row in rows), samples, path, cure)
+
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
+        """What eval.py takes: [{"questionId", "prediction"}], converted first where the protocol's scripts convert.
+
+        LLaVA's answer lines (.jsonl) hold the answers as they came.
+        """
+        rules = RULES[protocol]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".jsonl":
+            rows = [{"question_id": one.id, "prompt": one.question, "text": answers[one.id]} for one in samples]
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+        else:
+            read = rules.read if rules.official else str
+            text = json.dumps([{"questionId": one.id, "prediction": read(answers[one.id])} for one in samples])
+        path.write_text(text, encoding="utf-8")
 
 
 def _sample(key: str, row: Row, picture: Picture, choices: Mapping[str, Any] | None, closed: bool) -> Sample:

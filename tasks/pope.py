@@ -99,6 +99,8 @@ class Pope:
     version = 1
     splits: tuple[str, ...] = ("coco", "aokvqa", "gqa")
     protocols = PROTOCOLS
+    formats: Mapping[str, str] = {"official": "", "llava": ".jsonl"}
+    """What `export` writes, by name: the suffix of its path."""
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Three question files, and the pictures."""
@@ -191,6 +193,14 @@ class Pope:
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """Official answer lines, LLaVA's answer lines, or rows of id and text."""
         return pope_answers.read(path, samples, KINDS)
+
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
+        """A folder of official answer lines, a file a split; or LLaVA's answer lines, its question file beside them."""
+        if path.suffix == ".jsonl":
+            prompts = {sample.id: self.ask(sample, protocol).prompt for sample in samples}
+            pope_answers.write_llava(path, answers, samples, prompts)
+        else:
+            pope_answers.write_official(path, answers, samples)
 
 
 def _kind_samples(data: Folder, kind: str, path: Path) -> Iterator[Sample]:

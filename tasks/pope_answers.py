@@ -1,4 +1,4 @@
-"""POPE's answer files to answers by sample id.
+"""POPE's answer files to answers by sample id, and back.
 
 Three forms: our own rows of `id` and `text`; LLaVA's rows, whose question_id is unique over its question file
 llava_pope_test.jsonl (looked for beside the answers and one folder up); and official lines of `question` and `answer`,
@@ -9,8 +9,9 @@ rows against new labels of 3,000 then silently halves the random F1.)
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench.errors import PredictionsError
@@ -147,3 +148,42 @@ def _disagreement(rows: Sequence[Row], at: int, sample: Sample, asked: Sequence[
         what = f"the row asks {asked[at]!r} where question {sample.id} is {sample.question!r}"
         cure = "is an answer missing, or were other question files used (old random split: 2,910 rows, new: 3,000)?"
     return PredictionsError(what, where=rows[at].where, cure=cure)
+
+
+# --------------------------------------------------------------------------------------------------------- writing
+
+
+def write_official(folder: Path, answers: Mapping[str, str], samples: Sequence[Sample]) -> None:
+    """Lines of question and answer, a file a split, in the order of the question files."""
+    lines: dict[str, list[dict[str, str]]] = {}
+    for sample in samples:
+        lines.setdefault(sample.tags["split"], []).append({"question": sample.question, "answer": answers[sample.id]})
+    for kind, rows in lines.items():
+        _write_lines(folder / f"{kind}.jsonl", rows)
+
+
+def write_llava(path: Path, answers: Mapping[str, str], samples: Sequence[Sample], prompts: Mapping[str, str]) -> None:
+    """LLaVA's answer lines, and beside them the question file that says what their numbers stand for.
+
+    Raises PredictionsError when another question file lies there.
+    """
+    questions = [
+        {"question_id": n, "image": s.images[0].name, "text": prompts[s.id], "category": s.tags["split"]}
+        for n, s in enumerate(samples)
+    ]
+    beside = path.parent / QUESTION_FILE
+    if beside.is_file() and [dict(row.values) for row in answer_rows(beside)] != questions:
+        raise PredictionsError("there is another question file", where=str(beside), cure="name another --output")
+    _write_lines(beside, questions)
+    _write_lines(
+        path,
+        [
+            {"question_id": n, "prompt": prompts[s.id], "text": answers[s.id], "answer_id": s.id, "metadata": {}}
+            for n, s in enumerate(samples)
+        ],
+    )
+
+
+def _write_lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -1,15 +1,18 @@
 """Text to answer: the readers that benchmarks share, each named after the code whose rule it is.
 
-Yes or no:     first_sentence_yes_no (POPE, LLaVA, TinyLLaVA), word_yes_no (VLMEvalKit), bare (lmms-eval)
-Short answers: vqa_normal (the VQA challenge), m4c_normal (TextVQA; EvalAI), lavis_normal, vlmevalkit_normal,
-               unpunctuated (lmms-eval), converted (LLaVA), qwen_vl_cut (Qwen-VL)
+Yes or no:     first_sentence_yes_no (POPE, LLaVA, TinyLLaVA), word_yes_no (VLMEvalKit), bare (lmms-eval),
+               opening_yes_no (MME), opening_yes_no_stripped (lmms-eval's MME)
+Short answers: vqa_normal (the VQA challenge), m4c_normal (TextVQA; EvalAI), vizwiz_normal (VizWiz), lavis_normal,
+               vlmevalkit_normal, lmms_normal, unpunctuated (lmms-eval), converted (LLaVA), qwen_vl_cut (Qwen-VL)
 
 Sources:
 - POPE evaluate.py@3df3ba1b, LLaVA llava/eval/eval_pope.py@c121f043, TinyLLaVA tinyllava/eval/eval_pope.py@53f12c78
 - VQA PythonEvaluationTools/vqaEvaluation/vqaEval.py@a013f004; mmf mmf/utils/m4c_evaluators.py@b0ffc7fb
 - VLMEvalKit vlmeval/dataset/utils/{yorn,vqa_eval}.py@e8e78f05; lmms-eval lmms_eval/tasks/pope/utils.py@75571cfe
 - LAVIS lavis/common/vqa_tools/vqa_eval.py@506965b9; Qwen-VL eval_mm/evaluate_vqa.py@aa00ed04
-- LLaVA scripts/convert_gqa_for_eval.py@c121f043
+- MME eval_tool.zip calculation.py@dd295090; lmms-eval lmms_eval/tasks/mme/utils.py, api/metrics.py (anls)@75571cfe
+- LLaVA scripts/convert_gqa_for_eval.py@c121f043; lmms-eval lmms_eval/tasks/_task_utils/vqa_eval_metric.py@75571cfe
+- VizWiz VQAEval, as in AttentionX/InstructBLIP_PEFT lavis/common/vqa_tools/vqa_eval_vizwiz.py@97ae217f
 
 The VQA rules are those of the official code run by Python 3: `\\d` and lower() know all of Unicode. Under the original
 Python 2 they differ on texts such as Arabic digits or "İ".
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 # ------------------------------------------------------------------------------------------------------- yes or no
@@ -45,10 +49,27 @@ def bare(text: str) -> str:
     return text.lower().strip()
 
 
+def opening_yes_no(text: str) -> str:
+    """MME's rule: yes, else no, within the first four characters, leading blanks counted; else `other`.
+
+    So "know", "none" and "note" are `no`, "eyes" is `yes`, and "The answer is yes" is `other`.
+    """
+    opening = text.lower()[:4]
+    return next((word for word in ("yes", "no") if word in opening), "other")
+
+
+def opening_yes_no_stripped(text: str) -> str:
+    """lmms-eval's MME: stripped, full stops deleted; a lone y or n counts too."""
+    text = text.lower().strip().replace(".", "")
+    return {"y": "yes", "n": "no"}.get(text) or opening_yes_no(text)
+
+
 # --------------------------------------------------------------------------------------------------- short answers
 
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _DIGIT_COMMA = re.compile(r"(\d)(,)(\d)")
+_DIGIT_COMMAS = re.compile(r"(?<=\d)(\,)+(?=\d)")
+"""The EvalAI processor's: several commas too."""
 _PERIOD = re.compile(r"(?!<=\d)(\.)(?!\d)")
 """The official pattern: a mistyped look-behind that is always true, so any period before a non-digit goes."""
 _STRAY_PERIOD = re.compile(r"(?<!\d)\.(?!\d)")
@@ -84,6 +105,20 @@ def _contractions() -> dict[str, str]:
 _CONTRACTIONS = _contractions()
 
 
+def _vizwiz_contractions() -> dict[str, str]:
+    """VizWiz's table: the same words, most of them with a typographic apostrophe, which no answer matches."""
+    straight = {"ain't", "aren't", "can't", "could've", "couldn't", "we've", "where's", "who've"}
+    straight |= {"couldn'tve", "hadn'tve"}
+
+    def curly(word: str) -> str:
+        return word if word in straight else word.replace("'", "’")
+
+    return {curly(key): curly(word) for key, word in _CONTRACTIONS.items()} | {"we’dve": "we’d’ve"}
+
+
+_VIZWIZ_CONTRACTIONS = _vizwiz_contractions()
+
+
 def _depunctuated(text: str, period: re.Pattern[str], number: re.Pattern[str] = _DIGIT_COMMA) -> str:
     """Delete each mark that touches a blank anywhere in the text, blank the others; then drop periods.
 
@@ -97,10 +132,10 @@ def _depunctuated(text: str, period: re.Pattern[str], number: re.Pattern[str] = 
     return period.sub("", out, count=_PERIODS_TAKEN)
 
 
-def _worded(text: str) -> str:
+def _worded(text: str, contractions: Mapping[str, str] = _CONTRACTIONS) -> str:
     """Lower-case; number words to digits, articles dropped, apostrophes put back."""
     words = (_NUMBERS.get(word, word) for word in text.lower().split())
-    return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)
+    return " ".join(contractions.get(word, word) for word in words if word not in _ARTICLES)
 
 
 def vqa_cleaned(text: str) -> str:
@@ -142,6 +177,18 @@ def m4c_normal(text: str) -> str:
     return _worded(_depunctuated(vqa_cleaned(lowered), _PERIOD))
 
 
+@lru_cache(maxsize=1 << 18)
+def lmms_normal(text: str) -> str:
+    """What lmms-eval's VQAv2 does to both sides: the two halves of the EvalAI processor, without what comes before."""
+    return _worded(_depunctuated(vqa_cleaned(text), _PERIOD, _DIGIT_COMMAS))
+
+
+@lru_cache(maxsize=1 << 18)
+def vizwiz_normal(text: str) -> str:
+    """VizWiz's normaliser: the challenge's with another table, so that "dont" becomes "don’t" and matches nobody."""
+    return _worded(vqa_depunctuated(vqa_cleaned(text)), _VIZWIZ_CONTRACTIONS)
+
+
 _UNPUNCTUATED = str.maketrans("", "", string.punctuation)
 
 
@@ -165,3 +212,30 @@ def qwen_vl_cut(text: str) -> str:
         if word in answer:
             answer = answer.split(word)[1]
     return answer.split(" of")[0].strip()
+
+
+# ------------------------------------------------------------------------------------------------------ near answers
+
+
+def edits(a: str, b: str) -> int:
+    """Levenshtein's distance: insertions, deletions and substitutions that turn one text into the other."""
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        corner, row[0] = row[0], i
+        for j, other in enumerate(b, 1):
+            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (letter != other))
+    return row[-1]
+
+
+def anls(text: str, targets: Sequence[str]) -> float:
+    """lmms-eval's normalised Levenshtein similarity to the nearest target, 0 below one half.
+
+    Texts are compared in lower case with single blanks; the distance is over the longer one as it came.
+    """
+    said = " ".join(text.strip().lower().split())
+    shares = []
+    for target in targets:
+        length = max(len(target.upper()), len(text.upper()))
+        shares.append(edits(" ".join(target.strip().lower().split()), said) / length if length else 0.0)
+    similar = 1 - min(shares)
+    return similar if similar >= 0.5 else 0.0

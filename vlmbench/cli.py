@@ -15,6 +15,7 @@ from vlmbench.errors import UnknownNameError, VlmbenchError
 VERBS: Mapping[str, str] = {
     "run": "put a benchmark's questions to a model and score the answers",
     "score": "score answers that exist already, in the benchmark's own file format",
+    "export": "write a run's answers as a test server or an official script takes them",
     "tasks": "list the benchmarks, their splits and protocols",
     "models": "list the models",
     "data": "say which official files are missing, and get them",

@@ -79,6 +79,10 @@ class HubTable:
             for number, values in enumerate(zip(*(columns[name] for name in fields), strict=True), 1)
         ]
 
+    def filled(self, field: str) -> list[bool]:
+        """Which rows have something in a column, without reading it."""
+        return [bool(there) for there in self.data.data.column(field).is_valid().to_pylist()]
+
     def picture(self, index: int, field: str, name: str) -> Picture:
         """The picture in one row, read when needed."""
         return Picture(name, partial(_encoded, self.data, self.where, index, field))

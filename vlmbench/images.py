@@ -12,12 +12,13 @@ import hashlib
 import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from vlmbench.errors import ImageError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from PIL.Image import Image
 
 T = TypeVar("T")
@@ -124,6 +125,8 @@ def prefetch(items: Iterable[T], work: Callable[[T], R], *, ahead: int = 3, work
     At most `ahead` + 1 results are held. `items` is drawn from this thread alone. An exception of `work` is raised when
     its item's turn comes. Closing the iterator drops what has not begun.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="vlmbench-prefetch")
     waiting: deque[tuple[T, Future[R]]] = deque()
     try:

@@ -12,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from vlmbench import __version__
 from vlmbench.nouns import Model, Request, Sample
 from vlmbench.registry import TaskChoice
+
+if TYPE_CHECKING:
+    from vlmbench.judge import Judge
 
 FORMAT = 1
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "pillow", "pyarrow", "datasets", "openai", "safetensors")
@@ -31,10 +34,15 @@ def hash_of(content: Any) -> str:
 
 
 def task_entry(
-    choice: TaskChoice, asked: Sequence[tuple[Sample, Request]], image_hashes: Mapping[str, tuple[str, ...]], data: str
+    choice: TaskChoice,
+    asked: Sequence[tuple[Sample, Request]],
+    image_hashes: Mapping[str, tuple[str, ...]],
+    data: str,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
-    """One task of the run: which rules, and hashes of its questions, answers, prompts and pictures."""
+    """One task of the run: which rules and judge, and hashes of its questions, answers, prompts and pictures."""
     protocol = choice.task.protocols[choice.protocol]
+    graded = judge.entry(choice) if judge is not None and protocol.judge is not None else None
     return {
         "name": choice.task.name,
         "title": choice.task.title,
@@ -53,7 +61,9 @@ def task_entry(
             "samples": hash_of([[s.id, s.question, s.target, s.choices] for s, _ in asked]),
             "prompts": hash_of([r.prompt for _, r in asked]),
             "images": hash_of([image_hashes.get(s.id, ()) for s, _ in asked]),
+            **({"judge": hash_of(graded)} if graded else {}),
         },
+        **({"judge": graded} if graded else {}),
     }
 
 

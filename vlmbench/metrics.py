@@ -1,7 +1,8 @@
 """Scores to numbers. A metric is a function of sums over items, so its interval is the interval of the metric itself.
 
 F1 is 2TP/(2TP+FP+FN): three sums. A mean over three splits of F1 is nine. Resampling clusters of items is then one
-matrix product (statistics.py), whatever the metric.
+matrix product (statistics.py), whatever the metric. What depends on the order of the items (AUROC) is a function of
+their weights instead: how often each item was drawn.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ class Metric:
     clusters: Sequence[str]
     """(items,): which items are resampled together."""
     combine: Callable[[Floats], Floats]
-    """(..., k) sums to (...) values in the unit papers print (0-100 for rates). nan where undefined."""
+    """(..., k) sums to (...) values in the unit papers print (0-100 for rates). nan where undefined.
+
+    With `of_weights`, (..., items) weights to (...) values: what no sums can tell.
+    """
     breakdown: str = ""
     """The tag this is one bar of, e.g. `structural`; empty for a metric of the whole task."""
     label: str = ""
@@ -42,10 +46,14 @@ class Metric:
     """How many items count; default: all rows of `items` (which may be sums over several items)."""
     note: str = ""
     """Why it is undefined, or what is peculiar about it here."""
+    of_weights: bool = False
+    """True: `combine` takes the items' weights; `items` is then only what there is to count."""
 
     def value(self) -> float:
         """The metric over all items; nan where undefined."""
-        return float(self.combine(self.items.sum(axis=0)))
+        import numpy as np
+
+        return float(self.combine(np.ones(len(self.items)) if self.of_weights else self.items.sum(axis=0)))
 
 
 def ratio(numerator: int = 0, denominator: int = 1, scale: float = 100.0) -> Callable[[Floats], Floats]:
@@ -82,3 +90,70 @@ def by_tag(name: str, values: Sequence[float], labels: Sequence[str], clusters: 
         mean(f"{name}_{label}", [values[i] for i in at], [clusters[i] for i in at], breakdown=name, label=label)
         for label, at in rows.items()
     ]
+
+
+# ------------------------------------------------------------------------------------------- from the order of items
+
+
+def auroc(name: str, targets: Sequence[bool], scores: Sequence[float], clusters: Sequence[str]) -> Metric:
+    """Area under the ROC curve, 0-100: how often a positive item has the higher score; a tie counts half.
+
+    Equal to sklearn.metrics.roc_auc_score on unweighted items. nan where all items are of one kind.
+    """
+
+    def area(positive: Floats, negative: Floats) -> Floats:
+        below = negative.cumsum(axis=-1) - negative / 2
+        pairs = positive.sum(axis=-1) * negative.sum(axis=-1)
+        return _over((positive * below).sum(axis=-1), pairs)
+
+    return _of_order(name, targets, scores, clusters, area)
+
+
+def average_precision(name: str, targets: Sequence[bool], scores: Sequence[float], clusters: Sequence[str]) -> Metric:
+    """Mean of the precision at each score, weighted by the recall it adds, 0-100; no interpolation.
+
+    Equal to sklearn.metrics.average_precision_score on unweighted items. nan without a positive item.
+    """
+
+    def area(positive: Floats, negative: Floats) -> Floats:
+        import numpy as np
+
+        found = positive[..., ::-1].cumsum(axis=-1)[..., ::-1]
+        said = found + negative[..., ::-1].cumsum(axis=-1)[..., ::-1]
+        precision = np.divide(found, said, out=np.zeros_like(found), where=said != 0)
+        return _over((positive * precision).sum(axis=-1), positive.sum(axis=-1))
+
+    return _of_order(name, targets, scores, clusters, area)
+
+
+def _over(top: Floats, bottom: Floats) -> Floats:
+    import numpy as np
+
+    return np.asarray(100 * np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom != 0))
+
+
+def _of_order(
+    name: str,
+    targets: Sequence[bool],
+    scores: Sequence[float],
+    clusters: Sequence[str],
+    area: Callable[[Floats, Floats], Floats],
+) -> Metric:
+    """`area` takes the positive and the negative weight at each distinct score, lowest first: two (..., scores)."""
+    import numpy as np
+
+    truth = np.asarray(targets, dtype=np.float64)
+    order = np.argsort(np.asarray(scores, dtype=np.float64), kind="stable")
+    ranked = np.asarray(scores, dtype=np.float64)[order]
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]])) if len(ranked) else np.zeros(0, int)
+
+    def combine(weights: Floats) -> Floats:
+        if not len(ranked):
+            return np.full(weights.shape[:-1], np.nan)
+        drawn, positive = weights[..., order], truth[order]
+        parts = [np.add.reduceat(drawn * kind, starts, axis=-1) for kind in (positive, 1 - positive)]
+        return area(parts[0], parts[1])
+
+    return Metric(
+        name, np.stack([truth, np.asarray(scores, dtype=np.float64)], axis=1), clusters, combine, of_weights=True
+    )

@@ -6,7 +6,7 @@ kept together as a Record; when all are in, Task.summarise turns them into metri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +32,8 @@ class Status(StrEnum):
     """The protocol's reader found no answer in the text and its rules do not say what that counts as."""
     JUDGE_FAILED = "judge_failed"
     """The judge gave no verdict."""
+    WITHHELD = "withheld"
+    """Answered in order, but the right answer is not published: only the benchmark's server can score it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Sample:
     """The bare question, before any protocol's wording."""
     images: tuple[Picture, ...]
     target: Any
-    """The right answer in the task's own form: a string, a list of human answers, a box, ..."""
+    """The right answer in the task's own form: a string, a list of human answers, a box, ...; None where the benchmark
+    keeps it to itself."""
     choices: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     """What scores are broken down by: split, category, question type, ..."""
@@ -122,6 +125,32 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeAsk:
+    """What a judge is asked: text only."""
+
+    messages: tuple[tuple[str, str], ...]
+    """(role, content) pairs; roles as chat servers name them."""
+    max_tokens: int
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one run of the judge made of one answer."""
+
+    value: float | None
+    """The grade on the task's own scale; None unless the status is ok."""
+    status: Status = Status.OK
+    values: tuple[float, ...] = ()
+    """Every number the judge gave, where there are several (LLaVA-Bench: the reference's grade, then the answer's)."""
+    note: str = ""
+    replies: tuple[str, ...] = ()
+    """The judge's own words, one for each time it was asked."""
+    model: str = ""
+    """What the judge's server said it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """How one response was judged."""
 
@@ -131,6 +160,8 @@ class Score:
     read: str = ""
     """What the text was read as: the yes/no, the letter, the normalised answer."""
     note: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    """One a run of the judge, where a judge graded it; value is then their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +180,18 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeRules:
+    """What a protocol's papers did with a judge."""
+
+    model: str
+    """The judge they used; ours is named on the command line."""
+    template: str
+    """The words around question and answer; their hash tells judge prompts apart."""
+    max_tokens: int
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TaskProtocol:
     """How one family of papers runs a benchmark. Same data, different words, reader or metric: a named protocol."""
 
@@ -160,6 +203,8 @@ class TaskProtocol:
     generation: Generation = Generation()
     note: str = ""
     """What is peculiar about it, for the tables."""
+    judge: JudgeRules | None = None
+    """For tasks whose answers a judge grades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +262,43 @@ class Task(Protocol):
         """
 
 
+@runtime_checkable
+class Judged(Protocol):
+    """What a Task has besides when a judge grades its answers: protocols with `judge`, and what to ask it.
+
+    `Task.score` marks as judge_failed what a judge must decide; only that is asked.
+    """
+
+    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeAsk, str, Verdict]:
+        """One run of the judge over one answer: yields what to ask, is sent each reply, returns the verdict.
+
+        A reply is the judge's text as it came. Rules on retries and unreadable replies are the protocol's; failing
+        calls are the judge's business and never reach it.
+        """
+
+    def read_verdicts(
+        self, path: Path, samples: Sequence[Sample], protocol: str
+    ) -> Mapping[str, tuple[Verdict, ...]] | None:
+        """Read verdicts that exist already, one a run: sample id to verdicts. None when the file holds answers.
+
+        Raises PredictionsError for missing, extra or doubled ids.
+        """
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """What a Task has besides when a test server or an official script takes its answers as files."""
+
+    formats: Mapping[str, str]
+    """What can be written, the usual one first: name to suffix (`.json`; empty for a folder)."""
+
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
+        """Write the answers, by sample id, to a path with one of the suffixes, in the form this protocol's papers used.
+
+        `read_predictions` reads it back to the same scores.
+        """
+
+
 class Model(Protocol):
     """Something that answers requests about images."""
 
@@ -237,6 +319,18 @@ class Model(Protocol):
 
         A failing request yields a Response with `finish="error"`; only a broken model raises.
         """
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """What a model also has that can tell log-probabilities of a request's choices.
+
+    A model without it, or with False, is refused before a run whose protocol ranks.
+    """
+
+    @property
+    def ranks(self) -> bool:
+        """Whether responses to requests with choices carry a ChoiceScore for each."""
 
 
 @dataclass(frozen=True, slots=True)

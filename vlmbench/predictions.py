@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Sample
-from vlmbench.sources import Row, read_rows
+from vlmbench.sources import Row, read_rows, read_table
 
 NAMED = 5
 """How many ids an error names."""
+SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv")
+"""Of answer files in a folder."""
 
 
 def answer_files(path: Path) -> list[Path]:
-    """The answer file, or all .json and .jsonl files of a folder of them. Raises PredictionsError if there is none."""
+    """The answer file, or all files of a folder with one of SUFFIXES. Raises PredictionsError if there is none."""
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix in (".json", ".jsonl") and file.is_file())
+        found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
         if not found:
-            raise PredictionsError("no .json or .jsonl file in the folder", where=str(path), cure="check --predictions")
+            what = f"no file in the folder ends in {', '.join(SUFFIXES)}"
+            raise PredictionsError(what, where=str(path), cure="check --predictions")
         return found
     if not path.is_file():
         raise PredictionsError("no such file or folder", where=str(path), cure="check --predictions")
@@ -26,11 +30,27 @@ def answer_files(path: Path) -> list[Path]:
 
 
 def answer_rows(path: Path) -> list[Row]:
-    """Rows of one answer file, JSON lines or a JSON array. Raises PredictionsError."""
+    """Rows of one answer file: JSON lines, a JSON array, a table or an Excel sheet. Raises PredictionsError."""
     try:
-        return read_rows(path)
+        return _READERS.get(path.suffix, read_rows)(path)
     except DataError as error:
         raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+
+
+def _sheet_rows(path: Path) -> list[Row]:
+    """Cells of a sheet as texts, as those of a table are."""
+    from vlmbench.sheets import read_sheet
+
+    return [Row({k: _cell(v) for k, v in row.values.items()}, row.file, row.at) for row in read_sheet(path)]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+_READERS: Mapping[str, Callable[[Path], list[Row]]] = {".xlsx": _sheet_rows, ".tsv": read_table, ".csv": read_table}
 
 
 def read_answer(row: Row, *forms: tuple[str, str]) -> tuple[str, str]:
@@ -86,6 +106,15 @@ def join(
         cure = cure or "give the answers to exactly the questions of this data (is it the same split and version?)"
         raise PredictionsError("; ".join(problems), where=str(path), cure=cure)
     return {sample.id: found[sample.id][0] for sample in samples}
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """A file of answers: JSON lines for .jsonl, a JSON array otherwise. Folders are made."""
+    made = list(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made)
+    text = lines if path.suffix == ".jsonl" else json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def named(ids: Iterable[str] | Mapping[str, object]) -> str:

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 TASKS: Mapping[str, str] = {
     "pope": "vlmbench.tasks.pope:POPE",
     "gqa": "vlmbench.tasks.gqa:GQA",
+    "mmbench": "vlmbench.tasks.mmbench:MMBENCH",
+    "refcoco": "vlmbench.tasks.refcoco:REFCOCO",
+    "vqav2": "vlmbench.tasks.vqav2:VQAV2",
+    "okvqa": "vlmbench.tasks.okvqa:OKVQA",
+    "textvqa": "vlmbench.tasks.textvqa:TEXTVQA",
+    "vizwiz": "vlmbench.tasks.vizwiz:VIZWIZ",
+    "vsr": "vlmbench.tasks.vsr:VSR",
+    "iconqa": "vlmbench.tasks.iconqa:ICONQA",
+    "hateful_memes": "vlmbench.tasks.hateful_memes:HATEFUL_MEMES",
+    "scienceqa": "vlmbench.tasks.scienceqa:SCIENCEQA",
+    "mme": "vlmbench.tasks.mme:MME",
+    "mmvet": "vlmbench.tasks.mmvet:MMVET",
+    "llava_bench": "vlmbench.tasks.llava_bench:LLAVA_BENCH",
 }
 
 MODELS: Mapping[str, str] = {

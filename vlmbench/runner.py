@@ -8,20 +8,21 @@ models; they never meet.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import images, manifest, scoring
+from vlmbench import images, judge_verdicts, manifest, scoring
 from vlmbench.ablations import ablate
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
-from vlmbench.nouns import Model, Picture, Record, Request, Response, Sample
+from vlmbench.nouns import Model, Picture, Ranking, Record, Request, Response, Sample
 from vlmbench.registry import TaskChoice
 from vlmbench.store import THUMBS, RunStore, answer_key, write_atomically
 
 if TYPE_CHECKING:
+    from vlmbench.judge import Judge
     from vlmbench.sources import Folder, Hub
 
 GIVE_UP_AFTER = 3
@@ -80,8 +81,12 @@ def plan(
     limit: int | None,
     ablation: str,
     seed: int,
+    judge: Judge | None = None,
 ) -> Plan:
-    """Read the samples, word the questions and hash the pictures. `data` is by task key."""
+    """Read the samples, word the questions and hash the pictures. `data` is by task key.
+
+    Raises ModelError when a protocol ranks choices and the model cannot.
+    """
     made = Plan(choices, [])
     for choice in choices:
         hashes = _PictureHashes()
@@ -90,6 +95,8 @@ def plan(
         of_sample: dict[str, tuple[str, ...]] = {}
         for sample in _limited(samples, limit, seed):
             request = choice.task.ask(sample, choice.protocol)
+            if request.choices:
+                _refuse_unable(model, choice, sample)
             if ablation:
                 request = replace(request, images=tuple(ablate(picture, ablation) for picture in request.images))
             error = ""
@@ -107,12 +114,28 @@ def plan(
             )
             made.asked.append(Asked(choice.key, sample, request, key, of_sample[sample.id], error))
             asked.append((sample, request))
-        made.tasks[choice.key] = manifest.task_entry(choice, asked, of_sample, data[choice.key].label)
+        made.tasks[choice.key] = manifest.task_entry(choice, asked, of_sample, data[choice.key].label, judge)
     return made
 
 
-def execute(made: Plan, model: Model, store: RunStore, *, progress: bool = False) -> Outcome:
-    """Ask what the store does not hold yet, then score everything and close the run.
+def _refuse_unable(model: Model, choice: TaskChoice, sample: Sample) -> None:
+    """Raise ModelError, naming the protocols that read text, unless the model can rank choices."""
+    if isinstance(model, Ranking) and model.ranks:
+        return
+    readers = []
+    for name in choice.task.protocols:
+        with suppress(VlmbenchError):  # a protocol need not know this kind of question
+            if not choice.task.ask(sample, name).choices:
+                readers.append(name)
+    task = choice.task.name if choice.split == choice.task.splits[0] else f"{choice.task.name}:{choice.split}"
+    cure = f"protocols that read text: {', '.join(f'{task}@{name}' for name in readers)}" if readers else "use another"
+    raise ModelError(f"{model.name} cannot rank answers by likelihood, which {choice.key} asks for", cure=cure)
+
+
+def execute(
+    made: Plan, model: Model, store: RunStore, *, progress: bool = False, judge: Judge | None = None
+) -> Outcome:
+    """Ask what the store does not hold yet, then score everything and close the run. A judge grades as answers come.
 
     Ctrl-C and errors leave every answer given so far in the store. Raises ModelError when the model is broken.
     """
@@ -120,6 +143,9 @@ def execute(made: Plan, model: Model, store: RunStore, *, progress: bool = False
 
     known = set(store.answers)
     failures: dict[str, str] = {}
+    grade = _grader(made, judge)
+    for key, response in store.answers.items():
+        grade(key, response)
     groups = group_by_pictures(item for item in made.asked if not item.error and item.key not in known)
     total = sum(len(group) for group in groups)
     with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
@@ -128,15 +154,36 @@ def execute(made: Plan, model: Model, store: RunStore, *, progress: bool = False
                 failures[key] = response.error
             else:
                 store.append(key, response)
+                grade(key, response)
             bar.update()
+    if judge is not None:
+        judge.finish(progress=progress)
     _keep_thumbnails(made, store.folder / THUMBS)
     if log := model.facts.get("training_log"):
         write_atomically(store.folder / "training_log.jsonl", Path(str(log)).read_bytes())
-    records = _records(made, store.answers, failures)
+    records = _records(made, store.answers, failures, judge)
     scores = score_records(made.choices, records)
     store.manifest["model"]["facts"] = dict(model.facts)
-    store.finish(record_columns(records), scores)
+    if judge is not None:
+        store.manifest["judge"] = judge.facts()
+    store.finish(record_columns(records), scores, judge_verdicts.columns(records))
     return Outcome(store.folder, scores, records, sum(item.key in known for item in made.asked))
+
+
+def _grader(made: Plan, judge: Judge | None) -> Callable[[str, Response], None]:
+    """What hands an answer to the judge, for every sample that it serves."""
+    choices = {choice.key: choice for choice in made.choices}
+    served: dict[str, list[Asked]] = {}
+    for item in made.asked if judge is not None else ():
+        if not item.error:
+            served.setdefault(item.key, []).append(item)
+
+    def grade(key: str, response: Response) -> None:
+        for item in served.get(key, ()):
+            assert judge is not None
+            judge.submit(choices[item.task], item.sample, response)
+
+    return grade
 
 
 def group_by_pictures(items: Iterable[Asked]) -> list[list[Asked]]:
@@ -225,14 +272,19 @@ class _Handed:
         return self._groups[self._next :]
 
 
-def _records(made: Plan, answers: Mapping[str, Response], failures: Mapping[str, str]) -> list[Record]:
+def _records(
+    made: Plan, answers: Mapping[str, Response], failures: Mapping[str, str], judge: Judge | None
+) -> list[Record]:
     tasks = {choice.key: choice for choice in made.choices}
     records = []
     for item in made.asked:
         reason = item.error or failures.get(item.key) or "the model gave no answer"
         response = (None if item.error else answers.get(item.key)) or Response(finish="error", error=reason)
         choice = tasks[item.task]
-        score = scoring.score_response(choice.task, choice.protocol, item.sample, response)
+        if judge is not None:
+            score = judge.score(choice, item.sample, response)
+        else:
+            score = scoring.score_response(choice.task, choice.protocol, item.sample, response)
         records.append(Record(item.task, item.sample, item.request, item.key, item.image_hashes, response, score))
     return records
 

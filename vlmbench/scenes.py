@@ -55,7 +55,23 @@ THEMES = (
     ("square", "circle", "house", "cross"),
 )
 
-SAMPLE_SEEDS = {"pope": range(1_000, 1_500), "gqa": range(2_000, 2_500)}
+SAMPLE_SEEDS = {
+    "pope": range(1_000, 1_500),
+    "gqa": range(2_000, 2_500),
+    "vsr": range(10_000, 10_500),
+    "iconqa": range(11_000, 11_500),
+    "hateful_memes": range(12_000, 12_500),
+    "scienceqa": range(13_000, 13_500),
+    "mme": range(14_000, 14_500),
+    "mmbench": range(16_000, 16_500),
+    "refcoco": range(17_000, 17_500),
+    "vqav2": range(20_000, 20_500),
+    "okvqa": range(21_000, 21_500),
+    "textvqa": range(22_000, 22_500),
+    "vizwiz": range(23_000, 23_500),
+    "mmvet": range(30_000, 30_500),
+    "llava_bench": range(31_000, 31_500),
+}
 """Seeds of the embedded samples, by task."""
 TRAIN_SEEDS = range(10_000_000, 2_000_000_000)
 """Seeds that training may use: disjoint from every sample by construction."""

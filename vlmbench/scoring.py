@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vlmbench import judge_verdicts
 from vlmbench.nouns import Response, Sample, Score, Status
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def score_responses(task: Task, protocol: str, pairs: Iterable[tuple[Sample, Res
 def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
     """One task's entry of scores.json: {metric: {value, low, high, n}, coverage, statuses, headline, ...}.
 
-    Metrics are of the samples that have a score; coverage says what share of all that is. nan is null. Bars of a
-    breakdown carry its name and theirs; what is undefined or peculiar carries a note.
+    Metrics are of the samples that have a score; coverage says what share of all that is, withheld ones (which only a
+    server can score) counted as in order. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
+    or peculiar carries a note. Where a judge gave verdicts, `judge` tells of its runs.
     """
     from vlmbench.statistics import intervals
 
@@ -53,8 +55,13 @@ def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed
         entry[metric.name] = found
     headline = task.protocols[protocol].headline
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
+    withheld = [score for _, score in scored if score.status is Status.WITHHELD]
+    if withheld and withheld[0].note:
+        entry[headline]["note"] = withheld[0].note
+    if judge_verdicts.runs_of(scored):
+        entry["judge"] = judge_verdicts.summary(choice, scored)
     return entry | {
-        "coverage": len(good) / len(scored) if scored else 0.0,
+        "coverage": (len(good) + len(withheld)) / len(scored) if scored else 0.0,
         "statuses": {str(status): counts[str(status)] for status in Status if counts[str(status)]},
         "headline": headline,
         "protocol": protocol,

@@ -32,6 +32,7 @@ __all__ = [
     "missing_pictures",
     "read_json",
     "read_keyed",
+    "read_object",
     "read_parquet",
     "read_rows",
     "read_table",
@@ -189,17 +190,23 @@ def read_json(path: Path) -> Any:
     return _parse(read_text(path), path)
 
 
+def read_object(path: Path) -> Row:
+    """One JSON object as a row. Raises DataError for any other document."""
+    return _row(read_json(path), path, "the object")
+
+
 def read_rows(path: Path) -> list[Row]:
     """Rows of a JSON-lines file or of a JSON array, whatever the suffix says (POPE has both under `.json`)."""
     text = read_text(path)
     if text.lstrip()[:1] == "[":
         content = _parse(text, path)
-        return [_row(item, path, f"item {number}") for number, item in enumerate(content, 1)]
-    rows = [
-        _row(_parse(line, path, number), path, f"line {number}")
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.strip()
-    ]
+        rows = [_row(item, path, f"item {number}") for number, item in enumerate(content, 1)]
+    else:
+        rows = [
+            _row(_parse(line, path, number), path, f"line {number}")
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.strip()
+        ]
     if not rows:
         raise DataError("the file is empty", where=str(path), cure="get the file again")
     return rows

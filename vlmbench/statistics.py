@@ -6,6 +6,8 @@ cluster counts, B of them are a matrix, and all resampled values come from one p
 
     weights (B x C) @ cluster sums (C x k) -> (B x k) -> combine -> (B,)
 
+A metric of the items' order (AUROC) takes the weights themselves, each item that of its cluster.
+
 Sources:
 - Cluster bootstrap, percentile interval: Davison & Hinkley, Bootstrap Methods and their Application (1997), 3.8, 5.3.
 - Expanded percentiles, which give C clusters the width a t interval would have: Hesterberg, What Teachers Should Know
@@ -159,13 +161,14 @@ def _cluster_sums(items: Floats, codes: NDArray[np.intp], count: int) -> Floats:
 def _resample(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int) -> Floats:
     import numpy as np
 
-    sums = _cluster_sums(metric.items, *codes)
-    rows = max(1, BLOCK // max(sums.shape))
+    sums = None if metric.of_weights else _cluster_sums(metric.items, *codes)
+    rows = max(1, BLOCK // (max(codes[1], len(metric.items)) if sums is None else max(sums.shape)))
     values: list[Floats] = []
     for block in _weights(codes[1], resamples, seed):
         for start in range(0, len(block), rows):
-            drawn = block[start : start + rows].astype(np.float64) @ sums
-            values.append(np.asarray(metric.combine(drawn), dtype=np.float64))
+            drawn = block[start : start + rows].astype(np.float64)
+            taken = drawn[:, codes[0]] if sums is None else drawn @ sums
+            values.append(np.asarray(metric.combine(taken), dtype=np.float64))
     return np.concatenate(values)
 
 

@@ -3,6 +3,7 @@
     run.json         what was run, with everything needed to run it again (manifest.py)
     log.jsonl        {"key", "response"} lines, written as answers come, fsynced per image group; gone when closed
     records.parquet  one row a sample: question, prompt, answer, what it was read as, score, status
+    judgements.parquet  one row a verdict: run, value, status, the judge's own words; where a judge graded
     scores.json      {task: {metric: {value, low, high, n}, coverage, statuses, headline}}
     thumbs/          small copies of the pictures, by content hash, for reports
     training_log.jsonl  the model's own, where its checkpoint carries one
@@ -32,6 +33,7 @@ from vlmbench.errors import StoreError
 from vlmbench.nouns import ChoiceScore, Generation, Request, Response
 
 LOG, RECORDS, SCORES, MANIFEST, THUMBS = "log.jsonl", "records.parquet", "scores.json", "run.json", "thumbs"
+JUDGEMENTS = "judgements.parquet"
 FORMAT = 1
 """Of the folder; part of every key."""
 
@@ -146,19 +148,31 @@ class RunStore:
         with _disk(self.folder):
             os.fsync(self._log)
 
-    def finish(self, rows: Mapping[str, list[Any]], scores: Mapping[str, Any]) -> None:
+    def finish(
+        self,
+        rows: Mapping[str, list[Any]],
+        scores: Mapping[str, Any],
+        judgements: Mapping[str, list[Any]] | None = None,
+    ) -> None:
         """Write records.parquet, scores.json and the finished run.json; then the log has served."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         with _disk(self.folder):
-            temporary = self.folder / (RECORDS + ".tmp")
-            pq.write_table(pa.table(dict(rows)), temporary, compression="zstd")
-            _replace(temporary, self.folder / RECORDS)
+            self._write_table(RECORDS, rows)
+            if judgements:
+                self._write_table(JUDGEMENTS, judgements)
+            else:
+                (self.folder / JUDGEMENTS).unlink(missing_ok=True)
             self.write_json(SCORES, scores)
             self.manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             self.write_json(MANIFEST, self.manifest)
             (self.folder / LOG).unlink(missing_ok=True)
+
+    def _write_table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        temporary = self.folder / (name + ".tmp")
+        pq.write_table(pa.table(dict(columns)), temporary, compression="zstd")
+        _replace(temporary, self.folder / name)
 
     def write_json(self, name: str, content: Any) -> None:
         """Write one JSON file of the folder, whole or not at all."""
@@ -259,7 +273,7 @@ def _supersede(folder: Path) -> None:
         while aside.exists():
             aside = aside.with_name(aside.name + "x")
         aside.mkdir(parents=True)
-        for name in (MANIFEST, RECORDS, SCORES):
+        for name in (MANIFEST, RECORDS, SCORES, JUDGEMENTS):
             if (folder / name).is_file():
                 (folder / name).rename(aside / name)
 

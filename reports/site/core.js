@@ -136,6 +136,7 @@ const vb = { views: {} };
     truncated: "truncated",
     unparsed: "unparsed",
     judge_failed: "judge failed",
+    withheld: "withheld",
   };
   vb.statusLabel = (status) => LABELS[status] ?? status;
 })();

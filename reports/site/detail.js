@@ -21,6 +21,7 @@
         vb.said(vb.shorten(records.tag(tag, row), 60)),
       );
     const pictures = records.images(row);
+    const boxes = records.boxes?.[row] ?? null;
     const choices = records.choices?.[row] ?? [];
     const tags = records.tags.filter((tag) => records.tag(tag, row) !== "");
     return [
@@ -32,10 +33,19 @@
               h(
                 "figure",
                 {},
-                vb.pictureNode(picture, { large: true }),
+                vb.pictureNode(picture, { large: true, boxes }),
                 h(
                   "figcaption",
                   {},
+                  boxes
+                    ? h(
+                        "p",
+                        { class: "hint" },
+                        boxes[1]
+                          ? "Solid: the right box. Dashed: the answer's."
+                          : "The right box; the answer holds none.",
+                      )
+                    : null,
                   h(
                     "a",
                     { href: vb.link("samples", { run: run.id, task: task.key, picture: picture.name }) },

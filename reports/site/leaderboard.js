@@ -106,6 +106,36 @@
         rows,
         { class: "board" },
       ),
+      published(key),
+    );
+  }
+
+  /** What papers and tools printed for the same benchmark and split; the faint ones cannot be set beside these runs, and say why. */
+  function published(key) {
+    const rows = vb.block("report").published?.[key] ?? [];
+    if (!rows.length) return null;
+    const good = rows.filter((row) => !row.why).length;
+    return h(
+      "details",
+      { class: "published" },
+      h("summary", {}, `Published figures: ${vb.count(good)} comparable, ${vb.count(rows.length - good)} not`),
+      vb.table(
+        `Published figures for ${key}`,
+        [
+          { head: "model", class: "run", cell: (row) => row.model },
+          { head: "metric", cell: (row) => vb.words(row.metric) },
+          { head: "value", class: "number strong", cell: (row) => String(row.value) },
+          { head: "protocol", cell: (row) => row.protocol || "not known" },
+          {
+            head: "source",
+            class: "wrap",
+            cell: (row) => [row.source, h("span", { class: "under wrap" }, row.certainty)],
+          },
+          { head: "comparable", class: "wrap", cell: (row) => (row.why ? `no: ${row.why}` : "yes") },
+        ],
+        rows,
+        { class: "slim" },
+      ),
     );
   }
 

@@ -5,18 +5,31 @@
   const { h } = vb;
   const PAGE = 24;
 
-  /** A picture, or a frame with its name where the report carries none. */
-  vb.pictureNode = (picture, { large = false } = {}) => {
+  /** A picture, or a frame with its name where the report carries none. `boxes` are drawn over it: the right one, the answer's. */
+  vb.pictureNode = (picture, { large = false, boxes = null } = {}) => {
     const source = picture && vb.picture(picture.hash);
     if (!source)
       return h("span", { class: "no-picture" }, picture ? vb.said(vb.shorten(picture.name, 60)) : "no picture");
-    return h("img", {
+    const image = h("img", {
       src: source,
       alt: large ? `Picture ${picture.name}` : "",
       decoding: "async",
       loading: large ? null : "lazy",
     });
+    return boxes ? h("div", { class: "boxed" }, image, drawing(boxes)) : image;
   };
+
+  function drawing([right, read]) {
+    const box = ([x, y, width, height], kind) =>
+      h("rect", { class: `box box-${kind}`, x, y, width, height, "vector-effect": "non-scaling-stroke" });
+    const label = read ? "The right box (solid) and the answered one (dashed)" : "The right box; none was answered";
+    return h(
+      "svg",
+      { viewBox: "0 0 1 1", preserveAspectRatio: "none", role: "img", "aria-label": label },
+      box(right, "right"),
+      read ? box(read, "read") : null,
+    );
+  }
 
   vb.verdictNode = (records, row) => {
     const verdict = records.verdict(row);

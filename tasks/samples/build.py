@@ -5,11 +5,10 @@ The files are part of the package; this is how they were made, and a test makes 
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,51 +21,31 @@ from vlmbench.scenes import (
     GROUNDS,
     KINDS,
     RELATIONS,
-    SAMPLE_SEEDS,
     SIZES,
     STYLES,
     TEXTURES,
     Dice,
     Scene,
-    draw,
-    make_scene,
     scene_graph,
 )
 
-IMAGES = 60
-"""Pictures in each sample."""
+from .common import compact, jpeg, scenes, write
+from .hateful_memes import build_hateful_memes
+from .iconqa import build_iconqa
+from .judged import build_llava_bench, build_mmvet
+from .mmbench_files import build_mmbench
+from .mme import build_mme
+from .refcoco_files import build_refcoco
+from .scienceqa import build_scienceqa
+from .textvqa import build_textvqa
+from .vizwiz import build_vizwiz
+from .vqa import build_okvqa, build_vqav2
+from .vsr import build_vsr
+
 BALANCED = 15
 """Balanced GQA questions about a picture."""
 SPARE = 3
 """Unbalanced GQA questions about a picture, at most."""
-
-
-def scenes(task: str, wanted: int = IMAGES) -> list[Scene]:
-    """The sample's scenes: at least three different kinds each, as POPE asks of its pictures."""
-    found: list[Scene] = []
-    for seed in SAMPLE_SEEDS[task]:
-        scene = make_scene(seed)
-        if len({thing.kind for thing in scene.things}) >= 3:
-            found.append(scene)
-        if len(found) == wanted:
-            break
-    return found
-
-
-def jpeg(scene: Scene) -> bytes:
-    """The picture as a JPEG file."""
-    file = io.BytesIO()
-    draw(scene).save(file, "JPEG", quality=90)
-    return file.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 # ------------------------------------------------------------------------------------------------------------ POPE
@@ -117,11 +96,9 @@ def build_pope(folder: Path) -> None:
     """`coco_pope_{split}.json` (JSON lines) and `val2014/`."""
     pictures = scenes("pope")
     for split, rows in pope_splits(pictures).items():
-        _write(folder / f"coco_pope_{split}.json", "".join(json.dumps(row) + "\n" for row in rows))
+        write(folder / f"coco_pope_{split}.json", "".join(json.dumps(row) + "\n" for row in rows))
     for number, scene in enumerate(pictures, start=1):
-        path = folder / "val2014" / f"scene_{number:06d}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jpeg(scene))
+        write(folder / "val2014" / f"scene_{number:06d}.jpg", jpeg(scene))
 
 
 # ------------------------------------------------------------------------------------------------------------- GQA
@@ -255,16 +232,33 @@ def build_gqa(folder: Path) -> None:
             seen[thing.kind] |= {thing.color, thing.size, thing.texture, thing.row, thing.column}
     options = {one.key(at): choices(question, seen) for one in albums for at, question in enumerate(one.questions)}
     balanced = {key: row for key, row in rows.items() if row["isBalanced"]}
-    _write(folder / "testdev_balanced_questions.json", _compact(balanced))
-    _write(folder / "testdev_all_questions.json", _compact(rows))
-    _write(folder / "testdev_choices.json", _compact(options))
-    _write(folder / "testdev_sceneGraphs.json", _compact({image_id(scene): scene_graph(scene) for scene in pictures}))
+    write(folder / "testdev_balanced_questions.json", compact(balanced))
+    write(folder / "testdev_all_questions.json", compact(rows))
+    write(folder / "testdev_choices.json", compact(options))
+    write(folder / "testdev_sceneGraphs.json", compact({image_id(scene): scene_graph(scene) for scene in pictures}))
     for scene in pictures:
-        path = folder / "images" / f"{image_id(scene)}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jpeg(scene))
+        write(folder / "images" / f"{image_id(scene)}.jpg", jpeg(scene))
+
+
+BUILDERS: Mapping[str, Callable[[Path], None]] = {
+    "pope": build_pope,
+    "gqa": build_gqa,
+    "vqav2": build_vqav2,
+    "okvqa": build_okvqa,
+    "textvqa": build_textvqa,
+    "vizwiz": build_vizwiz,
+    "vsr": build_vsr,
+    "iconqa": build_iconqa,
+    "hateful_memes": build_hateful_memes,
+    "scienceqa": build_scienceqa,
+    "mme": build_mme,
+    "mmbench": build_mmbench,
+    "refcoco": build_refcoco,
+    "mmvet": build_mmvet,
+    "llava_bench": build_llava_bench,
+}
 
 
 if __name__ == "__main__":
-    build_pope(Path(sys.argv[1]) / "pope")
-    build_gqa(Path(sys.argv[1]) / "gqa")
+    for task, builder in BUILDERS.items():
+        builder(Path(sys.argv[1]) / task)

@@ -140,3 +140,35 @@ def test_a_limit_takes_whole_pictures(tmp_path: Path) -> None:
     outcome = run(tmp_path / "run", ToyModel(), limit=6)
     assert len(outcome.records) == 6
     assert len({r.sample.cluster for r in outcome.records}) == 2
+
+
+class RankingTask(ToyTask):
+    """The protocol `official` ranks yes and no."""
+
+    def ask(self, sample: Any, protocol: str) -> Request:
+        from dataclasses import replace
+
+        request = super().ask(sample, protocol)
+        return replace(request, choices=("yes", "no")) if protocol == "official" else request
+
+
+class RankingModel(ToyModel):
+    """Says that it can rank."""
+
+    ranks = True
+
+
+@pytest.mark.parametrize("ranks", [None, False])
+def test_a_model_that_cannot_rank_is_refused_before_the_run(tmp_path: Path, ranks: bool | None) -> None:
+    model = ToyModel()
+    if ranks is not None:
+        model.ranks = ranks  # type: ignore[attr-defined]
+    with pytest.raises(ModelError, match=r"toy cannot rank .* toy asks for\n  protocols that read text: toy@polite"):
+        run(tmp_path / "run", model, RankingTask())
+    assert not model.asked and not (tmp_path / "run").exists()
+    assert run(tmp_path / "run", model, RankingTask(), protocols=("polite",)).coverage == 1
+
+
+def test_a_model_that_ranks_is_asked(tmp_path: Path) -> None:
+    model = RankingModel(right)
+    assert run(tmp_path / "run", model, RankingTask()).coverage == 1 and len(model.asked) == 12

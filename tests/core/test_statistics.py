@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from vlmbench import statistics
-from vlmbench.metrics import Metric, mean, ratio
+from vlmbench.metrics import Metric, auroc, average_precision, mean, ratio
 from vlmbench.statistics import Estimate, interval, intervals, resample, wilson
 
 if TYPE_CHECKING:
@@ -200,3 +201,45 @@ def test_a_whole_gqa_run_takes_under_a_second() -> None:
     found = intervals(metrics)
     assert time.process_time() - before < 1.0
     assert all(one.low is not None for one in found)
+
+
+def by_pairs(targets: Sequence[bool], scores: Sequence[float]) -> float:
+    """AUROC by its definition: over all pairs of a positive and a negative item."""
+    positive = [score for score, target in zip(scores, targets, strict=True) if target]
+    negative = [score for score, target in zip(scores, targets, strict=True) if not target]
+    won = sum((p > n) + (p == n) / 2 for p in positive for n in negative)
+    return 100 * won / (len(positive) * len(negative))
+
+
+def by_thresholds(targets: Sequence[bool], scores: Sequence[float]) -> float:
+    """Average precision by its definition."""
+    total, before = 0.0, 0.0
+    for threshold in sorted(set(scores), reverse=True):
+        said = [target for target, score in zip(targets, scores, strict=True) if score >= threshold]
+        recall = sum(said) / sum(targets)
+        total += (recall - before) * sum(said) / len(said)
+        before = recall
+    return 100 * total
+
+
+def test_metrics_of_the_order_of_items() -> None:
+    """The values, and the resamples, are those of copied rows."""
+    rng = np.random.default_rng(5)
+    targets = [bool(word) for word in rng.random(40) < 0.4]
+    scores = [round(float(s), 1) for s in rng.random(40)]  # with ties
+    clusters = [f"image {i // 4}" for i in range(40)]
+    weights = np.concatenate(list(statistics._draw_weights(10, 30, 7)))
+    for make, plain in ((auroc, by_pairs), (average_precision, by_thresholds)):
+        metric = make("x", targets, scores, clusters)
+        assert metric.value() == pytest.approx(plain(targets, scores))
+        copied = [[i for i in range(40) for _ in range(int(row[i // 4]))] for row in weights]
+        right = [plain([targets[i] for i in rows], [scores[i] for i in rows]) for rows in copied]
+        assert resample(metric, resamples=30, seed=7) == pytest.approx(right)
+        found = interval(metric)
+        assert found.low is not None and found.high is not None and found.low < found.value < found.high
+        assert found.n == 40
+    assert math.isnan(auroc("x", [True, True], [1, 2], ["a", "b"]).value())
+    assert math.isnan(auroc("x", [], [], []).value()) and math.isnan(
+        average_precision("x", [False], [1], ["a"]).value()
+    )
+    assert auroc("x", [True, False], [1, 1], ["a", "b"]).value() == 50

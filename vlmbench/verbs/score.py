@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, settings
-from vlmbench.errors import UsageError
-from vlmbench.nouns import Request, Response, Sample, Score
+from vlmbench import cli, loading, scoring, settings
+from vlmbench.errors import DataError, UsageError
+from vlmbench.judge_verdicts import columns, combine
+from vlmbench.nouns import Judged, Request, Response, Sample, Score, Status
+from vlmbench.verbs import judging
 
 if TYPE_CHECKING:
+    from vlmbench.judge import Judge
     from vlmbench.registry import TaskChoice
     from vlmbench.sources import Folder, Hub
 
@@ -22,13 +25,14 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which answers to which questions."""
     add = parser.add_argument
-    add("task", metavar="TASK[:SPLIT][@PROTOCOL]", help="see `vlmbench tasks`")
+    add(
+        "task", metavar="TASK[:SPLIT][@PROTOCOL]|RUN", help="see `vlmbench tasks`; or a run's folder, to score it again"
+    )
     add(
         "--predictions",
         type=Path,
-        required=True,
         metavar="PATH",
-        help="answer file, or a folder of them, in the benchmark's format; or rows of id and text",
+        help="needed for TASK: answer file, or a folder of them, in the benchmark's format; or rows of id and text",
     )
     add("--data", metavar="sample|hub[:COPIES]|DIR", help="where the questions are (default: the embedded sample)")
     add("--attentions", type=Path, metavar="FILE", help="attention maps, for gqa's grounding")
@@ -41,26 +45,82 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit 1 when fewer answers have a score (default 1.0)",
     )
     add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
+    judging.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, score, show. Exit code 1 when coverage is below --min-coverage."""
-    from vlmbench import registry, scoring
+    from vlmbench import registry, rescoring
 
+    if rescoring.is_run(Path(args.task)):
+        return _again(args)
     choice = registry.choose_task(args.task)
-    data = loading.open_data(choice, settings.load({"data": args.data}))
+    if args.predictions is None:
+        raise UsageError("which answers?", cure="name them: --predictions PATH; or give a run's folder for TASK")
+    told = settings.load({"data": args.data})
+    data = loading.open_data(choice, told)
     samples = choice.task.samples(data, choice.split)
     if args.attentions is not None:
         samples = _with_attentions(choice, samples, args.attentions, data)
-    texts = choice.task.read_predictions(args.predictions, samples)
-    pairs = [(sample, Response(texts[sample.id])) for sample in samples]
-    scored = scoring.score_responses(choice.task, choice.protocol, pairs)
-    scores = {choice.key: scoring.summarise(choice, scored)}
-    manifest = _manifest(args, choice, data, samples)
+    with judging.opened(args, [choice], told) as judge:
+        pairs, scored = _scored(args, choice, samples, judge)
+        scores = {choice.key: scoring.summarise(choice, scored)}
+        judging.tell(judge)
+        manifest = _manifest(args, choice, data, samples, judge)
+    if all(score.status is Status.WITHHELD for _, score in scored):
+        what = scored[0][1].note if scored else "there is nothing to score"
+        raise DataError(what, where=data.label, cure="`vlmbench export` writes what the server takes")
     if args.output is not None:
         _write_run(args.output, manifest, choice, pairs, scored, scores)
     _show(args, manifest, scores)
     return cli.OK if scores[choice.key]["coverage"] >= args.min_coverage else cli.BAD_RESULT
+
+
+Pairs = Sequence[tuple[Sample, Response]]
+
+
+def _scored(
+    args: argparse.Namespace, choice: TaskChoice, samples: Sequence[Sample], judge: Judge | None
+) -> tuple[Pairs, list[tuple[Sample, Score]]]:
+    """Answers and their scores: from verdicts in the file, from a judge, or by the task's own rules."""
+    task, protocol = choice.task, choice.protocol
+    if judging.graded(choice) and isinstance(task, Judged):
+        verdicts = task.read_verdicts(args.predictions, samples, protocol)
+        if verdicts is not None:
+            if judge is not None:
+                raise UsageError("the file holds a judge's verdicts", where=str(args.predictions), cure="no --judge")
+            found = [(sample, combine(verdicts[sample.id])) for sample in samples]
+            return [(sample, Response()) for sample in samples], found
+    texts = task.read_predictions(args.predictions, samples)
+    pairs = [(sample, Response(texts[sample.id])) for sample in samples]
+    if judge is None:
+        scored = scoring.score_responses(task, protocol, pairs)
+        if all(score.status is Status.JUDGE_FAILED for _, score in scored):
+            raise UsageError(f"{choice.key} is graded by a judge", cure="name one: --judge openai:gpt-4-0613")
+        return pairs, scored
+    judging.announce(judge, ((choice, *pair) for pair in pairs))
+    for pair in pairs:
+        judge.submit(choice, *pair)
+    judge.finish(progress=sys.stderr.isatty())
+    return pairs, [(sample, judge.score(choice, sample, response)) for sample, response in pairs]
+
+
+def _again(args: argparse.Namespace) -> int:
+    """Score a run's answers again, and write the scores into its folder or into --output."""
+    from vlmbench import rescoring
+
+    if args.predictions is not None or args.attentions is not None:
+        raise UsageError("a run's folder holds its answers", cure="leave --predictions and --attentions out")
+    folder = Path(args.task)
+    old = rescoring.load(folder, args.data)
+    with judging.opened(args, old.choices, settings.load()) as judge:
+        judging.announce(judge, ((item.choice, item.sample, item.response) for item in old.kept))
+        records = rescoring.score(old, judge, progress=sys.stderr.isatty())
+        judging.tell(judge)
+        args.output = args.output or folder
+        manifest, scores = rescoring.write(old, records, judge, args.output)
+    _show(args, manifest, scores)
+    return cli.OK if min(entry["coverage"] for entry in scores.values()) >= args.min_coverage else cli.BAD_RESULT
 
 
 def _with_attentions(choice: TaskChoice, samples: Sequence[Sample], path: Path, data: Folder | Hub) -> Sequence[Sample]:
@@ -101,16 +161,29 @@ def _answer_file(path: Path) -> AnswerFile:
     return AnswerFile(f"answers {path.name}", digest.hexdigest()[:32])
 
 
+def _request(choice: TaskChoice, sample: Sample) -> Request:
+    """What the protocol would have asked; the bare question where the data lack what its prompt needs (OCR tokens)."""
+    try:
+        return choice.task.ask(sample, choice.protocol)
+    except DataError:
+        return Request(sample.id, sample.question, sample.images)
+
+
 def _manifest(
-    args: argparse.Namespace, choice: TaskChoice, data: Folder | Hub, samples: Sequence[Sample]
+    args: argparse.Namespace,
+    choice: TaskChoice,
+    data: Folder | Hub,
+    samples: Sequence[Sample],
+    judge: Judge | None,
 ) -> dict[str, Any]:
     from vlmbench import manifest
 
-    asked = [(sample, choice.task.ask(sample, choice.protocol)) for sample in samples]
+    asked = [(sample, _request(choice, sample)) for sample in samples]
     model = _answer_file(args.predictions)
     words = {"model": model.name, "tasks": [choice.key], "data": data.label, "predictions": str(args.predictions)}
-    tasks = {choice.key: manifest.task_entry(choice, asked, {}, data.label)}
-    return manifest.build(asked=words, model=model, tasks=tasks, seed=0, data_folder=data.label)
+    tasks = {choice.key: manifest.task_entry(choice, asked, {}, data.label, judge)}
+    made = manifest.build(asked=words, model=model, tasks=tasks, seed=0, data_folder=data.label)
+    return made | ({"judge": judge.facts()} if judge is not None else {})
 
 
 def _write_run(
@@ -128,7 +201,7 @@ def _write_run(
     fingerprint = manifest["model"]["fingerprint"]
     records = []
     for (sample, response), (_, score) in zip(pairs, scored, strict=True):
-        request = choice.task.ask(sample, choice.protocol)
+        request = _request(choice, sample)
         task = choice.task
         key = answer_key(
             model=fingerprint,
@@ -140,7 +213,7 @@ def _write_run(
         )
         records.append(Record(choice.key, sample, request, key, (), response, score))
     with RunStore.open(folder, manifest) as store:
-        store.finish(record_columns(records), scores)
+        store.finish(record_columns(records), scores, columns(records))
 
 
 def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
@@ -155,5 +228,6 @@ def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping
         for note in dict.fromkeys(m["note"] for m in entry.values() if isinstance(m, dict) and "note" in m):
             names = [name for name, m in entry.items() if isinstance(m, dict) and m.get("note") == note]
             print(f"note: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}: {note}")
+    judging.tell_spread(scores)
     if args.output is not None:
         print(f"run: {args.output}")

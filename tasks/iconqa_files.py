@@ -1,0 +1,238 @@
+"""IconQA's files: problems.json or problem folders, skills, the hub's columns; results files.
+
+Source: lupantech/IconQA data, tools/sub_acc.py@4b053f31; iconqa/iconqa.github.io res/examples@976982f7.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from vlmbench.errors import DataError, PredictionsError
+from vlmbench.nouns import Picture, Sample, Wanted
+from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object
+
+KINDS = (TEXT, PICTURE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
+LETTERS = "ABCDE"
+FOLDERS = ("", "iconqa_data/", "data/iconqa_data/")
+HUB_NAMES = ("lmms-lab/ICON-QA", "lmms-lab-encoder/ICON-QA")
+HUB_FIELDS = ("question_id", "question", "choices", "answer", "ques_type", "grade", "skills")
+HUB_PICTURES = ("query_image", "choice_image_0", "choice_image_1")
+ARCHIVE = "https://iconqa2021.s3.us-west-1.amazonaws.com/iconqa_data.zip"
+
+
+def wanted(split: str) -> list[Wanted]:
+    """Problems, splits, skills and pictures: one archive."""
+    licence = "CC BY-NC-SA 4.0"
+    listed = (
+        ("problems.json", "problems", False),
+        ("pid_splits.json", "which problem is in which split", False),
+        ("pid2skills.json", "skills a problem needs", True),
+        ("iconqa", "pictures", False),
+    )
+    return [
+        Wanted(f"iconqa_data/{name}", what, ARCHIVE, licence=licence, optional=optional, also=(name,))
+        for name, what, optional in listed
+    ]
+
+
+def parts(split: str) -> tuple[tuple[str, ...], str]:
+    """(kinds, test or val) of one of our splits."""
+    kind, _, part = split.rpartition("_")
+    return ((kind,), part) if kind else (KINDS, split)
+
+
+# -------------------------------------------------------------------------------------------------------- problems
+
+
+def read_problems(data: Folder, split: str) -> list[Sample]:
+    """The problems of a split: of problems.json, or of the problem folders that are there."""
+    places = [f"{folder}problems.json" for folder in FOLDERS]
+    if data.find(*places) is None:
+        data = data.within("iconqa")  # only then: beside problems.json, that folder holds the pictures
+    path = data.find(*places)
+    found = list(_folders(data, split) if path is None else _listed(data, path, split))
+    if not found:
+        cure = "`vlmbench data fetch iconqa` gets iconqa_data.zip"
+        raise DataError(f"no problems.json, and no problem folders of {split}", where=str(data.root), cure=cure)
+    return found
+
+
+def _listed(data: Folder, path: Path, split: str) -> Iterator[Sample]:
+    here = data.relative(path.parent)
+    base = "" if here == "." else f"{here}/"
+    listed = data.need("IconQA's list of splits", f"{base}pid_splits.json", cure="it is in iconqa_data.zip")
+    splits, skills = read_object(listed), _skills(data, base)
+    rows = read_keyed(path, "ques_type")
+    kinds, part = parts(split)
+    for kind in kinds:
+        for pid in splits.texts(f"{kind}_{part}"):
+            if pid not in rows:
+                raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), cure="get both files again")
+            places = tuple(f"{base}{folder}{part}/{kind}" for folder in ("iconqa/", ""))
+            yield _problem(data, pid, rows[pid], places, skills.get(pid, ()), partial=False)
+
+
+def _folders(data: Folder, split: str) -> Iterator[Sample]:
+    """KIND/PID/data.json. A folder cannot say which problems it lacks, so answers to others are left out."""
+    kinds, part = parts(split)
+    skills = _skills(data, "")
+    for kind in kinds:
+        bases = (f"iconqa_data/iconqa/{part}/{kind}", f"iconqa/{part}/{kind}", f"{part}/{kind}", kind)
+        base = next((name for name in bases if (data.root / name).is_dir()), None)
+        if base is None:
+            continue
+        for folder in sorted((data.root / base).iterdir(), key=lambda path: (len(path.name), path.name)):
+            if (path := folder / "data.json").is_file():
+                row = read_object(path)
+                if row.text("ques_type") != kind:
+                    raise row.error("ques_type", f"{kind} was expected in this folder")
+                yield _problem(data, folder.name, row, (base,), skills.get(folder.name, ()), partial=True)
+
+
+def _skills(data: Folder, base: str) -> dict[str, tuple[str, ...]]:
+    path = data.find(f"{base}pid2skills.json")
+    if path is None:
+        return {}
+    row = read_object(path)
+    return {pid: tuple(row.texts(pid)) for pid in row.values}
+
+
+def _problem(
+    data: Folder, pid: str, row: Row, places: tuple[str, ...], skills: tuple[str, ...], *, partial: bool
+) -> Sample:
+    kind = row.text("ques_type")
+    choices = () if kind == BLANK else tuple(row.texts("choices"))
+    names = ("image.png", *(choices if kind == PICTURE else ()))
+    pictures = tuple(data.picture(row, f"{pid}/{name}", *places, field="choices") for name in names)
+    place = None if kind == BLANK else row.integer("answer")
+    return sample(pid, row, choices, pictures, place, skills, partial=partial)
+
+
+def sample(
+    pid: str,
+    row: Row,
+    choices: tuple[str, ...],
+    pictures: tuple[Picture, ...],
+    place: int | None,
+    skills: tuple[str, ...],
+    *,
+    partial: bool = False,
+) -> Sample:
+    """One problem; `place` is that of the right option."""
+    kind = row.text("ques_type")
+    if kind not in KINDS:
+        raise row.error("ques_type", f"{kind!r} is none of {', '.join(KINDS)}")
+    if kind != BLANK and not 1 < len(choices) <= len(LETTERS):
+        raise row.error("choices", f"{len(choices)} options; there are two to five")
+    if place is not None and not 0 <= place < len(choices):
+        raise row.error("answer", f"{place} is not the place of one of {len(choices)} options")
+    return Sample(
+        id=pid,
+        question=row.text("question"),
+        images=pictures,
+        target=row.text("answer") if place is None else LETTERS[place],
+        choices=choices,
+        tags={"kind": kind, "grade": row.text("grade", "")},
+        cluster=pid,
+        extra={"skills": skills, "partial": partial},
+    )
+
+
+def from_hub(data: Hub, split: str) -> list[Sample]:
+    """The hub's rows: options in one text, parted by commas, and two pictures to choose from at most."""
+    kinds, part = parts(split)
+    table = data.table(HUB_NAMES, "default", part, (*HUB_FIELDS, *HUB_PICTURES))
+    rows = table.rows(HUB_FIELDS)
+    filled = {name: table.filled(name) for name in HUB_PICTURES}
+    texts = [row for row in rows if row.text("ques_type") == TEXT]
+    by_place = all(row.text("answer").isdecimal() and int(row.text("answer")) < _count(row) for row in texts)
+    found = []
+    for index, row in enumerate(rows):
+        kind, key = row.text("ques_type"), row.key("question_id")
+        if kind not in kinds:
+            continue
+        shown = HUB_PICTURES if kind == PICTURE else HUB_PICTURES[:1]
+        there = [name for name in shown if filled[name][index]]
+        pictures = tuple(table.picture(index, name, f"{key}/{name}") for name in there)
+        choices = tuple(there[1:]) if kind == PICTURE else tuple(row.text("choices").split(","))
+        if kind == BLANK:
+            found.append(sample(key, row, (), pictures, None, _words(row)))
+            continue
+        found.append(sample(key, row, choices, pictures, _place(row, choices, by_place), _words(row)))
+    return found
+
+
+def _count(row: Row) -> int:
+    return len(row.text("choices").split(","))
+
+
+def _place(row: Row, choices: Sequence[str], by_place: bool) -> int:
+    """Whether the column holds places or texts is told by all rows together."""
+    if by_place or row.text("ques_type") == PICTURE:
+        return row.integer("answer")
+    if row.text("answer") not in choices:
+        raise row.error("answer", f"{row.text('answer')!r:.40} is none of the options", "use the official files")
+    return choices.index(row.text("answer"))
+
+
+def _words(row: Row) -> tuple[str, ...]:
+    found = row.values.get("skills")
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+Answer = tuple[str, str, Row]
+
+
+def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    """Sample id to text; the place of an option becomes its letter. Raises PredictionsError."""
+    kinds = {one.id: one.tags["kind"] for one in samples}
+    found: list[Answer] = []
+    for file in _files(path, set(kinds.values())):
+        found += _results(file, kinds) or _rows(file)
+    if samples and samples[0].extra["partial"]:
+        found = [answer for answer in found if answer[0] in kinds]
+    cure = "give answers to exactly the problems of this split (iconqa:choose_txt_val names another)"
+    return join(found, samples, path, cure)
+
+
+def _files(path: Path, kinds: Iterable[str]) -> list[Path]:
+    """The file, the files of the folder, or those of KIND/ folders in it."""
+    inside = [path / kind for kind in KINDS if kind in kinds and (path / kind).is_dir()]
+    return [file for folder in inside or [path] for file in answer_files(folder)]
+
+
+def _results(path: Path, kinds: Mapping[str, str]) -> list[Answer]:
+    try:
+        content = read_json(path)
+    except DataError:
+        return []
+    if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
+        return []
+    row = Row(content["results"], str(path), "in 'results'")
+    return [(pid, _text(row, pid, kinds.get(pid, BLANK)), row) for pid in row.values]
+
+
+def _text(row: Row, pid: str, kind: str) -> str:
+    """What sub_acc.py compares as text: places of options, and blanks whatever their type."""
+    value = row.values[pid]
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        what = f"the place of an option or a text was expected, not {value!r:.40}"
+        raise PredictionsError(what, where=f"{row.where}, {pid!r}", cure="get the file again")
+    if kind == BLANK:
+        return str(value)
+    return LETTERS[int(value)] if str(value) in ("0", "1", "2", "3", "4") else ""
+
+
+def _rows(path: Path) -> list[Answer]:
+    return [(*read_answer(row, ("id", "text"), ("id", "answer")), row) for row in answer_rows(path)]
+
+
+def write_results(results: Mapping[str, int | str], path: Path) -> None:
+    """The official results file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"results": dict(results)}, indent=2, ensure_ascii=False), encoding="utf-8")

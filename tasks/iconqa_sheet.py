@@ -1,0 +1,78 @@
+"""A question's picture and the pictures to choose from on one sheet, for models that take one picture.
+
+The question's picture is on top; below it the options stand in a row, each with its mark A, B, C, ... over it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from vlmbench import images
+from vlmbench.nouns import Picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+GAP = 8
+"""White pixels around everything."""
+OPTION = 120
+"""Longest side of an option's picture."""
+POINT = 3
+"""Pixels a point of a mark."""
+_MARKS = {
+    "A": (".###.", "#...#", "#...#", "#####", "#...#", "#...#", "#...#"),
+    "B": ("####.", "#...#", "#...#", "####.", "#...#", "#...#", "####."),
+    "C": (".###.", "#...#", "#....", "#....", "#....", "#...#", ".###."),
+    "D": ("####.", "#...#", "#...#", "#...#", "#...#", "#...#", "####."),
+    "E": ("#####", "#....", "#....", "####.", "#....", "#....", "#####"),
+}
+
+
+def sheet(pictures: Sequence[Picture]) -> Picture:
+    """One picture of the question's and the options'; made when it is read."""
+    return Picture(f"{pictures[0].name} and {len(pictures) - 1} options", partial(drawn, tuple(pictures)))
+
+
+def drawn(pictures: tuple[Picture, ...]) -> bytes:
+    """The sheet as a PNG file. Raises ImageError when one of the pictures cannot be read."""
+    from PIL import Image
+
+    question, *options = (images.decode(picture.read(), picture.name) for picture in pictures)
+    marked = [_marked(_small(option), letter) for option, letter in zip(options, _MARKS, strict=False)]
+    width = max(question.width, sum(one.width + GAP for one in marked) - GAP) + 2 * GAP
+    height = question.height + max(one.height for one in marked) + 3 * GAP
+    canvas = Image.new("RGB", (width, height), "white")
+    canvas.paste(question, ((width - question.width) // 2, GAP))
+    left = (width - sum(one.width + GAP for one in marked) + GAP) // 2
+    for one in marked:
+        canvas.paste(one, (left, question.height + 2 * GAP))
+        left += one.width + GAP
+    file = io.BytesIO()
+    canvas.save(file, "PNG")
+    return file.getvalue()
+
+
+def _small(picture: Image) -> Image:
+    scale = OPTION / max(OPTION, *picture.size)
+    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+
+
+def _marked(picture: Image, letter: str) -> Image:
+    """The option with its mark above it."""
+    from PIL import Image
+
+    rows = _MARKS[letter]
+    mark = Image.new("RGB", (len(rows[0]), len(rows)), "white")
+    for y, row in enumerate(rows):
+        for x, point in enumerate(row):
+            if point == "#":
+                mark.putpixel((x, y), (0, 0, 0))
+    mark = mark.resize((mark.width * POINT, mark.height * POINT), Image.Resampling.NEAREST)
+    width = max(picture.width, mark.width)
+    made = Image.new("RGB", (width, picture.height + mark.height + GAP), "white")
+    made.paste(mark, ((width - mark.width) // 2, 0))
+    made.paste(picture, ((width - picture.width) // 2, mark.height + GAP))
+    return made

@@ -1,0 +1,149 @@
+"""MMBench's questions: rows of its TSV files, with the pictures inside as base64, or of its hub copy.
+
+A question is in the file as often as it has options, each time with the options rotated by one: row i, then i + 10^6,
+i + 2·10^6, ... A short picture cell is the index of another row, whose picture it shares (VLMEvalKit's files).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vlmbench.errors import ImageError
+from vlmbench.nouns import Picture, Sample
+from vlmbench.sources import Hub, Row, unique
+
+LETTERS = "ABCD"
+ROTATION = 10**6
+"""Added to a question's index for each turn of its options."""
+SHARED = 64
+"""A picture cell of at most so many characters names another row."""
+ABSENT = ("", "nan")
+"""What an empty cell looks like, here and after a visit to pandas."""
+
+HUB_NAMES = ("lmms-lab/MMBench", "lmms-lab-encoder/MMBench")
+HUB_FIELDS = ("index", "question", "hint", *LETTERS, "answer", "category", "L2-category", "split")
+
+
+@dataclass(frozen=True, slots=True)
+class CellPicture:
+    """Decodes the picture in a cell of a table."""
+
+    cell: str
+    where: str
+
+    def __call__(self) -> bytes:
+        try:
+            return base64.b64decode(self.cell, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ImageError(f"not base64: {error}", where=self.where, cure="get the file again") from None
+
+
+def from_table(rows: Sequence[Row], language: str) -> list[Sample]:
+    """Samples of a TSV file's rows."""
+    known = unique(((str(row.integer("index")), row) for row in rows), "index")
+    found = {index: _owner(index, row, known) for index, row in known.items()}
+    shown = _pictures({index: known[owner] for index, owner in found.items()})
+    return _samples(known, shown, language)
+
+
+def _owner(index: str, row: Row, known: Mapping[str, Row]) -> str:
+    """The row that holds a row's picture."""
+    cell = row.text("image")
+    if len(cell) > SHARED:
+        return index
+    other = str(row.integer("image")) if cell.strip().isdecimal() else ""
+    if other not in known:
+        raise row.error("image", f"neither a picture nor the index of a row: {cell!r:.40}")
+    if len(known[other].text("image")) <= SHARED and other != index:
+        raise row.error("image", f"names row {other}, which has no picture of its own")
+    if other == index:
+        raise row.error("image", "names its own row")
+    return other
+
+
+def _pictures(owners: Mapping[str, Row]) -> dict[str, Picture]:
+    """The picture of each row; equal ones are one picture, named after the first row that shows it."""
+    by_cell: dict[bytes, Picture] = {}
+    found: dict[str, Picture] = {}
+    of_owner: dict[int, Picture] = {}
+    for index, row in owners.items():
+        if id(row) not in of_owner:
+            cell = row.text("image")
+            digest = hashlib.sha256(cell.encode()).digest()
+            read = CellPicture(cell, f"{row.where}, field 'image'")
+            of_owner[id(row)] = by_cell.setdefault(digest, Picture(f"{index}.jpg", read))
+        found[index] = of_owner[id(row)]
+    return found
+
+
+def from_hub(hub: Hub, language: str, split: str) -> list[Sample]:
+    """Samples of the hub's copy: the same rows, the pictures in full."""
+    table = hub.table(HUB_NAMES, language, split, (*HUB_FIELDS, "image"))
+    rows = [Row({"l2-category": r.values["L2-category"], **r.values}, r.file, r.at) for r in table.rows(HUB_FIELDS)]
+    known = unique(((str(row.integer("index")), row) for row in rows), "index")
+    first: dict[int, int] = {}
+    for place, index in enumerate(known):
+        first.setdefault(int(index) % ROTATION, place)
+    pictures = {group: table.picture(place, "image", f"{group}.jpg") for group, place in first.items()}
+    return _samples(known, {index: pictures[int(index) % ROTATION] for index in known}, language)
+
+
+def _samples(known: Mapping[str, Row], pictures: Mapping[str, Picture], language: str) -> list[Sample]:
+    turns = Counter(int(index) % ROTATION for index in known)
+    return [_sample(index, row, pictures[index], language, turns) for index, row in known.items()]
+
+
+def _sample(index: str, row: Row, picture: Picture, language: str, turns: Counter[int]) -> Sample:
+    options = _options(row)
+    group = int(index) % ROTATION
+    tags = {"language": language}
+    for name, field in (("ability", "l2-category"), ("leaf", "category"), ("split", "split")):
+        if given := _given(row, field):
+            tags[name] = given
+    return Sample(
+        id=index,
+        question=row.text("question"),
+        images=(picture,),
+        target=_answer(row, options),
+        choices=options,
+        tags=tags,
+        cluster=picture.name,
+        extra={"hint": _given(row, "hint"), "group": group, "turns": turns[group]},
+    )
+
+
+def _given(row: Row, field: str) -> str:
+    """A cell's text; empty where there is none."""
+    value = row.values.get(field)
+    text = "" if value is None or value != value else value if isinstance(value, str) else str(value)
+    return "" if text.strip().lower() in ABSENT else text
+
+
+def _options(row: Row) -> tuple[str, ...]:
+    given = [_given(row, letter) for letter in LETTERS]
+    count = sum(bool(option) for option in given)
+    if count < 2 or not all(given[:count]):
+        raise row.error("A", f"2 to 4 options, from A on without a gap, are needed, not {given!r}")
+    return tuple(given[:count])
+
+
+def _answer(row: Row, options: Sequence[str]) -> str | None:
+    answer = _given(row, "answer").strip()
+    if answer and answer not in letters(options):
+        raise row.error("answer", f"{answer!r:.40} is none of {', '.join(letters(options))}")
+    return answer or None
+
+
+def letters(options: Iterable[object]) -> list[str]:
+    """The letters of some options."""
+    return [letter for letter, _ in zip(LETTERS, options, strict=False)]
+
+
+def by_letter(sample: Sample) -> dict[str, str]:
+    """A sample's options by letter."""
+    return dict(zip(LETTERS, sample.choices, strict=False))

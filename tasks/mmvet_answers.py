@@ -1,0 +1,98 @@
+"""MM-Vet's answer files: results JSON, LLaVA's lines, and the official script's grade files.
+
+Results: `{"v1_0": "text", ...}`. LLaVA: lines of `question_id` (7 stands for v1_7) and `text`. Grades: `{"v1_0":
+{"model": [...], "content": [...], "score": [...]}}`, one entry a run; an answer cut short by a crash has fewer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vlmbench.errors import DataError, PredictionsError
+from vlmbench.nouns import Sample, Verdict
+from vlmbench.predictions import answer_key, answer_rows, answer_text, join, named, read_answer
+from vlmbench.sources import Row, read_keyed, read_text
+
+from .mmvet_grading import number
+
+GRADES = ("model", "content", "score")
+
+
+def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    """Sample id to text. Raises PredictionsError."""
+    _one_file(path)
+    if pairs := _pairs(path):
+        keyed = [(key, Row({key: text}, str(path), f"key {key}")) for key, text in pairs]
+        return join(((key, answer_text(row, key), row) for key, row in keyed), samples, path)
+    rows = answer_rows(path)
+    return join(((*_line(row), row) for row in rows), samples, path)
+
+
+def _line(row: Row) -> tuple[str, str]:
+    if "question_id" in row.values:
+        key = answer_key(row, "question_id")
+        return (f"v1_{key}" if key.isdecimal() else key), answer_text(row, "text")
+    return read_answer(row, ("id", "text"), ("id", "answer"))
+
+
+def _one_file(path: Path) -> None:
+    if path.is_dir():
+        what = "a folder, where one file was expected"
+        raise PredictionsError(what, where=str(path), cure="name the results or the grade file in it")
+    if not path.is_file():
+        raise PredictionsError("no such file", where=str(path), cure="check --predictions")
+
+
+def _pairs(path: Path) -> list[tuple[str, Any]] | None:
+    """The pairs of a file that is one JSON object, doubled keys twice; None for a file of rows."""
+    try:
+        content = json.loads(read_text(path), object_pairs_hook=list)
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+    except ValueError:
+        return None  # lines, or broken: the reader of rows tells
+    pairs = content if isinstance(content, list) and all(isinstance(pair, tuple) for pair in content) else []
+    return None if {"id", "question_id"} & {key for key, _ in pairs} else pairs or None
+
+
+def read_grades(path: Path, samples: Sequence[Sample]) -> Mapping[str, tuple[Verdict, ...]] | None:
+    """Verdicts of a grade file by sample id; None when the file is none. Raises PredictionsError."""
+    _one_file(path)
+    pairs = _pairs(path)
+    if not pairs or not all(_has_grades(value) for _, value in pairs):
+        return None
+    try:
+        rows = read_keyed(path, GRADES[2])
+        verdicts = {key: _verdicts(row) for key, row in rows.items()}
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+    join(((key, "", rows[key]) for key in verdicts), samples, path)
+    counts = {len(found) for found in verdicts.values()}
+    if len(counts) > 1:
+        short = [key for key, found in verdicts.items() if len(found) < max(counts)]
+        what = f"{max(counts)} runs, but fewer of {named(short)}"
+        raise PredictionsError(what, where=str(path), cure="let the official script finish its runs")
+    return verdicts
+
+
+def _has_grades(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(pair, tuple) and pair[0] == GRADES[2] for pair in value)
+
+
+def _verdicts(row: Row) -> tuple[Verdict, ...]:
+    """The grades as the script recorded them: a reply that was never read has 0, whatever it says."""
+    models, contents, grades = (row.listing(name) for name in GRADES)
+    if not len(models) == len(contents) == len(grades) or not grades:
+        raise row.error("score", f"{len(grades)} grades, {len(contents)} replies, {len(models)} models")
+    found = []
+    for model, content, grade in zip(models, contents, grades, strict=True):
+        value = float(grade) if isinstance(grade, int | float) and not isinstance(grade, bool) else None
+        if isinstance(grade, str) and grade.lower() == "nan":
+            value = number(grade)
+        if value is None or value < 0 or value > 1:
+            raise row.error("score", f"a number from 0 to 1 was expected, not {grade!r:.40}")
+        found.append(Verdict(value, replies=(str(content),), model=str(model)))
+    return tuple(found)

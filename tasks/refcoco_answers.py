@@ -1,0 +1,79 @@
+"""RefCOCO's answer files to answers by sample id, and back.
+
+MiniGPT-4's script saves one object: img_id to the answers about that thing, in the order of its expressions;
+malformed answers are dropped and count as misses. All expressions of an img_id mean the same box, so which answer
+belongs to which of them does not matter to the score; those without one get an empty text, which is a miss.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vlmbench.errors import DataError, PredictionsError
+from vlmbench.nouns import Sample
+from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, named, read_answer
+from vlmbench.sources import Row, read_json
+
+TEXTS = ("answer", "text", "prediction")
+
+
+def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    """Sample id to text. Raises PredictionsError."""
+    files = answer_files(path)
+    if len(files) == 1 and files[0].suffix == ".json":
+        try:
+            content = read_json(files[0])
+        except DataError:
+            content = None  # lines of JSON: told apart, or told broken, by answer_rows
+        if isinstance(content, dict) and not {"id", "img_id"} & set(content):
+            return _by_thing(content, samples, files[0])
+    rows = [row for file in files for row in answer_rows(file)]
+    return join(_answers(rows, samples), samples, path)
+
+
+def _by_thing(content: Mapping[str, Any], samples: Sequence[Sample], path: Path) -> dict[str, str]:
+    ids: dict[str, list[str]] = {}
+    for sample in samples:
+        ids.setdefault(sample.extra["img_id"], []).append(sample.id)
+    if extra := [key for key in content if key not in ids]:
+        what = f"{len(extra)} img_ids are not in this split: {named(extra)}"
+        raise PredictionsError(what, where=str(path), cure="is it the same split? refcoco:SPLIT names another")
+    if not content:
+        raise PredictionsError("there is no answer in it", where=str(path), cure="check --predictions")
+    found: dict[str, str] = {}
+    for key, of_thing in ids.items():
+        texts = content.get(key, [])
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise PredictionsError("a list of texts was expected", where=f"{path}, key {key}", cure="see MiniGPT-4's")
+        if len(texts) > len(of_thing):
+            what = f"{len(texts)} answers to {len(of_thing)} expressions"
+            raise PredictionsError(what, where=f"{path}, key {key}", cure="give one answer an expression")
+        found.update(zip(of_thing, [*texts, *[""] * len(of_thing)], strict=False))
+    return found
+
+
+def _answers(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[tuple[str, str, Row]]:
+    """Rows of id and text, or of img_id, expression and answer; equal expressions in the file's order."""
+    waiting: dict[tuple[str, str], list[str]] = {}
+    for sample in reversed(samples):
+        waiting.setdefault((sample.extra["img_id"], sample.question), []).append(sample.id)
+    for row in rows:
+        if "img_id" not in row.values:
+            yield (*read_answer(row, *(("id", field) for field in TEXTS)), row)
+            continue
+        about = answer_key(row, "img_id"), answer_text(row, "sents")
+        field = next((field for field in TEXTS if field in row.values), TEXTS[0])
+        left = waiting.get(about, [])
+        yield left.pop() if left else f"{about[0]} {about[1]!r}", answer_text(row, field), row
+
+
+def write(path: Path, answers: Mapping[str, str], samples: Sequence[Sample]) -> None:
+    """Save answers as MiniGPT-4's script does, malformed ones too: they are misses either way."""
+    found: dict[str, list[str]] = {}
+    for sample in samples:
+        found.setdefault(sample.extra["img_id"], []).append(answers[sample.id])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")

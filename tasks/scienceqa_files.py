@@ -1,0 +1,207 @@
+"""ScienceQA's files: problems.json, LLaVA's question file, the hub's columns; results files and answer lines.
+
+Sources: lupantech/ScienceQA data/scienceqa, tools/evaluate_acc.py@2cbf8318; haotian-liu/LLaVA docs/Evaluation.md,
+llava/eval/eval_science_qa.py@c121f043.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from vlmbench.errors import DataError, PredictionsError
+from vlmbench.nouns import Picture, Sample, Wanted
+from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
+
+LETTERS = "ABCDE"
+FOLDERS = ("", "data/scienceqa/", "scienceqa/")
+HUB_NAMES = ("lmms-lab/ScienceQA", "lmms-lab-encoder/ScienceQA")
+HUB_FIELDS = ("question", "choices", "answer", "hint", "grade", "subject", "topic")
+RAW = "https://raw.githubusercontent.com/lupantech/ScienceQA/2cbf8318e07b9ece895bb2ae605e71e38d623264/data/scienceqa"
+S3 = "https://scienceqa.s3.us-west-1.amazonaws.com/images"
+LICENCE = "CC BY-NC-SA 4.0"
+LOWER = tuple(f"grade{number}" for number in range(1, 7))
+
+
+def tier(split: str) -> str:
+    """The official split that one of ours is of: `image` is the part of `test` with pictures."""
+    return "test" if split == "image" else split.removesuffix("_image")
+
+
+def wanted(split: str) -> list[Wanted]:
+    """Problems, the list of splits, pictures."""
+    official = tier(split)
+    images = (f"images/{official}", f"data/scienceqa/images/{official}", official)
+    files = [
+        Wanted(name, what, f"{RAW}/{name}", licence=LICENCE, split=split, also=tuple(f + name for f in FOLDERS[1:]))
+        for name, what in (
+            ("problems.json", "problems (30 MB)"),
+            ("pid_splits.json", "which problem is in which split"),
+        )
+    ]
+    pictures = f"pictures of {official}"
+    return [*files, Wanted(images[0], pictures, f"{S3}/{official}.zip", licence=LICENCE, split=split, also=images[1:])]
+
+
+# ------------------------------------------------------------------------------------------------------- questions
+
+
+def read_questions(data: Folder, split: str) -> list[Sample]:
+    """The questions of a split, from problems.json or, where that is missing, from LLaVA's file."""
+    official = tier(split)
+    problems = data.find(*(f"{folder}problems.json" for folder in FOLDERS))
+    if problems is not None:
+        found = list(_problems(data, problems, official))
+    else:
+        name = f"llava_{official}_CQM-A.json"
+        cure = f"`vlmbench data fetch scienceqa` gets it; {name} of LLaVA's eval.zip will do"
+        places = [f"{folder}problems.json" for folder in FOLDERS] + [f"{folder}{name}" for folder in FOLDERS]
+        found = list(_llava(data, data.need("ScienceQA's problems", *places, cure=cure), official))
+    if official == split:
+        return found
+    return _pictured(found)
+
+
+def _pictured(found: Sequence[Sample]) -> list[Sample]:
+    """Those with a picture. Answers to the others may be in an answer file: whole-test files are common."""
+    from dataclasses import replace
+
+    others = frozenset(sample.id for sample in found if not sample.images)
+    return [replace(sample, extra={**sample.extra, "others": others}) for sample in found if sample.images]
+
+
+def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
+    rows = read_keyed(path, "choices")
+    listed = data.find(*(f"{folder}pid_splits.json" for folder in FOLDERS))
+    if listed is None:
+        pids = [pid for pid, row in rows.items() if row.text("split") == split]
+    else:
+        pids = read_object(listed).texts(split)
+    here = data.relative(path.parent)
+    places = tuple(f"{base}/{folder}{split}" for base in dict.fromkeys((here, ".")) for folder in ("images/", ""))
+    for pid in pids:
+        if pid not in rows:
+            raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), cure="get both files again")
+        row = rows[pid]
+        pictures = (data.picture(row, f"{pid}/{row.text('image')}", *places),) if row.has("image") else ()
+        yield sample(pid, row, pictures)
+
+
+def sample(key: str, row: Row, pictures: tuple[Picture, ...]) -> Sample:
+    """One problem. Without a picture it is a cluster of its own."""
+    choices, answer, hint = row.texts("choices"), row.integer("answer"), row.text("hint", "")
+    if not 1 < len(choices) <= len(LETTERS):
+        raise row.error("choices", f"{len(choices)} options; there are two to five")
+    if not 0 <= answer < len(choices):
+        raise row.error("answer", f"{answer} is not the place of one of {len(choices)} options")
+    grade, subject = row.text("grade"), row.text("subject")
+    if not re.fullmatch(r"grade([1-9]|1[0-2])", grade):
+        raise row.error("grade", f"grade1 to grade12 was expected, not {grade!r:.40}")
+    tags = {"subject": subject.removesuffix(" science"), "grades": "1_6" if grade in LOWER else "7_12"}
+    tags |= {"grade": grade, "topic": row.text("topic")}
+    extra = {"hint": hint, "has_text": bool(hint)}
+    return Sample(key, row.text("question"), pictures, LETTERS[answer], tuple(choices), tags, key, extra)
+
+
+_CHOICE = re.compile(r"\n([A-E])\. ")
+
+
+def _llava(data: Folder, path: Path, split: str) -> Iterator[Sample]:
+    """LLaVA's question file. Context and question stay one text there; what the question is about is not said."""
+    for key, row in unique(((row.key("id"), row) for row in read_rows(path)), "id").items():
+        turns = row.listing("conversations")
+        if len(turns) != 2 or not all(isinstance(turn, dict) for turn in turns):
+            raise row.error("conversations", "a question and an answer were expected")
+        asked, target = (Row(turn, row.file, f"{row.at}, in 'conversations'") for turn in turns)
+        text = asked.text("value").removeprefix("<image>\n")
+        question, choices = _parted(text)
+        if not choices or target.text("value") not in LETTERS[: len(choices)]:
+            raise row.error("conversations", "no options, or an answer that is the letter of none of them")
+        places = (f"images/{split}", split, "images", ".")
+        pictures = (data.picture(row, row.text("image"), *places),) if row.has("image") else ()
+        extra = {"hint": "", "has_text": question.startswith("Context: ")}
+        yield Sample(key, question, pictures, target.text("value"), choices, {}, key, extra)
+
+
+def _parted(text: str) -> tuple[str, tuple[str, ...]]:
+    """The question and its options, which are the last lines."""
+    marks = list(_CHOICE.finditer(text))
+    first = next((i for i in reversed(range(len(marks))) if marks[i][1] == "A"), len(marks))
+    kept: list[re.Match[str]] = []
+    for mark in marks[first:]:
+        if mark[1] == LETTERS[len(kept) : len(kept) + 1]:
+            kept.append(mark)
+    ends = [mark.start() for mark in kept[1:]] + [len(text)]
+    choices = tuple(text[mark.end() : end] for mark, end in zip(kept, ends, strict=True))
+    return (text[: kept[0].start()], choices) if kept else (text, ())
+
+
+def from_hub(data: Hub, split: str) -> list[Sample]:
+    """The hub's rows have no pid: ids are the rows' numbers."""
+    official = {"test": "test", "val": "validation"}[tier(split)]
+    config = "ScienceQA-FULL" if split == tier(split) else "ScienceQA-IMG"
+    table = data.table(HUB_NAMES, config, official, (*HUB_FIELDS, "image"))
+    # The pictures are not read to know which rows have one: a row without has a null, which counts as no image.
+    there = table.filled("image")
+    found = []
+    for index, row in enumerate(table.rows(HUB_FIELDS)):
+        pictures = (table.picture(index, "image", f"{config}/{index + 1}"),) if there[index] else ()
+        found.append(sample(str(index + 1), row, pictures))
+    return found if split == tier(split) else _pictured(found)
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+
+def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    """Sample id to text; an index becomes its letter, -1 an empty text. Raises PredictionsError."""
+    others = samples[0].extra.get("others", frozenset()) if samples else frozenset()
+    found = [
+        answer
+        for file in answer_files(path)
+        for answer in (_of_object(file) or _of_rows(file))
+        if answer[0] not in others
+    ]
+    return join(found, samples, path, "give answers to exactly the questions of this split (scienceqa:test is all)")
+
+
+def _of_object(path: Path) -> list[tuple[str, str, Row]]:
+    """A results file or LLaVA's output file; nothing for rows."""
+    try:
+        content = read_json(path)
+    except DataError:
+        return []
+    if not isinstance(content, dict):
+        return []
+    if isinstance(content.get("results"), dict):
+        row = Row(content["results"], str(path), "in 'results'")
+        return [(key, letter(row, key), row) for key in row.values]
+    if isinstance(content.get("correct"), list) and isinstance(content.get("incorrect"), list):
+        listed = [*content["correct"], *content["incorrect"]]
+        rows = [Row(one if isinstance(one, dict) else {}, str(path), f"item {n}") for n, one in enumerate(listed, 1)]
+        return [(*read_answer(row, ("question_id", "pred")), row) for row in rows]
+    return []
+
+
+def letter(row: Row, field: str) -> str:
+    """The letter of an option given by its place; empty where the place is none. Raises PredictionsError."""
+    try:
+        place = row.integer(field)
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure="needed: the place of an option, or -1") from None
+    return LETTERS[place] if 0 <= place < len(LETTERS) else ""
+
+
+def _of_rows(path: Path) -> list[tuple[str, str, Row]]:
+    forms = (("question_id", "text"), ("id", "text"), ("id", "answer"))
+    return [(*read_answer(row, *forms), row) for row in answer_rows(path)]
+
+
+def write_results(places: Mapping[str, int], texts: Mapping[str, str], path: Path) -> None:
+    """The official results file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"results": dict(places), "outputs": dict(texts)}
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

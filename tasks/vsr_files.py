@@ -1,0 +1,159 @@
+"""VSR's files: statements, the relations' categories, prediction files.
+
+Source: cambridgeltl/visual-spatial-reasoning data/splits, analysis_scripts@b27a0af0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from vlmbench.errors import DataError, ImageError, PredictionsError
+from vlmbench.nouns import Picture, Sample, Wanted
+from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.sources import Folder, Hub, Row, read_rows, read_text
+
+HUB_NAMES = {"zeroshot": ("cambridgeltl/vsr_zeroshot",), "random": ("cambridgeltl/vsr_random",)}
+HUB_FIELDS = ("image", "image_link", "caption", "label", "relation")
+COCO = "http://images.cocodataset.org"
+RAW = "https://raw.githubusercontent.com/cambridgeltl/visual-spatial-reasoning/b27a0af0ee1462d2b6b92c8c83e869d9254a241a"
+PICTURES = ("images", "trainval2017", "train2017", "val2017", ".")
+
+CATEGORIES: Mapping[str, str] = {
+    "Adjacency": "adjacent to, alongside, at the side of, at the right side of, at the left side of, attached to, "
+    "at the back of, ahead of, against, at the edge of",
+    "Directional": "off, past, toward, down, deep down, up, away from, along, around, from, into, to, across, "
+    "across from, through, down from",
+    "Orientation": "facing, facing away from, parallel to, perpendicular to",
+    "Projective": "on top of, beneath, beside, behind, left of, right of, under, in front of, below, above, over, "
+    "in the middle of",
+    "Proximity": "by, close to, near, far from, far away from",
+    "Topological": "connected to, detached from, has as a part, part of, contains, within, at, on, in, with, "
+    "surrounding, among, consists of, out of, between, inside, outside, touching",
+    "Unallocated": "beyond, next to, opposite to, after, among, enclosed by",
+}
+CATEGORY_OF = {relation: name for name, relations in CATEGORIES.items() for relation in relations.split(", ")}
+"""`among` is listed twice; the last place counts, as in the official script."""
+
+
+def parts(split: str) -> tuple[str, str]:
+    """(zeroshot or random, test or dev)."""
+    kind, _, part = split.partition("_")
+    return kind, part or "test"
+
+
+def wanted(split: str) -> list[Wanted]:
+    """One file of statements, and the pictures."""
+    kind, part = parts(split)
+    places = _places(split)
+    licence = "Apache-2.0 (the hub's copy: CC BY 4.0)"
+    url = f"{RAW}/data/splits/{kind}/{part}.jsonl"
+    files = [Wanted(places[0], f"{split} statements", url, licence=licence, split=split, also=tuple(places[1:]))]
+    terms = "COCO terms of use; pictures from Flickr under their own licences"
+    for name, size in (("train2017", "18 GB"), ("val2017", "1 GB")):
+        also = tuple(place for place in PICTURES[:2])
+        url = f"{COCO}/zips/{name}.zip"
+        files.append(Wanted(name, f"COCO {name} pictures ({size})", url, licence=terms, also=also))
+    return files
+
+
+def _places(split: str) -> list[str]:
+    kind, part = parts(split)
+    return [f"{folder}{kind}/{part}.jsonl" for folder in ("data/splits/", "splits/", "")]
+
+
+def read_statements(data: Folder | Hub, split: str) -> list[Sample]:
+    """The statements of a split, in the file's order."""
+    kind, part = parts(split)
+    if isinstance(data, Hub):
+        table = data.table(HUB_NAMES[kind], "default", part if part == "test" else "validation", HUB_FIELDS)
+        return [_sample(str(n), row, _linked(row)) for n, row in enumerate(table.rows(HUB_FIELDS), 1)]
+    places = _places(split)
+    path = data.need(f"VSR's file of {split}", *places, cure=f"`vlmbench data fetch vsr:{split}` gets it")
+    return [
+        _sample(str(number), row, data.picture(row, row.text("image"), *PICTURES))
+        for number, row in enumerate(read_rows(path), 1)
+    ]
+
+
+def _sample(key: str, row: Row, picture: Picture) -> Sample:
+    label, relation = row.integer("label"), row.text("relation")
+    if label not in (0, 1):
+        raise row.error("label", f"0 or 1 was expected, not {label}")
+    tags = {"relation": relation}
+    if relation in CATEGORY_OF:  # the official script leaves the others out of its table
+        tags["category"] = CATEGORY_OF[relation]
+    return Sample(
+        id=key,
+        question=row.text("caption"),
+        images=(picture,),
+        target="true" if label else "false",
+        tags=tags,
+        cluster=row.text("image"),
+    )
+
+
+def _linked(row: Row) -> Picture:
+    """A picture the hub's rows only link to; fetched when it is needed."""
+    link = row.text("image_link")
+    if not link.startswith(f"{COCO}/"):
+        raise row.error("image_link", f"{link!r:.60} is no address of COCO's pictures")
+    return Picture(row.text("image"), partial(_fetched, link))
+
+
+def _fetched(link: str) -> bytes:
+    try:
+        from urllib.request import urlopen  # slow to load, and only hub rows need it
+
+        with urlopen(link, timeout=60) as answer:
+            return bytes(answer.read())
+    except OSError as error:
+        cure = "check the network, or use --data DIR with COCO's train2017 and val2017"
+        raise ImageError(f"cannot fetch it: {error}", where=link, cure=cure) from None
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+
+def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    """Sample id to text. Files without ids hold one answer a statement, in the official file's order."""
+    if path.suffix == ".txt":
+        return _numbers(path, samples)
+    rows = [row for file in answer_files(path) for row in answer_rows(file)]
+    if all("pred" in row.values and "gt" in row.values for row in rows):
+        return _in_order(path, rows, samples)
+    return join(((*read_answer(row, ("id", "text"), ("id", "answer")), row) for row in rows), samples, path)
+
+
+def _numbers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    try:
+        found = read_text(path).split("\n")
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+    found = found[:-1] if found[-1] == "" else found
+    _check_count(path, len(found), samples)
+    for number, line in enumerate(found, 1):
+        if line.strip() not in ("0", "1"):
+            raise PredictionsError(f"0 or 1 was expected, not {line!r:.40}", where=f"{path}, line {number}")
+    return {one.id: line.strip() for one, line in zip(samples, found, strict=True)}
+
+
+def _in_order(path: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> dict[str, str]:
+    """MiniGPT-v2's and TinyGPT-V's rows; what they say is right shows whether the order is that of the file."""
+    _check_count(path, len(rows), samples)
+    texts = {}
+    for row, one in zip(rows, samples, strict=True):
+        pred, right = read_answer(row, ("gt", "pred"))[1], row.text("gt", "")
+        if right.lower() != one.target:
+            what = f"the row says that {right!r} is right, statement {one.id} is {one.target}"
+            raise PredictionsError(what, where=row.where, cure="use the split these answers were made with")
+        texts[one.id] = pred
+    return texts
+
+
+def _check_count(path: Path, count: int, samples: Sequence[Sample]) -> None:
+    if count != len(samples):
+        what = f"{count} answers, and {len(samples)} statements"
+        cure = "give one answer a statement, in the file's order (vsr:random names the other split)"
+        raise PredictionsError(what, where=str(path), cure=cure)

@@ -1,0 +1,79 @@
+"""Boxes over the picture of a sample: where the right one and the answered one are; and published figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.test_report import find, texts, wait
+from vlmbench.cli import main
+from vlmbench.registry import choose_task
+from vlmbench.reports import leaderboard
+from vlmbench.sources import Folder
+
+pytestmark = pytest.mark.browser
+
+PLACES = """
+const at = (node) => node.getBoundingClientRect();
+const picture = at(document.querySelector(".boxed img"));
+return [...document.querySelectorAll(".boxed rect")].map((rect) => {
+  const { x, y, width, height } = at(rect);
+  return [rect.classList[1], (x - picture.x) / picture.width, (y - picture.y) / picture.height,
+    width / picture.width, height / picture.height];
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over RefCOCO's sample: the first answer holds a box, the others none."""
+    root = tmp_path_factory.mktemp("boxes")
+    task = choose_task("refcoco").task
+    first = task.samples(Folder.sample("refcoco"), "refcoco_val")[0]
+    (root / "script.json").write_text(json.dumps({first.id: "{<25><50><75><100>}"}))
+    words = ["run", "--model", f"echo:{root / 'script.json'}", "--tasks", "refcoco", "--output", str(root / "run")]
+    assert main(words) == 0
+    written: Path = leaderboard.write([root / "run"], root / "html")
+    return written
+
+
+def open_sample(visit: Callable[..., Any], page: Path, number: int) -> tuple[Any, Any]:
+    """The dialog of one sample, and the sample."""
+    task = choose_task("refcoco").task
+    sample = task.samples(Folder.sample("refcoco"), "refcoco_val")[number]
+    driver = visit(page)
+    run = driver.execute_script("return vb.block('report').runs[0].id")
+    driver = visit(page, f"#/samples?run={run}&task=refcoco&open={sample.id}")
+    wait(driver, "document.querySelector('.boxed img')?.naturalWidth")
+    return driver, sample
+
+
+def test_both_boxes_are_where_they_should_be(visit: Callable[..., Any], page: Path) -> None:
+    driver, sample = open_sample(visit, page, 0)
+    right, read = driver.execute_script(PLACES)
+    assert (right[0], read[0]) == ("box-right", "box-read")
+    assert right[1:] == pytest.approx([side / 96 for side in sample.target["bbox"]], abs=0.02)
+    assert read[1:] == pytest.approx([0.25, 0.5, 0.5, 0.5], abs=0.02)
+    assert "Dashed: the answer's." in find(driver, ".detail-pictures figcaption").text
+
+
+def test_an_answer_without_a_box(visit: Callable[..., Any], page: Path) -> None:
+    driver, _ = open_sample(visit, page, 5)
+    ((kind, *_),) = driver.execute_script(PLACES)
+    assert kind == "box-right"
+    assert find(driver, ".boxed svg").get_attribute("aria-label") == "The right box; none was answered"
+
+
+def test_published_figures_say_what_they_are(visit: Callable[..., Any], page: Path) -> None:
+    driver = visit(page)
+    summary = find(driver, ".published > summary")
+    assert summary.text.startswith("Published figures: 0 comparable, ")  # the embedded sample is no benchmark
+    assert "MiniGPT-v2" not in find(driver, "main").text
+    summary.click()
+    wait(driver, "document.querySelector('.published table').checkVisibility()")
+    rows = texts(driver, ".published tbody tr")
+    assert any("MiniGPT-v2" in row and "88.69" in row and "no: the embedded sample" in row for row in rows)

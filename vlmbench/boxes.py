@@ -1,0 +1,114 @@
+"""Text to box, and how well two boxes agree: each reader named after the code whose rule it is.
+
+A box is (x1, y1, x2, y2) in pixels. A reader takes the answer and the picture's width and height, and gives a box or
+None where the rule finds none.
+
+Sources: MiniGPT-4 eval_scripts/eval_ref.py and minigpt4/common/eval_utils.py@d94738a7; lmms-eval
+lmms_eval/tasks/refcoco/utils_rec.py@75571cfe; VLMEvalKit vlmeval/dataset/refcoco.py@e8e78f05.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+Box = tuple[float, float, float, float]
+
+_MINIGPT = re.compile(r"\{<\d{1,3}><\d{1,3}><\d{1,3}><\d{1,3}>\}")
+_INTEGERS = re.compile(r"\d+")
+_DIGITS = 300
+"""Longer numbers overflow: the script's own arithmetic fails on them, which it counts as a miss."""
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_LMMS = re.compile(rf"\[\s*{_NUMBER},\s*{_NUMBER},\s*{_NUMBER},\s*{_NUMBER}\s*\]")
+_ANY = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
+_PART = r"(?:\s*,\s*|\s+)"
+_BRACKETED = re.compile(rf"\[\s*({_ANY}){_PART}({_ANY}){_PART}({_ANY}){_PART}({_ANY})\s*\]")
+_NUMBERS = re.compile(_ANY)
+
+
+def from_size(corner: Sequence[float]) -> Box:
+    """(x, y, width, height), as COCO writes boxes, to corners."""
+    x, y, width, height = corner
+    return x, y, x + width, y + height
+
+
+# --------------------------------------------------------------------------------------------------------- readers
+
+
+def minigpt_cleaned(text: str) -> str:
+    """MiniGPT-v2's answer as its script keeps it: no <unk>, no blanks."""
+    return text.replace("<unk>", "").replace(" ", "").strip()
+
+
+def is_minigpt_box(text: str) -> bool:
+    """Whether a cleaned answer starts with `{<x1><y1><x2><y2>}`; whatever follows."""
+    return _MINIGPT.match(text) is not None
+
+
+def minigpt_box(text: str, width: float, height: float) -> Box | None:
+    """The box of an answer that starts with one, in hundredths of the picture; None with any further number in it."""
+    cleaned = minigpt_cleaned(text)
+    return any_minigpt_box(cleaned, width, height) if is_minigpt_box(cleaned) else None
+
+
+def any_minigpt_box(text: str, width: float, height: float) -> Box | None:
+    """Exactly four whole numbers anywhere, in hundredths of the picture. Neither checked nor put in order."""
+    found = _INTEGERS.findall(minigpt_cleaned(text))
+    if len(found) != 4 or max(map(len, found)) > _DIGITS:
+        return None
+    x1, y1, x2, y2 = map(int, found)
+    return x1 / 100.0 * width, y1 / 100.0 * height, x2 / 100.0 * width, y2 / 100.0 * height
+
+
+def lmms_eval_numbers(text: str) -> Box | None:
+    """The first `[a, b, c, d]`, in shares of the picture: commas, and digits before a point, are needed."""
+    found = _LMMS.search(text)
+    return None if found is None else (float(found[1]), float(found[2]), float(found[3]), float(found[4]))
+
+
+def vlmevalkit_box(text: str, width: float, height: float) -> Box | None:
+    """Four numbers in brackets, else the first four anywhere; the scale is guessed, then clipped and put in order.
+
+    Up to 1.5: shares of the picture; up to 1,000: thousandths (MiniGPT-v2's hundredths are misread); else pixels.
+    """
+    bracketed = _BRACKETED.search(text)
+    numbers = [float(number) for number in (bracketed.groups() if bracketed else _NUMBERS.findall(text)[:4])]
+    if len(numbers) < 4:
+        return None
+    largest = max(map(abs, numbers))
+    x1, y1, x2, y2 = numbers
+    if largest <= 1.5:
+        x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
+    elif largest <= 1000:
+        x1, x2 = x1 / 1000.0 * width, x2 / 1000.0 * width
+        y1, y2 = y1 / 1000.0 * height, y2 / 1000.0 * height
+    x1, x2 = sorted(min(max(x, 0.0), width) for x in (x1, x2))
+    y1, y2 = sorted(min(max(y, 0.0), height) for y in (y1, y2))
+    return x1, y1, x2, y2
+
+
+# ------------------------------------------------------------------------------------------------------- agreement
+
+
+def iou(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union; 0 where the union is empty."""
+    across = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    down = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    shared = across * down
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
+    return shared / union if union else 0.0
+
+
+def iou_inclusive(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of boxes that include their last pixel: each side is one pixel longer (MiniGPT-4)."""
+    across = max(0.0, min(a[2], b[2]) - max(a[0], b[0]) + 1)
+    down = max(0.0, min(a[3], b[3]) - max(a[1], b[1]) + 1)
+    shared = across * down
+    union = (a[2] - a[0] + 1) * (a[3] - a[1] + 1) + (b[2] - b[0] + 1) * (b[3] - b[1] + 1) - shared
+    return shared / union if union else 0.0
+
+
+def holds_centre(box: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether the middle of the other box lies in this one."""
+    x, y = (other[0] + other[2]) / 2, (other[1] + other[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]

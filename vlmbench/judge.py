@@ -1,0 +1,208 @@
+"""A model that grades: `--judge openai:gpt-4-0613`, any OpenAI-compatible server, or an adapter of ours.
+
+A task says what to ask and how replies are read (nouns.Judged.grade). Answers are judged while the model under test
+gives the next ones, unless the judge is itself a model on this machine.
+
+    judge_talks.py     many conversations at once                 judge_prices.py   what it costs, and the budget
+    judge_api.py       calls a server: attempts, deadlines        judge_cache.py    replies on disk: none paid for twice
+    judge_pace.py      when the next call may go out              judge_verdicts.py runs to scores, spread, agreement
+    judge_local.py     asks an adapter of ours
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
+
+from vlmbench.errors import UsageError
+from vlmbench.judge_api import ApiJudge, read_options
+from vlmbench.judge_cache import VerdictCache, ask_key
+from vlmbench.judge_local import LocalJudge
+from vlmbench.judge_prices import Purse, tokens_of
+from vlmbench.judge_talks import Backend, Talk, Talks, stopping_error
+from vlmbench.judge_verdicts import combine, prompt_hash
+from vlmbench.nouns import Judged, Response, Sample, Score, Status, Verdict
+from vlmbench.scoring import score_response
+
+if TYPE_CHECKING:
+    from vlmbench.registry import TaskChoice
+
+UNKNOWN_ANSWER = Response("a" * 400)
+"""Stands for an answer in estimates made before there are any."""
+FACTS = ("replies", "cached", "failed", "prompt_tokens", "completion_tokens")
+
+
+def open_judge(spec: str, cache: Path, *, runs: int = 1, budget: float | None = None) -> Judge:
+    """`openai:MODEL[,k=v]`, or an adapter as --model takes it. Raises UsageError, for a missing key among others."""
+    from vlmbench import loading
+
+    if runs < 1:
+        raise UsageError(f"--judge-runs {runs} leaves nothing to judge", cure="give a number above 0")
+    words = loading.parse_model(spec)
+    backend: Backend
+    if words.name == "openai":
+        if not words.checkpoint:
+            raise UsageError("which model is to judge?", cure="write --judge openai:MODEL, e.g. openai:gpt-4-0613")
+        backend = ApiJudge(words.checkpoint, read_options(words.options))
+    else:
+        backend = LocalJudge(spec, loading.load_model(words, {}))
+    return Judge(backend, cache, runs=runs, budget=budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What judging would take, before it is done."""
+
+    asks: int
+    cached: int
+    """Of these, how many were answered before and cost nothing."""
+    tokens: int
+    usd: float | None
+
+    def __str__(self) -> str:
+        cost = "price not known" if self.usd is None else f"about {self.usd:.2f} USD"
+        return f"{self.asks:,} gradings, {self.cached:,} of them in the cache; about {self.tokens:,} tokens, {cost}"
+
+
+class Judge:
+    """A judge at work. Give it answers with `submit`, wait with `finish`, then ask for their `score`."""
+
+    def __init__(self, backend: Backend, cache: Path, *, runs: int = 1, budget: float | None = None) -> None:
+        self.backend, self.runs = backend, runs
+        self.purse = Purse(budget, backend.price, backend.name)
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in backend.name)[:60]
+        digest = hashlib.sha256(backend.identity.encode()).hexdigest()[:12]
+        self.cache = VerdictCache(cache / "judge" / f"{safe}-{digest}.jsonl")
+        self._talks = Talks(backend, self.cache, self.purse)
+        self._of: dict[tuple[str, str], list[Talk]] = {}
+        """By task key and sample id: one conversation a run."""
+        self._held: list[Talk] = []
+
+    @property
+    def stopped(self) -> str:
+        """Why some answers were not judged at all; empty if all were."""
+        return self._talks.stopped
+
+    def submit(self, choice: TaskChoice, sample: Sample, response: Response) -> None:
+        """Have an answer graded, if the task's own rules leave it to a judge.
+
+        Raises what stopped the judge, such as a wrong key, as soon as it is known.
+        """
+        place = (choice.key, sample.id)
+        self._raise()
+        if place in self._of or not _left_to_judge(choice, sample, response):
+            return
+        begin = partial(cast(Judged, choice.task).grade, sample, response, choice.protocol)
+        self._of[place] = [Talk(begin, run) for run in range(self.runs)]
+        if self.backend.overlaps:
+            self._talks.hand_over(self._of[place])
+        else:
+            self._held += self._of[place]
+
+    def finish(self, *, progress: bool = False) -> None:
+        """Wait until everything submitted is graded or has failed. Raises what stopped the judge."""
+        from tqdm import tqdm
+
+        if self._held:
+            self._talks.hand_over(self._held)
+            self._held = []
+        total = sum(len(talks) for talks in self._of.values())
+        with tqdm(total=total, unit="verdict", desc="judging", disable=None if progress else True) as bar:
+            while self._talks.done < total and self._talks.error is None:
+                self._talks.changed.wait(0.2)
+                self._talks.changed.clear()
+                bar.update(self._talks.done - bar.n)
+        self._raise()
+
+    def score(self, choice: TaskChoice, sample: Sample, response: Response) -> Score:
+        """What became of an answer: the verdicts as one score, or the task's own where no judge was needed."""
+        talks = self._of.get((choice.key, sample.id))
+        if talks is None:
+            return score_response(choice.task, choice.protocol, sample, response)
+        missing = Verdict(None, Status.JUDGE_FAILED, note=self.stopped or "the judge was not asked")
+        return combine([talk.verdict or missing for talk in talks])
+
+    def estimate(self, items: Iterable[tuple[TaskChoice, Sample, Response | None]]) -> Estimate:
+        """What grading these answers would take if each were asked once; None stands for an answer not yet given."""
+        asks = cached = tokens = 0
+        usd: float | None = 0.0
+        for choice, sample, response in items:
+            if not _left_to_judge(choice, sample, response or UNKNOWN_ANSWER):
+                continue
+            ask = next(cast(Judged, choice.task).grade(sample, response or UNKNOWN_ANSWER, choice.protocol), None)
+            if ask is None:
+                continue
+            size = sum(tokens_of(text) for _, text in ask.messages)
+            for run in range(self.runs):
+                asks += 1
+                if response and ask_key(self.backend.identity, ask, run, 0) in self.cache.replies:
+                    cached += 1
+                    continue
+                tokens += size + ask.max_tokens
+                cost = self.backend.price.cost(size, ask.max_tokens)
+                usd = None if usd is None or cost is None else usd + cost
+        return Estimate(asks, cached, tokens, usd)
+
+    def entry(self, choice: TaskChoice) -> dict[str, Any]:
+        """What run.json says of the judge of one task."""
+        rules = choice.task.protocols[choice.protocol].judge
+        return {
+            "name": self.backend.name,
+            "identity": self.backend.identity,
+            "runs": self.runs,
+            "prompt_hash": prompt_hash(rules),
+            "papers_used": rules.model if rules else "",
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What judging took in this sitting."""
+        known = self.backend.price.cost(1, 1) is not None
+        return {
+            "name": self.backend.name,
+            "identity": self.backend.identity,
+            "runs": self.runs,
+            **{name: self._talks.counts[name] for name in FACTS},
+            "calls": self.backend.calls,
+            "refusals": self.backend.refusals,
+            "usd": round(self.purse.spent, 6) if known else None,
+            "budget": self.purse.budget,
+            "stopped": self.stopped,
+        }
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop asking; replies that came are in the cache."""
+        self._talks.close()
+        self.cache.close()
+
+    def _raise(self) -> None:
+        if self._talks.error is not None:
+            raise stopping_error(self._talks.error)
+
+
+def _left_to_judge(choice: TaskChoice, sample: Sample, response: Response) -> bool:
+    if choice.task.protocols[choice.protocol].judge is None:
+        return False
+    return score_response(choice.task, choice.protocol, sample, response).status is Status.JUDGE_FAILED
+
+
+def told(facts: dict[str, Any]) -> str:
+    """What judging took, in one line."""
+    cost = "price not known" if facts["usd"] is None else f"{facts['usd']:.2f} USD"
+    parts = [f"judge {facts['name']}: {facts['replies']:,} replies, {facts['cached']:,} from the cache"]
+    parts.append(f"{facts['prompt_tokens'] + facts['completion_tokens']:,} tokens, {cost}")
+    parts += [f"{facts['failed']:,} verdicts failed"] if facts["failed"] else []
+    parts += [f"stopped: {facts['stopped']}"] if facts["stopped"] else []
+    return "; ".join(parts)

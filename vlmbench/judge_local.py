@@ -1,0 +1,84 @@
+"""A model of ours as judge: it answers what is asked in batches, text only, after the model under test is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from vlmbench.judge_api import NoReplyError
+from vlmbench.judge_cache import Reply
+from vlmbench.judge_prices import FREE
+from vlmbench.nouns import Generation, JudgeAsk, Model, Request
+
+BATCH = 32
+
+
+class LocalJudge:
+    """Any adapter as judge. A system message stands before the user's, as the adapters know one prompt only."""
+
+    overlaps = False
+    """Two models would fight over one machine."""
+    price = FREE
+    refusals = 0
+    in_flight = 4 * BATCH
+
+    def __init__(self, spec: str, model: Model) -> None:
+        self.name = spec
+        settings: Mapping[str, object] = dict(sorted(model.settings.items()))
+        self.identity = f"{model.name} {model.fingerprint} {settings}"
+        self.calls = 0
+        self._model = model
+        self._waiting: list[tuple[JudgeAsk, asyncio.Future[Reply]]] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Let a batch under way end."""
+        if self._worker is not None:
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    async def reply(self, ask: JudgeAsk) -> Reply:
+        """One reply, made together with whatever else waits. Raises NoReplyError."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append((ask, future))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        await asyncio.sleep(0)  # let everything that can be asked now come in
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            try:
+                found = await asyncio.to_thread(self._answers, [ask for ask, _ in batch])
+            except Exception as error:  # a bug in an adapter or its library: these verdicts are lost, not the run
+                found = [NoReplyError(f"{type(error).__name__}: {error}")] * len(batch)
+            for (_, future), reply in zip(batch, found, strict=True):
+                if future.done():
+                    continue
+                if isinstance(reply, Reply):
+                    future.set_result(reply)
+                else:
+                    future.set_exception(reply)
+
+    def _answers(self, asks: list[JudgeAsk]) -> list[Reply | NoReplyError]:
+        requests = [
+            Request(
+                f"judge {number}",
+                "\n\n".join(text for _, text in ask.messages),
+                generation=Generation(max_new_tokens=ask.max_tokens, temperature=ask.temperature),
+            )
+            for number, ask in enumerate(asks)
+        ]
+        found: list[Reply | NoReplyError] = [NoReplyError("the judge gave no answer")] * len(asks)
+        place = {id(request): number for number, request in enumerate(requests)}
+        for request, response in self._model.answer([requests]):
+            self.calls += 1
+            if response.finish == "error":
+                found[place[id(request)]] = NoReplyError(response.error)
+            else:
+                reply = Reply(response.text, self._model.name, response.prompt_tokens, response.new_tokens)
+                found[place[id(request)]] = reply
+        return found

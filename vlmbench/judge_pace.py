@@ -1,0 +1,140 @@
+"""When the next call to a judge may go out: never faster than its limits, slower when it complains.
+
+Two flows, requests and tokens, each with a rate. A call waits until both have room; calls go out evenly spaced and in
+order. A refusal (HTTP 429) stops all calls for as long as the server says and slows both flows; they recover slowly,
+up to the limit told. What counts is the rate, not how many calls are open: a limit of R calls a second with answers
+after L seconds needs R x L open calls, whatever their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+SHARE = 0.98
+"""Of a limit that is used: clocks differ."""
+LATE = 0.03
+"""Seconds' worth of calls that may be made up for when a wake-up comes late."""
+REGAIN = 0.02
+"""Of the limit, regained each second after a refusal."""
+SLOWEST = 0.02
+"""Of the limit, below which refusals do not push the rate."""
+WINDOW = 2.0
+"""Seconds over which calls that were served are counted."""
+
+
+@dataclass
+class Flow:
+    """One thing that is limited, per second."""
+
+    limit: float
+    rate: float = 0.0
+    next_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.limit *= SHARE
+        self.rate = self.rate or self.limit
+
+    def lower(self, limit: float) -> None:
+        """A limit the server told, if it is stricter."""
+        self.limit = min(self.limit, limit * SHARE)
+        self.rate = min(self.rate, self.limit)
+
+    def take(self, amount: float, now: float) -> None:
+        """Let the clock run on by what was sent."""
+        self.next_at = max(self.next_at, now - LATE) + amount / self.rate
+
+
+@dataclass
+class Pacer:
+    """Gives each call its turn. Use from one event loop."""
+
+    requests: Flow
+    tokens: Flow | None = None
+    longest_pause: float = 600.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    refusals: int = 0
+    """How many calls were refused."""
+    _paused_until: float = 0.0
+    _cut_at: float = float("-inf")
+    _grown_at: float | None = None
+    _served: deque[float] = field(default_factory=deque)
+    _queue: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @classmethod
+    def per_minute(cls, requests: float, tokens: float | None, longest_pause: float) -> Pacer:
+        """From the limits as servers name them."""
+        return cls(Flow(requests / 60), None if tokens is None else Flow(tokens / 60), longest_pause)
+
+    async def turn(self, tokens: int) -> float:
+        """Wait for a call's turn; returns when it went out."""
+        async with self._queue:  # asyncio's locks are fair: first come, first served
+            while (wait := self._wait()) > 0:
+                await self.sleep(wait)
+            now = self.clock()
+            self._grow(now)
+            self.requests.take(1, now)
+            if self.tokens:
+                self.tokens.take(tokens, now)
+            return now
+
+    def _wait(self) -> float:
+        ready = [self._paused_until, *(flow.next_at for flow in self._flows())]
+        return max(ready) - self.clock()
+
+    def _flows(self) -> list[Flow]:
+        return [flow for flow in (self.requests, self.tokens) if flow]
+
+    def _grow(self, now: float) -> None:
+        seconds = now - (now if self._grown_at is None else self._grown_at)
+        self._grown_at = now
+        for flow in self._flows():
+            flow.rate = min(flow.limit, flow.rate + REGAIN * flow.limit * seconds)
+
+    def served(self) -> None:
+        """A call was answered."""
+        self._served.append(self.clock())
+
+    def refused(self, sent_at: float, pause: float | None) -> None:
+        """A call was refused: stop for `pause` seconds, and slow down, once for all calls of one burst."""
+        now = self.clock()
+        self.refusals += 1
+        self._paused_until = max(self._paused_until, now + min(1.0 if pause is None else pause, self.longest_pause))
+        if sent_at <= self._cut_at:
+            return  # it went out before we slowed down
+        self._cut_at = now
+        while self._served and self._served[0] < now - WINDOW:
+            self._served.popleft()
+        share = max(0.5, 0.97 * len(self._served) / WINDOW / self.requests.rate)
+        for flow in self._flows():
+            flow.rate = max(SLOWEST * flow.limit, flow.rate * min(share, 0.97))
+
+    def told(self, headers: Mapping[str, str]) -> None:
+        """Limits a server writes into its answers."""
+        for flow, name in ((self.requests, "requests"), (self.tokens, "tokens")):
+            limit = headers.get(f"x-ratelimit-limit-{name}", "")
+            if flow and limit.isdecimal() and int(limit) > 0:
+                flow.lower(int(limit) / 60)
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
+    """Seconds a server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date."""
+    with_unit = ((headers.get("retry-after-ms"), 1000.0), (headers.get("retry-after"), 1.0))
+    for text, unit in with_unit:
+        if not text:
+            continue
+        try:
+            seconds = float(text) / unit
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(text).timestamp() - now()
+            except ValueError:
+                continue
+        if seconds == seconds:
+            return max(0.0, seconds)
+    return None

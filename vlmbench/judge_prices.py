@@ -1,0 +1,123 @@
+"""What judging costs: list prices, sizes of texts in tokens, and a purse that closes before it is empty.
+
+Prices are OpenAI's list prices in US dollars for a million tokens as far as known in 2025; `price_in` and `price_out`
+of the judge's options go before them. Exact names only: a dated name and its alias are two names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vlmbench.errors import UsageError
+
+PER_MILLION: Mapping[str, tuple[float, float]] = {
+    "gpt-3.5-turbo-0125": (0.5, 1.5),
+    "gpt-3.5-turbo-1106": (1.0, 2.0),
+    "gpt-3.5-turbo-0613": (1.5, 2.0),
+    "gpt-4": (30.0, 60.0),
+    "gpt-4-0314": (30.0, 60.0),
+    "gpt-4-0613": (30.0, 60.0),
+    "gpt-4-32k-0613": (60.0, 120.0),
+    "gpt-4-1106-preview": (10.0, 30.0),
+    "gpt-4-0125-preview": (10.0, 30.0),
+    "gpt-4-turbo": (10.0, 30.0),
+    "gpt-4-turbo-2024-04-09": (10.0, 30.0),
+    "gpt-4o-2024-05-13": (5.0, 15.0),
+    "gpt-4o": (2.5, 10.0),
+    "gpt-4o-2024-08-06": (2.5, 10.0),
+    "gpt-4o-2024-11-20": (2.5, 10.0),
+    "gpt-4o-mini": (0.15, 0.6),
+    "gpt-4o-mini-2024-07-18": (0.15, 0.6),
+    "gpt-4.1-2025-04-14": (2.0, 8.0),
+    "gpt-4.1-mini-2025-04-14": (0.4, 1.6),
+}
+BYTES_PER_TOKEN = 3.5
+"""Of English text about 4: a little low, so that estimates are a little high."""
+OVERHEAD = 8
+"""Tokens around a message."""
+
+
+def tokens_of(text: str) -> int:
+    """About how many tokens a message takes; needs no tokenizer, and errs on the high side."""
+    return int(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN) + OVERHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens; None where nobody told."""
+
+    prompt: float | None
+    completion: float | None
+
+    @classmethod
+    def of(cls, model: str, prompt: float, completion: float) -> Price:
+        """The given prices, else the list price."""
+        known = PER_MILLION.get(model, (None, None))
+        return cls(prompt if prompt >= 0 else known[0], completion if completion >= 0 else known[1])
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """US dollars; None when the price is not known."""
+        if self.prompt is None or self.completion is None:
+            return None
+        return (self.prompt * prompt_tokens + self.completion * completion_tokens) / 1e6
+
+
+FREE = Price(0.0, 0.0)
+"""Local judges."""
+
+
+class Purse:
+    """Money for one sitting. A call's highest cost is set aside before it goes out. Use from one event loop.
+
+    Sizes in tokens are estimates: under a budget the first call goes out alone, and the largest ratio seen of cost to
+    estimate is applied to all that follow.
+    """
+
+    def __init__(self, budget: float | None, price: Price, judge: str) -> None:
+        if budget is not None and price.cost(1, 1) is None:
+            cure = "say them: --judge openai:MODEL,price_in=...,price_out=... (US dollars for a million tokens)"
+            raise UsageError(f"--judge-budget needs the prices of {judge}, which are not known", cure=cure)
+        self.budget, self.price = budget, price
+        self.spent = 0.0
+        self.closed = False
+        self._aside: dict[int, float] = {}
+        """Estimates of the calls that are out, by number."""
+        self._number = 0
+        self._ratio: float | None = None
+        self._change = asyncio.Condition()
+
+    async def take(self, prompt_tokens: int, completion_tokens: int) -> int | None:
+        """Set a call's highest cost aside, if need be once others have been settled; returns the call's number.
+
+        None, and for good, when the call could go over the budget all the same.
+        """
+        cost = self.price.cost(prompt_tokens, completion_tokens) or 0.0
+        async with self._change:
+            while not self.closed and self._aside and not self._fits(cost):
+                await self._change.wait()
+            if self.closed or not self._fits(cost):
+                self.closed = True
+                self._change.notify_all()
+                return None
+            self._number += 1
+            self._aside[self._number] = cost
+            return self._number
+
+    def _fits(self, cost: float) -> bool:
+        if self.budget is None:
+            return True
+        if self._ratio is None and self._aside:
+            return False
+        return self.spent + (sum(self._aside.values()) + cost) * (self._ratio or 1.0) <= self.budget
+
+    async def settle(self, number: int, used: tuple[int, int] | None) -> None:
+        """Put back what was set aside for a call and pay what it cost; `used` is None for one that failed."""
+        async with self._change:
+            estimate = self._aside.pop(number)
+            cost = 0.0 if used is None else self.price.cost(*used) or 0.0
+            self.spent += cost
+            if used is not None and estimate > 0:
+                self._ratio = max(self._ratio or 1.0, cost / estimate)
+            self._change.notify_all()

@@ -1,0 +1,190 @@
+"""Conversations with a judge: many at once, in one event loop on a thread of its own.
+
+A conversation is a generator that yields asks and returns a verdict (nouns.Judged.grade). Every reply is looked for in
+the cache first and kept there at once; equal asks under way share one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from vlmbench.judge_api import JudgeStoppedError, NoReplyError
+from vlmbench.judge_cache import Reply, VerdictCache, ask_key
+from vlmbench.judge_prices import Price, Purse, tokens_of
+from vlmbench.nouns import JudgeAsk, Status, Verdict
+
+GIVE_UP_AFTER = 25
+"""Asks that may get no reply in a row before the rest is not asked at all."""
+BUDGET_SPENT = "--judge-budget is spent"
+
+
+class Backend(Protocol):
+    """What answers the asks: a server, or a model of ours."""
+
+    name: str
+    identity: str
+    """What makes its replies its own: part of every key in the cache."""
+    price: Price
+    overlaps: bool
+    """Whether it may ask while the model under test still answers."""
+    in_flight: int
+    """Conversations open at once, at most."""
+    calls: int
+
+    @property
+    def refusals(self) -> int:
+        """Calls refused for coming too fast."""
+
+    async def open(self) -> None:
+        """Get ready, inside the event loop."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+    async def reply(self, ask: JudgeAsk) -> Reply:
+        """One reply. Raises NoReplyError for this ask alone, JudgeStoppedError for all."""
+
+
+@dataclass
+class Talk:
+    """One conversation, in one run of the judge."""
+
+    begin: Callable[[], Generator[JudgeAsk, str, Verdict]]
+    run: int
+    verdict: Verdict | None = None
+
+
+class Talks:
+    """Keeps conversations going. `hand_over` and `close` are the caller's; the rest runs on the thread."""
+
+    def __init__(self, backend: Backend, cache: VerdictCache, purse: Purse) -> None:
+        self.backend, self.cache, self.purse = backend, cache, purse
+        self.counts: Counter[str] = Counter()
+        """replies, cached, failed, prompt_tokens, completion_tokens: of this sitting."""
+        self.stopped = ""
+        """Why the rest was not asked."""
+        self.error: BaseException | None = None
+        self.done = 0
+        self.changed = threading.Event()
+        self._failed_in_a_row = 0
+        self._under_way: dict[str, asyncio.Future[Reply]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+
+    def hand_over(self, talks: Sequence[Talk]) -> None:
+        """Begin conversations. Returns at once."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="judge", daemon=True)
+            self._thread.start()
+            self._ready.wait()
+        self._loop.call_soon_threadsafe(self._begin, talks)
+
+    def close(self) -> None:
+        """Break off what is under way and end the thread."""
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+            self._thread = None
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop, self._opened = asyncio.Event(), asyncio.Event()
+        self._slots = asyncio.Semaphore(self.backend.in_flight)
+        self._ready.set()
+        try:
+            await self.backend.open()
+            self._opened.set()
+        except Exception as error:
+            self._fail(error)
+        await self._stop.wait()
+        left: list[asyncio.Future[Any]] = [*self._tasks, *self._under_way.values()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self.backend.close()
+
+    def _begin(self, talks: Sequence[Talk]) -> None:
+        for talk in talks:
+            task = self._loop.create_task(self._hold(talk))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _fail(self, error: BaseException) -> None:
+        self.error = self.error or error
+        self.changed.set()
+
+    async def _hold(self, talk: Talk) -> None:
+        try:
+            await self._opened.wait()
+            async with self._slots:
+                talk.verdict = await self._verdict(talk)
+            self.done += 1
+            self.changed.set()
+        except Exception as error:  # no key, a full disk, a bug in a task's rules: the caller raises it
+            self._fail(error)
+
+    async def _verdict(self, talk: Talk) -> Verdict:
+        """Walk through one conversation."""
+        replies: list[Reply] = []
+        asked: Counter[JudgeAsk] = Counter()
+        steps = talk.begin()
+        try:
+            ask = next(steps)
+            while True:
+                replies.append(await self._reply(ask, talk.run, asked[ask]))
+                asked[ask] += 1
+                ask = steps.send(replies[-1].text)
+        except StopIteration as end:
+            verdict: Verdict = end.value
+        except NoReplyError as why:
+            verdict = Verdict(None, Status.JUDGE_FAILED, note=str(why))
+        self.counts["failed"] += verdict.status is not Status.OK
+        said = tuple(reply.text for reply in replies)
+        return replace(verdict, replies=said, model=replies[-1].model if replies else "")
+
+    async def _reply(self, ask: JudgeAsk, run: int, repeat: int) -> Reply:
+        key = ask_key(self.backend.identity, ask, run, repeat)
+        if key in self.cache.replies:
+            self.counts["cached"] += 1
+            return self.cache.replies[key]
+        if key not in self._under_way:
+            self._under_way[key] = self._loop.create_task(self._call(key, ask))
+            self._under_way[key].add_done_callback(lambda _: self._under_way.pop(key))
+        return await asyncio.shield(self._under_way[key])
+
+    async def _call(self, key: str, ask: JudgeAsk) -> Reply:
+        """Ask, pay and keep."""
+        size = sum(tokens_of(text) for _, text in ask.messages)
+        number = None if self.stopped else await self.purse.take(size, ask.max_tokens)
+        if number is None:
+            self.stopped = self.stopped or BUDGET_SPENT
+            raise NoReplyError(self.stopped)
+        used: tuple[int, int] | None = None
+        try:
+            reply = await self.backend.reply(ask)
+            used = reply.prompt_tokens, reply.completion_tokens
+        except NoReplyError as why:
+            self._count_failure(str(why))
+            raise
+        finally:
+            await self.purse.settle(number, used)
+        self.cache.add(key, reply)
+        self._failed_in_a_row = 0
+        self.counts.update(replies=1, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
+        return reply
+
+    def _count_failure(self, why: str) -> None:
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row >= GIVE_UP_AFTER and not self.stopped:
+            self.stopped = f"given up after {GIVE_UP_AFTER} asks without a reply in a row; the last: {why}"
+
+
+def stopping_error(error: BaseException) -> BaseException:
+    """What the caller raises: the error that says the cure, where there is one."""
+    return error.error if isinstance(error, JudgeStoppedError) else error

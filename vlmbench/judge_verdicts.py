@@ -1,0 +1,129 @@
+"""Verdicts to scores: the mean over the judge's runs, their spread, and how far the runs agree."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from vlmbench.nouns import JudgeRules, Record, Sample, Score, Status, Verdict
+
+if TYPE_CHECKING:
+    from vlmbench.registry import TaskChoice
+
+Scored = Sequence[tuple[Sample, Score]]
+
+NO_JUDGE = "no judge was named: `vlmbench score RUN --judge ...` grades these answers"
+
+
+def prompt_hash(rules: JudgeRules | None) -> str:
+    """Content hash of the words around question and answer: the same hash, the same judge prompt."""
+    return "" if rules is None else hashlib.sha256(rules.template.encode()).hexdigest()[:16]
+
+
+def combine(verdicts: Sequence[Verdict]) -> Score:
+    """The verdicts of all runs as one score: their mean. One that is missing leaves the sample without a score."""
+    failed = [verdict for verdict in verdicts if verdict.status is not Status.OK]
+    read = ", ".join(_said(verdict) for verdict in verdicts)
+    if failed or not verdicts:
+        note = failed[0].note if failed else NO_JUDGE
+        return Score(None, failed[0].status if failed else Status.JUDGE_FAILED, read, note, tuple(verdicts))
+    values = [verdict.value for verdict in verdicts if verdict.value is not None]
+    note = "; ".join(dict.fromkeys(verdict.note for verdict in verdicts if verdict.note))
+    return Score(math.fsum(values) / len(values), Status.OK, read, note, tuple(verdicts))
+
+
+def _said(verdict: Verdict) -> str:
+    if verdict.status is not Status.OK or verdict.value is None:
+        return "-"
+    return " ".join(f"{value:g}" for value in verdict.values or (verdict.value,))
+
+
+def runs_of(scored: Scored) -> int:
+    """How many runs of the judge the scores hold; 0 without a judge."""
+    return max((len(score.verdicts) for _, score in scored), default=0)
+
+
+def one_run(scored: Scored, run: int) -> list[tuple[Sample, Score]]:
+    """The scores as if there had been this run only. What rules could read without a judge stays as it is."""
+    return [
+        (sample, replace(score, value=score.verdicts[run].value, verdicts=(score.verdicts[run],)))
+        if score.verdicts
+        else (sample, score)
+        for sample, score in scored
+    ]
+
+
+def agreement(scored: Scored) -> float | None:
+    """Krippendorff's alpha (interval) between the runs: 1 is agreement, 0 is chance. None where it is undefined."""
+    import krippendorff
+    import numpy as np
+
+    rows = [[verdict.value for verdict in score.verdicts] for _, score in scored if score.verdicts]
+    grades = np.array(rows, dtype=np.float64).reshape(len(rows), -1).T
+    seen = grades[np.isfinite(grades)]
+    if len(grades) < 2 or len(np.unique(seen)) < 2:
+        return None
+    alpha = float(krippendorff.alpha(reliability_data=grades, level_of_measurement="interval"))
+    return alpha if math.isfinite(alpha) else None
+
+
+def summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
+    """What scores.json tells of the judge: the headline of each run, their standard deviation, agreement, failures.
+
+    The deviation is the population's, as MM-Vet's script computes it.
+    """
+    runs = runs_of(scored)
+    good = [(sample, score) for sample, score in scored if score.status is Status.OK]
+    headline = choice.task.protocols[choice.protocol].headline
+    totals: list[float | None] = []
+    for run in range(runs if good else 0):
+        metrics = choice.task.summarise(one_run(good, run), choice.protocol)
+        value = next(metric.value() for metric in metrics if metric.name == headline)
+        totals.append(value if math.isfinite(value) else None)
+    known = [total for total in totals if total is not None]
+    spread = None
+    if known and len(known) == runs:
+        mean = math.fsum(known) / runs
+        spread = math.sqrt(math.fsum((total - mean) ** 2 for total in known) / runs)
+    verdicts = [verdict for _, score in scored for verdict in score.verdicts]
+    return {
+        "runs": runs,
+        "run_values": totals,
+        "std": spread,
+        "krippendorff_alpha": agreement(good) if good and runs > 1 else None,
+        "verdicts": sum(verdict.status is Status.OK for verdict in verdicts),
+        "failed": sum(verdict.status is not Status.OK for verdict in verdicts),
+        "models": sorted({verdict.model for verdict in verdicts if verdict.model}),
+        "prompt_hash": prompt_hash(choice.task.protocols[choice.protocol].judge),
+    }
+
+
+def told(entry: Mapping[str, Any]) -> str:
+    """A summary in one line, for tables."""
+    values = ", ".join("-" if value is None else f"{value:.1f}" for value in entry["run_values"])
+    parts = [f"{entry['runs']} judge run{'s' if entry['runs'] != 1 else ''}: {values or '-'}"]
+    if entry["runs"] > 1 and entry["std"] is not None:
+        parts.append(f"std {entry['std']:.1f}")
+    if entry["krippendorff_alpha"] is not None:
+        parts.append(f"Krippendorff's alpha {entry['krippendorff_alpha']:.3f}")
+    if entry["failed"]:
+        parts.append(f"{entry['failed']} verdicts could not be had")
+    return "; ".join(parts)
+
+
+def columns(records: Sequence[Record]) -> dict[str, list[Any]]:
+    """Every verdict of a run as the columns of judgements.parquet; empty when nothing was judged."""
+    made: dict[str, list[Any]] = {}
+    for record in records:
+        for run, verdict in enumerate(record.score.verdicts):
+            row = {
+                "task": record.task, "sample_id": record.sample.id, "run": run, "status": str(verdict.status),
+                "value": verdict.value, "values": list(verdict.values), "note": verdict.note,
+                "replies": list(verdict.replies), "judge_model": verdict.model,
+            }  # fmt: skip
+            for name, value in row.items():
+                made.setdefault(name, []).append(value)
+    return made

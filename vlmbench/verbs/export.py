@@ -1,0 +1,128 @@
+"""`vlmbench export`: write a run's answers as a test server or an official script takes them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import cli, loading, settings
+from vlmbench.errors import StoreError, UnknownNameError, UsageError
+from vlmbench.nouns import Exports, Sample
+
+if TYPE_CHECKING:
+    from vlmbench.registry import TaskChoice
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which answers, in which form, to where."""
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="folder of a finished run")
+    add("--task", metavar="NAME[:SPLIT][@PROTOCOL]", help="which of its tasks (needed where it has several)")
+    add("--format", metavar="NAME", help="which of the task's formats (default: its first, or that of --output)")
+    add("--output", type=Path, metavar="PATH", help="file or folder to write (default: RUN/export/TASK)")
+    add("--data", metavar="sample|hub|DIR", help="where the questions are (default: where the run had them)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the answers, say where they are and what is left out."""
+    from vlmbench.predictions import named
+    from vlmbench.store import read_manifest, read_scores
+
+    manifest = read_manifest(args.run)
+    read_scores(args.run)  # an unfinished run has none: the error says so
+    key = _task(args, manifest)
+    entry = manifest["tasks"][key]
+    choice = _choice(entry)
+    if not isinstance(choice.task, Exports):
+        raise UsageError(f"{choice.task.name} has no format to export to", cure="records.parquet holds the answers")
+    path = _path(args, key, choice.task)
+    answers = _answers(args.run, key)
+    samples = _samples(args, choice, entry)
+    asked = [sample for sample in samples if sample.id in answers]
+    if len(asked) != len(answers):
+        raise StoreError("the run asked other questions", where=entry["data"], cure="name its data: --data DIR")
+    if failed := [sample.id for sample in asked if answers[sample.id] is None]:
+        what = f"{len(failed)} of {len(asked)} questions have no answer: {named(failed)}"
+        raise UsageError(what, where=str(args.run), cure="run the same command again: it asks them once more")
+    choice.task.export({key: text for key, text in answers.items() if text is not None}, asked, choice.protocol, path)
+    if len(asked) < len(samples):
+        print(f"vlmbench: the run asked {len(asked)} of {len(samples)} questions: servers want all", file=sys.stderr)
+    print(f"{key}: {len(asked)} answers: {path}")
+    return cli.OK
+
+
+def _task(args: argparse.Namespace, manifest: Mapping[str, Any]) -> str:
+    keys = list(manifest["tasks"])
+    if args.task is None and len(keys) > 1:
+        raise UsageError(f"the run has {len(keys)} tasks", cure=f"name one: --task {' or '.join(keys)}")
+    if args.task is not None and args.task not in keys:
+        raise UnknownNameError("task of this run", args.task, keys)
+    return str(args.task or keys[0])
+
+
+def _choice(entry: Mapping[str, Any]) -> TaskChoice:
+    from vlmbench.registry import choose_task
+
+    return choose_task(f"{entry['name']}:{entry['split']}@{entry['protocol']}")
+
+
+def _path(args: argparse.Namespace, key: str, task: Exports) -> Path:
+    """Where to write. Raises UsageError when --format and --output contradict each other."""
+    name = args.format
+    if name is not None and name not in task.formats:
+        raise UnknownNameError("format of this task", name, task.formats)
+    if args.output is not None and name is None:
+        name = next((one for one, suffix in task.formats.items() if suffix == args.output.suffix), None)
+    name = name or next(iter(task.formats))
+    suffix = task.formats[name]
+    if args.output is None:
+        safe = "".join(letter if letter.isalnum() or letter in "-_.@+" else "_" for letter in key)
+        return Path(args.run) / "export" / f"{safe}{suffix}"
+    if suffix and args.output.suffix != suffix:
+        told = ", ".join(f"{one} ({ending or 'a folder'})" for one, ending in task.formats.items())
+        raise UsageError(f"--output {args.output} does not end in {suffix}", cure=f"the formats are: {told}")
+    return Path(args.output)
+
+
+def _answers(folder: Path, key: str) -> dict[str, str | None]:
+    """Sample id to answer; None for a question that failed.
+
+    The answer is the text; of ranked choices, what they were read as: a choice, its letter, a probability.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from vlmbench.store import RECORDS
+
+    path = folder / RECORDS
+    try:
+        table = pq.read_table(path, columns=["task", "sample_id", "text", "finish", "read", "choice_scores"])
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"cannot read it: {error}", where=str(path), cure="restore it or run again") from None
+    rows = table.filter(pc.equal(table["task"], key))
+    return {
+        row["sample_id"]: None if row["finish"] == "error" else _answer(row["text"], row["read"], row["choice_scores"])
+        for row in rows.to_pylist()
+    }
+
+
+def _answer(text: str, read: str, choices: str) -> str:
+    """The text, or what ranked choices were read as."""
+    return text if choices == "[]" else read
+
+
+def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, Any]) -> Sequence[Sample]:
+    """The questions as the run had them. Raises StoreError when the data are not those of the run."""
+    from vlmbench.manifest import hash_of
+
+    data = loading.open_data(choice, settings.load({"data": args.data or entry["data"]}))
+    samples = choice.task.samples(data, choice.split)
+    if len(samples) == entry["samples"]:
+        now = hash_of([[s.id, s.question, s.target, s.choices] for s in samples])
+        if now != entry["hashes"]["samples"]:
+            raise StoreError("the run asked other questions", where=data.label, cure="name its data: --data DIR")
+    return samples
