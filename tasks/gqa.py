@@ -17,7 +17,7 @@ from typing import Any
 from vlmbench import answers
 from vlmbench.errors import DataError
 from vlmbench.metrics import Metric
-from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.predictions import answer_files, answer_rows, join, read_answer
 from vlmbench.sources import Folder, Hub, Row, read_keyed
 
@@ -156,6 +156,10 @@ class Gqa:
     title = "GQA: compositional questions about real pictures (Hudson & Manning 2019)"
     version = 1
     splits: tuple[str, ...] = ("testdev_balanced", "val_balanced", "testdev", "val", "train_balanced")
+    sizes: Mapping[str, Size] = {
+        "testdev_balanced": Size(12_578, 398),
+        "val_balanced": Size(132_062),
+    }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".json", "llava": ".jsonl"}
     """What `export` writes, by name: the suffix of its path."""

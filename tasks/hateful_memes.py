@@ -16,7 +16,7 @@ from pathlib import Path
 from vlmbench import letters
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.metrics import Metric, auroc, average_precision, mean, ratio
-from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Status, TaskProtocol, Wanted
+from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import (
     answer_files,
     answer_key,
@@ -105,6 +105,8 @@ HUB_NAMES = ("neuralcatcher/hateful_memes",)
 HOW = "accept the licence at drivendata.org/competitions/64/hateful-memes (or hatefulmemeschallenge.com), unpack here"
 LICENCE = "Hateful Memes dataset licence: research only, no redistribution"
 
+LATE = "the challenge published this file without labels at first"
+
 
 class HatefulMemes:
     """The benchmark, for all its protocols."""
@@ -113,6 +115,12 @@ class HatefulMemes:
     title = "Hateful Memes: pictures with words, hateful or not (Kiela et al. 2020)"
     version = 1
     splits: tuple[str, ...] = ("dev_seen", "test_seen", "dev_unseen", "test_unseen")
+    sizes: Mapping[str, Size] = {
+        "dev_seen": Size(500, 500),
+        "test_seen": Size(1_000, 1_000, note=LATE),
+        "dev_unseen": Size(540, 540),
+        "test_unseen": Size(2_000, 2_000, note=LATE),
+    }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".csv", "minigpt4": ".json"}
 

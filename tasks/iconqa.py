@@ -15,7 +15,7 @@ from vlmbench import answers as readers
 from vlmbench import letters
 from vlmbench.errors import UsageError
 from vlmbench.metrics import Metric, by_tag, mean
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 
@@ -119,6 +119,18 @@ PROTOCOLS: Mapping[str, TaskProtocol] = {
     for name, r in RULES.items()
 }
 
+BESIDES = "and the pictures to choose from"
+SIZES: Mapping[str, Size] = {
+    f"{kind}{part}": size
+    for part in ("test", "val")
+    for kind, size in (
+        ("", Size(21_489, 21_489, note=BESIDES)),
+        ("choose_txt_", Size(6_316, 6_316)),
+        ("choose_img_", Size(11_535, 11_535, note=BESIDES)),
+        ("fill_in_blank_", Size(3_638, 3_638)),
+    )
+}
+
 
 class IconQa:
     """The benchmark, for all its protocols."""
@@ -127,6 +139,7 @@ class IconQa:
     title = "IconQA: drawings, with texts or pictures to choose from or a blank to fill (Lu et al. 2021)"
     version = 1
     splits: tuple[str, ...] = ("test", "val", *(f"{kind}_{part}" for part in ("test", "val") for kind in KINDS))
+    sizes: Mapping[str, Size] = SIZES
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".json", "rows": ".jsonl"}
 

@@ -22,6 +22,7 @@ from vlmbench.nouns import (
     Response,
     Sample,
     Score,
+    Size,
     Status,
     TaskProtocol,
     Verdict,
@@ -86,6 +87,9 @@ class LlavaBench:
     title = "LLaVA-Bench (in the wild): answers compared with references by a judge (Liu et al. 2023)"
     version = 1
     splits: tuple[str, ...] = ("test",)
+    sizes: Mapping[str, Size] = MappingProxyType(
+        {"test": Size(60, 24, note="17 of conversation, 15 of detail, 28 of complex reasoning")}
+    )
     protocols = PROTOCOLS
     formats: Mapping[str, str] = MappingProxyType({"answers": ".jsonl"})
 

@@ -22,6 +22,7 @@ from vlmbench.nouns import (
     Response,
     Sample,
     Score,
+    Size,
     Status,
     TaskProtocol,
     Verdict,
@@ -160,6 +161,15 @@ FILES: Mapping[str, tuple[str, ...]] = {
 }
 """By split, the file that `data fetch` gets first. dev_en takes the file of July 2023 only where no other is there."""
 
+TURNED = "rows, rotations of the options included"
+SIZES: Mapping[str, Size] = {
+    "dev_en": Size(4_329, note=TURNED),
+    "dev_cn": Size(4_329, note=TURNED),
+    "test_en": Size(6_666, answers=False, note=TURNED),
+    "test_cn": Size(6_666, answers=False, note=TURNED),
+    "dev_20230712": Size(4_377, note=f"{TURNED}: 1,176 questions"),
+}
+
 
 def _language(split: str) -> str:
     return "cn" if split.endswith("_cn") else "en"
@@ -172,6 +182,7 @@ class MMBench:
     title = "MMBench: multiple choice, right for every rotation of the options (Liu et al. 2024)"
     version = 1
     splits: tuple[str, ...] = tuple(FILES)
+    sizes: Mapping[str, Size] = SIZES
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"xlsx": ".xlsx", "tsv": ".tsv"}
     """What `export` writes, by name: the suffix of its path."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from vlmbench import answers
 from vlmbench.errors import DataError
 from vlmbench.metrics import Metric
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.sources import Folder, Hub, Row
 
 from . import mme_files, mme_metrics
@@ -101,6 +101,9 @@ class Mme:
     title = "MME: pairs of yes/no questions on perception and cognition (Fu et al. 2023)"
     version = 1
     splits: tuple[str, ...] = ("test",)
+    sizes: Mapping[str, Size] = {
+        "test": Size(2_374, 1_187, note="a yes and a no to each picture of a subtask; some pictures are in several")
+    }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ""}
 

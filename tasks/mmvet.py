@@ -23,6 +23,7 @@ from vlmbench.nouns import (
     Response,
     Sample,
     Score,
+    Size,
     Status,
     TaskProtocol,
     Verdict,
@@ -80,6 +81,9 @@ class MMVet:
     title = "MM-Vet: integrated capabilities, graded by a judge (Yu et al. 2023)"
     version = 1
     splits: tuple[str, ...] = ("test", "bard_set")
+    sizes: Mapping[str, Size] = MappingProxyType(
+        {"test": Size(218, 200), "bard_set": Size(168, note="the questions about pictures without people")}
+    )
     protocols = PROTOCOLS
     formats: Mapping[str, str] = MappingProxyType({"results": ".json"})
 

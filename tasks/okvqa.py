@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from vlmbench import answers, vqa_accuracy
 from vlmbench.errors import DataError
-from vlmbench.nouns import Sample, Wanted
+from vlmbench.nouns import Sample, Size, Wanted
 from vlmbench.sources import Folder, Hub, unique
 
 from .human_answers import INSTRUCTION, UNANSWERABLE, HumanAnswered, Rules, human_answers, protocols_of
@@ -70,7 +70,8 @@ PARTS: Mapping[str, Part] = {
     ),
     "train": Part("train2014", ("OpenEnded_mscoco_train2014_questions.json",), ("mscoco_train2014_annotations.json",)),
 }
-SIZES = {"val": ("5,046 questions", "pictures, 6 GB"), "train": ("9,009 questions", "pictures, 13 GB")}
+SIZES: Mapping[str, Size] = {"val": Size(5_046, 5_033), "train": Size(9_009, 8_998)}
+PICTURES = {"val": "pictures, 6 GB", "train": "pictures, 13 GB"}
 HUB_NAMES = ("lmms-lab/OK-VQA", "lmms-lab-encoder/OK-VQA")
 HUB_FIELDS = ("question_id", "question", "answers", "question_type", "answer_type")
 SITE = "https://okvqa.allenai.org/static/data"
@@ -84,13 +85,14 @@ class Okvqa(HumanAnswered):
     title = "OK-VQA: questions about COCO pictures that need outside knowledge (Marino et al. 2019)"
     version = 1
     splits: tuple[str, ...] = tuple(PARTS)
+    sizes: Mapping[str, Size] = SIZES
     rules = RULES
     protocols = protocols_of(RULES)
     breakdowns = ("question_type",)
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions, annotations and pictures."""
-        part, (questions, pictures) = PARTS[split], SIZES[split]
+        part, questions, pictures = PARTS[split], f"{SIZES[split].questions:,} questions", PICTURES[split]
         found = []
         for words, names in ((questions, part.questions), ("annotations", part.annotations)):
             first, *others = places(names, "Questions/", "questions/", "Annotations/", "annotations/")

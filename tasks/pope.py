@@ -13,7 +13,7 @@ from pathlib import Path
 from vlmbench import answers
 from vlmbench.errors import DataError
 from vlmbench.metrics import Metric
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 
 from . import pope_answers, pope_metrics
@@ -98,6 +98,9 @@ class Pope:
     title = "POPE: object hallucination by yes/no questions (Li et al. 2023)"
     version = 1
     splits: tuple[str, ...] = ("coco", "aokvqa", "gqa")
+    sizes: Mapping[str, Size] = {
+        "coco": Size(9_000, 500, note="3,000 of each kind about the same pictures; 8,910 in the files of August 2023")
+    }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": "", "llava": ".jsonl"}
     """What `export` writes, by name: the suffix of its path."""

@@ -26,7 +26,7 @@ from vlmbench.boxes import (
     vlmevalkit_box,
 )
 from vlmbench.metrics import Metric, mean, ratio
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.sources import Folder, Hub, Row, read_rows
 
 from . import refcoco_answers, refcoco_hub
@@ -36,6 +36,15 @@ SPLITS = (
     "refcoco+_val", "refcoco+_testA", "refcoco+_testB",
     "refcocog_val", "refcocog_test",
 )  # fmt: skip
+_COUNTS = (
+    (10_834, 1_500, 3_811), (5_657, 750, 1_975), (5_095, 750, 1_810),
+    (10_758, 1_500, 3_805), (5_726, 750, 1_975), (4_889, 750, 1_798),
+    (4_896, 1_300, 2_573), (9_602, 2_600, 5_023),
+)  # fmt: skip
+SIZES: Mapping[str, Size] = {
+    split: Size(expressions, images, note=f"of {things:,} things")
+    for split, (expressions, images, things) in zip(SPLITS, _COUNTS, strict=True)
+}
 STEM = 27
 """Letters of an img_id that name the picture: `COCO_train2014_000000123456` of `COCO_train2014_000000123456_7`."""
 
@@ -190,6 +199,7 @@ class RefCOCO:
     title = "RefCOCO/+/g: the box of what an expression means (Yu et al. 2016, Mao et al. 2016)"
     version = 1
     splits: tuple[str, ...] = SPLITS
+    sizes: Mapping[str, Size] = SIZES
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"minigpt4": ".json"}
     """What `export` writes, by name: the suffix of its path."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vlmbench import letters
 from vlmbench.metrics import Metric, by_tag, mean
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, TaskProtocol, Wanted
+from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 
@@ -129,6 +129,12 @@ class ScienceQa:
     title = "ScienceQA: school science questions with options (Lu et al. 2022)"
     version = 1
     splits: tuple[str, ...] = ("image", "test", "val_image", "val")
+    sizes: Mapping[str, Size] = {
+        "image": Size(2_017, 2_017, note="the questions of test that have a picture"),
+        "test": Size(4_241, 2_017),
+        "val_image": Size(2_097, 2_097, note="the questions of val that have a picture"),
+        "val": Size(4_241, 2_097),
+    }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".json", "llava": ".jsonl"}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from vlmbench import answers, vqa_accuracy
 from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Picture, Sample, Wanted
+from vlmbench.nouns import Picture, Sample, Size, Wanted
 from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_answer
 from vlmbench.sources import Folder, Hub, Row, read_json, read_rows, unique
 
@@ -88,11 +88,12 @@ HUB_SPLITS = {"val": "validation"}
 HUB_FIELDS = ("question_id", "image_id", "question", "answers", "ocr_tokens")
 SITE = "https://dl.fbaipublicfiles.com/textvqa"
 LICENCE = "CC BY 4.0 (annotations); pictures: OpenImages, CC BY 2.0"
-SIZES = {
-    "val": ("5,000 questions", "3,166 pictures, among those of train, 7 GB"),
-    "test": ("5,734 questions", "3,289 pictures, 1 GB"),
-    "train": ("34,602 questions", "21,953 pictures, 7 GB"),
+SIZES: Mapping[str, Size] = {
+    "val": Size(5_000, 3_166),
+    "test": Size(5_734, 3_289, answers=False),
+    "train": Size(34_602, 21_953),
 }
+WEIGHTS = {"val": "among those of train, 7 GB", "test": "1 GB", "train": "7 GB"}
 PEOPLE = 10
 """The official scorer refuses any other number of answers."""
 FOLDERS = ("", "data/", "annotations/")
@@ -110,13 +111,15 @@ class Textvqa(HumanAnswered):
     title = "TextVQA: questions about text in pictures, ten human answers each (Singh et al. 2019)"
     version = 1
     splits: tuple[str, ...] = ("val", "test", "train")
+    sizes: Mapping[str, Size] = SIZES
     rules = RULES
     protocols = protocols_of(RULES)
     server = "the challenge's server (closed)"
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions with answers, OCR tokens, and pictures."""
-        questions, pictures = SIZES[split]
+        size = SIZES[split]
+        questions, pictures = f"{size.questions:,} questions", f"{size.images:,} pictures, {WEIGHTS[split]}"
         name, folder = f"TextVQA_0.5.1_{split}.json", "test_images" if split == "test" else "train_images"
         zipped = "test_images.zip" if split == "test" else "train_val_images.zip"
         first, *others = _ocr_names(split)

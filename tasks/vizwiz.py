@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from vlmbench import answers, vqa_accuracy
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.metrics import Metric, average_precision
-from vlmbench.nouns import Picture, Response, Sample, Score, Status, Wanted
+from vlmbench.nouns import Picture, Response, Sample, Score, Size, Status, Wanted
 from vlmbench.predictions import answer_files, answer_key, answer_rows, join, read_answer
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 
@@ -99,11 +99,12 @@ HUB_NAMES = ("lmms-lab/VizWiz-VQA", "lmms-lab-encoder/VizWiz-VQA")
 HUB_FIELDS = ("question_id", "question", "answers", "category")
 SITE = "https://vizwiz.cs.colorado.edu/VizWiz_final"
 LICENCE = "CC BY 4.0"
-SIZES = {
-    "val": ("4,319 questions", "4,319 pictures, 3 GB"),
-    "test": ("8,000 questions", "8,000 pictures, 5 GB"),
-    "train": ("20,523 questions", "20,523 pictures, 11 GB"),
+SIZES: Mapping[str, Size] = {
+    "val": Size(4_319, 4_319),
+    "test": Size(8_000, 8_000, answers=False),
+    "train": Size(20_523, 20_523),
 }
+WEIGHTS = {"val": "3 GB", "test": "5 GB", "train": "11 GB"}
 PEOPLE = 10
 SAID = "answerable "
 """How the text of an answer starts that was read from a row with an `answerable` number only."""
@@ -118,6 +119,7 @@ class Vizwiz(HumanAnswered):
     title = "VizWiz-VQA: questions of blind people about their own pictures (Gurari et al. 2018)"
     version = 1
     splits: tuple[str, ...] = ("val", "test", "train")
+    sizes: Mapping[str, Size] = SIZES
     rules = RULES
     protocols = protocols_of(RULES)
     breakdowns = ("answer_type",)
@@ -125,7 +127,8 @@ class Vizwiz(HumanAnswered):
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions with answers, and pictures."""
-        questions, pictures = SIZES[split]
+        size = SIZES[split]
+        questions, pictures = f"{size.questions:,} questions", f"{size.images:,} pictures, {WEIGHTS[split]}"
         also = (f"Annotations/{split}.json", f"annotations/{split}.json", f"{split}*.jsonl")
         url = f"{SITE}/vqa_data/Annotations.zip"
         return [

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from vlmbench import answers, vqa_accuracy
-from vlmbench.nouns import Picture, Sample, Wanted
+from vlmbench.nouns import Picture, Sample, Size, Wanted
 from vlmbench.sources import Folder, Hub, Row, unique
 
 from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of
@@ -94,11 +94,17 @@ PARTS: Mapping[str, Part] = {
     "train": Part("train2014", _questions("train2014")[:1], _annotations("train2014")[:1]),
 }
 ZIPS = {"val": "Val", "test-dev": "Test", "test": "Test", "train": "Train"}
-SIZES = {
-    "val": "214,354 questions; 40,504 pictures, 6 GB",
-    "test-dev": "107,394 questions; 81,434 pictures of test2015, 12 GB",
-    "test": "447,793 questions; 81,434 pictures, 12 GB",
-    "train": "443,757 questions; 82,783 pictures, 13 GB",
+SIZES: Mapping[str, Size] = {
+    "val": Size(214_354, 40_504),
+    "test-dev": Size(107_394, answers=False, note="about some of the pictures of test"),
+    "test": Size(447_793, 81_434, answers=False),
+    "train": Size(443_757, 82_783),
+}
+PICTURES = {
+    "val": "40,504 pictures, 6 GB",
+    "test-dev": "81,434 pictures of test2015, 12 GB",
+    "test": "81,434 pictures, 12 GB",
+    "train": "82,783 pictures, 13 GB",
 }
 
 
@@ -109,6 +115,7 @@ class Vqav2(HumanAnswered):
     title = "VQAv2: open questions about COCO pictures, ten human answers each (Goyal et al. 2017)"
     version = 1
     splits: tuple[str, ...] = tuple(PARTS)
+    sizes: Mapping[str, Size] = SIZES
     rules = RULES
     protocols = protocols_of(RULES)
     breakdowns = ("answer_type", "question_type")
@@ -117,7 +124,7 @@ class Vqav2(HumanAnswered):
     def wanted(self, split: str) -> Sequence[Wanted]:
         """Questions, annotations where they are published, and pictures."""
         part, zipped = PARTS[split], ZIPS[split]
-        questions, pictures = SIZES[split].split("; ")
+        questions, pictures = f"{SIZES[split].questions:,} questions", PICTURES[split]
         files = [
             ("Questions", f"{questions}", part.questions),
             *([("Annotations", "annotations", part.annotations)] if part.annotations else []),

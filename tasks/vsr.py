@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vlmbench import answers, letters
 from vlmbench.metrics import Metric, auroc, average_precision, by_tag, mean, ratio
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, Status, TaskProtocol, Wanted
+from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 
@@ -131,6 +131,12 @@ class Vsr:
     title = "VSR: true or false statements about where things are (Liu et al. 2023)"
     version = 1
     splits: tuple[str, ...] = ("zeroshot", "random", "zeroshot_dev", "random_dev")
+    sizes: Mapping[str, Size] = {
+        "zeroshot": Size(1_222, 715, note="the paper says 616; this is what the published file holds"),
+        "random": Size(2_195, 1_874),
+        "zeroshot_dev": Size(340, 227, note="the paper says 231; this is what the published file holds"),
+        "random_dev": Size(1_097, 1_017),
+    }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".txt", "minigpt4": ".json"}
 

@@ -19,6 +19,7 @@ from vlmbench.nouns import (
     Response,
     Sample,
     Score,
+    Size,
     Status,
     TaskProtocol,
     Verdict,
@@ -39,6 +40,7 @@ class Numbers:
     title: str = "numbers (tests)"
     version: int = 1
     splits: tuple[str, ...] = ("test",)
+    sizes: Mapping[str, Size] = field(default_factory=dict)
     protocols: Mapping[str, TaskProtocol] = field(
         default_factory=lambda: {"official": TaskProtocol("official", "tests", "total", Generation(8), judge=RULES)}
     )

@@ -20,6 +20,7 @@ from vlmbench.nouns import (
     Response,
     Sample,
     Score,
+    Size,
     Status,
     TaskProtocol,
     Wanted,
@@ -51,6 +52,7 @@ class ToyTask:
     title: str = "plain pictures (tests)"
     version: int = 1
     splits: tuple[str, ...] = ("test", "val")
+    sizes: Mapping[str, Size] = field(default_factory=dict)
     protocols: Mapping[str, TaskProtocol] = field(
         default_factory=lambda: {
             "official": TaskProtocol("official", "tests", "accuracy", Generation(max_new_tokens=8)),

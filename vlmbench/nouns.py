@@ -227,6 +227,19 @@ class Wanted:
     """Only some metrics need it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a split of the official data is."""
+
+    questions: int
+    """As many as are asked: rows of the official file."""
+    images: int | None = None
+    """Different ones; None: not known."""
+    answers: bool = True
+    """False: the right answers are not published, the benchmark's server alone can score."""
+    note: str = ""
+
+
 class Task(Protocol):
     """A benchmark: its data, its questions, its rules. One instance serves all its protocols."""
 
@@ -237,6 +250,8 @@ class Task(Protocol):
     """Goes up whenever a score changes its meaning; part of every answer's key."""
     splits: tuple[str, ...]
     """The data versions it knows, the default first: `--tasks NAME:SPLIT`."""
+    sizes: Mapping[str, Size]
+    """By split. Those whose size is not known are left out."""
     protocols: Mapping[str, TaskProtocol]
     """By name, the default first."""
 

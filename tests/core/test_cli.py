@@ -120,3 +120,22 @@ def test_registering_a_name_twice_is_an_error() -> None:
     names = registry.Registry("task", {"pope": "a:b"}, "none")
     with pytest.raises(UsageError, match="registered twice"):
         names.add("pope", object())
+
+
+def test_tasks_tell_splits_with_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("tasks") == cli.OK
+    out = capsys.readouterr().out
+    assert "splits: testdev_balanced (12,578 q, 398 img), val_balanced (132,062 q), testdev, " in out
+    assert "test-dev (107,394 q, server)" in out
+    assert run("tasks", "pope", "vqav2", "--json") == cli.OK
+    found = json.loads(capsys.readouterr().out)
+    assert found["vqav2"]["sizes"]["test"] == {"questions": 447_793, "images": 81_434, "answers": False, "note": ""}
+    assert list(found["pope"]["sizes"]) == ["coco"]
+
+
+@pytest.mark.parametrize("name", registry.TASKS)
+def test_sizes_are_of_splits_there_are(name: str) -> None:
+    task = registry.tasks.get(name)
+    assert task.splits[0] in task.sizes
+    assert set(task.sizes) <= set(task.splits)
+    assert all(0 < (size.images or 1) <= size.questions for size in task.sizes.values())

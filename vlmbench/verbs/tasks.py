@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 
 from vlmbench import cli, registry
-from vlmbench.nouns import Task
+from vlmbench.nouns import Size, Task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(line for task in found for line in in_short(task)))
         print(
-            "\nNAME[:SPLIT][@PROTOCOL]: the first split and protocol are the default. `vlmbench tasks NAME` tells more."
+            "\nNAME[:SPLIT][@PROTOCOL]: first split and protocol are the default. `vlmbench tasks NAME` tells more.\n"
+            "q: questions of the official data, img: pictures, server: only the benchmark's server has the answers."
         )
     return cli.OK
 
@@ -41,14 +43,24 @@ def describe(task: Task) -> dict[str, object]:
         }
         for name, p in task.protocols.items()
     }
-    return {"title": task.title, "version": task.version, "splits": list(task.splits), "protocols": protocols}
+    sizes = {split: asdict(size) for split, size in task.sizes.items()}
+    splits = list(task.splits)
+    return {"title": task.title, "version": task.version, "splits": splits, "sizes": sizes, "protocols": protocols}
+
+
+def sized(split: str, size: Size | None) -> str:
+    """A split with its size: `testdev_balanced (12,578 q, 398 img)`; the bare name where that is not known."""
+    if size is None:
+        return split
+    images = "" if size.images is None else f", {size.images:,} img"
+    return f"{split} ({size.questions:,} q{images}{'' if size.answers else ', server'})"
 
 
 def in_short(task: Task) -> list[str]:
     """Three lines a task."""
     return [
         f"{task.name:12} {task.title}",
-        f"{'':12} splits: {', '.join(task.splits)}",
+        f"{'':12} splits: {', '.join(sized(split, task.sizes.get(split)) for split in task.splits)}",
         f"{'':12} protocols: {', '.join(f'{name} ({p.headline})' for name, p in task.protocols.items())}",
     ]
 
