@@ -19,7 +19,7 @@ from tests.judge_toys import chosen, judge_all
 from vlmbench.judge import open_judge
 from vlmbench.nouns import Status
 
-NEEDED = ("fastapi", "uvicorn", "multipart")
+NEEDED = ("accelerate", "fastapi", "uvicorn", "multipart")
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
 
 
@@ -90,7 +90,7 @@ def test_a_real_server_behind_faults(served: tuple[str, int], tmp_path: Path) ->
     upstream = Judging()
     upstream.port = port
     with FaultProxy(upstream, hang=0.1) as proxy:
-        spec = f"openai:{name},base_url={proxy.url},rpm=60000,timeout=60,attempts=40,backoff=0.01,in_flight=4"
+        spec = f"openai:{name},base_url={proxy.url},rpm=60000,timeout=60,deadline=90,attempts=40,backoff=0.01,in_flight=4"
         for calls in (True, False):
             with open_judge(spec, tmp_path) as judge:
                 scores = judge_all(judge, chosen(20))
@@ -105,7 +105,7 @@ def test_a_real_server_behind_faults(served: tuple[str, int], tmp_path: Path) ->
 
 def test_it_tells_its_tokens(served: tuple[str, int], tmp_path: Path) -> None:
     name, port = served
-    with open_judge(f"openai:{name},base_url=http://127.0.0.1:{port}/v1,timeout=60", tmp_path) as judge:
+    with open_judge(f"openai:{name},base_url=http://127.0.0.1:{port}/v1,timeout=60,deadline=90", tmp_path) as judge:
         judge_all(judge, chosen(2))
         facts = judge.facts()
     assert facts["completion_tokens"] <= 4 * 3 and 4 * 5 < facts["prompt_tokens"] < 4 * 40
