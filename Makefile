@@ -48,7 +48,7 @@ check: $(VENV)/.installed-test
 	"$(IN)" -m pytest $(PYTEST_ARGS)
 
 docs: $(VENV)/.installed
-	"$(IN)" docs/print_pages.py
+	"$(IN)" -m docs.print_pages
 
 constraints: $(VENV)/.installed-test
 	@"$(IN)" -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//'

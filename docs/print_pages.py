@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that print what the code says: `python docs/print_pages.py` (`make docs`).
+"""Writes the pages of docs/ that print what the code says: `python -m docs.print_pages` (`make docs`).
 
 tests/house/test_docs.py fails when a page and the code have parted.
 """
@@ -8,17 +8,15 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
+from docs import benchmark_pages
+from docs.markdown import cell, table
 from vlmbench import cli, registry
 
 FOLDER = Path(__file__).resolve().parent
 PRINTED = "<!-- Printed by docs/print_pages.py (`make docs`): change the code, not this page. -->"
-
-
-def cell(text: object) -> str:
-    """A text that may stand in a table's cell."""
-    return str(text).replace("|", "\\|").replace("\n", " ")
 
 
 def option_rows(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -50,27 +48,26 @@ def commands() -> str:
 
 
 def benchmarks() -> str:
-    """docs/benchmarks.md: every task with its splits and protocols."""
+    """docs/benchmarks.md: the list of the catalogue's pages."""
     lines = ["# Benchmarks and their protocols", "", PRINTED, ""]
     lines += ["Where papers and tools disagree on how to run a benchmark, each way is a named protocol:"]
-    lines += ["`--tasks NAME:SPLIT@PROTOCOL`. The first split and the first protocol are the default."]
-    for name in registry.TASKS:
-        task = registry.tasks.get(name)
-        splits = ", ".join(f"`{split}`" for split in task.splits)
-        lines += ["", f"## {name}", "", f"{task.title}. Version {task.version}.", "", f"Splits: {splits}.", ""]
-        lines += ["| protocol | headline | new tokens at most | rules read in | note |", "|---|---|---|---|---|"]
-        for protocol in task.protocols.values():
-            fields = (protocol.headline, protocol.generation.max_new_tokens, protocol.source, protocol.note)
-            lines.append(f"| `{protocol.name}` | {' | '.join(cell(field) for field in fields)} |")
-    return "\n".join(lines) + "\n"
+    lines += ["`--tasks NAME:SPLIT@PROTOCOL`. The first split and the first protocol are the default. Each benchmark's"]
+    lines += ["page has its splits, prompts, readers, metrics, and how to get the data.", ""]
+    heads = ("benchmark", "what", "default split", "headline", "protocols")
+    return "\n".join([*lines, *table(heads, map(benchmark_pages.row, registry.TASKS))]) + "\n"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"commands.md": commands, "benchmarks.md": benchmarks}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "benchmarks.md": benchmarks,
+    **{f"benchmarks/{name}.md": partial(benchmark_pages.page, name, PRINTED) for name in registry.TASKS},
+}
 
 
 def main() -> None:
     """Write every page."""
     for name, text in PAGES.items():
+        (FOLDER / name).parent.mkdir(exist_ok=True)
         (FOLDER / name).write_text(text(), encoding="utf-8")
 
 

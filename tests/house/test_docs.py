@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import runpy
 from pathlib import Path
 
 import pytest
 
-from vlmbench import __version__, cli
+from docs.print_pages import PAGES
+from vlmbench import __version__, cli, registry
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^(```+|~~~+)[^\n]*\n(.*?)^\1", re.MULTILINE | re.DOTALL)
@@ -61,10 +61,25 @@ def test_the_makefile_tells_of_its_targets() -> None:
     assert {"demo", "test", "golden", "check", "clean"} <= told
 
 
-@pytest.mark.parametrize("name", ["commands.md", "benchmarks.md"])
+@pytest.mark.parametrize("name", PAGES)
 def test_printed_pages_are_fresh(name: str) -> None:
-    pages = runpy.run_path(str(ROOT / "docs" / "print_pages.py"))["PAGES"]
-    assert (ROOT / "docs" / name).read_text("utf-8") == pages[name](), f"docs/{name} is stale: make docs"
+    assert (ROOT / "docs" / name).read_text("utf-8") == PAGES[name](), f"docs/{name} is stale: make docs"
+
+
+def test_every_benchmark_has_a_page_and_every_page_a_benchmark() -> None:
+    pages = {path.stem for path in (ROOT / "docs" / "benchmarks").glob("*")}
+    assert pages == set(registry.TASKS)
+    index = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    assert all(f"(benchmarks/{name}.md)" in index for name in pages)
+
+
+@pytest.mark.parametrize("name", registry.TASKS)
+def test_pages_have_every_split_protocol_and_prompt(name: str) -> None:
+    text, task = (ROOT / "docs" / "benchmarks" / f"{name}.md").read_text("utf-8"), registry.tasks.get(name)
+    assert not [split for split in task.splits if f"\n| `{split}` | " not in text]
+    assert not [protocol for protocol in task.protocols if f"\n| `{protocol}` | " not in text]
+    prompts = text.partition("## Prompts")[2].partition("\n## ")[0]
+    assert not [protocol for protocol in task.protocols if f"`{protocol}`" not in prompts]
 
 
 def test_every_page_is_on_the_map() -> None:
