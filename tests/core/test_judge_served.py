@@ -90,7 +90,8 @@ def test_a_real_server_behind_faults(served: tuple[str, int], tmp_path: Path) ->
     upstream = Judging()
     upstream.port = port
     with FaultProxy(upstream, hang=0.1) as proxy:
-        spec = f"openai:{name},base_url={proxy.url},rpm=60000,timeout=60,deadline=90,attempts=40,backoff=0.01,in_flight=4"
+        limits = "rpm=60000,timeout=60,deadline=90,attempts=40,backoff=0.01,in_flight=4"
+        spec = f"openai:{name},base_url={proxy.url},{limits}"
         for calls in (True, False):
             with open_judge(spec, tmp_path) as judge:
                 scores = judge_all(judge, chosen(20))
