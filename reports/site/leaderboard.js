@@ -173,6 +173,7 @@
           ...columns,
         ],
         runs,
+        { class: "glance" },
       ),
     );
   }
