@@ -54,15 +54,6 @@ def block_mask(lengths: Sequence[int], prefix: int) -> Tensor:
     return own | (column == PREFIX)
 
 
-def row_mask(prefix: int, lengths: Sequence[int]) -> Tensor:
-    """(prefix + total, prefix + total) the same with the causal prefix in the row itself: for training."""
-    total = prefix + sum(lengths)
-    mask = torch.zeros(total, total, dtype=torch.bool)
-    mask[:prefix, :prefix] = torch.ones(prefix, prefix, dtype=torch.bool).tril()
-    mask[prefix:] = block_mask(lengths, prefix)
-    return mask
-
-
 def step_mask(owner: Tensor, live: Sequence[int]) -> Tensor:
     """(live, columns) what one new token for each live suffix sees; the new tokens are `owner`'s last columns."""
     return (owner == PREFIX) | (owner == torch.tensor(live, dtype=torch.long)[:, None])

@@ -64,7 +64,7 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
 
 
 def _options(name: str, known: Sequence[str]) -> str:
-    return f"its options are: {', '.join(known) or 'none'}" if known else f"{name} takes no options"
+    return f"its options are: {', '.join(known)}" if known else f"{name} takes no options"
 
 
 def _typed(name: str, value: str, default: Any) -> Any:

@@ -18,13 +18,6 @@ def test_block_mask_shows_the_prefix_and_ones_own_past() -> None:
     assert seen == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 0, 0, 1]]
 
 
-def test_row_mask_is_causal_over_the_prefix() -> None:
-    seen = packing.row_mask(2, [2, 1])
-    assert seen[:2].int().tolist() == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0]]
-    assert torch.equal(seen[2:], packing.block_mask([2, 1], 2))
-    assert torch.equal(packing.row_mask(0, [4]), torch.ones(4, 4).tril().bool())
-
-
 def test_positions_restart_for_each_suffix() -> None:
     assert packing.restart([2, 3], 10).tolist() == [10, 11, 10, 11, 12]
     assert packing.step_positions([2, 3], 10, [1], 0).tolist() == [13]
