@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from vlmbench.errors import ModelError, VlmbenchError
-from vlmbench.nouns import Conversation, Request, Response
+from vlmbench.nouns import Conversation
 
 from . import checkpoints
+from .answering import Answering
 from .checkpoints import CheckpointFolder
 from .engine import DTYPES, Engine
 from .parts import language, templates
@@ -86,6 +87,16 @@ class TinyLLaVA:
         self.collator = Collator(self.tokenizer, self.pixels, processor.size, self.network.blueprint.max_length)
 
     # What the engine needs.
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What decides the answers beside weights and engine."""
+        return {"template": self.template.name, "image_aspect_ratio": self.pixels.aspect}
+
+    @property
+    def visual_tokens(self) -> int:
+        """Tokens a picture takes in the language model."""
+        return self.network.visual_tokens
 
     def encode(self, prompt: str, *, image: bool, answer: str = "") -> list[int]:
         """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
@@ -168,39 +179,6 @@ class TinyLLaVA:
         )
 
 
-class Answering:
-    """A loaded TinyLLaVA behind an engine: the Model of a run."""
-
-    name = "tinyllava"
-    ranks = True
-
-    def __init__(self, system: TinyLLaVA, fingerprint: str, engine: Engine, training_log: Path | None = None) -> None:
-        self.system, self.fingerprint, self.engine = system, fingerprint, engine
-        self._log = {"training_log": str(training_log)} if training_log and training_log.is_file() else {}
-
-    @property
-    def settings(self) -> Mapping[str, str | int | float | bool]:
-        """What else decides the answers."""
-        aspect = self.system.pixels.aspect
-        return {**self.engine.settings, "template": self.system.template.name, "image_aspect_ratio": aspect}
-
-    @property
-    def facts(self) -> Mapping[str, str | int | float]:
-        """Parameters per part, visual tokens, and what the engine counts."""
-        sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in self.system.parts().items()}
-        return {
-            "parameters": sum(sizes.values()),
-            **{f"parameters_{name}": size for name, size in sizes.items()},
-            "visual_tokens": self.system.network.visual_tokens,
-            **self.engine.facts,
-            **self._log,
-        }
-
-    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        """Answer groups of requests that share their images."""
-        return self.engine.answer(groups)
-
-
 def load(
     checkpoint: str | None,
     *,
@@ -223,7 +201,7 @@ def load(
         config["image_aspect_ratio"] = image_aspect_ratio
     system = _loaded(folder, config, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     driver = Engine(system, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads)
-    return Answering(system, folder.fingerprint(), driver, folder.path / "training_log.jsonl")
+    return Answering(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 
 
 def _chosen(checkpoint: str | None) -> Path:

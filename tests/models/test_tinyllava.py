@@ -241,8 +241,8 @@ def test_other_forms_of_weights(form: Callable[[Path, dict[str, Tensor]], None],
     (folder / "model.safetensors").unlink()
     form(folder, state)
     model = tinyllava.load(str(folder))
-    assert {p.dtype for p in model.system.network.parameters()} == {torch.float32}
-    for name, tensor in model.system.network.state_dict().items():
+    assert {p.dtype for p in model.system.module.parameters()} == {torch.float32}
+    for name, tensor in model.system.module.state_dict().items():
         assert torch.allclose(tensor, state[name], atol=1e-3), name
     assert form is halved or ask(model) == expected
 
