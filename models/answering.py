@@ -35,6 +35,7 @@ class Answering:
     """Answers by an engine, and tells what decides the answers and what the tables show."""
 
     ranks = True
+    converses = True
 
     def __init__(
         self, system: Described, fingerprint: str, engine: Engine, *, training_log: Path | None = None

@@ -19,6 +19,8 @@ class Echo:
 
     name = "echo"
     ranks = True
+    converses = True
+    """What was said before changes a script no more than the picture does."""
 
     def __init__(self, text: str = "", script: Mapping[str, str] | None = None) -> None:
         self.text = text

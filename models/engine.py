@@ -171,7 +171,7 @@ class Engine:
 
     def _job(self, request: Request) -> Job:
         """The request as ids. Raises ModelError for a choice that is no text."""
-        encode = partial(self.system.encode, request.prompt, image=bool(request.images))
+        encode = partial(self.system.encode, request.prompt, image=bool(request.images), history=request.history)
         ids = tuple(encode())
         choices = tuple(tuple(encode(answer=choice)) for choice in request.choices)
         seed = request.sample_id if request.generation.temperature > 0 else ""

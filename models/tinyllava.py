@@ -98,12 +98,15 @@ class TinyLLaVA:
         """Tokens a picture takes in the language model."""
         return self.network.visual_tokens
 
-    def encode(self, prompt: str, *, image: bool, answer: str = "") -> list[int]:
+    def encode(
+        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
+    ) -> list[int]:
         """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
 
-        With `answer` the text goes on with it as in training, without the end token.
+        With `answer` the text goes on with it as in training, without the end token. `history`: earlier turns of the
+        dialogue, the image before the first.
         """
-        return self.template.prompt(prompt, self.tokenizer, image=image, answer=answer)
+        return self.template.prompt(prompt, self.tokenizer, image=image, answer=answer, history=history)
 
     def decode(self, ids: Sequence[int]) -> str:
         """New tokens to the answer text: special tokens out, outer blanks off (eval/model_vqa_loader.py@53f12c7)."""

@@ -59,7 +59,7 @@ def task_entry(
         "generation": asdict(asked[0][1].generation) if asked else {},
         "hashes": {
             "samples": hash_of([[s.id, s.question, s.target, s.choices] for s, _ in asked]),
-            "prompts": hash_of([r.prompt for _, r in asked]),
+            "prompts": hash_of([[r.history, r.prompt] if r.history else r.prompt for _, r in asked]),
             "images": hash_of([image_hashes.get(s.id, ()) for s, _ in asked]),
             **({"judge": hash_of(graded)} if graded else {}),
         },

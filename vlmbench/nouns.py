@@ -90,6 +90,8 @@ class Request:
     choices: tuple[str, ...] = ()
     """Answers to rank by log-probability; empty: generate text."""
     generation: Generation = Generation()
+    history: tuple[tuple[str, str], ...] = ()
+    """Earlier (question, answer) turns of the same dialogue; the picture belongs to its first question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +348,18 @@ class Ranking(Protocol):
     @property
     def ranks(self) -> bool:
         """Whether responses to requests with choices carry a ChoiceScore for each."""
+
+
+@runtime_checkable
+class Conversing(Protocol):
+    """What a model also has that can answer in the light of a request's `history`.
+
+    A model without it, or with False, is refused before it is asked such a request.
+    """
+
+    @property
+    def converses(self) -> bool:
+        """Whether earlier turns of a dialogue are heeded."""
 
 
 @dataclass(frozen=True, slots=True)

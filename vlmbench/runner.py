@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vlmbench import images, judge_verdicts, manifest, scoring
 from vlmbench.ablations import ablate
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
-from vlmbench.nouns import Model, Picture, Ranking, Record, Request, Response, Sample
+from vlmbench.nouns import Conversing, Model, Picture, Ranking, Record, Request, Response, Sample
 from vlmbench.registry import TaskChoice
 from vlmbench.store import THUMBS, RunStore, answer_key, write_atomically
 
@@ -85,7 +85,7 @@ def plan(
 ) -> Plan:
     """Read the samples, word the questions and hash the pictures. `data` is by task key.
 
-    Raises ModelError when a protocol ranks choices and the model cannot.
+    Raises ModelError when a protocol ranks choices, or goes on with a dialogue, and the model cannot.
     """
     made = Plan(choices, [])
     for choice in choices:
@@ -97,6 +97,8 @@ def plan(
             request = choice.task.ask(sample, choice.protocol)
             if request.choices:
                 _refuse_unable(model, choice, sample)
+            if request.history and not converses(model):
+                raise ModelError(f"{model.name} takes no dialogue, which {choice.key} asks for", cure="use another")
             if ablation:
                 request = replace(request, images=tuple(ablate(picture, ablation) for picture in request.images))
             error = ""
@@ -130,6 +132,11 @@ def _refuse_unable(model: Model, choice: TaskChoice, sample: Sample) -> None:
     task = choice.task.name if choice.split == choice.task.splits[0] else f"{choice.task.name}:{choice.split}"
     cure = f"protocols that read text: {', '.join(f'{task}@{name}' for name in readers)}" if readers else "use another"
     raise ModelError(f"{model.name} cannot rank answers by likelihood, which {choice.key} asks for", cure=cure)
+
+
+def converses(model: Model) -> bool:
+    """Whether a model heeds the earlier turns of a dialogue."""
+    return isinstance(model, Conversing) and model.converses
 
 
 def execute(
@@ -305,6 +312,7 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
         return orjson.dumps(value, default=dict).decode()
 
     columns: dict[str, list[Any]] = {}
+    dialogues = any(r.request.history for r in records)
     for r in records:
         row = {
             "task": r.task, "sample_id": r.sample.id, "question": r.sample.question, "prompt": r.request.prompt,
@@ -313,6 +321,7 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
             "tags": text(dict(r.sample.tags)), "cluster": r.sample.cluster,
             "status": str(r.score.status), "value": r.score.value, "read": r.score.read, "note": r.score.note,
             "key": r.key, "choice_scores": text(r.response.choices),
+            **({"history": text(r.request.history)} if dialogues else {}),
             **{name: getattr(r.response, name) for name in Response.__dataclass_fields__ if name != "choices"},
         }  # fmt: skip
         for name, value in row.items():

@@ -58,6 +58,8 @@ def answer_key(
         _generation(request.generation),
         request.sample_id if sampled else None,
     ]
+    if request.history:  # nothing without one, so that keys of single questions stay what they were
+        content.append(request.history)
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
 
 

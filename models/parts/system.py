@@ -38,11 +38,14 @@ class System(Protocol):
     def network(self) -> Network:
         """The assembled modules."""
 
-    def encode(self, prompt: str, *, image: bool, answer: str = "") -> list[int]:
+    def encode(
+        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
+    ) -> list[int]:
         """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
 
         With `answer` (ranking of choices) the text goes on with it as in training, without the end token; prompt and
-        answer are tokenised as one text, never apart.
+        answer are tokenised as one text, never apart. `history`: earlier (question, answer) turns of the dialogue; the
+        image then belongs to the first of their questions.
         """
 
     def pixels(self, image: Image) -> Tensor:

@@ -63,9 +63,27 @@ class Template:
             parts += [self.open_answer] if answer is None else [self.before_answer, answer, self.eos]
         return "".join(parts)
 
-    def prompt(self, question: str, tokenizer: Tokenizer, *, image: bool, answer: str = "") -> list[int]:
-        """Ids of one question whose answer is to be generated, or goes on with `answer` (without the eos)."""
-        text = self.write([(question, answer or None)], image=image)
+    def prompt(
+        self,
+        question: str,
+        tokenizer: Tokenizer,
+        *,
+        image: bool,
+        answer: str = "",
+        history: Sequence[tuple[str, str]] = (),
+    ) -> list[int]:
+        """Ids of one question whose answer is to be generated, or goes on with `answer` (without the eos).
+
+        `history`: earlier turns of the dialogue. The picture goes before the first question, whatever later ones say.
+        """
+        turns: list[tuple[str, str | None]] = [*history, (question, answer or None)]
+        if history:
+            first, *later = turns
+            turns = [
+                (first[0], untagged(first[1])),
+                *((untagged(said) or "", untagged(heard)) for said, heard in later),
+            ]
+        text = self.write(turns, image=image)
         return to_ids(text.removesuffix(self.eos) if answer else text, tokenizer)
 
     def learn(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int) -> Encoded:
@@ -106,6 +124,11 @@ class Template:
             done += len(to_ids(text, tokenizer)) + eos_tokens - self.bos - alone
         labels[done:] = [IGNORE] * len(labels[done:])
         return labels, done
+
+
+def untagged(text: str | None) -> str | None:
+    """Words of a later turn without TAG: there is one picture, and it has its place."""
+    return text.replace(TAG, "").strip() if text and TAG in text else text
 
 
 def to_ids(text: str, tokenizer: Tokenizer) -> list[int]:

@@ -172,3 +172,38 @@ def test_a_model_that_cannot_rank_is_refused_before_the_run(tmp_path: Path, rank
 def test_a_model_that_ranks_is_asked(tmp_path: Path) -> None:
     model = RankingModel(right)
     assert run(tmp_path / "run", model, RankingTask()).coverage == 1 and len(model.asked) == 12
+
+
+class DialogueTask(ToyTask):
+    """Every question goes on from an earlier one."""
+
+    def ask(self, sample: Any, protocol: str) -> Request:
+        from dataclasses import replace
+
+        return replace(super().ask(sample, protocol), history=(("What is there?", "a cat"),))
+
+
+class ConversingModel(ToyModel):
+    """Says that it heeds what was said."""
+
+    converses = True
+
+
+def test_a_model_without_dialogues_is_refused_before_the_run(tmp_path: Path) -> None:
+    model = ToyModel()
+    with pytest.raises(ModelError, match="toy takes no dialogue, which toy asks for"):
+        run(tmp_path / "run", model, DialogueTask())
+    assert not model.asked and not (tmp_path / "run").exists()
+
+
+def test_records_tell_a_dialogue_where_there_is_one(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    run(tmp_path / "one", ConversingModel(right), DialogueTask())
+    assert set(pq.read_table(tmp_path / "one" / "records.parquet")["history"].to_pylist()) == {
+        '[["What is there?","a cat"]]'
+    }
+    run(tmp_path / "two", ConversingModel(right))
+    assert "history" not in pq.read_table(tmp_path / "two" / "records.parquet").column_names
+    again = ConversingModel(right)
+    assert run(tmp_path / "one", again, DialogueTask()).reused == 12 and not again.asked

@@ -119,3 +119,22 @@ def test_every_part_of_a_key_matters() -> None:
     keys = [answer_key(**base), *(answer_key(**{**base, **change}) for change in changes)]
     assert len(set(keys)) == len(keys)
     assert answer_key(**base) == answer_key(**{**base, "request": replace(request, sample_id="s2")})
+
+
+SINGLE = Request("a", "Is it?", (), ("yes", "no"))
+SAMPLED = Request("a", "Is it?", generation=Generation(temperature=0.5))
+
+
+def key(request: Request, settings: dict[str, str], images: tuple[str, ...] = ()) -> str:
+    return answer_key(model="m", settings=settings, task="toy", version=1, request=request, images=images)
+
+
+def test_keys_of_single_questions_are_those_of_earlier_releases() -> None:
+    """Written down before requests had a history: runs begun then go on."""
+    assert key(SINGLE, {"dtype": "float32"}, ("h",)) == "53854078bfba127a22fb0647b70d1956"
+    assert key(SAMPLED, {}) == "8edc5c1feec4e054c925a7da071d8af4"
+
+
+def test_a_dialogue_has_a_key_of_its_own() -> None:
+    said = [(), (("What?", "a cat"),), (("What?", "a dog"),), (("What?", "a cat"), ("Is it?", "yes"))]
+    assert len({key(replace(SINGLE, history=turns), {}) for turns in said}) == len(said)

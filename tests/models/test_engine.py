@@ -253,7 +253,7 @@ def test_no_picture_and_mixed_pictures_in_one_group() -> None:
     texts = [Request(f"t{i}", f"{word} is it?", (), (), Generation(max_new_tokens=4)) for i, word in enumerate(WORDS)]
     both(toy(), [texts])
     strange = toy(layout="{prompt}")
-    strange.encode = lambda prompt, *, image, answer="": [5 + ord(c) % 50 for c in prompt]  # type: ignore[method-assign]
+    strange.encode = lambda prompt, **_: [5 + ord(c) % 50 for c in prompt]  # type: ignore[method-assign]
     both(strange, [texts])
     mixed = [request for group in questions(4, 5) for request in group] + texts
     both(toy(), [random.Random(2).sample(mixed, len(mixed))])

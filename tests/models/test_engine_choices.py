@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
@@ -63,8 +65,10 @@ def test_ranking_and_writing_share_one_group() -> None:
 class Merging(ToySystem):
     """A tokenizer that merges ":y" into one token, so that a choice's first letter changes the prompt's last token."""
 
-    def encode(self, prompt: str, *, image: bool, answer: str = "") -> list[int]:
-        ids = super().encode(prompt, image=image, answer=answer)
+    def encode(
+        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
+    ) -> list[int]:
+        ids = super().encode(prompt, image=image, answer=answer, history=history)
         merged: list[int] = []
         for token in ids:
             if merged and merged[-1] == letter_id(":") and token == letter_id("y"):

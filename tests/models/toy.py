@@ -71,9 +71,12 @@ class ToySystem:
     def module(self) -> nn.Module:
         return self.network
 
-    def encode(self, prompt: str, *, image: bool, answer: str = "") -> list[int]:
+    def encode(
+        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
+    ) -> list[int]:
         self.encoded += 1
-        text = self.layout.format(image="\0" if image else "", prompt=prompt) + answer
+        said = "".join(f"{question} ASSISTANT:{heard} USER: " for question, heard in history)
+        text = self.layout.format(image="\0" if image else "", prompt=said + prompt) + answer
         return [BOS, *(IMAGE_TOKEN if letter == "\0" else letter_id(letter) for letter in text)]
 
     def pixels(self, image: Image.Image) -> Tensor:

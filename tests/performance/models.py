@@ -82,9 +82,12 @@ class Random240M:
         """The network."""
         return self._network
 
-    def encode(self, prompt: str, *, image: bool, answer: str = "") -> list[int]:
+    def encode(
+        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
+    ) -> list[int]:
         """35 tokens before the picture, and 28 or so after it."""
-        words = [f"system {n}" for n in range(35)], f"{prompt} {answer}".split(), [f"assistant {n}" for n in range(5)]
+        said = " ".join([*(word for turn in history for word in turn), prompt, answer])
+        words = [f"system {n}" for n in range(35)], said.split(), [f"assistant {n}" for n in range(5)]
         before, after, last = ([hashed(word) for word in part] for part in words)
         return [*before, *([IMAGE_TOKEN] if image else []), *after, *last]
 
