@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.errors import ModelError
 
+from .parts.assemble import tie, ties
 from .parts.tokenizer import FILES as TOKENIZER_FILES
 
 if TYPE_CHECKING:
@@ -71,16 +72,15 @@ class CheckpointFolder:
                 digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
         return digest.hexdigest()
 
-    def load_into(self, network: nn.Module, *, tied: bool, dtype: torch.dtype | None = None) -> None:
+    def load_into(self, network: nn.Module, *, dtype: torch.dtype | None = None) -> None:
         """Give a network these weights, in `dtype` (None: float32).
 
-        `tied`: the language model's head is its embedding table, and may be missing. Raises ModelError for damaged
-        files and for keys that do not fit.
+        Raises ModelError for damaged files and for keys that do not fit.
         """
         state = {}
         for file in self.weights:
             state.update(_read(file))
-        put(network, state, where=str(self.path), tied=tied, dtype=dtype)
+        put(network, state, where=str(self.path), dtype=dtype)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -138,17 +138,14 @@ def _read(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def put(
-    network: nn.Module, state: Mapping[str, Tensor], *, where: str, tied: bool, dtype: torch.dtype | None = None
-) -> None:
-    """Give a network a state dict, in `dtype` (None: float32).
+def put(network: nn.Module, state: Mapping[str, Tensor], *, where: str, dtype: torch.dtype | None = None) -> None:
+    """Give a network a state dict, in `dtype` (None: float32). Of parameters that are one, one name is enough.
 
     Raises ModelError listing missing, unexpected and misshapen tensors.
     """
     import torch
 
-    wanted = network.state_dict()
-    may_lack = {"language_model.lm_head.weight"} if tied else set()
+    wanted, doubled = network.state_dict(), ties(network)
     given = {name: tensor for name, tensor in state.items() if name in wanted or not TABLES.search(name)}
     misshapen = [
         f"{name} {list(tensor.shape)} instead of {list(wanted[name].shape)}"
@@ -156,7 +153,7 @@ def put(
         if name in wanted and tensor.shape != wanted[name].shape
     ]
     problems = {
-        "missing": sorted(wanted.keys() - given.keys() - may_lack),
+        "missing": sorted(wanted.keys() - given.keys() - doubled.keys()),
         "unexpected": sorted(given.keys() - wanted.keys()),
         "of another shape": sorted(misshapen),
     }
@@ -167,16 +164,9 @@ def put(
     network.load_state_dict(
         {name: tensor.to(dtype or torch.float32) for name, tensor in given.items()}, strict=False, assign=True
     )
-    if tied:
-        tie(network)
+    tie(network, doubled)
     for parameter in network.parameters():
         parameter.requires_grad_(True)
-
-
-def tie(network: Any) -> None:
-    """Make the language model's head its embedding table again."""
-    language_model = network.language_model
-    language_model.get_output_embeddings().weight = language_model.get_input_embeddings().weight
 
 
 def _some(names: Iterable[str]) -> str:
@@ -191,7 +181,6 @@ def write(
     config: Mapping[str, Any],
     preprocessor: Mapping[str, Any] | None,
     tokenizer: Path,
-    tied: bool,
 ) -> None:
     """Write a checkpoint folder; `tokenizer` is the folder its tokenizer files are copied from.
 
@@ -200,9 +189,8 @@ def write(
     """
     from safetensors.torch import save_file
 
-    state = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
-    if tied:
-        state.pop("language_model.lm_head.weight", None)
+    doubled = ties(network)
+    state = {name: t.detach().contiguous() for name, t in network.state_dict().items() if name not in doubled}
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / CONFIG).write_text(_pretty(config), "utf-8")

@@ -178,7 +178,6 @@ class TinyLLaVA:
             config=self.config,
             preprocessor=self._preprocessor,
             tokenizer=self._files,
-            tied=self.network.blueprint.tied,
         )
 
 
@@ -237,7 +236,7 @@ def _loaded(
     except Exception as error:  # whatever transformers makes of a config that lacks or contradicts something
         what = f"no network can be built from it: {type(error).__name__}: {error}"
         raise ModelError(what, where=str(folder.path / checkpoints.CONFIG), cure=checkpoints.FETCH) from error
-    folder.load_into(system.network, tied=system.network.blueprint.tied, dtype=dtype)
+    folder.load_into(system.network, dtype=dtype)
     system.network.eval()
     return system
 
@@ -272,7 +271,5 @@ def build(
             config, preprocessor=preprocessor, tokenizer=tokenizer, template=template, attention=attention
         )
         system.network.start_fresh()
-    if system.network.blueprint.tied:
-        checkpoints.tie(system.network)
     system.complete()
     return system

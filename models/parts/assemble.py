@@ -12,8 +12,10 @@ from torch.nn import functional
 
 from vlmbench.errors import ModelError
 
+from . import lora, phi_norms
 from .connector import Connector, Widths
 from .language import language_model
+from .lora import Adapters
 from .splice import PREFIX, Layout, find_questions, lay_out, learnt, put_features
 from .system import IMAGE_TOKEN
 from .vision import VisionTower
@@ -36,11 +38,15 @@ class Blueprint:
     resampler_layers: int = 3
     max_length: int = 2048
     """Longer rows are cut, picture tokens included."""
-    tied: bool = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        """Whether the language model's head is its embedding table."""
-        object.__setattr__(self, "tied", bool(self.text.get("tie_word_embeddings", False)))
+    final_norm: bool = False
+    """Whether the tower's final norm is applied to what was tapped (MiniGPT-4's ln_vision)."""
+    qformer: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from BERT base in the connector's Q-Former, in Blip2QFormerConfig's names."""
+    lora: Adapters | None = None
+    branch_norm: bool = False
+    """TinyGPT-V: an RMSNorm on what each attention gives."""
+    half_tables: bool = False
+    """TinyGPT-V: rotary tables rounded to float16."""
 
 
 class VisionLanguageModel(nn.Module):
@@ -52,14 +58,23 @@ class VisionLanguageModel(nn.Module):
         """Fresh weights by transformers' own rules. Raises ModelError for a part that does not exist."""
         super().__init__()
         self.blueprint = blueprint
-        self.vision_tower = VisionTower(blueprint.vision, blueprint.feature_layer, blueprint.selection)
+        self.vision_tower = VisionTower(
+            blueprint.vision, blueprint.feature_layer, blueprint.selection, blueprint.final_norm
+        )
         self.language_model: Any = language_model(blueprint.text)
+        if blueprint.branch_norm:
+            phi_norms.norm_branches(self.language_model)
+        if blueprint.half_tables:
+            phi_norms.round_tables(self.language_model)
+        if blueprint.lora is not None:
+            lora.add(self.language_model, blueprint.lora)
         widths = Widths(
             vision=int(blueprint.vision["hidden_size"]),
             language=int(self.language_model.config.hidden_size),
             visual_tokens=self.vision_tower.tokens(),
             queries=blueprint.queries,
             layers=blueprint.resampler_layers,
+            qformer=blueprint.qformer,
         )
         self.connector = Connector(blueprint.connector, widths)
 
@@ -184,6 +199,23 @@ class VisionLanguageModel(nn.Module):
                 module.weight.normal_(0.0, EMBEDDING_STD)
                 if module.bias is not None:
                     module.bias.zero_()
+
+
+def ties(network: nn.Module) -> dict[str, str]:
+    """Parameters that are one under several names: each further name to the first."""
+    first: dict[int, str] = {}
+    doubled: dict[str, str] = {}
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        if (known := first.setdefault(id(parameter), name)) != name:
+            doubled[name] = known
+    return doubled
+
+
+def tie(network: nn.Module, names: Mapping[str, str]) -> None:
+    """Make parameters one again, as `ties` found them."""
+    for name, known in names.items():
+        module, _, last = name.rpartition(".")
+        setattr(network.get_submodule(module), last, network.get_parameter(known))
 
 
 def _tables(network: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:

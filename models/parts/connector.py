@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,14 @@ from torch.nn import functional
 
 from vlmbench.errors import ModelError
 
+from .qformer import QFormer
+
 HEADS, HEAD_WIDTH = 8, 64
 """Of the resampler, fixed in the official code."""
+MERGED = 4
+"""Patches that become one token in MiniGPT-v2."""
+TINYGPTV_MIDDLE = 4096
+"""Width between TinyGPT-V's two linear layers: that of Vicuna 7B, from which the first may be taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Widths:
     visual_tokens: int
     queries: int = 128
     layers: int = 3
+    qformer: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from BERT base, in Blip2QFormerConfig's names."""
 
 
 class ResamplerAttention(nn.Module):
@@ -84,6 +93,30 @@ class Resampler(nn.Module):
         return cast("Tensor", self.norm(latents))
 
 
+class MergeFour(nn.Module):
+    """Each four patches that follow each other in a row of the picture become one token.
+
+    Source: MiniGPT-4 minigpt4/models/minigpt_v2.py@d94738a. Keys: projector.
+    """
+
+    def __init__(self, widths: Widths) -> None:
+        """Raises ModelError when the patches cannot be told off by four."""
+        super().__init__()
+        if widths.visual_tokens % MERGED:
+            raise ModelError(f"{widths.visual_tokens} visual tokens cannot be merged by {MERGED}")
+        self.projector = nn.Linear(MERGED * widths.vision, widths.language)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(images, tokens, vision width) to (images, tokens / 4, language width)."""
+        images, tokens, width = features.shape
+        return cast("Tensor", self.projector(features.reshape(images, tokens // MERGED, MERGED * width)))
+
+
+def _qformer(widths: Widths, *, affine: bool = True, middle: tuple[int, ...] = ()) -> nn.Module:
+    projector = [*middle, widths.language]
+    return QFormer(widths.qformer, vision=widths.vision, queries=widths.queries, affine=affine, projector=projector)
+
+
 def _mlp(widths: Widths, depth: int) -> nn.Module:
     """Linear, then (depth - 1) times GELU and Linear. Keys: 0, 2, 4, ..."""
     layers: list[nn.Module] = [nn.Linear(widths.vision, widths.language)]
@@ -104,8 +137,13 @@ CONNECTORS: Mapping[str, Entry] = {
     "identity": Entry(lambda widths: nn.Identity()),
     "linear": Entry(lambda widths: nn.Linear(widths.vision, widths.language)),
     "resampler": Entry(Resampler, tokens=lambda widths: widths.queries),
+    "qformer": Entry(partial(_qformer, affine=False), tokens=lambda widths: widths.queries),
+    "qformer_linear": Entry(_qformer, tokens=lambda widths: widths.queries),
+    "qformer_two_linear": Entry(partial(_qformer, middle=(TINYGPTV_MIDDLE,)), tokens=lambda widths: widths.queries),
+    "merge4_linear": Entry(MergeFour, tokens=lambda widths: widths.visual_tokens // MERGED),
 }
-"""By exact name. The official code looks for a substring of the name and takes the last that fits."""
+"""By exact name. Factory's code looks for a substring of the name and takes the last that fits. `qformer` is Factory's,
+the three below it are MiniGPT-4's, TinyGPT-V's and MiniGPT-v2's (and MiniGPT-4's with Llama-2)."""
 
 MLP = re.compile(r"mlp([1-9]\d?)x_gelu")
 

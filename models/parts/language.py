@@ -46,4 +46,7 @@ def language_model(config: Mapping[str, Any]) -> Any:
     # The dtype is the loader's business; the attention must be the one that takes boolean 4-D masks.
     skipped = {"torch_dtype", "dtype", "_attn_implementation", "attn_implementation"}
     settings = AutoConfig.for_model(**{name: value for name, value in config.items() if name not in skipped})
-    return AutoModelForCausalLM.from_config(settings, attn_implementation="sdpa", dtype=torch.float32)
+    model = AutoModelForCausalLM.from_config(settings, attn_implementation="sdpa", dtype=torch.float32)
+    if settings.tie_word_embeddings:  # transformers leaves this out where weights are not drawn
+        model.get_output_embeddings().weight = model.get_input_embeddings().weight
+    return model

@@ -16,12 +16,15 @@ class Tower(Protocol):
     def tap(self, pixels: Tensor, layer: int) -> Tensor:
         """(images, 3, height, width) to (images, tokens, width): entry `layer` of the encoder's hidden states."""
 
+    def norm(self, hidden: Tensor) -> Tensor:
+        """The tower's final norm, (images, tokens, width) both."""
+
     def tokens(self) -> int:
         """How many tokens a picture has, class token included."""
 
 
 class TransformersTower(nn.Module):
-    """SigLIP or CLIP of transformers. The attribute is named `vision_model` to keep the keys of transformers 4."""
+    """SigLIP, CLIP or EVA of transformers. The attribute is named `vision_model` to keep the keys of transformers 4."""
 
     def __init__(self, model: nn.Module, class_token: bool) -> None:
         super().__init__()
@@ -40,11 +43,15 @@ class TransformersTower(nn.Module):
         if not 0 <= last <= len(layers):
             raise ModelError(f"vision_feature_layer {layer} of a tower with {len(layers)} layers")
         hidden = self.vision_model.embeddings(pixels)
-        if self.class_token:
-            hidden = self.vision_model.pre_layrnorm(hidden)
+        if (first := getattr(self.vision_model, "pre_layrnorm", None)) is not None:
+            hidden = first(hidden)
         for one in layers[:last]:
             hidden = one(hidden, None)
         return cast("Tensor", hidden)
+
+    def norm(self, hidden: Tensor) -> Tensor:
+        """The final norm, (images, tokens, width) both."""
+        return cast("Tensor", self.vision_model.post_layernorm(hidden))
 
     def tokens(self) -> int:
         """Patches, and the class token where there is one."""
@@ -66,9 +73,24 @@ def _clip(config: Mapping[str, Any]) -> TransformersTower:
     return TransformersTower(CLIPVisionModel(settings), class_token=True)
 
 
+LN_VISION_EPS = 1e-5
+"""Of the norm behind EVA, MiniGPT-4's `ln_vision`; the norms inside have the config's eps, 1e-6."""
+
+
+def _eva(config: Mapping[str, Any]) -> TransformersTower:
+    """EVA-CLIP-g. Source: MiniGPT-4 minigpt4/models/{eva_vit,base_model}.py@d94738a."""
+    from transformers import Blip2VisionConfig, Blip2VisionModel
+
+    settings = Blip2VisionConfig(**_settings(config), attn_implementation="sdpa")
+    model = Blip2VisionModel(settings)
+    model.post_layernorm = nn.LayerNorm(settings.hidden_size, eps=LN_VISION_EPS)
+    return TransformersTower(model, class_token=True)
+
+
 TOWERS: Mapping[str, Callable[[Mapping[str, Any]], Tower]] = {
     "siglip_vision_model": _siglip,
     "clip_vision_model": _clip,
+    "blip_2_vision_model": _eva,
 }
 
 
@@ -101,7 +123,9 @@ def find(config: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Tower]:
 class VisionTower(nn.Module):
     """A tower with its tap and its selection: what Factory calls vision_tower. Keys: `_vision_tower.*`."""
 
-    def __init__(self, config: Mapping[str, Any], layer: int = -2, selection: str = "patch") -> None:
+    def __init__(
+        self, config: Mapping[str, Any], layer: int = -2, selection: str = "patch", final_norm: bool = False
+    ) -> None:
         """Raises ModelError for a tower or a selection that does not exist here."""
         super().__init__()
         build = find(config)
@@ -110,11 +134,12 @@ class VisionTower(nn.Module):
                 f"no vision_feature_select_strategy {selection!r}", cure=f"there are: {', '.join(SELECTIONS)}"
             )
         self._vision_tower: Any = build(config)
-        self.layer, self.selection = layer, selection
+        self.layer, self.selection, self.final_norm = layer, selection, final_norm
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(images, 3, height, width) to (images, visual tokens, width of the tower)."""
-        return SELECTIONS[self.selection](self._vision_tower.tap(pixels, self.layer))
+        hidden = self._vision_tower.tap(pixels, self.layer)
+        return SELECTIONS[self.selection](self._vision_tower.norm(hidden) if self.final_norm else hidden)
 
     def tokens(self) -> int:
         """Visual tokens a picture gives."""

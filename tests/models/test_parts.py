@@ -213,7 +213,7 @@ def test_identity_needs_equal_widths() -> None:
         Connector("identity", WIDTHS)
 
 
-@pytest.mark.parametrize("name", ["mlp", "mlp0x_gelu", "xmlp2x_gelu", "mlp2x_gelu_", "qformer", "Linear"])
+@pytest.mark.parametrize("name", ["mlp", "mlp0x_gelu", "xmlp2x_gelu", "mlp2x_gelu_", "qformers", "Linear"])
 def test_names_are_exact(name: str) -> None:
     with pytest.raises(ModelError, match=rf"no connector '{name}'\n.*linear.*mlpNx_gelu"):
         connector.find(name)
