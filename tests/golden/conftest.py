@@ -58,18 +58,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"{CASES.total():7,} cases in all")
 
 
-def model_type(folder: Path) -> str:
-    """What a parity folder's config.json calls its model; empty without one."""
-    config = folder / "config.json"
-    return str(json.loads(config.read_text("utf-8")).get("model_type", "")) if config.is_file() else ""
+def facts(folder: Path, name: str) -> dict[str, object]:
+    """A JSON object of a golden folder; empty without the file."""
+    file = folder / name
+    return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`parity_folder` is each parity folder whose config.json has the test module's MODEL_TYPE."""
+    """`parity_folder` is each parity folder that the test module's `reads(folder)` says it reads."""
     if "parity_folder" in metafunc.fixturenames:
-        wanted = metafunc.module.MODEL_TYPE
         every = golden_folders(golden_root(metafunc.config), "parity")
-        folders = [folder for folder in every if model_type(folder) == wanted]
+        folders = [folder for folder in every if metafunc.module.reads(folder)]
         metafunc.parametrize("parity_folder", folders, ids=[folder.name for folder in folders], scope="session")
 
 

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from tests.golden.conftest import facts
 from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, preparation, turns
 from vlmbench.models.engine import Engine
 from vlmbench.models.parts import assemble, splice, vision
@@ -22,9 +23,15 @@ from vlmbench.models.parts.splice import Layout
 from vlmbench.models.tinyllava import TinyLLaVA
 from vlmbench.nouns import Generation, Picture, Request
 
-MODEL_TYPE = "tinyllava"
+REPOSITORY = "TinyLLaVA/TinyLLaVA_Factory"
 
 Counted = Callable[[Path, int], None]
+
+
+def reads(folder: Path) -> bool:
+    """Whether a parity folder is of TinyLLaVA: by its config, or by the repository it was made with."""
+    named = facts(folder, "config.json").get("model_type") == "tinyllava"
+    return named or facts(folder, "info.json").get("repo") == REPOSITORY
 
 
 @pytest.fixture(scope="session")
