@@ -1,7 +1,7 @@
 """Checkpoint folders in the layout of TinyLLaVA Factory: read without any hub, every key accounted for, and written.
 
-config.json (model_type tinyllava, text_config, vision_config), model.safetensors or its shards or pytorch_model.bin,
-tokenizer files, and, where the publisher added one, preprocessor_config.json.
+config.json (model_type, text_config, vision_config), model.safetensors or its shards or pytorch_model.bin, tokenizer
+files, and, where the publisher added one, preprocessor_config.json. The MiniGPT family's own folders look the same.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from vlmbench.errors import ModelError
+from vlmbench.errors import ModelError, VlmbenchError
 
 from .parts.assemble import tie, ties
+from .parts.assembled import Assembled
 from .parts.tokenizer import FILES as TOKENIZER_FILES
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 TABLES = re.compile(r"rotary_emb\.inv_freq$|embeddings\.position_ids$")
 """Tensors that older versions of transformers saved although they follow from the config: read over."""
 FETCH = "fetch the checkpoint again: the download may be incomplete"
+System = TypeVar("System", bound=Assembled)
+
 SHOWN = 6
 """How many names of a long list an error shows."""
 
@@ -45,16 +48,18 @@ class CheckpointFolder:
     weights: tuple[Path, ...]
 
     @classmethod
-    def open(cls, path: Path) -> CheckpointFolder:
-        """Raises ModelError for a folder that is missing, is of another system, or lacks files."""
+    def open(cls, path: Path, system: str) -> CheckpointFolder:
+        """`system`: the model_type it must be of. Raises ModelError for a folder that is missing, is of another system,
+        or lacks files.
+        """
         if not path.is_dir():
             raise ModelError("no such folder", where=str(path), cure="name the folder that holds config.json")
         config = read_json(path / CONFIG)
-        if config.get("model_type") != "tinyllava":
+        if config.get("model_type") != system:
             raise ModelError(
-                f"model_type is {config.get('model_type')!r}, not 'tinyllava'",
+                f"model_type is {config.get('model_type')!r}, not {system!r}",
                 where=str(path / CONFIG),
-                cure="this is a checkpoint of another system, or of TinyLLaVA's older code",
+                cure="another system's checkpoint, or in another form: `vlmbench convert` reads the official ones",
             )
         for part in ("text_config", "vision_config"):
             if not isinstance(config.get(part), Mapping):
@@ -81,6 +86,26 @@ class CheckpointFolder:
         for file in self.weights:
             state.update(_read(file))
         put(network, state, where=str(self.path), dtype=dtype)
+
+
+def assemble(folder: CheckpointFolder, construct: Callable[[], System], dtype: torch.dtype | None = None) -> System:
+    """Build a system without drawing weights, and give it the folder's, in `dtype` (None: float32).
+
+    Raises ModelError for a config from which nothing can be built, and as `load_into`.
+    """
+    from transformers.initialization import no_init_weights
+
+    try:
+        with no_init_weights():  # drawing initial weights would take minutes at full size
+            system = construct()
+    except VlmbenchError:
+        raise
+    except Exception as error:  # whatever transformers makes of a config that lacks or contradicts something
+        what = f"no network can be built from it: {type(error).__name__}: {error}"
+        raise ModelError(what, where=str(folder.path / CONFIG), cure=FETCH) from error
+    folder.load_into(system.network, dtype=dtype)
+    system.network.eval()
+    return system
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -10,21 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from vlmbench.errors import ModelError, VlmbenchError
-from vlmbench.nouns import Conversation
+from vlmbench.errors import ModelError
 
 from . import checkpoints
 from .answering import Answering
 from .checkpoints import CheckpointFolder
 from .engine import DTYPES, Engine
 from .parts import language, templates
-from .parts.assemble import Blueprint, VisionLanguageModel
-from .parts.collate import Collator
-from .parts.pixels import Preparation, Processor, default_processor
+from .parts.assemble import Blueprint
+from .parts.assembled import Assembled
 from .parts.templates import Template
-from .parts.tokenizer import Tokenizer, read_tokenizer
 
 NANO = Path(__file__).parent / "weights" / "tinyllava-nano"
 """The trained small checkpoint that ships with the package."""
@@ -51,8 +47,8 @@ def blueprint(config: Mapping[str, Any]) -> Blueprint:
     )
 
 
-class TinyLLaVA:
-    """The network with its tokenizer, template and preparation: a System for the engine, a Trainable for training."""
+class TinyLLaVA(Assembled):
+    """TinyLLaVA: Factory's templates around an assembled network."""
 
     name = "tinyllava"
 
@@ -70,33 +66,21 @@ class TinyLLaVA:
         Raises ModelError for a part that does not exist, or a tokenizer that does not fit.
         """
         self.config = copy.deepcopy(dict(config))
-        self._preprocessor, self._files = preprocessor, tokenizer
         family = language.find(config["text_config"].get("model_type"))
         self.template: Template = templates.find(template or str(config.get("conv_version") or family.template))
-        self.tokenizer: Tokenizer = read_tokenizer(tokenizer)
-        if family.pads_with_unk:
-            self.tokenizer.pad_id = self.tokenizer.unk_id
-        processor = Processor.from_config(preprocessor or default_processor(config["vision_config"]))
-        self.pixels = Preparation(processor, str(config.get("image_aspect_ratio") or "square"))
-        self.network = VisionLanguageModel(blueprint(config))
-        self.network.language_model.set_attn_implementation(attention)
-        rows = self.network.language_model.get_input_embeddings().weight.shape[0]
-        if len(self.tokenizer) > rows:
-            what = f"the tokenizer has {len(self.tokenizer)} tokens, the language model {rows}"
-            raise ModelError(what, where=str(tokenizer), cure="the tokenizer belongs to another checkpoint")
-        self.collator = Collator(self.tokenizer, self.pixels, processor.size, self.network.blueprint.max_length)
-
-    # What the engine needs.
+        super().__init__(
+            blueprint(config),
+            preprocessor=preprocessor,
+            aspect=str(config.get("image_aspect_ratio") or "square"),
+            tokenizer=tokenizer,
+            pads_with_unk=family.pads_with_unk,
+            attention=attention,
+        )
 
     @property
     def settings(self) -> Mapping[str, str]:
         """What decides the answers beside weights and engine."""
         return {"template": self.template.name, "image_aspect_ratio": self.pixels.aspect}
-
-    @property
-    def visual_tokens(self) -> int:
-        """Tokens a picture takes in the language model."""
-        return self.network.visual_tokens
 
     def encode(
         self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
@@ -115,50 +99,16 @@ class TinyLLaVA:
     @property
     def end_ids(self) -> frozenset[int]:
         """What the language model's config calls the end; the tokenizer's end token where it says nothing."""
-        told = self.config["text_config"].get("eos_token_id")
-        ends = told if isinstance(told, list) else [self.tokenizer.eos_id if told is None else told]
-        return frozenset(int(token) for token in ends)
+        return self.end_tokens(self.config["text_config"].get("eos_token_id"))
 
     @property
     def stop(self) -> tuple[str, ...]:
         """None: the official benchmark loaders rely on the end token alone."""
         return ()
 
-    @property
-    def module(self) -> nn.Module:
-        """The network."""
-        return self.network
-
-    # What training needs.
-
-    def parts(self) -> Mapping[str, nn.Module]:
-        """`vision_tower`, `connector`, `language_model`, as Factory's recipes name them."""
-        network = self.network
-        return {
-            "vision_tower": network.vision_tower,
-            "connector": network.connector,
-            "language_model": network.language_model,
-        }
-
-    def collate(self, rows: Sequence[Conversation], template: str = "") -> dict[str, Tensor]:
-        """Rows to a batch. `template` is a name of parts/templates.py: `phi`, `llama`, `pretrain`, ...; "": the own.
-
-        input_ids (rows, length), IMAGE_TOKEN in front where a row has an image; labels, IGNORE where nothing is learnt;
-        attention_mask bool, False on padding; images (rows, 3, height, width) if any row has one, zeros for the others;
-        segments if any row is `independent`: 0 the shared prefix (all of an ordinary row), k question k, -1 padding.
-        Such a row gives each question the numbers it would have alone, at the cost of one image.
-        Rows in `pretrain` keep the answer (the caption) alone. Rows that Factory masks whole are masked, and logged.
-        """
-        return self.collator(rows, templates.find(template) if template else self.template)
-
-    def loss(self, batch: Mapping[str, Any]) -> Tensor:
-        """Mean cross-entropy over the learnt tokens of a collated batch, scalar; safe under autocast.
-
-        In the place of `images` the batch may hold `image_features` (rows, tokens, vision width), what the tower gives
-        (the connector still runs), or `prefix_embeds` (rows, N, language width), put where the image goes (neither
-        tower nor connector runs; any N). A row without an image ignores its own entry.
-        """
-        return self.network.loss(batch)
+    def learner(self, template: str) -> Template:
+        """A template of parts/templates.py: `phi`, `llama`, `pretrain`, ...; "": the own."""
+        return templates.find(template) if template else self.template
 
     def complete(self) -> None:
         """Fill in what Factory's own classes expect in a config.json and a hand-written one may leave out."""
@@ -173,11 +123,7 @@ class TinyLLaVA:
     def save(self, folder: Path) -> None:
         """Write a Factory folder: config.json, preprocessor_config.json, tokenizer files, model.safetensors."""
         checkpoints.write(
-            folder,
-            self.network,
-            config=self.config,
-            preprocessor=self._preprocessor,
-            tokenizer=self._files,
+            folder, self.network, config=self.config, preprocessor=self.preprocessor, tokenizer=self.files
         )
 
 
@@ -197,7 +143,7 @@ def load(
     `template` and `image_aspect_ratio` overrule what the checkpoint says. Raises ModelError for a folder that is
     missing, damaged or of another system.
     """
-    folder = CheckpointFolder.open(_chosen(checkpoint))
+    folder = CheckpointFolder.open(_chosen(checkpoint), TinyLLaVA.name)
     config = dict(folder.config)
     if image_aspect_ratio:
         config["image_aspect_ratio"] = image_aspect_ratio
@@ -223,22 +169,11 @@ def _loaded(
     attention: str,
     dtype: torch.dtype | None = None,
 ) -> TinyLLaVA:
-    from transformers.initialization import no_init_weights
+    def construct() -> TinyLLaVA:
+        given = folder.preprocessor
+        return TinyLLaVA(config, preprocessor=given, tokenizer=folder.path, template=template, attention=attention)
 
-    try:
-        # The weights come from the file: drawing initial ones would take minutes at full size.
-        with no_init_weights():
-            system = TinyLLaVA(
-                config, preprocessor=folder.preprocessor, tokenizer=folder.path, template=template, attention=attention
-            )
-    except VlmbenchError:
-        raise
-    except Exception as error:  # whatever transformers makes of a config that lacks or contradicts something
-        what = f"no network can be built from it: {type(error).__name__}: {error}"
-        raise ModelError(what, where=str(folder.path / checkpoints.CONFIG), cure=checkpoints.FETCH) from error
-    folder.load_into(system.network, dtype=dtype)
-    system.network.eval()
-    return system
+    return checkpoints.assemble(folder, construct, dtype)
 
 
 def restore(folder: Path, *, template: str = "", attention: str = "eager") -> TinyLLaVA:
@@ -246,7 +181,7 @@ def restore(folder: Path, *, template: str = "", attention: str = "eager") -> Ti
 
     `attention` "eager" is the faster one for training on a CPU; "sdpa" is what the engine needs.
     """
-    checkpoint = CheckpointFolder.open(Path(folder))
+    checkpoint = CheckpointFolder.open(Path(folder), TinyLLaVA.name)
     return _loaded(checkpoint, checkpoint.config, template=template, attention=attention)
 
 

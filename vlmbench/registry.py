@@ -36,6 +36,9 @@ TASKS: Mapping[str, str] = {
 
 MODELS: Mapping[str, str] = {
     "tinyllava": "vlmbench.models.tinyllava:load",
+    "tinygptv": "vlmbench.models.tinygptv:load",
+    "minigpt4": "vlmbench.models.minigpt4:load",
+    "minigptv2": "vlmbench.models.minigptv2:load",
     "echo": "vlmbench.models.echo:load",
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -18,13 +18,20 @@ from vlmbench.nouns import Conversation
 
 from .splice import PADDING, PREFIX
 from .system import IGNORE, IMAGE_TOKEN
-from .templates import Encoded, Template
+from .templates import Encoded
 from .tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 LOG = logging.getLogger(__name__)
+
+
+class Learner(Protocol):
+    """A template for training rows."""
+
+    def learn(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int) -> Encoded:
+        """Ids and labels of a dialogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,8 @@ class Collator:
     """(height, width) of the zeros that stand for the picture of a row without one."""
     max_length: int
 
-    def __call__(self, rows: Sequence[Conversation], template: Template) -> dict[str, Tensor]:
-        """See `TinyLLaVA.collate`."""
+    def __call__(self, rows: Sequence[Conversation], template: Learner) -> dict[str, Tensor]:
+        """See `Assembled.collate`."""
         encoded = [
             self._independent(row, template) if row.independent else self._dialogue(row, template) for row in rows
         ]
@@ -63,17 +70,17 @@ class Collator:
             batch["images"] = torch.stack([zeros if row.image is None else self.prepare(row.image) for row in rows])
         return batch
 
-    def _learn(self, row: Conversation, turns: Sequence[tuple[str, str]], template: Template) -> Encoded:
+    def _learn(self, row: Conversation, turns: Sequence[tuple[str, str]], template: Learner) -> Encoded:
         encoded = template.learn(turns, self.tokenizer, image=row.image is not None, max_length=self.max_length)
         if encoded.mismatch:
             LOG.warning("row %s is masked: %d tokens counted, %d present", row.id or "?", *encoded.mismatch)
         return encoded
 
-    def _dialogue(self, row: Conversation, template: Template) -> tuple[Encoded, list[int]]:
+    def _dialogue(self, row: Conversation, template: Learner) -> tuple[Encoded, list[int]]:
         encoded = self._learn(row, row.turns, template)
         return encoded, [PREFIX] * len(encoded.ids)
 
-    def _independent(self, row: Conversation, template: Template) -> tuple[Encoded, list[int]]:
+    def _independent(self, row: Conversation, template: Learner) -> tuple[Encoded, list[int]]:
         """All questions of a picture in one row: what they begin with alike, then each one's rest."""
         alone = [self._learn(row, [turn], template) for turn in row.turns]
         shared = _shared(alone)

@@ -149,6 +149,7 @@ def default_processor(vision: Mapping[str, Any]) -> dict[str, Any]:
     processor is not known.
     """
     size = vision["image_size"]
+    squashed = {"size": {"height": size, "width": size}}
     common = {
         "do_resize": True,
         "do_rescale": True,
@@ -157,7 +158,9 @@ def default_processor(vision: Mapping[str, Any]) -> dict[str, Any]:
         "rescale_factor": 1 / 255,
     }
     known: dict[str, dict[str, Any]] = {
-        "siglip_vision_model": {"size": {"height": size, "width": size}, "image_mean": [*HALF], "image_std": [*HALF]},
+        "siglip_vision_model": {**squashed, "image_mean": [*HALF], "image_std": [*HALF]},
+        # MiniGPT-4 minigpt4/processors/blip_processors.py@d94738a; its training processor does the same.
+        "blip_2_vision_model": {**squashed, "image_mean": [*CLIP_MEAN], "image_std": [*CLIP_STD]},
         "clip_vision_model": {
             "size": {"shortest_edge": size},
             "do_center_crop": True,

@@ -206,7 +206,7 @@ def test_there_and_back_every_byte_is_equal(tmp_path: Path, tied: bool) -> None:
     assert names == sorted(file.name for file in (tmp_path / "two").iterdir())
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in names)
     assert ("language_model.lm_head.weight" in load_file(tmp_path / "one" / "model.safetensors")) is not tied
-    prints = {checkpoints.CheckpointFolder.open(tmp_path / name).fingerprint() for name in ("one", "two")}
+    prints = {checkpoints.CheckpointFolder.open(tmp_path / name, "tinyllava").fingerprint() for name in ("one", "two")}
     assert len(prints) == 1
 
 
@@ -249,7 +249,7 @@ def test_other_forms_of_weights(form: Callable[[Path, dict[str, Tensor]], None],
 
 def test_every_file_that_decides_answers_is_in_the_fingerprint(folder: Path) -> None:
     def current() -> str:
-        return checkpoints.CheckpointFolder.open(folder).fingerprint()
+        return checkpoints.CheckpointFolder.open(folder, "tinyllava").fingerprint()
 
     seen = {current()}
     (folder / "training_log.jsonl").write_text("{}", "utf-8")

@@ -1,0 +1,164 @@
+"""MiniGPT-4, MiniGPT-v2 and TinyGPT-V: one class, told apart by their configs. Nothing is asked of a hub."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlmbench.errors import ModelError
+
+from . import checkpoints
+from .answering import Answering
+from .checkpoints import CheckpointFolder
+from .engine import DTYPES, Engine
+from .parts import lora, talk
+from .parts.assemble import Blueprint
+from .parts.assembled import Assembled
+from .parts.talk import Lesson, Style
+
+UNCUT = 2**20
+"""No published recipe cuts whole rows: prompts and answers have limits of their own."""
+
+
+def blueprint(config: Mapping[str, Any]) -> Blueprint:
+    """The parts a config.json names. The tower is always EVA with its norm, tapped at the end."""
+    return Blueprint(
+        text=config["text_config"],
+        vision=config["vision_config"],
+        connector=str(config["connector_type"]),
+        feature_layer=-1,
+        selection=str(config["vision_feature_select_strategy"]),
+        final_norm=True,
+        queries=int(config.get("num_queries", 32)),
+        qformer=config.get("qformer_config", {}),
+        lora=lora.Adapters.from_config(config["lora"]) if config.get("lora") else None,
+        branch_norm=bool(config.get("attention_branch_norm", False)),
+        half_tables=bool(config.get("half_rotary_tables", False)),
+        max_length=UNCUT,
+    )
+
+
+class MiniGPT(Assembled):
+    """A system of the family: its styles and lessons around an assembled network."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        preprocessor: Mapping[str, Any] | None,
+        tokenizer: Path,
+        template: str = "",
+        attention: str = "sdpa",
+    ) -> None:
+        """An untrained model. `template` "" is the config's own style of answering.
+
+        Raises ModelError for a part that does not exist, or a tokenizer that does not fit.
+        """
+        self.config = copy.deepcopy(dict(config))
+        self.name = str(config["model_type"])
+        self.style: Style = talk.find_style(template or str(config["template"]))
+        super().__init__(
+            blueprint(config),
+            preprocessor=preprocessor,
+            aspect="square",
+            tokenizer=tokenizer,
+            pads_with_unk=True,
+            attention=attention,
+        )
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What decides the answers beside weights and engine."""
+        return {"template": self.style.name}
+
+    def encode(
+        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
+    ) -> list[int]:
+        """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
+
+        `history`: earlier turns of the dialogue, the image before the first. An `answer` to rank is tokenised apart
+        from the prompt, as in training.
+        """
+        ids = talk.to_ids(self.style.write([*history, (prompt, None)], image=image), self.tokenizer)
+        return ids + talk.plain_ids(answer, self.tokenizer)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """New tokens to the answer text, cleaned up as `generate` and `Chat.answer` do."""
+        return talk.cleaned(self.tokenizer.decode(ids))
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """What the language model's config calls the end; the tokenizer's end token where it says nothing."""
+        return self.end_tokens(self.config["text_config"].get("eos_token_id"))
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Texts that end an answer: `###` where the style separates turns so."""
+        return self.style.stop
+
+    def learner(self, template: str) -> Lesson:
+        """A lesson of parts/talk.py: `caption`, `describe`, `instruct`, ...; "": the style's instruction tuning."""
+        return talk.find_lesson(template or self.style.lesson)
+
+    def save(self, folder: Path) -> None:
+        """Write a folder in our own form: config.json, tokenizer files, model.safetensors."""
+        checkpoints.write(
+            folder, self.network, config=self.config, preprocessor=self.preprocessor, tokenizer=self.files
+        )
+
+
+def load(
+    system: str,
+    checkpoint: str | None,
+    *,
+    engine: str = "shared",
+    exact: bool = False,
+    dtype: str = "float32",
+    device: str = "",
+    threads: int = 0,
+    template: str = "",
+) -> Answering:
+    """A checkpoint folder as a model that answers. Adapters are merged into the weights.
+
+    Raises ModelError for a folder that is missing, damaged or of another system.
+    """
+    if checkpoint is None:
+        cure = f"name a checkpoint: --model {system}:FOLDER"
+        raise ModelError(f"this installation holds no trained {system}", cure=cure)
+    folder = CheckpointFolder.open(Path(checkpoint).expanduser(), system)
+    found = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
+    lora.merge(found.network.language_model)
+    driver = Engine(found, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads)
+    return Answering(found, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
+
+
+def _loaded(folder: CheckpointFolder, *, template: str, attention: str, dtype: torch.dtype | None = None) -> MiniGPT:
+    def construct() -> MiniGPT:
+        given = folder.preprocessor
+        return MiniGPT(folder.config, preprocessor=given, tokenizer=folder.path, template=template, attention=attention)
+
+    return checkpoints.assemble(folder, construct, dtype)
+
+
+def restore(system: str, folder: Path, *, template: str = "", attention: str = "eager") -> MiniGPT:
+    """A saved model to train on, its adapters apart. Raises ModelError as `load` does."""
+    return _loaded(CheckpointFolder.open(Path(folder), system), template=template, attention=attention)
+
+
+def build(
+    config: Mapping[str, Any],
+    *,
+    preprocessor: Mapping[str, Any] | None = None,
+    tokenizer: Path,
+    template: str = "",
+    seed: int = 0,
+    attention: str = "eager",
+) -> MiniGPT:
+    """A fresh model to train. The same seed gives the same weights; every part starts by its own library's rules."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MiniGPT(config, preprocessor=preprocessor, tokenizer=tokenizer, template=template, attention=attention)
