@@ -1,7 +1,7 @@
 """Text to box, and how well two boxes agree: each reader named after the code whose rule it is.
 
 A box is (x1, y1, x2, y2) in pixels. A reader takes the answer and the picture's width and height, and gives a box or
-None where the rule finds none.
+None where the rule finds none. `regions` is not for scores: it finds every box of an answer, to be shown.
 
 Sources: MiniGPT-4 eval_scripts/eval_ref.py and minigpt4/common/eval_utils.py@d94738a7; lmms-eval
 lmms_eval/tasks/refcoco/utils_rec.py@75571cfe; VLMEvalKit vlmeval/dataset/refcoco.py@e8e78f05.
@@ -10,7 +10,8 @@ lmms_eval/tasks/refcoco/utils_rec.py@75571cfe; VLMEvalKit vlmeval/dataset/refcoc
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 Box = tuple[float, float, float, float]
 
@@ -24,6 +25,12 @@ _ANY = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
 _PART = r"(?:\s*,\s*|\s+)"
 _BRACKETED = re.compile(rf"\[\s*({_ANY}){_PART}({_ANY}){_PART}({_ANY}){_PART}({_ANY})\s*\]")
 _NUMBERS = re.compile(_ANY)
+_HUNDREDTHS = r"\{\s*" + r"\s*".join([r"<\s*\d{1,3}\s*>"] * 4) + r"\s*\}"
+_SHARES = r"\[\s*" + r"\s*,\s*".join([r"(?:\d+(?:\.\d+)?|\.\d+)"] * 4) + r"\s*\]"
+_SHOWN = rf"(?:{_HUNDREDTHS}|{_SHARES})"
+_REGIONS = re.compile(
+    rf"(?:<p>(?P<phrase>(?:(?!</?p>).)*)</p>\s*)?(?P<boxes>{_SHOWN}(?:\s*(?:<delim>\s*)?{_SHOWN})*)", re.DOTALL
+)
 
 
 def from_size(corner: Sequence[float]) -> Box:
@@ -85,6 +92,49 @@ def vlmevalkit_box(text: str, width: float, height: float) -> Box | None:
     x1, x2 = sorted(min(max(x, 0.0), width) for x in (x1, x2))
     y1, y2 = sorted(min(max(y, 0.0), height) for y in (y1, y2))
     return x1, y1, x2, y2
+
+
+# ---------------------------------------------------------------------------------------------------- all there are
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box that an answer holds."""
+
+    box: Box
+    """In pixels, inside the picture, corners in order."""
+    phrase: str = ""
+    """What the answer says is there."""
+
+
+def regions(text: str, width: float, height: float, *, padded: bool = False) -> tuple[Region, ...]:
+    """Every box of an answer with its phrase, in order: as MiniGPT-v2 writes them, and as LLaVA does.
+
+    `<p>phrase</p> {<x1><y1><x2><y2>}<delim>{...}`: whole hundredths of the picture, one phrase for all that are joined.
+    `[x1, y1, x2, y2]`: shares of the picture from 0 to 1, at least one with a point; `padded`: shares of the picture
+    padded to a square around its middle, as LLaVA-1.5's training data have them. What is cut off, or not within 0..1,
+    is no box.
+    """
+    side = max(width, height)
+    frame = (-(side - width) / 2, -(side - height) / 2, side, side) if padded else (0.0, 0.0, width, height)
+    found = []
+    for match in _REGIONS.finditer(text):
+        phrase = " ".join((match["phrase"] or "").split())
+        for shares, inner in _shares(match["boxes"]):
+            left, top, across, down = frame if inner else (0.0, 0.0, width, height)
+            x1, x2 = sorted(min(max(left + share * across, 0.0), width) for share in shares[0::2])
+            y1, y2 = sorted(min(max(top + share * down, 0.0), height) for share in shares[1::2])
+            found.append(Region((x1, y1, x2, y2), phrase))
+    return tuple(found)
+
+
+def _shares(text: str) -> Iterator[tuple[tuple[float, ...], bool]]:
+    """Joined boxes as shares of their frame, and whether they were written as such; those beyond 1 are left out."""
+    for written in re.findall(_SHOWN, text):
+        fractions = written.startswith("[")
+        shares = tuple(float(number) / (1 if fractions else 100) for number in re.findall(r"[\d.]+", written))
+        if max(shares) <= 1 and ("." in written or not fractions):
+            yield shares, fractions
 
 
 # ------------------------------------------------------------------------------------------------------- agreement

@@ -13,6 +13,7 @@ from vlmbench import __version__
 from vlmbench.errors import UnknownNameError, VlmbenchError
 
 VERBS: Mapping[str, str] = {
+    "ask": "ask a model about one picture, and draw the boxes it answers with",
     "run": "put a benchmark's questions to a model and score the answers",
     "score": "score answers that exist already, in the benchmark's own file format",
     "export": "write a run's answers as a test server or an official script takes them",
@@ -74,7 +75,7 @@ def _run(words: Sequence[str]) -> int:
     module = importlib.import_module(f"vlmbench.verbs.{verb}")
     parser = argparse.ArgumentParser(prog=f"vlmbench {verb}", description=VERBS[verb])
     module.add_arguments(parser)
-    code: int = module.run(parser.parse_args(words[1:]))
+    code: int = module.run(parser.parse_intermixed_args(words[1:]))
     return code
 
 

@@ -14,7 +14,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 WINGS = ("tasks", "models", "training", "reports")
 HEAVY = frozenset({"torch", "transformers", "datasets", "pandas", "openai"})
-LIGHT_COMMANDS = (["--help"], ["--version"], ["tasks"], ["models"], ["run", "--help"], ["score", "--help"])
+LIGHT_COMMANDS = (
+    ["--help"],
+    ["--version"],
+    ["tasks"],
+    ["models"],
+    ["run", "--help"],
+    ["ask", "--help"],
+    ["score", "--help"],
+)
 
 
 def module_files(folder: str) -> list[Path]:

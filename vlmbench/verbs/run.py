@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, loading, settings
 from vlmbench.errors import UsageError
-from vlmbench.verbs import judging
+from vlmbench.verbs import judging, model_options
 
 if TYPE_CHECKING:
     from vlmbench.judge import Judge
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from vlmbench.registry import TaskChoice
     from vlmbench.runner import Outcome, Plan
 
-ENGINES, DTYPES = ("shared", "simple"), ("float32", "bfloat16", "float16")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the main job."""
     add = parser.add_argument
-    add("--model", required=True, metavar="NAME[:CHECKPOINT][,k=v]", help="see `vlmbench models`")
+    model_options.add_model(parser)
     add("--tasks", required=True, metavar="NAME[:SPLIT][@PROTOCOL],...", help="see `vlmbench tasks`")
     add(
         "--data",
@@ -36,11 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/..., the same for the same command)"
     )
     add("--ablate", default="", metavar="CHANGE", help="ask about changed pictures, e.g. blind")
-    add("--engine", choices=ENGINES, help="shared: work on each image once (default); simple: one by one")
-    add("--exact", action="store_true", help="ask answers that hang on a small margin again, one by one")
-    add("--dtype", choices=DTYPES, help="number type of the weights (default: the model's choice)")
-    add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
-    add("--threads", type=int, metavar="N", help="processor threads")
+    model_options.add_settings(parser)
     add("--seed", type=int, default=0, help="for --limit and sampling (default 0)")
     add(
         "--min-coverage",
@@ -63,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     told = settings.load({"data": args.data})
     data = {choice.key: loading.open_data(choice, told) for choice in chosen}
     with judging.opened(args, chosen, told) as judge:
-        model = _load(args)
+        model = model_options.load(args)
         plan, folder = _plan(args, chosen, data, model, told, judge)
         choices = {choice.key: choice for choice in chosen}
         judging.announce(judge, ((choices[item.task], item.sample, None) for item in plan.asked))
@@ -76,11 +70,6 @@ def run(args: argparse.Namespace) -> int:
         judging.tell(judge)
     _show(args, outcome)
     return cli.OK if outcome.coverage >= args.min_coverage else cli.BAD_RESULT
-
-
-def _load(args: argparse.Namespace) -> Model:
-    flags = {name: getattr(args, name) for name in ("engine", "exact", "dtype", "device", "threads")}
-    return loading.load_model(loading.parse_model(args.model), flags)
 
 
 def _asked(

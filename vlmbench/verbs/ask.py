@@ -1,0 +1,242 @@
+"""`vlmbench ask`: questions to a model about one picture, as one dialogue; boxes in an answer are drawn."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import cli
+from vlmbench.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.nouns import Generation, Picture, Request, Response
+from vlmbench.verbs import model_options
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vlmbench.boxes import Region
+    from vlmbench.nouns import Model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The picture, the questions, and how to answer."""
+    add = parser.add_argument
+    model_options.add_model(parser)
+    add("image", type=Path, metavar="IMAGE", help="the picture's file")
+    several = "several are one dialogue, each sees the turns before; without any, one a line is read from the input"
+    add("questions", nargs="*", metavar="QUESTION", help=several)
+    add("--max-new-tokens", type=int, default=512, metavar="N", help="length at which an answer is cut (default 512)")
+    add("--temperature", type=float, default=0.0, metavar="T", help="above 0: sample (default 0: the likeliest words)")
+    add("--top-p", type=float, metavar="P", help="sample from the likeliest words that have this share together")
+    add("--seed", type=int, default=0, help="for sampling: the same seed gives the same answer (default 0)")
+    model_options.add_settings(parser)
+    add(
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help="where boxes of an answer are drawn (default: IMAGE's name with -boxes.png, in this folder); a later turn "
+        "adds its number",
+    )
+    add(
+        "--padded",
+        action="store_true",
+        help="boxes as shares ([0.1, 0.2, 0.3, 0.4]) are of the picture padded to a square (LLaVA-1.5's data)",
+    )
+    add("--json", action="store_true", help="print one JSON object a turn")
+
+
+@dataclass
+class Dialogue:
+    """A picture and what was said about it."""
+
+    model: Model
+    picture: Picture
+    generation: Generation
+    seed: int = 0
+    turns: list[tuple[str, str]] = field(default_factory=list)
+
+    def ask(self, question: str) -> Response:
+        """The answer to one more question. Raises ModelError where the model takes one question alone."""
+        if self.turns:
+            refuse_single(self.model)
+        name = f"{self.seed}/{len(self.turns) + 1}"
+        asked = Request(name, question, (self.picture,), generation=self.generation, history=tuple(self.turns))
+        try:
+            answered = [response for _, response in self.model.answer([[asked]])]
+        except VlmbenchError:
+            raise
+        except Exception as error:  # a bug in an adapter or its library
+            return Response(finish="error", error=f"{type(error).__name__}: {error}")
+        response = answered[0] if answered else Response(finish="error", error="the model gave no answer")
+        if response.finish != "error":
+            self.turns.append((question, response.text))
+        return response
+
+
+def refuse_single(model: Model) -> None:
+    """Raise ModelError for a model that does not heed earlier turns."""
+    from vlmbench import runner
+
+    if not runner.converses(model):
+        raise ModelError(f"{model.name} takes no dialogue", cure="ask it one question a command")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, print, draw. Exit code 1 when there is no answer."""
+    from vlmbench import images, sources
+
+    generation = _generation(args)
+    data = sources.read_bytes(args.image)
+    image = images.decode(data, str(args.image))
+    canvas = Canvas(image, args.image, args.boxes, padded=args.padded)
+    questions = _questions(args)
+    model = model_options.load(args)
+    if len(args.questions) > 1:
+        refuse_single(model)
+    dialogue = Dialogue(model, Picture(args.image.name, partial(bytes, data)), generation, args.seed)
+    for number, question in enumerate(questions, 1):
+        response = dialogue.ask(question)
+        regions = canvas.regions(response.text)
+        _show(args, question, response, regions)
+        if response.finish == "error":
+            return cli.BAD_RESULT
+        if regions:
+            _tell(f"{len(regions)} box{'es' * (len(regions) > 1)} drawn: {canvas.draw(regions, number)}")
+        elif args.boxes is not None:
+            _tell("no box in the answer: nothing drawn")
+    return cli.OK
+
+
+def _generation(args: argparse.Namespace) -> Generation:
+    """What the options say about generating. Raises UsageError for numbers out of range."""
+    if args.max_new_tokens < 1:
+        raise UsageError(f"--max-new-tokens {args.max_new_tokens} leaves no answer", cure="give a number above 0")
+    if not 0 <= args.temperature < float("inf"):
+        raise UsageError(f"--temperature {args.temperature} makes no sense", cure="0, or a number above it")
+    if args.top_p is not None and not 0 < args.top_p <= 1:
+        raise UsageError(f"--top-p {args.top_p} is no share", cure="give a number above 0 and at most 1")
+    if args.top_p is not None and not args.temperature:
+        raise UsageError("--top-p changes nothing at temperature 0", cure="give --temperature too, or leave it out")
+    return Generation(max_new_tokens=args.max_new_tokens, temperature=args.temperature, top_p=args.top_p or 1.0)
+
+
+def _questions(args: argparse.Namespace) -> Iterator[str]:
+    """The command's questions, or the input's lines; a pipe's first is read at once. Raises UsageError for none."""
+    if args.questions:
+        questions = [question.strip() for question in args.questions]
+        if not all(questions):
+            raise UsageError("an empty question", cure='write it in quotes: vlmbench ask ... IMAGE "What is there?"')
+        return iter(questions)
+    if sys.stdin.isatty():
+        return _typed(args.image.name)
+    lines = _lines()
+    first = list(islice(lines, 1))
+    if not first:
+        raise UsageError("no question", cure='write it behind IMAGE, in quotes: "What is there?"; or one a line')
+    return chain(first, lines)
+
+
+def _typed(name: str) -> Iterator[str]:
+    """Questions from the keyboard, until an empty line or the input's end."""
+    _tell(f"ask about {name}; an empty line ends")
+    while True:
+        print("> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line.strip():
+            if not line:
+                print(file=sys.stderr)
+            return
+        yield line.strip()
+
+
+def _lines() -> Iterator[str]:
+    """Questions from a pipe or file, as they come; empty lines are passed over."""
+    try:
+        while line := sys.stdin.readline():
+            if line.strip():
+                yield line.strip()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the questions are not UTF-8 text: {error}", cure="save them as UTF-8") from None
+
+
+def _show(args: argparse.Namespace, question: str, response: Response, regions: tuple[Region, ...]) -> None:
+    """The answer on stdout; what else there is to say on stderr."""
+    if args.json:
+        _print_json(question, response, regions)
+    elif response.finish != "error":
+        print(response.text, flush=True)
+    if response.finish == "error":
+        _tell(f"no answer: {response.error}")
+    elif response.finish == "length":
+        _tell(f"the answer was cut at {args.max_new_tokens} tokens: --max-new-tokens N allows more")
+
+
+def _print_json(question: str, response: Response, regions: tuple[Region, ...]) -> None:
+    import orjson
+
+    turn: dict[str, Any] = {
+        "question": question,
+        "answer": response.text,
+        "finish": response.finish,
+        "tokens": response.new_tokens,
+        "seconds": round(response.seconds, 3),
+        "boxes": [{"box": [round(value, 1) for value in r.box], "phrase": r.phrase} for r in regions],
+    }
+    if response.finish == "error":
+        turn["error"] = response.error
+    print(orjson.dumps(turn).decode(), flush=True)
+
+
+def _tell(text: str) -> None:
+    print(f"vlmbench: {text}", file=sys.stderr, flush=True)
+
+
+class Canvas:
+    """The picture that boxes are drawn on, and where the drawn ones go."""
+
+    def __init__(self, image: Image, source: Path, target: Path | None, *, padded: bool) -> None:
+        """Raises UsageError for a target that cannot be written."""
+        from PIL import Image as Images
+
+        self.image, self.source, self.padded = image, source, padded
+        self.target = target or Path(f"{source.stem}-boxes.png")
+        known = Images.registered_extensions()
+        if known.get(self.target.suffix.lower()) not in Images.SAVE:
+            raise UsageError(f"--boxes {self.target}: no picture's suffix", cure="end its name with .png or .jpg")
+        if not self.target.parent.is_dir():
+            raise UsageError(f"--boxes {self.target}: no folder {self.target.parent}", cure="make it first")
+        self.path(1)
+
+    def path(self, turn: int) -> Path:
+        """The file of a turn's boxes. Raises UsageError where that is the picture itself."""
+        name = self.target.stem + (f"-{turn}" if turn > 1 else "") + self.target.suffix
+        path = self.target.with_name(name)
+        if path.exists() and path.samefile(self.source):
+            raise UsageError(f"--boxes {path} is the picture itself", cure="name another file")
+        return path
+
+    def regions(self, text: str) -> tuple[Region, ...]:
+        """The boxes of an answer, in this picture's pixels."""
+        from vlmbench import boxes
+
+        return boxes.regions(text, *self.image.size, padded=self.padded)
+
+    def draw(self, regions: tuple[Region, ...], turn: int) -> Path:
+        """Draw them on a copy and write it; its path. Raises UsageError when it cannot be written."""
+        from PIL import Image as Images
+
+        from vlmbench import drawing
+
+        path, out = self.path(turn), io.BytesIO()
+        drawing.draw(self.image, regions).save(out, Images.registered_extensions()[path.suffix.lower()])
+        try:
+            path.write_bytes(out.getvalue())
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}", cure="name another file: --boxes FILE") from None
+        return path

@@ -1,0 +1,35 @@
+"""How a model is named and set on the command line: the same words for every verb that asks one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from vlmbench import loading
+
+if TYPE_CHECKING:
+    from vlmbench.nouns import Model
+
+ENGINES, DTYPES, WIDTHS = ("shared", "simple"), ("float32", "bfloat16", "float16"), ("int8", "int4")
+FLAGS = ("engine", "exact", "dtype", "quantize", "device", "threads")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model."""
+    parser.add_argument("--model", required=True, metavar="NAME[:CHECKPOINT][,k=v]", help="see `vlmbench models`")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """How it works."""
+    add = parser.add_argument
+    add("--engine", choices=ENGINES, help="shared: work on each image once (default); simple: one by one")
+    add("--exact", action="store_true", help="ask answers that hang on a small margin again, one by one")
+    add("--dtype", choices=DTYPES, help="number type of the weights (default: the model's choice)")
+    add("--quantize", choices=WIDTHS, help="keep the language model's weights as whole numbers (default: as they are)")
+    add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
+    add("--threads", type=int, metavar="N", help="processor threads")
+
+
+def load(args: argparse.Namespace) -> Model:
+    """The model as the command sets it. Raises UsageError for a setting it does not have."""
+    return loading.load_model(loading.parse_model(args.model), {name: getattr(args, name) for name in FLAGS})
