@@ -11,6 +11,7 @@ from torch import nn
 from vlmbench.nouns import Request, Response
 
 from .engine import Engine
+from .memory import parameters, stored_bytes
 from .parts.system import System
 
 
@@ -51,11 +52,14 @@ class Answering:
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """Parameters per part, visual tokens, and what the engine counts."""
-        sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in self.system.parts().items()}
+        """Parameters per part, the bytes that hold them, visual tokens, and what the engine counts."""
+        sizes = {name: parameters(part) for name, part in self.system.parts().items()}
+        stored = {name: stored_bytes(part) for name, part in self.system.parts().items()}
         return {
             "parameters": sum(sizes.values()),
             **{f"parameters_{name}": size for name, size in sizes.items()},
+            "weight_bytes": sum(stored.values()),
+            **{f"weight_bytes_{name}": size for name, size in stored.items()},
             "visual_tokens": self.system.visual_tokens,
             **self.engine.facts,
             **self._log,

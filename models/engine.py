@@ -22,7 +22,10 @@ from vlmbench.nouns import Picture, Request, Response
 from .decoding import Job, Observer, Outcome, nobody
 from .engine_shared import SharedPrefix
 from .engine_simple import OneByOne
+from .memory import peak_bytes
 from .parts.system import System
+from .quantize import check as check_quantization
+from .quantize import quantize as quantize_weights
 from .selfcheck import largest_difference
 
 KINDS = ("shared", "simple")
@@ -65,10 +68,12 @@ class Engine:
         exact: bool = False,
         fragile: float | None = None,
         pack_tokens: int = 512,
+        quantize: str = "",
         observer: RequestObserver | None = None,
     ) -> None:
         """`threads` 0: torch's own number, 1 for a small network. `exact` asks answers with a margin under `fragile`
-        again one by one; `fragile` None: four times what a self-check finds, at least 1e-4.
+        again one by one; `fragile` None: four times what a self-check finds, at least 1e-4. `quantize`: `int8` or
+        `int4` weights in the language model, which is changed in place.
 
         Raises UsageError or ModelError.
         """
@@ -78,27 +83,43 @@ class Engine:
             raise UnknownNameError("dtype", dtype, DTYPES)
         if pack_tokens < 1 or threads < 0:
             raise UsageError("pack_tokens must be at least 1 and threads at least 0", cure="leave them out")
+        if quantize:
+            check_quantization(quantize)
         small = sum(parameter.numel() for parameter in system.module.parameters()) < SMALL
         if threads or small:
             torch.set_num_threads(threads or 1)
         self.system, self.kind, self.dtype, self.device = system, kind, dtype, place(device)
         self.exact, self.fragile, self.pack_tokens, self.observer = exact, fragile, pack_tokens, observer
-        system.module.to(device=self.device, dtype=DTYPES[dtype]).eval()
+        self.quantize = quantize
+        system.module.to(dtype=DTYPES[dtype])
+        if quantize:
+            quantize_weights(system.network.language_model, quantize, self.device)
+        system.module.to(self.device).eval()
         if kind == "shared":
             check_shareable(system.network.language_model)
         self._shared, self._simple = SharedPrefix(system), OneByOne(system)
         self._counts = {"merged": 0, "rerun": 0, "changed": 0, "failed": 0, "memory_retries": 0}
+        self._seconds, self._questions, self._words = 0.0, 0, 0
         self._difference: float | None = None
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What decides the answers beside the weights: part of every answer's key."""
-        return {"engine": self.kind, "dtype": self.dtype, "exact": self.exact, "device": self.device.type}
+        told = {"quantize": self.quantize} if self.quantize else {}  # keys of answers given before it are still good
+        return {"engine": self.kind, "dtype": self.dtype, "exact": self.exact, "device": self.device.type, **told}
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """Counts so far: merged as duplicates, asked again, changed by that, failed; and the margin that is fragile."""
+        """Counts so far: merged as duplicates, asked again, changed by that, failed; the margin that is fragile; the
+        most memory the process has had (on a GPU: torch's tensors there); seconds a question, and a word of an answer.
+        """
         facts: dict[str, str | int | float] = {f"engine_{name}": count for name, count in self._counts.items()}
+        if peak := peak_bytes(self.device):
+            facts["peak_memory_bytes"] = peak
+        if self._questions:
+            facts["seconds_per_question"] = self._seconds / self._questions
+        if self._words:
+            facts["seconds_per_word"] = self._seconds / self._words
         if self.fragile is not None:
             facts["engine_fragile_margin"] = self.fragile
         if self._difference is not None:
@@ -166,7 +187,11 @@ class Engine:
             for job, response in self._jobs(pixels[key], requests).items():
                 responses.update(dict.fromkeys(jobs[job], response))
         self._counts["failed"] += sum(response.finish == "error" for response in responses.values())
-        seconds = (time.perf_counter() - begun) / max(len(group), 1)
+        spent = time.perf_counter() - begun
+        self._seconds += spent
+        self._questions += len(group)
+        self._words += sum(len(response.text.split()) for response in responses.values())
+        seconds = spent / max(len(group), 1)
         return [replace(responses[index], seconds=seconds) for index in range(len(group))]
 
     def _job(self, request: Request) -> Job:

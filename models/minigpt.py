@@ -120,6 +120,7 @@ def load(
     dtype: str = "float32",
     device: str = "",
     threads: int = 0,
+    quantize: str = "",
     template: str = "",
 ) -> Answering:
     """A checkpoint folder as a model that answers. Adapters are merged into the weights.
@@ -132,7 +133,7 @@ def load(
     folder = CheckpointFolder.open(Path(checkpoint).expanduser(), system)
     found = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     lora.merge(found.network.language_model)
-    driver = Engine(found, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads)
+    driver = Engine(found, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads, quantize=quantize)
     return Answering(found, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 
 

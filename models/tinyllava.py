@@ -135,6 +135,7 @@ def load(
     dtype: str = "float32",
     device: str = "",
     threads: int = 0,
+    quantize: str = "",
     template: str = "",
     image_aspect_ratio: str = "",
 ) -> Answering:
@@ -148,7 +149,7 @@ def load(
     if image_aspect_ratio:
         config["image_aspect_ratio"] = image_aspect_ratio
     system = _loaded(folder, config, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
-    driver = Engine(system, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads)
+    driver = Engine(system, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads, quantize=quantize)
     return Answering(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 
 

@@ -1,0 +1,43 @@
+"""What a network takes: parameters, the bytes that hold them, and the most memory the process ever had."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .quantize import FourBits
+
+
+def parameters(part: nn.Module) -> int:
+    """How many weights a part has; those kept in few bits count like others, tied ones once."""
+    held = sum(module.held for module in part.modules() if isinstance(module, FourBits))
+    return held + sum(parameter.numel() for parameter in part.parameters())
+
+
+def stored_bytes(part: nn.Module) -> int:
+    """Bytes that really hold a part's weights and tables, tied ones once."""
+    return sum(_stored(tensor) for tensor in [*part.parameters(), *part.buffers()])
+
+
+def _stored(tensor: Any) -> int:
+    """Of a tensor that wraps others, as torchao's do, what those take."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        assert isinstance(tensor, Tensor)
+        return tensor.nbytes
+    names, _ = tensor.__tensor_flatten__()
+    return sum(_stored(getattr(tensor, name)) for name in names)
+
+
+def peak_bytes(device: torch.device) -> int | None:
+    """The most bytes so far: of torch's tensors on a GPU, of the whole process on a CPU. None where nobody counts."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
