@@ -129,7 +129,7 @@ def _generation(args: argparse.Namespace) -> Generation:
 def _questions(args: argparse.Namespace) -> Iterator[str]:
     """The command's questions, or the input's lines; a pipe's first is read at once. Raises UsageError for none."""
     if args.questions:
-        questions = [question.strip() for question in args.questions]
+        questions = [_utf8(question.strip()) for question in args.questions]
         if not all(questions):
             raise UsageError("an empty question", cure='write it in quotes: vlmbench ask ... IMAGE "What is there?"')
         return iter(questions)
@@ -152,7 +152,7 @@ def _typed(name: str) -> Iterator[str]:
             if not line:
                 print(file=sys.stderr)
             return
-        yield line.strip()
+        yield _utf8(line.strip())
 
 
 def _lines() -> Iterator[str]:
@@ -160,9 +160,18 @@ def _lines() -> Iterator[str]:
     try:
         while line := sys.stdin.readline():
             if line.strip():
-                yield line.strip()
+                yield _utf8(line.strip())
     except UnicodeDecodeError as error:
         raise UsageError(f"the questions are not UTF-8 text: {error}", cure="save them as UTF-8") from None
+
+
+def _utf8(question: str) -> str:
+    """The question, unless Python has kept bytes in it that are no text. Raises UsageError for those."""
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"a question is not UTF-8 text: {error}", cure="write it as UTF-8") from None
+    return question
 
 
 def _show(args: argparse.Namespace, question: str, response: Response, regions: tuple[Region, ...]) -> None:
