@@ -60,6 +60,10 @@ class Collator:
         }
         # A padding id inside the text (an unknown word, where pad := unk) is hidden too, unless it is also the eos.
         batch["attention_mask"] = real if fill == self.tokenizer.eos_id else real & (batch["input_ids"] != fill)
+        if any(one.hidden for one, _ in encoded):
+            batch["hidden"] = torch.zeros_like(batch["attention_mask"])
+            for row, (one, _) in enumerate(encoded):
+                batch["hidden"][row, list(one.hidden)] = True
         if any(row.independent for row in rows):
             segments = [torch.tensor(segments) for _, segments in encoded]
             batch["segments"] = pad_sequence(segments, batch_first=True, padding_value=PADDING)

@@ -7,7 +7,7 @@ right. Added here: several independent questions in one row over one shared pref
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,17 +43,17 @@ class Layout:
 def lay_out(batch: Mapping[str, Tensor], visual_tokens: int, max_length: int) -> Layout:
     """Expand the picture tokens of a collated batch and cut what lies beyond `max_length`.
 
-    `batch` holds input_ids (rows, length) and, each optional, labels, attention_mask and segments of the same shape.
-    A token hidden by the attention mask is taken out. In a packed row each question is cut as if it were alone.
+    `batch` holds input_ids (rows, length) and, each optional, labels, attention_mask, hidden and segments of the same
+    shape. A token outside the attention mask is taken out; a hidden one too, but it leaves its position behind. In a
+    packed row each question is cut as if it were alone.
     """
     ids = batch["input_ids"]
     keep = batch.get("attention_mask", torch.ones_like(ids)).bool()
     labels = batch.get("labels", torch.full_like(ids, IGNORE))
     segments = batch.get("segments", torch.zeros_like(ids))
-    rows = [
-        _row(ids[i][keep[i]], labels[i][keep[i]], segments[i][keep[i]], visual_tokens, max_length)
-        for i in range(len(ids))
-    ]
+    hidden = batch.get("hidden", torch.zeros_like(ids)).bool()
+    given = (ids, labels, segments, hidden)
+    rows = [_row([column[i][keep[i]] for column in given], visual_tokens, max_length) for i in range(len(ids))]
     fills = (0, 0, IGNORE, 0, PADDING)
     columns = [
         torch.nn.utils.rnn.pad_sequence(list(column), batch_first=True, padding_value=fill)
@@ -69,10 +69,11 @@ def lay_out(batch: Mapping[str, Tensor], visual_tokens: int, max_length: int) ->
     )
 
 
-def _row(ids: Tensor, labels: Tensor, segments: Tensor, visual: int, max_length: int) -> tuple[Tensor, ...]:
-    """One row's ids, slots, labels, positions and segments, all (length,)."""
+def _row(columns: Sequence[Tensor], visual: int, max_length: int) -> tuple[Tensor, ...]:
+    """One row's ids, labels, segments and hidden to ids, slots, labels, positions and segments, all (length,)."""
+    ids, labels, segments, hidden = columns
     times = torch.where(ids == IMAGE_TOKEN, visual, 1)
-    ids, segments = ids.repeat_interleave(times), segments.repeat_interleave(times)
+    ids, segments, hidden = (one.repeat_interleave(times) for one in (ids, segments, hidden))
     labels = labels.repeat_interleave(times).masked_fill(ids == IMAGE_TOKEN, IGNORE)
     picture = ids == IMAGE_TOKEN
     slots = torch.where(picture, picture.cumsum(0) - 1, 0)
@@ -85,7 +86,7 @@ def _row(ids: Tensor, labels: Tensor, segments: Tensor, visual: int, max_length:
         starts[1:] = segments[1:] != segments[:-1]
         first = torch.where(starts, positions, 0).cummax(0).values
         positions = torch.where(own, prefix + positions - first, positions)
-    inside = positions < max_length
+    inside = (positions < max_length) & ~hidden
     return ids[inside], slots[inside], labels[inside], positions[inside], segments[inside]
 
 

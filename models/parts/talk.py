@@ -52,9 +52,12 @@ class Style:
     """The lesson its instruction tuning used."""
 
     def write(self, turns: Sequence[tuple[str, str | None]], *, image: bool) -> str:
-        """The dialogue as text, the picture before the first question; an answer of None is left open."""
+        """The dialogue as text, the picture before the first question; an answer of None is left open.
+
+        The sign for the picture is taken out of what was said: there is one picture, and its place is known.
+        """
         parts = [self.system, self.separator]
-        for index, (question, answer) in enumerate(turns):
+        for index, (question, answer) in enumerate((q.replace(HERE, ""), a and a.replace(HERE, "")) for q, a in turns):
             said = f"{PICTURE} {question}" if image and index == 0 else question
             parts += [self.question, said, self.separator] if said else [self.question]
             parts += [self.answer, answer, self.separator] if answer else [self.answer]
@@ -92,7 +95,10 @@ class Lesson:
     """Tokens kept of all that follows the first prompt."""
 
     def learn(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int) -> Encoded:
-        """Ids and labels of a dialogue: BOS, prompt, then what follows. `max_length` cuts the prompt alone, in ids."""
+        """Ids and labels of a dialogue: BOS, prompt, then what follows. `max_length` cuts the prompt alone, in ids.
+
+        Between turns, tokens equal to the padding are hidden: TinyGPT-V's BOS is one, so no later turn sees it.
+        """
         (question, answer), *later = turns
         ids = self._prompt(question, tokenizer, image=image)[:max_length]
         learnt = plain_ids(answer + self.end, tokenizer)
@@ -102,10 +108,13 @@ class Lesson:
             learnt = plain_ids(answer + self.end, tokenizer)
             follows += asked + learnt
             labels += [IGNORE] * len(asked) + learnt
-        labels = [IGNORE if token == tokenizer.pad_id else token for token in labels]
+        follows, labels = follows[: self.longest], labels[: self.longest]
+        padding = [place for place, token in enumerate(follows) if token == tokenizer.pad_id]
+        for place in padding:
+            labels[place] = IGNORE
         start = [*self._bos(tokenizer), *ids]
-        kept = slice(self.longest)
-        return Encoded((*start, *follows[kept]), (*[IGNORE] * len(start), *labels[kept]))
+        hidden = tuple(len(start) + place for place in padding) if later else ()
+        return Encoded((*start, *follows), (*[IGNORE] * len(start), *labels), hidden=hidden)
 
     def _prompt(self, question: str, tokenizer: Tokenizer, *, image: bool) -> list[int]:
         if not self.prompt:

@@ -30,6 +30,8 @@ class Encoded:
     """As long as ids; IGNORE where nothing is learnt."""
     mismatch: tuple[int, int] | None = None
     """(counted, present) tokens, when they differed and the sample was therefore masked whole."""
+    hidden: tuple[int, ...] = ()
+    """Places that no other token sees, though they are counted as positions."""
 
 
 @dataclass(frozen=True, slots=True)
