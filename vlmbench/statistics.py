@@ -84,6 +84,29 @@ def resample(metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Floats:
     return _resample(metric, _cluster_codes(metric.clusters), resamples, seed)
 
 
+def difference(
+    metric: Metric, against: Metric, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> Estimate:
+    """How much larger one metric is than another over the same pictures, with the interval of the paired difference.
+
+    Both meet the same resampled clusters, so what pictures have in common cancels. No interval where no resample tells
+    the two apart. Raises ValueError when the clusters are not the same.
+    """
+    import numpy as np
+
+    if set(metric.clusters) != set(against.clusters):
+        raise ValueError("the two metrics are over different clusters: they cannot be paired")
+    value = metric.value() - against.value()
+    n = len(metric.items) if metric.n is None else metric.n
+    draws = resample(metric, resamples=resamples, seed=seed) - resample(against, resamples=resamples, seed=seed)
+    draws = draws[~np.isnan(draws)]
+    if math.isnan(value) or 2 * len(draws) < resamples or float(np.ptp(draws)) < 1e-9:
+        return Estimate(value, None, None, n)
+    tail = _expanded_tail(len(set(metric.clusters)), level)
+    low, high = (float(edge) for edge in np.quantile(draws, [tail, 1 - tail]))
+    return Estimate(value, low, high, n)
+
+
 def wilson(share: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a share in 0..1 seen over n items (n may be an effective sample size)."""
     from scipy.special import ndtri

@@ -12,7 +12,7 @@ import pytest
 
 from vlmbench import statistics
 from vlmbench.metrics import Metric, auroc, average_precision, mean, ratio
-from vlmbench.statistics import Estimate, interval, intervals, resample, wilson
+from vlmbench.statistics import Estimate, difference, interval, intervals, resample, wilson
 
 if TYPE_CHECKING:
     from vlmbench.metrics import Floats
@@ -149,6 +149,29 @@ def test_metrics_over_the_same_pictures_move_together() -> None:
     values = np.random.default_rng(0).random(90)
     one, other = mean("a", list(values), clusters), mean("b", list(values / 2 + 0.25), list(clusters))
     assert resample(one) / 2 + 25 == pytest.approx(resample(other))
+
+
+def test_a_paired_difference_is_narrower_than_two_intervals() -> None:
+    """Two graders of the same pictures, a point apart: what the pictures have in common cancels."""
+    dice = np.random.default_rng(5)
+    clusters = [str(i // 6) for i in range(240)]
+    common = np.repeat(dice.random(40), 6)
+    one, other = (mean("x", list(common + more + dice.normal(0, 0.02, 240)), clusters) for more in (0.01, 0.0))
+    found, alone = difference(one, other), interval(one)
+    assert found.value == pytest.approx(one.value() - other.value()) == pytest.approx(1.0, abs=0.5)
+    assert found.low is not None and found.high is not None and alone.low is not None and alone.high is not None
+    assert 0 < found.low < found.value < found.high
+    assert found.high - found.low < 0.1 * (alone.high - alone.low)
+    back = difference(other, one)
+    assert back.low == pytest.approx(-found.high) and back.high == pytest.approx(-found.low)
+
+
+def test_a_difference_without_spread_or_pairs() -> None:
+    """Equal answers tell nothing about the next picture; other pictures cannot be paired at all."""
+    one = mean("a", [1.0, 0.0, 1.0, 1.0], list("aabb"))
+    assert difference(one, one) == Estimate(0.0, None, None, 4)
+    with pytest.raises(ValueError, match="different clusters"):
+        difference(one, mean("a", [1.0, 0.0, 1.0, 1.0], list("aabc")))
 
 
 def test_blocks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
