@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 
 def cosine(done: float) -> float:
@@ -30,3 +31,31 @@ def factor(shape: str, step: int, steps: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / rising
     return SHAPES[shape]((step - rising) / max(1, steps - rising))
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupCosine:
+    """The MiniGPT family's learning rates, in absolute values.
+
+    The cosine spans the whole run, warm-up included, so the rate jumps when the warm-up ends; and it rises where the
+    lowest rate is above the highest, as in TinyGPT-V's stage 4. Source: MiniGPT-4 minigpt4/common/optims.py@d94738a.
+    """
+
+    peak: float
+    """Where the warm-up aims and the cosine starts from (`init_lr`)."""
+    last: float
+    """Where the cosine ends (`min_lr`)."""
+    start: float
+    """Where the warm-up starts (`warmup_lr`)."""
+    warmup_steps: int
+    epochs: int
+    steps_per_epoch: int
+
+    def rate(self, epoch: int, step: int) -> float:
+        """The learning rate at a step, counted from 0 within an epoch."""
+        total = epoch * self.steps_per_epoch + step
+        if total < self.warmup_steps:
+            # The step within the epoch: a warm-up longer than an epoch starts anew with each.
+            return min(self.peak, self.start + (self.peak - self.start) * step / max(self.warmup_steps, 1))
+        done = total / (self.epochs * self.steps_per_epoch)
+        return (self.peak - self.last) * cosine(done) + self.last

@@ -15,15 +15,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES: Counter[str] = Counter()
+SIGNS = {"oracles": ("expected.json",), "parity": ("info.json", "lr_schedules.json")}
+"""Files by one of which a golden folder of each kind is known."""
 
 
 def golden_folders(root: Path, kind: str) -> list[Path]:
     """The folders of one kind (`oracles` or `parity`) under a golden folder, in name order."""
-    sign = {"oracles": "expected.json", "parity": "info.json"}[kind]
     for base in (root / kind, root):
-        if (base / sign).is_file():
+        if any((base / sign).is_file() for sign in SIGNS[kind]):
             return [base]
-        if found := sorted(path.parent for path in base.glob(f"*/{sign}")):
+        if found := sorted({path.parent for sign in SIGNS[kind] for path in base.glob(f"*/{sign}")}):
             return found
     return []
 
