@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlmbench.errors import ModelError, VlmbenchError
 
-from .parts.assemble import tie, ties
+from .parts import names
+from .parts.assemble import VisionLanguageModel, tie, ties
 from .parts.assembled import Assembled
 from .parts.tokenizer import FILES as TOKENIZER_FILES
 
@@ -29,8 +29,6 @@ CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 SAFE, SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 
-TABLES = re.compile(r"rotary_emb\.inv_freq$|embeddings\.position_ids$")
-"""Tensors that older versions of transformers saved although they follow from the config: read over."""
 FETCH = "fetch the checkpoint again: the download may be incomplete"
 System = TypeVar("System", bound=Assembled)
 
@@ -44,8 +42,14 @@ class CheckpointFolder:
 
     path: Path
     config: Mapping[str, Any]
+    """In our form, whatever the folder's own is."""
     preprocessor: Mapping[str, Any] | None
     weights: tuple[Path, ...]
+    rename: Callable[[Path, str], str] = lambda file, name: name
+    """A weight file and a name in it to our name."""
+    finish: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda state: state
+    """What else makes the folder's tensors ours, once they are all together."""
+    form: str = "own"
 
     @classmethod
     def open(cls, path: Path, system: str) -> CheckpointFolder:
@@ -65,7 +69,7 @@ class CheckpointFolder:
             if not isinstance(config.get(part), Mapping):
                 raise ModelError(f"no {part}", where=str(path / CONFIG), cure="it is needed to build the network")
         preprocessor = read_json(path / PREPROCESSOR) if (path / PREPROCESSOR).is_file() else None
-        return cls(path, config, preprocessor, _weight_files(path))
+        return cls(path, config, preprocessor, weight_files(path))
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer and configs: file names and contents, in name order."""
@@ -77,15 +81,23 @@ class CheckpointFolder:
                 digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
         return digest.hexdigest()
 
-    def load_into(self, network: nn.Module, *, dtype: torch.dtype | None = None) -> None:
+    def state(self) -> dict[str, Tensor]:
+        """All tensors in our names, as they are stored. Raises ModelError for damaged files."""
+        found: dict[str, Tensor] = {}
+        for file in self.weights:
+            for name, tensor in read(file).items():
+                if (ours := self.rename(file, name)) in found:
+                    raise ModelError(f"{ours} is there twice", where=str(file), cure=FETCH)
+                found[ours] = tensor
+        return self.finish(found)
+
+    def load_into(self, network: VisionLanguageModel, *, dtype: torch.dtype | None = None) -> None:
         """Give a network these weights, in `dtype` (None: float32).
 
         Raises ModelError for damaged files and for keys that do not fit.
         """
-        state = {}
-        for file in self.weights:
-            state.update(_read(file))
-        put(network, state, where=str(self.path), dtype=dtype)
+        state = {names.to_module(name): tensor for name, tensor in self.state().items()}
+        network.read_over = put(network, state, where=str(self.path), dtype=dtype)
 
 
 def assemble(folder: CheckpointFolder, construct: Callable[[], System], dtype: torch.dtype | None = None) -> System:
@@ -121,7 +133,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _weight_files(path: Path) -> tuple[Path, ...]:
+def weight_files(path: Path) -> tuple[Path, ...]:
     """The weight files of a folder: one, or the shards an index lists; safetensors first."""
     for whole, index in ((SAFE, SAFE_INDEX), (PICKLED, PICKLED_INDEX)):
         if (path / index).is_file():
@@ -137,7 +149,7 @@ def _weight_files(path: Path) -> tuple[Path, ...]:
     raise ModelError("no weights", where=str(path), cure=f"it needs {SAFE}, {SAFE_INDEX} or {PICKLED}")
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def read(file: Path) -> dict[str, Tensor]:
     """Name to tensor of one weight file. Raises ModelError when it is damaged, or holds anything but tensors."""
     if file.suffix == ".safetensors":
         from safetensors import SafetensorError
@@ -163,35 +175,45 @@ def _read(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def put(network: nn.Module, state: Mapping[str, Tensor], *, where: str, dtype: torch.dtype | None = None) -> None:
-    """Give a network a state dict, in `dtype` (None: float32). Of parameters that are one, one name is enough.
+def put(
+    network: nn.Module, state: dict[str, Tensor], *, where: str, dtype: torch.dtype | None = None
+) -> dict[str, Tensor]:
+    """Give a network a state dict, in `dtype` (None: float32), and empty it: what is copied is let go of at once.
 
-    Raises ModelError listing missing, unexpected and misshapen tensors.
+    Of parameters that are one, one name is enough. Gives back what follows from the config and was read over. Raises
+    ModelError listing missing, unexpected and misshapen tensors.
     """
     import torch
 
     wanted, doubled = network.state_dict(), ties(network)
-    given = {name: tensor for name, tensor in state.items() if name in wanted or not TABLES.search(name)}
+    following = [name for name in state if name not in wanted and names.FOLLOWING.search(name)]
+    read_over = {name: state.pop(name) for name in following}
     misshapen = [
         f"{name} {list(tensor.shape)} instead of {list(wanted[name].shape)}"
-        for name, tensor in given.items()
+        for name, tensor in state.items()
         if name in wanted and tensor.shape != wanted[name].shape
     ]
     problems = {
-        "missing": sorted(wanted.keys() - given.keys() - doubled.keys()),
-        "unexpected": sorted(given.keys() - wanted.keys()),
+        "missing": sorted(wanted.keys() - state.keys() - doubled.keys()),
+        "unexpected": sorted(state.keys() - wanted.keys()),
         "of another shape": sorted(misshapen),
     }
-    told = [f"{len(names)} {kind}: {_some(names)}" for kind, names in problems.items() if names]
+    told = [f"{len(some)} {kind}: {_some(some)}" for kind, some in problems.items() if some]
     if told:
         cure = "the weights do not belong to this config.json, or are incomplete"
         raise ModelError(f"weights do not fit ({'; '.join(told)})", where=where, cure=cure)
-    network.load_state_dict(
-        {name: tensor.to(dtype or torch.float32) for name, tensor in given.items()}, strict=False, assign=True
-    )
+    del wanted
+    while state:
+        name, tensor = state.popitem()
+        module, _, last = name.rpartition(".")
+        owner, given = network.get_submodule(module), tensor.to(dtype or torch.float32)
+        if last in owner._parameters:
+            owner._parameters[last] = torch.nn.Parameter(given)
+        else:
+            owner._buffers[last] = given
+        del tensor, given
     tie(network, doubled)
-    for parameter in network.parameters():
-        parameter.requires_grad_(True)
+    return read_over
 
 
 def _some(names: Iterable[str]) -> str:
@@ -201,36 +223,58 @@ def _some(names: Iterable[str]) -> str:
 
 def write(
     path: Path,
-    network: nn.Module,
+    network: VisionLanguageModel,
+    *,
+    config: Mapping[str, Any],
+    preprocessor: Mapping[str, Any] | None,
+    tokenizer: Path,
+    file_name: Callable[[str], str] = lambda name: name,
+) -> None:
+    """Write a network's checkpoint folder; `tokenizer` is the folder its tokenizer files are copied from, `file_name`
+    the name that a module's tensor has in the file. Raises ModelError when it cannot be written.
+    """
+    doubled = ties(network)
+    state = {name: t.detach().contiguous() for name, t in network.state_dict().items() if name not in doubled}
+    state |= network.read_over
+    named = {file_name(name): tensor for name, tensor in state.items()}
+    write_state(path, named, config=config, preprocessor=preprocessor, tokenizer=tokenizer)
+
+
+def write_state(
+    path: Path,
+    state: Mapping[str, Tensor],
     *,
     config: Mapping[str, Any],
     preprocessor: Mapping[str, Any] | None,
     tokenizer: Path,
 ) -> None:
-    """Write a checkpoint folder; `tokenizer` is the folder its tokenizer files are copied from.
+    """Write a checkpoint folder from tensors, as they are.
 
     Weights appear last and at once, so that a killed save leaves no half checkpoint. Raises ModelError when it cannot
     be written.
     """
     from safetensors.torch import save_file
 
-    doubled = ties(network)
-    state = {name: t.detach().contiguous() for name, t in network.state_dict().items() if name not in doubled}
     try:
         path.mkdir(parents=True, exist_ok=True)
-        (path / CONFIG).write_text(_pretty(config), "utf-8")
+        write_json(path / CONFIG, config)
         if preprocessor is not None:
-            (path / PREPROCESSOR).write_text(_pretty(preprocessor), "utf-8")
-        for name in TOKENIZER_FILES:
-            if (tokenizer / name).is_file() and tokenizer.resolve() != path.resolve():
-                shutil.copyfile(tokenizer / name, path / name)
+            write_json(path / PREPROCESSOR, preprocessor)
+        copy_tokenizer(tokenizer, path)
         unfinished = path / f"{SAFE}.part"
-        save_file(state, unfinished, metadata={"format": "pt"})
+        save_file(dict(state), unfinished, metadata={"format": "pt"})
         unfinished.replace(path / SAFE)
     except OSError as error:
         raise ModelError(f"cannot be written: {error}", where=str(path), cure="give a writable folder") from None
 
 
-def _pretty(content: Mapping[str, Any]) -> str:
-    """JSON as transformers writes it."""
-    return json.dumps(content, indent=2, sort_keys=True) + "\n"
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy what there is of a tokenizer's files. Raises OSError."""
+    for name in TOKENIZER_FILES:
+        if (source / name).is_file() and source.resolve() != target.resolve():
+            shutil.copyfile(source / name, target / name)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON as transformers does. Raises OSError."""
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")

@@ -17,34 +17,58 @@ from . import checkpoints
 from .answering import Answering
 from .checkpoints import CheckpointFolder
 from .engine import DTYPES, Engine
-from .parts import language, templates
+from .parts import dino, language, names, templates
 from .parts.assemble import Blueprint
 from .parts.assembled import Assembled
+from .parts.connector import LEGACY_WIDTH
+from .parts.lora import Adapters
+from .parts.pixels import Processor, default_processor
 from .parts.templates import Template
 
 NANO = Path(__file__).parent / "weights" / "tinyllava-nano"
 """The trained small checkpoint that ships with the package."""
 
 
-def blueprint(config: Mapping[str, Any]) -> Blueprint:
+def blueprint(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None = None) -> Blueprint:
     """The parts a Factory config.json names, with Factory's defaults (configuration_tinyllava.py@53f12c7).
 
-    Raises ModelError for two vision towers at once.
+    Beyond Factory's keys: `vision_config2` (the config of a mixture's second tower), `qformer_config` (what differs
+    from BERT base), `lora`. Raises ModelError for two vision towers that are no mixture.
     """
-    if second := config.get("vision_model_name_or_path2"):
-        raise ModelError(
-            f"no mixture of two vision towers (the second is {second!r})", cure="take a single-tower model"
-        )
+    vision = config["vision_config"]
+    pixels = 0
+    if vision.get("model_type") == "dinov2":  # its pictures need not have the size of its position table
+        pixels = Processor.from_config(preprocessor or default_processor(vision)).size[0]
     return Blueprint(
         text=config["text_config"],
-        vision=config["vision_config"],
+        vision=vision,
+        second_vision=_second_tower(config),
+        pixels=pixels,
         connector=str(config.get("connector_type", "linear")),
         feature_layer=int(config.get("vision_feature_layer", -2)),
         selection=str(config.get("vision_feature_select_strategy", "patch")),
         queries=int(config.get("num_queries") or 128),
         resampler_layers=int(config.get("num_resampler_layers") or 3),
+        resampler_width=int(config.get("resampler_hidden_size") or LEGACY_WIDTH),
         max_length=int(config.get("tokenizer_model_max_length") or 2048),
+        qformer=config.get("qformer_config") or {},
+        lora=Adapters.from_config(config["lora"]) if config.get("lora") else None,
     )
+
+
+def _second_tower(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The config of the second tower of a mixture of features (MoF), None without one."""
+    prefix, colon, _ = str(config.get("vision_model_name_or_path") or "").partition(":")
+    named = str(config.get("vision_model_name_or_path2") or "").split(":")[-1]
+    told = config.get("vision_config2")
+    mixed = config.get("connector_type") == "mof_mlp"
+    if mixed != bool(named or told) or (colon and prefix == "mof" and not mixed):
+        what = f"connector {config.get('connector_type')!r} and second vision tower {named!r} do not fit"
+        cure = "a mixture of two vision towers has both: the connector mof_mlp and vision_model_name_or_path2"
+        raise ModelError(what, cure=cure)
+    if not mixed:
+        return None
+    return told if isinstance(told, Mapping) else dino.published(named)
 
 
 class TinyLLaVA(Assembled):
@@ -69,7 +93,7 @@ class TinyLLaVA(Assembled):
         family = language.find(config["text_config"].get("model_type"))
         self.template: Template = templates.find(template or str(config.get("conv_version") or family.template))
         super().__init__(
-            blueprint(config),
+            blueprint(config, preprocessor),
             preprocessor=preprocessor,
             aspect=str(config.get("image_aspect_ratio") or "square"),
             tokenizer=tokenizer,
@@ -123,7 +147,12 @@ class TinyLLaVA(Assembled):
     def save(self, folder: Path) -> None:
         """Write a Factory folder: config.json, preprocessor_config.json, tokenizer files, model.safetensors."""
         checkpoints.write(
-            folder, self.network, config=self.config, preprocessor=self.preprocessor, tokenizer=self.files
+            folder,
+            self.network,
+            config=self.config,
+            preprocessor=self.preprocessor,
+            tokenizer=self.files,
+            file_name=names.to_file,
         )
 
 

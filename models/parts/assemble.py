@@ -13,7 +13,7 @@ from torch.nn import functional
 from vlmbench.errors import ModelError
 
 from . import lora, phi_norms
-from .connector import Connector, Widths
+from .connector import LEGACY_WIDTH, Connector, Widths
 from .language import language_model
 from .lora import Adapters
 from .splice import PREFIX, Layout, find_questions, lay_out, learnt, put_features
@@ -32,10 +32,16 @@ class Blueprint:
     vision: Mapping[str, Any]
     """The vision tower's config, `model_type` included."""
     connector: str
+    second_vision: Mapping[str, Any] | None = None
+    """DINOv2's config, for a mixture of CLIP and DINOv2."""
+    pixels: int = 0
+    """Edge of the pictures, where the vision config's image_size is another (DINOv2); 0 where it is the same."""
     feature_layer: int = -2
     selection: str = "patch"
     queries: int = 128
     resampler_layers: int = 3
+    resampler_width: int = LEGACY_WIDTH
+    """Of the legacy resampler; Factory's has the language model's."""
     max_length: int = 2048
     """Longer rows are cut, picture tokens included."""
     final_norm: bool = False
@@ -58,8 +64,15 @@ class VisionLanguageModel(nn.Module):
         """Fresh weights by transformers' own rules. Raises ModelError for a part that does not exist."""
         super().__init__()
         self.blueprint = blueprint
+        self.read_over: dict[str, Tensor] = {}
+        """Tensors of the file it was loaded from that follow from the config: written again, that nothing be lost."""
         self.vision_tower = VisionTower(
-            blueprint.vision, blueprint.feature_layer, blueprint.selection, blueprint.final_norm
+            blueprint.vision,
+            blueprint.feature_layer,
+            blueprint.selection,
+            blueprint.final_norm,
+            second=blueprint.second_vision,
+            pixels=blueprint.pixels,
         )
         self.language_model: Any = language_model(blueprint.text)
         if blueprint.branch_norm:
@@ -75,6 +88,7 @@ class VisionLanguageModel(nn.Module):
             queries=blueprint.queries,
             layers=blueprint.resampler_layers,
             qformer=blueprint.qformer,
+            inner=blueprint.resampler_width,
         )
         self.connector = Connector(blueprint.connector, widths)
 

@@ -18,6 +18,8 @@ from .qformer import QFormer
 
 HEADS, HEAD_WIDTH = 8, 64
 """Of the resampler, fixed in the official code."""
+LEGACY_WIDTH, LEGACY_HEADS = 768, {512: 8}
+"""Of the resampler of TinyLLaVA's first code: its usual width, and heads by width where they are not 12."""
 MERGED = 4
 """Patches that become one token in MiniGPT-v2."""
 TINYGPTV_MIDDLE = 4096
@@ -35,6 +37,8 @@ class Widths:
     layers: int = 3
     qformer: Mapping[str, Any] = field(default_factory=dict)
     """What differs from BERT base, in Blip2QFormerConfig's names."""
+    inner: int = LEGACY_WIDTH
+    """Width inside the legacy resampler."""
 
 
 class ResamplerAttention(nn.Module):
@@ -93,6 +97,72 @@ class Resampler(nn.Module):
         return cast("Tensor", self.norm(latents))
 
 
+class LegacyLayer(nn.Module):
+    """Queries look at the features alone. Keys: norm_image, norm_hidden, to_q, to_k, to_v, to_out, feed_forward."""
+
+    def __init__(self, vision: int, d: int) -> None:
+        """Raises ModelError when the heads do not divide the width."""
+        super().__init__()
+        self.heads = LEGACY_HEADS.get(d, 12)
+        if d % self.heads:
+            raise ModelError(f"resampler_hidden_size {d} cannot be told off to {self.heads} heads")
+        self.norm_image, self.norm_hidden = nn.LayerNorm(vision), nn.LayerNorm(d)
+        self.to_q = nn.Linear(d, d, bias=False)
+        self.to_k, self.to_v = nn.Linear(vision, d, bias=False), nn.Linear(vision, d, bias=False)
+        self.to_out = nn.Linear(d, d, bias=False)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(d), nn.Linear(d, 4 * d, bias=False), nn.GELU(), nn.Linear(4 * d, d, bias=False)
+        )
+
+    def forward(self, hidden: Tensor, features: Tensor) -> Tensor:
+        """(images, queries, d) and (images, tokens, vision width) to (images, queries, d)."""
+        seen = self.norm_image(features)
+        split = [
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (self.to_q(self.norm_hidden(hidden)), self.to_k(seen), self.to_v(seen))
+        ]
+        mixed = functional.scaled_dot_product_attention(*split)
+        hidden = hidden + self.to_out(mixed.transpose(1, 2).flatten(2))
+        return cast("Tensor", hidden + self.feed_forward(hidden))
+
+
+class LegacyResampler(nn.Module):
+    """The resampler of TinyLLaVA's first code: other names, other widths, other keys than Factory's.
+
+    Source: TinyLLaVA_Factory tinyllava/model/multimodal_projector/builder.py@2d2105f (branch tinyllava_bench).
+    """
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        self.resampler_blocks = nn.ModuleList(LegacyLayer(widths.vision, widths.inner) for _ in range(widths.layers))
+        self.queries = nn.Parameter(torch.randn(widths.queries, widths.inner))
+        self.post_norm = nn.LayerNorm(widths.inner)
+        self.final_proj = nn.Linear(widths.inner, widths.language, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(images, tokens, vision width) to (images, queries, language width)."""
+        hidden = self.queries.expand(len(features), -1, -1)
+        for layer in self.resampler_blocks:
+            hidden = layer(hidden, features)
+        return cast("Tensor", self.final_proj(self.post_norm(hidden)))
+
+
+class MixtureMlp(nn.Module):
+    """An MLP for each half of the tokens, then one of the first by one of the second. Keys: clip.*, dinov2.*.
+
+    Source: TinyLLaVA_Factory tinyllava/model/connector/mof_mlp.py@53f12c7.
+    """
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        self.clip, self.dinov2 = _mlp(widths, 2), _mlp(widths, 2)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(images, CLIP's tokens then DINOv2's, vision width) to (images, tokens, language width)."""
+        first, second = features.chunk(2, dim=1)
+        return torch.stack([self.clip(first), self.dinov2(second)], dim=2).flatten(1, 2)
+
+
 class MergeFour(nn.Module):
     """Each four patches that follow each other in a row of the picture become one token.
 
@@ -137,6 +207,8 @@ CONNECTORS: Mapping[str, Entry] = {
     "identity": Entry(lambda widths: nn.Identity()),
     "linear": Entry(lambda widths: nn.Linear(widths.vision, widths.language)),
     "resampler": Entry(Resampler, tokens=lambda widths: widths.queries),
+    "legacy_resampler": Entry(LegacyResampler, tokens=lambda widths: widths.queries),
+    "mof_mlp": Entry(MixtureMlp),
     "qformer": Entry(partial(_qformer, affine=False), tokens=lambda widths: widths.queries),
     "qformer_linear": Entry(_qformer, tokens=lambda widths: widths.queries),
     "qformer_two_linear": Entry(partial(_qformer, middle=(TINYGPTV_MIDDLE,)), tokens=lambda widths: widths.queries),

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 BICUBIC = 3
 
 
@@ -167,6 +169,14 @@ def default_processor(vision: Mapping[str, Any]) -> dict[str, Any]:
             "crop_size": {"height": size, "width": size},
             "image_mean": [*CLIP_MEAN],
             "image_std": [*CLIP_STD],
+        },
+        # Its pictures are smaller than those of its position table (518).
+        "dinov2": {
+            "size": {"shortest_edge": 256},
+            "do_center_crop": True,
+            "crop_size": {"height": 224, "width": 224},
+            "image_mean": [*IMAGENET_MEAN],
+            "image_std": [*IMAGENET_STD],
         },
     }
     kind = vision["model_type"]

@@ -5,29 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
+import torch
 from torch import Tensor, nn
 
 from vlmbench.errors import ModelError
+
+from .dino import DinoTower, MixtureTower
 
 
 class Tower(Protocol):
     """What an entry of TOWERS builds: a module that can be tapped at a layer."""
 
-    def tap(self, pixels: Tensor, layer: int) -> Tensor:
-        """(images, 3, height, width) to (images, tokens, width): entry `layer` of the encoder's hidden states."""
+    def tap(self, pixels: Tensor, layer: int) -> Tensor | tuple[Tensor, ...]:
+        """(images, 3, height, width) to (images, tokens, width): entry `layer` of the encoder's hidden states.
+
+        Towers of several parts give one such tensor a part.
+        """
 
     def norm(self, hidden: Tensor) -> Tensor:
         """The tower's final norm, (images, tokens, width) both."""
 
-    def tokens(self) -> int:
-        """How many tokens a picture has, class token included."""
+    def tokens(self, pixels: int) -> tuple[int, ...]:
+        """How many tokens each part gives of a picture with this edge (0: the tower's own), class token included."""
 
 
 class TransformersTower(nn.Module):
     """SigLIP, CLIP or EVA of transformers. The attribute is named `vision_model` to keep the keys of transformers 4."""
 
-    def __init__(self, model: nn.Module, class_token: bool) -> None:
+    def __init__(self, model: nn.Module, class_token: bool, masks: bool = True) -> None:
+        """`masks`: whether its layers want to be handed an attention mask."""
         super().__init__()
+        self.masks = (None,) if masks else ()
         # Before 5.x the classes held a `vision_model` of their own; since then they are it.
         self.vision_model: Any = getattr(model, "vision_model", model)
         self.class_token = class_token
@@ -46,17 +54,17 @@ class TransformersTower(nn.Module):
         if (first := getattr(self.vision_model, "pre_layrnorm", None)) is not None:
             hidden = first(hidden)
         for one in layers[:last]:
-            hidden = one(hidden, None)
+            hidden = one(hidden, *self.masks)
         return cast("Tensor", hidden)
 
     def norm(self, hidden: Tensor) -> Tensor:
         """The final norm, (images, tokens, width) both."""
         return cast("Tensor", self.vision_model.post_layernorm(hidden))
 
-    def tokens(self) -> int:
-        """Patches, and the class token where there is one."""
+    def tokens(self, pixels: int) -> tuple[int, ...]:
+        """Patches, and the class token where there is one. The picture's size is the config's."""
         config = self.vision_model.config
-        return int((config.image_size // config.patch_size) ** 2) + int(self.class_token)
+        return (int((config.image_size // config.patch_size) ** 2) + int(self.class_token),)
 
 
 def _siglip(config: Mapping[str, Any]) -> TransformersTower:
@@ -84,13 +92,14 @@ def _eva(config: Mapping[str, Any]) -> TransformersTower:
     settings = Blip2VisionConfig(**_settings(config), attn_implementation="sdpa")
     model = Blip2VisionModel(settings)
     model.post_layernorm = nn.LayerNorm(settings.hidden_size, eps=LN_VISION_EPS)
-    return TransformersTower(model, class_token=True)
+    return TransformersTower(model, class_token=True, masks=False)
 
 
 TOWERS: Mapping[str, Callable[[Mapping[str, Any]], Tower]] = {
     "siglip_vision_model": _siglip,
     "clip_vision_model": _clip,
     "blip_2_vision_model": _eva,
+    "dinov2": lambda config: DinoTower(_settings(config)),
 }
 
 
@@ -124,23 +133,47 @@ class VisionTower(nn.Module):
     """A tower with its tap and its selection: what Factory calls vision_tower. Keys: `_vision_tower.*`."""
 
     def __init__(
-        self, config: Mapping[str, Any], layer: int = -2, selection: str = "patch", final_norm: bool = False
+        self,
+        config: Mapping[str, Any],
+        layer: int = -2,
+        selection: str = "patch",
+        final_norm: bool = False,
+        *,
+        second: Mapping[str, Any] | None = None,
+        pixels: int = 0,
     ) -> None:
-        """Raises ModelError for a tower or a selection that does not exist here."""
+        """`second`: DINOv2's config, for CLIP and DINOv2 at once. `pixels`: edge of the pictures, 0 for the config's.
+
+        Raises ModelError for a tower or a selection that does not exist here.
+        """
         super().__init__()
         build = find(config)
         if selection not in SELECTIONS:
             raise ModelError(
                 f"no vision_feature_select_strategy {selection!r}", cure=f"there are: {', '.join(SELECTIONS)}"
             )
-        self._vision_tower: Any = build(config)
-        self.layer, self.selection, self.final_norm = layer, selection, final_norm
+        self._vision_tower: Any = _mixture(config, second) if second is not None else build(config)
+        self.layer, self.selection, self.final_norm, self.pixels = layer, selection, final_norm, pixels
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """(images, 3, height, width) to (images, visual tokens, width of the tower)."""
-        hidden = self._vision_tower.tap(pixels, self.layer)
-        return SELECTIONS[self.selection](self._vision_tower.norm(hidden) if self.final_norm else hidden)
+        """(images, 3, height, width) to (images, visual tokens, width of the tower).
+
+        What several parts give follows each other: all tokens of the first, then all of the second.
+        """
+        tapped = self._vision_tower.tap(pixels, self.layer)
+        parts = tapped if isinstance(tapped, tuple) else (tapped,)
+        normed = [self._vision_tower.norm(part) for part in parts] if self.final_norm else parts
+        return torch.cat([SELECTIONS[self.selection](part) for part in normed], dim=1)
 
     def tokens(self) -> int:
         """Visual tokens a picture gives."""
-        return int(self._vision_tower.tokens()) - (self.selection == "patch")
+        dropped = int(self.selection == "patch")
+        return sum(int(part) - dropped for part in self._vision_tower.tokens(self.pixels))
+
+
+def _mixture(config: Mapping[str, Any], second: Mapping[str, Any]) -> MixtureTower:
+    """CLIP and DINOv2. Raises ModelError for other pairs."""
+    kinds = config.get("model_type"), second.get("model_type")
+    if kinds != ("clip_vision_model", "dinov2"):
+        raise ModelError(f"no mixture of {kinds[0]!r} and {kinds[1]!r}", cure="a mixture is CLIP with DINOv2")
+    return MixtureTower(_clip(config), _settings(second), int(config["image_size"]))
