@@ -10,9 +10,7 @@ number type. So nothing depends on which questions run together, and both engine
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Self
 
@@ -21,6 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlmbench.errors import ModelError, UnknownNameError
+
+from .parts.hush import hushed
 
 MODES = ("int8", "int4")
 GROUP = 32
@@ -145,20 +145,9 @@ def _torchao() -> Any:
     import importlib
 
     try:
-        with _hushed():
+        with hushed():
             found: ModuleType = importlib.import_module("torchao.quantization")
     except ImportError as error:
         cure = "pip install 'vlmbench[quantize]'"
         raise ModelError(f"--quantize needs torchao, which cannot be imported: {error}", cure=cure) from None
     return found
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Import without the log lines about CUDA kernels that another machine would have: none of them is used here."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

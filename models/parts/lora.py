@@ -13,6 +13,8 @@ from torch import nn
 
 from vlmbench.errors import ModelError
 
+from .hush import hushed
+
 ADAPTER = "default"
 """peft's name of the only adapter."""
 
@@ -43,15 +45,19 @@ class Adapters:
 
 def add(language_model: nn.Module, adapters: Adapters) -> None:
     """Put fresh adapters in: A drawn, B zero, so that nothing changes yet. Raises ModelError when no layer fits."""
-    from peft import LoraConfig, inject_adapter_in_model
+    with hushed():  # peft looks for torchao when it wraps its first layer
+        from peft import LoraConfig, inject_adapter_in_model
 
-    settings = LoraConfig(
-        r=adapters.rank, lora_alpha=adapters.alpha, lora_dropout=adapters.dropout, target_modules=[*adapters.targets]
-    )
-    try:
-        inject_adapter_in_model(settings, language_model, adapter_name=ADAPTER)
-    except ValueError as error:
-        raise ModelError(f"no adapters can be put in: {error}", cure="name layers of the language model") from None
+        settings = LoraConfig(
+            r=adapters.rank,
+            lora_alpha=adapters.alpha,
+            lora_dropout=adapters.dropout,
+            target_modules=[*adapters.targets],
+        )
+        try:
+            inject_adapter_in_model(settings, language_model, adapter_name=ADAPTER)
+        except ValueError as error:
+            raise ModelError(f"no adapters can be put in: {error}", cure="name layers of the language model") from None
     for module in language_model.modules():
         siblings = [getattr(module, name, None) for name in adapters.shared_input]
         if siblings and all(hasattr(layer, "lora_A") for layer in siblings):
@@ -62,9 +68,7 @@ def add(language_model: nn.Module, adapters: Adapters) -> None:
 
 def merge(language_model: nn.Module) -> None:
     """Add the adapters into the weights they stand beside, and take them out: the same function, less work."""
-    from peft.tuners.lora import LoraLayer
-
-    found = [name for name, module in language_model.named_modules() if isinstance(module, LoraLayer)]
+    found = [name for name, module in language_model.named_modules() if hasattr(module, "lora_A")]
     for name in found:
         layer: Any = language_model.get_submodule(name)
         layer.merge()
