@@ -1,0 +1,67 @@
+"""What a format of checkpoints is: how its files are known, read into our names and config, and written back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RECORD = "official.json"
+"""In our folders: what the official file holds beside tensors, and which of the tensors it held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """What a checkpoint may need beside its own file. None, 0 and "": not given."""
+
+    vit: Path | None = None
+    qformer: Path | None = None
+    llm: Path | None = None
+    system: str = ""
+    """Which system the user says it is."""
+    template: str = ""
+    image_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint in our names and config, tensors as stored: no dtype is changed."""
+
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    """Our names; under `official.` what our network does not hold but the official file wants back."""
+    tokenizer: Path
+    """The folder its tokenizer files are in."""
+    preprocessor: Mapping[str, Any] | None = None
+    files: tuple[Path, ...] = ()
+    """What was read."""
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By file: names of tensors that are known, and of no use here."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """For official.json: JSON alone."""
+
+
+class Format(Protocol):
+    """One official form. No format is told from another by a part of a path: files and fields alone decide."""
+
+    name: str
+    about: str
+    """One line for the user."""
+    systems: tuple[str, ...]
+    """Systems (model_type) that can be written in this form."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a file or folder is of this form. Never raises for a file that cannot be read: that is `read`'s."""
+
+    def read(self, path: Path, ingredients: Ingredients) -> Checkpoint:
+        """Read it. Raises ModelError for damage, a missing ingredient, and keys missing, unexpected or misshapen."""
+
+    def write(self, source: Checkpoint, target: Path) -> tuple[Path, ...]:
+        """Write a checkpoint of ours in this form to a file or folder that does not exist; gives what was written.
+
+        Raises ModelError for what the form cannot hold.
+        """
