@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from vlmbench.errors import ModelError, VlmbenchError
 from .parts import names
 from .parts.assemble import VisionLanguageModel, tie, ties
 from .parts.assembled import Assembled
+from .parts.hush import modelling
 from .parts.tokenizer import FILES as TOKENIZER_FILES
 
 if TYPE_CHECKING:
@@ -49,7 +51,12 @@ class CheckpointFolder:
     """A weight file and a name in it to our name."""
     finish: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda state: state
     """What else makes the folder's tensors ours, once they are all together."""
+    words: Path | None = None
+    """The folder of the tokenizer, where it is another."""
+    also: tuple[Path, ...] = ()
+    """Further files that decide answers: part of the fingerprint."""
     form: str = "own"
+    """Of models/formats."""
 
     @classmethod
     def open(cls, path: Path, system: str) -> CheckpointFolder:
@@ -68,13 +75,18 @@ class CheckpointFolder:
         for part in ("text_config", "vision_config"):
             if not isinstance(config.get(part), Mapping):
                 raise ModelError(f"no {part}", where=str(path / CONFIG), cure="it is needed to build the network")
-        preprocessor = read_json(path / PREPROCESSOR) if (path / PREPROCESSOR).is_file() else None
-        return cls(path, config, preprocessor, weight_files(path))
+        return cls(path, config, preprocessor_of(path), weight_files(path))
+
+    @property
+    def tokenizer(self) -> Path:
+        """The folder of the tokenizer files."""
+        return self.words or self.path
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer and configs: file names and contents, in name order."""
-        names = {CONFIG, PREPROCESSOR, *TOKENIZER_FILES}
-        files = [*self.weights, *(self.path / name for name in names if (self.path / name).is_file())]
+        told = [*(self.path / name for name in (CONFIG, PREPROCESSOR)), *self.also]
+        told += [self.tokenizer / name for name in TOKENIZER_FILES]
+        files = {*self.weights, *(file for file in told if file.is_file())}
         digest = hashlib.sha256()
         for file in sorted(files):
             with file.open("rb") as stream:
@@ -105,6 +117,7 @@ def assemble(folder: CheckpointFolder, construct: Callable[[], System], dtype: t
 
     Raises ModelError for a config from which nothing can be built, and as `load_into`.
     """
+    modelling()
     from transformers.initialization import no_init_weights
 
     try:
@@ -131,6 +144,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError("not a JSON object", where=str(path), cure=FETCH)
     return content
+
+
+def preprocessor_of(path: Path) -> dict[str, Any] | None:
+    """A folder's preprocessor_config.json, None without one. Raises ModelError when it is damaged."""
+    return read_json(path / PREPROCESSOR) if (path / PREPROCESSOR).is_file() else None
 
 
 def weight_files(path: Path) -> tuple[Path, ...]:
@@ -164,7 +182,8 @@ def read(file: Path) -> dict[str, Tensor]:
     import torch
 
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        # Mapped, not copied, where the file's form allows it.
+        state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except pickle.UnpicklingError:
         cure = "take a .safetensors version: loading this one could run whatever it contains"
         raise ModelError("damaged, or holds code beside weights", where=str(file), cure=cure) from None
@@ -173,6 +192,19 @@ def read(file: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ModelError("not a table of tensors", where=str(file), cure=FETCH)
     return state
+
+
+def names_in(file: Path) -> set[str]:
+    """The names in a weight file; of a safetensors file nothing else is read. Raises ModelError when it is damaged."""
+    if file.suffix != ".safetensors":
+        return set(read(file))
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "pt") as opened:
+            return set(opened.keys())
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"damaged weights: {error}", where=str(file), cure=FETCH) from None
 
 
 def put(

@@ -14,6 +14,7 @@ from vlmbench.errors import ModelError
 
 from . import lora, phi_norms
 from .connector import LEGACY_WIDTH, Connector, Widths
+from .hush import modelling
 from .language import language_model
 from .lora import Adapters
 from .splice import PREFIX, Layout, find_questions, lay_out, learnt, put_features
@@ -63,6 +64,7 @@ class VisionLanguageModel(nn.Module):
     def __init__(self, blueprint: Blueprint) -> None:
         """Fresh weights by transformers' own rules. Raises ModelError for a part that does not exist."""
         super().__init__()
+        modelling()
         self.blueprint = blueprint
         self.read_over: dict[str, Tensor] = {}
         """Tensors of the file it was loaded from that follow from the config: written again, that nothing be lost."""

@@ -9,10 +9,16 @@ from contextlib import contextmanager
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Import without log lines below errors: torchao, and peft, which imports torchao where it is installed."""
+    """Import without log lines below errors: torchao, and what imports torchao where it is installed."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
         logging.disable(before)
+
+
+def modelling() -> None:
+    """Import transformers' base of all models, which takes torchao with it where that is installed."""
+    with hushed():
+        import transformers.modeling_utils  # noqa: F401

@@ -13,8 +13,6 @@ from torch import nn
 
 from vlmbench.errors import ModelError
 
-from .hush import hushed
-
 ADAPTER = "default"
 """peft's name of the only adapter."""
 
@@ -45,19 +43,15 @@ class Adapters:
 
 def add(language_model: nn.Module, adapters: Adapters) -> None:
     """Put fresh adapters in: A drawn, B zero, so that nothing changes yet. Raises ModelError when no layer fits."""
-    with hushed():  # peft looks for torchao when it wraps its first layer
-        from peft import LoraConfig, inject_adapter_in_model
+    from peft import LoraConfig, inject_adapter_in_model
 
-        settings = LoraConfig(
-            r=adapters.rank,
-            lora_alpha=adapters.alpha,
-            lora_dropout=adapters.dropout,
-            target_modules=[*adapters.targets],
-        )
-        try:
-            inject_adapter_in_model(settings, language_model, adapter_name=ADAPTER)
-        except ValueError as error:
-            raise ModelError(f"no adapters can be put in: {error}", cure="name layers of the language model") from None
+    settings = LoraConfig(
+        r=adapters.rank, lora_alpha=adapters.alpha, lora_dropout=adapters.dropout, target_modules=[*adapters.targets]
+    )
+    try:
+        inject_adapter_in_model(settings, language_model, adapter_name=ADAPTER)
+    except ValueError as error:
+        raise ModelError(f"no adapters can be put in: {error}", cure="name layers of the language model") from None
     for module in language_model.modules():
         siblings = [getattr(module, name, None) for name in adapters.shared_input]
         if siblings and all(hasattr(layer, "lora_A") for layer in siblings):
