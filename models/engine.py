@@ -22,7 +22,7 @@ from vlmbench.nouns import Picture, Request, Response
 from .decoding import Job, Observer, Outcome, nobody
 from .engine_shared import SharedPrefix
 from .engine_simple import OneByOne
-from .memory import peak_bytes
+from .memory import hand_back, peak_bytes
 from .parts.system import System
 from .quantize import check as check_quantization
 from .quantize import quantize as quantize_weights
@@ -94,6 +94,7 @@ class Engine:
         system.module.to(dtype=DTYPES[dtype])
         if quantize:
             quantize_weights(system.network.language_model, quantize, self.device)
+            hand_back()
         system.module.to(self.device).eval()
         if kind == "shared":
             check_shareable(system.network.language_model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from vlmbench.models import memory, tinyllava
 from vlmbench.models.engine import Engine
 from vlmbench.models.quantize import FourBits, linear_layers, quantize
 
+ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
 WIDTH = 64
 
@@ -209,6 +211,36 @@ def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchao.quantization", None)
     with pytest.raises(ModelError, match=r"pip install 'vlmbench\[quantize\]'"):
         Engine(system(), quantize="int8")
+
+
+RESIDENT = """
+import torch
+from vlmbench.models.parts import hush
+hush.modelling()
+from transformers import PhiConfig, PhiForCausalLM
+from tests.performance.engine_memory import resident
+from vlmbench.models.memory import hand_back
+from vlmbench.models.quantize import check, quantize
+check("int8")
+before = resident("VmRSS")
+sizes = dict(vocab_size=64, hidden_size=512, intermediate_size=2048, num_hidden_layers=16, num_attention_heads=8)
+model = PhiForCausalLM(PhiConfig(**sizes))
+hand_back()
+whole = resident("VmRSS") - before
+quantize(model, "int8", torch.device("cpu"))
+hand_back()
+print(whole, resident("VmRSS") - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_system_gets_the_memory_back() -> None:
+    """What is resident falls as the bytes do, and nothing is said beside it."""
+    done = subprocess.run([sys.executable, "-c", RESIDENT], cwd=ROOT, capture_output=True, text=True, check=True)
+    whole, rounded = map(float, done.stdout.split())
+    assert whole > 180
+    assert rounded < 0.4 * whole
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("kind", ["phi", "llama"])
