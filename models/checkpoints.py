@@ -151,6 +151,11 @@ def preprocessor_of(path: Path) -> dict[str, Any] | None:
     return read_json(path / PREPROCESSOR) if (path / PREPROCESSOR).is_file() else None
 
 
+def has_weights(path: Path) -> bool:
+    """Whether a folder itself holds weights, whole or in shards."""
+    return any((path / name).is_file() for name in (SAFE, SAFE_INDEX, PICKLED, PICKLED_INDEX))
+
+
 def weight_files(path: Path) -> tuple[Path, ...]:
     """The weight files of a folder: one, or the shards an index lists; safetensors first."""
     for whole, index in ((SAFE, SAFE_INDEX), (PICKLED, PICKLED_INDEX)):

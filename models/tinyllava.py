@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,17 @@ from . import checkpoints
 from .answering import Answering
 from .checkpoints import CheckpointFolder
 from .engine import DTYPES, Engine
-from .parts import dino, language, names, templates
+from .formats import tinyllava_forms
+from .parts import dino, language, lora, names, templates
 from .parts.assemble import Blueprint
 from .parts.assembled import Assembled
 from .parts.connector import LEGACY_WIDTH
 from .parts.lora import Adapters
 from .parts.pixels import Processor, default_processor
 from .parts.templates import Template
+
+LOGGER = logging.getLogger(__name__)
+SIGLIP, FROZEN = "siglip_vision_model", "frozen"
 
 NANO = Path(__file__).parent / "weights" / "tinyllava-nano"
 """The trained small checkpoint that ships with the package."""
@@ -104,7 +109,11 @@ class TinyLLaVA(Assembled):
     @property
     def settings(self) -> Mapping[str, str]:
         """What decides the answers beside weights and engine."""
-        return {"template": self.template.name, "image_aspect_ratio": self.pixels.aspect}
+        return {
+            "template": self.template.name,
+            "image_aspect_ratio": self.pixels.aspect,
+            "vision_feature_select_strategy": self.network.vision_tower.selection,
+        }
 
     def encode(
         self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
@@ -167,19 +176,47 @@ def load(
     quantize: str = "",
     template: str = "",
     image_aspect_ratio: str = "",
+    vision_feature_select_strategy: str = "",
 ) -> Answering:
-    """A checkpoint folder as a model that answers; None: the small one that ships.
+    """A checkpoint folder of any form as a model that answers; None: the small one that ships.
 
-    `template` and `image_aspect_ratio` overrule what the checkpoint says. Raises ModelError for a folder that is
-    missing, damaged or of another system.
+    `template`, `image_aspect_ratio` and `vision_feature_select_strategy` overrule what the checkpoint says. Adapters
+    are merged into the weights. Raises ModelError for a folder that is missing, damaged or of another system.
     """
-    folder = CheckpointFolder.open(_chosen(checkpoint), TinyLLaVA.name)
+    folder = tinyllava_forms.open_folder(_chosen(checkpoint))
     config = dict(folder.config)
     if image_aspect_ratio:
         config["image_aspect_ratio"] = image_aspect_ratio
+    if vision_feature_select_strategy:
+        config["vision_feature_select_strategy"] = vision_feature_select_strategy
+    else:
+        _tell_of_dropped_patch(folder)
     system = _loaded(folder, config, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
+    lora.merge(system.network.language_model)
     driver = Engine(system, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads, quantize=quantize)
     return Answering(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
+
+
+def _tell_of_dropped_patch(folder: CheckpointFolder) -> None:
+    """Warn where the official converter has most likely made SigLIP lose a patch that it was trained with.
+
+    It copies a field that the first code never read for SigLIP. What was trained by Factory itself, with one patch
+    less, says of some part that it was tuned; what its converter wrote says of all three that none was.
+    """
+    config = folder.config
+    tuned = [config.get(f"tune_type_{part}") for part in ("llm", "connector", "vision_tower")]
+    drops = config.get("vision_feature_select_strategy", "patch") == "patch"
+    if (
+        folder.form == "own"
+        and drops
+        and config["vision_config"].get("model_type") == SIGLIP
+        and set(tuned) == {FROZEN}
+    ):
+        LOGGER.warning(
+            "%s: SigLIP's first patch is dropped, as config.json says; if this is a converted older model, which was "
+            "trained with all of them, add ,vision_feature_select_strategy=cls_patch to --model",
+            folder.path,
+        )
 
 
 def _chosen(checkpoint: str | None) -> Path:
@@ -201,7 +238,7 @@ def _loaded(
 ) -> TinyLLaVA:
     def construct() -> TinyLLaVA:
         given = folder.preprocessor
-        return TinyLLaVA(config, preprocessor=given, tokenizer=folder.path, template=template, attention=attention)
+        return TinyLLaVA(config, preprocessor=given, tokenizer=folder.tokenizer, template=template, attention=attention)
 
     return checkpoints.assemble(folder, construct, dtype)
 
@@ -211,7 +248,7 @@ def restore(folder: Path, *, template: str = "", attention: str = "eager") -> Ti
 
     `attention` "eager" is the faster one for training on a CPU; "sdpa" is what the engine needs.
     """
-    checkpoint = CheckpointFolder.open(Path(folder), TinyLLaVA.name)
+    checkpoint = tinyllava_forms.open_folder(Path(folder))
     return _loaded(checkpoint, checkpoint.config, template=template, attention=attention)
 
 

@@ -152,6 +152,8 @@ TEMPLATES: Mapping[str, Template] = {
         _PHI,
         _LLAMA,
         replace(_LLAMA, name="gemma", eos="<eos>"),
+        # The card of bczhou/tiny-llava-v1-hf: no system text, and the answer on a line of its own.
+        replace(_LLAMA, name="llava_hf", system="", after_question="\n"),
         replace(_PHI, name="qwen2_base"),
         replace(_PHI, name="qwen2_instruct", eos="<|im_end|>"),
         Template(
