@@ -57,9 +57,17 @@ def benchmarks() -> str:
     return "\n".join([*lines, *table(heads, map(benchmark_pages.row, registry.TASKS))]) + "\n"
 
 
+def models() -> str:
+    """docs/models.md: the published variants, counted."""
+    from docs import model_pages  # needs torch, which the other pages do without
+
+    return model_pages.models(PRINTED)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands,
     "benchmarks.md": benchmarks,
+    "models.md": models,
     **{f"benchmarks/{name}.md": partial(benchmark_pages.page, name, PRINTED) for name in registry.TASKS},
 }
 

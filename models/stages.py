@@ -61,10 +61,18 @@ def finetune_lora(kind: str, name: str = "finetune-lora") -> Stage:
     return Stage(name, factory_lora(kind), FACTORY)
 
 
-MINIGPT4_STAGES = tuple(Stage(name, PROJECTOR, f"{MINIGPT4}; {MINIGPT4_CODE}") for name in ("1", "2"))
+def minigpt4(source: str) -> tuple[Stage, Stage]:
+    """Both stages of MiniGPT-4; the Llama-2 version has no paper."""
+    return Stage("1", PROJECTOR, source), Stage("2", PROJECTOR, source)
+
+
 MINIGPTV2_STAGES = tuple(
     Stage(name, Tuning(connector="projector", language_model="lora"), source)
-    for name, source in (("1", MINIGPTV2), ("2", MINIGPTV2), ("3", f"{MINIGPTV2}; {MINIGPT4_CODE}"))
+    for name, source in (
+        ("1", f"{MINIGPTV2}; no code was published"),
+        ("2", f"{MINIGPTV2}; no code was published"),
+        ("3", f"{MINIGPTV2}; {MINIGPT4_CODE}"),
+    )
 )
 _ALL = Tuning(connector="projector", language_model="lora+norms")
 TINYGPTV_STAGES: Mapping[str, Stage] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from vlmbench import registry
+from vlmbench import registry, weights
 from vlmbench.errors import UnknownNameError, UsageError
 from vlmbench.nouns import Model
 
@@ -44,8 +44,10 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
     """Load a model. `flags` are the command's own options; those left at None are not passed.
 
     A loader is `load(checkpoint, *, option=default, ...)`; text from `k=v` becomes the type of the default.
-    Raises UnknownNameError for a model or an option nobody knows, UsageError for a value of the wrong type.
+    A checkpoint is a folder, or the name of a published variant. Raises UnknownNameError for a model or an option
+    nobody knows, UsageError for a value of the wrong type, ModelError for a variant whose weights are not here.
     """
+    checkpoint = weights.checkpoint(spec.name, spec.checkpoint)  # first, since importing a loader takes seconds
     loader = registry.models.get(spec.name)
     parameters = inspect.signature(loader).parameters
     known = [name for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
@@ -60,7 +62,7 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
         if name not in known:
             raise UnknownNameError(f"option of model {spec.name}", name, known)
         options[name] = _typed(name, value, parameters[name].default)
-    return cast(Model, loader(spec.checkpoint, **options))
+    return cast(Model, loader(checkpoint, **options))
 
 
 def _options(name: str, known: Sequence[str]) -> str:

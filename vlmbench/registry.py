@@ -42,6 +42,11 @@ MODELS: Mapping[str, str] = {
     "echo": "vlmbench.models.echo:load",
 }
 
+VARIANTS, ABSENT = "vlmbench.models.variants:VARIANTS", "vlmbench.models.variants:ABSENT"
+"""The published models by name, and those that cannot be built here."""
+SHEET = "vlmbench.models.parameters:sheet_of"
+"""What counts a published model."""
+
 RECIPES: Mapping[str, str] = {
     "nano": "vlmbench.training.recipes.nano:nano",
     "tinyllava-base": "vlmbench.training.recipes.tinyllava:base",

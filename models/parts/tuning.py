@@ -17,8 +17,10 @@ FROZEN, FULL = "frozen", "full"
 
 NORMS = frozenset({"q_layernorm", "k_layernorm", "post_layernorm", "input_layernorm", "final_layernorm"})
 """The norms of TinyGPT-V's language model, all that it has."""
-ENCODER_LAYERS = (["encoder", "layers"], ["encoder", "layer"])
-"""How transformers' towers name their layers: the second is DINOv2's."""
+LAYERS = ["vision_model", "encoder", "layers"]
+"""What stands before a layer's number in the towers of which Factory trains a share. DINOv2's layers have other names:
+beside CLIP it stays frozen, as in Factory; alone it is refused here, where Factory would train nothing.
+"""
 
 Words = Sequence[str]
 """A parameter's dotted name, split: `model`, `layers`, `0`, `input_layernorm`, `weight`."""
@@ -50,8 +52,8 @@ def _projector(words: Words) -> bool:
 
 def layer_of(words: Words) -> int | None:
     """The number of the tower's layer that a parameter belongs to; None outside the layers."""
-    at = next((i for i in range(len(words) - 2) if list(words[i : i + 2]) in ENCODER_LAYERS), None)
-    return None if at is None else int(words[at + 2])
+    at = next((i for i in range(len(words) - 3) if list(words[i : i + 3]) == LAYERS), None)
+    return None if at is None else int(words[at + 3])
 
 
 VISION: Mapping[str, Callable[[Words], bool]] = {FROZEN: _none, FULL: _all, "layers": _none}

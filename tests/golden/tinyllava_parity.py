@@ -22,6 +22,7 @@ from torch import Tensor
 
 from vlmbench.models import tinyllava
 from vlmbench.models.parts import names, pixels, templates
+from vlmbench.models.parts.tuning import Tuning, apply
 from vlmbench.models.tinyllava import TinyLLaVA
 from vlmbench.nouns import Conversation
 
@@ -217,14 +218,15 @@ def losses(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
 
 
 def tune(system: TinyLLaVA, told: dict[str, Any]) -> None:
-    """Say what is trainable, as Factory's base recipe does (training_recipe/base.py@53f12c7)."""
-    parts = system.parts()
-    parts["language_model"].requires_grad_(told["tune_type_llm"] == "full")
-    parts["connector"].requires_grad_(told["tune_type_connector"] == "full")
-    for name, parameter in parts["vision_tower"].named_parameters():
-        _, inside, rest = name.partition("vision_model.encoder.layers.")
-        deep = bool(inside) and int(rest.split(".")[0]) >= told["tune_vision_tower_from_layer"]
-        parameter.requires_grad_(told["tune_type_vision_tower"] == "partially-tune" and deep)
+    """Say what is trainable, in the words of Factory's arguments."""
+    layers = told["tune_type_vision_tower"] == "partially-tune"
+    tuning = Tuning(
+        vision_tower="layers" if layers else told["tune_type_vision_tower"],
+        first_layer=told["tune_vision_tower_from_layer"] if layers else 0,
+        connector=told["tune_type_connector"],
+        language_model=told["tune_type_llm"],
+    )
+    apply(system.network, tuning)
 
 
 def gradients(case: Case, system: TinyLLaVA) -> Iterator[Difference]:

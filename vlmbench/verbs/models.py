@@ -1,30 +1,171 @@
-"""`vlmbench models`: list the models."""
+"""`vlmbench models`: list the models and their published variants; count a variant's parameters; look into a folder."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from vlmbench import cli, registry
 
+Sheet = Any
+"""models/parameters.py: Sheet."""
+PARTS = ("vision tower", "Q-Former", "connector", "language model", "adapters")
+HEAD = ("variant", "visual tokens", *PARTS, "total", "never run", "float32", "bfloat16", "int8", "int4", "template")
+INDENT = " " * 13
+LEFT = ("variant", "template", "stage", "trained")
+"""Columns of words; the others are numbers, set flush right."""
+NOTES = (
+    "Tied weights count once.",
+    "never run: layers of the tower behind the tap, its final norm and pooling head; the total holds them too.",
+    "float32 to int4: bytes of the weights when loaded to answer, adapters merged; in int8 and int4 the Linear layers "
+    "of the language model are, while its embeddings, head, norms and biases and all other parts stay in bfloat16.",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which models."""
-    parser.add_argument("names", nargs="*", metavar="MODEL[:CHECKPOINT]", help="load these and tell their facts")
+    """Which models, and in what form."""
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="MODEL[:VARIANT|:FOLDER]",
+        help="count the parameters of its published variants, without weights; or load a folder and tell its facts",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the names, or load the named ones and print what they are."""
-    if not args.names:
-        for name, where in registry.MODELS.items():
-            print(f"{name:12} {where}")
-        for name in registry.models.names()[len(registry.MODELS) :]:
-            print(f"{name:12} (plug-in)")
-        return cli.OK
+    """Print the names, or what the named ones are."""
     from vlmbench import loading
 
+    if not args.names:
+        print(json.dumps(_listing(), indent=2) if args.json else "\n".join(_lines()))
+        return cli.OK
+    told: dict[str, Any] = {}
     for spec in args.names:
-        model = loading.load_model(loading.parse_model(spec), {})
-        print(f"{spec}\n  fingerprint  {model.fingerprint}")
-        for name, value in {**model.settings, **model.facts}.items():
-            print(f"  {name:12} {value}")
+        told[spec] = _published(spec) or _loaded(loading.parse_model(spec))
+    if args.json:
+        print(json.dumps({spec: _plain(facts) for spec, facts in told.items()}, indent=2))
+    else:
+        print("\n\n".join(_shown(spec, facts) for spec, facts in told.items()))
     return cli.OK
+
+
+def _listing() -> dict[str, dict[str, Any]]:
+    from vlmbench import weights
+
+    where = {name: registry.MODELS.get(name, "(plug-in)") for name in registry.models.names()}
+    return {name: {"where": told, "variants": list(weights.variants(name))} for name, told in where.items()}
+
+
+def _lines() -> list[str]:
+    lines = []
+    for name, facts in _listing().items():
+        lines.append(f"{name:12} {facts['where']}")
+        named = [variant for variant in facts["variants"] if variant != name]
+        lines += textwrap.wrap(
+            ", ".join(named), 120, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+        )
+    how = (
+        "NAME:VARIANT is a published model. `vlmbench models NAME` and `vlmbench models NAME:VARIANT` tell what it is."
+    )
+    return [*lines, "", how]
+
+
+def _published(spec: str) -> list[Sheet]:
+    """The sheets of a variant, or of all of a system; none where there is neither. A folder goes before a variant."""
+    from vlmbench import weights
+
+    _, _, named = spec.partition(":")
+    if named and Path(named).expanduser().exists():
+        return []
+    found = [variant] if (variant := weights.find_variant(spec)) else [*weights.variants(spec).values()]
+    count = registry.load_object(registry.SHEET) if found else None
+    return [count(variant.name) for variant in found] if count else []
+
+
+def _loaded(spec: Any) -> dict[str, Any]:
+    from vlmbench import loading
+
+    model = loading.load_model(spec, {})
+    return {"fingerprint": model.fingerprint, **model.settings, **model.facts}
+
+
+def _plain(facts: list[Sheet] | dict[str, Any]) -> Any:
+    if isinstance(facts, dict):
+        return facts
+    return [{**asdict(sheet), "total": sheet.total} for sheet in facts]
+
+
+def _shown(spec: str, facts: list[Sheet] | dict[str, Any]) -> str:
+    if isinstance(facts, dict):
+        return "\n".join([spec, *(f"  {name:12} {value}" for name, value in facts.items())])
+    if len(facts) == 1:
+        return "\n".join([*in_full(facts[0]), "", *_notes()])
+    head = tuple(name for name in HEAD if name != "float32")
+    rows = [[cell for cell, name in zip(row(sheet), HEAD, strict=True) if name in head] for sheet in facts]
+    stages = [[sheet.name, stage, count(sum(by.values()))] for sheet in facts for stage, by in sheet.stages.items()]
+    table = _aligned(head, rows)
+    return "\n".join([*table, "", *_aligned(("variant", "stage", "learns"), stages), "", *_notes()])
+
+
+def _notes() -> list[str]:
+    return [line for note in NOTES for line in textwrap.wrap(note, 120)]
+
+
+def count(number: int) -> str:
+    """`3.217 B`, `45.27 M`; empty for nothing."""
+    if not number:
+        return ""
+    return f"{number / 1e9:.3f} B" if number >= 1e9 else f"{number / 1e6:.2f} M"
+
+
+def size(number: int) -> str:
+    """Bytes as `6.43 GB` (10^9)."""
+    return f"{number / 1e9:.2f} GB"
+
+
+def row(sheet: Sheet) -> list[str]:
+    """The cells under HEAD."""
+    parts = [count(sheet.parts.get(part, 0)) for part in PARTS]
+    sizes = [size(sheet.memory[kind]) for kind in ("float32", "bfloat16", "int8", "int4")]
+    tokens = str(sheet.visual_tokens)
+    return [sheet.name, tokens, *parts, count(sheet.total), count(sheet.never_run), *sizes, sheet.template]
+
+
+def stage_text(learns: Mapping[str, int]) -> str:
+    """`45.27 M: connector 13.64 M, language model 0.17 M, adapters 31.46 M`."""
+    parts = ", ".join(f"{part} {count(learns[part])}" for part in PARTS if learns.get(part))
+    return parts if len(learns) == 1 else f"{count(sum(learns.values()))}: {parts}"
+
+
+def in_full(sheet: Sheet) -> list[str]:
+    """A variant with everything known of it."""
+    variant = registry.load_object(registry.VARIANTS)[sheet.name]
+    weights = variant.weights
+    lines = [sheet.name, f"  {'source':16} {sheet.source}"]
+    lines += [f"  {'made of':16} {variant.made_of}"]
+    lines += [f"  {'official weights':16} {weights.where if weights else 'none known'}"]
+    for name, cell in zip(HEAD[1:], row(sheet)[1:], strict=True):
+        if cell:
+            lines.append(f"  {name:16} {cell:>10}")
+    for stage in variant.stages:
+        lines += [f"  stage {stage.name:10} {stage_text(sheet.stages[stage.name])}", f"  {'':16} {stage.source}"]
+    return lines
+
+
+def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table for the terminal; columns without any entry are left out."""
+    kept = [n for n in range(len(head)) if any(one[n] for one in rows)]
+    cells = [[line[n] for n in kept] for line in (head, *rows)]
+    widths = [max(len(line[n]) for line in cells) for n in range(len(kept))]
+    sides = [str.ljust if head[n] in LEFT else str.rjust for n in kept]
+    lines = [
+        "  ".join(side(cell, width) for side, cell, width in zip(sides, line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

@@ -1,0 +1,66 @@
+"""docs/models.md: the published variants, their parameters and their stages, counted by models/parameters.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from docs.markdown import code, joined, table
+from vlmbench import registry, weights
+from vlmbench.models.parameters import Sheet, sheet_of
+from vlmbench.models.variants import ABSENT, Variant
+from vlmbench.verbs.models import HEAD, NOTES, row, stage_text
+
+TITLES = {"tinyllava": "TinyLLaVA", "tinygptv": "TinyGPT-V", "minigpt4": "MiniGPT-4", "minigptv2": "MiniGPT-v2"}
+INTRO = """\
+`vlmbench models` lists them, `vlmbench models NAME` prints what stands here. Everything is counted on networks without
+weights: nothing is downloaded. `--model NAME` uses the weights in the cache folder, under `models/`; where they are
+missing it says how to get them. Names follow the papers: recipe, vision tower (C: CLIP, Sig: SigLIP), language model
+(TL: TinyLlama, SLM: StableLM-2, Phi: phi-2); `factory-` are the rows of TinyLLaVA Factory's table."""
+COUNTED = """\
+- TinyGPT-V's paper calls the language model alone 2.8 B. All its parts are 3.88 B, and 3.92 B with the adapters, which
+  the total here counts.
+- Factory drops the first token of every tower. SigLIP has no class token, so it loses a patch: 728 visual tokens, where
+  the code of TinyLLaVA's paper kept all 729.
+- share-pretrain differs: the paper trains SigLIP's layers from 12 on, Factory's scripts leave the tower frozen."""
+
+
+def models(printed: str) -> str:
+    """The page. `printed`: the line that says where it comes from."""
+    lines = ["# Models", "", printed, "", INTRO, "", *(f"- {note}" for note in NOTES), COUNTED]
+    for system in registry.MODELS:
+        if found := list(weights.variants(system).values()):
+            lines += ["", f"## {TITLES[system]}", "", *_system(found)]
+    lines += ["", "## Published, but not here", "", *table(("variant", "why"), _absent())]
+    return "\n".join(lines) + "\n"
+
+
+def _system(found: list[Variant]) -> Iterator[str]:
+    sheets = [sheet_of(variant.name) for variant in found]
+    yield from table(HEAD, ([code(sheet.name), *row(sheet)[1:]] for sheet in sheets))
+    yield ""
+    yield from table(("variants", "stage", "learns", "source"), _stages(found, sheets))
+    yield ""
+    yield from table(("variant", "made of", "source", "official weights", "with"), map(_where, found))
+
+
+def _stages(found: list[Variant], sheets: list[Sheet]) -> Iterator[tuple[str, str, str, str]]:
+    """Variants whose stages are the same share a row."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for variant, sheet in zip(found, sheets, strict=True):
+        for stage in variant.stages:
+            key = stage.name, stage_text(sheet.stages[stage.name]), stage.source
+            rows.setdefault(key, []).append(variant.short)
+    for (name, learns, source), names in rows.items():
+        yield joined(names), name, learns, source
+
+
+def _where(variant: Variant) -> tuple[str, str, str, str, str]:
+    where = variant.weights
+    if where is None:
+        return code(variant.name), variant.made_of, variant.source, "none known", ""
+    file = f"{where.file} of " if where.file else ""
+    return code(variant.name), variant.made_of, variant.source, f"{file}{where.where}", ", ".join(where.parts)
+
+
+def _absent() -> Iterator[tuple[str, str]]:
+    return ((code(name), why) for name, why in ABSENT.items())
