@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.golden.conftest import facts
-from tests.golden.minigpt_parity import CHECKS, SYSTEMS, Case, Difference, activations, learning, preparation
+from tests.golden.minigpt_parity import CHECKS, SYSTEMS, Case, activations, learning, preparation
+from tests.golden.tinyllava_parity import Difference
 from vlmbench.models.formats.minigpt import checkpoint_keys, official_to_ours, ours_to_official
 from vlmbench.models.minigpt import MiniGPT
 from vlmbench.models.parts import lora, talk
@@ -168,12 +169,13 @@ def adapters_twice(system: MiniGPT) -> None:
 
 
 def query_order(system: MiniGPT) -> None:
-    tokens = system.network.connector._connector.query_tokens
-    tokens.data = tokens.data.flip(1)
+    connector: Any = system.network.connector._connector
+    connector.query_tokens.data = connector.query_tokens.data.flip(1)
 
 
 def second_layer_first(system: MiniGPT) -> None:
-    layers = system.network.connector._connector.bert.encoder.layer
+    connector: Any = system.network.connector._connector
+    layers = connector.bert.encoder.layer
     layers[0], layers[2] = layers[2], layers[0]
 
 

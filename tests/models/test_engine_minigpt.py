@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,14 +58,10 @@ def test_an_answer_ends_at_the_next_speaker(tmp_path: Path) -> None:
     groups = questions(4, 12, tokens=12)
     plain = ask(system, groups)
     text = max(plain.texts.values(), key=len)
-    system.style = type(system.style)(**{**_fields(system.style), "stop": (text[2:4],)})
+    system.style = replace(system.style, stop=(text[2:4],))
     stopped = ask(system, groups)
     assert text[2:4] not in "".join(stopped.texts.values())
     assert any(response.finish == "stop" for response in stopped.responses.values())
-
-
-def _fields(style: object) -> dict[str, object]:
-    return {name: getattr(style, name) for name in style.__slots__}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", KINDS)
