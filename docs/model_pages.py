@@ -40,7 +40,9 @@ def _system(found: list[Variant]) -> Iterator[str]:
     yield ""
     yield from table(("variants", "stage", "learns", "source"), _stages(found, sheets))
     yield ""
-    yield from table(("variant", "made of", "source", "official weights", "with"), map(_where, found))
+    yield from table(
+        ("variant", "made of", "source", "official weights", "to be put together with"), map(_where, found)
+    )
 
 
 def _stages(found: list[Variant], sheets: list[Sheet]) -> Iterator[tuple[str, str, str, str]]:
@@ -59,7 +61,7 @@ def _where(variant: Variant) -> tuple[str, str, str, str, str]:
     if where is None:
         return code(variant.name), variant.made_of, variant.source, "none known", ""
     file = f"{where.file} of " if where.file else ""
-    return code(variant.name), variant.made_of, variant.source, f"{file}{where.where}", ", ".join(where.parts)
+    return code(variant.name), variant.made_of, variant.source, f"{file}{where.where}", ", ".join(where.needs)
 
 
 def _absent() -> Iterator[tuple[str, str]]:

@@ -18,17 +18,46 @@ BENCH = "TinyLLaVA_Factory@2d2105f (branch tinyllava_bench)"
 """The code of TinyLLaVA's paper."""
 
 
+LAVIS = "https://storage.googleapis.com/sfr-vision-language-research/LAVIS/models/BLIP2/"
+"""Where the MiniGPT family's vision tower and Q-Former are published."""
+EVA_FILE, QFORMER_FILE = "eva_vit_g.pth", "blip2_pretrained_flant5xxl.pth"
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Where the authors put a variant's weights."""
+    """Where the authors put a variant's weights. Without `language` it is a whole model."""
 
     where: str
-    """A repository of the Hugging Face hub, or the page that links the file."""
+    """A repository of the Hugging Face hub; where `linked`, the page that links the file."""
     file: str = ""
     """The one file of it that is needed; "": all."""
-    parts: tuple[str, ...] = ()
-    """What the weights do not hold and must be put together with: the language model's repository, then files."""
-    on_hub: bool = True
+    linked: bool = False
+    language: str = ""
+    """Arguments of `hf download` for the language model that the file is put on."""
+    qformer: bool = False
+    """Whether it is also put on BLIP-2's Q-Former."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the weights do not hold."""
+        if not self.language:
+            return ()
+        return (self.language.split()[0], EVA_FILE, *([QFORMER_FILE] if self.qformer else []))
+
+    def steps(self, folder: str) -> Iterator[str]:
+        """Commands that put a model into a folder; `folder` is quoted for a shell."""
+        if not self.language:
+            yield f"hf download {self.where} --local-dir {folder}"
+            return
+        yield (
+            f"the .pth that {self.where} links"
+            if self.linked
+            else f"hf download {self.where} {self.file} --local-dir ."
+        )
+        yield f"hf download {self.language}"
+        yield from (f"curl -O {LAVIS}{name}" for name in self.needs[1:])
+        qformer = f" --qformer {QFORMER_FILE}" if self.qformer else ""
+        yield f"vlmbench convert {self.file or 'FILE.pth'} {folder} --llm llm --vit {EVA_FILE}{qformer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +203,7 @@ def _minigpt(system: str, language: Piece, side: int, **settings: Any) -> dict[s
 _QFORMER = {"vision_feature_select_strategy": "cls_patch", "num_queries": 32, "qformer_config": {}}
 _MERGED = {"vision_feature_select_strategy": "patch", "connector_type": "merge4_linear"}
 _LORA = {"rank": 64, "alpha": 16, "dropout": 0.05}
-_EVA, _QFORMER_FILE = "eva_vit_g.pth", "blip2_pretrained_flant5xxl.pth"
-_MINIGPT_PAGE = "github.com/Vision-CAIR/MiniGPT-4 (README, section 3)"
+_MINIGPT_PAGE = "https://github.com/Vision-CAIR/MiniGPT-4#installation"
 
 
 def _minigpt_family() -> Iterator[Variant]:
@@ -205,8 +233,9 @@ def _minigpt_family() -> Iterator[Variant]:
     )
     for name, language, side, settings, told, trained in rows:
         config = _minigpt(name.partition(":")[0], language, side, **settings)
-        parts = (language.hub, _EVA, *([_QFORMER_FILE] if "num_queries" in settings else []))
-        yield Variant(name, config, told, trained, Weights(page, parts=parts, on_hub=False))
+        put_on = f"{language.hub} --local-dir llm"
+        weights = Weights(page, linked=True, language=put_on, qformer="num_queries" in settings)
+        yield Variant(name, config, told, trained, weights)
 
 
 def _tinygptv() -> Iterator[Variant]:
@@ -220,12 +249,17 @@ def _tinygptv() -> Iterator[Variant]:
         "attention_branch_norm": True,
         "half_rotary_tables": True,
     }
-    phi = Piece("spaces/llizhx/TinyGPT-V (folder phi-2)", {**PHI2, "qk_layernorm": True})
+    phi = Piece("microsoft/phi-2", {**PHI2, "qk_layernorm": True})
     rows = (("stage123", 224, "vicuna0", "1-paper 1-code 2 3", 3), ("stage4", 448, "tinygptv", "4", 4))
     for short, side, template, names, last in rows:
         config = _minigpt("tinygptv", phi, side, template=template, **settings)
         trained = tuple(stages.TINYGPTV_STAGES[name] for name in names.split())
-        weights = Weights("Tyrannosaurus/TinyGPT-V", f"TinyGPT-V_for_Stage{last}.pth", (phi.hub, _EVA, _QFORMER_FILE))
+        weights = Weights(
+            "Tyrannosaurus/TinyGPT-V",
+            f"TinyGPT-V_for_Stage{last}.pth",
+            language='llizhx/TinyGPT-V --repo-type space --include "phi-2/*" --local-dir .; mv phi-2 llm',
+            qformer=True,
+        )
         yield Variant(f"tinygptv:{short}", config, f"{TINYGPTV}; {TINYGPTV_CODE}", trained, weights)
 
 

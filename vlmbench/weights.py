@@ -45,28 +45,18 @@ def checkpoint(system: str, named: str | None) -> str | None:
     folder = settings.load().cache_folder / "models" / system / variant.short
     if folder.is_dir():
         return str(folder)
-    raise ModelError(
-        f"{spec} ({variant.made_of}): its weights are not here", where=str(folder), cure=cure(variant, folder)
-    )
+    raise ModelError(f"{spec} ({variant.made_of}): no weights in {folder}", cure=cure(variant, folder))
 
 
 def cure(variant: Any, folder: Path) -> str:
     """How to get a variant's weights into a folder, and how to use them."""
-    use = f"vlmbench run --model {variant.name} --tasks pope"
-    weights = variant.weights
-    if weights is None:
+    if variant.weights is None:
         return (
             f"its authors are not known to have published them ({_known(variant.system)}).\n"
             f"  A folder with such a model goes there, or is named: --model {variant.system}:FOLDER"
         )
-    if not weights.parts:
-        return f"get them:  hf download {weights.where} --local-dir {shlex.quote(str(folder))}\n  use them:  {use}"
-    got = f"hf download {weights.where} {weights.file}" if weights.on_hub else f"the file that {weights.where} links"
-    return (
-        f"get them:  {got}; {', '.join(weights.parts)}\n"
-        f"  convert them into that folder:  vlmbench convert --help\n"
-        f"  use them:  {use}"
-    )
+    steps = [*variant.weights.steps(shlex.quote(str(folder))), f"vlmbench run --model {variant.name} --tasks pope"]
+    return "\n    ".join(["get and use them:", *steps])
 
 
 def _known(system: str) -> str:

@@ -108,7 +108,9 @@ def test_weights_that_nobody_published() -> None:
 def test_weights_of_one_file_name_what_else_is_needed() -> None:
     said = refused("tinygptv:stage4")
     assert "hf download Tyrannosaurus/TinyGPT-V TinyGPT-V_for_Stage4.pth" in said
-    assert "eva_vit_g.pth" in said
+    assert "/eva_vit_g.pth" in said
+    assert "vlmbench convert TinyGPT-V_for_Stage4.pth" in said
+    assert "--llm llm --vit eva_vit_g.pth --qformer blip2_pretrained_flant5xxl.pth" in said
     assert "blip2_pretrained_flant5xxl.pth" not in refused("minigptv2")
 
 
