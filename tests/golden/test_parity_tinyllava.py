@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tests.golden.conftest import facts
+from tests.golden.legacy_parity import is_legacy
 from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, preparation, turns
 from vlmbench.models.engine import Engine
 from vlmbench.models.parts import assemble, splice, vision
@@ -29,9 +30,9 @@ Counted = Callable[[Path, int], None]
 
 
 def reads(folder: Path) -> bool:
-    """Whether a parity folder is of TinyLLaVA: by its config, or by the repository it was made with."""
+    """Whether a parity folder is of Factory: by its config, or by the repository it was made with."""
     named = facts(folder, "config.json").get("model_type") == "tinyllava"
-    return named or facts(folder, "info.json").get("repo") == REPOSITORY
+    return (named or facts(folder, "info.json").get("repo") == REPOSITORY) and not is_legacy(folder)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from vlmbench.nouns import Conversation
 ACTIVATIONS, RELATIVE, ZERO_GRADIENT = 1e-4, 1e-3, 1e-6
 SHIFTS = ("k_proj.bias", "key.bias")
 """Biases of keys: without rotary positions they shift all scores of a row alike, and their true gradient is 0."""
+LANGUAGE = ("language_model.", "model.layers.")
 LEARNT = {"pretrain": "pretrain", "finetune": "train", "share_pretrain_paper": "pretrain"}
 """The sample each tuning stage's loss is taken on."""
 
@@ -87,6 +88,10 @@ class Case:
     def load(self, at: Path) -> TinyLLaVA:
         """The model, from a Factory folder made at `at`. A part that does not exist is a failure."""
         return tinyllava.restore(self.checkpoint(at), template=self.info["conv_version"], attention="sdpa")
+
+    def official(self, name: str) -> str:
+        """The official name of a parameter of ours; "" when the official model has none."""
+        return names.to_file(name)
 
     def tensor(self, name: str) -> Tensor:
         """A stored array."""
@@ -231,22 +236,23 @@ def tune(system: TinyLLaVA, told: dict[str, Any]) -> None:
 
 def gradients(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
     """Of every tuning stage: loss, how much is trainable, and each parameter's norm and sum."""
-    for stage, told in case.info["tune"].items():
+    for stage, told in case.info.get("tune", {}).items():
         tune(system, told)
         system.network.zero_grad(set_to_none=True)
         loss = system.loss(case.batch(LEARNT[stage]))
         torch.autograd.backward(loss)
         yield relative(f"{stage} loss", float(loss.detach()), told["loss"])
-        named = dict(system.network.named_parameters())
+        known = {name: case.official(name) for name, _ in system.network.named_parameters()}
+        named = {known[name]: p for name, p in system.network.named_parameters() if known[name]}
         yield unequal(
             f"{stage} trainable", sum(p.numel() for p in named.values() if p.requires_grad), told["trainable"]
         )
-        found = {names.to_file(name): p.grad for name, p in named.items() if p.grad is not None}
+        found = {name: p.grad for name, p in named.items() if p.grad is not None}
         yield unequal(f"{stage} parameters", sorted(found), sorted(told["grad_norm_and_sum"]))
         for name, (norm, total) in told["grad_norm_and_sum"].items():
             grad = found.get(name, torch.tensor(math.nan)).double()
             ours = float(grad.norm()), float(grad.sum())
-            if name.endswith(SHIFTS) and not name.startswith("language_model."):
+            if name.endswith(SHIFTS) and not name.startswith(LANGUAGE):
                 yield Difference(f"{stage} {name}", max(abs(ours[0] - norm), abs(ours[1] - total)), ZERO_GRADIENT)
                 continue
             yield relative(f"{stage} norm {name}", ours[0], norm)

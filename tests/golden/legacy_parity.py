@@ -1,0 +1,193 @@
+"""What a parity folder of TinyLLaVA's first code holds: a tower, an MLP and a resampler, often a language model too.
+
+Where the language model and its tokenizer are there, the folder is read as a checkpoint of that code, once with each
+connector. In any case tower and connectors are checked apart, so that a folder without a language model says as much.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tests.golden.tinyllava_parity import ACTIVATIONS, Case, Difference
+from vlmbench.models import checkpoints
+from vlmbench.models.formats.legacy import NAMES
+from vlmbench.models.parts.connector import Connector, Widths
+from vlmbench.models.parts.pixels import ASPECTS, Preparation, Processor, default_processor
+from vlmbench.models.parts.vision import VisionTower
+
+VARIANT, PROJECTOR, TOWER = "RESAMPLER_VARIANT.", "model.mm_projector.", "model.vision_tower.vision_tower."
+HEADS = 4
+"""Of the folders' small towers, where no file says it."""
+COMPUTED = frozenset({"connector_out", "eval_logits", "train_logits", "greedy_ids"})
+"""Arrays that hang on the connector."""
+
+
+def is_legacy(folder: Path) -> bool:
+    """Whether a parity folder's weights have the first code's names."""
+    weights = folder / "model.safetensors"
+    return weights.is_file() and any(name.startswith(PROJECTOR) for name in checkpoints.names_in(weights))
+
+
+@dataclass(frozen=True)
+class LegacyCase(Case):
+    """A folder, with one of its two connectors."""
+
+    variant: bool = False
+
+    @cached_property
+    def state(self) -> dict[str, Tensor]:
+        """The model's tensors in official names."""
+        stored = load_file(self.folder / "model.safetensors")
+        own = {name: tensor for name, tensor in stored.items() if not name.startswith(VARIANT)}
+        if not self.variant:
+            return own
+        own = {name: tensor for name, tensor in own.items() if not name.startswith(PROJECTOR)}
+        given = {name.removeprefix(VARIANT): t for name, t in stored.items() if name.startswith(VARIANT)}
+        return own | {whole_name(name): tensor for name, tensor in given.items()}
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is a language model with its tokenizer and config."""
+        sentence = (self.folder / "tokenizer").is_dir() and (self.folder / "config.json").is_file()
+        return sentence and "model.embed_tokens.weight" in self.state
+
+    def resampled(self) -> LegacyCase:
+        """The folder's second model: the same but for its connector, and what follows from it."""
+        told = self.info.get(VARIANT.removesuffix("."), {})
+        facts = {name: value for name, value in self.info.items() if not name.endswith("_loss") and name != "tune"}
+        arrays = {name: array for name, array in self.arrays.items() if name not in COMPUTED}
+        arrays |= {name.removeprefix(VARIANT): a for name, a in self.arrays.items() if name.startswith(VARIANT)}
+        return replace(self, info=facts | told, arrays=arrays, variant=True)
+
+    def checkpoint(self, at: Path) -> Path:
+        """The folder's model as the first code lays a checkpoint out."""
+        at.mkdir()
+        for file in (self.folder / "tokenizer").iterdir():
+            shutil.copyfile(file, at / file.name)
+        config = json.loads((self.folder / "config.json").read_text("utf-8"))
+        config["image_aspect_ratio"] = "square"  # what is stored was computed with it, whatever the config says
+        if self.variant:
+            config |= resampler_sizes(self.state)
+        checkpoints.write_json(at / "config.json", config)
+        checkpoints.write_json(at / "vision_config.json", self.vision())
+        save_file(self.state, at / "model.safetensors", metadata={"format": "pt"})
+        return at
+
+    def official(self, name: str) -> str:
+        """The official name of a parameter of ours; "" for the head's bias, which the first code does not have."""
+        theirs = NAMES.theirs(name) or ""
+        return theirs if theirs in self.state else ""
+
+    def vision(self) -> dict[str, Any]:
+        """The tower's config: a file's where there is one, completed from the shapes of the weights."""
+        files = [json.loads(file.read_text("utf-8")) for file in sorted(self.folder.glob("*.json"))]
+        for told in files:
+            told = told.get("vision_config") or told
+            if told.get("model_type") == "siglip_vision_model":
+                return dict(told)
+        inside = {name.removeprefix(TOWER): tensor for name, tensor in self.state.items() if name.startswith(TOWER)}
+        width, _, patch, _ = inside["vision_model.embeddings.patch_embedding.weight"].shape
+        edge = math.isqrt(len(inside["vision_model.embeddings.position_embedding.weight"]))
+        return {
+            "model_type": "siglip_vision_model",
+            "hidden_size": width,
+            "intermediate_size": len(inside["vision_model.encoder.layers.0.mlp.fc1.bias"]),
+            "num_hidden_layers": 1 + layers_in(inside),
+            "num_attention_heads": (self.info.get("vision_config") or {}).get("num_attention_heads", HEADS),
+            "image_size": edge * patch,
+            "patch_size": patch,
+        }
+
+
+def whole_name(name: str) -> str:
+    """A variant's tensor as a whole model has it: the connector's may stand without their prefix."""
+    if name.startswith(("model.", "lm_head.")):
+        return name
+    return PROJECTOR + name.removeprefix("mm_projector.")
+
+
+def layers_in(names: Mapping[str, Tensor]) -> int:
+    """How many layers of a tower there are."""
+    before = "vision_model.encoder.layers."
+    return len({name.removeprefix(before).split(".")[0] for name in names if name.startswith(before)})
+
+
+def resampler_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What the first code's config says of its resampler, from the shapes of its weights."""
+    queries, width = state[f"{PROJECTOR}queries"].shape
+    blocks = {name.split(".")[3] for name in state if name.startswith(f"{PROJECTOR}resampler_blocks.")}
+    sizes = {"num_queries": queries, "resampler_hidden_size": width, "num_resampler_layers": len(blocks)}
+    return {"mm_projector_type": "resampler", **sizes}
+
+
+def tower_of(case: LegacyCase) -> VisionTower:
+    """The tower alone: every layer its files hold, tapped at the end, all patches kept."""
+    inside = {name.removeprefix(TOWER): tensor for name, tensor in case.state.items() if name.startswith(TOWER)}
+    told = {**case.vision(), "num_hidden_layers": layers_in(inside), "vision_use_head": False}
+    tower = VisionTower(told, -1, "cls_patch")
+    checkpoints.put(tower, {f"_vision_tower.{name}": t for name, t in inside.items()}, where=str(case.folder))
+    return tower.eval()
+
+
+def connector_of(case: LegacyCase, tokens: int) -> Connector:
+    """The connector alone."""
+    inside = {name.removeprefix(PROJECTOR): t for name, t in case.state.items() if name.startswith(PROJECTOR)}
+    if "queries" in inside:
+        told = resampler_sizes(case.state)
+        out, vision = len(inside["final_proj.weight"]), len(inside["resampler_blocks.0.norm_image.weight"])
+        sizes = told["num_queries"], told["num_resampler_layers"]
+        widths = Widths(vision, out, tokens, *sizes, inner=told["resampler_hidden_size"])
+        joined = Connector("legacy_resampler", widths)
+    elif "weight" in inside:
+        joined = Connector("linear", Widths(inside["weight"].shape[1], inside["weight"].shape[0], tokens))
+    else:
+        depth = len([name for name in inside if name.endswith("weight")])
+        joined = Connector(f"mlp{depth}x_gelu", Widths(inside["0.weight"].shape[1], len(inside["0.weight"]), tokens))
+    checkpoints.put(joined, {f"_connector.{name}": t for name, t in inside.items()}, where=str(case.folder))
+    return joined.eval()
+
+
+def stored(case: Case) -> dict[str, Tensor]:
+    """Every array of numbers of the folder, by file and name, without axes of one in front."""
+    found = {}
+    for file in sorted(case.folder.glob("*.npz")):
+        with np.load(file) as arrays:
+            for name, array in arrays.items():
+                if array.dtype.kind == "f":
+                    found[f"{file.name} {name}"] = torch.from_numpy(array.reshape(array.shape[array.shape[0] == 1 :]))
+    return found
+
+
+@torch.no_grad()
+def parts(case: LegacyCase, tower: VisionTower, connectors: list[Connector]) -> Iterator[Difference]:
+    """Every stored picture, feature and connector's output is one of those that ours give.
+
+    Arrays that need the language model are left to the whole model's checks, if there is one.
+    """
+    told = case.vision()
+    processor = Processor.from_config(default_processor(told))
+    pictures = {aspect: Preparation(processor, aspect)(case.image) for aspect in ASPECTS}
+    kept = stored(case)
+    inputs = [tensor for tensor in kept.values() if tensor.ndim == 3 and len(tensor) == 3]
+    seen = [tower(pixels[None]) for pixels in [*inputs, *pictures.values()]]
+    joined = [connector(features) for features in seen for connector in connectors]
+    ours = [tensor[0] for tensor in (*seen, *joined)]
+    for name, tensor in kept.items():
+        given = [*pictures.values()] if name.startswith("preproc") else ours
+        if any(tensor is one for one in inputs) and not name.startswith("preproc"):
+            continue
+        near = [float((one - tensor).abs().max()) for one in given if one.shape == tensor.shape]
+        if near or not (case.whole and name.endswith("_logits")):
+            yield Difference(name, min(near, default=math.inf), ACTIVATIONS)
