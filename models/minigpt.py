@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ class MiniGPT(Assembled):
 
     def learner(self, template: str) -> Lesson:
         """A lesson of parts/talk.py: `caption`, `describe`, `instruct`, ...; "": the style's instruction tuning."""
-        return talk.find_lesson(template or self.style.lesson)
+        return replace(talk.find_lesson(template or self.style.lesson), visual=self.visual_tokens)
 
     def save(self, folder: Path) -> None:
         """Write a folder in our own form: config.json, tokenizer files, model.safetensors."""

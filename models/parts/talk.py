@@ -93,14 +93,17 @@ class Lesson:
     """Ends every answer, and is learnt with it."""
     longest: int
     """Tokens kept of all that follows the first prompt."""
+    visual: int = 1
+    """Tokens of a picture, which count in the prompt's length."""
 
     def learn(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int) -> Encoded:
-        """Ids and labels of a dialogue: BOS, prompt, then what follows. `max_length` cuts the prompt alone, in ids.
+        """Ids and labels of a dialogue: BOS, prompt, then what follows. `max_length` is not needed: each has its limit.
 
         Between turns, tokens equal to the padding are hidden: TinyGPT-V's BOS is one, so no later turn sees it.
         """
         (question, answer), *later = turns
-        ids = self._prompt(question, tokenizer, image=image)[:max_length]
+        room = CONTEXT - (self.visual - 1 if image else 0)
+        ids = self._prompt(question, tokenizer, image=image)[:room]
         learnt = plain_ids(answer + self.end, tokenizer)
         follows, labels = [*learnt], [*learnt]
         for question, answer in later:

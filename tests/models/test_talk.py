@@ -1,0 +1,115 @@
+"""The MiniGPT family's forms of asking and learning, piece by piece; whole batches are compared in tests/golden."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.models import tiny
+from vlmbench.errors import ModelError
+from vlmbench.models.parts import talk
+from vlmbench.models.parts.system import IGNORE, IMAGE_TOKEN
+from vlmbench.models.parts.talk import LESSONS, STYLES
+from vlmbench.models.parts.tokenizer import Tokenizer, read_tokenizer
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> Tokenizer:
+    tokenizer = read_tokenizer(tiny.llama(tmp_path, legacy=True))
+    tokenizer.pad_id = tokenizer.unk_id
+    return tokenizer
+
+
+@pytest.fixture
+def codegen(tmp_path: Path) -> Tokenizer:
+    tokenizer = read_tokenizer(tiny.codegen(tmp_path))
+    tokenizer.pad_id = tokenizer.unk_id
+    return tokenizer
+
+
+def learn(name: str, tokenizer: Tokenizer, *turns: tuple[str, str], image: bool = True) -> tuple[list[int], list[int]]:
+    encoded = LESSONS[name].learn(turns, tokenizer, image=image, max_length=0)
+    return [*encoded.ids], [*encoded.labels]
+
+
+def test_minigptv2_answers_behind_two_begin_tokens(llama: Tokenizer) -> None:
+    ids = talk.to_ids(STYLES["minigptv2"].write([("what?", None)], image=True), llama)
+    assert ids[:2] == [llama.bos_id, llama.bos_id]
+    assert ids.count(IMAGE_TOKEN) == 1
+    taught, _ = learn("instruct", llama, ("what?", "a cat"))
+    assert taught.count(llama.bos_id or -1) == 1
+
+
+def test_pieces_around_the_picture_are_tokenised_apart(llama: Tokenizer) -> None:
+    text = f"a{talk.HERE}b c"
+    ids = talk.to_ids(text, llama)
+    assert ids == [*llama.ids("a"), IMAGE_TOKEN, *llama.ids("b c")[1:]]
+
+
+def test_a_caption_is_all_that_stage_one_sees(llama: Tokenizer) -> None:
+    ids, labels = learn("caption", llama, ("thrown away", "a cat"))
+    caption = llama.ids("a cat\n")[1:]
+    assert ids == [llama.bos_id, IMAGE_TOKEN, *caption]
+    assert labels == [IGNORE, IGNORE, *caption]
+
+
+def test_long_answers_are_cut_with_their_end(llama: Tokenizer) -> None:
+    ids, labels = learn("caption", llama, ("", "yes no " * 60))
+    assert len(ids) == 2 + 32
+    assert sum(token != IGNORE for token in labels) == 32
+
+
+def test_long_prompts_are_cut_with_the_picture_counted(llama: Tokenizer) -> None:
+    lesson = replace(LESSONS["instruct"], visual=200)
+    asked = [("yes no " * 3000, "yes")]
+    for image, most in ((True, talk.CONTEXT - 199), (False, talk.CONTEXT)):
+        encoded = lesson.learn(asked, llama, image=image, max_length=0)
+        answer = sum(label != IGNORE for label in encoded.labels)
+        assert len(encoded.ids) == 1 + most + answer
+
+
+def test_only_answers_are_learnt_over_several_turns(llama: Tokenizer) -> None:
+    ids, labels = learn("instruct", llama, ("one?", "yes"), ("two?", "no"))
+    first, second = llama.ids("yes</s>")[1:], llama.ids("no</s>")[1:]
+    assert [token for token in labels if token != IGNORE] == first + second
+    assert ids.count(llama.bos_id or -1) == 2
+    assert ids[-len(second) :] == second
+
+
+def test_tinygptv_hides_the_begin_token_of_later_turns(codegen: Tokenizer) -> None:
+    encoded = LESSONS["instruct_tinygptv"].learn([("a?", "yes"), ("b?", "no")], codegen, image=True, max_length=0)
+    (place,) = encoded.hidden
+    assert encoded.ids[place] == codegen.bos_id
+    assert place > encoded.ids.index(IMAGE_TOKEN)
+    alone = LESSONS["instruct_tinygptv"].learn([("a?", "yes")], codegen, image=True, max_length=0)
+    assert alone.hidden == ()
+
+
+def test_a_sign_for_the_picture_in_words_is_taken_out(llama: Tokenizer) -> None:
+    style = STYLES["vicuna0"]
+    text = style.write([(f"see {talk.HERE}", f"{talk.HERE}yes"), (f"{talk.HERE}and?", None)], image=True)
+    assert text.count(talk.HERE) == 1
+    assert talk.to_ids(text, llama).count(IMAGE_TOKEN) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (" a cat</s> more", "a cat"),
+        ("<s> yes", "yes"),
+        ("[INST] what? [/INST] a dog", "a dog"),
+        ("Assistant: red###Human: Assistant: blue", "red###Human: Assistant: blue"),
+        (" red ", "red"),
+    ],
+)
+def test_answers_are_cleaned_as_the_official_code_does(said: str, answer: str) -> None:
+    assert talk.cleaned(said) == answer
+
+
+def test_unknown_names_say_what_there_is() -> None:
+    with pytest.raises(ModelError, match=r"no prompt template 'vicuna'\n.*vicuna0"):
+        talk.find_style("vicuna")
+    with pytest.raises(ModelError, match=r"no prompt template for learning 'teach'\n.*instruct"):
+        talk.find_lesson("teach")
