@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from . import minigpt, tinyllava
-from .parts import tuning
+from .parts import hush, tuning
 from .parts.assemble import Blueprint, VisionLanguageModel
 from .quantize import GROUP, linear_layers
 from .variants import VARIANTS, Variant
@@ -76,6 +76,7 @@ def sheet(variant: Variant) -> Sheet:
 
 def build(config: Mapping[str, Any]) -> VisionLanguageModel:
     """The network of a config.json without any weights."""
+    hush.modelling()
     from transformers.initialization import no_init_weights
 
     with torch.device("meta"), no_init_weights():

@@ -18,7 +18,7 @@ from tests.models import tiny
 from tests.models.test_engine import ask, questions
 from tests.models.toy import BOS, VOCABULARY, ToyNetwork, ToySystem
 from vlmbench.errors import ModelError, UnknownNameError
-from vlmbench.models import memory, tinyllava
+from vlmbench.models import memory, parameters, tinyllava
 from vlmbench.models.engine import Engine
 from vlmbench.models.quantize import FourBits, linear_layers, quantize
 
@@ -257,3 +257,15 @@ def test_a_checkpoint_loads_with_it(tmp_path: Path, kind: str) -> None:
     assert after.facts["weight_bytes"] == sum(parts)
     assert after.settings == {**before.settings, "quantize": "int8"}
     assert after.fingerprint == before.fingerprint
+
+
+@pytest.mark.parametrize("kind", ["phi", "llama"])
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_the_arithmetic_of_real_sizes_is_what_really_holds_the_weights(tmp_path: Path, kind: str, mode: str) -> None:
+    """`vlmbench models` counts bytes without weights: the same, to the byte, as loaded ones take, tables aside."""
+    network = tiny.build(tmp_path, tiny.config(kind)).network.to(torch.bfloat16)
+    tables = sum(buffer.nbytes for buffer in network.buffers())
+    counted = parameters.memory(network)
+    assert memory.stored_bytes(network) - tables == counted["bfloat16"]
+    quantize(network.language_model, mode, CPU)
+    assert memory.stored_bytes(network) - tables == counted[mode]

@@ -25,7 +25,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--engine", choices=ENGINES, help="shared: work on each image once (default); simple: one by one")
     add("--exact", action="store_true", help="ask answers that hang on a small margin again, one by one")
     add("--dtype", choices=DTYPES, help="number type of the weights (default: the model's choice)")
-    add("--quantize", choices=WIDTHS, help="keep the language model's weights as whole numbers (default: as they are)")
+    add("--quantize", choices=WIDTHS, help="keep the language model's weights in 8 or 4 bits (default: as they are)")
     add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
     add("--threads", type=int, metavar="N", help="processor threads")
 
