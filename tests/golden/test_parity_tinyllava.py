@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -13,13 +14,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from tests.golden.conftest import facts
 from tests.golden.legacy_parity import is_legacy
 from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, preparation, turns
 from vlmbench.models.engine import Engine
-from vlmbench.models.parts import assemble, splice, vision
+from vlmbench.models.parts import assemble, dino, splice, vision
 from vlmbench.models.parts.splice import Layout
 from vlmbench.models.tinyllava import TinyLLaVA
 from vlmbench.nouns import Generation, Picture, Request
@@ -172,3 +174,68 @@ def test_a_mistake_is_seen(
     mutate(system, monkeypatch)
     with torch.no_grad():
         assert seen in [difference.name for difference in check(case, system) if difference.bad]
+
+
+# Mistakes in a part that only some folders have.
+
+
+def order_swapped(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixture: Any = system.network.connector._connector
+    mixture.clip, mixture.dinov2 = mixture.dinov2, mixture.clip
+    own = mixture.forward
+    monkeypatch.setattr(mixture, "forward", lambda seen: own(torch.cat([*seen.chunk(2, 1)][::-1], dim=1)))
+
+
+def one_behind_the_other(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixture: Any = system.network.connector._connector
+    own = mixture.forward
+    monkeypatch.setattr(mixture, "forward", lambda seen: torch.cat([own(seen)[:, 0::2], own(seen)[:, 1::2]], dim=1))
+
+
+def sampled_elsewhere(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dino, "NUDGE", 0.0)
+
+
+def affine_norm(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    bert: Any = system.network.connector._connector.bert
+    shifted = nn.LayerNorm(bert.config.hidden_size, eps=bert.config.layer_norm_eps)
+    nn.init.constant_(shifted.bias, 0.1)
+    bert.layernorm = shifted
+
+
+def every_layer_crosses(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    bert: Any = system.network.connector._connector.bert
+    layers = bert.encoder.layer
+    layers[1].has_cross_attention, layers[1].crossattention = True, layers[0].crossattention
+
+
+def latents_not_read(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers: Any = system.network.connector._connector.layers
+    for attention, _ in layers:
+
+        def kv(seen: Tensor, own: Any = attention.to_kv, tokens: int = system.network.vision_tower.tokens()) -> Tensor:
+            return (
+                torch.as_tensor(functional.linear(seen, own.weight)) * (torch.arange(seen.shape[1]) < tokens)[:, None]
+            )
+
+        monkeypatch.setattr(attention.to_kv, "forward", kv)
+
+
+PARTIAL: dict[str, list[Callable[[TinyLLaVA, pytest.MonkeyPatch], None]]] = {
+    "mof_mlp": [order_swapped, one_behind_the_other],
+    "qformer": [affine_norm, every_layer_crosses],
+    "resampler": [latents_not_read],
+}
+
+
+def test_a_mistake_in_its_connector_is_seen(case: Case, system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
+    mistakes = list(PARTIAL.get(system.network.blueprint.connector, ()))
+    second = system.network.blueprint.second_vision
+    if second and second["image_size"] != system.network.blueprint.vision["image_size"]:
+        mistakes.append(sampled_elsewhere)
+    for mistake in mistakes:
+        changed = copy.deepcopy(system)
+        with monkeypatch.context() as patched, torch.no_grad():
+            mistake(changed, patched)
+            found = [difference.name for difference in activations(case, changed) if difference.bad]
+        assert "connector" in found, mistake.__name__
