@@ -118,9 +118,9 @@ class Engine:
         if peak := peak_bytes(self.device):
             facts["peak_memory_bytes"] = peak
         if self._questions:
-            facts["seconds_per_question"] = self._seconds / self._questions
+            facts["seconds_per_question"] = float(f"{self._seconds / self._questions:.3g}")
         if self._words:
-            facts["seconds_per_word"] = self._seconds / self._words
+            facts["seconds_per_word"] = float(f"{self._seconds / self._words:.3g}")
         if self.fragile is not None:
             facts["engine_fragile_margin"] = self.fragile
         if self._difference is not None:

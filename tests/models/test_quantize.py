@@ -14,13 +14,15 @@ import torch
 from torch import nn
 from transformers import PhiConfig, PhiForCausalLM
 
-from tests.models import tiny
-from tests.models.test_engine import ask, questions
+from tests.models import tiny, tiny_minigpt
+from tests.models.test_engine import ask, check_equal, questions
 from tests.models.toy import BOS, VOCABULARY, ToyNetwork, ToySystem
+from vlmbench import cli
 from vlmbench.errors import ModelError, UnknownNameError
 from vlmbench.models import memory, parameters, tinyllava
 from vlmbench.models.engine import Engine
 from vlmbench.models.quantize import FourBits, linear_layers, quantize
+from vlmbench.store import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -126,11 +128,8 @@ def test_both_engines_agree_on_the_rounded_model(mode: str) -> None:
     groups = questions(3, 8)
     shared = ask(system(), groups, quantize=mode)
     simple = ask(system(), groups, quantize=mode, kind="simple")
-    assert shared.texts == simple.texts
+    check_equal(shared, simple)
     assert len(set(shared.texts.values())) > 8
-    for name, steps in simple.logits.items():
-        for one, other in zip(shared.logits[name], steps, strict=True):
-            assert float((one - other).abs().max()) < 1e-4
     whole = ask(system(), groups)
     assert any(not torch.equal(whole.logits[name][0], steps[0]) for name, steps in shared.logits.items())
 
@@ -194,8 +193,8 @@ def test_facts_tell_memory_and_time() -> None:
     answered = list(engine.answer(questions(2, 3)))
     words = sum(len(response.text.split()) for _, response in answered)
     seconds = sum(response.seconds for _, response in answered)
-    assert engine.facts["seconds_per_question"] == pytest.approx(seconds / 6)
-    assert engine.facts["seconds_per_word"] == pytest.approx(seconds / words)
+    assert engine.facts["seconds_per_question"] == pytest.approx(seconds / 6, rel=0.01)
+    assert engine.facts["seconds_per_word"] == pytest.approx(seconds / words, rel=0.01)
 
 
 def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,3 +268,27 @@ def test_the_arithmetic_of_real_sizes_is_what_really_holds_the_weights(tmp_path:
     assert memory.stored_bytes(network) - tables == counted["bfloat16"]
     quantize(network.language_model, mode, CPU)
     assert memory.stored_bytes(network) - tables == counted[mode]
+
+
+def test_the_main_job_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the settings, so in every answer's key; the facts stand in run.json; a model without it says so."""
+    words = ["run", "--tasks", "pope", "--limit", "12", "--quantize", "int4", "--output", str(tmp_path / "run")]
+    assert cli.main([*words, "--model", "tinyllava"]) == cli.OK
+    told = read_manifest(tmp_path / "run")["model"]
+    assert told["settings"]["quantize"] == "int4"
+    named = ("weight_bytes_language_model", "peak_memory_bytes", "seconds_per_question", "seconds_per_word")
+    assert all(told["facts"][name] > 0 for name in named)
+    assert told["facts"]["weight_bytes_language_model"] < told["facts"]["parameters_language_model"]
+    capsys.readouterr()
+    assert cli.main([*words, "--model", "echo"]) == cli.USER_MUST_CHANGE
+    assert "model echo has no --quantize" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", tiny_minigpt.KINDS)
+def test_the_minigpt_family_too(tmp_path: Path, kind: str) -> None:
+    """Q-Formers, split attention with adapters, TinyGPT-V's norms: what is around the rounded layers does not mind."""
+    groups = questions(2, 6)
+    made = [tiny_minigpt.build(tmp_path / name, kind) for name in ("packed", "alone")]
+    shared = ask(made[0], groups, quantize="int8")
+    check_equal(shared, ask(made[1], groups, quantize="int8", kind="simple"))
+    assert all(response.finish != "error" for response in shared.responses.values())
