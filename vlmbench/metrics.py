@@ -8,7 +8,7 @@ their weights instead: how often each item was drawn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Metric:
     """Why it is undefined, or what is peculiar about it here."""
     of_weights: bool = False
     """True: `combine` takes the items' weights; `items` is then only what there is to count."""
+    area: bool = False
+    """True: an AUROC; `items` are (truth, score), from which its standard error has a closed form."""
 
     def value(self) -> float:
         """The metric over all items; nan where undefined."""
@@ -106,7 +108,7 @@ def auroc(name: str, targets: Sequence[bool], scores: Sequence[float], clusters:
         pairs = positive.sum(axis=-1) * negative.sum(axis=-1)
         return _over((positive * below).sum(axis=-1), pairs)
 
-    return _of_order(name, targets, scores, clusters, area)
+    return replace(_of_order(name, targets, scores, clusters, area), area=True)
 
 
 def average_precision(name: str, targets: Sequence[bool], scores: Sequence[float], clusters: Sequence[str]) -> Metric:

@@ -23,7 +23,7 @@ Sources:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -81,7 +81,7 @@ def intervals(
 
 def resample(metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Floats:
     """(resamples,) values of the metric over resampled clusters; nan where undefined."""
-    return _resample(metric, _cluster_codes(metric.clusters), resamples, seed)
+    return resampled(metric, *_cluster_codes(metric.clusters), resamples, seed)
 
 
 def difference(
@@ -117,6 +117,53 @@ def wilson(share: float, n: float, *, level: float = 0.95) -> tuple[float, float
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def outcomes(metric: Metric) -> Floats | None:
+    """(items,) 0 or 1 for each row of a plain share of right items; None for any other metric."""
+    import numpy as np
+
+    if metric.of_weights or not len(metric.items):
+        return None
+    rows = np.asarray(metric.combine(metric.items), dtype=np.float64) / 100
+    if rows.shape != (len(metric.items),) or not np.isin(rows, (0.0, 1.0)).all():
+        return None
+    weights = np.random.default_rng(0).random(len(rows)) + 0.5  # the weighted share must be the weighted metric
+    whole = float(metric.combine((weights[:, None] * metric.items).sum(axis=0)))
+    return rows if math.isclose(whole, 100 * float(weights @ rows / weights.sum()), abs_tol=1e-6) else None
+
+
+def area_influence(metric: Metric, codes: NDArray[np.intp], count: int) -> Floats:
+    """(C,) how far each cluster moves an AUROC (DeLong's placement values, centred, summed by cluster), 0-100.
+
+    Sums to 0. A cluster that is not there has 0.
+    """
+    import numpy as np
+
+    truth, scores = metric.items[:, 0] > 0, metric.items[:, 1]
+    placed = np.empty(len(scores))
+    for kind in (True, False):
+        mine, others = scores[truth == kind], np.sort(scores[truth != kind])
+        below = (np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")) / 2 / len(others)
+        share = below if kind else 1 - below
+        placed[truth == kind] = (share - share.mean()) / len(mine)
+    moved: Floats = np.bincount(codes, weights=100 * placed, minlength=count).astype(np.float64)
+    return moved
+
+
+def influence_error(influence: Floats) -> float:
+    """The standard error of what clusters move so far: the root of C / (C - 1) times the sum of squares."""
+    count = len(influence)
+    return math.sqrt(count / (count - 1) * float(influence @ influence))
+
+
+def expanded_quantiles(draws: Floats, count: int, level: float) -> tuple[float, float]:
+    """The interval that bootstrap draws over `count` clusters tell."""
+    import numpy as np
+
+    tail = _expanded_tail(count, level)
+    low, high = (float(edge) for edge in np.quantile(draws, [tail, 1 - tail]))
+    return low, high
+
+
 def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float) -> Estimate:
     import numpy as np
 
@@ -127,7 +174,7 @@ def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: in
         return Estimate(math.nan, None, None, n)
     low = high = value
     if count > 1:
-        draws = _resample(metric, codes, resamples, seed)
+        draws = resampled(metric, *codes, resamples, seed)
         draws = draws[~np.isnan(draws)]
         if 2 * len(draws) < resamples:
             return Estimate(value, None, None, n)
@@ -161,14 +208,18 @@ def _expanded_tail(count: int, level: float) -> float:
 
 def _cluster_codes(clusters: Sequence[str]) -> tuple[NDArray[np.intp], int]:
     """Each item's cluster as a number in the order of names (not of rows), and how many clusters there are."""
+    place = {name: index for index, name in enumerate(sorted(set(clusters)))}
+    return codes_in(clusters, place), len(place)
+
+
+def codes_in(clusters: Sequence[str], place: Mapping[str, int]) -> NDArray[np.intp]:
+    """Each item's cluster as its number in `place`."""
     import numpy as np
 
-    place = {name: index for index, name in enumerate(sorted(set(clusters)))}
-    codes = np.fromiter((place[name] for name in clusters), dtype=np.intp, count=len(clusters))
-    return codes, len(place)
+    return np.fromiter((place[name] for name in clusters), dtype=np.intp, count=len(clusters))
 
 
-def _cluster_sums(items: Floats, codes: NDArray[np.intp], count: int) -> Floats:
+def cluster_sums(items: Floats, codes: NDArray[np.intp], count: int) -> Floats:
     """(C, k): what each cluster adds to the k sums."""
     import numpy as np
 
@@ -181,16 +232,17 @@ def _cluster_sums(items: Floats, codes: NDArray[np.intp], count: int) -> Floats:
     return sums
 
 
-def _resample(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int) -> Floats:
+def resampled(metric: Metric, codes: NDArray[np.intp], count: int, resamples: int, seed: int) -> Floats:
+    """(resamples,) values of the metric over resampled clusters 0..count, of which `codes` are the items' own."""
     import numpy as np
 
-    sums = None if metric.of_weights else _cluster_sums(metric.items, *codes)
-    rows = max(1, BLOCK // (max(codes[1], len(metric.items)) if sums is None else max(sums.shape)))
+    sums = None if metric.of_weights else cluster_sums(metric.items, codes, count)
+    rows = max(1, BLOCK // (max(count, len(metric.items)) if sums is None else max(sums.shape)))
     values: list[Floats] = []
-    for block in _weights(codes[1], resamples, seed):
+    for block in _weights(count, resamples, seed):
         for start in range(0, len(block), rows):
             drawn = block[start : start + rows].astype(np.float64)
-            taken = drawn[:, codes[0]] if sums is None else drawn @ sums
+            taken = drawn[:, codes] if sums is None else drawn @ sums
             values.append(np.asarray(metric.combine(taken), dtype=np.float64))
     return np.concatenate(values)
 

@@ -1,0 +1,240 @@
+"""Two runs over the same items: how far apart are they, and can chance alone do that?
+
+The metrics of both runs are paired by cluster (an image, usually), so what pictures have in common cancels.
+
+- Right or wrong, one item a cluster: McNemar's exact test (McNemar, Psychometrika 12, 1947; the binomial of the
+  discordant pairs), with the interval of Bonett & Price (British Journal of Mathematical and Statistical Psychology 65,
+  2012), which has a width even when no pair is discordant.
+- Any other function of sums: a permutation test. If both runs are equally good, each cluster's two outcomes might as
+  well have been swapped, whole clusters at a time: `swaps (R x C) @ (after - before) (C x k)` gives R differences that
+  chance alone makes. All 2^C swaps are tried where they are few enough: the test is exact then. The interval is the
+  clustered bootstrap's (statistics.py).
+- AUROC: the covariance of DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988), summed by cluster as Obuchowski does
+  (Biometrics 53, 1997).
+- What can be neither swapped nor linearised (average precision; judged scores with unlike numbers of judge runs): the
+  clustered bootstrap's standard error with Student's t on C - 1 degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vlmbench import statistics
+from vlmbench.statistics import Estimate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vlmbench.metrics import Floats, Metric
+
+MCNEMAR, PERMUTATION, DELONG, BOOTSTRAP = "mcnemar exact", "clustered permutation", "delong", "clustered bootstrap"
+UNDEFINED, ONE_CLUSTER = "undefined", "one cluster"
+TIE = 1e-9
+"""Differences this close are the same: sums of floats differ by their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """A paired comparison of one metric."""
+
+    difference: Estimate
+    """After minus before, in the metric's own unit. No interval where none can be told."""
+    p: float | None
+    """Two-sided p-value of "both are equally good"; None where there is no test."""
+    method: str
+    """How p was found; `undefined` where a metric is, `one cluster` where one picture is all there is."""
+    clusters: int
+    n: int
+    """Items of the later run."""
+    error: float | None = None
+    """Standard error of the difference; None where it cannot be told."""
+
+
+def paired(before: Metric, after: Metric, *, resamples: int = 10_000, seed: int = 0, level: float = 0.95) -> Paired:
+    """Compare a metric of two runs over the same items.
+
+    The caller sees to it that both are over the same items. A metric whose items depend on the answers (GQA's
+    consistency) may have clusters in one run only: they add nothing to the other's sums.
+    """
+    names = sorted({*before.clusters, *after.clusters})
+    n = len(after.items) if after.n is None else after.n
+    value = after.value() - before.value() if names else math.nan
+    if math.isnan(value):
+        return Paired(Estimate(math.nan, None, None, n), None, UNDEFINED, len(names), n)
+    pair = _Pair(before, after, {name: index for index, name in enumerate(names)}, value, n)
+    single = pair.single_outcomes()
+    if single is not None:
+        return _mcnemar(pair, *single, level)
+    if pair.count == 1:
+        return Paired(Estimate(value, None, None, n), None, ONE_CLUSTER, 1, n)
+    if before.area and after.area:
+        return _delong(pair, level)
+    draws = pair.resample(resamples, seed)
+    error = float(draws.std(ddof=1)) * math.sqrt(pair.count / (pair.count - 1)) if 2 * len(draws) > resamples else None
+    if before.of_weights or after.of_weights or before.items.shape[1] != after.items.shape[1]:
+        p, method = _student(value, error, pair.count), BOOTSTRAP
+    else:
+        p, method = _permutation(pair, resamples, seed), PERMUTATION
+    estimate = Estimate(value, None, None, n)
+    if error is not None and error > TIE:
+        low, high = statistics.expanded_quantiles(draws, pair.count, level)
+        estimate = Estimate(value, low, high, n)
+    return Paired(estimate, p, method, pair.count, n, error)
+
+
+def holm(ps: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Holm's step-down correction of several p-values (Scandinavian Journal of Statistics 6, 1979).
+
+    None stays None and does not count as a test.
+    """
+    known = sorted((p, name) for name, p in ps.items() if p is not None)
+    corrected: dict[str, float | None] = dict.fromkeys(ps)
+    worst = 0.0
+    for place, (p, name) in enumerate(known):
+        worst = max(worst, min(1.0, p * (len(known) - place)))
+        corrected[name] = worst
+    return corrected
+
+
+def drop_p(found: Paired, allowed: float = 0.0) -> float | None:
+    """One-sided p-value of "the metric fell by no more than `allowed`", from a paired comparison.
+
+    Small: it fell by more. By the difference's standard error and Student's t; for no allowed drop, half the
+    two-sided p of the comparison's own test. None where there is no test.
+    """
+    value = found.difference.value
+    if found.p is None or math.isnan(value):
+        return None
+    if allowed == 0:
+        return found.p / 2 if value < 0 else 1 - found.p / 2
+    if found.error is None or found.error < TIE:
+        return float(value >= -allowed)
+    from scipy.special import stdtr
+
+    return float(stdtr(max(1, found.clusters - 1), (value + allowed) / found.error))
+
+
+class _Pair:
+    """Two metrics with their clusters numbered alike."""
+
+    def __init__(self, before: Metric, after: Metric, place: Mapping[str, int], value: float, n: int) -> None:
+        self.both = (before, after)
+        self.count = len(place)
+        self.value, self.n = value, n
+        self.codes = tuple(statistics.codes_in(metric.clusters, place) for metric in self.both)
+
+    def sums(self) -> tuple[Floats, Floats]:
+        """(C, k) for each run."""
+        one, other = (
+            statistics.cluster_sums(metric.items, codes, self.count)
+            for metric, codes in zip(self.both, self.codes, strict=True)
+        )
+        return one, other
+
+    def single_outcomes(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+        """Right or wrong of each cluster in both runs; None unless that is all there is, one item a cluster."""
+        import numpy as np
+
+        found = []
+        for metric, codes in zip(self.both, self.codes, strict=True):
+            rows = statistics.outcomes(metric) if len(metric.items) == self.count else None
+            if rows is None or len(np.unique(codes)) < self.count:
+                return None
+            ordered = np.empty(self.count, dtype=bool)
+            ordered[codes] = rows > 0
+            found.append(ordered)
+        return found[0], found[1]
+
+    def resample(self, resamples: int, seed: int) -> Floats:
+        """Differences over resampled clusters, the same in both runs; undefined ones are left out."""
+        import numpy as np
+
+        one, other = (
+            statistics.resampled(metric, codes, self.count, resamples, seed)
+            for metric, codes in zip(self.both, self.codes, strict=True)
+        )
+        draws: Floats = other - one
+        return draws[~np.isnan(draws)]
+
+
+def _mcnemar(pair: _Pair, before: NDArray[np.bool_], after: NDArray[np.bool_], level: float) -> Paired:
+    from scipy.special import ndtri
+    from scipy.stats import binomtest
+
+    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
+    p = float(binomtest(gained, lost + gained).pvalue) if lost + gained else 1.0
+    size = pair.count + 2
+    down, up = (lost + 1) / size, (gained + 1) / size
+    error = math.sqrt((up + down - (up - down) ** 2) / size)
+    half = float(ndtri(0.5 + level / 2)) * error
+    low, high = max(-100.0, 100 * (up - down - half)), min(100.0, 100 * (up - down + half))
+    estimate = Estimate(pair.value, min(low, pair.value), max(high, pair.value), pair.n)
+    return Paired(estimate, p, MCNEMAR, pair.count, pair.n, 100 * error)
+
+
+def _delong(pair: _Pair, level: float) -> Paired:
+    from scipy.special import stdtrit
+
+    one, other = (
+        statistics.area_influence(metric, codes, pair.count)
+        for metric, codes in zip(pair.both, pair.codes, strict=True)
+    )
+    error = statistics.influence_error(other - one)
+    p = _student(pair.value, error, pair.count)
+    estimate = Estimate(pair.value, None, None, pair.n)
+    if error > TIE:
+        half = float(stdtrit(pair.count - 1, 0.5 + level / 2)) * error
+        estimate = Estimate(pair.value, max(-100.0, pair.value - half), min(100.0, pair.value + half), pair.n)
+    return Paired(estimate, p, DELONG, pair.count, pair.n, error)
+
+
+def _student(value: float, error: float | None, count: int) -> float | None:
+    """Two-sided p of a difference with a standard error; without spread there is none, unless both are equal."""
+    from scipy.special import stdtr
+
+    if abs(value) <= TIE:
+        return 1.0
+    if error is None or error <= TIE:
+        return None
+    return float(2 * stdtr(count - 1, -abs(value) / error))
+
+
+def _permutation(pair: _Pair, resamples: int, seed: int) -> float:
+    """Two-sided p: how often swapped clusters give a difference as large as the one seen."""
+    import numpy as np
+
+    before, after = pair.sums()
+    change = after - before
+    moved = np.flatnonzero(np.abs(change).max(axis=1) > 0)
+    if not len(moved):
+        return 1.0
+    start, total = before.sum(axis=0), before.sum(axis=0) + after.sum(axis=0)
+    exact = len(moved) < 60 and 2 ** len(moved) <= resamples
+    tries = 2 ** len(moved) if exact else resamples
+    extreme = 0
+    for swaps in _swaps(len(moved), tries, exact, seed, max(len(moved), change.shape[1])):
+        swapped = start + swaps @ change[moved]
+        found = pair.both[1].combine(total - swapped) - pair.both[0].combine(swapped)
+        # What is undefined when swapped counts against a difference.
+        extreme += int((~(np.abs(found) < abs(pair.value) - TIE)).sum())
+    return extreme / tries if exact else (extreme + 1) / (tries + 1)
+
+
+def _swaps(count: int, tries: int, exact: bool, seed: int, width: int) -> Iterator[Floats]:
+    """Blocks of rows of 0 and 1: which clusters are swapped. All of them once, or so many by chance."""
+    import numpy as np
+
+    generator = np.random.default_rng([seed, count, 1])
+    rows = max(1, statistics.BLOCK // width)
+    for start in range(0, tries, rows):
+        height = min(rows, tries - start)
+        if exact:
+            numbers = np.arange(start, start + height, dtype=np.int64)[:, None]
+            yield ((numbers >> np.arange(count)) & 1).astype(np.float64)
+        else:
+            bits = np.frombuffer(generator.bytes(height * ((count + 7) // 8)), dtype=np.uint8)
+            yield np.unpackbits(bits.reshape(height, -1), axis=1, count=count).astype(np.float64)
