@@ -192,7 +192,8 @@ def load(
     else:
         _tell_of_dropped_patch(folder)
     system = _loaded(folder, config, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
-    lora.merge(system.network.language_model)
+    if system.network.blueprint.lora is not None:
+        lora.merge(system.network.language_model)
     driver = Engine(system, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads, quantize=quantize)
     return Answering(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

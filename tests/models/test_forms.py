@@ -13,17 +13,21 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.models.forms import KINDS, LEGACY_SIGLIP, factory, legacy, lora, made, part, tensors
+from tests.models.forms import KINDS, LEGACY_SIGLIP, QFORMER, factory, legacy, lora, made, part, tensors
 from tests.models.test_damaged_checkpoints import evil
 from tests.models.test_tinyllava import ask
 from tests.models.tiny import picture
 from vlmbench.errors import ModelError
-from vlmbench.models import tinyllava
+from vlmbench.models import checkpoints, tinyllava
 from vlmbench.models.formats import tinyllava_forms
 from vlmbench.models.formats.legacy import open_projector
 from vlmbench.models.tinyllava import TinyLLaVA
 from vlmbench.nouns import Conversation
 
+TABLES = {
+    "connector._connector.bert.embeddings.position_ids": torch.arange(9)[None],
+    "language_model.model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4),
+}
 TURNS = (("Is there a cat?", "yes"),)
 
 
@@ -325,3 +329,34 @@ def test_as_transformers_own_class_computes_it(prefixed: bool, tmp_path: Path) -
         expected = theirs(input_ids=torch.tensor([spread]), pixel_values=batch["images"]).logits
         batch["input_ids"] = torch.tensor([[3 if one == 7 else one for one in row]])
         assert torch.allclose(system.network(batch), expected, atol=1e-4)
+
+
+def test_loading_lets_go_of_what_it_has_copied(tmp_path: Path) -> None:
+    system = factory(tmp_path / "official")
+    state = tinyllava_forms.open_folder(tmp_path / "official").state()
+    left = checkpoints.put(system.network, state, where="here")
+    assert (state, left) == ({}, {})
+
+
+@pytest.mark.parametrize("form", ["factory_lora", "legacy", "hf_llava", "safetensors"])
+def test_a_form_that_cannot_hold_a_model_says_so(form: str, tmp_path: Path) -> None:
+    factory(tmp_path / "official")
+    with pytest.raises(ModelError, match=r"no adapters|not a checkpoint of|no form 'safetensors'"):
+        tinyllava_forms.write(tinyllava_forms.open_folder(tmp_path / "official"), tmp_path / "other", form)
+
+
+def test_a_whole_model_as_parts(tmp_path: Path) -> None:
+    expected = factory(tmp_path / "official", **QFORMER)
+    tinyllava_forms.write(tinyllava_forms.open_folder(tmp_path / "official"), tmp_path / "parts", "factory_stages")
+    assert tinyllava_forms.find(tmp_path / "parts") == "factory_stages"
+    found = tinyllava.load(str(tmp_path / "parts")).system
+    assert isinstance(found, TinyLLaVA)
+    assert torch.allclose(logits(found), logits(expected), atol=1e-4)
+
+
+def test_tables_that_files_hold_are_given_back(tmp_path: Path) -> None:
+    factory(tmp_path / "official", **QFORMER)
+    change(tmp_path / "official" / "model.safetensors", lambda state: state.update(TABLES))
+    tinyllava.restore(tmp_path / "official").save(tmp_path / "again")
+    again = load_file(tmp_path / "again" / "model.safetensors")
+    assert all(torch.equal(again[name], table) for name, table in TABLES.items())
