@@ -2,7 +2,8 @@
 
     run.json         what was run, with everything needed to run it again (manifest.py)
     log.jsonl        {"key", "response"} lines, written as answers come, fsynced per image group; gone when closed
-    records.parquet  one row a sample: question, prompt, answer, what it was read as, score, status
+    records.parquet  one row a sample: question, prompt, answer, what it was read as, score, status,
+                     and what the task's metrics read besides: metrics can be had again from it, without the data
     judgements.parquet  one row a verdict: run, value, status, the judge's own words; where a judge graded
     scores.json      {task: {metric: {value, low, high, n}, coverage, statuses, headline}}
     thumbs/          small copies of the pictures, by content hash, for reports
