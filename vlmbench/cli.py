@@ -21,6 +21,7 @@ VERBS: Mapping[str, str] = {
     "models": "list the models",
     "data": "say which official files are missing, and get them",
     "report": "write the HTML leaderboard of runs",
+    "convert": "turn a published checkpoint into our form, or ours into the published one",
     "train": "train a recipe, or one of its stages",
 }
 
