@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from vlmbench.errors import ModelError, UnknownNameError, UsageError
 
@@ -66,6 +69,7 @@ def convert(source: Path, target: Path, *, to: str, ingredients: Ingredients, ov
     """
     if to and to not in forms():
         raise UnknownNameError("form of checkpoints", to, forms())
+    target = Path(os.path.abspath(target))  # noqa: PTH100 - takes out `..` too, as Path.absolute does not
     _free(source, target, overwrite)
     opened = _open(source, ingredients)
     after = to or opened.after
@@ -157,9 +161,13 @@ def _write(write: Callable[[Path], object], target: Path) -> None:
         if target.exists():
             _remove(old)
             target.rename(old)
-        beside.rename(target)
+        try:
+            beside.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
         _remove(old)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot be written: {error}", where=str(target), cure="give a writable place") from None
     finally:
         _remove(beside)
@@ -168,8 +176,8 @@ def _write(write: Callable[[Path], object], target: Path) -> None:
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    elif path.exists():
+        path.unlink()
 
 
 def _size(path: Path) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+
+from torch import Tensor
 
 from ..checkpoints import CheckpointFolder, read_json, write_json, write_state
 from .base import RECORD, Checkpoint
@@ -29,7 +32,7 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
     """Write a folder of ours. Raises ModelError when it cannot be written."""
     write_state(
         target,
-        {name: tensor.contiguous() for name, tensor in source.tensors.items()},
+        _apart(source.tensors),
         config=source.config,
         preprocessor=source.preprocessor,
         tokenizer=source.tokenizer,
@@ -37,3 +40,14 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
     if source.record:
         write_json(target / RECORD, source.record)
     return (target,)
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each tensor in memory of its own: safetensors writes no two that share it."""
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if place in seen else tensor.contiguous()
+        seen.add(place)
+    return apart

@@ -16,7 +16,7 @@ from tests.models.official import EDGES, VIT, WIDTH, Official, make
 from tests.models.test_damaged_checkpoints import Evil
 from vlmbench.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.models import minigpt
-from vlmbench.models.formats import convert
+from vlmbench.models.formats import convert, own
 from vlmbench.models.formats.base import Ingredients
 
 Harm = Callable[[Official], None]
@@ -282,3 +282,29 @@ def test_what_was_there_stays_unless_told_otherwise(files: Official, tmp_path: P
     with pytest.raises(UsageError, match="minigpt4 cannot be written as legacy"):
         run(files.pth, tmp_path / "new", to="legacy")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["official", "other", "ours"]
+
+
+def test_a_stop_halfway_leaves_nothing(files: Official, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Ingredients(files.vit, files.qformer, files.llm, image_size=28)
+    convert.convert(files.pth, tmp_path / "ours", to="", ingredients=told, overwrite=False)
+    before = (tmp_path / "ours" / "model.safetensors").read_bytes()
+    leftover = tmp_path / ".part-ours"
+    leftover.mkdir()  # of a run that was killed
+    (leftover / "model.safetensors").write_bytes(b"half")
+
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(own, "write_json", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            convert.convert(files.pth, tmp_path / "ours", to="", ingredients=told, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["official", "ours"]
+    assert (tmp_path / "ours" / "model.safetensors").read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written(files: Official, tmp_path: Path) -> None:
+    told = Ingredients(files.vit, files.qformer, files.llm, image_size=28)
+    (tmp_path / "file").write_text("x", "utf-8")
+    with pytest.raises(ModelError, match="cannot be written"):
+        convert.convert(files.pth, tmp_path / "file" / "ours", to="", ingredients=told, overwrite=False)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import Blip2QFormerConfig
 
 from tests.models import official, tiny_minigpt
 from tests.models.official import KINDS, Official, make
@@ -20,8 +21,13 @@ from vlmbench.errors import ModelError
 from vlmbench.models import checkpoints, minigpt
 from vlmbench.models.formats import convert, minigpt_pth, own, reshaping
 from vlmbench.models.formats.base import Ingredients
-from vlmbench.models.formats.minigpt_config import style_of
+from vlmbench.models.formats.fitting import bare
+from vlmbench.models.formats.minigpt import ours_to_official
+from vlmbench.models.formats.minigpt_config import config_of, style_of
 from vlmbench.models.formats.minigpt_write import BLIP2, CHECKPOINT, EVA, LANGUAGE
+from vlmbench.models.parts.assemble import ties
+from vlmbench.models.parts.lora import Adapters
+from vlmbench.models.variants import VARIANTS
 from vlmbench.nouns import Generation, Model, Picture, Request
 
 
@@ -102,6 +108,28 @@ def test_every_tensor_is_where_it_belongs(tmp_path: Path) -> None:
             assert torch.equal(found[f"{at}.{one}_proj.lora_B.default.weight"][ours], wide[theirs])
     shared = [name for name in found if name.startswith(at) and "lora_A" in name]
     assert sorted(shared) == [f"{at}.dense.lora_A.default.weight", f"{at}.q_proj.lora_A.default.weight"]
+
+
+def cubic(distance: float) -> float:
+    """Keys' kernel with a = -0.75, which torch's bicubic has."""
+    x, a = abs(distance), -0.75
+    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    return near if x <= 1 else a * (x**3 - 5 * x**2 + 8 * x - 4)
+
+
+def test_positions_are_drawn_out_as_a_picture_is() -> None:
+    row = torch.tensor([3.0, 1, 4, 1, 5, 9, 2, 6])
+    first = torch.full((1, 1, 1), 99.0)
+    table = torch.cat([first, row.expand(8, 8).reshape(1, 64, 1)], dim=1)
+    assert reshaping.resized_positions(table, 64) is table
+    grown = reshaping.resized_positions(table.half(), 256)
+    assert (grown.shape, grown.dtype) == ((1, 257, 1), torch.float32)
+    assert float(grown[0, 0]) == 99
+    square = grown[0, 1:, 0].view(16, 16)
+    for place in range(4, 12):
+        centre = (place + 0.5) / 2 - 0.5
+        expected = sum(cubic(centre - i) * float(row[i]) for i in range(int(centre) - 1, int(centre) + 3))
+        assert torch.allclose(square[:, place], torch.tensor(expected), atol=1e-5)
 
 
 def test_dtypes_stay(files: Official) -> None:
@@ -281,3 +309,47 @@ def test_a_whole_official_state_needs_no_tower_beside(files: Official, tmp_path:
     torch.save({"model": {**whole, **read(files.pth)}}, files.pth)
     alone = minigpt_pth.read(files.pth, Ingredients(llm=files.llm, image_size=28)).tensors
     assert equal(dict(alone), dict(expected))
+
+
+def test_other_rotary_tables_are_given_back_and_change_nothing(tmp_path: Path) -> None:
+    """The official code makes cosines and sines before it reads a checkpoint."""
+    files = make(tmp_path / "official", "minigptv2")
+    answers = ask(minigpt.load("minigptv2", str(files.pth), **files.options()))
+    whole = torch.load(files.pth, weights_only=True)
+    for name, tensor in whole["model"].items():
+        if name.endswith("inv_freq"):
+            tensor.mul_(3)
+    torch.save(whole, files.pth)
+    to_ours(files, tmp_path / "ours")
+    assert ask(minigpt.load("minigptv2", str(tmp_path / "ours"))) == answers
+    back(tmp_path / "ours", tmp_path / "back")
+    assert equal(read(tmp_path / "back" / CHECKPOINT), whole["model"])
+
+
+def test_tensors_that_share_their_memory_are_written_apart(tmp_path: Path) -> None:
+    files = make(tmp_path / "official", "minigpt4")
+    (files.llm / "model.safetensors").rename(tmp_path / "old")
+    state = load_file(tmp_path / "old")
+    state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    torch.save(state, files.llm / "pytorch_model.bin")
+    to_ours(files, tmp_path / "ours")
+    found = own.read(tmp_path / "ours").tensors
+    table = found["language_model.model.embed_tokens.weight"]
+    assert torch.equal(found["language_model.lm_head.weight"], table)
+
+
+@pytest.mark.parametrize("name", [name for name, variant in VARIANTS.items() if variant.system != "tinyllava"])
+def test_sizes_of_the_published_models_are_found(name: str) -> None:
+    """From the names and shapes alone of the full-size official checkpoint; no weights exist."""
+    expected = VARIANTS[name].config
+    network = bare(lambda: minigpt.blueprint(expected), Path())
+    state = {one: tensor for one, tensor in network.state_dict().items() if one not in ties(network)}
+    language = {one: value for one, value in expected["text_config"].items() if one != "qk_layernorm"}
+    asked = Ingredients(template=expected["template"] if name == "tinygptv:stage123" else "")
+    found = config_of(ours_to_official(state, expected), language, {}, expected["model_type"], asked)
+    bert = Blip2QFormerConfig(**found.pop("qformer_config", {}), encoder_hidden_size=1408)
+    assert bert.to_dict() == Blip2QFormerConfig(**expected.get("qformer_config", {})).to_dict()
+    adapters = [Adapters.from_config(told["lora"]) if "lora" in told else None for told in (found, expected)]
+    assert adapters[0] == adapters[1]
+    told = {one: value for one, value in expected.items() if one in found and one != "lora"}
+    assert {one: value for one, value in found.items() if one != "lora"} == told
