@@ -44,7 +44,7 @@ def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed
     counts = Counter(str(score.status) for _, score in scored)
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     entry: dict[str, Any] = {}
-    metrics = task.summarise(good, protocol) if good else ()
+    metrics = judge_verdicts.metrics(task, protocol, good)
     estimates = intervals(metrics, resamples=resamples, seed=seed)
     for metric, estimate in zip(metrics, estimates, strict=True):
         found: dict[str, Any] = dict(estimate.to_json())
