@@ -14,7 +14,7 @@ from typing import Any
 
 from vlmbench import comparison, pairing
 from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
-from vlmbench.decision import Decision, Margins, Outcome, Spread, decide, flip_size, one_sided, spread
+from vlmbench.decision import Decision, Margins, Outcome, Spread, decide, flip_size, one_sided, skewness, spread
 from vlmbench.errors import UsageError
 from vlmbench.nouns import Status
 from vlmbench.registry import load_object
@@ -204,7 +204,7 @@ def _spread(task: TaskComparison, metric: MetricDifference) -> Spread | None:
     turned = len(task.gained) + len(task.lost)
     before = next(one for one in task.before.metrics(task.ids) if one.name == metric.name)
     after = next(one for one in task.after.metrics(task.ids) if one.name == metric.name)
-    return spread(metric.paired, max(flip_size(before), flip_size(after)), turned)
+    return spread(metric.paired, max(flip_size(before), flip_size(after)), turned, skewness(before, after))
 
 
 def _floors(task: StoredTask, rules: Rules) -> list[Floor]:
