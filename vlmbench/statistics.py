@@ -66,7 +66,7 @@ def interval(metric: Metric, *, resamples: int = 1000, seed: int = 0, level: flo
     Resamples where the metric is undefined are left out; where they are the majority, or the metric itself is
     undefined, there is no interval.
     """
-    return _interval(metric, _cluster_codes(metric.clusters), resamples, seed, level)
+    return _interval(metric, cluster_codes(metric.clusters), resamples, seed, level)
 
 
 def intervals(
@@ -76,7 +76,7 @@ def intervals(
     known: dict[int, tuple[NDArray[np.intp], int]] = {}
     for metric in metrics:
         if id(metric.clusters) not in known:
-            known[id(metric.clusters)] = _cluster_codes(metric.clusters)
+            known[id(metric.clusters)] = cluster_codes(metric.clusters)
     return [_interval(metric, known[id(metric.clusters)], resamples, seed, level) for metric in metrics]
 
 
@@ -86,7 +86,7 @@ def resample(metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Floats:
     The same clusters, resamples and seed meet the same weights, so numbers of one run, or of two runs on the same
     images, move together.
     """
-    return resampled(metric, *_cluster_codes(metric.clusters), resamples, seed)
+    return resampled(metric, *cluster_codes(metric.clusters), resamples, seed)
 
 
 def difference(
@@ -297,7 +297,7 @@ def _expanded_tail(count: int, level: float) -> float:
     return float(ndtr(math.sqrt(count / (count - 1)) * t))
 
 
-def _cluster_codes(clusters: Sequence[str]) -> tuple[NDArray[np.intp], int]:
+def cluster_codes(clusters: Sequence[str]) -> tuple[NDArray[np.intp], int]:
     """Each item's cluster as a number in the order of names (not of rows), and how many clusters there are."""
     place = {name: index for index, name in enumerate(sorted(set(clusters)))}
     return codes_in(clusters, place), len(place)

@@ -148,7 +148,7 @@ def test_influence_is_the_jackknife() -> None:
     """Leaving one cluster out, by hand; an order metric gives the same way."""
     metric = random_f1(clusters=12, each=5, seed=3)
     names = np.array(metric.clusters)
-    codes, count = statistics._cluster_codes(metric.clusters)
+    codes, count = statistics.cluster_codes(metric.clusters)
     without = np.array([float(f1(metric.items[names != name].sum(axis=0))) for name in sorted(set(metric.clusters))])
     moved = influence.influence(metric, codes, count, statistics.cluster_sums(metric.items, codes, count))
     assert moved is not None
