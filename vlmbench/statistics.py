@@ -234,13 +234,11 @@ def _without_spread(metric: Metric, value: float, n: int, count: int, level: flo
         right = wilson(1.0, count, level=level)[0]
         other = float(metric.combine(right * metric.items.sum(axis=0) + (1 - right) * metric.opposite))
         return (min(value, other), max(value, other)) if other != value else None
-    if metric.bounds is None or count < 2 or (metric.of_weights and not metric.area):
+    if metric.bounds is None or (metric.of_weights and not metric.area):
         return None
     bottom, top = metric.bounds
-    share = (value - bottom) / (top - bottom)
-    if 1e-9 < share < 1 - 1e-9:
-        return None
-    low, high = wilson(round(share), max(1, _heard(metric)), level=level)
+    share = min(1.0, max(0.0, (value - bottom) / (top - bottom)))
+    low, high = wilson(share, max(1, _heard(metric)), level=level)
     return bottom + (top - bottom) * low, bottom + (top - bottom) * high
 
 
