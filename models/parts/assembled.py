@@ -51,7 +51,7 @@ class Assembled(ABC):
         if len(self.tokenizer) > rows:
             what = f"the tokenizer has {len(self.tokenizer)} tokens, the language model {rows}"
             raise ModelError(what, where=str(tokenizer), cure="the tokenizer belongs to another checkpoint")
-        self._collate = Collator(self.tokenizer, self.pixels, processor.size, blueprint.max_length)
+        self.collator = Collator(self.tokenizer, self.pixels, processor.size, blueprint.max_length)
 
     @abstractmethod
     def learner(self, template: str) -> Learner:
@@ -90,7 +90,7 @@ class Assembled(ABC):
         Such a row gives each question the numbers it would have alone, at the cost of one image. Caption templates
         keep the answer alone. Rows that the official code masks whole are masked, and logged.
         """
-        return self._collate(rows, self.learner(template))
+        return self.collator(rows, self.learner(template))
 
     def loss(self, batch: Mapping[str, Any]) -> Tensor:
         """Mean cross-entropy over the learnt tokens of a collated batch, scalar; safe under autocast.
