@@ -10,9 +10,9 @@ The metrics of both runs are paired by cluster (an image, usually), so what pict
   chance alone makes. All 2^C swaps are tried where they are few enough: the test is exact then. The interval is the
   clustered bootstrap's (statistics.py).
 - AUROC: the covariance of DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988), summed by cluster as Obuchowski does
-  (Biometrics 53, 1997).
-- What can be neither swapped nor linearised (average precision; judged scores with unlike numbers of judge runs): the
-  clustered bootstrap's standard error with Student's t on C - 1 degrees of freedom.
+  (Biometrics 53, 1997). Average precision: the same with the jackknife by cluster.
+- What cannot be swapped (judged scores with unlike numbers of judge runs): the clustered bootstrap's standard error with
+  Student's t on C - 1 degrees of freedom.
 - Answers that a judge graded several times: the variance between the judge's runs, of either side, is added to the
   bootstrap's.
 """
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vlmbench.metrics import Floats, Metric
 
 MCNEMAR, PERMUTATION, DELONG, BOOTSTRAP = "mcnemar exact", "clustered permutation", "delong", "clustered bootstrap"
+JACKKNIFE = "clustered jackknife"
 JUDGED = "clustered bootstrap, judge runs added"
 UNDEFINED, ONE_CLUSTER = "undefined", "one cluster"
 TIE = 1e-9
@@ -75,8 +76,8 @@ def paired(before: Metric, after: Metric, *, resamples: int = 10_000, seed: int 
         return _mcnemar(pair, *single, level)
     if pair.count == 1:
         return Paired(Estimate(value, None, None, n), None, ONE_CLUSTER, 1, n)
-    if before.area and after.area and not judged:
-        return _delong(pair, level)
+    if before.of_weights and after.of_weights and not judged and (found := _linear(pair, level)):
+        return found
     draws = pair.resample(resamples, seed)
     error = float(draws.std(ddof=1)) * math.sqrt(pair.count / (pair.count - 1)) if 2 * len(draws) > resamples else None
     if judged and error is not None:
@@ -182,18 +183,23 @@ def _mcnemar(pair: _Pair, before: NDArray[np.bool_], after: NDArray[np.bool_], l
     return Paired(estimate, p, MCNEMAR, pair.count, pair.n, 100 * error)
 
 
-def _delong(pair: _Pair, level: float) -> Paired:
+def _linear(pair: _Pair, level: float) -> Paired | None:
+    """By how far each cluster moves the difference; None where that cannot be told."""
     from scipy.special import stdtrit
 
-    moved = [influence.area(metric, codes, pair.count) for metric, codes in zip(pair.both, pair.codes, strict=True)]
-    assert moved[0] is not None and moved[1] is not None  # an AUROC that has a value has both kinds
-    error = influence.error(moved[1] - moved[0])
-    p = _student(pair.value, error, pair.count - 1)
+    one, other = (
+        influence.influence(metric, codes, pair.count) for metric, codes in zip(pair.both, pair.codes, strict=True)
+    )
+    if one is None or other is None or len(one) != len(other):
+        return None
+    error = influence.error(other - one)
+    p = _student(pair.value, error, len(one) - 1)
     estimate = Estimate(pair.value, None, None, pair.n)
     if error > TIE:
-        half = float(stdtrit(pair.count - 1, 0.5 + level / 2)) * error
+        half = float(stdtrit(len(one) - 1, 0.5 + level / 2)) * error
         estimate = Estimate(pair.value, max(-100.0, pair.value - half), min(100.0, pair.value + half), pair.n)
-    return Paired(estimate, p, DELONG, pair.count, pair.n, error)
+    method = DELONG if pair.both[0].area and pair.both[1].area else JACKKNIFE
+    return Paired(estimate, p, method, pair.count, pair.n, error)
 
 
 def _with_judges(pair: _Pair, own: tuple[float, float], judged: Sequence[tuple[float, float]], level: float) -> Paired:

@@ -31,7 +31,7 @@ def score_responses(task: Task, protocol: str, pairs: Iterable[tuple[Sample, Res
     return [(sample, score_response(task, protocol, sample, response)) for sample, response in pairs]
 
 
-def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 10_000, seed: int = 0) -> dict[str, Any]:
     """One task's entry of scores.json: {metric: {value, low, high, n}, coverage, statuses, headline, ...}.
 
     Metrics are of the samples that have a score; coverage says what share of all that is, withheld ones (which only a

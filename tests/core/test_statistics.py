@@ -268,35 +268,6 @@ def test_blocks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> No
     assert resample(metric, resamples=200) == pytest.approx(whole)
 
 
-@pytest.mark.parametrize("each", [1, 6, 18])
-def test_coverage_of_a_clustered_share(each: int) -> None:
-    """60 pictures with their own difficulty (beta 4, 1.5): the 95 % interval holds the truth so often."""
-    rng = np.random.default_rng(7)
-    clusters = [str(i // each) for i in range(60 * each)]
-    hits = 0
-    for _ in range(2000):
-        easy = rng.beta(4, 1.5, size=60).repeat(each)
-        found = interval(mean("accuracy", list((rng.random(60 * each) < easy).astype(float)), clusters))
-        assert found.low is not None and found.high is not None
-        hits += found.low <= 100 * 4 / 5.5 <= found.high
-    assert 0.935 <= hits / 2000 <= 0.965
-
-
-def test_coverage_of_f1() -> None:
-    """F1's own interval, 60 pictures of 6 questions, right with a chance that is the picture's."""
-    rng = np.random.default_rng(8)
-    clusters = [str(i // 6) for i in range(360)]
-    truth = np.tile([True, False], 180)
-    hits = 0
-    for _ in range(2000):
-        right = rng.random(360) < rng.beta(8, 2, size=60).repeat(6)
-        items = np.stack([truth & right, ~truth & ~right, truth & ~right], axis=1).astype(np.float64)
-        found = interval(Metric("f1", items, clusters, f1))
-        assert found.low is not None and found.high is not None
-        hits += found.low <= 80 <= found.high
-    assert 0.935 <= hits / 2000 <= 0.965
-
-
 def test_a_whole_gqa_run_takes_under_a_second() -> None:
     """12,578 questions about 398 pictures, 40 metrics."""
     rng = np.random.default_rng(9)
