@@ -212,6 +212,9 @@ class Comparison:
 
 def open_run(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     """A run's folder or a baseline file. Raises StoreError when it is neither."""
+    if not path.exists():
+        cure = "name a run's folder, or a file: `vlmbench baseline RUN --output FILE` writes one"
+        raise StoreError("there is no such run or baseline", where=str(path), cure=cure)
     return baseline.read(path, tasks) if path.is_file() else stored.load(path, tasks)
 
 
