@@ -97,7 +97,7 @@ class _Site:
             name = f"compare-{before}-{after}"
             self._put(f"data/{name}.js", data_script(name, comparison))
         report = _report(runs, summaries, found)
-        for name, content in exports.files(exports.tables(report, details)).items():
+        for name, content in exports.files(exports.tables(report, details, found)).items():
             self._put(f"exports/{name}", content)
         for run in runs:
             text = table.markdown(run.manifest, {task.key: task.scores for task in run.tasks})
