@@ -74,6 +74,15 @@ def fabricate(folder: Path, recipe: Recipe | None = None, **changes: Any) -> Pat
         made = [_record(recipe, task, n, hashes, rng) for n in range(recipe.images * recipe.questions)]
         records += made
         scores[task] = _scores(recipe, task, made)
+    if recipe.judged:
+        told = {"std": 0.5, "in_intervals": True, "krippendorff_alpha": 0.912, "verdicts": len(made), "failed": 0}
+        scores[task]["judge"] = {
+            "runs": 2,
+            "run_values": [80.0, 81.0],
+            "models": ["a judge"],
+            "prompt_hash": "0",
+            **told,
+        }
     _write(folder, recipe, records, scores)
     return folder
 
