@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 import tracemalloc
 from collections.abc import Iterator
 from functools import partial
@@ -98,10 +97,8 @@ def test_bad_bytes_say_what_where_and_cure(data: bytes, said: str) -> None:
 def test_too_large_is_refused_before_it_is_unpacked(size: tuple[int, int]) -> None:
     data = encoded(Image.new("1", size))
     tracemalloc.start()
-    begun = time.process_time()
     with pytest.raises(ImageError, match="pixels"):
         images.decode(data)
-    assert time.process_time() - begun < 1
     assert tracemalloc.get_traced_memory()[1] < 4 * len(data) + 2**20
     tracemalloc.stop()
 
@@ -121,13 +118,11 @@ def test_every_cut_and_flip_is_a_picture_or_an_image_error() -> None:
 def test_real_photographs(shared: Path) -> None:
     good = 0
     for path in sorted((shared / "real" / "photos").iterdir()):
-        begun = time.process_time()
         try:
             good += images.decode(path.read_bytes(), path.name).mode == "RGB"
         except ImageError as error:
             assert path.name in str(error)
             assert not path.name.startswith("exif_")
-        assert time.process_time() - begun < 2, path.name
     assert good >= 30
     bad = {"broken.png", "broken_data_stream.png", "decompression_bomb.gif", "truncated_jpeg.jpg"}
     for name in bad:

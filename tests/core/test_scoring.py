@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.tasks.layouts import gqa_question, write_gqa, write_pope, yes_no
+from tests.tasks.layouts import big_gqa, write_pope
 from vlmbench.nouns import Response, Sample, Score, Status
 from vlmbench.registry import choose_task
 from vlmbench.scoring import score_response, score_responses, summarise
@@ -80,36 +78,15 @@ def test_an_answer_cut_off_before_it_could_be_read(tmp_path: Path) -> None:
     assert score_response(POPE.task, "official", sample, cut).status is Status.OK  # POPE's rule reads anything
 
 
-def big_gqa(root: Path) -> tuple[Path, Path]:
-    """As many questions, pictures, groups and answers as testdev_balanced has, or more."""
-    dice = random.Random(0)
-    words = [f"answer{number}" for number in range(400)]
-    rows, given = {}, []
-    for number in range(12_578):
-        image, steps = f"n{number % 398}", [{"operation": "relate", "argument": "x", "dependencies": []}]
-        question = " ".join(["word"] * dice.randint(3, 25))
-        group = {"global": f"group{dice.randrange(300)}", "local": "x"}
-        make = gqa_question if number % 3 else yes_no
-        answer = dice.choice(words) if number % 3 else dice.choice(("yes", "no"))
-        rows[str(number)] = make(answer=answer, imageId=image, groups=group, semantic=steps * dice.randint(1, 9))
-        rows[str(number)]["question"] = question
-        given.append({"questionId": str(number), "prediction": answer if dice.random() < 0.6 else dice.choice(words)})
-    write_gqa(root, rows)
-    (root / "predictions.json").write_text(json.dumps(given))
-    return root, root / "predictions.json"
-
-
-def test_scoring_gqa_takes_less_than_five_seconds(tmp_path: Path) -> None:
+def test_a_whole_gqa_is_read_and_scored(tmp_path: Path) -> None:
     """Reading questions and answers, scoring, and every interval: 12,578 questions."""
     root, predictions = big_gqa(tmp_path)
     choice = choose_task("gqa")
-    start = time.process_time()
     found = choice.task.samples(Folder(root), choice.split)
     texts = choice.task.read_predictions(predictions, found)
     entry = summarise(
         choice, score_responses(choice.task, choice.protocol, [(s, Response(texts[s.id])) for s in found])
     )
-    assert time.process_time() - start < 5
     assert entry["accuracy"]["n"] == 12_578 and 55 < entry["accuracy"]["value"] < 65
     assert entry["distribution"]["low"] is not None
 

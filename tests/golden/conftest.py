@@ -69,8 +69,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`parity_folder` is each parity folder that the test module's `reads(folder)` says it reads."""
     if "parity_folder" in metafunc.fixturenames:
         every = golden_folders(golden_root(metafunc.config), "parity")
-        folders = [folder for folder in every if metafunc.module.reads(folder)]
-        metafunc.parametrize("parity_folder", folders, ids=[folder.name for folder in folders], scope="session")
+        read = [folder for folder in every if metafunc.module.reads(folder)]
+        folders: list[Path | None] = [*read] or [None]
+        names = [folder.name if folder else "none" for folder in folders]
+        metafunc.parametrize("parity_folder", folders, ids=names, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where golden data is, tests of a kind of folder that is not among it are left out; without any, they skip."""
+    root = golden_root(config)
+    idle = {item for item in items if getattr(item, "callspec", None) and none_to_read(item)}
+    if golden_folders(root, "parity"):
+        config.hook.pytest_deselected(items=[item for item in items if item in idle])
+        items[:] = [item for item in items if item not in idle]
+    for item in idle:
+        item.add_marker(pytest.mark.skip(reason=f"no golden data under {root}"))
+
+
+def none_to_read(item: pytest.Item) -> bool:
+    """Whether a test reads a parity folder, and none of its kind is there."""
+    params: dict[str, object] = getattr(item, "callspec").params  # noqa: B009 - pytest.Item does not declare it
+    return "parity_folder" in params and params["parity_folder"] is None
 
 
 @pytest.fixture

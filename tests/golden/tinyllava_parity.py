@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class Case:
     image: Image.Image
 
     @classmethod
-    def read(cls, folder: Path) -> Case:
+    def read(cls, folder: Path) -> Self:
         """Read the folder's facts; the weights are read by `load`."""
         with np.load(folder / "tensors.npz") as arrays, Image.open(folder / "image.png") as image:
             info = json.loads((folder / "info.json").read_text("utf-8"))

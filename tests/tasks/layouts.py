@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,22 @@ def write_gqa(root: Path, rows: Mapping[str, Mapping[str, Any]], name: str = "te
     root.mkdir(parents=True, exist_ok=True)
     (root / name).write_text(json.dumps(rows), "utf-8")
     return root
+
+
+def big_gqa(root: Path) -> tuple[Path, Path]:
+    """As many questions, pictures, groups and answers as testdev_balanced has, or more."""
+    dice = random.Random(0)
+    words = [f"answer{number}" for number in range(400)]
+    rows, given = {}, []
+    for number in range(12_578):
+        image, steps = f"n{number % 398}", [{"operation": "relate", "argument": "x", "dependencies": []}]
+        question = " ".join(["word"] * dice.randint(3, 25))
+        group = {"global": f"group{dice.randrange(300)}", "local": "x"}
+        make = gqa_question if number % 3 else yes_no
+        answer = dice.choice(words) if number % 3 else dice.choice(("yes", "no"))
+        rows[str(number)] = make(answer=answer, imageId=image, groups=group, semantic=steps * dice.randint(1, 9))
+        rows[str(number)]["question"] = question
+        given.append({"questionId": str(number), "prediction": answer if dice.random() < 0.6 else dice.choice(words)})
+    write_gqa(root, rows)
+    (root / "predictions.json").write_text(json.dumps(given))
+    return root, root / "predictions.json"

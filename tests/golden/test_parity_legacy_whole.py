@@ -1,0 +1,79 @@
+"""TinyLLaVA's first code against what it computed: whole models, with the MLP and with the resampler."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.golden.legacy_parity import LegacyCase, is_legacy
+from tests.golden.tinyllava_parity import CHECKS, activations, turns
+from vlmbench.models.engine import Engine
+from vlmbench.models.formats import tinyllava_forms
+from vlmbench.models.tinyllava import TinyLLaVA, restore
+from vlmbench.nouns import Generation, Picture, Request
+
+Counted = Callable[[Path, int], None]
+
+
+def reads(folder: Path) -> bool:
+    """Whether a parity folder is of TinyLLaVA's first code and holds a language model."""
+    return is_legacy(folder) and LegacyCase.read(folder).whole
+
+
+@pytest.fixture(scope="session")
+def first(parity_folder: Path) -> LegacyCase:
+    return LegacyCase.read(parity_folder)
+
+
+@pytest.fixture(params=["mlp", "resampler"])
+def case(request: pytest.FixtureRequest, first: LegacyCase) -> LegacyCase:
+    return first.resampled() if request.param == "resampler" else first
+
+
+@pytest.fixture
+def system(case: LegacyCase, tmp_path: Path) -> TinyLLaVA:
+    return restore(case.checkpoint(tmp_path / "checkpoint"), attention="sdpa")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_whole_equals_the_official_code(check: str, case: LegacyCase, system: TinyLLaVA, counted: Counted) -> None:
+    found = list(CHECKS[check](case, system))
+    counted(case.folder, len(found))
+    assert not [difference for difference in found if difference.bad]
+
+
+@pytest.mark.parametrize("kind", ["shared", "simple"])
+def test_engine_answers_as_the_official_generate(
+    kind: str, case: LegacyCase, system: TinyLLaVA, counted: Counted
+) -> None:
+    buffer = io.BytesIO()
+    case.image.save(buffer, "PNG")
+    picture = Picture("image.png", partial(bytes, buffer.getvalue()))
+    asked = turns(case.info["conversation"])[0][0].replace("<image>\n", "")
+    theirs = [int(token) for token in case.arrays["greedy_ids"][0]]
+    request = Request("1", asked, (picture,), generation=Generation(max_new_tokens=len(theirs)))
+    ((_, response),) = Engine(system, kind=kind).answer([[request]])
+    counted(case.folder, 1)
+    assert response.text == system.decode(theirs)
+
+
+def test_there_and_back_every_tensor_is_equal(case: LegacyCase, tmp_path: Path, counted: Counted) -> None:
+    official = case.checkpoint(tmp_path / "official")
+    tinyllava_forms.write(tinyllava_forms.open_folder(official), tmp_path / "ours")
+    tinyllava_forms.write(tinyllava_forms.open_folder(tmp_path / "ours"), tmp_path / "again", "legacy")
+    theirs, ours = (load_file(folder / "model.safetensors") for folder in (official, tmp_path / "again"))
+    assert theirs.keys() == ours.keys()
+    assert all(t.dtype == ours[n].dtype and t.numpy().tobytes() == ours[n].numpy().tobytes() for n, t in theirs.items())
+    counted(case.folder, len(theirs))
+
+
+def test_the_first_codes_field_for_patches_would_lose_one(first: LegacyCase, tmp_path: Path) -> None:
+    """What the official converter makes of the field that the first code never read."""
+    system = restore(first.checkpoint(tmp_path / "checkpoint"), attention="sdpa")
+    system.network.vision_tower.selection = "patch"
+    assert "eval logits" in [difference.name for difference in activations(first, system) if difference.bad]

@@ -1,0 +1,38 @@
+"""How long GQA's test-dev takes to read and score: `python -m tests.performance.gqa_speed`.
+
+Processor time of one core for 12,578 questions: questions and answers read, every answer scored, all figures with
+their breakdowns and intervals. Reading the lines of Python itself (imports) is not counted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from tests.tasks.layouts import big_gqa
+from vlmbench.nouns import Response
+from vlmbench.registry import choose_task
+from vlmbench.scoring import score_responses, summarise
+from vlmbench.sources import Folder
+
+
+def main() -> None:
+    """Measure and print."""
+    choice = choose_task("gqa")
+    with tempfile.TemporaryDirectory() as folder:
+        root, predictions = big_gqa(Path(folder))
+        start = time.process_time()
+        found = choice.task.samples(Folder(root), choice.split)
+        texts = choice.task.read_predictions(predictions, found)
+        read = time.process_time()
+        scored = score_responses(choice.task, choice.protocol, [(s, Response(texts[s.id])) for s in found])
+        middle = time.process_time()
+        summarise(choice, scored)
+        end = time.process_time()
+    parts = f"read {read - start:.2f}, scored {middle - read:.2f}, figures and intervals {end - middle:.2f}"
+    print(f"{len(found):,} questions: {end - start:.2f} s ({parts})")
+
+
+if __name__ == "__main__":
+    main()
