@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +15,10 @@ from vlmbench.nouns import Conversation
 from vlmbench.scenes import TRAIN_SEEDS, Dice, Scene, draw, make_scene
 
 from .recipe import Feed, Stage
+from .sources.draws import mix
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-def mix(*parts: object) -> int:
-    """A seed from anything that names a moment: the same on every machine."""
-    text = "/".join(map(str, parts)).encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
 
 
 @dataclass(frozen=True, slots=True)
