@@ -9,30 +9,44 @@ from typing import Any, get_type_hints
 
 from vlmbench.errors import TrainingError, UnknownNameError
 
+Changes = Mapping[tuple[str, ...], str]
+"""By path: the values' text."""
 
-def changed(value: Any, path: list[str], text: str, key: str) -> Any:
-    """A copy of a dataclass, mapping or tuple of named dataclasses with one leaf read from text.
 
-    Raises UnknownNameError for a key that is not there, TrainingError for a text that is no such value.
+def changed(value: Any, changes: Changes, where: str = "") -> Any:
+    """A copy of a dataclass, mapping or tuple of named dataclasses with some leaves read from text.
+
+    All changes of one object are made at once, so that it is checked as it is meant. Raises UnknownNameError for a key
+    that is not there, TrainingError for a text that is no such value.
     """
-    if not path:
-        return _read(value, text, key)
-    first, rest = path[0], path[1:]
+    if () in changes:
+        return _read(value, changes[()], where)
+    below: dict[str, dict[tuple[str, ...], str]] = {}
+    for path, text in changes.items():
+        below.setdefault(path[0], {})[path[1:]] = text
+    inside = {name: f"{where}.{name}".lstrip(".") for name in below}
     if isinstance(value, tuple):
         names = [getattr(item, "name", str(at)) for at, item in enumerate(value)]
-        if first not in names:
-            raise UnknownNameError(f"setting {key}:", first, names)
-        at = names.index(first)
-        return (*value[:at], changed(value[at], rest, text, key), *value[at + 1 :])
+        _know(below, names, inside)
+        return tuple(
+            changed(item, below[name], inside[name]) if name in below else item
+            for name, item in zip(names, value, strict=True)
+        )
     if isinstance(value, Mapping):
-        if first not in value:
-            raise UnknownNameError(f"setting {key}:", first, value)
-        return {**value, first: changed(value[first], rest, text, key)}
+        _know(below, value, inside)
+        return {**value, **{name: changed(value[name], some, inside[name]) for name, some in below.items()}}
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
-        raise TrainingError(f"there is nothing below {key!r}", cure="see `vlmbench train --list`")
-    if first not in get_type_hints(type(value)):
-        raise UnknownNameError(f"setting {key}:", first, get_type_hints(type(value)))
-    return dataclasses.replace(value, **{first: changed(getattr(value, first), rest, text, key)})
+        raise TrainingError(f"there is nothing below {where!r}", cure="see `vlmbench train --list`")
+    _know(below, get_type_hints(type(value)), inside)
+    return dataclasses.replace(
+        value, **{name: changed(getattr(value, name), some, inside[name]) for name, some in below.items()}
+    )
+
+
+def _know(asked: Mapping[str, Any], known: Any, inside: Mapping[str, str]) -> None:
+    for name in asked:
+        if name not in known:
+            raise UnknownNameError(f"setting {inside[name]}:", name, known)
 
 
 def _read(old: Any, text: str, key: str) -> Any:

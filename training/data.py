@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -149,7 +148,7 @@ def source(stage: Stage, seed: int) -> Source:
 class Batches:
     """A stage's batches from a step on, made ahead by a second process where asked for: torch's iterable data set."""
 
-    def __init__(self, make: partial[list[Mapping[str, Any]]], first: int, steps: int) -> None:
+    def __init__(self, make: Callable[[int], list[Mapping[str, Any]]], first: int, steps: int) -> None:
         """`make(step)` gives the batches of one step."""
         self._make, self._first, self._steps = make, first, steps
 

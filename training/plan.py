@@ -168,9 +168,8 @@ def _memory(recipe: Recipe, stage: Stage, load: Load, tokens: int, rows: float) 
 
 def describe(recipe: Recipe, gpu: str = "a100", devices: int = 1) -> Iterator[str]:
     """The plan as lines of text."""
-    told = GPUS[gpu] if gpu in GPUS else None
     stages = plan(recipe, gpu, devices)
-    assert told is not None
+    told = GPUS[gpu]
     yield f"{recipe.name}: {recipe.about}"
     yield f"on {devices} x {gpu}: {told.peak:g} TFLOP/s at {told.used:.0%} (assumed), {told.memory} GB"
     head = ("stage", "steps", "rows", "learns", "tokens", "memory", "FLOPs", "hours")

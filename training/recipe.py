@@ -184,7 +184,7 @@ class Recipe:
     """Size of the tokenizer to learn from drawn scenes; 0: the tokenizer comes with `start`."""
     seed: int = 0
     precision: str = "float32"
-    """`float32`; `bfloat16`, or `float16` with a gradient scaler, for matrix products (weights that learn stay float32)."""
+    """`float32`; `bfloat16`, or `float16` with a gradient scaler, for matrix products (what learns stays float32)."""
     save_every: int = 200
     """Steps between checkpoints."""
     log_every: int = 10
@@ -244,10 +244,8 @@ class Recipe:
 
     def replace(self, changes: Mapping[str, str]) -> Recipe:
         """With changed values: `seed=1`, `stages.words.steps=100`. Raises UsageError for a key that is not there."""
-        found: Recipe = self
-        for key, text in changes.items():
-            found = changed(found, key.split("."), text, key)
-        return found
+        made: Recipe = changed(self, {tuple(key.split(".")): text for key, text in changes.items()})
+        return made
 
     def to_json(self) -> dict[str, Any]:
         """As it is saved inside the checkpoint."""
@@ -263,11 +261,15 @@ class Recipe:
             raise UnknownNameError(f"stage of {self.name}", name, names)
         stages = (self.stages[names.index(name)],)
         if start:
-            return dataclasses.replace(self, stages=stages, start=start, config={})
+            return dataclasses.replace(self.begun(start), stages=stages)
         if self.config and name != names[0]:
             cure = f"--start FOLDER names what stage {names[names.index(name) - 1]!r} left"
             raise TrainingError(f"stage {name!r} goes on from another", where=f"recipe {self.name!r}", cure=cure)
         return dataclasses.replace(self, stages=stages)
+
+    def begun(self, start: str) -> Recipe:
+        """The same from another checkpoint folder."""
+        return dataclasses.replace(self, start=start, config={})
 
 
 LATER: Mapping[type, str] = {Stage: "tuning", Recipe: "variant"}
@@ -307,7 +309,7 @@ def _contradictions(s: Stage) -> Iterator[tuple[bool, str]]:
     yield bool(s.steps) == bool(s.epochs), f"steps {s.steps} contradicts epochs {s.epochs:g}: give one of them"
     yield s.steps < 0 or s.epochs < 0, "steps and epochs are above 0"
     yield bool(s.epochs) and not s.batch, f"epochs {s.epochs:g} need a batch to be counted in steps"
-    yield s.rates is None and s.lr <= 0 or s.accumulate < 1, "lr must be above 0 and accumulate at least 1"
+    yield (s.rates is None and s.lr <= 0) or s.accumulate < 1, "lr must be above 0 and accumulate at least 1"
     if s.rates is not None:
         yield bool(s.lr or s.warmup), f"rates contradict lr {s.lr:g} and warmup {s.warmup:g}: give one of them"
         yield s.schedule != "cosine", f"rates contradict schedule {s.schedule!r}: they are a cosine of their own"

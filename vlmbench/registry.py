@@ -49,6 +49,9 @@ SHEET = "vlmbench.models.parameters:sheet_of"
 
 LOAD = "vlmbench.models.parameters:load_of"
 """What counts a stage of training, for its plan."""
+LIVE = "vlmbench.models.answering:live"
+"""What lets a model that is being trained answer."""
+TRAINING_PLOT = "vlmbench.reports.training:write_plot"
 MERGED = "vlmbench.models.parts.assembled:merged"
 """What changes a config.json at any depth."""
 
@@ -70,6 +73,11 @@ RECIPES: Mapping[str, str] = {
     "minigptv2-code": f"{_RECIPES}.minigptv2:code",
     "tinygptv-paper": f"{_RECIPES}.tinygptv:paper",
     "tinygptv-code": f"{_RECIPES}.tinygptv:code",
+}
+
+ABLATIONS: Mapping[str, str] = {
+    "ablation-tinygptv": f"{_RECIPES}.ablations:tinygptv",
+    "ablation-tinyllava": f"{_RECIPES}.ablations:tinyllava",
 }
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from vlmbench.errors import ModelError, UnknownNameError
 from vlmbench.nouns import Conversation
 
-from . import tuning
+from . import nf4, tuning
 from .assemble import Blueprint, VisionLanguageModel
 from .collate import Collator, Learner
 from .pixels import Preparation, Processor, default_processor
@@ -122,9 +122,12 @@ class Assembled(ABC):
             features: Tensor = self.network.vision_tower(images.to(like.device, like.dtype))
         return features
 
-    def tune(self, settings: Mapping[str, Any], *, max_length: int = 0, checkpointing: bool = False) -> None:
+    def tune(
+        self, settings: Mapping[str, Any], *, max_length: int = 0, checkpointing: bool = False, quantize: str = ""
+    ) -> None:
         """Make ready for a stage: what learns (the fields of tuning.Tuning), how long rows may be (0: the config's),
         and whether activations are computed again in the backward pass. Adapters that the stage brings join the config.
+        `quantize` "nf4": the language model's frozen matrices are held in four bits.
 
         Raises UnknownNameError or TrainingError where the settings and the network contradict each other.
         """
@@ -133,14 +136,16 @@ class Assembled(ABC):
             raise UnknownNameError("setting of tuning", unknown[0], known)
         chosen = tuning.Tuning(**settings)
         tuning.apply(self.network, chosen)
+        (nf4.pack if quantize else nf4.unpack)(self.network.language_model)
         if chosen.lora:
             self.config["lora"] = {name: _listed(value) for name, value in chosen.lora.items()}
         length = max_length or self._own_length
         self.network.blueprint = replace(self.network.blueprint, max_length=length)
         self._collate = Collator(self.tokenizer, self.pixels, self.pixels.processor.size, length)
-        for module in self.network.modules():
-            if getattr(module, "supports_gradient_checkpointing", False):
-                _recompute(module, checkpointing)
+        for part in (self.network.vision_tower, self.network.language_model):
+            for module in part.modules():
+                if getattr(module, "supports_gradient_checkpointing", False):
+                    _recompute(module, checkpointing)
 
     def decays(self, name: str) -> bool:
         """Whether weight decay acts on a parameter that learns, by its name in the network: MiniGPT-4's rule."""
@@ -185,14 +190,16 @@ def fitted(name: str, given: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _recompute(module: Any, on: bool) -> None:
-    if on:
-        kept = {"use_reentrant": False}
-        if hasattr(module, "activation_checkpointing_enable"):  # transformers' newer name
-            module.activation_checkpointing_enable(activation_checkpointing_kwargs=kept)
-        else:
+    kept = {"use_reentrant": False}
+    if not hasattr(module, "activation_checkpointing_enable"):  # before transformers gave it this name
+        if on:
             module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
-    elif getattr(module, "is_gradient_checkpointing", False):
-        module.gradient_checkpointing_disable()
+        elif module.is_gradient_checkpointing:
+            module.gradient_checkpointing_disable()
+    elif on:
+        module.activation_checkpointing_enable(activation_checkpointing_kwargs=kept)
+    elif module.is_activation_checkpointing:
+        module.activation_checkpointing_disable()
 
 
 def _listed(value: Any) -> Any:

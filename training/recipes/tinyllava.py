@@ -55,7 +55,7 @@ def _stage(name: str, **told: Any) -> Stage:
 
 
 def _pretrain(source: str, length: int) -> Stage:
-    """Stage 1: the connector on captions. Phi's dropout stays on in the frozen language model, as HF's Trainer has it."""
+    """Stage 1: the connector on captions. Phi's dropout stays on though it is frozen, as HF's Trainer has it."""
     return _stage(
         "pretrain",
         tuning=CONNECTOR,
