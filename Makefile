@@ -1,6 +1,7 @@
 # The two commands of the README, and those of a contributor. Everything lands in .venv and runs/.
 #
-#   make demo                 install, run the main job on the embedded sample, write the HTML report
+#   make demo                 install, run the main job on the embedded sample, write the leaderboard site
+#   make demo-site            the leaderboard site of everything that ships, on all embedded samples
 #   make test                 install with the test tools, run all tests
 #   make golden GOLDEN=DIR    compare with what the official codes returned; prints the cases checked per folder
 #   make check                lint, types, tests
@@ -16,7 +17,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help demo test golden check docs constraints clean
+.PHONY: help demo demo-site test golden check docs constraints clean
 
 VENV ?= .venv
 PYTHON ?=
@@ -31,9 +32,12 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.installed
-	"$(VENV)/bin/vlmbench" run --model tinyllava --tasks pope,gqa --output runs/demo $(DEMO_ARGS)
-	"$(VENV)/bin/vlmbench" report runs/demo --output runs/demo-report
-	@echo; echo "The report is here: $$PWD/runs/demo-report/index.html"
+	"$(IN)" examples/demo_site.py runs/demo --tasks pope,gqa $(DEMO_ARGS)
+	@echo; echo "The leaderboard is here: $$PWD/runs/demo/site/index.html"
+
+demo-site: $(VENV)/.installed
+	"$(IN)" examples/demo_site.py runs/demo-site $(DEMO_ARGS)
+	@echo; echo "The leaderboard is here: $$PWD/runs/demo-site/site/index.html"
 
 test: $(VENV)/.installed-test
 	"$(IN)" -m pytest $(PYTEST_ARGS)
@@ -54,7 +58,7 @@ constraints: $(VENV)/.installed-test
 	@"$(IN)" -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//'
 
 clean:
-	rm -rf "$(VENV)" runs/demo runs/demo-report build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$(VENV)" runs/demo runs/demo-site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The installation, in three stamped steps: each is skipped while what it depends on has not changed.

@@ -290,8 +290,6 @@ def write_state(
     Weights appear last and at once, so that a killed save leaves no half checkpoint. Raises ModelError when it cannot
     be written.
     """
-    from safetensors.torch import save_file
-
     try:
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / CONFIG, config)
@@ -299,10 +297,24 @@ def write_state(
             write_json(path / PREPROCESSOR, preprocessor)
         copy_tokenizer(tokenizer, path)
         unfinished = path / f"{SAFE}.part"
-        save_file(dict(state), unfinished, metadata={"format": "pt"})
+        save_tensors(unfinished, state)
         unfinished.replace(path / SAFE)
     except OSError as error:
         raise ModelError(f"cannot be written: {error}", where=str(path), cure="give a writable folder") from None
+
+
+def save_tensors(file: Path, state: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file. Tensors that are one in memory (a tied head in a .bin) are written as often as they are
+    named: the format has no other way. Raises OSError.
+    """
+    from safetensors.torch import save_file
+
+    apart, seen = {}, set()
+    for name, tensor in state.items():
+        place = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if place in seen else tensor.contiguous()
+        seen.add(place)
+    save_file(apart, file, metadata={"format": "pt"})
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

@@ -74,7 +74,7 @@ class MiniGPT(Assembled):
     @property
     def settings(self) -> Mapping[str, str]:
         """What decides the answers beside weights and engine."""
-        return {"template": self.style.name}
+        return {"template": self.style.name, "image_size": str(self.config["vision_config"]["image_size"])}
 
     def encode(
         self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
@@ -128,25 +128,48 @@ def load(
     threads: int = 0,
     quantize: str = "",
     template: str = "",
+    vit: str = "",
+    qformer: str = "",
+    llm: str = "",
+    image_size: int = 0,
 ) -> Answering:
-    """A checkpoint folder as a model that answers. Adapters are merged into the weights.
+    """A folder of ours, or an official .pth, as a model that answers. Adapters are merged into the weights.
 
-    Raises ModelError for a folder that is missing, damaged or of another system.
+    A .pth stands on other files: `vit` (eva_vit_g.pth), `llm` (the language model's folder) and, for MiniGPT-4 with
+    Vicuna and TinyGPT-V, `qformer` (blip2_pretrained_flant5xxl.pth); `image_size` 0 is the published edge, and 224
+    means TinyGPT-V's stages 1 to 3. Raises ModelError for a checkpoint that is missing, damaged or of another system,
+    and for a missing ingredient.
     """
     if checkpoint is None:
         cure = f"name a checkpoint: --model {system}:FOLDER"
         raise ModelError(f"this installation holds no trained {system}", cure=cure)
-    folder = CheckpointFolder.open(Path(checkpoint).expanduser(), system)
+    given = {name: Path(file).expanduser() for name, file in (("vit", vit), ("qformer", qformer), ("llm", llm)) if file}
+    folder = _opened(Path(checkpoint).expanduser(), system, given, template=template, image_size=image_size)
     found = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     lora.merge(found.network.language_model)
     driver = Engine(found, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads, quantize=quantize)
     return Answering(found, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 
 
+def _opened(path: Path, system: str, given: Mapping[str, Path], *, template: str, image_size: int) -> CheckpointFolder:
+    """Our folder or an official .pth. Raises ModelError, and for ingredients that a folder has inside."""
+    if not path.is_dir() and (path.is_file() or path.suffix == ".pth"):
+        from .formats import minigpt_pth
+        from .formats.base import Ingredients
+
+        return minigpt_pth.open_file(
+            path, Ingredients(**given, system=system, template=template, image_size=image_size)
+        )
+    if named := [*given, *(["image_size"] if image_size else [])]:
+        cure = "a folder holds all of it: leave the option out"
+        raise ModelError(f"{', '.join(named)}: only an official .pth needs that", where=str(path), cure=cure)
+    return CheckpointFolder.open(path, system)
+
+
 def _loaded(folder: CheckpointFolder, *, template: str, attention: str, dtype: torch.dtype | None = None) -> MiniGPT:
     def construct() -> MiniGPT:
-        given = folder.preprocessor
-        return MiniGPT(folder.config, preprocessor=given, tokenizer=folder.path, template=template, attention=attention)
+        given, words = folder.preprocessor, folder.tokenizer
+        return MiniGPT(folder.config, preprocessor=given, tokenizer=words, template=template, attention=attention)
 
     return checkpoints.assemble(folder, construct, dtype)
 

@@ -1,81 +1,191 @@
-"""The HTML report of one or more runs: leaderboard, breakdowns and every sample with its picture, in one file."""
+"""The HTML report of one or more runs: a folder that opens from disk and can be served anywhere.
+
+index.html            the page with its scripts and styles, and what the leaderboard shows
+data/NAME.js          one JSON text each, loaded when a view needs it (page.data_script)
+images/ab/abcd....jpg thumbnails by content hash, each once however many runs show it
+exports/              every table as Markdown, CSV, LaTeX and JSON; a summary.md a run
+files.json            what was written, so that the next report into the folder takes away what it left
+"""
 
 from __future__ import annotations
 
+import re
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from vlmbench import __version__
 from vlmbench.errors import StoreError
 
-from .page import render
-from .payload import images_payload, run_payload
+from . import differences, exports, payload, ranks, relations, table
+from .efficiency import COLUMNS
+from .listing import chunks, judgements_by_sample, listing
+from .page import data_script, render
 from .published import for_page, read
 from .runs import SAMPLE_NOTE, RunResult, load
 
 SCRIPTS = (
     "core.js",
+    "words.js",
+    "records.js",
+    "tables.js",
     "charts.js",
+    "plots.js",
     "training.js",
     "scores.js",
     "leaderboard.js",
-    "run.js",
+    "answers.js",
+    "model.js",
+    "task.js",
     "filters.js",
+    "rows.js",
     "samples.js",
     "detail.js",
+    "compare.js",
+    "ablations.js",
+    "history.js",
     "main.js",
 )
 """In order: each builds on those before it. A new kind of page is a new file that adds itself to vb.views."""
 
+FILES = "files.json"
+
+_DIGEST = re.compile(r"[0-9a-f]{16}")
+_OURS = re.compile(r"data/[\w-]+\.js|images/[0-9a-f]{2}/[0-9a-f]{16}\.jpg|exports/[\w.-]+")
+"""What a report may take away again."""
+
 
 def write(runs: Sequence[Path], output: Path) -> Path:
-    """Write output/index.html, which needs no other file and no network; returns its path.
+    """Write a report's folder, which needs no network; returns the path of its index.html.
 
-    Raises UsageError or StoreError when a folder holds no finished run, StoreError when the page cannot be written.
+    Raises UsageError or StoreError when a folder holds no finished run, StoreError when the report cannot be written.
     """
-    page = build(load(runs))
-    path = output / "index.html"
-    temporary = output / "index.html.tmp"
+    loaded = load(runs)
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-        temporary.replace(path)
+        return _Site(output).write(loaded)
     except OSError as error:
         raise StoreError(
             f"cannot write the report: {error.strerror or error}",
             where=str(output),
             cure="name an --output folder that can be written, on a disk with room",
         ) from None
-    return path
 
 
-def build(runs: Sequence[RunResult]) -> str:
-    """The whole page as text."""
-    summaries: list[dict[str, Any]] = []
-    blocks: dict[str, Any] = {}
-    for run in runs:
-        summary, records = run_payload(run)
-        summaries.append(summary)
-        blocks.update(records)
-    pictures = images_payload(runs, list(blocks.values()))
-    report = {
+class _Site:
+    """One report's folder while it is written."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.written: dict[str, None] = {}
+        self.before = _files_before(output)
+
+    def write(self, runs: Sequence[RunResult]) -> Path:
+        """Everything; the page last, when all it loads is there."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        summaries, details = [], {}
+        for run in runs:
+            summary, more = self._run(run)
+            summaries.append(summary)
+            details[run.id] = more
+            self._put(f"data/run-{run.id}.js", data_script(f"run-{run.id}", more))
+        found = differences.compared(relations.pairs(runs))
+        for (before, after), comparison in found.items():
+            name = f"compare-{before}-{after}"
+            self._put(f"data/{name}.js", data_script(name, comparison))
+        report = _report(runs, summaries, found)
+        for name, content in exports.files(exports.tables(report, details)).items():
+            self._put(f"exports/{name}", content)
+        for run in runs:
+            text = table.markdown(run.manifest, {task.key: task.scores for task in run.tasks})
+            self._put(f"exports/run-{run.id}.md", text.encode("utf-8", "replace"))
+        return self._finish(report)
+
+    def _run(self, run: RunResult) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Write a run's records and pictures; its summary and details."""
+        glances: dict[str, dict[str, Any]] = {}
+        counts: dict[str, int] = {}
+        for number, (key, columns) in enumerate(run.records()):
+            counts[key] = len(columns["sample_id"])
+            glances[key] = payload.glance(columns)
+            name = f"list-{run.id}-{number}"
+            listed = listing(columns)
+            for picture in listed["pictures"]:
+                picture["kept"] = self._picture(run, picture["hash"])
+            self._put(f"data/{name}.js", data_script(name, listed))
+            judged = judgements_by_sample(run.judgements(key))
+            for place, chunk in enumerate(chunks(columns, judged)):
+                part = f"{name}-{place}"
+                self._put(f"data/{part}.js", data_script(part, chunk))
+        return payload.summary(run, glances, counts), payload.details(run, glances)
+
+    def _picture(self, run: RunResult, digest: str) -> bool:
+        """Copy a thumbnail, unless it is there; whether there is one."""
+        if not _DIGEST.fullmatch(digest):
+            return False
+        name = f"images/{digest[:2]}/{digest}.jpg"
+        if name in self.written:
+            return True
+        source = run.thumbnail(digest)
+        if not source.is_file():
+            return False
+        target = self.output / name
+        if not (target.is_file() and target.stat().st_size == source.stat().st_size):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        self.written[name] = None
+        return True
+
+    def _put(self, name: str, content: bytes) -> None:
+        path = self.output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self.written[name] = None
+
+    def _finish(self, report: Mapping[str, Any]) -> Path:
+        """The page itself, then away with what an earlier report left."""
+        labels = [run["label"] for run in report["runs"]]
+        title = " · ".join(dict.fromkeys(labels)) if len(labels) <= 3 else f"{len(labels)} runs"
+        page = render(
+            "report.html",
+            scripts=SCRIPTS,
+            data={"report": report},
+            folder=True,
+            title=f"{title} · vlmbench",
+            version=__version__,
+            made=report["made"],
+        )
+        path = self.output / "index.html"
+        temporary = self.output / "index.html.tmp"
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+        (self.output / FILES).write_bytes(orjson.dumps(list(self.written), option=orjson.OPT_INDENT_2))
+        for name in self.before:
+            if name not in self.written:
+                (self.output / name).unlink(missing_ok=True)
+        return path
+
+
+def _report(
+    runs: Sequence[RunResult], summaries: Sequence[dict[str, Any]], found: Mapping[tuple[str, str], dict[str, Any]]
+) -> dict[str, Any]:
+    """What the first page carries."""
+    return {
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "stamp": f"{time.time_ns():x}",
         "vlmbench": __version__,
         "sample_note": SAMPLE_NOTE,
+        "costs": COLUMNS,
         "runs": summaries,
+        "ranks": ranks.ranks(runs, differences.headlines(found)),
         "published": _published(runs),
+        "ablations": relations.ablations(runs),
+        "histories": relations.histories(runs),
+        "pairs": [[before, after] for before, after in found],
     }
-    title = " · ".join(dict.fromkeys(run.label for run in runs)) if len(runs) <= 3 else f"{len(runs)} runs"
-    return render(
-        "report.html",
-        scripts=SCRIPTS,
-        data={"report": report, "pictures": pictures, **blocks},
-        title=f"{title} · vlmbench",
-        version=__version__,
-        made=report["made"],
-    )
 
 
 def _published(runs: Sequence[RunResult]) -> dict[str, list[dict[str, Any]]]:
@@ -83,3 +193,14 @@ def _published(runs: Sequence[RunResult]) -> dict[str, list[dict[str, Any]]]:
     figures = read()
     found = {task.key: for_page(figures, task) for run in runs for task in run.tasks}
     return {key: rows for key, rows in found.items() if rows}
+
+
+def _files_before(output: Path) -> list[str]:
+    """What an earlier report wrote here, as far as its own list tells."""
+    try:
+        names = orjson.loads((output / FILES).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return []
+    return (
+        [name for name in names if isinstance(name, str) and _OURS.fullmatch(name)] if isinstance(names, list) else []
+    )

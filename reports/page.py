@@ -1,8 +1,9 @@
-"""Builds one self-contained HTML page: scripts, styles and data inlined, and nothing else allowed to run or load.
+"""Builds HTML pages whose scripts and styles are inlined, and which nothing else may run in.
 
-What models and benchmarks say is hostile text. It reaches the page only as JSON in a block no browser executes, with
-every character escaped that could end the block; the scripts put it into the page as text. The content security policy
-names the hash of each script and style, so that even a mistake there could not run or load anything.
+What models and benchmarks say is hostile text. It reaches a page only as JSON: in a block no browser executes, with
+every character escaped that could end the block, or as one string in a file of its own that hands it over. The scripts
+put it into the page as text. The content security policy names the hash of each script and style, so that even a
+mistake there could not run or load anything.
 """
 
 from __future__ import annotations
@@ -36,8 +37,13 @@ PLOT_STYLE = """\
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **values: Any) -> str:
-    """Fill a template of site/. `scripts` are files of site/, after the chart library; `data` are JSON blocks by id."""
+def render(
+    template: str, *, scripts: Sequence[str], data: Mapping[str, Any], folder: bool = False, **values: Any
+) -> str:
+    """Fill a template of site/. `scripts` are files of site/, after the chart library; `data` are JSON blocks by id.
+
+    With `folder` its own scripts may load data files and pictures that lie beside the page.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -47,7 +53,7 @@ def render(template: str, *, scripts: Sequence[str], data: Mapping[str, Any], **
     styles = [_asset("report.css")]
     code = [_asset(name) for name in (*VENDOR, *scripts)]
     return environment.get_template(template).render(
-        policy=policy(code, [*styles, PLOT_STYLE]),
+        policy=policy(code, [*styles, PLOT_STYLE], folder=folder),
         styles=[Markup(text) for text in styles],
         scripts=[Markup(text) for text in code],
         blocks={name: Markup(json_block(content)) for name, content in data.items()},
@@ -63,14 +69,28 @@ def json_block(content: Any) -> str:
     return text
 
 
-def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
-    """The content security policy of a page with exactly these scripts and styles, and pictures from its own data."""
+def data_script(name: str, content: Any) -> bytes:
+    """A file that hands one JSON text to the page under a name: the one way to load data that works from file://.
+
+    The only code in it is the call; the JSON is one string literal that nothing in it can end.
+    """
+    text = json_block(content).replace("\\", "\\\\").replace("'", "\\'")
+    return f"vb.take({orjson.dumps(name).decode()},'{text}')\n".encode()
+
+
+def policy(scripts: Sequence[str], styles: Sequence[str], *, folder: bool = False) -> str:
+    """The content security policy of a page with exactly these scripts and styles.
+
+    With `folder`, scripts and pictures may also come from beside the page (`file:` is for browsers to which a file is
+    not its own origin). Not 'strict-dynamic': under it, inline script that a script put into the page would run.
+    """
+    hashes = " ".join(_hash(text) for text in scripts)
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src {' '.join(_hash(text) for text in scripts)}",
+            f"script-src {hashes} 'self' file:" if folder else f"script-src {hashes}",
             f"style-src {' '.join(_hash(text) for text in styles)}",
-            "img-src data:",
+            "img-src 'self' file:" if folder else "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
         )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.errors import StoreError, UsageError
-from vlmbench.store import RECORDS, THUMBS, read_manifest, read_scores
+from vlmbench.store import JUDGEMENTS, RECORDS, THUMBS, read_manifest, read_scores
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
 """What every table says beside scores on the data that ship with the package."""
+
+GATE = "check.json"
+"""What a gate found, in the folder of the run that it judged."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -82,6 +85,16 @@ class TaskResult:
         return {str(name): int(count) for name, count in self.scores.get("statuses", {}).items() if count}
 
     @property
+    def protocol(self) -> str:
+        """Whose rules it was asked and scored by."""
+        return str(self.scores.get("protocol") or self.entry.get("protocol", ""))
+
+    @property
+    def split(self) -> str:
+        """Which version of the benchmark's data."""
+        return str(self.scores.get("split") or self.entry.get("split", ""))
+
+    @property
     def data(self) -> str:
         """Which data it was, in words: the folder as the user wrote it, or the embedded sample."""
         return "embedded sample" if self.embedded else self._label
@@ -113,12 +126,59 @@ class RunResult:
     manifest: Mapping[str, Any]
     tasks: Sequence[TaskResult]
 
-    def records(self) -> pa.Table:
-        """One row a sample. Raises StoreError when records.parquet is missing or broken."""
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return str(self.manifest.get("model", {}).get("name", "?"))
+
+    @property
+    def ablation(self) -> str:
+        """The change under which pictures were shown; empty for none."""
+        return str(self.manifest.get("asked", {}).get("ablate") or "")
+
+    @property
+    def commit(self) -> str:
+        """The start of the commit that the code was at; with `+` where files were changed; empty if not known."""
+        code = self.manifest.get("code") or {}
+        return f"{str(code['commit'])[:10]}{'+' if code.get('changed') else ''}" if code.get("commit") else ""
+
+    @property
+    def gate(self) -> Mapping[str, Any] | None:
+        """What `vlmbench check` said of it, where its report lies in the run's folder."""
+        import orjson
+
+        try:
+            found = orjson.loads((self.folder / GATE).read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def records(self) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+        """(task, columns of its records), one task after the other, in the order of `tasks`.
+
+        Raises StoreError when records.parquet is missing or broken.
+        """
+        import pyarrow.compute as pc
+
+        table = self._table(RECORDS)
+        for task in self.tasks:
+            yield task.key, table.filter(pc.equal(table["task"], task.key)).to_pydict()
+
+    def judgements(self, task: str) -> list[dict[str, Any]]:
+        """The judge's verdicts over one task's answers; none where no judge graded."""
+        import pyarrow.compute as pc
+
+        if not (self.folder / JUDGEMENTS).is_file():
+            return []
+        table = self._table(JUDGEMENTS)
+        rows: list[dict[str, Any]] = table.filter(pc.equal(table["task"], task)).to_pylist()
+        return rows
+
+    def _table(self, name: str) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.folder / RECORDS
+        path = self.folder / name
         try:
             return pq.read_table(path)
         except (OSError, pa.ArrowException) as error:

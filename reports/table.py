@@ -37,14 +37,14 @@ def markdown(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     lines = [f"**{_cell(_title(manifest))}**", ""]
     if any(result.embedded for result in results):
         lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
-    lines += _grid(HEAD, [_headline(result) for result in results])
+    lines += grid(HEAD, [_headline(result) for result in results])
     for result in results:
         if others := [_named(bar) for bar in result.metrics[1:]]:
             lines += [
                 "",
                 f"**{_cell(clean(result.key))}**",
                 "",
-                *_grid(("metric", "value", "95 % interval", "n"), others),
+                *grid(("metric", "value", "95 % interval", "n"), others),
             ]
     return "\n".join(lines) + "\n"
 
@@ -150,8 +150,9 @@ def _aligned(rows: Sequence[Sequence[str]], head: Sequence[str], right: Sequence
     return lines
 
 
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    rule = [("---:" if name in RIGHT else ":---") for name in head]
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = RIGHT) -> list[str]:
+    """The lines of a markdown table; columns named in `right` are set flush right."""
+    rule = [("---:" if name in right else ":---") for name in head]
     return ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in (head, rule, *rows)]
 
 

@@ -16,6 +16,8 @@ from .runs import RunResult
 LOG = "training_log.jsonl"
 """Name of the log in a checkpoint's folder, and in the folder of a run of that checkpoint."""
 
+SCRIPTS = ("core.js", "words.js", "charts.js", "training.js")
+
 POINTS = 600
 """Points a stage is drawn with; longer logs are averaged down."""
 
@@ -56,7 +58,10 @@ def write_plot(log: Path, output: Path, *, title: str = "Training") -> Path:
     Raises TrainingError when the log cannot be read or the page not written.
     """
     page = render(
-        "training.html", scripts=("core.js", "charts.js", "training.js"), data={"training": read(log)}, title=title
+        "training.html",
+        scripts=("core.js", "words.js", "charts.js", "training.js"),
+        data={"training": read(log)},
+        title=title,
     )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import Metric, by_tag, mean, ratio
+from vlmbench.metrics import RATE, Metric, by_tag, mean, ratio
 from vlmbench.nouns import Sample, Score
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def consistency(scored: Scored) -> Metric | None:
         if sample.extra["balanced"] and score.value and known:
             rows.append((sum(known) / len(known), 1.0))
             clusters.append(sample.cluster)
-    return Metric("consistency", np.array(rows, dtype=np.float64).reshape(-1, 2), clusters, ratio())
+    return Metric("consistency", np.array(rows, dtype=np.float64).reshape(-1, 2), clusters, ratio(), limits=RATE)
 
 
 def choices(counted: Scored) -> list[Metric]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vlmbench import letters
 from vlmbench.errors import DataError, PredictionsError
-from vlmbench.metrics import Metric, auroc, average_precision, mean, ratio
+from vlmbench.metrics import RATE, Metric, auroc, average_precision, mean, ratio
 from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import (
     answer_files,
@@ -210,7 +210,7 @@ def _f1(said: Sequence[bool], targets: Sequence[bool], clusters: Sequence[str]) 
     import numpy as np
 
     yes, true = np.array(said, dtype=np.float64), np.array(targets, dtype=np.float64)
-    return Metric("f1", np.stack([2 * yes * true, yes + true], axis=1), clusters, ratio())
+    return Metric("f1", np.stack([2 * yes * true, yes + true], axis=1), clusters, ratio(), limits=RATE)
 
 
 def _places(split: str) -> list[str]:

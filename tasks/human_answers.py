@@ -118,7 +118,7 @@ class HumanAnswered:
 
 def unasked(samples: Sequence[Sample]) -> Ids:
     """Ids that an upload file has to answer besides those of the samples: with nothing."""
-    found: Ids = samples[0].extra.get("unasked", {}) if samples else {}
+    found: Ids = samples[0].extra.get("_unasked", {}) if samples else {}
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import Metric
+from vlmbench.metrics import RATE, Metric
 from vlmbench.nouns import Sample, Score
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ def metrics(scored: Sequence[tuple[Sample, Score]], protocol: str) -> list[Metri
     items = _items([score for _, score in scored])
     clusters = [sample.cluster for sample, _ in scored]
     made = [Metric("relative_score", items, clusters, _relative(protocol))]
-    made += [Metric(f"{name}_score", items, clusters, _side(side)) for side, name in enumerate(("reference", "answer"))]
+    made += [
+        Metric(f"{name}_score", items, clusters, _side(side), limits=RATE)
+        for side, name in enumerate(("reference", "answer"))
+    ]
     for name in CATEGORIES:
         at = [index for index, (sample, _) in enumerate(scored) if sample.tags["category"] == name]
         if at:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import Metric
+from vlmbench.metrics import RATE, Metric
 
 if TYPE_CHECKING:
     from vlmbench.metrics import Floats
@@ -125,7 +125,9 @@ def metrics(
     note = "" if len(present) == len(known) else f"mean over {', '.join(present)} only"
     for name in ("f1", "accuracy"):
         combine = _mean(name, len(present), rules)
-        made.append(Metric(f"mean_{name}", flat, clusters, combine, "", "", name in SHARES, opposite, note=note))
+        made.append(
+            Metric(f"mean_{name}", flat, clusters, combine, "", "", name in SHARES, opposite, None, note, limits=RATE)
+        )
     for split in present:
         rows = np.flatnonzero(at == place[split]).tolist()
         inside = [clusters[row] for row in rows]
@@ -160,6 +162,7 @@ def _metric(name: str, items: Floats, clusters: Sequence[str], rules: Rules, spl
         label=split,
         proportion=name in SHARES,
         opposite=_opposite(items),
+        limits=RATE,
     )
 
 

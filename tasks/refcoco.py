@@ -25,7 +25,7 @@ from vlmbench.boxes import (
     minigpt_box,
     vlmevalkit_box,
 )
-from vlmbench.metrics import Metric, mean, ratio
+from vlmbench.metrics import RATE, Metric, mean, ratio
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.sources import Folder, Hub, Row, read_rows
 
@@ -263,7 +263,7 @@ class RefCOCO:
         made = [mean("accuracy", [score.value or 0.0 for _, score in scored], clusters)]
         made.append(mean("valid_boxes", [float(bool(score.read)) for _, score in scored], clusters))
         agreed = mean("mean_iou", [one.iou for one in found], clusters)
-        made.append(Metric("mean_iou", agreed.items, clusters, ratio()))
+        made.append(Metric("mean_iou", agreed.items, clusters, ratio(), limits=RATE))
         if RULES[protocol].more:
             for least in THRESHOLDS:
                 name = f"accuracy_at_{least}"

@@ -70,7 +70,7 @@ def _pictured(found: Sequence[Sample]) -> list[Sample]:
     from dataclasses import replace
 
     others = frozenset(sample.id for sample in found if not sample.images)
-    return [replace(sample, extra={**sample.extra, "others": others}) for sample in found if sample.images]
+    return [replace(sample, extra={**sample.extra, "_others": others}) for sample in found if sample.images]
 
 
 def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
@@ -158,7 +158,7 @@ def from_hub(data: Hub, split: str) -> list[Sample]:
 
 def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     """Sample id to text; an index becomes its letter, -1 an empty text. Raises PredictionsError."""
-    others = samples[0].extra.get("others", frozenset()) if samples else frozenset()
+    others = samples[0].extra.get("_others", frozenset()) if samples else frozenset()
     found = [
         answer
         for file in answer_files(path)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from vlmbench import answers, vqa_accuracy
 from vlmbench.errors import DataError, PredictionsError
-from vlmbench.metrics import Metric, average_precision
+from vlmbench.metrics import RATE, Metric, average_precision
 from vlmbench.nouns import Picture, Response, Sample, Score, Size, Status, Wanted
 from vlmbench.predictions import answer_files, answer_key, answer_rows, join, read_answer
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
@@ -227,7 +227,10 @@ def _unanswerable(scored: Sequence[tuple[Sample, Score]], likely: Sequence[float
         )
         return found
 
-    return [average_precision("average_precision", truth.tolist(), likely, clusters), Metric("f1", items, clusters, f1)]
+    return [
+        average_precision("average_precision", truth.tolist(), likely, clusters),
+        Metric("f1", items, clusters, f1, limits=RATE),
+    ]
 
 
 def _sample(key: str, row: Row, picture: Picture, kind: str) -> Sample:

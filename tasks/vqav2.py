@@ -155,7 +155,7 @@ class Vqav2(HumanAnswered):
             return found
         asked = {sample.id for sample in found}
         others = dict.fromkeys(key for key in question_ids(whole) if key not in asked)
-        return [replace(sample, extra={"unasked": others}) for sample in found]
+        return [replace(sample, extra={"_unasked": others}) for sample in found]
 
     def _from_hub(self, data: Hub, split: str) -> list[Sample]:
         table = data.table(HUB_NAMES, "default", HUB_SPLITS.get(split, split), (*HUB_FIELDS, "image"))

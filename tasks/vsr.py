@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench import answers, letters
-from vlmbench.metrics import Metric, auroc, average_precision, by_tag, mean, ratio
+from vlmbench.metrics import RATE, Metric, auroc, average_precision, by_tag, mean, ratio
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
@@ -210,7 +210,7 @@ def _found(said: Sequence[bool], targets: Sequence[bool], clusters: Sequence[str
     both = yes * true
     made = []
     for name, top, bottom in (("precision", both, yes), ("recall", both, true), ("f1", 2 * both, yes + true)):
-        made.append(Metric(name, np.stack([top, bottom], axis=1), clusters, ratio()))
+        made.append(Metric(name, np.stack([top, bottom], axis=1), clusters, ratio(), limits=RATE))
     return made
 
 

@@ -20,7 +20,12 @@ VERBS: Mapping[str, str] = {
     "tasks": "list the benchmarks, their splits and protocols",
     "models": "list the models",
     "data": "say which official files are missing, and get them",
+    "compare": "compare two runs sample by sample: differences, and the answers that turned",
+    "check": "hold a run against a baseline: pass, fail, or could not tell",
+    "baseline": "write a run as a small file to check later runs against",
+    "power": "say which difference a benchmark can show, and how many questions one needs",
     "report": "write the HTML leaderboard of runs",
+    "convert": "turn a published checkpoint into our form, or ours into the published one",
     "train": "train a recipe, or one of its stages",
 }
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.nouns import JudgeRules, Record, Sample, Score, Status, Verdict
 
 if TYPE_CHECKING:
+    from vlmbench.metrics import Metric
+    from vlmbench.nouns import Task
     from vlmbench.registry import TaskChoice
 
 Scored = Sequence[tuple[Sample, Score]]
@@ -56,6 +58,31 @@ def one_run(scored: Scored, run: int) -> list[tuple[Sample, Score]]:
     ]
 
 
+def by_run(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, ...]]:
+    """Each metric's value by each run of the judge alone; nan where undefined. Empty without a judge."""
+    found: dict[str, list[float]] = {}
+    for run in range(runs_of(scored)):
+        for metric in task.summarise(one_run(scored, run), protocol):
+            found.setdefault(metric.name, []).append(metric.value())
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def metrics(task: Task, protocol: str, scored: Scored) -> list[Metric]:
+    """The task's metrics over ok scores, with their values by run of the judge where it ran several times.
+
+    A metric that not every run has (no question was left to it) is without.
+    """
+    made = list(task.summarise(scored, protocol)) if scored else []
+    runs = runs_of(scored)
+    if runs < 2:
+        return made
+    values = by_run(task, protocol, scored)
+    return [
+        replace(metric, run_values=values[metric.name]) if len(values.get(metric.name, ())) == runs else metric
+        for metric in made
+    ]
+
+
 def agreement(scored: Scored) -> float | None:
     """Krippendorff's alpha (interval) between the runs: 1 is agreement, 0 is chance. None where it is undefined."""
     import krippendorff
@@ -78,11 +105,8 @@ def summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
     runs = runs_of(scored)
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     headline = choice.task.protocols[choice.protocol].headline
-    totals: list[float | None] = []
-    for run in range(runs if good else 0):
-        metrics = choice.task.summarise(one_run(good, run), choice.protocol)
-        value = next(metric.value() for metric in metrics if metric.name == headline)
-        totals.append(value if math.isfinite(value) else None)
+    found = by_run(choice.task, choice.protocol, good).get(headline, ())
+    totals = [value if math.isfinite(value) else None for value in found]
     known = [total for total in totals if total is not None]
     spread = None
     if known and len(known) == runs:
@@ -93,6 +117,7 @@ def summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
         "runs": runs,
         "run_values": totals,
         "std": spread,
+        "in_intervals": runs > 1,
         "krippendorff_alpha": agreement(good) if good and runs > 1 else None,
         "verdicts": sum(verdict.status is Status.OK for verdict in verdicts),
         "failed": sum(verdict.status is not Status.OK for verdict in verdicts),
@@ -109,6 +134,8 @@ def told(entry: Mapping[str, Any]) -> str:
         parts.append(f"std {entry['std']:.1f}")
     if entry["krippendorff_alpha"] is not None:
         parts.append(f"Krippendorff's alpha {entry['krippendorff_alpha']:.3f}")
+    if entry["runs"] == 1:
+        parts.append("the interval leaves out how far the judge would differ from itself (--judge-runs)")
     if entry["failed"]:
         parts.append(f"{entry['failed']} verdicts could not be had")
     return "; ".join(parts)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+RATE = (0.0, 100.0)
+"""Limits of a rate."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number over a set of scored items, ready to be computed and resampled."""
@@ -48,8 +52,17 @@ class Metric:
     """Why it is undefined, or what is peculiar about it here."""
     of_weights: bool = False
     """True: `combine` takes the items' weights; `items` is then only what there is to count."""
+    limits: tuple[float, float] | None = None
+    """Least and largest value it can have, where it cannot pass them: (0, 100) for a rate. A proportion has those."""
     area: bool = False
     """True: an AUROC; `items` are (truth, score), from which its standard error has a closed form."""
+    run_values: Sequence[float] = ()
+    """The value by each run of the judge alone, where one graded the answers: their spread widens the interval."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """`limits`, or those of a proportion."""
+        return RATE if self.proportion and self.limits is None else self.limits
 
     def value(self) -> float:
         """The metric over all items; nan where undefined."""
@@ -80,7 +93,7 @@ def mean(
     column = np.asarray(values, dtype=np.float64)
     items = np.stack([column, np.ones_like(column)], axis=1)
     binary = bool(np.isin(column, (0.0, 1.0)).all())
-    return Metric(name, items, clusters, ratio(), breakdown=breakdown, label=label, proportion=binary)
+    return Metric(name, items, clusters, ratio(), breakdown, label, binary, limits=RATE)
 
 
 def by_tag(name: str, values: Sequence[float], labels: Sequence[str], clusters: Sequence[str]) -> list[Metric]:
@@ -156,6 +169,5 @@ def _of_order(
         parts = [np.add.reduceat(drawn * kind, starts, axis=-1) for kind in (positive, 1 - positive)]
         return area(parts[0], parts[1])
 
-    return Metric(
-        name, np.stack([truth, np.asarray(scores, dtype=np.float64)], axis=1), clusters, combine, of_weights=True
-    )
+    items = np.stack([truth, np.asarray(scores, dtype=np.float64)], axis=1)
+    return Metric(name, items, clusters, combine, limits=RATE, of_weights=True)

@@ -63,7 +63,9 @@ class Sample:
     cluster: str = ""
     """What is resampled as one for intervals: the image, usually."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Other fields of the row that only the task's own metrics read."""
+    """Other fields of the row that only the task's own metrics read. JSON-like, sets too: a run keeps it beside the
+    answer, and metrics meet lists where there were tuples and sets. Names that begin with an underscore tell of the
+    whole split, for reading and writing answer files: they are not kept."""
 
 
 @dataclass(frozen=True, slots=True)

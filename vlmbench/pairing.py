@@ -10,19 +10,21 @@ The metrics of both runs are paired by cluster (an image, usually), so what pict
   chance alone makes. All 2^C swaps are tried where they are few enough: the test is exact then. The interval is the
   clustered bootstrap's (statistics.py).
 - AUROC: the covariance of DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988), summed by cluster as Obuchowski does
-  (Biometrics 53, 1997).
-- What can be neither swapped nor linearised (average precision; judged scores with unlike numbers of judge runs): the
-  clustered bootstrap's standard error with Student's t on C - 1 degrees of freedom.
+  (Biometrics 53, 1997). Average precision: the same with the jackknife by cluster.
+- What cannot be swapped (judged scores with unlike numbers of judge runs): the clustered bootstrap's standard error with
+  Student's t on C - 1 degrees of freedom.
+- Answers that a judge graded several times: the variance between the judge's runs, of either side, is added to the
+  bootstrap's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench import statistics
+from vlmbench import influence, statistics
 from vlmbench.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from vlmbench.metrics import Floats, Metric
 
 MCNEMAR, PERMUTATION, DELONG, BOOTSTRAP = "mcnemar exact", "clustered permutation", "delong", "clustered bootstrap"
+JACKKNIFE = "clustered jackknife"
+JUDGED = "clustered bootstrap, judge runs added"
 UNDEFINED, ONE_CLUSTER = "undefined", "one cluster"
 TIE = 1e-9
 """Differences this close are the same: sums of floats differ by their order."""
@@ -66,17 +70,20 @@ def paired(before: Metric, after: Metric, *, resamples: int = 10_000, seed: int 
     if math.isnan(value):
         return Paired(Estimate(math.nan, None, None, n), None, UNDEFINED, len(names), n)
     pair = _Pair(before, after, {name: index for index, name in enumerate(names)}, value, n)
-    single = pair.single_outcomes()
+    judged = [between for metric in (before, after) if (between := statistics.between_runs(metric))[0] > 0]
+    single = None if judged else pair.single_outcomes()
     if single is not None:
         return _mcnemar(pair, *single, level)
     if pair.count == 1:
         return Paired(Estimate(value, None, None, n), None, ONE_CLUSTER, 1, n)
-    if before.area and after.area:
-        return _delong(pair, level)
+    if before.of_weights and after.of_weights and not judged and (found := _linear(pair, level)):
+        return found
     draws = pair.resample(resamples, seed)
     error = float(draws.std(ddof=1)) * math.sqrt(pair.count / (pair.count - 1)) if 2 * len(draws) > resamples else None
+    if judged and error is not None:
+        return _with_judges(pair, (error, pair.count - 1.0), judged, level)
     if before.of_weights or after.of_weights or before.items.shape[1] != after.items.shape[1]:
-        p, method = _student(value, error, pair.count), BOOTSTRAP
+        p, method = _student(value, error, pair.count - 1), BOOTSTRAP
     else:
         p, method = _permutation(pair, resamples, seed), PERMUTATION
     estimate = Estimate(value, None, None, n)
@@ -176,23 +183,36 @@ def _mcnemar(pair: _Pair, before: NDArray[np.bool_], after: NDArray[np.bool_], l
     return Paired(estimate, p, MCNEMAR, pair.count, pair.n, 100 * error)
 
 
-def _delong(pair: _Pair, level: float) -> Paired:
+def _linear(pair: _Pair, level: float) -> Paired | None:
+    """By how far each cluster moves the difference; None where that cannot be told."""
     from scipy.special import stdtrit
 
     one, other = (
-        statistics.area_influence(metric, codes, pair.count)
-        for metric, codes in zip(pair.both, pair.codes, strict=True)
+        influence.influence(metric, codes, pair.count) for metric, codes in zip(pair.both, pair.codes, strict=True)
     )
-    error = statistics.influence_error(other - one)
-    p = _student(pair.value, error, pair.count)
+    if one is None or other is None or len(one) != len(other):
+        return None
+    error = influence.error(other - one)
+    p = _student(pair.value, error, len(one) - 1)
     estimate = Estimate(pair.value, None, None, pair.n)
     if error > TIE:
-        half = float(stdtrit(pair.count - 1, 0.5 + level / 2)) * error
+        half = float(stdtrit(len(one) - 1, 0.5 + level / 2)) * error
         estimate = Estimate(pair.value, max(-100.0, pair.value - half), min(100.0, pair.value + half), pair.n)
-    return Paired(estimate, p, DELONG, pair.count, pair.n, error)
+    method = DELONG if pair.both[0].area and pair.both[1].area else JACKKNIFE
+    return Paired(estimate, p, method, pair.count, pair.n, error)
 
 
-def _student(value: float, error: float | None, count: int) -> float | None:
+def _with_judges(pair: _Pair, own: tuple[float, float], judged: Sequence[tuple[float, float]], level: float) -> Paired:
+    """The bootstrap's standard error and those of the judges' runs, added; Student's t with Welch's freedom."""
+    from scipy.special import stdtrit
+
+    error, freedom = statistics.added(own, *judged)
+    half = float(stdtrit(freedom, 0.5 + level / 2)) * error
+    estimate = Estimate(pair.value, pair.value - half, pair.value + half, pair.n)
+    return Paired(estimate, _student(pair.value, error, freedom), JUDGED, pair.count, pair.n, error)
+
+
+def _student(value: float, error: float | None, freedom: float) -> float | None:
     """Two-sided p of a difference with a standard error; without spread there is none, unless both are equal."""
     from scipy.special import stdtr
 
@@ -200,7 +220,7 @@ def _student(value: float, error: float | None, count: int) -> float | None:
         return 1.0
     if error is None or error <= TIE:
         return None
-    return float(2 * stdtr(count - 1, -abs(value) / error))
+    return float(2 * stdtr(freedom, -abs(value) / error))
 
 
 def _permutation(pair: _Pair, resamples: int, seed: int) -> float:

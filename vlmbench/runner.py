@@ -318,7 +318,7 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
             "task": r.task, "sample_id": r.sample.id, "question": r.sample.question, "prompt": r.request.prompt,
             "images": [p.name for p in r.request.images], "image_hashes": list(r.image_hashes),
             "target": text(r.sample.target), "options": list(r.sample.choices),
-            "tags": text(dict(r.sample.tags)), "cluster": r.sample.cluster,
+            "tags": text(dict(r.sample.tags)), "cluster": r.sample.cluster, "extra": extra_text(r.sample.extra),
             "status": str(r.score.status), "value": r.score.value, "read": r.score.read, "note": r.score.note,
             "key": r.key, "choice_scores": text(r.response.choices),
             **({"history": text(r.request.history)} if dialogues else {}),
@@ -327,6 +327,27 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
         for name, value in row.items():
             columns.setdefault(name, []).append(value)
     return columns
+
+
+def extra_text(extra: Mapping[str, Any]) -> str:
+    """What a run keeps of Sample.extra, as JSON: sets sorted, names of the whole split left out.
+
+    `null` for what JSON cannot hold: the run goes on, and comparing it says that it cannot.
+    """
+    import orjson
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, set | frozenset):
+            return sorted(value)
+        if isinstance(value, Mapping):
+            return dict(value)
+        raise TypeError(type(value).__name__)
+
+    kept = {name: value for name, value in extra.items() if not name.startswith("_")}
+    try:
+        return orjson.dumps(kept, default=plain).decode()
+    except TypeError:
+        return "null"
 
 
 def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:

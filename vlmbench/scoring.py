@@ -31,7 +31,7 @@ def score_responses(task: Task, protocol: str, pairs: Iterable[tuple[Sample, Res
     return [(sample, score_response(task, protocol, sample, response)) for sample, response in pairs]
 
 
-def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 10_000, seed: int = 0) -> dict[str, Any]:
     """One task's entry of scores.json: {metric: {value, low, high, n}, coverage, statuses, headline, ...}.
 
     Metrics are of the samples that have a score; coverage says what share of all that is, withheld ones (which only a
@@ -44,7 +44,7 @@ def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 1000, seed
     counts = Counter(str(score.status) for _, score in scored)
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     entry: dict[str, Any] = {}
-    metrics = task.summarise(good, protocol) if good else ()
+    metrics = judge_verdicts.metrics(task, protocol, good)
     estimates = intervals(metrics, resamples=resamples, seed=seed)
     for metric, estimate in zip(metrics, estimates, strict=True):
         found: dict[str, Any] = dict(estimate.to_json())

@@ -1,23 +1,23 @@
 """Metrics to intervals: how far each number might move had other images been drawn.
 
-Items that share a cluster (an image, usually) are resampled together, since answers about one picture are right or
-wrong together. A metric is a function of sums over items (metrics.py), so one bootstrap resample is a vector of
-cluster counts, B of them are a matrix, and all resampled values come from one product:
+Items that share a cluster (an image, usually) count as one draw, since answers about one picture are right or wrong
+together. docs/statistics.md has the formulas, what was assumed, and the simulations that chose them. In short:
 
-    weights (B x C) @ cluster sums (C x k) -> (B x k) -> combine -> (B,)
+- A plain share, one item a cluster: Wilson's score interval (JASA 22, 1927).
+- Whatever has limits (shares, means, F1, AUROC, MME's sums): Wilson's interval on the way between the limits, with the
+  effective sample size that the clusters' variance tells (Korn & Graubard, Survey Methodology 24, 1998), and Student's
+  t with degrees of freedom that heed how uneven the clusters are (influence.py).
+- What has none (a ratio of two grades, GQA's distribution): the bootstrap by cluster, bias-corrected and accelerated
+  (Efron, JASA 82, 1987), with percentiles expanded to the width of a t interval (Hesterberg, The American Statistician
+  69, 2015). A metric is a function of sums over items (metrics.py), so one resample is a vector of cluster counts, B of
+  them are a matrix, and all resampled values come from one product:
 
-A metric of the items' order (AUROC) takes the weights themselves, each item that of its cluster.
+      weights (B x C) @ cluster sums (C x k) -> (B x k) -> combine -> (B,)
 
-Sources:
-- Cluster bootstrap, percentile interval: Davison & Hinkley, Bootstrap Methods and their Application (1997), 3.8, 5.3.
-- Expanded percentiles, which give C clusters the width a t interval would have: Hesterberg, What Teachers Should Know
-  About the Bootstrap, The American Statistician 69 (2015).
-- Where a share has no spread between clusters the bootstrap has no width; Wilson's score interval (Wilson, JASA 22,
-  1927) stands in, with n replaced by the effective sample size as Korn & Graubard do for survey data (Survey
-  Methodology 24, 1998): n over the design effect 1 + (m - 1) * rho (Kish, Survey Sampling, 1965) for clusters of m.
-  All right or all wrong, or a single cluster: rho cannot be estimated and is taken at its worst, 1, which leaves the
-  number of clusters. Every cluster equally mixed (a model that always says yes, on balanced pictures): rho is below 0,
-  so taking it as 0, which leaves n, is already cautious.
+- Where no spread is seen, Wilson's interval again: over n where every cluster is equally mixed (their correlation is
+  below 0 then, so taking it as 0 is cautious); over the number of clusters where all is right or all wrong, or where
+  there is one cluster (the correlation cannot be told, and is taken at its worst, 1).
+- Several runs of a judge: the spread between their values adds its own variance.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 22
 """Cells of a weight or result matrix held at once: 32 MiB of float64."""
+BIASED = 1.0
+"""Normal quantile of the share of draws below the value, beyond which they are no picture of it (chi-squares)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,12 @@ class Estimate:
 
 
 def interval(metric: Metric, *, resamples: int = 1000, seed: int = 0, level: float = 0.95) -> Estimate:
-    """The metric and its percentile bootstrap interval, resampled by cluster.
+    """The metric and its interval, by cluster.
 
-    The same clusters, resamples and seed meet the same weights, so numbers of one run, or of two runs on the same
-    images, move together. Resamples where the metric is undefined are left out; where they are the majority, or the
-    metric itself is undefined, there is no interval.
+    Resamples where the metric is undefined are left out; where they are the majority, or the metric itself is
+    undefined, there is no interval.
     """
-    return _interval(metric, _cluster_codes(metric.clusters), resamples, seed, level)
+    return _interval(metric, cluster_codes(metric.clusters), resamples, seed, level)
 
 
 def intervals(
@@ -75,13 +76,17 @@ def intervals(
     known: dict[int, tuple[NDArray[np.intp], int]] = {}
     for metric in metrics:
         if id(metric.clusters) not in known:
-            known[id(metric.clusters)] = _cluster_codes(metric.clusters)
+            known[id(metric.clusters)] = cluster_codes(metric.clusters)
     return [_interval(metric, known[id(metric.clusters)], resamples, seed, level) for metric in metrics]
 
 
 def resample(metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Floats:
-    """(resamples,) values of the metric over resampled clusters; nan where undefined."""
-    return resampled(metric, *_cluster_codes(metric.clusters), resamples, seed)
+    """(resamples,) values of the metric over resampled clusters; nan where undefined.
+
+    The same clusters, resamples and seed meet the same weights, so numbers of one run, or of two runs on the same
+    images, move together.
+    """
+    return resampled(metric, *cluster_codes(metric.clusters), resamples, seed)
 
 
 def difference(
@@ -102,8 +107,7 @@ def difference(
     draws = draws[~np.isnan(draws)]
     if math.isnan(value) or 2 * len(draws) < resamples or float(np.ptp(draws)) < 1e-9:
         return Estimate(value, None, None, n)
-    tail = _expanded_tail(len(set(metric.clusters)), level)
-    low, high = (float(edge) for edge in np.quantile(draws, [tail, 1 - tail]))
+    low, high = expanded_quantiles(draws, len(set(metric.clusters)), level)
     return Estimate(value, low, high, n)
 
 
@@ -111,7 +115,10 @@ def wilson(share: float, n: float, *, level: float = 0.95) -> tuple[float, float
     """Wilson's score interval of a share in 0..1 seen over n items (n may be an effective sample size)."""
     from scipy.special import ndtri
 
-    z = float(ndtri(0.5 + level / 2))
+    return _score_interval(share, n, float(ndtri(0.5 + level / 2)))
+
+
+def _score_interval(share: float, n: float, z: float) -> tuple[float, float]:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
@@ -131,30 +138,6 @@ def outcomes(metric: Metric) -> Floats | None:
     return rows if math.isclose(whole, 100 * float(weights @ rows / weights.sum()), abs_tol=1e-6) else None
 
 
-def area_influence(metric: Metric, codes: NDArray[np.intp], count: int) -> Floats:
-    """(C,) how far each cluster moves an AUROC (DeLong's placement values, centred, summed by cluster), 0-100.
-
-    Sums to 0. A cluster that is not there has 0.
-    """
-    import numpy as np
-
-    truth, scores = metric.items[:, 0] > 0, metric.items[:, 1]
-    placed = np.empty(len(scores))
-    for kind in (True, False):
-        mine, others = scores[truth == kind], np.sort(scores[truth != kind])
-        below = (np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")) / 2 / len(others)
-        share = below if kind else 1 - below
-        placed[truth == kind] = (share - share.mean()) / len(mine)
-    moved: Floats = np.bincount(codes, weights=100 * placed, minlength=count).astype(np.float64)
-    return moved
-
-
-def influence_error(influence: Floats) -> float:
-    """The standard error of what clusters move so far: the root of C / (C - 1) times the sum of squares."""
-    count = len(influence)
-    return math.sqrt(count / (count - 1) * float(influence @ influence))
-
-
 def expanded_quantiles(draws: Floats, count: int, level: float) -> tuple[float, float]:
     """The interval that bootstrap draws over `count` clusters tell."""
     import numpy as np
@@ -165,33 +148,139 @@ def expanded_quantiles(draws: Floats, count: int, level: float) -> tuple[float, 
 
 
 def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float) -> Estimate:
-    import numpy as np
-
     count = codes[1]
     n = len(metric.items) if metric.n is None else metric.n
     value = metric.value() if count else math.nan
     if math.isnan(value):
         return Estimate(math.nan, None, None, n)
-    low = high = value
-    if count > 1:
-        draws = resampled(metric, *codes, resamples, seed)
-        draws = draws[~np.isnan(draws)]
-        if 2 * len(draws) < resamples:
-            return Estimate(value, None, None, n)
-        tail = _expanded_tail(count, level)
-        low, high = (float(edge) for edge in np.quantile(draws, [tail, 1 - tail]))
-    if high - low > 1e-9 * max(1.0, abs(value)):
-        return Estimate(value, low, high, n)
+    found = _spread(metric, value, codes, resamples, seed, level) if count > 1 else (value, value)
+    if found is not None and found[1] - found[0] <= 1e-9 * max(1.0, abs(value)):
+        found = _without_spread(metric, value, n, count, level)
+    low, high = found or (None, None)
+    return Estimate(value, low, high, n)
+
+
+def _spread(
+    metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float
+) -> tuple[float, float] | None:
+    """The interval of a metric over several clusters. Without width where they are alike; None if it cannot be told."""
+    from vlmbench import influence
+
+    count = codes[1]
+    shared = between_runs(metric)
+    if metric.proportion and len(metric.items) == count and shared[0] == 0 and outcomes(metric) is not None:
+        if not 0 < value < 100:
+            return value, value
+        low, high = wilson(value / 100, count, level=level)
+        return 100 * low, 100 * high
+    sums = None if metric.of_weights else cluster_sums(metric.items, *codes)
+    moved = influence.influence(metric, *codes, sums)
+    if metric.bounds is None or moved is None:
+        return _bootstrapped(metric, value, codes, moved, resamples, seed, level)
+    bottom, top = metric.bounds
+    # One row a cluster: no correlation is estimated, and how the variance changes with the value is in the interval.
+    plain = len(metric.items) == count and not metric.of_weights
+    own = (influence.error(moved), count - 1.0 if plain else influence.freedom(moved))
+    error, freedom = added(own, shared)
+    if not (bottom < value < top) or own[0] <= 1e-9 * (top - bottom):
+        return value, value
+    share, deviation = (value - bottom) / (top - bottom), error / (top - bottom)
+    low, high = _score_interval(share, share * (1 - share) / deviation**2, _student(freedom, level))
+    return bottom + (top - bottom) * low, bottom + (top - bottom) * high
+
+
+def _bootstrapped(
+    metric: Metric,
+    value: float,
+    codes: tuple[NDArray[np.intp], int],
+    moved: Floats | None,
+    resamples: int,
+    seed: int,
+    level: float,
+) -> tuple[float, float] | None:
+    """Bias-corrected and accelerated percentiles, expanded; error and Student's t where the draws miss the value."""
+    import numpy as np
+    from scipy.special import ndtr, ndtri
+
+    draws = resampled(metric, *codes, resamples, seed)
+    draws = draws[~np.isnan(draws)]
+    if 2 * len(draws) < resamples:
+        return None
+    error = float(draws.std(ddof=1)) * math.sqrt(codes[1] / (codes[1] - 1))
+    if error <= 1e-9 * max(1.0, abs(value)):
+        return value, value
+    tail = _expanded_tail(codes[1], level)
+    low, high = (float(edge) for edge in np.quantile(draws, [tail, 1 - tail]))
+    if moved is not None:
+        bias = float(ndtri(np.clip((draws < value).mean() / 2 + (draws <= value).mean() / 2, 1e-4, 1 - 1e-4)))
+        lean = float((moved**3).sum() / (6 * (moved @ moved) ** 1.5)) if moved.any() else 0.0
+        edges = [bias + edge for edge in (ndtri(tail), -ndtri(tail))]
+        low, high = (float(np.quantile(draws, ndtr(bias + edge / (1 - lean * edge)))) for edge in edges)
+        if abs(bias) > BIASED:
+            half = _student(codes[1] - 1, level) * error
+            low, high = value - half, value + half
+    total, freedom = added((error, codes[1] - 1.0), between_runs(metric))
+    wider = total * _student(freedom, level) / (error * _student(codes[1] - 1, level)) if total > error else 1.0
+    return value - wider * (value - low), value + wider * (high - value)
+
+
+def _without_spread(metric: Metric, value: float, n: int, count: int, level: float) -> tuple[float, float] | None:
+    """What clusters that are all alike, or a single one, tell of others."""
     if metric.proportion:
         mixed = count > 1 and 0 < value < 100
-        low, high = (100 * edge for edge in wilson(value / 100, n if mixed else count, level=level))
-        return Estimate(value, low, high, n)
+        low, high = wilson(value / 100, n if mixed else count, level=level)
+        return 100 * low, 100 * high
     if metric.opposite is not None:
         right = wilson(1.0, count, level=level)[0]
         other = float(metric.combine(right * metric.items.sum(axis=0) + (1 - right) * metric.opposite))
-        if other != value:
-            return Estimate(value, min(value, other), max(value, other), n)
-    return Estimate(value, None, None, n)
+        return (min(value, other), max(value, other)) if other != value else None
+    if metric.bounds is None or (metric.of_weights and not metric.area):
+        return None
+    bottom, top = metric.bounds
+    share = min(1.0, max(0.0, (value - bottom) / (top - bottom)))
+    low, high = wilson(share, max(1, _heard(metric)), level=level)
+    return bottom + (top - bottom) * low, bottom + (top - bottom) * high
+
+
+def _heard(metric: Metric) -> int:
+    """How many clusters have a say in the metric: the rarer kind's for an AUROC, those with a sum for others."""
+    import numpy as np
+
+    marked: list[NDArray[np.bool_]] = [np.any(metric.items != 0, axis=1)]
+    if metric.area:
+        marked = [metric.items[:, 0] > 0, metric.items[:, 0] <= 0]
+    return min(len({name for name, counts in zip(metric.clusters, kind, strict=True) if counts}) for kind in marked)
+
+
+def between_runs(metric: Metric) -> tuple[float, float]:
+    """Standard error that the judge's runs add, and its degrees of freedom: their deviation over the root of runs.
+
+    (0, 1) with fewer than two runs.
+    """
+    import numpy as np
+
+    runs = [value for value in metric.run_values if not math.isnan(value)]
+    if len(runs) < 2:
+        return 0.0, 1.0
+    return float(np.std(runs, ddof=1)) / math.sqrt(len(runs)), len(runs) - 1.0
+
+
+def added(*errors: tuple[float, float]) -> tuple[float, float]:
+    """Independent standard errors with their degrees of freedom as one (Welch, Biometrika 34, 1947)."""
+    squares = [error * error for error, _ in errors]
+    total = math.fsum(squares)
+    if total <= 0:
+        return 0.0, errors[0][1]
+    spread = math.fsum(
+        square * square / freedom for square, (_, freedom) in zip(squares, errors, strict=True) if square > 0
+    )
+    return math.sqrt(total), total * total / spread
+
+
+def _student(freedom: float, level: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + level / 2))
 
 
 def _expanded_tail(count: int, level: float) -> float:
@@ -206,7 +295,7 @@ def _expanded_tail(count: int, level: float) -> float:
     return float(ndtr(math.sqrt(count / (count - 1)) * t))
 
 
-def _cluster_codes(clusters: Sequence[str]) -> tuple[NDArray[np.intp], int]:
+def cluster_codes(clusters: Sequence[str]) -> tuple[NDArray[np.intp], int]:
     """Each item's cluster as a number in the order of names (not of rows), and how many clusters there are."""
     place = {name: index for index, name in enumerate(sorted(set(clusters)))}
     return codes_in(clusters, place), len(place)

@@ -2,9 +2,11 @@
 
     run.json         what was run, with everything needed to run it again (manifest.py)
     log.jsonl        {"key", "response"} lines, written as answers come, fsynced per image group; gone when closed
-    records.parquet  one row a sample: question, prompt, answer, what it was read as, score, status
+    records.parquet  one row a sample: question, prompt, answer, what it was read as, score, status,
+                     and what the task's metrics read besides: metrics can be had again from it, without the data
     judgements.parquet  one row a verdict: run, value, status, the judge's own words; where a judge graded
     scores.json      {task: {metric: {value, low, high, n}, coverage, statuses, headline}}
+    check.json       what `vlmbench check` said of it
     thumbs/          small copies of the pictures, by content hash, for reports
     training_log.jsonl  the model's own, where its checkpoint carries one
     superseded/      results of the same run made with other weights, data or versions, never deleted
@@ -33,7 +35,7 @@ from vlmbench.errors import StoreError
 from vlmbench.nouns import ChoiceScore, Generation, Request, Response
 
 LOG, RECORDS, SCORES, MANIFEST, THUMBS = "log.jsonl", "records.parquet", "scores.json", "run.json", "thumbs"
-JUDGEMENTS = "judgements.parquet"
+JUDGEMENTS, CHECK = "judgements.parquet", "check.json"
 FORMAT = 1
 """Of the folder; part of every key."""
 
@@ -275,7 +277,7 @@ def _supersede(folder: Path) -> None:
         while aside.exists():
             aside = aside.with_name(aside.name + "x")
         aside.mkdir(parents=True)
-        for name in (MANIFEST, RECORDS, SCORES, JUDGEMENTS):
+        for name in (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK):
             if (folder / name).is_file():
                 (folder / name).rename(aside / name)
 

@@ -1,11 +1,11 @@
-"""What a format of checkpoints is: how its files are known, read into our names and config, and written back."""
+"""A checkpoint in our names and config, whatever form it was read from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,25 +43,3 @@ class Checkpoint:
     """By file: names of tensors that are known, and of no use here."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """For official.json: JSON alone."""
-
-
-class Format(Protocol):
-    """One official form. No format is told from another by a part of a path: files and fields alone decide."""
-
-    name: str
-    about: str
-    """One line for the user."""
-    systems: tuple[str, ...]
-    """Systems (model_type) that can be written in this form."""
-
-    def recognises(self, path: Path) -> bool:
-        """Whether a file or folder is of this form. Never raises for a file that cannot be read: that is `read`'s."""
-
-    def read(self, path: Path, ingredients: Ingredients) -> Checkpoint:
-        """Read it. Raises ModelError for damage, a missing ingredient, and keys missing, unexpected or misshapen."""
-
-    def write(self, source: Checkpoint, target: Path) -> tuple[Path, ...]:
-        """Write a checkpoint of ours in this form to a file or folder that does not exist; gives what was written.
-
-        Raises ModelError for what the form cannot hold.
-        """

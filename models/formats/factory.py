@@ -149,8 +149,6 @@ def _write_stage(target: Path, config: Mapping[str, Any], state: Mapping[str, Te
 
 
 def _write_lora(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-    from safetensors.torch import save_file
-
     if not config.get("lora"):
         raise ModelError("there are no adapters", cure="write factory or factory_stages")
     told = origin(config, "factory_lora")
@@ -163,7 +161,7 @@ def _write_lora(target: Path, config: Mapping[str, Any], state: Mapping[str, Ten
     _write_parts(target, kept, base)
     checkpoints.write_json(target / ADAPTER_CONFIG, told.get("adapter_config") or _peft(config["lora"]))
     named = {PEFT + name.replace(mark, "."): tensor for name, tensor in adapters.items()}
-    save_file(named, target / ADAPTER_SAFE, metadata={"format": "pt"})
+    checkpoints.save_tensors(target / ADAPTER_SAFE, named)
 
 
 def _peft(lora: Mapping[str, Any]) -> dict[str, Any]:

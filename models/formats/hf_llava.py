@@ -107,8 +107,6 @@ def settings(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _write(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-    from safetensors.torch import save_file
-
     told = origin(config, "hf_llava")
     if not told:
         cure = "only what was read from such a folder can be written as one"
@@ -116,7 +114,7 @@ def _write(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor])
     table = _table(bool(told["nested"]), bool(told["prefixed"]))
     checkpoints.write_json(target / CONFIG, told["config"])
     named = {table.theirs(name) or name: tensor for name, tensor in state.items()}
-    save_file(named, target / SAFE, metadata={"format": "pt"})
+    checkpoints.save_tensors(target / SAFE, named)
 
 
 FORMS = {"hf_llava": Form("LLaVA in transformers' own class", _matches, _open, _write)}

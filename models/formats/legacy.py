@@ -156,8 +156,6 @@ def _layers(path: Path, vision: Mapping[str, Any], files: tuple[Path, ...]) -> i
 
 
 def _write(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-    from safetensors.torch import save_file
-
     told = origin(config, "legacy")
     if not told:
         cure = "only what was read from such a folder can be written as one"
@@ -172,7 +170,7 @@ def _write(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor])
         siglip = config["vision_config"]["model_type"] == SIGLIP
         checkpoints.write_json(target / towers.VISION, {**config["vision_config"], **(grown if siglip else {})})
     named = {NAMES.theirs(name) or name: tensor for name, tensor in given.items()}
-    save_file(named, target / SAFE, metadata={"format": "pt"})
+    checkpoints.save_tensors(target / SAFE, named)
 
 
 def open_projector(path: Path, *, language_model: Path, vision_tower: Path) -> CheckpointFolder:

@@ -19,8 +19,9 @@ State = dict[str, Tensor]
 
 _EVA_BIAS = re.compile(r"(visual_encoder\.blocks\.\d+\.attn\.)(q_bias|v_bias)")
 _EVA_WHOLE = re.compile(r"(visual_encoder\.blocks\.\d+\.attn\.)qkv\.bias")
-_FUSED = re.compile(r"(.+\.self_attn\.)query_key_value\.(weight|bias|lora_A\.weight|lora_B\.weight)")
-_SPLIT = re.compile(r"(.+\.self_attn\.)([qkv])_proj\.(weight|bias|lora_A\.weight|lora_B\.weight)")
+_EVA_OURS = re.compile(r"vision_tower\..+\.self_attn\.qkv\.bias")
+FUSED = re.compile(r"(.+\.self_attn\.)query_key_value\.(weight|bias|lora_A\.weight|lora_B\.weight)")
+SPLIT = re.compile(r"(.+\.self_attn\.)([qkv])_proj\.(weight|bias|lora_A\.weight|lora_B\.weight)")
 SHARED = "lora_A.weight"
 """Of the adapter of a fused projection, what its three parts have in common."""
 
@@ -61,7 +62,7 @@ def split_fused(state: Mapping[str, Tensor], heads: int) -> State:
     """
     split = {}
     for name, tensor in state.items():
-        if not (match := _FUSED.fullmatch(name)):
+        if not (match := FUSED.fullmatch(name)):
             split[name] = tensor
         elif match[2] == SHARED:
             split[f"{match[1]}q_proj.{SHARED}"] = tensor
@@ -77,7 +78,7 @@ def fuse(state: Mapping[str, Tensor], heads: int) -> State:
     """The inverse of `split_fused`. Raises ModelError for missing parts, or adapters that do not share their A."""
     fused = {}
     for name, tensor in state.items():
-        if not (match := _SPLIT.fullmatch(name)):
+        if not (match := SPLIT.fullmatch(name)):
             fused[name] = tensor
             continue
         layer, _, what = match.groups()
@@ -114,8 +115,8 @@ def resized_positions(table: Tensor, patches: int) -> Tensor:
 
 
 def key_biases(state: Mapping[str, Tensor]) -> Sequence[str]:
-    """EVA's joined biases, in official names, whose part of the keys is not zero: `part_biases` would lose it."""
-    return [name for name, tensor in state.items() if _EVA_WHOLE.fullmatch(name) and tensor.chunk(3)[1].any()]
+    """EVA's joined biases, in our names, whose part of the keys is not zero: `part_biases` would lose it."""
+    return [name for name, tensor in state.items() if _EVA_OURS.fullmatch(name) and tensor.chunk(3)[1].any()]
 
 
 def _found(state: Mapping[str, Tensor], name: str) -> Tensor:

@@ -58,7 +58,7 @@ class Assembled(ABC):
             raise ModelError(what, where=str(tokenizer), cure="the tokenizer belongs to another checkpoint")
         self.attention = attention
         self._own_length = blueprint.max_length
-        self._collate = Collator(self.tokenizer, self.pixels, processor.size, blueprint.max_length)
+        self.collator = Collator(self.tokenizer, self.pixels, processor.size, blueprint.max_length)
 
     @abstractmethod
     def learner(self, template: str) -> Learner:
@@ -101,7 +101,7 @@ class Assembled(ABC):
         Such a row gives each question the numbers it would have alone, at the cost of one image. Caption templates
         keep the answer alone. Rows that the official code masks whole are masked, and logged.
         """
-        return self._collate(rows, self.learner(template))
+        return self.collator(rows, self.learner(template))
 
     def loss(self, batch: Mapping[str, Any]) -> Tensor:
         """Mean cross-entropy over the learnt tokens of a collated batch, scalar; safe under autocast.
@@ -141,7 +141,7 @@ class Assembled(ABC):
             self.config["lora"] = {name: _listed(value) for name, value in chosen.lora.items()}
         length = max_length or self._own_length
         self.network.blueprint = replace(self.network.blueprint, max_length=length)
-        self._collate = Collator(self.tokenizer, self.pixels, self.pixels.processor.size, length)
+        self.collator = Collator(self.tokenizer, self.pixels, self.pixels.processor.size, length)
         for part in (self.network.vision_tower, self.network.language_model):
             for module in part.modules():
                 if getattr(module, "supports_gradient_checkpointing", False):

@@ -21,7 +21,7 @@ DINO_INSIDE = (
     ("attention.output.dense.", "attention.o_proj."),
 )
 
-FOLLOWING = re.compile(r"rotary_emb\.inv_freq$|embeddings\.position_ids$")
+FOLLOWING = re.compile(r"^official\.|rotary_emb\.inv_freq$|embeddings\.position_ids$")
 """Tensors that files hold although they follow from the config: nothing is loaded from them."""
 
 RULES = ((BERT_LAYER, BERT_INSIDE), (DINO_LAYER, DINO_INSIDE))

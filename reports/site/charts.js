@@ -4,20 +4,37 @@
 (() => {
   const { h } = vb;
 
-  /** A place for a chart that draws itself again when its width changes. `label` is what a screen reader says. */
-  vb.chart = (label, draw) => {
+  /**
+   * A place for a chart that is drawn when it comes near the window, and again when its width changes.
+   * `label` is what a screen reader says; `height` keeps its place until it is drawn.
+   */
+  vb.chart = (label, draw, height = 16) => {
     const place = h("div", { class: "chart", role: "img", "aria-label": label });
+    place.style.minHeight = `${height}px`;
     let width = 0;
-    new ResizeObserver(([entry]) => {
-      const now = Math.floor(entry.contentRect.width);
-      if (now === width || now < 40) return;
-      width = now;
+    let near = false;
+    const now = (entry) => {
+      const wide = Math.floor(entry?.contentRect.width ?? place.clientWidth);
+      if (!near || wide === width || wide < 40) return;
+      width = wide;
       const drawn = draw(width);
       drawn.setAttribute("aria-hidden", "true");
       place.replaceChildren(drawn);
-    }).observe(place);
+    };
+    const seen = new IntersectionObserver(
+      ([entry]) => {
+        if (!entry.isIntersecting) return;
+        seen.disconnect();
+        near = true;
+        now();
+      },
+      { rootMargin: "600px" },
+    );
+    seen.observe(place);
+    new ResizeObserver(([entry]) => now(entry)).observe(place);
     return place;
   };
+  vb.TIP = { fill: "var(--surface)", stroke: "var(--line-strong)", fontSize: 12, lineHeight: 1.3, textPadding: 8 };
 
   const told = (bar) =>
     `${bar.label || vb.words(bar.name)}: ${vb.score(bar.value)} (${vb.interval(bar)}, n = ${vb.count(bar.n)})`;
@@ -33,51 +50,53 @@
   vb.bars = (bars, label) => {
     const shown = bars.filter((bar) => bar.value !== null).map((bar, place) => ({ ...bar, place: String(place) }));
     const domain = vb.domain(shown);
-    return vb.chart(`${label}. ${shown.map(told).join("; ")}`, (width) => {
-      const letters = Math.min(24, Math.max(6, ...shown.map((bar) => bar.label.length)));
-      const left = Math.min(letters * 7 + 12, width * 0.4);
-      const most = Math.max(6, Math.floor((left - 12) / 7));
-      return Plot.plot({
-        className: "plot",
-        style: { fontSize: "12px" },
-        width,
-        height: shown.length * 30 + 40,
-        marginLeft: left,
-        marginRight: 52,
-        marginTop: 6,
-        marginBottom: 30,
-        x: { domain, label: null, ticks: width < 360 ? 3 : 5, insetRight: 4 },
-        y: {
-          domain: shown.map((bar) => bar.place),
-          label: null,
-          tickSize: 0,
-          padding: 0.3,
-          tickFormat: (place) => vb.shorten(shown[place].label, most),
-        },
-        marks: [
-          Plot.gridX({ stroke: "var(--line)", strokeOpacity: 1, ticks: width < 360 ? 3 : 5 }),
-          Plot.barX(shown, { x: "value", y: "place", fill: "var(--bar)", rx2: 3 }),
-          ...interval(
-            shown.filter((bar) => bar.low !== null),
-            "place",
-          ),
-          Plot.text(shown, {
-            x: domain[1],
-            y: "place",
-            text: (bar) => vb.score(bar.value),
-            textAnchor: "start",
-            dx: 10,
-            fill: "var(--ink)",
-            fontWeight: 600,
-            fontSize: 12,
-          }),
-          Plot.tip(shown, Plot.pointerY({ x: "value", y: "place", title: told, ...TIP })),
-        ],
-      });
-    });
+    return vb.chart(
+      `${label}. ${shown.map(told).join("; ")}`,
+      (width) => {
+        const letters = Math.min(24, Math.max(6, ...shown.map((bar) => bar.label.length)));
+        const left = Math.min(letters * 7 + 12, width * 0.4);
+        const most = Math.max(6, Math.floor((left - 12) / 7));
+        return Plot.plot({
+          className: "plot",
+          style: { fontSize: "12px" },
+          width,
+          height: shown.length * 30 + 40,
+          marginLeft: left,
+          marginRight: 52,
+          marginTop: 6,
+          marginBottom: 30,
+          x: { domain, label: null, ticks: width < 360 ? 3 : 5, insetRight: 4 },
+          y: {
+            domain: shown.map((bar) => bar.place),
+            label: null,
+            tickSize: 0,
+            padding: 0.3,
+            tickFormat: (place) => vb.shorten(shown[place].label, most),
+          },
+          marks: [
+            Plot.gridX({ stroke: "var(--line)", strokeOpacity: 1, ticks: width < 360 ? 3 : 5 }),
+            Plot.barX(shown, { x: "value", y: "place", fill: "var(--bar)", rx2: 3 }),
+            ...interval(
+              shown.filter((bar) => bar.low !== null),
+              "place",
+            ),
+            Plot.text(shown, {
+              x: domain[1],
+              y: "place",
+              text: (bar) => vb.score(bar.value),
+              textAnchor: "start",
+              dx: 10,
+              fill: "var(--ink)",
+              fontWeight: 600,
+              fontSize: 12,
+            }),
+            Plot.tip(shown, Plot.pointerY({ x: "value", y: "place", title: told, ...vb.TIP })),
+          ],
+        });
+      },
+      shown.length * 30 + 40,
+    );
   };
-
-  const TIP = { fill: "var(--surface)", stroke: "var(--line-strong)", fontSize: 12, lineHeight: 1.3, textPadding: 8 };
 
   function interval(bars, y) {
     const ends = { y, stroke: "var(--ink)", strokeWidth: 1.5 };
@@ -89,41 +108,45 @@
   }
 
   /** One value with its interval on an axis that several rows share: the cell of a leaderboard. */
-  vb.whisker = (bar, domain, label) =>
-    vb.chart(`${label}: ${told(bar)}`, (width) => {
-      const one = bar.value === null ? [] : [{ ...bar, place: "" }];
-      const known = one.filter((only) => only.low !== null);
-      return Plot.plot({
-        className: "plot",
-        width,
-        height: 34,
-        margin: 0,
-        marginLeft: 6,
-        marginRight: 6,
-        x: { domain, axis: null },
-        y: { domain: [""], axis: null, padding: 0 },
-        marks: [
-          Plot.ruleX(ticks(domain), { stroke: "var(--line)" }),
-          Plot.ruleY(known, {
-            x1: "low",
-            x2: "high",
-            y: "place",
-            stroke: "var(--accent)",
-            strokeOpacity: 0.28,
-            strokeWidth: 9,
-            strokeLinecap: "round",
-          }),
-          Plot.dot(one, {
-            x: "value",
-            y: "place",
-            r: 4.5,
-            fill: "var(--accent)",
-            stroke: "var(--surface)",
-            strokeWidth: 1.5,
-          }),
-        ],
-      });
-    });
+  vb.whisker = (bar, domain, label, colour) =>
+    vb.chart(
+      `${label}: ${told(bar)}`,
+      (width) => {
+        const one = bar.value === null ? [] : [{ ...bar, place: "" }];
+        const known = one.filter((only) => only.low !== null);
+        return Plot.plot({
+          className: "plot",
+          width,
+          height: 34,
+          margin: 0,
+          marginLeft: 6,
+          marginRight: 6,
+          x: { domain, axis: null },
+          y: { domain: [""], axis: null, padding: 0 },
+          marks: [
+            Plot.ruleX(ticks(domain), { stroke: "var(--line)" }),
+            Plot.ruleY(known, {
+              x1: "low",
+              x2: "high",
+              y: "place",
+              stroke: colour,
+              strokeOpacity: 0.28,
+              strokeWidth: 9,
+              strokeLinecap: "round",
+            }),
+            Plot.dot(one, {
+              x: "value",
+              y: "place",
+              r: 4.5,
+              fill: colour,
+              stroke: "var(--surface)",
+              strokeWidth: 1.5,
+            }),
+          ],
+        });
+      },
+      34,
+    );
 
   /** The axis above a column of whiskers. */
   vb.whiskerAxis = (domain) =>
@@ -220,7 +243,7 @@
                 x: "step",
                 y: "loss",
                 title: (point) => `step ${vb.count(point.step)}\nloss ${vb.score(point.loss, 4)}`,
-                ...TIP,
+                ...vb.TIP,
               }),
             ),
           ],

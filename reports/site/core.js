@@ -1,5 +1,5 @@
 "use strict";
-// The base of the page: building elements from text, reading the data blocks, and the view's state in the URL hash.
+// The base of the page: building elements from text, loading data files, and the view's state in the URL hash.
 // Everything a model or a benchmark said goes through h() as text. Nothing on this page parses HTML from data.
 
 const vb = { views: {} };
@@ -29,51 +29,54 @@ const vb = { views: {} };
   /** Text from data: shown in a direction and a place of its own, whatever direction marks it holds. */
   vb.said = (text, attributes = {}) => vb.h("bdi", { class: "said", ...attributes }, text);
 
-  /** A JSON data block, parsed once, when first needed. */
-  const parsed = new Map();
+  // ---- data: blocks in the page, and files beside it
+
+  /** A JSON block of the page itself, parsed once. */
+  const blocks = new Map();
   vb.block = (id) => {
-    if (!parsed.has(id)) parsed.set(id, JSON.parse(document.getElementById(id)?.textContent ?? "null"));
-    return parsed.get(id);
+    if (!blocks.has(id)) blocks.set(id, JSON.parse(document.getElementById(id)?.textContent ?? "null"));
+    return blocks.get(id);
   };
 
-  /** The records of a task, with the functions that read one row. */
-  const readers = new Map();
-  vb.records = (task) => {
-    if (!readers.has(task.records)) readers.set(task.records, reader(vb.block(task.records)));
-    return readers.get(task.records);
+  /** Called by the files in data/, each with one JSON text: scripts are what a page may load from file://. */
+  const files = new Map();
+  vb.take = (name, text) => files.set(name, { text });
+
+  /** The content of a file that has been loaded. */
+  vb.data = (name) => {
+    const file = files.get(name);
+    if (!file) return null;
+    if (!("content" in file)) files.set(name, { content: JSON.parse(file.text) });
+    return files.get(name).content;
   };
 
-  function reader(data) {
-    const coded = (column) => (row) => column.values[column.codes[row]];
-    const prompt = coded(data.prompt);
-    let searchable = null;
-    return {
-      ...data,
-      count: data.id.length,
-      status: coded(data.status),
-      finish: coded(data.finish),
-      prompt: (row) => prompt(row).split("\ufffc").join(data.question[row]),
-      tag: (tag, row) => tag.values[tag.codes[row]],
-      images: (row) => data.shown[row].map((index) => data.pictures[index]),
-      verdict: (row) => {
-        const value = data.value[row];
-        if (value === null || coded(data.status)(row) !== "ok") return "none";
-        return value >= 1 ? "right" : value <= 0 ? "wrong" : "partly";
-      },
-      text: data.text,
-      find: (row) => {
-        searchable ??= data.id.map((id, at) =>
-          [id, data.question[at], data.text[at], data.read[at], data.target[at]].join("\n").toLowerCase(),
-        );
-        return searchable[row];
-      },
-    };
-  }
+  const loading = new Map();
+  const loadOne = (name) => {
+    if (files.has(name)) return null;
+    if (!loading.has(name)) {
+      loading.set(
+        name,
+        new Promise((done, failed) => {
+          const script = vb.h("script", { src: `data/${name}.js?${vb.block("report").stamp}` });
+          const end = () => {
+            script.remove();
+            loading.delete(name);
+            if (files.has(name)) done();
+            else failed(new Error(`data/${name}.js`));
+          };
+          script.addEventListener("load", end);
+          script.addEventListener("error", end);
+          document.head.append(script);
+        }),
+      );
+    }
+    return loading.get(name);
+  };
 
-  /** A picture as a data URI, or null when the report does not carry it. */
-  vb.picture = (hash) => {
-    const found = Object.hasOwn(vb.block("pictures"), hash) ? vb.block("pictures")[hash] : null;
-    return found && `data:image/jpeg;base64,${found}`;
+  /** Load files of data/ by name; nothing to wait for (null) when all are there. */
+  vb.load = (names) => {
+    const waiting = names.map(loadOne).filter(Boolean);
+    return waiting.length ? Promise.all(waiting) : null;
   };
 
   // ---- the state of the view: #/VIEW?name=value&...
@@ -106,37 +109,15 @@ const vb = { views: {} };
     } else location.hash = hash;
   };
 
-  vb.run = (id) => vb.block("report").runs.find((run) => run.id === id);
+  // ---- runs and tasks
+
+  vb.runs = () => vb.block("report").runs;
+  vb.run = (id) => vb.runs().find((run) => run.id === id);
   vb.task = (run, key) => run?.tasks.find((task) => task.key === key);
-
-  // ---- numbers and words
-
-  const grouped = new Intl.NumberFormat("en");
-  vb.count = (value) => grouped.format(value);
-  vb.score = (value, digits = 1) => (value === null || value === undefined ? "–" : value.toFixed(digits));
-  vb.percent = (share) => (share === 1 ? "100 %" : `${Math.min(100 * share, 99.9).toFixed(1)} %`);
-  vb.interval = (bar) =>
-    bar.low === null || bar.high === null ? "no interval" : `${vb.score(bar.low)} – ${vb.score(bar.high)}`;
-  vb.words = (name) => name.replaceAll("_", " ");
-  vb.plural = (count, word) => `${vb.count(count)} ${word}${count === 1 ? "" : "s"}`;
-  vb.amount = (value) => {
-    const units = [
-      [1e9, " B"],
-      [1e6, " M"],
-      [1e3, " k"],
-    ];
-    const [size, unit] = units.find(([least]) => Math.abs(value) >= least) ?? [1, ""];
-    return `${Number((value / size).toPrecision(3))}${unit}`;
-  };
-  vb.shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-
-  const LABELS = {
-    ok: "ok",
-    error: "error",
-    truncated: "truncated",
-    unparsed: "unparsed",
-    judge_failed: "judge failed",
-    withheld: "withheld",
-  };
-  vb.statusLabel = (status) => LABELS[status] ?? status;
+  /** Everything about a run; its file `run-ID` must be loaded. */
+  vb.details = (run) => vb.data(`run-${run.id}`);
+  /** The runs that took a task, as {run, task}. */
+  vb.takers = (key) =>
+    vb.runs().flatMap((run) => run.tasks.filter((t) => t.key === key).map((task) => ({ run, task })));
+  vb.taskKeys = () => [...new Set(vb.runs().flatMap((run) => run.tasks.map((task) => task.key)))];
 })();

@@ -6,9 +6,91 @@
 
   const part = (name, content, attributes = {}) =>
     h("section", { class: "story", ...attributes }, h("h3", {}, name), content);
-  const quote = (text) => h("pre", { class: "quote" }, text ? vb.said(text) : h("em", {}, "(empty)"));
+  const quote = (text) => h("pre", { class: "quote", tabindex: "0" }, text ? vb.said(text) : h("em", {}, "(empty)"));
+
+  function figure(run, task, picture, boxes) {
+    return h(
+      "figure",
+      {},
+      vb.pictureNode(picture, { large: true, boxes }),
+      h(
+        "figcaption",
+        {},
+        boxes
+          ? h(
+              "p",
+              { class: "hint" },
+              boxes[1] ? "Solid: the right box. Dashed: the answer's." : "The right box; the answer holds none.",
+            )
+          : null,
+        h(
+          "a",
+          { href: vb.link("samples", { run: run.id, task: task.key, picture: picture.name }) },
+          "all questions about ",
+          vb.said(vb.shorten(picture.name, 48)),
+        ),
+      ),
+    );
+  }
+
+  /** The choices with how likely each was found, where the model told. */
+  function choices({ choices: names, scores }) {
+    if (scores.length) {
+      return vb.table(
+        "Choices by log-probability",
+        [
+          { head: "choice", cell: ([choice]) => vb.said(choice), plain: ([choice]) => choice },
+          { head: "log-probability", class: "number", cell: ([, log]) => vb.score(log, 3), plain: ([, log]) => log },
+          { head: "tokens", class: "number", cell: ([, , tokens]) => tokens, plain: ([, , tokens]) => tokens },
+        ],
+        scores,
+        { class: "slim" },
+      );
+    }
+    return h(
+      "ol",
+      { class: "choices" },
+      names.map((choice) => h("li", {}, vb.said(choice))),
+    );
+  }
+
+  const judge = (judged) =>
+    part(
+      "The judge's reply",
+      judged.map((verdict) => [
+        h(
+          "p",
+          { class: "hint" },
+          `run ${verdict.run + 1}: ${verdict.value === null ? vb.statusLabel(verdict.status) : `grade ${verdict.value}`}${verdict.model ? `, ${verdict.model}` : ""}`,
+        ),
+        verdict.note ? h("p", {}, vb.said(verdict.note)) : null,
+        verdict.replies.map(quote),
+      ]),
+    );
+
+  const dialogue = (turns) =>
+    part(
+      "Earlier turns",
+      turns.map(([question, answer]) => [h("p", {}, vb.said(question)), quote(answer)]),
+    );
+
+  function facts(records, row, whole) {
+    return vb.facts([
+      ["id", records.id[row]],
+      ["status", vb.statusLabel(records.status(row))],
+      ["value", records.value(row)],
+      ["finish", whole.finish],
+      ["prompt tokens", whole.prompt_tokens || null],
+      ["new tokens", whole.new_tokens || null],
+      ["seconds", whole.seconds ? whole.seconds.toPrecision(2) : null],
+      ["margin", whole.margin?.toFixed(3)],
+      ["asked again", whole.rerun ? "yes, one by one" : null],
+      ["answer's key", whole.key],
+    ]);
+  }
 
   function story(run, task, records, row) {
+    const whole = records.whole(row);
     const tagLink = (tag) =>
       h(
         "a",
@@ -21,41 +103,12 @@
         vb.said(vb.shorten(records.tag(tag, row), 60)),
       );
     const pictures = records.images(row);
-    const boxes = records.boxes?.[row] ?? null;
-    const choices = records.choices?.[row] ?? [];
     const tags = records.tags.filter((tag) => records.tag(tag, row) !== "");
     return [
       h(
         "div",
         { class: "detail-pictures" },
-        pictures.length
-          ? pictures.map((picture) =>
-              h(
-                "figure",
-                {},
-                vb.pictureNode(picture, { large: true, boxes }),
-                h(
-                  "figcaption",
-                  {},
-                  boxes
-                    ? h(
-                        "p",
-                        { class: "hint" },
-                        boxes[1]
-                          ? "Solid: the right box. Dashed: the answer's."
-                          : "The right box; the answer holds none.",
-                      )
-                    : null,
-                  h(
-                    "a",
-                    { href: vb.link("samples", { run: run.id, task: task.key, picture: picture.name }) },
-                    "all questions about ",
-                    vb.said(vb.shorten(picture.name, 48)),
-                  ),
-                ),
-              ),
-            )
-          : vb.pictureNode(null),
+        pictures.length ? pictures.map((picture) => figure(run, task, picture, whole.boxes)) : vb.pictureNode(null),
       ),
       h(
         "div",
@@ -63,52 +116,48 @@
         h(
           "div",
           { class: "detail-question" },
-          h("h2", { id: "detail-title" }, vb.said(records.question[row])),
+          h("h2", { id: "detail-title", tabindex: "0" }, vb.said(whole.question)),
           vb.verdictNode(records, row),
         ),
         h(
           "div",
           { class: "compare" },
-          part("Answer", quote(records.text[row])),
-          part("Read as", h("p", {}, records.read[row] ? vb.said(records.read[row]) : "–")),
-          part("Target", h("p", {}, vb.said(records.target[row]))),
+          part("Answer", quote(whole.text)),
+          part("Read as", h("p", { tabindex: "0" }, whole.read ? vb.said(whole.read) : "–")),
+          part("Target", h("p", { tabindex: "0" }, vb.said(whole.target))),
         ),
-        records.error[row] ? part("Error", quote(records.error[row])) : null,
-        records.note[row] ? part("Note", h("p", {}, vb.said(records.note[row]))) : null,
-        choices.length
-          ? part(
-              "Choices",
-              h(
-                "ol",
-                { class: "choices" },
-                choices.map((choice) => h("li", {}, vb.said(choice))),
-              ),
-            )
-          : null,
-        part("Prompt", quote(records.prompt(row))),
+        whole.error ? part("Error", quote(whole.error)) : null,
+        whole.note ? part("Note", h("p", {}, vb.said(whole.note))) : null,
+        whole.judged.length ? judge(whole.judged) : null,
+        whole.choices.length || whole.scores.length ? part("Choices", choices(whole)) : null,
+        whole.history.length ? dialogue(whole.history) : null,
+        part("Prompt", quote(whole.prompt)),
         tags.length ? part("Tags", h("p", { class: "chips" }, tags.map(tagLink))) : null,
-        part(
-          "Record",
-          vb.facts([
-            ["id", records.id[row]],
-            ["status", vb.statusLabel(records.status(row))],
-            ["value", records.value[row]],
-            ["finish", records.finish(row)],
-            ["prompt tokens", records.prompt_tokens[row] || null],
-            ["new tokens", records.new_tokens[row] || null],
-            ["seconds", records.seconds[row] ? records.seconds[row].toPrecision(2) : null],
-            ["margin", records.margin[row]?.toFixed(3)],
-            ["asked again", records.rerun[row] ? "yes, one by one" : null],
-          ]),
-        ),
+        others(run, task, records.id[row]),
+        part("Record", facts(records, row, whole)),
       ),
     ];
+  }
+
+  /** The same question in other runs. */
+  function others(run, task, id) {
+    const found = vb
+      .takers(task.key)
+      .filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
+    if (!found.length) return null;
+    const link = (one) =>
+      h(
+        "a",
+        { class: "chip", href: vb.link("samples", { run: one.run.id, task: task.key, open: id }) },
+        vb.said(vb.shorten(one.run.label, 48)),
+      );
+    return part("The same question to", h("p", { class: "chips" }, found.map(link)));
   }
 
   /** The dialog of a page of samples. `update` follows the URL; `step` goes to a neighbour among the filtered rows. */
   vb.detail = (run, task, records) => {
     const where = h("span", { class: "hint" });
-    const content = h("div", { class: "detail" });
+    const content = h("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "The sample" });
     const close = () => vb.change({ open: null });
     const button = (text, label, action) => h("button", { type: "button", "aria-label": label, onclick: action }, text);
     const [before, after] = [button("‹", "Previous sample", () => step(-1)), button("›", "Next sample", () => step(1))];
@@ -135,7 +184,6 @@
       ),
       content,
     );
-    const place = new Map(records.id.map((id, row) => [id, row]));
     let rows = [];
     let open = null;
     const step = (by) => {
@@ -144,12 +192,26 @@
       if (next !== undefined) vb.change({ open: records.id[next] }, { replace: true });
       return true;
     };
-    const update = (params, filtered) => {
+    /** Shows a row once its chunk is there; another one may have been asked for meanwhile. */
+    const fill = (row) => {
+      const waiting = vb.load([records.chunk(row)]);
+      if (!waiting) return void content.replaceChildren(...story(run, task, records, row));
+      content.replaceChildren(
+        h("h2", { id: "detail-title" }, vb.said(records.question[row])),
+        h("p", { class: "hint" }, "Loading …"),
+      );
+      waiting.then(
+        () => open === row && fill(row),
+        (error) =>
+          open === row && content.replaceChildren(h("h2", { id: "detail-title" }, "Not found"), vb.missing(error)),
+      );
+    };
+    const update = (params, filtered, list) => {
       rows = filtered;
-      const row = params.has("open") ? (place.get(params.get("open")) ?? null) : null;
+      const row = params.has("open") ? records.place(params.get("open")) : null;
       if (row === null) {
         if (node.open) node.close();
-        if (open !== null) document.querySelector(`.sample[data-row="${open}"]`)?.focus();
+        if (open !== null && rows.includes(open)) list.reveal(rows.indexOf(open));
         open = null;
         return;
       }
@@ -159,7 +221,7 @@
       after.disabled = at < 0 || at === rows.length - 1;
       if (row !== open) {
         open = row;
-        content.replaceChildren(...story(run, task, records, row));
+        fill(row);
         content.scrollTop = 0;
       }
       if (!node.open) node.showModal();

@@ -12,7 +12,7 @@
   const ORDERS = {
     "": { label: "as asked" },
     margin: { label: "smallest margin first", by: (records) => (row) => records.margin[row] ?? Infinity },
-    longest: { label: "longest answer first", by: (records) => (row) => -records.text[row].length },
+    longest: { label: "longest answer first", by: (records) => (row) => -records.length[row] },
     slowest: { label: "slowest first", by: (records) => (row) => -(records.seconds[row] ?? 0) },
   };
 
@@ -20,7 +20,6 @@
   vb.filtered = (records, params) => {
     const tests = [];
     const words = (params.get("q") ?? "").toLowerCase().trim();
-    if (words) tests.push((row) => records.find(row).includes(words));
     if (params.get("is")) tests.push((row) => records.verdict(row) === params.get("is"));
     if (params.get("status")) tests.push((row) => records.status(row) === params.get("status"));
     if (params.get("picture"))
@@ -32,17 +31,19 @@
         tests.push((row) => tag.codes[row] === code);
       }
     }
+    if (words) tests.push((row) => records.find(row).includes(words)); // last: it costs most
     const rows = [];
     for (let row = 0; row < records.count; row++) if (tests.every((test) => test(row))) rows.push(row);
     const order = ORDERS[params.get("sort") ?? ""]?.by?.(records);
     if (order) {
-      const keys = new Map(rows.map((row) => [row, order(row)]));
-      rows.sort((a, b) => keys.get(a) - keys.get(b) || a - b);
+      const keys = new Float64Array(records.count);
+      for (const row of rows) keys[row] = order(row);
+      rows.sort((a, b) => keys[a] - keys[b] || a - b);
     }
     return rows;
   };
 
-  const set = (changes, options) => vb.change({ ...changes, page: null, open: null }, options);
+  const set = (changes, options) => vb.change({ ...changes, at: null, open: null }, options);
 
   function select(label, name, options) {
     const control = h(
@@ -84,8 +85,8 @@
     const search = h("input", {
       type: "search",
       id: "search",
-      placeholder: "Search question, answer, id",
-      "aria-label": "Search questions, answers and ids",
+      placeholder: "Search question, answer, target, id",
+      "aria-label": "Search questions, answers, targets and ids",
       autocomplete: "off",
       oninput: () => {
         clearTimeout(typing);
@@ -93,7 +94,7 @@
       },
     });
     const verdict = verdicts(records);
-    const statuses = records.status && [...counted(records, records.status).keys()];
+    const { statuses } = records;
     const tags = records.tags.filter((tag) => tag.values.length > 1 && tag.values.length <= MOST_OPTIONS);
     const selects = [
       ...(statuses.length > 1
@@ -165,7 +166,7 @@
       for (const { name, control } of selects) control.value = params.get(name) ?? "";
       picture.hidden = !params.has("picture");
       picture.replaceChildren("picture ", vb.said(vb.shorten(params.get("picture") ?? "", 40)), " ✕");
-      clear.hidden = ![...params.keys()].some((name) => !["run", "task", "page", "open", "sort"].includes(name));
+      clear.hidden = ![...params.keys()].some((name) => !["run", "task", "at", "open", "sort"].includes(name));
     };
     return { node, update };
   };

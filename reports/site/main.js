@@ -14,37 +14,39 @@
       h("p", {}, text, " ", h("a", { href: "#/" }, "To the leaderboard")),
     );
 
-  function navigation(view) {
-    const entries = [
-      ["leaderboard", "Leaderboard"],
-      ["samples", "Samples"],
-    ];
-    const { runs } = vb.block("report");
-    const runLinks =
-      runs.length === 1
-        ? [h("a", { href: vb.link("run", { run: runs[0].id }), "aria-current": view === "run" ? "page" : null }, "Run")]
-        : [];
-    const links = entries.map(([name, text]) =>
-      h("a", { href: vb.link(name), "aria-current": view === name ? "page" : null }, text),
+  vb.missing = (error) =>
+    h(
+      "p",
+      { class: "notice" },
+      `${error.message} is not beside this page. A report is a folder: copy the whole of it, or make it again.`,
     );
-    document.getElementById("nav").replaceChildren(links[0], ...runLinks, links[1]);
+
+  function navigation(view) {
+    const { ablations, histories, pairs } = vb.block("report");
+    const entries = [
+      ["leaderboard", "Leaderboard", true],
+      ["task", "Tasks", true],
+      ["model", "Models", true, { run: vb.runs()[0]?.id }],
+      ["samples", "Samples", true],
+      ["compare", "Compare", pairs.length > 0],
+      ["ablations", "Ablations", ablations.length > 0],
+      ["history", "History", histories.length > 0],
+    ];
+    document
+      .getElementById("nav")
+      .replaceChildren(
+        ...entries
+          .filter(([, , there]) => there)
+          .map(([name, text, , params]) =>
+            h("a", { href: vb.link(name, params), "aria-current": view === name ? "page" : null }, text),
+          ),
+      );
+    document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   }
 
-  /** Draw what the URL says; a view that is on show already and says it is the same is only updated. */
-  vb.show = () => {
-    const { view, params } = vb.route();
-    const page = vb.views[view];
-    const same = page?.same ? `${view} ${page.same(params)}` : location.hash;
-    if (current?.same === same) {
-      current.update?.(params);
-      main.dataset.shown = location.hash;
-      return;
-    }
-    const moved = current !== null;
-    current?.leave?.();
+  function draw(page, params, same, moved) {
     main.replaceChildren();
-    navigation(view);
-    document.title = `${page ? page.title(params) : "Not found"} · vlmbench`;
+    main.removeAttribute("aria-busy");
     current = {
       same,
       ...(page ? page.build(main, params) : void main.append(vb.lost("There is no such page in this report."))),
@@ -52,9 +54,43 @@
     current.update?.(params);
     main.dataset.shown = location.hash; // what is drawn now: the hash runs ahead of it by an event
     if (moved) {
-      window.scrollTo({ top: 0 });
+      if (!params.has("at")) window.scrollTo({ top: 0 });
       main.focus({ preventScroll: true });
     }
+  }
+
+  let asked = 0;
+
+  /** Draw what the URL says; a view that is on show already and says it is the same is only updated. */
+  vb.show = () => {
+    const { view, params } = vb.route();
+    const page = Object.hasOwn(vb.views, view) ? vb.views[view] : null;
+    const same = page?.same ? `${view} ${page.same(params)}` : location.hash;
+    asked += 1;
+    if (current?.same === same) {
+      current.update?.(params);
+      main.dataset.shown = location.hash;
+      return;
+    }
+    const moved = current !== null;
+    current?.leave?.();
+    current = { same: null };
+    navigation(view);
+    document.title = `${page ? page.title(params) : "Not found"} · vlmbench`;
+    const waiting = vb.load(page?.needs?.(params) ?? []);
+    if (!waiting) return void draw(page, params, same, moved);
+    const mine = asked;
+    main.setAttribute("aria-busy", "true");
+    main.replaceChildren(h("div", { class: "page" }, h("p", { class: "hint loading", role: "status" }, "Loading …")));
+    waiting.then(
+      () => mine === asked && draw(page, vb.route().params, same, moved),
+      (error) => {
+        if (mine !== asked) return;
+        main.removeAttribute("aria-busy");
+        main.replaceChildren(h("div", { class: "page" }, h("h1", {}, "Not found"), vb.missing(error)));
+        main.dataset.shown = location.hash;
+      },
+    );
   };
 
   window.addEventListener("hashchange", vb.show);

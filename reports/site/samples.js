@@ -1,21 +1,17 @@
 "use strict";
-// The sample browser: pictures with questions and answers, a page at a time, so that any number stays quick.
+// The sample browser: pictures with questions and answers, filtered by what the URL says.
 
 (() => {
   const { h } = vb;
-  const PAGE = 24;
+  const HEIGHT = 132;
+  const LEAST = 330;
 
   /** A picture, or a frame with its name where the report carries none. `boxes` are drawn over it: the right one, the answer's. */
   vb.pictureNode = (picture, { large = false, boxes = null } = {}) => {
-    const source = picture && vb.picture(picture.hash);
+    const source = picture && vb.picture(picture);
     if (!source)
       return h("span", { class: "no-picture" }, picture ? vb.said(vb.shorten(picture.name, 60)) : "no picture");
-    const image = h("img", {
-      src: source,
-      alt: large ? `Picture ${picture.name}` : "",
-      decoding: "async",
-      loading: large ? null : "lazy",
-    });
+    const image = h("img", { src: source, alt: large ? `Picture ${picture.name}` : "", decoding: "async" });
     return boxes ? h("div", { class: "boxed" }, image, drawing(boxes)) : image;
   };
 
@@ -38,194 +34,165 @@
   };
 
   function card(records, row, link) {
-    const verdict = records.verdict(row);
-    const answer = records.text[row] || records.error[row];
+    const answer = records.text(row) || records.read(row);
     return h(
-      "li",
-      {},
+      "a",
+      { class: "sample", href: link, "data-row": row },
+      h("span", { class: "sample-picture" }, vb.pictureNode(records.images(row)[0])),
       h(
-        "a",
-        { class: "sample", href: link, "data-row": row },
-        h("span", { class: "sample-picture" }, vb.pictureNode(records.images(row)[0])),
+        "span",
+        { class: "sample-words" },
+        h("span", { class: "sample-question" }, vb.said(vb.shorten(records.question[row], 130))),
+        h("span", { class: "sample-answer" }, vb.said(answer ? vb.shorten(answer, 80) : "(empty)")),
         h(
           "span",
-          { class: "sample-words" },
-          h("span", { class: "sample-question" }, vb.said(vb.shorten(records.question[row], 160))),
-          h("span", { class: "sample-answer" }, vb.said(answer ? vb.shorten(answer, 120) : "(empty)")),
-          h(
-            "span",
-            { class: "sample-foot" },
-            vb.verdictNode(records, row),
-            verdict === "right"
-              ? null
-              : h("span", { class: "hint" }, "target ", vb.said(vb.shorten(records.target[row], 60))),
-          ),
+          { class: "sample-foot" },
+          vb.verdictNode(records, row),
+          records.verdict(row) === "right"
+            ? null
+            : h("span", { class: "hint" }, "target ", vb.said(vb.shorten(records.target(row), 40))),
         ),
       ),
-    );
-  }
-
-  function pager(page, pages, go, where) {
-    if (pages < 2) return null;
-    const step = (label, to, text) =>
-      h(
-        "button",
-        { type: "button", "aria-label": label, disabled: to < 1 || to > pages || to === page, onclick: () => go(to) },
-        text,
-      );
-    const field = h("input", {
-      type: "number",
-      min: 1,
-      max: pages,
-      value: page,
-      "aria-label": "Page",
-      onchange: () => go(Math.min(pages, Math.max(1, Number(field.value) || 1))),
-    });
-    return h(
-      "nav",
-      { class: "pager", "aria-label": `Pages of samples, ${where}` },
-      step("First page", 1, "«"),
-      step("Previous page", page - 1, "‹"),
-      h("span", {}, "page ", field, ` of ${vb.count(pages)}`),
-      step("Next page", page + 1, "›"),
-      step("Last page", pages, "»"),
     );
   }
 
   function picker(run, task) {
-    const { runs } = vb.block("report");
-    const entries = runs.flatMap((one) => one.tasks.map((part) => ({ run: one, task: part })));
+    const entries = vb.runs().flatMap((one) => one.tasks.map((part) => ({ run: one, task: part })));
     if (entries.length < 2) return null;
-    const control = h(
-      "select",
-      {
-        "aria-label": "Run and task",
-        onchange: () => {
-          const { run: one, task: part } = entries[Number(control.value)];
-          location.hash = vb.link("samples", { run: one.id, task: part.key });
-        },
+    return vb.choice(
+      "run and task",
+      "",
+      String(entries.findIndex((entry) => entry.run === run && entry.task === task)),
+      entries.map((entry, at) => [String(at), `${vb.shorten(entry.run.label, 36)} · ${entry.task.key}`]),
+      (at) => {
+        const { run: one, task: part } = entries[Number(at)];
+        location.hash = vb.link("samples", { run: one.id, task: part.key });
       },
-      entries.map((entry, at) =>
-        h(
-          "option",
-          { value: at, selected: entry.run === run && entry.task === task },
-          `${vb.shorten(entry.run.label, 40)} · ${entry.task.key}`,
-        ),
-      ),
     );
-    return control;
   }
 
-  vb.views.samples = {
-    title: (params) => `Samples of ${params.get("task") ?? ""}`,
-    /** The same run and task keep their page: only what is shown changes. */
-    same: (params) => `${params.get("run")} ${params.get("task")}`,
-    build: (main, params) => {
-      const first = vb.block("report").runs[0];
-      const run = params.has("run") ? vb.run(params.get("run")) : first;
-      const task = params.has("task") ? vb.task(run, params.get("task")) : run?.tasks[0];
-      if (!task) return void main.append(vb.lost("There is no such run or task in this report."));
-      const records = vb.records(task);
-      const bar = vb.filterBar(records);
-      const status = h("p", { class: "hint", role: "status" });
-      const list = h("ul", { class: "samples" });
-      const [above, below] = [h("div"), h("div")];
-      const detail = vb.detail(run, task, records);
-      main.append(
+  const chosen = (params) => {
+    const run = params.has("run")
+      ? vb.run(params.get("run"))
+      : vb.runs().find((one) => !params.has("task") || vb.task(one, params.get("task")));
+    return { run, task: params.has("task") ? vb.task(run, params.get("task")) : run?.tasks[0] };
+  };
+
+  const key = (name) => h("kbd", {}, name);
+
+  function keysOf(detail) {
+    return (event) => {
+      const typing = event.target.matches?.("input, select, textarea");
+      if (typing || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.key === "/") {
+        event.preventDefault();
+        document.getElementById("search").focus();
+      } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+        if (detail.step(event.key === "ArrowRight" ? 1 : -1)) event.preventDefault();
+      }
+    };
+  }
+
+  function build(main, params) {
+    const { run, task } = chosen(params);
+    if (!task) return void main.append(vb.lost("There is no such run or task in this report."));
+    const records = vb.records(task);
+    const bar = vb.filterBar(records);
+    const status = h("p", { class: "hint", role: "status" });
+    const nothing = h("p", { class: "nothing" }, "No sample fits these filters.");
+    const detail = vb.detail(run, task, records);
+    const list = vb.rows("Samples", {
+      height: HEIGHT,
+      least: LEAST,
+      card: (row) => {
+        const link = new URLSearchParams(vb.route().params);
+        link.set("open", records.id[row]);
+        return card(records, row, vb.link("samples", link));
+      },
+    });
+    const where = [h("a", { href: vb.link("model", { run: run.id, task: task.key }) }, vb.said(run.label)), " on "];
+    main.append(
+      vb.page(
+        "Samples",
+        [...where, h("a", { href: vb.link("task", { task: task.key, run: run.id }) }, vb.said(task.key))],
+        picker(run, task),
+        vb.sampleNotice([task]),
+        bar.node,
         h(
           "div",
-          { class: "page" },
-          h(
-            "div",
-            { class: "title title-row" },
-            h(
-              "div",
-              {},
-              h("h1", {}, "Samples"),
-              h(
-                "p",
-                { class: "hint" },
-                h("a", { href: vb.link("run", { run: run.id, task: task.key }) }, vb.said(run.label)),
-                " on ",
-                vb.said(task.key),
-              ),
-            ),
-            picker(run, task),
-          ),
-          vb.sampleNotice([task]),
-          bar.node,
-          h("div", { class: "count" }, status, above),
-          list,
-          below,
+          { class: "count" },
+          status,
           h(
             "p",
             { class: "hint keys" },
-            "Keys: ",
-            h("kbd", {}, "/"),
+            key("/"),
             " search, ",
-            h("kbd", {}, "←"),
-            " ",
-            h("kbd", {}, "→"),
-            " page or sample, ",
-            h("kbd", {}, "Esc"),
+            key("arrows"),
+            " walk, ",
+            key("Enter"),
+            " open, ",
+            key("Esc"),
             " close",
           ),
         ),
-        detail.node,
-      );
-      let shown = null;
-      const update = (now) => {
-        bar.update(now);
-        const filter = new URLSearchParams(now);
-        ["open", "page"].forEach((name) => filter.delete(name));
-        if (shown?.filter !== filter.toString())
-          shown = { filter: filter.toString(), rows: vb.filtered(records, now), page: 0 };
-        const pages = Math.max(1, Math.ceil(shown.rows.length / PAGE));
-        const page = Math.min(pages, Math.max(1, Number(now.get("page")) || 1));
-        if (page !== shown.page) draw(page, pages, now);
-        detail.update(now, shown.rows);
-      };
-      const go = (to) => {
-        vb.change({ page: to === 1 ? null : String(to), open: null });
-        window.scrollTo({ top: 0 });
-      };
-      const draw = (page, pages, now) => {
-        const rows = shown.rows;
+        list.node,
+        nothing,
+      ),
+      detail.node,
+    );
+    let shown = null;
+    const update = (now) => {
+      bar.update(now);
+      const filter = new URLSearchParams(now);
+      ["open", "at"].forEach((name) => filter.delete(name));
+      if (shown?.filter !== filter.toString()) {
+        const moved = shown !== null;
+        shown = { filter: filter.toString(), rows: vb.filtered(records, now) };
+        const { rows } = shown;
         status.textContent =
           rows.length === records.count
             ? vb.plural(rows.length, "sample")
             : `${vb.count(rows.length)} of ${vb.plural(records.count, "sample")}`;
-        list.replaceChildren(
-          ...rows.slice((page - 1) * PAGE, page * PAGE).map((row) => {
-            const link = new URLSearchParams(now);
-            link.set("open", records.id[row]);
-            return card(records, row, vb.link("samples", link));
-          }),
-        );
-        if (!rows.length) list.append(h("li", { class: "nothing" }, "No sample fits these filters."));
-        above.replaceChildren(...[pager(page, pages, go, "above")].filter(Boolean));
-        below.replaceChildren(...[pager(page, pages, go, "below")].filter(Boolean));
-        shown.page = page;
-        shown.pages = pages;
-      };
-      const keys = (event) => {
-        const typing = event.target.matches?.("input, select, textarea");
-        if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
-          event.preventDefault();
-          document.getElementById("search").focus();
-        } else if (
-          !typing &&
-          !event.altKey &&
-          !event.ctrlKey &&
-          !event.metaKey &&
-          (event.key === "ArrowLeft" || event.key === "ArrowRight")
-        ) {
-          const step = event.key === "ArrowRight" ? 1 : -1;
-          if (!detail.step(step) && shown.page + step >= 1 && shown.page + step <= shown.pages) go(shown.page + step);
-        }
-      };
-      document.addEventListener("keydown", keys);
-      return { update, leave: () => document.removeEventListener("keydown", keys) };
+        nothing.hidden = rows.length > 0;
+        list.set(rows);
+        if (!moved && now.has("at")) list.scrollTo(Math.min(rows.length - 1, Number(now.get("at")) || 0));
+      }
+      detail.update(now, shown.rows, list);
+    };
+    return { update, ...listeners(detail, list) };
+  }
+
+  /** The keyboard, and the place in the list that the URL tells once scrolling has come to rest. */
+  function listeners(detail, list) {
+    const keys = keysOf(detail);
+    let resting = 0;
+    const rest = () => {
+      clearTimeout(resting);
+      resting = setTimeout(() => {
+        const at = list.first();
+        vb.change({ at: at > 0 ? String(at) : null }, { replace: true });
+      }, 400);
+    };
+    document.addEventListener("keydown", keys);
+    window.addEventListener("scroll", rest, { passive: true });
+    return {
+      leave: () => {
+        clearTimeout(resting);
+        document.removeEventListener("keydown", keys);
+        window.removeEventListener("scroll", rest);
+        list.leave();
+      },
+    };
+  }
+
+  vb.views.samples = {
+    title: (params) => `Samples of ${params.get("task") ?? vb.taskKeys()[0]}`,
+    /** The same run and task keep their page: only what is shown changes. */
+    same: (params) => `${params.get("run")} ${params.get("task")}`,
+    needs: (params) => {
+      const { task } = chosen(params);
+      return task ? [task.list] : [];
     },
+    build,
   };
 })();

@@ -1,12 +1,54 @@
 "use strict";
-// Pieces that several pages share: statuses, coverage, lists of facts, tables of metrics.
+// Pieces that several pages share: titles, panels, statuses, coverage, lists of facts, tables of metrics.
 
 (() => {
   const { h } = vb;
 
-  /** Statuses as chips: ok quietly, the others in colour. */
-  vb.statuses = (task) => {
-    const entries = Object.entries(task.statuses).sort(([a], [b]) => (b === "ok") - (a === "ok"));
+  /** A page: its heading, a line below it, what stands at the right, and the rest. */
+  vb.page = (title, hint, side, ...content) =>
+    h(
+      "div",
+      { class: "page" },
+      h(
+        "div",
+        { class: "title title-row" },
+        h("div", {}, h("h1", {}, title), hint ? h("p", { class: "hint" }, hint) : null),
+        side,
+      ),
+      content,
+    );
+
+  vb.panel = (title, hint, ...content) =>
+    h("section", { class: "panel" }, h("h3", {}, title), hint ? h("p", { class: "hint" }, hint) : null, content);
+
+  vb.card = (title, hint, side, ...content) =>
+    h(
+      "section",
+      { class: "card", "aria-label": typeof title === "string" ? title : title.textContent },
+      h(
+        "div",
+        { class: "card-head" },
+        h("div", {}, h("h2", {}, title), hint ? h("p", { class: "hint" }, hint) : null),
+        side,
+      ),
+      content,
+    );
+
+  /** A choice that changes one parameter of the URL. `entries` are [value, text]. */
+  vb.choice = (label, name, value, entries, go = (now) => vb.change({ [name]: now })) => {
+    const control = h(
+      "select",
+      { onchange: () => go(control.value) },
+      entries.map(([one, text]) => h("option", { value: one, selected: one === value }, vb.shorten(text, 60))),
+    );
+    return h("label", { class: "field" }, h("span", {}, label), control);
+  };
+
+  /** Statuses as chips: ok quietly (or not at all), the others in colour. */
+  vb.statuses = (task, failures = false) => {
+    const entries = Object.entries(task.statuses)
+      .filter(([name]) => !failures || name !== "ok")
+      .sort(([a], [b]) => (b === "ok") - (a === "ok"));
     return h(
       "span",
       { class: "chips" },
@@ -34,59 +76,22 @@
         ),
     );
 
-  /** A table: `columns` are {head, cell(row), class, label}. */
-  vb.table = (caption, columns, rows, attributes = {}) =>
-    h(
-      "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-      h(
-        "table",
-        attributes,
-        h("caption", { class: "unseen" }, caption),
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            columns.map((column) => h("th", { scope: "col", class: column.class }, column.head)),
-          ),
-        ),
-        h(
-          "tbody",
-          {},
-          rows.map((row, at) =>
-            h(
-              "tr",
-              {},
-              columns.map((column, place) =>
-                h(
-                  place === 0 ? "th" : "td",
-                  { scope: place === 0 ? "row" : null, class: column.class },
-                  column.cell(row, at),
-                ),
-              ),
-            ),
-          ),
-        ),
-      ),
-    );
-
   vb.metrics = (task) =>
     vb.table(
       `All metrics of ${task.key}`,
       [
         {
           head: "metric",
+          plain: (bar) => bar.name,
           cell: (bar) => [
             vb.said(vb.words(bar.name)),
             bar.name === task.headline ? h("span", { class: "tag" }, "headline") : null,
             bar.note ? h("span", { class: "under wrap" }, vb.said(bar.note)) : null,
           ],
         },
-        { head: "value", class: "number strong", cell: (bar) => vb.score(bar.value) },
+        { head: "value", class: "number strong", cell: (bar) => vb.score(bar.value), plain: (bar) => bar.value },
         { head: "95 % interval", class: "number", cell: (bar) => vb.interval(bar) },
-        { head: "n", class: "number", cell: (bar) => vb.count(bar.n) },
+        { head: "n", class: "number", cell: (bar) => vb.count(bar.n), plain: (bar) => bar.n },
       ],
       task.metrics,
     );
@@ -102,18 +107,8 @@
         )
       : null;
 
-  vb.head = (task) =>
-    task.metrics.find((bar) => bar.name === task.headline) ?? {
-      name: task.headline,
-      label: "",
-      value: null,
-      low: null,
-      high: null,
-      n: 0,
-    };
-
   vb.dataLine = (task) =>
     [task.data, task.split && !task.data.includes(task.split) ? task.split : null].filter(Boolean).join(" · ");
 
-  vb.speed = (task, unit = "/s") => (task.glance.per_second ? `${vb.amount(task.glance.per_second)}${unit}` : "–");
+  vb.speed = (task, unit = "/s") => (task.per_second ? `${vb.amount(task.per_second)}${unit}` : "–");
 })();

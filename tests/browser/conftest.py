@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.sites import fabricated_site, hostile_site, real_site
+
 SWITCHES = (
     "--headless=new",
     "--no-sandbox",
@@ -49,7 +51,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def visit(driver: Any) -> Iterator[Callable[..., Any]]:
-    """Open a page at a width; afterwards the console must be empty and nothing may have been loaded."""
+    """Open a page at a width; afterwards the console must be empty and nothing but the page's folder loaded."""
 
     def go(page: Path, hash: str = "", *, width: int = 1280, dark: bool = False) -> Any:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -57,14 +59,34 @@ def visit(driver: Any) -> Iterator[Callable[..., Any]]:
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
         loaded.extend(driver.execute_script(LOADED))
+        folders.add(page.parent.as_uri() + "/")
         driver.get("about:blank")
         driver.get(page.as_uri() + hash)
         return driver
 
     loaded: list[str] = []
+    folders: set[str] = set()
     driver.get("about:blank")
     driver.get_log("browser")
     yield go
     loaded.extend(driver.execute_script(LOADED))
     assert not [entry["message"] for entry in driver.get_log("browser")]
-    assert not [name for name in loaded if not name.startswith("data:")]
+    assert not [name for name in loaded if not name.startswith(("data:", *folders))]
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three fabricated runs."""
+    return fabricated_site(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs whose every text means harm."""
+    return hostile_site(tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="session")
+def real_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three real runs, compared ahead."""
+    return real_site(tmp_path_factory.mktemp("real"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_report import find, texts, wait
+from tests.browser.sites import find, texts, wait
 from vlmbench.cli import main
 from vlmbench.registry import choose_task
 from vlmbench.reports import leaderboard
@@ -46,7 +46,7 @@ def open_sample(visit: Callable[..., Any], page: Path, number: int) -> tuple[Any
     task = choose_task("refcoco").task
     sample = task.samples(Folder.sample("refcoco"), "refcoco_val")[number]
     driver = visit(page)
-    run = driver.execute_script("return vb.block('report').runs[0].id")
+    run = driver.execute_script("return vb.runs()[0].id")
     driver = visit(page, f"#/samples?run={run}&task=refcoco&open={sample.id}")
     wait(driver, "document.querySelector('.boxed img')?.naturalWidth")
     return driver, sample
@@ -70,10 +70,10 @@ def test_an_answer_without_a_box(visit: Callable[..., Any], page: Path) -> None:
 
 def test_published_figures_say_what_they_are(visit: Callable[..., Any], page: Path) -> None:
     driver = visit(page)
-    summary = find(driver, ".published > summary")
-    assert summary.text.startswith("Published figures: 0 comparable, ")  # the embedded sample is no benchmark
-    assert "MiniGPT-v2" not in find(driver, "main").text
-    summary.click()
-    wait(driver, "document.querySelector('.published table').checkVisibility()")
-    rows = texts(driver, ".published tbody tr")
-    assert any("MiniGPT-v2" in row and "88.69" in row and "no: the embedded sample" in row for row in rows)
+    assert "MiniGPT-v2" not in find(driver, "main").text  # the embedded sample is no benchmark
+    link = find(driver, ".card a[href*='published=all']")
+    assert link.text.endswith("published figures not shown")
+    link.click()
+    wait(driver, "document.querySelector('.published')")
+    rows = texts(driver, ".published")
+    assert any("MiniGPT-v2" in row and "88.7" in row and "not comparable: the embedded sample" in row for row in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_areas_by_cluster_agree_with_the_bootstrap() -> None:
     spread = (resample(areas[1], resamples=4000) - resample(areas[0], resamples=4000)).std(ddof=1)
     assert found.error == pytest.approx(spread, rel=0.05)
     precision = paired(*(average_precision("ap", list(truth), list(score), names) for score in scores), resamples=1000)
-    assert precision.method == "clustered bootstrap" and precision.p is not None and 0 < precision.p <= 1
+    assert precision.method == "clustered jackknife" and precision.p is not None and 0 < precision.p <= 1
     equal = paired(areas[0], areas[0])
     assert equal.p == 1 and equal.difference.low is None
 
@@ -184,3 +185,17 @@ def test_repeatable_and_blind_to_row_order() -> None:
     shuffled = Metric("f1", other.items[turn], [other.clusters[i] for i in turn], ratio())
     assert paired(one, other) == paired(one, other) == paired(one, shuffled)
     assert paired(one, other, seed=1) != paired(one, other)
+
+
+def test_runs_of_a_judge_add_their_variance() -> None:
+    """Two sides, five runs each: errors add as squares, and one run adds nothing."""
+    one, other = noisy(60, 4, 9)
+    alone = paired(one, other)
+    runs = (40.0, 50.0, 60.0, 42.0, 58.0)
+    judged = paired(replace(one, run_values=runs), replace(other, run_values=runs))
+    spread = np.var(runs, ddof=1) / 5
+    assert alone.error is not None and alone.p is not None and judged.p is not None
+    assert judged.error == pytest.approx(math.sqrt(alone.error**2 + 2 * spread))
+    assert judged.method == "clustered bootstrap, judge runs added" and judged.p > 0.7
+    assert (judged.difference.low or 0) < (alone.difference.low or 0)
+    assert paired(replace(one, run_values=(40.0,)), other) == alone

@@ -185,7 +185,7 @@ def activations(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
     """Vision features, connector output, logits, greedy ids."""
     network = system.network
     seen = network.vision_tower(case.tensor("pixel_values_square")[None])
-    yield apart("vision features", seen, features_of(case, seen.shape))
+    yield from features(case, seen, network.blueprint.second_vision is not None)
     joined = network.image_features(case.tensor("pixel_values_square")[None])
     yield apart("connector", joined, case.tensor("connector_out"))
     for sample in ("eval", "train"):
@@ -198,19 +198,18 @@ def activations(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
     yield unequal("greedy ids", batch["input_ids"][0, -len(theirs) :], theirs)
 
 
-def features_of(case: Case, shape: torch.Size) -> Tensor:
-    """The stored vision features as ours: those of a mixture's second tower behind the first's.
-
-    They may be a stack of both, or apart under names that begin alike.
-    """
-    if "vision_features" not in case.arrays:
-        parts = [case.tensor(name) for name in sorted(case.arrays) if name.startswith("vision_features")]
-        return torch.cat(parts, dim=1)
-    theirs = case.tensor("vision_features")
-    if theirs.shape != shape and theirs.numel() == shape.numel():
-        towers = theirs.chunk(2, dim=-1 if theirs.shape[-1] != shape[-1] else 0)
-        theirs = torch.cat([tower.reshape(shape[0], -1, shape[-1]) for tower in towers], dim=1)
-    return theirs
+def features(case: Case, seen: Tensor, mixed: bool) -> Iterator[Difference]:
+    """The stored vision features; those of a mixture in one of the forms that two towers' can be kept in."""
+    forms = [seen]
+    if mixed:
+        first, second = seen.chunk(2, dim=1)
+        forms += [first, second, torch.stack([first, second]), torch.cat([first, second])]
+        forms += [torch.cat([first, second], dim=-1), torch.stack([first, second], dim=2).flatten(1, 2)]
+    for name in sorted(case.arrays):
+        if name.startswith("vision_features"):
+            theirs = case.tensor(name)
+            near = min((apart("", form, theirs).found for form in forms), default=math.inf)
+            yield Difference(name.replace("_", " "), near, ACTIVATIONS)
 
 
 def losses(case: Case, system: TinyLLaVA) -> Iterator[Difference]:

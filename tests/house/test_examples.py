@@ -11,9 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_example(name: str, folder: Path) -> str:
+def run_example(name: str, folder: Path, *words: str) -> str:
     """What an example prints when run in a folder of its own."""
-    command = [sys.executable, str(ROOT / "examples" / name), "answers"]
+    command = [sys.executable, str(ROOT / "examples" / name), "answers", *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -32,6 +32,14 @@ def test_own_model(tmp_path: Path) -> None:
     assert "longwords" in run_example("own_model.py", tmp_path)
     scores = json.loads((tmp_path / "answers" / "run" / "scores.json").read_text())
     assert scores["pope"]["coverage"] == 1.0
+
+
+def test_demo_site(tmp_path: Path) -> None:
+    assert "report: " in run_example("demo_site.py", tmp_path, "--tasks", "hateful_memes")
+    site = tmp_path / "answers" / "site"
+    assert (site / "index.html").is_file() and len(list((site / "data").glob("compare-*.js"))) == 3
+    rows = json.loads((site / "exports" / "leaderboard.json").read_text("utf-8"))["rows"]
+    assert {row["run"] for row in rows} == {"tinyllava", "tinyllava, blind", "echo"}
 
 
 def test_each_example_is_tested() -> None:

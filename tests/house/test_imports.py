@@ -22,6 +22,9 @@ LIGHT_COMMANDS = (
     ["run", "--help"],
     ["ask", "--help"],
     ["score", "--help"],
+    ["compare", "--help"],
+    ["check", "--help"],
+    ["baseline", "--help"],
 )
 
 

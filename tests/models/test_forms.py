@@ -354,6 +354,24 @@ def test_a_whole_model_as_parts(tmp_path: Path) -> None:
     assert torch.allclose(logits(found), logits(expected), atol=1e-4)
 
 
+def test_a_tied_head_may_be_named_twice(tmp_path: Path) -> None:
+    expected = factory(tmp_path / "official", text={"tie_word_embeddings": True})
+    official = tmp_path / "official"
+    state = load_file(official / "model.safetensors")
+    state["language_model.lm_head.weight"] = state["language_model.model.embed_tokens.weight"]
+    (official / "model.safetensors").unlink()
+    torch.save(state, official / "pytorch_model.bin")
+    tinyllava_forms.write(tinyllava_forms.open_folder(official), tmp_path / "again")
+    again = bits(tmp_path / "again")
+    assert {name.split()[1]: value for name, value in again.items()} == {
+        name.split()[1]: value for name, value in bits(official).items()
+    }
+    for folder in (official, tmp_path / "again"):
+        found = tinyllava.load(str(folder)).system
+        assert isinstance(found, TinyLLaVA)
+        assert torch.allclose(logits(found), logits(expected), atol=1e-4)
+
+
 def test_tables_that_files_hold_are_given_back(tmp_path: Path) -> None:
     factory(tmp_path / "official", **QFORMER)
     change(tmp_path / "official" / "model.safetensors", lambda state: state.update(TABLES))

@@ -16,7 +16,7 @@ from vlmbench.metrics import Metric, by_tag, mean, ratio
 from vlmbench.nouns import Picture, Record, Request, Response, Sample, Score, Status
 from vlmbench.runner import record_columns
 from vlmbench.statistics import intervals
-from vlmbench.store import MANIFEST, RECORDS, SCORES, THUMBS, to_json
+from vlmbench.store import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS, to_json
 
 if TYPE_CHECKING:
     from vlmbench.metrics import Floats
@@ -57,6 +57,8 @@ class Recipe:
     ablate: str = ""
     training: bool = True
     pictures: bool = True
+    judged: bool = False
+    """Whether a judge's words lie beside the answers to the last task."""
 
 
 def fabricate(folder: Path, recipe: Recipe | None = None, **changes: Any) -> Path:
@@ -180,8 +182,29 @@ def _write(folder: Path, recipe: Recipe, records: Sequence[Record], scores: dict
     pq.write_table(pa.table(record_columns(records)), folder / RECORDS)
     (folder / SCORES).write_bytes(to_json(scores))
     (folder / MANIFEST).write_bytes(to_json(_manifest(recipe, records, scores)))
+    if recipe.judged:
+        last = [record for record in records if record.task == recipe.tasks[-1]]
+        pq.write_table(pa.table(_judgements(recipe, last)), folder / JUDGEMENTS)
     if recipe.training:
         (folder / "training_log.jsonl").write_bytes(training_log(recipe.seed))
+
+
+def _judgements(recipe: Recipe, records: Sequence[Record]) -> dict[str, list[Any]]:
+    """One verdict a record, as the store keeps them."""
+    said = [
+        HOSTILE[n % len(HOSTILE)] if recipe.hostile else "The answer fits the reference." for n in range(len(records))
+    ]
+    return {
+        "task": [record.task for record in records],
+        "sample_id": [record.sample.id for record in records],
+        "run": [0] * len(records),
+        "status": ["ok"] * len(records),
+        "value": [record.score.value for record in records],
+        "values": [[1.0]] * len(records),
+        "note": said,
+        "replies": [[words] for words in said],
+        "judge_model": said if recipe.hostile else ["a judge"] * len(records),
+    }
 
 
 def training_log(seed: int = 0) -> bytes:

@@ -1,4 +1,4 @@
-"""The page as text: what it carries, what it escapes, what it refuses. tests/browser opens it."""
+"""The site as files: what they carry, what they escape, what is refused. tests/browser opens it."""
 
 from __future__ import annotations
 
@@ -13,47 +13,75 @@ from typing import Any
 
 import pytest
 
+from tests.reports import written
 from tests.reports.fabricate import HOSTILE, fabricate, training_log
 from vlmbench.cli import main
 from vlmbench.errors import StoreError, TrainingError, UsageError
 
 leaderboard: Any = import_module("vlmbench.reports.leaderboard")
 page: Any = import_module("vlmbench.reports.page")
-payload: Any = import_module("vlmbench.reports.payload")
+glance: Any = import_module("vlmbench.reports.glance")
+listing: Any = import_module("vlmbench.reports.listing")
 runs: Any = import_module("vlmbench.reports.runs")
 training: Any = import_module("vlmbench.reports.training")
 
-BLOCK = re.compile(r'<script type="application/json" id="([^"]+)">(.*?)</script>', re.S)
 
-
-def blocks(html: str) -> dict[str, Any]:
-    """The JSON blocks of a page."""
-    return {name: json.loads(text) for name, text in BLOCK.findall(html)}
-
-
-def test_one_file_with_everything(run_folder: Path, tmp_path: Path) -> None:
-    """Scores, records and every picture once; nothing is fetched from anywhere."""
+def test_a_folder_with_everything(run_folder: Path, tmp_path: Path) -> None:
+    """Scores in the page, records and pictures beside it; nothing is fetched from elsewhere."""
     path = leaderboard.write([run_folder], tmp_path / "out")
     html = path.read_text("utf-8")
-    assert [p.name for p in path.parent.iterdir()] == ["index.html"]
-    found = blocks(html)
-    report = found["report"]
-    assert [task["key"] for task in report["runs"][0]["tasks"]] == ["pope", "gqa"]
-    pope = report["runs"][0]["tasks"][0]
-    assert pope["metrics"][0]["name"] == "f1" and pope["embedded"] and pope["data"] == "embedded sample"
-    assert len(found[pope["records"]]["id"]) == pope["count"] == 24 * 9
-    assert len(found["pictures"]) == 24
-    assert base64.b64decode(next(iter(found["pictures"].values())))[:2] == b"\xff\xd8"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["data", "exports", "files.json", "images", "index.html"]
+    (run,) = written.report(path)["runs"]
+    assert [task["key"] for task in run["tasks"]] == ["pope", "gqa"]
+    pope = run["tasks"][0]
+    assert pope["bar"]["name"] == "f1" and pope["embedded"] and pope["data"] == "embedded sample"
+    listed = written.data(path, pope["list"])
+    assert len(listed["id"]) == pope["count"] == 24 * 9
+    assert all(picture["kept"] for picture in listed["pictures"])
+    chunk = written.data(path, f"{pope['list']}-0")
+    assert len(chunk["text"]) == 24 * 9 and chunk["prompt"]["values"]
+    details = written.data(path, f"run-{run['id']}")
+    assert details["tasks"]["pope"]["metrics"][0]["name"] == "f1"
+    pictures = list((path.parent / "images").rglob("*.jpg"))
+    assert len(pictures) == 24 and all(
+        p.read_bytes()[:2] == b"\xff\xd8" and p.parent.name == p.name[:2] for p in pictures
+    )
     assert not re.search(r"<(?:link|iframe|object|embed)\b|<script[^>]+src=", html)
-    assert "/somewhere/" not in html and str(run_folder.parent) not in html
+    everything = html + "".join(p.read_text("utf-8") for p in path.parent.rglob("*.js"))
+    assert "/somewhere/" not in everything and str(run_folder.parent) not in everything
+
+
+def test_records_come_in_chunks(tmp_path: Path) -> None:
+    """The list holds all, the rest is apart; texts are whole in the chunk and cut in the list."""
+    folder = fabricate(tmp_path / "run", images=30, questions=40, tasks=("gqa",))
+    path = leaderboard.write([folder], tmp_path / "out")
+    (name, *parts) = written.names(path, "list-")
+    assert len(parts) == 2 and len(written.data(path, name)["id"]) == 1200
+    assert [len(written.data(path, part)["text"]) for part in parts] == [1000, 200]
 
 
 def test_pictures_are_shared_by_runs(run_folder: Path, tmp_path: Path) -> None:
-    """Two runs on the same pictures: each picture is in the page once."""
+    """Two runs on the same pictures: each picture is in the folder once."""
     other = fabricate(tmp_path / "other", seed=3, name="other")
-    found = blocks(leaderboard.write([run_folder, other], tmp_path / "out").read_text("utf-8"))
-    assert len(found["pictures"]) == 24
-    assert [run["label"] for run in found["report"]["runs"]] == ["tinyllava", "other"]
+    path = leaderboard.write([run_folder, other], tmp_path / "out")
+    assert len(list((path.parent / "images").rglob("*.jpg"))) == 24
+    assert [run["label"] for run in written.report(path)["runs"]] == ["tinyllava", "other"]
+
+
+def test_written_again_nothing_old_is_left(run_folder: Path, tmp_path: Path) -> None:
+    """Another report into the same folder takes away what was the first one's, and touches nothing else."""
+    other = fabricate(tmp_path / "other", seed=3, name="other", images=2)
+    first = leaderboard.write([run_folder, other], tmp_path / "out")
+    (tmp_path / "out" / "images" / "mine.txt").write_text("mine")
+    (tmp_path / "out" / "data" / "mine.js").write_text("mine")
+    names = written.names(first)
+    second = leaderboard.write([other], tmp_path / "out")
+    assert len(written.names(second)) < len(names)
+    assert len(list((tmp_path / "out" / "images").rglob("*.jpg"))) == 2
+    assert (tmp_path / "out" / "images" / "mine.txt").is_file() and (tmp_path / "out" / "data" / "mine.js").is_file()
+    (tmp_path / "out" / "files.json").write_text('["../other/run.json", "/etc/passwd", 7]')
+    leaderboard.write([run_folder], tmp_path / "out")
+    assert (other / "run.json").is_file()
 
 
 def test_policy_names_every_script_and_style(run_folder: Path, tmp_path: Path) -> None:
@@ -62,7 +90,9 @@ def test_policy_names_every_script_and_style(run_folder: Path, tmp_path: Path) -
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
     assert policy is not None
     rules = policy[1].replace("&#39;", "'")
-    assert "default-src 'none'" in rules and "img-src data:" in rules and "unsafe" not in rules
+    assert "default-src 'none'" in rules and "img-src 'self' file:" in rules and "unsafe" not in rules
+    scripts = rules.partition("script-src ")[2].partition(";")[0].split()
+    assert scripts[-2:] == ["'self'", "file:"] and all(word.startswith("'sha256-") for word in scripts[:-2])
     bare = re.findall(r"<script>(.*?)</script>", html, re.S)
     assert len(bare) == len(page.VENDOR) + len(leaderboard.SCRIPTS)
     for text in [*bare, *re.findall(r"<style>(.*?)</style>", html, re.S)]:
@@ -76,24 +106,27 @@ def test_plots_style_is_the_one_the_policy_allows() -> None:
     assert template in source
 
 
-def test_hostile_text_cannot_leave_its_block(hostile_folder: Path, tmp_path: Path) -> None:
-    """Nothing of the data shows up in the markup; every text comes back whole from the JSON (long ones are cut)."""
-    html = leaderboard.write([hostile_folder], tmp_path).read_text("utf-8")
-    for _, text in BLOCK.findall(html):
-        assert not re.search("[<>&\u2028\u2029]", text)
-    outside = BLOCK.sub("", html)
+def test_hostile_text_cannot_leave_its_place(hostile_folder: Path, tmp_path: Path) -> None:
+    """Nothing of the data shows up in markup or code; every text comes back whole from the JSON (long ones are cut)."""
+    path = leaderboard.write([hostile_folder], tmp_path)
+    html = path.read_text("utf-8")
+    outside = written.BLOCK.sub("", html)
     assert "hacked" not in outside and "&lt;img src=x onerror" in outside
-    records = next(block for name, block in blocks(html).items() if name.startswith("records"))
+    texts: list[str] = []
+    for name in written.names(path):
+        assert not re.search("[<>&\u2028\u2029]", written.text(path, name))  # which matches one call and nothing else
+        if re.fullmatch(r"list-\w+-\d+-\d+", name):
+            texts += written.data(path, name)["text"]
     for text in HOSTILE[:-1]:
-        assert any(text in answer for answer in records["text"])
-    assert any("[cut: 30,0" in answer for answer in records["text"])
+        assert any(text in answer for answer in texts)
+    assert any("[cut: 30,0" in answer for answer in texts)
 
 
 def test_prompts_come_back_whole() -> None:
     """A prompt is kept as a template around its question, and nothing is lost by it."""
-    assert payload._template("Q: Is it red? A:", "Is it red?") == "Q: \ufffc A:"
-    assert payload._template("red? red?", "red?") == "red? red?"
-    assert payload._template("no \ufffc question", "Is it?") == "no \ufffd question"
+    assert listing._template("Q: Is it red? A:", "Is it red?") == "Q: \ufffc A:"
+    assert listing._template("red? red?", "red?") == "red? red?"
+    assert listing._template("no \ufffc question", "Is it?") == "no \ufffd question"
 
 
 def test_labels_tell_runs_apart(tmp_path: Path) -> None:
@@ -138,7 +171,9 @@ def test_what_cannot_be_reported(run_folder: Path, tmp_path: Path) -> None:
 def test_missing_thumbnails_are_no_error(tmp_path: Path) -> None:
     """A run whose pictures were not kept is shown without them."""
     folder = fabricate(tmp_path / "run", pictures=False, images=3)
-    assert blocks(leaderboard.write([folder], tmp_path / "out").read_text("utf-8"))["pictures"] == {}
+    path = leaderboard.write([folder], tmp_path / "out")
+    assert not (path.parent / "images").exists()
+    assert not any(picture["kept"] for picture in written.data(path, written.names(path, "list-")[0])["pictures"])
 
 
 def test_the_verb(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,12 +186,12 @@ def test_the_verb(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_glance_of_yes_no_answers(run_folder: Path) -> None:
     """The yes-ratio is of the answers; the four cells add up to the clear ones."""
-    summary, _ = payload.run_payload(runs.load([run_folder])[0])
-    table = summary["tasks"][0]["glance"]["yes_no"]
+    columns = dict(runs.load([run_folder])[0].records())
+    table = glance.glance(columns["pope"])["yes_no"]
     cells = sum(table[name] for name in ("yes_yes", "yes_no", "no_yes", "no_no"))
     assert cells + table["unclear"] == 24 * 9
     assert table["answered_yes"] == pytest.approx((table["yes_yes"] + table["no_yes"]) / cells)
-    assert summary["tasks"][1]["glance"]["yes_no"] is None
+    assert glance.glance(columns["gqa"])["yes_no"] is None
 
 
 def test_a_large_run_is_built_quickly(tmp_path: Path) -> None:
@@ -165,7 +200,7 @@ def test_a_large_run_is_built_quickly(tmp_path: Path) -> None:
     before = time.process_time()
     path = leaderboard.write([folder], tmp_path / "out")
     assert time.process_time() - before < 10
-    assert path.stat().st_size < 30e6
+    assert path.stat().st_size < 1e6
 
 
 def test_training_page(tmp_path: Path) -> None:
@@ -173,7 +208,7 @@ def test_training_page(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_bytes(training_log() + b'\n{"stage": "connector", "step": 0, "loss": 9.0}\n')
     html = training.write_plot(log, tmp_path / "out" / "loss.html", title="A <b>run</b>").read_text("utf-8")
-    stages = blocks(html)["training"]
+    stages = written.blocks(html)["training"]
     assert [stage["name"] for stage in stages] == ["connector", "conversations"]
     assert stages[0]["loss"][0] == 9.0 and len(stages[1]["step"]) <= training.POINTS
     assert "A &lt;b&gt;run" in html
@@ -191,3 +226,20 @@ def test_vendored_files_are_what_they_say() -> None:
         assert hashlib.sha256(content).hexdigest() == entry["sha256"]
         assert f"v{entry['version']} Copyright" in content[:200].decode()
         assert "Permission to use, copy, modify" in (folder / entry["licence_file"]).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ('"yes"', "yes"),
+        ('["a", "b", "a"]', "a (2), b (1)"),
+        ('["red"]', "red"),
+        ('{"bbox": [1.5, 2.0, 3.0, 4.0], "width": 9}', "[1.5, 2, 4.5, 6]"),
+        ('{"bbox": [1, 2, 3, "<b>"]}', '{"bbox": [1, 2, 3, "<b>"]}'),
+        ('{"bbox": "</script>"}', '{"bbox": "</script>"}'),
+        ("[1, 2]", "[1, 2]"),
+        ("null", "null"),
+    ],
+)
+def test_targets_as_people_read_them(stored: str, shown: str) -> None:
+    assert listing.target(stored) == shown

@@ -1,4 +1,4 @@
-"""`vlmbench report`: write the HTML leaderboard of runs."""
+"""`vlmbench report`: write the HTML leaderboard of runs, a folder that opens from disk."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("reports-html"),
         metavar="DIR",
-        help="folder of the page (default: reports-html)",
+        help="folder of the site: open its index.html, or serve it (default: reports-html)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write one self-contained page and say where it is."""
+    """Write the site and say where its first page is."""
     from vlmbench.registry import load_object
 
     page: Path = load_object("vlmbench.reports.leaderboard:write")(args.runs, args.output)

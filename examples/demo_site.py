@@ -1,0 +1,53 @@
+"""A leaderboard site of what ships: every model on every embedded sample, the same without pictures, and a script.
+
+    python examples/demo_site.py FOLDER                      (make demo-site: half a minute)
+    python examples/demo_site.py FOLDER --tasks pope,gqa     (make demo)
+
+FOLDER gets one folder a run and the site in FOLDER/site. A run that is finished already is not asked again. The blind
+run shows what is left of a score without looking; the script, which says yes to everything, what a score is worth.
+Other options go to each run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+from vlmbench.cli import main as vlmbench
+from vlmbench.registry import TASKS
+
+RUNS = {
+    "tinyllava": ["--model", "tinyllava"],
+    "tinyllava-blind": ["--model", "tinyllava", "--ablate", "blind"],
+    "echo-yes": ["--model", "echo,text=yes"],
+}
+"""Folder to the words of its run: the models that ship with weights, and one that needs none."""
+
+
+def run(words: list[str], folder: Path, *, quiet: bool) -> None:
+    """One run, with its table or without. Judged tasks have no judge here, so their coverage is 0."""
+    with contextlib.redirect_stdout(io.StringIO() if quiet else sys.stdout):
+        code = vlmbench(["run", *words, "--min-coverage", "0", "--output", str(folder)])
+    if code:
+        sys.exit(code)
+
+
+def main() -> int:
+    """Run what is asked for, then write the site."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tasks", default=",".join(TASKS), help="default: all")
+    options, more = parser.parse_known_args()
+    folders = [options.folder / name for name in RUNS]
+    for folder, words in zip(folders, RUNS.values(), strict=True):
+        whole = [*words, "--tasks", options.tasks, *more]
+        print("vlmbench run", *whole, flush=True)
+        run(whole, folder, quiet=folder is not folders[0])
+    return vlmbench(["report", *map(str, folders), "--output", str(options.folder / "site")])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Pairs of runs compared ahead, so that the site can show differences with their intervals without computing any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from vlmbench.errors import VlmbenchError
+from vlmbench.pairing import holm
+
+from .runs import RunResult
+
+Pair = tuple[RunResult, RunResult]
+
+MOST_RECORDS = 400_000
+"""Records of all pairs together that are compared ahead: some 20 seconds. Others are told to be compared by command."""
+
+
+RESAMPLES = 2_000
+"""Fewer than `vlmbench compare` draws: ends of intervals differ by hundredths of a point, and a site has many pairs."""
+
+FLIPS = ("gained", "lost")
+"""What the site finds in the lists of both runs instead."""
+
+
+def compared(pairs: Sequence[Pair]) -> dict[tuple[str, str], dict[str, Any]]:
+    """{(before, after): the tasks of `vlmbench compare --json` without the flips, and "failed": {task: why}}."""
+    opened: dict[str, Any] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    left = MOST_RECORDS
+    for before, after in pairs:
+        left -= sum(task.best.n for task in after.tasks)
+        if left > 0:
+            found[before.id, after.id] = _one(before, after, opened)
+    return found
+
+
+def headlines(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """{(before, after): {task: (difference, p)}} of each task's headline."""
+    told: dict[tuple[str, str], dict[str, Any]] = {}
+    for pair, comparison in found.items():
+        told[pair] = {}
+        for task in comparison.get("tasks", ()):
+            for one in task["differences"]:
+                paired = one.get("paired")
+                if one["name"] == task["headline"] and paired and paired["difference"]["value"] is not None:
+                    told[pair][task["key"]] = (paired["difference"]["value"], paired["p"])
+    return told
+
+
+def _one(before: RunResult, after: RunResult, opened: dict[str, Any]) -> dict[str, Any]:
+    """Task by task: one that cannot be paired says why, and the others are there."""
+    from vlmbench import comparison
+
+    try:
+        for run in (before, after):
+            if run.id not in opened:
+                opened[run.id] = comparison.open_run(run.folder)
+    except VlmbenchError as error:
+        return {"tasks": [], "failed": {"": str(error)}}
+    one, other = opened[before.id], opened[after.id]
+    tasks: list[dict[str, Any]] = []
+    failed: dict[str, str] = {}
+    for key in (key for key in other.tasks if key in one.tasks):
+        pair = [replace(run, tasks={key: run.tasks[key]}) for run in (one, other)]
+        try:
+            content = comparison.compare(*pair, resamples=RESAMPLES).tasks[0].to_json()
+        except VlmbenchError as error:
+            failed[key] = str(error)
+            continue
+        tasks.append({name: part for name, part in content.items() if name not in FLIPS})
+    corrected = holm({task["key"]: task["differences"][0]["paired"]["p"] for task in tasks})
+    return {"tasks": [{**task, "p_holm": corrected[task["key"]]} for task in tasks], "failed": failed}

@@ -1,0 +1,177 @@
+"""Tables as files: Markdown, CSV, LaTeX and JSON of everything that the site prints as a table.
+
+Cells hold hostile text. Each format escapes what would end a cell, start markup, or be run as a formula.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from .runs import clean
+from .table import grid, number
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of plain values under named columns."""
+
+    name: str
+    """Of its files."""
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+def files(tables: Sequence[Table]) -> dict[str, bytes]:
+    """{path: content}: each table in each format."""
+    return {
+        f"{table.name}.{suffix}": write(table).encode("utf-8", "replace")
+        for table in tables
+        for suffix, write in FORMATS.items()
+    }
+
+
+def markdown(table: Table) -> str:
+    """A pipe table under its title."""
+    right = [name for at, name in enumerate(table.head) if _numeric(table, at)]
+    rows = [[_shown(cell) for cell in row] for row in table.rows]
+    return "\n".join([f"**{clean(table.title)}**", "", *grid(table.head, rows, right)]) + "\n"
+
+
+def comma_separated(table: Table) -> str:
+    """Values to full precision, empty where there is none; text that a spreadsheet would compute is quoted by '."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([_inert(name) for name in table.head])
+    writer.writerows([_inert(cell) if isinstance(cell, str) else cell for cell in row] for row in table.rows)
+    return out.getvalue()
+
+
+def latex(table: Table) -> str:
+    """A tabular with booktabs' rules."""
+    columns = "".join("r" if _numeric(table, at) else "l" for at in range(len(table.head)))
+    lines = [" & ".join(_tex(_shown(cell)) for cell in row) + r" \\" for row in table.rows]
+    head = " & ".join(_tex(name) for name in table.head) + r" \\"
+    return "\n".join(
+        [
+            f"% {clean(table.title)}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def json(table: Table) -> str:
+    """One object a row."""
+    rows = [dict(zip(table.head, row, strict=True)) for row in table.rows]
+    return orjson.dumps({"title": table.title, "rows": rows}, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Table], str]] = {
+    "md": markdown,
+    "csv": comma_separated,
+    "tex": latex,
+    "json": json,
+}
+"""Suffix to writer."""
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(character, character) for character in text)
+
+
+def _inert(text: str) -> str:
+    """A spreadsheet takes what starts so for a formula."""
+    text = clean(text)
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") and text != "-" else text
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, float):
+        return number(cell) if abs(cell) >= 0.1 or not cell else f"{cell:.2g}"
+    return f"{cell:,}" if isinstance(cell, int) else clean(cell)
+
+
+def _numeric(table: Table, at: int) -> bool:
+    cells = [row[at] for row in table.rows if row[at] is not None]
+    return bool(cells) and not any(isinstance(cell, str) for cell in cells)
+
+
+def tables(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """The tables of a site: the leaderboard, every metric, what was published, differences of compared runs."""
+    return [
+        _leaderboard(report),
+        _metrics(report, details),
+        *([_published(report)] if report["published"] else []),
+    ]
+
+
+def _leaderboard(report: Mapping[str, Any]) -> Table:
+    costs = list(next((run["costs"] for run in report["runs"]), {}))
+    head = ["task", "run", "protocol", "data", "metric", "value", "low", "high", "n"]
+    head += ["first rank", "last rank", "coverage", *costs]
+    rows: list[list[Cell]] = []
+    for run in report["runs"]:
+        for task in run["tasks"]:
+            bar = task["bar"]
+            rank = report["ranks"].get(task["key"], {}).get("ranks", {}).get(run["id"], [None, None])
+            row = [task["key"], run["label"], task["protocol"], task["data"], task["headline"], bar["value"]]
+            row += [bar["low"], bar["high"], bar["n"], *rank, task["coverage"]]
+            rows.append([*row, *(run["costs"][name] for name in costs)])
+    order = {task: place for place, task in enumerate(dict.fromkeys(row[0] for row in rows))}
+    rows.sort(key=lambda row: (order[row[0]], -float(row[5] if isinstance(row[5], int | float) else -1e99)))
+    return Table("leaderboard", f"Leaderboard, {report['made']}. Intervals are 95 %.", head, rows)
+
+
+def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Table:
+    head = ["run", "task", "metric", "breakdown", "label", "value", "low", "high", "n"]
+    rows: list[list[Cell]] = []
+    for run in report["runs"]:
+        for key, task in details[run["id"]]["tasks"].items():
+            bars = [("", bar) for bar in task["metrics"]]
+            bars += [(one["name"], bar) for one in task["breakdowns"] for bar in one["bars"]]
+            for breakdown, bar in bars:
+                numbers = [bar[name] for name in ("value", "low", "high", "n")]
+                rows.append([run["label"], key, bar["name"], breakdown, bar["label"], *numbers])
+    return Table("metrics", "Every metric and breakdown. Intervals are 95 %.", head, rows)
+
+
+def _published(report: Mapping[str, Any]) -> Table:
+    head = ["task", "model", "metric", "value", "protocol", "source", "certainty", "why not comparable"]
+    rows: list[list[Cell]] = [
+        [key, *(row[name] for name in ("model", "metric", "value", "protocol", "source", "certainty", "why"))]
+        for key, found in report["published"].items()
+        for row in found
+    ]
+    return Table("published", "Published figures for the same benchmarks and splits.", head, rows)

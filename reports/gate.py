@@ -1,0 +1,112 @@
+"""What a gate says: a table for the terminal, a summary in markdown for a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from .compare import chance, signed
+from .runs import SAMPLE_NOTE, clean
+from .table import _aligned, _cell, number
+
+if TYPE_CHECKING:
+    from vlmbench.comparison import Flip
+    from vlmbench.gate import Report, Verdict
+
+WORDS: Mapping[str, str] = {"pass": "pass", "fail": "FAIL", "unknown": "could not tell"}
+SIGNS: Mapping[str, str] = {"pass": "✅ pass", "fail": "❌ **fail**", "unknown": "❔ could not tell"}
+HEAD = ("task", "metric", "before", "after", "difference", "allowed", "p", "tells", "items", "outcome")
+NUMBERS = HEAD[2:9]
+MOST_FLIPS = 10
+"""Lost samples a task that the summary lists."""
+LONGEST = 160
+
+
+def text(report: Report) -> str:
+    """One line a test, then why; floors and what differs below.
+
+    `allowed` is the drop that may be, `tells` the smallest drop that these items tell.
+    """
+    lines = [*_aligned([HEAD, *(_row(one, WORDS) for one in report.verdicts)], HEAD, NUMBERS), ""]
+    lines += [f"{clean(one.task.key)}: {WORDS[one.decision.outcome]}: {clean(one.reason)}" for one in report.verdicts]
+    lines += [f"{clean(floor.key)}: FAIL: {clean(floor.what)}" for floor in report.floors]
+    lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in report.comparison.tasks for one in task.differs]
+    return "\n".join([*lines, "", f"{WORDS[report.outcome]}: {_whole(report)}"])
+
+
+def markdown(report: Report) -> str:
+    """The same for a pull request, with the samples that were lost."""
+    lines = [f"### vlmbench: {SIGNS[report.outcome]}", "", _escaped(_whole(report)), ""]
+    if any(task.after.entry.get("data") == "sample" for task in report.comparison.tasks):
+        lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
+    rows = [_row(one, SIGNS) for one in report.verdicts]
+    rule = tuple("---:" if name in NUMBERS else ":---" for name in HEAD)
+    lines += [_line(HEAD), _line(rule), *(_line((*map(_cell, row[:-1]), row[-1])) for row in rows), ""]
+    lines += [f"- **{_escaped(one.task.key)}**: {_escaped(one.reason)}." for one in report.verdicts]
+    lines += [f"- ❌ **{_escaped(floor.key)}**: {_escaped(floor.what)}." for floor in report.floors]
+    lines += [
+        f"- ⚠️ {_escaped(task.key)} differs: {_escaped(one)}" for task in report.comparison.tasks for one in task.differs
+    ]
+    for task in report.comparison.tasks:
+        lines += _lost(task.key, task.lost)
+    return "\n".join(lines) + "\n"
+
+
+def _whole(report: Report) -> str:
+    before, after = report.comparison.before.describe(), report.comparison.after.describe()
+    return f"{clean(_named(after))} against {clean(_named(before))}"
+
+
+def _named(told: Mapping[str, Any]) -> str:
+    ablated = f", {told['ablation']}" if told["ablation"] else ""
+    return f"{told['model']}{ablated} (weights {str(told['fingerprint'])[:12]})"
+
+
+def _row(one: Verdict, words: Mapping[str, str]) -> tuple[str, ...]:
+    metric, decision = one.metric, one.decision
+    return (
+        clean(one.task.key),
+        clean(metric.name),
+        number(None if metric.before != metric.before else metric.before),
+        number(None if metric.after != metric.after else metric.after),
+        signed(metric.paired.difference.value),
+        f"{one.margins.allowed:g}",
+        chance(one.p_holm),
+        number(decision.detectable),
+        f"{metric.paired.n:,}",
+        words[decision.outcome],
+    )
+
+
+def _lost(key: str, found: Sequence[Flip]) -> list[str]:
+    if not found:
+        return []
+    title = f"{escape(clean(key))}: {len(found):,} samples with a lower score"
+    lines = [
+        "",
+        f"<details><summary>{title}</summary>",
+        "",
+        _line(("sample", "picture", "question", "before", "after")),
+    ]
+    lines.append(_line((":---",) * 5))
+    for flip in found[:MOST_FLIPS]:
+        cells = (flip.id, ", ".join(flip.images), flip.question, flip.before.read, flip.after.read)
+        lines.append(_line(tuple(_escaped(cell) for cell in cells)))
+    if len(found) > MOST_FLIPS:
+        lines += ["", f"... and {len(found) - MOST_FLIPS:,} more: `vlmbench compare` lists them."]
+    return [*lines, "", "</details>"]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    """Text from data for markdown: one line, short, nothing in it is markup or calls anybody."""
+    plain = " ".join(clean(text).split())
+    plain = plain if len(plain) <= LONGEST else plain[: LONGEST - 3] + "..."
+    safe = _cell(plain.replace("&", "&amp;"))
+    for sign, other in (("[", "\\["), ("_", "\\_"), ("@", "@\u200b"), ("#", "\\#"), ("://", ":\u200b//")):
+        safe = safe.replace(sign, other)
+    return safe

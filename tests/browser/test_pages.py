@@ -1,0 +1,136 @@
+"""Every page, at a desk's and a phone's width, by light and by dark: it draws, it fits, and axe-core finds no fault."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.sites import TASKS, Visit, find, texts, wait
+
+pytestmark = pytest.mark.browser
+
+VENDOR = Path(__file__).with_name("vendor")
+AXE = """
+const done = arguments[0];
+axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => done(violations
+  .filter(({impact}) => ["serious", "critical"].includes(impact))
+  .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map(({html}) => html.slice(0, 200)).join(" | ")}`)));
+"""
+"""https://github.com/dequelabs/axe-core: the rules of WCAG 2 A and AA, and best practices."""
+
+PAGES = {
+    "leaderboard": "#/?published=all&task=refcoco",
+    "task": "#/task?task=hateful_memes",
+    "model": "#/model?run={good}&task=gqa",
+    "samples": "#/samples?run={good}&task=gqa",
+    "sample": "#/samples?run={worse}&task=refcoco&open={box}",
+    "compare": "#/compare?a={good}&b={worse}&task=gqa",
+    "ablations": "#/ablations",
+    "history": "#/history",
+}
+READY = "document.querySelector('h1, dialog[open] .story') && !document.querySelector('.loading')"
+
+
+def places(driver: Any) -> dict[str, str]:
+    """The pages' links with this site's ids."""
+    runs = driver.execute_script("return vb.runs().map((run) => [run.id, run.ablate, run.gate !== null])")
+    good = next(run for run, ablate, gate in runs if not ablate and not gate)
+    worse = next(run for run, _, gate in runs if gate)
+    driver.execute_async_script("const done = arguments[0]; vb.load([vb.runs()[0].tasks.at(-1).list]).then(done)")
+    box = driver.execute_script("return vb.records(vb.runs()[0].tasks.at(-1)).id[0]")
+    return {name: link.format(good=good, worse=worse, box=box) for name, link in PAGES.items()}
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["desk-light", "phone-dark"])
+def test_no_serious_fault(visit: Visit, real_page: Path, width: int, dark: bool) -> None:
+    """On every page; nothing is wider than the window, and the colours are those of the scheme."""
+    source = (VENDOR / "axe.min.js").read_text("utf-8")
+    links = places(visit(real_page, width=width))
+    for name, link in links.items():
+        driver = visit(real_page, link, width=width, dark=dark)
+        wait(driver, READY)
+        assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth"), name
+        driver.execute_script(source)
+        assert driver.execute_async_script(AXE) == [], name
+    colour = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (colour == "rgb(14, 17, 22)") == dark
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_clicking_through(visit: Visit, real_page: Path, width: int) -> None:
+    """By the navigation alone: each page says where it is and has drawn its charts."""
+    driver = visit(real_page, width=width)
+    names = texts(driver, "#nav a")
+    assert names == ["Leaderboard", "Tasks", "Models", "Samples", "Compare", "Ablations", "History"]
+    for number, name in enumerate(names):
+        driver.execute_script("document.querySelectorAll('#nav a')[arguments[0]].click()", number)
+        wait(driver, f"document.querySelector('#nav [aria-current]')?.textContent === '{name}' && {READY}")
+        if name != "Samples":
+            wait(driver, "document.querySelector('.chart svg')")
+
+
+def test_task_page(visit: Visit, real_page: Path) -> None:
+    """The prompt as it was asked, rules, score against time, breakdowns side by side, how sure it was."""
+    driver = visit(real_page, "#/task?task=hateful_memes")
+    wait(driver, "document.querySelectorAll('.chart svg').length")
+    prompt = find(driver, ".rules .quote").text
+    assert prompt.startswith("This is an image with the words '") and prompt.endswith("Answer yes or no.")
+    headings = texts(driver, "h2")
+    assert {"Runs", "How it is asked", "Answers"} <= set(headings)
+    driver = visit(real_page, "#/task?task=gqa")
+    wait(driver, "document.querySelectorAll('.halves .chart svg').length >= 2")
+    assert {"Breakdowns"} <= set(texts(driver, "h2")) and len(texts(driver, ".legend li")) == 3
+
+
+def test_compare_page(visit: Visit, real_page: Path) -> None:
+    """Differences with intervals, flips both ways; turned round, the signs turn."""
+    links = places(visit(real_page))
+    driver = visit(real_page, links["compare"])
+    wait(driver, "document.querySelector('.sample')")
+    lost, gained, _, every = (int(t.split()[-1]) for t in texts(driver, ".switch button"))
+    assert lost > gained and lost + gained <= every
+    row = [cell.text for cell in driver.find_elements("css selector", ".card tbody tr:first-child > *")]
+    assert row[0] == "accuracy" and row[3].startswith("−") and " to " in row[4] and float(row[5]) < 0.05
+    assert find(driver, ".page > [role=status]").text == f"{lost} questions"
+    find(driver, "[data-show=gained]").click()
+    wait(driver, "location.hash.includes('show=gained')")
+    assert find(driver, ".page > [role=status]").text == f"{gained} question{'' if gained == 1 else 's'}"
+    driver.execute_script("[...document.querySelectorAll('button')].find((b) => b.textContent === 'swap').click()")
+    wait(driver, f"document.querySelector('[data-show=gained]').textContent.endsWith(' {lost}')")
+    turned = [cell.text for cell in driver.find_elements("css selector", ".card tbody tr:first-child > *")]
+    assert turned[3] == row[3].replace("−", "+")
+    assert [int(t.split()[-1]) for t in texts(driver, ".switch button")][:2] == [gained, lost]
+
+
+def test_ablations_and_history(visit: Visit, real_page: Path) -> None:
+    """What blindness costs (a script too: equal questions about grey are asked once); what the gate said."""
+    driver = visit(real_page, "#/ablations")
+    rows = texts(driver, "tbody tr")
+    assert [row.split()[0] for row in rows] == list(TASKS)
+    assert "clustered permutation" in rows[0] and " to " in rows[0] and "±0.0" in rows[2]
+    driver = visit(real_page, "#/history")
+    wait(driver, "document.querySelectorAll('.chart svg').length >= 2")
+    gates = texts(driver, ".tag")
+    assert gates.count("fail") == len(gates) == 4
+    labels = [c.get_attribute("aria-label") for c in driver.find_elements("css selector", ".chart")]
+    assert any("gqa over time" in label and "gate: fail" in label for label in labels)
+
+
+def test_the_gate_is_on_the_leaderboard(visit: Visit, real_page: Path) -> None:
+    driver = visit(real_page)
+    wait(driver, "document.querySelector('.tag-fail')")
+    assert find(driver, ".tag-fail").text == "gate: fail"
+    run = driver.execute_script("return vb.runs().find((run) => run.gate).id")
+    assert "gqa fell by 20 points" in find(visit(real_page, f"#/model?run={run}"), ".notice-fail").text
+
+
+def test_vendored_axe_is_what_it_says() -> None:
+    (entry,) = json.loads((VENDOR / "versions.json").read_text("utf-8"))
+    content = (VENDOR / entry["file"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+    assert f"axe v{entry['version']}" in content[:200].decode()
+    assert "Mozilla Public License" in (VENDOR / entry["licence_file"]).read_text("utf-8")[:200]

@@ -1,0 +1,47 @@
+"""Runs of scripted models over the embedded samples, as right as wanted, for comparisons and gates."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from vlmbench import cli, registry
+from vlmbench.sources import Folder
+
+
+@lru_cache
+def truths(name: str) -> Mapping[str, str]:
+    """Sample id to the right answer, of a task whose targets are texts."""
+    choice = registry.choose_task(name)
+    return {sample.id: str(sample.target) for sample in choice.task.samples(Folder.sample(name), choice.split)}
+
+
+def wrong(answer: str) -> str:
+    """Another answer."""
+    return "no" if answer == "yes" else "yes"
+
+
+def script(name: str, share_wrong: float, seed: int = 0) -> dict[str, str]:
+    """Answers of which a share is wrong."""
+    rng = random.Random(seed)
+    return {key: wrong(truth) if rng.random() < share_wrong else truth for key, truth in truths(name).items()}
+
+
+def ran(folder: Path, answers: Mapping[str, str], *words: str, tasks: str = "pope", code: int = cli.OK) -> Path:
+    """Run a scripted model into a folder; returns the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    told = folder.with_suffix(".answers.json")
+    told.write_text(json.dumps(dict(answers)))
+    command = ["run", "--model", f"echo:{told}", "--tasks", tasks, "--output", str(folder), "--json", *words]
+    assert cli.main(command) == code
+    return folder
+
+
+def changed(folder: Path, name: str, change: Callable[[dict[str, object]], object]) -> None:
+    """Edit a JSON file of a folder in place."""
+    content = json.loads((folder / name).read_text())
+    change(content)
+    (folder / name).write_text(json.dumps(content))

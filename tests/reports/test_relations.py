@@ -1,0 +1,96 @@
+"""Which runs the site sets beside each other, and the ranges of their ranks."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reports.fabricate import fabricate
+
+relations: Any = import_module("vlmbench.reports.relations")
+ranks: Any = import_module("vlmbench.reports.ranks")
+runs: Any = import_module("vlmbench.reports.runs")
+calibration: Any = import_module("vlmbench.reports.calibration")
+glance: Any = import_module("vlmbench.reports.glance")
+
+
+def changed(folder: Path, **changes: Any) -> Path:
+    """A run whose manifest says something else."""
+    manifest = json.loads((folder / "run.json").read_text("utf-8"))
+    for name, value in changes.items():
+        part, _, key = name.partition("__")
+        if key:
+            manifest[part][key] = value
+        else:
+            manifest[part] = value
+    (folder / "run.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Any:
+    """Two commits of a model, the later one also blind, and another model."""
+    base = fabricate(tmp_path / "base", images=4)
+    weights = json.loads((base / "run.json").read_text())["model"]["fingerprint"]
+    blind = changed(fabricate(tmp_path / "blind", images=4, ablate="blind", skill=0.5), model__fingerprint=weights)
+    old = changed(fabricate(tmp_path / "old", images=4), finished="2025-12-01T00:00:00Z", model__fingerprint="0" * 64)
+    (old / "check.json").write_text('{"outcome": "fail", "tasks": []}')
+    other = fabricate(tmp_path / "other", images=4, name="other", tasks=("gqa",))
+    return {run.folder.name: run for run in runs.load([base, blind, old, other])}
+
+
+def test_ablations_histories_and_pairs(loaded: Any) -> None:
+    every = list(loaded.values())
+    ids = {name: run.id for name, run in loaded.items()}
+    assert relations.ablations(every) == [{"base": ids["base"], "runs": [ids["blind"]]}]
+    assert relations.histories(every) == [{"name": "tinyllava", "runs": [ids["old"], ids["base"]]}]
+    found = [(one.id, other.id) for one, other in relations.pairs(every)]
+    assert found[:2] == [(ids["base"], ids["blind"]), (ids["old"], ids["base"])]
+    assert len(found) == len({frozenset(pair) for pair in found}) == 6
+    assert loaded["old"].gate == {"outcome": "fail", "tasks": []} and loaded["base"].gate is None
+
+
+def test_ranks_are_ranges(loaded: Any) -> None:
+    """By intervals that do not overlap; by paired tests where there are some, whatever the intervals."""
+    three = [loaded["base"], loaded["blind"], loaded["old"]]
+    base, blind, old = (run.id for run in three)
+    found = ranks.ranks(three, {})["pope"]
+    assert found == {"ranks": {base: [1, 2], blind: [3, 3], old: [1, 2]}, "paired": False}
+    told = {(old, base): {"pope": (1.5, 0.001)}, (base, blind): {"pope": (-40.0, 0.4)}}
+    found = ranks.ranks(three, told)["pope"]
+    assert found == {"ranks": {base: [1, 2], blind: [2, 3], old: [2, 2]}, "paired": True}
+    borderline = {(old, base): {"pope": (1.5, 0.03)}, (base, blind): {"pope": (-40.0, 0.04)}}
+    assert ranks.ranks(three, borderline)["pope"]["ranks"][base] == [1, 3]  # Holm: 2 x 0.03 is too much
+
+
+def columns(**given: Any) -> dict[str, Any]:
+    """Records that differ in what is given."""
+    count = len(next(iter(given.values())))
+    whole = {"choice_scores": ["[]"] * count, "margin": [None] * count, "status": ["ok"] * count}
+    return {**whole, **given}
+
+
+def test_calibration() -> None:
+    """Of choices by softmax, of generated answers by the margin; the error is the mean distance."""
+    certain = json.dumps([{"logprob": 0.0, "choice": "a", "tokens": 1}, {"logprob": -1e9, "choice": "b", "tokens": 1}])
+    even = json.dumps([{"logprob": -1.0, "choice": "a", "tokens": 1}, {"logprob": -1.0, "choice": "b", "tokens": 1}])
+    found = calibration.calibration(columns(choice_scores=[certain] * 20 + [even] * 20, value=[1.0] * 20 + [0.0] * 20))
+    assert [(b["confidence"], b["right"], b["count"]) for b in found["bins"]] == [(0.5, 0.0, 20), (1.0, 1.0, 20)]
+    assert found["error"] == pytest.approx(0.25) and found["count"] == 40
+    found = calibration.calibration(columns(margin=[0.0] * 30 + [float("inf"), None], value=[0.5] * 32))
+    assert found["bins"][0]["confidence"] == 0.5 and found["error"] == 0 and found["count"] == 30
+    assert calibration.calibration(columns(margin=[1.0] * 5, value=[1.0] * 5)) is None
+
+
+def test_confusions() -> None:
+    """Few kinds of targets make a table; yes and no, free answers and boxes do not."""
+    targets = ['"A"', '"b"', '"C"', '"A"']
+    found = glance.confusion({"target": targets, "read": ["a", "b", "", "C"]})
+    assert found == {"labels": ["a", "b", "c"], "rows": [[1, 0, 1], [0, 1, 0], [0, 0, 0]], "other": [0, 0, 1]}
+    assert glance.confusion({"target": ['"yes"', '"no"'], "read": ["yes", "no"]}) is None
+    assert glance.confusion({"target": ['["a"]', "3", '{"bbox": []}'], "read": ["", "", ""]}) is None
+    assert glance.confusion({"target": targets, "read": ["", "", "", ""]}) is None

@@ -1,0 +1,80 @@
+"""`vlmbench power` from the command line: with assumptions, with one run, with two."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlmbench import cli
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    """What `power --json` prints."""
+    assert cli.main(["power", *words, "--json"]) == cli.OK
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def ran(folder: Path, task: str, text: str) -> str:
+    """A run of the scripted model."""
+    words = ["run", "--model", f"echo,text={text}", "--tasks", task, "--output", str(folder)]
+    assert cli.main(words) == cli.OK
+    return str(folder)
+
+
+def test_assumptions_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """The embedded POPE: sizes, the design effect, and more questions than there are."""
+    found = told(capsys, "pope")
+    assert (found["questions"], found["pictures"], found["metric"]) == (1080, 60, "accuracy")
+    assert found["design_effect"] == pytest.approx(2.7) and found["discordance"] == pytest.approx(42)
+    assert found["detectable"] == pytest.approx(9.2, abs=0.1) and not found["enough"]
+    assert found["needed"]["questions"] == 18 * found["needed"]["pictures"] > 50_000
+    wide = told(capsys, "pope", "--effect", "10")
+    assert wide["enough"] and wide["needed"]["questions"] < 1080 and wide["power_at_effect"] > 0.8
+    less = told(capsys, "pope", "--limit", "540", "--discordance", "10", "--correlation", "0")
+    assert (less["questions"], less["pictures"]) == (540, 30) and less["of"]["questions"] == 1080
+    assert less["error"] == pytest.approx(100 * (0.1 / 540) ** 0.5)
+
+
+def test_the_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is assumed is said, and the limit to give."""
+    assert cli.main(["power", "pope", "--effect", "10"]) == cli.OK
+    text = capsys.readouterr().out
+    assert "1,080 questions about 60 pictures" in text and "independent" in text and "--limit" in text
+    assert cli.main(["power", "pope", "--limit", "1"]) == cli.OK
+    assert "no difference can be found" in capsys.readouterr().out
+
+
+def test_from_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One run gives its accuracy and correlation, two how they differ; a mean of shares its own error."""
+    tasks = "gqa,vqav2,mme"
+    yes, no = ran(tmp_path / "yes", tasks, "yes"), ran(tmp_path / "no", tasks, "no")
+    capsys.readouterr()
+    one = told(capsys, "gqa", "--run", yes)
+    assert one["metric"] == "accuracy" and 0 < one["accuracy"] < 100 and one["detectable"] > 2 * one["error"]
+    part = told(capsys, "vqav2", "--run", yes)
+    assert part["error"] > 0 and "correlation" not in part
+    two = told(capsys, "gqa", "--run", yes, "--run", no)
+    assert "differ" in two["basis"] and two["error"] > 0
+    same = ["power", "gqa", "--run", yes, "--run", yes]
+    for words in (
+        same,
+        ["power", "mme", "--run", yes],
+        ["power", "pope", "--run", yes],
+    ):  # MME: each picture half right
+        assert cli.main(words) == cli.USER_MUST_CHANGE
+    assert "no pope" in capsys.readouterr().err
+    assert cli.main(["power", "gqa", "--run", yes, "--accuracy", "50"]) == cli.USER_MUST_CHANGE
+    assert cli.main(["power", "gqa", *(["--run", yes] * 3)]) == cli.USER_MUST_CHANGE
+
+
+@pytest.mark.parametrize(
+    "words", [["--effect", "0"], ["--power", "1.5"], ["--limit", "0"], ["--accuracy", "101"], ["--alpha", "0"]]
+)
+def test_numbers_out_of_range(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """They are refused with the range."""
+    assert cli.main(["power", "pope", *words]) == cli.USER_MUST_CHANGE
+    assert words[0].removeprefix("--") in capsys.readouterr().err

@@ -1,0 +1,255 @@
+"""A run as one small file for a repository: what became of every sample, and under which rules. No pictures, no data.
+
+    {"kind": "vlmbench baseline", "format": 1, "vlmbench", "model", "asked",
+     "tasks": {KEY: {"entry", "scores", "answers", "items", "digest"}}}
+
+`items` is a table of columns as JSON, compressed by zlib, in base64; `digest` is the hash of its JSON. Of each sample
+it holds what the task's metrics read, and no more: fields that change no metric when they are left out are left out
+(question texts, pictures, mostly the right answers too). The same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from vlmbench import registry, stored
+from vlmbench.errors import StoreError, VlmbenchError
+from vlmbench.nouns import Sample, Score, Status, Verdict
+from vlmbench.runner import extra_text
+from vlmbench.store import to_json, write_atomically
+from vlmbench.stored import Item, StoredRun, StoredTask
+
+if TYPE_CHECKING:
+    from vlmbench.metrics import Metric
+
+KIND, FORMAT = "vlmbench baseline", 1
+CURE = "`vlmbench baseline RUN --output FILE` writes a new one"
+ENTRY = ("name", "version", "split", "protocol", "headline", "samples", "images", "generation", "hashes", "judge")
+"""What run.json says of a task, as far as a comparison looks at it."""
+ASKED = ("ablate", "limit", "seed")
+LONGEST_READ = 80
+"""Letters kept of what an answer was read as, where no metric needs more."""
+LARGEST = 1 << 30
+"""Bytes a table may unpack to."""
+
+LEAVE_OUT: Mapping[str, Callable[[Item], Item]] = {
+    "target": lambda item: replace(item, sample=replace(item.sample, target=None)),
+    "choices": lambda item: replace(item, sample=replace(item.sample, choices=())),
+    "extra": lambda item: replace(item, sample=replace(item.sample, extra={})),
+    "pictures": lambda item: replace(item, sample=replace(item.sample, images=())),
+    "question": lambda item: replace(item, sample=replace(item.sample, question="")),
+    "read": lambda item: replace(item, score=replace(item.score, read=item.score.read[:LONGEST_READ])),
+    "note": lambda item: replace(item, score=replace(item.score, note="")),
+}
+"""How an item looks without a field (or with less of it)."""
+
+
+def make(run: StoredRun) -> bytes:
+    """The baseline of a run, as the bytes of its file."""
+    model = run.manifest.get("model", {})
+    asked = run.manifest.get("asked", {})
+    content = {
+        "kind": KIND,
+        "format": FORMAT,
+        "vlmbench": run.manifest.get("vlmbench", ""),
+        "model": {name: model.get(name) for name in ("name", "fingerprint", "settings")},
+        "asked": {name: asked[name] for name in ASKED if name in asked},
+        "tasks": {key: _task(task) for key, task in run.tasks.items()},
+    }
+    return to_json(content)
+
+
+def write(run: StoredRun, path: Path) -> int:
+    """Write the baseline file of a run; returns its size in bytes. Raises StoreError when it cannot be written."""
+    content = make(run)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    except OSError as error:
+        raise StoreError(f"cannot write: {error.strerror}", where=str(path), cure="name another --output") from None
+    return len(content)
+
+
+def _task(task: StoredTask) -> dict[str, Any]:
+    items = sorted(task.items, key=lambda item: item.sample.id)
+    needed, kept = _least(task, items)
+    packed = orjson.dumps(_columns(kept, needed), option=orjson.OPT_SORT_KEYS)
+    whole = {
+        name: entry
+        for name, entry in task.scores.items()
+        if not (isinstance(entry, dict) and entry.get("breakdown")) and name != "judge"
+    }
+    return {
+        "entry": {name: task.entry[name] for name in ENTRY if name in task.entry},
+        "scores": whole,
+        "answers": task.answers_hash,
+        "items": base64.b64encode(zlib.compress(packed, 9)).decode(),
+        "digest": hashlib.sha256(packed).hexdigest(),
+    }
+
+
+# ------------------------------------------------------------------------------------------------- what metrics need
+
+
+def _least(task: StoredTask, items: Sequence[Item]) -> tuple[list[str], list[Item]]:
+    """(fields that the metrics need, the items without the others)."""
+    needed, kept = [], list(items)
+    whole = _fingerprint(task, kept)
+    for name, without in LEAVE_OUT.items():
+        less = [without(item) for item in kept]
+        if less != kept and _fingerprint(task, less) != whole:
+            needed.append(name)
+        else:
+            kept = less
+    return needed, kept
+
+
+def _fingerprint(task: StoredTask, items: Sequence[Item]) -> str:
+    """Content hash of everything in the metrics that a comparison may use; empty where they cannot be computed."""
+    scored = [(item.sample, item.score) for item in items if item.score.status is Status.OK]
+    try:
+        metrics = task.choice.task.summarise(scored, task.choice.protocol) if scored else ()
+    except Exception:  # whatever a task raises where a field is missing: it needs the field
+        return ""
+    digest = hashlib.sha256()
+    for metric in metrics:
+        digest.update(_bytes_of(metric))
+    return digest.hexdigest()
+
+
+def _bytes_of(metric: Metric) -> bytes:
+    opposite = b"" if metric.opposite is None else metric.opposite.tobytes()
+    words = [metric.name, metric.breakdown, metric.label, metric.n, metric.proportion, metric.of_weights, metric.note]
+    told = orjson.dumps([words, list(metric.clusters), repr(metric.value())])
+    return told + str(metric.items.shape).encode() + metric.items.tobytes() + opposite
+
+
+# ----------------------------------------------------------------------------------------------------------- the table
+
+
+def _columns(items: Sequence[Item], needed: Sequence[str]) -> dict[str, Any]:
+    samples, scores = [item.sample for item in items], [item.score for item in items]
+    tags = list(dict.fromkeys(name for sample in samples for name in sample.tags))
+    judged = any(score.verdicts for score in scores)
+    fields: dict[str, list[Any]] = {
+        "cluster": [sample.cluster for sample in samples],
+        "status": [str(score.status) for score in scores],
+        "value": [score.value for score in scores],
+        "read": [score.read for score in scores],
+        **{f"tag {name}": [sample.tags.get(name) for sample in samples] for name in tags},
+        **({"verdicts": [[_verdict(one) for one in score.verdicts] for score in scores]} if judged else {}),
+    }
+    more: Mapping[str, Callable[[], list[Any]]] = {
+        "target": lambda: [sample.target for sample in samples],
+        "choices": lambda: [sample.choices for sample in samples],
+        "extra": lambda: [orjson.loads(extra_text(sample.extra)) for sample in samples],
+        "pictures": lambda: [[picture.name for picture in sample.images] for sample in samples],
+        "question": lambda: [sample.question for sample in samples],
+        "note": lambda: [score.note for score in scores],
+    }
+    fields |= {name: column() for name, column in more.items() if name in needed}
+    ids = [sample.id for sample in samples]
+    return {"ids": ids, **{name: _encoded(column, ids) for name, column in fields.items()}}
+
+
+def _verdict(verdict: Verdict) -> list[Any]:
+    return [verdict.value, str(verdict.status), list(verdict.values)]
+
+
+def _encoded(column: Sequence[Any], ids: Sequence[str]) -> Any:
+    """A column as its different values and the place of each row's; null where it is the ids again."""
+    if list(column) == list(ids):
+        return None
+    texts = [orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in column]
+    place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return {"of": [orjson.loads(text) for text in place], "at": [place[text] for text in texts]}
+
+
+def _decoded(column: Any, ids: Sequence[str]) -> list[Any]:
+    if column is None:
+        return list(ids)
+    if len(column["at"]) != len(ids) or any(place < 0 for place in column["at"]):
+        raise ValueError("a column does not fit the others")
+    return [column["of"][place] for place in column["at"]]
+
+
+# --------------------------------------------------------------------------------------------------------- reading it
+
+
+def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
+    """A baseline file as the run it was made of. Raises StoreError for a damaged or foreign one."""
+    try:
+        content = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise StoreError(f"cannot read the baseline: {error}", where=str(path), cure=CURE) from None
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise StoreError("not a baseline file", where=str(path), cure=f"name a run's folder, or: {CURE}")
+    if content.get("format") != FORMAT:
+        what = f"a baseline of format {content.get('format')!r}; this vlmbench reads {FORMAT}"
+        raise StoreError(what, where=str(path), cure=CURE)
+    try:
+        wanted = stored.chosen(content["tasks"], tasks, path)
+        found = {key: _stored(key, content["tasks"][key], path) for key in wanted}
+        manifest = {name: content[name] for name in ("vlmbench", "model", "asked")}
+        manifest["tasks"] = {key: dict(task.entry) for key, task in found.items()}
+    except VlmbenchError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, zlib.error) as error:
+        what = f"the baseline is damaged ({type(error).__name__}: {error})"
+        raise StoreError(what, where=str(path), cure=f"restore it from the repository, or: {CURE}") from None
+    return StoredRun(path, manifest, found, kind="baseline")
+
+
+def _stored(key: str, content: Mapping[str, Any], path: Path) -> StoredTask:
+    unpack = zlib.decompressobj()
+    packed = unpack.decompress(base64.b64decode(content["items"], validate=True), LARGEST)
+    if not unpack.eof or hashlib.sha256(packed).hexdigest() != content["digest"]:
+        raise ValueError("its table is not the one that was written")
+    choice = registry.choose_task(key)
+    scores = {**content["scores"]}
+    found = StoredTask(choice, content["entry"], scores, _items(orjson.loads(packed)), str(content["answers"]))
+    stored.check(found, path, CURE)
+    return found
+
+
+def _items(table: Mapping[str, Any]) -> list[Item]:
+    ids = table["ids"]
+    fields = {name: _decoded(column, ids) for name, column in table.items() if name != "ids"}
+    tags = [name for name in fields if name.startswith("tag ")]
+
+    def of(name: str, row: int, default: Any) -> Any:
+        return fields[name][row] if name in fields else default
+
+    return [
+        Item(
+            Sample(
+                key,
+                of("question", row, ""),
+                tuple(stored.picture(name) for name in of("pictures", row, ())),
+                of("target", row, None),
+                tuple(of("choices", row, ())),
+                {name[4:]: fields[name][row] for name in tags if fields[name][row] is not None},
+                fields["cluster"][row],
+                of("extra", row, {}),
+            ),
+            Score(
+                fields["value"][row],
+                Status(fields["status"][row]),
+                fields["read"][row],
+                of("note", row, ""),
+                tuple(
+                    Verdict(value, Status(status), tuple(values)) for value, status, values in of("verdicts", row, ())
+                ),
+            ),
+        )
+        for row, key in enumerate(ids)
+    ]

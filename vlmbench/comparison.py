@@ -1,0 +1,388 @@
+"""Two stored runs, sample by sample: how far apart each metric is, and which answers turned.
+
+Samples are paired by id, and only those that have a score in both runs count, so a failure is neither a loss nor a
+gain: it is missing, and is told as that. Metrics are the task's own over the paired samples (vlmbench/stored.py), their
+differences and p-values those of pairing.py, Holm's correction over the tasks' headlines.
+
+Runs that did not answer the same questions under the same rules are refused, with both values of what differs; what may
+be the very thing that is compared (prompt, generation, ablation, judge) is told and let through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import baseline, pairing, stored
+from vlmbench.errors import StoreError, UsageError
+from vlmbench.pairing import Paired
+from vlmbench.stored import Item, StoredRun, StoredTask
+
+if TYPE_CHECKING:
+    from vlmbench.metrics import Metric
+
+FORMAT = 1
+BAR_RESAMPLES = 2_000
+"""At most so many resamples for one bar of a breakdown: there may be hundreds."""
+SHOWN = 60
+"""Letters of a value that a line about what differs shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDifference:
+    """One metric in both runs, over the samples that both answered."""
+
+    name: str
+    before: float
+    after: float
+    paired: Paired
+    breakdown: str = ""
+    label: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For pages and scripts; null where something is undefined."""
+        found = {"name": self.name, "before": _plain(self.before), "after": _plain(self.after)}
+        told = asdict(self.paired) | {"difference": self.paired.difference.to_json()}
+        bar = {"breakdown": self.breakdown, "label": self.label} if self.breakdown else {}
+        return {**found, "paired": told, **bar}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One run's answer to a sample."""
+
+    read: str
+    text: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A sample whose score changed."""
+
+    id: str
+    question: str
+    target: Any
+    images: tuple[str, ...]
+    image_hashes: tuple[str, ...]
+    before: Said
+    after: Said
+
+    @property
+    def change(self) -> float:
+        """How much the sample's own score rose."""
+        return (self.after.value or 0.0) - (self.before.value or 0.0)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not the same in both runs."""
+
+    what: str
+    before: str
+    after: str
+    refuses: bool
+    """Whether it makes the runs incomparable."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.before} before, {self.after} after"
+
+
+@dataclass(frozen=True)
+class TaskComparison:
+    """One task of two runs."""
+
+    before: StoredTask
+    after: StoredTask
+    ids: Sequence[str]
+    """The samples that have a score in both, in the later run's order."""
+    differing: Sequence[Difference]
+    differences: Sequence[MetricDifference]
+    """Metrics of the whole task, the headline first."""
+    breakdowns: Sequence[MetricDifference]
+    p_holm: float | None = None
+    """The headline's p, corrected for the number of tasks."""
+
+    @property
+    def key(self) -> str:
+        """The task as the later run names it."""
+        return self.after.key
+
+    @property
+    def headline(self) -> str:
+        """The metric that the later run's protocol names first."""
+        return self.after.headline
+
+    @property
+    def best(self) -> MetricDifference:
+        """The headline's difference."""
+        return self.differences[0]
+
+    @property
+    def differs(self) -> list[str]:
+        """What is not the same in both runs, in words."""
+        return [str(one) for one in self.differing]
+
+    @property
+    def only_before(self) -> int:
+        """How many samples have a score in the earlier run alone."""
+        return len(self.before.answered) - len(self.ids)
+
+    @property
+    def only_after(self) -> int:
+        """How many samples have a score in the later run alone."""
+        return len(self.after.answered) - len(self.ids)
+
+    def pairs(self) -> Iterator[tuple[Item, Item]]:
+        """Every paired sample."""
+        for key in self.ids:
+            yield self.before.answered[key], self.after.answered[key]
+
+    @property
+    def gained(self) -> list[Flip]:
+        """Samples whose score rose, the largest change first."""
+        return sorted((flip for flip in self._flips() if flip.change > 0), key=lambda flip: -flip.change)
+
+    @property
+    def lost(self) -> list[Flip]:
+        """Samples whose score fell, the largest change first."""
+        return sorted((flip for flip in self._flips() if flip.change < 0), key=lambda flip: flip.change)
+
+    def _flips(self) -> Iterator[Flip]:
+        for before, after in self.pairs():
+            if before.score.value != after.score.value:
+                yield _flip(before, after)
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the pairs with the same score."""
+        same = [before.score.value == after.score.value for before, after in self.pairs()]
+        return sum(same) / len(same) if same else None
+
+    @property
+    def same_answers(self) -> float | None:
+        """Share of the pairs whose answers were read the same."""
+        same = [before.score.read == after.score.read for before, after in self.pairs()]
+        return sum(same) / len(same) if same else None
+
+    def to_json(self) -> dict[str, Any]:
+        """For pages and scripts."""
+        return {
+            "key": self.key,
+            "before_key": self.before.key,
+            "headline": self.headline,
+            "pairs": len(self.ids),
+            "only_before": self.only_before,
+            "only_after": self.only_after,
+            "differs": self.differs,
+            "differences": [one.to_json() for one in self.differences],
+            "breakdowns": [one.to_json() for one in self.breakdowns],
+            "p_holm": self.p_holm,
+            "agreement": self.agreement,
+            "same_answers": self.same_answers,
+            "gained": [asdict(flip) for flip in self.gained],
+            "lost": [asdict(flip) for flip in self.lost],
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs."""
+
+    before: StoredRun
+    after: StoredRun
+    tasks: Sequence[TaskComparison]
+    left_out: Sequence[str]
+    """Tasks that only one of the runs has."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For pages and scripts."""
+        return {
+            "format": FORMAT,
+            "before": self.before.describe(),
+            "after": self.after.describe(),
+            "left_out": list(self.left_out),
+            "tasks": [task.to_json() for task in self.tasks],
+        }
+
+
+def open_run(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
+    """A run's folder or a baseline file. Raises StoreError when it is neither."""
+    return baseline.read(path, tasks) if path.is_file() else stored.load(path, tasks)
+
+
+def compare(
+    before: Path | StoredRun,
+    after: Path | StoredRun,
+    *,
+    tasks: Sequence[str] = (),
+    metric: str = "all",
+    bars: bool = True,
+    force: bool = False,
+    resamples: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Comparison:
+    """Pair the tasks and samples of two runs. `metric` is `all`, `headline` or names; `bars` includes breakdowns.
+
+    Raises UsageError when nothing can be paired or, without `force`, when data or rules differ; StoreError for a run
+    that cannot be read.
+    """
+    one = open_run(before, tasks) if isinstance(before, Path) else before
+    other = open_run(after, tasks) if isinstance(after, Path) else after
+    pairs = _task_pairs(one, other)
+    if not pairs:
+        what = f"no task in common: {', '.join(one.tasks) or 'none'} before, {', '.join(other.tasks) or 'none'} after"
+        raise UsageError(what, cure="compare runs of the same tasks")
+    differing = {b.key: _differing(one, other, a, b) for a, b in pairs}
+    refused = [f"{key}: {one}" for key, found in differing.items() for one in found if one.refuses]
+    if refused and not force:
+        what = "\n  ".join(["the runs did not answer the same questions under the same rules", *refused])
+        raise UsageError(what, cure="run both on the same data and protocol; --force compares what they share")
+    told = [
+        _task(a, b, differing[b.key], metric, bars, {"resamples": resamples, "seed": seed, "level": level})
+        for a, b in pairs
+    ]
+    corrected = pairing.holm({task.key: task.best.paired.p for task in told})
+    paired = {key for pair in pairs for key in (f"before {pair[0].key}", f"after {pair[1].key}")}
+    every = [*(f"before {key}" for key in one.tasks), *(f"after {key}" for key in other.tasks)]
+    left_out = [name.partition(" ")[2] for name in every if name not in paired]
+    return Comparison(one, other, [replace(task, p_holm=corrected[task.key]) for task in told], left_out)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a StoreError that says the cure."""
+    try:
+        yield
+    except OSError as error:
+        what = f"cannot write: {error.strerror or error}"
+        raise StoreError(what, where=str(path), cure="name a place that can be written") from None
+
+
+def _task_pairs(before: StoredRun, after: StoredRun) -> list[tuple[StoredTask, StoredTask]]:
+    """Tasks of the same key; else of the same benchmark, where each run has one of it left."""
+    found = [(before.tasks[key], task) for key, task in after.tasks.items() if key in before.tasks]
+    taken = {task.key for _, task in found}
+
+    def rest(run: StoredRun, name: str) -> list[StoredTask]:
+        return [task for key, task in run.tasks.items() if key not in taken and task.choice.task.name == name]
+
+    for name in dict.fromkeys(task.choice.task.name for task in after.tasks.values()):
+        one, other = rest(before, name), rest(after, name)
+        if len(one) == len(other) == 1:
+            found.append((one[0], other[0]))
+    order = list(after.tasks)
+    return sorted(found, key=lambda pair: order.index(pair[1].key))
+
+
+def _differing(one: StoredRun, other: StoredRun, before: StoredTask, after: StoredTask) -> list[Difference]:
+    """What is not the same: first what makes the runs incomparable."""
+    ablated = [str(run.manifest.get("asked", {}).get("ablate") or "none") for run in (one, other)]
+    installed = str(after.choice.task.version)
+    worded = [_hash(task, "prompts") for task in (before, after)]
+    judged = [entry.get("judge") or {} for entry in (before.entry, after.entry)]
+    facts: list[tuple[str, Any, Any, bool]] = [
+        *((name, before.entry.get(name), after.entry.get(name), True) for name in ("split", "protocol", "version")),
+        *(
+            (f"version of {name} run and installed", task.entry.get("version"), installed, True)
+            for name, task in (("the earlier", before), ("the later", after))
+        ),
+        ("questions", _questions(before), _questions(after), True),
+        ("ablation", ablated[0], ablated[1], False),
+        *([("prompts", _prompts(before), _prompts(after), False)] if worded[0] != worded[1] else []),
+        ("generation", before.entry.get("generation"), after.entry.get("generation"), False),
+        ("judge", judged[0], judged[1], False),
+    ]
+    if ablated[0] == ablated[1] and before.entry.get("images") and after.entry.get("images"):
+        facts.append(("pictures", _hash(before, "images"), _hash(after, "images"), True))
+    found = [Difference(w, *_shown(a, b), refuses) for w, a, b, refuses in facts if str(a) != str(b)]
+    return sorted(found, key=lambda one: not one.refuses)
+
+
+def _hash(task: StoredTask, name: str) -> str:
+    return str(task.entry.get("hashes", {}).get(name, "unknown"))
+
+
+def _questions(task: StoredTask) -> str:
+    return f"{task.entry.get('samples', 0):,} (hash {_hash(task, 'samples')})"
+
+
+def _prompts(task: StoredTask) -> str:
+    example = " ".join(str(task.entry.get("prompt_example", "")).split())
+    return f"hash {_hash(task, 'prompts')}" + (f", e.g. ...{example[-SHOWN:]!r}" if example else "")
+
+
+def _shown(before: Any, after: Any) -> tuple[str, str]:
+    """Both values, shortened; of mappings what differs alone."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        one, other = (", ".join(f"{n} {str(m.get(n))[:SHOWN]}" for n in names if n in m) for m in (before, after))
+        return one or "none", other or "none"
+    return str(before), str(after)
+
+
+def _task(
+    before: StoredTask,
+    after: StoredTask,
+    differing: Sequence[Difference],
+    metric: str,
+    bars: bool,
+    settings: Mapping[str, Any],
+) -> TaskComparison:
+    ids = [key for key in after.answered if key in before.answered]
+    if not ids:
+        raise UsageError(f"{after.key}: no sample has a score in both runs", cure="run both on the same data")
+    one = {found.name: found for found in before.metrics(ids)}
+    other = {found.name: found for found in after.metrics(ids)}
+    whole = _wanted([name for name, found in other.items() if not found.breakdown], after, metric, one)
+    made = [_difference(one[name], other[name], settings) for name in whole]
+    few = {**settings, "resamples": min(settings["resamples"], BAR_RESAMPLES)}
+    shown = [name for name, found in other.items() if bars and found.breakdown and name in one]
+    return TaskComparison(
+        before, after, ids, differing, made, [_difference(one[name], other[name], few) for name in shown]
+    )
+
+
+def _wanted(there: Sequence[str], after: StoredTask, metric: str, before: Mapping[str, Metric]) -> list[str]:
+    """The metrics to compare, the headline first where all are wanted."""
+    common = [name for name in there if name in before]
+    if metric == "all":
+        return sorted(common, key=lambda name: name != after.headline) or _none(after, after.headline, common)
+    names = [after.headline if name == "headline" else name for name in metric.replace(" ", "").split(",")]
+    missing = [name for name in names if name not in common]
+    return _none(after, missing[0], common) if missing else list(dict.fromkeys(names))
+
+
+def _none(task: StoredTask, name: str, there: Sequence[str]) -> list[str]:
+    what = f"{task.key}: no metric {name!r} in both runs"
+    raise UsageError(what, cure=f"there are: {', '.join(there) or 'none'}")
+
+
+def _difference(before: Metric, after: Metric, settings: Mapping[str, Any]) -> MetricDifference:
+    found = pairing.paired(before, after, **settings)
+    return MetricDifference(after.name, before.value(), after.value(), found, after.breakdown, after.label)
+
+
+def _flip(before: Item, after: Item) -> Flip:
+    return Flip(
+        after.sample.id,
+        after.sample.question or before.sample.question,
+        after.sample.target,
+        tuple(picture.name for picture in after.sample.images),
+        after.image_hashes or before.image_hashes,
+        _said(before),
+        _said(after),
+    )
+
+
+def _said(item: Item) -> Said:
+    return Said(item.score.read, item.text, item.score.value)
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,215 @@
+"""Pass, fail or could not tell: what a paired difference says about an allowed drop. The rule is told in docs/gate.md.
+
+With d the difference (after minus before), A the allowed drop, and all limits one-sided at 1 - alpha:
+
+    fail     p <= alpha, where p is the one-sided p-value of "it fell by no more than A" (Holm over the tests of a gate)
+    pass     the lower limit of d is above -A: a drop beyond the allowed one is excluded
+    pass     d itself is no lower than -A, and a drop of the size that must not slip through would have been found
+    unknown  everything else
+
+Standard errors are those of pairing.py, with what few answers cannot show added: one more answer lost and one more
+gained, as Bonett & Price do for paired shares (British Journal of Mathematical and Statistical Psychology 65, 2012), so
+that 50 answers of which none turned do not count as certainty. What a drop of x would add to the variance is added when
+x is asked about (the score test of Tango, Statistics in Medicine 17, 1998, does so for paired shares): x is made of
+turned answers, and each brings its own.
+
+The p-value is Student's of a statistic freed from the skewness of few clusters by Hall's cubic (Journal of the Royal
+Statistical Society B 54, 1992): answers are often lost a few everywhere and gained many at once on hard pictures, and
+without it a drop of just the allowed size would be called a regression in 6 of 100 cases, not 5.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from vlmbench import influence, statistics
+from vlmbench.pairing import MCNEMAR, Paired, drop_p
+
+if TYPE_CHECKING:
+    from vlmbench.metrics import Metric
+
+TOO_MANY = 100
+"""Times the items there are: more are not worth telling."""
+
+CAUTION = 1 / 5
+"""Of the failures to find a drop, this share is not counted on: the standard error is an estimate itself."""
+
+
+class Outcome(StrEnum):
+    """What a gate, or one test of it, comes to."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    """Too few items to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """What a gate allows, in the metric's own unit, and how sure it must be."""
+
+    allowed: float = 1.0
+    """A drop this large is no regression."""
+    must_find: float = 2.0
+    """A drop this large must not slip through: above `allowed`."""
+    alpha: float = 0.05
+    """How often a gate may fail though no metric fell by more than allowed, all its tests together."""
+    power: float = 0.8
+    """How often a drop of `must_find` must be found."""
+    tests: int = 1
+    """How many tests the gate makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What a paired difference is uncertain by."""
+
+    error: float
+    """Standard error of the difference, with one lost and one gained answer added."""
+    flip: float
+    """What one turned answer moves the metric by, at most, times how far answers about one picture turn together."""
+    degrees: int
+    """Of freedom: clusters less one."""
+    skew: float = 0.0
+    """Skewness of the difference itself: that of the clusters over the root of their number."""
+
+    def reach(self, quantile: float, start: float) -> float:
+        """The x >= 0 with x = quantile * sqrt(error^2 + flip * max(0, x + start)).
+
+        How far from the estimate a limit is, where a drop of x + start more would bring turned answers of its own.
+        """
+        plain = quantile * self.error
+        if plain + start <= 0:
+            return plain
+        weight = quantile**2 * self.flip
+        x = (weight + math.sqrt(weight**2 + 4 * (plain**2 + weight * start))) / 2
+        return max(x, plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one test comes to, and why."""
+
+    outcome: Outcome
+    p: float | None
+    """One-sided, before Holm's correction."""
+    lower: float | None
+    """One-sided confidence limits of the difference, at 1 - alpha."""
+    upper: float | None
+    detectable: float | None
+    """The smallest drop that this gate finds on these items with the power asked for."""
+    needed: float | None
+    """How many times as many items would have told; None where they tell, or no number would."""
+    rule: str
+    """`same answers`, `fell`, `excluded`, `would have been found`, `too few items`, `too close`, `undefined`."""
+
+
+def flip_size(metric: Metric) -> float:
+    """What one item turned from wrong to right moves the metric by, at most.
+
+    The range of the metric when each item is left out in turn: for a mean, 100 / n. Where that is nothing (all right,
+    all wrong) or items cannot be taken out of sums, 100 / n itself.
+    """
+    import numpy as np
+
+    n = max(1, len(metric.items) if metric.n is None else metric.n)
+    if metric.of_weights or len(metric.items) < 2:
+        return 100.0 / n
+    left = metric.combine(metric.items.sum(axis=0) - metric.items)
+    seen = left[np.isfinite(left)]
+    size = float(np.ptp(seen)) if len(seen) else 0.0
+    return size if size > 1e-9 else 100.0 / n
+
+
+def skewness(before: Metric, after: Metric) -> float:
+    """Skewness of the metric's difference, from how far each cluster moves it; 0 where that cannot be told."""
+    import numpy as np
+
+    if (before.of_weights or after.of_weights) and not (before.area and after.area):
+        return 0.0
+    place = {name: at for at, name in enumerate(sorted({*before.clusters, *after.clusters}))}
+    moved = []
+    for metric in (before, after):
+        codes = statistics.codes_in(metric.clusters, place)
+        sums = None if metric.area else statistics.cluster_sums(metric.items, codes, len(place))
+        moved.append(influence.influence(metric, codes, len(place), sums))
+    if moved[0] is None or moved[1] is None:
+        return 0.0
+    change = moved[1] - moved[0]
+    variance = float(np.mean(change**2))
+    return float(np.mean(change**3)) / variance**1.5 / math.sqrt(len(place)) if variance > 1e-18 else 0.0
+
+
+def spread(found: Paired, flip: float, turned: float, skew: float = 0.0) -> Spread | None:
+    """The uncertainty of a paired difference; None where pairing.py could tell none.
+
+    `turned` is how many answers turned in all. Their own variance, had they turned one by one, against the one seen
+    tells how far they turn together in clusters.
+    """
+    if found.error is None or math.isnan(found.difference.value):
+        return None
+    variance = found.error**2
+    alone = turned * flip**2
+    together = min(max(1.0, variance / alone), found.n / max(1, found.clusters)) if alone > 0 else 1.0
+    if found.method != MCNEMAR:  # that one's error has them already
+        variance += 2 * flip**2
+    return Spread(math.sqrt(variance), flip * max(1.0, together), max(1, found.clusters - 1), skew)
+
+
+def one_sided(found: Paired, around: Spread | None, allowed: float) -> float | None:
+    """p-value of "it fell by no more than `allowed`"; small: it fell by more. None where there is no test."""
+    if around is None:
+        return None
+    if allowed == 0:
+        return drop_p(found)
+    from scipy.special import stdtr
+
+    t = (found.difference.value + allowed) / around.error
+    third = around.skew / 3
+    return float(stdtr(around.degrees, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
+
+
+def decide(
+    found: Paired, around: Spread | None, corrected: float | None, margins: Margins, *, same: bool = False
+) -> Decision:
+    """One test. `corrected` is its p-value after Holm's correction, `same` whether every answer is the same."""
+    from scipy.special import ndtri, stdtrit
+
+    p = one_sided(found, around, margins.allowed)
+    if same:
+        return Decision(Outcome.PASS, p, None, None, None, None, "same answers")
+    if around is None:
+        return Decision(Outcome.UNKNOWN, None, None, None, None, None, "undefined")
+    value, allowed = found.difference.value, margins.allowed
+    lost = max(0.0, -value)
+    sure = float(stdtrit(around.degrees, 1 - margins.alpha))
+    lower = value - around.reach(sure, -value - lost)
+    upper = value + sure * around.error
+    power = margins.power + (1 - margins.power) * CAUTION
+    both = float(stdtrit(around.degrees, 1 - margins.alpha / margins.tests)) + float(ndtri(power))
+    detectable = allowed + around.reach(both, allowed - lost)
+    outcome, rule, needed = Outcome.UNKNOWN, "too few items", None
+    if corrected is not None and corrected <= margins.alpha:
+        outcome, rule = Outcome.FAIL, "fell"
+    elif lower >= -allowed:
+        outcome, rule = Outcome.PASS, "excluded"
+    elif value >= -allowed and detectable <= margins.must_find:
+        outcome, rule = Outcome.PASS, "would have been found"
+    else:
+        gap = margins.must_find - allowed
+        if detectable <= margins.must_find:  # there were enough: the drop lies between allowed and not
+            rule, gap = "too close", -allowed - value
+        needed = _times(around, both, gap, lost, allowed)
+    return Decision(outcome, p, lower, upper, detectable, needed, rule)
+
+
+def _times(around: Spread, quantile: float, gap: float, lost: float, allowed: float) -> float | None:
+    """How many times as many items find a drop `gap` beyond the allowed one: variances fall with their number."""
+    if gap <= 0:
+        return None
+    variance = around.error**2 + around.flip * max(0.0, allowed + gap - lost)
+    times = variance * (quantile / gap) ** 2
+    return times if times <= TOO_MANY else None

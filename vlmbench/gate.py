@@ -1,0 +1,350 @@
+"""The gate of `vlmbench check`: did a model get worse than a baseline, by more than is allowed?
+
+The statistics of one test are in decision.py, told in docs/gate.md. A gate makes one test a task (or one a metric,
+where several are asked for), corrects them together, and holds the run against floors of coverage and status counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vlmbench import comparison, pairing
+from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
+from vlmbench.decision import Decision, Margins, Outcome, Spread, decide, flip_size, one_sided, skewness, spread
+from vlmbench.errors import UsageError
+from vlmbench.nouns import Status
+from vlmbench.registry import load_object
+from vlmbench.store import CHECK, to_json, write_atomically
+from vlmbench.stored import StoredRun, StoredTask
+
+FORMAT = 1
+RESAMPLES = 2_000
+"""Enough for a standard error: it is all that a gate takes from them."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a gate asks for."""
+
+    max_drop: Mapping[str, float]
+    """By task key or bare name; "" for all others. In the metric's own unit."""
+    must_find: Mapping[str, float]
+    """The drop that must not slip through, likewise; where it is missing, twice the allowed drop (1.0 for none)."""
+    alpha: float = 0.05
+    power: float = 0.8
+    metric: str = "headline"
+    min_coverage: float = 1.0
+    max_status: Mapping[str, str] = field(default_factory=dict)
+    """By status: how many samples may end so, as a number or a share (`5`, `1%`)."""
+
+    def margins(self, key: str, tests: int) -> Margins:
+        """What holds for a task."""
+        allowed = _of(self.max_drop, key, 1.0)
+        must_find = _of(self.must_find, key, 2 * allowed or 1.0)
+        if must_find <= allowed:
+            what = f"{key}: a drop of {must_find:g} cannot have to be found while one of {allowed:g} is allowed"
+            raise UsageError(what, cure="give --must-find more than --max-drop")
+        return Margins(allowed, must_find, self.alpha, self.power, tests)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One test of a gate."""
+
+    task: TaskComparison
+    metric: MetricDifference
+    margins: Margins
+    decision: Decision
+    p_holm: float | None
+
+    @property
+    def items_needed(self) -> int | None:
+        """How many items would have told."""
+        times = self.decision.needed
+        return None if times is None else math.ceil(times * self.metric.paired.n)
+
+    @property
+    def available(self) -> int | None:
+        """How many questions the split has, where that is known."""
+        choice = self.task.after.choice
+        size = choice.task.sizes.get(choice.split)
+        return None if size is None else size.questions
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+        return REASONS[self.decision.rule](self)
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        one = self.metric.to_json()
+        return {
+            "key": self.task.key,
+            "metric": self.metric.name,
+            "outcome": str(self.decision.outcome),
+            "rule": self.decision.rule,
+            "reason": self.reason,
+            "before": one["before"],
+            "after": one["after"],
+            "difference": one["paired"]["difference"],
+            "items": self.metric.paired.n,
+            "clusters": self.metric.paired.clusters,
+            "lower": self.decision.lower,
+            "upper": self.decision.upper,
+            "p": self.decision.p,
+            "p_holm": self.p_holm,
+            "max_drop": self.margins.allowed,
+            "must_find": self.margins.must_find,
+            "detectable": self.decision.detectable,
+            "items_needed": self.items_needed,
+            "items_of_split": self.available,
+            "gained": len(self.task.gained),
+            "lost": len(self.task.lost),
+            "differs": self.task.differs,
+        }
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A floor under a run that is broken."""
+
+    key: str
+    kind: str
+    """`coverage`, or the status that came too often."""
+    what: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a gate says of a run."""
+
+    comparison: Comparison
+    rules: Rules
+    verdicts: Sequence[Verdict]
+    floors: Sequence[Floor]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Fail where one test fails or a floor is broken; else could not tell where one could not; else pass."""
+        found = {verdict.decision.outcome for verdict in self.verdicts}
+        if self.floors or Outcome.FAIL in found:
+            return Outcome.FAIL
+        return Outcome.UNKNOWN if Outcome.UNKNOWN in found else Outcome.PASS
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts, and what stays in the run's folder."""
+        return {
+            "format": FORMAT,
+            "outcome": str(self.outcome),
+            "before": self.comparison.before.describe(),
+            "after": self.comparison.after.describe(),
+            "settings": asdict(self.rules),
+            "floors": [asdict(floor) for floor in self.floors],
+            "left_out": list(self.comparison.left_out),
+            "tasks": [verdict.to_json() for verdict in self.verdicts],
+        }
+
+
+def check(
+    run: Path | StoredRun,
+    baseline: Path | StoredRun,
+    rules: Rules,
+    *,
+    tasks: Sequence[str] = (),
+    force: bool = False,
+    seed: int = 0,
+) -> Report:
+    """Hold a run against a baseline: a run's folder or a baseline file.
+
+    Raises UsageError and StoreError as `comparison.compare` does, and UsageError for rules that contradict themselves.
+    """
+    _sensible(rules)
+    found = comparison.compare(
+        baseline, run, tasks=tasks, metric=rules.metric, bars=False, force=force, resamples=RESAMPLES, seed=seed
+    )
+    _all_there(found, tasks)
+    tests = [(task, metric) for task in found.tasks for metric in task.differences]
+    spreads = [_spread(task, metric) for task, metric in tests]
+    margins = [rules.margins(task.key, len(tests)) for task, _ in tests]
+    ps = {str(at): one_sided(metric.paired, spreads[at], margins[at].allowed) for at, (_, metric) in enumerate(tests)}
+    corrected = pairing.holm(ps)
+    verdicts = []
+    for at, (task, metric) in enumerate(tests):
+        same = not (task.only_before or task.only_after) and task.before.answers_hash == task.after.answers_hash
+        made = decide(metric.paired, spreads[at], corrected[str(at)], margins[at], same=same)
+        verdicts.append(Verdict(task, metric, margins[at], made, corrected[str(at)]))
+    return Report(found, rules, verdicts, [floor for task in found.tasks for floor in _floors(task.after, rules)])
+
+
+def _sensible(rules: Rules) -> None:
+    for name, share in (("--alpha", rules.alpha), ("--power", rules.power)):
+        if not 0 < share < 1:
+            raise UsageError(f"{name} {share:g} is not between 0 and 1", cure="0.05 and 0.8 are usual")
+    if any(not drop >= 0 or math.isinf(drop) for drop in rules.max_drop.values()):
+        raise UsageError("--max-drop is below 0", cure="give the drop that is allowed, as a positive number")
+    if not 0 <= rules.min_coverage <= 1:
+        raise UsageError(f"--min-coverage {rules.min_coverage:g} is no share", cure="give a number from 0 to 1")
+
+
+def _all_there(found: Comparison, tasks: Sequence[str]) -> None:
+    """A task of the baseline that the run did not do must not pass unseen."""
+    missing = [key for key in found.before.tasks if key not in {task.before.key for task in found.tasks}]
+    if missing:
+        what = f"the run has no {', '.join(missing)}, which the baseline has"
+        raise UsageError(
+            what, cure=f"run it too, or name what to check: --tasks {','.join(t.key for t in found.tasks)}"
+        )
+
+
+def _spread(task: TaskComparison, metric: MetricDifference) -> Spread | None:
+    turned = len(task.gained) + len(task.lost)
+    before = next(one for one in task.before.metrics(task.ids) if one.name == metric.name)
+    after = next(one for one in task.after.metrics(task.ids) if one.name == metric.name)
+    return spread(metric.paired, max(flip_size(before), flip_size(after)), turned, skewness(before, after))
+
+
+def _floors(task: StoredTask, rules: Rules) -> list[Floor]:
+    """The floors that a task's run breaks."""
+    broken = []
+    coverage = float(task.scores.get("coverage", 0.0))
+    if coverage < rules.min_coverage:
+        counts = ", ".join(f"{name} {count:,}" for name, count in _statuses(task).items())
+        what = f"{min(100 * coverage, 99.9):.1f} % of the samples have a score, {100 * rules.min_coverage:g} % must"
+        broken.append(Floor(task.key, "coverage", f"{what} ({counts})"))
+    for name, limit in rules.max_status.items():
+        count, total = _statuses(task).get(name, 0), len(task.items)
+        share = limit.endswith("%")
+        if count > (float(limit[:-1]) / 100 * total if share else float(limit)):
+            broken.append(Floor(task.key, name, f"{count:,} of {total:,} samples ended as {name}; allowed: {limit}"))
+    return broken
+
+
+def _statuses(task: StoredTask) -> dict[str, int]:
+    found: dict[str, int] = dict.fromkeys(map(str, Status), 0)
+    for item in task.items:
+        found[str(item.score.status)] += 1
+    return {name: count for name, count in found.items() if count}
+
+
+def _of(values: Mapping[str, float], key: str, default: float) -> float:
+    for name in (key, key.partition("@")[0].partition(":")[0], ""):
+        if name in values:
+            return values[name]
+    return default
+
+
+def _said(verdict: Verdict) -> str:
+    value = verdict.metric.paired.difference.value
+    return f"{'rose' if value >= 0 else 'fell'} by {abs(value):.1f}" if abs(value) >= 0.05 else "did not move"
+
+
+def _fell(v: Verdict) -> str:
+    return f"{_said(v)}, by more than the allowed {v.margins.allowed:g} (p {v.p_holm or 0:.2g})"
+
+
+def _excluded(v: Verdict) -> str:
+    return f"{_said(v)}; a drop beyond the allowed {v.margins.allowed:g} is excluded"
+
+
+def _found(v: Verdict) -> str:
+    share = f"{100 * v.margins.power:g} %"
+    return f"{_said(v)}; a drop of {v.decision.detectable:.1f} would have been found in {share} of all cases"
+
+
+def _few(v: Verdict) -> str:
+    drop = (
+        f"these {v.metric.paired.n:,} items tell a drop of {v.decision.detectable:.1f}, not of {v.margins.must_find:g}"
+    )
+    return f"{_said(v)}; {drop}{_need(v)}"
+
+
+def _close(v: Verdict) -> str:
+    return f"{_said(v)}: too close to the allowed {v.margins.allowed:g} for {v.metric.paired.n:,} items{_need(v)}"
+
+
+def _need(v: Verdict) -> str:
+    if v.items_needed is None:
+        return "; more items than are worth asking for would be needed"
+    there = f" (the split has {v.available:,})" if v.available is not None else ""
+    return f"; about {v.items_needed:,} would be needed{there}"
+
+
+REASONS: Mapping[str, Callable[[Verdict], str]] = {
+    "same answers": lambda v: "every answer is the same",
+    "fell": _fell,
+    "excluded": _excluded,
+    "would have been found": _found,
+    "too few items": _few,
+    "too close": _close,
+    "undefined": lambda v: f"{v.metric.name} is undefined here, or rests on a single picture",
+}
+"""Why, by decision.py's rule."""
+
+
+def read_amounts(text: str, option: str) -> dict[str, float]:
+    """`1.0`, or `1.0,mme=20`: by task, "" for all others. Raises UsageError."""
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = part.rpartition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError(f"cannot read {part!r} in {option}", cure=f"write {option} 1.0,mme=20") from None
+    return found
+
+
+def read_limits(text: str) -> dict[str, str]:
+    """`error=0,truncated=1%`: by status. Raises UsageError."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, limit = part.partition("=")
+        if name not in set(Status) or not limit.removesuffix("%").replace(".", "", 1).isdigit():
+            cure = f"write --max-status error=0,truncated=1%; statuses: {', '.join(Status)}"
+            raise UsageError(f"cannot read {part!r} in --max-status", cure=cure)
+        found[name] = limit
+    return found
+
+
+def keep(report: Report) -> None:
+    """Leave the gate's result in the run's folder, for the history of runs; where that cannot be written, nothing."""
+    from contextlib import suppress
+
+    folder = report.comparison.after.path
+    if folder.is_dir():
+        with suppress(OSError):
+            write_atomically(folder / CHECK, to_json(report.to_json()))
+
+
+class InconclusiveError(AssertionError):
+    """The gate could not tell: there are too few items. Catch it to skip instead of failing."""
+
+
+def assert_no_regression(
+    run: Path | str,
+    baseline: Path | str,
+    max_drop: float | Mapping[str, float] = 1.0,
+    *,
+    must_find: float | Mapping[str, float] | None = None,
+    tasks: Sequence[str] = (),
+    **rules: Any,
+) -> Report:
+    """`vlmbench check` for tests: raises AssertionError, with the gate's table, when a run is worse than its baseline.
+
+    Where the gate could not tell it raises InconclusiveError, which is an AssertionError too. `rules` are the other
+    fields of Rules: alpha, power, metric, min_coverage, max_status. Raises UsageError and StoreError for bad input.
+    """
+    report = check(Path(run), Path(baseline), Rules(_amounts(max_drop), _amounts(must_find), **rules), tasks=tasks)
+    if report.outcome is Outcome.PASS:
+        return report
+    table = load_object("vlmbench.reports.gate:text")(report)
+    raise (AssertionError if report.outcome is Outcome.FAIL else InconclusiveError)(f"\n{table}")
+
+
+def _amounts(value: float | Mapping[str, float] | None) -> dict[str, float]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {} if value is None else {"": value}

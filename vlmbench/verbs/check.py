@@ -1,0 +1,112 @@
+"""`vlmbench check`: the gate. Exit code 0 pass, 1 worse or below a floor, 2 bad input, 3 could not tell."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlmbench import cli
+
+if TYPE_CHECKING:
+    from vlmbench.gate import Report
+
+CODES: Mapping[str, int] = {"pass": cli.OK, "fail": cli.BAD_RESULT, "unknown": cli.COULD_NOT_TELL}
+STDOUT = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is held against what, and what is allowed."""
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="a finished run's folder")
+    add(
+        "--baseline",
+        type=Path,
+        required=True,
+        metavar="RUN|FILE",
+        help="a run's folder, or a file of `vlmbench baseline`",
+    )
+    add(
+        "--max-drop",
+        default="1.0",
+        metavar="POINTS[,TASK=POINTS]",
+        help="how far a metric may fall, in its own unit (default 1.0): `1.0,mme=20`",
+    )
+    add(
+        "--must-find",
+        default="",
+        metavar="POINTS[,TASK=POINTS]",
+        help="the drop that must not slip through (default: twice --max-drop): decides how many items are enough",
+    )
+    add("--alpha", type=float, default=0.05, metavar="SHARE", help="false alarms of the whole gate (default 0.05)")
+    add("--power", type=float, default=0.8, metavar="SHARE", help="how often --must-find is found (default 0.8)")
+    add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
+    add(
+        "--metric", default="headline", metavar="NAME,...", help="more is better, every task has it (default: headline)"
+    )
+    add("--min-coverage", type=float, default=1.0, metavar="SHARE", help="samples that must have a score (default 1.0)")
+    add("--max-status", default="", metavar="STATUS=N,...", help="how many may end so: `error=0,truncated=1%%`")
+    add("--junit", type=Path, metavar="FILE", help="write JUnit XML: one testcase a task")
+    add("--markdown", type=Path, metavar="FILE", help="write the summary; $GITHUB_STEP_SUMMARY gets it anyway when set")
+    add(
+        "--json",
+        nargs="?",
+        const=STDOUT,
+        metavar="FILE",
+        help="print the result on stdout and nothing else, or write it to FILE; RUN/check.json has it anyway",
+    )
+    add("--force", action="store_true", help="check what they share though data, split, protocol or version differ")
+    add("--seed", type=int, default=0, help="of the resampling (default 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, write the files asked for, show the table."""
+    from vlmbench import gate
+    from vlmbench.registry import load_object
+    from vlmbench.store import to_json
+
+    rules = gate.Rules(
+        gate.read_amounts(args.max_drop, "--max-drop"),
+        gate.read_amounts(args.must_find, "--must-find"),
+        args.alpha,
+        args.power,
+        args.metric,
+        args.min_coverage,
+        gate.read_limits(args.max_status),
+    )
+    tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
+    report = gate.check(args.run, args.baseline, rules, tasks=tasks, force=args.force, seed=args.seed)
+    gate.keep(report)
+    _write(args, report)
+    if args.json == STDOUT:
+        sys.stdout.write(to_json(report.to_json()).decode())
+    else:
+        print(load_object("vlmbench.reports.gate:text")(report))
+    return CODES[report.outcome]
+
+
+def _write(args: argparse.Namespace, report: Report) -> None:
+    """The files asked for, whole or not at all; the step's summary is appended to."""
+    from vlmbench.comparison import writing
+    from vlmbench.registry import load_object
+    from vlmbench.store import to_json, write_atomically
+
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    files = {}
+    if args.junit:
+        files[args.junit] = load_object("vlmbench.reports.junit:junit")(report)
+    if args.json not in (None, STDOUT):
+        files[Path(args.json)] = to_json(report.to_json())
+    words = load_object("vlmbench.reports.gate:markdown")(report) if args.markdown or summary else ""
+    if args.markdown:
+        files[args.markdown] = words.encode()
+    for path, content in files.items():
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+    if summary:
+        with writing(Path(summary)), Path(summary).open("a", encoding="utf-8") as file:
+            file.write(words)

@@ -1,0 +1,48 @@
+"""`vlmbench compare`: two runs over the same questions, sample by sample."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vlmbench import cli
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which runs, and what of them."""
+    add = parser.add_argument
+    add("before", type=Path, metavar="BEFORE", help="a run's folder, or a baseline file")
+    add("after", type=Path, metavar="AFTER", help="a run's folder over the same questions")
+    add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
+    add(
+        "--metric",
+        default="headline",
+        metavar="all|NAME,...",
+        help="which metrics of each task (default: the headline); --json and --output have all unless names are given",
+    )
+    add("--flips", type=int, default=3, metavar="N", help="show N samples lost and N gained a task (default 3)")
+    add("--output", type=Path, metavar="DIR", help="write compare.json and compare.txt, every flip included")
+    add("--json", action="store_true", help="print on stdout what compare.json holds, and nothing else")
+    add("--force", action="store_true", help="compare what they share though data, split, protocol or version differ")
+    add("--seed", type=int, default=0, help="of the resampling (default 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and show."""
+    from vlmbench import comparison
+    from vlmbench.registry import load_object
+    from vlmbench.store import to_json, write_atomically
+
+    tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
+    every = args.metric == "all"
+    whole = "all" if args.metric == "headline" and (args.json or args.output) else args.metric
+    found = comparison.compare(args.before, args.after, tasks=tasks, metric=whole, force=args.force, seed=args.seed)
+    text = load_object("vlmbench.reports.compare:text")
+    if args.output is not None:
+        with comparison.writing(args.output):
+            args.output.mkdir(parents=True, exist_ok=True)
+            write_atomically(args.output / "compare.json", to_json(found.to_json()))
+            write_atomically(args.output / "compare.txt", (text(found, flips=sys.maxsize, every=True) + "\n").encode())
+    print(to_json(found.to_json()).decode() if args.json else text(found, flips=args.flips, every=every))
+    return cli.OK

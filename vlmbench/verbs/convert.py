@@ -1,0 +1,67 @@
+"""`vlmbench convert`: a checkpoint from one form into another, official files into our folders and back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import cli, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONVERT, INGREDIENTS = "vlmbench.models.formats.convert:convert", "vlmbench.models.formats.base:Ingredients"
+SYSTEMS = ("tinyllava", "tinygptv", "minigpt4", "minigptv2")
+SHOWN = 8
+"""How many unused names of a file are shown."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """From where, to where, in which form, and what the checkpoint needs beside."""
+    add = parser.add_argument
+    add("source", type=Path, metavar="SRC", help="a .pth, or a checkpoint's folder in any form")
+    add("target", type=Path, metavar="DST", help="folder to write; a .pth where that alone is wanted")
+    add("--to", default="", metavar="FORM", help="form to write (default: official into ours, ours into the official)")
+    add("--system", default="", choices=SYSTEMS, help="what it is: an error if it is something else")
+    add("--vit", type=Path, metavar="FILE", help="eva_vit_g.pth; TinyLLaVA's mm_projector.bin: the tower's folder")
+    add("--qformer", type=Path, metavar="FILE", help="blip2_pretrained_flant5xxl.pth")
+    add("--llm", type=Path, metavar="DIR", help="the language model's folder, in transformers' layout")
+    add("--template", default="", metavar="NAME", help="style of answering (default: the published one)")
+    add("--image-size", type=int, default=0, metavar="PX", help="edge of pictures (default: the published one)")
+    add("--overwrite", action="store_true", help="replace the checkpoint that is at DST")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert, and tell what was read."""
+    convert, ingredients = registry.load_object(CONVERT), registry.load_object(INGREDIENTS)
+    given = ingredients(
+        vit=args.vit,
+        qformer=args.qformer,
+        llm=args.llm,
+        system=args.system,
+        template=args.template,
+        image_size=args.image_size,
+    )
+    report = convert(args.source, args.target, to=args.to, ingredients=given, overwrite=args.overwrite)
+    print(_table(report), file=sys.stderr)
+    print(args.target)
+    return cli.OK
+
+
+def _table(report: Any) -> str:
+    lines = [f"{report.system}: {report.before} to {report.after}"]
+    width = max(len(file) for file in report.files)
+    lines += [f"  {file:{width}}  {size / 2**20:12,.1f} MiB" for file, size in report.files.items()]
+    lines.append(f"  {report.tensors:,} tensors, {report.parameters:,} parameters")
+    return "\n".join([*lines, *_unused(report.unused)])
+
+
+def _unused(unused: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Names that are known and of no use, by file."""
+    lines = []
+    for file, names in unused.items():
+        shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        lines.append(f"  not used of {file}: {shown}")
+    return lines
