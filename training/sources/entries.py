@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from vlmbench.errors import DataError, ImageError
 from vlmbench.images import FORMATS, decode
@@ -15,6 +15,8 @@ from vlmbench.sources import PictureFile
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+T = TypeVar("T")
 
 NAMED = 5
 """How many bad rows are named; all are counted."""
@@ -35,12 +37,15 @@ class Entry:
 
     def conversation(self) -> Conversation:
         """With the picture's pixels. Raises ImageError when it cannot be read."""
-        image = None if self.picture is None else decode(self.picture.read(), self.picture.name)
-        return Conversation(self.turns, image, self.independent, self.id)
+        return self.shown(None if self.picture is None else pixels(self.picture))
 
     def blind(self) -> Conversation:
-        """With one grey pixel for the picture: for batches whose visual features are known already."""
-        return Conversation(self.turns, None if self.picture is None else _pixel(), self.independent, self.id)
+        """With one black pixel for the picture: for batches whose visual features are known already."""
+        return self.shown(None if self.picture is None else _pixel())
+
+    def shown(self, image: Image | None) -> Conversation:
+        """With this picture, whatever its own is."""
+        return Conversation(self.turns, image, self.independent, self.id)
 
     @property
     def words(self) -> int:
@@ -90,6 +95,14 @@ class Rows(Protocol):
 
 
 @runtime_checkable
+class Mending(Protocol):
+    """What rows have besides that count damaged pictures and let other rows stand in for theirs."""
+
+    def blame(self, index: int, error: ImageError) -> None:
+        """Count a row whose picture turned out damaged. Raises DataError when there are too many."""
+
+
+@runtime_checkable
 class Stream(Protocol):
     """Rows without an end, by position: the same position always gives the same rows."""
 
@@ -101,6 +114,29 @@ class Stream(Protocol):
     @property
     def bad(self) -> Mapping[str, int]:
         """Bad rows met so far, by reason."""
+
+
+def read(rows: Rows, index: int, epoch: int, how: Callable[[Picture], T]) -> tuple[Entry, T | None]:
+    """A row and what `how` makes of its picture; None for a row without one.
+
+    The next row stands in for one whose picture is damaged, if the rows are Mending. Raises ImageError otherwise,
+    DataError when there are too many.
+    """
+    for step in range(len(rows)):
+        at = (index + step) % len(rows)
+        try:
+            entry = rows.entry(at, epoch)
+            return entry, None if entry.picture is None else how(entry.picture)
+        except ImageError as error:
+            if not isinstance(rows, Mending):
+                raise
+            rows.blame(at, error)
+    raise DataError("no row has a readable picture", where=rows.name, cure="get the pictures again")
+
+
+def pixels(picture: Picture) -> Image:
+    """A picture decoded. Raises ImageError."""
+    return decode(picture.read(), picture.name)
 
 
 class BadRowError(Exception):

@@ -95,11 +95,7 @@ class Features:
 
     def stack(self, entries: Sequence[Entry]) -> Tensor | None:
         """(rows, tokens, width) of a batch, zeros for rows without a picture; None when none has one."""
-        import torch
-
-        seen = [None if entry.picture is None else self.of(entry.picture) for entry in entries]
-        some = next((one for one in seen if one is not None), None)
-        return None if some is None else torch.stack([torch.zeros_like(some) if one is None else one for one in seen])
+        return stacked([None if entry.picture is None else self.of(entry.picture) for entry in entries])
 
     def _read(self, path: Path) -> Tensor | None:
         from safetensors import SafetensorError
@@ -135,6 +131,14 @@ class Features:
             ) from None
         self.bytes += len(content)
         self.use.stored += 1
+
+
+def stacked(seen: Sequence[Tensor | None]) -> Tensor | None:
+    """(rows, tokens, width), zeros for None; None when all are."""
+    import torch
+
+    some = next((one for one in seen if one is not None), None)
+    return None if some is None else torch.stack([torch.zeros_like(some) if one is None else one for one in seen])
 
 
 def _held(folder: Path) -> int:

@@ -16,7 +16,7 @@ from vlmbench.rows import Row
 from vlmbench.scenes import Dice
 
 from .draws import mix
-from .entries import BadRowError, Entry, LeftOutError, Tally, size
+from .entries import BadRowError, Entry, LeftOutError, Tally, pixels, read, size
 from .jsonfile import JsonFile, Span
 
 Numbers = np.ndarray[Any, Any]
@@ -99,10 +99,11 @@ class Listed:
         self._damaged = set[int]()
         starts, stops, inner, lengths, saved, pictures = (array("q") for _ in range(6))
         numbers: dict[str, int] = {}
+        any_dice = Dice(0)  # which draw it is does not matter here
         for span, item, sub in self._walk():
             try:
                 row = self._row(item, span.at)
-                entry = reader.entry(row, Dice(0), lambda _: (100, 100))
+                entry = reader.entry(row, any_dice, lambda _: (100, 100))
             except LeftOutError as error:
                 self._tally.skip(str(error))
                 continue
@@ -160,16 +161,15 @@ class Listed:
 
     def row(self, index: int, epoch: int = 0) -> Conversation:
         """See Rows."""
-        for step in range(len(self)):
-            at = (index + step) % len(self)
-            try:
-                return self.entry(at, epoch).conversation()
-            except ImageError as error:
-                if at not in self._damaged:
-                    self._damaged.add(at)
-                    self._tally.add(error, f"row {at}")
-                    self._tally.judge(self._total)
-        raise DataError("no row has a readable picture", where=str(self._reader.path))
+        entry, image = read(self, index, epoch, pixels)
+        return entry.shown(image)
+
+    def blame(self, index: int, error: ImageError) -> None:
+        """See Mending."""
+        if index not in self._damaged:
+            self._damaged.add(index)
+            self._tally.add(error, f"row {index}")
+            self._tally.judge(self._total)
 
     def length(self, index: int) -> int:
         """See Rows."""

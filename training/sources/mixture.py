@@ -7,20 +7,27 @@ MiniGPT-4 minigpt4/datasets/datasets/dataloader_utils.py (MultiIterLoader) and m
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from vlmbench.errors import TrainingError, UsageError
-from vlmbench.nouns import Conversation
+from vlmbench.nouns import Conversation, Picture
 
 from .draws import mix
-from .entries import Entry, Rows, Stream
+from .entries import Entry, Rows, Stream, pixels, read
+from .features import Features, stacked
 from .ordering import order
+from .packing import pack
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +37,22 @@ class Part:
     name: str
     rows: Rows | Stream
     batch: int
-    """Rows in a batch, all processes together."""
+    """Rows in a batch."""
     ratio: float = 1.0
     """How often it is drawn, beside the others' ratios."""
     group: str = ""
     """See ordering.order."""
     world: int = 1
-    """Processes that share a batch: grouping deals rows to them."""
+    """Batches that are dealt rows of like length together: Factory has one for each process. It decides the order, so
+    it is the recipe's, whatever number of processes works at it."""
     whole: bool = True
     """Whether an epoch's last batch is left out where it is not full, as MiniGPT-v2's loader does."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where the settings contradict each other."""
         where = f"source {self.name!r}"
-        if self.batch < 1 or self.ratio <= 0:
-            raise TrainingError("batch and ratio must be above 0", where=where)
-        if self.world < 1 or self.batch % self.world:
-            raise TrainingError(f"batch={self.batch} cannot be shared by world={self.world} processes", where=where)
+        if self.batch < 1 or self.ratio <= 0 or self.world < 1:
+            raise TrainingError("batch, ratio and world must be above 0", where=where)
         if isinstance(self.rows, Stream):
             if self.group:
                 raise TrainingError(f"group={self.group!r} needs rows that are counted, not a stream", where=where)
@@ -122,7 +128,7 @@ class Mixture:
             part = self.parts[number]
             assert not isinstance(part.rows, Stream)
             seed = mix(self._seed, part.name)
-            found = order(part.rows, seed, epoch, part.batch // part.world, part.group, part.world)
+            found = order(part.rows, seed, epoch, part.batch, part.group, part.world)
             # One epoch of each data set is kept: batches come in order.
             self._orders = {key: kept for key, kept in self._orders.items() if key[0] != number}
             self._orders[number, epoch] = found
@@ -130,17 +136,34 @@ class Mixture:
 
     def entries(self, draw: Draw, rank: int = 0, world: int = 1) -> list[Entry]:
         """The batch's rows of one process, pictures unread. Raises UsageError for a stream."""
+        rows = self._listed(draw)
+        return [rows.entry(at, epoch) for at, epoch in draw.share(rank, world)]
+
+    def rows(self, draw: Draw, rank: int = 0, world: int = 1, *, room: int = 0) -> list[Conversation]:
+        """The batch's rows of one process, packed up to `room` words where that is above 0.
+
+        Raises DataError when too many have damaged pictures.
+        """
+        rows, places = self.parts[draw.part].rows, draw.share(rank, world)
+        if isinstance(rows, Stream):
+            return rows.rows(places[0][0], len(places)) if places else []
+        return [entry.shown(image) for entry, image in _read(rows, places, pixels, room)]
+
+    def seen(
+        self, draw: Draw, features: Features, rank: int = 0, world: int = 1, *, room: int = 0
+    ) -> tuple[list[Conversation], Tensor | None]:
+        """The same rows with a stand-in for each picture, and what the tower sees of them (see Features.stack).
+
+        Raises UsageError for a stream, and as `rows` does.
+        """
+        found = _read(self._listed(draw), draw.share(rank, world), features.of, room)
+        return [entry.blind() for entry, _ in found], stacked([seen for _, seen in found])
+
+    def _listed(self, draw: Draw) -> Rows:
         rows = self.parts[draw.part].rows
         if isinstance(rows, Stream):
             raise UsageError(f"source {draw.name!r} is a stream: its rows come with their pictures")
-        return [rows.entry(at, epoch) for at, epoch in draw.share(rank, world)]
-
-    def rows(self, draw: Draw, rank: int = 0, world: int = 1) -> list[Conversation]:
-        """The batch's rows of one process. Raises DataError when too many have damaged pictures."""
-        rows, places = self.parts[draw.part].rows, draw.share(rank, world)
-        if not isinstance(rows, Stream):
-            return [rows.row(at, epoch) for at, epoch in places]
-        return rows.rows(places[0][0], len(places)) if places else []
+        return rows
 
     def moments(self, epochs: int) -> int:
         """Batches in so many epochs of a mixture's only source. Raises UsageError where there are several."""
@@ -148,3 +171,20 @@ class Mixture:
             names = ", ".join(part.name for part in self.parts)
             raise UsageError(f"epochs of several sources have no common end: {names}", cure="say how many steps")
         return epochs * self.parts[0].batches
+
+
+def _read(
+    rows: Rows, places: Sequence[tuple[int, int]], how: Callable[[Picture], T], room: int
+) -> list[tuple[Entry, T | None]]:
+    """Rows and what `how` makes of their pictures, each picture once where rows are packed."""
+    if not room:
+        return [read(rows, at, epoch, how) for at, epoch in places]
+    known: dict[str, T] = {}
+
+    def once(picture: Picture) -> T:
+        if picture.name not in known:
+            known[picture.name] = how(picture)
+        return known[picture.name]
+
+    packed = pack([read(rows, at, epoch, once)[0] for at, epoch in places], room)
+    return [(entry, None if entry.picture is None else known[entry.picture.name]) for entry in packed]

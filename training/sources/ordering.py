@@ -6,7 +6,6 @@ generator of its own is seeded by (seed, epoch), and gives the same order as the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,16 @@ from vlmbench.errors import UnknownNameError
 from .draws import mix
 from .entries import PICTURELESS, Rows
 
+Numbers = np.ndarray[Any, Any]
 GROUPS = ("", "length", "modality")
 
 
-def order(rows: Rows, seed: int, epoch: int, batch: int = 1, group: str = "", world: int = 1) -> np.ndarray[Any, Any]:
+def order(rows: Rows, seed: int, epoch: int, batch: int = 1, group: str = "", world: int = 1) -> Numbers:
     """Numbers of all rows in the order of an epoch, int64.
 
     `group`: "" shuffles; `length` puts rows of like length into a batch; `modality` besides keeps rows with a picture
-    apart from those without (`group_by_modality_length`). `batch` is that of one process, `world` their number: of
-    each batch * world rows in turn the first `batch` are for the first process. Raises UnknownNameError.
+    apart from those without (`group_by_modality_length`). Of each `batch` * `world` rows, dealt so that the parts are
+    of like length, the first `batch` are for the first process. Raises UnknownNameError.
     """
     if group not in GROUPS:
         raise UnknownNameError("grouping", group, GROUPS)
@@ -35,11 +35,11 @@ def order(rows: Rows, seed: int, epoch: int, batch: int = 1, group: str = "", wo
         return torch.randperm(len(rows), generator=chance).numpy()
     signed = _signed(rows)
     if group == "modality":
-        return np.array(by_modality(signed, batch, world, chance), np.int64)
-    return np.array(by_length(np.abs(signed) + PICTURELESS * (signed > 0), batch, world, chance), np.int64)
+        return by_modality(signed, batch, world, chance)
+    return by_length(np.abs(signed) + PICTURELESS * (signed > 0), batch, world, chance)
 
 
-def _signed(rows: Rows) -> np.ndarray[Any, Any]:
+def _signed(rows: Rows) -> Numbers:
     """(rows,) words, below 0 for rows without a picture."""
     known = getattr(rows, "lengths", None)
     if known is not None:
@@ -47,49 +47,49 @@ def _signed(rows: Rows) -> np.ndarray[Any, Any]:
     return np.array([rows.length(at) * (1 if rows.has_image(at) else -1) for at in range(len(rows))], np.int64)
 
 
-def by_modality(lengths: Sequence[int] | np.ndarray[Any, Any], batch: int, world: int, chance: Any) -> list[int]:
+def by_modality(lengths: Numbers, batch: int, world: int, chance: Any) -> Numbers:
     """Official `get_modality_length_grouped_indices`; where all rows are of one kind, by length alone."""
     import torch
 
-    signed = np.asarray(lengths)
-    pictured, plain = np.flatnonzero(signed > 0), np.flatnonzero(signed < 0)
+    pictured, plain = np.flatnonzero(lengths > 0), np.flatnonzero(lengths < 0)
     if not len(pictured) or not len(plain):
-        return by_length(np.abs(signed), batch, world, chance)
+        return by_length(np.abs(lengths), batch, world, chance)
     mega = batch * world
-    kinds = [_cut(which[by_length(np.abs(signed[which]), batch, world, chance)], mega) for which in (pictured, plain)]
+    kinds = [_cut(which[by_length(np.abs(lengths[which]), batch, world, chance)], mega) for which in (pictured, plain)]
     whole = [part for parts in kinds for part in parts[:-1]]
     # The last of both kinds may be short; together they are one mixed batch in front or at the end, or both.
     rest = np.concatenate([parts[-1] for parts in kinds])
     whole = [whole[at] for at in torch.randperm(len(whole), generator=chance).tolist()]
     if len(rest) >= mega:
         whole, rest = [rest[:mega], *whole], rest[mega:]
-    return [int(at) for part in [*whole, rest] for at in part]
+    return np.concatenate([*whole, rest])
 
 
-def by_length(lengths: np.ndarray[Any, Any], batch: int, world: int, chance: Any) -> list[int]:
+def by_length(lengths: Numbers, batch: int, world: int, chance: Any) -> Numbers:
     """Official `get_length_grouped_indices`: a shuffle, cut into megabatches, each sorted and dealt out."""
     import torch
 
     mixed = torch.randperm(len(lengths), generator=chance).numpy()
-    found: list[int] = []
-    for part in _cut(mixed, batch * world):
+    found = np.empty_like(mixed)
+    for first in range(0, len(mixed), batch * world):
+        part = mixed[first : first + batch * world]
         falling = part[np.argsort(-lengths[part], kind="stable")]
-        found += [at for chunk in _dealt(falling.tolist(), lengths, world) for at in chunk]
+        found[first : first + len(part)] = [at for chunk in _dealt(falling, lengths, world) for at in chunk]
     return found
 
 
-def _cut(items: np.ndarray[Any, Any], size: int) -> list[np.ndarray[Any, Any]]:
+def _cut(items: Numbers, size: int) -> list[Numbers]:
     return [items[at : at + size] for at in range(0, len(items), size)]
 
 
-def _dealt(falling: list[int], lengths: np.ndarray[Any, Any], world: int) -> list[list[int]]:
+def _dealt(falling: Numbers, lengths: Numbers, world: int) -> list[list[int]]:
     """Rows, the longest first, to as many chunks as there are processes, of even length together."""
     if len(falling) % world:
-        return [falling[first::world] for first in range(world)]
+        return [falling[first::world].tolist() for first in range(world)]
     size = len(falling) // world
     chunks: list[list[int]] = [[] for _ in range(world)]
     loads = [0.0] * world
-    for at in falling:
+    for at in falling.tolist():
         least = loads.index(min(loads))
         chunks[least].append(at)
         loads[least] += float(lengths[at])

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from tests.training.sources.official import opened, picture, says, write
 from vlmbench import registry
-from vlmbench.errors import ImageError, StoreError, UnknownNameError
+from vlmbench.errors import DataError, ImageError, StoreError, UnknownNameError
 from vlmbench.nouns import Conversation
-from vlmbench.training.sources import Entry, Features, Rows, fingerprint, pack
+from vlmbench.training.sources import Entry, Features, Mixture, Part, Rows, fingerprint, pack
 
 LIMIT = 1 << 30
 SHIPPED = Path(__file__).parents[3] / "models" / "weights" / "tinyllava-nano"
@@ -215,3 +215,35 @@ def test_packed_captions(model: Any, rows: Rows) -> None:
             for some in (entries, packed)
         )
     assert abs(one.item() - two.item()) < 1e-5
+
+
+def test_a_batch_of_a_mixture_seen_or_read_packed_or_not(model: Any, rows: Rows, tmp_path: Path) -> None:
+    mixture = Mixture([Part("llava", rows, 10)], seed=0)
+    features = Features(tmp_path / "cache", "m", looking(model), limit=LIMIT)
+    draw = mixture.draw(0)
+    found = []
+    for room in (0, 60):
+        with torch.no_grad():
+            found.append(model.loss(model.collate(mixture.rows(draw, room=room))).item())
+            blind, seen = mixture.seen(draw, features, room=room)
+            batch = model.collate(blind)
+            del batch["images"]
+            found.append(model.loss({**batch, "image_features": seen}).item())
+    assert len(blind) == 5
+    assert max(found) - min(found) < 1e-5
+
+
+def test_another_row_stands_in_where_a_picture_is_damaged(rows: Rows, tmp_path: Path) -> None:
+    content = tmp_path / "rows.json"
+    patient = opened("llava", content, tmp_path, max_bad=0.5)
+    mixture = Mixture([Part("llava", patient, 10)], seed=0)
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    features = Features(tmp_path / "cache", "m", constant, limit=LIMIT)
+    blind, seen = mixture.seen(mixture.draw(0), features)
+    shown = mixture.rows(mixture.draw(0))
+    assert [row.id for row in blind] == [row.id for row in shown]
+    assert not {"0", "3", "6"} & {row.id for row in shown}
+    assert dict(patient.bad) == {"damaged picture": 3}
+    assert seen is not None
+    with pytest.raises(DataError, match="damaged picture"):
+        Mixture([Part("llava", rows, 10)], seed=0).seen(mixture.draw(0), features)

@@ -13,7 +13,7 @@ import torch
 from tests.training.sources.official import opened, says, write
 from vlmbench.errors import TrainingError, UnknownNameError, UsageError
 from vlmbench.nouns import Conversation
-from vlmbench.training.sources import Entry, Mixture, Part, order
+from vlmbench.training.sources import Entry, Mixture, Part, mix, order
 from vlmbench.training.sources.ordering import by_length, by_modality
 
 LENGTHS = [((at * 37) % 50 + 1) * (-1 if at % 3 == 0 else 1) for at in range(29)]
@@ -72,7 +72,7 @@ def test_groups_are_the_official_ones(case: tuple[str, int, int]) -> None:
         found = by_modality(lengths, batch, world, chance)
     else:
         found = by_length(np.abs(lengths), batch, world, chance)
-    assert found == [int(word) for word in OFFICIAL[case].split()]
+    assert found.tolist() == [int(word) for word in OFFICIAL[case].split()]
 
 
 @pytest.mark.parametrize("group", ["", "length", "modality"])
@@ -122,7 +122,7 @@ def test_a_moment_needs_no_moments_before_it() -> None:
 
 
 def test_processes_share_a_batch() -> None:
-    mixture = Mixture([Part("a", Numbers("a", 8), 4, world=2, group="length")], seed=0)
+    mixture = Mixture([Part("a", Numbers("a", 8), 4)], seed=0)
     draw = mixture.draw(1)
     assert (*draw.share(0, 2), *draw.share(1, 2)) == draw.places
     assert len(mixture.entries(draw, 1, 2)) == 2
@@ -133,10 +133,16 @@ def test_processes_share_a_batch() -> None:
     assert [len(uneven.draw(1).share(rank, 2)) for rank in range(2)] == [2, 1]
 
 
+def test_batches_that_are_dealt_together_are_alike() -> None:
+    """Batch after batch in the order of Factory's sampler for so many processes."""
+    rows = Numbers("a", 29, LENGTHS)
+    mixture = Mixture([Part("a", rows, 2, group="modality", world=3, whole=False)], seed=0)
+    found = [row for moment in range(15) for row, _ in mixture.draw(moment).places]
+    assert found == order(rows, mix(0, "a"), 0, 2, "modality", 3).tolist()
+
+
 def test_contradictions_are_refused_with_both_names() -> None:
     rows = Numbers("a", 3)
-    with pytest.raises(TrainingError, match=r"batch=3 cannot be shared by world=2"):
-        Part("a", rows, 3, world=2)
     with pytest.raises(TrainingError, match="batch=4 rows are wanted, but the source has 3"):
         Part("a", rows, 4)
     with pytest.raises(TrainingError, match="above 0"):
