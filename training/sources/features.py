@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "float16")
 NAME = "features"
+FRESH = ".new"
+LEFT = 600.0
+"""Seconds after which a file that is still being written has been left behind."""
 
 
 def fingerprint(tower: nn.Module, preparation: str) -> str:
@@ -119,7 +123,7 @@ class Features:
             self.use.full += 1
             self._limit = min(self._limit, self.bytes)  # full stays full: the folder is not gone through again
             return
-        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+        fresh = path.with_name(f"{path.name}.{os.getpid()}{FRESH}")
         try:
             path.parent.mkdir(exist_ok=True)
             fresh.write_bytes(content)
@@ -142,12 +146,19 @@ def stacked(seen: Sequence[Tensor | None]) -> Tensor | None:
 
 
 def _held(folder: Path) -> int:
-    """Bytes of all files below a folder. What another process removes meanwhile does not count."""
+    """Bytes of all files below a folder, what killed writers left behind removed. What another process removes
+    meanwhile does not count.
+    """
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
+            path = Path(place) / name
             try:
-                total += (Path(place) / name).stat().st_size
+                found = path.stat()
             except FileNotFoundError:
                 continue
+            if name.endswith(FRESH) and time.time() - found.st_mtime > LEFT:
+                path.unlink(missing_ok=True)
+            else:
+                total += found.st_size
     return total

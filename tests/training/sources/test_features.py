@@ -181,6 +181,16 @@ def test_kills_and_other_processes_leave_whole_files(rows: Rows, tmp_path: Path)
         assert stacked[:, -1, -1].tolist() == [30.0, 31.0, 32.0]
 
 
+def test_what_a_killed_writer_left_is_tidied_up(tmp_path: Path) -> None:
+    Features(tmp_path, "m", constant, limit=LIMIT)
+    old, young = (tmp_path / "m-float32" / f"{name}.new" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert Features(tmp_path, "m", constant, limit=LIMIT).bytes == 4
+    assert (old.exists(), young.exists()) == (False, True)
+
+
 def test_errors_say_what(rows: Rows, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="float8"):
         Features(tmp_path / "cache", "m", constant, limit=1, dtype="float8")
