@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +23,46 @@ POINTS = 600
 
 
 def read(log: Path) -> list[dict[str, Any]]:
-    """The stages of a log in order of appearance: {"name", "step": [...], "loss": [...]}.
+    """The stages of a log in order of appearance: {"name", "step", "loss", "lr", "grad_norms", "eval"}.
 
-    One JSON object a line with `stage`, `step` and `loss`; other lines are ignored, and so is a last line that a kill
-    cut short. Raises TrainingError when the file cannot be read.
+    `step` and `loss` go together point by point; `lr` is as long, or empty where the log has none; `grad_norms` is
+    {part: {"step", "value"}}, and so is `eval`, by task. One JSON object a line with `stage`, `step` and `loss`, or
+    `eval`; other lines are ignored, and so is a last line that a kill cut short. Raises TrainingError when the file
+    cannot be read.
     """
     try:
         lines = log.read_bytes().splitlines()
     except OSError as error:
         raise TrainingError(f"cannot read the log: {error.strerror}", where=str(log), cure="name a log.jsonl") from None
-    stages: dict[str, list[tuple[float, float]]] = {}
+    stages: dict[str, dict[str, dict[str, list[tuple[float, float]]]]] = {}
     for line in lines:
         try:
             row = orjson.loads(line)
-            point = (float(row["step"]), float(row["loss"]))
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            step = float(row["step"])
+            for kind, values in _numbers(row).items():
+                found = stages.setdefault(str(row.get("stage", "training")), {}).setdefault(kind, {})
+                for name, value in values.items():
+                    found.setdefault(name, []).append((step, float(value)))
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             continue
-        stages.setdefault(str(row.get("stage", "training")), []).append(point)
-    return [{"name": name, **_thinned(points)} for name, points in stages.items()]
+    return [_stage(name, told) for name, told in stages.items() if told.get("loss")]
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a line of the log tells, by kind and name. Raises KeyError for one that tells nothing."""
+    if "eval" in row:
+        return {"eval": {name: value for name, value in row["eval"].items() if value is not None}}
+    told = {"loss": {"loss": float(row["loss"])}, "grad_norms": row.get("grad_norms", {})}
+    return {**told, "lr": {"lr": row["lr"]}} if "lr" in row else told
+
+
+def _stage(name: str, told: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> dict[str, Any]:
+    loss = _thinned(told["loss"]["loss"])
+    rates = _thinned(told["lr"]["lr"])["value"] if "lr" in told else []
+    kinds = {
+        kind: {of: _thinned(points) for of, points in told.get(kind, {}).items()} for kind in ("grad_norms", "eval")
+    }
+    return {"name": name, "step": loss["step"], "loss": loss["value"], "lr": rates, **kinds}
 
 
 def of_run(run: RunResult) -> list[dict[str, Any]] | None:
@@ -80,5 +102,5 @@ def _thinned(points: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
     groups = [ordered[start : start + width] for start in range(0, len(ordered), width)] if ordered else []
     return {
         "step": [group[-1][0] for group in groups],
-        "loss": [sum(loss for _, loss in group) / len(group) for group in groups],
+        "value": [sum(value for _, value in group) / len(group) for group in groups],
     }

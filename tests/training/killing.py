@@ -1,4 +1,4 @@
-"""Kills trainings and goes on: `python -m tests.training.killing 10` kills at ten random steps. Used by the tests too."""
+"""Kills trainings and goes on: `python -m tests.training.killing 10` kills at ten steps. The tests use it too."""
 
 from __future__ import annotations
 
