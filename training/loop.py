@@ -19,14 +19,13 @@ from vlmbench import registry
 from vlmbench.errors import TrainingError
 from vlmbench.trainable import Trainable
 
-from . import checkpoint, vocabulary
+from . import checkpoint, start, vocabulary
 from .checkpoint import Position
 from .devices import Devices
 from .learner import enter
 from .recipe import Recipe
 from .sources import mix
 from .stage_run import StageRun
-from .start import fresh
 from .watch import Tracker
 
 LOG = "training_log.jsonl"
@@ -133,10 +132,15 @@ def made(recipe: Recipe, output: Path) -> Trainable:
         model: Trainable = registry.load_object(recipe.restore)(Path(recipe.start))
         return model
     folder = output / vocabulary.FOLDER
-    vocabulary.learn(folder, recipe.vocabulary)
+    if "language_model" in recipe.parts:
+        start.take_tokenizer(start.folder_of(recipe.parts["language_model"]), folder)
+    else:
+        vocabulary.learn(folder, recipe.vocabulary)
     model = registry.load_object(recipe.build)(recipe.config, preprocessor=None, tokenizer=folder, seed=recipe.seed)
     torch.manual_seed(mix(recipe.seed, "start"))
-    fresh(model.parts(), recipe.init)
+    start.fresh(model.parts(), recipe.init)
+    for part, place in recipe.parts.items():
+        start.take(model.parts()[part], part, start.folder_of(place))
     return model
 
 

@@ -104,5 +104,5 @@ def _heads(model: Trainable, stage: Stage) -> nn.ModuleDict:
     """What learns beside the model's parts and is thrown away with the stage."""
     if not any(feed.kind == "patches" for feed in stage.feeds):
         return nn.ModuleDict()
-    width = next(p.shape[0] for name, p in model.parts()["vision_tower"].named_parameters() if "position" not in name)
+    width = int(model.config["vision_config"]["hidden_size"])
     return nn.ModuleDict({"patches": patches.PatchHeads(width)})

@@ -199,6 +199,9 @@ class Recipe:
     """Reads a model from `start`."""
     variant: str = ""
     """The published model that the recipe trains: its config.json is what the plan counts."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Folders, by part, whose weights a fresh model's parts start with; `tinyllava` is the small model that ships. The
+    tokenizer comes along with the language model."""
     data: str = ""
     """The folder that relative paths of pools start from."""
     bad_rows: float = 0.01

@@ -49,6 +49,9 @@ SHEET = "vlmbench.models.parameters:sheet_of"
 
 LOAD = "vlmbench.models.parameters:load_of"
 """What counts a stage of training, for its plan."""
+SHIPPED = "vlmbench.models.tinyllava:NANO"
+"""The folder of the small model that ships."""
+ABLATION_PLOT = "vlmbench.reports.training:write_bars"
 LIVE = "vlmbench.models.answering:live"
 """What lets a model that is being trained answer."""
 TRAINING_PLOT = "vlmbench.reports.training:write_plot"
@@ -58,6 +61,7 @@ MERGED = "vlmbench.models.parts.assembled:merged"
 _RECIPES = "vlmbench.training.recipes"
 RECIPES: Mapping[str, str] = {
     "nano": f"{_RECIPES}.nano:nano",
+    "tinygptv-nano": f"{_RECIPES}.tinygptv_nano:nano",
     "tinyllava-base": f"{_RECIPES}.tinyllava:base",
     "tinyllava-base-paper": f"{_RECIPES}.tinyllava:base_paper",
     "tinyllava-share-paper": f"{_RECIPES}.tinyllava:share_paper",

@@ -1,4 +1,4 @@
-"""One step of training as the recipes have it, on the official code's batches: its losses, its gradients, its groups."""
+"""One step of training as the recipes have it, on the official code's batches: losses, gradients, decay groups."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ class Trained:
 
 def stage_of(told: Mapping[str, Any]) -> Stage:
     """The recipes' stage that trains what Factory's arguments say."""
-    base, share = (registry.recipes.get(f"tinyllava-{name}")().stages for name in ("base", "share-paper"))
+    base: tuple[Stage, ...] = registry.recipes.get("tinyllava-base")().stages
+    share: tuple[Stage, ...] = registry.recipes.get("tinyllava-share-paper")().stages
     if told["tune_type_vision_tower"] == "partially-tune":
         return replace(share[1], tuning={**share[1].tuning, "first_layer": told["tune_vision_tower_from_layer"]})
     return base[0] if told["tune_type_llm"] == "frozen" else base[1]

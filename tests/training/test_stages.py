@@ -39,7 +39,7 @@ def test_frozen_parts_sleep(tmp_path: Path) -> None:
     recipe = twin("tinygptv-code")
     model = learner.enter(model_of(recipe, tmp_path), recipe.stages[0])
     learner.wake(model.parts(), recipe.stages[0])
-    network = model.module
+    network: Any = model.module
     assert not any(module.training for module in network.vision_tower.modules())
     assert not any(module.training for module in network.connector._connector.bert.modules())
     assert network.connector._connector.projector.training

@@ -69,6 +69,7 @@ def smoke(recipe: Recipe) -> Recipe:
         stages=tuple(_stage(stage) for stage in recipe.stages),
         config=_own_pictures(config(whole), recipe),
         start="",
+        parts={},
         vocabulary=VOCABULARY,
         precision="float32",
         threads=1,
