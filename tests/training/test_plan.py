@@ -8,7 +8,7 @@ import pytest
 
 from vlmbench import cli, registry
 from vlmbench.errors import UsageError
-from vlmbench.training import plan
+from vlmbench.training import plan, sources
 
 M = 10**6
 MLP, PHI = 9_507_840, 2_779_683_840
@@ -64,6 +64,13 @@ def test_steps_are_the_published_ones() -> None:
     assert told["minigptv2-paper"][-1] == 35_000
     assert told["tinygptv-paper"] == [17_000, 20_000, 1000, 50_000]
     assert told["tinygptv-code"] == [5000, 20_000, 1000, 50_000]
+
+
+def test_every_pool_is_of_a_kind_that_can_be_read() -> None:
+    for name in LEARNS:
+        for stage in registry.recipes.get(name)().stages:
+            assert stage.pools
+            assert {pool.kind for pool in stage.pools} <= sources.KINDS.keys()
 
 
 def test_ratios_are_the_published_ones() -> None:

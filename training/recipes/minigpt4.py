@@ -14,7 +14,7 @@ from ..schedule import WarmupCosine
 PAPER, CODE = "arXiv 2304.10592", "MiniGPT-4@d94738a"
 LAION = Pool("laion", "webdataset", "laion/laion_dataset/{00000..10488}.tar", ratio=115)
 CC_SBU = Pool("cc_sbu", "webdataset", "cc_sbu/cc_sbu_dataset/{00000..01255}.tar", ratio=14)
-ALIGN = Pool("cc_sbu_align", "cc_sbu_align", "cc_sbu_align/filter_cap.json", "cc_sbu_align/image")
+ALIGN = Pool("cc_sbu_align", "cc_sbu_align", "cc_sbu_align")
 
 
 def rates(peak: float, last: float, warmup: int, epochs: int, steps: int = 1000, start: float = 1e-6) -> WarmupCosine:

@@ -39,7 +39,7 @@ ROWS: tuple[tuple[str, str, int, float], ...] = (
     ("ocrvqa", "dataset.json", 6, 30),
 )
 """Kind, file or folder, rows a device, ratio: the code's stage 3. Its list names no LAION, so nothing is streamed."""
-PICTURES = {"gqa": "gqa/images", "ocrvqa": "ocrvqa/images", "textcaps_caption": "textcaps/images", "refvg": "vg"} | {
+PICTURES = {"gqa": "gqa/images", "ocrvqa": "ocrvqa/images", "textcaps_caption": "textcaps/images", "refvg": ""} | {
     **dict.fromkeys(("flickr_grounded_caption", "flickr_CaptionToPhrase", "flickr_ObjectToPhrase"), "flickr30k/images"),
     "unnatural_instruction": "",
 }
