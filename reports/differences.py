@@ -20,6 +20,9 @@ MOST_RECORDS = 400_000
 RESAMPLES = 2_000
 """Fewer than `vlmbench compare` draws: ends of intervals differ by hundredths of a point, and a site has many pairs."""
 
+MOST_WITH_BARS = 10
+"""Up to so many pairs the bars of breakdowns are compared as well; of more, the metrics of whole tasks alone."""
+
 FLIPS = ("gained", "lost")
 """What the site finds in the lists of both runs instead."""
 
@@ -32,7 +35,7 @@ def compared(pairs: Sequence[Pair]) -> dict[tuple[str, str], dict[str, Any]]:
     for before, after in pairs:
         left -= sum(task.best.n for task in after.tasks)
         if left > 0:
-            found[before.id, after.id] = _one(before, after, opened)
+            found[before.id, after.id] = _one(before, after, opened, bars=len(pairs) <= MOST_WITH_BARS)
     return found
 
 
@@ -49,7 +52,7 @@ def headlines(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[
     return told
 
 
-def _one(before: RunResult, after: RunResult, opened: dict[str, Any]) -> dict[str, Any]:
+def _one(before: RunResult, after: RunResult, opened: dict[str, Any], *, bars: bool) -> dict[str, Any]:
     """Task by task: one that cannot be paired says why, and the others are there."""
     from vlmbench import comparison
 
@@ -65,7 +68,7 @@ def _one(before: RunResult, after: RunResult, opened: dict[str, Any]) -> dict[st
     for key in (key for key in other.tasks if key in one.tasks):
         pair = [replace(run, tasks={key: run.tasks[key]}) for run in (one, other)]
         try:
-            content = comparison.compare(*pair, resamples=RESAMPLES).tasks[0].to_json()
+            content = comparison.compare(*pair, bars=bars, resamples=RESAMPLES).tasks[0].to_json()
         except VlmbenchError as error:
             failed[key] = str(error)
             continue

@@ -128,19 +128,24 @@ def _numeric(table: Table, at: int) -> bool:
     return bool(cells) and not any(isinstance(cell, str) for cell in cells)
 
 
-def tables(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+def tables(
+    report: Mapping[str, Any],
+    details: Mapping[str, Mapping[str, Any]],
+    compared: Mapping[tuple[str, str], Mapping[str, Any]],
+) -> list[Table]:
     """The tables of a site: the leaderboard, every metric, what was published, differences of compared runs."""
     return [
         _leaderboard(report),
         _metrics(report, details),
         *([_published(report)] if report["published"] else []),
+        *([_differences(report, compared)] if any(found["tasks"] for found in compared.values()) else []),
     ]
 
 
 def _leaderboard(report: Mapping[str, Any]) -> Table:
     costs = list(next((run["costs"] for run in report["runs"]), {}))
     head = ["task", "run", "protocol", "data", "metric", "value", "low", "high", "n"]
-    head += ["first rank", "last rank", "coverage", *costs]
+    head += ["first rank", "last rank", "coverage", *costs, "finished", "commit"]
     rows: list[list[Cell]] = []
     for run in report["runs"]:
         for task in run["tasks"]:
@@ -148,7 +153,7 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
             rank = report["ranks"].get(task["key"], {}).get("ranks", {}).get(run["id"], [None, None])
             row = [task["key"], run["label"], task["protocol"], task["data"], task["headline"], bar["value"]]
             row += [bar["low"], bar["high"], bar["n"], *rank, task["coverage"]]
-            rows.append([*row, *(run["costs"][name] for name in costs)])
+            rows.append([*row, *(run["costs"][name] for name in costs), run["finished"], run["commit"]])
     order = {task: place for place, task in enumerate(dict.fromkeys(row[0] for row in rows))}
     rows.sort(key=lambda row: (order[row[0]], -float(row[5] if isinstance(row[5], int | float) else -1e99)))
     return Table("leaderboard", f"Leaderboard, {report['made']}. Intervals are 95 %.", head, rows)
@@ -175,3 +180,19 @@ def _published(report: Mapping[str, Any]) -> Table:
         for row in found
     ]
     return Table("published", "Published figures for the same benchmarks and splits.", head, rows)
+
+
+def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], Mapping[str, Any]]) -> Table:
+    labels = {run["id"]: run["label"] for run in report["runs"]}
+    head = ["before", "after", "task", "metric", "breakdown", "label", "value before", "value after", "difference"]
+    head += ["low", "high", "p", "test", "n"]
+    rows: list[list[Cell]] = []
+    for (before, after), found in compared.items():
+        for task in found["tasks"]:
+            for one in (*task["differences"], *task["breakdowns"]):
+                paired = one["paired"]
+                names = [labels[before], labels[after], task["key"], one["name"]]
+                ends = [paired["difference"][name] for name in ("value", "low", "high")]
+                values = [one.get("breakdown", ""), one.get("label", ""), one["before"], one["after"], *ends]
+                rows.append([*names, *values, paired["p"], paired["method"], paired["n"]])
+    return Table("differences", "Paired differences of runs (after less before). Intervals are 95 %.", head, rows)

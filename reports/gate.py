@@ -28,7 +28,8 @@ def text(report: Report) -> str:
 
     `allowed` is the drop that may be, `tells` the smallest drop that these items tell.
     """
-    lines = [*_aligned([HEAD, *(_row(one, WORDS) for one in report.verdicts)], HEAD, NUMBERS), ""]
+    lines = [SAMPLE_NOTE.upper(), ""] if _embedded(report) else []
+    lines += [*_aligned([HEAD, *(_row(one, WORDS) for one in report.verdicts)], HEAD, NUMBERS), ""]
     lines += [f"{clean(one.task.key)}: {WORDS[one.decision.outcome]}: {clean(one.reason)}" for one in report.verdicts]
     lines += [f"{clean(floor.key)}: FAIL: {clean(floor.what)}" for floor in report.floors]
     lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in report.comparison.tasks for one in task.differs]
@@ -38,7 +39,7 @@ def text(report: Report) -> str:
 def markdown(report: Report) -> str:
     """The same for a pull request, with the samples that were lost."""
     lines = [f"### vlmbench: {SIGNS[report.outcome]}", "", _escaped(_whole(report)), ""]
-    if any(task.after.entry.get("data") == "sample" for task in report.comparison.tasks):
+    if _embedded(report):
         lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
     rows = [_row(one, SIGNS) for one in report.verdicts]
     rule = tuple("---:" if name in NUMBERS else ":---" for name in HEAD)
@@ -51,6 +52,10 @@ def markdown(report: Report) -> str:
     for task in report.comparison.tasks:
         lines += _lost(task.key, task.lost)
     return "\n".join(lines) + "\n"
+
+
+def _embedded(report: Report) -> bool:
+    return any(task.after.entry.get("data") == "sample" for task in report.comparison.tasks)
 
 
 def _whole(report: Report) -> str:

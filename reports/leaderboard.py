@@ -23,6 +23,7 @@ from vlmbench.errors import StoreError
 
 from . import differences, exports, payload, ranks, relations, table
 from .efficiency import COLUMNS
+from .glance import glance
 from .listing import chunks, judgements_by_sample, listing
 from .page import data_script, render
 from .published import for_page, read
@@ -97,7 +98,7 @@ class _Site:
             name = f"compare-{before}-{after}"
             self._put(f"data/{name}.js", data_script(name, comparison))
         report = _report(runs, summaries, found)
-        for name, content in exports.files(exports.tables(report, details)).items():
+        for name, content in exports.files(exports.tables(report, details, found)).items():
             self._put(f"exports/{name}", content)
         for run in runs:
             text = table.markdown(run.manifest, {task.key: task.scores for task in run.tasks})
@@ -110,7 +111,7 @@ class _Site:
         counts: dict[str, int] = {}
         for number, (key, columns) in enumerate(run.records()):
             counts[key] = len(columns["sample_id"])
-            glances[key] = payload.glance(columns)
+            glances[key] = glance(columns)
             name = f"list-{run.id}-{number}"
             listed = listing(columns)
             for picture in listed["pictures"]:

@@ -11,12 +11,15 @@ from typing import Any
 
 from . import training
 from .efficiency import costs
-from .glance import glance as glance
 from .listing import cut
 from .runs import Bar, RunResult, TaskResult
 
 FACTS = ("model", "started", "finished", "seed", "vlmbench", "code", "packages", "hardware", "judge")
 """Of run.json, word for word in a run's details."""
+
+
+OUTCOMES = ("pass", "fail", "unknown")
+"""What a gate may say."""
 
 
 def summary(run: RunResult, glances: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def summary(run: RunResult, glances: Mapping[str, Mapping[str, Any]], counts: Ma
         "limit": asked.get("limit"),
         "finished": run.manifest.get("finished"),
         "commit": run.commit,
-        "gate": run.gate,
+        "gate": _gate(run.gate),
         "costs": costs(run, glances),
         "tasks": [
             {
@@ -61,6 +64,20 @@ def details(run: RunResult, glances: Mapping[str, Mapping[str, Any]]) -> dict[st
 def command(words: Sequence[str]) -> str:
     """The command line as one would type it: the program's name, not where it was installed."""
     return shlex.join(["vlmbench", *(str(word) for word in words[1:])]) if words else ""
+
+
+def _gate(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What the pages show of a gate's report: its outcome, as a whole and by task, and why."""
+    if found is None or found.get("outcome") not in OUTCOMES:
+        return None
+    tasks = found.get("tasks")
+    known = [one for one in tasks if isinstance(one, dict)] if isinstance(tasks, list) else []
+    by_task = [{"key": str(one.get("key")), "outcome": one.get("outcome")} for one in known]
+    return {
+        "outcome": found["outcome"],
+        "reason": cut(str(found.get("reason") or "")),
+        "tasks": [one for one in by_task if one["outcome"] in OUTCOMES],
+    }
 
 
 def _board(task: TaskResult) -> dict[str, Any]:

@@ -20,6 +20,9 @@ SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with
 GATE = "check.json"
 """What a gate found, in the folder of the run that it judged."""
 
+_UNSAFE = re.compile(r"[^0-9A-Za-z]")
+"""What an id may not hold, since files are named after it."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -212,7 +215,7 @@ def load(folders: Sequence[Path]) -> list[RunResult]:
     labels = _labels(folders, manifests)
     ids: list[str] = []
     for manifest in manifests:
-        ids.append(_free(str(manifest.get("identity", ""))[:8] or "run", ids))
+        ids.append(_free(_UNSAFE.sub("", str(manifest.get("identity", "")))[:8] or "run", ids))
     return [
         RunResult(folder, run_id, label, manifest, task_results(manifest, read_scores(folder)))
         for folder, run_id, label, manifest in zip(folders, ids, labels, manifests, strict=True)

@@ -201,12 +201,14 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
         found = {key: _stored(key, content["tasks"][key], path) for key in wanted}
         manifest = {name: content[name] for name in ("vlmbench", "model", "asked")}
         manifest["tasks"] = {key: dict(task.entry) for key, task in found.items()}
+        run = StoredRun(path, manifest, found, kind="baseline")
+        run.describe()
     except VlmbenchError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, zlib.error) as error:
         what = f"the baseline is damaged ({type(error).__name__}: {error})"
         raise StoreError(what, where=str(path), cure=f"restore it from the repository, or: {CURE}") from None
-    return StoredRun(path, manifest, found, kind="baseline")
+    return run
 
 
 def _stored(key: str, content: Mapping[str, Any], path: Path) -> StoredTask:
@@ -216,7 +218,8 @@ def _stored(key: str, content: Mapping[str, Any], path: Path) -> StoredTask:
         raise ValueError("its table is not the one that was written")
     choice = registry.choose_task(key)
     scores = {**content["scores"]}
-    found = StoredTask(choice, content["entry"], scores, _items(orjson.loads(packed)), str(content["answers"]))
+    entry = {**content["entry"], "hashes": {**content["entry"].get("hashes", {})}}
+    found = StoredTask(choice, entry, scores, _items(orjson.loads(packed)), str(content["answers"]))
     stored.check(found, path, CURE)
     return found
 

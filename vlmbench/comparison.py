@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,12 +143,12 @@ class TaskComparison:
         for key in self.ids:
             yield self.before.answered[key], self.after.answered[key]
 
-    @property
+    @cached_property
     def gained(self) -> list[Flip]:
         """Samples whose score rose, the largest change first."""
         return sorted((flip for flip in self._flips() if flip.change > 0), key=lambda flip: -flip.change)
 
-    @property
+    @cached_property
     def lost(self) -> list[Flip]:
         """Samples whose score fell, the largest change first."""
         return sorted((flip for flip in self._flips() if flip.change < 0), key=lambda flip: flip.change)
@@ -212,6 +213,9 @@ class Comparison:
 
 def open_run(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     """A run's folder or a baseline file. Raises StoreError when it is neither."""
+    if not path.exists():
+        cure = "name a run's folder, or a file: `vlmbench baseline RUN --output FILE` writes one"
+        raise StoreError("there is no such run or baseline", where=str(path), cure=cure)
     return baseline.read(path, tasks) if path.is_file() else stored.load(path, tasks)
 
 

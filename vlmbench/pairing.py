@@ -3,7 +3,7 @@
 The metrics of both runs are paired by cluster (an image, usually), so what pictures have in common cancels.
 
 - Right or wrong, one item a cluster: McNemar's exact test (McNemar, Psychometrika 12, 1947; the binomial of the
-  discordant pairs), with the interval of Bonett & Price (British Journal of Mathematical and Statistical Psychology 65,
+  discordant pairs), with the interval of Bonett & Price (Journal of Educational and Behavioral Statistics 37,
   2012), which has a width even when no pair is discordant.
 - Any other function of sums: a permutation test. If both runs are equally good, each cluster's two outcomes might as
   well have been swapped, whole clusters at a time: `swaps (R x C) @ (after - before) (C x k)` gives R differences that
@@ -11,8 +11,8 @@ The metrics of both runs are paired by cluster (an image, usually), so what pict
   clustered bootstrap's (statistics.py).
 - AUROC: the covariance of DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988), summed by cluster as Obuchowski does
   (Biometrics 53, 1997). Average precision: the same with the jackknife by cluster.
-- What cannot be swapped (judged scores with unlike numbers of judge runs): the clustered bootstrap's standard error with
-  Student's t on C - 1 degrees of freedom.
+- What cannot be swapped (judged scores with unlike numbers of judge runs): the clustered bootstrap's standard error
+  with Student's t on C - 1 degrees of freedom.
 - Answers that a judge graded several times: the variance between the judge's runs, of either side, is added to the
   bootstrap's.
 """
@@ -192,11 +192,11 @@ def _linear(pair: _Pair, level: float) -> Paired | None:
     )
     if one is None or other is None or len(one) != len(other):
         return None
-    error = influence.error(other - one)
-    p = _student(pair.value, error, len(one) - 1)
+    error, freedom = influence.error(other - one), influence.freedom(other - one)
+    p = _student(pair.value, error, freedom)
     estimate = Estimate(pair.value, None, None, pair.n)
     if error > TIE:
-        half = float(stdtrit(len(one) - 1, 0.5 + level / 2)) * error
+        half = float(stdtrit(freedom, 0.5 + level / 2)) * error
         estimate = Estimate(pair.value, max(-100.0, pair.value - half), min(100.0, pair.value + half), pair.n)
     method = DELONG if pair.both[0].area and pair.both[1].area else JACKKNIFE
     return Paired(estimate, p, method, pair.count, pair.n, error)

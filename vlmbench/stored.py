@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import manifest, registry
+from vlmbench import judge_verdicts, manifest, registry
 from vlmbench.errors import ImageError, StoreError, UsageError
 from vlmbench.nouns import Picture, Sample, Score, Status, Verdict
 from vlmbench.store import JUDGEMENTS, RECORDS, read_manifest, read_scores
@@ -71,9 +71,9 @@ class StoredTask:
         return {item.sample.id: item for item in self.items if item.score.status is Status.OK}
 
     def metrics(self, ids: Sequence[str]) -> list[Metric]:
-        """The task's metrics over some of the answered samples, in this order."""
+        """The task's metrics over some of the answered samples, in this order; with the judge's runs, if there were."""
         scored = [(self.answered[key].sample, self.answered[key].score) for key in ids]
-        return list(self.choice.task.summarise(scored, self.choice.protocol)) if scored else []
+        return list(judge_verdicts.metrics(self.choice.task, self.choice.protocol, scored)) if scored else []
 
 
 @dataclass(frozen=True)

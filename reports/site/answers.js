@@ -120,6 +120,31 @@
     );
   };
 
+  /** Who graded, how far its runs agree, and how much they differ; nothing where no judge did. */
+  vb.judgePanel = ({ judge, judging }) =>
+    judging?.runs
+      ? panel(
+          "Judge",
+          judging.in_intervals
+            ? "Intervals carry how far its runs differ."
+            : "Intervals leave out how far a judge differs from itself.",
+          vb.facts([
+            ["judge", judge?.name],
+            ["said to be", (judging.models ?? []).join(", ")],
+            ["runs", judging.runs],
+            ["score by run", (judging.run_values ?? []).map((value) => vb.score(value)).join(", ")],
+            ["standard deviation", judging.std === null ? null : vb.score(judging.std, 2)],
+            [
+              "Krippendorff's alpha",
+              judging.krippendorff_alpha === null ? null : vb.score(judging.krippendorff_alpha, 3),
+            ],
+            ["verdicts", vb.count(judging.verdicts)],
+            ["failed", judging.failed || null],
+            ["prompt", judging.prompt_hash],
+          ]),
+        )
+      : null;
+
   /** Whose rules, which words: the prompt as it was asked. */
   vb.protocolFacts = (task, more) => {
     const settings = Object.entries(more.generation)

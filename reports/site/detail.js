@@ -61,7 +61,8 @@
         h(
           "p",
           { class: "hint" },
-          `run ${verdict.run + 1}: ${verdict.value === null ? vb.statusLabel(verdict.status) : `grade ${verdict.value}`}${verdict.model ? `, ${verdict.model}` : ""}`,
+          `run ${verdict.run + 1}: ${verdict.value === null ? vb.statusLabel(verdict.status) : `grade ${verdict.value}`} `,
+          vb.said(verdict.model),
         ),
         verdict.note ? h("p", {}, vb.said(verdict.note)) : null,
         verdict.replies.map(quote),

@@ -40,7 +40,11 @@
             class: "run",
             cell: ({ run }) => h("a", { href: vb.link("model", { run: run.id, task: key }) }, vb.said(run.label)),
           },
-          { head: "finished", cell: ({ run }) => (run.finished ?? "–").replace("T", " ").replace("Z", "") },
+          {
+            head: "finished",
+            class: "nowrap",
+            cell: ({ run }) => (run.finished ?? "–").replace("T", " ").replace("Z", ""),
+          },
           { head: "commit", cell: ({ run }) => run.commit || "–" },
           { head: "value", class: "number strong", cell: (one) => vb.score(one.value), plain: (one) => one.value },
           { head: "95 % interval", class: "number", cell: vb.interval },

@@ -161,8 +161,12 @@ def test_the_place_in_the_list_is_in_the_url(visit: Visit, page: Path) -> None:
 
 
 def test_the_judges_words(visit: Visit, page: Path) -> None:
-    driver = visit(page)
-    driver = visit(page, f"#/samples?run={run_id(driver, 'other')}&task=gqa&open=gqa-3")
+    """On the sample, and on the model's page how far its runs agree."""
+    run = run_id(visit(page), "other")
+    driver = visit(page, f"#/model?run={run}&task=gqa")
+    wait(driver, "document.querySelector('h1')")
+    assert "Judge" in texts(driver, ".panel > h3") and "0.912" in find(driver, "main").text
+    driver = visit(page, f"#/samples?run={run}&task=gqa&open=gqa-3")
     wait(driver, "document.querySelector('.detail .story')")
     assert "The judge's reply" in texts(driver, ".story h3")
     assert "The answer fits the reference." in find(driver, ".detail").text

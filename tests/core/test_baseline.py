@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import random
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.gated import ran, script, truths
-from vlmbench import baseline, cli, comparison, registry, stored
-from vlmbench.errors import StoreError
+from vlmbench import baseline, cli, comparison, gate, registry, stored
+from vlmbench.errors import StoreError, VlmbenchError
 from vlmbench.nouns import Sample, Score
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
@@ -140,3 +142,30 @@ def test_the_size_of_the_whole_of_pope(tmp_path: Path) -> None:
     task = stored.StoredTask(registry.choose_task("pope"), {}, {"headline": "mean_f1"}, items, "hash")
     size = baseline.write(stored.StoredRun(tmp_path, {}, {"pope": task}), tmp_path / "b.json")
     assert 30_000 < size < 42_000, size
+
+
+def mutated(content: Any, rng: random.Random) -> Any:
+    """The content with something else in one place."""
+    if content and isinstance(content, dict | list) and rng.random() < 0.9:
+        places: list[Any] = list(content) if isinstance(content, dict) else list(range(len(content)))
+        place = rng.choice(places)
+        copy = content.copy()
+        copy[place] = mutated(content[place], rng)
+        return copy
+    return rng.choice([None, -1, "", [], {}, "x", 1e9, True])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_changed_is_refused_or_read_and_never_a_crash(seed: int, run: Path, file: Path) -> None:
+    rng, content = random.Random(seed), json.loads(file.read_text())
+    if seed % 2:
+        task = content["tasks"]["gqa"]
+        table = json.dumps(mutated(json.loads(zlib.decompress(base64.b64decode(task["items"]))), rng)).encode()
+        task["items"] = base64.b64encode(zlib.compress(table)).decode()
+        task["digest"] = hashlib.sha256(table).hexdigest()
+        content["tasks"] = {"gqa": task}
+    else:
+        content = mutated(content, rng)
+    file.write_text(json.dumps(content))
+    with suppress(VlmbenchError):
+        gate.check(run, file, gate.Rules({}, {}), tasks=["gqa"], force=True)

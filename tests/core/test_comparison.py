@@ -197,3 +197,15 @@ def test_hostile_words_stay_on_their_line(tmp_path: Path, capsys: pytest.Capture
     assert cli.main(["compare", str(one), str(two), "--flips", "40"]) == cli.OK
     told = capsys.readouterr().out
     assert "\x1b" not in told and "\u202e" not in told and "\nFAKE" not in told
+
+
+def test_judged_runs_carry_the_judges_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
+    judges = {"one": "echo,text=0.5", "two": "echo,text=0.7"}
+    one, two = (
+        ran(tmp_path / name, {}, "--judge", judge, "--judge-runs", "2", tasks="mmvet") for name, judge in judges.items()
+    )
+    task = comparison.compare(one, two).tasks[0]
+    assert [line.partition(":")[0] for line in task.differs] == ["judge"]
+    assert task.best.paired.difference.value == pytest.approx(20.0)
+    assert all(metric.run_values for metric in task.after.metrics(task.ids) if metric.name == task.headline)

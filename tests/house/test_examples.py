@@ -39,6 +39,7 @@ def test_demo_site(tmp_path: Path) -> None:
     site = tmp_path / "answers" / "site"
     assert (site / "index.html").is_file() and len(list((site / "data").glob("compare-*.js"))) == 3
     rows = json.loads((site / "exports" / "leaderboard.json").read_text("utf-8"))["rows"]
+    assert (site / "exports" / "differences.csv").read_text("utf-8").count("hateful_memes") >= 3
     assert {row["run"] for row in rows} == {"tinyllava", "tinyllava, blind", "echo"}
 
 

@@ -57,6 +57,7 @@ class Recipe:
     ablate: str = ""
     training: bool = True
     pictures: bool = True
+    breakdowns: bool = True
     judged: bool = False
     """Whether a judge's words lie beside the answers to the last task."""
 
@@ -72,7 +73,16 @@ def fabricate(folder: Path, recipe: Recipe | None = None, **changes: Any) -> Pat
     for task in recipe.tasks:
         made = [_record(recipe, task, n, hashes, rng) for n in range(recipe.images * recipe.questions)]
         records += made
-        scores[task] = _scores(task, made)
+        scores[task] = _scores(recipe, task, made)
+    if recipe.judged:
+        told = {"std": 0.5, "in_intervals": True, "krippendorff_alpha": 0.912, "verdicts": len(made), "failed": 0}
+        scores[task]["judge"] = {
+            "runs": 2,
+            "run_values": [80.0, 81.0],
+            "models": ["a judge"],
+            "prompt_hash": "0",
+            **told,
+        }
     _write(folder, recipe, records, scores)
     return folder
 
@@ -145,7 +155,7 @@ def _f1(sums: Floats) -> Floats:
     return ratio()(np.stack([2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2]], axis=-1))
 
 
-def _scores(task: str, records: Sequence[Record]) -> dict[str, Any]:
+def _scores(recipe: Recipe, task: str, records: Sequence[Record]) -> dict[str, Any]:
     good = [record for record in records if record.score.status is Status.OK]
     values = [float(record.score.value or 0) for record in good]
     clusters = [record.sample.cluster for record in good]
@@ -156,7 +166,7 @@ def _scores(task: str, records: Sequence[Record]) -> dict[str, Any]:
         items = np.stack([truth & said, ~truth & said, truth & ~said], axis=1).astype(np.float64)
         metrics.append(Metric("f1", items, clusters, _f1))
         metrics.append(mean("yes_ratio", [float(one) for one in said], clusters))
-    for tag in list(dict.fromkeys(name for record in good for name in record.sample.tags)):
+    for tag in list(dict.fromkeys(n for record in good for n in record.sample.tags)) if recipe.breakdowns else ():
         rows = [index for index, record in enumerate(good) if tag in record.sample.tags]
         labels = [good[index].sample.tags[tag] for index in rows]
         metrics += by_tag(tag, [values[i] for i in rows], labels, [clusters[i] for i in rows])

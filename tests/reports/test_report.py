@@ -168,6 +168,24 @@ def test_what_cannot_be_reported(run_folder: Path, tmp_path: Path) -> None:
         leaderboard.write([run_folder], tmp_path / "file")
 
 
+def test_a_hostile_manifest_names_no_file(tmp_path: Path) -> None:
+    """Files are named after a run's identity, and a gate's report may be anything."""
+    folder = fabricate(tmp_path / "run", images=2)
+    manifest = json.loads((folder / "run.json").read_text("utf-8"))
+    (folder / "run.json").write_text(json.dumps(manifest | {"identity": "../../../../x</script>"}))
+    (folder / "check.json").write_text(
+        '{"outcome": "fail", "reason": ["<b>"], "tasks": [7, {"key": 1, "outcome": "x"}]}'
+    )
+    path = leaderboard.write([folder], tmp_path / "out")
+    (run,) = written.report(path)["runs"]
+    assert run["id"] == "xscript" and written.names(path, "run-") == ["run-xscript"]
+    assert run["gate"] == {"outcome": "fail", "reason": "['<b>']", "tasks": []}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "run"]
+    for content in ("[1]", '{"outcome": {}}', "{"):
+        (folder / "check.json").write_text(content)
+        assert written.report(leaderboard.write([folder], tmp_path / "out"))["runs"][0]["gate"] is None
+
+
 def test_missing_thumbnails_are_no_error(tmp_path: Path) -> None:
     """A run whose pictures were not kept is shown without them."""
     folder = fabricate(tmp_path / "run", pictures=False, images=3)
