@@ -46,7 +46,15 @@ class Pooled:
         self.rows = {pool.name: open_pool(pool, recipe, sources.mix(recipe.seed, pool.name)) for pool in stage.pools}
         group = "modality" if stage.alike else ""
         parts = [
-            Part(pool.name, self.rows[pool.name], pool.rows or stage.per_device, pool.ratio, group, whole=False)
+            # The MiniGPT family leaves an epoch's short batch out, HF's Trainer learns from it.
+            Part(
+                pool.name,
+                self.rows[pool.name],
+                pool.rows or stage.per_device,
+                pool.ratio,
+                group,
+                whole=bool(stage.rates),
+            )
             for pool in stage.pools
         ]
         self._mixture = Mixture(parts, sources.mix(recipe.seed, stage.name))

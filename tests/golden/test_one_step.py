@@ -27,7 +27,8 @@ FAMILY = {"minigpt4": ("minigpt4-code", 1), "minigptv2": ("minigptv2-code", 0), 
 def reads(folder: Path) -> bool:
     """Folders of either kind that hold gradients."""
     info = facts(folder, "info.json")
-    return "tune" in info or (info.get("repo"), info.get("model_class")) in minigpt_parity.SYSTEMS
+    factory = "tune" in info and (folder / "preprocessor_config.json").is_file()
+    return factory or (info.get("repo"), info.get("model_class")) in minigpt_parity.SYSTEMS
 
 
 class Whole:
