@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import torch
 from torch import nn
 
 from vlmbench.nouns import Request, Response
@@ -13,6 +16,9 @@ from vlmbench.nouns import Request, Response
 from .engine import Engine
 from .memory import parameters, stored_bytes
 from .parts.system import System
+
+if TYPE_CHECKING:
+    from .parts.assembled import Assembled
 
 
 class Described(System, Protocol):
@@ -68,3 +74,37 @@ class Answering:
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups of requests that share their images."""
         return self.engine.answer(groups)
+
+
+@contextmanager
+def live(system: Assembled) -> Iterator[Answering]:
+    """A model that is being trained, as the Model of a run: nothing is loaded or copied.
+
+    Its adapters stay apart. Afterwards what the engine changed (attention, modes, numbers, threads) is as it was.
+    """
+    language_model, threads = system.network.language_model, torch.get_num_threads()
+    attention = system.attention
+    modes = {module: module.training for module in system.network.modules()}
+    numbers = {parameter: parameter.dtype for parameter in system.network.parameters()}
+    device = next(system.network.parameters()).device.type
+    language_model.set_attn_implementation("sdpa")
+    try:
+        mark = fingerprint(system.network)
+        engine = Engine(system, device=device, threads=threads)  # type: ignore[arg-type]
+        yield Answering(system, mark, engine)  # type: ignore[arg-type]
+    finally:
+        language_model.set_attn_implementation(attention)
+        torch.set_num_threads(threads)
+        for parameter, number in numbers.items():  # the engine works in float32: halves come back as they were
+            parameter.data = parameter.data.to(number)
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Content hash of a network's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -105,6 +105,11 @@ class MiniGPT(Assembled):
         """A lesson of parts/talk.py: `caption`, `describe`, `instruct`, ...; "": the style's instruction tuning."""
         return replace(talk.find_lesson(template or self.style.lesson), visual=self.visual_tokens)
 
+    def like(self, config: Mapping[str, Any]) -> MiniGPT:
+        """A fresh one with another config, the same tokenizer and the same preparation of pictures."""
+        given = {"preprocessor": self.preprocessor, "tokenizer": self.files, "attention": self.attention}
+        return MiniGPT(config, **given)  # type: ignore[arg-type]
+
     def save(self, folder: Path) -> None:
         """Write a folder in our own form: config.json, tokenizer files, model.safetensors."""
         checkpoints.write(

@@ -74,6 +74,42 @@ def sheet(variant: Variant) -> Sheet:
     return Sheet(variant.name, variant.source, template, network.visual_tokens, parts, never_run, stages, held)
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a stage of training has to hold and to run, for its plan."""
+
+    parts: Mapping[str, int]
+    """Parameters by part, of those in PARTS."""
+    learns: Mapping[str, int]
+    """Of these, the ones that learn."""
+    tables: int
+    """Parameters of the language model's embedding table, which multiplies nothing."""
+    visual_tokens: int
+    tower_tokens: int
+    """Tokens of a picture inside the vision tower."""
+    layers: int
+    """Of the language model."""
+    width: int
+    vocabulary: int
+
+
+def load_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Load:
+    """Count a stage: the config at its time, and what it trains (the fields of Tuning). Raises TrainingError."""
+    network = build(config)
+    tuning.apply(network, tuning.Tuning(**settings))
+    text, vision = network.language_model.config, network.blueprint.vision
+    return Load(
+        parts=_counted(network.named_parameters()),
+        learns=_counted((name, p) for name, p in network.named_parameters() if p.requires_grad),
+        tables=int(network.language_model.get_input_embeddings().weight.numel()),
+        visual_tokens=network.visual_tokens,
+        tower_tokens=(int(vision["image_size"]) // int(vision["patch_size"])) ** 2,
+        layers=int(text.num_hidden_layers),
+        width=int(text.hidden_size),
+        vocabulary=int(text.vocab_size),
+    )
+
+
 def build(config: Mapping[str, Any]) -> VisionLanguageModel:
     """The network of a config.json without any weights."""
     hush.modelling()

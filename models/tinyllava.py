@@ -153,6 +153,11 @@ class TinyLLaVA(Assembled):
         self.config.setdefault("vocab_size", self.network.language_model.config.vocab_size)
         self.config.setdefault("vision_hidden_size", vision["hidden_size"])
 
+    def like(self, config: Mapping[str, Any]) -> TinyLLaVA:
+        """A fresh one with another config, the same tokenizer and the same preparation of pictures."""
+        given = {"preprocessor": self.preprocessor, "tokenizer": self.files, "attention": self.attention}
+        return TinyLLaVA(config, **given)  # type: ignore[arg-type]
+
     def save(self, folder: Path) -> None:
         """Write a Factory folder: config.json, preprocessor_config.json, tokenizer files, model.safetensors."""
         checkpoints.write(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +24,46 @@ POINTS = 600
 
 
 def read(log: Path) -> list[dict[str, Any]]:
-    """The stages of a log in order of appearance: {"name", "step": [...], "loss": [...]}.
+    """The stages of a log in order of appearance: {"name", "step", "loss", "lr", "grad_norms", "eval"}.
 
-    One JSON object a line with `stage`, `step` and `loss`; other lines are ignored, and so is a last line that a kill
-    cut short. Raises TrainingError when the file cannot be read.
+    `step` and `loss` go together point by point; `lr` is as long, or empty where the log has none; `grad_norms` is
+    {part: {"step", "value"}}, and so is `eval`, by task. One JSON object a line with `stage`, `step` and `loss`, or
+    `eval`; other lines are ignored, and so is a last line that a kill cut short. Raises TrainingError when the file
+    cannot be read.
     """
     try:
         lines = log.read_bytes().splitlines()
     except OSError as error:
         raise TrainingError(f"cannot read the log: {error.strerror}", where=str(log), cure="name a log.jsonl") from None
-    stages: dict[str, list[tuple[float, float]]] = {}
+    stages: dict[str, dict[str, dict[str, list[tuple[float, float]]]]] = {}
     for line in lines:
         try:
             row = orjson.loads(line)
-            point = (float(row["step"]), float(row["loss"]))
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            step = float(row["step"])
+            for kind, values in _numbers(row).items():
+                found = stages.setdefault(str(row.get("stage", "training")), {}).setdefault(kind, {})
+                for name, value in values.items():
+                    found.setdefault(name, []).append((step, float(value)))
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             continue
-        stages.setdefault(str(row.get("stage", "training")), []).append(point)
-    return [{"name": name, **_thinned(points)} for name, points in stages.items()]
+    return [_stage(name, told) for name, told in stages.items() if told.get("loss")]
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a line of the log tells, by kind and name. Raises KeyError for one that tells nothing."""
+    if "eval" in row:
+        return {"eval": {name: value for name, value in row["eval"].items() if value is not None}}
+    told = {"loss": {"loss": float(row["loss"])}, "grad_norms": row.get("grad_norms", {})}
+    return {**told, "lr": {"lr": row["lr"]}} if "lr" in row else told
+
+
+def _stage(name: str, told: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> dict[str, Any]:
+    loss = _thinned(told["loss"]["loss"])
+    rates = _thinned(told["lr"]["lr"])["value"] if "lr" in told else []
+    kinds = {
+        kind: {of: _thinned(points) for of, points in told.get(kind, {}).items()} for kind in ("grad_norms", "eval")
+    }
+    return {"name": name, "step": loss["step"], "loss": loss["value"], "lr": rates, **kinds}
 
 
 def of_run(run: RunResult) -> list[dict[str, Any]] | None:
@@ -73,6 +96,26 @@ def write_plot(log: Path, output: Path, *, title: str = "Training") -> Path:
     return output
 
 
+def write_bars(numbers: Mapping[str, Mapping[str, float]], output: Path, *, title: str) -> Path:
+    """Draw {variant: {stage: end loss}} as bars, one self-contained page of plain SVG; returns its path."""
+    most = max((value for row in numbers.values() for value in row.values()), default=1.0) or 1.0
+    rows, y = [], 30
+    for name, row in numbers.items():
+        rows.append(f'<text x="8" y="{y + 12}" font-weight="600">{escape(name)}</text>')
+        y += 20
+        for stage, value in row.items():
+            wide = max(0.0, 420 * value / most)
+            rows.append(f'<text x="20" y="{y + 11}">{escape(stage)}</text>')
+            rows.append(f'<rect x="110" y="{y}" width="{wide:.1f}" height="13" fill="#3b6ea5"/>')
+            rows.append(f'<text x="{116 + wide:.1f}" y="{y + 11}">{value:.3f}</text>')
+            y += 17
+        y += 8
+    body = f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{y}" font-family="sans-serif" font-size="12">'
+    head = f'<!doctype html><meta charset="utf-8"><title>{escape(title)}</title><h1>{escape(title)}</h1>'
+    output.write_text(f"{head}{body}{''.join(rows)}</svg>\n", encoding="utf-8", newline="\n")
+    return output
+
+
 def _thinned(points: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
     """Points in the order of steps (a resumed stage may repeat some: the later counts), averaged to at most POINTS."""
     ordered = sorted(dict(points).items())
@@ -80,5 +123,5 @@ def _thinned(points: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
     groups = [ordered[start : start + width] for start in range(0, len(ordered), width)] if ordered else []
     return {
         "step": [group[-1][0] for group in groups],
-        "loss": [sum(loss for _, loss in group) / len(group) for group in groups],
+        "value": [sum(value for _, value in group) / len(group) for group in groups],
     }

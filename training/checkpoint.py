@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from vlmbench.errors import TrainingError
 
-FOLDER = "checkpoint"
+FOLDER, FRESH = "checkpoint", "checkpoint.new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,35 @@ class Position:
     """Bytes of the training log that belong to these steps."""
     seconds: float
     """Time spent so far."""
+    scaler: Mapping[str, Any] = field(default_factory=dict)
+    """The gradient scaler's state, in half precision."""
 
 
-def save(output: Path, position: Position, modules: Mapping[str, nn.Module], optimizer: Optimizer, mark: str) -> None:
+def save(
+    output: Path, position: Position, modules: Mapping[str, nn.Module], optimizer: Optimizer | None, mark: str
+) -> None:
     """Write the state; `mark` tells the recipe that it belongs to."""
     from safetensors.torch import save_file
 
-    fresh = output / f"{FOLDER}.new"
+    fresh = prepare(output)
+    save_file(_tensors(modules), fresh / "weights.safetensors")
+    if optimizer is not None:
+        save_file(_moments(optimizer), fresh / "optimizer.safetensors")
+    seal(output, fresh, position, mark)
+
+
+def prepare(output: Path) -> Path:
+    """An empty folder for a new state."""
+    fresh = output / FRESH
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    save_file(_tensors(modules), fresh / "weights.safetensors")
-    save_file(_moments(optimizer), fresh / "optimizer.safetensors")
+    return fresh
+
+
+def seal(output: Path, fresh: Path, position: Position, mark: str) -> None:
+    """Make the new state the training's own: from now on, after a kill, the training goes on from here."""
     (fresh / "position.json").write_text(json.dumps({**asdict(position), "recipe": mark}), encoding="utf-8")
-    for path in fresh.iterdir():
+    for path in (found for found in fresh.rglob("*") if found.is_file()):
         with path.open("rb") as file:
             os.fsync(file.fileno())
     _swap(output, fresh)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,15 +14,10 @@ from vlmbench.nouns import Conversation
 from vlmbench.scenes import TRAIN_SEEDS, Dice, Scene, draw, make_scene
 
 from .recipe import Feed, Stage
+from .sources.draws import mix
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-def mix(*parts: object) -> int:
-    """A seed from anything that names a moment: the same on every machine."""
-    text = "/".join(map(str, parts)).encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +148,7 @@ def source(stage: Stage, seed: int) -> Source:
 class Batches:
     """A stage's batches from a step on, made ahead by a second process where asked for: torch's iterable data set."""
 
-    def __init__(self, make: partial[list[Mapping[str, Any]]], first: int, steps: int) -> None:
+    def __init__(self, make: Callable[[int], list[Mapping[str, Any]]], first: int, steps: int) -> None:
         """`make(step)` gives the batches of one step."""
         self._make, self._first, self._steps = make, first, steps
 

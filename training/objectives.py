@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vlmbench.nouns import Trainable
+from vlmbench.trainable import Trainable
 
 from . import patches
 from .data import Source
@@ -21,11 +21,21 @@ NOISE = 0.1
 """Noise on scenes in words, as a share of their size."""
 
 
-class Objective:
-    """One stage's batches and losses over one model."""
+class Scenery:
+    """One stage's batches and losses over one model, from drawn scenes or a file's rows."""
 
-    def __init__(self, model: Trainable, stage: Stage, source: Source, patch: int, vocabulary: Path | None) -> None:
+    def __init__(
+        self,
+        model: Trainable,
+        stage: Stage,
+        source: Source,
+        patch: int,
+        vocabulary: Path | None,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
         """`patch` is the vision tower's patch side; `vocabulary` the vocab.json that words are looked up in."""
+        self._micro = range(rank, stage.accumulate, processes)
         self._model, self._stage, self._source, self._patch = model, stage, source, patch
         self._vocabulary = _vocabulary(vocabulary) if vocabulary is not None else {}
         self.heads = _heads(model, stage)
@@ -34,7 +44,7 @@ class Objective:
         """The step's batches: one for each feed, as often as the stage accumulates."""
         return [
             self._batch(feed, step * self._stage.accumulate + part, step)
-            for part in range(self._stage.accumulate)
+            for part in self._micro
             for feed in self._stage.feeds
         ]
 
@@ -53,7 +63,7 @@ class Objective:
 
     def pairs(self, batches: Sequence[Mapping[str, Any]]) -> list[tuple[Feed, Mapping[str, Any]]]:
         """Each batch with the feed it came from."""
-        return list(zip(self._stage.feeds * self._stage.accumulate, batches, strict=True))
+        return list(zip(self._stage.feeds * len(self._micro), batches, strict=True))
 
     def loss(self, feed: Feed, batch: Mapping[str, Any]) -> Tensor:
         """A batch's share of what the step minimises: the sum over the step's batches is their weighted mean."""
@@ -62,13 +72,15 @@ class Objective:
 
     def _loss(self, feed: Feed, batch: Mapping[str, Any]) -> Tensor:
         if feed.kind == "patches":
-            features = self._model.parts()["vision_tower"](batch["images"])
-            loss: Tensor = self.heads["patches"](features, batch["targets"])
+            device = next(self.heads.parameters()).device
+            features = self._model.parts()["vision_tower"](batch["images"].to(device))
+            loss: Tensor = self.heads["patches"](features, batch["targets"].to(device))
             return loss
         if "words" in batch:
             table = self._model.parts()["language_model"].get_input_embeddings().weight  # type: ignore[operator]
             rest = {name: value for name, value in batch.items() if name != "words"}
-            return self._model.loss({**rest, "prefix_embeds": patches.summed(table, batch["words"], NOISE)})
+            summed = patches.summed(table, batch["words"].to(table.device), NOISE)
+            return self._model.loss({**rest, "prefix_embeds": summed})
         return self._model.loss(batch)
 
 
@@ -92,19 +104,5 @@ def _heads(model: Trainable, stage: Stage) -> nn.ModuleDict:
     """What learns beside the model's parts and is thrown away with the stage."""
     if not any(feed.kind == "patches" for feed in stage.feeds):
         return nn.ModuleDict()
-    width = next(p.shape[0] for name, p in model.parts()["vision_tower"].named_parameters() if "position" not in name)
+    width = int(model.config["vision_config"]["hidden_size"])
     return nn.ModuleDict({"patches": patches.PatchHeads(width)})
-
-
-def groups(parts: Mapping[str, nn.Module], stage: Stage) -> list[dict[str, Any]]:
-    """Parameters that learn, as AdamW takes them; all others are frozen. Decay is for matrices alone."""
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    for part, module in parts.items():
-        learns = part in stage.train or part == "heads"
-        tables = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
-        for parameter in module.parameters():
-            parameter.requires_grad_(learns)
-            if learns:
-                (decayed if parameter.ndim > 1 and id(parameter) not in tables else plain).append(parameter)
-    return [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]

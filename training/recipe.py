@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import Any
 
 from vlmbench.errors import TrainingError, UnknownNameError
 
-from .schedule import SHAPES
+from .changes import changed
+from .schedule import SHAPES, WarmupCosine
 
 PARTS = ("vision_tower", "connector", "language_model")
 FEEDS = ("list", "short", "describe", "caption", "dialogue", "patches", "rows")
 SIGHTS = ("pictures", "things", "words")
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,40 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """One data set that a stage reads from files."""
+
+    name: str
+    kind: str
+    """A kind of training/sources: `llava`, `cc_sbu_align`, `webdataset`, `gqa`, ...; or `scenes`, drawn here."""
+    path: str = ""
+    images: str = ""
+    """The folder of its pictures."""
+    ratio: float = 1.0
+    """How often it is drawn, relative to the others."""
+    rows: int = 0
+    """Rows of a micro-batch from it; 0: the stage's per_device."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What else its reader is told."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage: which parts learn, from what, how fast."""
 
     name: str
     train: tuple[str, ...]
-    """Parts that learn; the others are frozen."""
+    """Parts that learn whole; the others are frozen. Empty where `tuning` says it in more detail."""
     feeds: tuple[Feed, ...]
+    """Drawn scenes, each in every step. Empty where `pools` are read."""
     steps: int
+    """0: as many as `epochs` ask for."""
     lr: float
+    """Its highest value; 0 where `rates` say it."""
     warmup: float = 0.0
     """Share of the steps with linear warm-up."""
     schedule: str = "cosine"
+    """`cosine`, `linear`, `constant`; `hf_cosine` and `hf_constant` rise from 0, as transformers' own."""
     weight_decay: float = 0.0
     """On matrices only; never on embeddings, norms and biases."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -69,24 +93,64 @@ class Stage:
     """The folder of the file's pictures."""
     things: tuple[tuple[float, int, int], ...] = ((0.0, 3, 5),)
     """How many things scenes hold: from this share of the stage on, at least and at most."""
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+    """What learns, in the words of the model's own tuning: vision_tower, first_layer, connector, language_model, lora,
+    each `frozen`, `full` or a share of it."""
+    awake: tuple[str, ...] = ()
+    """Frozen parts whose dropout stays on, where the official code leaves it so."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What changes in the model's config.json with this stage; weights that fit go on."""
+    anew: tuple[str, ...] = ()
+    """Modules of the network that start from fresh weights in this stage, by name."""
+    lrs: Mapping[str, float] = field(default_factory=dict)
+    """Highest learning rates of single parts, in the place of `lr`."""
+    rates: WarmupCosine | None = None
+    """The MiniGPT family's learning rates, in absolute values, in the place of lr, warmup and schedule."""
+    decay_tables: bool = False
+    """Whether weight decay acts on embedding tables too, as on all matrices."""
+    epochs: float = 0.0
+    """Times that the rows are read, where `steps` is 0."""
+    rows: int = 0
+    """Rows of the published data, for the plan."""
+    pools: tuple[Pool, ...] = ()
+    """Data sets; more than one: each micro-batch comes from one, drawn by ratio."""
+    batch: int = 0
+    """Rows of a step, over all processes and accumulated micro-batches."""
+    per_device: int = 0
+    """Rows of a micro-batch. How many a process accumulates follows: batch / (per_device * processes)."""
+    checkpointing: bool = False
+    """Activations are computed again in the backward pass instead of kept."""
+    quantize: str = ""
+    """`nf4`: the language model's frozen matrices in four bits, as QLoRA holds them."""
+    max_length: int = 0
+    """Rows are cut here, picture tokens included; 0: the model's own."""
+    template: str = ""
+    """The prompt template of rows from `pools`; "" is the model's own."""
+    alike: bool = False
+    """Rows of a batch are of one modality and of like length (LLaVA's group_by_modality_length)."""
+    text_tokens: int = 0
+    """Mean tokens of a row's text, assumed for the plan."""
+    source: str = ""
+    """Who says so: paper, or repository@commit."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where the fields contradict each other."""
-        where = f"stage {self.name!r}"
-        if unknown := sorted(set(self.train) - set(PARTS)):
-            raise TrainingError(f"no part {unknown[0]!r}", where=where, cure=f"parts are {', '.join(PARTS)}")
-        if self.schedule not in SHAPES:
-            raise UnknownNameError("schedule", self.schedule, SHAPES)
-        if not self.train or not self.feeds:
-            raise TrainingError("nothing learns, or there is nothing to learn from", where=where)
-        if not 0 <= self.warmup <= 1 or self.steps < 1:
-            raise TrainingError("warmup is a share of the steps, between 0 and 1", where=where)
-        if self.lr <= 0 or self.accumulate < 1:
-            raise TrainingError("lr must be above 0 and accumulate at least 1", where=where)
-        if (self.data == "scenes") == any(feed.kind == "rows" for feed in self.feeds):
-            raise TrainingError("`rows` are read from a file, the other feeds from drawn scenes", where=where)
-        if any(feed.see != "pictures" for feed in self.feeds) and self.train != ("language_model",):
-            raise TrainingError("with scenes in words only the language model can learn", where=where)
+        refuse(self)
+
+    @property
+    def tunes(self) -> Mapping[str, Any]:
+        """What learns, in the words of the model's own tuning."""
+        return self.tuning or dict.fromkeys(self.train, "full")
+
+    @property
+    def learns(self) -> tuple[str, ...]:
+        """The parts of which something learns."""
+        return tuple(part for part in PARTS if self.tunes.get(part, "frozen") != "frozen")
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro-batches of a step, over all processes."""
+        return self.batch // self.per_device if self.batch else self.accumulate
 
     def at(self, step: int) -> tuple[int, int]:
         """Fewest and most things of a scene at this step."""
@@ -120,7 +184,7 @@ class Recipe:
     """Size of the tokenizer to learn from drawn scenes; 0: the tokenizer comes with `start`."""
     seed: int = 0
     precision: str = "float32"
-    """`float32`, or `bfloat16` for matrix products (weights stay float32)."""
+    """`float32`; `bfloat16`, or `float16` with a gradient scaler, for matrix products (what learns stays float32)."""
     save_every: int = 200
     """Steps between checkpoints."""
     log_every: int = 10
@@ -133,6 +197,25 @@ class Recipe:
     """Makes a model from `config`."""
     restore: str = "vlmbench.models.tinyllava:restore"
     """Reads a model from `start`."""
+    variant: str = ""
+    """The published model that the recipe trains: its config.json is what the plan counts."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Folders, by part, whose weights a fresh model's parts start with; `tinyllava` is the small model that ships. The
+    tokenizer comes along with the language model."""
+    data: str = ""
+    """The folder that relative paths of pools start from."""
+    bad_rows: float = 0.01
+    """The highest share of a pool's rows that may be unreadable."""
+    eval_every: int = 0
+    """Steps between evaluations of the live model; 0: none."""
+    eval_tasks: str = ""
+    """Which: as `vlmbench run --tasks`."""
+    eval_limit: int = 0
+    """At most so many questions a task; 0: all."""
+    track: str = ""
+    """`tensorboard` or `wandb`, where installed, besides the log."""
+    cache: str = ""
+    """A folder for features of frozen vision towers; "": none are kept."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where the fields contradict each other."""
@@ -142,8 +225,11 @@ class Recipe:
         if bool(self.config) == bool(self.start):
             cure = "--set start=FOLDER names a checkpoint to start from"
             raise TrainingError("needs either a config or a start", where=f"recipe {self.name!r}", cure=cure)
-        if self.precision not in ("float32", "bfloat16"):
-            raise UnknownNameError("precision", self.precision, ("float32", "bfloat16"))
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if bool(self.eval_every) != bool(self.eval_tasks):
+            what = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
+            raise TrainingError(what, where=f"recipe {self.name!r}", cure="give both or neither")
         if self.save_every < 1 or self.log_every < 1:
             raise TrainingError("save_every and log_every must be at least 1", where=f"recipe {self.name!r}")
 
@@ -151,57 +237,99 @@ class Recipe:
         """A few lines for `train --list`."""
         lines = [f"{self.name}: {self.about}"]
         for stage in self.stages:
-            learns = ", ".join(stage.train)
-            lines.append(f"  {stage.name:<12} {stage.steps:>6} steps, lr {stage.lr:g}, learns: {learns}")
+            learns = ", ".join(
+                part if stage.tunes[part] == "full" else f"{part} ({stage.tunes[part]})" for part in stage.learns
+            )
+            long = f"{stage.steps:>6} steps" if stage.steps else f"{stage.epochs:>5g} epochs"
+            rate = stage.rates.peak if stage.rates else stage.lr
+            lines.append(f"  {stage.name:<20} {long}, lr {rate:g}, learns: {learns}")
         return "\n".join(lines)
 
     def replace(self, changes: Mapping[str, str]) -> Recipe:
         """With changed values: `seed=1`, `stages.words.steps=100`. Raises UsageError for a key that is not there."""
-        changed: Recipe = self
-        for key, text in changes.items():
-            changed = _changed(changed, key.split("."), text, key)
-        return changed
+        made: Recipe = changed(self, {tuple(key.split(".")): text for key, text in changes.items()})
+        return made
 
     def to_json(self) -> dict[str, Any]:
         """As it is saved inside the checkpoint."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return plain
+        for stage in plain["stages"]:
+            _leave_out(stage, Stage)
+        return _leave_out(plain, Recipe)
+
+    def only(self, name: str, start: str = "") -> Recipe:
+        """One stage alone, from the folder that the stage before left. Raises UnknownNameError or TrainingError."""
+        names = [stage.name for stage in self.stages]
+        if name not in names:
+            raise UnknownNameError(f"stage of {self.name}", name, names)
+        stages = (self.stages[names.index(name)],)
+        if start:
+            return dataclasses.replace(self.begun(start), stages=stages)
+        if self.config and name != names[0]:
+            cure = f"--start FOLDER names what stage {names[names.index(name) - 1]!r} left"
+            raise TrainingError(f"stage {name!r} goes on from another", where=f"recipe {self.name!r}", cure=cure)
+        return dataclasses.replace(self, stages=stages)
+
+    def begun(self, start: str) -> Recipe:
+        """The same from another checkpoint folder."""
+        return dataclasses.replace(self, start=start, config={})
 
 
-def _changed(value: Any, path: list[str], text: str, key: str) -> Any:
-    """A copy of a dataclass, mapping or tuple of named dataclasses with one leaf read from text."""
-    if not path:
-        return _read(value, text, key)
-    first, rest = path[0], path[1:]
-    if isinstance(value, tuple):
-        names = [getattr(item, "name", str(at)) for at, item in enumerate(value)]
-        if first not in names:
-            raise UnknownNameError(f"setting {key}:", first, names)
-        at = names.index(first)
-        return (*value[:at], _changed(value[at], rest, text, key), *value[at + 1 :])
-    if isinstance(value, Mapping):
-        if first not in value:
-            raise UnknownNameError(f"setting {key}:", first, value)
-        return {**value, first: _changed(value[first], rest, text, key)}
-    if not dataclasses.is_dataclass(value) or isinstance(value, type):
-        raise TrainingError(f"there is nothing below {key!r}", cure="see `vlmbench train --list`")
-    if first not in get_type_hints(type(value)):
-        raise UnknownNameError(f"setting {key}:", first, get_type_hints(type(value)))
-    return dataclasses.replace(value, **{first: _changed(getattr(value, first), rest, text, key)})
+LATER: Mapping[type, str] = {Stage: "tuning", Recipe: "variant"}
+"""From this field on, what has its usual value is not written down: recipes saved before it existed read the same."""
 
 
-def _read(old: Any, text: str, key: str) -> Any:
-    """Text as a value of the old one's type."""
-    if isinstance(old, str):
-        return text
-    try:
-        new = json.loads(text)
-    except ValueError:
-        new = None
-    if isinstance(old, tuple) and isinstance(new, list):
-        return tuple(tuple(item) if isinstance(item, list) else item for item in new)
-    if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
-        return float(new)
-    if type(new) is not type(old):
-        raise TrainingError(f"cannot read {text!r} as {type(old).__name__}", where=key, cure="write it as JSON")
-    return new
+def _leave_out(plain: dict[str, Any], kind: type) -> dict[str, Any]:
+    fields = dataclasses.fields(kind)
+    names = [entry.name for entry in fields]
+    for entry in fields[names.index(LATER[kind]) :]:
+        usual = entry.default if entry.default is not dataclasses.MISSING else {}
+        if plain[entry.name] == (list(usual) if isinstance(usual, tuple) else usual):
+            del plain[entry.name]
+    return plain
+
+
+def refuse(stage: Stage) -> None:
+    """Raise TrainingError, or UnknownNameError, where a stage's fields contradict each other."""
+    where = f"stage {stage.name!r}"
+    named = {*stage.train, *stage.awake, *stage.lrs}
+    if unknown := sorted(named - set(PARTS)):
+        raise TrainingError(f"no part {unknown[0]!r}", where=where, cure=f"parts are {', '.join(PARTS)}")
+    if stage.schedule not in SHAPES:
+        raise UnknownNameError("schedule", stage.schedule, SHAPES)
+    for wrong, what in _contradictions(stage):
+        if wrong:
+            raise TrainingError(what, where=where)
+
+
+def _contradictions(s: Stage) -> Iterator[tuple[bool, str]]:
+    """What must not be, with the names of the fields that do not go together."""
+    drawn, files = s.data == "scenes", any(feed.kind == "rows" for feed in s.feeds)
+    yield not s.learns or not (s.feeds or s.pools), "nothing learns, or there is nothing to learn from"
+    yield bool(s.train and s.tuning), f"train {list(s.train)} contradicts tuning {dict(s.tuning)}: give one of them"
+    yield bool(s.feeds and s.pools), "feeds contradict pools: scenes are drawn, or rows are read"
+    yield s.warmup < 0 or s.warmup > 1, "warmup is a share of the steps, between 0 and 1"
+    yield bool(s.steps) == bool(s.epochs), f"steps {s.steps} contradicts epochs {s.epochs:g}: give one of them"
+    yield s.steps < 0 or s.epochs < 0, "steps and epochs are above 0"
+    yield bool(s.epochs) and not s.batch, f"epochs {s.epochs:g} need a batch to be counted in steps"
+    yield (s.rates is None and s.lr <= 0) or s.accumulate < 1, "lr must be above 0 and accumulate at least 1"
+    if s.rates is not None:
+        yield bool(s.lr or s.warmup), f"rates contradict lr {s.lr:g} and warmup {s.warmup:g}: give one of them"
+        yield s.schedule != "cosine", f"rates contradict schedule {s.schedule!r}: they are a cosine of their own"
+        yield s.rates.steps != s.steps, f"rates go over {s.rates.steps} steps, which contradicts steps {s.steps}"
+    yield bool(s.batch) != bool(s.per_device), f"batch {s.batch} contradicts per_device {s.per_device}: give both"
+    if s.batch:
+        yield s.accumulate > 1, f"accumulate {s.accumulate} contradicts batch {s.batch}: it follows from per_device"
+        yield bool(s.batch % s.per_device), f"batch {s.batch} contradicts per_device {s.per_device}: no whole number"
+    yield bool(s.pools) and not s.batch and not all(pool.rows for pool in s.pools), "pools need rows, or batch"
+    yield s.alike and len(s.pools) > 1, f"alike contradicts {len(s.pools)} pools: batches are of one pool each"
+    yield bool(s.feeds) and drawn == files, "`rows` are read from a file, the other feeds from drawn scenes"
+    seen = any(feed.see != "pictures" for feed in s.feeds)
+    yield seen and s.learns != ("language_model",), "with scenes in words only the language model can learn"
+    if both := set(s.awake) & set(s.learns):
+        yield True, f"awake {sorted(both)} contradicts what learns: parts that learn are awake"
+    if still := set(s.lrs) - set(s.learns):
+        yield True, f"lrs of {sorted(still)} contradict what learns: {', '.join(s.learns)}"
+    lora = "lora" in str(s.tunes.get("language_model", "")).split("+")
+    yield bool(s.quantize) and not lora, f"quantize {s.quantize!r} contradicts language_model without lora"
+    yield s.quantize not in ("", "nf4"), f"no quantize {s.quantize!r}: there is nf4"

@@ -22,14 +22,22 @@ def constant(done: float) -> float:
     return 1.0
 
 
-SHAPES: Mapping[str, Callable[[float], float]] = {"cosine": cosine, "linear": linear, "constant": constant}
+SHAPES: Mapping[str, Callable[[float], float]] = {
+    "cosine": cosine,
+    "linear": linear,
+    "constant": constant,
+    "hf_cosine": cosine,
+    "hf_constant": constant,
+}
+FROM_ZERO = frozenset({"hf_cosine", "hf_constant"})
+"""Schedules whose first step of the warm-up has a rate of 0, as transformers' own (get_cosine_schedule_with_warmup)."""
 
 
 def factor(shape: str, step: int, steps: int, warmup: float) -> float:
     """The share of the highest learning rate at a step: linear warm-up, then the shape over the rest."""
     rising = math.ceil(warmup * steps)
     if step < rising:
-        return (step + 1) / rising
+        return (step if shape in FROM_ZERO else step + 1) / rising
     return SHAPES[shape]((step - rising) / max(1, steps - rising))
 
 
@@ -50,6 +58,11 @@ class WarmupCosine:
     warmup_steps: int
     epochs: int
     steps_per_epoch: int
+
+    @property
+    def steps(self) -> int:
+        """Of the whole stage."""
+        return self.epochs * self.steps_per_epoch
 
     def rate(self, epoch: int, step: int) -> float:
         """The learning rate at a step, counted from 0 within an epoch."""

@@ -6,10 +6,15 @@ through such layers: measured here, a language model that starts so does not use
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import nn
+
+from vlmbench import registry
+from vlmbench.errors import TrainingError
 
 from .recipe import Init
 
@@ -48,3 +53,40 @@ def _alike(model: nn.Module, spread: float) -> None:
             assert isinstance(key, nn.Linear)
             query.weight.normal_(0.0, spread)
             key.weight.copy_(query.weight)
+
+
+WORDS = ("vocab.json", "merges.txt", "tokenizer_config.json", "tokenizer.model", "tokenizer.json")
+"""Files of a tokenizer."""
+
+
+def folder_of(place: str) -> Path:
+    """The folder of a part's weights: `tinyllava` is the small model that ships."""
+    return Path(registry.load_object(registry.SHIPPED)) if place == "tinyllava" else Path(place)
+
+
+def take_tokenizer(source: Path, folder: Path) -> None:
+    """Copy a tokenizer, unless it is there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in WORDS:
+        if (source / name).is_file() and not (folder / name).exists():
+            shutil.copyfile(source / name, folder / name)
+
+
+def take(part: nn.Module, name: str, folder: Path) -> None:
+    """Take over a part's weights from a checkpoint folder, whole (`language_model.model...`) or of the part alone.
+
+    Raises TrainingError unless every weight of the part is there and fits.
+    """
+    from safetensors.torch import load_file
+
+    given = {key: value for file in sorted(folder.glob("model*.safetensors")) for key, value in load_file(file).items()}
+    whole = {key.removeprefix(f"{name}."): value for key, value in given.items() if key.startswith(f"{name}.")}
+    own = whole or given
+    needed = {key for key, _ in part.named_parameters()}
+    missing = sorted(key for key in needed if key not in own)
+    state = part.state_dict()
+    wrong = sorted(key for key in needed & own.keys() if own[key].shape != state[key].shape)
+    if missing or wrong:
+        what = f"{len(missing)} weights of the {name} are missing and {len(wrong)} do not fit: {(missing + wrong)[0]}"
+        raise TrainingError(what, where=str(folder), cure=f"name a folder with that part: --set parts.{name}=DIR")
+    part.load_state_dict({key: own.get(key, value) for key, value in state.items()})

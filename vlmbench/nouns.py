@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from torch import Tensor, nn
 
     from vlmbench.metrics import Metric
     from vlmbench.sources import Folder, Hub
@@ -374,22 +373,3 @@ class Conversation:
     independent: bool = False
     """True: each turn is a question of its own about the image, not a continuation of the dialogue."""
     id: str = ""
-
-
-@runtime_checkable
-class Trainable(Protocol):
-    """A model that training can work on. Parts are named as recipes name them."""
-
-    name: str
-
-    def parts(self) -> Mapping[str, nn.Module]:
-        """`vision_tower`, `connector`, `language_model`."""
-
-    def collate(self, rows: Sequence[Conversation], template: str) -> Mapping[str, Any]:
-        """Rows to tensors: ids, labels (-100 where nothing is learnt), pixels. `template` names the prompt form."""
-
-    def loss(self, batch: Mapping[str, Any]) -> Tensor:
-        """Mean cross-entropy over the learnt tokens of a collated batch, scalar."""
-
-    def save(self, folder: Path) -> None:
-        """Write the checkpoint in the system's official layout."""

@@ -47,9 +47,41 @@ VARIANTS, ABSENT = "vlmbench.models.variants:VARIANTS", "vlmbench.models.variant
 SHEET = "vlmbench.models.parameters:sheet_of"
 """What counts a published model."""
 
+LOAD = "vlmbench.models.parameters:load_of"
+"""What counts a stage of training, for its plan."""
+SHIPPED = "vlmbench.models.tinyllava:NANO"
+"""The folder of the small model that ships."""
+ABLATION_PLOT = "vlmbench.reports.training:write_bars"
+LIVE = "vlmbench.models.answering:live"
+"""What lets a model that is being trained answer."""
+TRAINING_PLOT = "vlmbench.reports.training:write_plot"
+MERGED = "vlmbench.models.parts.assembled:merged"
+"""What changes a config.json at any depth."""
+
+_RECIPES = "vlmbench.training.recipes"
 RECIPES: Mapping[str, str] = {
-    "nano": "vlmbench.training.recipes.nano:nano",
-    "tinyllava-base": "vlmbench.training.recipes.tinyllava:base",
+    "nano": f"{_RECIPES}.nano:nano",
+    "tinygptv-nano": f"{_RECIPES}.tinygptv_nano:nano",
+    "tinyllava-base": f"{_RECIPES}.tinyllava:base",
+    "tinyllava-base-paper": f"{_RECIPES}.tinyllava:base_paper",
+    "tinyllava-share-paper": f"{_RECIPES}.tinyllava:share_paper",
+    "tinyllava-share-factory": f"{_RECIPES}.tinyllava:share_factory",
+    "tinyllava-lora": f"{_RECIPES}.tinyllava:lora",
+    "tinyllava-qlora": f"{_RECIPES}.tinyllava:qlora",
+    "tinyllava-custom-lora": f"{_RECIPES}.tinyllava:custom_lora",
+    "minigpt4-paper": f"{_RECIPES}.minigpt4:paper",
+    "minigpt4-code": f"{_RECIPES}.minigpt4:code",
+    "minigpt4-7b-code": f"{_RECIPES}.minigpt4:code_7b",
+    "minigpt4-llama2-code": f"{_RECIPES}.minigpt4:llama2",
+    "minigptv2-paper": f"{_RECIPES}.minigptv2:paper",
+    "minigptv2-code": f"{_RECIPES}.minigptv2:code",
+    "tinygptv-paper": f"{_RECIPES}.tinygptv:paper",
+    "tinygptv-code": f"{_RECIPES}.tinygptv:code",
+}
+
+ABLATIONS: Mapping[str, str] = {
+    "ablation-tinygptv": f"{_RECIPES}.ablations:tinygptv",
+    "ablation-tinyllava": f"{_RECIPES}.ablations:tinyllava",
 }
 
 

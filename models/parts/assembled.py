@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
-from vlmbench.errors import ModelError
+from vlmbench.errors import ModelError, UnknownNameError
 from vlmbench.nouns import Conversation
 
+from . import nf4, tuning
 from .assemble import Blueprint, VisionLanguageModel
 from .collate import Collator, Learner
 from .pixels import Preparation, Processor, default_processor
@@ -25,6 +28,8 @@ class Assembled(ABC):
     """A System for the engine and a Trainable for training, but for the templates."""
 
     name: str
+    config: dict[str, Any]
+    """The whole config.json."""
 
     def __init__(
         self,
@@ -51,11 +56,17 @@ class Assembled(ABC):
         if len(self.tokenizer) > rows:
             what = f"the tokenizer has {len(self.tokenizer)} tokens, the language model {rows}"
             raise ModelError(what, where=str(tokenizer), cure="the tokenizer belongs to another checkpoint")
+        self.attention = attention
+        self._own_length = blueprint.max_length
         self.collator = Collator(self.tokenizer, self.pixels, processor.size, blueprint.max_length)
 
     @abstractmethod
     def learner(self, template: str) -> Learner:
         """The template of a name for training rows; "": the system's own."""
+
+    @abstractmethod
+    def like(self, config: Mapping[str, Any]) -> Self:
+        """A fresh one with another config, the same tokenizer and the same preparation of pictures."""
 
     @property
     def visual_tokens(self) -> int:
@@ -100,3 +111,96 @@ class Assembled(ABC):
         tower nor connector runs; any N). A row without an image ignores its own entry.
         """
         return self.network.loss(batch)
+
+    def see(self, images: Tensor) -> Tensor:
+        """(rows, 3, height, width) to what the vision tower gives, (rows, tokens, vision width), without gradients.
+
+        `loss` takes it as `image_features` in the place of `images`.
+        """
+        like = next(self.network.vision_tower.parameters())
+        with torch.no_grad():
+            features: Tensor = self.network.vision_tower(images.to(like.device, like.dtype))
+        return features
+
+    def tune(
+        self, settings: Mapping[str, Any], *, max_length: int = 0, checkpointing: bool = False, quantize: str = ""
+    ) -> None:
+        """Make ready for a stage: what learns (the fields of tuning.Tuning), how long rows may be (0: the config's),
+        and whether activations are computed again in the backward pass. Adapters that the stage brings join the config.
+        `quantize` "nf4": the language model's frozen matrices are held in four bits.
+
+        Raises UnknownNameError or TrainingError where the settings and the network contradict each other.
+        """
+        known = {entry.name for entry in fields(tuning.Tuning)}
+        if unknown := sorted(set(settings) - known):
+            raise UnknownNameError("setting of tuning", unknown[0], known)
+        chosen = tuning.Tuning(**settings)
+        tuning.apply(self.network, chosen)
+        (nf4.pack if quantize else nf4.unpack)(self.network.language_model)
+        if chosen.lora:
+            self.config["lora"] = {name: _listed(value) for name, value in chosen.lora.items()}
+        length = max_length or self._own_length
+        self.network.blueprint = replace(self.network.blueprint, max_length=length)
+        self.collator = Collator(self.tokenizer, self.pixels, self.pixels.processor.size, length)
+        for part in (self.network.vision_tower, self.network.language_model):
+            for module in part.modules():
+                if getattr(module, "supports_gradient_checkpointing", False):
+                    _recompute(module, checkpointing)
+
+    def decays(self, name: str) -> bool:
+        """Whether weight decay acts on a parameter that learns, by its name in the network: MiniGPT-4's rule."""
+        return name in tuning.weight_decay_groups(self.network).decayed
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        """The same model with a changed config.json: a larger picture, norms or adapters that it did not have.
+
+        Weights go on where they fit; position tables of the vision tower are resized; what is new starts fresh, drawn
+        from torch's current seed. Raises ModelError for a weight that fits nowhere.
+        """
+        config = merged(self.config, settings)
+        made = self.like(config)
+        given = self.network.state_dict()
+        own = made.network.state_dict()
+        for name, value in own.items():
+            if name in given:
+                value.copy_(fitted(name, given[name], value.shape))
+            elif (before := name.replace(".base_layer.", ".")) in given:
+                value.copy_(given[before])
+        return made
+
+
+def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with changes at any depth."""
+    both = {**config, **changes}
+    for name, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(config.get(name), Mapping):
+            both[name] = merged(config[name], value)
+    return both
+
+
+def fitted(name: str, given: Tensor, shape: torch.Size) -> Tensor:
+    """A weight in another shape. Raises ModelError unless it is a table of positions in a picture."""
+    if given.shape == shape:
+        return given
+    if "position_embedding" not in name.split(".") or given.ndim != 3 or len(shape) != 3:
+        raise ModelError(f"{name} is {tuple(given.shape)}, but the changed config wants {tuple(shape)}")
+    from ..formats.reshaping import resized_positions
+
+    return resized_positions(given, shape[1] - 1)
+
+
+def _recompute(module: Any, on: bool) -> None:
+    kept = {"use_reentrant": False}
+    if not hasattr(module, "activation_checkpointing_enable"):  # before transformers gave it this name
+        if on:
+            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
+        elif module.is_gradient_checkpointing:
+            module.gradient_checkpointing_disable()
+    elif on:
+        module.activation_checkpointing_enable(activation_checkpointing_kwargs=kept)
+    elif module.is_activation_checkpointing:
+        module.activation_checkpointing_disable()
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

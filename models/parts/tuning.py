@@ -81,6 +81,8 @@ class Tuning:
     """`frozen`, `full`, `lora`, `norms` (the weights of TinyGPT-V's norms, never their biases) or `lora+norms`."""
     lora: Mapping[str, Any] = field(default_factory=dict)
     """Adapters that this stage puts in, as config.json's `lora`; empty: the network has its own."""
+    asleep: Sequence[str] = ()
+    """Modules that stay frozen whatever their part says, by the last word of their names."""
 
     def __post_init__(self) -> None:
         """Raises UnknownNameError for a word that does not exist, TrainingError where fields contradict each other."""
@@ -103,6 +105,8 @@ class Tuning:
     def trains(self, name: str) -> bool:
         """Whether a parameter of the network, by its name in the state dict, learns."""
         part, *words = name.split(".")
+        if set(words) & set(self.asleep):
+            return False
         if part == "vision_tower" and self.vision_tower == "layers":
             layer = layer_of(words)
             return layer is not None and layer >= self.first_layer

@@ -250,4 +250,26 @@
         }),
     );
   };
+
+  // Lines by name over steps, named at their ends.
+  vb.lines = (title, points) =>
+    vb.chart(title, (width) =>
+      Plot.plot({
+        className: "plot",
+        style: { fontSize: "11px" },
+        width,
+        height: 140,
+        marginLeft: 52,
+        marginRight: 90,
+        marginTop: 10,
+        marginBottom: 30,
+        x: { label: "step", ticks: width < 360 ? 3 : 5, labelAnchor: "right" },
+        y: { label: null, ticks: 4, zero: true, tickFormat: "~g" },
+        marks: [
+          Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 4 }),
+          Plot.line(points, { x: "step", y: "value", z: "name", stroke: "var(--accent)", strokeWidth: 1.4 }),
+          Plot.text(points, Plot.selectLast({ x: "step", y: "value", z: "name", text: "name", textAnchor: "start", dx: 4 })),
+        ],
+      }),
+    );
 })();

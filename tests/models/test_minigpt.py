@@ -21,7 +21,8 @@ from vlmbench.models.parts import lora
 from vlmbench.models.parts.connector import MergeFour, Widths
 from vlmbench.models.parts.lora import Adapters
 from vlmbench.models.parts.phi_norms import HalfTables
-from vlmbench.nouns import Conversation, Generation, Picture, Request, Trainable
+from vlmbench.nouns import Conversation, Generation, Picture, Request
+from vlmbench.trainable import Trainable
 
 KINDS = tuple(tiny_minigpt.KINDS)
 

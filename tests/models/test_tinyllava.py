@@ -19,7 +19,8 @@ from tests.models.tiny import build, config, picture
 from vlmbench.errors import ModelError
 from vlmbench.models import checkpoints, tinyllava
 from vlmbench.models.tinyllava import TinyLLaVA
-from vlmbench.nouns import Conversation, Generation, Model, Picture, Request, Trainable
+from vlmbench.nouns import Conversation, Generation, Model, Picture, Request
+from vlmbench.trainable import Trainable
 
 TURNS = (("Is there a cat?", "yes"), ("What is it?", "a red square"), ("How many?", "2"))
 FAMILIES = [("phi", "siglip_vision_model"), ("llama", "clip_vision_model"), ("phi", "clip_vision_model")]

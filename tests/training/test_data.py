@@ -15,7 +15,7 @@ from vlmbench import registry, scene_text
 from vlmbench.errors import DataError
 from vlmbench.scenes import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
 from vlmbench.training import data, patches, vocabulary
-from vlmbench.training.objectives import IGNORE, Objective
+from vlmbench.training.objectives import IGNORE, Scenery
 from vlmbench.training.recipe import Feed, Stage
 from vlmbench.training.recipes.nano import nano
 
@@ -120,7 +120,7 @@ def test_words_have_a_token_each_and_lists_learn_only_what_can_be_known(tmp_path
     recipe = toy()
     model = registry.load_object(recipe.build)(recipe.config, preprocessor=None, tokenizer=folder)
     stage = Stage("x", ("language_model",), (Feed("list", 6, template="pretrain", see="words"),), 10, 1e-3)
-    objective = Objective(model, stage, data.source(stage, 0), 16, folder / "vocab.json")
+    objective = Scenery(model, stage, data.source(stage, 0), 16, folder / "vocab.json")
     (batch,) = objective.prepare(4)
     portion = data.source(stage, 0).portion(stage.feeds[0], 4, 4)
     names = {number: token.removeprefix("Ġ") for token, number in ids.items()}

@@ -48,6 +48,8 @@ def weights(folder: Path) -> bytes:
 def losses(folder: Path) -> dict[str, tuple[float, ...]]:
     found: dict[str, tuple[float, ...]] = {}
     for line in log(folder):
+        if "loss" not in line:
+            continue
         name = str(line["stage"])
         found[name] = (*found.get(name, ()), line["loss"])
     return found
@@ -185,13 +187,14 @@ def test_an_output_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_files_train_a_saved_model_further(trained: Path, tmp_path: Path) -> None:
     """The full-size recipe's way: from a folder, on a file in LLaVA's format."""
     row = scene_text.llava_row("a", "a.png", [("What?", "this"), ("And?", "that")])
-    (tmp_path / "rows.json").write_text(json.dumps([row]), encoding="utf-8")
+    (tmp_path / "rows.json").write_text(json.dumps([row] * 3), encoding="utf-8")
     draw(make_scene(1)).save(tmp_path / "a.png")
     recipe = registry.recipes.get("tinyllava-base")()
-    changes = {"start": str(trained / loop.MODEL)}
-    for name in ("pretrain", "finetune"):
-        changes |= {f"stages.{name}.data": str(tmp_path / "rows.json"), f"stages.{name}.images": str(tmp_path)}
-        changes |= {f"stages.{name}.steps": "2", f"stages.{name}.accumulate": "2", f"stages.{name}.feeds.0.rows": "2"}
-    loop.train(recipe.replace({**changes, "workers": "0", "precision": "float32"}), tmp_path / "out")
+    changes = {"start": str(trained / loop.MODEL), "data": str(tmp_path), "precision": "float32", "workers": "0"}
+    for name, pool in (("pretrain", "captions"), ("finetune", "mix665k")):
+        changes |= {f"stages.{name}.pools.{pool}.path": "rows.json", f"stages.{name}.pools.{pool}.images": "."}
+        changes |= {f"stages.{name}.steps": "2", f"stages.{name}.epochs": "0"}
+        changes |= {f"stages.{name}.batch": "4", f"stages.{name}.per_device": "2"}
+    loop.train(recipe.replace(changes), tmp_path / "out")
     assert {"pretrain", "finetune"} == losses(tmp_path / "out").keys()
     assert weights(tmp_path / "out") != weights(trained)

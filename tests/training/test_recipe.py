@@ -10,7 +10,7 @@ import pytest
 
 from vlmbench import registry
 from vlmbench.errors import TrainingError, UsageError
-from vlmbench.training import schedule
+from vlmbench.training import plan, schedule
 from vlmbench.training.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes import nano as nano_recipe
 from vlmbench.training.recipes.nano import nano
@@ -28,12 +28,12 @@ def test_shipped_recipes_hold_together(name: str) -> None:
 def test_base_recipe_is_the_published_one() -> None:
     """Facts of the scripts: connector, then language model and connector; 256 and 128 rows; 1e-3 and 2e-5."""
     pretrain, finetune = registry.recipes.get("tinyllava-base")().stages
-    assert (pretrain.train, finetune.train) == (("connector",), ("language_model", "connector"))
+    assert (pretrain.learns, finetune.learns) == (("connector",), ("connector", "language_model"))
     assert (pretrain.lr, finetune.lr) == (1e-3, 2e-5)
     for stage, rows, total in ((pretrain, 256, 558_128), (finetune, 128, 665_298)):
-        assert stage.feeds[0].rows * stage.accumulate == rows
-        assert stage.steps == total // rows
-        assert (stage.schedule, stage.warmup, stage.weight_decay) == ("cosine", 0.03, 0.0)
+        assert (stage.batch, stage.rows) == (rows, total)
+        assert plan.steps_of(stage, total) == total // rows
+        assert (stage.schedule, stage.warmup, stage.weight_decay) == ("hf_cosine", 0.03, 0.0)
 
 
 def test_nano_ends_with_the_base_recipe_at_small_size() -> None:

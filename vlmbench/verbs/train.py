@@ -1,10 +1,11 @@
-"""`vlmbench train`: train a recipe, or one of its stages."""
+"""`vlmbench train`: train a recipe, or one of its stages; an ablation, which is many; or only tell the plan."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from vlmbench import cli, registry
 from vlmbench.errors import UsageError
@@ -13,8 +14,14 @@ from vlmbench.errors import UsageError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which recipe, and what to change of it."""
     add = parser.add_argument
-    add("recipe", nargs="?", metavar="RECIPE", help="see --list")
+    add("recipe", nargs="?", metavar="RECIPE[:STAGE]", help="see --list")
     add("--list", action="store_true", help="list the recipes and their stages")
+    add("--dry-run", action="store_true", help="tell the plan: what learns, tokens, memory, arithmetic, hours on a GPU")
+    add("--gpu", default="a100", metavar="NAME", help="the plan's GPU: a100 (default), h100, 3090, 4090")
+    add("--devices", type=int, default=1, metavar="N", help="the plan's number of GPUs (default 1)")
+    add("--smoke", action="store_true", help="the same recipe at toy size on drawn scenes, a few steps a stage")
+    add("--start", default="", metavar="DIR", help="the model to start from, where one stage is trained alone")
+    add("--seeds", type=int, metavar="N", help="of an ablation: runs of each variant (default 3)")
     add(
         "--set",
         action="append",
@@ -36,15 +43,54 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         for name in registry.recipes.names():
             print(registry.recipes.get(name)().describe())
+        for name, path in registry.ABLATIONS.items():
+            print(registry.load_object(path)().describe(name))
         return cli.OK
     if args.recipe is None:
-        raise UsageError("no recipe named", cure=f"there are: {', '.join(registry.recipes.names())}")
-    changes = dict(_pair(text) for text in args.set)
-    recipe = registry.recipes.get(args.recipe)().replace(changes)
-    output = args.output or Path("runs") / f"train-{args.recipe}"
+        names = ", ".join([*registry.recipes.names(), *registry.ABLATIONS])
+        raise UsageError("no recipe named", cure=f"there are: {names}")
+    if args.recipe in registry.ABLATIONS:
+        return _ablation(args)
+    recipe = _recipe(args)
+    if args.dry_run:
+        lines = registry.load_object("vlmbench.training.plan:describe")(recipe, args.gpu, args.devices)
+        print("\n".join(lines))
+        return cli.OK
+    output = args.output or Path("runs") / f"train-{args.recipe.replace(':', '-')}{'-smoke' if args.smoke else ''}"
     train = registry.load_object("vlmbench.training.loop:train")
     train(recipe, output, threads=args.threads, progress=sys.stderr.isatty())
     print(f"trained: {output}")
+    return cli.OK
+
+
+def _recipe(args: argparse.Namespace) -> Any:
+    """The recipe as asked for. Raises UsageError or TrainingError for what is not there or contradicts itself."""
+    name, _, stage = args.recipe.partition(":")
+    recipe = registry.recipes.get(name)()
+    if args.smoke:
+        recipe = registry.load_object("vlmbench.training.recipes.smoke:smoke")(recipe)
+    if stage:
+        recipe = recipe.only(stage, args.start)
+    elif args.start:
+        recipe = recipe.begun(args.start)
+    return recipe.replace(dict(_pair(text) for text in args.set))
+
+
+def _ablation(args: argparse.Namespace) -> int:
+    """All variants of an ablation with several seeds each, then its table and plot."""
+    ablation = registry.load_object(registry.ABLATIONS[args.recipe])()
+    if args.start or args.smoke:
+        raise UsageError("--start and --smoke are of single recipes", cure="leave them out; --set changes all variants")
+    output = args.output or Path("runs") / args.recipe
+    run_all = registry.load_object("vlmbench.training.ablation:run")
+    changes = dict(_pair(text) for text in args.set)
+    told = {"seeds": args.seeds or ablation.seeds, "changes": changes, "threads": args.threads}
+    if args.dry_run:
+        print("\n".join(ablation.steps(told["seeds"])))
+        return cli.OK
+    table = run_all(ablation, output, progress=sys.stderr.isatty(), **told)
+    print(table)
+    print(f"ablation: {output}")
     return cli.OK
 
 

@@ -1,0 +1,131 @@
+"""One stage's learning: the module that accelerate prepares, its optimiser, which parts are awake, and its norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from vlmbench.trainable import Trainable
+
+from . import schedule
+from .recipe import Feed, Stage
+
+
+class Objective(Protocol):
+    """What a stage minimises."""
+
+    heads: nn.ModuleDict
+
+    def prepare(self, step: int) -> list[Mapping[str, Any]]:
+        """This process's batches of a step."""
+
+    def pairs(self, batches: list[Mapping[str, Any]]) -> list[tuple[Feed, Mapping[str, Any]]]:
+        """Each batch with the feed it came from."""
+
+    def loss(self, feed: Feed, batch: Mapping[str, Any]) -> Tensor:
+        """A batch's share of the step's loss."""
+
+
+class Learner(nn.Module):
+    """The network and what learns beside it, with the loss as forward pass: what DDP, FSDP and autocast wrap."""
+
+    def __init__(self, model: Trainable, objective: Objective, processes: int = 1) -> None:
+        super().__init__()
+        self.network, self.heads = model.module, objective.heads
+        self._objective, self._processes = objective, processes
+
+    def forward(self, feed: Feed, batch: Mapping[str, Any]) -> Tensor:
+        """The share of the step's loss. Gradients are averaged over processes, so each counts as many times."""
+        return self._objective.loss(feed, batch) * self._processes
+
+
+def enter(model: Trainable, stage: Stage) -> Trainable:
+    """The model as a stage needs it: config changed, adapters in, all else frozen. Fresh weights: torch's seed."""
+    if stage.config:
+        model = model.changed(stage.config)
+    model.tune(stage.tunes, max_length=stage.max_length, checkpointing=stage.checkpointing, quantize=stage.quantize)
+    return model
+
+
+def start_anew(model: Trainable, stage: Stage) -> None:
+    """Draw the weights of the modules that the stage starts afresh, by their own rules, from torch's current seed."""
+    for name in stage.anew:
+        for module in model.module.get_submodule(name).modules():
+            if isinstance(reset := getattr(module, "reset_parameters", None), object) and callable(reset):
+                reset()
+
+
+def set_numbers(model: Trainable, device: torch.device, precision: str) -> None:
+    """On a GPU: frozen weights in half precision where the recipe is, learning ones in float32."""
+    model.module.to(device)
+    if device.type == "cpu" or precision == "float32":
+        return
+    half = getattr(torch, precision)
+    for parameter in model.module.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(torch.float32 if parameter.requires_grad else half)
+
+
+def wake(parts: Mapping[str, nn.Module], stage: Stage) -> None:
+    """Parts that learn in train mode, the others in eval mode, as the official MiniGPT code disables train mode of
+    tower and Q-Former; inside tower and connector whatever does not learn sleeps too.
+    """
+    for name, part in parts.items():
+        part.train(name in (*stage.learns, *stage.awake, "heads"))
+        if name in ("vision_tower", "connector") and name not in stage.awake:
+            _send_to_sleep(part)
+
+
+def _send_to_sleep(module: nn.Module) -> None:
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        return
+    for child in module.children():
+        _send_to_sleep(child)
+
+
+def groups(model: Trainable, stage: Stage, heads: nn.Module) -> list[dict[str, Any]]:
+    """What learns, as AdamW takes it: a group for each highest learning rate (`peak`) with and without decay.
+
+    Decay is for matrices alone, and for embedding tables only where the stage says so.
+    """
+    tables = {id(layer.weight) for layer in model.module.modules() if isinstance(layer, nn.Embedding)}
+    found: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    peak = stage.rates.peak if stage.rates else stage.lr
+    for name, parameter in _learning(model, heads):
+        decays = parameter.ndim > 1 if name.startswith("heads.") else model.decays(name)
+        decays = decays and (stage.decay_tables or id(parameter) not in tables)
+        found.setdefault((stage.lrs.get(name.partition(".")[0], peak), decays), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": stage.weight_decay if decays else 0.0, "lr": rate, "peak": rate}
+        for (rate, decays), parameters in sorted(found.items(), key=lambda item: not item[0][1])
+    ]
+
+
+def _learning(model: Trainable, heads: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    for name, parameter in model.module.named_parameters():
+        if parameter.requires_grad:
+            yield name, parameter
+    for name, parameter in heads.named_parameters():
+        yield f"heads.{name}", parameter
+
+
+def rate_at(stage: Stage, steps: int, step: int) -> float:
+    """The learning rate of a step as a share of the highest."""
+    if stage.rates:
+        return stage.rates.rate(*divmod(step, stage.rates.steps_per_epoch)) / stage.rates.peak
+    return schedule.factor(stage.schedule, step, steps, stage.warmup)
+
+
+def norms(parts: Mapping[str, nn.Module]) -> dict[str, float]:
+    """The gradient's norm in each part that has one."""
+    found = {}
+    for name, part in parts.items():
+        grads = [parameter.grad for parameter in part.parameters() if parameter.grad is not None]
+        if grads:
+            found[name] = float(torch.nn.utils.get_total_norm(grads))
+    return found

@@ -1,0 +1,49 @@
+"""Chosen tasks put to the model while it trains: a run folder each time, as `vlmbench run` leaves it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from vlmbench import loading, manifest, registry, runner, settings
+from vlmbench.store import RunStore
+from vlmbench.trainable import Trainable
+
+from .recipe import Recipe
+
+FOLDER = "eval"
+"""Below the training's folder: the leaderboard takes it as it takes any folder of runs."""
+
+
+def evaluate(recipe: Recipe, model: Trainable, output: Path, stage: str, step: int) -> dict[str, Any]:
+    """Run the recipe's tasks on the live model; a line of the training log: stage, step, {task: headline's value}.
+
+    Raises what `vlmbench run` raises for unknown tasks and missing data.
+    """
+    chosen = registry.choose_tasks(recipe.eval_tasks)
+    told = settings.load({})
+    data = {choice.key: loading.open_data(choice, told) for choice in chosen}
+    folder = output / FOLDER / f"{stage}-{step:07d}"
+    shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed and comes by once more
+    limit = recipe.eval_limit or None
+    with registry.load_object(registry.LIVE)(model) as live:
+        plan = runner.plan(chosen, data, live, limit=limit, ablation="", seed=recipe.seed)
+        asked = {
+            "model": f"{live.name}:{recipe.name}@{stage}-{step}",
+            "settings": dict(live.settings),
+            "tasks": [choice.key for choice in chosen],
+            "data": told.data,
+            "limit": limit,
+            "ablate": "",
+            "seed": recipe.seed,
+        }
+        content = manifest.build(asked=asked, model=live, tasks=plan.tasks, seed=recipe.seed, data_folder=told.data)
+        with RunStore.open(folder, content) as store:
+            outcome = runner.execute(plan, live, store)
+    return {"stage": stage, "step": step, "eval": {key: _headline(task) for key, task in outcome.scores.items()}}
+
+
+def _headline(task: dict[str, Any]) -> float | None:
+    value = task[task["headline"]]["value"]
+    return None if value is None else round(float(value), 3)

@@ -1,0 +1,216 @@
+"""What every source gives: a row by its number, without the picture's pixels until they are wanted."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+
+from vlmbench.errors import DataError, ImageError
+from vlmbench.images import FORMATS, decode
+from vlmbench.nouns import Conversation, Picture
+from vlmbench.sources import PictureFile
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+T = TypeVar("T")
+
+NAMED = 5
+"""How many bad rows are named; all are counted."""
+PICTURELESS = 128
+"""Words a picture counts as where rows are grouped by length alone. Source: Factory tinyllava/data/dataset.py@53f12c7
+(`lengths`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row whose picture is not read yet."""
+
+    turns: tuple[tuple[str, str], ...]
+    picture: Picture | None = None
+    id: str = ""
+    independent: bool = False
+    """See nouns.Conversation."""
+
+    def conversation(self) -> Conversation:
+        """With the picture's pixels. Raises ImageError when it cannot be read."""
+        return self.shown(None if self.picture is None else pixels(self.picture))
+
+    def blind(self) -> Conversation:
+        """With one black pixel for the picture: for batches whose visual features are known already."""
+        return self.shown(None if self.picture is None else _pixel())
+
+    def shown(self, image: Image | None) -> Conversation:
+        """With this picture, whatever its own is."""
+        return Conversation(self.turns, image, self.independent, self.id)
+
+    @property
+    def words(self) -> int:
+        """Words of all turns, split at blanks."""
+        return sum(len(text.split()) for turn in self.turns for text in turn)
+
+
+def _pixel() -> Image:
+    from PIL import Image
+
+    return Image.new("RGB", (1, 1))
+
+
+class Rows(Protocol):
+    """Rows that can be asked for by number. Bad ones are left out when it is opened, and counted."""
+
+    name: str
+
+    def __len__(self) -> int:
+        """Good rows."""
+
+    def entry(self, index: int, epoch: int = 0) -> Entry:
+        """A row, its picture unread. What is drawn by chance follows from (seed, index, epoch)."""
+
+    def row(self, index: int, epoch: int = 0) -> Conversation:
+        """A row with its picture. The next row stands in for one whose picture turns out damaged, and it is counted;
+        raises DataError when there are too many of these.
+        """
+
+    def length(self, index: int) -> int:
+        """Words, cheaply."""
+
+    def has_image(self, index: int) -> bool:
+        """Whether the row has a picture."""
+
+    @property
+    def bad(self) -> Mapping[str, int]:
+        """Bad rows by reason."""
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Rows that the data set's own rules leave out, by reason."""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Where the first bad rows are, and what is wrong with them."""
+
+
+@runtime_checkable
+class Mending(Protocol):
+    """What rows have besides that count damaged pictures and let other rows stand in for theirs."""
+
+    def blame(self, index: int, error: ImageError) -> None:
+        """Count a row whose picture turned out damaged. Raises DataError when there are too many."""
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Rows without an end, by position: the same position always gives the same rows."""
+
+    name: str
+
+    def rows(self, start: int, count: int) -> list[Conversation]:
+        """So many rows from a position on."""
+
+    @property
+    def bad(self) -> Mapping[str, int]:
+        """Bad rows met so far, by reason."""
+
+
+def read(rows: Rows, index: int, epoch: int, how: Callable[[Picture], T]) -> tuple[Entry, T | None]:
+    """A row and what `how` makes of its picture; None for a row without one.
+
+    The next row stands in for one whose picture is damaged, if the rows are Mending. Raises ImageError otherwise,
+    DataError when there are too many.
+    """
+    for step in range(len(rows)):
+        at = (index + step) % len(rows)
+        try:
+            entry = rows.entry(at, epoch)
+            return entry, None if entry.picture is None else how(entry.picture)
+        except ImageError as error:
+            if not isinstance(rows, Mending):
+                raise
+            rows.blame(at, error)
+    raise DataError("no row has a readable picture", where=rows.name, cure="get the pictures again")
+
+
+def pixels(picture: Picture) -> Image:
+    """A picture decoded. Raises ImageError."""
+    return decode(picture.read(), picture.name)
+
+
+class BadRowError(Exception):
+    """A row that cannot be learnt from. `reason` is counted, `what` shown for the first few."""
+
+    def __init__(self, reason: str, what: str = "") -> None:
+        super().__init__(reason, what)
+        self.reason, self.what = reason, what
+
+
+class LeftOutError(Exception):
+    """A row that the data set's rules leave out, with the reason."""
+
+
+@dataclass
+class Tally:
+    """Counts bad rows and says when there are too many."""
+
+    where: str
+    """The file, for the error."""
+    limit: float
+    """Highest bad fraction."""
+    bad: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    named: list[str] = field(default_factory=list)
+
+    def add(self, error: BadRowError | DataError, at: str) -> None:
+        """Count one bad row; `at` says which."""
+        reason, what = _reason(error)
+        self.bad[reason] = self.bad.get(reason, 0) + 1
+        if len(self.named) < NAMED:
+            self.named.append(f"{at}: {what or reason}")
+
+    def skip(self, reason: str) -> None:
+        """Count one row that is left out by rule."""
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+    def judge(self, total: int) -> None:
+        """Raises DataError when more than the limit of `total` rows, bad ones among them, are bad, or none is left."""
+        count = sum(self.bad.values())
+        if count <= self.limit * total and count < total:
+            return
+        reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(self.bad.items()))
+        what = f"{count} of {total} rows are bad, more than {self.limit:.2%}: {reasons or 'there is no row'}"
+        first = "".join(f"\n  {text}" for text in self.named)
+        cure = f"mend the file or the folder of pictures, or allow more with max_bad; the first:{first or ' none'}"
+        raise DataError(what, where=self.where, cure=cure)
+
+
+def _reason(error: BadRowError | DataError) -> tuple[str, str]:
+    if isinstance(error, BadRowError):
+        return error.reason, error.what
+    if isinstance(error, ImageError):
+        return "damaged picture", f"{error.where}: {error.what}"
+    return "odd field", f"{error.where}: {error.what}"
+
+
+def place(images: Path, *names: str) -> Picture:
+    """The first of several pictures that is there. Raises BadRowError when none is, or a name leaves the folder."""
+    for name in names:
+        parts = name.replace("\\", "/").split("/")
+        if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+            raise BadRowError("picture outside the folder", f"{name!r} is not the name of a picture inside the folder")
+        if (images / name).is_file():
+            return Picture(name, PictureFile(images, name, ("",)))
+    raise BadRowError("missing picture", f"no picture {names[0]}")
+
+
+def size(picture: Picture) -> tuple[int, int]:
+    """(width, height) from the picture's head. Raises ImageError."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(picture.read()), formats=FORMATS) as opened:
+            return opened.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"not a readable picture: {error}", where=picture.name, cure="fetch it again") from None

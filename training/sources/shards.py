@@ -1,0 +1,208 @@
+"""Captioned pictures in tar shards, as img2dataset writes LAION, CC3M, CC12M and SBU: a stream without an end.
+
+As in the official code, shards are drawn with replacement and rows shuffled in a buffer. Unlike there, all of it
+follows from the position: shard k of the sequence is drawn from (seed, k), and rows are shuffled within each `buffer`
+of rows that follow each other in a shard. So a training goes on from a number alone. To find its place again it reads
+the heads of the shards before it, not their pictures.
+
+Sources: MiniGPT-4 minigpt4/datasets/datasets/{laion,cc_sbu}_dataset.py@d94738a; the webdataset library reads the tars.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from vlmbench.errors import DataError, ImageError, UsageError
+from vlmbench.images import decode
+from vlmbench.nouns import Conversation
+from vlmbench.scenes import Dice
+
+from .draws import mix
+from .entries import BadRowError, Tally
+from .pools import clean as cleaned
+
+PICTURES = ("jpg", "jpeg", "png", "webp")
+JUDGED = 100
+"""Rows seen before a bad fraction says anything."""
+Sample = Mapping[str, Any]
+
+
+class Shards:
+    """See entries.Stream."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        name: str = "webdataset",
+        seed: int = 0,
+        max_bad: float = 0.01,
+        buffer: int = 1000,
+        clean: bool = True,
+    ) -> None:
+        """`path`: shards as `folder/{00000..01255}.tar` (several, by `::`), or with `*`; those that are there count.
+
+        `buffer`: rows shuffled together, and held as bytes; `clean`: captions as BLIP's processor leaves them. Raises
+        DataError when there is no shard, UsageError when the webdataset library is not installed.
+        """
+        self.name, self._seed, self._buffer, self._clean = name, seed, buffer, clean
+        self.shards = expand(path)
+        self._tally, self._seen, self._met = Tally(path, max_bad), 0, set[int]()
+        self._counts: dict[str, int] = {}
+        self._ends: list[int] = []
+        """Position behind each shard of the sequence, as far as it is known."""
+        self._block: tuple[tuple[int, int], list[Sample | None]] = ((-1, -1), [])
+        self._reader: tuple[tuple[int, int], Iterator[Sample]] | None = None
+        """The open shard: (number in the sequence, samples read) and what goes on reading it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_reader": None}
+
+    def rows(self, start: int, count: int) -> list[Conversation]:
+        """See entries.Stream. The next row stands in for a bad one; raises DataError when there are too many."""
+        return [self._row(position) for position in range(start, start + count)]
+
+    @property
+    def bad(self) -> Mapping[str, int]:
+        """See entries.Stream."""
+        return dict(self._tally.bad)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """See entries.Rows."""
+        return tuple(self._tally.named)
+
+    def _row(self, position: int) -> Conversation:
+        for at in range(position, position + self._buffer + JUDGED):
+            number, place = self._find(at)
+            shard = self._shard(number)
+            self._seen += at == position
+            try:
+                return self._read(self._sample(number, place), shard)
+            except (BadRowError, ImageError) as error:
+                if at not in self._met:
+                    self._met.add(at)
+                    self._tally.add(error, f"{shard}, row {place}")
+                if self._seen >= JUDGED:
+                    self._tally.judge(self._seen)
+        self._tally.judge(len(self._met))
+        raise DataError("no row can be read", where=self._tally.where, cure="get the shards again")
+
+    def _read(self, sample: Sample | None, shard: str) -> Conversation:
+        if sample is None:
+            raise BadRowError("cut shard", "the shard ends before this row")
+        picture = next((sample[kind] for kind in PICTURES if kind in sample), None)
+        if picture is None:
+            raise BadRowError("missing picture", f"{sample['__key__']} has no {PICTURES[0]}")
+        caption = _caption(sample)
+        caption = cleaned(caption) if self._clean else caption
+        if not caption.strip():
+            raise BadRowError("empty turn", f"the caption of {sample['__key__']} is empty")
+        return Conversation(
+            (("", caption),), decode(picture, f"{shard}/{sample['__key__']}"), id=str(sample["__key__"])
+        )
+
+    def _shard(self, number: int) -> str:
+        """The shard of a place in the sequence."""
+        return Dice(mix(self._seed, self.name, "shard", number)).pick(self.shards)
+
+    def _find(self, position: int) -> tuple[int, int]:
+        """(number of the shard in the sequence, row in it)."""
+        while not self._ends or self._ends[-1] <= position:
+            shard = self._shard(len(self._ends))
+            if shard not in self._counts:
+                self._counts[shard] = self._count(shard)
+                if len(self._counts) == len(self.shards) and not any(self._counts.values()):
+                    raise DataError("the shards hold no row", where=self._tally.where, cure="get them again")
+            self._ends.append((self._ends[-1] if self._ends else 0) + self._counts[shard])
+        number = bisect_right(self._ends, position)
+        return number, position - (self._ends[number - 1] if number else 0)
+
+    def _count(self, shard: str) -> int:
+        """Samples of a shard, from the heads of its files."""
+        library, last, count = _library(), None, 0
+        try:
+            with tarfile.open(shard, "r:*") as tar:
+                for member in tar:
+                    key = library.tariterators.base_plus_ext(member.name)[0]
+                    if member.isreg() and key is not None and key != last and not member.name.startswith("__"):
+                        last, count = key, count + 1
+        except (tarfile.TarError, OSError, EOFError) as error:
+            self._tally.add(BadRowError("damaged shard", str(error)), shard)
+        return count
+
+    def _sample(self, number: int, place: int) -> Sample | None:
+        """A row of the shuffled shard, as bytes."""
+        block, inside = divmod(place, self._buffer)
+        if self._block[0] != (number, block):
+            self._block = ((number, block), self._load(number, block))
+        return self._block[1][inside]
+
+    def _load(self, number: int, block: int) -> list[Sample | None]:
+        """The rows of one buffer, shuffled. Goes on where the last one ended, where that is possible."""
+        shard, first = self._shard(number), block * self._buffer
+        size = min(self._buffer, self._counts[shard] - first)
+        if self._reader is None or self._reader[0] != (number, first):
+            stream = self._stream(shard)
+            next(islice(stream, first, first), None)
+        else:
+            stream = self._reader[1]
+        found: list[Sample | None] = list(islice(stream, size))
+        self._reader = ((number, first + size), stream)
+        found += [None] * (size - len(found))
+        return Dice(mix(self._seed, self.name, "buffer", number, block)).shuffled(found)
+
+    @staticmethod
+    def _stream(shard: str) -> Iterator[Sample]:
+        """What the library reads from a shard; it ends where the shard is damaged."""
+        source = [{"url": shard, "stream": Path(shard).open("rb")}]  # noqa: SIM115
+        files = _library().tariterators.tar_file_expander(source, handler=lambda _: False)
+        samples: Iterator[Sample] = _library().tariterators.group_by_keys(files, handler=lambda _: False)
+        try:
+            yield from samples
+        finally:
+            source[0]["stream"].close()  # type: ignore[attr-defined]
+
+
+def expand(path: str) -> Sequence[str]:
+    """Shards of a pattern, in order. Raises DataError when none of them is there."""
+    found: list[str] = []
+    for pattern in path.split("::"):
+        for name in _library().shardlists.expand_urls(pattern):
+            file = Path(name)
+            if "*" in file.name:
+                found += sorted(map(str, file.parent.glob(file.name)))
+            elif file.is_file():
+                found.append(str(file))
+    if not found:
+        raise DataError("there is no such shard", where=path, cure="name them as folder/{00000..01255}.tar")
+    return found
+
+
+def _caption(sample: Sample) -> str:
+    read: Mapping[str, Callable[[bytes], Any]] = {"json": lambda b: json.loads(b)["caption"], "txt": bytes.decode}
+    for kind, reader in read.items():
+        if kind in sample:
+            try:
+                text = reader(sample[kind])
+            except (ValueError, KeyError, TypeError) as error:
+                raise BadRowError("broken JSON", f"{sample['__key__']}.{kind}: {error}") from None
+            if not isinstance(text, str):
+                raise BadRowError("empty turn", f"the caption of {sample['__key__']} is {text!r}")
+            return text
+    raise BadRowError("no caption", f"{sample['__key__']} has no json")
+
+
+def _library() -> Any:
+    try:
+        import webdataset
+    except ImportError:
+        cure = "pip install 'vlmbench[train]'"
+        raise UsageError("shards are read by the webdataset library, which is not installed", cure=cure) from None
+    return webdataset

@@ -1,0 +1,95 @@
+"""What a training tells about itself: lines of its log, and trackers where they are installed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from vlmbench.errors import TrainingError
+
+TRACKERS = ("tensorboard", "wandb")
+
+
+def tokens_of(batch: Mapping[str, Any], visual: int) -> int:
+    """Tokens of a collated batch, visual ones included; of pictures alone (dense targets), none."""
+    mask = batch.get("attention_mask")
+    if not isinstance(mask, Tensor):
+        return 0
+    pictures = int((batch["input_ids"] < 0).sum())  # a picture's place is one id below zero
+    return int(mask.sum()) + pictures * (visual - 1)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory that the process has had; on a GPU torch's tensors there."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+class Meter:
+    """Counts tokens and time between two lines of the log."""
+
+    def __init__(self) -> None:
+        self._tokens, self._since, self._cpu = 0, time.monotonic(), time.process_time()
+
+    def add(self, tokens: int) -> None:
+        """So many tokens were learnt from."""
+        self._tokens += tokens
+
+    def read(self, device: torch.device) -> dict[str, float]:
+        """Tokens, tokens a second, CPU seconds of this process, peak memory; starts anew."""
+        now, cpu = time.monotonic(), time.process_time()
+        found = {
+            "tokens": self._tokens,
+            "tokens_per_second": round(self._tokens / max(now - self._since, 1e-9), 1),
+            "cpu_seconds": round(cpu - self._cpu, 3),
+            "peak_memory_bytes": peak_bytes(device),
+        }
+        self._tokens, self._since, self._cpu = 0, now, cpu
+        return found
+
+
+class Tracker:
+    """Hands the log's numbers to tensorboard or wandb."""
+
+    def __init__(self, name: str, folder: Path, title: str) -> None:
+        """Raises TrainingError for a tracker that is not there."""
+        if name not in TRACKERS:
+            raise TrainingError(f"no tracker {name!r}", cure=f"there are: {', '.join(TRACKERS)}")
+        self._name, self._step = name, 0
+        try:
+            if name == "wandb":
+                self._to: Any = importlib.import_module("wandb")
+                self._to.init(project="vlmbench", name=title, dir=str(folder))
+            else:
+                self._to = importlib.import_module("torch.utils.tensorboard").SummaryWriter(str(folder / name))
+        except ImportError as error:
+            raise TrainingError(f"{name} is not installed: {error}", cure=f"pip install {name}") from None
+
+    def tell(self, line: Mapping[str, Any]) -> None:
+        """One line of the log, its numbers under the stage's name."""
+        self._step += 1
+        numbers = {f"{line['stage']}/{key}": value for key, value in line.items() if isinstance(value, int | float)}
+        if self._name == "wandb":
+            self._to.log(numbers, step=self._step)
+        else:
+            for key, value in numbers.items():
+                self._to.add_scalar(key, value, self._step)
+
+
+def write(log: IO[str], line: Mapping[str, Any], tracker: Tracker | None = None) -> None:
+    """One line of the log, at once on its way to the disk."""
+    log.write(json.dumps(line) + "\n")
+    log.flush()
+    if tracker is not None:
+        tracker.tell(line)

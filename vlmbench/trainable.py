@@ -1,0 +1,58 @@
+"""What training needs of a model; the models wing fulfils it, and neither imports the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from vlmbench.nouns import Conversation
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A model that training can work on. Parts are named as recipes name them."""
+
+    name: str
+    config: dict[str, Any]
+
+    @property
+    def module(self) -> nn.Module:
+        """The whole network; the parts are its children by their names."""
+
+    @property
+    def visual_tokens(self) -> int:
+        """Tokens a picture takes in the language model."""
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """`vision_tower`, `connector`, `language_model`."""
+
+    def collate(self, rows: Sequence[Conversation], template: str) -> Mapping[str, Any]:
+        """Rows to tensors: ids, labels (-100 where nothing is learnt), pixels. `template` names the prompt form."""
+
+    def loss(self, batch: Mapping[str, Any]) -> Tensor:
+        """Mean cross-entropy over the learnt tokens of a collated batch, scalar. `image_features`, as `see` gives
+        them, may stand in the place of `images`.
+        """
+
+    def see(self, images: Tensor) -> Tensor:
+        """What the vision tower gives for a batch of pictures, without gradients."""
+
+    def tune(
+        self, settings: Mapping[str, Any], *, max_length: int = 0, checkpointing: bool = False, quantize: str = ""
+    ) -> None:
+        """Make ready for a stage: set what learns, by part and in the model's own words; how long rows may be (0: its
+        own limit); whether activations are computed again in the backward pass; in how many bits frozen weights are.
+        """
+
+    def decays(self, name: str) -> bool:
+        """Whether weight decay acts on a parameter that learns, by its name in `module`."""
+
+    def changed(self, settings: Mapping[str, Any]) -> Trainable:
+        """The same model with a changed config; weights that fit go on."""
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint in the system's official layout."""
