@@ -3,15 +3,14 @@
 A task says what to ask and how replies are read (nouns.Judged.grade). Answers are judged while the model under test
 gives the next ones, unless the judge is itself a model on this machine.
 
-    judge_talks.py     many conversations at once                 judge_prices.py   what it costs, and the budget
-    judge_api.py       calls a server: attempts, deadlines        judge_cache.py    replies on disk: none paid for twice
-    judge_pace.py      when the next call may go out              judge_verdicts.py runs to scores, spread, agreement
+    judge_talks.py     many conversations at once                 judge_verdicts.py  runs to scores, spread, agreement
+    judge_api.py       asks a server, over chat_client.py         chat_cache.py     replies on disk: none paid for twice
+    chat_pace.py       when the next call may go out              chat_prices.py    what it costs, and the budget
     judge_local.py     asks an adapter of ours
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
+from vlmbench.chat_cache import ReplyCache, ask_key, cache_file
+from vlmbench.chat_prices import Purse, tokens_of
 from vlmbench.errors import UsageError
 from vlmbench.judge_api import ApiJudge, read_options
-from vlmbench.judge_cache import VerdictCache, ask_key
 from vlmbench.judge_local import LocalJudge
-from vlmbench.judge_prices import Purse, tokens_of
 from vlmbench.judge_talks import Backend, Talk, Talks, stopping_error
 from vlmbench.judge_verdicts import combine, prompt_hash
 from vlmbench.nouns import Judged, Response, Sample, Score, Status, Verdict
@@ -75,9 +74,7 @@ class Judge:
     def __init__(self, backend: Backend, cache: Path, *, runs: int = 1, budget: float | None = None) -> None:
         self.backend, self.runs = backend, runs
         self.purse = Purse(budget, backend.price, backend.name)
-        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in backend.name)[:60]
-        digest = hashlib.sha256(backend.identity.encode()).hexdigest()[:12]
-        self.cache = VerdictCache(cache / "judge" / f"{safe}-{digest}.jsonl")
+        self.cache = ReplyCache(cache_file(cache / "judge", backend.name, backend.identity))
         self._talks = Talks(backend, self.cache, self.purse)
         self._of: dict[tuple[str, str], list[Talk]] = {}
         """By task key and sample id: one conversation a run."""

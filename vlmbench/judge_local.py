@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from vlmbench.judge_api import NoReplyError
-from vlmbench.judge_cache import Reply
-from vlmbench.judge_prices import FREE
+from vlmbench.chat_cache import Reply
+from vlmbench.chat_client import NoReplyError
+from vlmbench.chat_prices import FREE
 from vlmbench.nouns import Generation, JudgeAsk, Model, Request
 
 BATCH = 32

@@ -13,9 +13,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from vlmbench.judge_api import JudgeStoppedError, NoReplyError
-from vlmbench.judge_cache import Reply, VerdictCache, ask_key
-from vlmbench.judge_prices import Price, Purse, tokens_of
+from vlmbench.chat_cache import Reply, ReplyCache, ask_key
+from vlmbench.chat_client import NoReplyError, ServerStoppedError
+from vlmbench.chat_prices import Price, Purse, tokens_of
 from vlmbench.nouns import JudgeAsk, Status, Verdict
 
 GIVE_UP_AFTER = 25
@@ -34,7 +34,10 @@ class Backend(Protocol):
     """Whether it may ask while the model under test still answers."""
     in_flight: int
     """Conversations open at once, at most."""
-    calls: int
+
+    @property
+    def calls(self) -> int:
+        """Attempts made, failed ones included."""
 
     @property
     def refusals(self) -> int:
@@ -47,7 +50,7 @@ class Backend(Protocol):
         """Let go of connections."""
 
     async def reply(self, ask: JudgeAsk) -> Reply:
-        """One reply. Raises NoReplyError for this ask alone, JudgeStoppedError for all."""
+        """One reply. Raises NoReplyError for this ask alone, ServerStoppedError for all."""
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Talk:
 class Talks:
     """Keeps conversations going. `hand_over` and `close` are the caller's; the rest runs on the thread."""
 
-    def __init__(self, backend: Backend, cache: VerdictCache, purse: Purse) -> None:
+    def __init__(self, backend: Backend, cache: ReplyCache, purse: Purse) -> None:
         self.backend, self.cache, self.purse = backend, cache, purse
         self.counts: Counter[str] = Counter()
         """replies, cached, failed, prompt_tokens, completion_tokens: of this sitting."""
@@ -187,4 +190,4 @@ class Talks:
 
 def stopping_error(error: BaseException) -> BaseException:
     """What the caller raises: the error that says the cure, where there is one."""
-    return error.error if isinstance(error, JudgeStoppedError) else error
+    return error.error if isinstance(error, ServerStoppedError) else error

@@ -16,9 +16,9 @@ from tests.judge_server import Judging, grade
 from tests.judge_toys import FAST, Numbers, chosen, judge_all, questions
 from tests.toys import ToyModel
 from vlmbench import judge_verdicts, manifest, runner, scoring
+from vlmbench.chat_cache import Reply, ReplyCache, ask_key
 from vlmbench.errors import UsageError, VlmbenchError
 from vlmbench.judge import Judge, open_judge
-from vlmbench.judge_cache import Reply, VerdictCache, ask_key
 from vlmbench.judge_local import LocalJudge
 from vlmbench.nouns import JudgeAsk, Judged, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.sources import Folder
@@ -35,16 +35,16 @@ def test_a_task_is_judged_by_what_it_has() -> None:
 def test_cut_lines_are_passed_over(tmp_path: Path) -> None:
     """A kill in the middle of a write costs that reply, and the next one does not glue to it."""
     path = tmp_path / "judge.jsonl"
-    cache = VerdictCache(path)
+    cache = ReplyCache(path)
     cache.add("a", Reply("0.5"))
     cache.add("b", Reply("line\nbreak \u2028 é"))
     cache.close()
     path.write_bytes(path.read_bytes()[:-9])
-    again = VerdictCache(path)
+    again = ReplyCache(path)
     assert list(again.replies) == ["a"]
     again.add("c", Reply("1.0", "m", 3, 4, 5))
     again.close()
-    assert list(VerdictCache(path).replies.values()) == [Reply("0.5"), Reply("1.0", "m", 3, 4, 5)]
+    assert list(ReplyCache(path).replies.values()) == [Reply("0.5"), Reply("1.0", "m", 3, 4, 5)]
 
 
 def test_everything_that_decides_is_in_the_key() -> None:

@@ -1,8 +1,8 @@
-"""What a judge has said before, so that nothing is paid for twice: one line a reply, in the cache folder.
+"""What a server has said before, so that nothing is paid for twice: one line a reply, in the cache folder.
 
-A file a judge: `judge/NAME-HASH.jsonl` below the cache folder. The key of a line is a content hash of the judge, the
-messages, the settings, the run and how often the same was asked before. Lines are appended with one write call each: a
-process killed at any moment leaves whole lines and at most one cut one, which is passed over.
+A file for each server and model: `judge/NAME-HASH.jsonl` or `answers/NAME-HASH.jsonl` below the cache folder. The key
+of a line is a content hash of everything that decides the reply. Lines are appended with one write call each: a process
+killed at any moment leaves whole lines and at most one cut one, which is passed over.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SYNC_EVERY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of a judge."""
+    """One answer of a chat server."""
 
     text: str
     model: str = ""
@@ -35,6 +35,12 @@ class Reply:
     completion_tokens: int = 0
     attempts: int = 1
     """Calls it took, failed ones included."""
+    finish: str = "stop"
+    """Why it ended, in the server's word."""
+    first: tuple[tuple[str, float], ...] = ()
+    """The likeliest first tokens with their log-probabilities, where they were asked for."""
+    seconds: float = 0.0
+    """Share of the wall time in which many were asked at once."""
 
 
 def ask_key(judge: str, ask: JudgeAsk, run: int, repeat: int) -> str:
@@ -46,8 +52,14 @@ def ask_key(judge: str, ask: JudgeAsk, run: int, repeat: int) -> str:
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
 
 
-class VerdictCache:
-    """The replies of one judge, on disk. Open in one process or in several."""
+def cache_file(folder: Path, name: str, identity: str) -> Path:
+    """Where the replies of one server and model lie: a readable name, made unique by a hash of the identity."""
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)[:60]
+    return folder / f"{safe}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.jsonl"
+
+
+class ReplyCache:
+    """The replies of one server and model, on disk. Open in one process or in several."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -85,11 +97,12 @@ def _lines(content: bytes) -> Iterator[tuple[str, Reply]]:
     for line in content.splitlines():
         try:
             row = orjson.loads(line)
-            yield row["key"], Reply(**row["reply"])
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+            first = tuple((text, value) for text, value in row["reply"].pop("first", ()))
+            yield row["key"], Reply(**row["reply"], first=first)
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             continue  # cut by a kill: that reply is asked for again
 
 
 def _told(error: OSError, path: Path) -> StoreError:
     cure = "free some space, or set VLMBENCH_CACHE to a folder that can be written"
-    return StoreError(f"cannot keep verdicts: {error.strerror or error}", where=str(path), cure=cure)
+    return StoreError(f"cannot keep replies: {error.strerror or error}", where=str(path), cure=cure)

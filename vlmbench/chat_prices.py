@@ -1,7 +1,7 @@
-"""What judging costs: list prices, sizes of texts in tokens, and a purse that closes before it is empty.
+"""What a server's replies cost: list prices, sizes of texts in tokens, and a purse that closes before it is empty.
 
 Prices are OpenAI's list prices in US dollars for a million tokens as far as known in 2025; `price_in` and `price_out`
-of the judge's options go before them. Exact names only: a dated name and its alias are two names.
+of the options go before them. Exact names only: a dated name and its alias are two names.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ class Purse:
     estimate is applied to all that follow.
     """
 
-    def __init__(self, budget: float | None, price: Price, judge: str) -> None:
+    def __init__(self, budget: float | None, price: Price, name: str, word: str = "--judge-budget") -> None:
         if budget is not None and price.cost(1, 1) is None:
-            cure = "say them: --judge openai:MODEL,price_in=...,price_out=... (US dollars for a million tokens)"
-            raise UsageError(f"--judge-budget needs the prices of {judge}, which are not known", cure=cure)
+            cure = f"say them: {name},price_in=...,price_out=... (US dollars for a million tokens)"
+            raise UsageError(f"{word} needs the prices of {name}, which are not known", cure=cure)
         self.budget, self.price = budget, price
         self.spent = 0.0
         self.closed = False

@@ -1,4 +1,4 @@
-"""When the next call to a judge may go out: never faster than its limits, slower when it complains.
+"""When the next call to a server may go out: never faster than its limits, slower when it complains.
 
 Two flows, requests and tokens, each with a rate. A call waits until both have room; calls go out evenly spaced and in
 order. A refusal (HTTP 429) stops all calls for as long as the server says and slows both flows; they recover slowly,

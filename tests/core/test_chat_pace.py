@@ -11,8 +11,8 @@ import pytest
 
 from tests.judge_server import Judging
 from tests.judge_toys import chosen, judge_all
+from vlmbench.chat_pace import Flow, Pacer, retry_after
 from vlmbench.judge import open_judge
-from vlmbench.judge_pace import Flow, Pacer, retry_after
 
 
 class Clock:
