@@ -1,4 +1,4 @@
-"""A chat-completions server on loopback, and a proxy in front of it that makes faults. For tests of the judge.
+"""A chat-completions server on loopback, and a proxy in front of it that makes faults. For tests of judge and adapter.
 
 The server grades: the number N in the last message gets the grade (N % 11) / 10, or whatever `answer` says. It can
 limit its rate like real servers do. The proxy passes calls on, or plays one of FAULTS instead.
@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -176,7 +176,7 @@ FAULTS = ("429", "429 with a date", "500", "503", "hang", "cut", "broken json", 
 class FaultProxy(Served):
     """Stands before a server and spoils a share of its calls, and all calls about some numbers."""
 
-    upstream: Judging
+    upstream: Served
     share: float = 0.3
     lost: Callable[[int], bool] = lambda number: False
     """Numbers that never get through."""
@@ -185,15 +185,18 @@ class FaultProxy(Served):
     delivered: Counter[int] = field(default_factory=Counter)
     """Numbers by how often a good reply was sent back."""
     seed: int = 11
+    about: Callable[[Mapping[str, Any]], int] = lambda asked: last_number(asked["messages"][-1]["content"])
+    """A number for what is asked."""
+    faults: Sequence[str] = FAULTS
 
     def __post_init__(self) -> None:
         super().__init__()
         self._rng = random.Random(self.seed)
 
     async def serve(self, headers: Mapping[str, str], body: bytes, writer: asyncio.StreamWriter) -> bool:
-        number = last_number(json.loads(body)["messages"][-1]["content"])
+        number = self.about(json.loads(body))
         if self.lost(number) or self._rng.random() < self.share:
-            fault = self._rng.choice(FAULTS)
+            fault = self._rng.choice(self.faults)
             if self.lost(number) and fault.startswith("429"):
                 fault = "500"
             self.played[fault] += 1
@@ -221,6 +224,7 @@ class FaultProxy(Served):
             "no choices": (200, JSON, b'{"id": "x", "choices": []}'),
             "a list": (200, {"content-type": "text/plain"}, b"[]"),
             "empty": (200, JSON, b""),
+            "null": (200, JSON, completion(None)),
         }
         if fault == "hang":
             await asyncio.sleep(self.hang)

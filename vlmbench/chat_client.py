@@ -228,7 +228,7 @@ class SpoiltError(Exception):
 
 
 def read_reply(content: bytes, calls: int, texts: Sequence[str]) -> Reply:
-    """The reply in a chat completion's body; a missing text is an empty one. `texts` are what was asked.
+    """The reply in a chat completion's body; a missing text is an empty one that says so. `texts` are what was asked.
 
     Raises SpoiltError for anything else that is broken.
     """
@@ -242,6 +242,7 @@ def read_reply(content: bytes, calls: int, texts: Sequence[str]) -> Reply:
         if text is not None and not isinstance(text, str):
             raise TypeError("content is not text")
         finish = str(choice.get("finish_reason") or "stop")
+        finish = "no content" if text is None and finish == "stop" else finish
         return Reply(text or "", str(body.get("model") or ""), used[0], used[1], calls, finish, _first_tokens(choice))
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise SpoiltError(f"the reply is no chat completion ({type(error).__name__})") from None

@@ -40,6 +40,7 @@ MODELS: Mapping[str, str] = {
     "minigpt4": "vlmbench.models.minigpt4:load",
     "minigptv2": "vlmbench.models.minigptv2:load",
     "echo": "vlmbench.models.echo:load",
+    "openai": "vlmbench.models.openai:load",
 }
 
 VARIANTS, ABSENT = "vlmbench.models.variants:VARIANTS", "vlmbench.models.variants:ABSENT"

@@ -1,0 +1,131 @@
+"""Many asks to a chat server at once, from a caller that waits in line: an event loop on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from vlmbench.chat_cache import Reply, ReplyCache, cache_file
+from vlmbench.chat_client import ChatClient, NoReplyError, read_reply
+from vlmbench.chat_prices import Price, Purse, tokens_of
+
+T = TypeVar("T")
+
+PICTURE_TOKENS = 800
+"""About what a picture takes, for pacing and budgets; what it took is counted."""
+ANSWERED = {"stop": "stop", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+"""Why servers say they ended, in our words; other ends are no answer."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One call to make."""
+
+    body: Mapping[str, Any]
+    """Of a chat completion, without the model."""
+    texts: Sequence[str]
+    pictures: int
+    salt: str = ""
+    """The sample's id where answers are drawn: equal questions are then drawn independently."""
+
+    def key(self, server: str) -> str:
+        """Content hash of everything that decides the reply."""
+        return hashlib.sha256(orjson.dumps([server, self.body, self.salt])).hexdigest()[:32]
+
+
+class Line:
+    """A client with a memory and a purse: asks that were answered before cost nothing."""
+
+    def __init__(self, client: ChatClient, price: Price, *, budget: float | None, folder: Path | None) -> None:
+        """`folder`: where replies are kept; None: nowhere. Raises UsageError for a budget without prices."""
+        self.client, self.price, self.budget = client, price, budget
+        Purse(budget, price, client.where.partition(" ")[0], "budget")
+        self.counts: Counter[str] = Counter()
+        """replies, cached, failed, prompt_tokens, completion_tokens: of this sitting."""
+        self.spent = 0.0
+        self.served = ""
+        """What the server last said it is."""
+        self._path = None if folder is None else cache_file(folder, client.where.partition(" ")[0], client.where)
+        self._cache: ReplyCache | None = None
+        self._last = 0.0
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[Ask], Future[Reply]]]:
+        """Gives what begins an ask and returns its future: a Reply, NoReplyError, ServerStoppedError or StoreError."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="asking", daemon=True)
+        thread.start()
+
+        def wait(work: Coroutine[Any, Any, T]) -> T:
+            return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+        try:
+            left = None if self.budget is None else self.budget - self.spent
+            purse = Purse(left, self.price, self.client.where)
+            if self._path is not None and self._cache is None:
+                self._cache = ReplyCache(self._path)
+            wait(self.client.open())
+            self._last = time.monotonic()
+
+            yield lambda ask: asyncio.run_coroutine_threadsafe(self._reply(ask, purse), loop)
+        finally:
+            wait(_ended())
+            wait(self.client.close())
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    async def _reply(self, ask: Ask, purse: Purse) -> Reply:
+        key = ask.key(self.client.where)
+        if self._cache is not None and key in self._cache.replies:
+            self.counts["cached"] += 1
+            self.served = self._cache.replies[key].model or self.served
+            return self._cache.replies[key]
+        size = sum(map(tokens_of, ask.texts)) + ask.pictures * PICTURE_TOKENS
+        longest = int(ask.body.get("max_tokens") or ask.body.get("max_completion_tokens") or 0)
+        number = await purse.take(size, longest)
+        if number is None:
+            raise NoReplyError("the budget is spent: a larger one goes on from here", refused=True)
+        used: tuple[int, int] | None = None
+        try:
+            reply = await self.client.send(
+                ask.body, size + longest, lambda content, calls: read_reply(content, calls, ask.texts)
+            )
+            used = reply.prompt_tokens, reply.completion_tokens
+        finally:
+            await purse.settle(number, used)
+            self.spent += 0.0 if used is None else self.price.cost(*used) or 0.0
+        return self._keep(key, reply)
+
+    def _keep(self, key: str, reply: Reply) -> Reply:
+        """Count a reply and put it on disk at once. Raises NoReplyError for one that holds no answer: it is asked for
+        again another time."""
+        self.counts.update(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
+        self.served = reply.model or self.served
+        if reply.finish not in ANSWERED:
+            raise NoReplyError(f"the server gave no answer: {reply.finish}", refused=True)
+        now = time.monotonic()
+        reply, self._last = replace(reply, seconds=now - self._last), now
+        if self._cache is not None:
+            self._cache.add(key, reply)
+        self.counts["replies"] += 1
+        return reply
+
+
+async def _ended() -> None:
+    """Wait until everything that was cancelled is over."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -1,0 +1,87 @@
+"""Requests as chat messages, and pictures as the data URLs that chat servers take."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from vlmbench import images
+from vlmbench.errors import ImageError
+from vlmbench.nouns import Request
+
+ORIENTATION = 0x0112
+"""EXIF's tag for how a picture was held."""
+SENT_AS_IS = {"JPEG": "jpeg", "PNG": "png"}
+"""Formats that every server reads, by PIL's name."""
+SMALLEST = 16
+"""Pixels a side below which a picture is no longer scaled down."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a picture may be. A larger one is scaled down, in proportion."""
+
+    max_side: int = 0
+    """Pixels of the longer side; 0: any."""
+    max_bytes: int = 20_000_000
+    """Of the encoded picture, before base64 makes it a third longer."""
+
+
+def messages(request: Request, pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The dialogue as a chat server takes it. `pictures` are content parts; they stand before the first question.
+
+    Being first, they are the beginning that all questions about them share, which a prefix cache needs.
+    """
+    made: list[dict[str, Any]] = []
+    for question, answer in (*request.history, (request.prompt, None)):
+        parts = [*pictures, {"type": "text", "text": question}] if pictures and not made else question
+        made.append({"role": "user", "content": parts})
+        if answer is not None:
+            made.append({"role": "assistant", "content": answer})
+    return made
+
+
+def data_url(data: bytes, name: str, limits: Limits) -> str:
+    """A picture's bytes as a data URL: as they are where any server reads them to the pixels that our adapters see.
+
+    Others (turned by EXIF, transparent, CMYK, rare formats, too large) are decoded by the rules of vlmbench.images and
+    sent as PNG, or as JPEG where PNG is too large. Raises ImageError for what is no picture.
+    """
+    picture = images.decode(data, name)
+    kind = _kind(data, limits)
+    if not kind:
+        data, kind = _encode(picture, name, limits)
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _kind(data: bytes, limits: Limits) -> str:
+    """The media type's second half of bytes that can be sent as they are; empty for others."""
+    with Image.open(io.BytesIO(data), formats=images.FORMATS) as opened:
+        plain = opened.mode in ("RGB", "L") and getattr(opened, "n_frames", 1) == 1
+        upright = opened.getexif().get(ORIENTATION, 1) == 1
+        fits = len(data) <= limits.max_bytes and (not limits.max_side or max(opened.size) <= limits.max_side)
+        return SENT_AS_IS.get(opened.format or "", "") if plain and upright and fits else ""
+
+
+def _encode(picture: Image.Image, name: str, limits: Limits) -> tuple[bytes, str]:
+    """A picture within the limits, and its kind."""
+    if limits.max_side and max(picture.size) > limits.max_side:
+        picture = _scaled(picture, limits.max_side / max(picture.size))
+    while max(picture.size) >= SMALLEST:
+        for kind, options in (("png", {}), ("jpeg", {"quality": 95})):
+            out = io.BytesIO()
+            picture.save(out, kind, **options)
+            if out.tell() <= limits.max_bytes:
+                return out.getvalue(), kind
+        picture = _scaled(picture, 0.75)
+    raise ImageError(f"cannot be made to fit {limits.max_bytes} bytes", where=name, cure="raise max_bytes")
+
+
+def _scaled(picture: Image.Image, factor: float) -> Image.Image:
+    width, height = (max(1, round(side * factor)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
