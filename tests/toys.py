@@ -29,8 +29,13 @@ from vlmbench.nouns import (
 
 def png(colour: tuple[int, int, int]) -> bytes:
     """An 8 x 8 picture of one colour."""
+    return png_of(Image.new("RGB", (8, 8), colour))
+
+
+def png_of(image: Image.Image) -> bytes:
+    """A picture, encoded without loss."""
     buffer = io.BytesIO()
-    Image.new("RGB", (8, 8), colour).save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from vlmbench.judge import Judge
 
 FORMAT = 1
-PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "pillow", "pyarrow", "datasets", "openai", "safetensors")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "pillow",
+    "pyarrow",
+    "datasets",
+    "openai",
+    "safetensors",
+    "vllm",
+)
 """The ones that can move a score."""
 
 

@@ -41,6 +41,7 @@ MODELS: Mapping[str, str] = {
     "minigptv2": "vlmbench.models.minigptv2:load",
     "echo": "vlmbench.models.echo:load",
     "openai": "vlmbench.models.openai:load",
+    "vllm": "vlmbench.models.vllm:load",
 }
 
 VARIANTS, ABSENT = "vlmbench.models.variants:VARIANTS", "vlmbench.models.variants:ABSENT"

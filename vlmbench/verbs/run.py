@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, loading, settings
 from vlmbench.errors import UsageError
-from vlmbench.verbs import judging, model_options
+from vlmbench.verbs import judging, model_options, verifying
 
 if TYPE_CHECKING:
     from vlmbench.judge import Judge
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
     judging.add_arguments(parser)
+    verifying.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,10 +60,11 @@ def run(args: argparse.Namespace) -> int:
     with judging.opened(args, chosen, told) as judge:
         model = model_options.load(args)
         plan, folder = _plan(args, chosen, data, model, told, judge)
+        checked = verifying.verified(args, plan, model)
         choices = {choice.key: choice for choice in chosen}
         judging.announce(judge, ((choices[item.task], item.sample, None) for item in plan.asked))
         try:
-            outcome = _execute(args, plan, folder, model, told, judge)
+            outcome = _execute(args, plan, folder, model, told, judge, checked)
         except KeyboardInterrupt:
             where = f"\ninterrupted: the answers so far are in {folder}; the same command goes on from there"
             print(where, file=sys.stderr)
@@ -104,7 +106,13 @@ def _plan(
 
 
 def _execute(
-    args: argparse.Namespace, plan: Plan, folder: Path, model: Model, told: settings.Settings, judge: Judge | None
+    args: argparse.Namespace,
+    plan: Plan,
+    folder: Path,
+    model: Model,
+    told: settings.Settings,
+    judge: Judge | None,
+    checked: dict[str, Any],
 ) -> Outcome:
     from vlmbench import manifest, runner
     from vlmbench.store import RunStore
@@ -116,7 +124,7 @@ def _execute(
         seed=args.seed,
         data_folder=told.data,
     )
-    with RunStore.open(folder, content) as store:
+    with RunStore.open(folder, {**content, **checked}) as store:
         return runner.execute(plan, model, store, progress=sys.stderr.isatty(), judge=judge)
 
 

@@ -1,0 +1,181 @@
+"""`--verify-backend N`: the first N questions answered by another model that should say the same.
+
+Two programs that run the same weights round differently, so that answers which hang on a hair may part; anything else
+means a wrong template, other pixels or other weights. The rule:
+
+    equal     the same text (blanks around it aside), or the same likeliest choice
+    close     not equal, but one side's best two tokens (or choices) lay within CLOSE of each other somewhere
+    different not equal and not close, or only one of the two answered
+
+The run is refused when more than ALLOWED of the compared answers are different, or when nothing could be compared; all
+that is not equal is warned of and goes into run.json.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from vlmbench import runner
+from vlmbench.errors import ModelError, VlmbenchError
+from vlmbench.nouns import Model, Response
+
+if TYPE_CHECKING:
+    from vlmbench.runner import Asked
+
+LOGGER = logging.getLogger(__name__)
+
+CLOSE = 0.5
+"""Natural logarithm: what 16-bit numbers make of logits near 30 is off by about a quarter on each side."""
+ALLOWED = 0.02
+"""Share of the compared answers that may differ: none of fewer than 50."""
+SHOWN = 5
+"""Differences that a message shows."""
+
+
+@runtime_checkable
+class Referring(Protocol):
+    """What a model has that knows which other should answer the same."""
+
+    @property
+    def reference(self) -> str:
+        """As --model takes it; empty: none is known."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One question answered in two ways."""
+
+    task: str
+    sample_id: str
+    kind: str
+    """`close` or `different`."""
+    answer: str
+    reference: str
+    margin: float | None
+    """The smaller gap between the best two, of the two sides; None where neither tells."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of comparing."""
+
+    reference: str
+    compared: int
+    differences: tuple[Difference, ...]
+    unanswered: int = 0
+    """Questions that neither answered: not compared."""
+
+    @property
+    def different(self) -> int:
+        """How many answers differ and are not close."""
+        return sum(difference.kind == "different" for difference in self.differences)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the rule forbids the run."""
+        return not self.compared or self.different > ALLOWED * self.compared
+
+    def entry(self) -> dict[str, Any]:
+        """What run.json says."""
+        return {**asdict(self), "equal": self.compared - len(self.differences), "close_below": CLOSE}
+
+    def __str__(self) -> str:
+        equal = self.compared - len(self.differences)
+        counts = f"{equal} of {self.compared} answers equal those of {self.reference}"
+        parted = f"{len(self.differences) - self.different} close, {self.different} different"
+        lost = f"; {self.unanswered} answered by neither" if self.unanswered else ""
+        lines = [
+            f"  {one.kind}: {one.task} {one.sample_id}: {one.answer!r}, reference {one.reference!r}"
+            for one in sorted(self.differences, key=lambda one: one.kind, reverse=True)[:SHOWN]
+        ]
+        more = len(self.differences) - SHOWN
+        return "\n".join([f"{counts}; {parted}{lost}", *lines, *([f"  {more} more"] if more > 0 else [])])
+
+
+def first_questions(asked: Iterable[Asked], count: int) -> list[Asked]:
+    """The first `count` different questions that can be asked, in the order of the run: whole pictures first."""
+    groups = runner.group_by_pictures(item for item in asked if not item.error)
+    return [item for group in groups for item in group][:count]
+
+
+def answers(model: Model, items: Sequence[Asked]) -> dict[str, Response]:
+    """A model's answers by key. Errors are answers too; where the model itself breaks, the rest is left out."""
+    keys = {id(item.request): item.key for item in items}
+    groups = [[item.request for item in group] for group in runner.group_by_pictures(items)]
+    found: dict[str, Response] = {}
+    try:
+        for request, response in model.answer(groups):
+            found[keys[id(request)]] = response
+    except VlmbenchError:
+        raise
+    except Exception as error:  # a bug in an adapter or its library
+        LOGGER.warning("%s breaks off: %s: %s", model.name, type(error).__name__, error)
+    return found
+
+
+def compare(items: Sequence[Asked], ours: dict[str, Response], theirs: dict[str, Response], name: str) -> Verification:
+    """Both models' answers, question by question. `name`: the reference's."""
+    failed = Response(finish="error", error="no answer")
+    pairs = [(item, ours.get(item.key, failed), theirs.get(item.key, failed)) for item in items]
+    both = [pair for pair in pairs if not (pair[1].finish == pair[2].finish == "error")]
+    found = [_difference(*pair) for pair in both]
+    differences = tuple(difference for difference in found if difference)
+    return Verification(name, len(both), differences, len(pairs) - len(both))
+
+
+def _difference(item: Asked, ours: Response, theirs: Response) -> Difference | None:
+    said = _said(ours), _said(theirs)
+    if "error" not in (ours.finish, theirs.finish) and said[0] == said[1]:
+        return None
+    known = [margin for margin in (_margin(ours), _margin(theirs)) if margin is not None]
+    margin = min(known, default=None)
+    answered = "error" not in (ours.finish, theirs.finish)
+    kind = "close" if answered and margin is not None and margin <= CLOSE else "different"
+    return Difference(item.task, item.sample.id, kind, *said, margin)
+
+
+def _said(response: Response) -> str:
+    """What is compared."""
+    if response.finish == "error":
+        return f"no answer: {response.error.partition(chr(10))[0]}"
+    if response.choices:
+        return max(response.choices, key=lambda score: score.logprob).choice
+    return response.text.strip()
+
+
+def _margin(response: Response) -> float | None:
+    if len(response.choices) > 1:
+        best, second, *_ = sorted((score.logprob for score in response.choices), reverse=True)
+        return best - second
+    return response.margin
+
+
+def verify(model: Model, reference: Callable[[], Model], asked: Iterable[Asked], count: int, name: str) -> Verification:
+    """Ask both the first questions and compare. `reference` loads the other model, `name` is how it was named.
+
+    It is let go before `model` is asked: two seldom fit into one accelerator.
+    """
+    items = first_questions(asked, count)
+    theirs = answers(reference(), items)
+    release()
+    return compare(items, answers(model, items), theirs, name)
+
+
+def release() -> None:
+    """Hand back what a model held that nobody refers to any more."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def refuse(verification: Verification) -> None:
+    """Raise ModelError when the rule forbids the run."""
+    if verification.refused:
+        cure = "mend the backend (template, picture size, weights), or leave --verify-backend out to run all the same"
+        raise ModelError(f"--verify-backend: {verification}", cure=cure)

@@ -1,0 +1,46 @@
+"""The words of the command line that check a backend against another model before a run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from vlmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from vlmbench.nouns import Model
+    from vlmbench.runner import Plan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many questions, and against which model."""
+    add = parser.add_argument
+    add(
+        "--verify-backend",
+        type=int,
+        metavar="N",
+        help="first have another model answer the first N questions too; refused when too many answers differ",
+    )
+    add("--verify-against", metavar="MODEL", help="that other model (default: hf with the same weights, where known)")
+
+
+def verified(args: argparse.Namespace, plan: Plan, model: Model) -> dict[str, Any]:
+    """What run.json says of the check; empty without one. Raises ModelError when the run is refused."""
+    if args.verify_backend is None:
+        if args.verify_against:
+            raise UsageError("--verify-against needs --verify-backend N", cure="say how many questions: 100, e.g.")
+        return {}
+    if args.verify_backend < 1:
+        raise UsageError(f"--verify-backend {args.verify_backend} compares nothing", cure="give a number above 0")
+    from vlmbench import backends, loading
+
+    spec = args.verify_against or (model.reference if isinstance(model, backends.Referring) else "")
+    if not spec:
+        raise UsageError(f"which model should answer like {model.name}?", cure="name it: --verify-against hf:PATH")
+    found = backends.verify(
+        model, loading.load_model(loading.parse_model(spec), {}), plan.asked, args.verify_backend, spec
+    )
+    backends.refuse(found)
+    print(f"--verify-backend: {found}", file=sys.stderr)
+    return {"verified": found.entry()}
