@@ -38,9 +38,8 @@ def verified(args: argparse.Namespace, plan: Plan, model: Model) -> dict[str, An
     spec = args.verify_against or (model.reference if isinstance(model, backends.Referring) else "")
     if not spec:
         raise UsageError(f"which model should answer like {model.name}?", cure="name it: --verify-against hf:PATH")
-    found = backends.verify(
-        model, loading.load_model(loading.parse_model(spec), {}), plan.asked, args.verify_backend, spec
-    )
+    named = loading.parse_model(spec)
+    found = backends.verify(model, lambda: loading.load_model(named, {}), plan.asked, args.verify_backend, spec)
     backends.refuse(found)
     print(f"--verify-backend: {found}", file=sys.stderr)
     return {"verified": found.entry()}
