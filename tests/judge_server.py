@@ -203,6 +203,7 @@ class FaultProxy(Served):
             return await self._play(fault, writer)
         reader, up = await asyncio.open_connection("127.0.0.1", self.upstream.port)
         lines = ["POST /v1/chat/completions HTTP/1.1", "host: 127.0.0.1", "content-type: application/json"]
+        lines += [f"authorization: {headers['authorization']}"] if "authorization" in headers else []
         up.write("\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body)
         status = int((await reader.readline()).split()[1])
         head, content = await read_request(reader, first=False) or ({}, b"")
