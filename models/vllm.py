@@ -279,7 +279,8 @@ def load(
         enforce_eager=enforce_eager,
         trust_remote_code=trust_remote_code,
     )
-    reference = f"hf:{checkpoint}" + ("" if dtype == "auto" else f",dtype={dtype}")
+    same = {"dtype": "" if dtype == "auto" else dtype, "trust_remote_code": "true" if trust_remote_code else ""}
+    reference = ",".join([f"hf:{checkpoint}", *(f"{name}={value}" for name, value in same.items() if value)])
     if base_url:
         model = openai.load(
             checkpoint,

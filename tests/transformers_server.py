@@ -11,10 +11,15 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+
+from tests.toys import png_of
+from vlmbench.nouns import Generation, Picture, Request
 
 NEEDED = ("accelerate", "fastapi", "uvicorn", "multipart")
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
@@ -24,7 +29,10 @@ SEEING = (
     "{% for part in m['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}\n"
     "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
 )
-SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+SIZES = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+"""Heads of 32, which every attention kernel takes."""
+QUESTIONS = ("What is it?", "Where?", "Is it blue?")
+WORDS = 6
 
 
 def make_tokenizer(special: tuple[str, ...] = (), template: str = TEMPLATE) -> Any:
@@ -85,6 +93,39 @@ def make_llava(folder: Path) -> None:
         chat_template=SEEING,
         num_additional_image_tokens=1,
     ).save_pretrained(folder)
+
+
+def pictures() -> list[Image.Image]:
+    """Three that differ in colour and in form."""
+    return [Image.new("RGB", (40, 30 + 10 * n), (80 * n, 200 - 60 * n, 9)) for n in range(3)]
+
+
+def asked(number: int, question: str) -> Request:
+    """A question about one of them."""
+    picture = Picture(str(number), partial(bytes, png_of(pictures()[number])))
+    return Request(f"{number} {question}", question, (picture,), generation=Generation(WORDS))
+
+
+def directly(folder: Path) -> dict[str, str]:
+    """What the model says without a server."""
+    from transformers import LlavaForConditionalGeneration, LlavaProcessor
+
+    model, processor = LlavaForConditionalGeneration.from_pretrained(folder), LlavaProcessor.from_pretrained(folder)
+    said = {}
+    for number, picture in enumerate(pictures()):
+        for question in QUESTIONS:
+            parts = [{"type": "image", "image": picture}, {"type": "text", "text": question}]
+            inputs = processor.apply_chat_template(
+                [{"role": "user", "content": parts}],
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+            )
+            out = model.generate(**inputs, max_new_tokens=WORDS, do_sample=False)
+            new = out[0, inputs["input_ids"].shape[1] :]
+            said[f"{number} {question}"] = processor.decode(new, skip_special_tokens=True)
+    return said
 
 
 @contextmanager

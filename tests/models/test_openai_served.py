@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from tests.judge_server import FaultProxy, Judging
-from tests.toys import png_of
-from tests.transformers_server import make_llava, serving
+from tests.transformers_server import QUESTIONS, WORDS, asked, directly, make_llava, serving
 from tests.vision_server import number_of
 from vlmbench.models import openai
-from vlmbench.nouns import Generation, Picture, Request
-
-QUESTIONS = ("What is it?", "Where?", "Is it blue?")
-WORDS = 6
 
 
 @pytest.fixture(scope="module")
@@ -27,39 +20,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int
     make_llava(folder)
     with serving(folder) as port:
         yield folder, port
-
-
-def pictures() -> list[Image.Image]:
-    """Three that differ in colour and in form."""
-    return [Image.new("RGB", (40, 30 + 10 * n), (80 * n, 200 - 60 * n, 9)) for n in range(3)]
-
-
-def asked(number: int, question: str) -> Request:
-    """A question about one of them."""
-    picture = Picture(str(number), partial(bytes, png_of(pictures()[number])))
-    return Request(f"{number} {question}", question, (picture,), generation=Generation(WORDS))
-
-
-def directly(folder: Path) -> dict[str, str]:
-    """What the model says without a server."""
-    from transformers import LlavaForConditionalGeneration, LlavaProcessor
-
-    model, processor = LlavaForConditionalGeneration.from_pretrained(folder), LlavaProcessor.from_pretrained(folder)
-    said = {}
-    for number, picture in enumerate(pictures()):
-        for question in QUESTIONS:
-            parts = [{"type": "image", "image": picture}, {"type": "text", "text": question}]
-            inputs = processor.apply_chat_template(
-                [{"role": "user", "content": parts}],
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=True,
-                return_tensors="pt",
-            )
-            out = model.generate(**inputs, max_new_tokens=WORDS, do_sample=False)
-            new = out[0, inputs["input_ids"].shape[1] :]
-            said[f"{number} {question}"] = processor.decode(new, skip_special_tokens=True)
-    return said
 
 
 def test_answers_through_a_real_server_and_faults(
