@@ -59,6 +59,7 @@ class Line:
         self._path = None if folder is None else cache_file(folder, client.where.partition(" ")[0], client.where)
         self._cache: ReplyCache | None = None
         self._last = 0.0
+        self._under_way: dict[str, asyncio.Task[Reply]] = {}
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[Ask], Future[Reply]]]:
@@ -88,10 +89,19 @@ class Line:
 
     async def _reply(self, ask: Ask, purse: Purse) -> Reply:
         key = ask.key(self.client.where)
-        if self._cache is not None and key in self._cache.replies:
+        known = self._cache.replies.get(key) if self._cache is not None else None
+        if known is not None or key in self._under_way:  # two tasks may ask the same at the same time
             self.counts["cached"] += 1
-            self.served = self._cache.replies[key].model or self.served
-            return self._cache.replies[key]
+        if known is not None:
+            self.served = known.model or self.served
+            return known
+        if key not in self._under_way:
+            self._under_way[key] = asyncio.create_task(self._call(key, ask, purse))
+            self._under_way[key].add_done_callback(lambda _: self._under_way.pop(key))
+        return await asyncio.shield(self._under_way[key])
+
+    async def _call(self, key: str, ask: Ask, purse: Purse) -> Reply:
+        """Ask, pay and keep."""
         size = sum(map(tokens_of, ask.texts)) + ask.pictures * PICTURE_TOKENS
         longest = int(ask.body.get("max_tokens") or ask.body.get("max_completion_tokens") or 0)
         number = await purse.take(size, longest)

@@ -47,6 +47,17 @@ def test_cut_lines_are_passed_over(tmp_path: Path) -> None:
     assert list(ReplyCache(path).replies.values()) == [Reply("0.5"), Reply("1.0", "m", 3, 4, 5)]
 
 
+def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """They know neither how a reply ended nor its first tokens; those that do come back as they were."""
+    path = tmp_path / "judge.jsonl"
+    reply = {"text": "0.5", "model": "m", "prompt_tokens": 3, "completion_tokens": 4, "attempts": 1}
+    path.write_text(json.dumps({"key": "a", "reply": reply}) + "\n", "utf-8")
+    cache = ReplyCache(path)
+    cache.add("b", Reply("", first=(("yes", -0.5), (" no", -1.0)), finish="length", seconds=0.25))
+    cache.close()
+    assert ReplyCache(path).replies == {"a": Reply("0.5", "m", 3, 4, 1), "b": cache.replies["b"]}
+
+
 def test_everything_that_decides_is_in_the_key() -> None:
     ask = JudgeAsk((("user", "grade 1"),), 3)
     others = [JudgeAsk((("user", "grade 2"),), 3), JudgeAsk((("system", "grade 1"),), 3), JudgeAsk(ask.messages, 4)]

@@ -202,6 +202,15 @@ def test_drawn_answers_are_drawn_for_each_sample(server: Seeing) -> None:
     assert (model.facts["calls"], model.facts["cached"]) == (2, 1)
 
 
+def test_equal_questions_under_way_share_a_reply() -> None:
+    """Of two tasks, say: the run knows them as two."""
+    with Seeing(latency=0.2) as server:
+        model = openai.load("tiny", base_url=server.url)
+        found = answers(model, [[about(square((9, 9, 0)), "What?", name) for name in ("a", "b", "c")]])
+    assert found["a"] == found["b"] == found["c"] and found["a"].text
+    assert (model.facts["calls"], model.facts["cached"]) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from vlmbench import loading
@@ -28,6 +29,16 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--quantize", choices=WIDTHS, help="keep the language model's weights in 8 or 4 bits (default: as they are)")
     add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
     add("--threads", type=int, metavar="N", help="processor threads")
+
+
+def tell(model: Model) -> None:
+    """Say what asking a server took."""
+    facts = model.facts
+    if "calls" in facts:
+        cost = f"{facts['usd']:.2f} USD" if "usd" in facts else "price not known"
+        tokens = int(facts["prompt_tokens"]) + int(facts["completion_tokens"])
+        replies = f"{facts['replies']:,} replies, {facts['cached']:,} from the cache"
+        print(f"model {model.name}: {replies}; {tokens:,} tokens, {cost}", file=sys.stderr)
 
 
 def load(args: argparse.Namespace) -> Model:

@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
             print(where, file=sys.stderr)
             return cli.INTERRUPTED
         judging.tell(judge)
+        model_options.tell(model)
     _show(args, outcome)
     return cli.OK if outcome.coverage >= args.min_coverage else cli.BAD_RESULT
 
