@@ -23,6 +23,8 @@ class Settings:
     """Folder in which runs get their own folders when --output names none. VLMBENCH_RUNS."""
     cache: str = "~/.cache/vlmbench"
     """Folder for downloads and judge verdicts. VLMBENCH_CACHE."""
+    plugins: str = ""
+    """Files and folders of tasks and models to load, with commas between. VLMBENCH_PLUGINS."""
 
     @property
     def runs_folder(self) -> Path:
