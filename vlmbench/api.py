@@ -57,9 +57,8 @@ class Result:
                 if isinstance(found, dict) and "value" in found:
                     place = {"breakdown": found.get("breakdown", ""), "label": found.get("label", "")}
                     numbers = {key: found[key] for key in ("value", "low", "high", "n")}
-                    rows.append(
-                        {"task": task, "metric": name, **numbers, "headline": name == entry["headline"], **place}
-                    )
+                    first = {"headline": name == entry["headline"]}
+                    rows.append({"task": task, "metric": name, **numbers, **place, **first})
         return pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
 
     @cached_property

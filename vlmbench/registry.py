@@ -170,7 +170,8 @@ class Registry:
         from importlib.metadata import entry_points
 
         for point in entry_points(group=self.group):
-            if self.entry_point(point.name) != point:  # a scan that was cut short by a collision begins anew
+            known = self.entry_point(point.name)  # a scan that was cut short by a collision begins anew
+            if known is None or known != point:
                 self._refuse_known(point.name, told(point))
                 self._extra[point.name] = point
         self._scanned = True
