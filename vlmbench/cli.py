@@ -9,8 +9,8 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 
-from vlmbench import __version__
-from vlmbench.errors import UnknownNameError, VlmbenchError
+from vlmbench import __version__, wellformed
+from vlmbench.errors import UnknownNameError, UsageError, VlmbenchError
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one picture, and draw the boxes it answers with",
@@ -80,6 +80,11 @@ def _run(words: Sequence[str]) -> int:
     verb = words[0]
     if verb not in VERBS:
         raise UnknownNameError("verb", verb, VERBS)
+    for word in words:
+        if not word.isascii() and (
+            what := wellformed.complaint(word)
+        ):  # bytes of another encoding, as Python keeps them
+            raise UsageError(f"{word!a} is not UTF-8 text: {what}", cure="write it, and name files, in UTF-8")
     args = parser(verb).parse_intermixed_args(words[1:])
     if verb not in NAMELESS:
         load_plugins(args)

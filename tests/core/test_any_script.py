@@ -198,6 +198,11 @@ def test_an_answer_file_with_one_is_refused(tmp_path: Path, capsys: pytest.Captu
         task.read_predictions(tmp_path / "x.jsonl", samples)
 
 
+def test_words_of_a_command_that_are_no_text_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--model", "echo,text=\udcff", "--tasks", "pope"]) == cli.USER_MUST_CHANGE
+    assert r"'echo,text=\udcff' is not UTF-8 text: character 11 is U+DCFF" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "gb18030", "shift_jis", "utf-8"])
 def test_other_encodings_are_refused(encoding: str, tmp_path: Path) -> None:
     content = "question,answer\n字 これ,字\n".encode(encoding)

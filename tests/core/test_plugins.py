@@ -196,6 +196,22 @@ def test_score_takes_plugins(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert read_manifest(output)["asked"]["plugins"] == {"rows.py": plugins.source_hash(source)}
 
 
+def test_data_status_looks_where_the_task_brings_its_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["data", "status", "rows", "--plugins", str(task(tmp_path)), "--data"]
+    (tmp_path / "other").mkdir()
+    assert cli.main([*words, str(tmp_path / "other")]) == cli.OK
+    assert f"rows:all  complete  in {tmp_path}\n" in capsys.readouterr().out
+
+
+def test_a_run_whose_plugin_is_not_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task(tmp_path), model(tmp_path)
+    assert run(tmp_path, "--output", str(tmp_path / "run")) == cli.OK
+    plugins.unload()
+    assert cli.main(["compare", str(tmp_path / "run"), str(tmp_path / "run")]) == cli.USER_MUST_CHANGE
+    assert "no task named 'rows'" in capsys.readouterr().err
+    assert cli.main(["report", str(tmp_path / "run"), "--output", str(tmp_path / "site")]) == cli.OK
+
+
 # ----------------------------------------------------------------------------------------------------- entry points
 
 
