@@ -80,10 +80,8 @@ def _run(words: Sequence[str]) -> int:
     verb = words[0]
     if verb not in VERBS:
         raise UnknownNameError("verb", verb, VERBS)
-    for word in words:
-        if not word.isascii() and (
-            what := wellformed.complaint(word)
-        ):  # bytes of another encoding, as Python keeps them
+    for word in words:  # bytes of another encoding, as Python keeps them
+        if what := wellformed.complaint(word):
             raise UsageError(f"{word!a} is not UTF-8 text: {what}", cure="write it, and name files, in UTF-8")
     args = parser(verb).parse_intermixed_args(words[1:])
     if verb not in NAMELESS:
