@@ -100,7 +100,7 @@ def parser(verb: str, kind: type[argparse.ArgumentParser] = argparse.ArgumentPar
 
 
 def load_plugins(args: argparse.Namespace) -> None:
-    """Make known what --plugins names, or VLMBENCH_PLUGINS, or vlmbench.toml. Raises PluginError."""
+    """Make known what --plugins names, or VLMBENCH_PLUGINS. Raises PluginError."""
     from vlmbench import settings
 
     if named := settings.load({"plugins": args.plugins}).plugins:

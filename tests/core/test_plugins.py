@@ -82,16 +82,17 @@ def test_a_package_has_relative_imports_and_one_hash(tmp_path: Path) -> None:
     assert plugins.load(str(package))[0].hash != before.hash
 
 
-def test_the_environment_and_the_config_name_plugins(
+def test_the_environment_names_plugins_and_a_settings_file_may_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model(tmp_path), task(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VLMBENCH_PLUGINS", "says.py")
-    (tmp_path / "vlmbench.toml").write_text('plugins = "rows.py"')
     assert cli.main(["models"]) == cli.OK and "says" in capsys.readouterr().out
-    monkeypatch.delenv("VLMBENCH_PLUGINS")
-    assert cli.main(["tasks", "rows"]) == cli.OK and "rows@official" in capsys.readouterr().out
+    (tmp_path / "vlmbench.toml").write_text('plugins = "rows.py"')
+    assert cli.main(["tasks"]) == cli.USER_MUST_CHANGE
+    assert "plug-ins are code, and a settings file runs none" in capsys.readouterr().err
+    assert "rows" not in registry.tasks.names()
 
 
 @pytest.mark.parametrize(
