@@ -123,11 +123,10 @@ def _answer(columns: Columns, row: int) -> str:
 
 
 def _template(prompt: str, question: str) -> str:
-    """The prompt with the question taken out: U+FFFC stands for it."""
-    prompt = prompt.replace("\ufffc", "\ufffd")
+    """The prompt with the question taken out: U+FFFC and a 1 stand for it, U+FFFC and a 0 for a U+FFFC of its own."""
     if 4 <= len(question) <= LONGEST and prompt.count(question) == 1:
-        return prompt.replace(question, "\ufffc")
-    return cut(prompt)
+        return "\ufffc1".join(part.replace("\ufffc", "\ufffc0") for part in prompt.split(question))
+    return cut(prompt).replace("\ufffc", "\ufffc0")
 
 
 def _choice_scores(texts: Sequence[str]) -> list[list[list[Any]]] | None:

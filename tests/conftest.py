@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from vlmbench import plugins
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Golden data and real photographs that may not be redistributed: beside the project where they are to be had."""
@@ -29,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     """Take this machine's settings away, set hypothesis up, forget what an earlier session in this process counted."""
-    for name in ("VLMBENCH_DATA", "VLMBENCH_RUNS", "VLMBENCH_CACHE"):
+    for name in ("VLMBENCH_DATA", "VLMBENCH_RUNS", "VLMBENCH_CACHE", "VLMBENCH_PLUGINS"):
         os.environ.pop(name, None)
     settings.register_profile("vlmbench", deadline=None, derandomize=True)  # the same everywhere, busy machines too
     settings.load_profile("vlmbench")
@@ -72,6 +75,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"required {marker}: {dict(counts)}")
     for line in broken_promises():
         terminalreporter.write_line(line, red=True)
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Plug-ins that a test loads are unknown to the next."""
+    yield
+    plugins.unload()
 
 
 @pytest.fixture

@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
+    from vlmbench.api import Result, evaluate
+    from vlmbench.extending import add_model, add_task, model
+    from vlmbench.function_model import FunctionModel
     from vlmbench.gate import InconclusiveError, assert_no_regression
+    from vlmbench.table_task import TableTask
 
 __version__ = "0.1.0"
 
@@ -14,13 +18,36 @@ _root = _Path(__file__).resolve().parent.parent
 if (_root / "pyproject.toml").is_file() and (_root / "tasks").is_dir():
     __path__.append(str(_root))
 
-__all__ = ["InconclusiveError", "__version__", "assert_no_regression"]
+__all__ = [
+    "FunctionModel",
+    "InconclusiveError",
+    "Result",
+    "TableTask",
+    "__version__",
+    "add_model",
+    "add_task",
+    "assert_no_regression",
+    "evaluate",
+    "model",
+]
+
+_HOMES = {
+    "FunctionModel": "function_model",
+    "InconclusiveError": "gate",
+    "Result": "api",
+    "TableTask": "table_task",
+    "add_model": "extending",
+    "add_task": "extending",
+    "assert_no_regression": "gate",
+    "evaluate": "api",
+    "model": "extending",
+}
 
 
 def __getattr__(name: str) -> _Any:
-    """The gate for tests, loaded when it is asked for: `import vlmbench` stays light."""
-    if name in ("InconclusiveError", "assert_no_regression"):
-        from vlmbench import gate
+    """What Python code uses, loaded when it is asked for: `import vlmbench` stays light."""
+    if name in _HOMES:
+        from importlib import import_module
 
-        return getattr(gate, name)
+        return getattr(import_module(f"vlmbench.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 KIND, FORMAT = "vlmbench baseline", 1
 CURE = "`vlmbench baseline RUN --output FILE` writes a new one"
-ENTRY = ("name", "version", "split", "protocol", "headline", "samples", "images", "generation", "hashes", "judge")
+ENTRY = (
+    "name", "version", "split", "protocol", "headline", "samples", "images", "generation", "hashes", "judge", "plugin",
+)  # fmt: skip
 """What run.json says of a task, as far as a comparison looks at it."""
 ASKED = ("ablate", "limit", "seed")
 LONGEST_READ = 80

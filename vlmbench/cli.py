@@ -9,8 +9,8 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 
-from vlmbench import __version__
-from vlmbench.errors import UnknownNameError, VlmbenchError
+from vlmbench import __version__, wellformed
+from vlmbench.errors import UnknownNameError, UsageError, VlmbenchError
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one picture, and draw the boxes it answers with",
@@ -27,7 +27,10 @@ VERBS: Mapping[str, str] = {
     "report": "write the HTML leaderboard of runs",
     "convert": "turn a published checkpoint into our form, or ours into the published one",
     "train": "train a recipe, or one of its stages",
+    "new": "write a starting file for a task or a model of your own, with its test",
 }
+NAMELESS = ("convert", "new")
+"""Verbs that take no name of a task, a model or a recipe, and so no plug-ins."""
 
 OK, BAD_RESULT, USER_MUST_CHANGE, COULD_NOT_TELL, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes."""
@@ -77,11 +80,33 @@ def _run(words: Sequence[str]) -> int:
     verb = words[0]
     if verb not in VERBS:
         raise UnknownNameError("verb", verb, VERBS)
-    module = importlib.import_module(f"vlmbench.verbs.{verb}")
-    parser = argparse.ArgumentParser(prog=f"vlmbench {verb}", description=VERBS[verb])
-    module.add_arguments(parser)
-    code: int = module.run(parser.parse_intermixed_args(words[1:]))
+    for word in words:  # bytes of another encoding, as Python keeps them
+        if what := wellformed.complaint(word):
+            raise UsageError(f"{word!a} is not UTF-8 text: {what}", cure="write it, and name files, in UTF-8")
+    args = parser(verb).parse_intermixed_args(words[1:])
+    if verb not in NAMELESS:
+        load_plugins(args)
+    code: int = importlib.import_module(f"vlmbench.verbs.{verb}").run(args)
     return code
+
+
+def parser(verb: str, kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """A verb's words: its own, and --plugins where it takes names."""
+    made = kind(prog=f"vlmbench {verb}", description=VERBS[verb])
+    importlib.import_module(f"vlmbench.verbs.{verb}").add_arguments(made)
+    if verb not in NAMELESS:
+        made.add_argument("--plugins", metavar="FILE|DIR,...", help="files with tasks and models of your own")
+    return made
+
+
+def load_plugins(args: argparse.Namespace) -> None:
+    """Make known what --plugins names, or VLMBENCH_PLUGINS. Raises PluginError."""
+    from vlmbench import settings
+
+    if named := settings.load({"plugins": args.plugins}).plugins:
+        from vlmbench import plugins
+
+        plugins.load(named)
 
 
 if __name__ == "__main__":

@@ -296,6 +296,7 @@ def _differing(one: StoredRun, other: StoredRun, before: StoredTask, after: Stor
             (f"version of {name} run and installed", task.entry.get("version"), installed, True)
             for name, task in (("the earlier", before), ("the later", after))
         ),
+        ("plug-in", before.entry.get("plugin"), after.entry.get("plugin"), True),
         ("questions", _questions(before), _questions(after), True),
         ("ablation", ablated[0], ablated[1], False),
         *([("prompts", _prompts(before), _prompts(after), False)] if worded[0] != worded[1] else []),

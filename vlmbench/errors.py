@@ -2,7 +2,8 @@
 
 VlmbenchError               exit code 2: the user must change something
 ├── UsageError              a command's words do not fit together
-│   └── UnknownNameError    no such task, model, protocol, ...: near names are offered
+│   ├── UnknownNameError    no such task, model, protocol, ...: near names are offered
+│   └── PluginError         a plug-in cannot be imported, registers nothing, or takes a known name
 ├── DataError               a data file is missing or broken: names file, line and field
 │   ├── ImageError          one picture cannot be read: becomes that sample's status
 │   └── PredictionsError    an answer file does not fit the questions
@@ -36,13 +37,17 @@ class UsageError(VlmbenchError):
 
 
 class UnknownNameError(UsageError):
-    """A name that is not registered."""
+    """A name that is not registered. `more`: what else may mend it."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], more: str = "") -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         cure = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
-        super().__init__(f"no {kind} named {name!r}", cure=cure)
+        super().__init__(f"no {kind} named {name!r}", cure="\n  ".join(filter(None, (cure, more))))
+
+
+class PluginError(UsageError):
+    """A plug-in cannot be used."""
 
 
 class DataError(VlmbenchError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench import registry, weights
 from vlmbench.errors import UnknownNameError, UsageError
-from vlmbench.nouns import Model
+from vlmbench.nouns import HasHome, Model
 
 if TYPE_CHECKING:
     from vlmbench.registry import TaskChoice
@@ -86,12 +86,15 @@ def _typed(name: str, value: str, default: Any) -> Any:
 def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
     """Where a task's samples come from: its embedded sample, the hub (or copies of its datasets), or official files.
 
+    What a task brings with it stands in the place of a sample, and is no sample: it is all there is.
+
     Raises UsageError for a folder that does not exist.
     """
     from vlmbench.sources import Folder, Hub
 
     if told.data == "sample":
-        return Folder.sample(choice.task.name)
+        home = choice.task.home if isinstance(choice.task, HasHome) else None
+        return Folder.sample(choice.task.name) if home is None else Folder(home)
     if told.data == "hub":
         return Hub()
     copies = told.data.startswith("hub:")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import __version__
+from vlmbench import __version__, plugins, registry
 from vlmbench.nouns import Model, Request, Sample
 from vlmbench.registry import TaskChoice
 
@@ -53,6 +53,7 @@ def task_entry(
 ) -> dict[str, Any]:
     """One task of the run: which rules and judge, and hashes of its questions, answers, prompts and pictures."""
     protocol = choice.task.protocols[choice.protocol]
+    plugin = plugins.source_of(registry.tasks, choice.task.name)
     graded = judge.entry(choice) if judge is not None and protocol.judge is not None else None
     return {
         "name": choice.task.name,
@@ -73,8 +74,10 @@ def task_entry(
             "prompts": hash_of([[r.history, r.prompt] if r.history else r.prompt for _, r in asked]),
             "images": hash_of([image_hashes.get(s.id, ()) for s, _ in asked]),
             **({"judge": hash_of(graded)} if graded else {}),
+            **({"plugin": hash_of(plugin)} if plugin else {}),
         },
         **({"judge": graded} if graded else {}),
+        **({"plugin": plugin} if plugin else {}),
     }
 
 

@@ -317,6 +317,14 @@ class Exports(Protocol):
         """
 
 
+@runtime_checkable
+class HasHome(Protocol):
+    """What a Task has besides when its data lie with it: they are used unless `--data` says otherwise."""
+
+    home: Path
+    """The folder."""
+
+
 class Model(Protocol):
     """Something that answers requests about images."""
 

@@ -1,19 +1,22 @@
 """Names to objects. Built-in names are strings "module:object", imported at first use, so that listing needs no torch.
 
 A name is exact: never a substring, and a second registration of the same name is an error. Packages add their own by
-the entry-point groups `vlmbench.tasks`, `vlmbench.models` and `vlmbench.recipes`.
+the entry-point groups `vlmbench.tasks`, `vlmbench.models` and `vlmbench.recipes`; files by `--plugins` (plugins.py).
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from vlmbench.errors import UnknownNameError, UsageError
+from vlmbench.errors import PluginError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from vlmbench.nouns import Task
 
 TASKS: Mapping[str, str] = {
@@ -60,6 +63,9 @@ TRAINING_PLOT = "vlmbench.reports.training:write_plot"
 MERGED = "vlmbench.models.parts.assembled:merged"
 """What changes a config.json at any depth."""
 
+TRANSFORMERS = "vlmbench.models.hf:of_objects"
+"""What makes an adapter of a transformers model and its processor."""
+
 _RECIPES = "vlmbench.training.recipes"
 RECIPES: Mapping[str, str] = {
     "nano": f"{_RECIPES}.nano:nano",
@@ -87,6 +93,9 @@ ABLATIONS: Mapping[str, str] = {
 }
 
 
+PLUGINS = "a plug-in's names are known where it is named: --plugins FILE|DIR"
+
+
 @dataclass
 class Registry:
     """The names of one kind of thing."""
@@ -95,6 +104,7 @@ class Registry:
     builtin: Mapping[str, str]
     group: str
     _extra: dict[str, Any] = field(default_factory=dict)
+    """Objects, "module:object" strings and entry points."""
     _scanned: bool = False
 
     def names(self) -> list[str]:
@@ -104,28 +114,82 @@ class Registry:
 
     def add(self, name: str, target: Any) -> None:
         """Register an object, or a "module:object" string, under a new name. Raises UsageError on a duplicate."""
-        if name in self.builtin or name in self._extra:
-            raise UsageError(f"{self.kind} {name!r} is registered twice", cure="give one of them another name")
+        self._scan()
+        self._refuse_known(name)
         self._extra[name] = target
 
+    def remove(self, name: str) -> None:
+        """Forget a name that was added."""
+        del self._extra[name]
+
+    @contextmanager
+    def lent(self, name: str, target: Any) -> Iterator[None]:
+        """Know an object for a while. Raises UsageError for a name that is taken."""
+        self.add(name, target)
+        try:
+            yield
+        finally:
+            self.remove(name)
+
     def get(self, name: str) -> Any:
-        """The object behind a name. Raises UnknownNameError, with near names, for a name nobody registered."""
+        """The object behind a name.
+
+        Raises UnknownNameError, with near names, for a name nobody registered; PluginError for a package whose entry
+        point cannot be loaded.
+        """
         target: Any = self.builtin.get(name)
         if target is None:
             self._scan()
             if name not in self._extra:
-                raise UnknownNameError(self.kind, name, self.names())
+                raise UnknownNameError(self.kind, name, self.names(), PLUGINS)
             target = self._extra[name]
-        return load_object(target) if isinstance(target, str) else target
+        if isinstance(target, str):
+            return load_object(target)
+        return target if (point := self.entry_point(name)) is None else _load_point(point)
+
+    def entry_point(self, name: str) -> EntryPoint | None:
+        """Where an installed package offers a name; None for all others."""
+        from importlib.metadata import EntryPoint
+
+        target = self._extra.get(name)
+        return target if isinstance(target, EntryPoint) else None
+
+    def _refuse_known(self, name: str, where: str = "") -> None:
+        if name in self.builtin:
+            holder = "vlmbench itself has it"
+        elif point := self.entry_point(name):
+            holder = f"{told(point)} has it"
+        elif name in self._extra:
+            holder = "it was added before"
+        else:
+            return
+        what = f"{self.kind} {name!r} is registered twice: {holder}"
+        raise UsageError(what, where=where, cure="give one of them another name")
 
     def _scan(self) -> None:
         if self._scanned:
             return
-        self._scanned = True
         from importlib.metadata import entry_points
 
         for point in entry_points(group=self.group):
-            self.add(point.name, point.value)
+            known = self.entry_point(point.name)  # a scan that was cut short by a collision begins anew
+            if known is None or known != point:
+                self._refuse_known(point.name, told(point))
+                self._extra[point.name] = point
+        self._scanned = True
+
+
+def told(point: EntryPoint) -> str:
+    """An entry point's package, for messages and run.json: `vlmbench-signs 1.2`."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+
+
+def _load_point(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as error:  # whatever a package's code raises
+        what = f"its entry point {point.name} = {point.value} cannot be loaded: {type(error).__name__}: {error}"
+        raise PluginError(what, where=told(point), cure="mend or uninstall the package") from error
 
 
 def load_object(path: str) -> Any:
@@ -160,6 +224,8 @@ def choose_task(spec: str) -> TaskChoice:
     rest, _, protocol = spec.strip().partition("@")
     name, _, split = rest.partition(":")
     task = cast("Task", tasks.get(name))
+    if task.name != name:  # the name in scores.json must lead back to it
+        raise PluginError(f"task {name!r} calls itself {task.name!r}", cure="register it under its own name")
     if split and split not in task.splits:
         raise UnknownNameError(f"split of {name}", split, task.splits)
     if protocol and protocol not in task.protocols:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import judge_verdicts, loading, registry, scoring, settings
+from vlmbench import judge_verdicts, loading, plugins, registry, scoring, settings
 from vlmbench.errors import DataError, StoreError
 from vlmbench.manifest import hash_of
 from vlmbench.nouns import ChoiceScore, Record, Response, Sample
@@ -125,6 +125,9 @@ def write(run: OldRun, records: Sequence[Record], judge: Judge | None, folder: P
         entry = manifest["tasks"][choice.key]
         entry["hashes"] = {name: value for name, value in entry["hashes"].items() if name != "judge"}
         entry.pop("judge", None)
+        if plugin := plugins.source_of(registry.tasks, choice.task.name):  # other rules read the same answers
+            entry["plugin"] = plugin
+            entry["hashes"]["plugin"] = hash_of(plugin)
         if judge is not None and choice.task.protocols[choice.protocol].judge is not None:
             entry["judge"] = judge.entry(choice)
             entry["hashes"]["judge"] = hash_of(entry["judge"])

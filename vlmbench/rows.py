@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from vlmbench.errors import DataError
+from vlmbench.wellformed import complaint
 
 T = TypeVar("T")
 
@@ -100,6 +101,7 @@ class Row:
         for item in found:
             if not isinstance(item, str):
                 raise self.error(field, f"a list of texts was expected, but it holds {item!r:.40}")
+            self._refuse_broken(field, item)
         return found
 
     def inner(self, field: str) -> Row:
@@ -127,4 +129,10 @@ class Row:
             )
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
+        if isinstance(value, str):
+            self._refuse_broken(field, value)
         return value
+
+    def _refuse_broken(self, field: str, text: str) -> None:
+        if what := complaint(text):
+            raise self.error(field, what, "write the whole character, or leave it out")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import images, judge_verdicts, manifest, scoring
+from vlmbench import images, judge_verdicts, manifest, scoring, wellformed
 from vlmbench.ablations import ablate
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.nouns import Conversing, Model, Picture, Ranking, Record, Request, Response, Sample
@@ -95,6 +95,7 @@ def plan(
         of_sample: dict[str, tuple[str, ...]] = {}
         for sample in _limited(samples, limit, seed):
             request = choice.task.ask(sample, choice.protocol)
+            wellformed.refuse_broken(choice.key, sample, request)
             if request.choices:
                 _refuse_unable(model, choice, sample)
             if request.history and not converses(model):
@@ -157,6 +158,7 @@ def execute(
     total = sum(len(group) for group in groups)
     with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
         for key, response in _answers(groups, model, store):
+            response = wellformed.storable(response)
             if response.finish == "error":
                 failures[key] = response.error
             else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from vlmbench.errors import UnknownNameError, UsageError
 
 CONFIG = "vlmbench.toml"
+CODE = "plugins"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Settings:
     """Folder in which runs get their own folders when --output names none. VLMBENCH_RUNS."""
     cache: str = "~/.cache/vlmbench"
     """Folder for downloads and judge verdicts. VLMBENCH_CACHE."""
+    plugins: str = ""
+    """Files and folders of tasks and models to load, with commas between. VLMBENCH_PLUGINS; not in vlmbench.toml, since
+    they are code, and a folder that someone else made must not run it unasked."""
 
     @property
     def runs_folder(self) -> Path:
@@ -57,6 +61,9 @@ def _from_file(path: Path, names: list[str]) -> dict[str, str]:
     for name, value in content.items():
         if name not in names:
             raise UnknownNameError(f"setting in {path}", name, names)
+        if name == CODE:
+            cure = "name them on the command line, --plugins, or in VLMBENCH_PLUGINS"
+            raise UsageError("plug-ins are code, and a settings file runs none", where=str(path), cure=cure)
         if not isinstance(value, str):
             raise UsageError(f"{name} must be a string, not {value!r}", where=str(path), cure=f'write {name} = "…"')
     return content

@@ -61,7 +61,8 @@ class Folder:
             root = Path(place) / "samples" / task
             if root.is_dir():
                 return cls(root, "sample")
-        raise DataError(f"no embedded sample of {task}", cure="name a folder of official files: --data DIR")
+        cure = "name a folder of official files: --data DIR; a task of your own may say in `home` where its data are"
+        raise DataError(f"no embedded sample of {task}", cure=cure)
 
     def within(self, task: str) -> Folder:
         """The folder's part for one task: DIR/NAME where there is one, so that several tasks can share DIR."""

@@ -264,9 +264,10 @@ def _line(key: str, response: Response) -> bytes:
 
 def _check_same_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     asked_before, asked_now = before.get("asked", {}), now["asked"]
-    differ = [name for name in asked_now if asked_before.get(name) != asked_now[name]]
+    names = [*asked_now, *(name for name in asked_before if name not in asked_now)]
+    differ = [name for name in names if asked_before.get(name) != asked_now.get(name)]
     if differ:
-        told = "; ".join(f"{name} was {asked_before.get(name)!r}, is {asked_now[name]!r}" for name in differ)
+        told = "; ".join(f"{name} was {asked_before.get(name)!r}, is {asked_now.get(name)!r}" for name in differ)
         raise StoreError(f"the folder holds another run: {told}", where=str(folder), cure="name another --output")
 
 

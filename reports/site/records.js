@@ -81,7 +81,9 @@
       note: chunk.note[at],
       error: chunk.error[at],
       target: chunk.target[at],
-      prompt: coded(chunk.prompt)(at).split("\ufffc").join(chunk.question[at]),
+      prompt: coded(chunk.prompt)(at).replace(/\ufffc[01]/g, (mark) =>
+        mark.endsWith("1") ? chunk.question[at] : "\ufffc",
+      ),
       finish: coded(chunk.finish)(at),
       choices: of(chunk.choices) ?? [],
       scores: of(chunk.choice_scores) ?? [],

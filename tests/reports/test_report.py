@@ -123,9 +123,9 @@ def test_hostile_text_cannot_leave_its_place(hostile_folder: Path, tmp_path: Pat
 
 def test_prompts_come_back_whole() -> None:
     """A prompt is kept as a template around its question, and nothing is lost by it."""
-    assert listing._template("Q: Is it red? A:", "Is it red?") == "Q: \ufffc A:"
+    assert listing._template("Q: Is it red? A:", "Is it red?") == "Q: \ufffc1 A:"
     assert listing._template("red? red?", "red?") == "red? red?"
-    assert listing._template("no \ufffc question", "Is it?") == "no \ufffd question"
+    assert listing._template("no \ufffc question", "Is it?") == "no \ufffc0 question"
 
 
 def test_labels_tell_runs_apart(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_the_picture_is_never_written_over(image: str, capsys: pytest.CaptureFix
         (["..", "What?"], "cannot read it: Is a directory"),
         (["IMAGE", "  "], "an empty question"),
         (["IMAGE", "What?", ""], "an empty question"),
-        (["IMAGE", "What\udcff?"], "a question is not UTF-8 text"),
+        (["IMAGE", "What\udcff?"], "is not UTF-8 text"),
         (["IMAGE"], "no question\n  write it behind IMAGE"),
         (["IMAGE", "What?", "--model", "tinylava"], "did you mean tinyllava"),
         (["IMAGE", "What?", "--model", "tinyllava:/nowhere"], "nowhere"),

@@ -129,7 +129,7 @@ def _generation(args: argparse.Namespace) -> Generation:
 def _questions(args: argparse.Namespace) -> Iterator[str]:
     """The command's questions, or the input's lines; a pipe's first is read at once. Raises UsageError for none."""
     if args.questions:
-        questions = [_utf8(question.strip()) for question in args.questions]
+        questions = [question.strip() for question in args.questions]
         if not all(questions):
             raise UsageError("an empty question", cure='write it in quotes: vlmbench ask ... IMAGE "What is there?"')
         return iter(questions)

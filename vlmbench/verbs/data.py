@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, registry, settings
 from vlmbench.errors import DataError, UsageError
-from vlmbench.nouns import Wanted
+from vlmbench.nouns import HasHome, Wanted
 from vlmbench.registry import TaskChoice
 
 if TYPE_CHECKING:
@@ -77,10 +77,13 @@ def _chosen(names: Sequence[str], folder: Path) -> list[TaskChoice]:
 
 
 def open_folder(root: Path, choice: TaskChoice) -> Folder:
-    """The data folder as the task sees it."""
+    """The data folder as the task sees it; of a task that brings its data, its own unless the folder has them."""
     from vlmbench.sources import Folder
 
-    return Folder(root, str(root)).within(choice.task.name)
+    folder, task = Folder(root, str(root)).within(choice.task.name), choice.task
+    if isinstance(task, HasHome) and not any(place(folder, wanted) for wanted in task.wanted(choice.split)):
+        return Folder(task.home)
+    return folder
 
 
 def place(folder: Folder, wanted: Wanted) -> Path | None:

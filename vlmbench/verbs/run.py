@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, settings
+from vlmbench import cli, loading, plugins, settings
 from vlmbench.errors import UsageError
 from vlmbench.verbs import judging, model_options, verifying
 
@@ -49,7 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plan, ask, score, report. Exit code 1 when a task's coverage is below --min-coverage."""
+    """Carry it out, show it. Exit code 1 when a task's coverage is below --min-coverage."""
+    try:
+        outcome = carry_out(args)
+    except KeyboardInterrupt:
+        return cli.INTERRUPTED
+    _show(args, outcome)
+    return cli.OK if outcome.coverage >= args.min_coverage else cli.BAD_RESULT
+
+
+def carry_out(args: argparse.Namespace) -> Outcome:
+    """Plan, ask, score, store: what `vlmbench run` and `vlmbench.evaluate` have in common."""
     from vlmbench import registry
 
     if args.limit is not None and args.limit < 1:
@@ -68,11 +78,10 @@ def run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             where = f"\ninterrupted: the answers so far are in {folder}; the same command goes on from there"
             print(where, file=sys.stderr)
-            return cli.INTERRUPTED
+            raise
         judging.tell(judge)
         model_options.tell(model)
-    _show(args, outcome)
-    return cli.OK if outcome.coverage >= args.min_coverage else cli.BAD_RESULT
+    return outcome
 
 
 def _asked(
@@ -86,6 +95,7 @@ def _asked(
         "limit": args.limit,
         "ablate": args.ablate,
         "seed": args.seed,
+        **plugins.asked((choice.task.name for choice in chosen), loading.parse_model(args.model).name),
     }
 
 

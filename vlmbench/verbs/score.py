@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, scoring, settings
+from vlmbench import cli, loading, plugins, scoring, settings
 from vlmbench.errors import DataError, UsageError
 from vlmbench.judge_verdicts import columns, combine
 from vlmbench.nouns import Judged, Request, Response, Sample, Score, Status
@@ -180,7 +180,13 @@ def _manifest(
 
     asked = [(sample, _request(choice, sample)) for sample in samples]
     model = _answer_file(args.predictions)
-    words = {"model": model.name, "tasks": [choice.key], "data": data.label, "predictions": str(args.predictions)}
+    words: dict[str, Any] = {
+        "model": model.name,
+        "tasks": [choice.key],
+        "data": data.label,
+        "predictions": str(args.predictions),
+    }
+    words |= plugins.asked([choice.task.name])
     tasks = {choice.key: manifest.task_entry(choice, asked, {}, data.label, judge)}
     made = manifest.build(asked=words, model=model, tasks=tasks, seed=0, data_folder=data.label)
     return made | ({"judge": judge.facts()} if judge is not None else {})

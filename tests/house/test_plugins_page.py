@@ -1,0 +1,56 @@
+"""The examples of docs/plugins.md run, and are as short as promised."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import runpy
+from pathlib import Path
+
+import orjson
+import pytest
+from PIL import Image
+
+from vlmbench import cli
+from vlmbench.store import read_scores
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text("utf-8")
+FILES = dict(re.findall(r"^```(?:csv|python) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+COMMANDS = re.findall(r"^\$ vlmbench (.*)$", PAGE, re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: None) -> Path:
+    """The page's files in a folder of their own, which is the working directory; pictures of one colour."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "images").mkdir()
+    for name in re.findall(r"^images/(\w+\.png)", FILES["signs.csv"], re.MULTILINE):
+        Image.new("RGB", (32, 32), (200, 20, 20)).save(tmp_path / "images" / name)
+    return tmp_path
+
+
+def test_a_task_takes_20_lines_and_a_model_10() -> None:
+    assert len(FILES["signs.py"].splitlines()) <= 20
+    assert len(FILES["loud.py"].splitlines()) <= 10
+
+
+def test_the_commands(folder: Path) -> None:
+    assert len(COMMANDS) == 5
+    for words in COMMANDS:
+        assert cli.main(words.split()) == cli.OK, words
+    loud = read_scores(folder / "runs" / "loud")["signs"]
+    assert loud["accuracy"]["value"] == pytest.approx(100 / 3) and loud["coverage"] == 1.0
+    assert read_scores(folder / "runs" / "go")["signs"]["accuracy"]["value"] == 0.0
+    rows = [orjson.loads(line) for line in (folder / "answers.jsonl").read_bytes().splitlines()]
+    assert rows[1] == {"id": "2", "question": "ماذا تقول اللافتة؟", "text": "STOP"}
+    assert (folder / "site" / "index.html").is_file()
+
+
+def test_the_python_example(folder: Path) -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path("notebook.py")
+    assert "mean_f1" in printed.getvalue() and printed.getvalue().endswith("1.0\n")

@@ -1,0 +1,133 @@
+"""A model around a Python function: (images, question) -> text."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import images
+from vlmbench.errors import ImageError, ModelError, PluginError
+from vlmbench.nouns import Request, Response
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Answer = Callable[..., str]
+"""(images, question) -> text. `images` is a list of RGB pictures, upright; empty where a question has none."""
+PLAIN = (str, int, float, bool, type(None))
+
+
+class FunctionModel:
+    """Asks a function one question at a time. What the function raises is that question's error."""
+
+    def __init__(
+        self,
+        name: str,
+        function: Answer,
+        *,
+        options: Mapping[str, str | int | float | bool] | None = None,
+        version: str = "",
+    ) -> None:
+        refuse_other_signatures(function)
+        self.name = name
+        self.function = function
+        self.options = dict(options or {})
+        self.fingerprint = _hash(["version", version]) if version else fingerprint(function)
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """Its options, those left at their default too: part of every answer's key."""
+        parameters = inspect.signature(self.function).parameters.values()
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY} | self.options
+        return {name: value for name, value in options.items() if isinstance(value, str | int | float | bool)}
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Nothing is known of a function."""
+        return {}
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """One call a question; a group's pictures are decoded once, and each call gets copies of its own."""
+        for group in groups:
+            shown: list[Image] | None = None
+            for request in group:
+                try:
+                    if shown is None:
+                        shown = [images.decode(picture.read(), picture.name) for picture in request.images]
+                    yield request, self._one([picture.copy() for picture in shown], request.prompt)
+                except ImageError as error:
+                    yield request, Response(finish="error", error=str(error))
+
+    def _one(self, shown: list[Image], question: str) -> Response:
+        try:
+            text = self.function(shown, question, **self.options)
+        except Exception as error:  # whatever the function's code raises
+            return Response(finish="error", error=f"{type(error).__name__}: {error}")
+        if not isinstance(text, str):
+            return Response(finish="error", error=f"the function returned {type(text).__name__}, not text")
+        return Response(text=text)
+
+
+def refuse_other_signatures(function: Answer) -> None:
+    """Raise PluginError unless a function can be called as (images, question)."""
+    try:
+        inspect.signature(function).bind([], "")
+    except (TypeError, ValueError) as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        what = f"{name} cannot be called as (images, question): {error}"
+        raise PluginError(what, cure="write: def answer(images, question): return TEXT") from None
+
+
+def fingerprint(function: Answer) -> str:
+    """Content hash of the function's compiled code and its file, where there is one.
+
+    Plain values count too that it closes over, or that lie in the object whose method it is. Weights that it loads are
+    not seen: then name a version. Raises ModelError for a callable without Python code.
+    """
+    method: Any = function if inspect.isroutine(function) else type(function).__call__
+    code = getattr(method, "__func__", method)
+    if not isinstance(code, FunctionType):
+        what = f"{type(function).__name__} has no source to tell it from another model"
+        raise ModelError(what, cure="name a version: vlmbench.FunctionModel(name, function, version='1')")
+    owner = getattr(function, "__self__", None if code is function else function)
+    held = [_content(cell) for cell in code.__closure__ or ()] + sorted(getattr(owner, "__dict__", {}).items())
+    plain = [value for value in held if isinstance(value, PLAIN) or (type(value) is tuple and _all_plain(value))]
+    return _hash([_source(code), repr(_compiled(code.__code__)), repr(plain)])
+
+
+def _all_plain(values: tuple[Any, ...]) -> bool:
+    return all(isinstance(value, PLAIN) for value in values)
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return ()
+
+
+def _source(function: FunctionType) -> str:
+    """The whole file, since the function may call others in it; empty for one typed at a prompt or in a notebook."""
+    try:
+        return Path(function.__code__.co_filename).read_text("utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _compiled(code: CodeType) -> list[Any]:
+    """What decides a function's doing, without addresses and line numbers."""
+    return [code.co_code.hex(), code.co_names, code.co_varnames, [_constant(value) for value in code.co_consts]]
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, CodeType):
+        return _compiled(value)
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value)
+
+
+def _hash(content: list[str]) -> str:
+    return hashlib.sha256("\0".join(content).encode("utf-8", "surrogatepass")).hexdigest()[:16]
