@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vlmbench.errors import ModelError, UnknownNameError
 
-from .packing import common_prefix
+from .parts.hush import hushed
 from .selfcheck import picture
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Prompts:
         self._lock = Lock()
         self.image_id = image_id
         self.image_token = self._image_token(image_id)
-        if hasattr(processor, "image_processor"):
+        if hasattr(getattr(processor, "image_processor", None), "preprocess"):
             _remember(processor.image_processor)
         self._probe = [picture(0)]
         self._forms: dict[str, str] = {}
@@ -203,7 +203,8 @@ class Prompts:
         for lead in (False, True):
             self._lead = lead
             try:
-                counts.append(self.prompt(self.text(MARK, 1), self._probe).ids.count(self.image_id or -1))
+                with hushed():
+                    counts.append(self.prompt(self.text(MARK, 1), self._probe).ids.count(self.image_id or -1))
             except Exception:  # processors raise what they like on a text that does not suit them
                 counts.append(0)
         alone, led = counts
@@ -243,11 +244,6 @@ class Prompts:
         return str(rendered)
 
 
-def answer_start(ids: tuple[int, ...], choices: Sequence[tuple[int, ...]]) -> int:
-    """Where the scored tokens of choices begin."""
-    return min(common_prefix([ids, row]) for row in choices)
-
-
 def _by_token(value: Tensor, ids: Tensor) -> bool:
     return value.dim() >= 2 and value.shape[:2] == ids.shape and not value.is_floating_point()
 
@@ -255,23 +251,24 @@ def _by_token(value: Tensor, ids: Tensor) -> bool:
 def _remember(image_processor: Any) -> None:
     """Let an image processor give the same tensors again for the same picture objects: a group's questions share them.
 
-    Only its `preprocess` is wrapped: what the processor around it does with the result goes on as ever.
+    It becomes one of a class with another `preprocess`: what the processor around it does with the result goes on as
+    ever, and so does how it is written down.
     """
     known: OrderedDict[tuple[Any, ...], tuple[list[Any], dict[str, Any]]] = OrderedDict()
-    prepare = image_processor.preprocess
+    kind = type(image_processor)
 
-    def preprocess(images: Any, *args: Any, **kwargs: Any) -> Any:
+    def preprocess(self: Any, images: Any, *args: Any, **kwargs: Any) -> Any:
         flat = _flat(images)
         key = (tuple(map(id, flat)), repr(args), repr(sorted(kwargs.items(), key=lambda item: item[0])))
         if key not in known:
-            made = prepare(images, *args, **kwargs)
+            made = kind.preprocess(self, images, *args, **kwargs)
             known[key] = (flat, made)  # the pictures are held: their ids cannot come to mean others
             while len(known) > REMEMBERED:
                 known.popitem(last=False)
         made = known[key][1]
         return type(made)(dict(made)) if hasattr(made, "keys") else made
 
-    image_processor.preprocess = preprocess
+    image_processor.__class__ = type(kind.__name__, (kind,), {"preprocess": preprocess, "__module__": kind.__module__})
 
 
 def _flat(images: Any) -> list[Any]:

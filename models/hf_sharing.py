@@ -32,8 +32,8 @@ ASKED = 3
 
 
 def reason_against(model: Any) -> str:
-    """Why the config or the modules forbid sharing; empty if they do not."""
-    return next((reason for reason, found in CHECKS.items() if found(model)), "")
+    """Why the config or the modules forbid sharing, all reasons; empty if they do not."""
+    return ", ".join(reason for reason, found in CHECKS.items() if found(model))
 
 
 def _text(model: Any) -> Any:
@@ -69,7 +69,9 @@ def _cross_attention(model: Any) -> bool:
 def _bidirectional(model: Any) -> bool:
     told = any(getattr(config, "use_bidirectional_attention", None) for config in _configs(model))
     loose = any(getattr(module, "is_causal", True) is False for module in model.get_decoder().modules())
-    return told or loose or _takes(model, "token_type_ids", "mm_token_type_ids")
+    # Types of tokens are for masks, unless they are for M-RoPE's positions.
+    typed = _takes(model, "token_type_ids") or (_takes(model, "mm_token_type_ids") and not _m_rope(model))
+    return told or loose or typed
 
 
 def _not_full(model: Any) -> bool:

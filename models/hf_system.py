@@ -36,10 +36,12 @@ class HfSystem:
         self._told = dict(told or {})
         _only_tokens(model)
         image_id = _first(model.config, processor, names=("image_token_id", "image_token_index"))
+        self.inputs = frozenset(inspect.signature(model.forward).parameters)
+        """What the network takes, by name."""
         self.prompts = Prompts(
             processor,
             image_id=image_id,
-            inputs=inspect.signature(model.forward).parameters,
+            inputs=self.inputs,
             way=way,
             encoder_decoder=self.encoder_decoder,
         )
