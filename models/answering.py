@@ -15,12 +15,13 @@ from vlmbench.nouns import Request, Response
 
 from .engine import Engine
 from .memory import parameters, stored_bytes
+from .parts.system import System
 
 if TYPE_CHECKING:
     from .parts.assembled import Assembled
 
 
-class Described(Protocol):
+class Described(System, Protocol):
     """A system that tells about itself, for the tables."""
 
     name: str

@@ -38,7 +38,7 @@ class HfModel(Answering):
 
     def __init__(self, system: HfSystem, fingerprint: str, engine: HfEngine) -> None:
         self.hf = system
-        super().__init__(system, fingerprint, engine)
+        super().__init__(system, fingerprint, engine)  # type: ignore[arg-type]  # what facts ask of it, it has
 
 
 def load(

@@ -148,7 +148,7 @@ def test_named_ways_of_prompting(kind: str, text: str, way: str) -> None:
     assert not model.converses
     assert model.settings["prompting"] == way
     question = asked(model, Request("0", "what?", (noisy(0),), CHOICES))
-    assert question.job.ids.count(model.prompts.image_id) == 4  # type: ignore[arg-type]
+    assert question.job.ids.count(model.prompts.image_id) == 4
     assert all(ids[: question.job.answer_start] == question.job.ids for ids in question.job.choice_ids)
 
 
@@ -246,6 +246,6 @@ def test_equal_questions_are_asked_once_and_fragile_ones_again() -> None:
 def test_what_an_engine_does_not_know() -> None:
     for options in ({"batch": "many"}, {"batch": "0"}, {"pack_tokens": 0}):
         with pytest.raises(UsageError):
-            HfEngine(system("llava"), **options)  # type: ignore[arg-type]
+            HfEngine(system("llava"), **options)
     with pytest.raises(UnknownNameError, match="engine"):
         HfEngine(system("llava"), kind="fast")
