@@ -7,6 +7,7 @@ whatever `AutoModelForImageTextToText` and `AutoProcessor` open. Nothing here kn
 from __future__ import annotations
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -98,18 +99,33 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool)
             from transformers import AutoModelForImageTextToText, AutoProcessor
 
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=trusted)
+            _prepare_by_pillow(processor, source, trusted)
             model = AutoModelForImageTextToText.from_pretrained(
                 source, dtype=dtype, trust_remote_code=trusted, use_safetensors=True, **more
             )
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise ModelError(f"transformers cannot open it: {error}", where=checkpoint, cure=_cure(str(error))) from None
     mark = fingerprint(folder) if folder.is_dir() else _hub_mark(checkpoint, model.config)
     return model, processor, mark
 
 
+def _prepare_by_pillow(processor: Any, source: str, trusted: bool) -> None:
+    """Let pictures be prepared by Pillow, as for the published scores, whether torchvision is installed or not.
+
+    transformers takes torchvision where it finds it, whose pixels differ by up to two levels.
+    """
+    if find_spec("torchvision") is None or getattr(processor, "image_processor", None) is None:
+        return
+    from transformers import AutoImageProcessor
+
+    processor.image_processor = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=trusted)
+
+
 def _cure(said: str) -> str:
     if "trust_remote_code" in said:
         return "read the code that comes with it; then --trust-remote-code runs it"
+    if find_spec("torchvision") is None or find_spec("num2words") is None:
+        return "processors that take videos too (Qwen2-VL, SmolVLM, ...) need more: pip install 'vlmbench[hf]'"
     return "it takes a folder (or hub name) with config.json, *.safetensors and the processor's files"
 
 

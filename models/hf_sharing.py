@@ -27,7 +27,7 @@ CLOSE = 1e-4
 NOISE = {torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 2e-2}
 """The same as a share of the largest logit, by number type, where that is more."""
 STEPS = 2
-ASKED = 3
+ASKED = 2
 """Questions of the trial."""
 
 
