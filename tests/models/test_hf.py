@@ -20,7 +20,9 @@ from vlmbench.nouns import Generation, Picture, Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
 KINDS = tuple(tiny_hf.BUILDERS)
-CHATTING = tuple(kind for kind in KINDS if kind not in ("paligemma", "blip2"))
+WITHOUT = ("paligemma", "blip2", "blip2_t5", "instructblip")
+"""No chat template."""
+CHATTING = tuple(kind for kind in KINDS if kind not in WITHOUT)
 
 
 def opened(request: Request) -> list[Any]:
@@ -97,7 +99,8 @@ def test_batches_change_no_answer(kind: str) -> None:
         check_equal(ask(system(kind), groups, **options), simple)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "paligemma"])  # its prompts see what comes later
+# PaliGemma's prompts see what comes later, InstructBLIP's Q-Former reads it, T5 has it in another row.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("paligemma", "instructblip", "blip2_t5")])
 def test_ranked_scores_are_the_log_probabilities_of_the_whole_text(kind: str) -> None:
     """Against one forward over prompt and answer."""
     model = system(kind)
@@ -114,6 +117,20 @@ def test_ranked_scores_are_the_log_probabilities_of_the_whole_text(kind: str) ->
         places = range(job.answer_start, len(ids))
         assert abs(sum(float(logits[at - 1, ids[at]]) for at in places) - score.logprob) < 1e-4
         assert score.tokens == len(places)
+
+
+def test_an_encoders_answers_are_ranked_in_the_decoder() -> None:
+    model = system("blip2_t5")
+    request = Request("0", "what is it?", (noisy(1),), CHOICES)
+    said = ask(model, [[request], *questions(2, 2)], batch="4").responses["0"].choices
+    question = asked(model, request)
+    for choice, score in zip(CHOICES, said, strict=True):
+        ids = model.prompts.tokenizer(f" {choice}", add_special_tokens=False)["input_ids"]
+        inputs = {"input_ids": torch.tensor([question.job.ids]), **question.prompt.media.tensors}
+        with torch.inference_mode():
+            logits = model.model(**inputs, decoder_input_ids=torch.tensor([[0, *ids]])).logits[0].log_softmax(-1)
+        assert abs(sum(float(logits[at, token]) for at, token in enumerate(ids)) - score.logprob) < 1e-4
+        assert score.tokens == len(ids)
 
 
 @pytest.mark.parametrize("kind", ["llava", "llava_next", "idefics3", "qwen2_vl", "gemma3", "mllama"])

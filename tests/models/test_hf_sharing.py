@@ -90,7 +90,7 @@ def test_refused_and_said_so(kind: str, caplog: pytest.LogCaptureFixture) -> Non
     check_equal(said, ask(system(kind), questions(2, 3), kind="simple"))
 
 
-@pytest.mark.parametrize("kind", ["qwen2_vl", "sliding", "paligemma", "gemma3", "mllama", "blip2"])
+@pytest.mark.parametrize("kind", tiny_hf.REFUSED)
 def test_the_trial_refuses_what_the_config_does_not_tell(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hf_engine, "reason_against", lambda model: "")
     engine = HfEngine(system(kind))

@@ -183,37 +183,76 @@ def gemma3() -> tuple[Any, Any]:
     return hf.Gemma3ForConditionalGeneration(config), processor
 
 
-def blip2() -> tuple[Any, Any]:
-    """A Q-Former before OPT, whose positions are learnt; no chat template, and no picture tokens in the text."""
+def _qformer() -> dict[str, Any]:
+    return {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "encoder_hidden_size": 32,
+        "vocab_size": 300,
+        "pad_token_id": 0,
+    }
+
+
+def _opt(words: Any) -> Any:
+    return hf.OPTConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        ffn_dim=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        word_embed_proj_dim=32,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+
+
+def _t5(words: Any) -> Any:
+    return hf.T5Config(
+        vocab_size=len(words), d_model=32, d_ff=64, d_kv=8, num_layers=2, num_heads=4, decoder_start_token_id=0,
+        pad_token_id=0, eos_token_id=2, tie_word_embeddings=False,
+    )  # fmt: skip
+
+
+def _blip2(language: Callable[[Any], Any]) -> tuple[Any, Any]:
     words = tokenizer()
     config = hf.Blip2Config(
         vision_config=vision(),
-        qformer_config={
-            "hidden_size": 32,
-            "intermediate_size": 48,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "encoder_hidden_size": 32,
-            "vocab_size": 40,
-        },
-        text_config=hf.OPTConfig(
-            vocab_size=len(words),
-            hidden_size=32,
-            ffn_dim=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=512,
-            word_embed_proj_dim=32,
-            pad_token_id=0,
-            bos_token_id=1,
-            eos_token_id=2,
-        ),
+        qformer_config=_qformer(),
+        text_config=language(words),
         num_query_tokens=4,
         image_token_index=4,
     )
     pictures = hf.BlipImageProcessorPil(size={"height": SIDE, "width": SIDE})
-    processor = hf.Blip2Processor(pictures, words, num_query_tokens=4)
-    return hf.Blip2ForConditionalGeneration(config), processor
+    return hf.Blip2ForConditionalGeneration(config), hf.Blip2Processor(pictures, words, num_query_tokens=4)
+
+
+def blip2() -> tuple[Any, Any]:
+    """A Q-Former before OPT, whose positions are learnt; no chat template, and no picture tokens in the text."""
+    return _blip2(_opt)
+
+
+def blip2_t5() -> tuple[Any, Any]:
+    """A Q-Former before T5: the prompt goes into an encoder."""
+    return _blip2(_t5)
+
+
+def instructblip() -> tuple[Any, Any]:
+    """A Q-Former that reads the question, too: what it makes of a picture hangs on it."""
+    words, readers = tokenizer(), tokenizer()
+    config = hf.InstructBlipConfig(
+        vision_config=vision(),
+        qformer_config=_qformer(),
+        text_config=_opt(words),
+        num_query_tokens=4,
+        image_token_index=4,
+    )
+    pictures = hf.BlipImageProcessorPil(size={"height": SIDE, "width": SIDE})
+    processor = hf.InstructBlipProcessor(pictures, words, readers, num_query_tokens=4)
+    return hf.InstructBlipForConditionalGeneration(config), processor
 
 
 def mllama() -> tuple[Any, Any]:
@@ -318,6 +357,8 @@ REFUSED: Mapping[str, str] = {
     "paligemma": "bidirectional",
     "mllama": "cross-attention",
     "blip2": "takes no positions",
+    "blip2_t5": "encoder with a decoder",
+    "instructblip": "takes no positions",
 }
 """What does not, and a word of the reason."""
 BUILDERS: Mapping[str, Callable[[], tuple[Any, Any]]] = {
@@ -331,6 +372,8 @@ BUILDERS: Mapping[str, Callable[[], tuple[Any, Any]]] = {
     "paligemma": paligemma,
     "gemma3": gemma3,
     "blip2": blip2,
+    "blip2_t5": blip2_t5,
+    "instructblip": instructblip,
     "mllama": mllama,
 }
 
