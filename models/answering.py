@@ -38,6 +38,21 @@ class Described(System, Protocol):
         """The parts by name."""
 
 
+class Driver(Protocol):
+    """An engine, as far as a run looks at it."""
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """What decides the answers beside the weights."""
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Counts and sizes so far."""
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """Answer groups of requests that share their images."""
+
+
 class Answering:
     """Answers by an engine, and tells what decides the answers and what the tables show."""
 
@@ -45,7 +60,7 @@ class Answering:
     converses = True
 
     def __init__(
-        self, system: Described, fingerprint: str, engine: Engine, *, training_log: Path | None = None
+        self, system: Described, fingerprint: str, engine: Driver, *, training_log: Path | None = None
     ) -> None:
         self.system, self.fingerprint, self.engine = system, fingerprint, engine
         self.name = system.name

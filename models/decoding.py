@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +12,22 @@ from torch import Tensor
 from vlmbench.nouns import ChoiceScore, Generation
 
 from .packing import common_prefix
-from .parts.system import IMAGE_TOKEN, System
+from .parts.system import IMAGE_TOKEN
+
+
+class Words(Protocol):
+    """What of a system turns new tokens into an answer."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """New tokens to the answer text."""
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Texts that end an answer, beside the task's own."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,7 @@ class Draft:
     """An answer while it is generated, token by token."""
 
     job: Job
-    system: System
+    system: Words
     ids: list[int] = field(default_factory=list)
     margin: float | None = None
     text: str = ""

@@ -22,7 +22,7 @@ from vlmbench.nouns import Picture, Request, Response
 from .decoding import Job, Observer, Outcome, nobody
 from .engine_shared import SharedPrefix
 from .engine_simple import OneByOne
-from .memory import hand_back, peak_bytes
+from .memory import halving, hand_back, peak_bytes
 from .parts.system import System
 from .quantize import check as check_quantization
 from .quantize import quantize as quantize_weights
@@ -233,18 +233,16 @@ class Engine:
 
     def _packed(self, pixels: Tensor | None, jobs: Sequence[Job], observe: Observer) -> list[Outcome]:
         """The shared-prefix engine, with packs halved as long as memory does not suffice."""
-        tokens = self.pack_tokens
-        while jobs:
-            try:
-                return self._shared.answer(pixels, jobs, tokens, observe)
-            except (MemoryError, RuntimeError) as error:
-                if not out_of_memory(error) or tokens <= SMALLEST_PACK:
-                    raise
-            tokens //= 2
+        if not jobs:
+            return []
+
+        def count() -> None:
             self._counts["memory_retries"] += 1
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-        return []
+
+        def answer(tokens: int) -> list[Outcome]:
+            return self._shared.answer(pixels, jobs, tokens, observe)
+
+        return halving(answer, self.pack_tokens, SMALLEST_PACK, count)[0]
 
     def _alone(self, pixels: Tensor | None, job: Job, observe: Observer) -> Response:
         if job.generation.max_new_tokens < 1 and not job.choices:
@@ -296,12 +294,6 @@ def describe(error: Exception) -> str:
         return str(error)
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}"
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an exception means that memory did not suffice; torch's CPU allocator says so only in words."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or ("memory" in said and "alloc" in said)
 
 
 def source_of(picture: Picture) -> Hashable:

@@ -7,6 +7,7 @@ same row, step by step. Equal to one-by-one up to the order in which floating-po
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from . import packing
-from .decoding import Draft, Job, Observer, Outcome, attention_mask, greedy, nobody, rank
+from .decoding import Draft, Job, Observer, Outcome, Words, attention_mask, greedy, nobody, rank
 from .parts.system import IMAGE_TOKEN, System
 
 
@@ -53,11 +54,64 @@ def prefix_length(lines: Sequence[Line]) -> int:
     return min(packing.common_prefix([line.feed for line in lines]), min(len(line.feed) - line.keep for line in lines))
 
 
-class SharedPrefix:
-    """Answers all jobs about one picture. Memory: one prefix and at most about `pack_tokens` tokens more."""
+class Packed(ABC):
+    """Prefills what prompts share and runs the rest in packs behind it; how tokens go through a network is left open.
+
+    Memory: one prefix and at most about `pack_tokens` tokens more.
+    """
+
+    words: Words
+    lm: Any
+    """The transformers model whose attention the masks are for."""
+
+    @abstractmethod
+    def _embed(self, ids: Sequence[int], features: Any) -> Tensor:
+        """What stands for these tokens in a row: (tokens, ...)."""
+
+    @abstractmethod
+    def _prefill(self, ids: Sequence[int], features: Any, cache: Any) -> int:
+        """Run the prefix into the cache. Returns its length with the picture's tokens."""
+
+    @abstractmethod
+    def _run(self, row: Tensor, mask: Tensor | None, positions: Tensor, cache: Any, wanted: Tensor) -> Tensor:
+        """(tokens, ...) behind the cache to logits, (wanted, vocabulary); the head runs on the wanted places alone."""
+
+    def _bucket(
+        self,
+        lines: Sequence[Line],
+        jobs: Sequence[Job],
+        features: Any,
+        pack_tokens: int,
+        observe: Observer,
+        drafts: dict[int, Draft],
+        scored: dict[int, list[Tensor]],
+    ) -> None:
+        """Prefill what the lines share, then run them pack by pack behind it."""
+        shared = prefix_length(lines)
+        cache = new_cache()
+        prefix = self._prefill(lines[0].feed[:shared], features, cache) if shared else 0
+        suffixes = [self._embed(line.feed[shared:], features) for line in lines]
+        packs = packing.pack([len(suffix) for suffix in suffixes], pack_tokens)
+        for pack in packs:
+            row = Row(self, cache, prefix, [suffixes[index] for index in pack])
+            logits = row.read([lines[index].keep for index in pack])
+            answering: dict[int, Draft] = {}
+            for place, (index, rows) in enumerate(zip(pack, logits, strict=True)):
+                line = lines[index]
+                if jobs[line.job].choices:
+                    scored.setdefault(line.job, []).append(rows)
+                else:
+                    answering[place] = drafts[line.job] = Draft(jobs[line.job], self.words)
+            row.write(answering, {place: logits[place] for place in answering}, observe)
+            if pack is not packs[-1]:
+                cache.crop(-row.added)
+
+
+class SharedPrefix(Packed):
+    """Answers all jobs about one picture, over an assembled system."""
 
     def __init__(self, system: System) -> None:
-        self.system = system
+        self.system = self.words = system
         self.lm: Any = system.network.language_model
 
     @torch.inference_mode()
@@ -80,36 +134,6 @@ class SharedPrefix:
             for index, job in enumerate(jobs)
         ]
 
-    def _bucket(
-        self,
-        lines: Sequence[Line],
-        jobs: Sequence[Job],
-        features: Tensor | None,
-        pack_tokens: int,
-        observe: Observer,
-        drafts: dict[int, Draft],
-        scored: dict[int, list[Tensor]],
-    ) -> None:
-        """Prefill what the lines share, then run them pack by pack behind it."""
-        shared = prefix_length(lines)
-        cache = new_cache()
-        prefix = self._prefill(lines[0].feed[:shared], features, cache) if shared else 0
-        suffixes = [self._embed(line.feed[shared:], features) for line in lines]
-        packs = packing.pack([len(suffix) for suffix in suffixes], pack_tokens)
-        for pack in packs:
-            row = Row(self, cache, prefix, [suffixes[index] for index in pack])
-            logits = row.read([lines[index].keep for index in pack])
-            answering: dict[int, Draft] = {}
-            for place, (index, rows) in enumerate(zip(pack, logits, strict=True)):
-                line = lines[index]
-                if jobs[line.job].choices:
-                    scored.setdefault(line.job, []).append(rows)
-                else:
-                    answering[place] = drafts[line.job] = Draft(jobs[line.job], self.system)
-            row.write(answering, {place: logits[place] for place in answering}, observe)
-            if pack is not packs[-1]:
-                cache.crop(-row.added)
-
     def _prefill(self, ids: Sequence[int], features: Tensor | None, cache: Any) -> int:
         """Run the prefix into the cache. Returns its length with the picture's tokens."""
         embeds = self._embed(ids, features)
@@ -122,6 +146,17 @@ class SharedPrefix:
             logits_to_keep=1,
         )
         return len(embeds)
+
+    def _run(self, row: Tensor, mask: Tensor | None, positions: Tensor, cache: Any, wanted: Tensor) -> Tensor:
+        logits: Tensor = self.lm(
+            inputs_embeds=row[None],
+            attention_mask=mask,
+            position_ids=positions[None],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=wanted,
+        ).logits[0]
+        return logits
 
     def _embed(self, ids: Sequence[int], features: Tensor | None) -> Tensor:
         """Ids to (tokens, width), the picture's features in its place."""
@@ -137,7 +172,7 @@ class SharedPrefix:
 class Row:
     """One packed row behind a cached prefix: the suffixes are read once, then the answers written token by token."""
 
-    def __init__(self, engine: SharedPrefix, cache: Any, prefix: int, suffixes: Sequence[Tensor]) -> None:
+    def __init__(self, engine: Packed, cache: Any, prefix: int, suffixes: Sequence[Tensor]) -> None:
         self.engine, self.cache, self.prefix = engine, cache, prefix
         self.embeds = torch.cat(list(suffixes))
         self.lengths = [len(suffix) for suffix in suffixes]
@@ -178,19 +213,13 @@ class Row:
         return self._forward(embeds, packing.step_mask(self.owner, live), positions, list(range(len(live))))
 
     def _forward(self, embeds: Tensor, seen: Tensor | None, positions: Tensor, wanted: Sequence[int]) -> Tensor:
-        """(tokens, width) behind the cache to (wanted, vocabulary) float32; the head runs on the wanted rows alone."""
-        lm, device = self.engine.lm, embeds.device
-        mask = None if seen is None else attention_mask(seen, lm, device, embeds.dtype)
-        out = lm(
-            inputs_embeds=embeds[None],
-            attention_mask=mask,
-            position_ids=positions[None].to(device),
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=torch.tensor(wanted, dtype=torch.long, device=device),
-        )
+        """Tokens behind the cache to (wanted, vocabulary) float32."""
+        device = embeds.device
+        dtype = embeds.dtype if embeds.is_floating_point() else self.engine.lm.dtype
+        mask = None if seen is None else attention_mask(seen, self.engine.lm, device, dtype)
+        kept = torch.tensor(wanted, dtype=torch.long, device=device)
+        logits = self.engine._run(embeds, mask, positions.to(device), self.cache, kept)
         self.added += len(embeds)
-        logits: Tensor = out.logits[0]
         return logits.float()
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from .quantize import FourBits
+
+T = TypeVar("T")
 
 
 def parameters(part: nn.Module) -> int:
@@ -43,6 +46,29 @@ def peak_bytes(device: torch.device) -> int | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an exception means that memory did not suffice; torch's CPU allocator says so only in words."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or ("memory" in said and "alloc" in said)
+
+
+def halving(work: Callable[[int], T], size: int, smallest: int, retried: Callable[[], None]) -> tuple[T, int]:
+    """`work(size)`, with the size halved as long as memory does not suffice. Returns the size that did, too.
+
+    Raises what `work` raised last when not even `smallest` or less would do; `retried` is called before each new try.
+    """
+    while True:
+        try:
+            return work(size), size
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error) or size <= smallest:
+                raise
+        size //= 2
+        retried()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def hand_back() -> None:

@@ -42,6 +42,7 @@ MODELS: Mapping[str, str] = {
     "tinygptv": "vlmbench.models.tinygptv:load",
     "minigpt4": "vlmbench.models.minigpt4:load",
     "minigptv2": "vlmbench.models.minigptv2:load",
+    "hf": "vlmbench.models.hf:load",
     "echo": "vlmbench.models.echo:load",
     "openai": "vlmbench.models.openai:load",
     "vllm": "vlmbench.models.vllm:load",

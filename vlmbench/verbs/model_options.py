@@ -11,8 +11,8 @@ from vlmbench import loading
 if TYPE_CHECKING:
     from vlmbench.nouns import Model
 
-ENGINES, DTYPES, WIDTHS = ("shared", "simple"), ("float32", "bfloat16", "float16"), ("int8", "int4")
-FLAGS = ("engine", "exact", "dtype", "quantize", "device", "threads")
+ENGINES, DTYPES, WIDTHS = ("shared", "batched", "simple"), ("float32", "bfloat16", "float16"), ("int8", "int4")
+FLAGS = ("engine", "exact", "dtype", "quantize", "device", "threads", "batch", "attention", "trust_remote_code")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -23,12 +23,19 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """How it works."""
     add = parser.add_argument
-    add("--engine", choices=ENGINES, help="shared: work on each image once (default); simple: one by one")
+    add(
+        "--engine",
+        choices=ENGINES,
+        help="shared: work on each image once (default); simple: one by one; batched: hf alone",
+    )
     add("--exact", action="store_true", help="ask answers that hang on a small margin again, one by one")
     add("--dtype", choices=DTYPES, help="number type of the weights (default: the model's choice)")
     add("--quantize", choices=WIDTHS, help="keep the language model's weights in 8 or 4 bits (default: as they are)")
     add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
     add("--threads", type=int, metavar="N", help="processor threads")
+    add("--batch", metavar="N|auto", help="hf: rows that go through the network at once (default: auto)")
+    add("--attention", metavar="NAME", help="hf: sdpa, eager, flash_attention_2, ... (default: transformers' choice)")
+    add("--trust-remote-code", action="store_true", help="hf: run Python code that comes with the checkpoint")
 
 
 def tell(model: Model) -> None:

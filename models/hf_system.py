@@ -1,0 +1,127 @@
+"""A transformers image-text model with its processor: what turns requests into questions and new tokens into text."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from vlmbench.errors import ModelError
+from vlmbench.nouns import Request
+
+from .decoding import Job
+from .hf_plain import Question
+from .hf_prompts import CHAT, Prompts
+from .hf_sharing import is_encoder_decoder
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class HfSystem:
+    """The model as its authors publish it; greedy unless a request says otherwise.
+
+    Of its own generation settings only the special tokens are kept: penalties and sampling are the request's business.
+    """
+
+    name = "hf"
+
+    def __init__(self, model: Any, processor: Any, *, way: str = "", told: Mapping[str, str] | None = None) -> None:
+        """`told`: further settings that decide the answers. Raises ModelError for a processor that does not work."""
+        self.model = model.eval()
+        self.encoder_decoder = is_encoder_decoder(model)
+        self._told = dict(told or {})
+        _only_tokens(model)
+        image_id = _first(model.config, processor, names=("image_token_id", "image_token_index"))
+        self.inputs = frozenset(inspect.signature(model.forward).parameters)
+        """What the network takes, by name."""
+        self.prompts = Prompts(
+            processor,
+            image_id=image_id,
+            inputs=self.inputs,
+            way=way,
+            encoder_decoder=self.encoder_decoder,
+        )
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What decides the answers beside weights and engine."""
+        return {"prompting": self.prompts.way, **self._told}
+
+    @property
+    def visual_tokens(self) -> int:
+        """Tokens that a picture of 320 x 240 takes in the row; 0 where it enters elsewhere."""
+        return self.prompts.visual_tokens
+
+    @property
+    def converses(self) -> bool:
+        """Whether earlier turns of a dialogue are heeded: a chat template knows how."""
+        return self.prompts.way == CHAT
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Everything: which module is what differs with the architecture."""
+        return {"network": self.model}
+
+    @cached_property
+    def end_ids(self) -> frozenset[int]:
+        """Tokens that end an answer: the checkpoint's generation settings, else its tokenizer's."""
+        told = self.model.generation_config.eos_token_id
+        if told is None:
+            told = getattr(self.prompts.tokenizer, "eos_token_id", None)
+        ends = [told] if isinstance(told, int) else told or []
+        return frozenset(ends)
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """None of the model's own."""
+        return ()
+
+    @property
+    def pad_id(self) -> int:
+        """What fills up shorter rows; nobody looks at it."""
+        known = _first(self.model.generation_config, self.prompts.tokenizer, names=("pad_token_id",))
+        return known if known is not None else min(self.end_ids, default=0)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """New tokens to the answer text."""
+        return self.prompts.decode(ids)
+
+    def question(self, request: Request, images: Sequence[Image]) -> Question:
+        """A request as tensors. Raises ModelError for what cannot be asked."""
+        prompts, count = self.prompts, len(images)
+        made = prompts.prompt(prompts.text(request.prompt, count, request.history), images)
+        if not made.ids:
+            raise ModelError("the prompt has no tokens", cure="ask something")
+        choices = []
+        for choice in request.choices:
+            text = prompts.text(request.prompt, count, request.history, choice) if choice else ""
+            if not choice:
+                raise ModelError(f"cannot rank {list(request.choices)}: one is empty", cure="leave out empty choices")
+            choices.append(prompts.choice_ids(made.ids, choice, text, images))
+        seed = request.sample_id if request.generation.temperature > 0 else ""
+        job = Job(made.ids, request.generation, request.choices, tuple(choices), seed)
+        if choices and not 0 < job.answer_start < min(len(row) for row in choices):
+            raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
+        return Question(job, made, [request])
+
+
+def _first(*holders: Any, names: Sequence[str]) -> int | None:
+    """The first number among attributes of some objects."""
+    for holder in holders:
+        for name in names:
+            if isinstance(found := getattr(holder, name, None), int):
+                return found
+    return None
+
+
+def _only_tokens(model: Any) -> None:
+    """Leave of the model's generation settings (and of the language model's inside it) the special tokens alone."""
+    from transformers import GenerationConfig
+
+    for module in model.modules():
+        if (told := getattr(module, "generation_config", None)) is not None:
+            kept = {name: value for name, value in told.to_dict().items() if name.endswith("_token_id")}
+            module.generation_config = GenerationConfig(**kept)
