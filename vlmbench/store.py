@@ -7,6 +7,8 @@
     judgements.parquet  one row a verdict: run, value, status, the judge's own words; where a judge graded
     scores.json      {task: {metric: {value, low, high, n}, coverage, statuses, headline}}
     check.json       what `vlmbench check` said of it
+    ablations/       the same questions under changes: a run's folder each (ablated.py)
+    ablations.json   their paired differences
     thumbs/          small copies of the pictures, by content hash, for reports
     training_log.jsonl  the model's own, where its checkpoint carries one
     superseded/      results of the same run made with other weights, data or versions, never deleted
@@ -35,7 +37,7 @@ from vlmbench.errors import StoreError
 from vlmbench.nouns import ChoiceScore, Generation, Request, Response
 
 LOG, RECORDS, SCORES, MANIFEST, THUMBS = "log.jsonl", "records.parquet", "scores.json", "run.json", "thumbs"
-JUDGEMENTS, CHECK = "judgements.parquet", "check.json"
+JUDGEMENTS, CHECK, ABLATIONS = "judgements.parquet", "check.json", "ablations.json"
 FORMAT = 1
 """Of the folder; part of every key."""
 
@@ -277,7 +279,7 @@ def _supersede(folder: Path) -> None:
         while aside.exists():
             aside = aside.with_name(aside.name + "x")
         aside.mkdir(parents=True)
-        for name in (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK):
+        for name in (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS):
             if (folder / name).is_file():
                 (folder / name).rename(aside / name)
 
