@@ -109,9 +109,12 @@ def test_compare_page(visit: Visit, real_page: Path) -> None:
 def test_ablations_and_history(visit: Visit, real_page: Path) -> None:
     """What blindness costs (a script too: equal questions about grey are asked once); what the gate said."""
     driver = visit(real_page, "#/ablations")
-    rows = texts(driver, "tbody tr")
-    assert [row.split()[0] for row in rows] == list(TASKS)
-    assert "clustered permutation" in rows[0] and " to " in rows[0] and "±0.0" in rows[2]
+    glance, blind, order = [texts(driver, f".card:nth-of-type({at}) tbody tr") for at in (1, 2, 3)]
+    assert [row.split()[0] for row in glance] == ["blind", "option-order"]
+    assert [row.split()[0] for row in blind] == list(TASKS)
+    assert "clustered permutation" in blind[0] and " to " in blind[0] and "±0.0" in blind[2]
+    assert {row.split()[0] for row in order} == {"mmbench", "iconqa", "scienceqa"}
+    assert "pope: 18 questions left out: no options to choose from" in " ".join(texts(driver, "main p.hint"))
     driver = visit(real_page, "#/history")
     wait(driver, "document.querySelectorAll('.chart svg').length >= 2")
     gates = texts(driver, ".tag")
