@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from vlmbench.ablated import shown
+
 from .compare import chance, share, signed, span
 from .runs import SAMPLE_NOTE, clean
 from .table import _aligned, number
@@ -38,7 +40,7 @@ def text(found: Series) -> str:
 
 
 def _row(one: Ablated, task: TaskComparison, corrected: Mapping[str, Mapping[str, float | None]]) -> tuple[str, ...]:
-    best = task.best
+    best = shown(task)
     return (
         one.change.label,
         clean(task.key),

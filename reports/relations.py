@@ -24,7 +24,7 @@ def ablations(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
 
 
 def contenders(runs: Sequence[RunResult]) -> list[RunResult]:
-    """The runs of a leaderboard: those under an ablation answer other questions, and stand there only among themselves."""
+    """The runs of a leaderboard: those under an ablation were asked otherwise: there only among themselves."""
     return [run for run in runs if not run.ablation] or list(runs)
 
 
@@ -45,7 +45,7 @@ def histories(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
 def pairs(runs: Sequence[RunResult]) -> list[tuple[RunResult, RunResult]]:
     """Pairs to compare ahead, at most MOST_PAIRS: (before, after).
 
-    First an ablation against its base, then neighbours in a history, then all others that share a task under one change.
+    First an ablation against its base, then neighbours in a history, then all others of one ablation that share a task.
     """
     by_id = {run.id: run for run in runs}
     wanted: list[tuple[RunResult, RunResult]] = []

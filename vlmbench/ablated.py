@@ -10,6 +10,7 @@ command makes without --ablate: its answers are used where it is there already.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from vlmbench import comparison, stored
 from vlmbench.ablations import Change
-from vlmbench.comparison import TaskComparison
+from vlmbench.comparison import MetricDifference, TaskComparison
 from vlmbench.errors import VlmbenchError
 from vlmbench.pairing import holm
 from vlmbench.store import ABLATIONS, SCORES, to_json, write_atomically
@@ -62,8 +63,8 @@ class Series:
 
     @property
     def p_holm(self) -> dict[str, dict[str, float | None]]:
-        """{change: {task: p}}: the headlines' p-values, corrected over all changes and tasks together."""
-        tests = {(one.change.label, task.key): task.best.paired.p for one in self.ablated for task in one.tasks}
+        """{change: {task: p}}: p-values of what is shown, corrected over all changes and tasks together."""
+        tests = {(one.change.label, task.key): shown(task).paired.p for one in self.ablated for task in one.tasks}
         corrected = holm({"\n".join(key): p for key, p in tests.items()})
         found: dict[str, dict[str, float | None]] = {}
         for label, key in tests:
@@ -82,11 +83,19 @@ class Series:
         }
 
 
+def shown(task: TaskComparison) -> MetricDifference:
+    """The headline's difference; where it is undefined in one of the runs, that of the first metric that is not.
+
+    A model that sees nothing may never say yes: then it has no F1, but an accuracy.
+    """
+    return next((one for one in task.differences if not math.isnan(one.paired.difference.value)), task.best)
+
+
 def _task(task: TaskComparison, p_holm: float | None) -> dict[str, Any]:
     content = task.to_json()
     names = ("headline", "pairs", "only_before", "only_after", "agreement", "same_answers", "differences")
     counts = {"gained": len(task.gained), "lost": len(task.lost)}
-    return {**{name: content[name] for name in names}, **counts, "p_holm": p_holm}
+    return {**{name: content[name] for name in names}, "shown": shown(task).name, **counts, "p_holm": p_holm}
 
 
 def folder_of(run: Path, change: Change) -> Path:

@@ -83,7 +83,7 @@ def test_task_page(visit: Visit, real_page: Path) -> None:
     assert {"Runs", "How it is asked", "Answers"} <= set(headings)
     driver = visit(real_page, "#/task?task=gqa")
     wait(driver, "document.querySelectorAll('.halves .chart svg').length >= 2")
-    assert {"Breakdowns"} <= set(texts(driver, "h2")) and len(texts(driver, ".legend li")) == 3
+    assert {"Breakdowns"} <= set(texts(driver, "h2")) and len(texts(driver, ".legend li")) == 2
 
 
 def test_compare_page(visit: Visit, real_page: Path) -> None:
