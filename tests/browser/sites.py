@@ -76,7 +76,7 @@ def hostile_site(folder: Path) -> Path:
 def real_site(folder: Path) -> Path:
     """Real runs of a scripted model: a good one, under changes too, and a worse one that a gate failed."""
     runs = []
-    for name, share, words in (("good", 0.9, ["--ablate", "blind,option-order"]), ("worse", 0.7, [])):
+    for name, share, words in (("good", 0.9, ["--ablate", "blind,rotate:1"]), ("worse", 0.7, [])):
         script = folder / f"{share}.json"
         if not script.is_file():
             script.write_text(json.dumps(_answers(share)))
