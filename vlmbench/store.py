@@ -111,7 +111,7 @@ class RunStore:
     def _take_over(self) -> None:
         """Check what lies in the folder, load its answers, and start the log."""
         before = read_manifest(self.folder) if (self.folder / MANIFEST).is_file() else None
-        if before is None and any(p.name != ".lock" for p in self.folder.iterdir()):
+        if before is None and not all(_just_begun(path) for path in self.folder.iterdir()):
             raise StoreError(
                 "the folder is not empty and holds no run", where=str(self.folder), cure="name another --output"
             )
@@ -198,6 +198,11 @@ class RunStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _just_begun(path: Path) -> bool:
+    """Whether a file is one that a process killed before its first run.json leaves: the lock, an empty log."""
+    return path.name in (".lock", f"{MANIFEST}.tmp") or (path.name == LOG and path.stat().st_size == 0)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.ablated_models import MODELS, loader
 from tests.gated import script
+from tests.toys import ToyModel
 from vlmbench import cli, registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,13 +172,18 @@ def test_score_compare_check_report_and_export_know_what_it_is(
 def test_verdicts_of_one_run_are_not_another_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One judge grades all runs of a command; equal sample ids have verdicts of their own."""
     monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(registry.models._extra, "grader", loader("prompted"))
-    words = ("--limit", "9", "--ablate", "blind", "--judge", "echo,text=0.5", "--judge-runs", "2")
-    found = run(tmp_path / "run", *words, tasks="mmvet", model="seer")
-    assert found["blind"]["tasks"]["mmvet"]["pairs"] == 9
-    for folder in (tmp_path / "run", tmp_path / "run" / "ablations" / "blind"):
+    grey = bytes([128]) * 30
+    for name, text in (
+        ("looker", lambda request: "dark" if request.images[0].read().endswith(grey) else "bright"),
+        ("grader", lambda request: "0.2" if "dark" in request.prompt else "0.9"),
+    ):
+        monkeypatch.setitem(registry.models._extra, name, lambda checkpoint, text=text: ToyModel(text))
+    words = ("--limit", "9", "--ablate", "blind", "--judge", "grader", "--judge-runs", "2")
+    found = run(tmp_path / "run", *words, tasks="mmvet", model="looker")
+    assert found["blind"]["tasks"]["mmvet"]["pairs"] == found["blind"]["tasks"]["mmvet"]["lost"] == 9
+    for folder, value in ((tmp_path / "run", 0.9), (tmp_path / "run" / "ablations" / "blind", 0.2)):
         table = pq.read_table(folder / "judgements.parquet").to_pylist()
-        assert len(table) == 18 and {row["value"] for row in table} == {0.5}
+        assert len(table) == 18 and {row["value"] for row in table} == {value}
 
 
 # --------------------------------------------------------------------------------------------------- kill and resume
@@ -219,7 +225,7 @@ def test_kills(tmp_path: Path) -> None:
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.ablated_models", *words, "--output", str(folder)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
 
     assert start(tmp_path / "calm").wait() == cli.OK
     rng, folder, kills = random.Random(3), tmp_path / "killed", 0
