@@ -67,7 +67,8 @@ lose them on the way. `jpeg` is not scaled: on large pictures it is milder than 
 
 - **shuffle-image** shows another picture of the same split: the next one in a circle drawn from seed and names. Never
   one with the same bytes, never one of the same cluster (the unit that intervals resample), always as many. Two
-  encodings of one photograph under two names are not recognised. It is harder than `blind`: a model may believe what it sees.
+  encodings of one photograph under two names are not recognised. It is harder than `blind`: a model may
+  believe what it sees.
 - **option-order** puts the options into another order, and the right answer follows its option, whether the task names
   it by letter, place or text; pictures to choose from move too. The order depends on the question and its options, so
   all rotations of a circular protocol (MMBench) move by one permutation, which is itself no rotation: the right option
@@ -184,10 +185,9 @@ def _reading(figures: dict[str, Any]) -> Iterator[str]:
                 key=lambda row: row["difference"],
             ),
         )
-        yield (
-            f"- {code(task)}: {blind['metric']} {blind['before']:.1f}, without pictures {blind['after']:.1f}; besides "
-            f"pictures blanked or exchanged, what costs most is {code(worst['ablation'])} ({worst['metric']} {worst['difference']:+.1f})."
-        )
+        cost = f"{code(worst['ablation'])} ({worst['metric']} {worst['difference']:+.1f})"
+        seen = f"{blind['metric']} {blind['before']:.1f}, without pictures {blind['after']:.1f}"
+        yield f"- {code(task)}: {seen}; besides pictures blanked or exchanged, what costs most is {cost}."
     for label, reasons in figures["left_out"].items():
         for task, why in reasons.items():
             told = "; ".join(f"{count:,} questions: {reason}" for reason, count in why.items())
