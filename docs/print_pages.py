@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from docs import benchmark_pages
+from docs import ablation_pages, benchmark_pages
 from docs.markdown import cell, table
 from vlmbench import cli, registry
 
@@ -61,6 +61,7 @@ def models() -> str:
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "ablations.md": partial(ablation_pages.page, PRINTED),
     "commands.md": commands,
     "benchmarks.md": benchmarks,
     "models.md": models,

@@ -24,7 +24,7 @@ MOST_WITH_BARS = 10
 """Up to so many pairs the bars of breakdowns are compared as well; of more, the metrics of whole tasks alone."""
 
 FLIPS = ("gained", "lost")
-"""What the site finds in the lists of both runs instead."""
+"""Counted; the questions themselves the site finds in the lists of both runs."""
 
 
 def compared(pairs: Sequence[Pair]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -69,6 +69,7 @@ def _one(before: RunResult, after: RunResult, opened: dict[str, Any], *, bars: b
         pair = [replace(run, tasks={key: run.tasks[key]}) for run in (one, other)]
         try:
             content = comparison.compare(*pair, bars=bars, resamples=RESAMPLES).tasks[0].to_json()
+            content["flips"] = {name: len(content[name]) for name in FLIPS}
         except VlmbenchError as error:
             failed[key] = str(error)
             continue

@@ -147,7 +147,7 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
     head = ["task", "run", "protocol", "data", "metric", "value", "low", "high", "n"]
     head += ["first rank", "last rank", "coverage", *costs, "finished", "commit"]
     rows: list[list[Cell]] = []
-    for run in report["runs"]:
+    for run in (run for run in report["runs"] if run["id"] in report["contenders"]):
         for task in run["tasks"]:
             bar = task["bar"]
             rank = report["ranks"].get(task["key"], {}).get("ranks", {}).get(run["id"], [None, None])

@@ -27,7 +27,7 @@ from .glance import glance
 from .listing import chunks, judgements_by_sample, listing
 from .page import data_script, render
 from .published import for_page, read
-from .runs import SAMPLE_NOTE, RunResult, load
+from .runs import SAMPLE_NOTE, RunResult, load, with_ablations
 
 SCRIPTS = (
     "core.js",
@@ -65,7 +65,7 @@ def write(runs: Sequence[Path], output: Path) -> Path:
 
     Raises UsageError or StoreError when a folder holds no finished run, StoreError when the report cannot be written.
     """
-    loaded = load(runs)
+    loaded = load(with_ablations(runs))
     try:
         return _Site(output).write(loaded)
     except OSError as error:
@@ -181,7 +181,8 @@ def _report(
         "sample_note": SAMPLE_NOTE,
         "costs": COLUMNS,
         "runs": summaries,
-        "ranks": ranks.ranks(runs, differences.headlines(found)),
+        "contenders": [run.id for run in relations.contenders(runs)],
+        "ranks": ranks.ranks(relations.contenders(runs), differences.headlines(found)),
         "published": _published(runs),
         "ablations": relations.ablations(runs),
         "histories": relations.histories(runs),

@@ -9,6 +9,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlmbench import ablations
+from vlmbench.errors import UsageError
+
 from . import training
 from .efficiency import costs
 from .listing import cut
@@ -30,7 +33,9 @@ def summary(run: RunResult, glances: Mapping[str, Mapping[str, Any]], counts: Ma
         "label": run.label,
         "model": run.name,
         "fingerprint": str(run.manifest.get("model", {}).get("fingerprint", ""))[:16],
-        "ablate": str(asked.get("ablate") or ""),
+        "ablate": run.ablation,
+        "change": _change(run.ablation),
+        "left_out": run.manifest.get("left_out") or {},
         "limit": asked.get("limit"),
         "finished": run.manifest.get("finished"),
         "commit": run.commit,
@@ -59,6 +64,14 @@ def details(run: RunResult, glances: Mapping[str, Mapping[str, Any]]) -> dict[st
         "tasks": {task.key: {**_more(task), "glance": glances[task.key]} for task in run.tasks},
         **{name: manifest.get(name) for name in FACTS},
     }
+
+
+def _change(label: str) -> str:
+    """What an ablation does, in words; empty for none, and for one of another version."""
+    try:
+        return ablations.parse_one(label).words if label else ""
+    except UsageError:
+        return ""
 
 
 def command(words: Sequence[str]) -> str:

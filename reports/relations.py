@@ -23,6 +23,11 @@ def ablations(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
     return found
 
 
+def contenders(runs: Sequence[RunResult]) -> list[RunResult]:
+    """The runs of a leaderboard: those under an ablation were asked otherwise: there only among themselves."""
+    return [run for run in runs if not run.ablation] or list(runs)
+
+
 def histories(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
     """[{"name", "runs": [...]}]: several runs of one model, oldest first. Other weights are what a history shows."""
     groups: dict[tuple[Any, ...], list[RunResult]] = {}
@@ -40,7 +45,7 @@ def histories(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
 def pairs(runs: Sequence[RunResult]) -> list[tuple[RunResult, RunResult]]:
     """Pairs to compare ahead, at most MOST_PAIRS: (before, after).
 
-    First an ablation against its base, then neighbours in a history, then all others that share a task.
+    First an ablation against its base, then neighbours in a history, then all others of one ablation that share a task.
     """
     by_id = {run.id: run for run in runs}
     wanted: list[tuple[RunResult, RunResult]] = []
@@ -49,7 +54,7 @@ def pairs(runs: Sequence[RunResult]) -> list[tuple[RunResult, RunResult]]:
     for history in histories(runs):
         members = [by_id[name] for name in history["runs"]]
         wanted += list(pairwise(members))
-    wanted += [pair for pair in combinations(runs, 2) if shared(*pair)]
+    wanted += [pair for pair in combinations(runs, 2) if shared(*pair) and _same_change(*pair)]
     once: dict[frozenset[str], tuple[RunResult, RunResult]] = {}
     for one, other in wanted:
         once.setdefault(frozenset((one.id, other.id)), (one, other))
@@ -60,6 +65,10 @@ def shared(one: RunResult, other: RunResult) -> list[str]:
     """The tasks that two runs asked the same questions of."""
     theirs: Mapping[str, Any] = {task.key: task.entry.get("hashes", {}).get("samples") for task in other.tasks}
     return [t.key for t in one.tasks if t.key in theirs and t.entry.get("hashes", {}).get("samples") == theirs[t.key]]
+
+
+def _same_change(one: RunResult, other: RunResult) -> bool:
+    return one.ablation == other.ablation
 
 
 def _alike(run: RunResult, base: RunResult) -> bool:

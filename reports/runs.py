@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlmbench import ablated
 from vlmbench.errors import StoreError, UsageError
 from vlmbench.store import JUDGEMENTS, RECORDS, THUMBS, read_manifest, read_scores
 
@@ -220,6 +221,15 @@ def load(folders: Sequence[Path]) -> list[RunResult]:
         RunResult(folder, run_id, label, manifest, task_results(manifest, read_scores(folder)))
         for folder, run_id, label, manifest in zip(folders, ids, labels, manifests, strict=True)
     ]
+
+
+def with_ablations(folders: Sequence[Path]) -> list[Path]:
+    """Folders of runs, each followed by its finished runs under changes that are not named themselves."""
+    named = {folder.resolve() for folder in folders}
+    found: list[Path] = []
+    for folder in folders:
+        found += [folder, *(one for one in ablated.finished(folder) if one.resolve() not in named)]
+    return found
 
 
 def clean(text: str) -> str:

@@ -6,7 +6,6 @@ import io
 import threading
 import tracemalloc
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,7 @@ import pytest
 from PIL import Image
 
 from vlmbench import images
-from vlmbench.ablations import ABLATIONS, ablate
-from vlmbench.errors import ImageError, UnknownNameError
-from vlmbench.nouns import Picture
+from vlmbench.errors import ImageError
 
 RANDOM = np.random.default_rng(0)
 NOISE = Image.fromarray(RANDOM.integers(0, 256, (24, 32, 3), dtype=np.uint8))
@@ -136,18 +133,6 @@ def test_fingerprint_blank_thumbnail() -> None:
     assert grey.size == NOISE.size
     assert grey.tobytes() == bytes([128]) * (32 * 24 * 3)
     assert Image.open(io.BytesIO(images.thumbnail(NOISE, 8))).size == (8, 6)
-
-
-def test_blind_changes_the_bytes_and_keeps_the_size() -> None:
-    data = encoded(NOISE)
-    blind = ablate(Picture("a.png", partial(bytes, data)), "blind")
-    assert blind.name == "a.png"
-    assert images.fingerprint(blind.read()) != images.fingerprint(data)
-    assert blind.read() == blind.read()
-    assert images.decode(blind.read()).tobytes() == images.blank(NOISE).tobytes()
-    with pytest.raises(UnknownNameError, match="did you mean blind"):
-        ablate(blind, "blnd")
-    assert set(ABLATIONS) == {"blind"}
 
 
 def test_prefetch_keeps_order_and_is_bounded() -> None:

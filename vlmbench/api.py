@@ -99,7 +99,7 @@ def evaluate(
         args.model = model if isinstance(model, str) else _lend(lent, adapter(model, processor))
         args.tasks = ",".join(_task_names(lent, tasks))
         args.output = made or Path(str(output)).expanduser()
-        outcome = run.carry_out(args)
+        outcome = run.carry_out(args).plain
         undo.pop_all()
     result = Result(outcome.folder, outcome.scores)
     if made is not None:

@@ -10,8 +10,9 @@ lmms_eval/tasks/refcoco/utils_rec.py@75571cfe; VLMEvalKit vlmeval/dataset/refcoc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Box = tuple[float, float, float, float]
 
@@ -37,6 +38,25 @@ def from_size(corner: Sequence[float]) -> Box:
     """(x, y, width, height), as COCO writes boxes, to corners."""
     x, y, width, height = corner
     return x, y, x + width, y + height
+
+
+def cropped(
+    target: Mapping[str, Any], window: tuple[int, int, int, int], size: tuple[int, int], least: float
+) -> dict[str, Any] | None:
+    """A right answer {"bbox": (x, y, width, height), "width", "height"} after a crop of its picture.
+
+    `window` is what is kept of a picture of `size`, both in its own pixels; the answer may be in another unit. None
+    where less than the share `least` of the box's area is left.
+    """
+    across, down = target["width"] / size[0], target["height"] / size[1]
+    left, top, right, bottom = (side * (down if at % 2 else across) for at, side in enumerate(window))
+    x1, y1, x2, y2 = from_size(target["bbox"])
+    kept = (max(x1, left), max(y1, top), min(x2, right), min(y2, bottom))
+    width, height = max(0.0, kept[2] - kept[0]), max(0.0, kept[3] - kept[1])
+    if width * height < least * (x2 - x1) * (y2 - y1):
+        return None
+    box = [kept[0] - left, kept[1] - top, width, height]
+    return {**target, "bbox": box, "width": right - left, "height": bottom - top}
 
 
 # --------------------------------------------------------------------------------------------------------- readers

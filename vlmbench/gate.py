@@ -167,6 +167,7 @@ def check(
         baseline, run, tasks=tasks, metric=rules.metric, bars=False, force=force, resamples=RESAMPLES, seed=seed
     )
     _all_there(found, tasks)
+    _same_ablation(found, force)
     tests = [(task, metric) for task in found.tasks for metric in task.differences]
     spreads = [_spread(task, metric) for task, metric in tests]
     margins = [rules.margins(task.key, len(tests)) for task, _ in tests]
@@ -178,6 +179,15 @@ def check(
         made = decide(metric.paired, spreads[at], corrected[str(at)], margins[at], same=same)
         verdicts.append(Verdict(task, metric, margins[at], made, corrected[str(at)]))
     return Report(found, rules, verdicts, [floor for task in found.tasks for floor in _floors(task.after, rules)])
+
+
+def _same_ablation(found: comparison.Comparison, force: bool) -> None:
+    """Raise UsageError where one of the runs was asked under a change that the other was not."""
+    before, after = (run.describe()["ablation"] or "none" for run in (found.before, found.after))
+    if before != after and not force:
+        what = f"a gate between different questions: ablation {before} before, {after} after"
+        cure = "check runs under the same --ablate; `vlmbench compare` tells what a change costs; --force checks anyway"
+        raise UsageError(what, cure=cure)
 
 
 def _sensible(rules: Rules) -> None:

@@ -79,11 +79,18 @@ class Judge:
         self._of: dict[tuple[str, str], list[Talk]] = {}
         """By task key and sample id: one conversation a run."""
         self._held: list[Talk] = []
+        self._before = 0
+        """Conversations of earlier runs of this sitting."""
 
     @property
     def stopped(self) -> str:
         """Why some answers were not judged at all; empty if all were."""
         return self._talks.stopped
+
+    def next_run(self) -> None:
+        """Take answers of another run from now on; cache, budget and counts go on. Only when all is graded."""
+        self._before += sum(len(talks) for talks in self._of.values())
+        self._of = {}
 
     def submit(self, choice: TaskChoice, sample: Sample, response: Response) -> None:
         """Have an answer graded, if the task's own rules leave it to a judge.
@@ -110,10 +117,10 @@ class Judge:
             self._held = []
         total = sum(len(talks) for talks in self._of.values())
         with tqdm(total=total, unit="verdict", desc="judging", disable=None if progress else True) as bar:
-            while self._talks.done < total and self._talks.error is None:
+            while (done := self._talks.done - self._before) < total and self._talks.error is None:
                 self._talks.changed.wait(0.2)
                 self._talks.changed.clear()
-                bar.update(self._talks.done - bar.n)
+                bar.update(done - bar.n)
         self._raise()
 
     def score(self, choice: TaskChoice, sample: Sample, response: Response) -> Score:

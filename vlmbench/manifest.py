@@ -50,8 +50,14 @@ def task_entry(
     image_hashes: Mapping[str, tuple[str, ...]],
     data: str,
     judge: Judge | None = None,
+    questions: Sequence[Sample] | None = None,
 ) -> dict[str, Any]:
-    """One task of the run: which rules and judge, and hashes of its questions, answers, prompts and pictures."""
+    """One task of the run: which rules and judge, and hashes of its questions, answers, prompts and pictures.
+
+    `questions` are the benchmark's own where an ablation asks others: runs under different ablations are about the same
+    questions, those included that a change does not fit.
+    """
+    own = [sample for sample, _ in asked] if questions is None else questions
     protocol = choice.task.protocols[choice.protocol]
     plugin = plugins.source_of(registry.tasks, choice.task.name)
     graded = judge.entry(choice) if judge is not None and protocol.judge is not None else None
@@ -65,12 +71,12 @@ def task_entry(
         "protocol_note": protocol.note,
         "headline": protocol.headline,
         "data": data,
-        "samples": len(asked),
+        "samples": len(own),
         "images": len({hashes for hashes in image_hashes.values() if hashes}),
         "prompt_example": asked[0][1].prompt if asked else "",
         "generation": asdict(asked[0][1].generation) if asked else {},
         "hashes": {
-            "samples": hash_of([[s.id, s.question, s.target, s.choices] for s, _ in asked]),
+            "samples": hash_of([[s.id, s.question, s.target, s.choices] for s in own]),
             "prompts": hash_of([[r.history, r.prompt] if r.history else r.prompt for _, r in asked]),
             "images": hash_of([image_hashes.get(s.id, ()) for s, _ in asked]),
             **({"judge": hash_of(graded)} if graded else {}),

@@ -58,6 +58,8 @@ class Sample:
     """The right answer in the task's own form: a string, a list of human answers, a box, ...; None where the benchmark
     keeps it to itself."""
     choices: tuple[str, ...] = ()
+    """Options in the order they are shown; the target names the right one by letter, place or text. Where the options
+    are pictures, `images` are the question's and then one an option."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """What scores are broken down by: split, category, question type, ..."""
     cluster: str = ""

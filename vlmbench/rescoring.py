@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import judge_verdicts, loading, plugins, registry, scoring, settings
+from vlmbench import judge_verdicts, loading, plugins, registry, scoring, settings, stored
 from vlmbench.errors import DataError, StoreError
 from vlmbench.manifest import hash_of
 from vlmbench.nouns import ChoiceScore, Record, Response, Sample
@@ -31,6 +31,8 @@ class Kept:
     key: str
     image_hashes: tuple[str, ...]
     prompt: str
+    images: tuple[str, ...] = ()
+    """Names of the pictures that were shown: under an ablation they may be others than the sample's."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,16 @@ def load(folder: Path, data: str | None) -> OldRun:
     choices = [registry.choose_task(key) for key in manifest["tasks"]]
     told = settings.load({"data": data or manifest["data_folder"] or None})
     kept: list[Kept] = []
+    ablated = bool(manifest.get("asked", {}).get("ablate"))
     for choice in choices:
         source = loading.open_data(choice, told)
-        kept += _joined(choice, choice.task.samples(source, choice.split), rows.get(choice.key, {}), source.label)
+        samples = choice.task.samples(source, choice.split)
+        kept += _joined(choice, samples, rows.get(choice.key, {}), source.label, ablated=ablated)
     return OldRun(folder, manifest, choices, kept)
 
 
 def _joined(
-    choice: TaskChoice, samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], where: str
+    choice: TaskChoice, samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], where: str, *, ablated: bool
 ) -> list[Kept]:
     known = {sample.id: sample for sample in samples}
     found = []
@@ -82,10 +86,15 @@ def _joined(
                 f", the data say {known[key].question!r:.80}" if key in known else ", the data have no such question"
             )
             raise DataError(told + other, where=where, cure="name the data the run was made with: --data DIR")
-        found.append(
-            Kept(choice, known[key], _response(row), row["key"], tuple(row["image_hashes"] or ()), row["prompt"])
-        )
+        sample = _as_asked(known[key], row) if ablated else known[key]
+        hashes, shown = tuple(row["image_hashes"] or ()), tuple(row["images"] or ())
+        found.append(Kept(choice, sample, _response(row), row["key"], hashes, row["prompt"], shown))
     return found
+
+
+def _as_asked(sample: Sample, row: Mapping[str, Any]) -> Sample:
+    """A sample with the options and the right answer that an ablation gave it."""
+    return replace(sample, target=orjson.loads(row["target"]), choices=tuple(row["options"] or ()))
 
 
 def _response(row: Mapping[str, Any]) -> Response:
@@ -96,8 +105,6 @@ def _response(row: Mapping[str, Any]) -> Response:
 
 def score(run: OldRun, judge: Judge | None, *, progress: bool = False) -> list[Record]:
     """Read every answer again; a judge grades what is left to one."""
-    from dataclasses import replace
-
     if judge is not None:
         for item in run.kept:
             judge.submit(item.choice, item.sample, item.response)
@@ -109,7 +116,8 @@ def score(run: OldRun, judge: Judge | None, *, progress: bool = False) -> list[R
             found = judge.score(item.choice, item.sample, item.response)
         else:
             found = scoring.score_response(task, protocol, item.sample, item.response)
-        request = replace(task.ask(item.sample, protocol), prompt=item.prompt)
+        shown = tuple(stored.picture(name) for name in item.images)
+        request = replace(task.ask(item.sample, protocol), prompt=item.prompt, images=shown)
         records.append(Record(item.choice.key, item.sample, request, item.key, item.image_hashes, item.response, found))
     return records
 

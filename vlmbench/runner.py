@@ -10,12 +10,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import images, judge_verdicts, manifest, scoring, wellformed
-from vlmbench.ablations import ablate
+from vlmbench import ablations, images, judge_verdicts, manifest, scoring, wellformed
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.nouns import Conversing, Model, Picture, Ranking, Record, Request, Response, Sample
 from vlmbench.registry import TaskChoice
@@ -55,6 +54,9 @@ class Plan:
     asked: list[Asked]
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The manifest's entry of each task."""
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By task, how many questions the ablation does not fit, by reason; a task of which nothing is left is not in
+    `choices`."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +85,27 @@ def plan(
     seed: int,
     judge: Judge | None = None,
 ) -> Plan:
-    """Read the samples, word the questions and hash the pictures. `data` is by task key.
+    """Read the samples, word the questions and hash the pictures. `data` is by task key, `ablation` a change's label.
 
     Raises ModelError when a protocol ranks choices, or goes on with a dialogue, and the model cannot.
     """
-    made = Plan(choices, [])
+    change = ablations.parse_one(ablation, seed) if ablation else None
+    made = Plan([], [])
     for choice in choices:
         hashes = _PictureHashes()
         samples = choice.task.samples(data[choice.key], choice.split)
-        asked: list[tuple[Sample, Request]] = []
+        put = ablations.put(choice, samples, _limited(samples, limit, seed), change)
+        if put.left_out:
+            made.left_out[choice.key] = dict(put.left_out)
+        if put.left_out and not put.asked:
+            continue
         of_sample: dict[str, tuple[str, ...]] = {}
-        for sample in _limited(samples, limit, seed):
-            request = choice.task.ask(sample, choice.protocol)
+        for sample, request in put.asked:
             wellformed.refuse_broken(choice.key, sample, request)
             if request.choices:
                 _refuse_unable(model, choice, sample)
             if request.history and not converses(model):
                 raise ModelError(f"{model.name} takes no dialogue, which {choice.key} asks for", cure="use another")
-            if ablation:
-                request = replace(request, images=tuple(ablate(picture, ablation) for picture in request.images))
             error = ""
             try:
                 of_sample[sample.id] = hashes.of(request.images)
@@ -116,8 +120,10 @@ def plan(
                 images=of_sample[sample.id],
             )
             made.asked.append(Asked(choice.key, sample, request, key, of_sample[sample.id], error))
-            asked.append((sample, request))
-        made.tasks[choice.key] = manifest.task_entry(choice, asked, of_sample, data[choice.key].label, judge)
+        made.choices = [*made.choices, choice]
+        made.tasks[choice.key] = manifest.task_entry(
+            choice, put.asked, of_sample, data[choice.key].label, judge, questions=put.samples
+        )
     return made
 
 

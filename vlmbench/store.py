@@ -7,6 +7,8 @@
     judgements.parquet  one row a verdict: run, value, status, the judge's own words; where a judge graded
     scores.json      {task: {metric: {value, low, high, n}, coverage, statuses, headline}}
     check.json       what `vlmbench check` said of it
+    ablations/       the same questions under changes: a run's folder each (ablated.py)
+    ablations.json   their paired differences
     thumbs/          small copies of the pictures, by content hash, for reports
     training_log.jsonl  the model's own, where its checkpoint carries one
     superseded/      results of the same run made with other weights, data or versions, never deleted
@@ -35,7 +37,7 @@ from vlmbench.errors import StoreError
 from vlmbench.nouns import ChoiceScore, Generation, Request, Response
 
 LOG, RECORDS, SCORES, MANIFEST, THUMBS = "log.jsonl", "records.parquet", "scores.json", "run.json", "thumbs"
-JUDGEMENTS, CHECK = "judgements.parquet", "check.json"
+JUDGEMENTS, CHECK, ABLATIONS = "judgements.parquet", "check.json", "ablations.json"
 FORMAT = 1
 """Of the folder; part of every key."""
 
@@ -109,7 +111,7 @@ class RunStore:
     def _take_over(self) -> None:
         """Check what lies in the folder, load its answers, and start the log."""
         before = read_manifest(self.folder) if (self.folder / MANIFEST).is_file() else None
-        if before is None and any(p.name != ".lock" for p in self.folder.iterdir()):
+        if before is None and not all(_just_begun(path) for path in self.folder.iterdir()):
             raise StoreError(
                 "the folder is not empty and holds no run", where=str(self.folder), cure="name another --output"
             )
@@ -198,6 +200,11 @@ class RunStore:
         self.close()
 
 
+def _just_begun(path: Path) -> bool:
+    """Whether a file is one that a process killed before its first run.json leaves: the lock, an empty log."""
+    return path.name in (".lock", f"{MANIFEST}.tmp") or (path.name == LOG and path.stat().st_size == 0)
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """run.json of a run's folder. Raises StoreError when there is none or it cannot be read."""
     return _read_json(folder, MANIFEST)
@@ -278,7 +285,7 @@ def _supersede(folder: Path) -> None:
         while aside.exists():
             aside = aside.with_name(aside.name + "x")
         aside.mkdir(parents=True)
-        for name in (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK):
+        for name in (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS):
             if (folder / name).is_file():
                 (folder / name).rename(aside / name)
 

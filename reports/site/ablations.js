@@ -1,5 +1,5 @@
 "use strict";
-// What a change of the pictures costs: each run beside the same model's runs under an ablation, as paired differences.
+// What a change of pictures, options or words costs: each run beside the same model's runs under it, as paired differences.
 
 (() => {
   const { h } = vb;
@@ -62,7 +62,8 @@
     const { value, low, high } = found?.paired.difference ?? { value: plain, low: null, high: null };
     const label = one.headline === before.headline ? key : `${key} (${vb.words(one.headline)})`;
     const told = { p: found?.paired.p ?? null, method: found?.paired.method ?? "" };
-    return { label, key, one, other, value, low, high, ...told, sure: low !== null && low * high > 0 };
+    const flips = task?.flips ?? null;
+    return { label, key, one, other, value, low, high, flips, ...told, sure: low !== null && low * high > 0 };
   };
 
   vb.differenceColumns = (before, after) => [
@@ -81,12 +82,58 @@
   /** Sums go further than rates: they get an axis of their own. */
   const summed = ({ one, other }) => Math.max(one.bar.value, other.bar.value) > 100;
 
+  const flipColumn = (name) => ({
+    head: name,
+    class: "number",
+    cell: (row) => (row.flips ? vb.count(row.flips[name]) : "–"),
+    plain: (row) => row.flips?.[name] ?? null,
+  });
+
+  /** One line a reason: whom a change does not fit. */
+  const leftOut = (run) =>
+    Object.entries(run.left_out).flatMap(([key, reasons]) =>
+      Object.entries(reasons).map(([why, count]) =>
+        h("p", { class: "hint" }, `${key}: ${vb.plural(count, "question")} left out: ${why}`),
+      ),
+    );
+
+  /** Every change on every task, as differences. */
+  function overview(base, runs) {
+    if (runs.length < 2) return null;
+    const keys = base.tasks.map((task) => task.key);
+    const of = (run, key) => (vb.task(run, key) ? vb.headlineDifference(base, run, key) : null);
+    const shown = ({ value, low, high, sure }) => [
+      h("span", { class: sure ? "strong" : "" }, vb.signed(value)),
+      h("span", { class: "under" }, low === null ? "–" : `${vb.signed(low)} to ${vb.signed(high)}`),
+    ];
+    return vb.card(
+      "At a glance",
+      "Differences from the run as it is, with 95 % intervals. Bold: the interval leaves out 0. –: the change does not fit the task.",
+      null,
+      vb.table(
+        "Differences under every ablation",
+        [
+          { head: "ablation", class: "run", cell: (run) => vb.said(run.ablate), plain: (run) => run.ablate },
+          ...keys.map((key) => ({
+            head: vb.said(key),
+            name: key,
+            class: "number",
+            cell: (run) => (of(run, key) ? shown(of(run, key)) : "–"),
+            plain: (run) => of(run, key)?.value ?? null,
+          })),
+        ],
+        runs,
+        { class: "glance" },
+      ),
+    );
+  }
+
   function part(base, run) {
     const keys = base.tasks.map((task) => task.key).filter((key) => vb.task(run, key));
     const rows = keys.map((key) => vb.headlineDifference(base, run, key)).filter((row) => row.value !== null);
     return vb.card(
       vb.said(run.ablate),
-      `How far the headline moves when the pictures are changed (${run.ablate}), on the same questions.`,
+      `How far the headline moves on the same questions${run.change ? `: ${run.change}` : ""}.`,
       null,
       [rows.filter((row) => !summed(row)), rows.filter(summed)]
         .filter((some) => some.length)
@@ -101,10 +148,13 @@
           },
           { head: "metric", cell: (row) => vb.words(row.one.headline) },
           ...vb.differenceColumns("as it is", run.ablate),
+          flipColumn("gained"),
+          flipColumn("lost"),
         ],
         rows,
         { class: "slim" },
       ),
+      leftOut(run),
     );
   }
 
@@ -129,7 +179,7 @@
           "Ablations",
           [
             h("a", { href: vb.link("model", { run: base.id }) }, vb.said(base.label)),
-            " against itself with changed pictures: what is left without them is no vision.",
+            " against itself under changes: what is left without the pictures is no vision; what small changes cost is fragile.",
           ],
           ablations.length > 1
             ? vb.choice(
@@ -140,6 +190,10 @@
               )
             : null,
           vb.sampleNotice(base.tasks),
+          overview(
+            base,
+            entry.runs.map((run) => vb.run(run)),
+          ),
           entry.runs.map((run) => part(base, vb.run(run))),
         ),
       );

@@ -112,12 +112,17 @@ const vb = { views: {} };
   // ---- runs and tasks
 
   vb.runs = () => vb.block("report").runs;
+  /** The runs of leaderboards: those under an ablation are shown beside their own run alone. */
+  vb.contenders = () => {
+    const { contenders } = vb.block("report");
+    return vb.runs().filter((run) => contenders.includes(run.id));
+  };
   vb.run = (id) => vb.runs().find((run) => run.id === id);
   vb.task = (run, key) => run?.tasks.find((task) => task.key === key);
   /** Everything about a run; its file `run-ID` must be loaded. */
   vb.details = (run) => vb.data(`run-${run.id}`);
-  /** The runs that took a task, as {run, task}. */
+  /** The contenders that took a task, as {run, task}. */
   vb.takers = (key) =>
-    vb.runs().flatMap((run) => run.tasks.filter((t) => t.key === key).map((task) => ({ run, task })));
-  vb.taskKeys = () => [...new Set(vb.runs().flatMap((run) => run.tasks.map((task) => task.key)))];
+    vb.contenders().flatMap((run) => run.tasks.filter((t) => t.key === key).map((task) => ({ run, task })));
+  vb.taskKeys = () => [...new Set(vb.contenders().flatMap((run) => run.tasks.map((task) => task.key)))];
 })();

@@ -318,7 +318,8 @@
     title: () => "Leaderboard",
     same: () => "",
     build: (main) => {
-      const { runs, made } = vb.block("report");
+      const { made } = vb.block("report");
+      const runs = vb.contenders();
       const keys = vb.taskKeys();
       const tasks = runs.flatMap((run) => run.tasks);
       const answers = tasks.reduce((sum, task) => sum + task.count, 0);

@@ -54,10 +54,10 @@ def run_id(driver: Any, label: str) -> str:
 
 
 def fabricated_site(folder: Path) -> Path:
-    """Three runs; the second is blind, the third has failures, other questions and a judge."""
+    """Three runs; the second is worse, the third has failures, other questions and a judge."""
     runs = [
         fabricate(folder / "a", skill=0.95),
-        fabricate(folder / "b", skill=0.55, ablate="blind"),
+        fabricate(folder / "b", skill=0.55, name="weaker"),
         fabricate(folder / "c", name="other", failures=0.1, seed=4, judged=True),
     ]
     written: Path = leaderboard.write(runs, folder / "html")
@@ -74,9 +74,9 @@ def hostile_site(folder: Path) -> Path:
 
 
 def real_site(folder: Path) -> Path:
-    """Real runs of a scripted model: a good one, the same blind, and a worse one that a gate failed."""
+    """Real runs of a scripted model: a good one, under changes too, and a worse one that a gate failed."""
     runs = []
-    for name, share, words in (("good", 0.9, []), ("blind", 0.9, ["--ablate", "blind"]), ("worse", 0.7, [])):
+    for name, share, words in (("good", 0.9, ["--ablate", "blind,rotate:1"]), ("worse", 0.7, [])):
         script = folder / f"{share}.json"
         if not script.is_file():
             script.write_text(json.dumps(_answers(share)))

@@ -143,7 +143,7 @@ def copied(folder: Path, target: Path) -> Path:
 
 def test_a_real_ablation_is_told_and_compared(tmp_path: Path) -> None:
     one = ran(tmp_path / "one", script("pope", 0.1), "--limit", "60")
-    two = ran(tmp_path / "two", script("pope", 0.2), "--limit", "60", "--ablate", "blind")
+    two = ran(tmp_path / "two", script("pope", 0.2), "--limit", "60", "--ablate", "blind") / "ablations" / "blind"
     assert comparison.compare(one, two).tasks[0].differs == ["ablation: none before, blind after"]
 
 

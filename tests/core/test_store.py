@@ -138,3 +138,16 @@ def test_keys_of_single_questions_are_those_of_earlier_releases() -> None:
 def test_a_dialogue_has_a_key_of_its_own() -> None:
     said = [(), (("What?", "a cat"),), (("What?", "a dog"),), (("What?", "a cat"), ("Is it?", "yes"))]
     assert len({key(replace(SINGLE, history=turns), {}) for turns in said}) == len(said)
+
+
+def test_a_process_killed_before_its_first_manifest_leaves_a_folder_that_can_be_used(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in (".lock", "log.jsonl", "run.json.tmp"):
+        (folder / name).touch()
+    with RunStore.open(folder, {"asked": {}, "identity": "1"}) as store:
+        assert not store.answers
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "log.jsonl").write_bytes(b"another program's\n")
+    with pytest.raises(StoreError, match="not empty and holds no run"):
+        RunStore.open(tmp_path / "other", {"asked": {}, "identity": "1"})

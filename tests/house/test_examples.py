@@ -37,10 +37,10 @@ def test_own_model(tmp_path: Path) -> None:
 def test_demo_site(tmp_path: Path) -> None:
     assert "report: " in run_example("demo_site.py", tmp_path, "--tasks", "hateful_memes")
     site = tmp_path / "answers" / "site"
-    assert (site / "index.html").is_file() and len(list((site / "data").glob("compare-*.js"))) == 3
+    assert (site / "index.html").is_file() and len(list((site / "data").glob("compare-*.js"))) == 2
     rows = json.loads((site / "exports" / "leaderboard.json").read_text("utf-8"))["rows"]
-    assert (site / "exports" / "differences.csv").read_text("utf-8").count("hateful_memes") >= 3
-    assert {row["run"] for row in rows} == {"tinyllava", "tinyllava, blind", "echo"}
+    assert (site / "exports" / "differences.csv").read_text("utf-8").count("hateful_memes") >= 2
+    assert {row["run"] for row in rows} == {"tinyllava", "echo"}
 
 
 def test_each_example_is_tested() -> None:

@@ -33,6 +33,9 @@ def run(args: argparse.Namespace) -> int:
 
     manifest = read_manifest(args.run)
     read_scores(args.run)  # an unfinished run has none: the error says so
+    if ablation := manifest.get("asked", {}).get("ablate"):
+        what = f"the answers were given under a change ({ablation}), not to the benchmark's own questions"
+        raise UsageError(what, where=str(args.run), cure="export the run as it is; records.parquet holds these answers")
     key = _task(args, manifest)
     entry = manifest["tasks"][key]
     choice = _choice(entry)

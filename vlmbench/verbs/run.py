@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, loading, plugins, settings
 from vlmbench.errors import UsageError
-from vlmbench.verbs import judging, model_options, verifying
+from vlmbench.verbs import ablating, judging, model_options, verifying
 
 if TYPE_CHECKING:
+    from vlmbench.ablations import Change
     from vlmbench.judge import Judge
     from vlmbench.nouns import Model
     from vlmbench.registry import TaskChoice
@@ -33,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/..., the same for the same command)"
     )
-    add("--ablate", default="", metavar="CHANGE", help="ask about changed pictures, e.g. blind")
+    ablating.add_arguments(parser)
     model_options.add_settings(parser)
-    add("--seed", type=int, default=0, help="for --limit and sampling (default 0)")
+    add("--seed", type=int, default=0, help="for --limit, sampling and --ablate (default 0)")
     add(
         "--min-coverage",
         type=float,
@@ -43,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="exit 1 when fewer samples have a score (default 1.0)",
     )
-    add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
+    add(
+        "--json",
+        action="store_true",
+        help="print on stdout what scores.json (with --ablate: ablations.json) holds, and nothing else",
+    )
     judging.add_arguments(parser)
     verifying.add_arguments(parser)
 
@@ -51,92 +57,126 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry it out, show it. Exit code 1 when a task's coverage is below --min-coverage."""
     try:
-        outcome = carry_out(args)
+        made = carry_out(args)
     except KeyboardInterrupt:
         return cli.INTERRUPTED
-    _show(args, outcome)
-    return cli.OK if outcome.coverage >= args.min_coverage else cli.BAD_RESULT
+    if not (args.json and made.changes):
+        _show(args, made.plain)
+    for outcome in made.outcomes:
+        _tell_lacking(args, outcome)
+    if made.changes:
+        ablating.show(made.plain.folder, made.changes, made.left_out, json=args.json)
+    return cli.OK if min(one.coverage for one in made.outcomes) >= args.min_coverage else cli.BAD_RESULT
 
 
-def carry_out(args: argparse.Namespace) -> Outcome:
-    """Plan, ask, score, store: what `vlmbench run` and `vlmbench.evaluate` have in common."""
-    from vlmbench import registry
+@dataclass(frozen=True)
+class Made:
+    """What one command made: the run, and the same under each change."""
+
+    outcomes: Sequence[Outcome]
+    changes: Sequence[Change]
+    left_out: Mapping[str, Mapping[str, Mapping[str, int]]]
+    """By change and task: how many samples it says nothing about, by reason."""
+
+    @property
+    def plain(self) -> Outcome:
+        """The run under no change."""
+        return self.outcomes[0]
+
+
+def carry_out(args: argparse.Namespace) -> Made:
+    """Plan, ask, score, store; then the same under each change: what `vlmbench run` and `vlmbench.evaluate` share."""
+    from vlmbench import ablated, ablations, registry
 
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit {args.limit} leaves nothing to ask", cure="give a number above 0")
+    changes = ablations.parse(args.ablate, args.seed)
     chosen = registry.choose_tasks(args.tasks)
     told = settings.load({"data": args.data})
     data = {choice.key: loading.open_data(choice, told) for choice in chosen}
+    left_out: dict[str, Mapping[str, Mapping[str, int]]] = {}
     with judging.opened(args, chosen, told) as judge:
         model = model_options.load(args)
-        plan, folder = _plan(args, chosen, data, model, told, judge)
-        checked = verifying.verified(args, plan, model)
-        choices = {choice.key: choice for choice in chosen}
-        judging.announce(judge, ((choices[item.task], item.sample, None) for item in plan.asked))
+        sitting = _Sitting(args, chosen, data, model, told, judge)
         try:
-            outcome = _execute(args, plan, folder, model, told, judge, checked)
+            asked = sitting.plan("")
+            sitting.checked = verifying.verified(args, asked, model)
+            outcomes = [sitting.outcome(asked)]
+            for change in changes:
+                plan = sitting.plan(change.label)
+                left_out[change.label] = plan.left_out
+                if plan.choices:
+                    folder = ablated.folder_of(outcomes[0].folder, change)
+                    outcomes.append(sitting.outcome(plan, change.label, folder))
         except KeyboardInterrupt:
-            where = f"\ninterrupted: the answers so far are in {folder}; the same command goes on from there"
+            where = f"\ninterrupted: the answers so far are in {sitting.folder}; the same command goes on from there"
             print(where, file=sys.stderr)
             raise
         judging.tell(judge)
         model_options.tell(model)
-    return outcome
+    return Made(outcomes, changes, left_out)
 
 
-def _asked(
-    args: argparse.Namespace, chosen: Sequence[TaskChoice], model: Model, told: settings.Settings
-) -> dict[str, Any]:
-    return {
-        "model": args.model,
-        "settings": dict(model.settings),
-        "tasks": [choice.key for choice in chosen],
-        "data": told.data,
-        "limit": args.limit,
-        "ablate": args.ablate,
-        "seed": args.seed,
-        **plugins.asked((choice.task.name for choice in chosen), loading.parse_model(args.model).name),
-    }
+@dataclass
+class _Sitting:
+    """What the runs of one command share: the questions' data, a loaded model, a judge."""
+
+    args: argparse.Namespace
+    chosen: Sequence[TaskChoice]
+    data: Mapping[str, Any]
+    model: Model
+    told: settings.Settings
+    judge: Judge | None
+    folder: Path | None = None
+    """The run that is being made."""
+    checked: Mapping[str, Any] = field(default_factory=dict)
+    """What --verify-backend found, for the manifest."""
+
+    def plan(self, ablation: str) -> Plan:
+        """What is asked under a change, or (empty) as it is."""
+        from vlmbench import runner
+
+        options = {"limit": self.args.limit, "ablation": ablation, "seed": self.args.seed, "judge": self.judge}
+        return runner.plan(self.chosen, self.data, self.model, **options)
+
+    def outcome(self, plan: Plan, ablation: str = "", folder: Path | None = None) -> Outcome:
+        """Ask and score one run; without a folder it is the one that the command names."""
+        from vlmbench import manifest, runner
+        from vlmbench.store import RunStore
+
+        asked = self._asked(plan, ablation)
+        self.folder = folder or self.args.output or self.told.runs_folder / _name(self.model, plan, asked)
+        if self.judge is not None:
+            self.judge.next_run()
+            choices = {choice.key: choice for choice in plan.choices}
+            judging.announce(self.judge, ((choices[item.task], item.sample, None) for item in plan.asked))
+        content = manifest.build(
+            asked=asked, model=self.model, tasks=plan.tasks, seed=self.args.seed, data_folder=self.told.data
+        )
+        if plan.left_out:
+            content["left_out"] = plan.left_out
+        with RunStore.open(self.folder, {**content, **self.checked}) as store:
+            return runner.execute(plan, self.model, store, progress=sys.stderr.isatty(), judge=self.judge)
+
+    def _asked(self, plan: Plan, ablation: str) -> dict[str, Any]:
+        return {
+            "model": self.args.model,
+            "settings": dict(self.model.settings),
+            "tasks": [choice.key for choice in plan.choices],
+            "data": self.told.data,
+            "limit": self.args.limit,
+            "ablate": ablation,
+            "seed": self.args.seed,
+            **plugins.asked((choice.task.name for choice in plan.choices), loading.parse_model(self.args.model).name),
+        }
 
 
-def _plan(
-    args: argparse.Namespace,
-    chosen: Sequence[TaskChoice],
-    data: dict[str, Any],
-    model: Model,
-    told: settings.Settings,
-    judge: Judge | None,
-) -> tuple[Plan, Path]:
-    from vlmbench import manifest, runner
+def _name(model: Model, plan: Plan, asked: Mapping[str, Any]) -> str:
+    """Of a run's folder: the same for the same command, whatever it ablates."""
+    from vlmbench import manifest
 
-    plan = runner.plan(chosen, data, model, limit=args.limit, ablation=args.ablate, seed=args.seed, judge=judge)
-    asked = _asked(args, chosen, model, told)
-    name = "-".join([model.name, *(c.key for c in chosen), manifest.hash_of(asked)[:8]])
-    safe = "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)
-    return plan, args.output or told.runs_folder / safe
-
-
-def _execute(
-    args: argparse.Namespace,
-    plan: Plan,
-    folder: Path,
-    model: Model,
-    told: settings.Settings,
-    judge: Judge | None,
-    checked: dict[str, Any],
-) -> Outcome:
-    from vlmbench import manifest, runner
-    from vlmbench.store import RunStore
-
-    content = manifest.build(
-        asked=_asked(args, plan.choices, model, told),
-        model=model,
-        tasks=plan.tasks,
-        seed=args.seed,
-        data_folder=told.data,
-    )
-    with RunStore.open(folder, {**content, **checked}) as store:
-        return runner.execute(plan, model, store, progress=sys.stderr.isatty(), judge=judge)
+    name = "-".join([model.name, *(choice.key for choice in plan.choices), manifest.hash_of(asked)[:8]])
+    return "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)
 
 
 def _show(args: argparse.Namespace, outcome: Outcome) -> None:
@@ -151,6 +191,10 @@ def _show(args: argparse.Namespace, outcome: Outcome) -> None:
             print(f"{outcome.reused} of {len(outcome.records)} answers were taken from an earlier sitting of this run")
         judging.tell_spread(outcome.scores)
         print(f"run: {outcome.folder}")
+
+
+def _tell_lacking(args: argparse.Namespace, outcome: Outcome) -> None:
+    """Say on stderr what has no score, and why."""
     for key, task in outcome.scores.items():
         if "withheld" in task["statuses"]:
             note = task[task["headline"]].get("note", "")

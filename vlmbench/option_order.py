@@ -1,0 +1,89 @@
+"""The options of a question in another order, with the right answer following its option.
+
+The order is drawn from what the question is (its words, its picture, its options whatever their order), so all
+rotations of one question in a circular protocol are put into new places by one and the same permutation: the right
+option still stands once at each letter. A rotation is never drawn (a circular protocol asks those already), nor the
+order as it is; of two options the other order is taken, which a circular protocol asks too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from vlmbench.nouns import Sample
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+Renamed = Callable[[Any, Sequence[int], Sequence[str]], Any]
+"""The right answer after the change, from (target, order, options as they were); order[new place] = old place."""
+
+
+def _letter(target: str, order: Sequence[int], options: Sequence[str]) -> str:
+    return LETTERS[order.index(LETTERS.index(target))]
+
+
+def _place(target: int, order: Sequence[int], options: Sequence[str]) -> int:
+    return order.index(target)
+
+
+def _text(target: str, order: Sequence[int], options: Sequence[str]) -> str:
+    return target
+
+
+_NAMED: Mapping[str, Renamed] = {"letter": _letter, "place": _place, "text": _text}
+
+
+def naming(samples: Sequence[Sample]) -> Renamed | None:
+    """How the right answers of a task name their options, told by all questions together; None where that is not sure.
+
+    By letter (A, B, ...), by place from 0, or by the option's own text. Questions without a published answer fit all.
+    """
+    known = [sample for sample in samples if len(sample.choices) > 1 and sample.target is not None]
+    fits = {
+        "letter": all(_is_letter(sample.target, len(sample.choices)) for sample in known),
+        "place": all(_is_place(sample.target, len(sample.choices)) for sample in known),
+        "text": all(sample.choices.count(sample.target) == 1 for sample in known),
+    }
+    found = [name for name, all_fit in fits.items() if all_fit]
+    if not known:
+        return _text
+    return _NAMED[found[0]] if len(found) == 1 else None
+
+
+def _is_letter(target: Any, count: int) -> bool:
+    return isinstance(target, str) and len(target) == 1 and target in LETTERS[:count]
+
+
+def _is_place(target: Any, count: int) -> bool:
+    return isinstance(target, int) and not isinstance(target, bool) and 0 <= target < count
+
+
+def drawn(sample: Sample, seed: int) -> list[int]:
+    """The new order of a sample's options: order[new place] = old place. Two options at least."""
+    count = len(sample.choices)
+    if count == 2:
+        return [1, 0]
+    identity = [sample.cluster, sample.question, sorted(sample.choices)]
+    digest = hashlib.sha256(orjson.dumps([seed, identity])).digest()
+    chance = random.Random(digest)
+    turns = [[(place + turn) % count for place in range(count)] for turn in range(count)]
+    order = turns[0]
+    while order in turns:
+        order = chance.sample(range(count), count)
+    return order
+
+
+def reordered(sample: Sample, order: Sequence[int], renamed: Renamed, *, pictured: bool) -> Sample:
+    """The sample with its options in a new order. `pictured`: its pictures are the question's, then one an option."""
+    options = tuple(sample.choices[old] for old in order)
+    target = sample.target if sample.target is None else renamed(sample.target, order, sample.choices)
+    images = sample.images
+    if pictured:
+        images = (images[0], *(images[1 + old] for old in order))
+    return replace(sample, choices=options, target=target, images=images)

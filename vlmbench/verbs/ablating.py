@@ -1,0 +1,39 @@
+"""`run --ablate`: the same questions under changes, each a run of its own, and the paired differences."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vlmbench.ablations import Change
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which changes."""
+    from vlmbench import ablations
+
+    parser.add_argument(
+        "--ablate",
+        default="",
+        metavar="CHANGE[:SEVERITY],...",
+        help=f"ask again under changes and report paired differences: {', '.join(ablations.names())} "
+        "(docs/ablations.md); each is a run in RUN/ablations",
+    )
+
+
+def show(
+    run: Path, changes: Sequence[Change], left_out: Mapping[str, Mapping[str, Mapping[str, int]]], json: bool
+) -> None:
+    """Compare, keep and print: the table, or with `json` what ablations.json holds."""
+    from vlmbench import ablated
+    from vlmbench.registry import load_object
+    from vlmbench.store import ABLATIONS
+
+    found = ablated.series(run, changes, left_out)
+    ablated.write(found, run)
+    if json:
+        sys.stdout.write((run / ABLATIONS).read_text("utf-8"))
+    else:
+        print(f"\n{load_object('vlmbench.reports.ablations:text')(found)}\nablations: {run / ABLATIONS}")
