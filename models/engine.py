@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -149,7 +148,7 @@ class Engine:
                 found.append(Loaded(error=many if request.images else ""))
                 continue
             picture = request.images[0]
-            source = source_of(picture)
+            source = images.source_of(picture)
             if source not in by_source:
                 by_source[source] = self._prepare(picture, by_content)
             found.append(by_source[source])
@@ -302,20 +301,6 @@ def out_of_memory(error: Exception) -> bool:
     """Whether an exception means that memory did not suffice; torch's CPU allocator says so only in words."""
     said = str(error).lower()
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or ("memory" in said and "alloc" in said)
-
-
-def source_of(picture: Picture) -> Hashable:
-    """What is equal for pictures read the same way, so that a file is read once; the function itself if unknown."""
-
-    def unwrap(value: Any) -> Hashable:
-        if isinstance(value, partial):
-            pairs = tuple((name, unwrap(item)) for name, item in sorted(value.keywords.items()))
-            return (value.func, *(unwrap(item) for item in value.args), pairs)
-        if isinstance(value, Picture):
-            return (value.name, unwrap(value.read))
-        return value if isinstance(value, Hashable) else id(value)
-
-    return unwrap(picture.read)
 
 
 def place(device: str) -> torch.device:

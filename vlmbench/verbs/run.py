@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, loading, settings
 from vlmbench.errors import UsageError
-from vlmbench.verbs import judging, model_options
+from vlmbench.verbs import judging, model_options, worker_options
 
 if TYPE_CHECKING:
     from vlmbench.judge import Judge
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
     judging.add_arguments(parser)
+    worker_options.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,8 +57,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = registry.choose_tasks(args.tasks)
     told = settings.load({"data": args.data})
     data = {choice.key: loading.open_data(choice, told) for choice in chosen}
-    with judging.opened(args, chosen, told) as judge:
-        model = model_options.load(args)
+    with judging.opened(args, chosen, told) as judge, worker_options.opened(args) as model:
         plan, folder = _plan(args, chosen, data, model, told, judge)
         choices = {choice.key: choice for choice in chosen}
         judging.announce(judge, ((choices[item.task], item.sample, None) for item in plan.asked))
