@@ -32,7 +32,7 @@ TIMEOUT = 900.0
 """Seconds without an answer before a worker counts as hung."""
 READERS = 8
 """Threads that read pictures for the workers."""
-PATIENCE = 10.0
+PATIENCE = 3.0
 """Seconds to wait for the facts of workers that are still at a group which another has answered."""
 GREATEST = frozenset({"peak_memory_bytes"})
 """Facts of which the greatest counts, not the sum over workers."""
@@ -87,6 +87,7 @@ class Pool:
             self.close()
             raise
         self._first_facts = dict(first.facts)
+        self._later_facts: list[Mapping[str, Any]] = []
         self._identity = first.identity
         self.name, self.fingerprint = first.name, first.fingerprint
         self.settings: Mapping[str, Any] = first.settings
@@ -103,14 +104,14 @@ class Pool:
 
         Of workers that died nothing is known.
         """
-        facts = combined(self._first_facts, self._later_facts())
+        facts = combined(self._first_facts, self._later_facts)
         if "training_log" in facts and not Path(str(facts["training_log"])).is_file():
             del facts["training_log"]  # it lies on the worker's machine
         told = {"workers": self._share.workers, "worker_threads": self._share.cores}
         counts = {"workers_replaced": self._replaced, "groups_given_again": self._given_again}
         return {**facts, **told, **({"worker_gpu": self._gpu} if self._gpu else {}), **counts}
 
-    def _later_facts(self) -> list[Mapping[str, Any]]:
+    def _ask_facts(self) -> list[Mapping[str, Any]]:
         """The facts of the workers that are there and not busy for long."""
         asked = [place.actor.facts.remote() for place in self._places if place.replica]
         done, _ = self._ray.wait(asked, num_returns=len(asked), timeout=PATIENCE) if asked else ([], [])
@@ -134,6 +135,7 @@ class Pool:
                     told = f"gave no answer for {self._timeout:g} s"
                     yield from self._lose(place, told, asked, handing)
             self._given_again = before + handing.given_again
+        self._later_facts = self._ask_facts()
 
     # ------------------------------------------------------------------------------------------------- the workers
 
@@ -243,6 +245,11 @@ class Pool:
                 yield request, Response(finish="error", error=f"no worker survived it; the last one {told}")
 
     def _replace(self, place: Place, told: str) -> None:
+        """Somebody new for a place. Raises ModelError when there is no cluster any more to find one in."""
+        if workers.head_is_gone():
+            for other in self._places:
+                other.leave()
+            raise ModelError("Ray's head is gone", cure="start it again; the same command goes on with what is missing")
         node = f" on {place.replica.node}" if place.replica else ""
         LOGGER.warning("worker %d%s %s; another takes its place", place.number, node, told)
         place.deaths += 1

@@ -6,13 +6,17 @@ a model that fails from a process that died.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vlmbench import __version__
+from vlmbench.cli import USER_MUST_CHANGE
 from vlmbench.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.nouns import Conversing, Model, Ranking, Request, Response
 
@@ -76,8 +80,6 @@ class Worker:
         if self._model is None:
             assert self._failed is not None
             return self._failed
-        import socket
-
         from vlmbench.manifest import hardware
 
         model = self._model
@@ -218,8 +220,37 @@ def start(address: str, cores: int) -> None:
         library.init(address, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
-        cure = "start one with `ray start --head`, and name its address"
+        cure = "start one with `ray start --head` and name its address; it may want RAY_AUTH_TOKEN (docs/scale.md)"
         raise UsageError(f"cannot join a Ray cluster at {address}: {told}", cure=cure) from None
+
+
+def stop() -> None:
+    """Leave the cluster; end it where it is our own.
+
+    One whose head is gone cannot be left: Ray waits for it, and then aborts the process, whose words would be lost.
+    """
+    library = ray()
+    if library.is_initialized() and head_is_gone():
+        atexit.unregister(library.shutdown)
+        atexit.register(_leave_at_once)
+    else:
+        library.shutdown()
+
+
+def _leave_at_once() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(USER_MUST_CHANGE)
+
+
+def head_is_gone() -> bool:
+    """Whether nobody listens any more where the cluster's head was."""
+    host, _, port = ray().get_runtime_context().gcs_address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)

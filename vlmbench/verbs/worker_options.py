@@ -34,7 +34,9 @@ def opened(args: argparse.Namespace) -> Iterator[Model]:
             raise UsageError("--worker-timeout is for workers", cure="name --workers N or --ray ADDRESS too")
         yield model_options.load(args)
         return
-    if (args.workers is not None and args.workers < 1) or (args.worker_timeout is not None and args.worker_timeout <= 0):
+    if (args.workers is not None and args.workers < 1) or (
+        args.worker_timeout is not None and args.worker_timeout <= 0
+    ):
         raise UsageError("--workers and --worker-timeout take numbers above 0", cure="leave them out for the defaults")
     from vlmbench import workers
     from vlmbench.pool import TIMEOUT, Pool
@@ -46,7 +48,7 @@ def opened(args: argparse.Namespace) -> Iterator[Model]:
         with Pool(_loader(args), shares, timeout=args.worker_timeout or TIMEOUT) as pool:
             yield pool
     finally:
-        workers.ray().shutdown()
+        workers.stop()
 
 
 def _loader(args: argparse.Namespace) -> partial[Model]:
