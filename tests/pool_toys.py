@@ -28,7 +28,7 @@ PICTURES, EACH = 90, 5
 TASK = ToyTask(pictures=PICTURES, each=EACH)
 
 
-@dataclass(frozen=True)
+@dataclass
 class PoolToy:
     """Answers that hang on the picture's bytes, and margins that hang on the whole group: a cut one would show."""
 

@@ -286,9 +286,9 @@ class Pool:
 
 def reason(error: Exception) -> str:
     """What became of a worker, in few words."""
-    words = {"OutOfMemoryError": "was killed, as its machine ran out of memory", "ActorDiedError": "died"}
+    known = {"OutOfMemoryError": "was killed, as its machine ran out of memory", "ActorDiedError": "died"}
     detail = (str(error).strip().splitlines() or [""])[-1]
-    return f"{words.get(type(error).__name__, 'was lost')} ({type(error).__name__}: {detail:.200})"
+    return known.get(type(error).__name__) or f"was lost ({type(error).__name__}: {detail:.160})"
 
 
 def combined(first: Mapping[str, Any], later: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

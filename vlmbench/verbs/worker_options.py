@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,7 +46,11 @@ def opened(args: argparse.Namespace) -> Iterator[Model]:
     workers.start(args.ray or "local", wanted * max(threads, 1))
     try:
         shares = workers.share(wanted, threads, gpu=args.device is None or args.device.partition(":")[0] != "cpu")
-        with Pool(_loader(args), shares, timeout=args.worker_timeout or TIMEOUT) as pool:
+        # Ray tells of dead workers on stdout, which is the command's own: --json promises nothing else there.
+        with (
+            redirect_stdout(sys.stderr),
+            Pool(_loader(args), shares, timeout=args.worker_timeout or TIMEOUT) as pool,
+        ):
             yield pool
     finally:
         workers.stop()
