@@ -30,6 +30,8 @@ MOST_DEATHS = 5
 """Times in a row that a worker may die without an answer, before its place is given up."""
 TIMEOUT = 900.0
 """Seconds without an answer before a worker counts as hung."""
+LOADING = 3600.0
+"""Seconds that starting a worker and loading its model may take."""
 READERS = 8
 """Threads that read pictures for the workers."""
 PATIENCE = 3.0
@@ -130,10 +132,8 @@ class Pool:
             self._feed(asked, handing)
             for place in self._listen():
                 yield from self._hear(place, asked, handing)
-            for place in self._places:
-                if place.awaited is not None and time.monotonic() - place.heard > self._timeout:
-                    told = f"gave no answer for {self._timeout:g} s"
-                    yield from self._lose(place, told, asked, handing)
+            for place, told in self._silent():
+                yield from self._lose(place, told, asked, handing)
             self._given_again = before + handing.given_again
         self._later_facts = self._ask_facts()
 
@@ -155,9 +155,8 @@ class Pool:
                     raise told
                 if told is not None:
                     return told
-            for place in self._places:
-                if place.loading is not None and time.monotonic() - place.heard > self._timeout:
-                    self._replace(place, f"did not load its model in {self._timeout:g} s")
+            for place, late in self._silent():
+                self._replace(place, late)
 
     def _description(self, place: Place) -> Replica | VlmbenchError | None:
         """What a worker says of its model, or why there is none; None when it died over it."""
@@ -182,6 +181,17 @@ class Pool:
         self._ray.wait(refs, num_returns=1, timeout=1.0)
         done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
         return [place for ref, place in awaited if ref in done]
+
+    def _silent(self) -> list[tuple[Place, str]]:
+        """Workers that are not heard of for too long, and what that is called."""
+        found = []
+        for place in self._places:
+            limit, what = (
+                (LOADING, "did not load its model in") if place.loading else (self._timeout, "gave no answer for")
+            )
+            if place.awaited is not None and time.monotonic() - place.heard > limit:
+                found.append((place, f"{what} {limit:g} s"))
+        return found
 
     def _feed(self, asked: Sequence[Sequence[Request]], handing: Handing) -> None:
         """Give every ready worker what it can take."""
