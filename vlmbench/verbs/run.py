@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, settings
+from vlmbench import cli, loading, places, settings
 from vlmbench.errors import UsageError
 from vlmbench.verbs import judging, model_options, worker_options
 
@@ -26,12 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tasks", required=True, metavar="NAME[:SPLIT][@PROTOCOL],...", help="see `vlmbench tasks`")
     add(
         "--data",
-        metavar="sample|hub[:COPIES]|DIR",
+        metavar="sample|hub[:COPIES]|DIR|URL",
         help="embedded sample (default), Hugging Face hub or a folder with copies of its datasets, or official files",
     )
     add("--limit", type=int, metavar="N", help="at most N questions a task: whole images in a seeded order")
     add(
-        "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/..., the same for the same command)"
+        "--output",
+        type=places.path,
+        metavar="DIR|URL",
+        help="the run's folder (default: runs/..., the same for the same command)",
     )
     add("--ablate", default="", metavar="CHANGE", help="ask about changed pictures, e.g. blind")
     model_options.add_settings(parser)
