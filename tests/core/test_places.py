@@ -107,6 +107,49 @@ def test_answers_that_were_never_sent_are_sent_by_the_next_sitting(
     assert lines.count(b"\n") == 7
 
 
+class Cut(BaseException):
+    """kill -9, as far as the store sees: nothing is written after it."""
+
+
+def test_killed_at_any_write_another_machine_goes_on(
+    tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "EVERY", 0.0)
+    put, remove = type(bucket).pipe_file, type(bucket).rm_file
+    expected = run(ToyModel(), places.path(URL)).scores
+    for cut in range(100):
+        bucket.rm(ROOT, recursive=True)
+        writes: list[Any] = []
+
+        def dying(self: Any, *given: Any, cut: int = cut, writes: list[Any] = writes, **more: Any) -> None:
+            writes.append(given)
+            if len(writes) > cut:
+                raise Cut
+            (put if len(given) > 1 else remove)(self, *given, **more)
+
+        with monkeypatch.context() as killed:
+            killed.setattr(type(bucket), "pipe_file", dying)
+            killed.setattr(type(bucket), "rm_file", dying)
+            shutil.rmtree(tmp_path / "cache")
+            try:
+                run(ToyModel(), places.path(URL))
+            except Cut:
+                survived = False
+            else:
+                survived = True
+        shutil.rmtree(tmp_path / "cache")
+        parts = [
+            line for given in writes[:cut] if "/log/" in given[0] and len(given) > 1 for line in given[1].splitlines()
+        ]
+        again = run(ToyModel(), places.path(URL))
+        assert again.scores == expected
+        assert again.reused == len(parts)
+        assert listed(bucket) == RESULTS
+        if survived:
+            break
+    assert 12 < cut < 40
+
+
 def test_two_machines_at_once_spoil_nothing(tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody locks an object store: both ask everything, and what is there is a whole run."""
     monkeypatch.setattr(mirror, "EVERY", 0.0)
@@ -126,7 +169,8 @@ def test_a_place_out_of_reach_for_a_while(
     bucket: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(mirror, "EVERY", 0.0)
-    put, failures = type(bucket).pipe_file, []
+    put = type(bucket).pipe_file
+    failures: list[str] = []
 
     def shaky(self: Any, path: str, value: bytes, **more: Any) -> None:
         if "/log/" in path and len(failures) < 2:
