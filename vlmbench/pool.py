@@ -128,6 +128,8 @@ class Pool:
         asked = [list(group) for group in groups]
         handing = Handing(len(asked), len(self._places))
         before = self._given_again
+        for place in self._places:  # what an earlier call left: groups that another worker had answered first
+            place.streams = []
         while not handing.done:
             self._feed(asked, handing)
             for place in self._listen():

@@ -97,6 +97,14 @@ def test_ten_kills(tmp_path: Path, calm: Path) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_pool_serves_several_runs(tmp_path: Path, calm: Path) -> None:
+    with Pool(partial(pool_toys.load, PoolToy(tmp_path)), TWO) as pool:
+        for number in range(4):
+            pool_toys.run(tmp_path / str(number), pool)
+            assert same(tmp_path / str(number), calm)
+
+
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("stops", [False, True], ids=["sleeping", "stopped"])
 def test_a_hung_worker_is_replaced(tmp_path: Path, calm: Path, stops: bool) -> None:
     toy = PoolToy(tmp_path, 0.01, hangs_once=frozenset({"20-3"}), stops=stops)
