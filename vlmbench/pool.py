@@ -128,15 +128,17 @@ class Pool:
         asked = [list(group) for group in groups]
         handing = Handing(len(asked), len(self._places))
         before = self._given_again
-        for place in self._places:  # what an earlier call left: groups that another worker had answered first
-            place.streams = []
-        while not handing.done:
-            self._feed(asked, handing)
-            for place in self._listen():
-                yield from self._hear(place, asked, handing)
-            for place, told in self._silent():
-                yield from self._lose(place, told, asked, handing)
-            self._given_again = before + handing.given_again
+        try:
+            while not handing.done:
+                self._feed(asked, handing)
+                for place in self._listen():
+                    yield from self._hear(place, asked, handing)
+                for place, told in self._silent():
+                    yield from self._lose(place, told, asked, handing)
+                self._given_again = before + handing.given_again
+        finally:
+            for place in self._places:  # groups that another worker has answered first
+                place.streams = []
         self._later_facts = self._ask_facts()
 
     # ------------------------------------------------------------------------------------------------- the workers

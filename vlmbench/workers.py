@@ -270,7 +270,7 @@ def share(workers: int, threads: int, *, gpu: bool = True) -> Share:
     nodes = [node["Resources"] for node in ray().nodes() if node["Alive"]]
     cores = [int(node.get("CPU", 0)) for node in nodes]
     gpus = [int(node.get("GPU", 0)) for node in nodes] if gpu else []
-    workers = workers or sum(gpus) or len(nodes)
+    workers = workers or sum(gpus) or sum(c > 0 for c in cores)
     each = threads or next((n for n in range(max(cores), 0, -1) if sum(c // n for c in cores) >= workers), 0)
     if not each or sum(c // each for c in cores) < workers:
         cure = f"--workers takes at most {sum(c // max(each, 1) for c in cores)} here"

@@ -64,6 +64,8 @@ class Measured:
     wall: float
     seconds: tuple[float, ...]
     """Of each worker."""
+    driver: float
+    """Of this process: reading pictures, handing out, taking in."""
     answers: Mapping[str, str]
 
 
@@ -79,12 +81,12 @@ def spent(pool: Pool) -> dict[int, float]:
 
 def measure(pool: Pool, groups: Sequence[Sequence[Request]]) -> Measured:
     """Answer all groups once."""
-    before, begun = spent(pool), time.perf_counter()
+    before, begun, own = spent(pool), time.perf_counter(), time.process_time()
     answered = {request.sample_id: response for request, response in pool.answer(groups)}
-    wall, after = time.perf_counter() - begun, spent(pool)
+    wall, own, after = time.perf_counter() - begun, time.process_time() - own, spent(pool)
     assert all(response.finish != "error" for response in answered.values()), next(iter(answered.values())).error
     texts = {name: response.text for name, response in answered.items()}
-    return Measured(wall, tuple(after[process] - before[process] for process in after), texts)
+    return Measured(wall, tuple(after[process] - before[process] for process in after), own, texts)
 
 
 def asked(of: Subject, questions: int, pictures: int) -> list[list[Request]]:
@@ -114,12 +116,14 @@ def main() -> int:
             alone, pair = found[id(one)], found[id(two)]
             assert alone.answers == pair.answers, "the answers differ"
             ratio = alone.seconds[0] / max(pair.seconds)
-            rows.append((alone.seconds[0], max(pair.seconds), sum(pair.seconds), ratio, alone.wall, pair.wall))
+            rows.append(
+                (alone.seconds[0], max(pair.seconds), sum(pair.seconds), ratio, pair.driver, alone.wall, pair.wall)
+            )
             print(f"round {number}: {rows[-1]}", file=sys.stderr)
     workers.stop()
     print(f"{options.subject}: {pictures} pictures, {questions} questions each, {options.rounds} rounds, medians\n")
-    print("| one worker, CPU s | busier of two, CPU s | both, CPU s | ratio | wall, one | wall, two |")
-    print("|---|---|---|---|---|---|")
+    print("| one worker, CPU s | busier of two, CPU s | both, CPU s | ratio | driver, CPU s | wall, one | wall, two |")
+    print("|---|---|---|---|---|---|---|")
     print("| " + " | ".join(f"{statistics.median(column):.2f}" for column in zip(*rows, strict=True)) + " |")
     return 0
 
