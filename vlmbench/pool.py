@@ -178,7 +178,7 @@ class Pool:
         """Places that have something to say; none after a second of silence. Raises ModelError when none is left."""
         awaited = [(place.awaited, place) for place in self._places if place.awaited is not None]
         if not any(place.actor for place in self._places):
-            raise ModelError("no worker is left: see the warnings", cure="the answers so far are kept")
+            raise ModelError("no worker is left", cure="the warnings say why; mend it, and the same command goes on")
         refs = [ref for ref, _ in awaited]
         if not refs:
             return []

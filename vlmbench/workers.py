@@ -210,8 +210,7 @@ def start(address: str, cores: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == "local":
         cores = max(len(os.sched_getaffinity(0)), cores)
-        store = 256 * 2**20
-        library.init("local", num_cpus=cores, include_dashboard=False, object_store_memory=store, **quiet)
+        library.init("local", num_cpus=cores, include_dashboard=False, **quiet)
         return
     if "://" in address:
         cure = "run the command on a machine of the cluster (`ray job submit -- vlmbench run ... --ray auto`)"

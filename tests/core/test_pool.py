@@ -154,6 +154,40 @@ def test_more_workers_than_cores_are_refused_and_shares_are_fair() -> None:
         workers.share(cores + 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("nodes", "asked", "expected"),
+    [
+        ([(0, 0), (16, 4), (16, 4)], (0, 0), Share(8, 4, 1)),  # a head that gives no cores; a worker a GPU
+        ([(0, 0), (16, 0), (8, 0)], (0, 0), Share(2, 8, 0)),  # no GPU: a worker a machine
+        ([(32, 2)], (4, 0), Share(4, 8, 0.5)),
+        ([(32, 2)], (5, 0), Share(5, 6, 1 / 3)),
+        ([(16, 1), (16, 1)], (2, 4), Share(2, 4, 1)),
+    ],
+)
+def test_shares_of_a_cluster(
+    nodes: list[tuple[int, int]], asked: tuple[int, int], expected: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cluster:
+        @staticmethod
+        def nodes() -> list[dict[str, Any]]:
+            return [{"Alive": True, "Resources": {"CPU": float(cpu), "GPU": float(gpu)}} for cpu, gpu in nodes]
+
+    monkeypatch.setattr(workers, "ray", Cluster)
+    assert workers.share(*asked) == expected
+
+
+def test_the_recipes_are_well_formed(tmp_path: Path) -> None:
+    import yaml
+
+    text = (ROOT / "docs" / "scale.md").read_text("utf-8")
+    job = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
+    assert (job["kind"], job["apiVersion"]) == ("RayJob", "ray.io/v1")
+    assert job["spec"]["entrypoint"].startswith("vlmbench run ")
+    script = tmp_path / "job.sh"
+    script.write_text(text.partition("```bash\n")[2].partition("```")[0], "utf-8")
+    assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
+
+
 def start_head(port: int, folder: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
     """A Ray head as a process, as docs/scale.md starts one."""
     words = ["--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
