@@ -116,6 +116,15 @@ def test_a_hung_worker_is_replaced(tmp_path: Path, calm: Path, stops: bool) -> N
 
 
 @pytest.mark.usefixtures("cluster")
+def test_the_end_does_not_wait_for_a_straggler(tmp_path: Path, calm: Path) -> None:
+    toy = PoolToy(tmp_path, hangs_once=frozenset({f"{PICTURES - 8}-0"}))
+    _, facts = pooled(tmp_path / "run", toy)
+    assert (tmp_path / f"hung-{PICTURES - 8}-0").exists()
+    assert same(tmp_path / "run", calm)
+    assert facts["workers_replaced"] == 0, "its groups were taken out of its hands"
+
+
+@pytest.mark.usefixtures("cluster")
 def test_a_group_that_kills_every_worker_fails_and_the_rest_is_answered(tmp_path: Path) -> None:
     outcome, facts = pooled(tmp_path / "run", PoolToy(tmp_path, dies=frozenset({"7-2"})))
     failed = {r.sample.id for r in outcome.records if r.response.finish == "error"}

@@ -99,31 +99,35 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("subject", choices=list(SIZES))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pictures", type=int, help="fewer or more than usual")
     options = parser.parse_args()
     from tests.performance.models import subject
 
     pictures, questions = SIZES[options.subject]
+    pictures = options.pictures or pictures
     groups = asked(subject(options.subject), questions, pictures)
     workers.start("local", 3)
     load = partial(Timed, options.subject)
     rows = []
     with Pool(load, workers.Share(1, 1, 0)) as one, Pool(load, workers.Share(2, 1, 0)) as two:
         for pool in (one, two):
-            measure(pool, groups[:2])  # whatever is made at first use
+            measure(pool, [group[:1] for group in groups[:2]])  # whatever is made at first use
         for number in range(options.rounds):
             order = (one, two) if number % 2 else (two, one)
             found = {id(pool): measure(pool, groups) for pool in order}
             alone, pair = found[id(one)], found[id(two)]
             assert alone.answers == pair.answers, "the answers differ"
-            ratio = alone.seconds[0] / max(pair.seconds)
+            ratio, even = alone.seconds[0] / max(pair.seconds), 2 * alone.seconds[0] / sum(pair.seconds)
             rows.append(
                 (alone.seconds[0], max(pair.seconds), sum(pair.seconds), ratio, pair.driver, alone.wall, pair.wall)
             )
             print(f"round {number}: {rows[-1]}", file=sys.stderr)
     workers.stop()
     print(f"{options.subject}: {pictures} pictures, {questions} questions each, {options.rounds} rounds, medians\n")
-    print("| one worker, CPU s | busier of two, CPU s | both, CPU s | ratio | driver, CPU s | wall, one | wall, two |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| one worker, CPU s | busier of two, CPU s | both, CPU s | ratio | even | driver, CPU s | wall, one | wall, two |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     print("| " + " | ".join(f"{statistics.median(column):.2f}" for column in zip(*rows, strict=True)) + " |")
     return 0
 
