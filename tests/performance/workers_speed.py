@@ -117,17 +117,15 @@ def main() -> int:
             found = {id(pool): measure(pool, groups) for pool in order}
             alone, pair = found[id(one)], found[id(two)]
             assert alone.answers == pair.answers, "the answers differ"
-            ratio, even = alone.seconds[0] / max(pair.seconds), 2 * alone.seconds[0] / sum(pair.seconds)
-            rows.append(
-                (alone.seconds[0], max(pair.seconds), sum(pair.seconds), ratio, pair.driver, alone.wall, pair.wall)
-            )
+            one_s, busier, both = alone.seconds[0], max(pair.seconds), sum(pair.seconds)
+            walls = (alone.wall, pair.wall)
+            rows.append((one_s, busier, both, one_s / busier, 2 * one_s / both, pair.driver, *walls))
             print(f"round {number}: {rows[-1]}", file=sys.stderr)
     workers.stop()
     print(f"{options.subject}: {pictures} pictures, {questions} questions each, {options.rounds} rounds, medians\n")
-    print(
-        "| one worker, CPU s | busier of two, CPU s | both, CPU s | ratio | even | driver, CPU s | wall, one | wall, two |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    names = ("one worker, CPU s", "busier of two", "both", "ratio", "even", "driver", "wall s, one", "wall s, two")
+    print("| " + " | ".join(names) + " |")
+    print("|" + "---|" * len(names))
     print("| " + " | ".join(f"{statistics.median(column):.2f}" for column in zip(*rows, strict=True)) + " |")
     return 0
 
