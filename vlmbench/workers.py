@@ -23,6 +23,8 @@ from vlmbench.nouns import Conversing, Model, Ranking, Request, Response
 Portion = Sequence[tuple[int, Sequence[Request]]]
 """Groups with their numbers."""
 NO_ANSWER = "the model gave no answer"
+STARTS = 3
+"""Times that starting a Ray of our own is tried."""
 
 
 @dataclass(frozen=True)
@@ -209,8 +211,7 @@ def start(address: str, cores: int) -> None:
     library = ray()
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == "local":
-        cores = max(len(os.sched_getaffinity(0)), cores)
-        library.init("local", num_cpus=cores, include_dashboard=False, **quiet)
+        _start_here(library, num_cpus=max(len(os.sched_getaffinity(0)), cores), include_dashboard=False, **quiet)
         return
     if "://" in address:
         cure = "run the command on a machine of the cluster (`ray job submit -- vlmbench run ... --ray auto`)"
@@ -221,6 +222,19 @@ def start(address: str, cores: int) -> None:
         told = (str(error).splitlines() or [type(error).__name__])[0]
         cure = "start one with `ray start --head` and name its address; it may want RAY_AUTH_TOKEN (docs/scale.md)"
         raise UsageError(f"cannot join a Ray cluster at {address}: {told}", cure=cure) from None
+
+
+def _start_here(library: Any, **options: Any) -> None:
+    """A Ray of our own; tried again, since it gives itself thirty seconds, which a busy machine may not have."""
+    for left in range(STARTS - 1, -1, -1):
+        try:
+            library.init("local", **options)
+            return
+        except Exception as error:  # Ray raises bare ones here
+            library.shutdown()
+            if not left:
+                told = f"Ray does not start on this machine: {error}"
+                raise UsageError(told, cure="leave --workers out; Ray's logs say more") from None
 
 
 def stop() -> None:

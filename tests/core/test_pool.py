@@ -197,6 +197,28 @@ def test_the_recipes_are_well_formed(tmp_path: Path) -> None:
     assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
 
 
+def test_a_ray_that_does_not_start_at_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        tries, fails = 0, 2
+
+        @classmethod
+        def init(cls, *_: object, **__: object) -> None:
+            cls.tries += 1
+            if cls.tries <= cls.fails:
+                raise Exception("timed out during startup")
+
+        @staticmethod
+        def shutdown() -> None:
+            pass
+
+    monkeypatch.setattr(workers, "ray", lambda: Slow)
+    workers.start("local", 2)
+    assert Slow.tries == 3
+    Slow.tries, Slow.fails = 0, 99
+    with pytest.raises(UsageError, match="does not start on this machine: timed out"):
+        workers.start("local", 2)
+
+
 def start_head(port: int, folder: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
     """A Ray head as a process, as docs/scale.md starts one."""
     words = ["--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
