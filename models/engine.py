@@ -149,7 +149,7 @@ class Engine:
                 found.append(Loaded(error=many if request.images else ""))
                 continue
             picture = request.images[0]
-            source = source_of(picture)
+            source = images.source_of(picture)
             if source not in by_source:
                 by_source[source] = self._prepare(picture, by_content)
             found.append(by_source[source])
@@ -294,20 +294,6 @@ def describe(error: Exception) -> str:
         return str(error)
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}"
-
-
-def source_of(picture: Picture) -> Hashable:
-    """What is equal for pictures read the same way, so that a file is read once; the function itself if unknown."""
-
-    def unwrap(value: Any) -> Hashable:
-        if isinstance(value, partial):
-            pairs = tuple((name, unwrap(item)) for name, item in sorted(value.keywords.items()))
-            return (value.func, *(unwrap(item) for item in value.args), pairs)
-        if isinstance(value, Picture):
-            return (value.name, unwrap(value.read))
-        return value if isinstance(value, Hashable) else id(value)
-
-    return unwrap(picture.read)
 
 
 def place(device: str) -> torch.device:

@@ -18,7 +18,7 @@ from vlmbench.errors import UnknownNameError, UsageError
 from vlmbench.nouns import Request, Response
 
 from .decoding import Job, Observer, Outcome, nobody
-from .engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond, source_of
+from .engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond
 from .hf_batches import AUTO, Size, Waiting
 from .hf_plain import Plain, Question
 from .hf_prompts import Media
@@ -141,10 +141,10 @@ class HfEngine:
         for request in group:
             try:
                 for picture in request.images:
-                    source = source_of(picture)
+                    source = images.source_of(picture)
                     if source not in pictures:
                         pictures[source] = images.decode(picture.read(), picture.name)
-                seen = [pictures[source_of(picture)] for picture in request.images]
+                seen = [pictures[images.source_of(picture)] for picture in request.images]
                 question = self.system.question(request, seen)  # type: ignore[arg-type]
             except Exception as error:
                 prepared.append(Prepared(error=describe(error)))

@@ -14,8 +14,10 @@ VlmbenchError               exit code 2: the user must change something
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class VlmbenchError(Exception):
@@ -24,6 +26,10 @@ class VlmbenchError(Exception):
     def __init__(self, what: str, *, where: str = "", cure: str = "") -> None:
         self.what, self.where, self.cure = what, where, cure
         super().__init__(what, where, cure)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes as what they say: every kind has its own words to be made of."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     def __str__(self) -> str:
         parts = [self.what if not self.where else f"{self.where}: {self.what}"]

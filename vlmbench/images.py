@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlmbench.errors import ImageError
+from vlmbench.nouns import Picture
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -117,6 +119,20 @@ def thumbnail(image: Image, size: int) -> bytes:
     out = io.BytesIO()
     small.save(out, "JPEG", quality=85)
     return out.getvalue()
+
+
+def source_of(picture: Picture) -> Hashable:
+    """What is equal for pictures read the same way, so that a file is read once; the function itself if unknown."""
+
+    def unwrap(value: Any) -> Hashable:
+        if isinstance(value, partial):
+            pairs = tuple((name, unwrap(item)) for name, item in sorted(value.keywords.items()))
+            return (value.func, *(unwrap(item) for item in value.args), pairs)
+        if isinstance(value, Picture):
+            return (value.name, unwrap(value.read))
+        return value if isinstance(value, Hashable) else id(value)
+
+    return unwrap(picture.read)
 
 
 def prefetch(items: Iterable[T], work: Callable[[T], R], *, ahead: int = 3, workers: int = 2) -> Iterator[tuple[T, R]]:

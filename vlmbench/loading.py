@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from vlmbench import registry, weights
+from vlmbench import places, registry, weights
 from vlmbench.errors import UnknownNameError, UsageError
 from vlmbench.nouns import HasHome, Model
 
@@ -98,7 +97,7 @@ def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
     if told.data == "hub":
         return Hub()
     copies = told.data.startswith("hub:")
-    root = Path(told.data.removeprefix("hub:")).expanduser()
+    root = places.path(told.data.removeprefix("hub:"))
     if not root.is_dir():
         raise UsageError(
             f"no folder {root}", cure="--data takes sample, hub, hub:COPIES, or a folder of official files"

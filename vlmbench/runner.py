@@ -18,7 +18,7 @@ from vlmbench import ablations, images, judge_verdicts, manifest, scoring, wellf
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.nouns import Conversing, Model, Picture, Ranking, Record, Request, Response, Sample
 from vlmbench.registry import TaskChoice
-from vlmbench.store import THUMBS, RunStore, answer_key, write_atomically
+from vlmbench.store import THUMBS, TRAINING_LOG, RunStore, answer_key, write_atomically
 
 if TYPE_CHECKING:
     from vlmbench.judge import Judge
@@ -175,14 +175,14 @@ def execute(
         judge.finish(progress=progress)
     _keep_thumbnails(made, store.folder / THUMBS)
     if log := model.facts.get("training_log"):
-        write_atomically(store.folder / "training_log.jsonl", Path(str(log)).read_bytes())
+        write_atomically(store.folder / TRAINING_LOG, Path(str(log)).read_bytes())
     records = _records(made, store.answers, failures, judge)
     scores = score_records(made.choices, records)
     store.manifest["model"]["facts"] = dict(model.facts)
     if judge is not None:
         store.manifest["judge"] = judge.facts()
     store.finish(record_columns(records), scores, judge_verdicts.columns(records))
-    return Outcome(store.folder, scores, records, sum(item.key in known for item in made.asked))
+    return Outcome(store.place, scores, records, sum(item.key in known for item in made.asked))
 
 
 def _grader(made: Plan, judge: Judge | None) -> Callable[[str, Response], None]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from vlmbench import places
 from vlmbench.errors import UnknownNameError, UsageError
 
 CONFIG = "vlmbench.toml"
@@ -19,9 +20,9 @@ class Settings:
     """The choices that are the same for every command."""
 
     data: str = "sample"
-    """`sample` (embedded), `hub`, or a folder of official files. VLMBENCH_DATA."""
+    """`sample` (embedded), `hub`, or a folder of official files (a path or a URL). VLMBENCH_DATA."""
     runs: str = "runs"
-    """Folder in which runs get their own folders when --output names none. VLMBENCH_RUNS."""
+    """Folder (a path or a URL) in which runs get their own when --output names none. VLMBENCH_RUNS."""
     cache: str = "~/.cache/vlmbench"
     """Folder for downloads and judge verdicts. VLMBENCH_CACHE."""
     plugins: str = ""
@@ -31,7 +32,7 @@ class Settings:
     @property
     def runs_folder(self) -> Path:
         """`runs` as a path."""
-        return Path(self.runs).expanduser()
+        return places.path(self.runs)
 
     @property
     def cache_folder(self) -> Path:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
@@ -108,9 +108,9 @@ class PictureFile:
 
     def path(self) -> Path | None:
         """Where the picture lies; None when it is absent. Raises ImageError for a link that leaves its folder."""
-        for place in self.places:
-            folder = self.root / place
-            path = folder / self.name
+        for place in self.places:  # word by word: in an object store `./a` is another name than `a`
+            folder = self.root.joinpath(*PurePosixPath(place).parts)
+            path = folder.joinpath(*PurePosixPath(self.name).parts)
             if path.is_file():
                 if not path.resolve().is_relative_to(folder.resolve()):
                     raise ImageError("the picture is a link out of the data folder", where=str(path), cure="copy it in")
@@ -126,7 +126,7 @@ class PictureFile:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise ImageError(f"cannot read it: {error.strerror}", where=str(path)) from None
+            raise ImageError(f"cannot read it: {error.strerror or error}", where=str(path)) from None
 
 
 def missing_pictures(samples: Iterable[Sample]) -> list[str]:
@@ -152,7 +152,7 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise DataError("no such file", where=str(path), cure="check the path") from None
     except OSError as error:
-        raise DataError(f"cannot read it: {error.strerror}", where=str(path), cure="check the path") from None
+        raise DataError(f"cannot read it: {error.strerror or error}", where=str(path), cure="check the path") from None
 
 
 def read_text(path: Path) -> str:
@@ -277,7 +277,8 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
 
     read_bytes_head(path)
     try:
-        table = pq.read_table(path, columns=None if columns is None else list(columns))
+        with path.open("rb") as file:
+            table = pq.read_table(file, columns=None if columns is None else list(columns))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"not a readable parquet file: {error}", where=str(path), cure="get the file again") from None
     if columns is not None and (absent := [name for name in columns if name not in table.column_names]):
@@ -291,7 +292,7 @@ def read_bytes_head(path: Path) -> None:
         with path.open("rb"):
             pass
     except OSError as error:
-        raise DataError(f"cannot read it: {error.strerror}", where=str(path), cure="check the path") from None
+        raise DataError(f"cannot read it: {error.strerror or error}", where=str(path), cure="check the path") from None
 
 
 def unique(rows: Iterable[tuple[str, Row]], field: str) -> Mapping[str, Row]:

@@ -29,15 +29,20 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from vlmbench import places
 from vlmbench.errors import StoreError
 from vlmbench.nouns import ChoiceScore, Generation, Request, Response
 
+if TYPE_CHECKING:
+    from vlmbench.mirror import Mirror
+
 LOG, RECORDS, SCORES, MANIFEST, THUMBS = "log.jsonl", "records.parquet", "scores.json", "run.json", "thumbs"
 JUDGEMENTS, CHECK, ABLATIONS = "judgements.parquet", "check.json", "ablations.json"
+TRAINING_LOG = "training_log.jsonl"
 FORMAT = 1
 """Of the folder; part of every key."""
 
@@ -74,8 +79,12 @@ def _generation(generation: Generation) -> list[Any]:
 class RunStore:
     """One run's folder, open for one process. Use `RunStore.open`."""
 
-    def __init__(self, folder: Path, lock: int, manifest: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, lock: int, manifest: dict[str, Any], mirror: Mirror | None = None) -> None:
         self.folder = folder
+        """On this machine."""
+        self.place = folder if mirror is None else mirror.url
+        """Where the run was asked to be."""
+        self._mirror = mirror
         self.manifest = manifest
         self.answers: dict[str, Response] = {}
         """By key: what earlier sittings of this run already answered."""
@@ -84,10 +93,16 @@ class RunStore:
 
     @classmethod
     def open(cls, folder: Path, manifest: dict[str, Any]) -> RunStore:
-        """Make or reopen a run's folder and lock it.
+        """Make or reopen a run's folder and lock it; for a URL (places.path) a copy of it, which goes up as it grows.
 
         Raises StoreError when another process has it, when it holds a different run, or when it cannot be written.
         """
+        mirror = None
+        if places.is_remote(folder):
+            from vlmbench.mirror import Mirror
+
+            mirror = Mirror(folder)
+            folder = mirror.local
         with _disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
@@ -100,9 +115,13 @@ class RunStore:
                 where=str(folder),
                 cure="wait for it, or name another --output",
             ) from None
-        store = cls(folder, lock, manifest)
+        store = cls(folder, lock, manifest, mirror)
         try:
+            if mirror is not None:
+                mirror.pull()
             store._take_over()
+            if mirror is not None:
+                mirror.begun()
         except BaseException:
             os.close(lock)
             raise
@@ -153,6 +172,8 @@ class RunStore:
         assert self._log is not None, "sync after close"
         with _disk(self.folder):
             os.fsync(self._log)
+        if self._mirror is not None:
+            self._mirror.logged()
 
     def finish(
         self,
@@ -171,6 +192,8 @@ class RunStore:
             self.manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             self.write_json(MANIFEST, self.manifest)
             (self.folder / LOG).unlink(missing_ok=True)
+        if self._mirror is not None:
+            self._mirror.finished()
 
     def _write_table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
         import pyarrow as pa
@@ -189,6 +212,8 @@ class RunStore:
         if self._log is not None:
             os.close(self._log)
             self._log = None
+            if self._mirror is not None:
+                self._mirror.logged(now=True)
         os.close(self._lock)
 
     def __enter__(self) -> RunStore:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlmbench import cli
+from vlmbench import cli, places
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which run, and where the file goes."""
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="a finished run's folder")
+    add("run", type=places.run_folder, metavar="RUN", help="a finished run's folder")
     add("--tasks", default="", metavar="NAME,...", help="only these of its tasks")
     add("--output", type=Path, default=Path("baseline.json"), metavar="FILE", help="the file (default: baseline.json)")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench import cli
+from vlmbench import cli, places
 
 if TYPE_CHECKING:
     from vlmbench.gate import Report
@@ -21,7 +21,7 @@ STDOUT = "-"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is held against what, and what is allowed."""
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="a finished run's folder")
+    add("run", type=places.run_folder, metavar="RUN", help="a finished run's folder")
     add(
         "--baseline",
         type=Path,

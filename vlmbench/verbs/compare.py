@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from vlmbench import cli
+from vlmbench import cli, places
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, and what of them."""
     add = parser.add_argument
-    add("before", type=Path, metavar="BEFORE", help="a run's folder, or a baseline file")
-    add("after", type=Path, metavar="AFTER", help="a run's folder over the same questions")
+    add("before", type=places.run_folder, metavar="BEFORE", help="a run's folder, or a baseline file")
+    add("after", type=places.run_folder, metavar="AFTER", help="a run's folder over the same questions")
     add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
     add(
         "--metric",

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, settings
+from vlmbench import cli, loading, places, settings
 from vlmbench.errors import StoreError, UnknownNameError, UsageError
 from vlmbench.nouns import Exports, Sample
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which answers, in which form, to where."""
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="folder of a finished run")
+    add("run", type=places.run_folder, metavar="RUN", help="folder of a finished run")
     add("--task", metavar="NAME[:SPLIT][@PROTOCOL]", help="which of its tasks (needed where it has several)")
     add("--format", metavar="NAME", help="which of the task's formats (default: its first, or that of --output)")
     add("--output", type=Path, metavar="PATH", help="file or folder to write (default: RUN/export/TASK)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vlmbench import loading
 
@@ -50,4 +50,9 @@ def tell(model: Model) -> None:
 
 def load(args: argparse.Namespace) -> Model:
     """The model as the command sets it. Raises UsageError for a setting it does not have."""
-    return loading.load_model(loading.parse_model(args.model), {name: getattr(args, name) for name in FLAGS})
+    return loading.load_model(loading.parse_model(args.model), settings(args))
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The model's options as the command gives them, by name; None or False for those it does not."""
+    return {name: getattr(args, name) for name in FLAGS}

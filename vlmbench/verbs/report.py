@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlmbench import cli
+from vlmbench import cli, places
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, and where the page goes."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders written by `vlmbench run`")
+    parser.add_argument(
+        "runs", nargs="+", type=places.run_folder, metavar="RUN", help="folders written by `vlmbench run`"
+    )
     parser.add_argument(
         "--output",
         type=Path,

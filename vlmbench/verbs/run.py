@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, plugins, settings
+from vlmbench import cli, loading, places, plugins, settings
 from vlmbench.errors import UsageError
-from vlmbench.verbs import ablating, judging, model_options, verifying
+from vlmbench.verbs import ablating, judging, model_options, verifying, worker_options
 
 if TYPE_CHECKING:
     from vlmbench.ablations import Change
@@ -28,12 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tasks", required=True, metavar="NAME[:SPLIT][@PROTOCOL],...", help="see `vlmbench tasks`")
     add(
         "--data",
-        metavar="sample|hub[:COPIES]|DIR",
+        metavar="sample|hub[:COPIES]|DIR|URL",
         help="embedded sample (default), Hugging Face hub or a folder with copies of its datasets, or official files",
     )
     add("--limit", type=int, metavar="N", help="at most N questions a task: whole images in a seeded order")
     add(
-        "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/..., the same for the same command)"
+        "--output",
+        type=places.path,
+        metavar="DIR|URL",
+        help="the run's folder (default: runs/..., the same for the same command)",
     )
     ablating.add_arguments(parser)
     model_options.add_settings(parser)
@@ -52,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     judging.add_arguments(parser)
     verifying.add_arguments(parser)
+    worker_options.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,8 +99,7 @@ def carry_out(args: argparse.Namespace) -> Made:
     told = settings.load({"data": args.data})
     data = {choice.key: loading.open_data(choice, told) for choice in chosen}
     left_out: dict[str, Mapping[str, Mapping[str, int]]] = {}
-    with judging.opened(args, chosen, told) as judge:
-        model = model_options.load(args)
+    with judging.opened(args, chosen, told) as judge, worker_options.opened(args) as model:
         sitting = _Sitting(args, chosen, data, model, told, judge)
         try:
             asked = sitting.plan("")

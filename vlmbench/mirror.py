@@ -1,0 +1,177 @@
+"""A run on an object store: worked on in a copy on this machine, whose log goes up in parts (docs/decisions/0023).
+
+    URL/run.json, records.parquet, ...      as in a run's folder, put whole; the finished run.json last
+    URL/log/SITTING-000001.jsonl            answers of a run that is not finished, in parts that never change
+
+An object is there whole or not at all, so a killed run leaves nothing half written. Parts are named by their sitting:
+two of them, on two machines, cannot overwrite each other's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from vlmbench import settings
+from vlmbench.errors import StoreError
+from vlmbench.store import CHECK, JUDGEMENTS, LOG, MANIFEST, RECORDS, SCORES, THUMBS, TRAINING_LOG
+
+LOGGER = logging.getLogger(__name__)
+EVERY = 5.0
+"""Seconds between parts: what a machine that is lost for good takes with it."""
+PARTS = "log"
+RESULTS = (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, TRAINING_LOG)
+PASSING = (JUDGEMENTS, CHECK)
+"""Results that a run may have no longer."""
+
+
+class Mirror:
+    """One run's URL and its copy here, which a RunStore works on and which tells it what happened."""
+
+    def __init__(self, url: Path, use: str = "runs") -> None:
+        """`use` keeps the copies of a run that is going on from those made to read: a folder of the cache."""
+        self.url = url
+        self._fs: Any = url.fs  # type: ignore[attr-defined]
+        self._root: str = url.path.rstrip("/")  # type: ignore[attr-defined]
+        digest = hashlib.sha256(str(url).encode()).hexdigest()[:16]
+        name = re.sub(r"[^\w@.-]", "_", url.name)
+        self.local = settings.load().cache_folder / use / f"{name}-{digest}"
+        self._sitting = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+        self._parts = self._sent = 0
+        self._last = time.monotonic()
+
+    def fetch(self) -> None:
+        """Bring the results here to read. Raises StoreError when the place cannot be read."""
+        with self._reaching("read"):
+            self._fs.invalidate_cache()
+            self._copy(self._names())
+
+    def pull(self) -> None:
+        """Bring all here to go on with. Answers that were never sent, as this machine was cut off, are kept.
+
+        Raises StoreError when the place cannot be read, or holds something else.
+        """
+        with self._reaching("read"):
+            self._fs.invalidate_cache()
+            there = self._names()
+            parts = [self._fs.cat_file(path) for name, path in sorted(there.items()) if name.startswith(f"{PARTS}/")]
+            if there and MANIFEST not in there:
+                raise StoreError("it is not empty and holds no run", where=str(self.url), cure="name another --output")
+            if not there and _finished(self.local):  # somebody removed the run there
+                self._forget()
+            self._copy(there)
+        sent, own = b"".join(parts), self.local / LOG
+        known = set(sent.splitlines(keepends=True))
+        lines = own.read_bytes().splitlines(keepends=True) if own.is_file() else []
+        rest = b"".join(line for line in lines if line not in known and line.endswith(b"\n"))
+        self._sent = len(sent)
+        if sent or rest:
+            own.write_bytes(sent + rest)
+
+    def _names(self) -> dict[str, str]:
+        """The files there: names below the URL to the file system's paths. Not what lies deeper, or is superseded."""
+        found = {}
+        for folder in ("", f"{PARTS}/", f"{THUMBS}/"):
+            try:
+                listed = self._fs.ls(f"{self._root}/{folder}".rstrip("/"), detail=True)
+            except FileNotFoundError:
+                continue
+            for entry in listed:
+                if entry["type"] == "file":
+                    found[folder + entry["name"].rpartition("/")[2]] = entry["name"]
+        return found
+
+    def _copy(self, there: dict[str, str]) -> None:
+        """Copies of results; a thumbnail's name is its content, so one that is here is right."""
+        self.local.mkdir(parents=True, exist_ok=True)
+        for name in PASSING:
+            if name not in there:
+                (self.local / name).unlink(missing_ok=True)
+        for name, path in there.items():
+            here = self.local / name
+            thumb = name.startswith(f"{THUMBS}/")
+            if name in RESULTS or (thumb and not here.is_file()):
+                here.parent.mkdir(exist_ok=True)
+                self._fs.get_file(path, str(here))
+
+    def _forget(self) -> None:
+        """Empty the copy; its lock is held."""
+        for path in self.local.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != ".lock":
+                path.unlink()
+
+    def begun(self) -> None:
+        """The run has a manifest: it goes up, so that the place says what it holds."""
+        with self._reaching("write"):
+            self._put(MANIFEST)
+
+    def logged(self, *, now: bool = False) -> None:
+        """Send the log's new lines as a part, if it is time. A place out of reach is tried again later."""
+        path = self.local / LOG
+        if not path.is_file() or not (now or time.monotonic() - self._last >= EVERY):
+            return
+        self._last = time.monotonic()
+        lines = path.read_bytes()[self._sent :]
+        if not lines:
+            return
+        try:
+            self._fs.pipe_file(f"{self._root}/{PARTS}/{self._sitting}-{self._parts + 1:06}.jsonl", lines)
+        except Exception as error:  # every protocol's library has its own kinds
+            LOGGER.warning("%s: cannot write: %s; it is tried again", self.url, error)
+            return
+        self._parts += 1
+        self._sent += len(lines)
+
+    def finished(self) -> None:
+        """Send the results, the manifest last; then the parts have served. Raises StoreError: the copy here is kept."""
+        with self._reaching("write"):
+            self._fs.invalidate_cache()
+            there = self._names()
+            for path in sorted(self.local.rglob("*")):
+                name = path.relative_to(self.local).as_posix()
+                known = name in RESULTS or name.partition("/")[0] == "superseded"
+                if (
+                    path.is_file()
+                    and name != MANIFEST
+                    and (known or (path.parent.name == THUMBS and name not in there))
+                ):
+                    self._put(name)
+            self._remove(path for name, path in there.items() if name in PASSING and not (self.local / name).is_file())
+            self._put(MANIFEST)
+            self._remove(path for name, path in there.items() if name.startswith(f"{PARTS}/"))
+
+    def _put(self, name: str) -> None:
+        self._fs.pipe_file(f"{self._root}/{name}", (self.local / name).read_bytes())
+
+    def _remove(self, paths: Iterator[str]) -> None:
+        for path in paths:
+            self._fs.rm_file(path)
+
+    @contextmanager
+    def _reaching(self, what: str) -> Iterator[None]:
+        """Whatever the protocol's library raises, as an error that says the cure."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception as error:
+            told = f"cannot {what}: {type(error).__name__}: {error}"
+            cure = f"the copy in {self.local} is kept: mend the access, then run the same command again"
+            raise StoreError(told, where=str(self.url), cure=cure) from None
+
+
+def _finished(folder: Path) -> bool:
+    path = folder / MANIFEST
+    return path.is_file() and bool(orjson.loads(path.read_bytes()).get("finished"))

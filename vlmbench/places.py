@@ -1,0 +1,58 @@
+"""Folders on this machine or anywhere fsspec reaches: `s3://bucket/coco`, `gs://...`, `hf://...`, `memory://...`.
+
+A URL becomes a universal path, which has pathlib's methods, so that whoever reads files need not know where they are.
+Runs are written by mirror.py, since object stores can neither append nor rename.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from vlmbench.errors import UsageError
+
+HERE = frozenset({"", "file", "local"})
+"""Protocols of this machine's own files."""
+
+
+def path(text: str) -> Path:
+    """A path or URL as a path. Raises UsageError for a URL nobody here can open, or one that holds a password.
+
+    What a URL gives has the methods of Path, but is none: `is_remote` tells.
+    """
+    if "://" not in text:
+        return Path(text).expanduser()
+    if urlsplit(text.rpartition("::")[2]).password is not None:
+        cure = "give it as the protocol's library takes it: environment variables or its settings file"
+        raise UsageError("a URL with a password would end in run files", cure=cure)
+    try:
+        from upath import UPath
+    except ImportError:
+        raise UsageError(f"{text} needs universal_pathlib", cure="pip install 'vlmbench[remote]'") from None
+    try:
+        found: Any = UPath(text)
+        if found.protocol in HERE:
+            return Path(found.path)
+        found.fs  # noqa: B018 - makes the file system, whose library may be missing
+    except (ImportError, ValueError) as error:
+        cure = "install what it names: s3:// needs s3fs, gs:// needs gcsfs"
+        raise UsageError(f"cannot open {text}: {error}", cure=cure) from None
+    return cast(Path, found)
+
+
+def is_remote(folder: Path) -> bool:
+    """Whether a path of `path` lies elsewhere."""
+    return not isinstance(folder, Path)
+
+
+def run_folder(text: str) -> Path:
+    """A finished run's folder to read: for a URL a copy of it on this machine, brought up to date."""
+    found = path(text)
+    if not is_remote(found):
+        return found
+    from vlmbench.mirror import Mirror
+
+    mirror = Mirror(found, "read")
+    mirror.fetch()
+    return mirror.local
