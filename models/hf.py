@@ -87,6 +87,28 @@ def load(
     return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch, exact=exact))
 
 
+def of_objects(model: Any, processor: Any) -> HfModel:
+    """A model that is in memory already, with its processor, where it lies and in its own numbers.
+
+    Raises ModelError for a processor that does not work.
+    """
+    system = HfSystem(model, processor, told={"dtype": str(model.dtype).removeprefix("torch.")})
+    return HfModel(system, object_mark(model, processor), HfEngine(system))
+
+
+def object_mark(model: Any, processor: Any) -> str:
+    """SHA-256 over the weights, config and processor of a model in memory."""
+    digest = hashlib.sha256(model.config.to_json_string(use_diff=False).encode())
+    digest.update(processor.to_json_string().encode())
+    tokenizer = getattr(processor, "tokenizer", None)
+    for word, number in sorted(tokenizer.get_vocab().items()) if tokenizer else ():
+        digest.update(f"{word}\0{number}\n".encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}\0{tensor.dtype}{tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool) -> tuple[Any, Any, str]:
     """The network, its processor, and the fingerprint of both."""
     folder = Path(checkpoint).expanduser()

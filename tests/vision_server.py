@@ -22,6 +22,7 @@ import torch
 from tests.judge_server import JSON, Body, Served, send
 from vlmbench.models import tinyllava
 from vlmbench.models.answering import Answering
+from vlmbench.models.engine import Engine
 from vlmbench.models.tinyllava import TinyLLaVA
 from vlmbench.nouns import Generation, Picture, Request, Response
 
@@ -87,7 +88,7 @@ class Seeing(Served):
         self.asked[number_of(asked)] += 1
         request = request_of(asked)
         first: list[torch.Tensor] = []
-        self.model.engine.observer = lambda _, step, logits: first.append(logits) if step == 0 else None
+        cast(Engine, self.model.engine).observer = lambda _, step, logits: first.append(logits) if step == 0 else None
         [(_, response)] = self.model.answer([[request]])
         choice: dict[str, Any] = {"index": 0, "finish_reason": response.finish, "message": _message(response.text)}
         if asked.get("logprobs") and self.offers_logprobs:

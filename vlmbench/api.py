@@ -96,6 +96,9 @@ def evaluate(
     with ExitStack() as lent, ExitStack() as undo:
         if made is not None:
             undo.callback(shutil.rmtree, made, ignore_errors=True)
+        if not isinstance(model, str) and (args.workers is not None or args.ray is not None):
+            cure = "leave workers and ray out, or name the model: a worker loads its own"
+            raise UsageError("a model object cannot go to workers", cure=cure)
         args.model = model if isinstance(model, str) else _lend(lent, adapter(model, processor))
         args.tasks = ",".join(_task_names(lent, tasks))
         args.output = made or Path(str(output)).expanduser()

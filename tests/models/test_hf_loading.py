@@ -170,3 +170,21 @@ def test_questions_wait_for_others_of_their_kind(folder: Path) -> None:
     batches = [[one.requests[0].sample_id for one in batch] for question in made for batch in waiting.add(question)]
     rest = [[one.requests[0].sample_id for one in batch] for batch in waiting.rest()]
     assert (batches, rest) == ([["0", "2"], ["1", "3"]], [["4"]])
+
+
+def test_a_model_in_memory_answers_through_the_api(folder: Path, tmp_path: Path) -> None:
+    """As the same weights by path do; other weights have another fingerprint."""
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    import vlmbench
+
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    processor = AutoProcessor.from_pretrained(folder, backend="pil")
+    by_object = vlmbench.evaluate(model, "pope", processor=processor, limit=8, output=tmp_path / "object")
+    by_path = vlmbench.evaluate(f"hf:{folder}", "pope", limit=8, output=tmp_path / "path")
+    assert list(by_object.records["text"]) == list(by_path.records["text"])
+    mark = hf.object_mark(model, processor)
+    assert mark == hf.object_mark(model, processor)
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    assert hf.object_mark(model, processor) != mark

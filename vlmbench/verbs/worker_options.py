@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vlmbench import loading
+from vlmbench import loading, settings
 from vlmbench.errors import UsageError
 from vlmbench.verbs import model_options
 
@@ -61,4 +61,15 @@ def _loader(args: argparse.Namespace) -> partial[Model]:
     spec = loading.parse_model(args.model)
     if spec.checkpoint is not None and (path := Path(spec.checkpoint).expanduser()).exists():
         spec = replace(spec, checkpoint=str(path.resolve()))
-    return partial(loading.load_model, spec, model_options.settings(args))
+    named = settings.load({"plugins": args.plugins}).plugins
+    whole = ",".join(str(Path(word).expanduser().resolve()) for word in named.split(",")) if named else ""
+    return partial(_load, whole, spec, model_options.settings(args))
+
+
+def _load(named: str, spec: loading.ModelSpec, options: Mapping[str, Any]) -> Model:
+    """In a worker, which knows nothing of plug-ins yet."""
+    if named:
+        from vlmbench import plugins
+
+        plugins.load(named)
+    return loading.load_model(spec, options)
