@@ -221,9 +221,9 @@ def test_twenty_thousand_records_stay_quick(visit: Visit, tmp_path: Path) -> Non
 
 
 def test_training_page(visit: Visit, tmp_path: Path) -> None:
-    """The plot that training writes: a curve a stage."""
+    """The plot that training writes: for each stage its loss and its learning rate."""
     log = tmp_path / "log.jsonl"
     log.write_bytes(training_log())
     driver = visit(training.write_plot(log, tmp_path / "loss.html", title="Nano"))
-    wait(driver, "document.querySelectorAll('.chart svg').length === 2")
+    wait(driver, "document.querySelectorAll('.chart svg').length === 4")
     assert texts(driver, ".panel h3") == ["connector", "conversations"]
