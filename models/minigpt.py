@@ -19,6 +19,7 @@ from .engine import DTYPES, Engine
 from .parts import lora, talk
 from .parts.assemble import Blueprint
 from .parts.assembled import Assembled
+from .parts.connector import TINYGPTV_MIDDLE
 from .parts.talk import Lesson, Style
 
 UNCUT = 2**20
@@ -36,6 +37,7 @@ def blueprint(config: Mapping[str, Any]) -> Blueprint:
         final_norm=True,
         queries=int(config.get("num_queries", 32)),
         qformer=config.get("qformer_config", {}),
+        middle=int(config.get("projector_hidden_size", TINYGPTV_MIDDLE)),
         lora=lora.Adapters.from_config(config["lora"]) if config.get("lora") else None,
         branch_norm=bool(config.get("attention_branch_norm", False)),
         half_tables=bool(config.get("half_rotary_tables", False)),
