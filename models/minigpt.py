@@ -22,6 +22,8 @@ from .parts.assembled import Assembled
 from .parts.connector import TINYGPTV_MIDDLE
 from .parts.talk import Lesson, Style
 
+SHIPPED = {"tinygptv": Path(__file__).parent / "weights" / "tinygptv-nano"}
+"""Trained small checkpoints of the package, by system."""
 UNCUT = 2**20
 """No published recipe cuts whole rows: prompts and answers have limits of their own."""
 
@@ -126,10 +128,13 @@ def load(
     quantize: str = "",
     template: str = "",
 ) -> Answering:
-    """A checkpoint folder as a model that answers. Adapters are merged into the weights.
+    """A checkpoint folder as a model that answers; None: the small one that ships, if there is one. Adapters are merged
+    into the weights.
 
     Raises ModelError for a folder that is missing, damaged or of another system.
     """
+    if checkpoint is None and (shipped := SHIPPED.get(system)) is not None and shipped.is_dir():
+        checkpoint = str(shipped)
     if checkpoint is None:
         cure = f"name a checkpoint: --model {system}:FOLDER"
         raise ModelError(f"this installation holds no trained {system}", cure=cure)

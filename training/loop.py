@@ -95,6 +95,9 @@ class _Run:
         """Write the model with its recipe and log."""
         fresh, final = self.output / f"{MODEL}.new", self.output / MODEL
         shutil.rmtree(fresh, ignore_errors=True)
+        if self.recipe.store == "float16":
+            for part in self.model.parts().values():
+                part.half()
         self.model.save(fresh)
         for name in (RECIPE, LOG):
             shutil.copyfile(self.output / name, fresh / name)
@@ -127,7 +130,7 @@ class _StageRun:
         recipe, stage = self.run.recipe, self.stage
         learning = [p for group in self.optimizer.param_groups for p in group["params"]]
         for part, module in self.modules.items():
-            module.train(part in stage.train or part == "heads")
+            module.train(part in stage.shares or part == "heads")
         losses: list[float] = []
         with (self.run.output / LOG).open("a", encoding="utf-8") as log:
             for step, batches in self._steps():

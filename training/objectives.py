@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vlmbench import registry
 from vlmbench.nouns import Trainable
 
 from . import patches
@@ -42,13 +43,16 @@ class Objective:
         portion = self._source.portion(feed, moment, step)
         batch = dict(self._model.collate(portion.rows, feed.template))
         if feed.kind == "patches":
-            return {"images": batch["images"], "targets": patches.targets(portion.scenes, self._patch)}
+            return {"images": batch["images"], "targets": patches.targets(portion.shots, self._patch)}
+        if feed.kind == "match":
+            said = patches.words(portion.shots, self._patch, self._vocabulary, things=False)
+            return {"images": batch["images"], "words": said}
         if portion.known:
             batch["labels"] = _only(batch["labels"], portion.known)
         if feed.see != "pictures":
             things = feed.see == "things"
             del batch["images"]
-            batch["words"] = patches.words(portion.scenes, self._patch, self._vocabulary, things=things)
+            batch["words"] = patches.words(portion.shots, self._patch, self._vocabulary, things=things)
         return batch
 
     def pairs(self, batches: Sequence[Mapping[str, Any]]) -> list[tuple[Feed, Mapping[str, Any]]]:
@@ -62,14 +66,30 @@ class Objective:
 
     def _loss(self, feed: Feed, batch: Mapping[str, Any]) -> Tensor:
         if feed.kind == "patches":
-            features = self._model.parts()["vision_tower"](batch["images"])
-            loss: Tensor = self.heads["patches"](features, batch["targets"])
+            parts = self._model.parts()
+            features = parts["vision_tower"](batch["images"])
+            if "connector" in self._stage.shares:
+                features = parts["connector"].read(features)  # type: ignore[operator]
+            # A class token stands in front of the patches.
+            loss: Tensor = self.heads["patches"](features[:, -batch["targets"].shape[-1] :], batch["targets"])
             return loss
+        if feed.kind == "match":
+            return self._unlike(batch)
         if "words" in batch:
             table = self._model.parts()["language_model"].get_input_embeddings().weight  # type: ignore[operator]
             rest = {name: value for name, value in batch.items() if name != "words"}
             return self._model.loss({**rest, "prefix_embeds": patches.summed(table, batch["words"], NOISE)})
         return self._model.loss(batch)
+
+    def _unlike(self, batch: Mapping[str, Any]) -> Tensor:
+        """How far what the connector makes of pictures is from the words in their places: 1 where it knows nothing."""
+        parts = self._model.parts()
+        table = parts["language_model"].get_input_embeddings().weight.detach()  # type: ignore[operator]
+        wanted = patches.summed(table, batch["words"], 0.0)
+        given = parts["connector"](parts["vision_tower"](batch["images"])).float()
+        spread = (wanted - wanted.mean(dim=(0, 1))).square().mean()
+        loss: Tensor = (given - wanted).square().mean() / spread
+        return loss
 
 
 def _only(labels: Tensor, known: Sequence[Sequence[bool]]) -> Tensor:
@@ -92,8 +112,19 @@ def _heads(model: Trainable, stage: Stage) -> nn.ModuleDict:
     """What learns beside the model's parts and is thrown away with the stage."""
     if not any(feed.kind == "patches" for feed in stage.feeds):
         return nn.ModuleDict()
-    width = next(p.shape[0] for name, p in model.parts()["vision_tower"].named_parameters() if "position" not in name)
+    part = model.parts()["connector" if "connector" in stage.shares else "vision_tower"]
+    width = next(p.shape[0] for name, p in part.named_parameters() if "norm" in name)
     return nn.ModuleDict({"patches": patches.PatchHeads(width)})
+
+
+def _chosen(part: str, stage: Stage) -> Callable[[Sequence[str]], bool]:
+    """Which parameters of a part learn, by the words of their names."""
+    if part == "heads":
+        return lambda words: True
+    found: Callable[[Sequence[str]], bool] = registry.load_object("vlmbench.models.parts.tuning:share")(
+        part, stage.shares.get(part, "frozen")
+    )
+    return found
 
 
 def groups(parts: Mapping[str, nn.Module], stage: Stage) -> list[dict[str, Any]]:
@@ -101,10 +132,10 @@ def groups(parts: Mapping[str, nn.Module], stage: Stage) -> list[dict[str, Any]]
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for part, module in parts.items():
-        learns = part in stage.train or part == "heads"
+        chosen = _chosen(part, stage)
         tables = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
-        for parameter in module.parameters():
-            parameter.requires_grad_(learns)
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(learns := chosen(name.split(".")))
             if learns:
                 (decayed if parameter.ndim > 1 and id(parameter) not in tables else plain).append(parameter)
     return [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]

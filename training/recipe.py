@@ -13,7 +13,7 @@ from vlmbench.errors import TrainingError, UnknownNameError
 from .schedule import SHAPES
 
 PARTS = ("vision_tower", "connector", "language_model")
-FEEDS = ("list", "short", "describe", "caption", "dialogue", "patches", "rows")
+FEEDS = ("list", "short", "describe", "caption", "dialogue", "exam", "patches", "match", "rows")
 SIGHTS = ("pictures", "things", "words")
 
 
@@ -22,7 +22,9 @@ class Feed:
     """One kind of row in a stage's batches."""
 
     kind: str
-    """For drawn scenes: `list`, `short`, `describe`, `caption`, `dialogue` or `patches`; for files: `rows`."""
+    """For drawn scenes: `list`, `short`, `describe`, `caption`, `dialogue`, `exam`, `patches`, or `match` (pictures to
+    the words in their places); for files: `rows`.
+    """
     rows: int
     """Rows in a step."""
     turns: int = 1
@@ -34,6 +36,13 @@ class Feed:
     see: str = "pictures"
     """`pictures`; or the scene enters as the words that describe it, and the vision tower rests: `things`, one place
     for each thing and one for the background, or `words`, one place for each patch."""
+    exams: tuple[str, ...] = ()
+    """Of `exam`: what is asked, by the names in training/exams.py; twice is twice as often."""
+    protocols: tuple[str, ...] = ()
+    """Of `exam`: in whose words, one drawn for each batch; a task that does not know it takes its default."""
+
+    signs: int = 45
+    """Of `patches`: how many pictures in a hundred have signs."""
 
     def __post_init__(self) -> None:
         """Raises UnknownNameError for a kind or a way of seeing that does not exist."""
@@ -49,7 +58,7 @@ class Stage:
 
     name: str
     train: tuple[str, ...]
-    """Parts that learn; the others are frozen."""
+    """Parts that learn, `PART` whole or `PART:SHARE` as models/parts/tuning.py has them; the others are frozen."""
     feeds: tuple[Feed, ...]
     steps: int
     lr: float
@@ -73,7 +82,7 @@ class Stage:
     def __post_init__(self) -> None:
         """Raises TrainingError where the fields contradict each other."""
         where = f"stage {self.name!r}"
-        if unknown := sorted(set(self.train) - set(PARTS)):
+        if unknown := sorted(set(self.shares) - set(PARTS)):
             raise TrainingError(f"no part {unknown[0]!r}", where=where, cure=f"parts are {', '.join(PARTS)}")
         if self.schedule not in SHAPES:
             raise UnknownNameError("schedule", self.schedule, SHAPES)
@@ -85,8 +94,13 @@ class Stage:
             raise TrainingError("lr must be above 0 and accumulate at least 1", where=where)
         if (self.data == "scenes") == any(feed.kind == "rows" for feed in self.feeds):
             raise TrainingError("`rows` are read from a file, the other feeds from drawn scenes", where=where)
-        if any(feed.see != "pictures" for feed in self.feeds) and self.train != ("language_model",):
+        if any(feed.see != "pictures" for feed in self.feeds) and set(self.shares) != {"language_model"}:
             raise TrainingError("with scenes in words only the language model can learn", where=where)
+
+    @property
+    def shares(self) -> dict[str, str]:
+        """Parts that learn, each with which share of it."""
+        return {part: share or "full" for part, _, share in (name.partition(":") for name in self.train)}
 
     def at(self, step: int) -> tuple[int, int]:
         """Fewest and most things of a scene at this step."""
@@ -121,6 +135,8 @@ class Recipe:
     seed: int = 0
     precision: str = "float32"
     """`float32`, or `bfloat16` for matrix products (weights stay float32)."""
+    store: str = "float32"
+    """In what the finished model is written: `float32` or `float16`."""
     save_every: int = 200
     """Steps between checkpoints."""
     log_every: int = 10
@@ -144,6 +160,8 @@ class Recipe:
             raise TrainingError("needs either a config or a start", where=f"recipe {self.name!r}", cure=cure)
         if self.precision not in ("float32", "bfloat16"):
             raise UnknownNameError("precision", self.precision, ("float32", "bfloat16"))
+        if self.store not in ("float32", "float16"):
+            raise UnknownNameError("number type", self.store, ("float32", "float16"))
         if self.save_every < 1 or self.log_every < 1:
             raise TrainingError("save_every and log_every must be at least 1", where=f"recipe {self.name!r}")
 

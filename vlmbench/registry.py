@@ -49,6 +49,7 @@ SHEET = "vlmbench.models.parameters:sheet_of"
 
 RECIPES: Mapping[str, str] = {
     "nano": "vlmbench.training.recipes.nano:nano",
+    "tinygptv": "vlmbench.training.recipes.tinygptv:tinygptv",
     "tinyllava-base": "vlmbench.training.recipes.tinyllava:base",
 }
 

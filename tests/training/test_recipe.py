@@ -39,7 +39,7 @@ def test_base_recipe_is_the_published_one() -> None:
 def test_nano_ends_with_the_base_recipe_at_small_size() -> None:
     pretrain, finetune = nano().stages[-2:]
     assert pretrain.train == ("connector",)
-    assert {feed.kind for feed in pretrain.feeds} == {"caption"}
+    assert {feed.kind for feed in pretrain.feeds} == {"caption", "match"}
     assert {feed.template for feed in pretrain.feeds} == {"pretrain"}
     assert set(finetune.train) == {"language_model", "connector"}
 

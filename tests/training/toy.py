@@ -60,7 +60,7 @@ def toy(steps: int = 2) -> Recipe:
 @cache
 def _tokenizer() -> Path:
     folder = Path(tempfile.mkdtemp()) / vocabulary.FOLDER
-    vocabulary.learn(folder, 640, SCENES)
+    vocabulary.learn(folder, nano().vocabulary, SCENES)
     return folder
 
 
