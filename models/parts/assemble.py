@@ -13,7 +13,7 @@ from torch.nn import functional
 from vlmbench.errors import ModelError
 
 from . import lora, phi_norms
-from .connector import LEGACY_WIDTH, Connector, Widths
+from .connector import LEGACY_WIDTH, TINYGPTV_MIDDLE, Connector, Widths
 from .hush import modelling
 from .language import language_model
 from .lora import Adapters
@@ -43,6 +43,8 @@ class Blueprint:
     resampler_layers: int = 3
     resampler_width: int = LEGACY_WIDTH
     """Of the legacy resampler; Factory's has the language model's."""
+    middle: int = TINYGPTV_MIDDLE
+    """Width between TinyGPT-V's two linear layers."""
     max_length: int = 2048
     """Longer rows are cut, picture tokens included."""
     final_norm: bool = False
@@ -91,6 +93,7 @@ class VisionLanguageModel(nn.Module):
             layers=blueprint.resampler_layers,
             qformer=blueprint.qformer,
             inner=blueprint.resampler_width,
+            middle=blueprint.middle,
         )
         self.connector = Connector(blueprint.connector, widths)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..ablation import Ablation, Variant
 from ..recipe import Feed, Recipe, Stage
-from . import nano, tinygptv_nano
+from . import nano, tinygptv_ablated
 from .tinygptv import ALL, NORMS
 
 COLUMNS = ("1", "2", "3", "4")
@@ -24,7 +24,7 @@ def _paper(*cells: str) -> dict[str, str]:
 
 def tinygptv() -> Ablation:
     """TinyGPT-V without one of its additions. All start from the same tower, language model and Q-Former."""
-    own = tinygptv_nano.OWN
+    own = tinygptv_ablated.OWN
     plain = {"text_config": {"qk_layernorm": False}}
     rows: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], dict[str, str]], ...] = (
         ("full", own, ALL, _paper("2.620", "2.343", "1.125", "1.330")),
@@ -41,9 +41,9 @@ def tinygptv() -> Ablation:
     return Ablation(
         name="ablation-tinygptv",
         title="TinyGPT-V's ablation at nano size: end losses",
-        base=tinygptv_nano.before(),
+        base=tinygptv_ablated.before(),
         variants=tuple(
-            Variant(name, _four(tinygptv_nano.stages(config, tuning)), told) for name, config, tuning, told in rows
+            Variant(name, _four(tinygptv_ablated.stages(config, tuning)), told) for name, config, tuning, told in rows
         ),
         stages=COLUMNS,
         tasks="pope,gqa",
@@ -58,7 +58,7 @@ def _less(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _four(stages: tuple[Stage, ...]) -> Recipe:
-    return replace(tinygptv_nano.before(), name="tinygptv-nano-stages", stages=stages, parts={})
+    return replace(tinygptv_ablated.before(), name="tinygptv-nano-stages", stages=stages, parts={})
 
 
 SHORT: Mapping[str, int] = {"see": 1000, "list": 700, "answer": 1000, "pretrain": 200, "finetune": 600}
@@ -68,7 +68,9 @@ SHORT: Mapping[str, int] = {"see": 1000, "list": 700, "answer": 1000, "pretrain"
 def tinyllava() -> Ablation:
     """TinyLLaVA with another connector, language model, encoder or recipe."""
     whole = nano.nano()
-    stages = {stage.name: replace(stage, steps=SHORT[stage.name]) for stage in whole.stages}
+    stages = {stage.name: replace(stage, steps=SHORT[stage.name]) for stage in whole.stages if stage.name in SHORT}
+    # Captions alone: words at each patch's place would be for connectors that keep a token a patch.
+    stages["pretrain"] = replace(stages["pretrain"], feeds=(Feed("caption", rows=24, template="pretrain"),))
     before = replace(whole, name="tinyllava-nano-before", stages=tuple(stages[n] for n in ("see", "list", "answer")))
     after = (replace(stages["pretrain"], anew=("connector",)), stages["finetune"])
 
