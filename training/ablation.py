@@ -164,9 +164,13 @@ def write(ablation: Ablation, results: Sequence[Result], output: Path) -> None:
     plain = [asdict(result) for result in results]
     (output / "results.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     (output / "table.md").write_text(table(ablation, results), encoding="utf-8")
+    tasks = dict.fromkeys(task for result in results for task in result.scores)
     drawn = {
-        variant.name: {stage: cell[0] for stage in ablation.stages if (cell := _numbers(results, variant.name, stage))}
-        for variant in ablation.variants
+        title: {v.name: cell for v in ablation.variants if (cell := _numbers(results, v.name, column))}
+        for column, title in [
+            *((stage, f"End loss of stage {stage}") for stage in ablation.stages),
+            *((task, f"Score on {task}") for task in tasks),
+        ]
     }
     registry.load_object(registry.ABLATION_PLOT)(drawn, output / "plot.html", title=ablation.title)
 
