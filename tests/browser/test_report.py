@@ -236,7 +236,7 @@ def test_ranges_page(visit: Visit, tmp_path: Path) -> None:
 
 
 def test_training_page(visit: Visit, tmp_path: Path) -> None:
-    """The plot that training writes: a curve a stage."""
+    """The plot that training writes: for each stage its loss and its learning rate."""
     log = tmp_path / "log.jsonl"
     log.write_bytes(training_log())
     driver = visit(training.write_plot(log, tmp_path / "loss.html", title="Nano"))
