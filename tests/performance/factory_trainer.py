@@ -2,9 +2,9 @@
 
     python factory_trainer.py CHECKOUT START RESULT [Factory's arguments...]
 
-START is a Factory checkpoint whose weights the training starts from, RESULT the file for loss, tokens and CPU seconds of
-each step. The model, the data module and the trainer are Factory's. Told from outside: rows come in the file's order; and
-what its imports ask for but a CPU does not need (DeepSpeed, a process group of one) is there in name.
+START is a Factory checkpoint whose weights the training starts from, RESULT the file for loss, tokens and CPU seconds
+of each step. The model, the data module and the trainer are Factory's. Told from outside: rows come in the file's
+order; and what its imports ask for but a CPU does not need (DeepSpeed, a process group of one) is there in name.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m tests.performance.trainer_speed CHECKOUT PYTHON [--size small|nano] [--rounds 3] [--steps 22] [--batch 4]
 
 CHECKOUT is TinyLLaVA_Factory@53f12c7, PYTHON an interpreter whose environment runs it. Both train in processes of their
-own, one thread each, in turns; a step's seconds are CPU seconds from its beginning to the next one's, reading of rows and
-pictures included. Our rows come in Factory's grouped order; Factory is given the rows in that order.
+own, one thread each, in turns; a step's seconds are CPU seconds from its beginning to the next one's, reading of rows
+and pictures included. Our rows come in Factory's grouped order; Factory is given the rows in that order.
 """
 
 from __future__ import annotations
