@@ -54,6 +54,9 @@ class Blueprint:
     """TinyGPT-V: an RMSNorm on what each attention gives."""
     half_tables: bool = False
     """TinyGPT-V: rotary tables rounded to float16."""
+    unseen_zeros: bool = False
+    """Factory: a batch without pictures gives the connector a gradient of zeros, not none: what the optimiser remembers
+    of earlier steps goes on moving it."""
 
 
 class VisionLanguageModel(nn.Module):
@@ -158,6 +161,8 @@ class VisionLanguageModel(nn.Module):
         layout = lay_out(batch, visual, self.blueprint.max_length)
         if features is None and bool((layout.ids == IMAGE_TOKEN).any()):
             raise ModelError("a row has a picture token, but the batch has no images")
+        if features is None and self.blueprint.unseen_zeros:
+            features = self._no_pictures()
         return layout, put_features(table(layout.ids.clamp(min=0)), layout, features)
 
     def _run_rows(self, inputs: Tensor, layout: Layout) -> Tensor:
@@ -210,6 +215,12 @@ class VisionLanguageModel(nn.Module):
             return cast("Tensor", self.connector(seen))
         pixels = batch.get("images")
         return None if pixels is None else self.image_features(pixels)
+
+    def _no_pictures(self) -> Tensor:
+        """What the connector makes of no picture, (0, visual tokens, d). Not every one can be run on none at all."""
+        like = self.language_model.get_input_embeddings().weight
+        black = like.new_zeros(1, self.vision_tower.tokens(), int(self.blueprint.vision["hidden_size"]))
+        return cast("Tensor", self.connector(black))[:0]
 
     @torch.no_grad()
     def start_fresh(self) -> None:
