@@ -30,7 +30,7 @@ def _model(kind: str, folder: Path) -> TinyLLaVA:
 
 def _gradients(model: TinyLLaVA, loss: Tensor) -> dict[str, Tensor]:
     model.module.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     return {name: one.grad.clone() for name, one in model.module.named_parameters() if one.grad is not None}
 
 

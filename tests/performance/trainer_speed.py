@@ -24,6 +24,7 @@ from typing import Any
 
 from vlmbench import scene_text
 from vlmbench.models import tinyllava
+from vlmbench.models.parts.pixels import default_processor
 from vlmbench.scenes import TRAIN_SEEDS, Dice, draw, make_scene
 from vlmbench.training.loop import LOG, train
 from vlmbench.training.pooled import Pooled
@@ -240,7 +241,7 @@ def _lay_out_parts(folder: Path, tokenizer: Path) -> None:
         (folder / name / "config.json").write_text(text, encoding="utf-8")
     for file in ("vocab.json", "merges.txt", "tokenizer_config.json"):
         shutil.copyfile(tokenizer / file, folder / LANGUAGE / file)
-    prepared = {"image_processor_type": "SiglipImageProcessor", **tinyllava.default_processor(config["vision_config"])}
+    prepared = {"image_processor_type": "SiglipImageProcessor", **default_processor(config["vision_config"])}
     (folder / TOWER / "preprocessor_config.json").write_text(json.dumps(prepared), encoding="utf-8")
 
 
