@@ -26,11 +26,12 @@ class Variant:
     """One row of the table."""
 
     name: str
+    before: Recipe | None
+    """Trained once, in the place of published parts; None: `recipe` starts from nothing."""
     recipe: Recipe
+    """Trained with each seed."""
     paper: Mapping[str, str] = field(default_factory=dict)
     """What the paper prints for it, by column."""
-    alone: bool = False
-    """Trained from nothing, not from the ablation's base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,6 @@ class Ablation:
     source: str = ""
     note: str = ""
     seeds: int = 3
-    base: Recipe | None = None
-    """Trained once for each seed: what the variants start from."""
 
     def describe(self, name: str) -> str:
         """Two lines for `train --list`."""
@@ -57,8 +56,8 @@ class Ablation:
 
     def steps(self, seeds: int) -> Iterator[str]:
         """What would be run."""
-        if self.base is not None:
-            yield f"base: {sum(stage.steps for stage in self.base.stages):,} steps, {seeds} seeds"
+        for before in {v.before.name: v.before for v in self.variants if v.before is not None}.values():
+            yield f"{before.name}: {sum(stage.steps for stage in before.stages):,} steps, once"
         for variant in self.variants:
             total = sum(stage.steps for stage in variant.recipe.stages)
             yield f"{variant.name}: {len(variant.recipe.stages)} stages, {total:,} steps, {seeds} seeds"
@@ -96,10 +95,10 @@ def run(
     for seed in range(seeds):
         for variant in ablation.variants:
             recipe = replace(_told(variant.recipe, changes), seed=seed)
-            if ablation.base is not None and not variant.alone:
-                base = replace(_told(ablation.base, changes), seed=seed)
-                start = loop.train(base, output / "base" / f"seed-{seed}", threads=threads, progress=progress)
-                recipe = replace(recipe.begun(str(start)), vocabulary=0)
+            if variant.before is not None:
+                before = _told(variant.before, changes)
+                start = loop.train(before, output / _folder(before.name), threads=threads, progress=progress)
+                recipe = replace(recipe.begun(str(start)), vocabulary=0, parts={})
             folder = output / _folder(variant.name) / f"seed-{seed}"
             results.append(_one(ablation, variant.name, recipe, folder, threads, progress))
             write(ablation, results, output)
