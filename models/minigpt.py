@@ -19,8 +19,11 @@ from .engine import DTYPES, Engine
 from .parts import lora, talk
 from .parts.assemble import Blueprint
 from .parts.assembled import Assembled
+from .parts.connector import TINYGPTV_MIDDLE
 from .parts.talk import Lesson, Style
 
+SHIPPED = {"tinygptv": Path(__file__).parent / "weights" / "tinygptv-nano"}
+"""Trained small checkpoints of the package, by system."""
 UNCUT = 2**20
 """No published recipe cuts whole rows: prompts and answers have limits of their own."""
 
@@ -36,6 +39,7 @@ def blueprint(config: Mapping[str, Any]) -> Blueprint:
         final_norm=True,
         queries=int(config.get("num_queries", 32)),
         qformer=config.get("qformer_config", {}),
+        middle=int(config.get("projector_hidden_size", TINYGPTV_MIDDLE)),
         lora=lora.Adapters.from_config(config["lora"]) if config.get("lora") else None,
         branch_norm=bool(config.get("attention_branch_norm", False)),
         half_tables=bool(config.get("half_rotary_tables", False)),
@@ -133,13 +137,16 @@ def load(
     llm: str = "",
     image_size: int = 0,
 ) -> Answering:
-    """A folder of ours, or an official .pth, as a model that answers. Adapters are merged into the weights.
+    """A folder of ours, or an official .pth, as a model that answers; None: the small one that ships, if there is one.
+    Adapters are merged into the weights.
 
     A .pth stands on other files: `vit` (eva_vit_g.pth), `llm` (the language model's folder) and, for MiniGPT-4 with
     Vicuna and TinyGPT-V, `qformer` (blip2_pretrained_flant5xxl.pth); `image_size` 0 is the published edge, and 224
     means TinyGPT-V's stages 1 to 3. Raises ModelError for a checkpoint that is missing, damaged or of another system,
     and for a missing ingredient.
     """
+    if checkpoint is None and (shipped := SHIPPED.get(system)) is not None and shipped.is_dir():
+        checkpoint = str(shipped)
     if checkpoint is None:
         cure = f"name a checkpoint: --model {system}:FOLDER"
         raise ModelError(f"this installation holds no trained {system}", cure=cure)

@@ -58,6 +58,7 @@ def blueprint(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None 
         max_length=int(config.get("tokenizer_model_max_length") or 2048),
         qformer=config.get("qformer_config") or {},
         lora=Adapters.from_config(config["lora"]) if config.get("lora") else None,
+        unseen_zeros=True,
     )
 
 

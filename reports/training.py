@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from .runs import RunResult
 LOG = "training_log.jsonl"
 """Name of the log in a checkpoint's folder, and in the folder of a run of that checkpoint."""
 
-SCRIPTS = ("core.js", "words.js", "charts.js", "training.js")
+SCRIPTS = ("core.js", "words.js", "charts.js")
 
 POINTS = 600
 """Points a stage is drawn with; longer logs are averaged down."""
@@ -80,12 +79,26 @@ def write_plot(log: Path, output: Path, *, title: str = "Training") -> Path:
 
     Raises TrainingError when the log cannot be read or the page not written.
     """
-    page = render(
-        "training.html",
-        scripts=("core.js", "words.js", "charts.js", "training.js"),
-        data={"training": read(log)},
-        title=title,
-    )
+    return _write("training.js", {"training": read(log)}, output, title)
+
+
+def write_ranges(columns: Mapping[str, Mapping[str, Sequence[float]]], output: Path, *, title: str) -> Path:
+    """Draw {column: {variant: (mean, least, most)}} as a panel a column, one self-contained page; returns its path.
+
+    Raises TrainingError when the page cannot be written.
+    """
+    panels = [
+        {
+            "name": column,
+            "bars": [{"label": of, "value": v, "low": low, "high": high} for of, (v, low, high) in told.items()],
+        }
+        for column, told in columns.items()
+    ]
+    return _write("ranges.js", {"ranges": panels}, output, title)
+
+
+def _write(script: str, data: Mapping[str, Any], output: Path, title: str) -> Path:
+    page = render("training.html", scripts=(*SCRIPTS, script), data=dict(data), title=title)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(page, encoding="utf-8", newline="\n")
@@ -93,26 +106,6 @@ def write_plot(log: Path, output: Path, *, title: str = "Training") -> Path:
         raise TrainingError(
             f"cannot write the plot: {error.strerror}", where=str(output), cure="free or name another place"
         ) from None
-    return output
-
-
-def write_bars(numbers: Mapping[str, Mapping[str, float]], output: Path, *, title: str) -> Path:
-    """Draw {variant: {stage: end loss}} as bars, one self-contained page of plain SVG; returns its path."""
-    most = max((value for row in numbers.values() for value in row.values()), default=1.0) or 1.0
-    rows, y = [], 30
-    for name, row in numbers.items():
-        rows.append(f'<text x="8" y="{y + 12}" font-weight="600">{escape(name)}</text>')
-        y += 20
-        for stage, value in row.items():
-            wide = max(0.0, 420 * value / most)
-            rows.append(f'<text x="20" y="{y + 11}">{escape(stage)}</text>')
-            rows.append(f'<rect x="110" y="{y}" width="{wide:.1f}" height="13" fill="#3b6ea5"/>')
-            rows.append(f'<text x="{116 + wide:.1f}" y="{y + 11}">{value:.3f}</text>')
-            y += 17
-        y += 8
-    body = f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{y}" font-family="sans-serif" font-size="12">'
-    head = f'<!doctype html><meta charset="utf-8"><title>{escape(title)}</title><h1>{escape(title)}</h1>'
-    output.write_text(f"{head}{body}{''.join(rows)}</svg>\n", encoding="utf-8", newline="\n")
     return output
 
 

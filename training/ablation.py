@@ -26,11 +26,12 @@ class Variant:
     """One row of the table."""
 
     name: str
+    before: Recipe | None
+    """Trained once, in the place of published parts; None: `recipe` starts from nothing."""
     recipe: Recipe
+    """Trained with each seed."""
     paper: Mapping[str, str] = field(default_factory=dict)
     """What the paper prints for it, by column."""
-    alone: bool = False
-    """Trained from nothing, not from the ablation's base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,6 @@ class Ablation:
     source: str = ""
     note: str = ""
     seeds: int = 3
-    base: Recipe | None = None
-    """Trained once for each seed: what the variants start from."""
 
     def describe(self, name: str) -> str:
         """Two lines for `train --list`."""
@@ -57,8 +56,8 @@ class Ablation:
 
     def steps(self, seeds: int) -> Iterator[str]:
         """What would be run."""
-        if self.base is not None:
-            yield f"base: {sum(stage.steps for stage in self.base.stages):,} steps, {seeds} seeds"
+        for before in {v.before.name: v.before for v in self.variants if v.before is not None}.values():
+            yield f"{before.name}: {sum(stage.steps for stage in before.stages):,} steps, once"
         for variant in self.variants:
             total = sum(stage.steps for stage in variant.recipe.stages)
             yield f"{variant.name}: {len(variant.recipe.stages)} stages, {total:,} steps, {seeds} seeds"
@@ -96,10 +95,10 @@ def run(
     for seed in range(seeds):
         for variant in ablation.variants:
             recipe = replace(_told(variant.recipe, changes), seed=seed)
-            if ablation.base is not None and not variant.alone:
-                base = replace(_told(ablation.base, changes), seed=seed)
-                start = loop.train(base, output / "base" / f"seed-{seed}", threads=threads, progress=progress)
-                recipe = replace(recipe.begun(str(start)), vocabulary=0)
+            if variant.before is not None:
+                before = _told(variant.before, changes)
+                start = loop.train(before, output / _folder(before.name), threads=threads, progress=progress)
+                recipe = replace(recipe.begun(str(start)), vocabulary=0, parts={})
             folder = output / _folder(variant.name) / f"seed-{seed}"
             results.append(_one(ablation, variant.name, recipe, folder, threads, progress))
             write(ablation, results, output)
@@ -164,9 +163,13 @@ def write(ablation: Ablation, results: Sequence[Result], output: Path) -> None:
     plain = [asdict(result) for result in results]
     (output / "results.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     (output / "table.md").write_text(table(ablation, results), encoding="utf-8")
+    tasks = dict.fromkeys(task for result in results for task in result.scores)
     drawn = {
-        variant.name: {stage: cell[0] for stage in ablation.stages if (cell := _numbers(results, variant.name, stage))}
-        for variant in ablation.variants
+        title: {v.name: cell for v in ablation.variants if (cell := _numbers(results, v.name, column))}
+        for column, title in [
+            *((stage, f"End loss of stage {stage}") for stage in ablation.stages),
+            *((task, f"Score on {task}") for task in tasks),
+        ]
     }
     registry.load_object(registry.ABLATION_PLOT)(drawn, output / "plot.html", title=ablation.title)
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vlmbench import scene_lists, scene_text
 from vlmbench.errors import DataError, VlmbenchError
 from vlmbench.nouns import Conversation
-from vlmbench.scenes import TRAIN_SEEDS, Dice, Scene, draw, make_scene
+from vlmbench.scenes import Dice
 
+from . import exams, shots
 from .recipe import Feed, Stage
+from .shots import Shot
 from .sources.draws import mix
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ class Portion:
     """What one feed gives to one batch."""
 
     rows: tuple[Conversation, ...]
-    scenes: tuple[Scene, ...] = ()
-    """The scenes behind the rows, where they were drawn."""
+    shots: tuple[Shot, ...] = ()
+    """What the rows show, where it was drawn."""
     known: tuple[tuple[bool, ...], ...] = ()
     """Of lists: which words can be known from the scene. Only these are learnt."""
 
@@ -47,29 +49,44 @@ class Drawn:
 
     def portion(self, feed: Feed, moment: int, step: int) -> Portion:
         """See Source."""
-        dice = Dice(mix(self.seed, self.stage.name, feed.kind, feed.see, moment))
-        fewest, most = self.stage.at(step)
-        first, span = TRAIN_SEEDS.start, len(TRAIN_SEEDS)
-        scenes = tuple(make_scene(first + dice.below(span), fewest, most) for _ in range(feed.rows))
+        dice = Dice(mix(self.seed, self.stage.name, feed.kind, *feed.exams, feed.see, moment))
+        things = self.stage.at(step)
+        if feed.kind == "exam":
+            # All rows of a batch sit one exam in one protocol's words: the longest question sets the cost of each.
+            kind, protocol = dice.pick(feed.exams), dice.pick(feed.protocols or ("",))
+            sat = [exams.sit(kind, dice, feed.turns, things, protocol) for _ in range(feed.rows)]
+            return Portion(tuple(_row(shot, turns, feed) for shot, turns in sat), tuple(shot for shot, _ in sat))
         if feed.kind == "list":
-            lists = [scene_lists.listing(scene, dice) for scene in scenes]
+            found = [shots.readable(dice, *things) for _ in range(feed.rows)]
+            lists = [scene_lists.listing(shot.scene, dice, boards=shot.boards) for shot in found]
             spoken = ([("", "".join(f" {word}" for word in words))] for words, _ in lists)
-            rows = tuple(_row(scene, turns, feed) for scene, turns in zip(scenes, spoken, strict=True))
-            return Portion(rows, scenes, tuple(tuple(known) for _, known in lists))
+            rows = tuple(_row(shot, turns, feed) for shot, turns in zip(found, spoken, strict=True))
+            return Portion(rows, tuple(found), tuple(tuple(known) for _, known in lists))
         # With or without LLaVA's suffix, but all rows of a batch alike: the longest question sets the cost of each.
         suffix = scene_text.SUFFIX if dice.chance(25) else ""
-        return Portion(tuple(_row(scene, _turns(scene, dice, feed, suffix), feed) for scene in scenes), scenes)
+        taken = tuple(_shot(dice, feed, *things) for _ in range(feed.rows))
+        return Portion(tuple(_row(shot, _turns(shot, dice, feed, suffix), feed) for shot in taken), taken)
 
 
-def _row(scene: Scene, turns: Sequence[tuple[str, str]], feed: Feed) -> Conversation:
+def _shot(dice: Dice, feed: Feed, fewest: int, most: int) -> Shot:
+    """What a feed shows: everything where patches or whole pictures are described, else things."""
+    if feed.kind == "patches":
+        return shots.anything(dice, fewest, most, feed.signs)
+    if feed.kind in ("caption", "match"):
+        return shots.readable(dice, fewest, most)
+    return Shot(shots.drawn(dice, fewest, most))
+
+
+def _row(shot: Shot, turns: Sequence[tuple[str, str]], feed: Feed) -> Conversation:
     # Seen in words, the picture only keeps a place: what stands there is put in later.
-    picture = draw(scene) if feed.see == "pictures" else _blank()
-    independent = feed.kind in ("short", "describe")
-    row = scene_text.llava_row(str(scene.seed), "drawn", turns)
+    picture = shot.picture() if feed.see == "pictures" else _blank()
+    independent = feed.kind in ("short", "describe", "exam")
+    row = scene_text.llava_row(str(shot.scene.seed), "drawn", turns)
     return conversation(row, picture, independent=independent)
 
 
-def _turns(scene: Scene, dice: Dice, feed: Feed, suffix: str) -> list[tuple[str, str]]:
+def _turns(shot: Shot, dice: Dice, feed: Feed, suffix: str) -> list[tuple[str, str]]:
+    scene = shot.scene
     if feed.kind == "short":
         return scene_text.short_turns(scene, dice, feed.turns, max(1, feed.turns // 4), suffix)
     if feed.kind == "describe":
@@ -77,7 +94,7 @@ def _turns(scene: Scene, dice: Dice, feed: Feed, suffix: str) -> list[tuple[str,
     if feed.kind == "dialogue":
         first = (scene_text.DESCRIBE, scene_text.caption(scene))
         return [first, *scene_text.short_turns(scene, dice, feed.turns, 1, suffix)]
-    return [(scene_text.DESCRIBE, scene_text.caption(scene))]
+    return [(scene_text.DESCRIBE, shot.caption())]
 
 
 def _blank() -> Image:

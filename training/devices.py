@@ -38,7 +38,7 @@ class Devices:
         # A process may train several recipes in turn, each with a precision of its own.
         AcceleratorState._reset_state()
         GradientState._reset_state()
-        # A batch of text alone leaves the connector without a gradient.
+        # A batch of text alone leaves the connector of the MiniGPT family without a gradient.
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
         return cls(Accelerator(cpu=not here, mixed_precision=MIXED[recipe.precision], kwargs_handlers=[unused]))
 

@@ -107,6 +107,8 @@ class Run:
         self.model.tune(last.tunes, max_length=last.max_length)  # whole matrices again, where they were in four bits
         if self.devices.first:
             shutil.rmtree(fresh, ignore_errors=True)
+            if self.recipe.store == "float16":
+                self.model.module.half()
             self.model.save(fresh)
             for name in (RECIPE, LOG):
                 shutil.copyfile(self.output / name, fresh / name)
@@ -123,7 +125,7 @@ class Run:
 
 def marked(recipe: Recipe) -> dict[str, Any]:
     """What of a recipe decides the weights: a training goes on when only the rest was changed."""
-    return replace(recipe, eval_every=0, eval_tasks="", eval_limit=0, track="", cache="").to_json()
+    return replace(recipe, eval_every=0, eval_tasks="", eval_limit=0, track="", cache="", store="float32").to_json()
 
 
 def made(recipe: Recipe, output: Path) -> Trainable:

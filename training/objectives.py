@@ -52,13 +52,16 @@ class Scenery:
         portion = self._source.portion(feed, moment, step)
         batch = dict(self._model.collate(portion.rows, feed.template))
         if feed.kind == "patches":
-            return {"images": batch["images"], "targets": patches.targets(portion.scenes, self._patch)}
+            return {"images": batch["images"], "targets": patches.targets(portion.shots, self._patch)}
+        if feed.kind == "match":
+            said = patches.words(portion.shots, self._patch, self._vocabulary, things=False)
+            return {"images": batch["images"], "words": said}
         if portion.known:
             batch["labels"] = _only(batch["labels"], portion.known)
         if feed.see != "pictures":
             things = feed.see == "things"
             del batch["images"]
-            batch["words"] = patches.words(portion.scenes, self._patch, self._vocabulary, things=things)
+            batch["words"] = patches.words(portion.shots, self._patch, self._vocabulary, things=things)
         return batch
 
     def pairs(self, batches: Sequence[Mapping[str, Any]]) -> list[tuple[Feed, Mapping[str, Any]]]:
@@ -72,16 +75,33 @@ class Scenery:
 
     def _loss(self, feed: Feed, batch: Mapping[str, Any]) -> Tensor:
         if feed.kind == "patches":
+            parts = self._model.parts()
             device = next(self.heads.parameters()).device
-            features = self._model.parts()["vision_tower"](batch["images"].to(device))
-            loss: Tensor = self.heads["patches"](features, batch["targets"].to(device))
+            features = parts["vision_tower"](batch["images"].to(device))
+            if "connector" in self._stage.learns:
+                features = parts["connector"].read(features)  # type: ignore[operator]
+            # A class token stands in front of the patches.
+            targets = batch["targets"].to(device)
+            loss: Tensor = self.heads["patches"](features[:, -targets.shape[-1] :], targets)
             return loss
+        if feed.kind == "match":
+            return self._unlike(batch)
         if "words" in batch:
             table = self._model.parts()["language_model"].get_input_embeddings().weight  # type: ignore[operator]
             rest = {name: value for name, value in batch.items() if name != "words"}
             summed = patches.summed(table, batch["words"].to(table.device), NOISE)
             return self._model.loss({**rest, "prefix_embeds": summed})
         return self._model.loss(batch)
+
+    def _unlike(self, batch: Mapping[str, Any]) -> Tensor:
+        """How far what the connector makes of pictures is from the words in their places: 1 where it knows nothing."""
+        parts = self._model.parts()
+        table = parts["language_model"].get_input_embeddings().weight.detach()  # type: ignore[operator]
+        wanted = patches.summed(table, batch["words"].to(table.device), 0.0)
+        given = parts["connector"](parts["vision_tower"](batch["images"].to(table.device))).float()
+        spread = (wanted - wanted.mean(dim=(0, 1))).square().mean()
+        loss: Tensor = (given - wanted).square().mean() / spread
+        return loss
 
 
 def _only(labels: Tensor, known: Sequence[Sequence[bool]]) -> Tensor:
@@ -104,5 +124,6 @@ def _heads(model: Trainable, stage: Stage) -> nn.ModuleDict:
     """What learns beside the model's parts and is thrown away with the stage."""
     if not any(feed.kind == "patches" for feed in stage.feeds):
         return nn.ModuleDict()
-    width = int(model.config["vision_config"]["hidden_size"])
+    part = model.parts()["connector" if "connector" in stage.learns else "vision_tower"]
+    width = next(p.shape[0] for name, p in part.named_parameters() if "norm" in name)
     return nn.ModuleDict({"patches": patches.PatchHeads(width)})

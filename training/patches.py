@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vlmbench.scene_lettering import LETTERS, LEXICON, MARGIN, WIDTH
 from vlmbench.scenes import (
     CELL,
     COLORS,
@@ -28,11 +29,14 @@ from vlmbench.scenes import (
 )
 
 if TYPE_CHECKING:
+    from vlmbench.scene_lettering import Board
     from vlmbench.scenes import Thing
+
+    from .shots import Shot
 
 LEAST = 5
 """A patch shows a thing that covers this many percent of it: patches it barely touches cannot be learnt."""
-SLOTS = 7
+SLOTS = 8
 """Words of a patch, at most."""
 
 Ints = NDArray[np.int64]
@@ -62,36 +66,88 @@ def owners(scene: Scene, patch: int) -> Ints:
 
 # ---------------------------------------------------------------------------------------------------- dense targets
 
+SIGN, UNCLEAR = "sign", "unclear"
+COUNTS = ("", "1", "2", "3", "4", "5", "6")
+_DIGITS = ("", *"0123456789")
 _WORDS: tuple[tuple[str, ...], ...] = (
-    ("", *KINDS),
+    ("", *KINDS, SIGN),
     ("", *COLORS),
     ("", *SIZES),
     ("", *TEXTURES),
-    tuple(GROUNDS),
-    STYLES,
+    COUNTS,
+    (*GROUNDS, UNCLEAR),
+    (*STYLES, UNCLEAR),
+    COUNTS,
+    ROWS,
+    COLUMNS,
+    ("", *LEXICON),
+    *(_DIGITS, _DIGITS, _DIGITS),
+    ("", *LETTERS),
 )
-"""The classes of the six targets; "" is the background."""
+"""The classes of the targets; "" is the background. Of the thing: kind, colour, size, texture, how many of its kind
+there are. Of the picture: ground, style, number of things. Then the patch's own row and column: they are known anyway,
+but a tower that need not say them does not keep them in its features, and no language model behind it can tell left
+from right. Of a sign: its word, or the digits of its number, and the letter in the patch.
+"""
+_SCENERY, _SIGN = 5, 10
+"""Where these targets start."""
+SIGNS = 5.0
+"""Weight of what signs say: few patches show any of it, and it is the hardest to see."""
 
 
-def targets(scenes: Sequence[Scene], patch: int) -> Tensor:
-    """(scenes, 6, patches) classes of kind, colour, size, texture, ground and style."""
+def targets(shots: Sequence[Shot], patch: int) -> Tensor:
+    """(pictures, targets, patches) classes."""
+    side = SIDE // patch
+    cell = np.arange(side) * patch // CELL
+    places = np.stack([np.repeat(cell, side), np.tile(cell, side)])
     made = []
-    for scene in scenes:
-        owner = owners(scene, patch)
-        table = [(0, 0, 0, 0), *(_classes(thing) for thing in scene.things)]
-        dense = np.array(table, dtype=np.int64)[owner + 1].T
-        scenery = [_WORDS[4].index(scene.ground), _WORDS[5].index(scene.style)]
-        made.append(np.concatenate([dense, np.tile(np.array(scenery)[:, None], (1, len(owner)))]))
+    for shot in shots:
+        scene, clear = shot.scene, not shot.hopeless
+        owner = owners(scene, patch) if clear else np.full(side * side, -1)
+        table = [(0,) * _SCENERY, *(_classes(scene, thing) for thing in scene.things)]
+        things = np.array(table, dtype=np.int64)[owner + 1].T
+        seen = (scene.ground, scene.style, COUNTS[len(scene.things)]) if clear else (UNCLEAR, UNCLEAR, "")
+        scenery = [_WORDS[_SCENERY + at].index(word) for at, word in enumerate(seen)]
+        read = np.zeros((len(_WORDS) - _SIGN, side * side), dtype=np.int64)
+        for board in shot.boards if clear else ():
+            _put(board, things, read, patch)
+        made.append(np.concatenate([things, np.tile(np.array(scenery)[:, None], (1, side * side)), places, read]))
     return torch.from_numpy(np.stack(made))
 
 
-def _classes(thing: Thing) -> tuple[int, ...]:
-    words = (thing.kind, thing.color, thing.size, thing.texture)
+def _classes(scene: Scene, thing: Thing) -> tuple[int, ...]:
+    words = (thing.kind, thing.color, thing.size, thing.texture, str(scene.count(thing.kind)))
     return tuple(names.index(word) for names, word in zip(_WORDS, words, strict=False))
 
 
+def _put(board: Board, things: Ints, read: Ints, patch: int) -> None:
+    """A sign into the targets, over what was behind it."""
+    side = SIDE // patch
+    number = board.word if board.word.isdecimal() else ""
+    word = _WORDS[_SIGN].index("" if number else board.word)
+    digits = [_DIGITS.index(digit) for digit in number]
+    for at, share in _covered(board, patch).items():
+        column = at % side
+        things[:, at] = (_WORDS[0].index(SIGN), _WORDS[1].index(board.color), 0, 0, 0)
+        read[:, at] = 0
+        read[0, at] = word
+        read[1 : 1 + len(digits), at] = digits
+        letter = (column * patch + patch // 2 - board.x - MARGIN) // (board.scale * (WIDTH + 1))
+        if 0 <= letter < len(board.word) and share >= 50:
+            read[4, at] = _WORDS[_SIGN + 4].index(board.word[letter])
+
+
+def _covered(board: Board, patch: int) -> dict[int, int]:
+    """The patches that a sign covers by a fifth at least, with percents."""
+    side = SIDE // patch
+    grid = np.zeros((SIDE, SIDE), dtype=np.int64)
+    grid[board.y : board.y + board.height, board.x : board.x + board.width] = 100
+    share = grid.reshape(side, patch, side, patch).mean(axis=(1, 3)).reshape(-1)
+    return {int(at): int(share[at]) for at in np.nonzero(share >= 20)[0]}
+
+
 class PatchHeads(nn.Module):
-    """Reads the six targets off a vision tower's features. Used while the tower learns, then thrown away."""
+    """Reads the targets off a vision tower's features. Used while the tower learns, then thrown away."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -100,42 +156,49 @@ class PatchHeads(nn.Module):
         self.read = nn.Linear(width, sum(self._sizes))
 
     def forward(self, features: Tensor, targets: Tensor) -> Tensor:
-        """(scenes, patches, width) and (scenes, 6, patches) to the sum of six mean cross-entropies."""
+        """(pictures, patches, width) and (pictures, targets, patches) to the weighted sum of mean cross-entropies."""
         scores = self.read(self.norm(features.float())).float().split(self._sizes, dim=-1)
         losses = [functional.cross_entropy(s.transpose(1, 2), targets[:, at]) for at, s in enumerate(scores)]
-        return torch.stack(losses).sum()
+        return torch.stack(losses[:_SIGN]).sum() + SIGNS * torch.stack(losses[_SIGN:]).sum()
 
 
 # ------------------------------------------------------------------------------------------------- scenes in words
 
 
-def words(scenes: Sequence[Scene], patch: int, vocabulary: Mapping[str, int], *, things: bool) -> Tensor:
-    """(scenes, places, SLOTS) ids of the words that describe each place; -1 is none.
+def words(shots: Sequence[Shot], patch: int, vocabulary: Mapping[str, int], *, things: bool) -> Tensor:
+    """(pictures, places, SLOTS) ids of the words that describe each place; -1 is none.
 
     The places are the picture's patches; or, with `things`, six things at most and the background.
     """
-    made = np.full((len(scenes), 7 if things else (SIDE // patch) ** 2, SLOTS), -1, dtype=np.int64)
-    for index, scene in enumerate(scenes):
-        said = [_said(thing) for thing in scene.things]
-        scenery = (scene.ground, scene.style, "background")
-        rows = [*said, *[()] * (6 - len(said)), scenery] if things else list(_by_patch(scene, said, scenery, patch))
+    made = np.full((len(shots), 7 if things else (SIDE // patch) ** 2, SLOTS), -1, dtype=np.int64)
+    for index, shot in enumerate(shots):
+        scene = shot.scene
+        said = [_said(scene, thing) for thing in scene.things]
+        scenery = (scene.ground, scene.style, "background", str(len(said)))
+        rows = [*said, *[()] * (6 - len(said)), scenery] if things else _by_patch(shot, said, scenery, patch)
         for place, row in enumerate(rows):
             made[index, place, : len(row)] = [vocabulary["Ġ" + word] for word in row]
     return torch.from_numpy(made)
 
 
-def _said(thing: Thing) -> tuple[str, ...]:
-    return thing.kind, thing.color, thing.size, thing.texture, "thing", thing.row, thing.column
+def _said(scene: Scene, thing: Thing) -> tuple[str, ...]:
+    many = str(scene.count(thing.kind))
+    return thing.kind, thing.color, thing.size, thing.texture, "thing", thing.row, thing.column, many
 
 
 def _by_patch(
-    scene: Scene, said: Sequence[tuple[str, ...]], scenery: tuple[str, ...], patch: int
+    shot: Shot, said: Sequence[tuple[str, ...]], scenery: tuple[str, ...], patch: int
 ) -> list[tuple[str, ...]]:
     side = SIDE // patch
-    rows = []
-    for place, owner in enumerate(owners(scene, patch)):
+    rows: list[tuple[str, ...]] = []
+    for place, owner in enumerate(owners(shot.scene, patch)):
         row, column = (place // side) * patch // CELL, (place % side) * patch // CELL
-        rows.append(said[owner] if owner >= 0 else (*scenery, ROWS[row], COLUMNS[column]))
+        background = (UNCLEAR,) if shot.hopeless else scenery
+        rows.append(said[owner] if owner >= 0 and not shot.hopeless else (*background, ROWS[row], COLUMNS[column]))
+    for at, board in enumerate(shot.boards):
+        word = "number" if board.word.isdecimal() else board.word.lower()
+        for place in _covered(board, patch):
+            rows[place] = (SIGN, board.color, word, ("top", "bottom")[at > 0])
     return rows
 
 

@@ -14,9 +14,10 @@ from .changes import changed
 from .schedule import SHAPES, WarmupCosine
 
 PARTS = ("vision_tower", "connector", "language_model")
-FEEDS = ("list", "short", "describe", "caption", "dialogue", "patches", "rows")
+FEEDS = ("list", "short", "describe", "caption", "dialogue", "exam", "patches", "match", "rows")
 SIGHTS = ("pictures", "things", "words")
 PRECISIONS = ("float32", "bfloat16", "float16")
+STORED = ("float32", "float16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Feed:
     """One kind of row in a stage's batches."""
 
     kind: str
-    """For drawn scenes: `list`, `short`, `describe`, `caption`, `dialogue` or `patches`; for files: `rows`."""
+    """For drawn scenes: `list`, `short`, `describe`, `caption`, `dialogue`, `exam`, `patches`, or `match` (pictures to
+    the words in their places); for files: `rows`.
+    """
     rows: int
     """Rows in a step."""
     turns: int = 1
@@ -36,6 +39,13 @@ class Feed:
     see: str = "pictures"
     """`pictures`; or the scene enters as the words that describe it, and the vision tower rests: `things`, one place
     for each thing and one for the background, or `words`, one place for each patch."""
+    exams: tuple[str, ...] = ()
+    """Of `exam`: what is asked, by the names in training/exams.py; twice is twice as often."""
+    protocols: tuple[str, ...] = ()
+    """Of `exam`: in whose words, one drawn for each batch; a task that does not know it takes its default."""
+
+    signs: int = 45
+    """Of `patches`: how many pictures in a hundred have signs."""
 
     def __post_init__(self) -> None:
         """Raises UnknownNameError for a kind or a way of seeing that does not exist."""
@@ -152,6 +162,11 @@ class Stage:
         """Micro-batches of a step, over all processes."""
         return self.batch // self.per_device if self.batch else self.accumulate
 
+    @property
+    def shares(self) -> dict[str, str]:
+        """Parts that learn, each with which share of it."""
+        return {part: share or "full" for part, _, share in (name.partition(":") for name in self.train)}
+
     def at(self, step: int) -> tuple[int, int]:
         """Fewest and most things of a scene at this step."""
         return next((low, high) for share, low, high in reversed(self.things) if step >= share * self.steps)
@@ -214,6 +229,8 @@ class Recipe:
     """At most so many questions a task; 0: all."""
     track: str = ""
     """`tensorboard` or `wandb`, where installed, besides the log."""
+    store: str = "float32"
+    """In what the finished model is written: `float32` or `float16`."""
     cache: str = ""
     """A folder for features of frozen vision towers; "": none are kept."""
 
@@ -227,6 +244,8 @@ class Recipe:
             raise TrainingError("needs either a config or a start", where=f"recipe {self.name!r}", cure=cure)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if self.store not in STORED:
+            raise UnknownNameError("number type", self.store, STORED)
         if bool(self.eval_every) != bool(self.eval_tasks):
             what = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
             raise TrainingError(what, where=f"recipe {self.name!r}", cure="give both or neither")

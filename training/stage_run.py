@@ -68,10 +68,11 @@ class StageRun:
         rank, count = run.devices.rank, run.devices.count
         if stage.pools:
             return Pooled(run.model, stage, run.recipe, rank, count)
-        vocab = run.output / vocabulary.FOLDER / "vocab.json"
+        folders = (run.output / vocabulary.FOLDER, Path(run.recipe.start or run.output))
+        vocab = next((found for folder in folders if (found := folder / "vocab.json").is_file()), None)
         patch = int(run.model.config.get("vision_config", {}).get("patch_size", 16))
         rows = source(stage, run.recipe.seed)
-        return Scenery(run.model, stage, rows, patch, vocab if vocab.is_file() else None, rank, count)
+        return Scenery(run.model, stage, rows, patch, vocab, rank, count)
 
     def go(self) -> Position:
         """Every step that is left."""

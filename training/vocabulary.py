@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from vlmbench import scene_lists, scene_text
+from vlmbench import registry, scene_lists, scene_text
+from vlmbench.scene_lettering import LEXICON
 from vlmbench.scenes import (
     COLORS,
     COLUMNS,
@@ -22,6 +24,8 @@ from vlmbench.scenes import (
     make_scene,
 )
 
+from . import exams
+
 FOLDER = "tokenizer"
 END = "<|endoftext|>"
 PROMPT = (
@@ -29,9 +33,12 @@ PROMPT = (
     "and polite answers to the user's questions. USER: "
 )
 """The system prompt of TinyLLaVA's templates: words it will read in every prompt get tokens of their own."""
+MINIGPT = "###Human: [INST] <Img></Img> [vqa] [/INST] ###Assistant: "
+"""What prompts of the MiniGPT family are made of."""
 SCENE_WORDS = (
     *(*KINDS, *COLORS, *SIZES, *TEXTURES, *GROUNDS, *STYLES, *ROWS, *COLUMNS),
-    *("background", "yes", "no", *scene_lists.WORDS),
+    *("background", "yes", "no", "True", "False", "unanswerable", *scene_lists.WORDS),
+    *(word.lower() for word in LEXICON if len(word) > 1),
 )
 
 
@@ -42,9 +49,19 @@ def corpus(scenes: int) -> Iterator[str]:
         scene = make_scene(seed)
         turns = [scene_text.description(scene, dice), *scene_text.short_turns(scene, dice, 10, existence=3)]
         yield PROMPT
+        yield MINIGPT
         yield f"{scene_text.caption(scene)}\n{scene_text.DESCRIBE} ASSISTANT:"
         yield from (f"\n{question}{scene_text.SUFFIX} ASSISTANT: {answer}" for question, answer in turns)
+        for kind in exams.EXAMS:
+            protocols = tuple(registry.choose_task(exams.EXAMS[kind].task).task.protocols)
+            _, asked = exams.sit(kind, dice, 2, (3, 5), dice.pick(protocols))
+            yield from (f"\n{_worded(question)} ASSISTANT: {_worded(answer)}" for question, answer in asked)
         yield from (f" {word}" for word in SCENE_WORDS)
+
+
+def _worded(text: str) -> str:
+    """Without numbers of several digits: each digit is to stay a token of its own."""
+    return re.sub(r"\d{2,}", lambda found: " ".join(found[0]), text)
 
 
 def learn(folder: Path, size: int, scenes: int = 1500) -> None:

@@ -6,14 +6,16 @@ give one answer in a dozen: looking up forms in seconds here, and questions then
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from vlmbench.scene_lettering import Board
 from vlmbench.scene_questions import ATTRIBUTES, value, yes
 from vlmbench.scenes import COLORS, COLUMNS, INVERSE, KINDS, RELATIONS, ROWS, Dice, Scene, Thing, relation
 
 Entry = tuple[tuple[str, ...], str]
 """Keys, and the value that follows from them."""
 
+LETTERS = ("A", "B", "C", "D", "E")
 LENGTH = 30
 """Words in a list, at most."""
 
@@ -106,18 +108,63 @@ def _both(scene: Scene, dice: Dice) -> Iterator[Entry]:
         yield (word, one, two), yes(rule(kind in here for kind in (one, two)))
 
 
+def _counts(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    """How many of a kind, and of everything."""
+    for kind in dice.shuffled([*dict.fromkeys(thing.kind for thing in scene.things), "thing"]):
+        yield ("many", kind), str(len(scene.things) if kind == "thing" else scene.count(kind))
+
+
+def _options(scene: Scene, dice: Dice) -> Iterator[Entry]:
+    """Words by letter, and the letter of one of them: the word itself, or what is so coloured, sized, ..."""
+    things = scene.unique()
+    while things:
+        thing, name = dice.pick(things), dice.pick((*ATTRIBUTES, "kind", "color"))
+        words: Sequence[str] = KINDS if name == "kind" else ATTRIBUTES[name]
+        right = thing.kind if name == "kind" else value(thing, name)
+        wrong = [word for word in words if word != right and not (name == "kind" and scene.count(word))]
+        order = dice.shuffled([right, *dice.shuffled(wrong)[: 1 + dice.below(3)]])
+        key = (right,) if dice.chance(30) else ("thing",) if name == "kind" else (name, thing.kind)
+        marked = tuple(part for letter, word in zip(LETTERS, order, strict=False) for part in (letter, word))
+        yield (*marked, *key), LETTERS[order.index(right)]
+
+
+def _signs(boards: Sequence[Board], dice: Dice) -> Iterator[Entry]:
+    """What each sign says, by its place or colour."""
+    while True:
+        at = dice.below(len(boards))
+        board, other = boards[at], boards[1 - at] if len(boards) > 1 else None
+        key = ("top", "bottom")[at] if dice.chance(50) or (other and other.color == board.color) else board.color
+        yield ("sign", key), "number" if board.word.isdecimal() else board.word.lower()
+
+
 Maker = Callable[[Scene, Dice], Iterator[Entry]]
 FIRST: tuple[Maker, ...] = (_one_property, _existence, _names, _cells)
-MAKERS: tuple[Maker, ...] = (*FIRST, _any_property, _fits, _neighbours, _next, _same, _both)
-WORDS = ("thing", "there", "is", "side", "row", "both", "either", "same", *ATTRIBUTES, *map(_short, RELATIONS))
+MAKERS: tuple[Maker, ...] = (
+    *FIRST,
+    _any_property,
+    _fits,
+    _neighbours,
+    _next,
+    _same,
+    _both,
+    _counts,
+    _options,
+    _options,
+)
+WORDS = (
+    *("many", "sign", "number", "unclear", *LETTERS, *map(str, range(10))),
+    *("thing", "there", "is", "side", "row", "both", "either", "same", *ATTRIBUTES, *map(_short, RELATIONS)),
+)
 """Words of the lists beside those of the scenes."""
 
 
-def listing(scene: Scene, dice: Dice, makers: tuple[Maker, ...] = MAKERS) -> tuple[list[str], list[bool]]:
+def listing(
+    scene: Scene, dice: Dice, makers: tuple[Maker, ...] = MAKERS, boards: Sequence[Board] = ()
+) -> tuple[list[str], list[bool]]:
     """Words of one list, and which of them can be known."""
     words: list[str] = []
     known: list[bool] = []
-    for keys, answer in dice.pick(makers)(scene, dice):
+    for keys, answer in _signs(boards, dice) if boards else dice.pick(makers)(scene, dice):
         if len(words) + len(keys) + 1 > LENGTH:
             break
         words += [*keys, answer]

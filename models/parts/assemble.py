@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from vlmbench.errors import ModelError
 
-from . import lora, phi_norms
-from .connector import LEGACY_WIDTH, Connector, Widths
+from . import lora, phi_norms, trim
+from .connector import LEGACY_WIDTH, TINYGPTV_MIDDLE, Connector, Widths
 from .hush import modelling
 from .language import language_model
 from .lora import Adapters
@@ -43,6 +43,8 @@ class Blueprint:
     resampler_layers: int = 3
     resampler_width: int = LEGACY_WIDTH
     """Of the legacy resampler; Factory's has the language model's."""
+    middle: int = TINYGPTV_MIDDLE
+    """Width between TinyGPT-V's two linear layers."""
     max_length: int = 2048
     """Longer rows are cut, picture tokens included."""
     final_norm: bool = False
@@ -54,6 +56,9 @@ class Blueprint:
     """TinyGPT-V: an RMSNorm on what each attention gives."""
     half_tables: bool = False
     """TinyGPT-V: rotary tables rounded to float16."""
+    unseen_zeros: bool = False
+    """Factory: a batch without pictures gives the connector a gradient of zeros, not none: what the optimiser remembers
+    of earlier steps goes on moving it."""
 
 
 class VisionLanguageModel(nn.Module):
@@ -91,6 +96,7 @@ class VisionLanguageModel(nn.Module):
             layers=blueprint.resampler_layers,
             qformer=blueprint.qformer,
             inner=blueprint.resampler_width,
+            middle=blueprint.middle,
         )
         self.connector = Connector(blueprint.connector, widths)
 
@@ -128,22 +134,29 @@ class VisionLanguageModel(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """A collated batch to logits (rows, length', vocabulary), pictures expanded and rows cut as in training."""
-        hidden, _, _, _ = self._hidden(batch)
-        return cast("Tensor", self.language_model.get_output_embeddings()(hidden))
+        layout, inputs = self._inputs(batch)
+        run = self._run_packed if layout.packed else self._run_rows
+        return cast("Tensor", self.language_model.get_output_embeddings()(run(inputs, layout)))
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Mean cross-entropy over the learnt tokens, scalar; 0 (with a gradient of 0) where none is learnt.
 
-        The head runs only where something is learnt.
+        The head, and the last layer's MLP, run only where something is learnt.
         """
-        hidden, row, source, target = self._hidden(batch)
+        layout, inputs = self._inputs(batch)
+        row, source, target = learnt(layout)
+        if layout.packed:
+            hidden = self._run_packed(inputs, layout)
+        else:
+            with trim.last_mlp(self.language_model, row, source):
+                hidden = self._run_rows(inputs, layout)
         if not len(target):
             return hidden.sum() * 0.0
         logits = self.language_model.get_output_embeddings()(hidden[row, source])
         return functional.cross_entropy(logits.float(), target)
 
-    def _hidden(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Last hidden states (rows, length', d), and what `learnt` says of them."""
+    def _inputs(self, batch: Mapping[str, Tensor]) -> tuple[Layout, Tensor]:
+        """Where everything lies, and the embeddings there, (rows, length', d)."""
         table = self.language_model.get_input_embeddings()
         batch = {name: tensor.to(table.weight.device) for name, tensor in batch.items()}
         features = self._features(batch)
@@ -151,9 +164,9 @@ class VisionLanguageModel(nn.Module):
         layout = lay_out(batch, visual, self.blueprint.max_length)
         if features is None and bool((layout.ids == IMAGE_TOKEN).any()):
             raise ModelError("a row has a picture token, but the batch has no images")
-        inputs = put_features(table(layout.ids.clamp(min=0)), layout, features)
-        run = self._run_packed if layout.packed else self._run_rows
-        return (run(inputs, layout), *learnt(layout))
+        if features is None and self.blueprint.unseen_zeros:
+            features = self._no_pictures()
+        return layout, put_features(table(layout.ids.clamp(min=0)), layout, features)
 
     def _run_rows(self, inputs: Tensor, layout: Layout) -> Tensor:
         """Ordinary rows: (rows, length, d) embeddings to last hidden states."""
@@ -205,6 +218,12 @@ class VisionLanguageModel(nn.Module):
             return cast("Tensor", self.connector(seen))
         pixels = batch.get("images")
         return None if pixels is None else self.image_features(pixels)
+
+    def _no_pictures(self) -> Tensor:
+        """What the connector makes of no picture, (0, visual tokens, d). Not every one can be run on none at all."""
+        like = self.language_model.get_input_embeddings().weight
+        black = like.new_zeros(1, self.vision_tower.tokens(), int(self.blueprint.vision["hidden_size"]))
+        return cast("Tensor", self.connector(black))[:0]
 
     @torch.no_grad()
     def start_fresh(self) -> None:

@@ -39,6 +39,8 @@ class Widths:
     """What differs from BERT base, in Blip2QFormerConfig's names."""
     inner: int = LEGACY_WIDTH
     """Width inside the legacy resampler."""
+    middle: int = TINYGPTV_MIDDLE
+    """Width between the two linear layers of `qformer_two_linear`."""
 
 
 class ResamplerAttention(nn.Module):
@@ -187,6 +189,10 @@ def _qformer(widths: Widths, *, affine: bool = True, middle: tuple[int, ...] = (
     return QFormer(widths.qformer, vision=widths.vision, queries=widths.queries, affine=affine, projector=projector)
 
 
+def _qformer_two_linear(widths: Widths) -> nn.Module:
+    return _qformer(widths, middle=(widths.middle,))
+
+
 def _mlp(widths: Widths, depth: int) -> nn.Module:
     """Linear, then (depth - 1) times GELU and Linear. Keys: 0, 2, 4, ..."""
     layers: list[nn.Module] = [nn.Linear(widths.vision, widths.language)]
@@ -211,7 +217,7 @@ CONNECTORS: Mapping[str, Entry] = {
     "mof_mlp": Entry(MixtureMlp),
     "qformer": Entry(partial(_qformer, affine=False), tokens=lambda widths: widths.queries),
     "qformer_linear": Entry(_qformer, tokens=lambda widths: widths.queries),
-    "qformer_two_linear": Entry(partial(_qformer, middle=(TINYGPTV_MIDDLE,)), tokens=lambda widths: widths.queries),
+    "qformer_two_linear": Entry(_qformer_two_linear, tokens=lambda widths: widths.queries),
     "merge4_linear": Entry(MergeFour, tokens=lambda widths: widths.visual_tokens // MERGED),
 }
 """By exact name. Factory's code looks for a substring of the name and takes the last that fits. `qformer` is Factory's,
@@ -245,3 +251,9 @@ class Connector(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(images, visual tokens, vision width) to (images, tokens, language width)."""
         return cast("Tensor", self._connector(features))
+
+    def read(self, features: Tensor) -> Tensor:
+        """What a Q-Former gives, (images, queries, its width): before the projector. Raises ModelError without one."""
+        if not isinstance(self._connector, QFormer):
+            raise ModelError("this connector has no Q-Former")
+        return self._connector.read(features)

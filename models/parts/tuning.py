@@ -50,6 +50,17 @@ def _projector(words: Words) -> bool:
     return "projector" in words
 
 
+def share(part: str, name: str) -> Callable[[Words], bool]:
+    """Whether a parameter of a part, by the words of its name there, is of a named share of it.
+
+    Raises UnknownNameError for a share that the part does not have.
+    """
+    table = {"vision_tower": VISION, "connector": CONNECTOR, "language_model": LANGUAGE}[part]
+    if name not in table:
+        raise UnknownNameError(f"tuning of the {part}", name, table)
+    return table[name]
+
+
 def layer_of(words: Words) -> int | None:
     """The number of the tower's layer that a parameter belongs to; None outside the layers."""
     at = next((i for i in range(len(words) - 3) if list(words[i : i + 3]) == LAYERS), None)
@@ -58,10 +69,16 @@ def layer_of(words: Words) -> int | None:
 
 VISION: Mapping[str, Callable[[Words], bool]] = {FROZEN: _none, FULL: _all, "layers": _none}
 """`layers` is decided by first_layer."""
-CONNECTOR: Mapping[str, Callable[[Words], bool]] = {FROZEN: _none, FULL: _all, "projector": _projector}
+CONNECTOR: Mapping[str, Callable[[Words], bool]] = {
+    FROZEN: _none,
+    FULL: _all,
+    "projector": _projector,
+    "qformer": lambda words: not _projector(words),
+}
 LANGUAGE: Mapping[str, Callable[[Words], bool]] = {
     FROZEN: _none,
     FULL: _all,
+    "base": lambda words: not _adapter(words),
     "lora": _adapter,
     "norms": _norm_weight,
     "lora+norms": _adapter_or_norm,
@@ -76,9 +93,11 @@ class Tuning:
     """`frozen`, `full`, or `layers`: the encoder's layers from `first_layer` on, without embeddings and final norm."""
     first_layer: int = 0
     connector: str = FROZEN
-    """`frozen`, `full`, or `projector`: the linear layers behind a Q-Former, which stays as it is."""
+    """`frozen`, `full`, `projector`: the linear layers behind a Q-Former, which stays as it is; or `qformer` alone."""
     language_model: str = FROZEN
-    """`frozen`, `full`, `lora`, `norms` (the weights of TinyGPT-V's norms, never their biases) or `lora+norms`."""
+    """`frozen`, `full`, `base` (all but the adapters), `lora`, `norms` (the weights of TinyGPT-V's norms, never their
+    biases) or `lora+norms`.
+    """
     lora: Mapping[str, Any] = field(default_factory=dict)
     """Adapters that this stage puts in, as config.json's `lora`; empty: the network has its own."""
     asleep: Sequence[str] = ()

@@ -272,4 +272,37 @@
         ],
       }),
     );
+
+  // Means as dots with their ranges, a row each, on an axis that need not begin at 0.
+  vb.dots = (title, bars, told) =>
+    vb.chart(
+      `${title}. ${bars.map(told).join("; ")}`,
+      (width) => {
+        const left = Math.min(200, width * 0.45);
+        return Plot.plot({
+          className: "plot",
+          style: { fontSize: "12px" },
+          width,
+          height: bars.length * 28 + 44,
+          marginLeft: left,
+          marginRight: 20,
+          marginTop: 6,
+          marginBottom: 32,
+          x: { label: null, nice: true, ticks: width < 360 ? 3 : 5 },
+          y: {
+            domain: bars.map((bar) => bar.label),
+            label: null,
+            tickSize: 0,
+            tickFormat: (label) => vb.shorten(label, Math.floor((left - 12) / 7)),
+          },
+          marks: [
+            Plot.gridX({ stroke: "var(--line)", strokeOpacity: 1 }),
+            Plot.ruleY(bars, { x1: "low", x2: "high", y: "label", stroke: "var(--ink)", strokeWidth: 1.5 }),
+            Plot.dot(bars, { x: "value", y: "label", fill: "var(--accent)", r: 4 }),
+            Plot.tip(bars, Plot.pointerY({ x: "value", y: "label", title: told, ...vb.TIP })),
+          ],
+        });
+      },
+      bars.length * 28 + 44,
+    );
 })();

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vlmbench.scene_lettering import Board, board_size, with_boards
 from vlmbench.scenes import SAMPLE_SEEDS, SIDE, Dice, make_scene
 
 from .common import write
 from .flat import png
-from .lettering import Board, board_size, with_boards
 
 IMAGES = 32
 THINGS = ("RAIN", "SNOW", "WIND", "FOG", "HAIL", "SUN", "HEAT", "FROST", "CLOUD", "DEW", "ICE", "STORM")
@@ -22,9 +22,9 @@ FILES = {"dev_seen": range(0, 20), "test_seen": range(20, 32), "dev_unseen": ran
 """Which pictures are in which file; as in the real set, seen and unseen files overlap."""
 
 
-def meme(number: int) -> tuple[str, int, Any]:
-    """Words, label and pixels of the n-th picture."""
-    dice = Dice(SAMPLE_SEEDS["hateful_memes"][number])
+def meme(seed: int, number: int) -> tuple[str, int, Any]:
+    """Words, label and pixels of the n-th picture, drawn from a seed."""
+    dice = Dice(seed)
     ill = number % 2
     thing = THINGS[number % len(THINGS)]
     word = dice.pick([word for word, label in WORDS.items() if label == ill])
@@ -37,7 +37,7 @@ def meme(number: int) -> tuple[str, int, Any]:
         Board("IS", color, SCALE, left, 68),
         Board(word, color, SCALE, right, 68),
     )
-    scene = make_scene(SAMPLE_SEEDS["hateful_memes"][number])
+    scene = make_scene(seed)
     return f"{thing} is {word}".lower(), ill, with_boards(scene, signs)
 
 
@@ -45,7 +45,7 @@ def build_hateful_memes(folder: Path) -> None:
     """`{dev,test}_{seen,unseen}.jsonl` and `img/`."""
     rows = []
     for number in range(IMAGES):
-        text, label, points = meme(number)
+        text, label, points = meme(SAMPLE_SEEDS["hateful_memes"][number], number)
         key = 1_000 + number
         rows.append({"id": key, "img": f"img/{key:05d}.png", "label": label, "text": text})
         write(folder / "img" / f"{key:05d}.png", png(points))

@@ -16,7 +16,7 @@ VALIDATION = 6
 """Pictures of val; the rest are test's."""
 
 
-def _choose_color(scene: Scene, dice: Dice) -> dict[str, Any] | None:
+def choose_color(scene: Scene, dice: Dice) -> dict[str, Any] | None:
     """`What color is the star?`"""
     if not (things := scene.unique()):
         return None
@@ -30,7 +30,7 @@ def _choose_color(scene: Scene, dice: Dice) -> dict[str, Any] | None:
     }
 
 
-def _choose_more(scene: Scene, dice: Dice) -> dict[str, Any]:
+def choose_more(scene: Scene, dice: Dice) -> dict[str, Any]:
     """`Are there more than 3 shapes?`"""
     bound = len(scene.things) - dice.below(2)
     options = dice.shuffled(["yes", "no"])
@@ -42,7 +42,7 @@ def _choose_more(scene: Scene, dice: Dice) -> dict[str, Any]:
     }
 
 
-def _count(scene: Scene) -> dict[str, Any]:
+def count(scene: Scene) -> dict[str, Any]:
     """`How many shapes are there?`"""
     return {"question": "How many shapes are there?", "answer": str(len(scene.things)), "skills": ["counting"]}
 
@@ -76,9 +76,9 @@ def _problem(number: int, scene: Scene, other: Scene) -> tuple[str, dict[str, An
     if number % 3 == 1 and (found := _shown(scene, other, dice)):
         return "choose_img", *found
     if number % 3 == 2:
-        return "fill_in_blank", _count(scene), []
-    color = _choose_color(scene, dice) if number % 2 else None
-    return "choose_txt", color or _choose_more(scene, dice), []
+        return "fill_in_blank", count(scene), []
+    color = choose_color(scene, dice) if number % 2 else None
+    return "choose_txt", color or choose_more(scene, dice), []
 
 
 def build_iconqa(folder: Path) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vlmbench.scene_lettering import Board, board_size, with_boards
 from vlmbench.scene_questions import article
 from vlmbench.scenes import SIDE, Dice, Scene, Thing, pixels, relation
 
 from .common import compact, encoded, jpeg, scenes, write
-from .lettering import Board, board_size, with_boards
 
 MMVET_IMAGES, LLAVA_IMAGES = 24, 16
 CORNERS = {"triangle": 3, "square": 4, "diamond": 4}
@@ -28,7 +28,7 @@ Asked = tuple[str, str, tuple[str, ...], Any]
 """Question, answer, capabilities, pixels."""
 
 
-def _listed(items: Sequence[str]) -> str:
+def listed(items: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0]
 
@@ -43,7 +43,7 @@ def _looks(thing: Thing) -> str:
 
 def description(scene: Scene) -> str:
     """Everything that the scene shows, in two sentences."""
-    things = _listed([f"{article(_looks(thing))} {_place(thing)}" for thing in scene.things])
+    things = listed([f"{article(_looks(thing))} {_place(thing)}" for thing in scene.things])
     many = NUMBER_WORDS[len(scene.things)]
     return f"A drawing of {many} shapes on {article(f'{scene.style} {scene.ground} background')}. There is {things}."
 
@@ -174,7 +174,7 @@ def _conversation(scene: Scene, dice: Dice) -> tuple[str, str]:
 
 def _count(scene: Scene, dice: Dice) -> tuple[str, str]:
     many = NUMBER_WORDS[len(scene.things)]
-    kinds = _listed([article(thing.kind) for thing in scene.things])
+    kinds = listed([article(thing.kind) for thing in scene.things])
     return "How many shapes are there, and which?", f"There are {many} shapes: {kinds}."
 
 
@@ -186,7 +186,7 @@ def _paint(scene: Scene, dice: Dice) -> tuple[str, str]:
     colors: dict[str, list[str]] = {}
     for thing in scene.things:
         colors.setdefault(thing.color, []).append(f"the {thing.kind}")
-    needed = _listed([f"{color} for {_listed(things)}" for color, things in colors.items()])
+    needed = listed([f"{color} for {listed(things)}" for color, things in colors.items()])
     question = "Somebody wants to paint this picture. Which colors are needed, and for what?"
     return question, f"They need {needed}; and {scene.ground} for the background, which is {scene.style}."
 
@@ -195,8 +195,8 @@ def _removed(scene: Scene, dice: Dice) -> tuple[str, str]:
     left = [f"the {thing.color} {thing.kind} {_place(thing)}" for thing in scene.things if thing.size == "large"]
     gone = [f"the {thing.color} {thing.kind}" for thing in scene.things if thing.size == "small"]
     verb = "is" if len(left) == 1 else "are"
-    answer = f"Left {verb} {_listed(left)}." if left else "Nothing but the background is left."
-    taken = f" Taken away: {_listed(gone)}." if gone else " Nothing is taken away, for no shape is small."
+    answer = f"Left {verb} {listed(left)}." if left else "Nothing but the background is left."
+    taken = f" Taken away: {listed(gone)}." if gone else " Nothing is taken away, for no shape is small."
     return "Suppose every small shape is taken away. What is left of the picture?", answer + taken
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vlmbench.scene_lettering import Board, board_size, with_boards
 from vlmbench.scene_questions import article
 from vlmbench.scenes import COLORS, GROUNDS, INVERSE, KINDS, SIDE, STYLES, Dice, Scene, pixels, relation
 
 from .common import encoded, scenes, write
-from .lettering import Board, board_size, with_boards
 
 EACH = 2
 """Pictures a subtask."""

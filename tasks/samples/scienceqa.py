@@ -46,7 +46,7 @@ def _row(question: str, choices: list[str], answer: int, hint: str, about: tuple
     }
 
 
-def _colored(scene: Scene, dice: Dice) -> dict[str, Any] | None:
+def colored(scene: Scene, dice: Dice) -> dict[str, Any] | None:
     """`Which of these shapes is red?`: the only one of its color, among shapes that are there."""
     colors = [thing.color for thing in scene.things]
     fitting = [thing for thing in scene.unique() if colors.count(thing.color) == 1]
@@ -61,7 +61,7 @@ def _colored(scene: Scene, dice: Dice) -> dict[str, Any] | None:
     )
 
 
-def _north(scene: Scene, dice: Dice) -> dict[str, Any] | None:
+def north(scene: Scene, dice: Dice) -> dict[str, Any] | None:
     """`Which of these is farthest north?`: the only one in its row."""
     rows = sorted(thing.cell[0] for thing in scene.things)
     first = next(thing for thing in scene.things if thing.cell[0] == rows[0])
@@ -73,7 +73,7 @@ def _north(scene: Scene, dice: Dice) -> dict[str, Any] | None:
     )
 
 
-def _seen(scene: Scene, dice: Dice) -> dict[str, Any]:
+def seen(scene: Scene, dice: Dice) -> dict[str, Any]:
     """`Which of these is in the picture?`"""
     here = dice.pick(scene.things).kind
     absent = [kind for kind in KINDS if not scene.count(kind)]
@@ -84,8 +84,8 @@ def _seen(scene: Scene, dice: Dice) -> dict[str, Any]:
 def problem(number: int, scene: Scene) -> dict[str, Any]:
     """The n-th question with a picture."""
     dice = Dice(scene.seed)
-    makers = (_colored, _north, _seen)
-    found = makers[number % 3](scene, dice) or _colored(scene, dice) or _seen(scene, dice)
+    makers = (colored, north, seen)
+    found = makers[number % 3](scene, dice) or colored(scene, dice) or seen(scene, dice)
     return {**found, "image": "image.png"}
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from vlmbench.scene_lettering import Board, board_size, with_boards
 from vlmbench.scenes import COLORS, GROUNDS, SAMPLE_SEEDS, SIDE, STYLES, Dice, Scene
 
 from .common import compact, encoded, write
-from .lettering import Board, board_size, with_boards
 from .people import ask
 
 IMAGES = 30
@@ -69,7 +69,7 @@ def _people(dice: Dice, answer: str) -> list[str]:
     return [text.upper() if text == answer and dice.chance(15) else text for text in said]
 
 
-def _token(dice: Dice, board: Board) -> str:
+def token(dice: Dice, board: Board) -> str:
     """What an OCR system made of the word: now and then one letter is another."""
     at = dice.below(len(board.word))
     letter = MISREAD.get(board.word[at], board.word[at]) if dice.chance(25) else board.word[at]
@@ -77,7 +77,7 @@ def _token(dice: Dice, board: Board) -> str:
 
 
 def _ocr_row(dice: Dice, key: str, shown: tuple[Board, ...]) -> dict[str, Any]:
-    tokens = [_token(dice, board) for board in shown]
+    tokens = [token(dice, board) for board in shown]
     info = [
         {
             "word": token,

@@ -64,13 +64,19 @@ def spoilt(dice: Dice, scene: Scene, hopeless: bool) -> Any:
     return grid
 
 
-def row(dice: Dice, scene: Scene, number: int, part: str) -> tuple[dict[str, Any], bool]:
-    """(a row of the annotation file, whether the picture shows nothing)."""
+def asked(dice: Dice, scene: Scene) -> tuple[str, str, bool]:
+    """(question, answer, whether the picture shows nothing)."""
     text, answer = _asked(dice, scene)
     hopeless = dice.chance(22)
     if hopeless or dice.chance(18):
         answer = "unanswerable"
         text = text if hopeless else dice.pick(HOPELESS)
+    return text, answer, hopeless
+
+
+def row(dice: Dice, scene: Scene, number: int, part: str) -> tuple[dict[str, Any], bool]:
+    """(a row of the annotation file, whether the picture shows nothing)."""
+    text, answer, hopeless = asked(dice, scene)
     kind = "unanswerable" if answer == "unanswerable" else "other"
     kind = "yes/no" if answer in ("yes", "no") else "number" if answer.isdecimal() else kind
     said = [{"answer_confidence": sure(dice, answer, one), "answer": one} for one in ask(dice, answer)]

@@ -19,7 +19,7 @@ NAMES = {"to the left of": "left of", "to the right of": "right of", "above": "a
 """The scene graph's relations in VSR's words."""
 
 
-def _pairs(scene: Scene) -> list[tuple[Thing, Thing, str]]:
+def pairs(scene: Scene) -> list[tuple[Thing, Thing, str]]:
     """Pairs of shapes, each the only one of its kind, whose relation nobody would doubt."""
     found = []
     for a, b in combinations(scene.unique(), 2):
@@ -31,7 +31,7 @@ def _pairs(scene: Scene) -> list[tuple[Thing, Thing, str]]:
 def rows(scene: Scene, image: str, dice: Dice, start: int) -> list[dict[str, Any]]:
     """Statements in VSR's fields. Shapes never touch, so that touching is always false and detached always true."""
     made = []
-    for number, (a, b, name) in enumerate(dice.shuffled(_pairs(scene))[:EACH], start):
+    for number, (a, b, name) in enumerate(dice.shuffled(pairs(scene))[:EACH], start):
         true = number % 2 == 0
         said = NAMES[name if true else INVERSE[name]]
         if dice.chance(25):
@@ -55,7 +55,7 @@ def rows(scene: Scene, image: str, dice: Dice, start: int) -> list[dict[str, Any
 
 def pictures() -> Sequence[Scene]:
     """Scenes with enough to say about."""
-    return [scene for scene in scenes("vsr", 120) if len(_pairs(scene)) >= EACH][:IMAGES]
+    return [scene for scene in scenes("vsr", 120) if len(pairs(scene)) >= EACH][:IMAGES]
 
 
 def build_vsr(folder: Path) -> None:

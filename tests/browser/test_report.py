@@ -220,6 +220,21 @@ def test_twenty_thousand_records_stay_quick(visit: Visit, tmp_path: Path) -> Non
     assert driver.execute_script("return document.querySelectorAll('.sample').length") < 60
 
 
+def test_ranges_page(visit: Visit, tmp_path: Path) -> None:
+    """The plot of an ablation: a panel a column, a dot a variant."""
+    told = {
+        "End loss of stage 1": {"full": (1.2, 1.1, 1.3), "less <b>": (2.0, 1.5, 2.5)},
+        "Score on gqa": {"full": (61.0, 60.0, 62.0)},
+    }
+    driver = visit(training.write_ranges(told, tmp_path / "plot.html", title="Ablation"))
+    wait(driver, "document.querySelectorAll('.chart svg').length === 2")
+    assert texts(driver, ".panel h3") == list(told)
+    assert len(driver.find_elements("css selector", ".chart svg circle")) == 3
+    assert "less <b>: 2.000 (1.500 to 2.500)" in driver.find_element("css selector", ".chart").get_attribute(
+        "aria-label"
+    )
+
+
 def test_training_page(visit: Visit, tmp_path: Path) -> None:
     """The plot that training writes: for each stage its loss and its learning rate."""
     log = tmp_path / "log.jsonl"

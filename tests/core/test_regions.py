@@ -56,15 +56,15 @@ def test_shares_of_a_padded_square() -> None:
 
 
 def test_long_answers_are_read_to_their_end() -> None:
-    """Where reading took the square of the length, this would stand still for minutes."""
-    for text in (
+    """Tens of thousands of signs that begin what never ends; the only box is in the last text."""
+    texts = (
         "<p>" * 30_000,
         "<p>x</p> " * 10_000,
         "{<1>" * 20_000,
         "[1.0," * 20_000,
         "{<1><1><2><2>}" + " " * 50_000,
-    ):
-        regions(text, 10, 10)
+    )
+    assert [len(regions(text, 10, 10)) for text in texts] == [0, 0, 0, 0, 1]
 
 
 def picture(size: tuple[int, int], colour: int = 128) -> Image.Image:

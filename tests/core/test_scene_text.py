@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from vlmbench import scene_lists, scene_text
+from vlmbench.scene_lettering import signs
 from vlmbench.scene_lists import LENGTH, MAKERS, listing
 from vlmbench.scenes import COLORS, KINDS, Dice, Scene, make_scene, relation
 
@@ -81,6 +82,10 @@ def truth(scene: Scene, keys: tuple[str, ...]) -> str:
     """What the value must be: found another way than the makers do."""
     count = scene.count
     yes = {True: "yes", False: "no"}
+    if keys[0] == "A":
+        return letter(scene, keys)
+    if keys[0] == "many":
+        return str(count(keys[1]) or len(scene.things))
     if keys[0] in ("both", "either"):
         rule = all if keys[0] == "both" else any
         return yes[rule(count(kind) > 0 for kind in keys[1:])]
@@ -95,6 +100,18 @@ def truth(scene: Scene, keys: tuple[str, ...]) -> str:
     if keys[0] in ("color", "size", "pattern", "side", "row"):
         return only(scene, keys[1])[keys[0]] if count(keys[1]) else "no"
     return place(scene, keys, yes)
+
+
+def letter(scene: Scene, keys: tuple[str, ...]) -> str:
+    """`A red B blue color star`, `A star B moon thing`, `A red B blue red`."""
+    marked = [at for at, key in enumerate(keys) if key in scene_lists.LETTERS]
+    options = {keys[at + 1]: keys[at] for at in marked}
+    asked = keys[marked[-1] + 2 :]
+    if asked == ("thing",):
+        (right,) = [kind for kind in options if scene.count(kind)]
+    else:
+        right = only(scene, asked[1])[asked[0]] if len(asked) == 2 else asked[0]
+    return options[right]
 
 
 def place(scene: Scene, keys: tuple[str, ...], yes: dict[bool, str]) -> str:
@@ -120,6 +137,17 @@ def test_lists_are_true(maker: scene_lists.Maker) -> None:
         assert len(words) <= LENGTH
         for keys, value in entries(words, known):
             assert value == truth(scene, keys), (seed, keys, value)
+
+
+def test_lists_of_signs_are_true() -> None:
+    dice = Dice(5)
+    for _ in range(200):
+        boards = signs(dice)[:2]
+        words, known = listing(Scene(0, (), "black", "plain"), dice, boards=boards)
+        for (sign, key), value in entries(words, known):
+            assert sign == "sign"
+            said = boards[key == "bottom"] if key in ("top", "bottom") else next(b for b in boards if b.color == key)
+            assert value == ("number" if said.word.isdecimal() else said.word.lower())
 
 
 def test_lists_cannot_be_known_without_the_scene() -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from tests.golden.legacy_parity import LegacyCase, is_legacy
-from tests.golden.tinyllava_parity import CHECKS, activations, turns
-from vlmbench.models.engine import Engine
+from tests.golden.tinyllava_parity import CHECKS, activations, answered
 from vlmbench.models.formats import tinyllava_forms
 from vlmbench.models.tinyllava import TinyLLaVA, restore
-from vlmbench.nouns import Generation, Picture, Request
 
 Counted = Callable[[Path, int], None]
 
@@ -51,15 +47,9 @@ def test_the_whole_equals_the_official_code(check: str, case: LegacyCase, system
 def test_engine_answers_as_the_official_generate(
     kind: str, case: LegacyCase, system: TinyLLaVA, counted: Counted
 ) -> None:
-    buffer = io.BytesIO()
-    case.image.save(buffer, "PNG")
-    picture = Picture("image.png", partial(bytes, buffer.getvalue()))
-    asked = turns(case.info["conversation"])[0][0].replace("<image>\n", "")
-    theirs = [int(token) for token in case.arrays["greedy_ids"][0]]
-    request = Request("1", asked, (picture,), generation=Generation(max_new_tokens=len(theirs)))
-    ((_, response),) = Engine(system, kind=kind).answer([[request]])
+    response, theirs = answered(case, system, kind)
     counted(case.folder, 1)
-    assert response.text == system.decode(theirs)
+    assert response.text == theirs
 
 
 def test_there_and_back_every_tensor_is_equal(case: LegacyCase, tmp_path: Path, counted: Counted) -> None:

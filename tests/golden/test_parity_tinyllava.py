@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,10 @@ from torch.nn import functional
 
 from tests.golden.conftest import facts
 from tests.golden.legacy_parity import is_legacy
-from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, preparation, turns
-from vlmbench.models.engine import Engine
+from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, answered, preparation
 from vlmbench.models.parts import assemble, dino, splice, vision
 from vlmbench.models.parts.splice import Layout
 from vlmbench.models.tinyllava import TinyLLaVA
-from vlmbench.nouns import Generation, Picture, Request
 
 REPOSITORY = "TinyLLaVA/TinyLLaVA_Factory"
 
@@ -73,16 +69,9 @@ def test_equals_the_official_code(
 def test_engine_answers_as_the_official_generate(
     kind: str, case: Case, loaded: tuple[Path, TinyLLaVA], counted: Counted
 ) -> None:
-    system = loaded[1]
-    buffer = io.BytesIO()
-    case.image.save(buffer, "PNG")
-    picture = Picture("image.png", partial(bytes, buffer.getvalue()))
-    asked = turns(case.info["conversation"])[0][0].replace("<image>\n", "")
-    theirs = [int(token) for token in case.arrays["greedy_ids"][0]]
-    request = Request("1", asked, (picture,), generation=Generation(max_new_tokens=len(theirs)))
-    ((_, response),) = Engine(system, kind=kind).answer([[request]])
+    response, theirs = answered(case, loaded[1], kind)
     counted(case.folder, 1)
-    assert response.text == system.decode(theirs)
+    assert response.text == theirs
     assert response.prompt_tokens == case.arrays["eval_logits"].shape[1]
 
 

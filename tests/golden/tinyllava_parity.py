@@ -6,11 +6,13 @@ logits; 1e-3 relative on losses and gradients; the vision tower's k_proj.bias, w
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,10 +23,11 @@ from safetensors import safe_open
 from torch import Tensor
 
 from vlmbench.models import tinyllava
+from vlmbench.models.engine import Engine
 from vlmbench.models.parts import names, pixels, templates
 from vlmbench.models.parts.tuning import Tuning, apply
 from vlmbench.models.tinyllava import TinyLLaVA
-from vlmbench.nouns import Conversation
+from vlmbench.nouns import Conversation, Generation, Picture, Request, Response
 
 ACTIVATIONS, RELATIVE, ZERO_GRADIENT = 1e-4, 1e-3, 1e-6
 SHIFTS = ("k_proj.bias", "key.bias")
@@ -139,6 +142,18 @@ def turns(messages: Sequence[dict[str, str]]) -> tuple[tuple[str, str], ...]:
     """Factory's messages as (question, answer) pairs."""
     words = [message["value"] for message in messages]
     return tuple(zip(words[::2], words[1::2], strict=True))
+
+
+def answered(case: Case, system: TinyLLaVA, kind: str) -> tuple[Response, str]:
+    """What an engine of a kind answers to the folder's question, and what the official `generate` did."""
+    buffer = io.BytesIO()
+    case.image.save(buffer, "PNG")
+    picture = Picture("image.png", partial(bytes, buffer.getvalue()))
+    asked = turns(case.info["conversation"])[0][0].replace("<image>\n", "")
+    theirs = [int(token) for token in case.arrays["greedy_ids"][0]]
+    request = Request("1", asked, (picture,), generation=Generation(max_new_tokens=len(theirs)))
+    ((_, response),) = Engine(system, kind=kind).answer([[request]])
+    return response, system.decode(theirs)
 
 
 def unequal(name: str, ours: Any, theirs: Any) -> Difference:

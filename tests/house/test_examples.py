@@ -43,6 +43,14 @@ def test_demo_site(tmp_path: Path) -> None:
     assert {row["run"] for row in rows} == {"tinyllava", "echo"}
 
 
+def test_shipped_scores(tmp_path: Path) -> None:
+    """A row a task; the model sees more than its blinded self."""
+    head, _, row = run_example("shipped_scores.py", tmp_path, "--tasks", "vizwiz").splitlines()
+    assert head.startswith("| task | metric | questions | tinyllava | tinyllava, blind |")
+    sighted, blind = (float(cell.split()[0]) for cell in row.split("|")[4:6])
+    assert sighted > blind + 20
+
+
 def test_each_example_is_tested() -> None:
     told = Path(__file__).read_text("utf-8")
     assert not [path.name for path in (ROOT / "examples").glob("*.py") if f'"{path.name}"' not in told]

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from tests.models import tiny_minigpt
 from vlmbench.errors import TrainingError, UnknownNameError
+from vlmbench.models import minigpt
 from vlmbench.models.parts.assemble import Blueprint, VisionLanguageModel
 from vlmbench.models.parts.lora import Adapters
-from vlmbench.models.parts.tuning import Tuning, apply, weight_decay_groups
+from vlmbench.models.parts.tuning import Tuning, apply, share, weight_decay_groups
 from vlmbench.models.stages import factory_lora
 
 TEXT = {
@@ -111,6 +113,21 @@ def test_tinygptv_trains_norm_weights_never_their_biases() -> None:
     assert not any(name.startswith("vision_tower.") for name in found)
 
 
+def test_a_small_model_first_trains_what_published_parts_know() -> None:
+    """The Q-Former without its linear layers; the language model without its adapters."""
+    network = tinygptv()
+    qformer = learning(network, Tuning(connector="qformer"))
+    assert qformer and all(name.startswith("connector.") and "projector" not in name for name in qformer)
+    base = learning(network, Tuning(language_model="base"))
+    assert base and all(name.startswith("language_model.") and "lora" not in name for name in base)
+    whole = {name for name, _ in network.connector.named_parameters()}
+    assert {name for name in whole if share("connector", "projector")(name.split("."))} == {
+        f"_connector.projector.{layer}.{kind}" for layer in (0, 1) for kind in ("weight", "bias")
+    }
+    with pytest.raises(UnknownNameError, match="norms"):
+        share("language_model", "norm")
+
+
 def test_the_next_stage_freezes_again() -> None:
     network = tinyllava()
     before = learning(network, Tuning(connector="full"))
@@ -182,3 +199,13 @@ def test_matrices_decay_and_nothing_else() -> None:
     # Per layer: one A and one B each for q, k, v (their A is one) and dense; two linear layers.
     assert len(groups.decayed) == 2 * (4 + 2) + 2
     assert len(groups.spared) == 2 * 4 + 1 + 2
+
+
+def test_the_width_between_tinygptvs_linear_layers_is_a_config_field() -> None:
+    config = tiny_minigpt.config("tinygptv")
+    for settings, middle in (({}, 4096), ({"projector_hidden_size": 24}, 24)):
+        assert minigpt.blueprint({**config, **settings}).middle == middle
+    with torch.device("meta"):
+        network = VisionLanguageModel(minigpt.blueprint({**config, "projector_hidden_size": 24}))
+    first, second = (network.connector.get_parameter(f"_connector.projector.{at}.weight") for at in (0, 1))
+    assert (first.shape[0], second.shape[1]) == (24, 24)

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vlmbench import scene_lettering as lettering
 from vlmbench.nouns import Response
 from vlmbench.registry import choose_task
 from vlmbench.scenes import SIDE, Scene
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
-from vlmbench.tasks.samples import build, lettering, textvqa, vizwiz, vqa
+from vlmbench.tasks.samples import build, textvqa, vizwiz, vqa
 
 SAMPLES = Path(build.__file__).parent
 TASKS: Mapping[str, str] = {

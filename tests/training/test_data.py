@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.training.toy import SCENES, toy
+from tests.training.toy import ready, toy
 from vlmbench import registry, scene_text
 from vlmbench.errors import DataError
 from vlmbench.scenes import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
@@ -18,6 +18,7 @@ from vlmbench.training import data, patches, vocabulary
 from vlmbench.training.objectives import IGNORE, Scenery
 from vlmbench.training.recipe import Feed, Stage
 from vlmbench.training.recipes.nano import nano
+from vlmbench.training.shots import Shot
 
 
 def filed(path: Path, images: Path, rows: int = 2) -> tuple[data.Filed, Feed]:
@@ -41,9 +42,9 @@ def test_a_step_always_gets_the_same_rows() -> None:
         for feed in stage.feeds:
             one, two = (data.source(stage, 3).portion(feed, 5, 5) for _ in range(2))
             assert [row.turns for row in one.rows] == [row.turns for row in two.rows]
-            assert one.scenes == two.scenes
-            assert data.source(stage, 3).portion(feed, 6, 6).scenes != one.scenes
-            assert data.source(stage, 4).portion(feed, 5, 5).scenes != one.scenes
+            assert [shot.scene for shot in one.shots] == [shot.scene for shot in two.shots]
+            assert data.source(stage, 3).portion(feed, 6, 6).rows[0].turns != one.rows[0].turns
+            assert data.source(stage, 4).portion(feed, 5, 5).rows[0].turns != one.rows[0].turns
 
 
 def test_training_never_sees_a_sample() -> None:
@@ -52,15 +53,16 @@ def test_training_never_sees_a_sample() -> None:
     assert max(samples) < TRAIN_SEEDS.start
     for stage in nano().stages:
         for moment in range(5):
-            scenes = data.source(stage, 0).portion(stage.feeds[0], moment, moment).scenes
-            assert all(scene.seed in TRAIN_SEEDS and scene.seed not in samples for scene in scenes)
+            for feed in stage.feeds:
+                shots = data.source(stage, 0).portion(feed, moment, moment).shots
+                assert all(shot.scene.seed in TRAIN_SEEDS and shot.scene.seed not in samples for shot in shots)
 
 
 def test_scenes_grow_with_the_stage() -> None:
-    stage = replace(nano().stages[0], steps=100, things=((0.0, 1, 1), (0.5, 4, 4)))
+    stage = replace(nano().stages[-1], steps=100, things=((0.0, 1, 1), (0.5, 4, 4)))
     for step, things in ((0, 1), (49, 1), (50, 4), (99, 4)):
-        scenes = data.source(stage, 0).portion(stage.feeds[0], step, step).scenes
-        assert {len(scene.things) for scene in scenes} == {things}
+        shots = data.source(stage, 0).portion(stage.feeds[0], step, step).shots
+        assert {len(shot.scene.things) for shot in shots} == {things}
 
 
 def test_files_are_read_in_a_new_order_each_epoch(llava: Path) -> None:
@@ -105,18 +107,17 @@ def test_patches_show_what_covers_them() -> None:
             rows, columns = (grid == index).nonzero()
             assert len(rows)
             assert {(row // 2, column // 2) for row, column in zip(rows, columns, strict=True)} == {thing.cell}
-        dense = patches.targets([scene], 16)[0]
+        dense = patches.targets([Shot(scene)], 16)[0]
         kinds = {KINDS[kind - 1] for kind in dense[0].tolist() if kind}
         assert kinds == {thing.kind for thing in scene.things}
         assert ((dense[0] > 0) == torch.from_numpy(grid.reshape(-1) >= 0)).all()
 
 
 def test_words_have_a_token_each_and_lists_learn_only_what_can_be_known(tmp_path: Path) -> None:
-    folder = tmp_path / "tokenizer"
-    vocabulary.learn(folder, 640, SCENES)
+    folder = ready(tmp_path) / vocabulary.FOLDER
     ids = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     assert all(f"Ġ{word}" in ids for word in vocabulary.SCENE_WORDS)
-    assert len(ids) <= 640
+    assert len(ids) <= nano().vocabulary
     recipe = toy()
     model = registry.load_object(recipe.build)(recipe.config, preprocessor=None, tokenizer=folder)
     stage = Stage("x", ("language_model",), (Feed("list", 6, template="pretrain", see="words"),), 10, 1e-3)

@@ -36,10 +36,12 @@ def test_base_recipe_is_the_published_one() -> None:
         assert (stage.schedule, stage.warmup, stage.weight_decay) == ("hf_cosine", 0.03, 0.0)
 
 
-def test_nano_ends_with_the_base_recipe_at_small_size() -> None:
-    pretrain, finetune = nano().stages[-2:]
+def test_nano_holds_the_base_recipe_at_small_size() -> None:
+    """Its two stages in this order; what comes behind is fine-tuning again."""
+    pretrain, finetune, letters, choose, practise = nano().stages[-5:]
+    assert set(letters.train) < set(choose.train) == set(practise.train) == set(finetune.train)
     assert pretrain.train == ("connector",)
-    assert {feed.kind for feed in pretrain.feeds} == {"caption"}
+    assert {feed.kind for feed in pretrain.feeds} == {"caption", "match"}
     assert {feed.template for feed in pretrain.feeds} == {"pretrain"}
     assert set(finetune.train) == {"language_model", "connector"}
 
@@ -48,7 +50,8 @@ def test_values_are_changed_by_dotted_keys() -> None:
     changed = nano().replace(
         {"seed": "7", "stages.finetune.steps": "5", "stages.finetune.lr": "1", "config.text_config.hidden_size": "64"}
     )
-    assert (changed.seed, changed.stages[-1].steps, changed.stages[-1].lr) == (7, 5, 1.0)
+    finetune = next(stage for stage in changed.stages if stage.name == "finetune")
+    assert (changed.seed, finetune.steps, finetune.lr) == (7, 5, 1.0)
     assert changed.config["text_config"]["hidden_size"] == 64
     assert nano().replace({"stages.see.things": "[[0.0, 1, 2]]"}).stages[0].things == ((0.0, 1, 2),)
 

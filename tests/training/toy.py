@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
+from vlmbench.models.tinyllava import NANO
 from vlmbench.training import vocabulary
 from vlmbench.training.loop import train
 from vlmbench.training.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes.nano import CONFIG, nano
+from vlmbench.training.start import take_tokenizer
 
-SCENES = 60
-"""Scenes the toy's tokenizer is learnt from."""
 SMALL = {
     **CONFIG,
     "text_config": {
@@ -57,17 +54,9 @@ def toy(steps: int = 2) -> Recipe:
     )
 
 
-@cache
-def _tokenizer() -> Path:
-    folder = Path(tempfile.mkdtemp()) / vocabulary.FOLDER
-    vocabulary.learn(folder, 640, SCENES)
-    return folder
-
-
 def ready(output: Path) -> Path:
-    """A training folder whose tokenizer is there already: learning one takes longer than all of a toy's steps."""
-    if not (output / vocabulary.FOLDER).exists():
-        shutil.copytree(_tokenizer(), output / vocabulary.FOLDER)
+    """A training folder with the shipped model's tokenizer: learning one takes longer than all of a toy's steps."""
+    take_tokenizer(NANO, output / vocabulary.FOLDER)
     return output
 
 

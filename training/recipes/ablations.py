@@ -16,6 +16,7 @@ from . import nano, tinygptv_nano
 from .tinygptv import ALL, NORMS
 
 COLUMNS = ("1", "2", "3", "4")
+PROJECTOR = "connector._connector.projector"
 
 
 def _paper(*cells: str) -> dict[str, str]:
@@ -24,8 +25,8 @@ def _paper(*cells: str) -> dict[str, str]:
 
 def tinygptv() -> Ablation:
     """TinyGPT-V without one of its additions. All start from the same tower, language model and Q-Former."""
-    own = tinygptv_nano.OWN
-    plain = {"text_config": {"qk_layernorm": False}}
+    own = {name: tinygptv_nano.CONFIG[name] for name in ("attention_branch_norm", "lora")}
+    own["text_config"] = {"qk_layernorm": True}
     rows: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], dict[str, str]], ...] = (
         ("full", own, ALL, _paper("2.620", "2.343", "1.125", "1.330")),
         ("without LoRA", _less(own, "lora"), NORMS, _paper("2.620", "-", "gradient vanished", "-")),
@@ -36,15 +37,13 @@ def tinygptv() -> Ablation:
             _paper("2.839", "2.555", "1.344", "gradient vanished"),
         ),
         ("without RMSNorm", _less(own, "attention_branch_norm"), ALL, _paper("2.747", "gradient vanished", "-", "-")),
-        ("without QK-norm", {**own, **plain}, ALL, _paper("gradient vanished", "-", "-", "-")),
+        ("without QK-norm", _less(own, "text_config"), ALL, _paper("gradient vanished", "-", "-", "-")),
     )
+    before = _without_additions()
     return Ablation(
         name="ablation-tinygptv",
         title="TinyGPT-V's ablation at nano size: end losses",
-        base=tinygptv_nano.before(),
-        variants=tuple(
-            Variant(name, _four(tinygptv_nano.stages(config, tuning)), told) for name, config, tuning, told in rows
-        ),
+        variants=tuple(Variant(name, before, _four(config, tuning), told) for name, config, tuning, told in rows),
         stages=COLUMNS,
         tasks="pope,gqa",
         source="arXiv 2312.16862v2, Tables 4 and 6, Phi-2",
@@ -57,42 +56,70 @@ def _less(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != name}
 
 
-def _four(stages: tuple[Stage, ...]) -> Recipe:
-    return replace(tinygptv_nano.before(), name="tinygptv-nano-stages", stages=stages, parts={})
+def _without_additions() -> Recipe:
+    """What TinyGPT-V starts from: a tower that sees, a Q-Former that reads it, a language model without its norms."""
+    whole = tinygptv_nano.nano()
+    text = {**whole.config["text_config"], "qk_layernorm": False}
+    config = {**_less(_less(whole.config, "attention_branch_norm"), "lora"), "text_config": text}
+    stages = tuple(stage for stage in tinygptv_nano.parts() if stage.name in ("see", "look"))
+    return replace(whole, name="tinygptv-nano-before", config=config, stages=stages)
 
 
-SHORT: Mapping[str, int] = {"see": 1000, "list": 700, "answer": 1000, "pretrain": 200, "finetune": 600}
-"""Steps: some seven minutes for what is shared, three for each variant."""
+STEPS: Mapping[str, int] = {"warm-up": 150, "pretrain": 150, "instruct": 60, "multi-task": 300}
+"""Of the four stages: some four minutes for each variant and seed."""
+
+
+def _four(config: Mapping[str, Any], tuning: Mapping[str, Any]) -> Recipe:
+    short = Feed("short", rows=4, turns=12, weight=2.0)
+    asked = tuple(replace(short, template=form) for form in tinygptv_nano.FORMS)
+    stages = [
+        replace(stage, name=name, steps=STEPS[stage.name], tuning=tuning)
+        for name, stage in zip(COLUMNS, tinygptv_nano.four(), strict=True)
+    ]
+    stages[0] = replace(stages[0], config=config, anew=(PROJECTOR,))
+    stages[3] = replace(stages[3], feeds=asked)
+    return replace(tinygptv_nano.nano(), name="tinygptv-nano-stages", stages=tuple(stages))
+
+
+SHORT: Mapping[str, int] = {"see": 800, "list": 600, "answer": 600, "pretrain": 200, "finetune": 400}
+"""Steps: some ten minutes for the parts, three for each variant and seed."""
+QUESTIONS = Feed("short", rows=6, turns=12, weight=2.0)
 
 
 def tinyllava() -> Ablation:
     """TinyLLaVA with another connector, language model, encoder or recipe."""
-    whole = nano.nano()
-    stages = {stage.name: replace(stage, steps=SHORT[stage.name]) for stage in whole.stages}
-    before = replace(whole, name="tinyllava-nano-before", stages=tuple(stages[n] for n in ("see", "list", "answer")))
-    after = (replace(stages["pretrain"], anew=("connector",)), stages["finetune"])
+    stages = {
+        stage.name: replace(stage, steps=SHORT[stage.name]) for stage in nano.nano().stages if stage.name in SHORT
+    }
+    lists = Feed("list", rows=12, template="pretrain", see="words")
+    stages["answer"] = replace(stages["answer"], feeds=(replace(QUESTIONS, see="words"), lists))
+    # Captions alone: words at each patch's place would be for connectors that keep a token a patch.
+    stages["pretrain"] = replace(stages["pretrain"], feeds=(Feed("caption", rows=24, template="pretrain"),))
+    stages["finetune"] = replace(stages["finetune"], feeds=(QUESTIONS,))
 
-    def variant(name: str, told: str, config: Mapping[str, Any], *more: Stage) -> Variant:
-        first, last = after
-        run = (replace(first, config=config), *more, last)
-        return Variant(name, replace(before, name="tinyllava-nano-stages", stages=run), {"gqa": told})
+    def before(name: str, config: Mapping[str, Any]) -> Recipe:
+        parts = tuple(stages[stage] for stage in ("see", "list", "answer"))
+        return replace(nano.nano(), name=name, stages=parts, config=config)
 
-    def alone(name: str, told: str, config: Mapping[str, Any]) -> Variant:
-        changed = replace(whole, name="tinyllava-nano-variant", stages=tuple(stages.values()), config=config)
-        return Variant(name, changed, {"gqa": told}, alone=True)
+    usual = before("usual parts", nano.CONFIG)
+
+    def variant(name: str, told: str, config: Mapping[str, Any], *more: Stage, parts: Recipe = usual) -> Variant:
+        first = replace(stages["pretrain"], anew=("connector",), config=config)
+        run = replace(usual, name="tinyllava-nano-stages", stages=(first, *more, stages["finetune"]))
+        return Variant(name, parts, run, {"gqa": told})
 
     resampler = {"connector_type": "resampler", "num_queries": 16, "num_resampler_layers": 2}
+    small = before("two layers", _changed("text_config", num_hidden_layers=2))
     return Ablation(
         name="ablation-tinyllava",
         title="TinyLLaVA's ablation at nano size",
-        base=before,
         variants=(
             variant("base: SigLIP, MLP, 4 layers", "61.3 base-Sig-Phi", {}),
             variant("connector: linear", "no figure", {"connector_type": "linear"}),
             variant("connector: resampler", "below the MLP (figure)", resampler),
             variant("recipe: share", "62.0 share-Sig-Phi", {}, _share(stages["finetune"])),
-            alone("language model: 2 layers", "58.6 base-Sig-TL", _changed("text_config", num_hidden_layers=2)),
-            alone("encoder: CLIP", "60.3 base-C-Phi", _clip()),
+            variant("language model: 2 layers", "58.6 base-Sig-TL", {}, parts=small),
+            variant("encoder: CLIP", "60.3 base-C-Phi", {}, parts=before("CLIP", _clip())),
         ),
         stages=("pretrain", "finetune"),
         tasks="pope,gqa",
@@ -110,7 +137,7 @@ def _share(finetune: Stage) -> Stage:
         train=(),
         tuning={"vision_tower": "layers", "first_layer": 1, "connector": "full", "language_model": "full"},
         feeds=(Feed("caption", rows=16, template="pretrain"), Feed("describe", rows=8, turns=2)),
-        steps=400,
+        steps=200,
     )
 
 

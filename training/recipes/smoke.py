@@ -16,7 +16,7 @@ from ..plan import config_of
 from ..recipe import Pool, Recipe, Stage
 from ..schedule import WarmupCosine
 
-WIDTH, LAYERS, HEADS, VOCABULARY = 32, 2, 2, 640
+WIDTH, LAYERS, HEADS, VOCABULARY = 32, 2, 2, 1024
 STEPS, EPOCHS = 4, 2
 """A stage's steps; where rates are told by epochs, 2 of 2 steps."""
 TEXT = {
@@ -82,11 +82,12 @@ def smoke(recipe: Recipe) -> Recipe:
 
 
 def _own_pictures(small: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """Recipes that know what each patch of a drawn scene shows keep the scenes' size."""
-    kept = (
-        {name: recipe.config["vision_config"][name] for name in ("image_size", "patch_size")} if recipe.config else {}
-    )
-    return {**small, "vision_config": {**small["vision_config"], **kept}}
+    """Recipes that know what each patch of a drawn scene shows keep the scenes' size, and a query for each patch."""
+    if not recipe.config:
+        return small
+    kept = {name: recipe.config["vision_config"][name] for name in ("image_size", "patch_size")}
+    queries = {name: recipe.config[name] for name in ("num_queries",) if name in small}
+    return {**small, **queries, "vision_config": {**small["vision_config"], **kept}}
 
 
 def _stage(stage: Stage) -> Stage:

@@ -1,8 +1,9 @@
-"""TinyGPT-V at small size: its four stages, over parts that are trained here first, on drawn scenes, on a CPU.
+"""TinyGPT-V at small size: its four stages on drawn scenes, on parts that know something already.
 
-What TinyGPT-V takes over from others is made first: a vision tower that sees (as EVA-CLIP), a language model that
-knows its words (Phi-2; here the one of the small TinyLLaVA that ships) and a Q-Former that reads pictures for it
-(BLIP-2). The norms and adapters that are TinyGPT-V's own come with stage 1, as in the paper.
+The published recipe starts from EVA, BLIP-2's Q-Former and Phi-2. Here tower and language model are those of the small
+TinyLLaVA that ships (models/transplant.py), and three stages before the four stand for what the published parts know:
+`see` lets the tower get used to its class token, `look` teaches the Q-Former to tell what each patch shows, `words`
+lets the language model get used to TinyGPT-V's norms, with adapters out of use.
 """
 
 from __future__ import annotations
@@ -11,155 +12,116 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..recipe import Feed, Pool, Recipe, Stage
-from .minigpt4 import rates
+from ..recipe import Feed, Recipe, Stage
 from .nano import CONFIG as TINYLLAVA
+from .nano import LETTERED, SHORT
 from .tinygptv import ALL
 
-PROJECTOR = "connector._connector.projector"
-ATTENTION = ["q_proj", "k_proj", "v_proj"]
-LORA: Mapping[str, Any] = {
-    "rank": 16,
-    "alpha": 16,
-    "dropout": 0.05,
-    "targets": [*ATTENTION, "dense"],
-    "shared_input": ATTENTION,
-}
-OWN: Mapping[str, Any] = {
-    "text_config": {"qk_layernorm": True},
-    "attention_branch_norm": True,
-    "lora": LORA,
-}
-"""What TinyGPT-V adds to Phi-2."""
+SHARED = ("q_proj", "k_proj", "v_proj")
 CONFIG: Mapping[str, Any] = {
     "model_type": "tinygptv",
-    "template": "vicuna0",
-    "text_config": TINYLLAVA["text_config"],
+    "template": "tinygptv",
+    "text_config": {**TINYLLAVA["text_config"], "qk_layernorm": True},
     "vision_config": {
+        **TINYLLAVA["vision_config"],
         "model_type": "blip_2_vision_model",
-        "hidden_size": 128,
-        "intermediate_size": 448,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "image_size": 96,
-        "patch_size": 16,
+        "hidden_act": "gelu_pytorch_tanh",
         "layer_norm_eps": 1e-6,
         "qkv_bias": True,
     },
-    # The first stage learns what each patch shows: no class token there.
-    "vision_feature_select_strategy": "patch",
+    "vision_feature_select_strategy": "cls_patch",
     "connector_type": "qformer_two_linear",
-    "num_queries": 32,
+    "projector_hidden_size": 160,
+    "num_queries": 36,
     "qformer_config": {
         "hidden_size": 128,
-        "num_hidden_layers": 4,
+        "num_hidden_layers": 2,
         "num_attention_heads": 4,
-        "intermediate_size": 384,
-        "cross_attention_frequency": 2,
+        "intermediate_size": 256,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
     },
+    "attention_branch_norm": True,
     "half_rotary_tables": True,
+    "lora": {
+        "rank": 16,
+        "alpha": 16,
+        "dropout": 0.0,
+        "targets": [*SHARED, "dense"],
+        "shared_input": [*SHARED],
+    },
 }
-
-
-def before() -> Recipe:
-    """What TinyGPT-V starts from: a tower that sees, and a Q-Former that reads it for the language model."""
-    return Recipe(
-        name="tinygptv-nano-before",
-        about="the parts that TinyGPT-V takes over, at small size",
-        config=CONFIG,
-        parts={"language_model": "tinyllava"},
-        vocabulary=640,
-        precision="bfloat16",
-        threads=1,
-        stages=(_see(), _read()),
-        build="vlmbench.models.tinygptv:build",
-        restore="vlmbench.models.tinygptv:restore",
-    )
+OWN = ("official", "llava", "minigpt_v2", "minigpt_v2", "tinygpt_v", "tinygpt_v")
+"""In whose words benchmarks ask."""
+FORMS = ("describe", "instruct_tinygptv")
+"""It learns in one form and is asked in the other: at this size both have to be learnt."""
 
 
 def nano() -> Recipe:
-    """Both stages before and TinyGPT-V's four."""
-    recipe = before()
-    about = "TinyGPT-V at small size: its four stages, on drawn scenes"
-    return replace(recipe, name="tinygptv-nano", about=about, stages=(*recipe.stages, *stages()))
-
-
-def _see() -> Stage:
-    """The vision tower learns what each patch shows."""
-    return Stage(
-        name="see",
-        train=("vision_tower",),
-        feeds=(Feed("patches", rows=64, template="caption"),),
-        steps=1500,
-        lr=1.5e-3,
-        warmup=0.08,
-        betas=(0.9, 0.98),
-        weight_decay=0.01,
-        things=((0.0, 3, 6),),
+    """Three stages that stand for published parts, then the four."""
+    return Recipe(
+        name="tinygptv-nano",
+        about="TinyGPT-V of 2.9 million parameters: its four stages, on parts of the small TinyLLaVA",
+        config=CONFIG,
+        vocabulary=TINYLLAVA["text_config"]["vocab_size"],
+        precision="bfloat16",
+        store="float16",
+        threads=1,
+        build="vlmbench.models.transplant:build",
+        restore="vlmbench.models.tinygptv:restore",
+        stages=(*parts(), *four()),
     )
 
 
-def _scenes(name: str, say: str, ratio: float, rows: int) -> Pool:
-    return Pool(name, "scenes", ratio=ratio, rows=rows, options={"say": say, "count": 100_000})
-
-
-def _read() -> Stage:
-    """The Q-Former learns to read pictures for the language model: BLIP-2's part."""
-    return Stage(
-        name="qformer",
-        train=("connector",),
-        feeds=(),
-        steps=1500,
-        lr=1e-3,
-        warmup=0.05,
-        betas=(0.9, 0.98),
-        weight_decay=0.05,
-        pools=(_scenes("captions", "caption", 1, 32), _scenes("questions", "one", 1, 48)),
-        template="instruct_tinygptv",
-        config={"vision_feature_select_strategy": "cls_patch"},
-    )
-
-
-def stages(own: Mapping[str, Any] = OWN, tuning: Mapping[str, Any] = ALL) -> tuple[Stage, ...]:
-    """The four stages of the code. Rates are ten times the published ones: they are told for a width of 2560."""
-    first = Stage(
-        name="1",
-        train=(),
-        feeds=(),
-        steps=400,
-        lr=0.0,
-        rates=rates(1e-3, 8e-4, 50, 4, 100, 1e-5),
-        weight_decay=0.05,
-        decay_tables=True,
-        clip=0.0,
-        tuning=tuning,
-        pools=(_scenes("laion", "caption", 115, 32), _scenes("cc_sbu", "describe", 14, 32)),
-        template="caption",
-        config=own,
-        anew=(PROJECTOR,),
-    )
-    second = replace(first, name="2", rates=rates(1e-3, 8e-4, 200, 4, 100, 1e-5), config={}, anew=())
-    third = replace(
-        second,
-        name="3",
-        steps=100,
-        rates=rates(3e-4, 1e-4, 20, 5, 20, 1e-5),
-        pools=(_scenes("cc_sbu_align", "caption", 1, 6),),
-        template="describe",
-    )
-    fourth = replace(
-        second,
-        name="4",
-        steps=800,
-        # The published rates rise too.
-        rates=rates(1e-4, 8e-4, 20, 40, 20, 1e-5),
-        pools=(
-            _scenes("vqa", "one", 5, 32),
-            _scenes("conversation", "dialogue", 2, 16),
-            _scenes("caption", "caption", 1, 16),
-            _scenes("text", "text", 0.2, 16),
+def parts() -> tuple[Stage, ...]:
+    """What published parts know already."""
+    shared: dict[str, Any] = {"schedule": "cosine", "warmup": 0.05, "betas": (0.9, 0.98), "things": ((0.0, 2, 6),)}
+    shown = Feed("patches", rows=48, template="caption")
+    return (
+        Stage("see", ("vision_tower",), (shown,), 200, 5e-4, **shared),
+        Stage("look", (), (shown,), 600, 2e-3, tuning={"connector": "qformer"}, **shared),
+        Stage(
+            "words",
+            (),
+            (
+                *_questions(Feed("short", rows=3, turns=12, see="words", weight=2.0)),
+                *_questions(Feed("exam", 3, 5, see="words", exams=(*SHORT, *LETTERED), protocols=OWN)),
+                Feed("caption", rows=4, template="caption", see="words", weight=0.3),
+            ),
+            500,
+            1e-3,
+            tuning={"language_model": "base"},
+            **shared,
         ),
-        template="instruct_tinygptv",
-        config={"vision_config": {"image_size": 144}, "template": "tinygptv"},
     )
-    return first, second, third, fourth
+
+
+def four() -> tuple[Stage, ...]:
+    """Warm-up and pre-training on captions, descriptions, then many tasks at once."""
+    shared: dict[str, Any] = {"schedule": "cosine", "betas": (0.9, 0.98), "things": ((0.0, 2, 6),), "tuning": ALL}
+    captions = Feed("caption", rows=24, template="caption")
+    described = Feed("describe", rows=8, turns=3, template="describe")
+    tasks = (*SHORT, *LETTERED, "refcoco", "textvqa", "mme_signs", "hateful_memes")
+    return (
+        Stage("warm-up", (), (captions,), 200, 2e-3, warmup=0.1, **shared),
+        Stage("pretrain", (), (captions,), 200, 1e-3, **shared),
+        Stage("instruct", (), (described, Feed("caption", rows=6, template="describe")), 100, 1e-3, **shared),
+        Stage(
+            "multi-task",
+            (),
+            (
+                *_questions(Feed("short", rows=4, turns=12, weight=2.0)),
+                *_questions(Feed("exam", rows=5, turns=5, exams=tasks, protocols=OWN, weight=2.0)),
+                Feed("exam", 2, 2, "describe", exams=("mmvet", "llava_bench"), protocols=OWN, weight=0.3),
+            ),
+            1500,
+            1.5e-3,
+            warmup=0.03,
+            **shared,
+        ),
+    )
+
+
+def _questions(feed: Feed) -> tuple[Feed, ...]:
+    """A feed in each of the forms."""
+    return tuple(replace(feed, template=form) for form in FORMS)

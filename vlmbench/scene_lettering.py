@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vlmbench.scenes import COLORS, SIDE, Scene, pixels
+from vlmbench.scenes import COLORS, SIDE, Dice, Scene, pixels
 
 WIDTH, HEIGHT = 5, 7
 _ROWS = """
@@ -102,3 +102,55 @@ def with_boards(scene: Scene, boards: tuple[Board, ...]) -> Any:
         inner[letters(board.word, board.scale)] = 16
         canvas[board.y : board.y + board.height, board.x : board.x + board.width] = face
     return np.clip(canvas + grain % 5 - 2, 0, 255).astype(np.uint8)
+
+
+# ------------------------------------------------------------------------------------------------- what signs say
+
+LEXICON = (
+    "OPEN", "STOP", "EXIT", "CAFE", "TAXI", "MILK", "SALE", "BOOKS", "NORTH", "PARK", "HOTEL", "BANK", "LAKE", "FARM",
+    "MUSIC", "BREAD", "FRESH", "QUIET", "PIANO", "JUICE", "ZEBRA", "WATER", "VIOLIN", "KEY", "BUS", "TEA", "GYM",
+    "RAIN", "SNOW", "WIND", "FOG", "HAIL", "SUN", "HEAT", "FROST", "CLOUD", "DEW", "ICE", "STORM", "IS",
+    "GOOD", "NICE", "FINE", "BAD", "UGLY", "EVIL", "ANNA", "OTTO", "EVA", "PAUL", "HILL", "FISH", "N",
+)  # fmt: skip
+"""Every word that stands on a sign, in any sample."""
+BRIGHT = ("orange", "yellow", "green", "cyan", "white")
+"""Colours on which dark letters stand out."""
+LARGEST = 900
+"""Numbers on signs are below."""
+
+
+def line(dice: Dice, words: tuple[str, ...], color: str, top: int, bottom: int) -> tuple[Board, ...]:
+    """Words beside each other, as large as fits, somewhere between two heights, in the middle or not."""
+    fits = [
+        scale
+        for scale in (3, 2)
+        if sum(board_size(word, scale)[0] for word in words) + 4 * len(words) <= SIDE
+        and board_size("A", scale)[1] <= bottom - top
+    ]
+    scale = dice.pick(fits) if fits else 2
+    sizes = [board_size(word, scale) for word in words]
+    room = SIDE - sum(width for width, _ in sizes) - 4 * (len(words) - 1)
+    x, y = room // 2 if dice.chance(40) else dice.below(room + 1), top + dice.below(bottom - top - sizes[0][1] + 1)
+    made = []
+    for word, (width, _) in zip(words, sizes, strict=True):
+        made.append(Board(word, color, scale, x, y))
+        x += width + 4
+    return tuple(made)
+
+
+def signs(dice: Dice) -> tuple[Board, ...]:
+    """One sign; or two, one over the other; or a sign over a line of two."""
+
+    def word() -> str:
+        return str(dice.below(LARGEST)) if dice.chance(20) else dice.pick(LEXICON)
+
+    colors = dice.shuffled(BRIGHT)
+    second = colors[0] if dice.chance(40) else colors[1]
+    kind = dice.below(5)
+    if kind == 0:
+        return line(dice, (word(),), colors[0], 1, SIDE - 1)
+    upper = line(dice, (word(),), colors[0], 1, SIDE // 2)
+    if kind == 4:
+        short = dice.pick([word for word in LEXICON if len(word) <= 4])
+        return *upper, *line(dice, ("IS", short), second, SIDE // 2, SIDE - 1)
+    return *upper, *line(dice, (word(),), second, SIDE // 2, SIDE - 1)

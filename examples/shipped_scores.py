@@ -1,0 +1,72 @@
+"""What the models that ship reach on the embedded samples, with pictures and without, as a markdown table.
+
+    python examples/shipped_scores.py FOLDER      (a minute a model; runs that are finished are not asked again)
+
+`blind` is the same model asked about grey pictures: what is left of the score without looking. The samples show that
+everything works; their figures are not comparable with papers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from vlmbench.cli import main as vlmbench
+from vlmbench.registry import TASKS
+
+MODELS = ("tinyllava",)
+JUDGED = ("mmvet", "llava_bench")
+"""Graded by a judge, which does not ship."""
+
+
+def scores(model: str, tasks: str, folder: Path, *more: str) -> dict[str, Any]:
+    """Scores of a run, asked where it is not finished."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = vlmbench(["run", "--model", model, "--tasks", tasks, "--output", str(folder), *more])
+    if code:
+        sys.exit(code)
+    found: dict[str, Any] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    return found
+
+
+def cell(entry: dict[str, Any]) -> str:
+    """A headline with its interval."""
+    metric = entry[entry["headline"]]
+    if metric["value"] is None:
+        return "-"
+    span = "" if metric["low"] is None else f" [{metric['low']:.1f}, {metric['high']:.1f}]"
+    return f"{metric['value']:.1f}{span}"
+
+
+def table(runs: dict[str, dict[str, Any]]) -> str:
+    """A row a task, a column a run."""
+    lines = [f"| task | metric | questions | {' | '.join(runs)} |", f"|---|---|---|{'---|' * len(runs)}"]
+    for task in next(iter(runs.values())):
+        entries = [found[task] for found in runs.values()]
+        headline = entries[0]["headline"]
+        told = f"`{task}@{entries[0]['protocol']}` | {headline} | {entries[0][headline]['n']:,}"
+        lines.append(f"| {told} | {' | '.join(map(cell, entries))} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run what is missing, then print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tasks", default=",".join(task for task in TASKS if task not in JUDGED), help="default: all")
+    options = parser.parse_args()
+    runs = {}
+    for model in MODELS:
+        runs[model] = scores(model, options.tasks, options.folder / model)
+        runs[f"{model}, blind"] = scores(model, options.tasks, options.folder / f"{model}-blind", "--ablate", "blind")
+    print(table(runs))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

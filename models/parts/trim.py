@@ -1,0 +1,47 @@
+"""Leave out work that no learnt token depends on.
+
+The last layer's MLP acts on each place by itself, and only places that predict a learnt token are read afterwards. In a
+caption's row they are a tenth: the picture's places are not among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@contextmanager
+def last_mlp(language_model: Any, row: Tensor, column: Tensor) -> Iterator[None]:
+    """While it lasts, the last layer's MLP runs at these places alone, (places,) each; elsewhere it adds nothing.
+
+    Not where activations are computed again in the backward pass: by then it has ended.
+    """
+    if recomputes(language_model):
+        yield
+        return
+    shape: list[Any] = []
+
+    def choose(_: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
+        shape[:] = given[0].shape
+        return (given[0][row, column],)
+
+    def put_back(_: nn.Module, __: tuple[Tensor], found: Tensor) -> Tensor:
+        return found.new_zeros(shape).index_put((row, column), found)
+
+    mlp = language_model.base_model.layers[-1].mlp
+    hooks = mlp.register_forward_pre_hook(choose), mlp.register_forward_hook(put_back)
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def recomputes(module: Any) -> bool:
+    """Whether activations are computed again; transformers' word for it was another one before."""
+    if hasattr(module, "is_activation_checkpointing"):
+        return bool(module.is_activation_checkpointing)
+    return bool(module.is_gradient_checkpointing)

@@ -1,0 +1,115 @@
+"""Questions of benchmarks in training: the tasks' own words, about pictures of the samples' kinds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from PIL import ImageChops
+
+from vlmbench import registry
+from vlmbench.scene_lettering import LETTERS, LEXICON, Board
+from vlmbench.scenes import SAMPLE_SEEDS, TRAIN_SEEDS, Dice, Scene, draw, make_scene
+from vlmbench.sources import Folder
+from vlmbench.tasks.samples import hateful_memes, judged, mme, textvqa, vizwiz
+from vlmbench.training import exams, patches, shots
+from vlmbench.training.shots import Shot
+
+WORDY = 24
+"""Samples looked at in each task."""
+
+
+def test_there_is_an_exam_for_each_sample() -> None:
+    assert {exam.task for exam in exams.EXAMS.values()} == set(SAMPLE_SEEDS)
+
+
+@pytest.mark.parametrize("kind", exams.EXAMS)
+def test_exams_are_different_questions_about_a_scene_of_training(kind: str) -> None:
+    dice = Dice(1)
+    for _ in range(40):
+        shot, asked = exams.sit(kind, dice, 3, (1, 6), "official")
+        assert shot.scene.seed in TRAIN_SEEDS
+        assert 1 <= len(asked) <= 3
+        assert len({question for question, _ in asked}) == len(asked)
+        assert all(answer for _, answer in asked)
+        assert shot.picture().size == (96, 96)
+
+
+def _frame(prompt: str, question: str) -> str:
+    return prompt.replace(question, "{}") if question in prompt else ""
+
+
+@pytest.mark.parametrize("task", ["pope", "gqa", "vqav2", "okvqa", "vizwiz", "vsr", "mme", "hateful_memes", "refcoco"])
+def test_words_around_questions_are_the_protocols(task: str) -> None:
+    chosen = registry.choose_task(task)
+    samples = chosen.task.samples(Folder.sample(task), chosen.split)[:WORDY]
+    for protocol in chosen.task.protocols:
+        asked = {_frame(chosen.task.ask(sample, protocol).prompt, sample.question) for sample in samples} - {""}
+        (item,) = [next(exams.EXAMS[task].make(Dice(2), exams.EXAMS[task].shoot(Dice(2), 4, 5)))]
+        prompt, _ = item.told(task, protocol)
+        assert not asked or _frame(prompt, item.question) in {*asked, ""}
+
+
+def test_answers_score() -> None:
+    """What is learnt is what the task's own rules call right."""
+    from vlmbench.nouns import Response, Sample
+
+    dice = Dice(3)
+    for name in ("scienceqa", "mmbench", "iconqa", "mme", "vsr", "pope"):
+        chosen = registry.choose_task(name)
+        exam = exams.EXAMS[name]
+        for _ in range(10):
+            shot = exam.shoot(dice, 4, 5)
+            item = next(exam.make(dice, shot))
+            answer = item.told(name, chosen.protocol)[1]
+            right = "yes" if answer == "yes" else "no" if answer == "no" else answer
+            target = {"True": "true", "False": "false"}.get(right, right)
+            sample = Sample("", item.question, (), target, item.choices, item.tags, extra={**item.extra, "partial": 0})
+            if chosen.task.ask(sample, chosen.protocol).choices:
+                continue
+            assert chosen.task.score(sample, Response(answer), chosen.protocol).value == 1.0, (name, item)
+
+
+def test_signs_hold_the_samples_words() -> None:
+    words = {*textvqa.WORDS, *hateful_memes.THINGS, *hateful_memes.WORDS, *mme.WORDS, *mme.NAMES, *judged.WORDS}
+    assert words <= set(LEXICON)
+
+
+def test_a_tower_is_told_what_signs_say() -> None:
+    board = Board("TEA", "yellow", 2, 20, 34)
+    dense = patches.targets([Shot(Scene(1, (), "black", "plain"), (board,))], 16)[0]
+    kind, color, word, letter = (dense[at].reshape(6, 6) for at in (0, 1, 10, 14))
+    there = (kind > 0).nonzero().tolist()
+    assert there and all(2 <= row <= 3 and 1 <= column <= 3 for row, column in there)
+    assert set(word[kind > 0].tolist()) == {LEXICON.index("TEA") + 1}
+    assert len(set(color[kind > 0].tolist())) == 1
+    assert set(letter[letter > 0].tolist()) <= {list(LETTERS).index(sign) + 1 for sign in "TEA"}
+    number = patches.targets([Shot(Scene(1, (), "black", "plain"), (Board("807", "green", 2, 20, 34),))], 16)[0]
+    assert [set(number[11 + at][kind.reshape(-1) > 0].tolist()) for at in range(3)] == [{9}, {1}, {8}]
+
+
+def test_bad_pictures_look_like_the_samples() -> None:
+    """The same blur as VizWiz's sample; a hopeless one shows the tower nothing."""
+    import numpy as np
+
+    scene = make_scene(TRAIN_SEEDS.start, 1, 1)
+    blurred = Shot(scene, blur=(14, 3))
+    theirs = vizwiz.blurred(np.asarray(draw(scene)).astype(np.int64), 14, 3)
+    assert (blurred.points() == theirs).all()
+    assert blurred.hopeless and Shot(scene, light=2).hopeless
+    assert not Shot(scene, light=45).hopeless and not Shot(scene, blur=(1, 1)).hopeless
+    dense = patches.targets([blurred], 16)[0]
+    assert not dense[0].any()
+    assert ImageChops.difference(Shot(scene).picture(), draw(scene)).getbbox() is None
+
+
+def test_a_tower_sees_everything() -> None:
+    dice, seen = Dice(4), Counter[str]()
+    for _ in range(400):
+        shot = shots.anything(dice, 3, 6)
+        seen["sign"] += bool(shot.boards)
+        seen["bad"] += shot.light < 100 or shot.blur[0] > 0
+        seen["hopeless"] += shot.hopeless
+        seen["one"] += len(shot.scene.things) == 1
+        assert shot.caption()
+    assert min(seen.values()) >= 5 and seen["sign"] < 250
