@@ -7,7 +7,6 @@ whatever `AutoModelForImageTextToText` and `AutoProcessor` open. Nothing here kn
 from __future__ import annotations
 
 import hashlib
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from .answering import Answering
 from .engine import DTYPES, SMALL, place
 from .hf_batches import AUTO
 from .hf_engine import HfEngine
+from .hf_processors import open_processor
 from .hf_system import HfSystem
 from .memory import hand_back
 from .parts.hush import hushed
@@ -118,10 +118,9 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool)
     more: dict[str, Any] = {"attn_implementation": attention} if attention else {}
     try:
         with hushed():
-            from transformers import AutoModelForImageTextToText, AutoProcessor
+            from transformers import AutoModelForImageTextToText
 
-            processor = AutoProcessor.from_pretrained(source, trust_remote_code=trusted)
-            _prepare_by_pillow(processor, source, trusted)
+            processor = open_processor(source, trusted=trusted)
             model = AutoModelForImageTextToText.from_pretrained(
                 source, dtype=dtype, trust_remote_code=trusted, use_safetensors=True, **more
             )
@@ -131,23 +130,11 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool)
     return model, processor, mark
 
 
-def _prepare_by_pillow(processor: Any, source: str, trusted: bool) -> None:
-    """Let pictures be prepared by Pillow, as for the published scores, whether torchvision is installed or not.
-
-    transformers takes torchvision where it finds it, whose pixels differ by up to two levels.
-    """
-    if find_spec("torchvision") is None or getattr(processor, "image_processor", None) is None:
-        return
-    from transformers import AutoImageProcessor
-
-    processor.image_processor = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=trusted)
-
-
 def _cure(said: str) -> str:
     if "trust_remote_code" in said:
         return "read the code that comes with it; then --trust-remote-code runs it"
-    if find_spec("torchvision") is None or find_spec("num2words") is None:
-        return "processors that take videos too (Qwen2-VL, SmolVLM, ...) need more: pip install 'vlmbench[hf]'"
+    if "num2words" in said:
+        return "pip install 'vlmbench[hf]'"
     return "it takes a folder (or hub name) with config.json, *.safetensors and the processor's files"
 
 

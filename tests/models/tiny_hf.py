@@ -5,7 +5,6 @@ Weights are scaled up so that answers depend on picture and question; a tokenize
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 import torch
 import transformers as hf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+
+from vlmbench.models.hf_processors import no_videos, without_videos
 
 SIDE, PATCH = 28, 14
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "<image>", "<video>", "<start>", "<end>", "<row>")
@@ -134,20 +135,27 @@ def mistral_llava() -> tuple[Any, Any]:
 
 def idefics3() -> tuple[Any, Any]:
     """Pixel shuffle, pictures cut in tiles with tokens between them."""
+    words, pictures, config = _tiled()
+    processor = hf.Idefics3Processor(pictures, words, image_seq_len=1, chat_template=CHAT.replace("IMAGE", "<image>"))
+    return hf.Idefics3ForConditionalGeneration(hf.Idefics3Config(**config)), processor
+
+
+def smolvlm() -> tuple[Any, Any]:
+    """Idefics 3 with other words and a part for videos."""
+    words, pictures, config = _tiled()
+    template = CHAT.replace("IMAGE", "<image>")
+    processor = hf.SmolVLMProcessor(pictures, words, no_videos(), image_seq_len=1, chat_template=template)
+    return hf.SmolVLMForConditionalGeneration(hf.SmolVLMConfig(**config)), processor
+
+
+def _tiled() -> tuple[Any, Any, dict[str, Any]]:
     rows = tuple(f"<row_{row}_col_{col}>" for row in range(1, 7) for col in range(1, 7))
     words = tokenizer("<fake_token_around_image>", "<global-img>", "<end_of_utterance>", *rows)
-    config = hf.Idefics3Config(
-        vision_config=vision(image_size=SIDE),
-        text_config=hf.LlamaConfig(**text(words)),
-        image_token_id=4,
-        scale_factor=2,
-    )
     pictures = hf.Idefics3ImageProcessorPil(
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
     )
-    template = CHAT.replace("IMAGE", "<image>")
-    processor = hf.Idefics3Processor(pictures, words, image_seq_len=1, chat_template=template)
-    return hf.Idefics3ForConditionalGeneration(config), processor
+    tower, decoder = vision(image_size=SIDE), hf.LlamaConfig(**text(words))
+    return words, pictures, {"vision_config": tower, "text_config": decoder, "image_token_id": 4, "scale_factor": 2}
 
 
 def paligemma() -> tuple[Any, Any]:
@@ -277,31 +285,6 @@ def mllama() -> tuple[Any, Any]:
     return hf.MllamaForConditionalGeneration(config), processor
 
 
-class _OneVision(hf.LlavaOnevisionProcessor):  # type: ignore[misc]
-    """Without its video processor, which alone needs torchvision. The other two likewise."""
-
-    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None) -> None:
-        self.image_token, self.video_token, self.image_token_id, self.video_token_id = "<image>", "<video>", 4, 5
-        self.num_image_tokens, self.vision_feature_select_strategy = 4, "full"
-        self.vision_aspect_ratio = "anyres_max_9"
-        hf.ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
-
-
-class _InternVL(hf.InternVLProcessor):  # type: ignore[misc]
-    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None) -> None:
-        hf.ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
-        self.image_seq_length, self.image_token, self.video_token, self.image_token_id = 1, "<image>", "<video>", 4
-        self.start_image_token, self.end_image_token = "<start>", "<end>"
-        self.start_image_token_id, self.end_image_token_id = 6, 7
-        self.multimodal_pattern = re.compile("(?P<image><image>)|(?P<video><video>)")
-
-
-class _Qwen2VL(hf.Qwen2VLProcessor):  # type: ignore[misc]
-    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None) -> None:
-        self.image_token, self.video_token, self.image_token_id, self.video_token_id = "<image>", "<video>", 4, 5
-        hf.ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
-
-
 def onevision() -> tuple[Any, Any]:
     """SigLIP and Qwen2; tiles as in LLaVA-NeXT, all of a tower's tokens."""
     words = tokenizer()
@@ -315,12 +298,15 @@ def onevision() -> tuple[Any, Any]:
     )
     pictures = hf.LlavaOnevisionImageProcessorPil(size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=grid)
     template = CHAT.replace("IMAGE", "<image>")
-    return hf.LlavaOnevisionForConditionalGeneration(config), _OneVision(pictures, words, template)
+    return hf.LlavaOnevisionForConditionalGeneration(config), hf.LlavaOnevisionProcessor(
+        pictures, words, no_videos(), num_image_tokens=4, vision_feature_select_strategy="full", chat_template=template
+    )
 
 
 def internvl() -> tuple[Any, Any]:
     """Pictures in patches, pixel shuffle, Qwen2."""
-    words = tokenizer()
+    names = {"start_image_token": "<start>", "end_image_token": "<end>", "context_image_token": "<image>"}
+    words = tokenizer(**names, video_token="<video>")
     config = hf.InternVLConfig(
         vision_config=hf.InternVLVisionConfig(**{**vision(), "image_size": [SIDE, SIDE], "patch_size": [PATCH, PATCH]}),
         text_config=hf.Qwen2Config(**text(words)),
@@ -329,12 +315,14 @@ def internvl() -> tuple[Any, Any]:
     )
     pictures = hf.GotOcr2ImageProcessorPil(size={"height": SIDE, "width": SIDE}, max_patches=3)
     template = CHAT.replace("IMAGE", "<image>")
-    return hf.InternVLForConditionalGeneration(config), _InternVL(pictures, words, template)
+    return hf.InternVLForConditionalGeneration(config), hf.InternVLProcessor(
+        pictures, words, no_videos(), image_seq_length=1, chat_template=template
+    )
 
 
 def qwen2_vl() -> tuple[Any, Any]:
     """M-RoPE: a token's position has three numbers, and a picture's tokens share some."""
-    words = tokenizer()
+    words = tokenizer(image_token="<image>", video_token="<video>")
     config = hf.Qwen2VLConfig(
         vision_config={"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2},
         text_config=text(words, rope_parameters={"rope_type": "default", "mrope_section": [1, 1, 2]}),
@@ -345,10 +333,12 @@ def qwen2_vl() -> tuple[Any, Any]:
     )
     pictures = hf.Qwen2VLImageProcessorPil(min_pixels=SIDE * SIDE, max_pixels=8 * SIDE * SIDE)
     template = CHAT.replace("IMAGE", "<start><image><end>")
-    return hf.Qwen2VLForConditionalGeneration(config), _Qwen2VL(pictures, words, template)
+    return hf.Qwen2VLForConditionalGeneration(config), hf.Qwen2VLProcessor(
+        pictures, words, no_videos(), chat_template=template
+    )
 
 
-SHARING = ("llava", "llava_next", "onevision", "idefics3", "internvl")
+SHARING = ("llava", "llava_next", "onevision", "idefics3", "smolvlm", "internvl")
 """What passes the self-check."""
 REFUSED: Mapping[str, str] = {
     "qwen2_vl": "M-RoPE",
@@ -366,6 +356,7 @@ BUILDERS: Mapping[str, Callable[[], tuple[Any, Any]]] = {
     "llava_next": llava_next,
     "onevision": onevision,
     "idefics3": idefics3,
+    "smolvlm": smolvlm,
     "internvl": internvl,
     "qwen2_vl": qwen2_vl,
     "sliding": mistral_llava,
@@ -381,7 +372,8 @@ BUILDERS: Mapping[str, Callable[[], tuple[Any, Any]]] = {
 def build(kind: str, *, seed: int = 0) -> tuple[Any, Any]:
     """A random model of this kind, and its processor."""
     torch.manual_seed(seed)
-    model, processor = BUILDERS[kind]()
+    with without_videos():
+        model, processor = BUILDERS[kind]()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "gate" in name and parameter.dim() == 1:  # cross-attention starts closed
