@@ -305,8 +305,9 @@ def onevision() -> tuple[Any, Any]:
 
 def internvl() -> tuple[Any, Any]:
     """Pictures in patches, pixel shuffle, Qwen2."""
-    names = {"start_image_token": "<start>", "end_image_token": "<end>", "context_image_token": "<image>"}
-    words = tokenizer(**names, video_token="<video>")
+    words = tokenizer(
+        start_image_token="<start>", end_image_token="<end>", context_image_token="<image>", video_token="<video>"
+    )
     config = hf.InternVLConfig(
         vision_config=hf.InternVLVisionConfig(**{**vision(), "image_size": [SIDE, SIDE], "patch_size": [PATCH, PATCH]}),
         text_config=hf.Qwen2Config(**text(words)),
