@@ -3,10 +3,10 @@
     python -m tests.performance.gpu_speed FOLDER
     python -m tests.performance.gpu_speed FOLDER --shapes tiny --device cpu --dtype float32    (does the script work?)
 
-FOLDER gets a checkpoint with random weights (SigLIP 384/14 with 729 visual tokens, two linears, Phi-2; 6 GB in bfloat16)
-and a run for each way of asking the embedded POPE sample, 18 questions a picture, each in a process of its own. vLLM is
-asked where it is installed. Random weights say nothing; that equal questions get equal answers can be seen all the same,
-up to bfloat16's rounding. Prints a markdown table.
+FOLDER gets a checkpoint with random weights (SigLIP 384/14 with 729 visual tokens, two linears, Phi-2; 6 GB in
+bfloat16) and a run for each way of asking the embedded POPE sample, 18 questions a picture, each in a process of its
+own. vLLM is asked where it is installed. Random weights say nothing; that equal questions get equal answers can be seen
+all the same, up to bfloat16's rounding. Prints a markdown table.
 """
 
 from __future__ import annotations
