@@ -1,7 +1,7 @@
-"""docs/ablations.md: the changes as the code has them, and what they cost the shipped model.
+"""docs/ablations.md: the changes as the code has them, and what they cost the shipped models.
 
-`python -m docs.ablation_pages` draws the picture; with the folder of a run made by COMMAND it also takes that run's
-figures into docs/ablations.json. The page itself is printed from both by `make docs`, which asks no model.
+`python -m docs.ablation_pages` draws the picture; with folders of runs made by COMMANDS it also takes their figures into
+docs/ablations.json. The page itself is printed from both by `make docs`, which asks no model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ CHANGES = (
     *(f"{name}:{level}" for name in ("noise", "blur", "jpeg", "crop", "rotate") for level in (1, 3, 5)),
     *("option-order", "paraphrase-suffix:1", "paraphrase-suffix:2", "paraphrase-suffix:3"),
 )
-COMMAND = f"vlmbench run --model tinyllava --tasks pope,gqa,gqa@llava --ablate {','.join(CHANGES)}"
+COMMANDS = {
+    model: f"vlmbench run --model {model} --tasks {tasks} --ablate {changes}"
+    for model, tasks, changes in (
+        ("tinyllava", "pope,gqa,gqa@llava", ",".join(CHANGES)),
+        ("tinygptv", "pope,gqa", "blind,shuffle-image,noise,blur,jpeg,crop,rotate"),
+    )
+}
+"""By model that ships."""
 SHOWN = ("blur", "crop", "jpeg", "noise", "rotate")
 TILE, GAP = 96, 6
 
@@ -113,13 +120,15 @@ change (`--force` does it anyway), and `vlmbench export` refuses answers given u
   keeps its letters while the options move answers by place.
 - An interval that includes 0 is not evidence of robustness: see how wide it is.
 
-## The shipped model
+## The shipped models
+On the embedded samples (they show that everything works, and are not comparable with papers):
 
-```
+{models}
+"""
+
+MODEL = """```
 {command}
 ```
-
-on the embedded samples (they show that everything works, and are not comparable with papers):
 
 {figures}
 
@@ -135,6 +144,12 @@ def page(printed: str) -> str:
         changes="\n".join(table(("change", "what", "severities 1 to 5", "if none is said"), _changes())),
         picture=PICTURE.relative_to(FOLDER),
         wordings="\n".join(table(("sentence", "1", "2", "3"), _wordings())),
+        models="\n".join(map(_model, figures.values())).rstrip(),
+    )
+
+
+def _model(figures: dict[str, Any]) -> str:
+    return MODEL.format(
         command=figures["command"],
         figures="\n".join(table(HEADS, _figures(figures))),
         reading="\n".join(_reading(figures)),
@@ -194,8 +209,8 @@ def _reading(figures: dict[str, Any]) -> Iterator[str]:
             yield f"- {code(label)} leaves out {code(task)}: {told}."
 
 
-def take(run: Path) -> None:
-    """The figures of a run's ablations.json, as much as the page shows."""
+def take(run: Path) -> dict[str, Any]:
+    """A model's entry: the figures of a run's ablations.json, as much as the page shows."""
     content = orjson.loads((run / "ablations.json").read_bytes())
     rows = []
     for one in content["ablations"]:
@@ -207,8 +222,9 @@ def take(run: Path) -> None:
             name = {"ablation": one["ablation"], "task": key, "metric": shown["name"]}
             rows.append({**name, **values, "low": ends["low"], "high": ends["high"], **counts})
     left_out = {one["ablation"]: one["left_out"] for one in content["ablations"] if one["left_out"]}
-    found = {"command": COMMAND, "weights": content["run"]["fingerprint"], "rows": rows, "left_out": left_out}
-    FIGURES.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+    told = content["run"]
+    return {told["model"]: {"command": COMMANDS[told["model"]], "weights": told["fingerprint"], "rows": rows,
+                            "left_out": left_out}}  # fmt: skip
 
 
 def draw() -> None:
@@ -235,4 +251,5 @@ def draw() -> None:
 if __name__ == "__main__":
     draw()
     if len(sys.argv) > 1:
-        take(Path(sys.argv[1]))
+        taken = [entry for run in sys.argv[1:] for entry in take(Path(run)).items()]
+        FIGURES.write_bytes(orjson.dumps(dict(taken), option=orjson.OPT_INDENT_2) + b"\n")
