@@ -1,7 +1,7 @@
 """docs/ablations.md: the changes as the code has them, and what they cost the shipped models.
 
-`python -m docs.ablation_pages` draws the picture; with folders of runs made by COMMANDS it also takes their figures into
-docs/ablations.json. The page itself is printed from both by `make docs`, which asks no model.
+`python -m docs.ablation_pages` draws the picture; with folders of runs made by COMMANDS it also takes their figures
+into docs/ablations.json. The page itself is printed from both by `make docs`, which asks no model.
 """
 
 from __future__ import annotations
