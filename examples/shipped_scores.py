@@ -19,7 +19,7 @@ from typing import Any
 from vlmbench.cli import main as vlmbench
 from vlmbench.registry import TASKS
 
-MODELS = ("tinyllava",)
+MODELS = ("tinyllava", "tinygptv")
 JUDGED = ("mmvet", "llava_bench")
 """Graded by a judge, which does not ship."""
 

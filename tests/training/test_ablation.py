@@ -72,7 +72,7 @@ def test_variants_are_what_they_are_called() -> None:
     assert first["without LoRA"].tuning["language_model"] == "norms"
     assert first["input norms not trained"].tuning["asleep"] == ["input_layernorm"]
     seeds = "\n".join(found.steps(3))
-    assert "before: 800 steps, once" in seeds
+    assert "before: 1,500 steps, once" in seeds
     assert "3 seeds" in seeds
 
 
