@@ -27,7 +27,8 @@ class Variant:
 
     name: str
     before: Recipe | None
-    """Trained once, in the place of published parts; None: `recipe` starts from nothing."""
+    """Trained once, in the place of published parts; None: `recipe` starts from nothing. Its `parts` may be those of
+    another variant's `before`, by name."""
     recipe: Recipe
     """Trained with each seed."""
     paper: Mapping[str, str] = field(default_factory=dict)
@@ -92,12 +93,15 @@ def run(
     OUTPUT/VARIANT/seed-N are the trainings; results.json, table.md and plot.html are written after each of them.
     """
     results: list[Result] = []
+    starts: dict[str, Path] = {}
     for seed in range(seeds):
         for variant in ablation.variants:
             recipe = replace(_told(variant.recipe, changes), seed=seed)
             if variant.before is not None:
-                before = _told(variant.before, changes)
+                parts = {part: str(starts.get(place, place)) for part, place in variant.before.parts.items()}
+                before = replace(_told(variant.before, changes), parts=parts)
                 start = loop.train(before, output / _folder(before.name), threads=threads, progress=progress)
+                starts[before.name] = start
                 recipe = replace(recipe.begun(str(start)), vocabulary=0, parts={})
             folder = output / _folder(variant.name) / f"seed-{seed}"
             results.append(_one(ablation, variant.name, recipe, folder, threads, progress))

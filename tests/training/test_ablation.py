@@ -22,11 +22,12 @@ def small(name: str) -> Ablation:
     """An ablation at toy size."""
     found: Ablation = registry.load_object(registry.ABLATIONS[name])()
     assert found.seeds >= 3
-    variants = tuple(
-        replace(variant, before=variant.before and smoke(variant.before), recipe=smoke(variant.recipe))
-        for variant in found.variants
-    )
-    return replace(found, variants=variants, limit=2)
+    variants = []
+    for variant in found.variants:
+        assert variant.before is not None
+        before = replace(smoke(variant.before), name=variant.before.name, parts=variant.before.parts)
+        variants.append(replace(variant, before=before, recipe=smoke(variant.recipe)))
+    return replace(found, variants=tuple(variants), limit=2)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,7 @@ def test_variants_are_what_they_are_called() -> None:
     assert first["without LoRA"].tuning["language_model"] == "norms"
     assert first["input norms not trained"].tuning["asleep"] == ["input_layernorm"]
     seeds = "\n".join(found.steps(3))
-    assert "before: 1,500 steps, once" in seeds
+    assert "before: 800 steps, once" in seeds
     assert "3 seeds" in seeds
 
 
