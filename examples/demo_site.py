@@ -22,6 +22,7 @@ from vlmbench.registry import TASKS
 RUNS = {
     "tinyllava": ["--model", "tinyllava"],
     "tinyllava-blind": ["--model", "tinyllava", "--ablate", "blind"],
+    "tinygptv": ["--model", "tinygptv"],
     "echo-yes": ["--model", "echo,text=yes"],
 }
 """Folder to the words of its run: the models that ship with weights, and one that needs none."""
