@@ -61,7 +61,7 @@ def nano() -> Recipe:
     """Two stages that stand for published parts, then the four."""
     return Recipe(
         name="tinygptv-nano",
-        about="TinyGPT-V of 2.9 million parameters: its four stages, on parts of the small TinyLLaVA",
+        about="TinyGPT-V of 2.7 million parameters: its four stages, on parts of the small TinyLLaVA",
         config=CONFIG,
         vocabulary=TINYLLAVA["text_config"]["vocab_size"],
         precision="bfloat16",
