@@ -3,8 +3,8 @@
     python examples/demo_site.py FOLDER                      (make demo-site: half a minute)
     python examples/demo_site.py FOLDER --tasks pope,gqa     (make demo)
 
-FOLDER gets one folder a run and the site in FOLDER/site. A run that is finished already is not asked again. The model
-is asked about grey pictures too (FOLDER/tinyllava/ablations/blind): what is left of its score without looking; the
+FOLDER gets one folder a run and the site in FOLDER/site. A run that is finished already is not asked again. Models
+are asked about grey pictures too (FOLDER/tinyllava/ablations/blind): what is left of a score without looking; the
 script, which says yes to everything, shows what a score is worth. Other options go to each run.
 """
 
@@ -21,6 +21,7 @@ from vlmbench.registry import TASKS
 
 RUNS = {
     "tinyllava": ["--model", "tinyllava", "--ablate", "blind"],
+    "tinygptv": ["--model", "tinygptv", "--ablate", "blind"],
     "echo-yes": ["--model", "echo,text=yes"],
 }
 """Folder to the words of its run: the models that ship with weights, and one that needs none."""

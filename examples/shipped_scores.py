@@ -19,19 +19,20 @@ from typing import Any
 from vlmbench.cli import main as vlmbench
 from vlmbench.registry import TASKS
 
-MODELS = ("tinyllava",)
+MODELS = ("tinyllava", "tinygptv")
 JUDGED = ("mmvet", "llava_bench")
 """Graded by a judge, which does not ship."""
 
 
-def scores(model: str, tasks: str, folder: Path, *more: str) -> dict[str, Any]:
-    """Scores of a run, asked where it is not finished."""
+def scores(model: str, tasks: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Scores with pictures and without, asked where they are not there yet."""
+    words = ["run", "--model", model, "--tasks", tasks, "--ablate", "blind", "--output", str(folder)]
     with contextlib.redirect_stdout(io.StringIO()):
-        code = vlmbench(["run", "--model", model, "--tasks", tasks, "--output", str(folder), *more])
+        code = vlmbench(words)
     if code:
         sys.exit(code)
-    found: dict[str, Any] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    return found
+    files = {model: folder, f"{model}, blind": folder / "ablations" / "blind"}
+    return {name: json.loads((place / "scores.json").read_text(encoding="utf-8")) for name, place in files.items()}
 
 
 def cell(entry: dict[str, Any]) -> str:
@@ -62,8 +63,7 @@ def main() -> int:
     options = parser.parse_args()
     runs = {}
     for model in MODELS:
-        runs[model] = scores(model, options.tasks, options.folder / model)
-        runs[f"{model}, blind"] = scores(model, options.tasks, options.folder / f"{model}-blind", "--ablate", "blind")
+        runs |= scores(model, options.tasks, options.folder / model)
     print(table(runs))
     return 0
 

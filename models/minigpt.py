@@ -145,8 +145,8 @@ def load(
     means TinyGPT-V's stages 1 to 3. Raises ModelError for a checkpoint that is missing, damaged or of another system,
     and for a missing ingredient.
     """
-    if checkpoint is None and (shipped := SHIPPED.get(system)) is not None and shipped.is_dir():
-        checkpoint = str(shipped)
+    if checkpoint is None and system in SHIPPED:
+        checkpoint = str(SHIPPED[system])
     if checkpoint is None:
         cure = f"name a checkpoint: --model {system}:FOLDER"
         raise ModelError(f"this installation holds no trained {system}", cure=cure)

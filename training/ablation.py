@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from vlmbench import registry
 from vlmbench.errors import TrainingError
@@ -27,7 +26,8 @@ class Variant:
 
     name: str
     before: Recipe | None
-    """Trained once, in the place of published parts; None: `recipe` starts from nothing."""
+    """Trained once, in the place of published parts; None: `recipe` starts from nothing. Its `parts` may be those of
+    another variant's `before`, by name."""
     recipe: Recipe
     """Trained with each seed."""
     paper: Mapping[str, str] = field(default_factory=dict)
@@ -92,12 +92,15 @@ def run(
     OUTPUT/VARIANT/seed-N are the trainings; results.json, table.md and plot.html are written after each of them.
     """
     results: list[Result] = []
+    starts: dict[str, Path] = {}
     for seed in range(seeds):
         for variant in ablation.variants:
             recipe = replace(_told(variant.recipe, changes), seed=seed)
             if variant.before is not None:
-                before = _told(variant.before, changes)
+                parts = {part: str(starts.get(place, place)) for part, place in variant.before.parts.items()}
+                before = replace(_told(variant.before, changes), parts=parts)
                 start = loop.train(before, output / _folder(before.name), threads=threads, progress=progress)
+                starts[before.name] = start
                 recipe = replace(recipe.begun(str(start)), vocabulary=0, parts={})
             folder = output / _folder(variant.name) / f"seed-{seed}"
             results.append(_one(ablation, variant.name, recipe, folder, threads, progress))
@@ -119,8 +122,7 @@ def _folder(name: str) -> str:
 def _one(ablation: Ablation, name: str, recipe: Recipe, folder: Path, threads: int | None, progress: bool) -> Result:
     kept = folder / "result.json"
     if kept.is_file():
-        told = json.loads(kept.read_text(encoding="utf-8"))
-        return Result(**{**told, "vanished": tuple(told["vanished"])})
+        return from_json(f"[{kept.read_text(encoding='utf-8')}]")[0]
     broke, scores = "", dict[str, float]()
     try:
         final = loop.train(recipe, folder, threads=threads, progress=progress)
@@ -194,7 +196,7 @@ def table(ablation: Ablation, results: Sequence[Result]) -> str:
 def _numbers(results: Sequence[Result], variant: str, column: str) -> list[float]:
     """Mean, least and most of a column over the seeds; empty where no run came so far."""
     mine = [result for result in results if result.variant == variant]
-    found = [value for result in mine if (value := {**result.losses, **result.scores}.get(column)) is not None]
+    found = [value for result in mine if (value := _value(result, column)) is not None]
     return [statistics.fmean(found), min(found), max(found)] if found else []
 
 
@@ -214,12 +216,26 @@ def _trouble(results: Sequence[Result]) -> str:
     return "; ".join(told) or "no"
 
 
-def agreements(results: Sequence[Result], stage: str, full: str) -> Mapping[str, Any]:
-    """By variant: in how many seeds the end loss of a stage is above that of the full model with the same seed."""
-    own = {result.seed: result.losses.get(stage) for result in results if result.variant == full}
+def worse(results: Sequence[Result], column: str, full: str) -> Mapping[str, tuple[int, int]]:
+    """By variant: in how many of so many seeds it is worse in a column than the full model with the same seed.
+
+    Losses are worse when higher, scores when lower.
+    """
+    own = {result.seed: result for result in results if result.variant == full}
     found: dict[str, list[bool]] = {}
     for result in results:
-        here, there = result.losses.get(stage), own.get(result.seed)
-        if result.variant != full and here is not None and there is not None:
-            found.setdefault(result.variant, []).append(here > there)
-    return {name: (sum(worse), len(worse)) for name, worse in found.items()}
+        if result.variant == full or result.seed not in own:
+            continue
+        here, there = (_value(one, column) for one in (result, own[result.seed]))
+        if here is not None and there is not None:
+            found.setdefault(result.variant, []).append(here < there if column in result.scores else here > there)
+    return {name: (sum(told), len(told)) for name, told in found.items()}
+
+
+def _value(result: Result, column: str) -> float | None:
+    return {**result.losses, **result.scores}.get(column)
+
+
+def from_json(text: str) -> list[Result]:
+    """What results.json holds."""
+    return [Result(**{**told, "vanished": tuple(told["vanished"])}) for told in json.loads(text)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from vlmbench.errors import ModelError
 
 from .system import IGNORE, IMAGE_TOKEN
-from .templates import Encoded
+from .templates import Encoded, untagged
 from .tokenizer import Tokenizer
 
 HERE = "<ImageHere>"
@@ -99,9 +99,10 @@ class Lesson:
     def learn(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int) -> Encoded:
         """Ids and labels of a dialogue: BOS, prompt, then what follows. `max_length` is not needed: each has its limit.
 
-        Between turns, tokens equal to the padding are hidden: TinyGPT-V's BOS is one, so no later turn sees it.
+        Between turns, tokens equal to the padding are hidden: TinyGPT-V's BOS is one, so no later turn sees it. LLaVA's
+        sign for the picture is taken out, as the official readers of its rows do.
         """
-        (question, answer), *later = turns
+        (question, answer), *later = ((untagged(asked) or "", said) for asked, said in turns)
         room = CONTEXT - (self.visual - 1 if image else 0)
         ids = self._prompt(question, tokenizer, image=image)[:room]
         learnt = plain_ids(answer + self.end, tokenizer)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 
 from tests.models.test_engine import ask, check_equal
-from vlmbench.models.tinyllava import NANO, load
+from vlmbench.models import tinygptv, tinyllava
 from vlmbench.nouns import Request
 from vlmbench.registry import choose_task
 from vlmbench.sources import Folder
@@ -13,16 +15,16 @@ from vlmbench.sources import Folder
 PICTURES = 4
 
 
-@pytest.mark.skipif(not NANO.is_dir(), reason="this checkout holds no trained weights")
 @pytest.mark.parametrize("name", ["pope", "gqa"])
-def test_shipped_model_answers_as_one_by_one(name: str) -> None:
+@pytest.mark.parametrize("model", [tinyllava, tinygptv])
+def test_shipped_models_answer_as_one_by_one(model: ModuleType, name: str) -> None:
     chosen = choose_task(name)
     groups: dict[str, list[Request]] = {}
     for sample in chosen.task.samples(Folder.sample(name), chosen.split):
         groups.setdefault(sample.images[0].name, []).append(chosen.task.ask(sample, chosen.protocol))
     few = list(groups.values())[:PICTURES]
     assert sum(map(len, few)) >= 15 * PICTURES
-    system = load(None).system
+    system = model.load(None).system
     shared, simple = ask(system, few), ask(system, few, kind="simple")
     check_equal(shared, simple)
     assert len(set(shared.texts.values())) >= 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,12 @@ def small(name: str) -> Ablation:
     """An ablation at toy size."""
     found: Ablation = registry.load_object(registry.ABLATIONS[name])()
     assert found.seeds >= 3
-    variants = tuple(
-        replace(variant, before=variant.before and smoke(variant.before), recipe=smoke(variant.recipe))
-        for variant in found.variants
-    )
-    return replace(found, variants=variants, limit=2)
+    variants = []
+    for variant in found.variants:
+        assert variant.before is not None
+        before = replace(smoke(variant.before), name=variant.before.name, parts=variant.before.parts)
+        variants.append(replace(variant, before=before, recipe=smoke(variant.recipe)))
+    return replace(found, variants=tuple(variants), limit=2)
 
 
 @pytest.fixture(autouse=True)
@@ -93,9 +94,13 @@ def test_a_loss_that_is_no_number_is_a_result(tmp_path: Path, monkeypatch: pytes
     assert "2.000 (2.000 to 2.000) [2.620]" in table
 
 
-def test_agreement_is_counted_by_seed() -> None:
-    def result(variant: str, seed: int, loss: float) -> Result:
-        return Result(variant, seed, {"1": loss}, {})
+def test_worse_is_counted_by_seed() -> None:
+    def result(variant: str, seed: int, loss: float, score: float) -> Result:
+        return Result(variant, seed, {"1": loss}, {"pope": score})
 
-    results = [result("full", 0, 1.0), result("full", 1, 1.2), result("less", 0, 1.1), result("less", 1, 1.1)]
-    assert ablation.agreements(results, "1", "full") == {"less": (1, 2)}
+    results = [result("full", 0, 1.0, 80), result("full", 1, 1.2, 70), result("full", 2, 1.0, 60)]
+    results += [result("less", 0, 1.1, 81), result("less", 1, 1.1, 69)]
+    assert ablation.worse(results, "1", "full") == {"less": (1, 2)}
+    assert ablation.worse(results, "pope", "full") == {"less": (1, 2)}
+    told = json.dumps([asdict(one) for one in results])
+    assert ablation.from_json(told) == results

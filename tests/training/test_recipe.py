@@ -10,9 +10,10 @@ import pytest
 
 from vlmbench import registry
 from vlmbench.errors import TrainingError, UsageError
+from vlmbench.models import minigpt, tinyllava
 from vlmbench.training import plan, schedule
 from vlmbench.training.recipe import Feed, Recipe, Stage
-from vlmbench.training.recipes import nano as nano_recipe
+from vlmbench.training.recipes import tinygptv_nano
 from vlmbench.training.recipes.nano import nano
 
 
@@ -122,7 +123,10 @@ def test_learning_rate_rises_and_falls() -> None:
     assert schedule.factor("constant", 99, 100, 0.0) == 1.0
 
 
-def test_the_shipped_checkpoint_is_of_this_recipe() -> None:
-    """Changing nano means training it again."""
-    shipped = Path(nano_recipe.__file__).parents[2] / "models" / "weights" / "tinyllava-nano" / "recipe.json"
-    assert json.loads(shipped.read_text(encoding="utf-8")) == nano().to_json()
+@pytest.mark.parametrize(
+    ("recipe", "folder"), [(nano(), tinyllava.NANO), (tinygptv_nano.nano(), minigpt.SHIPPED["tinygptv"])]
+)
+def test_shipped_checkpoints_are_of_these_recipes(recipe: Recipe, folder: Path) -> None:
+    """Changing a recipe means training it again."""
+    assert json.loads((folder / "recipe.json").read_text(encoding="utf-8")) == recipe.to_json()
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 10_000_000

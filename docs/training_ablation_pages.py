@@ -1,0 +1,76 @@
+"""docs/training-ablations.md: what the trained ablations gave, beside the papers.
+
+`python -m docs.training_ablation_pages FOLDER...` takes results.json of finished `vlmbench train ablation-...` folders
+into docs/training-ablations.json. The page is printed from it by `make docs`, which trains nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from docs.markdown import table
+from vlmbench import registry
+from vlmbench.training import ablation
+from vlmbench.training.ablation import Ablation, Result
+
+FOLDER = Path(__file__).resolve().parent
+FIGURES = FOLDER / "training-ablations.json"
+TEXT = """# Trained ablations
+
+{printed}
+
+What TinyGPT-V's and TinyLLaVA's papers found by leaving parts out, asked again a thousand times smaller, on drawn
+scenes, with three seeds for each variant. Parts that the papers took as published (tower, language model, Q-Former)
+are trained once; seeds vary what the papers train: connector, adapters, norms, batches. Scores are those of the first
+{limit} questions of the embedded samples. None of this says how a model of three billion parameters behaves.
+
+{parts}"""
+PART = """## {title}
+
+    vlmbench train {name} --seeds 3 --output FOLDER
+
+{table}
+![Mean and range over seeds, by variant](images/{name}.png)
+
+In how many of the seeds a variant is worse than the first row:
+
+{worse}
+
+{reading}
+"""
+READING: dict[str, str] = {}
+"""What agrees with the paper and what does not, by ablation."""
+
+
+def page(printed: str) -> str:
+    """The page."""
+    told = json.loads(FIGURES.read_text(encoding="utf-8"))
+    found = {name: registry.load_object(registry.ABLATIONS[name])() for name in told}
+    parts = [_part(what, ablation.from_json(json.dumps(told[name]))) for name, what in found.items()]
+    limit = next(iter(found.values())).limit
+    return TEXT.format(printed=printed, limit=limit, parts="\n".join(parts))
+
+
+def _part(what: Ablation, results: Sequence[Result]) -> str:
+    shown = ablation.table(what, results).partition("\n\n")[2]
+    columns = (*what.stages, *dict.fromkeys(task for result in results for task in result.scores))
+    heads = ("variant", *(f"stage {name}" if name in what.stages else name for name in columns))
+    rows = table(heads, _worse(what, results, columns))
+    return PART.format(
+        title=what.title, name=what.name, table=shown, worse="\n".join(rows), reading=READING[what.name].strip()
+    )
+
+
+def _worse(what: Ablation, results: Sequence[Result], columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    full = what.variants[0].name
+    for variant in what.variants[1:]:
+        counts = (ablation.worse(results, column, full).get(variant.name) for column in columns)
+        yield variant.name, *(f"{count[0]} of {count[1]}" if count else "-" for count in counts)
+
+
+if __name__ == "__main__":
+    taken = {Path(name).name: json.loads((Path(name) / "results.json").read_text("utf-8")) for name in sys.argv[1:]}
+    FIGURES.write_text(json.dumps(taken, indent=1) + "\n", encoding="utf-8")
