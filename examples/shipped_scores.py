@@ -61,7 +61,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tasks", default=",".join(task for task in TASKS if task not in JUDGED), help="default: all")
     options = parser.parse_args()
-    runs = {}
+    runs: dict[str, dict[str, Any]] = {}
     for model in MODELS:
         runs |= scores(model, options.tasks, options.folder / model)
     print(table(runs))
