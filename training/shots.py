@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench import scene_text
 from vlmbench.scene_lettering import Board, signs, with_boards
-from vlmbench.scenes import GROUNDS, STYLES, TRAIN_SEEDS, Dice, Scene, make_scene, pixels
+from vlmbench.scenes import GROUNDS, STYLES, TRAIN_SEEDS, Dice, Scene, blurred, make_scene, pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,21 +63,6 @@ class Shot:
             said = ", ".join(f"a {board.color} sign that says {board.word.lower()}" for board in self.boards)
             return f"{said.capitalize()}, on a {self.scene.style} {self.scene.ground} background."
         return f"{len(self.scene.things)} things: {scene_text.caption(self.scene)}"
-
-
-def blurred(grid: Any, radius: int, times: int) -> Any:
-    """Each pixel the mean of the square around it, several times over; whole numbers only."""
-    import numpy as np
-
-    side = 2 * radius + 1
-    for _ in range(times):
-        for axis in (0, 1):
-            pad = [(radius, radius) if a == axis else (0, 0) for a in range(3)]
-            wide = np.pad(grid, pad, mode="edge").astype(np.int64)
-            total = np.insert(wide.cumsum(axis=axis), 0, 0, axis=axis)
-            length = grid.shape[axis]
-            grid = (total.take(range(side, side + length), axis) - total.take(range(length), axis)) // side
-    return grid
 
 
 def drawn(dice: Dice, fewest: int, most: int) -> Scene:

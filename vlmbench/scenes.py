@@ -302,6 +302,21 @@ def pixels(scene: Scene) -> Grid:
     return np.clip(canvas + grain.reshape(SIDE, SIDE, 1), 0, 255).astype(np.uint8)
 
 
+def blurred(grid: Grid, radius: int, times: int) -> Grid:
+    """Each pixel the mean of the square around it, several times over; whole numbers only."""
+    import numpy as np
+
+    side = 2 * radius + 1
+    for _ in range(times):
+        for axis in (0, 1):
+            pad = [(radius, radius) if a == axis else (0, 0) for a in range(3)]
+            wide = np.pad(grid, pad, mode="edge").astype(np.int64)
+            total = np.insert(wide.cumsum(axis=axis), 0, 0, axis=axis)
+            length = grid.shape[axis]
+            grid = (total.take(range(side, side + length), axis) - total.take(range(length), axis)) // side
+    return grid
+
+
 def draw(scene: Scene) -> Image:
     """The scene as a picture."""
     from PIL import Image

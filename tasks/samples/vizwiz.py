@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.scene_questions import article
-from vlmbench.scenes import KINDS, SAMPLE_SEEDS, Dice, Scene, make_scene, pixels
+from vlmbench.scenes import KINDS, SAMPLE_SEEDS, Dice, Scene, blurred, make_scene, pixels
 
 from .common import compact, encoded, write
 from .people import ask, sure
@@ -34,21 +34,6 @@ def _asked(dice: Dice, scene: Scene) -> tuple[str, str]:
             ("How many things are in front of me?", "1"),
         )
     )
-
-
-def blurred(grid: Any, radius: int, times: int) -> Any:
-    """Each pixel the mean of the square around it, several times over; whole numbers only."""
-    import numpy as np
-
-    side = 2 * radius + 1
-    for _ in range(times):
-        for axis in (0, 1):
-            pad = [(radius, radius) if a == axis else (0, 0) for a in range(3)]
-            wide = np.pad(grid, pad, mode="edge").astype(np.int64)
-            total = np.insert(wide.cumsum(axis=axis), 0, 0, axis=axis)
-            length = grid.shape[axis]
-            grid = (total.take(range(side, side + length), axis) - total.take(range(length), axis)) // side
-    return grid
 
 
 def spoilt(dice: Dice, scene: Scene, hopeless: bool) -> Any:

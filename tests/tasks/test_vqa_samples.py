@@ -15,10 +15,10 @@ import pytest
 from vlmbench import scene_lettering as lettering
 from vlmbench.nouns import Response
 from vlmbench.registry import choose_task
-from vlmbench.scenes import SIDE, Scene
+from vlmbench.scenes import SIDE, Scene, blurred
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
-from vlmbench.tasks.samples import build, textvqa, vizwiz, vqa
+from vlmbench.tasks.samples import build, textvqa, vqa
 
 SAMPLES = Path(build.__file__).parent
 TASKS: Mapping[str, str] = {
@@ -111,6 +111,6 @@ def test_letters_are_all_different_and_words_can_be_written() -> None:
 def test_blurring_keeps_the_mean() -> None:
     grid = np.zeros((SIDE, SIDE, 3), dtype=np.int64)
     grid[40:56, 40:56] = 255
-    soft = vizwiz.blurred(grid, 3, 2)
+    soft = blurred(grid, 3, 2)
     assert soft.shape == grid.shape and 0 < soft.max() <= 255
     assert abs(soft.mean() - grid.mean()) < 2 and soft[48, 48, 0] > soft[38, 48, 0] > soft[20, 48, 0] == 0

@@ -9,9 +9,9 @@ from PIL import ImageChops
 
 from vlmbench import registry
 from vlmbench.scene_lettering import LETTERS, LEXICON, Board
-from vlmbench.scenes import SAMPLE_SEEDS, TRAIN_SEEDS, Dice, Scene, draw, make_scene
+from vlmbench.scenes import SAMPLE_SEEDS, TRAIN_SEEDS, Dice, Scene, blurred, draw, make_scene
 from vlmbench.sources import Folder
-from vlmbench.tasks.samples import hateful_memes, judged, mme, textvqa, vizwiz
+from vlmbench.tasks.samples import hateful_memes, judged, mme, textvqa
 from vlmbench.training import exams, patches, shots
 from vlmbench.training.shots import Shot
 
@@ -93,12 +93,11 @@ def test_bad_pictures_look_like_the_samples() -> None:
     import numpy as np
 
     scene = make_scene(TRAIN_SEEDS.start, 1, 1)
-    blurred = Shot(scene, blur=(14, 3))
-    theirs = vizwiz.blurred(np.asarray(draw(scene)).astype(np.int64), 14, 3)
-    assert (blurred.points() == theirs).all()
-    assert blurred.hopeless and Shot(scene, light=2).hopeless
+    soft = Shot(scene, blur=(14, 3))
+    assert (soft.points() == blurred(np.asarray(draw(scene)).astype(np.int64), 14, 3)).all()
+    assert soft.hopeless and Shot(scene, light=2).hopeless
     assert not Shot(scene, light=45).hopeless and not Shot(scene, blur=(1, 1)).hopeless
-    dense = patches.targets([blurred], 16)[0]
+    dense = patches.targets([soft], 16)[0]
     assert not dense[0].any()
     assert ImageChops.difference(Shot(scene).picture(), draw(scene)).getbbox() is None
 
