@@ -60,11 +60,19 @@ def models() -> str:
     return model_pages.models(PRINTED)
 
 
+def training_ablations() -> str:
+    """docs/training-ablations.md: what the trained ablations gave."""
+    from docs import training_ablation_pages  # needs torch, too
+
+    return training_ablation_pages.page(PRINTED)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "ablations.md": partial(ablation_pages.page, PRINTED),
     "commands.md": commands,
     "benchmarks.md": benchmarks,
     "models.md": models,
+    "training-ablations.md": training_ablations,
     **{f"benchmarks/{name}.md": partial(benchmark_pages.page, name, PRINTED) for name in registry.TASKS},
 }
 
