@@ -59,6 +59,7 @@ class Line:
         self._path = None if folder is None else cache_file(folder, client.where.partition(" ")[0], client.where)
         self._cache: ReplyCache | None = None
         self._last = 0.0
+        self._waiting: set[asyncio.Task[Any]] = set()
         self._under_way: dict[str, asyncio.Task[Reply]] = {}
 
     @contextmanager
@@ -81,13 +82,17 @@ class Line:
 
             yield lambda ask: asyncio.run_coroutine_threadsafe(self._reply(ask, purse), loop)
         finally:
-            wait(_ended())
+            wait(self._end())
             wait(self.client.close())
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
 
     async def _reply(self, ask: Ask, purse: Purse) -> Reply:
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
         key = ask.key(self.client.where)
         known = self._cache.replies.get(key) if self._cache is not None else None
         if known is not None or key in self._under_way:  # two tasks may ask the same at the same time
@@ -118,6 +123,17 @@ class Line:
             self.spent += 0.0 if used is None else self.price.cost(*used) or 0.0
         return self._keep(key, reply)
 
+    async def _end(self) -> None:
+        """Cancel what still waits, and wait until it is over.
+
+        Our own tasks alone: what the HTTP library began ends with them, and a connection that is cancelled before it
+        starts leaves a coroutine that nobody awaits.
+        """
+        left = [*self._waiting, *self._under_way.values()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
     def _keep(self, key: str, reply: Reply) -> Reply:
         """Count a reply and put it on disk at once. Raises NoReplyError for one that holds no answer: it is asked for
         again another time."""
@@ -131,11 +147,3 @@ class Line:
             self._cache.add(key, reply)
         self.counts["replies"] += 1
         return reply
-
-
-async def _ended() -> None:
-    """Wait until everything that was cancelled is over."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)

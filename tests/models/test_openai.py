@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -165,6 +166,16 @@ def test_a_server_that_is_gone_ends_the_run() -> None:
     with pytest.raises(ModelError, match="25 questions in a row without an answer"):
         answers(model, groups)
     assert int(model.facts["calls"]) <= 2 * (openai.GIVE_UP_AFTER + 8)
+
+
+def test_calls_that_are_given_up_leave_nothing_behind() -> None:
+    """A connection that was begun and not started would be a coroutine that nobody awaited: a warning, so an error."""
+    groups = [[about(square((0, 0, 0)), f"{n}?", str(n)) for n in range(60)]]
+    for _ in range(10):
+        model = openai.load("t", base_url="http://127.0.0.1:9/v1", attempts=2, backoff=0.0001, in_flight=16)
+        with pytest.raises(ModelError, match="without an answer"):
+            answers(model, groups)
+        gc.collect()
 
 
 def test_the_budget_is_kept(server: Seeing) -> None:
