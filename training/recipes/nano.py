@@ -1,4 +1,4 @@
-"""TinyLLaVA at small size, trained from nothing on drawn scenes, on a CPU, in two to three hours.
+"""TinyLLaVA at small size, trained from nothing on drawn scenes, on a CPU, in some hours.
 
 First what a model made from published parts has already: a vision tower that sees and a language model that knows its
 words. Then the two stages of TinyLLaVA's base recipe: the connector on captions, language model and connector on
