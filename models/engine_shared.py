@@ -69,12 +69,27 @@ class Packed(ABC):
         """What stands for these tokens in a row: (tokens, ...)."""
 
     @abstractmethod
+    def _forward(self, row: Tensor, features: Any = None, **settings: Any) -> Any:
+        """What the model makes of a row. `features`: the picture's, where the row is a prefix."""
+
     def _prefill(self, ids: Sequence[int], features: Any, cache: Any) -> int:
         """Run the prefix into the cache. Returns its length with the picture's tokens."""
+        row = self._embed(ids, features)
+        places = torch.arange(len(row), device=row.device)
+        self._forward(row, features, position_ids=places[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return len(row)
 
-    @abstractmethod
     def _run(self, row: Tensor, mask: Tensor | None, positions: Tensor, cache: Any, wanted: Tensor) -> Tensor:
         """(tokens, ...) behind the cache to logits, (wanted, vocabulary); the head runs on the wanted places alone."""
+        logits: Tensor = self._forward(
+            row,
+            attention_mask=mask,
+            position_ids=positions[None],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=wanted,
+        ).logits[0]
+        return logits
 
     def _bucket(
         self,
@@ -134,29 +149,9 @@ class SharedPrefix(Packed):
             for index, job in enumerate(jobs)
         ]
 
-    def _prefill(self, ids: Sequence[int], features: Tensor | None, cache: Any) -> int:
-        """Run the prefix into the cache. Returns its length with the picture's tokens."""
-        embeds = self._embed(ids, features)
-        positions = torch.arange(len(embeds), device=embeds.device)
-        self.lm(
-            inputs_embeds=embeds[None],
-            position_ids=positions[None],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return len(embeds)
-
-    def _run(self, row: Tensor, mask: Tensor | None, positions: Tensor, cache: Any, wanted: Tensor) -> Tensor:
-        logits: Tensor = self.lm(
-            inputs_embeds=row[None],
-            attention_mask=mask,
-            position_ids=positions[None],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=wanted,
-        ).logits[0]
-        return logits
+    def _forward(self, row: Tensor, features: Any = None, **settings: Any) -> Any:
+        """The features are in the row already."""
+        return self.lm(inputs_embeds=row[None], **settings)
 
     def _embed(self, ids: Sequence[int], features: Tensor | None) -> Tensor:
         """Ids to (tokens, width), the picture's features in its place."""

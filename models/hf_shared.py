@@ -40,28 +40,9 @@ class SharedMedia(Packed):
             for index, job in enumerate(jobs)
         ]
 
-    def _prefill(self, ids: Sequence[int], features: Media, cache: Any) -> int:
-        row = self._embed(ids, features)
-        self.model(
-            input_ids=row[None],
-            position_ids=torch.arange(len(row), device=row.device)[None],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **features.to(self.model.device, self.model.dtype),
-        )
-        return len(row)
-
-    def _run(self, row: Tensor, mask: Tensor | None, positions: Tensor, cache: Any, wanted: Tensor) -> Tensor:
-        logits: Tensor = self.model(
-            input_ids=row[None],
-            attention_mask=mask,
-            position_ids=positions[None],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=wanted,
-        ).logits[0]
-        return logits
+    def _forward(self, row: Tensor, features: Media | None = None, **settings: Any) -> Any:
+        pictures = features.to(self.model.device, self.model.dtype) if features is not None else {}
+        return self.model(input_ids=row[None], **pictures, **settings)
 
     def _embed(self, ids: Sequence[int], features: Any) -> Tensor:
         """The ids themselves: the model embeds them."""
