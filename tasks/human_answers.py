@@ -36,7 +36,8 @@ class Rules:
     beams: int = 1
     stop: tuple[str, ...] = ()
     capital: bool = False
-    """Whether the question's first letter is made a capital and all others small (lmms-eval)."""
+    """Whether the question's first letter is made a capital and all others small: `str.capitalize()`, as in LLaVA's
+    question files of VizWiz and TextVQA and in lmms-eval."""
     choices: tuple[str, ...] = ()
     """Answers to rank instead of writing one."""
     upload: Callable[[str], str] = str.strip

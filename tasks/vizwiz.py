@@ -45,8 +45,10 @@ RULES: Mapping[str, Rules] = {
         "haotian-liu/LLaVA scripts/convert_vizwiz_for_submission.py, docs/Evaluation.md@c121f043; then VQAEval",
         "{}" + UNANSWERABLE,
         _LLAVA,
+        capital=True,
         upload=answers.m4c_normal,
-        note="answers go through the EvalAI processor before they are uploaded",
+        note="answers go through the EvalAI processor before they are uploaded; the question's first letter a capital, "
+        "all others small, as in llava_test.jsonl",
     ),
     "lmms_eval": Rules(
         "EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/vizwiz_vqa/utils.py@75571cfe",
@@ -89,6 +91,7 @@ RULES: Mapping[str, Rules] = {
         "vizwiz.org VQAEval evaluate_unanswerability (task 2), as in InstructBLIP_PEFT; asked as by llava",
         "{}" + UNANSWERABLE,
         vqa_accuracy.vizwiz,
+        capital=True,
         choices=("unanswerable", "Unanswerable"),
         headline="average_precision",
         note="from P(unanswerable), or from the `answerable` of upload rows; other protocols take the answer's text",

@@ -42,21 +42,21 @@ def test_prompts(tmp_path: Path) -> None:
     tokens = "\nReference OCR token: STOP, 5T0P"
     assert prompts == {
         "official": question,
-        "llava": question + tokens + SHORT,
-        "tinyllava": question + tokens + SHORT,
-        "llava_no_ocr": question + SHORT,
+        "llava": small + tokens + SHORT,
+        "tinyllava": small + tokens + SHORT,
+        "llava_no_ocr": small + SHORT,
         "lmms_eval": small + SHORT,
         "lmms_eval_ocr": small + tokens + SHORT,
         "vlmevalkit": question + SHORT,
         "qwen_vl": question + " Answer:",
     }
-    assert TEXTVQA.ask(found[2], "llava").prompt == question + "\nReference OCR token: " + SHORT
+    assert TEXTVQA.ask(found[2], "llava").prompt == small + "\nReference OCR token: " + SHORT
 
 
 def test_braces_in_words_stay(tmp_path: Path) -> None:
     rows = [{**row, "question": "what is {ocr} {}?"} for row in textvqa_rows()[:1]]
     found = samples(write_textvqa(tmp_path, rows, {"00aa": ["{}", "{ocr}"]}))
-    asked = "what is {ocr} {}?\nReference OCR token: {}, {ocr}" + SHORT
+    asked = "What is {ocr} {}?\nReference OCR token: {}, {ocr}" + SHORT
     assert TEXTVQA.ask(found[0], "llava").prompt == asked
 
 

@@ -52,8 +52,7 @@ def test_words(tmp_path: Path) -> None:
     )
     assert {name: request.prompt for name, request in asked.items()} == {
         **dict.fromkeys(("official", "vlmevalkit"), question),
-        **dict.fromkeys(("llava", "unanswerability"), question + SUFFIX),
-        "lmms_eval": "What color is this?" + SUFFIX,
+        **dict.fromkeys(("llava", "unanswerability", "lmms_eval"), "What color is this?" + SUFFIX),
         **dict.fromkeys(("minigpt_v2", "tinygpt_v"), minigpt),
         "qwen_vl": question + " Answer:",
     }
