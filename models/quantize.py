@@ -148,6 +148,6 @@ def _torchao() -> Any:
         with hushed():
             found: ModuleType = importlib.import_module("torchao.quantization")
     except ImportError as error:
-        cure = "pip install 'vlmbench[quantize]'"
+        cure = "pip install 'torchao>=0.18'"
         raise ModelError(f"--quantize needs torchao, which cannot be imported: {error}", cure=cure) from None
     return found

@@ -132,7 +132,7 @@ def directly(folder: Path) -> dict[str, str]:
 def serving(folder: Path) -> Iterator[int]:
     """The port of a server of that folder's model; a skip where the server's packages are not installed."""
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        pytest.skip(f"`transformers serve` needs {', '.join(missing)}: pip install 'vlmbench[test]'")
+        pytest.skip(f"`transformers serve` needs {', '.join(missing)}: make test installs it")
     port = free_port()
     words = [str(Path(sys.executable).with_name("transformers")), "serve", "--device", "cpu", "--port", str(port)]
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

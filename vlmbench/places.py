@@ -29,7 +29,7 @@ def path(text: str) -> Path:
     try:
         from upath import UPath
     except ImportError:
-        raise UsageError(f"{text} needs universal_pathlib", cure="pip install 'vlmbench[remote]'") from None
+        raise UsageError(f"{text} needs universal_pathlib", cure="pip install 'universal-pathlib>=0.3'") from None
     try:
         found: Any = UPath(text)
         if found.protocol in HERE:

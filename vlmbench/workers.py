@@ -199,7 +199,7 @@ def ray() -> Any:
     try:
         import ray as library
     except ImportError:
-        raise UsageError("--workers and --ray need Ray", cure="pip install 'vlmbench[ray]'") from None
+        raise UsageError("--workers and --ray need Ray", cure="pip install 'ray>=2.49'") from None
     return library
 
 

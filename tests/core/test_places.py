@@ -22,7 +22,7 @@ from vlmbench.registry import TaskChoice
 from vlmbench.sources import Folder
 from vlmbench.store import RunStore, read_manifest, read_scores
 
-pytest.importorskip("upath", reason="universal_pathlib is not installed here: pip install 'vlmbench[remote]'")
+pytest.importorskip("upath", reason="universal_pathlib is not installed here: pip install 'universal-pathlib>=0.3'")
 URL = "memory://bucket/runs/one"
 ROOT = "/bucket/runs/one"
 

@@ -28,7 +28,7 @@ from vlmbench.pool import Pool, combined, packed
 from vlmbench.store import LOG, read_answers, read_scores
 from vlmbench.workers import Answers, Share, Worker
 
-pytest.importorskip("ray", reason="Ray is not installed here: pip install 'vlmbench[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed here: pip install 'ray>=2.49'")
 ROOT = Path(__file__).resolve().parents[2]
 TWO = Share(2, 1, 0)
 KILLS = 10

@@ -30,7 +30,7 @@ def sources(folders: tuple[str, ...] = FOLDERS) -> list[Path]:
 def run_tool(*words: str) -> subprocess.CompletedProcess[str]:
     """Run an installed development tool over the project, or skip."""
     if importlib.util.find_spec(words[0]) is None:
-        pytest.skip(f"{words[0]} is not installed here: pip install 'vlmbench[test]'")
+        pytest.skip(f"{words[0]} is not installed here: make test installs it")
     env = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-m", *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False

@@ -163,7 +163,7 @@ TINY: Mapping[str, Any] = {"hidden_size": 64, "intermediate_size": 96, "num_hidd
 @pytest.mark.parametrize("mode", ["bfloat16", "int8", "int4"])
 def test_memory_is_what_a_loaded_model_holds(mode: str) -> None:
     if mode != "bfloat16":
-        pytest.importorskip("torchao", reason="torchao is not installed here: pip install 'vlmbench[quantize]'")
+        pytest.importorskip("torchao", reason="torchao is not installed here: pip install 'torchao>=0.18'")
     config = copy.deepcopy(dict(VARIANTS["tinyllava:base-Sig-TL"].config))
     config["text_config"] |= {**TINY, "num_key_value_heads": 1, "vocab_size": 100}
     config["vision_config"] |= {**TINY, "image_size": 28}

@@ -34,6 +34,17 @@ def coverage(runs: int) -> None:
                 print(f"| {name} | {100 * level:g} | {pictures} |{row}", flush=True)
 
 
+def hard(runs: int) -> None:
+    """Coverage of accuracy where the grid above is not: few images, easy questions, questions that are more alike."""
+    cells = [(each, correlation) for each in (18, 32) for correlation in (0.3, 0.6)]
+    print("| level | images |" + "".join(f" {each} per image, correlation {alike:g} |" for each, alike in cells))
+    print("|---|---|" + "---|" * len(cells))
+    for level in (0.5, 0.9, 0.99):
+        for images in (5, 10, 20, 60):
+            shares = [simulated.coverage("accuracy", World(images, each, level, alike), runs) for each, alike in cells]
+            print(f"| {100 * level:g} | {images} |" + "".join(f" {share:.3f} |" for share in shares), flush=True)
+
+
 Drawn = Callable[[World, np.random.Generator, float, Sequence[str]], tuple[Metric, Metric]]
 
 
@@ -87,7 +98,8 @@ def announced(runs: int) -> None:
 
 def main(runs: int = RUNS) -> None:
     """All tables."""
-    for title, table, part in (("coverage", coverage, 1), ("false alarms", alarms, 2), ("power", announced, 4)):
+    tables = (("coverage", coverage, 1), ("hard cells", hard, 1), ("false alarms", alarms, 2), ("power", announced, 4))
+    for title, table, part in tables:
         print(f"\n{title}, {runs // part:,} runs a cell\n")
         table(runs // part)
 

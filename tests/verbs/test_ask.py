@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 
 from tests.toys import ToyModel, png
-from vlmbench import registry
-from vlmbench.cli import main
+from vlmbench import loading, registry
+from vlmbench.cli import main, parser
+from vlmbench.errors import UsageError
 from vlmbench.nouns import Generation, Picture, Request, Response
 from vlmbench.sources import Folder
+from vlmbench.verbs import model_options
 
 BOXED = "echo,text=<p>the star</p> {<10><20><50><60>}"
 
@@ -256,3 +258,11 @@ def test_the_model_that_ships_looks_and_answers(capsys: pytest.CaptureFixture[st
         assert main(["ask", "--model", "tinyllava", str(path), *questions, *words, "--max-new-tokens", "5"]) == 0
         answers = capsys.readouterr().out.splitlines()
         assert len(answers) == 2 and (words[0] != "--engine" or answers == [turn["answer"] for turn in turns])
+
+
+def test_a_missing_package_is_told_before_the_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_options, "find_spec", lambda name: None)
+    monkeypatch.setattr(loading, "load_model", lambda *args: pytest.fail("the model was loaded"))
+    args = parser("run").parse_args(["--model", "tinyllava", "--tasks", "pope", "--quantize", "int8"])
+    with pytest.raises(UsageError, match="--quantize needs torchao, which is not installed\n  pip install"):
+        model_options.load(args)

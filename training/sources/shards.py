@@ -203,6 +203,6 @@ def _library() -> Any:
     try:
         import webdataset
     except ImportError:
-        cure = "pip install 'vlmbench[train]'"
+        cure = "pip install 'webdataset>=0.2.100'"
         raise UsageError("shards are read by the webdataset library, which is not installed", cure=cure) from None
     return webdataset

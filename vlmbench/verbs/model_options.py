@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import loading
+from vlmbench.errors import UsageError
 
 if TYPE_CHECKING:
     from vlmbench.nouns import Model
 
 ENGINES, DTYPES, WIDTHS = ("shared", "batched", "simple"), ("float32", "bfloat16", "float16"), ("int8", "int4")
 FLAGS = ("engine", "exact", "dtype", "quantize", "device", "threads", "batch", "attention", "trust_remote_code")
+NEEDS: Mapping[str, tuple[str, str]] = {"quantize": ("torchao", "pip install 'torchao>=0.18'")}
+"""Settings that need a package that is not always installed: its module and the command that installs it."""
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -54,5 +59,12 @@ def load(args: argparse.Namespace) -> Model:
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The model's options as the command gives them, by name; None or False for those it does not."""
-    return {name: getattr(args, name) for name in FLAGS}
+    """The model's options as the command gives them, by name; None or False for those it does not.
+
+    Raises UsageError for one whose package is missing, before a model is loaded: that takes seconds to minutes.
+    """
+    found = {name: getattr(args, name) for name in FLAGS}
+    for name, (module, command) in NEEDS.items():
+        if found[name] and find_spec(module) is None:
+            raise UsageError(f"--{name} needs {module}, which is not installed", cure=command)
+    return found

@@ -1,0 +1,118 @@
+"""README's commands run and its figures are what they print: the shipped models, the examples, the usage block."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlmbench import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = [match[1] for match in re.finditer(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)]
+
+OUT_OF_REACH = {
+    "--data DIR": "official files",
+    "tinyllava:CHECKPOINT": "a checkpoint of your own",
+    "openai:": "a key or a server",
+    "hf:OWNER/NAME": "the hub",
+    "convert minigpt.pth": "official checkpoints",
+    "train nano": "four hours",
+}
+"""Words of the usage block's lines that no test can run, with what they need."""
+
+
+def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """One command of the README, run in a folder of its own."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "vlmbench.cli", *words],
+        cwd=folder, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def usage_lines() -> list[list[str]]:
+    """The words of each command of the usage block, its comment cut off."""
+    block = next(block for block in BLOCKS if "vlmbench compare BEFORE AFTER" in block)
+    return [shlex.split(line, comments=True)[1:] for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What examples/shipped_scores.py prints, and its folder of runs."""
+    folder = tmp_path_factory.mktemp("shipped")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "examples" / "shipped_scores.py"), str(folder)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, folder
+
+
+def scores(folder: Path) -> dict[str, Any]:
+    """A run's scores.json."""
+    found: dict[str, Any] = json.loads((folder / "scores.json").read_text("utf-8"))
+    return found
+
+
+def test_table_of_shipped_models(shipped: tuple[str, Path]) -> None:
+    assert shipped[0].strip() in README
+
+
+def test_first_table_and_blind_figures(shipped: tuple[str, Path]) -> None:
+    """The demo's rows, and what the same model gets with grey images."""
+    plain, blind = scores(shipped[1] / "tinyllava"), scores(shipped[1] / "tinyllava" / "ablations" / "blind")
+    for task, metric in (("pope", "mean_f1"), ("gqa", "accuracy")):
+        found = plain[task][metric]
+        interval = f"[{found['low']:.1f}, {found['high']:.1f}]"
+        row = next(line for line in README.splitlines() if line.startswith(f"{task}  ") and interval in line)
+        assert row.split()[:4] == [task, "official", metric, f"{found['value']:.1f}"]
+        assert f" {found['n']:,} " in row
+    told = re.search(r"gets ([\d.]+) accuracy on POPE and ([\d.]+) on GQA", " ".join(README.split()))
+    assert told is not None
+    assert [f"{blind['pope']['accuracy']['value']:.1f}", f"{blind['gqa']['accuracy']['value']:.1f}"] == [*told.groups()]
+
+
+def test_example_of_ask() -> None:
+    """Every `vlmbench ask` of the README prints the lines that stand below it."""
+    block = next(block for block in BLOCKS if "$ vlmbench ask" in block)
+    for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, expected = example.partition("\n")
+        done = run(shlex.split(command)[1:], ROOT)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == expected, command
+
+
+@pytest.mark.parametrize("words", usage_lines(), ids=" ".join)
+def test_usage_block_can_be_parsed(words: list[str]) -> None:
+    cli.parser(words[0]).parse_intermixed_args(words[1:])
+
+
+def test_usage_block_runs(shipped: tuple[str, Path], tmp_path: Path) -> None:
+    """Each line that needs nothing from outside runs as it stands, on the runs that the table came from."""
+    runs = shipped[1]
+    names = {
+        "RUN": runs / "tinyllava",
+        "BEFORE": runs / "tinygptv",
+        "AFTER": runs / "tinyllava",
+        "RUN...": runs / "tinyllava",
+    }
+    baseline = tmp_path / "baseline.json"
+    assert run(["baseline", str(runs / "tinyllava"), "--output", str(baseline)], tmp_path).returncode == 0
+    ran = []
+    for words in usage_lines():
+        if any(text in " ".join(words) for text in OUT_OF_REACH):
+            continue
+        filled = [str(names.get(word, word)) for word in words]
+        limit = ["--limit", "20"] if words[0] == "run" else []
+        done = run([*filled, *limit], tmp_path)
+        assert done.returncode == 0, f"vlmbench {' '.join(words)}\n{done.stderr}"
+        ran.append(words[0])
+    assert {"run", "export", "compare", "check", "report"} <= set(ran)
