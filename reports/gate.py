@@ -33,6 +33,7 @@ def text(report: Report) -> str:
     lines += [f"{clean(one.task.key)}: {WORDS[one.decision.outcome]}: {clean(one.reason)}" for one in report.verdicts]
     lines += [f"{clean(floor.key)}: FAIL: {clean(floor.what)}" for floor in report.floors]
     lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in report.comparison.tasks for one in task.differs]
+    lines += [f"note: {clean(key)}: {clean(note)}" for key, note in _notes(report)]
     return "\n".join([*lines, "", f"{WORDS[report.outcome]}: {_whole(report)}"])
 
 
@@ -49,6 +50,7 @@ def markdown(report: Report) -> str:
     lines += [
         f"- ⚠️ {_escaped(task.key)} differs: {_escaped(one)}" for task in report.comparison.tasks for one in task.differs
     ]
+    lines += [f"- ⚠️ {_escaped(key)}: {_escaped(note)}" for key, note in _notes(report)]
     for task in report.comparison.tasks:
         lines += _lost(task.key, task.lost)
     return "\n".join(lines) + "\n"
@@ -56,6 +58,12 @@ def markdown(report: Report) -> str:
 
 def _embedded(report: Report) -> bool:
     return any(task.after.entry.get("data") == "sample" for task in report.comparison.tasks)
+
+
+def _notes(report: Report) -> list[tuple[str, str]]:
+    """(task, what stands beside its score) of the run that is checked."""
+    found = [(task.key, task.after.scores.get("notes")) for task in report.comparison.tasks]
+    return [(key, str(note)) for key, notes in found if isinstance(notes, list) for note in notes]
 
 
 def _whole(report: Report) -> str:

@@ -107,6 +107,7 @@ def _board(task: TaskResult) -> dict[str, Any]:
         "headline": task.headline,
         "coverage": task.coverage,
         "statuses": task.statuses,
+        "notes": [cut(note) for note in task.notes],
         "bar": bar(task.best),
         "hashes": entry.get("hashes", {}),
     }
@@ -121,6 +122,7 @@ def _more(task: TaskResult) -> dict[str, Any]:
         "breakdowns": [{"name": name, "bars": [bar(b) for b in bars]} for name, bars in task.breakdowns.items()],
         "prompt": cut(entry.get("prompt_example", "")),
         "generation": entry.get("generation", {}),
+        "answers": task.scores.get("answers"),
         "images": entry.get("images"),
         "judge": entry.get("judge"),
         "judging": task.scores.get("judge"),

@@ -89,6 +89,12 @@ class TaskResult:
         return {str(name): int(count) for name, count in self.scores.get("statuses", {}).items() if count}
 
     @property
+    def notes(self) -> list[str]:
+        """Warnings that stand beside its scores; none in runs of earlier versions."""
+        found = self.scores.get("notes")
+        return [str(note) for note in found] if isinstance(found, list) else []
+
+    @property
     def protocol(self) -> str:
         """Whose rules it was asked and scored by."""
         return str(self.scores.get("protocol") or self.entry.get("protocol", ""))

@@ -26,6 +26,8 @@ def text(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     if any(result.embedded for result in results):
         parts.append(SAMPLE_NOTE.upper())
     parts += ["", *_aligned([HEAD, *rows], HEAD)]
+    if notes := [f"note: {clean(result.key)}: {clean(note)}" for result in results for note in result.notes]:
+        parts += ["", *notes]
     for result in results:
         parts += ["", *_details(result)]
     return "\n".join(parts)
@@ -38,6 +40,8 @@ def markdown(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     if any(result.embedded for result in results):
         lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
     lines += grid(HEAD, [_headline(result) for result in results])
+    if notes := [f"- {_cell(clean(result.key))}: {_cell(clean(note))}" for result in results for note in result.notes]:
+        lines += ["", *notes]
     for result in results:
         if others := [_named(bar) for bar in result.metrics[1:]]:
             lines += [

@@ -160,7 +160,7 @@ class HatefulMemes:
         if rules.ranks and not read:
             return Score(None, Status.UNPARSED, note="neither ranked choices nor a probability")
         said = (YES if float(read) > 0.5 else NO) if rules.ranks else read
-        return Score(float(said == sample.target), read=read)
+        return Score(float(said == sample.target), read=read, unread="" if read else "yes or no")
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy; of probabilities also the areas under both curves."""

@@ -176,7 +176,8 @@ class IconQa:
             read = LETTERS[sample.choices.index(best)]
         else:
             read = letters.vlmevalkit_letter(response.text, dict(zip(LETTERS, sample.choices, strict=False)))
-        return Score(float(read == sample.target), read=read)
+        known = read in list(LETTERS[: len(sample.choices)])
+        return Score(float(read == sample.target), read=read, unread="" if known else "option")
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """All problems, each kind, each skill (a problem can need several)."""

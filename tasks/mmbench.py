@@ -219,7 +219,8 @@ class MMBench:
             return Score(None, Status.WITHHELD, letter)
         if not letter and rules.judge is not None:
             return Score(None, Status.JUDGE_FAILED, note="no rule can tell the option, and no judge was asked")
-        return Score(float(letter == sample.target), read=letter, note="" if letter else "undecided")
+        note, lacking = "" if letter else "undecided", "" if letter in by_letter(sample) else "option"
+        return Score(float(letter == sample.target), read=letter, note=note, unread=lacking)
 
     def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeAsk, str, Verdict]:
         """Ask a judge which option is meant, where no rule can tell."""

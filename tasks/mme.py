@@ -152,7 +152,7 @@ class Mme:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Right or wrong; an answer that is neither yes nor no is wrong."""
         read = READERS[protocol](response.text)
-        return Score(float(read == sample.target), read=read)
+        return Score(float(read == sample.target), read=read, unread="" if read in ("yes", "no") else "yes or no")
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Perception, cognition, total, and each subtask's score, acc and acc+."""

@@ -181,7 +181,8 @@ class Pope:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Right or wrong. An answer that is neither yes nor no is wrong under the protocols that can tell."""
         read = READERS[protocol](response.text)
-        return Score(float(read == sample.target), read=read)
+        lacking = "yes or no" if read == "unknown" else answers.lacks_yes_no(response.text)
+        return Score(float(read == sample.target), read=read, unread=lacking)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Pooled, mean over splits, by split."""

@@ -254,7 +254,7 @@ class RefCOCO:
         target = sample.target
         found = rules.find(response.text, from_size(target["bbox"]), (target["width"], target["height"]))
         hit = found.iou > 0.5 if rules.above else found.iou >= 0.5
-        return Score(float(hit), read=found.read, note=found.note)
+        return Score(float(hit), read=found.read, note=found.note, unread="" if found.read else "box")
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy at IoU 0.5 and the mean IoU; for lmms_eval also its other thresholds and the centres."""

@@ -161,7 +161,8 @@ class ScienceQa:
         ranked = response.choices
         read = letters.likeliest(ranked) if ranked else RULES[protocol].read(response.text, options)
         read = read if read in options else ""
-        return Score(float(read == sample.target), read=read, note="" if read else "no option was read")
+        note, lacking = ("", "") if read else ("no option was read", "option")
+        return Score(float(read == sample.target), read=read, note=note, unread=lacking)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy; by subject, context, grade and topic as evaluate_acc.py groups them."""

@@ -40,6 +40,10 @@ class Rules:
     note: str = ""
 
 
+_SAID = re.compile(r"(true|false|yes|no)( and (true|false|yes|no))*( [-+.e\d]+)?")
+"""What a reader gives that found one of its words (and a probability)."""
+
+
 def _digit(text: str, target: str) -> tuple[float | None, str]:
     """What VSR's own prediction files hold, 1 and 0; or the word, which P(true) may follow."""
     word, _, share = text.strip().partition(" ")
@@ -163,7 +167,7 @@ class Vsr:
         value, read = RULES[protocol].credit(response.text, sample.target)
         if value is None:
             return Score(None, Status.UNPARSED, note="neither true nor false (nor 1 or 0)")
-        return Score(value, read=read)
+        return Score(value, read=read, unread="" if _SAID.fullmatch(read) else "true or false")
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy; by relation and by meta-category; for ranked answers also the areas."""

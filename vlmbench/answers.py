@@ -37,6 +37,14 @@ def first_sentence_yes_no(text: str) -> str:
     return "no" if any(word in words for word in ("No", "not", "no")) else "yes"
 
 
+_SAID = re.compile(r"\b(yes|no|not)\b", re.IGNORECASE)
+
+
+def lacks_yes_no(text: str) -> str:
+    """For `Score.unread`: a text without any of the words yes, no and not, which POPE's rule counts as `yes`."""
+    return "" if _SAID.search(text) else "yes or no"
+
+
 def word_yes_no(text: str) -> str:
     """VLMEvalKit's rule: the word yes without the word no is `yes`, and the other way round; else `unknown`."""
     words = _depunctuated(text.lower(), _STRAY_PERIOD).split()

@@ -88,7 +88,7 @@ def _task(task: StoredTask) -> dict[str, Any]:
     whole = {
         name: entry
         for name, entry in task.scores.items()
-        if not (isinstance(entry, dict) and entry.get("breakdown")) and name != "judge"
+        if not (isinstance(entry, dict) and entry.get("breakdown")) and name not in ("judge", "answers", "notes")
     }
     return {
         "entry": {name: task.entry[name] for name in ENTRY if name in task.entry},

@@ -167,6 +167,9 @@ class Score:
     note: str = ""
     verdicts: tuple[Verdict, ...] = ()
     """One a run of the judge, where a judge graded it; value is then their mean."""
+    unread: str = ""
+    """What the reader looks for and did not find (`yes or no`, `option`), where the protocol's rule scores such a text
+    all the same. Counted and shown beside the score."""
 
 
 @dataclass(frozen=True, slots=True)

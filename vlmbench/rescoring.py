@@ -13,7 +13,7 @@ from vlmbench import judge_verdicts, loading, plugins, registry, scoring, settin
 from vlmbench.errors import DataError, StoreError
 from vlmbench.manifest import hash_of
 from vlmbench.nouns import ChoiceScore, Record, Response, Sample
-from vlmbench.runner import record_columns, score_records
+from vlmbench.runner import record_columns
 from vlmbench.store import MANIFEST, RECORDS, RunStore, read_manifest
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def write(run: OldRun, records: Sequence[Record], judge: Judge | None, folder: P
     manifest.pop("judge", None)
     if judge is not None:
         manifest["judge"] = judge.facts()
-    scores = score_records(run.choices, records)
+    scores = scoring.score_records(run.choices, records, manifest["tasks"])
     with RunStore.open(folder, manifest) as store:
         store.finish(record_columns(records), scores, judge_verdicts.columns(records))
     return manifest, scores

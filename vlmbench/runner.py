@@ -177,7 +177,7 @@ def execute(
     if log := model.facts.get("training_log"):
         write_atomically(store.folder / TRAINING_LOG, Path(str(log)).read_bytes())
     records = _records(made, store.answers, failures, judge)
-    scores = score_records(made.choices, records)
+    scores = scoring.score_records(made.choices, records, made.tasks)
     store.manifest["model"]["facts"] = dict(model.facts)
     if judge is not None:
         store.manifest["judge"] = judge.facts()
@@ -302,14 +302,6 @@ def _records(
             score = scoring.score_response(choice.task, choice.protocol, item.sample, response)
         records.append(Record(item.task, item.sample, item.request, item.key, item.image_hashes, response, score))
     return records
-
-
-def score_records(choices: Sequence[TaskChoice], records: Sequence[Record]) -> dict[str, Any]:
-    """What scores.json holds."""
-    return {
-        choice.key: scoring.summarise(choice, [(r.sample, r.score) for r in records if r.task == choice.key])
-        for choice in choices
-    }
 
 
 def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import judge_verdicts
+from vlmbench import answer_notes, judge_verdicts
 from vlmbench.nouns import Response, Sample, Score, Status
 
 if TYPE_CHECKING:
-    from vlmbench.nouns import Task
+    from vlmbench.nouns import Record, Task
     from vlmbench.registry import TaskChoice
 
 Scored = Sequence[tuple[Sample, Score]]
@@ -31,12 +31,21 @@ def score_responses(task: Task, protocol: str, pairs: Iterable[tuple[Sample, Res
     return [(sample, score_response(task, protocol, sample, response)) for sample, response in pairs]
 
 
-def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 10_000, seed: int = 0) -> dict[str, Any]:
+def summarise(
+    choice: TaskChoice,
+    scored: Scored,
+    *,
+    responses: Sequence[Response] = (),
+    notes: Sequence[str] = (),
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> dict[str, Any]:
     """One task's entry of scores.json: {metric: {value, low, high, n}, coverage, statuses, headline, ...}.
 
     Metrics are of the samples that have a score; coverage says what share of all that is, withheld ones (which only a
     server can score) counted as in order. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
-    or peculiar carries a note. Where a judge gave verdicts, `judge` tells of its runs.
+    or peculiar carries a note. Where a judge gave verdicts, `judge` tells of its runs. `answers` and `notes` are what
+    stands beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already.
     """
     from vlmbench.statistics import intervals
 
@@ -60,11 +69,33 @@ def summarise(choice: TaskChoice, scored: Scored, *, resamples: int = 10_000, se
         entry[headline]["note"] = withheld[0].note
     if judge_verdicts.runs_of(scored):
         entry["judge"] = judge_verdicts.summary(choice, scored)
+    samples, scores = [sample for sample, _ in scored], [score for _, score in scored]
+    found_answers = answer_notes.Answered(task, protocol, samples, responses, scores)
     return entry | {
+        "answers": answer_notes.counts(found_answers),
+        "notes": answer_notes.notes(found_answers, notes),
         "coverage": (len(good) + len(withheld)) / len(scored) if scored else 0.0,
         "statuses": {str(status): counts[str(status)] for status in Status if counts[str(status)]},
         "headline": headline,
         "protocol": protocol,
         "split": choice.split,
         "version": task.version,
+    }
+
+
+def score_records(
+    choices: Sequence[TaskChoice], records: Sequence[Record], tasks: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What scores.json holds. `tasks` are their entries in run.json, whose `notes` stand beside the scores."""
+    by_task: dict[str, list[Record]] = {choice.key: [] for choice in choices}
+    for record in records:
+        by_task[record.task].append(record)
+    return {
+        choice.key: summarise(
+            choice,
+            [(r.sample, r.score) for r in by_task[choice.key]],
+            responses=[r.response for r in by_task[choice.key]],
+            notes=tasks.get(choice.key, {}).get("notes", ()),
+        )
+        for choice in choices
     }

@@ -103,7 +103,11 @@
         down: true,
         head: vb.words(task.headline),
         class: "number strong",
-        cell: ({ bar, run }) => [vb.score(bar.value), run ? h("span", { class: "under" }, vb.interval(bar)) : null],
+        cell: ({ bar, run, task: one }) => [
+          vb.score(bar.value),
+          run ? h("span", { class: "under" }, vb.interval(bar)) : null,
+          one ? vb.notesMark(one) : null,
+        ],
         plain: ({ bar }) => bar.value,
       },
       {

@@ -23,6 +23,7 @@
         { class: "button", href: vb.link("samples", { run: run.id, task: task.key }) },
         `See all ${vb.count(task.count)} samples`,
       ),
+      vb.notes(task),
       h(
         "div",
         { class: "tiles" },

@@ -107,6 +107,30 @@
         )
       : null;
 
+  /** Warnings that stand beside a task's scores, each a line. */
+  vb.notes = (task) =>
+    task.notes?.length
+      ? h(
+          "ul",
+          { class: "notice notes", "aria-label": `Notes on ${task.key}` },
+          task.notes.map((note) => h("li", {}, vb.said(note))),
+        )
+      : null;
+
+  /** The same as a mark with the lines as its hint, for a cell of a table. */
+  vb.notesMark = (task) =>
+    task.notes?.length
+      ? h(
+          "a",
+          {
+            class: "tag tag-unknown",
+            title: task.notes.join("\n"),
+            "aria-label": `${vb.plural(task.notes.length, "note")}: ${task.notes.join("; ")}`,
+          },
+          vb.plural(task.notes.length, "note"),
+        )
+      : null;
+
   vb.dataLine = (task) =>
     [task.data, task.split && !task.data.includes(task.split) ? task.split : null].filter(Boolean).join(" · ");
 

@@ -34,6 +34,19 @@
     );
   }
 
+  /** What stands beside the scores, by run. */
+  function notes(takers) {
+    const noted = takers.filter(({ task }) => task.notes?.length);
+    return noted.length
+      ? vb.card(
+          "Notes",
+          "What a reader of these scores should know.",
+          null,
+          noted.map(({ run, task }) => [h("h3", {}, vb.said(run.label)), vb.notes(task)]),
+        )
+      : null;
+  }
+
   /** Score against seconds a question, and against memory. */
   function cost(takers) {
     const plots = [
@@ -173,6 +186,7 @@
             : null,
           vb.sampleNotice(takers.map((one) => one.task)),
           vb.board(key, params, { title: false }),
+          notes(takers),
           rules(takers),
           cost(takers),
           breakdowns(takers),

@@ -64,9 +64,12 @@ def run(args: argparse.Namespace) -> int:
         samples = _with_attentions(choice, samples, args.attentions, data)
     with judging.opened(args, [choice], told) as judge:
         pairs, scored = _scored(args, choice, samples, judge)
-        scores = {choice.key: scoring.summarise(choice, scored)}
-        judging.tell(judge)
         manifest = _manifest(args, choice, data, samples, judge)
+        verdicts_alone = judge is None and any(score.verdicts for _, score in scored)
+        responses = [] if verdicts_alone else [response for _, response in pairs]
+        notes = manifest["tasks"][choice.key].get("notes", ())
+        scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes)}
+        judging.tell(judge)
     if all(score.status is Status.WITHHELD for _, score in scored):
         what = scored[0][1].note if scored else "there is nothing to score"
         raise DataError(what, where=data.label, cure="`vlmbench export` writes what the server takes")

@@ -1,0 +1,100 @@
+"""What stands beside a score: counts and notes on answers that are no good answers, for every task."""
+
+from __future__ import annotations
+
+import pytest
+
+import vlmbench
+from vlmbench import answer_notes, registry, scoring
+from vlmbench.nouns import ChoiceScore, Response, Sample, Score
+from vlmbench.registry import choose_task
+from vlmbench.sources import Folder
+
+NONSENSE = "zx qv lorem"
+READERS = ("pope", "mme", "mmbench", "scienceqa", "refcoco", "vsr@vlmevalkit", "hateful_memes@minigpt_v2")
+"""Whose readers look for something that nonsense has not."""
+
+
+def asked(key: str, text: str = "", finish: str = "stop", limit: int = 40) -> tuple[list[Sample], list[Response]]:
+    choice = choose_task(key)
+    samples = list(choice.task.samples(Folder.sample(choice.task.name), choice.split))[:limit]
+    return samples, [Response(text, finish=finish) for _ in samples]
+
+
+def entry(key: str, samples: list[Sample], responses: list[Response]) -> dict[str, object]:
+    choice = choose_task(key)
+    scored = scoring.score_responses(choice.task, choice.protocol, zip(samples, responses, strict=True))
+    return scoring.summarise(choice, scored, responses=responses, resamples=2)
+
+
+@pytest.mark.parametrize("key", READERS)
+def test_nonsense_is_told_of_beside_whatever_score_it_gets(key: str) -> None:
+    samples, responses = asked(key, NONSENSE, "length")
+    found = entry(key, samples, responses)
+    total = len(samples)
+    counted = {"total": total, "unread": total, "cut": total, "empty": 0, "most_common": NONSENSE, "distinct": 1}
+    assert found["answers"] == counted | {"most_common_share": 1.0}
+    first, second, *_ = found["notes"]  # type: ignore[misc]
+    assert first == f"{total} of {total} answers were cut at max_new_tokens"
+    assert second.startswith(f"{total} of {total} answers hold no ")
+
+
+@pytest.mark.parametrize("name", [name for name in registry.tasks.names() if name not in ("mmvet", "llava_bench")])
+def test_one_text_for_everything_is_told_of_in_every_task(name: str) -> None:
+    samples, responses = asked(name, "no", limit=120)
+    notes = entry(name, samples, responses)["notes"]
+    assert f"{len(samples)} of {len(samples)} answers are the same text: 'no'" in notes  # type: ignore[operator]
+
+
+def test_empty_answers_are_counted_where_the_rule_reads_them_as_yes() -> None:
+    samples, responses = asked("pope")
+    responses[4:] = [Response(sample.target) for sample in samples[4:]]
+    found = entry("pope", samples, responses)
+    assert found["coverage"] == 1.0
+    assert found["answers"]["empty"] == 4  # type: ignore[index]
+    assert "4 of 40 answers are empty" in found["notes"]  # type: ignore[operator]
+
+
+def test_good_answers_get_no_note() -> None:
+    samples, _ = asked("pope")
+    assert entry("pope", samples, [Response(sample.target) for sample in samples])["notes"] == []
+
+
+def test_few_odd_answers_among_many_get_none() -> None:
+    assert not answer_notes.many(2, 100)
+    assert not answer_notes.many(4, 100)
+    assert answer_notes.many(5, 100)
+    assert answer_notes.many(1, 1)
+
+
+def test_answers_in_other_words_that_are_all_read_alike() -> None:
+    samples, _ = asked("pope")
+    found = entry("pope", samples, [Response(f"Yes, number {at}.") for at in range(len(samples))])
+    assert found["notes"] == ["all 40 answers were read as 'yes'"]
+
+
+def test_equal_answers_to_questions_that_have_one_answer_tell_nothing() -> None:
+    samples = [sample for sample in asked("pope", limit=400)[0] if sample.target == "yes"]
+    assert entry("pope", samples, [Response("yes") for _ in samples])["notes"] == []
+
+
+def test_ranked_answers_count_by_the_likeliest_choice() -> None:
+    ranked = Response(choices=(ChoiceScore("a", -2.0, 1), ChoiceScore("b", -1.0, 1)))
+    task = choose_task("pope").task
+    found = answer_notes.Answered(task, "official", (), [ranked] * 3, [Score(1.0)] * 3)
+    assert found.common == ("b", 3)
+    assert found.empty == 0
+
+
+def test_notes_that_are_known_before_stand_first(tmp_path: object) -> None:
+    choice = choose_task("pope")
+    samples, responses = asked("pope", NONSENSE)
+    scored = scoring.score_responses(choice.task, choice.protocol, zip(samples, responses, strict=True))
+    found = scoring.summarise(choice, scored, responses=responses, notes=["short of data"], resamples=2)
+    assert found["notes"][0] == "short of data"
+
+
+def test_a_run_carries_its_notes() -> None:
+    result = vlmbench.evaluate(lambda images, question: NONSENSE, "pope", limit=36)
+    notes = result.summary["pope"]["notes"]
+    assert "36 of 36 answers hold no yes or no; the protocol's rule scores them all the same" in notes
