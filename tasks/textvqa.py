@@ -36,7 +36,8 @@ RULES: Mapping[str, Rules] = {
         "{}" + OCR + SHORT,
         vqa_accuracy.m4c,
         capital=True,
-        note="with OCR tokens in the prompt (LLaVA-1.5's 58.2); the question's first letter a capital, all others small",
+        note="with OCR tokens in the prompt (LLaVA-1.5's 58.2); "
+        "the question's first letter a capital, all others small",
     ),
     "tinyllava": Rules(
         "TinyLLaVA/TinyLLaVA_Factory tinyllava/eval/eval_textvqa.py@53f12c78",
