@@ -10,7 +10,7 @@ from typing import Any
 
 from vlmbench.errors import DataError, ImageError
 from vlmbench.nouns import Picture
-from vlmbench.rows import Row
+from vlmbench.rows import Row, named_columns
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Hub:
                 continue
             where = f"{name}, {config}, split {split}"
             if absent := [field for field in fields if field not in data.column_names]:
-                cure = f"it has: {', '.join(data.column_names)}"
+                cure = f"it has: {named_columns(absent[0], data.column_names)}"
                 raise DataError(f"no column {absent[0]!r}", where=where, cure=cure)
             return HubTable(data, where)
         cure = "check the network, or use --data DIR with the official files (`vlmbench data status`)"

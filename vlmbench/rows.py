@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeVar, overload
 
 from vlmbench.errors import DataError
 from vlmbench.wellformed import complaint
 
 T = TypeVar("T")
+
+SHOWN = 30
+"""How many columns an error lists."""
+SAME_THING = (
+    ("image", "images", "img", "picture", "photo", "image_path", "img_path", "image_file", "file_name", "filename"),
+    ("question", "query", "prompt", "text", "instruction"),
+    ("answer", "answers", "label", "target", "gt", "ground_truth"),
+    ("id", "question_id", "index", "qid"),
+)
+"""Names that data files give to the same column."""
+
+
+def near_names(name: str, names: Iterable[str]) -> list[str]:
+    """Those of some names that may be what another one was meant for: much alike, or used for the same thing."""
+    known = {str(one).casefold().strip(): str(one) for one in names}
+    alike = get_close_matches(name.casefold(), known, n=2, cutoff=0.7)
+    used = [one for group in SAME_THING if name.casefold() in group for one in group if one in known]
+    return [known[one] for one in dict.fromkeys((*alike, *used))]
+
+
+def named_columns(name: str, names: Iterable[str]) -> str:
+    """For an error about a column that is not there: which ones are, and which may be meant."""
+    listed = [str(one) for one in names]
+    told = ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
+    near = near_names(name, listed)
+    meant = f"; is it {' or '.join(map(repr, near))}?" if near else ""
+    return f"{told or 'nothing'}{meant}"
 
 
 class _Needed:
@@ -124,9 +152,7 @@ class Row:
             if default is not NEEDED:
                 return default
             there = "null" if field in self.values else "missing"
-            raise self.error(
-                field, f"the field is {there}", f"the row has: {', '.join(map(str, self.values)) or 'nothing'}"
-            )
+            raise self.error(field, f"the field is {there}", f"the row has: {named_columns(field, self.values)}")
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
         if isinstance(value, str):

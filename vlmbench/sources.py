@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,7 +22,7 @@ import orjson
 from vlmbench.errors import DataError, ImageError
 from vlmbench.hub import Hub, HubTable
 from vlmbench.nouns import Picture, Sample
-from vlmbench.rows import Row
+from vlmbench.rows import Row, named_columns
 
 __all__ = [
     "Folder",
@@ -254,6 +255,7 @@ def read_table(path: Path) -> list[Row]:
     rows: list[Row] = []
     try:
         header = next(reader, [])
+        refuse_doubled_columns(header, path)
         for cells in reader:
             if not cells:
                 continue
@@ -270,6 +272,13 @@ def read_table(path: Path) -> list[Row]:
     return rows
 
 
+def refuse_doubled_columns(header: Sequence[str], path: Path) -> None:
+    """Raise DataError for two columns of one name: only one of them would be read."""
+    doubled = next((name for name, count in Counter(header).items() if name and count > 1), None)
+    if doubled is not None:
+        raise DataError(f"the column {doubled!r} is there twice", where=str(path), cure="rename or remove one of them")
+
+
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
     """Rows of a parquet file, or only some columns of it."""
     import pyarrow as pa
@@ -282,7 +291,8 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"not a readable parquet file: {error}", where=str(path), cure="get the file again") from None
     if columns is not None and (absent := [name for name in columns if name not in table.column_names]):
-        raise DataError(f"no column {absent[0]!r}", where=str(path), cure=f"it has: {', '.join(table.column_names)}")
+        cure = f"it has: {named_columns(absent[0], table.column_names)}"
+        raise DataError(f"no column {absent[0]!r}", where=str(path), cure=cure)
     return [Row(values, str(path), f"row {number}") for number, values in enumerate(table.to_pylist(), 1)]
 
 

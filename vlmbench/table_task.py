@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,13 @@ from vlmbench.errors import DataError
 from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import answer_files, answer_rows, join, read_answer, write_rows
-from vlmbench.rows import Row
+from vlmbench.rows import Row, named_columns, near_names
 from vlmbench.sources import Folder, Hub, read_rows, read_table, unique
+from vlmbench.text_match import same_words
 
 TABLES = (".csv", ".tsv")
 Correct = Callable[[str, str], "float | bool | None"]
 """(what the model said, an accepted answer) to right or wrong, a share of 1, or None: cannot be read."""
-
-
-def same_words(text: str, answer: str) -> bool:
-    """Whether two texts say the same, letter case, marks around them and ways of encoding them aside."""
-    return _plain(text) == _plain(answer)
-
-
-def _plain(text: str) -> str:
-    words = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split()
-    joined = " ".join(words)
-    kept = [place for place, letter in enumerate(joined) if unicodedata.category(letter)[0] not in "PZ"]
-    return joined[kept[0] : kept[-1] + 1] if kept else joined
 
 
 class TableTask:
@@ -46,7 +34,7 @@ class TableTask:
         *,
         prompt: str = "{question}",
         correct: Correct = same_words,
-        columns: tuple[str, str, str] = ("image", "question", "answer"),
+        columns: tuple[str | None, str, str] = ("image", "question", "answer"),
         breakdowns: Sequence[str] = (),
         title: str = "",
         version: int = 1,
@@ -56,8 +44,9 @@ class TableTask:
 
         `file` is the table; pictures are named by their place below its folder, several as a list (JSON alone), none
         as an empty cell. `prompt` is what is asked, with {question} in it. A list of answers (JSON alone) accepts any
-        of them. An `id` column, where there is one, names the questions; else their row numbers do. `breakdowns` are
-        columns by whose values the score is told too. `version` goes up when a score changes its meaning.
+        of them. `columns` names the columns of image, question and answer; None for the image says that the table has
+        no pictures. An `id` column, where there is one, names the questions; else their row numbers do. `breakdowns`
+        are columns by whose values the score is told too. `version` goes up when a score changes its meaning.
         """
         self.name, self.title, self.version = name, title or f"{name}: questions of {Path(file).name}", version
         self.file = Path(file).expanduser().resolve()
@@ -81,19 +70,41 @@ class TableTask:
         data = data.within(self.name)
         path = data.need(f"the table of {self.name}", self.file.name)
         rows = read_table(path) if path.suffix in TABLES else read_rows(path)
+        self._check_image_column(rows, path)
         known = unique(((self._id(row, number), row) for number, row in enumerate(rows, 1)), "id")
         return [self._sample(key, row, data) for key, row in known.items()]
+
+    def _check_image_column(self, rows: Sequence[Row], path: Path) -> None:
+        """Refuse a table without the image column: its questions would be asked without their pictures."""
+        image = self.columns[0]
+        if image is None:
+            return
+        seen = dict.fromkeys(str(name) for row in rows for name in row.values)
+        without = (None, *self.columns[1:])
+        if image not in seen:
+            cure = (
+                f"the table has: {named_columns(image, seen)}\nname the column, TableTask(..., columns=('NAME', ...)), "
+            )
+            cure += f"or say that there are no pictures: columns={without!r}"
+            raise DataError(f"no column {image!r} for the pictures", where=str(path), cure=cure)
+        known = {name for row in rows if image in row.values for name in row.values}
+        for row in rows:  # in JSON, rows can differ
+            others = [str(name) for name in row.values if name not in known]
+            if image not in row.values and (near := near_names(image, others)):
+                cure = f"name the pictures in {image!r}; for a question without one write null"
+                raise row.error(image, f"the field is missing, and there is {near[0]!r}", cure)
 
     def _id(self, row: Row, number: int) -> str:
         return row.key("id") if row.has("id") else str(number)
 
     def _sample(self, key: str, row: Row, data: Folder) -> Sample:
         image, question, answer = self.columns
-        names = [name for name in _texts(row, image) if name] if row.has(image) else []
+        given = image is not None and row.has(image) and row.values[image] != []
+        names = [name for name in _texts(row, str(image)) if name] if given else []
         targets = _texts(row, answer)
         if not all(targets):
             raise row.error(answer, "the answer is empty", "every question needs one")
-        pictures = tuple(data.picture(row, name, field=image) for name in names)
+        pictures = tuple(data.picture(row, name, field=str(image)) for name in names)
         tags = {name: _texts(row, name)[0] for name in self.breakdowns}
         return Sample(key, row.text(question), pictures, targets, tags=tags, cluster=" ".join(names) or key)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.toys import png
 from vlmbench import TableTask, evaluate
 from vlmbench.errors import DataError
 from vlmbench.nouns import Response, Sample, Status
 from vlmbench.sources import Folder, Hub
-from vlmbench.table_task import same_words
+from vlmbench.text_match import same_words
 
 
 def samples(task: TableTask) -> list[Sample]:
@@ -19,8 +22,10 @@ def samples(task: TableTask) -> list[Sample]:
 
 
 def written(folder: Path, name: str, text: str) -> TableTask:
+    """A task; one of a table without an `image` column says so."""
     (folder / name).write_text(text, encoding="utf-8")
-    return TableTask("mine", folder / name)
+    first = "image" if "image" in text else None
+    return TableTask("mine", folder / name, columns=(first, "question", "answer"))
 
 
 def test_a_csv_file(tmp_path: Path) -> None:
@@ -85,6 +90,73 @@ def test_where_it_is_looked_for(tmp_path: Path) -> None:
 )
 def test_same_words(text: str, answer: str, same: bool) -> None:
     assert same_words(text, answer) is same
+
+
+NUMBERS = [
+    "5",
+    "-5",
+    ".5",
+    "-.5",
+    "5%",
+    "-5%",
+    "+5",
+    "#5",
+    "$5",
+    "-$5",
+    "€5",
+    "5°",
+    "15",
+    "5.5",
+    "1,5",
+    "5\u2033",
+    "5+",
+]
+WORDS = ["c", "c#", "c++", ".net", "net", "o", "o-", "o+", "a*", "a", "@home", "home", "r&", "/home", "-v", "v", "#c"]
+
+
+@given(
+    core=st.sampled_from(NUMBERS + WORDS),
+    other=st.sampled_from(NUMBERS + WORDS),
+    around=st.sampled_from(["{}", "{}.", " {} ", "“{}”", '"{}".', "({})", "**{}**", "« {} »!", "{},", "[{}];", "'{}'"]),
+    minus=st.sampled_from("-\u2212\u2013\uff0d"),
+    upper=st.booleans(),
+)
+def test_marks_that_mean_something_are_compared(core: str, other: str, around: str, minus: str, upper: bool) -> None:
+    """What surrounds an answer is passed over; two answers that differ in a sign, point or symbol stay different."""
+    written = around.format(core.replace("-", minus) if core[-1] != "-" and core[1:2] != "v" else core)
+    assert same_words(written.upper() if upper else written, core)
+    assert same_words(written, other) is (core == other)
+
+
+def test_a_long_run_of_marks_takes_no_time() -> None:
+    begin = time.perf_counter()
+    assert same_words("yes" + "!" * 100_000, "yes") and not same_words("#" * 100_000 + "5", "5")
+    assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.csv", "picture,question,answer\na.png,?,a\n", "is it 'picture'?"),
+        ("a.csv", "Image,question,answer\na.png,?,a\n", "is it 'Image'?"),
+        ("a.tsv", "imgae\tquestion\tanswer\na.png\t?\ta\n", "is it 'imgae'?"),
+        ("a.csv", "id,question,answer\n1,?,a\n", "no column 'image' for the pictures"),
+        ("a.jsonl", '{"image_path": "a.png", "question": "?", "answer": "a"}', "is it 'image_path'?"),
+        (
+            "a.jsonl",
+            '{"image": "a.png", "question": "?", "answer": "a"}\n{"imag": "b.png", "question": "?", "answer": "a"}',
+            "line 2, field 'image': the field is missing, and there is 'imag'",
+        ),
+    ],
+)
+def test_a_missing_picture_column_is_refused(name: str, text: str, told: str, tmp_path: Path) -> None:
+    """A table whose pictures are under another name would be asked without them."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        samples(TableTask("mine", tmp_path / name))
+    assert told in str(error.value) and str(tmp_path / name) in str(error.value)
+    without = TableTask("mine", tmp_path / name, columns=(None, "question", "answer"))
+    assert not any(sample.images for sample in samples(without))
 
 
 def test_scores(tmp_path: Path) -> None:

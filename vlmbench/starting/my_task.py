@@ -17,7 +17,7 @@ def correct(text: str, answer: str) -> bool | float | None:
     """How good a model's text is: right, wrong, a share of 1, or None where no answer can be read from it.
 
     None is counted as `unparsed` and lowers the coverage, not the score. Without a function of your own, two texts
-    that differ only in letter case and in the marks around them are the same.
+    that differ only in letter case, quotation marks, brackets and the punctuation around them are the same.
     """
     words = text.casefold().replace(".", " ").split()
     return answer.casefold() in words if words else None
