@@ -18,10 +18,13 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
+from tests.fuzzing.more_targets import Archives, HubCopies, Images, Tables
 from tests.fuzzing.run_targets import Baselines, Checkpoints, Runs
 from tests.fuzzing.targets import Answers, Questions, Settings, Sheets, Target, WrongReadError
 
-TARGETS: tuple[type[Target], ...] = (Questions, Answers, Sheets, Runs, Baselines, Settings, Checkpoints)
+TARGETS: tuple[type[Target], ...] = (
+    Questions, Answers, Sheets, Tables, Images, Archives, HubCopies, Runs, Baselines, Settings, Checkpoints,
+)  # fmt: skip
 LONGEST = 20
 """Seconds that one case may take."""
 
