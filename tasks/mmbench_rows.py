@@ -6,8 +6,6 @@ i + 2·10^6, ... A short picture cell is the index of another row, whose picture
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 
 from vlmbench.errors import ImageError
 from vlmbench.nouns import Picture, Sample
+from vlmbench.picture_cells import decode_base64
 from vlmbench.sources import Hub, Row, unique
 
 LETTERS = "ABCD"
@@ -22,8 +21,8 @@ ROTATION = 10**6
 """Added to a question's index for each turn of its options."""
 SHARED = 64
 """A picture cell of at most so many characters names another row."""
-ABSENT = ("", "nan")
-"""What an empty cell looks like, here and after a visit to pandas."""
+NAN = "nan"
+"""What pandas makes of an empty cell; as an option it may also be a word."""
 
 HUB_NAMES = ("lmms-lab/MMBench", "lmms-lab-encoder/MMBench")
 HUB_FIELDS = ("index", "question", "hint", *LETTERS, "answer", "category", "L2-category", "split")
@@ -37,10 +36,7 @@ class CellPicture:
     where: str
 
     def __call__(self) -> bytes:
-        try:
-            return base64.b64decode(self.cell, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ImageError(f"not base64: {error}", where=self.where, cure="get the file again") from None
+        return decode_base64(self.cell, self.where)
 
 
 def from_table(rows: Sequence[Row], language: str) -> list[Sample]:
@@ -54,16 +50,27 @@ def from_table(rows: Sequence[Row], language: str) -> list[Sample]:
 def _owner(index: str, row: Row, known: Mapping[str, Row]) -> str:
     """The row that holds a row's picture."""
     cell = row.text("image")
-    if len(cell) > SHARED:
+    if len(cell) > SHARED or _is_picture(cell):
         return index
     other = str(row.integer("image")) if cell.strip().isdecimal() else ""
     if other not in known:
         raise row.error("image", f"neither a picture nor the index of a row: {cell!r:.40}")
-    if len(known[other].text("image")) <= SHARED and other != index:
+    shared = known[other].text("image")
+    if len(shared) <= SHARED and not _is_picture(shared) and other != index:
         raise row.error("image", f"names row {other}, which has no picture of its own")
     if other == index:
         raise row.error("image", "names its own row")
     return other
+
+
+def _is_picture(cell: str) -> bool:
+    """Whether a short cell holds a picture of few pixels, not the index of a row."""
+    if cell.strip().isdecimal():
+        return False
+    try:
+        return bool(decode_base64(cell, ""))
+    except ImageError:
+        return False
 
 
 def _pictures(owners: Mapping[str, Row]) -> dict[str, Picture]:
@@ -95,12 +102,14 @@ def from_hub(hub: Hub, language: str, split: str) -> list[Sample]:
 
 def _samples(known: Mapping[str, Row], pictures: Mapping[str, Picture], language: str) -> list[Sample]:
     turns = Counter(int(index) % ROTATION for index in known)
-    return [_sample(index, row, pictures[index], language, turns) for index, row in known.items()]
+    cells = [_cell(row, letter) for row in known.values() for letter in LETTERS]
+    nan = NAN in cells and "" not in cells
+    return [_sample(index, row, pictures[index], language, turns, nan) for index, row in known.items()]
 
 
-def _sample(index: str, row: Row, picture: Picture, language: str, turns: Counter[int]) -> Sample:
-    options = _options(row)
+def _sample(index: str, row: Row, picture: Picture, language: str, turns: Counter[int], nan: bool) -> Sample:
     group = int(index) % ROTATION
+    options = _options(row, turns[group], nan)
     tags = {"language": language}
     for name, field in (("ability", "l2-category"), ("leaf", "category"), ("split", "split")):
         if given := _given(row, field):
@@ -117,17 +126,34 @@ def _sample(index: str, row: Row, picture: Picture, language: str, turns: Counte
     )
 
 
-def _given(row: Row, field: str) -> str:
-    """A cell's text; empty where there is none."""
+def _cell(row: Row, field: str) -> str:
+    """A cell's text as it stands; empty where there is none."""
     value = row.values.get(field)
-    text = "" if value is None or value != value else value if isinstance(value, str) else str(value)
-    return "" if text.strip().lower() in ABSENT else text
+    if value is None or value != value:
+        return ""
+    text = row.text(field) if isinstance(value, str) else str(value)
+    return text if text.strip() else ""
 
 
-def _options(row: Row) -> tuple[str, ...]:
-    given = [_given(row, letter) for letter in LETTERS]
-    count = sum(bool(option) for option in given)
-    if count < 2 or not all(given[:count]):
+def _given(row: Row, field: str) -> str:
+    """A cell's text; empty where there is none, and for what pandas makes of that."""
+    text = _cell(row, field)
+    return "" if text.strip().lower() == NAN else text
+
+
+def _options(row: Row, turns: int, nan: bool) -> tuple[str, ...]:
+    """The options. "nan" at their end is one where the question is asked in as many rotations, or else where the
+    file leaves the cells of absent ones empty (`nan`: it does not).
+    """
+    given = [_cell(row, letter) for letter in LETTERS]
+    most = given.index("") if "" in given else len(given)
+    least = most
+    while least and given[least - 1] == NAN:
+        least -= 1
+    count = most
+    if least < most:
+        count = turns if turns > 1 and least <= turns <= most else least if nan else most
+    if count < 2 or any(given[most:]):
         raise row.error("A", f"2 to 4 options, from A on without a gap, are needed, not {given!r}")
     return tuple(given[:count])
 

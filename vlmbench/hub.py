@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError, ImageError
+from vlmbench.errors import DataError
 from vlmbench.nouns import Picture
+from vlmbench.picture_cells import holds_picture, picture_bytes
 from vlmbench.rows import Row, named_columns
 
 
@@ -37,7 +38,7 @@ class Hub:
             if absent := [field for field in fields if field not in data.column_names]:
                 cure = f"it has: {named_columns(absent[0], data.column_names)}"
                 raise DataError(f"no column {absent[0]!r}", where=where, cure=cure)
-            return HubTable(data, where)
+            return HubTable(data, where, self.root / name if self.root else None)
         cure = "check the network, or use --data DIR with the official files (`vlmbench data status`)"
         raise DataError(f"cannot load {config}, split {split}: {'; '.join(failures)}", where=self.label, cure=cure)
 
@@ -60,16 +61,27 @@ def _undecoded(data: Any) -> Any:
     import datasets
 
     for name, feature in data.features.items():
-        if isinstance(feature, datasets.Image):
-            data = data.cast_column(name, datasets.Image(decode=False))
+        if (plain := _plain(feature, datasets.Image)) is not None:
+            data = data.cast_column(name, plain)
     return data
+
+
+def _plain(feature: Any, image: Any) -> Any:
+    """A feature of pictures, or of lists of pictures, without decoding; None for any other."""
+    if isinstance(feature, image):
+        return image(decode=False)
+    inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
+    if inner is None or (plain := _plain(inner, image)) is None:
+        return None
+    return [plain] if isinstance(feature, list) else type(feature)(plain)
 
 
 class HubTable:
     """One split of a hub dataset."""
 
-    def __init__(self, data: Any, where: str) -> None:
-        self.data, self.where = data, where
+    def __init__(self, data: Any, where: str, folder: Path | None = None) -> None:
+        """`folder` holds the data set's own files, which its cells may name; None on the hub."""
+        self.data, self.where, self.folder = data, where, folder
 
     def rows(self, fields: Sequence[str]) -> list[Row]:
         """Some columns of every row. Leave pictures out: `picture` reads them one by one."""
@@ -81,16 +93,12 @@ class HubTable:
 
     def filled(self, field: str) -> list[bool]:
         """Which rows have something in a column, without reading it."""
-        return [bool(there) for there in self.data.data.column(field).is_valid().to_pylist()]
+        return holds_picture(self.data.data.column(field))
 
     def picture(self, index: int, field: str, name: str) -> Picture:
         """The picture in one row, read when needed."""
-        return Picture(name, partial(_encoded, self.data, self.where, index, field))
+        return Picture(name, partial(_encoded, self.data, self.where, index, field, self.folder))
 
 
-def _encoded(data: Any, where: str, index: int, field: str) -> bytes:
-    cell = data[index][field]
-    content = cell.get("bytes") if isinstance(cell, dict) else None
-    if not content:
-        raise ImageError("the picture is empty", where=f"{where}, row {index + 1}, field {field!r}")
-    return bytes(content)
+def _encoded(data: Any, where: str, index: int, field: str, folder: Path | None) -> bytes:
+    return picture_bytes(data[index][field], f"{where}, row {index + 1}, field {field!r}", folder)

@@ -130,6 +130,26 @@ def test_a_cell_that_is_no_base64(tmp_path: Path) -> None:
         samples(tmp_path)[0].images[0].read()
 
 
+@pytest.mark.parametrize("word", ["None", "NA", "N/A", "null", "NaN", "nan", "NULL", "-", "0"])
+def test_an_option_that_reads_like_an_empty_cell(tmp_path: Path, word: str) -> None:
+    """It is kept in every rotation: each question is asked as often as it has options."""
+    content = [
+        {name: word if value == "cow" and name in "ABCD" else value for name, value in row.items()} for row in rows()
+    ]
+    write(tmp_path, content)
+    found = [sample for sample in samples(tmp_path) if word in sample.choices]
+    assert len(found) == sum("cow" in [row[letter] for letter in "ABCD"] for row in rows()) > 2
+    assert all(len(sample.choices) == 3 for sample in found)
+
+
+@pytest.mark.parametrize(("cells", "count"), [(("a", "b", "nan", "nan"), 2), (("a", "b", "c", "nan"), 3)])
+def test_cells_that_pandas_filled(tmp_path: Path, cells: tuple[str, ...], count: int) -> None:
+    """A file without empty cells says `nan` for them."""
+    content = [row | dict(zip("ABCD", cells, strict=True)) | {"answer": "A"} for row in rows()[:1]]
+    write(tmp_path, content)
+    assert [len(sample.choices) for sample in samples(tmp_path)] == [count]
+
+
 def test_prompts(tmp_path: Path) -> None:
     content = [row | {"question": "Q?", "hint": "H."} for row in rows()]
     write(tmp_path, content)

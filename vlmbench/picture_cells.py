@@ -1,0 +1,138 @@
+"""A cell of a table that holds a picture, in any of the forms in which data sets store one, to its encoded bytes.
+
+Read: bytes; {"bytes": ..., "path": ...}; base64 (wrapped, URL-safe, without padding) and data: URIs; a PIL picture; a
+list with one of these. What holds no picture is an ImageError that says what is there instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vlmbench.errors import ImageError
+
+_DATA_URI = re.compile(r"data:[\w.+/-]*(;[\w=.+-]+)*,", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".ppm")
+
+
+def picture_bytes(cell: Any, where: str, folder: Path | None = None) -> bytes:
+    """The encoded picture in a cell. `folder` is where files that cells name are looked for.
+
+    Raises ImageError saying what the cell holds instead of a picture.
+    """
+    if isinstance(cell, Mapping):
+        return _of_struct(cell, where, folder)
+    if isinstance(cell, bytes | bytearray | memoryview):
+        if not cell:
+            raise ImageError("the picture is empty: no bytes", where=where, cure="get the file again")
+        return bytes(cell)
+    if isinstance(cell, str):
+        return _of_text(cell, where, folder)
+    if isinstance(cell, list | tuple) and all(isinstance(one, int) for one in cell[:8]) and len(cell) > 1:
+        raise ImageError(f"a list of {len(cell)} numbers, not an encoded picture", where=where, cure=STORE)
+    if isinstance(cell, list | tuple):
+        if len(cell) != 1:
+            what = f"{len(cell)} pictures in one cell, and one was expected"
+            raise ImageError(what, where=where, cure="store one picture in each row")
+        return picture_bytes(cell[0], where, folder)
+    if hasattr(cell, "save") and hasattr(cell, "size"):
+        out = io.BytesIO()
+        cell.save(out, "PNG")
+        return out.getvalue()
+    if cell is None:
+        raise ImageError("there is no picture: the cell is null", where=where, cure="get the file again")
+    raise ImageError(f"{type(cell).__name__}, not an encoded picture", where=where, cure=STORE)
+
+
+STORE = "store the bytes of a JPEG or PNG file, or its base64"
+
+
+def _of_struct(cell: Mapping[str, Any], where: str, folder: Path | None) -> bytes:
+    if cell.get("bytes"):
+        return picture_bytes(cell["bytes"], where, folder)
+    if path := cell.get("path"):
+        return _of_file(str(path), where, folder)
+    if "bytes" in cell or "path" in cell:
+        raise ImageError("the picture is empty: neither bytes nor a path", where=where, cure="get the file again")
+    raise ImageError(f"an object with {', '.join(map(str, cell))}, and no 'bytes'", where=where, cure=STORE)
+
+
+def _of_text(cell: str, where: str, folder: Path | None) -> bytes:
+    text = cell.strip()
+    if not text:
+        raise ImageError("the picture is empty: an empty text", where=where, cure="get the file again")
+    if _ADDRESS.match(text):
+        raise ImageError(f"an address, {text!r:.80}, not a picture", where=where, cure="store the picture itself")
+    if text.lower().endswith(SUFFIXES):
+        return _of_file(text, where, folder)
+    return decode_base64(text, where)
+
+
+def _of_file(name: str, where: str, folder: Path | None) -> bytes:
+    """A file that a cell names, if it lies in the folder of the data."""
+    from vlmbench.sources import read_bytes
+
+    if folder is not None:
+        path = folder / name
+        if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
+            return read_bytes(path)
+    beside = f" in {folder}" if folder is not None else ""
+    what = f"no bytes, only the name of a file that is not there{beside}: {name!r:.80}"
+    raise ImageError(what, where=where, cure="store the picture's bytes in the table")
+
+
+def decode_base64(cell: str, where: str) -> bytes:
+    """Base64 as it is found in tables: wrapped, with or without padding, either alphabet, behind `data:...,`."""
+    start = _DATA_URI.match(cell)
+    text = "".join((cell[start.end() :] if start else cell).split())
+    if text.startswith("b'") and text.endswith("'"):  # the text of a Python bytes object
+        text = text[2:-1]
+    if not _BASE64.fullmatch(text):
+        at = next((at for at, letter in enumerate(text) if not _BASE64.fullmatch(letter) and letter != "="), len(text))
+        what = f"not base64: {text[at : at + 1]!r} at character {at + 1}" if text else "not base64: nothing is there"
+        raise ImageError(what, where=where, cure="get the file again")
+    bare = text.rstrip("=").translate(str.maketrans("-_", "+/"))
+    try:
+        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ImageError(f"not base64: {error}", where=where, cure="is the cell cut off? get the file again") from None
+
+
+def holds_picture(column: Any) -> list[bool]:
+    """Which rows of a pyarrow column hold something: neither null nor an empty struct, list or text. Reads lengths."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(column, pa.ChunkedArray):
+        return [one for chunk in column.chunks for one in holds_picture(chunk)]
+    kind = column.type
+    if isinstance(kind, pa.ExtensionType):
+        column, kind = column.storage, kind.storage_type
+    there = column.is_valid()
+    if pa.types.is_struct(kind):
+        parts = [holds_picture(pc.struct_field(column, name)) for name in ("bytes", "path") if _has(kind, name)]
+        found = [any(one) for one in zip(*parts, strict=True)] if parts else there.to_pylist()
+        return [bool(one and valid) for one, valid in zip(found, there.to_pylist(), strict=True)]
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _above_zero(pc.list_value_length(column))
+    if pa.types.is_null(kind):
+        return [False] * len(column)
+    large = (pa.types.is_large_binary, pa.types.is_large_string)
+    if any(test(kind) for test in (pa.types.is_binary, pa.types.is_string, *large)):
+        return _above_zero(pc.binary_length(column))
+    return [bool(one) for one in there.to_pylist()]
+
+
+def _has(kind: Any, name: str) -> bool:
+    return kind.get_field_index(name) >= 0
+
+
+def _above_zero(lengths: Any) -> list[bool]:
+    return [bool(length) for length in lengths.to_pylist()]
