@@ -7,26 +7,32 @@ whatever `AutoModelForImageTextToText` and `AutoProcessor` open. Nothing here kn
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from vlmbench.errors import ModelError, UnknownNameError, UsageError
 
+from . import fingerprints, hf_adapters
 from .answering import Answering
 from .engine import DTYPES, SMALL, place
 from .hf_batches import AUTO
 from .hf_engine import HfEngine
 from .hf_processors import open_processor
 from .hf_system import HfSystem
+from .hf_weights import all_keys_told, check_expression, check_files, refuse
+from .hf_words import cure_of, first_words
 from .memory import hand_back
 from .parts.hush import hushed
 from .quantize import check as check_quantization
 from .quantize import quantize as quantize_weights
 
-FILES = (".json", ".safetensors", ".model", ".txt", ".jinja", ".py")
-"""Suffixes of what decides the answers in a checkpoint's folder."""
+RAISED = (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError, AttributeError)
+"""What transformers raises for files that it cannot open."""
 
 
 class HfModel(Answering):
@@ -55,12 +61,15 @@ def load(
     attention: str = "",
     prompting: str = "",
     trust_remote_code: bool = False,
+    unread: str = "",
 ) -> HfModel:
     """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
 
     `batch`: rows that go through the network at once, or `auto`. `attention`: transformers' name of an implementation.
     `prompting`: `chat` or another way of hf_prompts. `trust_remote_code`: run code that comes with the checkpoint;
-    never without being told. Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
+    never without being told. `unread`: a regular expression of keys in the checkpoint that change no answer.
+
+    Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
     """
     if checkpoint is None:
         raise UsageError("which model?", cure="--model hf:FOLDER or --model hf:OWNER/NAME")
@@ -70,8 +79,11 @@ def load(
         raise UsageError("threads must be at least 0", cure="leave it out")
     if quantize:
         check_quantization(quantize)
+    check_expression(unread)
     where = place(device)
-    model, processor, mark = _open(checkpoint, dtype=DTYPES[dtype], attention=attention, trusted=trust_remote_code)
+    model, processor, mark = _open(
+        checkpoint, dtype=DTYPES[dtype], attention=attention, trusted=trust_remote_code, unread=unread
+    )
     if threads or sum(parameter.numel() for parameter in model.parameters()) < SMALL:
         torch.set_num_threads(threads or 1)
     if quantize:
@@ -82,6 +94,7 @@ def load(
         "dtype": dtype,
         **({"quantize": quantize} if quantize else {}),
         **({"attention": attention} if attention else {}),
+        **({"unread": unread} if unread else {}),
     }
     system = HfSystem(model, processor, way=prompting, told=told)
     return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch, exact=exact))
@@ -97,11 +110,10 @@ def of_objects(model: Any, processor: Any) -> HfModel:
 
 
 def object_mark(model: Any, processor: Any) -> str:
-    """SHA-256 over the weights, config and processor of a model in memory."""
-    digest = hashlib.sha256(model.config.to_json_string(use_diff=False).encode())
-    digest.update(processor.to_json_string().encode())
-    tokenizer = getattr(processor, "tokenizer", None)
-    for word, number in sorted(tokenizer.get_vocab().items()) if tokenizer else ():
+    """SHA-256 over the class, weights, configs, adapters and processor of a model in memory."""
+    tokenizer = getattr(processor, "tokenizer", processor)
+    digest = hashlib.sha256("\0".join(map(str, _settings(model, processor, tokenizer))).encode())
+    for word, number in sorted(tokenizer.get_vocab().items()) if hasattr(tokenizer, "get_vocab") else ():
         digest.update(f"{word}\0{number}\n".encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}\0{tensor.dtype}{tuple(tensor.shape)}\n".encode())
@@ -109,46 +121,74 @@ def object_mark(model: Any, processor: Any) -> str:
     return digest.hexdigest()
 
 
-def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool) -> tuple[Any, Any, str]:
-    """The network, its processor, and the fingerprint of both."""
+def _settings(model: Any, processor: Any, tokenizer: Any) -> Iterator[Any]:
+    """What decides the answers of a model in memory beside its tensors."""
+    yield f"{type(model).__module__}.{type(model).__qualname__}"
+    yield model.config.to_json_string(use_diff=False)
+    if generation := getattr(model, "generation_config", None):
+        yield [(name, value) for name, value in generation.to_dict().items() if name.endswith("_token_id")]
+    if adapters := getattr(model, "peft_config", None):
+        yield [(name, sorted(map(str, one.to_dict().items()))) for name, one in adapters.items()]
+        yield model.active_adapters() if callable(model.active_adapters) else model.active_adapters
+    yield processor.to_json_string() if hasattr(processor, "to_json_string") else ""
+    yield [getattr(one, "chat_template", None) for one in (processor, tokenizer)]
+    if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+        words = json.loads(backend.to_str())
+        yield {
+            name: value for name, value in words.items() if name not in ("padding", "truncation")
+        }  # of the last call
+
+
+def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool, unread: str) -> tuple[Any, Any, str]:
+    """The network, its processor, and the fingerprint of both. The network is the checkpoint's, key by key."""
     folder = Path(checkpoint).expanduser()
     source = str(folder) if folder.is_dir() else checkpoint
     if folder.exists() and not folder.is_dir():
         raise ModelError("not a folder", where=checkpoint, cure="name the folder with config.json")
+    if folder.is_dir():
+        check_files(folder)
     more: dict[str, Any] = {"attn_implementation": attention} if attention else {}
     try:
         with hushed():
-            from transformers import AutoModelForImageTextToText
-
             processor = open_processor(source, trusted=trusted)
-            model = AutoModelForImageTextToText.from_pretrained(
-                source, dtype=dtype, trust_remote_code=trusted, use_safetensors=True, **more
+            adapter = hf_adapters.find(source)
+            if adapter:
+                more |= {"adapter_kwargs": {"subfolder": hf_adapters.NOWHERE}}
+            model = _network(
+                adapter.base if adapter else source, unread, dtype=dtype, trust_remote_code=trusted, **more
             )
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, AttributeError) as error:
-        raise ModelError(f"transformers cannot open it: {error}", where=checkpoint, cure=_cure(str(error))) from None
-    mark = fingerprint(folder) if folder.is_dir() else _hub_mark(checkpoint, model.config)
-    return model, processor, mark
+            if adapter:
+                hf_adapters.put_on(model, adapter)
+    except (*RAISED, SafetensorError) as error:
+        raise ModelError(
+            f"transformers cannot open it: {first_words(error)}", where=checkpoint, cure=cure_of(error)
+        ) from None
+    return model, processor, _mark(folder, checkpoint, model, processor, adapter)
 
 
-def _cure(said: str) -> str:
-    if "trust_remote_code" in said:
-        return "read the code that comes with it; then --trust-remote-code runs it"
-    if "num2words" in said:
-        return "pip install 'vlmbench[hf]'"
-    return "it takes a folder (or hub name) with config.json, *.safetensors and the processor's files"
+def _network(source: str, unread: str, **options: Any) -> Any:
+    from transformers import AutoModelForImageTextToText
+
+    if Path(source).is_dir():
+        check_files(Path(source))
+    with all_keys_told():
+        model, info = AutoModelForImageTextToText.from_pretrained(
+            source, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+    refuse(info, model, where=source, unread=unread)
+    return model
 
 
-def _hub_mark(name: str, config: Any) -> str:
-    commit = getattr(config, "_commit_hash", None)
-    if not commit:
-        raise ModelError("the hub tells no commit of it", where=name, cure="download it and name the folder")
-    return hashlib.sha256(f"{name}@{commit}".encode()).hexdigest()
-
-
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over a checkpoint's weights, tokenizer and configs: file names and contents, in name order."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.iterdir() if path.suffix in FILES):
-        with file.open("rb") as stream:
-            digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
+def _mark(folder: Path, name: str, model: Any, processor: Any, adapter: hf_adapters.Adapter | None) -> str:
+    """The fingerprint: a folder's content or a hub's commit, with the base of an adapter and code of its own."""
+    commit = getattr(model.config, "_commit_hash", None)
+    if folder.is_dir():
+        parts = [fingerprints.of_folder(folder)]
+    else:
+        parts = [fingerprints.of_commit(name, adapter.commit if adapter else commit)]
+    if adapter and not adapter.inside:
+        base = Path(adapter.base).expanduser()
+        parts.append(fingerprints.of_folder(base) if base.is_dir() else fingerprints.of_commit(adapter.base, commit))
+    if code := fingerprints.of_code(model, processor):
+        parts.append(code)
+    return parts[0] if len(parts) == 1 and folder.is_dir() else hashlib.sha256("\n".join(parts).encode()).hexdigest()

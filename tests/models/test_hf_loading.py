@@ -14,7 +14,7 @@ from tests.models import tiny_hf
 from tests.models.hf_asking import noisy, questions
 from vlmbench import cli, loading
 from vlmbench.errors import ModelError, UnknownNameError, UsageError
-from vlmbench.models import hf
+from vlmbench.models import fingerprints, hf
 from vlmbench.models.hf_batches import Size, Waiting
 from vlmbench.models.quantize import FourBits
 from vlmbench.nouns import Conversing, Generation, Ranking, Request
@@ -75,12 +75,12 @@ def test_options_reach_the_network(folder: Path) -> None:
 
 def test_the_fingerprint_is_of_the_content(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "another-name"))
-    assert hf.fingerprint(copy) == hf.fingerprint(folder)
+    assert fingerprints.of_folder(copy) == fingerprints.of_folder(folder)
     (copy / "README.md").write_text("words", "utf-8")
-    assert hf.fingerprint(copy) == hf.fingerprint(folder)
+    assert fingerprints.of_folder(copy) == fingerprints.of_folder(folder)
     template = copy / "chat_template.jinja"
     template.write_text(template.read_text("utf-8") + " ", "utf-8")
-    assert hf.fingerprint(copy) != hf.fingerprint(folder)
+    assert fingerprints.of_folder(copy) != fingerprints.of_folder(folder)
 
 
 def test_generation_settings_of_the_checkpoint_do_not_rule(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Fingerprints of checkpoints: SHA-256 over all files that decide an answer, or a hub's commit.
+
+An adapter's covers the base that it names. Each file's content is hashed once in a process, until it changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vlmbench.errors import ModelError
+
+DECIDING = (".json", ".jinja", ".model", ".py", ".safetensors", ".tiktoken", ".txt", ".spm", ".bpe", ".vocab")
+"""Suffixes of what decides the answers in a checkpoint's folder: weights, configs, tokenizer, processor, templates."""
+ADAPTER = "adapter_config.json"
+ASIDE = re.compile(r"\..*|__pycache__|checkpoint-\d+|global_step\d+|runs")
+"""Folders inside a checkpoint's that hold something else: hidden ones, and what training leaves."""
+SETTLED = 2_000_000_000
+"""Nanoseconds after which a file that is written again has another time: only older ones are remembered."""
+_known: dict[tuple[str, int, int, int], str] = {}
+
+
+def of_file(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    facts = path.stat()
+    key = (os.path.realpath(path), facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    if key in _known:
+        return _known[key]
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if time.time_ns() - facts.st_mtime_ns > SETTLED:
+        _known[key] = found
+    return found
+
+
+def of_folder(folder: Path, suffixes: tuple[str, ...] = DECIDING) -> str:
+    """Over names and contents of the deciding files, those in subfolders too, and of the base of an adapter."""
+    digest = hashlib.sha256()
+    for path in files(folder, suffixes):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{of_file(path)}\n".encode())
+    if (base := base_of(folder)) and not (folder / "config.json").is_file():
+        place = Path(base).expanduser()
+        if place.is_dir():
+            digest.update(f"base\0{of_folder(place, suffixes)}\n".encode())
+    return digest.hexdigest()
+
+
+def files(folder: Path, suffixes: tuple[str, ...] = DECIDING) -> Iterator[Path]:
+    """The deciding files of a folder, in the order of their names. `suffixes` empty: all files."""
+    found = []
+    for place, inside, names in os.walk(folder):
+        inside[:] = [name for name in inside if not ASIDE.fullmatch(name)]
+        found += [Path(place) / name for name in names if not suffixes or Path(name).suffix in suffixes]
+    return iter(sorted(path for path in found if path.is_file()))
+
+
+def base_of(folder: Path) -> str:
+    """The model that an adapter's folder names; empty for a folder that holds none.
+
+    Raises ModelError for a config that cannot be read.
+    """
+    path = folder / ADAPTER
+    if not path.is_file():
+        return ""
+    try:
+        named = json.loads(path.read_text("utf-8"))["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        cure = "it needs base_model_name_or_path: the folder or hub name of the model that was trained"
+        raise ModelError(f"not an adapter's config: {error!r}", where=str(path), cure=cure) from None
+    if not isinstance(named, str) or not named:
+        cure = "write the folder or hub name of the model that was trained"
+        raise ModelError("base_model_name_or_path is empty", where=str(path), cure=cure)
+    return named
+
+
+def of_commit(name: str, commit: str | None) -> str:
+    """Of a model of the hub. Raises ModelError without a commit."""
+    if not commit:
+        raise ModelError("the hub tells no commit of it", where=name, cure="download it and name the folder")
+    return f"{name}@{commit}"
+
+
+def of_code(*objects: Any) -> str:
+    """Over the files of code that came with a checkpoint; empty for classes of installed packages."""
+    folders = set()
+    for one in objects:
+        module = sys.modules.get(type(one).__module__)
+        if module is not None and module.__name__.startswith("transformers_modules") and module.__file__:
+            folders.add(Path(module.__file__).parent)
+    found = sorted(path for folder in folders for path in folder.glob("*.py"))
+    return (
+        hashlib.sha256("".join(f"{path.name}\0{of_file(path)}\n" for path in found).encode()).hexdigest()
+        if found
+        else ""
+    )

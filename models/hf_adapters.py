@@ -1,0 +1,74 @@
+"""Adapters of PEFT: a folder or hub name with adapter_config.json, and the base model that it names.
+
+transformers opens both at once and tells the keys of one only. Here the base is opened by itself, then the adapter is
+put on it, and each is held against its files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlmbench.errors import ModelError
+
+from . import fingerprints
+from .hf_weights import refuse
+
+WEIGHTS = "adapter_model.safetensors"
+NOWHERE = "no-adapter-here"
+"""A subfolder that no checkpoint has: where transformers is told to look for an adapter when it opens the base."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Where an adapter and its base are."""
+
+    source: str
+    base: str
+    inside: bool = False
+    """Whether the base's own files are in the same folder."""
+    commit: str | None = None
+    """Of a hub's adapter."""
+
+
+def find(source: str) -> Adapter | None:
+    """The adapter at a folder or hub name; None where there is none.
+
+    Raises ModelError for one that names no base or has no safetensors.
+    """
+    from transformers.utils import cached_file, find_adapter_config_file
+
+    found = find_adapter_config_file(source)
+    if found is None:
+        return None
+    folder = Path(source)
+    base = fingerprints.base_of(Path(found).parent)
+    if folder.is_dir():
+        if not (folder / WEIGHTS).is_file():
+            raise ModelError(
+                f"an adapter without {WEIGHTS}", where=source, cure="save it as safetensors (PEFT's default)"
+            )
+        inside = (folder / "config.json").is_file()
+        return Adapter(source, source if inside else base, inside)
+    if cached_file(source, WEIGHTS, _raise_exceptions_for_missing_entries=False) is None:
+        raise ModelError(f"an adapter without {WEIGHTS}", where=source, cure="save it as safetensors (PEFT's default)")
+    return Adapter(source, base, commit=Path(found).parent.name)
+
+
+def put_on(model: Any, adapter: Adapter) -> None:
+    """Load the adapter into its base. Raises ModelError unless all of its weights find their place, and fill it."""
+    from transformers.modeling_utils import LoadStateDictConfig
+
+    revision = {"revision": adapter.commit} if adapter.commit else {}
+    told = model.load_adapter(
+        adapter.source,
+        load_config=LoadStateDictConfig(ignore_mismatched_sizes=True, use_safetensors=True),
+        adapter_kwargs=revision,
+    )
+    try:
+        refuse(told, model, where=adapter.source)
+    except ModelError as error:
+        what = f"{error.what} (an adapter for {adapter.base})"
+        cure = "train it on this base, or name the base that it was trained on in adapter_config.json"
+        raise ModelError(what, where=adapter.source, cure=cure) from None
