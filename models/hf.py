@@ -150,8 +150,8 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool,
     more: dict[str, Any] = {"attn_implementation": attention} if attention else {}
     try:
         with hushed():
-            processor = open_processor(source, trusted=trusted)
             adapter = hf_adapters.find(source)
+            processor = open_processor(hf_adapters.processor_of(adapter) if adapter else source, trusted=trusted)
             if adapter:
                 more |= {"adapter_kwargs": {"subfolder": hf_adapters.NOWHERE}}
             model = _network(

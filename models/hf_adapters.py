@@ -16,6 +16,7 @@ from . import fingerprints
 from .hf_weights import refuse
 
 WEIGHTS = "adapter_model.safetensors"
+PROCESSOR = ("processor_config.json", "preprocessor_config.json")
 NOWHERE = "no-adapter-here"
 """A subfolder that no checkpoint has: where transformers is told to look for an adapter when it opens the base."""
 
@@ -54,6 +55,26 @@ def find(source: str) -> Adapter | None:
     if cached_file(source, WEIGHTS, _raise_exceptions_for_missing_entries=False) is None:
         raise ModelError(f"an adapter without {WEIGHTS}", where=source, cure="save it as safetensors (PEFT's default)")
     return Adapter(source, base, commit=Path(found).parent.name)
+
+
+def processor_of(adapter: Adapter) -> str:
+    """Where the processor is: with the adapter where it was saved there, else with the base.
+
+    Raises ModelError for an adapter with a tokenizer of its own and no processor around it.
+    """
+    from transformers.utils import cached_file
+
+    def has(source: str, name: str) -> str | None:
+        found: str | None = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+        return found
+
+    if any(has(adapter.source, name) for name in PROCESSOR):
+        return adapter.source
+    own, base = has(adapter.source, "tokenizer.json"), has(adapter.base, "tokenizer.json")
+    if own and (base is None or fingerprints.of_file(Path(own)) != fingerprints.of_file(Path(base))):
+        cure = "save the processor there: processor.save_pretrained(...)"
+        raise ModelError("an adapter with a tokenizer of its own but no processor", where=adapter.source, cure=cure)
+    return adapter.base
 
 
 def put_on(model: Any, adapter: Adapter) -> None:

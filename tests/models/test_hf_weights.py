@@ -67,8 +67,16 @@ SCHEMES: dict[str, tuple[Callable[[str], str], str]] = {
 }
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("kind", tiny_hf.BUILDERS)
+PAIRS = [
+    (kind, scheme)
+    for row, kind in enumerate(tiny_hf.BUILDERS)
+    for column, scheme in enumerate(SCHEMES)
+    if kind == "llava" or (row + column) % 4 == 0
+]
+"""Every architecture and every scheme, not each with each."""
+
+
+@pytest.mark.parametrize(("kind", "scheme"), PAIRS)
 def test_keys_under_other_names_are_refused(
     checkpoints: Callable[[str], Path], tmp_path: Path, kind: str, scheme: str
 ) -> None:
