@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench.errors import ModelError
+from vlmbench.errors import DataError, ModelError
 from vlmbench.nouns import ChoiceScore, Request, Response
+from vlmbench.sources import read_json
 
 
 class Echo:
@@ -52,11 +53,10 @@ def load(checkpoint: str | None, *, text: str = "") -> Echo:
     if checkpoint is None:
         return Echo(text)
     try:
-        script = json.loads(Path(checkpoint).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"cannot read the script: {error}", where=checkpoint, cure='write a JSON object {"sample id": "answer"}'
-        ) from None
+        script = read_json(Path(checkpoint))
+    except DataError as error:
+        cure = 'write a JSON object {"sample id": "answer"}'
+        raise ModelError(f"cannot read the script: {error.what}", where=error.where, cure=cure) from None
     if not isinstance(script, dict) or not all(isinstance(value, str) for value in script.values()):
         raise ModelError(
             "not an object of strings", where=checkpoint, cure='write a JSON object {"sample id": "answer"}'

@@ -12,6 +12,7 @@ from pathlib import Path
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.reading import is_dir, is_file
 from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object
 
 KINDS = (TEXT, PICTURE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
@@ -81,11 +82,11 @@ def _folders(data: Folder, split: str) -> Iterator[Sample]:
     skills = _skills(data, "")
     for kind in kinds:
         bases = (f"iconqa_data/iconqa/{part}/{kind}", f"iconqa/{part}/{kind}", f"{part}/{kind}", kind)
-        base = next((name for name in bases if (data.root / name).is_dir()), None)
+        base = next((name for name in bases if is_dir(data.root / name)), None)
         if base is None:
             continue
         for folder in sorted((data.root / base).iterdir(), key=lambda path: (len(path.name), path.name)):
-            if (path := folder / "data.json").is_file():
+            if is_file(path := folder / "data.json"):
                 row = read_object(path)
                 if row.text("ques_type") != kind:
                     raise row.error("ques_type", f"{kind} was expected in this folder")

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample
 from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_answer
+from vlmbench.reading import is_dir
 from vlmbench.sources import Folder, Row, read_text
 
 from .mme_metrics import PERCEPTION, SUBTASKS
@@ -38,7 +39,7 @@ def lines(path: Path) -> list[str]:
 def read_questions(data: Folder) -> list[Sample]:
     """Every question of every subtask, or of the result templates where there are no question folders."""
     for root in (*ROOTS, "."):
-        found = [subtask for subtask in SUBTASKS if (data.root / root / subtask).is_dir()]
+        found = [subtask for subtask in SUBTASKS if is_dir(data.root / root / subtask)]
         if found:
             absent = [subtask for subtask in SUBTASKS if subtask not in found]
             if absent:
@@ -54,13 +55,15 @@ def read_questions(data: Folder) -> list[Sample]:
 
 def _subtask(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     folder = data.root / root / subtask
-    texts = folder / QUESTIONS if (folder / QUESTIONS).is_dir() else folder
-    files = sorted(path for path in texts.iterdir() if path.suffix == ".txt")
+    texts = folder / QUESTIONS if is_dir(folder / QUESTIONS) else folder
+    files = sorted(path for path in texts.iterdir() if path.suffix == ".txt" and not path.name.startswith("."))
     if not files:
         raise DataError("no question files (*.txt)", where=str(texts), cure="get the folder again")
-    shown = f"{subtask}/{PICTURES}" if (folder / PICTURES).is_dir() else subtask
+    shown = f"{subtask}/{PICTURES}" if is_dir(folder / PICTURES) else subtask
     pictures = {
-        path.stem: path.name for path in (data.root / root / shown).iterdir() if path.suffix.lower() in SUFFIXES
+        path.stem: path.name
+        for path in (data.root / root / shown).iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     }
     for path in files:
         name = pictures.get(path.stem, f"{path.stem}.jpg")

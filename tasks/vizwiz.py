@@ -19,6 +19,7 @@ from vlmbench.errors import DataError, PredictionsError
 from vlmbench.metrics import RATE, Metric, average_precision
 from vlmbench.nouns import Picture, Response, Sample, Score, Size, Status, Wanted
 from vlmbench.predictions import answer_files, answer_key, answer_rows, join, read_answer
+from vlmbench.reading import is_dir
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 
 from .human_answers import UNANSWERABLE, HumanAnswered, Rules, accuracies, human_answers, protocols_of
@@ -146,7 +147,7 @@ class Vizwiz(HumanAnswered):
         data = data.within(self.name)
         names = [f"{folder}{split}.json" for folder in ("", "Annotations/", "annotations/")]
         others = (
-            sorted(data.relative(path) for path in data.root.glob(f"{split}*.jsonl"))[:1] if data.root.is_dir() else []
+            sorted(data.relative(path) for path in data.root.glob(f"{split}*.jsonl"))[:1] if is_dir(data.root) else []
         )
         path = data.need(
             f"VizWiz's question file of {split}", *names, *others, cure="`vlmbench data fetch vizwiz` gets it"

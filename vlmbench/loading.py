@@ -89,6 +89,7 @@ def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
 
     Raises UsageError for a folder that does not exist.
     """
+    from vlmbench.reading import is_dir
     from vlmbench.sources import Folder, Hub
 
     if told.data == "sample":
@@ -98,7 +99,7 @@ def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
         return Hub()
     copies = told.data.startswith("hub:")
     root = places.path(told.data.removeprefix("hub:"))
-    if not root.is_dir():
+    if not is_dir(root):
         raise UsageError(
             f"no folder {root}", cure="--data takes sample, hub, hub:COPIES, or a folder of official files"
         )

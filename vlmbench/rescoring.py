@@ -14,6 +14,7 @@ from vlmbench.errors import DataError, StoreError
 from vlmbench.manifest import hash_of
 from vlmbench.nouns import ChoiceScore, Record, Response, Sample
 from vlmbench.runner import record_columns
+from vlmbench.sources import read_samples
 from vlmbench.store import MANIFEST, RECORDS, RunStore, read_manifest
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def load(folder: Path, data: str | None) -> OldRun:
     ablated = bool(manifest.get("asked", {}).get("ablate"))
     for choice in choices:
         source = loading.open_data(choice, told)
-        samples = choice.task.samples(source, choice.split)
+        samples = read_samples(choice.task, source, choice.split)
         kept += _joined(choice, samples, rows.get(choice.key, {}), source.label, ablated=ablated)
     return OldRun(folder, manifest, choices, kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,6 +13,10 @@ from vlmbench.wellformed import complaint
 
 T = TypeVar("T")
 
+_DIGITS = re.compile(r"-?\d{1,300}")
+"""A whole number in a table; longer ones are nobody's count, place or id."""
+LARGEST = 10**300
+"""What a float can hold, with room to spare."""
 SHOWN = 30
 """How many columns an error lists."""
 SAME_THING = (
@@ -93,7 +98,7 @@ class Row:
     def integer(self, field: str, default: Any = NEEDED) -> Any:
         """A whole number; a text of digits counts as one (tables hold nothing else)."""
         value = self.values.get(field)
-        if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+        if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
             return int(value)
         return self._typed(field, int, default)
 
@@ -105,7 +110,10 @@ class Row:
                 return float(value)
             except ValueError:
                 raise self.error(field, f"a number was expected, not {value!r:.40}") from None
-        return float(self._typed(field, int if isinstance(value, int) else float, NEEDED))
+        found = self._typed(field, int if isinstance(value, int) else float, NEEDED)
+        if abs(found) > LARGEST and isinstance(found, int):
+            raise self.error(field, f"a whole number of {len(str(found))} digits, larger than any here can be")
+        return float(found)
 
     @overload
     def flag(self, field: str) -> bool: ...

@@ -18,6 +18,7 @@ from vlmbench import ablations, images, judge_verdicts, manifest, scoring, wellf
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.nouns import Conversing, Model, Picture, Ranking, Record, Request, Response, Sample
 from vlmbench.registry import TaskChoice
+from vlmbench.sources import read_samples
 from vlmbench.store import THUMBS, TRAINING_LOG, RunStore, answer_key, write_atomically
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def plan(
     made = Plan([], [])
     for choice in choices:
         hashes = _PictureHashes()
-        samples = choice.task.samples(data[choice.key], choice.split)
+        samples = read_samples(choice.task, data[choice.key], choice.split)
         put = ablations.put(choice, samples, _limited(samples, limit, seed), change)
         if put.left_out:
             made.left_out[choice.key] = dict(put.left_out)

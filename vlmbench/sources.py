@@ -19,10 +19,13 @@ from typing import Any
 
 import orjson
 
-from vlmbench.errors import DataError, ImageError
+from vlmbench.errors import DataError, ImageError, VlmbenchError
 from vlmbench.hub import Hub, HubTable
-from vlmbench.nouns import Picture, Sample
+from vlmbench.nouns import Picture, Sample, Task
+from vlmbench.places import is_remote
+from vlmbench.reading import PICTURE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
 from vlmbench.rows import Row, named_columns
+from vlmbench.wellformed import complaint
 
 __all__ = [
     "Folder",
@@ -36,6 +39,7 @@ __all__ = [
     "read_object",
     "read_parquet",
     "read_rows",
+    "read_samples",
     "read_table",
     "unique",
 ]
@@ -68,15 +72,15 @@ class Folder:
     def within(self, task: str) -> Folder:
         """The folder's part for one task: DIR/NAME where there is one, so that several tasks can share DIR."""
         part = self.root / task
-        return Folder(part, self.label) if part.is_dir() else self
+        return Folder(part, self.label) if is_dir(part) else self
 
     def find(self, *names: str) -> Path | None:
         """The first of several places below the folder that holds a file."""
-        return next((path for name in names if (path := self.root / name).is_file()), None)
+        return next((path for name in names if is_file(path := self.root / name)), None)
 
     def need(self, what: str, *names: str, cure: str = "") -> Path:
         """Like `find`, but raises DataError saying where the file was looked for."""
-        if not self.root.is_dir():
+        if not is_dir(self.root):
             raise DataError("no such folder", where=str(self.root), cure="--data takes an existing folder")
         if found := self.find(*names):
             return found
@@ -93,6 +97,8 @@ class Folder:
         A name that leaves the folder is the data file's fault: DataError. A missing picture is an ImageError on read.
         """
         parts = name.replace("\\", "/").split("/")
+        if what := complaint(name):
+            raise row.error(field, what, "write the whole character, or leave it out")
         if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
             raise row.error(field, f"{name!r} is not the name of a picture inside the data folder")
         return Picture(name, PictureFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
@@ -112,7 +118,11 @@ class PictureFile:
         for place in self.places:  # word by word: in an object store `./a` is another name than `a`
             folder = self.root.joinpath(*PurePosixPath(place).parts)
             path = folder.joinpath(*PurePosixPath(self.name).parts)
-            if path.is_file():
+            try:
+                there = is_file(path)
+            except DataError as error:
+                raise ImageError(error.what, where=error.where, cure=error.cure) from None
+            if there:
                 if not path.resolve().is_relative_to(folder.resolve()):
                     raise ImageError("the picture is a link out of the data folder", where=str(path), cure="copy it in")
                 return path
@@ -125,9 +135,23 @@ class PictureFile:
             cure = f"put it into one of these folders there: {looked}"
             raise ImageError(f"no picture {self.name}", where=str(self.root), cure=cure)
         try:
-            return path.read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot read it: {error.strerror or error}", where=str(path)) from None
+            return read_whole(path, PICTURE_BYTES)
+        except DataError as error:
+            raise ImageError(error.what, where=error.where, cure=error.cure) from None
+
+
+def read_samples(task: Task, data: Folder | Hub, split: str) -> Sequence[Sample]:
+    """The samples of a split. Raises DataError also for what a file system or an object store's library raises."""
+    try:
+        return task.samples(data, split)
+    except VlmbenchError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) or (isinstance(data, Folder) and is_remote(data.root)):
+            where = str(data.root) if isinstance(data, Folder) else data.label
+            cure = "check the place and the credentials, then run the same command again"
+            raise DataError(f"cannot read the data of {task.name}: {reason(error)}", where=where, cure=cure) from None
+        raise
 
 
 def missing_pictures(samples: Iterable[Sample]) -> list[str]:
@@ -148,12 +172,7 @@ def missing_pictures(samples: Iterable[Sample]) -> list[str]:
 
 def read_bytes(path: Path) -> bytes:
     """A file's bytes. Raises DataError when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DataError("no such file", where=str(path), cure="check the path") from None
-    except OSError as error:
-        raise DataError(f"cannot read it: {error.strerror or error}", where=str(path), cure="check the path") from None
+    return read_whole(path)
 
 
 def read_text(path: Path) -> str:
@@ -185,6 +204,9 @@ def _parse(text: str, path: Path, line: int = 0) -> Any:
             raise DataError(what, where=f"{path}, {at}", cure="get the file again") from None
         except RecursionError:
             raise DataError("JSON nested too deeply", where=str(path), cure="get the file again") from None
+        except ValueError:  # Python refuses whole numbers of more than 4,300 digits
+            at = f"{path}, line {line}" if line else str(path)
+            raise DataError("a number of thousands of digits", where=at, cure="get the file again") from None
 
 
 def read_json(path: Path) -> Any:
@@ -232,6 +254,9 @@ def read_keyed(path: Path, field: str) -> dict[str, Row]:
         raise DataError("an object with ids as keys was expected", where=str(path), cure="get the official file")
     if text.count(f'"{field}"') != len(content):
         _refuse_doubled(text, path)
+    for key in content:
+        if what := complaint(key):
+            raise DataError(f"a key: {what}", where=f"{path}, key {key!a:.60}", cure="write the whole character")
     return {key: _row(values, path, f"key {key}") for key, values in content.items()}
 
 
@@ -281,15 +306,16 @@ def refuse_doubled_columns(header: Sequence[str], path: Path) -> None:
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
     """Rows of a parquet file, or only some columns of it."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     read_bytes_head(path)
     try:
         with path.open("rb") as file:
             table = pq.read_table(file, columns=None if columns is None else list(columns))
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"not a readable parquet file: {error}", where=str(path), cure="get the file again") from None
+    except Exception as error:  # pyarrow's kinds, and those of an object store's library
+        raise DataError(
+            f"not a readable parquet file: {reason(error)}", where=str(path), cure="get the file again"
+        ) from None
     if columns is not None and (absent := [name for name in columns if name not in table.column_names]):
         cure = f"it has: {named_columns(absent[0], table.column_names)}"
         raise DataError(f"no column {absent[0]!r}", where=str(path), cure=cure)
@@ -298,11 +324,11 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
 
 def read_bytes_head(path: Path) -> None:
     """Raise DataError when a file cannot be opened at all."""
-    try:
+    with reaching(path):
+        if not is_remote(path):
+            check_ordinary(path)
         with path.open("rb"):
             pass
-    except OSError as error:
-        raise DataError(f"cannot read it: {error.strerror or error}", where=str(path), cure="check the path") from None
 
 
 def unique(rows: Iterable[tuple[str, Row]], field: str) -> Mapping[str, Row]:

@@ -36,15 +36,24 @@ def refuse_broken(task: str, sample: Sample, request: Request) -> None:
         "choices": sample.choices,
         "tags": dict(sample.tags),
         "prompt": [request.prompt, request.choices, request.history],
+        "name of a picture": [picture.name for picture in (*sample.images, *request.images)],
+        "cluster": sample.cluster,
+        "extra": {name: _plain(value) for name, value in sample.extra.items() if not name.startswith("_")},
     }
     try:
         orjson.dumps(parts, default=str, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:
+    except TypeError as error:
         for name, value in parts.items():
             for text in _texts(value):
                 if what := complaint(text):
                     where = f"{task}, sample {sample.id!a}, {name}"
                     raise DataError(what, where=where, cure="mend the task's data") from None
+        where = f"{task}, sample {sample.id!a}"
+        raise DataError(f"it cannot be stored: {error}", where=where, cure="mend the task's data") from None
+
+
+def _plain(value: Any) -> Any:
+    return sorted(map(str, value)) if isinstance(value, set | frozenset) else value
 
 
 def _texts(value: Any) -> list[str]:

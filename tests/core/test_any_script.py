@@ -192,7 +192,7 @@ def test_both_escaped_halves_are_a_character(tmp_path: Path) -> None:
 def test_an_answer_file_with_one_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.csv").write_text("question,answer\n?,a\n")
     (tmp_path / "x.jsonl").write_bytes(b'{"id": "1", "text": "\\udc00"}\n')
-    task = vlmbench.TableTask("scripts", tmp_path / "t.csv")
+    task = vlmbench.TableTask("scripts", tmp_path / "t.csv", columns=(None, "question", "answer"))
     samples = task.samples(Folder(tmp_path), "all")
     with pytest.raises(PredictionsError, match=r"x\.jsonl, line 1, field 'text': character 1 is U\+DC00"):
         task.read_predictions(tmp_path / "x.jsonl", samples)

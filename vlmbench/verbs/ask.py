@@ -89,10 +89,11 @@ def refuse_single(model: Model) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, print, draw. Exit code 1 when there is no answer."""
-    from vlmbench import images, sources
+    from vlmbench import images
+    from vlmbench.reading import PICTURE_BYTES, read_whole
 
     generation = _generation(args)
-    data = sources.read_bytes(args.image)
+    data = read_whole(args.image, PICTURE_BYTES)
     image = images.decode(data, str(args.image))
     canvas = Canvas(image, args.image, args.boxes, padded=args.padded)
     questions = _questions(args)

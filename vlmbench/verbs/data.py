@@ -167,12 +167,12 @@ class State:
 
 def status(choice: TaskChoice, root: Path) -> State:
     """Look at one split: official files by name, questions by reading them, pictures by the questions' names."""
-    from vlmbench.sources import missing_pictures
+    from vlmbench.sources import missing_pictures, read_samples
 
     folder = open_folder(root, choice)
     files = [(wanted, place(folder, wanted)) for wanted in choice.task.wanted(choice.split)]
     try:
-        samples = choice.task.samples(folder, choice.split)
+        samples = read_samples(choice.task, folder, choice.split)
     except DataError as error:
         return State(choice, folder.root, files, None, 0, (), str(error))
     names = {picture.name for sample in samples for picture in sample.images}

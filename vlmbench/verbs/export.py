@@ -121,9 +121,10 @@ def _answer(text: str, read: str, choices: str) -> str:
 def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, Any]) -> Sequence[Sample]:
     """The questions as the run had them. Raises StoreError when the data are not those of the run."""
     from vlmbench.manifest import hash_of
+    from vlmbench.sources import read_samples
 
     data = loading.open_data(choice, settings.load({"data": args.data or entry["data"]}))
-    samples = choice.task.samples(data, choice.split)
+    samples = read_samples(choice.task, data, choice.split)
     if len(samples) == entry["samples"]:
         now = hash_of([[s.id, s.question, s.target, s.choices] for s in samples])
         if now != entry["hashes"]["samples"]:

@@ -86,9 +86,10 @@ def _check(args: argparse.Namespace) -> None:
 def _assumed(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     """From the questions alone: right or wrong, two models of one accuracy with independent errors."""
     from vlmbench import loading, settings
+    from vlmbench.sources import read_samples
 
     data = loading.open_data(choice, settings.load({"data": args.data}))
-    clusters = [sample.cluster for sample in choice.task.samples(data, choice.split)]
+    clusters = [sample.cluster for sample in read_samples(choice.task, data, choice.split)]
     accuracy = power.ACCURACY if args.accuracy is None else args.accuracy / 100
     discordance = power.independent(accuracy) if args.discordance is None else args.discordance / 100
     correlation = power.CORRELATION if args.correlation is None else args.correlation

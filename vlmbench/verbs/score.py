@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, score, show. Exit code 1 when coverage is below --min-coverage."""
     from vlmbench import registry, rescoring
+    from vlmbench.sources import read_samples
 
     if rescoring.is_run(Path(args.task)):
         return _again(args)
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("which answers?", cure="name them: --predictions PATH; or give a run's folder for TASK")
     told = settings.load({"data": args.data})
     data = loading.open_data(choice, told)
-    samples = choice.task.samples(data, choice.split)
+    samples = read_samples(choice.task, data, choice.split)
     if args.attentions is not None:
         samples = _with_attentions(choice, samples, args.attentions, data)
     with judging.opened(args, [choice], told) as judge:

@@ -1,0 +1,119 @@
+"""Whether a file is there, and its bytes, on this machine or an object store, with a DataError for all that can fail.
+
+Only ordinary files are opened: a pipe would wait for ever and /dev/zero never ends. "Not there" is said only where the
+place says so; a name that is too long, refused access, throttling and a connection that breaks are errors of their own.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vlmbench.errors import DataError, VlmbenchError
+from vlmbench.places import is_remote
+
+DATA_BYTES = 8 << 30
+"""A larger file of questions or answers is refused: it is read whole. The largest official one has half a GiB."""
+PICTURE_BYTES = 512 << 20
+"""A larger file of one picture is refused."""
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+@contextmanager
+def reaching(path: Path | str) -> Iterator[None]:
+    """Whatever a file system or an object store's library raises, as a DataError that says what happened."""
+    try:
+        yield
+    except VlmbenchError:
+        raise
+    except Exception as error:  # each store's library has its own kinds
+        raise DataError(f"cannot read it: {reason(error)}", where=f"{path}", cure=_cure(error)) from None
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, in one line, with its kind where it is not the operating system's."""
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return str(error.strerror)
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}"[:500] if said else type(error).__name__
+
+
+def _cure(error: BaseException) -> str:
+    own = isinstance(error, OSError | ValueError) and type(error).__module__ == "builtins"
+    return "check the path" if own else "check the connection and the credentials, then run the same command again"
+
+
+def is_file(path: Path) -> bool:
+    """Whether something to read is there; a folder is not. Raises DataError where that cannot be told."""
+    with reaching(path):
+        kind = _kind(path)
+        return kind is not None and kind != stat.S_IFDIR
+
+
+def is_dir(path: Path) -> bool:
+    """Whether a folder is there. Raises DataError where that cannot be told."""
+    with reaching(path):
+        return _kind(path) == stat.S_IFDIR
+
+
+def _kind(path: Path) -> int | None:
+    """The file type, as stat has it; None where nothing is."""
+    if is_remote(path):
+        there: Any = path
+        try:
+            info = there.fs.info(there.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return stat.S_IFDIR if info.get("type") == "directory" else stat.S_IFREG
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in ABSENT:
+            return None
+        raise
+
+
+def read_whole(path: Path, limit: int = DATA_BYTES) -> bytes:
+    """An ordinary file's bytes. Raises DataError for anything else, and for more than `limit` bytes."""
+    with reaching(path):
+        try:
+            return path.read_bytes() if is_remote(path) else _read(path, limit)
+        except FileNotFoundError:
+            raise DataError("no such file", where=str(path), cure="check the path") from None
+
+
+def _read(path: Path, limit: int) -> bytes:
+    check_ordinary(path, limit)
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:  # it grew, or a file system that tells no sizes
+        raise _too_large(path, limit)
+    return content
+
+
+def check_ordinary(path: Path, limit: int = DATA_BYTES) -> None:
+    """Raise DataError unless this is an ordinary file of at most `limit` bytes; OSError where nothing is."""
+    about = path.stat()
+    kind = stat.S_IFMT(about.st_mode)
+    if kind != stat.S_IFREG:
+        told = KINDS.get(kind, "a special file")
+        raise DataError(f"cannot read it: {told}, not a file", where=str(path), cure="name an ordinary file")
+    if about.st_size > limit:
+        raise _too_large(path, limit)
+
+
+def _too_large(path: Path, limit: int) -> DataError:
+    what = f"the file has more than {limit / (1 << 20):,.0f} MiB"
+    return DataError(what, where=str(path), cure="is it the right file? name another, or part it")
