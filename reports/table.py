@@ -55,7 +55,7 @@ def markdown(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
 
 def number(value: float | None, digits: int = 1) -> str:
     """A score to one decimal, as papers print it; `-` where it is undefined."""
-    return "-" if value is None else f"{value:.{digits}f}"
+    return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"  # no -0.0
 
 
 def interval(bar: Bar) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import RATE, Metric, by_tag, mean, ratio
+from vlmbench.metrics import LESS, MORE, RATE, Metric, by_tag, mean, ratio
 from vlmbench.nouns import Sample, Score
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def consistency(scored: Scored) -> Metric | None:
         if sample.extra["balanced"] and score.value and known:
             rows.append((sum(known) / len(known), 1.0))
             clusters.append(sample.cluster)
-    return Metric("consistency", np.array(rows, dtype=np.float64).reshape(-1, 2), clusters, ratio(), limits=RATE)
+    items = np.array(rows, dtype=np.float64).reshape(-1, 2)
+    return Metric("consistency", items, clusters, ratio(), limits=RATE, better=MORE)
 
 
 def choices(counted: Scored) -> list[Metric]:
@@ -128,7 +129,7 @@ def distribution(counted: Scored) -> list[Metric]:
         value: Floats = np.divide(weighted, 100 * total, out=np.full(np.shape(total), np.nan), where=total != 0)
         return value
 
-    return [Metric("distribution", sums, names, combine, n=len(asked), note="lower is better")]
+    return [Metric("distribution", sums, names, combine, n=len(asked), note="lower is better", better=LESS)]
 
 
 def _groups(clusters: Sequence[str], pairs: int) -> tuple[list[str], NDArray[np.intp]]:

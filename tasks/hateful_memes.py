@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vlmbench import letters
 from vlmbench.errors import DataError, PredictionsError
-from vlmbench.metrics import RATE, Metric, auroc, average_precision, mean, ratio
+from vlmbench.metrics import MORE, RATE, Metric, auroc, average_precision, mean, ratio
 from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import (
     answer_files,
@@ -162,6 +162,13 @@ class HatefulMemes:
         said = (YES if float(read) > 0.5 else NO) if rules.ranks else read
         return Score(float(said == sample.target), read=read, unread="" if read else "yes or no")
 
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """Sure of the other word, and of the right one."""
+        if not RULES[protocol].ranks:
+            return Score(0.0), Score(1.0, read=sample.target)
+        wrong, right = ("0.0", "1.0") if sample.target == YES else ("1.0", "0.0")
+        return Score(0.0, read=wrong), Score(1.0, read=right)
+
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy; of probabilities also the areas under both curves."""
         clusters = [sample.cluster for sample, _ in scored]
@@ -210,7 +217,7 @@ def _f1(said: Sequence[bool], targets: Sequence[bool], clusters: Sequence[str]) 
     import numpy as np
 
     yes, true = np.array(said, dtype=np.float64), np.array(targets, dtype=np.float64)
-    return Metric("f1", np.stack([2 * yes * true, yes + true], axis=1), clusters, ratio(), limits=RATE)
+    return Metric("f1", np.stack([2 * yes * true, yes + true], axis=1), clusters, ratio(), limits=RATE, better=MORE)
 
 
 def _places(split: str) -> list[str]:

@@ -162,6 +162,11 @@ class LlavaBench:
         """One conversation with the judge about one answer."""
         return grading.grade(protocol, sample.extra["context"], sample.question, sample.target, response.text)
 
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """The lowest grade beside the highest one of the reference, and the other way round."""
+        worst, best = (Verdict(pair[1], values=pair) for pair in ((10.0, 1.0), (1.0, 10.0)))
+        return Score(1.0, verdicts=(worst,) * runs), Score(10.0, verdicts=(best,) * runs)
+
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Relative score, whole and by category."""
         return llava_bench_metrics.metrics(scored, protocol)

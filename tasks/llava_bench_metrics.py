@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import RATE, Metric
+from vlmbench.metrics import MORE, NEITHER, RATE, Metric
 from vlmbench.nouns import Sample, Score
 
 if TYPE_CHECKING:
@@ -83,15 +83,16 @@ def metrics(scored: Sequence[tuple[Sample, Score]], protocol: str) -> list[Metri
     """Relative score and both sides' grades out of 100, whole and by category."""
     items = _items([score for _, score in scored])
     clusters = [sample.cluster for sample, _ in scored]
-    made = [Metric("relative_score", items, clusters, _relative(protocol))]
+    made = [Metric("relative_score", items, clusters, _relative(protocol), better=MORE)]
     made += [
-        Metric(f"{name}_score", items, clusters, _side(side), limits=RATE)
-        for side, name in enumerate(("reference", "answer"))
+        Metric(f"{name}_score", items, clusters, _side(side), limits=RATE, better=better)
+        for side, (name, better) in enumerate((("reference", NEITHER), ("answer", MORE)))
     ]
     for name in CATEGORIES:
         at = [index for index, (sample, _) in enumerate(scored) if sample.tags["category"] == name]
         if at:
             inside = [clusters[index] for index in at]
             label = f"relative_score_{name}"
-            made.append(Metric(label, items[at], inside, _relative(protocol), breakdown="category", label=name))
+            bar = Metric(label, items[at], inside, _relative(protocol), breakdown="category", label=name, better=MORE)
+            made.append(bar)
     return made

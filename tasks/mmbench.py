@@ -233,9 +233,10 @@ class MMBench:
         return None
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
-        """Circular accuracy of questions, whole and by ability; accuracy of single rows beside it."""
+        """Circular accuracy of questions, whole and by ability; accuracy of the questions as they are beside it."""
         clusters = [sample.cluster for sample, _ in scored]
-        vanilla = mean("vanilla_accuracy", [score.value or 0.0 for _, score in scored], clusters)
+        first = [at for at, (sample, _) in enumerate(scored) if sample.extra["group"] == int(sample.id)]
+        vanilla = mean("vanilla_accuracy", [scored[at][1].value or 0.0 for at in first], [clusters[at] for at in first])
         groups, left_out = circular(scored)
         if not groups:
             return [vanilla]
@@ -274,9 +275,10 @@ class MMBench:
 
 
 def circular(scored: Sequence[tuple[Sample, Score]]) -> tuple[dict[int, float], int]:
-    """(1 or 0 for each question, how many are left out). One wrong rotation decides; else all must have a score.
+    """(1 or 0 for each question, how many are left out). A question counts where all its rotations have a score.
 
-    Where a judge ran several times, the mean over its runs.
+    One wrong rotation would decide, but were it counted alone, the questions left out would be those without one: the
+    figure would lean. Where a judge ran several times, the mean over the runs that graded all rotations.
     """
     rows: dict[int, list[Score]] = {}
     turns: dict[int, int] = {}
@@ -293,10 +295,8 @@ def _all_right(scores: Sequence[Score], turns: int) -> float | None:
     hits: list[float] = []
     for run in range(max(1, *(len(score.verdicts) for score in scores))):
         values = [_of_run(score, run) for score in scores]
-        if 0.0 in values:
-            hits.append(0.0)
-        elif len(values) == turns and None not in values:
-            hits.append(1.0)
+        if len(values) == turns and None not in values:
+            hits.append(float(0.0 not in values))
     return sum(hits) / len(hits) if hits else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import RATE, Metric
+from vlmbench.metrics import MORE, RATE, Metric
 from vlmbench.nouns import Sample, Score
 
 if TYPE_CHECKING:
@@ -48,18 +48,21 @@ def metrics(scored: Sequence[tuple[Sample, Score]]) -> list[Metric]:
             here = [cluster for cluster, keep in zip(names, kept, strict=True) if keep]
             items = blocks[kept][:, inside].reshape(int(kept.sum()), -1)
             n = int(rows[kept][:, QUESTIONS].sum())
-            made.append(
-                Metric(name, items, here, _summed(len(inside)), n=n, note=note, limits=(0.0, 200.0 * len(inside)))
-            )
+            limits = (0.0, 200.0 * len(inside))
+            summed = Metric(name, items, here, _summed(len(inside)), n=n, note=note, limits=limits, better=MORE)
+            made.append(summed)
     for at in present:
         here = [cluster for cluster, index in zip(names, of, strict=True) if index == at]
         items, subtask = rows[of == at], SUBTASKS[at]
         n = int(items[:, QUESTIONS].sum())
-        made.append(Metric(subtask, items, here, _score, breakdown="subtask", label=subtask, n=n, limits=(0.0, 200.0)))
-        for name, combine in (("acc", _share(RIGHT, QUESTIONS)), ("acc_plus", _share(BOTH, PAIRS))):
-            made.append(
-                Metric(f"{subtask}_{name}", items, here, combine, breakdown=name, label=subtask, n=n, limits=RATE)
-            )
+        bars = (
+            ("subtask", subtask, _score, (0.0, 200.0)),
+            ("acc", f"{subtask}_acc", _share(RIGHT, QUESTIONS), RATE),
+            ("acc_plus", f"{subtask}_acc_plus", _share(BOTH, PAIRS), RATE),
+        )
+        for breakdown, name, combine, limits in bars:
+            bar = Metric(name, items, here, combine, breakdown, subtask, n=n, limits=limits, better=MORE)
+            made.append(bar)
     return made
 
 

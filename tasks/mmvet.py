@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from vlmbench.errors import DataError
 from vlmbench.judge_verdicts import NO_JUDGE
-from vlmbench.metrics import RATE, Metric
+from vlmbench.metrics import MORE, RATE, Metric
 from vlmbench.nouns import (
     Generation,
     Picture,
@@ -187,7 +187,8 @@ def _mean(scored: Sequence[tuple[Sample, Score]], at: Sequence[int], name: str) 
     grades = [[verdict.value for verdict in scored[index][1].verdicts] for index in at]
     items = np.concatenate([np.array(grades, dtype=np.float64), np.ones((len(at), 1))], axis=1)
     clusters = [scored[index][0].cluster for index in at]
-    return Metric(name, items, clusters, _mean_of_runs, limits=RATE, proportion=bool(np.isin(items, (0.0, 1.0)).all()))
+    binary = bool(np.isin(items, (0.0, 1.0)).all())
+    return Metric(name, items, clusters, _mean_of_runs, limits=RATE, proportion=binary, better=MORE)
 
 
 def _mean_of_runs(sums: Floats) -> Floats:

@@ -184,6 +184,11 @@ class Pope:
         lacking = "yes or no" if read == "unknown" else answers.lacks_yes_no(response.text)
         return Score(float(read == sample.target), read=read, unread=lacking)
 
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """The other word, and the right one."""
+        other = "no" if sample.target == "yes" else "yes"
+        return Score(0.0, read=other), Score(1.0, read=sample.target)
+
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Pooled, mean over splits, by split."""
         items = pope_metrics.columns(

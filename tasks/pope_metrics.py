@@ -8,10 +8,10 @@ vlmeval/dataset/utils/yorn.py@e8e78f05.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import RATE, Metric
+from vlmbench.metrics import MORE, NEITHER, RATE, TARGET, Metric
 
 if TYPE_CHECKING:
     from vlmbench.metrics import Floats
@@ -101,6 +101,8 @@ FIGURES: Mapping[str, Callable[[Floats, Rules], Floats]] = {
 }
 SHARES = ("accuracy", "yes_ratio")
 """Plain shares of all items."""
+BETTER: Mapping[str, str] = {"yes_ratio": TARGET, "yes_ratio_of_targets": NEITHER}
+"""What is not better when it is more: answers `yes` should be as many as targets `yes`."""
 UNDEFINED = "a denominator is 0: the official script stops with ZeroDivisionError"
 
 
@@ -125,9 +127,8 @@ def metrics(
     note = "" if len(present) == len(known) else f"mean over {', '.join(present)} only"
     for name in ("f1", "accuracy"):
         combine = _mean(name, len(present), rules)
-        made.append(
-            Metric(f"mean_{name}", flat, clusters, combine, "", "", name in SHARES, opposite, None, note, limits=RATE)
-        )
+        mean = Metric(f"mean_{name}", flat, clusters, combine, proportion=name in SHARES, opposite=opposite)
+        made.append(replace(mean, note=note, limits=RATE, better=MORE))
     for split in present:
         rows = np.flatnonzero(at == place[split]).tolist()
         inside = [clusters[row] for row in rows]
@@ -153,6 +154,8 @@ def _metric(name: str, items: Floats, clusters: Sequence[str], rules: Rules, spl
     def combine(sums: Floats) -> Floats:
         return 100 * figure(sums, rules)
 
+    sums = items.sum(axis=0)
+    better = BETTER.get(name, MORE)
     return Metric(
         f"{split}_{name}" if split else name,
         items,
@@ -163,6 +166,8 @@ def _metric(name: str, items: Floats, clusters: Sequence[str], rules: Rules, spl
         proportion=name in SHARES,
         opposite=_opposite(items),
         limits=RATE,
+        better=better,
+        target=100 * float(sums[TARGET_YES] / sums[ALL]) if better == TARGET and sums[ALL] else None,
     )
 
 
@@ -179,6 +184,4 @@ def _mean(name: str, splits: int, rules: Rules) -> Callable[[Floats], Floats]:
 
 def _explained(metric: Metric) -> Metric:
     """The metric, with a note where it is undefined."""
-    from dataclasses import replace
-
     return metric if metric.value() == metric.value() else replace(metric, note=UNDEFINED)

@@ -25,7 +25,7 @@ from vlmbench.boxes import (
     minigpt_box,
     vlmevalkit_box,
 )
-from vlmbench.metrics import RATE, Metric, mean, ratio
+from vlmbench.metrics import MORE, RATE, Metric, mean, ratio
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.sources import Folder, Hub, Row, read_rows
 
@@ -256,6 +256,11 @@ class RefCOCO:
         hit = found.iou > 0.5 if rules.above else found.iou >= 0.5
         return Score(float(hit), read=found.read, note=found.note, unread="" if found.read else "box")
 
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """A miss, and the very box."""
+        box = str([round(side, 2) for side in from_size(sample.target["bbox"])])
+        return Score(0.0, note=Found(None).note), Score(1.0, read=box, note=Found(None, 1.0, True).note)
+
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy at IoU 0.5 and the mean IoU; for lmms_eval also its other thresholds and the centres."""
         clusters = [sample.cluster for sample, _ in scored]
@@ -263,7 +268,7 @@ class RefCOCO:
         made = [mean("accuracy", [score.value or 0.0 for _, score in scored], clusters)]
         made.append(mean("valid_boxes", [float(bool(score.read)) for _, score in scored], clusters))
         agreed = mean("mean_iou", [one.iou for one in found], clusters)
-        made.append(Metric("mean_iou", agreed.items, clusters, ratio(), limits=RATE))
+        made.append(Metric("mean_iou", agreed.items, clusters, ratio(), limits=RATE, better=MORE))
         if RULES[protocol].more:
             for least in THRESHOLDS:
                 name = f"accuracy_at_{least}"

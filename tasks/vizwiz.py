@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from vlmbench import answers, vqa_accuracy
 from vlmbench.errors import DataError, PredictionsError
-from vlmbench.metrics import RATE, Metric, average_precision
+from vlmbench.metrics import MORE, RATE, Metric, average_precision
 from vlmbench.nouns import Picture, Response, Sample, Score, Size, Status, Wanted
 from vlmbench.predictions import answer_files, answer_key, answer_rows, join, read_answer
 from vlmbench.reading import is_dir
@@ -34,6 +34,9 @@ INSTRUCTION = (
 _LLAVA = vqa_accuracy.after_m4c(vqa_accuracy.vizwiz)
 RANKED = "unanswerability"
 """The protocol that asks how likely it is that a question cannot be answered."""
+
+NORMALISED = ("official", "llava")
+"""Protocols whose scores hold what VizWiz's own normaliser made of the answer."""
 
 RULES: Mapping[str, Rules] = {
     "official": Rules(
@@ -176,6 +179,12 @@ class Vizwiz(HumanAnswered):
             return replace(score, read=repr(likely))
         return Score(float((likely > 0.5) != sample.extra["answerable"]), Status.OK, repr(likely))
 
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """Whether it can be answered said wrong and right, with the answer's own credit."""
+        said = ("unanswerable", "") if sample.extra["answerable"] else ("", "unanswerable")
+        reads = tuple(repr(float(bool(word))) for word in said) if protocol == RANKED else said
+        return Score(0.0, read=reads[0]), Score(1.0, read=reads[1])
+
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy, by answer type, and the average precision and F1 of unanswerability (task 2)."""
         made = accuracies(scored, self.breakdowns)
@@ -184,7 +193,8 @@ class Vizwiz(HumanAnswered):
         if protocol == RANKED:
             likely = [float(score.read) for _, score in scored]
         else:
-            likely = [float(answers.vizwiz_normal(score.read) == "unanswerable") for _, score in scored]
+            normal = str if protocol in NORMALISED else answers.vizwiz_normal  # a second pass can change an answer
+            likely = [float(normal(score.read) == "unanswerable") for _, score in scored]
         return made[:1] + _unanswerable(scored, likely) + made[1:]
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
@@ -233,7 +243,7 @@ def _unanswerable(scored: Sequence[tuple[Sample, Score]], likely: Sequence[float
 
     return [
         average_precision("average_precision", truth.tolist(), likely, clusters),
-        Metric("f1", items, clusters, f1, limits=RATE),
+        Metric("f1", items, clusters, f1, limits=RATE, better=MORE),
     ]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench import answers, letters
-from vlmbench.metrics import RATE, Metric, auroc, average_precision, by_tag, mean, ratio
+from vlmbench.metrics import MORE, RATE, Metric, auroc, average_precision, by_tag, mean, ratio
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
@@ -169,6 +169,15 @@ class Vsr:
             return Score(None, Status.UNPARSED, note="neither true nor false (nor 1 or 0)")
         return Score(value, read=read, unread="" if _SAID.fullmatch(read) else "true or false")
 
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """Sure of the other word, and of the right one."""
+        pair = {TRUE: (FALSE, TRUE), FALSE: (TRUE, FALSE)}[sample.target]
+        if RULES[protocol].choices:
+            pair = tuple(f"{word} {float(word == TRUE)!r}" for word in pair)  # type: ignore[assignment]
+        elif protocol == "vlmevalkit":
+            pair = tuple({TRUE: "yes", FALSE: "no"}[word] for word in pair)  # type: ignore[assignment]
+        return Score(0.0, read=pair[0]), Score(1.0, read=pair[1])
+
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy; by relation and by meta-category; for ranked answers also the areas."""
         values = [score.value or 0.0 for _, score in scored]
@@ -214,7 +223,7 @@ def _found(said: Sequence[bool], targets: Sequence[bool], clusters: Sequence[str
     both = yes * true
     made = []
     for name, top, bottom in (("precision", both, yes), ("recall", both, true), ("f1", 2 * both, yes + true)):
-        made.append(Metric(name, np.stack([top, bottom], axis=1), clusters, ratio(), limits=RATE))
+        made.append(Metric(name, np.stack([top, bottom], axis=1), clusters, ratio(), limits=RATE, better=MORE))
     return made
 
 

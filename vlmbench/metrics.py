@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RATE = (0.0, 100.0)
 """Limits of a rate."""
 
+MORE, LESS, TARGET, NEITHER = "more", "less", "target", "neither"
+"""What is better: a higher value, a lower one, one nearer to the target, or none (it describes data or judge)."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -58,17 +61,56 @@ class Metric:
     """True: an AUROC; `items` are (truth, score), from which its standard error has a closed form."""
     run_values: Sequence[float] = ()
     """The value by each run of the judge alone, where one graded the answers: their spread widens the interval."""
+    better: str = ""
+    """MORE, LESS, TARGET or NEITHER; where a plug-in says nothing, more is taken to be better."""
+    target: float | None = None
+    """The best value, for TARGET."""
 
     @property
     def bounds(self) -> tuple[float, float] | None:
         """`limits`, or those of a proportion."""
         return RATE if self.proportion and self.limits is None else self.limits
 
+    @property
+    def direction(self) -> str:
+        """`better`, more where nothing is said."""
+        return self.better or MORE
+
     def value(self) -> float:
         """The metric over all items; nan where undefined."""
         import numpy as np
 
         return float(self.combine(np.ones(len(self.items)) if self.of_weights else self.items.sum(axis=0)))
+
+
+def upward(metric: Metric) -> Metric:
+    """The metric turned so that more is better: less is better becomes its negative, a target minus the distance."""
+    import numpy as np
+
+    if metric.direction not in (LESS, TARGET):
+        return metric
+    aim = metric.target if metric.direction == TARGET and metric.target is not None else None
+
+    def turned(values: Floats) -> Floats:
+        return -np.asarray(values) if aim is None else -np.abs(np.asarray(values) - aim)
+
+    def combine(sums: Floats) -> Floats:
+        return turned(metric.combine(sums))
+
+    limits = metric.bounds
+    if limits is not None:
+        limits = (-limits[1], -limits[0]) if aim is None else (-max(abs(aim - one) for one in limits), 0.0)
+    runs = tuple(float(turned(np.asarray(value, dtype=np.float64))) for value in metric.run_values)
+    return replace(
+        metric,
+        combine=combine,
+        proportion=False,
+        opposite=None,
+        limits=limits,
+        area=False,
+        run_values=runs,
+        better=MORE,
+    )
 
 
 def ratio(numerator: int = 0, denominator: int = 1, scale: float = 100.0) -> Callable[[Floats], Floats]:
@@ -93,7 +135,7 @@ def mean(
     column = np.asarray(values, dtype=np.float64)
     items = np.stack([column, np.ones_like(column)], axis=1)
     binary = bool(np.isin(column, (0.0, 1.0)).all())
-    return Metric(name, items, clusters, ratio(), breakdown, label, binary, limits=RATE)
+    return Metric(name, items, clusters, ratio(), breakdown, label, binary, limits=RATE, better=MORE)
 
 
 def by_tag(name: str, values: Sequence[float], labels: Sequence[str], clusters: Sequence[str]) -> list[Metric]:
@@ -170,4 +212,4 @@ def _of_order(
         return area(parts[0], parts[1])
 
     items = np.stack([truth, np.asarray(scores, dtype=np.float64)], axis=1)
-    return Metric(name, items, clusters, combine, limits=RATE, of_weights=True)
+    return Metric(name, items, clusters, combine, limits=RATE, of_weights=True, better=MORE)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import answer_notes, judge_verdicts
+from vlmbench import answer_notes, bounds, judge_verdicts
+from vlmbench.metrics import MORE
 from vlmbench.nouns import Response, Sample, Score, Status
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def summarise(
 
     Metrics are of the samples that have a score; coverage says what share of all that is, withheld ones (which only a
     server can score) counted as in order. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
-    or peculiar carries a note. Where a judge gave verdicts, `judge` tells of its runs. `answers` and `notes` are what
+    or peculiar carries a note; `better` is there where more is not better, `bounds` (bounds.py) where questions have no
+    score. Where a judge gave verdicts, `judge` tells of its runs. `answers` and `notes` are what
     stands beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already.
     """
     from vlmbench.statistics import intervals
@@ -55,8 +57,11 @@ def summarise(
     entry: dict[str, Any] = {}
     metrics = judge_verdicts.metrics(task, protocol, good)
     estimates = intervals(metrics, resamples=resamples, seed=seed)
+    ends = bounds.bounds(task, protocol, scored)
     for metric, estimate in zip(metrics, estimates, strict=True):
         found: dict[str, Any] = dict(estimate.to_json())
+        if metric.direction != MORE:
+            found |= {"better": metric.direction, **({"target": metric.target} if metric.target is not None else {})}
         if metric.breakdown:
             found |= {"breakdown": metric.breakdown, "label": metric.label}
         if metric.note:
@@ -64,6 +69,8 @@ def summarise(
         entry[metric.name] = found
     headline = task.protocols[protocol].headline
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
+    for name in ends.keys() & entry.keys():
+        entry[name]["bounds"] = list(ends[name])
     withheld = [score for _, score in scored if score.status is Status.WITHHELD]
     if withheld and withheld[0].note:
         entry[headline]["note"] = withheld[0].note
@@ -73,7 +80,7 @@ def summarise(
     found_answers = answer_notes.Answered(task, protocol, samples, responses, scores)
     return entry | {
         "answers": answer_notes.counts(found_answers),
-        "notes": answer_notes.notes(found_answers, notes),
+        "notes": answer_notes.notes(found_answers, [*notes, *_if_missing(scored, headline, ends)]),
         "coverage": (len(good) + len(withheld)) / len(scored) if scored else 0.0,
         "statuses": {str(status): counts[str(status)] for status in Status if counts[str(status)]},
         "headline": headline,
@@ -81,6 +88,16 @@ def summarise(
         "split": choice.split,
         "version": task.version,
     }
+
+
+def _if_missing(scored: Scored, headline: str, ends: Mapping[str, tuple[float, float]]) -> list[str]:
+    """What the headline would be, were the questions without a score all wrong or all right."""
+    lacking = len(bounds.missing(scored))
+    if not lacking or headline not in ends:
+        return []
+    low, high = ends[headline]
+    told = f"{lacking:,} of {len(scored):,} questions have no score"
+    return [f"{told}: {headline} is between {low:.1f}, if all of them were wrong, and {high:.1f}, if all were right"]
 
 
 def score_records(

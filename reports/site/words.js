@@ -4,7 +4,11 @@
 (() => {
   const grouped = new Intl.NumberFormat("en");
   vb.count = (value) => grouped.format(value);
-  vb.score = (value, digits = 1) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  vb.score = (value, digits = 1) => {
+    if (value === null || value === undefined) return "–";
+    const text = value.toFixed(digits);
+    return Number(text) === 0 ? (0).toFixed(digits) : text; // no -0.0
+  };
   vb.signed = (value, digits = 1) =>
     value === null || value === undefined
       ? "–"

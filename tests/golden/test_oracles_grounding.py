@@ -122,7 +122,8 @@ def test_mmbench_circular_exact(oracle: Oracle, counted: Counted, tmp_path: Path
     scored, values = scored_by("mmbench", samples, task.read_predictions(sheet, samples))
     right = expected["exact"]
     assert {sample.id: score.value for sample, score in scored} == right["vanilla_hit"]
-    assert values["vanilla_accuracy"] == pytest.approx(100 * mean(right["vanilla_hit"].values()))
+    first = [hit for key, hit in right["vanilla_hit"].items() if int(key) < 1_000_000]
+    assert values["vanilla_accuracy"] == pytest.approx(100 * mean(first))
     assert values["circular_accuracy"] == pytest.approx(100 * mean(right["hit"].values()))
     assert hits(scored) == right["hit"]
     same_report(report(scored), right["report"])

@@ -1,0 +1,81 @@
+"""What a metric would be if the questions without a score had all been wrong, or all right.
+
+Answers that failed are no zeros, and leaving them out is right only if they failed by chance: a model that fails on
+what it would have got wrong scores better than it is. So where coverage is below 1 both ends stand beside the value,
+ranks reach as far as they do, and the gate counts as lost what had a score before.
+
+A wrong and a right answer are scores: 0 and 1, read as nothing and as the target. A task whose metrics read more than
+that of a score says what they are: `Bounded`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from vlmbench import judge_verdicts
+from vlmbench.metrics import LESS, MORE
+from vlmbench.nouns import Sample, Score, Status, Verdict
+
+if TYPE_CHECKING:
+    from vlmbench.nouns import Task
+
+Scored = Sequence[tuple[Sample, Score]]
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """What a Task has besides when its metrics read more of a score than its value, or know no plain right answer."""
+
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """The scores of the worst and of the best answer to a question; `runs` of a judge, where one graded."""
+
+
+def extremes(task: Task, protocol: str, sample: Sample, runs: int = 0) -> tuple[Score, Score]:
+    """The scores of the worst and of the best answer to a question."""
+    if isinstance(task, Bounded):
+        return task.extremes(sample, protocol, runs)
+    right = sample.target if isinstance(sample.target, str) else ""
+    return tuple(  # type: ignore[return-value]
+        Score(value, read=read, verdicts=(Verdict(value),) * runs) for value, read in ((0.0, ""), (1.0, right))
+    )
+
+
+def missing(scored: Scored) -> list[Sample]:
+    """The questions without a score; those that only a server can score are not missing."""
+    return [sample for sample, score in scored if score.status not in (Status.OK, Status.WITHHELD)]
+
+
+def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, float]]:
+    """{metric: (value were all missing answers wrong, were they right), the lower one first}.
+
+    Empty where nothing is missing, or where right answers are kept by a server. Left out are metrics of which neither
+    more nor less is better. The value itself may lie outside: MMBench leaves out questions of which one rotation
+    failed, and those may be wrong already by another one.
+    """
+    lacking = missing(scored)
+    if not lacking or any(score.status is Status.WITHHELD for _, score in scored):
+        return {}
+    good = [pair for pair in scored if pair[1].status is Status.OK]
+    runs = judge_verdicts.runs_of(good) or int(task.protocols[protocol].judge is not None and not good)
+    ends = [extremes(task, protocol, sample, runs) for sample in lacking]
+    try:
+        low, high = (
+            _values(task, protocol, [*good, *zip(lacking, (end[side] for end in ends), strict=True)]) for side in (0, 1)
+        )
+    except Exception:  # a plug-in's own metrics may read what made-up scores do not hold: then there are no bounds
+        return {}
+    pairs = {name: sorted((low[name], high.get(name, math.nan))) for name in low}
+    return {name: (pair[0], pair[1]) for name, pair in pairs.items() if all(map(math.isfinite, pair))}
+
+
+def _values(task: Task, protocol: str, scored: Scored) -> dict[str, float]:
+    """What is undefined (F1 where nothing is right) counts as the worst that the metric can be."""
+    found = {}
+    for metric in judge_verdicts.metrics(task, protocol, scored):
+        if metric.direction in (MORE, LESS):
+            value, limits = metric.value(), metric.bounds
+            worst = limits[metric.direction == LESS] if limits is not None else math.nan
+            found[metric.name] = worst if math.isnan(value) else value
+    return found
