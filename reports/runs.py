@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vlmbench import ablated
 from vlmbench.errors import StoreError, UsageError
-from vlmbench.store import JUDGEMENTS, RECORDS, THUMBS, read_manifest, read_scores
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from vlmbench.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finished
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
 """What every table says beside scores on the data that ship with the package."""
 
-GATE = "check.json"
-"""What a gate found, in the folder of the run that it judged."""
+OPTIONAL = ("extra", "history", "crc32", "cluster")
+"""Columns of records that no page needs, or that not every run has."""
+LOGGER = logging.getLogger(__name__)
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z]")
 """What an id may not hold, since files are named after it."""
@@ -155,13 +154,11 @@ class RunResult:
     @property
     def gate(self) -> Mapping[str, Any] | None:
         """What `vlmbench check` said of it, where its report lies in the run's folder."""
-        import orjson
-
         try:
-            found = orjson.loads((self.folder / GATE).read_bytes())
-        except (OSError, orjson.JSONDecodeError):
+            return read_check(self.folder)
+        except StoreError as error:  # what a gate said is not worth a report
+            LOGGER.warning("%s; the report leaves it out", error)
             return None
-        return found if isinstance(found, dict) else None
 
     def records(self) -> Iterator[tuple[str, dict[str, list[Any]]]]:
         """(task, columns of its records), one task after the other, in the order of `tasks`.
@@ -170,7 +167,13 @@ class RunResult:
         """
         import pyarrow.compute as pc
 
-        table = self._table(RECORDS)
+        from vlmbench import run_tables
+
+        expected = {task.key: sum(task.statuses.values()) for task in self.tasks}
+        needed = [*run_tables.KINDS[RECORDS]]
+        for name in OPTIONAL:
+            needed.remove(name)
+        table = run_tables.read(self.folder, RECORDS, self.manifest, needed, OPTIONAL, rows=expected)
         for task in self.tasks:
             yield task.key, table.filter(pc.equal(table["task"], task.key)).to_pydict()
 
@@ -180,21 +183,11 @@ class RunResult:
 
         if not (self.folder / JUDGEMENTS).is_file():
             return []
-        table = self._table(JUDGEMENTS)
+        from vlmbench import run_tables
+
+        table = run_tables.read(self.folder, JUDGEMENTS, self.manifest, tuple(run_tables.KINDS[JUDGEMENTS]))
         rows: list[dict[str, Any]] = table.filter(pc.equal(table["task"], task)).to_pylist()
         return rows
-
-    def _table(self, name: str) -> pa.Table:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = self.folder / name
-        try:
-            return pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(
-                f"cannot read it: {error}", where=str(path), cure="restore the file or run again"
-            ) from None
 
     def thumbnail(self, digest: str) -> Path:
         """Where the small copy of a picture would be."""
@@ -218,14 +211,15 @@ def load(folders: Sequence[Path]) -> list[RunResult]:
     for place in places:
         if places.count(place) > 1:
             raise UsageError(f"run named twice: {place}", cure="name each once")
-    manifests = [read_manifest(folder) for folder in folders]
+    found = [read_finished(folder) for folder in folders]
+    manifests = [manifest for manifest, _ in found]
     labels = _labels(folders, manifests)
     ids: list[str] = []
     for manifest in manifests:
         ids.append(_free(_UNSAFE.sub("", str(manifest.get("identity", "")))[:8] or "run", ids))
     return [
-        RunResult(folder, run_id, label, manifest, task_results(manifest, read_scores(folder)))
-        for folder, run_id, label, manifest in zip(folders, ids, labels, manifests, strict=True)
+        RunResult(folder, run_id, label, manifest, task_results(manifest, scores))
+        for folder, run_id, label, (manifest, scores) in zip(folders, ids, labels, found, strict=True)
     ]
 
 

@@ -24,8 +24,30 @@ import orjson
 from vlmbench import registry, stored
 from vlmbench.errors import StoreError, VlmbenchError
 from vlmbench.nouns import Sample, Score, Status, Verdict
+from vlmbench.run_files import (
+    ASKED_SHAPE,
+    LARGEST_JSON,
+    TASK_SHAPE,
+    read_regular,
+    scored_task,
+    to_json,
+    write_atomically,
+)
 from vlmbench.runner import extra_text
-from vlmbench.store import to_json, write_atomically
+from vlmbench.shapes import (
+    MisfitError,
+    Shape,
+    fields,
+    list_of,
+    listing,
+    mapping,
+    mapping_of,
+    number,
+    one_of,
+    optional,
+    text,
+    whole,
+)
 from vlmbench.stored import Item, StoredRun, StoredTask
 
 if TYPE_CHECKING:
@@ -40,8 +62,44 @@ ENTRY = (
 ASKED = ("ablate", "limit", "seed")
 LONGEST_READ = 80
 """Letters kept of what an answer was read as, where no metric needs more."""
-LARGEST = 1 << 30
+LARGEST = 1 << 28
 """Bytes a table may unpack to."""
+
+_text_or_null = optional(text)
+CELLS: Mapping[str, Shape] = {
+    "cluster": text,
+    "status": one_of(list(Status)),
+    "value": optional(number),
+    "read": text,
+    "note": text,
+    "question": text,
+    "pictures": list_of(text),
+    "choices": list_of(text),
+    "extra": optional(mapping),
+    "verdicts": list_of(listing),
+}
+"""What a value of each column is."""
+TABLE: Shape = fields(
+    {"ids": list_of(text)},
+    needed=("ids", "cluster", "status", "value", "read"),
+    rest=optional(fields({"of": listing, "at": list_of(whole)}, needed=("of", "at"))),
+)
+"""The table of a task."""
+WRITTEN: Shape = fields(
+    {
+        "vlmbench": text,
+        "model": fields({"name": _text_or_null, "fingerprint": _text_or_null, "settings": optional(mapping)}),
+        "asked": ASKED_SHAPE,
+        "tasks": mapping_of(
+            fields(
+                {"entry": TASK_SHAPE, "scores": scored_task, "answers": text, "items": text, "digest": text},
+                needed=("entry", "scores", "answers", "items", "digest"),
+            )
+        ),
+    },
+    needed=("vlmbench", "model", "asked", "tasks"),
+)
+"""The file."""
 
 LEAVE_OUT: Mapping[str, Callable[[Item], Item]] = {
     "target": lambda item: replace(item, sample=replace(item.sample, target=None)),
@@ -190,15 +248,17 @@ def _decoded(column: Any, ids: Sequence[str]) -> list[Any]:
 def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     """A baseline file as the run it was made of. Raises StoreError for a damaged or foreign one."""
     try:
-        content = orjson.loads(path.read_bytes())
+        content = orjson.loads(read_regular(path, LARGEST_JSON))
     except (OSError, orjson.JSONDecodeError) as error:
-        raise StoreError(f"cannot read the baseline: {error}", where=str(path), cure=CURE) from None
+        told = getattr(error, "strerror", None) or error
+        raise StoreError(f"cannot read the baseline: {told}", where=str(path), cure=CURE) from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise StoreError("not a baseline file", where=str(path), cure=f"name a run's folder, or: {CURE}")
     if content.get("format") != FORMAT:
         what = f"a baseline of format {content.get('format')!r}; this vlmbench reads {FORMAT}"
         raise StoreError(what, where=str(path), cure=CURE)
     try:
+        WRITTEN(content, "")
         wanted = stored.chosen(content["tasks"], tasks, path)
         found = {key: _stored(key, content["tasks"][key], path) for key in wanted}
         manifest = {name: content[name] for name in ("vlmbench", "model", "asked")}
@@ -208,7 +268,9 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     except VlmbenchError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, zlib.error) as error:
-        what = f"the baseline is damaged ({type(error).__name__}: {error})"
+        what = f"the baseline is damaged: {error or type(error).__name__}"
+        if not isinstance(error, MisfitError | binascii.Error | zlib.error):
+            what = f"the baseline is damaged ({type(error).__name__}: {error})"
         raise StoreError(what, where=str(path), cure=f"restore it from the repository, or: {CURE}") from None
     return run
 
@@ -219,20 +281,26 @@ def _stored(key: str, content: Mapping[str, Any], path: Path) -> StoredTask:
     if not unpack.eof or hashlib.sha256(packed).hexdigest() != content["digest"]:
         raise ValueError("its table is not the one that was written")
     choice = registry.choose_task(key)
-    scores = {**content["scores"]}
     entry = {**content["entry"], "hashes": {**content["entry"].get("hashes", {})}}
-    found = StoredTask(choice, entry, scores, _items(orjson.loads(packed)), str(content["answers"]))
+    table = orjson.loads(packed)
+    TABLE(table, f"tasks.{key}.items")
+    found = StoredTask(choice, entry, content["scores"], _items(table), content["answers"])
     stored.check(found, path, CURE)
     return found
 
 
 def _items(table: Mapping[str, Any]) -> list[Item]:
     ids = table["ids"]
-    fields = {name: _decoded(column, ids) for name, column in table.items() if name != "ids"}
-    tags = [name for name in fields if name.startswith("tag ")]
+    if len(set(ids)) < len(ids):
+        raise ValueError(f"{len(ids) - len(set(ids)):,} samples are there twice")
+    columns = {name: _decoded(column, ids) for name, column in table.items() if name != "ids"}
+    for name, shape in CELLS.items():
+        for value in columns.get(name, ()):
+            shape(value, name)
+    tags = [name for name in columns if name.startswith("tag ")]
 
     def of(name: str, row: int, default: Any) -> Any:
-        return fields[name][row] if name in fields else default
+        return columns[name][row] if name in columns else default
 
     return [
         Item(
@@ -242,14 +310,14 @@ def _items(table: Mapping[str, Any]) -> list[Item]:
                 tuple(stored.picture(name) for name in of("pictures", row, ())),
                 of("target", row, None),
                 tuple(of("choices", row, ())),
-                {name[4:]: fields[name][row] for name in tags if fields[name][row] is not None},
-                fields["cluster"][row],
+                {name[4:]: columns[name][row] for name in tags if columns[name][row] is not None},
+                columns["cluster"][row],
                 of("extra", row, {}),
             ),
             Score(
-                fields["value"][row],
-                Status(fields["status"][row]),
-                fields["read"][row],
+                columns["value"][row],
+                Status(columns["status"][row]),
+                columns["read"][row],
                 of("note", row, ""),
                 tuple(
                     Verdict(value, Status(status), tuple(values)) for value, status, values in of("verdicts", row, ())

@@ -20,11 +20,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from vlmbench import settings
 from vlmbench.errors import StoreError
-from vlmbench.store import CHECK, JUDGEMENTS, LOG, MANIFEST, RECORDS, SCORES, THUMBS, TRAINING_LOG
+from vlmbench.reopening import PARTIAL, SUPERSEDED
+from vlmbench.run_files import (
+    CHECK,
+    JUDGEMENTS,
+    LOG,
+    MANIFEST,
+    RECORDS,
+    SCORES,
+    THUMBS,
+    TRAINING_LOG,
+    read_manifest,
+    write_atomically,
+)
 
 LOGGER = logging.getLogger(__name__)
 EVERY = 5.0
@@ -70,13 +80,13 @@ class Mirror:
             if not there and _finished(self.local):  # somebody removed the run there
                 self._forget()
             self._copy(there)
-        sent, own = b"".join(parts), self.local / LOG
-        known = set(sent.splitlines(keepends=True))
-        lines = own.read_bytes().splitlines(keepends=True) if own.is_file() else []
-        rest = b"".join(line for line in lines if line not in known and line.endswith(b"\n"))
-        self._sent = len(sent)
-        if sent or rest:
-            own.write_bytes(sent + rest)
+            sent, own = b"".join(parts), self.local / LOG
+            known = set(sent.split(b"\n"))
+            lines = own.read_bytes().split(b"\n")[:-1] if own.is_file() else []  # the last one may be cut
+            rest = b"".join(line + b"\n" for line in lines if line not in known)
+            self._sent = len(sent)
+            if sent or rest:
+                write_atomically(own, sent + rest)
 
     def _names(self) -> dict[str, str]:
         """The files there: names below the URL to the file system's paths. Not what lies deeper, or is superseded."""
@@ -141,7 +151,7 @@ class Mirror:
             there = self._names()
             for path in sorted(self.local.rglob("*")):
                 name = path.relative_to(self.local).as_posix()
-                known = name in RESULTS or name.partition("/")[0] == "superseded"
+                known = name in RESULTS or (path.parent.parent.name == SUPERSEDED and path.parent.name != PARTIAL)
                 if (
                     path.is_file()
                     and name != MANIFEST
@@ -173,5 +183,7 @@ class Mirror:
 
 
 def _finished(folder: Path) -> bool:
-    path = folder / MANIFEST
-    return path.is_file() and bool(orjson.loads(path.read_bytes()).get("finished"))
+    try:
+        return bool(read_manifest(folder).get("finished"))
+    except StoreError:
+        return False

@@ -9,17 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import judge_verdicts, loading, plugins, registry, scoring, settings, stored
+from vlmbench import judge_verdicts, kept_answers, loading, plugins, registry, run_tables, scoring, settings, stored
 from vlmbench.errors import DataError, StoreError
 from vlmbench.manifest import hash_of
-from vlmbench.nouns import ChoiceScore, Record, Response, Sample
+from vlmbench.nouns import Record, Response, Sample
+from vlmbench.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
 from vlmbench.runner import record_columns
+from vlmbench.shapes import MisfitError, fields, mapping, mapping_of, text
 from vlmbench.sources import read_samples
-from vlmbench.store import MANIFEST, RECORDS, RunStore, read_manifest
+from vlmbench.store import RunStore
 
 if TYPE_CHECKING:
     from vlmbench.judge import Judge
     from vlmbench.registry import TaskChoice
+
+COLUMNS = ("task", "sample_id", "question", "prompt", "key", "images", "image_hashes", "target", "options")
+COLUMNS += (kept_answers.CHOICES, *kept_answers.PLAIN)
+WHOLE = fields(
+    {"tasks": mapping_of(fields({"hashes": mapping}, needed=("hashes", "version"))), "data_folder": text}
+    | {"model": fields({"fingerprint": text}, needed=("fingerprint",))},
+    needed=("tasks", "data_folder", "model"),
+)
+"""What of run.json is needed to score again."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +67,9 @@ def load(folder: Path, data: str | None) -> OldRun:
 
     Raises StoreError for an unfinished run, DataError when the questions are other ones.
     """
-    import pyarrow.parquet as pq
-
-    manifest = read_manifest(folder)
-    if not (folder / RECORDS).is_file():
-        raise StoreError("the run is not finished", where=str(folder), cure="run the same command again: it goes on")
+    manifest = _manifest(folder)
     rows: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in pq.read_table(folder / RECORDS).to_pylist():
+    for row in run_tables.read(folder, RECORDS, manifest, COLUMNS, (kept_answers.CHECKSUM,)).to_pylist():
         rows.setdefault(row["task"], {})[row["sample_id"]] = row
     choices = [registry.choose_task(key) for key in manifest["tasks"]]
     told = settings.load({"data": data or manifest["data_folder"] or None})
@@ -71,13 +78,29 @@ def load(folder: Path, data: str | None) -> OldRun:
     for choice in choices:
         source = loading.open_data(choice, told)
         samples = read_samples(choice.task, source, choice.split)
-        kept += _joined(choice, samples, rows.get(choice.key, {}), source.label, ablated=ablated)
+        there = _joined(choice, samples, rows.get(choice.key, {}), source.label, ablated=ablated)
+        kept += [_kept(choice, sample, row, folder, manifest) for sample, row in there]
     return OldRun(folder, manifest, choices, kept)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """run.json of a run whose records are whole: a finished one, or one that was being scored again when it ended."""
+    manifest = read_manifest(folder)
+    whole = manifest.get("finished", True) or manifest.get("rescoring")
+    if not whole or not (folder / RECORDS).is_file():
+        cure = f"run {run_again(folder, manifest)}: it goes on"
+        raise StoreError("the run is not finished", where=str(folder), cure=cure)
+    try:
+        WHOLE(manifest, "")
+    except MisfitError as error:
+        raise DamagedError(str(error), where=str(folder / MANIFEST), cure="restore the file") from None
+    return manifest
 
 
 def _joined(
     choice: TaskChoice, samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], where: str, *, ablated: bool
-) -> list[Kept]:
+) -> list[tuple[Sample, Mapping[str, Any]]]:
+    """Each row with its question, as the data have it now."""
     known = {sample.id: sample for sample in samples}
     found = []
     for key, row in rows.items():
@@ -87,21 +110,24 @@ def _joined(
                 f", the data say {known[key].question!r:.80}" if key in known else ", the data have no such question"
             )
             raise DataError(told + other, where=where, cure="name the data the run was made with: --data DIR")
-        sample = _as_asked(known[key], row) if ablated else known[key]
-        hashes, shown = tuple(row["image_hashes"] or ()), tuple(row["images"] or ())
-        found.append(Kept(choice, sample, _response(row), row["key"], hashes, row["prompt"], shown))
+        found.append((_as_asked(known[key], row) if ablated else known[key], row))
     return found
+
+
+def _kept(
+    choice: TaskChoice, sample: Sample, row: Mapping[str, Any], folder: Path, manifest: Mapping[str, Any]
+) -> Kept:
+    try:
+        response = kept_answers.response_of_row(row)
+    except ValueError as error:
+        raise run_tables.damaged(folder, RECORDS, manifest, f"{choice.key} {sample.id}: {error}") from None
+    hashes, shown = tuple(row["image_hashes"] or ()), tuple(row["images"] or ())
+    return Kept(choice, sample, response, row["key"], hashes, row["prompt"], shown)
 
 
 def _as_asked(sample: Sample, row: Mapping[str, Any]) -> Sample:
     """A sample with the options and the right answer that an ablation gave it."""
     return replace(sample, target=orjson.loads(row["target"]), choices=tuple(row["options"] or ()))
-
-
-def _response(row: Mapping[str, Any]) -> Response:
-    names = [name for name in Response.__dataclass_fields__ if name != "choices"]
-    choices = tuple(ChoiceScore(**choice) for choice in orjson.loads(row["choice_scores"]))
-    return Response(**{name: row[name] for name in names}, choices=choices)
 
 
 def score(run: OldRun, judge: Judge | None, *, progress: bool = False) -> list[Record]:
@@ -143,6 +169,7 @@ def write(run: OldRun, records: Sequence[Record], judge: Judge | None, folder: P
     tasks = {key: [entry["version"], entry["hashes"]] for key, entry in manifest["tasks"].items()}
     manifest["identity"] = hash_of([manifest["asked"], manifest["model"]["fingerprint"], tasks])
     manifest.pop("judge", None)
+    manifest["rescoring"] = True
     if judge is not None:
         manifest["judge"] = judge.facts()
     scores = scoring.score_records(run.choices, records, manifest["tasks"])

@@ -11,15 +11,16 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import ablations, images, judge_verdicts, manifest, scoring, wellformed
+from vlmbench import ablations, images, judge_verdicts, kept_answers, manifest, scoring, thumbnails, wellformed
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.nouns import Conversing, Model, Picture, Ranking, Record, Request, Response, Sample
 from vlmbench.registry import TaskChoice
 from vlmbench.sources import read_samples
-from vlmbench.store import THUMBS, TRAINING_LOG, RunStore, answer_key, write_atomically
+from vlmbench.store import RunStore, answer_key
 
 if TYPE_CHECKING:
     from vlmbench.judge import Judge
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
 
 GIVE_UP_AFTER = 3
 """Groups that may fail in a row, with nothing answered between, before the model counts as broken."""
-
-THUMBNAILS = 2000
-"""Pictures of a run that reports can show."""
-THUMBNAIL_SIDE = 256
-"""Their longer side, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -174,15 +170,14 @@ def execute(
             bar.update()
     if judge is not None:
         judge.finish(progress=progress)
-    _keep_thumbnails(made, store.folder / THUMBS)
-    if log := model.facts.get("training_log"):
-        write_atomically(store.folder / TRAINING_LOG, Path(str(log)).read_bytes())
     records = _records(made, store.answers, failures, judge)
     scores = scoring.score_records(made.choices, records, made.tasks)
     store.manifest["model"]["facts"] = dict(model.facts)
     if judge is not None:
         store.manifest["judge"] = judge.facts()
-    store.finish(record_columns(records), scores, judge_verdicts.columns(records))
+    verdicts = judge_verdicts.columns(records)
+    shown = {d: p for item in made.asked for d, p in zip(item.image_hashes, item.request.images, strict=False)}
+    store.finish(record_columns(records), scores, verdicts, partial(thumbnails.decorate, shown, model))
     return Outcome(store.place, scores, records, sum(item.key in known for item in made.asked))
 
 
@@ -238,19 +233,6 @@ def _answers(groups: list[list[Asked]], model: Model, store: RunStore) -> Iterat
             for key in handed.open_keys():
                 yield key, Response(finish="error", error=told)
         waiting = handed.rest()
-
-
-def _keep_thumbnails(made: Plan, folder: Path) -> None:
-    """Small copies of the pictures for reports, as many as a page can carry; one that cannot be drawn is left out."""
-    pictures: dict[str, Picture] = {}
-    for item in made.asked:
-        pictures.update(zip(item.image_hashes, item.request.images, strict=False))
-    for digest, picture in list(pictures.items())[:THUMBNAILS]:
-        path = folder / f"{digest[:16]}.jpg"
-        if not path.is_file():
-            folder.mkdir(exist_ok=True)
-            with suppress(ImageError):
-                write_atomically(path, images.thumbnail(images.decode(picture.read(), picture.name), THUMBNAIL_SIDE))
 
 
 class _Handed:
@@ -322,6 +304,7 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
             "tags": text(dict(r.sample.tags)), "cluster": r.sample.cluster, "extra": extra_text(r.sample.extra),
             "status": str(r.score.status), "value": r.score.value, "read": r.score.read, "note": r.score.note,
             "key": r.key, "choice_scores": text(r.response.choices),
+            kept_answers.CHECKSUM: kept_answers.checksum(r.key, r.response),
             **({"history": text(r.request.history)} if dialogues else {}),
             **{name: getattr(r.response, name) for name in Response.__dataclass_fields__ if name != "choices"},
         }  # fmt: skip

@@ -1,7 +1,9 @@
 """A run's folder: an append-only log of answers while it runs; parquet, scores and thumbnails when it closes.
 
-    run.json         what was run, with everything needed to run it again (manifest.py)
-    log.jsonl        {"key", "response"} lines, written as answers come, fsynced per image group; gone when closed
+    run.json         what was run, with everything needed to run it again (manifest.py); in the end also the checksums
+                     of records, judgements and scores
+    log.jsonl        an answer per line with its checksum (kept_answers.py), written as they come, fsynced per image
+                     group; gone when the run is finished
     records.parquet  one row a sample: question, prompt, answer, what it was read as, score, status,
                      and what the task's metrics read besides: metrics can be had again from it, without the data
     judgements.parquet  one row a verdict: run, value, status, the judge's own words; where a judge graded
@@ -12,9 +14,14 @@
     thumbs/          small copies of the pictures, by content hash, for reports
     training_log.jsonl  the model's own, where its checkpoint carries one
     superseded/      results of the same run made with other weights, data or versions, never deleted
+    *.damaged        copies of files that could not be read whole, kept when the run went on without them
 
 Answers are found again by their key, a content hash of everything that decides them: a changed weight, picture, prompt,
 setting or task version has another key, so an old answer can never stand in for a new one.
+
+A process may be killed between any two steps. Files are put in place whole; results that are about to be replaced are
+first copied to superseded/, then scores.json goes, then run.json says that the run is not finished, and only then are
+answers asked. So whatever is left, the same command goes on, and no reader meets new answers under old scores.
 """
 
 from __future__ import annotations
@@ -24,8 +31,8 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -33,18 +40,42 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import places
+from vlmbench import kept_answers, places, reopening
 from vlmbench.errors import StoreError
-from vlmbench.nouns import ChoiceScore, Generation, Request, Response
+from vlmbench.nouns import Generation, Request, Response
+from vlmbench.reopening import read_answers
+from vlmbench.run_files import (
+    ABLATIONS,
+    CHECK,
+    FORMAT,
+    JUDGEMENTS,
+    LOG,
+    MANIFEST,
+    RECORDS,
+    SCORES,
+    THUMBS,
+    TRAINING_LOG,
+    DamagedError,
+    describe_file,
+    read_check,
+    read_finished,
+    read_manifest,
+    read_scores,
+    refuse_special,
+    replace_synced,
+    to_json,
+    verify,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
     from vlmbench.mirror import Mirror
 
-LOG, RECORDS, SCORES, MANIFEST, THUMBS = "log.jsonl", "records.parquet", "scores.json", "run.json", "thumbs"
-JUDGEMENTS, CHECK, ABLATIONS = "judgements.parquet", "check.json", "ablations.json"
-TRAINING_LOG = "training_log.jsonl"
-FORMAT = 1
-"""Of the folder; part of every key."""
+__all__ = [
+    "ABLATIONS", "CHECK", "FORMAT", "JUDGEMENTS", "LOG", "MANIFEST", "RECORDS", "SCORES", "THUMBS", "TRAINING_LOG",
+    "DamagedError", "RunStore", "answer_key", "read_answers", "read_check", "read_finished", "read_manifest",
+    "read_scores", "to_json", "verify", "write_atomically",
+]  # fmt: skip
 
 
 def answer_key(
@@ -129,40 +160,28 @@ class RunStore:
 
     def _take_over(self) -> None:
         """Check what lies in the folder, load its answers, and start the log."""
-        before = read_manifest(self.folder) if (self.folder / MANIFEST).is_file() else None
-        if before is None and not all(_just_begun(path) for path in self.folder.iterdir()):
-            raise StoreError(
-                "the folder is not empty and holds no run", where=str(self.folder), cure="name another --output"
-            )
-        if before is not None:
-            _check_same_run(self.folder, before, self.manifest)
-            self.answers = read_answers(self.folder)
-            if before.get("finished") and before["identity"] != self.manifest["identity"]:
-                _supersede(self.folder)
+        refuse_special(self.folder)
         with _disk(self.folder):
-            self._prepare_log()
+            before = reopening.manifest_of(self.folder)
+            if before is not None:
+                _check_same_run(self.folder, before, self.manifest)
+            self.answers = reopening.read_answers(self.folder, mend=True)
+            same = before is not None and before["identity"] == self.manifest["identity"]
+            if (self.folder / SCORES).is_file() if before is None else before.get("finished") and not same:
+                keep_records = bool(self.manifest.get("rescoring"))
+                if not keep_records:
+                    reopening.keep_in_log(self.folder, self.answers)
+                reopening.supersede(self.folder, keep_records=keep_records)
             self._log = os.open(self.folder / LOG, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
-            self.write_json(MANIFEST, self.manifest)
-
-    def _prepare_log(self) -> None:
-        """Cut a half-written last line, so that the next one does not glue to it; keep a closed run's answers."""
-        path = self.folder / LOG
-        if not path.is_file():
-            if self.answers:
-                lines = [_line(key, response) for key, response in self.answers.items()]
-                write_atomically(path, b"".join(lines))
-            return
-        whole = path.read_bytes()
-        end = whole.rfind(b"\n") + 1
-        if end < len(whole):
-            with path.open("r+b") as file:
-                file.truncate(end)
+            self.manifest["finished"] = None
+            if not (same and before is not None and before.get("finished")):  # else its results are still the run's
+                self.write_json(MANIFEST, self.manifest)
 
     def append(self, key: str, response: Response) -> None:
         """Put one answer into the log: one write call, so that a killed process leaves at most a cut last line."""
         assert self._log is not None, "append after close"
         self.answers[key] = response
-        line = _line(key, response)
+        line = kept_answers.line(key, response)
         with _disk(self.folder):
             if os.write(self._log, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -180,18 +199,30 @@ class RunStore:
         rows: Mapping[str, list[Any]],
         scores: Mapping[str, Any],
         judgements: Mapping[str, list[Any]] | None = None,
+        decorate: Callable[[Path], None] | None = None,
     ) -> None:
-        """Write records.parquet, scores.json and the finished run.json; then the log has served."""
+        """Write records.parquet, scores.json and the finished run.json; then the log has served.
+
+        `decorate` is called with the folder when all that is safe, for what reports only look nicer with.
+        """
         with _disk(self.folder):
+            self.manifest["finished"] = None
+            if _is_finished(self.folder):  # new records under the old scores must not be read as one run
+                self.write_json(MANIFEST, {**self.manifest, "rescoring": True})
             self._write_table(RECORDS, rows)
             if judgements:
                 self._write_table(JUDGEMENTS, judgements)
             else:
                 (self.folder / JUDGEMENTS).unlink(missing_ok=True)
             self.write_json(SCORES, scores)
+            written = [name for name in (RECORDS, JUDGEMENTS, SCORES) if (self.folder / name).is_file()]
+            self.manifest.pop("rescoring", None)
+            self.manifest["files"] = {name: describe_file(self.folder / name) for name in written}
             self.manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             self.write_json(MANIFEST, self.manifest)
             (self.folder / LOG).unlink(missing_ok=True)
+        if decorate is not None:
+            decorate(self.folder)
         if self._mirror is not None:
             self._mirror.finished()
 
@@ -200,8 +231,13 @@ class RunStore:
         import pyarrow.parquet as pq
 
         temporary = self.folder / (name + ".tmp")
-        pq.write_table(pa.table(dict(columns)), temporary, compression="zstd")
-        _replace(temporary, self.folder / name)
+        try:
+            pq.write_table(pa.table(dict(columns)), temporary, compression="zstd", row_group_size=kept_answers.ROWS)
+            replace_synced(temporary, self.folder / name)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
 
     def write_json(self, name: str, content: Any) -> None:
         """Write one JSON file of the folder, whole or not at all."""
@@ -225,73 +261,11 @@ class RunStore:
         self.close()
 
 
-def _just_begun(path: Path) -> bool:
-    """Whether a file is one that a process killed before its first run.json leaves: the lock, an empty log."""
-    return path.name in (".lock", f"{MANIFEST}.tmp") or (path.name == LOG and path.stat().st_size == 0)
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """run.json of a run's folder. Raises StoreError when there is none or it cannot be read."""
-    return _read_json(folder, MANIFEST)
-
-
-def read_scores(folder: Path) -> dict[str, Any]:
-    """scores.json of a finished run. Raises StoreError when there is none or it cannot be read."""
-    return _read_json(folder, SCORES)
-
-
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
+def _is_finished(folder: Path) -> bool:
     try:
-        content = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
-        cure = (
-            "name a folder written by `vlmbench run`"
-            if name == MANIFEST
-            else "let the run finish: the same command goes on"
-        )
-        raise StoreError(f"no {name} here", where=str(folder), cure=cure) from None
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise StoreError(f"cannot read it: {error}", where=str(path), cure="restore the file or run again") from None
-    if not isinstance(content, dict):
-        raise StoreError("not a JSON object", where=str(path), cure="restore the file or run again")
-    return content
-
-
-def read_answers(folder: Path) -> dict[str, Response]:
-    """Every answer a run's folder holds, by key: of its log, or of its records once it is closed."""
-    answers: dict[str, Response] = {}
-    if (folder / RECORDS).is_file():
-        answers.update(_answers_of_records(folder / RECORDS))
-    if (folder / LOG).is_file():
-        answers.update(_answers_of_log(folder / LOG))
-    return {key: response for key, response in answers.items() if response.finish != "error"}
-
-
-def _answers_of_log(path: Path) -> Iterator[tuple[str, Response]]:
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
-        if not line.endswith(b"\n"):
-            return  # cut by a kill in the middle of a write: that answer is asked for again
-        try:
-            row = orjson.loads(line)
-            response = row["response"]
-            response["choices"] = tuple(ChoiceScore(**choice) for choice in response["choices"])
-            yield row["key"], Response(**response)
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise StoreError(f"line {number} is damaged: {error}", where=str(path), cure="delete that line") from None
-
-
-def _answers_of_records(path: Path) -> Iterator[tuple[str, Response]]:
-    import pyarrow.parquet as pq
-
-    names = list(Response.__dataclass_fields__)
-    for row in pq.read_table(path, columns=["key", *(n for n in names if n != "choices"), "choice_scores"]).to_pylist():
-        choices = tuple(ChoiceScore(**choice) for choice in orjson.loads(row.pop("choice_scores")))
-        yield row.pop("key"), Response(**row, choices=choices)
-
-
-def _line(key: str, response: Response) -> bytes:
-    return orjson.dumps({"key": key, "response": response}) + b"\n"
+        return bool(read_manifest(folder).get("finished"))
+    except StoreError:
+        return False
 
 
 def _check_same_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -301,41 +275,6 @@ def _check_same_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, A
     if differ:
         told = "; ".join(f"{name} was {asked_before.get(name)!r}, is {asked_now.get(name)!r}" for name in differ)
         raise StoreError(f"the folder holds another run: {told}", where=str(folder), cure="name another --output")
-
-
-def _supersede(folder: Path) -> None:
-    """Move a finished run's results aside: same command, but other weights, data or versions."""
-    with _disk(folder):
-        aside = folder / "superseded" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        while aside.exists():
-            aside = aside.with_name(aside.name + "x")
-        aside.mkdir(parents=True)
-        for name in (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS):
-            if (folder / name).is_file():
-                (folder / name).rename(aside / name)
-
-
-def to_json(content: Any) -> bytes:
-    """Readable, key order kept, nan as null."""
-    return (
-        orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY) + b"\n"
-    )
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def _replace(temporary: Path, path: Path) -> None:
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 @contextmanager

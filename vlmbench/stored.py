@@ -7,7 +7,7 @@ records of another version, or damaged ones, cannot pass for the run.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import judge_verdicts, manifest, registry
+from vlmbench import judge_verdicts, manifest, registry, run_tables
 from vlmbench.errors import ImageError, StoreError, UsageError
 from vlmbench.nouns import Picture, Sample, Score, Status, Verdict
-from vlmbench.store import JUDGEMENTS, RECORDS, read_manifest, read_scores
+from vlmbench.run_files import JUDGEMENTS, RECORDS, read_finished
 
 if TYPE_CHECKING:
     from vlmbench.metrics import Metric
@@ -111,15 +111,15 @@ def load(folder: Path, tasks: Sequence[str] = ()) -> StoredRun:
 
     Raises StoreError for an unfinished or damaged run, and for records that do not give its scores.
     """
-    content, scores = read_manifest(folder), read_scores(folder)
+    content, scores = read_finished(folder)
     wanted = {key: scores[key] for key in chosen(scores, tasks, folder)}
-    rows = _rows(folder, set(wanted))
-    verdicts = _verdicts(folder)
+    rows = _rows(folder, wanted, content, run_tables.expected_rows(wanted))
+    verdicts = _verdicts(folder, content)
     found = {}
     for key, entry in wanted.items():
         items = [_item(row, verdicts.get((key, row["sample_id"]), ()), folder) for row in rows.get(key, [])]
         choice = registry.choose_task(key)
-        stored = StoredTask(choice, content["tasks"].get(key, {}), entry, items, answers_hash(items))
+        stored = StoredTask(choice, content.get("tasks", {}).get(key, {}), entry, items, answers_hash(items))
         check(stored, folder, AGAIN)
         found[key] = stored
     return StoredRun(folder, content, found)
@@ -167,19 +167,14 @@ def check(stored: StoredTask, where: Path, cure: str) -> None:
             raise StoreError(what, where=str(where), cure=cure)
 
 
-def _rows(folder: Path, tasks: set[str]) -> dict[str, list[dict[str, Any]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        there = pq.read_schema(folder / RECORDS).names
-        names = [*COLUMNS, *OUTCOME, *(["extra"] if "extra" in there else [])]
-        table = pq.read_table(folder / RECORDS, columns=names)
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise StoreError(f"cannot read {RECORDS}: {error}", where=str(folder), cure=AGAIN) from None
+def _rows(
+    folder: Path, wanted: Collection[str], content: Mapping[str, Any], expected: Mapping[str, int] | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each wanted task; `expected` is how many there must be."""
+    table = run_tables.read(folder, RECORDS, content, (*COLUMNS, *OUTCOME), ("extra",), rows=expected)
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
-        if row["task"] in tasks:
+        if row["task"] in wanted:
             rows.setdefault(row["task"], []).append(row)
     return rows
 
@@ -212,17 +207,11 @@ def _gone() -> bytes:
     raise ImageError("a stored run keeps no pictures", cure="ask for the sample's picture in the benchmark's data")
 
 
-def _verdicts(folder: Path) -> dict[tuple[str, str], tuple[Verdict, ...]]:
+def _verdicts(folder: Path, content: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Verdict, ...]]:
     """(task, sample id) to the verdicts of its judge's runs, in their order."""
     if not (folder / JUDGEMENTS).is_file():
         return {}
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        rows = pq.read_table(folder / JUDGEMENTS).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"cannot read {JUDGEMENTS}: {error}", where=str(folder), cure=AGAIN) from None
+    rows = run_tables.read(folder, JUDGEMENTS, content, tuple(run_tables.KINDS[JUDGEMENTS])).to_pylist()
     found: dict[tuple[str, str], list[tuple[int, Verdict]]] = {}
     for row in rows:
         verdict = Verdict(

@@ -43,13 +43,16 @@ def test_a_line_cut_by_a_kill_is_dropped_and_the_next_one_is_whole(tmp_path: Pat
     assert set(read_answers(tmp_path / "run")) == {"k1", "k3"}
 
 
-def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+def test_a_damaged_line_is_named_and_the_rest_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with RunStore.open(tmp_path / "run", manifest()) as store:
         store.append("k1", ANSWER)
     log = tmp_path / "run" / LOG
     log.write_bytes(b"rubbish\n" + log.read_bytes())
-    with pytest.raises(StoreError, match="line 1 is damaged"):
-        RunStore.open(tmp_path / "run", manifest())
+    damaged = log.read_bytes()
+    with RunStore.open(tmp_path / "run", manifest()) as store:
+        assert set(store.answers) == {"k1"}, "the other lines are kept"
+    assert "log.jsonl, line 1: damaged" in caplog.text
+    assert (tmp_path / "run" / f"{LOG}.damaged").read_bytes() == damaged
 
 
 def test_two_processes_cannot_share_a_folder(tmp_path: Path) -> None:

@@ -167,8 +167,8 @@ def test_what_cannot_be_reported(run_folder: Path, tmp_path: Path) -> None:
         leaderboard.write([run_folder], tmp_path / "file")
 
 
-def test_a_hostile_manifest_names_no_file(tmp_path: Path) -> None:
-    """Files are named after a run's identity, and a gate's report may be anything."""
+def test_a_hostile_manifest_names_no_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Files are named after a run's identity; a gate's report of another form is left out, with a warning."""
     folder = fabricate(tmp_path / "run", images=2)
     manifest = json.loads((folder / "run.json").read_text("utf-8"))
     (folder / "run.json").write_text(json.dumps(manifest | {"identity": "../../../../x</script>"}))
@@ -178,7 +178,7 @@ def test_a_hostile_manifest_names_no_file(tmp_path: Path) -> None:
     path = leaderboard.write([folder], tmp_path / "out")
     (run,) = written.report(path)["runs"]
     assert run["id"] == "xscript" and written.names(path, "run-") == ["run-xscript"]
-    assert run["gate"] == {"outcome": "fail", "reason": "['<b>']", "tasks": []}
+    assert run["gate"] is None and "check.json: it cannot be used: field 'tasks[0]'" in caplog.text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "run"]
     for content in ("[1]", '{"outcome": {}}', "{"):
         (folder / "check.json").write_text(content)

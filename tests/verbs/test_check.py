@@ -118,7 +118,7 @@ def worse(folder: Path, target: Path, statuses: dict[int, str]) -> Path:
         table = table.set_column(table.column_names.index(name), name, pa.array(column))
     pq.write_table(table, target / "records.parquet")
     choice = registry.choose_task("pope")
-    rows = stored._rows(target, {"pope"})["pope"]
+    rows = stored._rows(target, {"pope"}, {})["pope"]
     items = [stored._item(row, (), target) for row in rows]
     scores = scoring.summarise(choice, [(item.sample, item.score) for item in items])
     changed(target, "scores.json", lambda content: content.update(pope=scores))

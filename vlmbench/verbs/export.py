@@ -29,20 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the answers, say where they are and what is left out."""
     from vlmbench.predictions import named
-    from vlmbench.store import read_manifest, read_scores
+    from vlmbench.store import read_finished
 
-    manifest = read_manifest(args.run)
-    read_scores(args.run)  # an unfinished run has none: the error says so
+    manifest, scores = read_finished(args.run)
     if ablation := manifest.get("asked", {}).get("ablate"):
         what = f"the answers were given under a change ({ablation}), not to the benchmark's own questions"
         raise UsageError(what, where=str(args.run), cure="export the run as it is; records.parquet holds these answers")
     key = _task(args, manifest)
-    entry = manifest["tasks"][key]
+    entry = _entry(args.run, manifest, key)
     choice = _choice(entry)
     if not isinstance(choice.task, Exports):
         raise UsageError(f"{choice.task.name} has no format to export to", cure="records.parquet holds the answers")
     path = _path(args, key, choice.task)
-    answers = _answers(args.run, key)
+    answers = _answers(args.run, manifest, scores, key)
     samples = _samples(args, choice, entry)
     asked = [sample for sample in samples if sample.id in answers]
     if len(asked) != len(answers):
@@ -58,12 +57,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _task(args: argparse.Namespace, manifest: Mapping[str, Any]) -> str:
-    keys = list(manifest["tasks"])
+    keys = list(manifest.get("tasks", {}))
+    if not keys:
+        raise StoreError("the run has no task", where=str(args.run), cure="name another run")
     if args.task is None and len(keys) > 1:
         raise UsageError(f"the run has {len(keys)} tasks", cure=f"name one: --task {' or '.join(keys)}")
     if args.task is not None and args.task not in keys:
         raise UnknownNameError("task of this run", args.task, keys)
     return str(args.task or keys[0])
+
+
+def _entry(folder: Path, manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What run.json says of the task. Raises StoreError where it lacks what an export needs."""
+    entry: Mapping[str, Any] = manifest["tasks"][key]
+    if lacking := [name for name in ("name", "split", "protocol", "data", "samples", "hashes") if name not in entry]:
+        what = f"field 'tasks.{key}.{lacking[0]}': it is missing"
+        raise StoreError(what, where=str(folder / "run.json"), cure="restore the file")
+    return entry
 
 
 def _choice(entry: Mapping[str, Any]) -> TaskChoice:
@@ -90,22 +100,19 @@ def _path(args: argparse.Namespace, key: str, task: Exports) -> Path:
     return Path(args.output)
 
 
-def _answers(folder: Path, key: str) -> dict[str, str | None]:
+def _answers(folder: Path, manifest: Mapping[str, Any], scores: Mapping[str, Any], key: str) -> dict[str, str | None]:
     """Sample id to answer; None for a question that failed.
 
     The answer is the text; of ranked choices, what they were read as: a choice, its letter, a probability.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
+    from vlmbench import run_tables
     from vlmbench.store import RECORDS
 
-    path = folder / RECORDS
-    try:
-        table = pq.read_table(path, columns=["task", "sample_id", "text", "finish", "read", "choice_scores"])
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"cannot read it: {error}", where=str(path), cure="restore it or run again") from None
+    columns = ("task", "sample_id", "text", "finish", "read", "choice_scores")
+    expected = run_tables.expected_rows({key: scores[key]} if key in scores else {})
+    table = run_tables.read(folder, RECORDS, manifest, columns, rows=expected)
     rows = table.filter(pc.equal(table["task"], key))
     return {
         row["sample_id"]: None if row["finish"] == "error" else _answer(row["text"], row["read"], row["choice_scores"])
@@ -127,6 +134,6 @@ def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, A
     samples = read_samples(choice.task, data, choice.split)
     if len(samples) == entry["samples"]:
         now = hash_of([[s.id, s.question, s.target, s.choices] for s in samples])
-        if now != entry["hashes"]["samples"]:
+        if now != entry["hashes"].get("samples"):
             raise StoreError("the run asked other questions", where=data.label, cure="name its data: --data DIR")
     return samples

@@ -1,0 +1,44 @@
+"""Small copies of a run's pictures for reports, and the model's training log: what must never cost a score.
+
+They are written when records and scores are safe. A full disk, a folder that cannot be written or a picture that cannot
+be drawn is a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from vlmbench import images
+from vlmbench.errors import ImageError
+from vlmbench.nouns import Model, Picture
+from vlmbench.run_files import THUMBS, TRAINING_LOG, write_atomically
+
+LOGGER = logging.getLogger(__name__)
+MOST = 2000
+"""Pictures of a run that reports can show."""
+SIDE = 256
+"""Their longer side, in pixels."""
+
+
+def decorate(pictures: Mapping[str, Picture], model: Model, folder: Path) -> None:
+    """Put thumbnails and the training log into a run's folder, as far as that goes; `pictures` are by content hash."""
+    try:
+        _keep_thumbnails(pictures, folder / THUMBS)
+        if log := model.facts.get("training_log"):
+            write_atomically(folder / TRAINING_LOG, Path(str(log)).read_bytes())
+    except Exception as error:  # whatever a disk or an imaging library raises: the scores are written
+        told = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        LOGGER.warning("%s: the scores are complete, the thumbnails for reports are not: %s", folder, told)
+
+
+def _keep_thumbnails(pictures: Mapping[str, Picture], folder: Path) -> None:
+    """As many as a page can carry; one that cannot be drawn is left out."""
+    for digest, picture in list(pictures.items())[:MOST]:
+        path = folder / f"{digest[:16]}.jpg"
+        if not path.is_file():
+            folder.mkdir(exist_ok=True)
+            with suppress(ImageError):
+                write_atomically(path, images.thumbnail(images.decode(picture.read(), picture.name), SIDE))
