@@ -7,7 +7,8 @@ processor does with pictures in a text is found out by trying it once, never fro
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from vlmbench.errors import ModelError, UnknownNameError
 
+from . import template_clock
 from .parts.hush import hushed
 from .selfcheck import picture
 
@@ -122,6 +124,8 @@ class Prompts:
         if self.way == CHAT and not template:
             raise ModelError("this model has no chat template", cure=f"name a way of prompting: {', '.join(WAYS)}")
         self._template = template
+        self.dated = self.way == CHAT and template_clock.asked_by(template)
+        """Whether the chat template writes the date."""
         self._lock = Lock()
         self.image_id = image_id
         self.image_token = self._image_token(image_id)
@@ -162,7 +166,7 @@ class Prompts:
         bos = getattr(self.tokenizer, "bos_token", None)
         if self.way == CHAT and bos and text.startswith(bos):
             more["add_special_tokens"] = False
-        with self._lock:
+        with self._lock, self._counted(len(images)):
             made = dict(
                 self.processor(text=[text], images=[list(images)] if images else None, return_tensors="pt", **more)
             )
@@ -175,6 +179,21 @@ class Prompts:
         rows = {name: made[name] for name in by_token if name in self._inputs}
         media = {name: value for name, value in made.items() if name not in by_token}
         return Prompt(tuple(ids[0].tolist()), rows, Media(media) if media else NO_MEDIA)
+
+    @contextmanager
+    def _counted(self, images: int) -> Iterator[None]:
+        """Processors run out of pictures where a text holds more marks for them than it has."""
+        try:
+            yield
+        except StopIteration:
+            what = f"the text holds more marks of pictures ({self.image_token}) than it has pictures ({images})"
+            raise ModelError(what, cure="reword the question") from None
+
+    def refuse_marks(self, texts: Iterable[str]) -> None:
+        """Raise ModelError for words of a user that the processor would take for a picture."""
+        if self.image_token and any(self.image_token in text for text in texts):
+            what = f"the question holds {self.image_token}, which this model reads as a picture"
+            raise ModelError(what, cure="reword the question: pictures are put in front of it")
 
     def choice_ids(self, ids: tuple[int, ...], answer: str, text: str, images: Sequence[Image]) -> tuple[int, ...]:
         """Prompt and answer as one text (`text`), or the answer's own tokens behind the prompt's where it must be."""
@@ -230,17 +249,18 @@ class Prompts:
             shown = "'type'" not in text and text.count(MARK) == len(turns)
             if shown and (role != "user" or self.image_id is None or self.image_id in seen):
                 return form
-        raise ModelError(f"the chat template renders no words of the {role}", cure=f"try prompt={next(iter(WAYS))}")
+        raise ModelError(f"the chat template renders no words of the {role}", cure=f"try prompting={next(iter(WAYS))}")
 
     def _render(self, messages: list[dict[str, Any]], *, goes_on: bool) -> str:
         holder = self.processor if hasattr(self.processor, "tokenizer") else self.tokenizer
-        rendered = holder.apply_chat_template(
-            messages,
-            chat_template=self._template if isinstance(self._template, str) else None,
-            tokenize=False,
-            add_generation_prompt=not goes_on,
-            continue_final_message=goes_on,
-        )
+        with template_clock.stopped(self._template):
+            rendered = holder.apply_chat_template(
+                messages,
+                chat_template=self._template if isinstance(self._template, str) else None,
+                tokenize=False,
+                add_generation_prompt=not goes_on,
+                continue_final_message=goes_on,
+            )
         return str(rendered)
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from vlmbench.errors import ModelError
 from vlmbench.nouns import Request
 
+from . import template_clock
 from .decoding import Job
 from .hf_plain import Question
 from .hf_prompts import CHAT, Prompts
@@ -35,12 +36,11 @@ class HfSystem:
         self.encoder_decoder = is_encoder_decoder(model)
         self._told = dict(told or {})
         _only_tokens(model)
-        image_id = _first(model.config, processor, names=("image_token_id", "image_token_index"))
         self.inputs = frozenset(inspect.signature(model.forward).parameters)
         """What the network takes, by name."""
         self.prompts = Prompts(
             processor,
-            image_id=image_id,
+            image_id=image_id_of(model.config, processor),
             inputs=self.inputs,
             way=way,
             encoder_decoder=self.encoder_decoder,
@@ -49,7 +49,8 @@ class HfSystem:
     @property
     def settings(self) -> Mapping[str, str]:
         """What decides the answers beside weights and engine."""
-        return {"prompting": self.prompts.way, **self._told}
+        date = {"template_date": template_clock.DAY.date().isoformat()} if self.prompts.dated else {}
+        return {"prompting": self.prompts.way, **date, **self._told}
 
     @property
     def visual_tokens(self) -> int:
@@ -92,6 +93,7 @@ class HfSystem:
     def question(self, request: Request, images: Sequence[Image]) -> Question:
         """A request as tensors. Raises ModelError for what cannot be asked."""
         prompts, count = self.prompts, len(images)
+        prompts.refuse_marks(texts_of(request))
         made = prompts.prompt(prompts.text(request.prompt, count, request.history), images)
         if not made.ids:
             raise ModelError("the prompt has no tokens", cure="ask something")
@@ -101,11 +103,50 @@ class HfSystem:
             if not choice:
                 raise ModelError(f"cannot rank {list(request.choices)}: one is empty", cure="leave out empty choices")
             choices.append(prompts.choice_ids(made.ids, choice, text, images))
+        self._refuse_strange(made.ids, *choices)
         seed = request.sample_id if request.generation.temperature > 0 else ""
         job = Job(made.ids, request.generation, request.choices, tuple(choices), seed)
         if choices and not 0 < job.answer_start < min(len(row) for row in choices):
             raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
         return Question(job, made, [request])
+
+    def _refuse_strange(self, *rows: Sequence[int]) -> None:
+        """Raise ModelError for tokens that the network has no embedding of."""
+        if not self._known_tokens:
+            return
+        strange = {token for row in rows for token in row if token >= self._known_tokens} - self._marks
+        if strange:
+            words = [str(self.prompts.tokenizer.convert_ids_to_tokens(token)) for token in sorted(strange)[:3]]
+            what = f"the tokenizer makes tokens ({', '.join(words)}) beyond the {self._known_tokens} of the embedding"
+            cure = "tokenizer and weights are of two models, or tokens were added without resize_token_embeddings"
+            raise ModelError(what, cure=cure)
+
+    @cached_property
+    def _known_tokens(self) -> int:
+        """Rows of the embedding; 0 where the network does not tell."""
+        try:
+            table = self.model.get_input_embeddings()
+        except (NotImplementedError, AttributeError):
+            return 0
+        return int(getattr(table, "num_embeddings", 0) or 0)
+
+    @cached_property
+    def _marks(self) -> frozenset[int]:
+        """Tokens that stand for pictures and the like: the network puts something else in their place."""
+        told = self.model.config.to_dict().items()
+        return frozenset(
+            value for name, value in told if name.endswith(("_token_id", "_token_index")) and type(value) is int
+        )
+
+
+def texts_of(request: Request) -> list[str]:
+    """All words that are a user's or a benchmark's."""
+    return [request.prompt, *request.choices, *(text for turn in request.history for text in turn)]
+
+
+def image_id_of(config: Any, processor: Any) -> int | None:
+    """The token that stands for a picture in a row of tokens, where there is one."""
+    return _first(config, processor, names=("image_token_id", "image_token_index"))
 
 
 def _first(*holders: Any, names: Sequence[str]) -> int | None:
