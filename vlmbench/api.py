@@ -19,6 +19,7 @@ from vlmbench import cli, registry
 from vlmbench.errors import UnknownNameError, UsageError
 from vlmbench.extending import MODEL, TASK, refuse_lacking
 from vlmbench.function_model import FunctionModel
+from vlmbench.preserving import preserved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +87,8 @@ def evaluate(
     run's folder, where the same call goes on after an interruption; without it, one that lasts as long as the result.
     `options` are those of `vlmbench run` (limit=10, data=FOLDER, ablate="blind", plugins="mine.py", judge=..., ...).
 
+    A model object and its processor come back as they were (training flags, settings, hooks), and so do random numbers.
+
     Raises UsageError for words that do not fit, DataError, ModelError and StoreError as the command does.
     """
     from vlmbench.verbs import run
@@ -93,7 +96,7 @@ def evaluate(
     args = _parsed(options)
     cli.load_plugins(args)
     made = Path(tempfile.mkdtemp(prefix="vlmbench-")) if output is None else None
-    with ExitStack() as lent, ExitStack() as undo:
+    with preserved(model, processor), ExitStack() as lent, ExitStack() as undo:
         if made is not None:
             undo.callback(shutil.rmtree, made, ignore_errors=True)
         if not isinstance(model, str) and (args.workers is not None or args.ray is not None):

@@ -1,4 +1,4 @@
-"""What an evaluation changes for its own time, put back afterwards: a caller's model, processor, and the process's state.
+"""What an evaluation changes for its own time, put back afterwards: a caller's model, its processor, global settings.
 
 A training loop that calls `vlmbench.evaluate(model, ...)` goes on as if nothing had happened: the same training flags,
 generation settings, hooks, caches and buffers on each module, the same configs, tokenizer and image processor, the same
@@ -24,24 +24,22 @@ Undo = Callable[[], object]
 @contextmanager
 def preserved(model: Any = None, processor: Any = None) -> Iterator[None]:
     """Inside, a torch model and its processor may be changed, and so may the process's state; it all comes back."""
-    with ExitStack() as undo:
+    with warnings.catch_warnings(), ExitStack() as undo:
         for back in (*_process(), *_network(model), *_processor(processor)):
             undo.callback(back)
         yield
 
 
 def _process() -> Iterator[Undo]:
-    """Random numbers, torch's global settings, logging, warnings."""
+    """Random numbers, torch's global settings, logging."""
     state = random.getstate()
     yield lambda: random.setstate(state)
     if (numpy := sys.modules.get("numpy")) is not None:
         drawn = numpy.random.get_state()
         yield lambda: numpy.random.set_state(drawn)
-    filters, disabled = list(warnings.filters), logging.root.manager.disable
-    yield lambda: warnings.filters.__setitem__(slice(None), filters)  # type: ignore[index]
+    disabled = logging.root.manager.disable
     yield lambda: logging.disable(disabled)
-    for name in LOGGERS:
-        logger = logging.getLogger(name)
+    for logger in [logging.getLogger(name) for name in LOGGERS if not name or name in sys.modules]:
         yield _attributes(logger, {"level": logger.level, "disabled": logger.disabled, "propagate": logger.propagate})
         handlers = list(logger.handlers)
         yield lambda logger=logger, handlers=handlers: logger.handlers.__setitem__(slice(None), handlers)  # type: ignore[misc]
