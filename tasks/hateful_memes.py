@@ -194,12 +194,14 @@ class HatefulMemes:
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """The challenge's csv: id, proba, label. Answers in words have the probability 1 or 0, and a column besides.
 
-        Or the rows that MiniGPT-v2's and TinyGPT-V's scripts save: 1, 0 or a text that is neither.
+        Or the rows that MiniGPT-v2's and TinyGPT-V's scripts save: 1, 0 or a text that is neither; `gt` is null where
+        the file has no labels.
         """
         if path.suffix == ".json":
             words = {one.id: RULES[protocol].read(answers[one.id]) for one in samples}
             preds = {key: {YES: 1, NO: 0}.get(word, answers[key]) for key, word in words.items()}
-            write_rows(path, ({"pred": preds[one.id], "gt": int(one.target == YES)} for one in samples))
+            truths = {one.id: None if one.target is None else int(one.target == YES) for one in samples}
+            write_rows(path, ({"pred": preds[one.id], "gt": truths[one.id]} for one in samples))
             return
         ranks = RULES[protocol].ranks
         path.parent.mkdir(parents=True, exist_ok=True)

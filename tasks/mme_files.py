@@ -189,6 +189,8 @@ def write_answers(answers: Mapping[str, str], samples: Sequence[Sample], path: P
     rows: dict[str, list[str]] = {}
     for one in samples:
         text = answers[one.id].translate(str.maketrans("\t\n\r", "   "))
+        if one.target is None:
+            raise DataError("the right answer is not known, and this format holds it", where=f"question {one.id}")
         cells = (one.cluster.partition("/")[2], one.question, one.target.title(), text)
         rows.setdefault(one.tags["subtask"], []).append("\t".join(cells) + "\n")
     path.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,7 @@ def test_the_picture_is_never_written_over(image: str, capsys: pytest.CaptureFix
     ("words", "told"),
     [
         (["nowhere.jpg", "What?"], "nowhere.jpg: no such file\n  check the path"),
-        (["..", "What?"], "cannot read it: Is a directory"),
+        (["..", "What?"], "cannot read it: a folder"),
         (["IMAGE", "  "], "an empty question"),
         (["IMAGE", "What?", ""], "an empty question"),
         (["IMAGE", "What\udcff?"], "is not UTF-8 text"),
