@@ -13,7 +13,7 @@ from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.predictions import answer_files, answer_rows, join, read_answer
 from vlmbench.reading import is_dir, is_file
-from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object
+from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, unique
 
 KINDS = (TEXT, PICTURE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
 LETTERS = "ABCDE"
@@ -68,8 +68,13 @@ def _listed(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     splits, skills = read_object(listed), _skills(data, base)
     rows = read_keyed(path, "ques_type")
     kinds, part = parts(split)
+    seen: dict[str, str] = {}
     for kind in kinds:
-        for pid in splits.texts(f"{kind}_{part}"):
+        for pid in splits.keys(f"{kind}_{part}"):
+            if pid in seen:
+                cure = "remove one of them"
+                raise splits.error(f"{kind}_{part}", f"{pid!r} is there twice: also in {seen[pid]!r}", cure)
+            seen[pid] = f"{kind}_{part}"
             if pid not in rows:
                 raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), cure="get both files again")
             places = tuple(f"{base}{folder}{part}/{kind}" for folder in ("iconqa/", ""))
@@ -147,6 +152,7 @@ def from_hub(data: Hub, split: str) -> list[Sample]:
     kinds, part = parts(split)
     table = data.table(HUB_NAMES, "default", part, (*HUB_FIELDS, *HUB_PICTURES))
     rows = table.rows(HUB_FIELDS)
+    unique(((row.key("question_id"), row) for row in rows), "question_id")
     filled = {name: table.filled(name) for name in HUB_PICTURES}
     texts = [row for row in rows if row.text("ques_type") == TEXT]
     by_place = all(row.text("answer").isdecimal() and int(row.text("answer")) < _count(row) for row in texts)

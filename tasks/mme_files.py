@@ -67,8 +67,10 @@ def _subtask(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     }
     for path in files:
         name = pictures.get(path.stem, f"{path.stem}.jpg")
+        asked: dict[str, Row] = {}
         for number, line in enumerate(lines(path), 1):
             row, cells = _cells(path, number, line, 2, "question<TAB>Yes or No")
+            _refuse_repeated(asked, cells[0], row)
             picture = data.picture(row, f"{shown}/{name}", root)
             yield sample(row, subtask, f"{subtask}/{name}", number, (cells[0], cells[1]), picture)
 
@@ -77,12 +79,22 @@ def _template(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     """Questions and right answers of a result template: enough to score, without pictures."""
     path = data.need(f"the template of {subtask}", f"{root}/{subtask}.txt")
     numbers: defaultdict[str, int] = defaultdict(int)
+    asked: dict[str, Row] = {}
     for number, line in enumerate(lines(path), 1):
         cells = line.split("\t")[:3]
         row, cells = _cells(path, number, "\t".join(cells), 3, "picture<TAB>question<TAB>Yes or No")
+        _refuse_repeated(asked, f"{cells[0]}: {cells[1]}", row)
         numbers[cells[0]] += 1
         picture = data.picture(row, f"{subtask}/{cells[0]}", *ROOTS)
         yield sample(row, subtask, f"{subtask}/{cells[0]}", numbers[cells[0]], (cells[1], cells[2]), picture)
+
+
+def _refuse_repeated(asked: dict[str, Row], question: str, row: Row) -> None:
+    """Raise DataError for a picture's question that is there twice: its other one is missing, or counted twice."""
+    if question in asked:
+        what = f"the question {question!r:.80} is there twice: also at {asked[question].at}"
+        raise DataError(what, where=row.where, cure="get the file again")
+    asked[question] = row
 
 
 def _cells(path: Path, number: int, line: str, count: int, wanted: str) -> tuple[Row, list[str]]:

@@ -79,7 +79,7 @@ def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     if listed is None:
         pids = [pid for pid, row in rows.items() if row.text("split") == split]
     else:
-        pids = read_object(listed).texts(split)
+        pids = read_object(listed).keys(split)
     here = data.relative(path.parent)
     places = tuple(f"{base}/{folder}{split}" for base in dict.fromkeys((here, ".")) for folder in ("images/", ""))
     for pid in pids:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -248,16 +248,29 @@ def _ocr_tokens(data: Folder, split: str) -> _Tokens:
     if path is None:
         return _Tokens({}, "")
     if path.suffix == ".json":
-        rows = _listed(path)
-        return _Tokens({row.key("image_id"): ", ".join(row.texts("ocr_tokens")) for row in rows}, str(path))
+        given = ((row.key("image_id"), ", ".join(row.texts("ocr_tokens")), row) for row in _listed(path))
+        return _Tokens(_agreeing(given, "image_id"), str(path))
+    return _Tokens(_agreeing(_shown(path), "question_id"), str(path))
+
+
+def _shown(path: Path) -> Iterator[tuple[str, str, Row]]:
+    """(picture, OCR tokens, row) of LLaVA's question file."""
     mark = "Reference OCR token:"
-    found = {}
     for row in read_rows(path):
         lines = [line for line in row.text("text").split("\n") if line.startswith(mark)]
         if len(lines) != 1:
             raise row.error("text", f"one line {mark!r} was expected")
-        found[row.key("question_id")] = lines[0].removeprefix(mark).strip(" ")
-    return _Tokens(found, str(path))
+        yield row.key("question_id"), lines[0].removeprefix(mark).strip(" "), row
+
+
+def _agreeing(given: Iterable[tuple[str, str, Row]], field: str) -> dict[str, str]:
+    """Tokens by picture. Raises DataError for a picture with two different ones."""
+    found: dict[str, tuple[str, Row]] = {}
+    for image, tokens, row in given:
+        known = found.setdefault(image, (tokens, row))
+        if known[0] != tokens:
+            raise row.error(field, f"other OCR tokens of picture {image} than at {known[1].at}", "get the file again")
+    return {image: tokens for image, (tokens, _) in found.items()}
 
 
 def asked(prompt: str) -> str | None:

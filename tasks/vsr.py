@@ -207,7 +207,7 @@ class Vsr:
         if path.suffix == ".json":
             write_rows(path, ({"pred": answers[one.id], "gt": one.target} for one in samples))
             return
-        reads = [self.score(one, Response(answers[one.id]), protocol).read for one in samples]
+        reads = [RULES[protocol].credit(answers[one.id], TRUE)[1] for one in samples]  # whatever is right
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{int(read.startswith((TRUE, 'yes')))}\n" for read in reads), encoding="utf-8")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from vlmbench.errors import DataError, ImageError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.predictions import answer_files, answer_rows, join, read_answer
-from vlmbench.sources import Folder, Hub, Row, read_rows, read_text
+from vlmbench.sources import Folder, Hub, Row, read_rows, read_text, unique
 
 HUB_NAMES = {"zeroshot": ("cambridgeltl/vsr_zeroshot",), "random": ("cambridgeltl/vsr_random",)}
 HUB_FIELDS = ("image", "image_link", "caption", "label", "relation")
@@ -68,13 +68,19 @@ def read_statements(data: Folder | Hub, split: str) -> list[Sample]:
     kind, part = parts(split)
     if isinstance(data, Hub):
         table = data.table(HUB_NAMES[kind], "default", part if part == "test" else "validation", HUB_FIELDS)
-        return [_sample(str(n), row, _linked(row)) for n, row in enumerate(table.rows(HUB_FIELDS), 1)]
+        return [_sample(str(n), row, _linked(row)) for n, row in enumerate(_distinct(table.rows(HUB_FIELDS)), 1)]
     places = _places(split)
     path = data.need(f"VSR's file of {split}", *places, cure=f"`vlmbench data fetch vsr:{split}` gets it")
+    rows = _distinct(read_rows(path))
     return [
-        _sample(str(number), row, data.picture(row, row.text("image"), *PICTURES))
-        for number, row in enumerate(read_rows(path), 1)
+        _sample(str(number), row, data.picture(row, row.text("image"), *PICTURES)) for number, row in enumerate(rows, 1)
     ]
+
+
+def _distinct(rows: list[Row]) -> list[Row]:
+    """The rows, whose places are their ids: no picture has a statement twice in the published files."""
+    unique(((f"{row.text('image')}: {row.text('caption')}", row) for row in rows), "caption")
+    return rows
 
 
 def _sample(key: str, row: Row, picture: Picture) -> Sample:

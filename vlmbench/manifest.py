@@ -51,11 +51,12 @@ def task_entry(
     data: str,
     judge: Judge | None = None,
     questions: Sequence[Sample] | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One task of the run: which rules and judge, and hashes of its questions, answers, prompts and pictures.
 
     `questions` are the benchmark's own where an ablation asks others: runs under different ablations are about the same
-    questions, those included that a change does not fit.
+    questions, those included that a change does not fit. `notes` are warnings about the data, for beside the score.
     """
     own = [sample for sample, _ in asked] if questions is None else questions
     protocol = choice.task.protocols[choice.protocol]
@@ -84,6 +85,7 @@ def task_entry(
         },
         **({"judge": graded} if graded else {}),
         **({"plugin": plugin} if plugin else {}),
+        **({"notes": list(notes)} if notes else {}),
     }
 
 

@@ -140,6 +140,15 @@ class Row:
             self._refuse_broken(field, item)
         return found
 
+    def keys(self, field: str) -> list[str]:
+        """A list of ids. Raises DataError naming both places of one that is there twice."""
+        found: dict[str, int] = {}
+        for place, key in enumerate(self.texts(field), 1):
+            if key in found:
+                raise self.error(field, f"{key!r} is there twice: items {found[key]} and {place}", "remove one of them")
+            found[key] = place
+        return list(found)
+
     def inner(self, field: str) -> Row:
         """An object inside the row, as a row of its own; its fields are named `outer.inner` in errors."""
         return Row(self._typed(field, dict, NEEDED), self.file, f"{self.at}, in {field!r}")

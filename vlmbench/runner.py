@@ -15,7 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import ablations, images, judge_verdicts, kept_answers, manifest, scoring, thumbnails, wellformed
+from vlmbench import (
+    ablations,
+    data_notes,
+    images,
+    judge_verdicts,
+    kept_answers,
+    manifest,
+    scoring,
+    thumbnails,
+    wellformed,
+)
 from vlmbench.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.nouns import Conversing, Model, Picture, Ranking, Record, Request, Response, Sample
 from vlmbench.registry import TaskChoice
@@ -118,8 +128,15 @@ def plan(
             )
             made.asked.append(Asked(choice.key, sample, request, key, of_sample[sample.id], error))
         made.choices = [*made.choices, choice]
+        label = data[choice.key].label
         made.tasks[choice.key] = manifest.task_entry(
-            choice, put.asked, of_sample, data[choice.key].label, judge, questions=put.samples
+            choice,
+            put.asked,
+            of_sample,
+            label,
+            judge,
+            questions=put.samples,
+            notes=data_notes.notes(choice.task, choice.split, samples, label),
         )
     return made
 

@@ -25,7 +25,9 @@ def test_table_and_json(pope: tuple[str, str], capsys: pytest.CaptureFixture[str
     data, answers = pope
     assert main(["score", "pope", "--predictions", answers, "--data", data]) == 0
     printed = capsys.readouterr()
-    assert "mean_f1" in printed.out and "100.0" in printed.out and not printed.err
+    assert "mean_f1" in printed.out and "100.0" in printed.out
+    assert printed.err.startswith("vlmbench: pope: 36 questions, and the official coco has 9,000")
+    assert len(printed.err.splitlines()) == 1
     assert main(["score", "pope@llava", "--predictions", answers, "--data", data, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert list(scores) == ["pope@llava"] and scores["pope@llava"]["mean_f1"]["value"] == 100

@@ -180,7 +180,7 @@ def _manifest(
     samples: Sequence[Sample],
     judge: Judge | None,
 ) -> dict[str, Any]:
-    from vlmbench import manifest
+    from vlmbench import data_notes, manifest
 
     asked = [(sample, _request(choice, sample)) for sample in samples]
     model = _answer_file(args.predictions)
@@ -191,7 +191,9 @@ def _manifest(
         "predictions": str(args.predictions),
     }
     words |= plugins.asked([choice.task.name])
-    tasks = {choice.key: manifest.task_entry(choice, asked, {}, data.label, judge)}
+    told = data_notes.notes(choice.task, choice.split, samples, data.label)
+    data_notes.tell(choice.key, told)
+    tasks = {choice.key: manifest.task_entry(choice, asked, {}, data.label, judge, notes=told)}
     made = manifest.build(asked=words, model=model, tasks=tasks, seed=0, data_folder=data.label)
     return made | ({"judge": judge.facts()} if judge is not None else {})
 
