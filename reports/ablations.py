@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vlmbench.ablated import shown
+from vlmbench.terminal import clean
 
 from .compare import chance, share, signed, span
-from .runs import SAMPLE_NOTE, clean
+from .runs import SAMPLE_NOTE
 from .table import _aligned, number
 
 if TYPE_CHECKING:

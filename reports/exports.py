@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from .runs import clean
+from vlmbench.terminal import clean
+
 from .table import grid, number
 
 Cell = str | int | float | None

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from vlmbench.terminal import clean
+
 from .compare import chance, signed
-from .runs import SAMPLE_NOTE, clean
+from .runs import SAMPLE_NOTE
 from .table import _aligned, _cell, number
 
 if TYPE_CHECKING:

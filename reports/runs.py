@@ -23,8 +23,6 @@ LOGGER = logging.getLogger(__name__)
 _UNSAFE = re.compile(r"[^0-9A-Za-z]")
 """What an id may not hold, since files are named after it."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
 
 @dataclass(frozen=True)
 class Bar:
@@ -230,11 +228,6 @@ def with_ablations(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         found += [folder, *(one for one in ablated.finished(folder) if one.resolve() not in named)]
     return found
-
-
-def clean(text: str) -> str:
-    """Text from data for a terminal or a markdown cell: one line, no control or direction characters."""
-    return _CONTROL.sub(" ", text)
 
 
 def _bar(name: str, entry: Mapping[str, Any]) -> Bar:

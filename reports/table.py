@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .runs import SAMPLE_NOTE, Bar, TaskResult, clean, task_results
+from vlmbench.terminal import clean
+
+from .runs import SAMPLE_NOTE, Bar, TaskResult, task_results
 
 HEAD = ("task", "protocol", "metric", "value", "95 % interval", "n", "coverage", "statuses", "data")
 RIGHT = ("value", "n", "coverage")

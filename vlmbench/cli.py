@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 
-from vlmbench import __version__, wellformed
+from vlmbench import __version__, terminal, wellformed
 from vlmbench.errors import UnknownNameError, UsageError, VlmbenchError
 
 VERBS: Mapping[str, str] = {
@@ -34,6 +37,21 @@ NAMELESS = ("convert", "new")
 
 OK, BAD_RESULT, USER_MUST_CHANGE, COULD_NOT_TELL, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes."""
+ENDING = ("SIGTERM", "SIGHUP")
+"""Signals that end a command as Ctrl-C does: answers are kept, workers and engines go."""
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asked the process to end: a batch system, `timeout`, a closed terminal."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(signal.Signals(number).name)
+
+
+def exit_code(stop: KeyboardInterrupt) -> int:
+    """130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+    return 128 + stop.number if isinstance(stop, Terminated) else INTERRUPTED
 
 
 def overview() -> str:
@@ -44,7 +62,8 @@ def overview() -> str:
         "Evaluate vision-language models: the authors' own scores, with error bars, failures counted.\n\n"
         f"{verbs}\n\n"
         "vlmbench VERB --help tells a verb's options. --traceback shows where an error comes from.\n"
-        "Exit codes: 0 done, 1 the result is bad, 2 you must change something, 3 could not tell, 130 interrupted."
+        "Exit codes: 0 done, 1 the result is bad, 2 you must change something, 3 could not tell, 130 interrupted,\n"
+        "143 ended by SIGTERM (as Ctrl-C: the same command goes on)."
     )
 
 
@@ -61,22 +80,56 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (traceback or sys.warnoptions):  # what libraries warn about is for developers: errors are told apart from it
         warnings.simplefilter("ignore")
     words = [word for word in words if word != "--traceback"]
+    with terminal.guarded(), _ending_signals():
+        return _told(words, traceback=traceback, own=argv is None)
+
+
+def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
+    """Run a command; errors that a user can mend in words. `own`: the process does nothing else afterwards."""
     try:
-        return _run(words)
+        return _run(words, own=own)
     except VlmbenchError as error:
         if traceback:
             raise
         print(f"vlmbench: {error}", file=sys.stderr)
         return USER_MUST_CHANGE
-    except KeyboardInterrupt:
-        print("\nvlmbench: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        print(f"\nvlmbench: {'ended by ' + str(stop) if str(stop) else 'interrupted'}", file=sys.stderr)
+        return exit_code(stop)
     except BrokenPipeError:  # the reader of a pipe has seen enough (`| head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:  # what nobody expected of the disk: a name too long, a folder that may not be read
+        if traceback or error.errno is None:
+            raise
+        where = f"{error.filename!s:.200}: " if error.filename else ""
+        cure = "mend that, then run the same command again; --traceback shows where it comes from"
+        print(f"vlmbench: {where}{error.strerror}\n  {cure}", file=sys.stderr)
+        return USER_MUST_CHANGE
 
 
-def _run(words: Sequence[str]) -> int:
+@contextmanager
+def _ending_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise Terminated, so that what is open is closed; where they are ignored, they stay so."""
+
+    def end(number: int, frame: object) -> None:
+        raise Terminated(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ENDING:
+            number = signal.Signals[name]
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(words: Sequence[str], *, own: bool) -> int:
     verb = words[0]
     if verb not in VERBS:
         raise UnknownNameError("verb", verb, VERBS)
@@ -84,9 +137,10 @@ def _run(words: Sequence[str]) -> int:
         if what := wellformed.complaint(word):
             raise UsageError(f"{word!a} is not UTF-8 text: {what}", cure="write it, and name files, in UTF-8")
     args = parser(verb).parse_intermixed_args(words[1:])
-    if verb not in NAMELESS:
-        load_plugins(args)
-    code: int = importlib.import_module(f"vlmbench.verbs.{verb}").run(args)
+    with terminal.only_json(for_good=own) if getattr(args, "json", None) in (True, "-") else nullcontext():
+        if verb not in NAMELESS:
+            load_plugins(args)
+        code: int = importlib.import_module(f"vlmbench.verbs.{verb}").run(args)
     return code
 
 

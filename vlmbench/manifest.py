@@ -117,7 +117,10 @@ def build(
 
 
 def code_version() -> dict[str, Any]:
-    """The commit of a checkout, and whether files differ from it; from a wheel, the version alone says it."""
+    """The commit of a checkout, and whether files differ from it; from a wheel, the version alone says it.
+
+    git is asked without its lock, which a kill would leave behind for whoever works in the checkout.
+    """
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return {"commit": None, "changed": None}
@@ -125,7 +128,14 @@ def code_version() -> dict[str, Any]:
     def git(*words: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10, check=True
+                ["git", "--no-optional-locks", "-C", str(root), *words],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                timeout=10,
+                check=True,
+                env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
             )
         except (OSError, subprocess.SubprocessError):
             return None

@@ -54,7 +54,7 @@ class Mirror:
         self._fs: Any = url.fs  # type: ignore[attr-defined]
         self._root: str = url.path.rstrip("/")  # type: ignore[attr-defined]
         digest = hashlib.sha256(str(url).encode()).hexdigest()[:16]
-        name = re.sub(r"[^\w@.-]", "_", url.name)
+        name = re.sub(r"[^\w@.-]", "_", url.name).encode()[:180].decode(errors="ignore")  # names have 255 bytes
         self.local = settings.load().cache_folder / use / f"{name}-{digest}"
         self._sitting = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
         self._parts = self._sent = 0

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from vlmbench.judge import Judge
     from vlmbench.registry import TaskChoice
 
-COLUMNS = ("task", "sample_id", "question", "prompt", "key", "images", "image_hashes", "target", "options")
+COLUMNS: tuple[str, ...] = (
+    "task",
+    "sample_id",
+    "question",
+    "prompt",
+    "key",
+    "images",
+    "image_hashes",
+    "target",
+    "options",
+)
 COLUMNS += (kept_answers.CHOICES, *kept_answers.PLAIN)
 WHOLE = fields(
     {"tasks": mapping_of(fields({"hashes": mapping}, needed=("hashes", "version"))), "data_folder": text}

@@ -42,7 +42,18 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 """By table and column: what it holds; other columns may hold anything."""
-ALWAYS = ("task", "sample_id", "status", "key", "run", "images", "image_hashes", "options", "values", "replies")
+ALWAYS: tuple[str, ...] = (
+    "task",
+    "sample_id",
+    "status",
+    "key",
+    "run",
+    "images",
+    "image_hashes",
+    "options",
+    "values",
+    "replies",
+)
 ALWAYS += ("prompt_tokens", "new_tokens")
 """Columns without nulls."""
 KEYS: Mapping[str, Sequence[str]] = {RECORDS: ("task", "sample_id"), JUDGEMENTS: ("task", "sample_id", "run")}

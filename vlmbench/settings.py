@@ -10,9 +10,14 @@ from pathlib import Path
 
 from vlmbench import places
 from vlmbench.errors import UnknownNameError, UsageError
+from vlmbench.run_files import read_regular
 
 CONFIG = "vlmbench.toml"
 CODE = "plugins"
+LARGEST = 1 << 20
+"""Bytes of vlmbench.toml."""
+LONGEST = 4096
+"""Bytes of a path, as the system has it."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +54,24 @@ def load(flags: Mapping[str, str | None] | None = None, folder: Path | None = No
             values[name] = env
         if flag := (flags or {}).get(name):
             values[name] = flag
+    for name, value in values.items():
+        if len(os.fsencode(value)) > LONGEST or "\0" in value:
+            what = f"{name} is no path: {'it holds a NUL' if chr(0) in value else f'it has {len(value):,} letters'}"
+            raise UsageError(what, cure=f"look into VLMBENCH_{name.upper()}, {CONFIG} and the command's options")
     return Settings(**values)
 
 
 def _from_file(path: Path, names: list[str]) -> dict[str, str]:
-    if not path.is_file():
-        return {}
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid TOML: {error}", where=str(path), cure="mend the file or remove it") from None
+        if not path.exists():
+            return {}
+        content = tomllib.loads(read_regular(path, LARGEST).decode())
+    except OSError as error:
+        told = error.strerror or str(error)
+        raise UsageError(f"cannot read it: {told}", where=str(path), cure="mend the file or remove it") from None
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, no UTF-8, a number of 5,000 digits, 5,000 brackets
+        told = "it is nested too deep" if isinstance(error, RecursionError) else f"{error!s:.200}"
+        raise UsageError(f"not valid TOML: {told}", where=str(path), cure="mend the file or remove it") from None
     for name, value in content.items():
         if name not in names:
             raise UnknownNameError(f"setting in {path}", name, names)
@@ -66,5 +79,5 @@ def _from_file(path: Path, names: list[str]) -> dict[str, str]:
             cure = "name them on the command line, --plugins, or in VLMBENCH_PLUGINS"
             raise UsageError("plug-ins are code, and a settings file runs none", where=str(path), cure=cure)
         if not isinstance(value, str):
-            raise UsageError(f"{name} must be a string, not {value!r}", where=str(path), cure=f'write {name} = "…"')
+            raise UsageError(f"{name} must be a string, not {value!r:.40}", where=str(path), cure=f'write {name} = "…"')
     return content

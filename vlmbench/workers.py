@@ -9,9 +9,12 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,6 +212,22 @@ def start(address: str, cores: int) -> None:
     Raises UsageError.
     """
     library = ray()
+    with _same_handlers():
+        _join(library, address, cores)
+
+
+@contextmanager
+def _same_handlers() -> Iterator[None]:
+    """Ray sets a handler of its own for SIGTERM, which ends without a word: put the command's back."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and callable(before):
+            signal.signal(signal.SIGTERM, before)
+
+
+def _join(library: Any, address: str, cores: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == "local":
         _start_here(library, num_cpus=max(len(os.sched_getaffinity(0)), cores), include_dashboard=False, **quiet)

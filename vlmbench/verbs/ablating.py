@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vlmbench import terminal
 from vlmbench.ablations import Change
 
 
@@ -29,11 +29,11 @@ def show(
     """Compare, keep and print: the table, or with `json` what ablations.json holds."""
     from vlmbench import ablated
     from vlmbench.registry import load_object
-    from vlmbench.store import ABLATIONS
+    from vlmbench.store import ABLATIONS, to_json
 
     found = ablated.series(run, changes, left_out)
     ablated.write(found, run)
     if json:
-        sys.stdout.write((run / ABLATIONS).read_text("utf-8"))
+        terminal.result(to_json(found.to_json()).decode())
     else:
         print(f"\n{load_object('vlmbench.reports.ablations:text')(found)}\nablations: {run / ABLATIONS}")

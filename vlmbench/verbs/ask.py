@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli
+from vlmbench import cli, terminal
 from vlmbench.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.nouns import Generation, Picture, Request, Response
 from vlmbench.verbs import model_options
@@ -200,7 +200,7 @@ def _print_json(question: str, response: Response, regions: tuple[Region, ...]) 
     }
     if response.finish == "error":
         turn["error"] = response.error
-    print(orjson.dumps(turn).decode(), flush=True)
+    terminal.result(orjson.dumps(turn).decode())
 
 
 def _tell(text: str) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench import cli, places
+from vlmbench import cli, places, terminal
 
 if TYPE_CHECKING:
     from vlmbench.gate import Report
@@ -82,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     gate.keep(report)
     _write(args, report)
     if args.json == STDOUT:
-        sys.stdout.write(to_json(report.to_json()).decode())
+        terminal.result(to_json(report.to_json()).decode())
     else:
         print(load_object("vlmbench.reports.gate:text")(report))
     return CODES[report.outcome]

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vlmbench import cli, places
+from vlmbench import cli, places, terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,5 +44,8 @@ def run(args: argparse.Namespace) -> int:
             args.output.mkdir(parents=True, exist_ok=True)
             write_atomically(args.output / "compare.json", to_json(found.to_json()))
             write_atomically(args.output / "compare.txt", (text(found, flips=sys.maxsize, every=True) + "\n").encode())
-    print(to_json(found.to_json()).decode() if args.json else text(found, flips=args.flips, every=every))
+    if args.json:
+        terminal.result(to_json(found.to_json()).decode())
+    else:
+        print(text(found, flips=args.flips, every=every))
     return cli.OK

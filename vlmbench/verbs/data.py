@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, registry, settings
+from vlmbench import cli, registry, settings, terminal
 from vlmbench.errors import DataError, UsageError
 from vlmbench.nouns import HasHome, Wanted
 from vlmbench.registry import TaskChoice
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         import json
 
-        print(json.dumps([state.to_json() for state in found], indent=2))
+        terminal.result(json.dumps([state.to_json() for state in found], indent=2))
     else:
         print("\n\n".join(state.text() for state in found))
     return cli.OK if all(state.complete for state in found) else cli.USER_MUST_CHANGE

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vlmbench import cli, registry
+from vlmbench import cli, registry, terminal
 
 Sheet = Any
 """models/parameters.py: Sheet."""
@@ -43,13 +43,16 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench import loading
 
     if not args.names:
-        print(json.dumps(_listing(), indent=2) if args.json else "\n".join(_lines()))
+        if args.json:
+            terminal.result(json.dumps(_listing(), indent=2))
+        else:
+            print("\n".join(_lines()))
         return cli.OK
     told: dict[str, Any] = {}
     for spec in args.names:
         told[spec] = _published(spec) or _loaded(loading.parse_model(spec))
     if args.json:
-        print(json.dumps({spec: _plain(facts) for spec, facts in told.items()}, indent=2))
+        terminal.result(json.dumps({spec: _plain(facts) for spec, facts in told.items()}, indent=2))
     else:
         print("\n\n".join(_shown(spec, facts) for spec, facts in told.items()))
     return cli.OK

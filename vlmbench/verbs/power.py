@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, power
+from vlmbench import cli, power, terminal
 from vlmbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < design.items:
         limited = design.of(max(1.0, design.clusters * args.limit / design.items))
     report = _report(args, choice, basis, limited)
-    print(json.dumps(report, indent=2) if args.json else _text(args, report))
+    if args.json:
+        terminal.result(json.dumps(report, indent=2))
+    else:
+        print(_text(args, report))
     return cli.OK
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, places, plugins, settings
+from vlmbench import cli, loading, places, plugins, settings, terminal
 from vlmbench.errors import UsageError
 from vlmbench.verbs import ablating, judging, model_options, verifying, worker_options
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from vlmbench.nouns import Model
     from vlmbench.registry import TaskChoice
     from vlmbench.runner import Outcome, Plan
+
+LONGEST_NAME = 180
+"""Bytes of a run's default folder name before its hash."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
     """Carry it out, show it. Exit code 1 when a task's coverage is below --min-coverage."""
     try:
         made = carry_out(args)
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    except KeyboardInterrupt as stop:  # what is kept has been said
+        return cli.exit_code(stop)
     if not (args.json and made.changes):
         _show(args, made.plain)
     for outcome in made.outcomes:
@@ -180,8 +183,10 @@ def _name(model: Model, plan: Plan, asked: Mapping[str, Any]) -> str:
     """Of a run's folder: the same for the same command, whatever it ablates."""
     from vlmbench import manifest
 
-    name = "-".join([model.name, *(choice.key for choice in plan.choices), manifest.hash_of(asked)[:8]])
-    return "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)
+    name = "-".join([model.name, *(choice.key for choice in plan.choices)])
+    safe = "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)
+    short = safe.encode()[:LONGEST_NAME].decode(errors="ignore")  # file systems take 255 bytes
+    return f"{short}-{manifest.hash_of(asked)[:8]}"
 
 
 def _show(args: argparse.Namespace, outcome: Outcome) -> None:
@@ -189,7 +194,7 @@ def _show(args: argparse.Namespace, outcome: Outcome) -> None:
     from vlmbench.store import read_manifest, to_json
 
     if args.json:
-        sys.stdout.write(to_json(outcome.scores).decode())
+        terminal.result(to_json(outcome.scores).decode())
     else:
         print(load_object("vlmbench.reports.table:text")(read_manifest(outcome.folder), outcome.scores))
         if outcome.reused:
@@ -203,7 +208,7 @@ def _tell_lacking(args: argparse.Namespace, outcome: Outcome) -> None:
     for key, task in outcome.scores.items():
         if "withheld" in task["statuses"]:
             note = task[task["headline"]].get("note", "")
-            print(f"vlmbench: {key}: {note}; `vlmbench export` writes what it takes", file=sys.stderr)
+            print(f"vlmbench: {key}: {terminal.clean(note)}; `vlmbench export` writes what it takes", file=sys.stderr)
         if task["coverage"] < args.min_coverage:
             print(f"vlmbench: {key}: only {task['coverage']:.1%} of the samples have a score", file=sys.stderr)
             for line in _reasons(outcome, key):
@@ -221,6 +226,6 @@ def _reasons(outcome: Outcome, key: str, most: int = 5) -> list[str]:
             note = record.score.note.partition("\n")[0] or "no reason given"
             found.setdefault(f"{record.score.status}: {note}", []).append(record.sample.id)
     ranked = sorted(found.items(), key=lambda item: -len(item[1]))
-    lines = [f"{len(ids)} x {reason} (sample {ids[0]})" for reason, ids in ranked[:most]]
+    lines = [f"{len(ids)} x {terminal.clean(f'{reason} (sample {ids[0]})')}" for reason, ids in ranked[:most]]
     rest = sum(len(ids) for _, ids in ranked[most:])
     return [*lines, f"{rest} more: see records.parquet"] if rest else lines

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, plugins, scoring, settings
+from vlmbench import cli, loading, plugins, scoring, settings, terminal
 from vlmbench.errors import DataError, UsageError
 from vlmbench.judge_verdicts import columns, combine
 from vlmbench.nouns import Judged, Request, Response, Sample, Score, Status
@@ -233,7 +233,7 @@ def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping
     from vlmbench.store import to_json
 
     if args.json:
-        sys.stdout.write(to_json(scores).decode())
+        terminal.result(to_json(scores).decode())
         return
     print(load_object("vlmbench.reports.table:text")(manifest, scores))
     for entry in scores.values():

@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from vlmbench import cli, registry
+from vlmbench import cli, registry, terminal
 from vlmbench.nouns import Size, Task
 
 
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table, or the named tasks in full."""
     found: list[Task] = [registry.tasks.get(name) for name in args.names or registry.tasks.names()]
     if args.json:
-        print(json.dumps({task.name: describe(task) for task in found}, indent=2))
+        terminal.result(json.dumps({task.name: describe(task) for task in found}, indent=2))
     elif args.names:
         print("\n\n".join(in_full(task) for task in found))
     else:
