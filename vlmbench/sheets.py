@@ -7,7 +7,9 @@ too long for a cell is an error.
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -15,38 +17,98 @@ from typing import Any
 
 from vlmbench.errors import DataError, UsageError
 from vlmbench.rows import Row
-from vlmbench.sources import read_bytes_head
+from vlmbench.sources import refuse_doubled_columns
 
 Cell = str | int | None
 
 LONGEST = 32_767
 """Characters a cell can hold."""
+ROWS, COLUMNS, CELLS = 500_000, 1_000, 5_000_000
+"""A sheet with more is refused: the largest benchmark has 447,793 questions."""
+UNPACKED = 512 << 20
+"""Bytes of a file's parts when unpacked. The cells of the largest benchmark need some 100 MiB."""
+_ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _WRITTEN = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 def read_sheet(path: Path) -> list[Row]:
     """Rows of the first sheet of an .xlsx file below its header; empty cells are None. Raises DataError."""
-    from zipfile import BadZipFile
+    from vlmbench.reading import read_whole
 
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    read_bytes_head(path)
+    content = read_whole(path, UNPACKED)
     try:
-        book = load_workbook(path, read_only=True)
-        lines = [[_read(value) for value in line] for line in book.worksheets[0].iter_rows(values_only=True)]
-        book.close()
-    except (BadZipFile, InvalidFileException, KeyError, IndexError, ValueError, OSError, SyntaxError) as error:
-        raise DataError(f"not a readable .xlsx file: {error}", where=str(path), cure="save it as .xlsx again") from None
+        lines = _lines(content, path)
+    except DataError:
+        raise
+    except Exception as error:  # zip, deflate, XML and openpyxl each have their own kinds
+        what = f"not a readable .xlsx file: {type(error).__name__}: {error}"
+        raise DataError(what[:500], where=str(path), cure="save it as .xlsx again") from None
     if len(lines) < 2:
         raise DataError("the sheet has no rows", where=str(path), cure="a header and one row an answer are needed")
     header = ["" if name is None else str(name) for name in lines[0]]
+    refuse_doubled_columns(header, path)
     return [
         Row(dict(zip_longest(header, line[: len(header)])), str(path), f"row {number}")
         for number, line in enumerate(lines[1:], 2)
         if any(value is not None for value in line)
     ]
+
+
+def _lines(content: bytes, path: Path) -> list[list[Any]]:
+    """The cells of the first sheet, read row by row within the limits."""
+    from openpyxl import load_workbook
+
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        _refuse_bomb(archive, path)
+    book = load_workbook(io.BytesIO(content), read_only=True)
+    sheet = book.worksheets[0]
+    sheet.reset_dimensions()  # what the file says of its size may be anything
+    lines: list[list[Any]] = []
+    cells = 0
+    for number, line in enumerate(sheet.iter_rows(values_only=True), 1):
+        if number > ROWS:
+            raise _too_large(f"more than {ROWS:,} rows", path)
+        if len(line) > COLUMNS:
+            raise _too_large(f"row {number} has {len(line):,} columns, more than {COLUMNS:,}", path)
+        cells += len(line)
+        if cells > CELLS:
+            raise _too_large(f"more than {CELLS:,} cells", path)
+        lines.append([_read(value) for value in line])
+    book.close()
+    width = max(map(len, lines), default=0)
+    return [line + [None] * (width - len(line)) for line in lines]
+
+
+def _refuse_bomb(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise DataError for parts that unpack to more than any sheet of answers, or hold too many rows.
+
+    Rows are counted in the text: to parse millions of them takes a minute, which openpyxl does on opening.
+    """
+    size = sum(info.file_size for info in archive.infolist())
+    if size > UNPACKED:
+        raise _too_large(f"{size / 2**20:,.0f} MiB when unpacked, more than {UNPACKED / 2**20:,.0f}", path)
+    for name in archive.namelist():
+        if "worksheets/" in name and _rows(archive, name) > ROWS:
+            raise _too_large(f"more than {ROWS:,} rows", path)
+
+
+def _rows(archive: zipfile.ZipFile, name: str) -> int:
+    """How many rows a part holds, as far as ROWS and a few."""
+    count, rest = 0, b""
+    with archive.open(name) as part:
+        while count <= ROWS and (block := part.read(1 << 20)):
+            found = rest + block
+            end = max(found.rfind(b"<"), 0)  # a tag may go on in the next block
+            count += len(_ROW.findall(found, 0, end))
+            rest = found[end:][-1024:]
+    return count
+
+
+def _too_large(what: str, path: Path) -> DataError:
+    return DataError(
+        f"the sheet is too large: {what}", where=str(path), cure="save the table's own cells alone, or as .tsv"
+    )
 
 
 def _read(value: Any) -> Any:
