@@ -1,11 +1,19 @@
-"""A training's state on disk: written aside and renamed, so that a kill at any moment leaves a whole one."""
+"""A training's state on disk: written aside and renamed, so that a kill at any moment leaves a whole one.
+
+`checkpoint.new` is written and sealed: position.json, its last file, has the size and checksum of all others. Then
+`checkpoint` becomes `checkpoint.old` and the new one takes its place. The old one stays until the next state is
+written, so a damaged checkpoint costs the steps since the one before, not the training.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +23,17 @@ from torch.optim import Optimizer
 
 from vlmbench.errors import TrainingError
 
-FOLDER, FRESH = "checkpoint", "checkpoint.new"
+from .mark import Mark, differences
+
+LOGGER = logging.getLogger(__name__)
+FOLDER, FRESH, OLD, DAMAGED = "checkpoint", "checkpoint.new", "checkpoint.old", "checkpoint.damaged"
+POSITION, WEIGHTS, MOMENTS = "position.json", "weights.safetensors", "optimizer.safetensors"
+CHUNK = 1 << 22
+CURE = "give --output another folder, or delete {} to train from the beginning"
+ROOM = "when there is room to write, the same command goes on from the last checkpoint"
+READ = "mend it, and the same command goes on from the last checkpoint"
+FULL = ("no space left", "quota", "file too large", "failed writing file", "read-only file system")
+"""How libraries that have errors of their own say that a file could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,64 +51,175 @@ class Position:
     """The gradient scaler's state, in half precision."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A whole state."""
+
+    folder: Path
+    position: Position
+    recipe: str
+    """See Mark.recipe."""
+    settings: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+
+class DamagedError(Exception):
+    """A state that was whole once and is no longer, with what is wrong."""
+
+
 def save(
-    output: Path, position: Position, modules: Mapping[str, nn.Module], optimizer: Optimizer | None, mark: str
+    output: Path, position: Position, modules: Mapping[str, nn.Module], optimizer: Optimizer | None, mark: Mark
 ) -> None:
-    """Write the state; `mark` tells the recipe that it belongs to."""
+    """Write the state; `mark` tells the recipe and the data that it belongs to. Raises TrainingError on a full disk."""
     from safetensors.torch import save_file
 
-    fresh = prepare(output)
-    save_file(_tensors(modules), fresh / "weights.safetensors")
-    if optimizer is not None:
-        save_file(_moments(optimizer), fresh / "optimizer.safetensors")
-    seal(output, fresh, position, mark)
+    with writing(output):
+        fresh = prepare(output)
+        save_file(_tensors(modules), fresh / WEIGHTS)
+        if optimizer is not None:
+            save_file(_moments(optimizer), fresh / MOMENTS)
+        seal(output, fresh, position, mark)
 
 
 def prepare(output: Path) -> Path:
-    """An empty folder for a new state."""
+    """An empty folder for a new state. The state before the last one makes room for it."""
     fresh = output / FRESH
-    shutil.rmtree(fresh, ignore_errors=True)
+    _remove(fresh)
+    if (output / FOLDER).exists():
+        _remove(output / OLD)
     fresh.mkdir(parents=True)
     return fresh
 
 
-def seal(output: Path, fresh: Path, position: Position, mark: str) -> None:
+def seal(output: Path, fresh: Path, position: Position, mark: Mark) -> None:
     """Make the new state the training's own: from now on, after a kill, the training goes on from here."""
-    (fresh / "position.json").write_text(json.dumps({**asdict(position), "recipe": mark}), encoding="utf-8")
-    for path in (found for found in fresh.rglob("*") if found.is_file()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    _swap(output, fresh)
+    files = {}
+    for path in sorted(found for found in fresh.rglob("*") if found.is_file()):
+        files[path.relative_to(fresh).as_posix()] = [path.stat().st_size, _checksum(path)]
+        _sync(path)
+    content = {**asdict(position), "recipe": mark.recipe, "settings": mark.settings, "data": mark.data, "files": files}
+    temporary = fresh / f"{POSITION}.new"
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    _sync(temporary)
+    temporary.rename(fresh / POSITION)
+    _sync(fresh)
+    _swap(output)
 
 
-def _swap(output: Path, fresh: Path) -> None:
-    """Put the new folder in the old one's place. A kill in between leaves the old one under another name."""
-    old, current = output / f"{FOLDER}.old", output / FOLDER
-    shutil.rmtree(old, ignore_errors=True)
+def _swap(output: Path) -> None:
+    """Put the sealed new state in the old one's place. After a kill in between, `settle` goes on from the new one."""
+    current = output / FOLDER
     if current.exists():
-        current.rename(old)
-    fresh.rename(current)
-    shutil.rmtree(old, ignore_errors=True)
+        _remove(output / OLD)
+        current.rename(output / OLD)
+    (output / FRESH).rename(current)
+    _sync(output)
 
 
-def find(output: Path, mark: str) -> tuple[Path, Position] | None:
+def settle(output: Path) -> None:
+    """Bring the newest whole state to its place, wherever a kill or damage left it.
+
+    Raises TrainingError when there are states, but none is whole.
+    """
+    whole: list[Found] = []
+    damage: dict[str, str] = {}
+    for name in (OLD, FRESH, FOLDER):
+        try:
+            if (found := _read(output / name)) is not None:
+                whole.append(found)
+        except DamagedError as error:
+            damage[name] = str(error)
+    if not whole:
+        if damage:
+            what = "; ".join(f"{name}: {told}" for name, told in damage.items())
+            raise TrainingError(what, where=str(output), cure=CURE.format(" and ".join(damage)))
+        return
+    newest = max(whole, key=lambda found: (found.position.stage, found.position.step, found.folder.name == FOLDER))
+    if FOLDER in damage:
+        where = f"stage {newest.position.stage + 1}, step {newest.position.step}"
+        kept = f"{newest.folder.name} is whole: going on from {where}"
+        LOGGER.warning("%s: %s; %s", output / FOLDER, damage[FOLDER], kept)
+        _remove(output / DAMAGED)
+        (output / FOLDER).rename(output / DAMAGED)
+    if newest.folder.name == FRESH:
+        _swap(output)
+    elif newest.folder.name == OLD and not (output / FOLDER).exists():
+        newest.folder.rename(output / FOLDER)
+
+
+def forget_older(output: Path) -> None:
+    """Delete the state before the last one, of a training that is finished."""
+    if (output / FOLDER).exists():
+        _remove(output / OLD)
+
+
+def find(output: Path, mark: Mark) -> Found | None:
     """The last whole state, if there is one. Raises TrainingError when it belongs to another recipe."""
-    for name in (FOLDER, f"{FOLDER}.old"):
-        folder = output / name
-        if (folder / "position.json").is_file():
-            stored = json.loads((folder / "position.json").read_text(encoding="utf-8"))
-            if stored.pop("recipe") != mark:
-                cure = "give --output another folder, or delete this one"
-                raise TrainingError("holds the training of another recipe", where=str(output), cure=cure)
-            return folder, Position(**stored)
-    return None
+    try:
+        found = _read(output / FOLDER, checked=True)
+    except DamagedError as error:
+        raise TrainingError(str(error), where=str(output / FOLDER), cure=CURE.format(FOLDER)) from None
+    if found is not None and found.recipe != mark.recipe:
+        named = differences(found.settings, mark.settings) if found.settings else ""
+        cure = "set them as they were, give --output another folder, or delete this one"
+        what = "holds the training of another recipe" + (f": {named}" if named else "")
+        raise TrainingError(what, where=str(output), cure=cure)
+    return found
+
+
+def _read(folder: Path, *, checked: bool = False) -> Found | None:
+    """A state; None where none was sealed. `checked`: its files were compared already.
+
+    Raises DamagedError when it was sealed and is not whole.
+    """
+    if not (folder / POSITION).is_file():
+        # A state only gets the name `checkpoint` when it is sealed.
+        if folder.name == FOLDER and folder.exists():
+            raise DamagedError(f"{POSITION} is missing")
+        return None
+    try:
+        stored = json.loads((folder / POSITION).read_text(encoding="utf-8"))
+        recipe, settings, data = (stored.pop(name, {}) for name in ("recipe", "settings", "data"))
+        files = {str(name): (int(told[0]), int(told[1])) for name, told in stored.pop("files", {}).items()}
+        position = Position(**stored)
+        if not all(isinstance(number, int) and number >= 0 for number in (position.stage, position.step, position.log)):
+            raise ValueError("positions are whole numbers")
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OSError) as error:
+        raise DamagedError(f"{POSITION} cannot be read ({type(error).__name__}: {error})") from None
+    for name, told in files.items() if not checked else ():
+        _compare(folder, name, *told)
+    return Found(folder, position, str(recipe), settings, data)
+
+
+def _compare(folder: Path, name: str, size: int, checksum: int) -> None:
+    try:
+        found = (folder / name).stat().st_size
+        if found != size:
+            raise DamagedError(f"{name} has {found:,} bytes, but {size:,} were written")
+        if _checksum(folder / name) != checksum:
+            raise DamagedError(f"{name} is damaged: its checksum is not the one that was written")
+    except FileNotFoundError:
+        raise DamagedError(f"{name} is missing") from None
+    except OSError as error:
+        raise DamagedError(f"{name} cannot be read: {error.strerror}") from None
 
 
 def load(folder: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer | None = None) -> None:
-    """Put a state back; without an optimizer, the weights alone."""
+    """Put a state back; without an optimizer, the weights alone. Raises TrainingError when it does not fit."""
+    from safetensors import SafetensorError
+
+    try:
+        _load(folder, modules, optimizer)
+    except (SafetensorError, RuntimeError, KeyError, ValueError, FileNotFoundError) as error:
+        told = (str(error).splitlines() or [""])[0]
+        what = f"cannot be put back: {type(error).__name__}: {told}"
+        raise TrainingError(what, where=str(folder), cure=CURE.format(folder.name)) from error
+
+
+def _load(folder: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer | None) -> None:
     from safetensors.torch import load_file
 
-    weights = load_file(folder / "weights.safetensors")
+    weights = load_file(folder / WEIGHTS) if modules else {}
     for name, module in modules.items():
         own = {key.removeprefix(f"{name}/"): value for key, value in weights.items() if key.startswith(f"{name}/")}
         if own:
@@ -99,10 +228,53 @@ def load(folder: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer | 
         return
     state = optimizer.state_dict()
     state["state"] = {}
-    for key, value in load_file(folder / "optimizer.safetensors").items():
+    for key, value in load_file(folder / MOMENTS).items():
         index, _, field = key.partition("/")
         state["state"].setdefault(int(index), {})[field] = value
     optimizer.load_state_dict(state)
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """Tell whatever a library raises when a file cannot be written as a TrainingError that says what to do."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except OSError as error:
+        told = error.strerror or str(error)
+        at = f" ({error.filename})" if error.filename else ""
+        full = any(word in told.lower() for word in FULL) or isinstance(error, PermissionError | NotADirectoryError)
+        what = f"cannot write: {told}{at}" if full or isinstance(error, FileExistsError) else f"{told}{at}"
+        raise TrainingError(what, where=str(output), cure=ROOM if full else READ) from error
+    except (SafetensorError, RuntimeError) as error:
+        told = (str(error).splitlines() or [""])[0]
+        if not isinstance(error, SafetensorError) and not any(word in told.lower() for word in FULL):
+            raise
+        raise TrainingError(f"cannot write: {told}", where=str(output), cure=ROOM) from error
+
+
+def _remove(folder: Path) -> None:
+    """Delete a state, its seal first: half removed it must not look like a whole one."""
+    (folder / POSITION).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _checksum(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            value = zlib.crc32(chunk, value)
+    return value
+
+
+def _sync(path: Path) -> None:
+    """Let a file, or a folder's names, survive a power cut."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def _tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:

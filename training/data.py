@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vlmbench import scene_lists, scene_text
 from vlmbench.errors import DataError, VlmbenchError
-from vlmbench.nouns import Conversation
+from vlmbench.nouns import Conversation, Picture
 from vlmbench.scenes import Dice
+from vlmbench.sources import PictureFile
 
 from . import exams, shots
 from .recipe import Feed, Stage
 from .shots import Shot
 from .sources.draws import mix
+from .sources.picture_digest import PictureSizes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -131,6 +133,16 @@ class Filed:
         self._path, self._images, self._seed = path, images, seed
         self._epoch, self._order = -1, list[int]()
 
+    def digest(self) -> dict[str, Any]:
+        """Counts and a digest of the rows' pictures."""
+        names = [str(row["image"]) if isinstance(row, dict) and "image" in row else "" for row in self._rows]
+        pictures = [Picture(name, PictureFile(self._images, name, ("",))) if name else None for name in names]
+        sizes = PictureSizes()
+        for picture in pictures:
+            if picture is not None:
+                sizes.add(picture)
+        return sizes.digest(len(pictures), lambda at: pictures[at])
+
     def portion(self, feed: Feed, moment: int, step: int) -> Portion:
         """See Source."""
         return Portion(tuple(self._read(at) for at in range(moment * feed.rows, (moment + 1) * feed.rows)))
@@ -165,15 +177,31 @@ def source(stage: Stage, seed: int) -> Source:
 class Batches:
     """A stage's batches from a step on, made ahead by a second process where asked for: torch's iterable data set."""
 
-    def __init__(self, make: Callable[[int], list[Mapping[str, Any]]], first: int, steps: int) -> None:
-        """`make(step)` gives the batches of one step."""
-        self._make, self._first, self._steps = make, first, steps
+    def __init__(
+        self,
+        make: Callable[[int], list[Mapping[str, Any]]],
+        first: int,
+        steps: int,
+        facts: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
+        """`make(step)` gives the batches of one step; `facts()` counts of the rows read so far."""
+        self._make, self._first, self._steps, self._facts = make, first, steps, facts
 
     def __iter__(self) -> Iterator[list[Mapping[str, Any]]]:
-        """In order of steps."""
+        """In order of steps. Facts that a step changed come behind its batches, as {"facts": ...}."""
+        told = self._facts() if self._facts else None
         for step in range(self._first, self._steps):
             try:
-                yield self._make(step)
+                batches = self._make(step)
+                facts = self._facts() if self._facts else None
+                yield batches if facts == told else [*batches, {"facts": facts}]
+                told = facts
             except VlmbenchError as error:
                 # Raised in the second process it would arrive as a traceback in a text.
                 yield [{"error": (error.what, error.where, error.cure)}]
+            except Exception as error:
+                if step > self._first:
+                    raise
+                told = (str(error).strip().splitlines() or [""])[0]
+                what = f"no batch can be made with these settings: {type(error).__name__}: {told:.200}"
+                yield [{"error": (what, f"step {step}", "")}]

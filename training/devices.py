@@ -97,6 +97,15 @@ class Devices:
         told = torch.tensor(value, device=self.device, dtype=torch.float32 if self.device.type == "mps" else None)
         return float(self.accelerator.reduce(told, reduction="mean"))
 
+    def gathered(self, value: Any) -> list[Any]:
+        """One value of each process, by its number."""
+        if self.count == 1:
+            return [value]
+        from accelerate.utils import gather_object
+
+        found: list[Any] = gather_object([value])
+        return found
+
     def total(self, value: int) -> int:
         """Over all processes."""
         if self.count == 1:

@@ -12,6 +12,7 @@ from vlmbench.errors import UnknownNameError
 from vlmbench.nouns import Conversation, Picture
 from vlmbench.scenes import TRAIN_SEEDS, Dice, Scene, draw, make_scene
 
+from .limits import MOST, MOST_THINGS
 from .sources import Entry, mix
 
 Turns = list[tuple[str, str]]
@@ -63,9 +64,14 @@ class Scenes:
     named: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises UnknownNameError for something that cannot be said."""
+        """Raises UnknownNameError for something that cannot be said, ValueError for counts that mean nothing."""
         if self.say not in SAYS:
             raise UnknownNameError("thing to say about scenes", self.say, SAYS)
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or not 1 <= self.count <= MOST:
+            raise ValueError(f"count is {self.count!r}: it must be at least 1 and at most {MOST}")
+        fewest, most = self.things
+        if not 1 <= fewest <= most <= MOST_THINGS:
+            raise ValueError(f"things is {self.things}: it must be between 1 and {MOST_THINGS}, fewest first")
 
     def __len__(self) -> int:
         """Rows."""

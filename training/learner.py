@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from vlmbench.errors import TrainingError, VlmbenchError
 from vlmbench.trainable import Trainable
 
 from . import schedule
@@ -43,17 +45,39 @@ class Learner(nn.Module):
 
 
 def enter(model: Trainable, stage: Stage) -> Trainable:
-    """The model as a stage needs it: config changed, adapters in, all else frozen. Fresh weights: torch's seed."""
-    if stage.config:
-        model = model.changed(stage.config)
-    model.tune(stage.tunes, max_length=stage.max_length, checkpointing=stage.checkpointing, quantize=stage.quantize)
+    """The model as a stage needs it: config changed, adapters in, all else frozen. Fresh weights: torch's seed.
+
+    Raises TrainingError where the model cannot be so.
+    """
+    with building(f"stage {stage.name!r}", "its config, tuning or quantize"):
+        if stage.config:
+            model = model.changed(stage.config)
+        model.tune(stage.tunes, max_length=stage.max_length, checkpointing=stage.checkpointing, quantize=stage.quantize)
     return model
 
 
+@contextmanager
+def building(where: str, settings: str) -> Iterator[None]:
+    """Whatever libraries raise over settings that no model can have, as a TrainingError that names the settings."""
+    try:
+        yield
+    except (VlmbenchError, OSError):
+        raise
+    except Exception as error:
+        told = (str(error).strip().splitlines() or [""])[0]
+        what = f"no model can be made of {settings}: {type(error).__name__}: {told:.200}"
+        raise TrainingError(what, where=where) from error
+
+
 def start_anew(model: Trainable, stage: Stage) -> None:
-    """Draw the weights of the modules that the stage starts afresh, by their own rules, from torch's current seed."""
+    """Draw the weights of the modules that the stage starts afresh, by their own rules, from torch's current seed.
+
+    Raises TrainingError for a module that the model does not have.
+    """
     for name in stage.anew:
-        for module in model.module.get_submodule(name).modules():
+        with building(f"stage {stage.name!r}", f"anew {name!r}"):
+            begun = model.module.get_submodule(name)
+        for module in begun.modules():
             if isinstance(reset := getattr(module, "reset_parameters", None), object) and callable(reset):
                 reset()
 

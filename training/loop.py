@@ -6,10 +6,10 @@ and resumed therefore ends with the same weights, bit for bit, as one that ran t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,13 @@ from vlmbench import registry
 from vlmbench.errors import TrainingError
 from vlmbench.trainable import Trainable
 
-from . import checkpoint, start, vocabulary
-from .checkpoint import Position
+from . import checkpoint, data_state, start, vocabulary
+from .checkpoint import Found, Position
 from .devices import Devices
-from .learner import enter
+from .folder_lock import FolderLock
+from .learner import building, enter
+from .limits import MOST_THREADS
+from .mark import Mark
 from .recipe import Recipe
 from .sources import mix
 from .stage_run import StageRun
@@ -39,18 +42,21 @@ def train(recipe: Recipe, output: Path, *, threads: int | None = None, progress:
     """Train from the last checkpoint in `output` on, or from the start; returns the finished model's folder.
 
     Started by `accelerate launch`, all processes call it and share each step. Raises TrainingError when the folder
-    holds another recipe's training or the loss is no number any more.
+    holds another recipe's training, another process trains there, the data were changed since the last checkpoint, or
+    the loss is no number any more.
     """
+    if threads is not None and not 0 <= threads <= MOST_THREADS:
+        raise TrainingError(f"threads is {threads}: it must be between 0 and {MOST_THREADS}", where="--threads")
     if threads or recipe.threads:
         torch.set_num_threads(threads or recipe.threads)
-    try:
+    with checkpoint.writing(output):
         output.mkdir(parents=True, exist_ok=True)
         run = Run(recipe, output, progress)
-        run.go()
-        return run.finish()
-    except OSError as error:
-        cure = "when there is room to write, the same command goes on from the last checkpoint"
-        raise TrainingError(f"cannot write: {error.strerror or error}", where=str(output), cure=cure) from error
+        try:
+            run.go()
+            return run.finish()
+        finally:
+            run.close()
 
 
 @dataclass
@@ -62,38 +68,68 @@ class Run:
     progress: bool
     devices: Devices = field(init=False)
     model: Trainable = field(init=False)
-    mark: str = field(init=False)
-    """Tells the recipe's trainings from others."""
-    found: tuple[Path, Position] | None = field(init=False)
+    mark: Mark = field(init=False)
+    """Tells the recipe's trainings, and what they read, from others."""
+    found: Found | None = field(init=False)
     """The last checkpoint."""
     tracker: Tracker | None = field(init=False, default=None)
+    lock: FolderLock | None = field(init=False, default=None)
+    """Of the first process: nobody else trains in this folder."""
 
     def __post_init__(self) -> None:
-        """Raises TrainingError where the folder, the recipe and the machine contradict each other."""
+        """Raises TrainingError where the folder, the recipe, the data and the machine contradict each other."""
         self.devices = Devices.of(self.recipe)
-        text = json.dumps(marked(self.recipe), sort_keys=True)
-        self.mark = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self.found = checkpoint.find(self.output, self.mark)
-        if self.devices.first:
-            (self.output / RECIPE).write_text(json.dumps(self.recipe.to_json(), indent=1) + "\n", encoding="utf-8")
-            if self.recipe.track:
-                self.tracker = Tracker(self.recipe.track, self.output, self.recipe.name)
-        with self.devices.first_goes_ahead():
-            self.model = made(self.recipe, self.output)
+        self.mark = Mark.of(self.recipe)
+        try:
+            with self.devices.first_goes_ahead():
+                if self.devices.first:
+                    self._take_folder()
+                self.found = checkpoint.find(self.output, self.mark)
+                if self.devices.first:
+                    self._write_down()
+                self.model = made(self.recipe, self.output)
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_folder(self) -> None:
+        """Lock the folder, and bring the newest whole checkpoint to its place."""
+        self.lock = FolderLock(self.output)
+        checkpoint.settle(self.output)
+
+    def _write_down(self) -> None:
+        """What is trained, on which data."""
+        self.remember(data_state.of_files(self.recipe))
+        fresh = self.output / f"{RECIPE}.new"
+        fresh.write_text(json.dumps(self.recipe.to_json(), indent=1) + "\n", encoding="utf-8")
+        fresh.replace(self.output / RECIPE)
+        if self.recipe.track:
+            self.tracker = Tracker(self.recipe.track, self.output, self.recipe.name)
+
+    def remember(self, data: Mapping[str, Any]) -> None:
+        """Store what was read with the next checkpoint. Raises TrainingError where it was something else before."""
+        before = self.found.data if self.found else {}
+        data_state.check(before, data, self.output)
+        self.mark.data = {**before, **self.mark.data, **data}
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self.lock is not None:
+            self.lock.release()
 
     def go(self) -> None:
         """All stages, from where the last checkpoint stopped."""
         found = self.found
-        position = found[1] if found else Position(0, 0, 0, 0.0)
+        position = found.position if found else Position(0, 0, 0, 0.0)
         if self.devices.first:
             _cut(self.output / LOG, position.log)
         # What earlier stages changed in the network; their weights are in the checkpoint.
         for stage in self.recipe.stages[: position.stage]:
             self.model = enter(self.model, stage)
         if found and not position.step:
-            checkpoint.load(found[0], self.model.parts())
+            checkpoint.load(found.folder, self.model.parts())
         for number in range(position.stage, len(self.recipe.stages)):
-            folder = found[0] if found and position.step else None
+            folder = found.folder if found and position.step else None
             position = StageRun(self, number, folder, position).go()
             if self.devices.first:
                 registry.load_object(registry.TRAINING_PLOT)(
@@ -114,6 +150,7 @@ class Run:
                 shutil.copyfile(self.output / name, fresh / name)
             shutil.rmtree(final, ignore_errors=True)
             fresh.rename(final)
+            checkpoint.forget_older(self.output)
         self.devices.wait()
         return final
 
@@ -123,13 +160,16 @@ class Run:
         return self.output / LOG
 
 
-def marked(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe decides the weights: a training goes on when only the rest was changed."""
-    return replace(recipe, eval_every=0, eval_tasks="", eval_limit=0, track="", cache="", store="float32").to_json()
-
-
 def made(recipe: Recipe, output: Path) -> Trainable:
-    """The recipe's model: read from its start, or fresh with a tokenizer learnt from drawn scenes."""
+    """The recipe's model: read from its start, or fresh with a tokenizer learnt from drawn scenes.
+
+    Raises TrainingError where the recipe's config is none of a model, ModelError where its start is none.
+    """
+    with building(f"recipe {recipe.name!r}", "its config, build, restore, vocabulary or parts"):
+        return _made(recipe, output)
+
+
+def _made(recipe: Recipe, output: Path) -> Trainable:
     if recipe.start:
         model: Trainable = registry.load_object(recipe.restore)(Path(recipe.start))
         return model

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vlmbench.errors import DataError
+from vlmbench.errors import DataError, TrainingError
 from vlmbench.nouns import Conversation
 from vlmbench.trainable import Trainable
 
@@ -25,15 +25,22 @@ CACHE_LIMIT = 50 * 2**30
 
 def open_pool(pool: Pool, recipe: Recipe, seed: int) -> Rows | Stream:
     """A pool's rows. Raises DataError where it cannot be read, with the setting that names the file."""
+    try:
+        return _opened(pool, recipe, seed)
+    except (TypeError, ValueError) as error:
+        what = f"options {dict(pool.options)} do not fit kind {pool.kind!r}: {error}"
+        raise TrainingError(what, where=f"pool {pool.name!r}") from None
+    except DataError as error:
+        cure = f"{error.cure}; --set data=FOLDER, --set stages.STAGE.pools.{pool.name}.path=FILE and ...images=FOLDER"
+        raise DataError(error.what, where=error.where, cure=cure) from None
+
+
+def _opened(pool: Pool, recipe: Recipe, seed: int) -> Rows | Stream:
     if pool.kind == "scenes":
         return Scenes(pool.name, seed, **pool.options)
     root = Path(recipe.data)
     path, images = str(root / pool.path), str(root / pool.images) if pool.images else ""
-    try:
-        return sources.open_rows(pool.kind, path, images, seed=seed, max_bad=recipe.bad_rows, **pool.options)
-    except DataError as error:
-        cure = f"{error.cure}; --set data=FOLDER, --set stages.STAGE.pools.{pool.name}.path=FILE and ...images=FOLDER"
-        raise DataError(error.what, where=error.where, cure=cure) from None
+    return sources.open_rows(pool.kind, path, images, seed=seed, max_bad=recipe.bad_rows, **pool.options)
 
 
 class Pooled:
@@ -91,8 +98,11 @@ class Pooled:
         return self._model.loss(batch) / self._stage.micro_batches
 
     def facts(self) -> dict[str, Any]:
-        """Rows and bad rows of each pool, for the log."""
-        return {name: {"rows": count(rows), "bad": dict(rows.bad)} for name, rows in self.rows.items()}
+        """Rows and bad rows of each pool, for the log, and where the first bad rows are."""
+        return {
+            name: {"rows": count(rows), "bad": dict(rows.bad), **({"first": list(rows.named)} if rows.named else {})}
+            for name, rows in self.rows.items()
+        }
 
     def _cache(self, recipe: Recipe) -> Features | None:
         """Features are kept where the recipe names a folder and the tower does not learn."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from vlmbench.errors import TrainingError, UnknownNameError
 
+from . import limits
 from .changes import changed
 from .schedule import SHAPES, WarmupCosine
 
@@ -48,7 +49,8 @@ class Feed:
     """Of `patches`: how many pictures in a hundred have signs."""
 
     def __post_init__(self) -> None:
-        """Raises UnknownNameError for a kind or a way of seeing that does not exist."""
+        """Raises UnknownNameError for a kind or a way of seeing that does not exist, TrainingError for odd values."""
+        limits.check(self, f"feed {self.kind!r}")
         if self.kind not in FEEDS:
             raise UnknownNameError("kind of feed", self.kind, FEEDS)
         if self.see not in SIGHTS:
@@ -71,6 +73,10 @@ class Pool:
     """Rows of a micro-batch from it; 0: the stage's per_device."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What else its reader is told."""
+
+    def __post_init__(self) -> None:
+        """Raises TrainingError for values that mean nothing."""
+        limits.check(self, f"pool {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,10 @@ class Init:
     alike: float = 0.0
     """Query and key weights, which then start equal: tokens attend to tokens of like content."""
 
+    def __post_init__(self) -> None:
+        """Raises TrainingError for values that mean nothing."""
+        limits.check(self, "init")
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -235,7 +245,8 @@ class Recipe:
     """A folder for features of frozen vision towers; "": none are kept."""
 
     def __post_init__(self) -> None:
-        """Raises TrainingError where the fields contradict each other."""
+        """Raises TrainingError where fields mean nothing or contradict each other."""
+        limits.check(self, f"recipe {self.name!r}")
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names) or not names:
             raise TrainingError("stages need names of their own", where=f"recipe {self.name!r}")
@@ -249,8 +260,6 @@ class Recipe:
         if bool(self.eval_every) != bool(self.eval_tasks):
             what = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
             raise TrainingError(what, where=f"recipe {self.name!r}", cure="give both or neither")
-        if self.save_every < 1 or self.log_every < 1:
-            raise TrainingError("save_every and log_every must be at least 1", where=f"recipe {self.name!r}")
 
     def describe(self) -> str:
         """A few lines for `train --list`."""
@@ -311,6 +320,8 @@ def _leave_out(plain: dict[str, Any], kind: type) -> dict[str, Any]:
 def refuse(stage: Stage) -> None:
     """Raise TrainingError, or UnknownNameError, where a stage's fields contradict each other."""
     where = f"stage {stage.name!r}"
+    limits.check(stage, where)
+    limits.check_things(stage.things, where)
     named = {*stage.train, *stage.awake, *stage.lrs}
     if unknown := sorted(named - set(PARTS)):
         raise TrainingError(f"no part {unknown[0]!r}", where=where, cure=f"parts are {', '.join(PARTS)}")
@@ -327,11 +338,9 @@ def _contradictions(s: Stage) -> Iterator[tuple[bool, str]]:
     yield not s.learns or not (s.feeds or s.pools), "nothing learns, or there is nothing to learn from"
     yield bool(s.train and s.tuning), f"train {list(s.train)} contradicts tuning {dict(s.tuning)}: give one of them"
     yield bool(s.feeds and s.pools), "feeds contradict pools: scenes are drawn, or rows are read"
-    yield s.warmup < 0 or s.warmup > 1, "warmup is a share of the steps, between 0 and 1"
     yield bool(s.steps) == bool(s.epochs), f"steps {s.steps} contradicts epochs {s.epochs:g}: give one of them"
-    yield s.steps < 0 or s.epochs < 0, "steps and epochs are above 0"
     yield bool(s.epochs) and not s.batch, f"epochs {s.epochs:g} need a batch to be counted in steps"
-    yield (s.rates is None and s.lr <= 0) or s.accumulate < 1, "lr must be above 0 and accumulate at least 1"
+    yield s.rates is None and s.lr <= 0, f"lr is {s.lr:g}: it must be above 0"
     if s.rates is not None:
         yield bool(s.lr or s.warmup), f"rates contradict lr {s.lr:g} and warmup {s.warmup:g}: give one of them"
         yield s.schedule != "cosine", f"rates contradict schedule {s.schedule!r}: they are a cosine of their own"

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from . import limits
+
 
 def cosine(done: float) -> float:
     """Half a cosine, from 1 to 0."""
@@ -58,6 +60,10 @@ class WarmupCosine:
     warmup_steps: int
     epochs: int
     steps_per_epoch: int
+
+    def __post_init__(self) -> None:
+        """Raises TrainingError for values that mean nothing."""
+        limits.check(self, "rates")
 
     @property
     def steps(self) -> int:

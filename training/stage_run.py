@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,10 +19,10 @@ from tqdm import tqdm
 
 from vlmbench.errors import DataError, TrainingError
 
-from . import checkpoint, live, vocabulary, watch
+from . import checkpoint, data_state, live, vocabulary, watch
 from .checkpoint import Position
 from .data import Batches, source
-from .learner import Learner, Objective, enter, groups, norms, rate_at, set_numbers, start_anew, wake
+from .learner import Learner, Objective, building, enter, groups, norms, rate_at, set_numbers, start_anew, wake
 from .objectives import Scenery
 from .pooled import Pooled
 from .sources import mix
@@ -28,6 +30,7 @@ from .sources import mix
 if TYPE_CHECKING:
     from .loop import Run
 
+LOGGER = logging.getLogger(__name__)
 MOST_SKIPPED = 50
 """Steps that the gradient scaler may skip in a row before the training counts as broken."""
 
@@ -60,6 +63,8 @@ class StageRun:
         if folder is not None:
             self._restore(folder, position)
         self.first, self.skipped = position.step, 0
+        self.facts = self.objective.facts() if isinstance(self.objective, Pooled) else {}
+        """Counts of the rows read so far, the bad ones among them."""
         self.spent, self.began = position.seconds, time.monotonic()
         self.meter = watch.Meter()
 
@@ -67,11 +72,16 @@ class StageRun:
         run, stage = self.run, self.stage
         rank, count = run.devices.rank, run.devices.count
         if stage.pools:
-            return Pooled(run.model, stage, run.recipe, rank, count)
+            pooled = Pooled(run.model, stage, run.recipe, rank, count)
+            if run.devices.first:
+                run.remember(data_state.of_rows(stage, pooled.rows))
+            return pooled
         folders = (run.output / vocabulary.FOLDER, Path(run.recipe.start or run.output))
         vocab = next((found for folder in folders if (found := folder / "vocab.json").is_file()), None)
         patch = int(run.model.config.get("vision_config", {}).get("patch_size", 16))
         rows = source(stage, run.recipe.seed)
+        if run.devices.first:
+            run.remember(data_state.of_rows(stage, {stage.data: rows}))
         return Scenery(run.model, stage, rows, patch, vocab, rank, count)
 
     def go(self) -> Position:
@@ -80,8 +90,9 @@ class StageRun:
         wake(self.modules, self.stage)
         losses: list[float] = []
         with self._open_log() as log:
-            if isinstance(self.objective, Pooled) and not self.first:
-                watch.write(log, {"stage": self.stage.name, "pools": self.objective.facts()})
+            if self.facts and not self.first:
+                watch.write(log, {"stage": self.stage.name, "pools": self.facts})
+            before = self.facts
             for step, batches in self._batches():
                 done = step + 1
                 saves = done % recipe.save_every == 0 and done < self.steps
@@ -95,7 +106,23 @@ class StageRun:
                     self._evaluate(log, done)
                 if saves:
                     self._save(self.number, done, log.tell())
+            self._tell_rows(log, before)
             return self._save(self.number + 1, 0, log.tell())
+
+    def _tell_rows(self, log: IO[str], before: Mapping[str, Any]) -> None:
+        """Say which rows could not be learnt from, those included that turned out so in this sitting."""
+        told = self.run.devices.gathered(self.facts)
+        if any(facts != before for facts in told):
+            line = {"pools": told[0]} if len(told) == 1 else {"pools_by_process": told}
+            watch.write(log, {"stage": self.stage.name, "read_since_step": self.first, **line})
+        for rank, facts in enumerate(told if self.run.devices.first else []):
+            for name, pool in facts.items():
+                if pool["bad"]:
+                    at = f"stage {self.stage.name!r}, pool {name!r}" + (f", process {rank}" if len(told) > 1 else "")
+                    reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(pool["bad"].items()))
+                    of = f" beside {pool['rows']} good ones" if pool["rows"] is not None else ""
+                    first = "".join(f"\n  {line}" for line in pool.get("first", []))
+                    LOGGER.warning("%s: %s could not be learnt from%s%s", at, reasons, of, first)
 
     def _open_log(self) -> IO[str]:
         if self.run.devices.first:
@@ -104,7 +131,8 @@ class StageRun:
 
     def _batches(self) -> Iterator[tuple[int, list[Mapping[str, Any]]]]:
         """Numbered batches, prepared one step ahead of their use by a second process, under a progress bar."""
-        batches = Batches(self.objective.prepare, self.first, self.steps)
+        facts = self.objective.facts if isinstance(self.objective, Pooled) else None
+        batches = Batches(self.objective.prepare, self.first, self.steps, facts)
         workers = self.run.recipe.workers
         if self.run.recipe.cache and self.run.devices.device.type != "cpu":
             workers = 0  # the tower looks at pictures on the GPU, which a second process cannot use
@@ -116,6 +144,8 @@ class StageRun:
             if found and "error" in found[0]:
                 what, where, cure = found[0]["error"]
                 raise DataError(what, where=where, cure=cure)
+            if found and "facts" in found[-1]:
+                self.facts = found.pop()["facts"]
             yield step, found
 
     def _step(self, step: int, batches: list[Mapping[str, Any]], tells: bool) -> tuple[float, dict[str, Any]]:
@@ -125,7 +155,10 @@ class StageRun:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
         self.optimizer.zero_grad(set_to_none=True)
-        total = self.run.devices.mean(self.gradients(step, batches))
+        trial = building(f"stage {stage.name!r}", "its config or settings") if step == self.first else nullcontext()
+        with trial:
+            own = self.gradients(step, batches)
+        total = self.run.devices.mean(own)
         if not math.isfinite(total):
             raise self._broken(step, f"the loss is {total}")
         told: dict[str, Any] = {}
@@ -214,7 +247,8 @@ class StageRun:
             return
         fresh = checkpoint.prepare(self.run.output) if self.run.devices.first else self.run.output / checkpoint.FRESH
         self.run.devices.wait()
-        accelerator.save_state(str(fresh / "shards"))
+        with checkpoint.writing(self.run.output):
+            accelerator.save_state(str(fresh / "shards"))
         self.run.devices.wait()
         if self.run.devices.first:
             checkpoint.seal(self.run.output, fresh, position, self.run.mark)

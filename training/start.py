@@ -69,7 +69,9 @@ def take_tokenizer(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in WORDS:
         if (source / name).is_file() and not (folder / name).exists():
-            shutil.copyfile(source / name, folder / name)
+            fresh = folder / f"{name}.new"  # half a file, on a full disk, must not look like a tokenizer
+            shutil.copyfile(source / name, fresh)
+            fresh.replace(folder / name)
 
 
 def take(part: nn.Module, name: str, folder: Path) -> None:

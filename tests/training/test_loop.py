@@ -19,7 +19,7 @@ from tests.training.toy import ready, run, toy
 from vlmbench import registry, scene_text
 from vlmbench.errors import DataError, TrainingError
 from vlmbench.scenes import draw, make_scene
-from vlmbench.training import checkpoint, loop
+from vlmbench.training import loop
 from vlmbench.training.recipe import Feed
 
 GOLDEN: dict[str, tuple[float, float]] = {
@@ -147,21 +147,18 @@ def test_a_finished_training_is_finished_again_without_a_step(trained: Path) -> 
     assert log(trained) == lines
 
 
-def test_a_kill_while_saving_leaves_the_older_state(trained: Path, tmp_path: Path) -> None:
-    import shutil
-
-    folder = tmp_path / "copy"
-    shutil.copytree(trained, folder)
-    (folder / checkpoint.FOLDER).rename(folder / f"{checkpoint.FOLDER}.old")
-    (folder / f"{checkpoint.FOLDER}.new").mkdir()
-    shutil.rmtree(folder / loop.MODEL)
-    run(toy(), folder)
-    assert weights(folder) == weights(trained)
-
-
 def test_another_recipe_does_not_go_on_here(trained: Path) -> None:
-    with pytest.raises(TrainingError, match="another recipe"):
-        run(toy().replace({"seed": "3"}), trained)
+    """What differs is named, with both values."""
+    with pytest.raises(TrainingError, match=r"another recipe: .*; seed was 0, is 3") as caught:
+        run(toy().replace({"seed": "3", "stages.see.lr": "0.5", "stages.list.feeds.0.rows": "3"}), trained)
+    assert "stages.see.lr was" in caught.value.what
+    assert "stages.list.feeds.0.rows was 2, is 3" in caught.value.what
+
+
+@pytest.mark.parametrize("name", ["save_every", "log_every", "threads", "workers"])
+def test_a_changed_setting_is_named(trained: Path, name: str) -> None:
+    with pytest.raises(TrainingError, match=rf"another recipe: {name} was \d, is 7"):
+        run(toy().replace({name: "7"}), trained)
 
 
 def test_a_loss_that_is_no_number_stops_with_a_cure(tmp_path: Path) -> None:

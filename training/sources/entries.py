@@ -115,6 +115,10 @@ class Stream(Protocol):
     def bad(self) -> Mapping[str, int]:
         """Bad rows met so far, by reason."""
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Where the first bad rows are, and what is wrong with them."""
+
 
 def read(rows: Rows, index: int, epoch: int, how: Callable[[Picture], T]) -> tuple[Entry, T | None]:
     """A row and what `how` makes of its picture; None for a row without one.
@@ -163,10 +167,10 @@ class Tally:
     left_out: dict[str, int] = field(default_factory=dict)
     named: list[str] = field(default_factory=list)
 
-    def add(self, error: BadRowError | DataError, at: str) -> None:
-        """Count one bad row; `at` says which."""
+    def add(self, error: BadRowError | DataError, at: str, rows: int = 1) -> None:
+        """Count a bad row, or several that are bad for one reason; `at` says which."""
         reason, what = _reason(error)
-        self.bad[reason] = self.bad.get(reason, 0) + 1
+        self.bad[reason] = self.bad.get(reason, 0) + rows
         if len(self.named) < NAMED:
             self.named.append(f"{at}: {what or reason}")
 
@@ -182,7 +186,8 @@ class Tally:
         reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(self.bad.items()))
         what = f"{count} of {total} rows are bad, more than {self.limit:.2%}: {reasons or 'there is no row'}"
         first = "".join(f"\n  {text}" for text in self.named)
-        cure = f"mend the file or the folder of pictures, or allow more with max_bad; the first:{first or ' none'}"
+        allow = "allow more with bad_rows (--set bad_rows=SHARE)"
+        cure = f"mend the file or the folder of pictures, or {allow}; the first:{first or ' none'}"
         raise DataError(what, where=self.where, cure=cure)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "float16")
 NAME = "features"
 FRESH = ".new"
+CHECKSUM = 4
+"""Bytes at a file's end. Features that were changed on the disk are looked at again, not learnt from."""
 LEFT = 600.0
 """Seconds after which a file that is still being written has been left behind."""
 
@@ -106,17 +109,22 @@ class Features:
         from safetensors.torch import load
 
         try:
-            return load(path.read_bytes())[NAME]
+            stored = path.read_bytes()
+            content = stored[:-CHECKSUM]
+            if _checksum(content) != stored[-CHECKSUM:]:
+                raise KeyError(NAME)
+            return load(content)[NAME]
         except FileNotFoundError:
             return None
         except (SafetensorError, KeyError, OSError):
-            path.unlink(missing_ok=True)  # cut short by a full disk or a power cut
+            path.unlink(missing_ok=True)  # cut short by a full disk or a power cut, damaged, or without a checksum
             return None
 
     def _write(self, path: Path, seen: Tensor) -> None:
         from safetensors.torch import save
 
         content = save({NAME: seen})
+        content += _checksum(content)
         if self.bytes + len(content) > self._limit:
             self.bytes = _held(self._root)  # others may have written, or tidied up
         if self.bytes + len(content) > self._limit:
@@ -135,6 +143,10 @@ class Features:
             ) from None
         self.bytes += len(content)
         self.use.stored += 1
+
+
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(CHECKSUM, "little")
 
 
 def stacked(seen: Sequence[Tensor | None]) -> Tensor | None:

@@ -144,8 +144,8 @@ class JsonFile:
             if skipped is None:
                 break
             at = skipped[1]
-        names = " or ".join(map(repr, fields))
-        raise DataError(f"an array of rows was expected, or an object with {names}", where=str(self.path), cure=CURE)
+        names = f", or an object with one in {' or '.join(map(repr, fields))}" if fields else ", not an object"
+        raise DataError(f"an array of rows was expected{names}", where=str(self.path), cure=CURE)
 
     def _decode(self, at: int) -> tuple[Any, int] | None:
         """The value that begins at a place, and where it ends; None when it is broken.

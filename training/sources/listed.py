@@ -18,6 +18,7 @@ from vlmbench.scenes import Dice
 from .draws import mix
 from .entries import BadRowError, Entry, LeftOutError, Tally, pixels, read, size
 from .jsonfile import JsonFile, Span
+from .picture_digest import PictureSizes
 
 Numbers = np.ndarray[Any, Any]
 
@@ -96,7 +97,7 @@ class Listed:
         self.name, self._reader, self._seed = name, reader, seed
         self._file = reader.open()
         self._tally = Tally(str(reader.path), max_bad)
-        self._damaged = set[int]()
+        self._damaged, self._pictures = set[int](), PictureSizes()
         starts, stops, inner, lengths, saved, pictures = (array("q") for _ in range(6))
         numbers: dict[str, int] = {}
         any_dice = Dice(0)  # which draw it is does not matter here
@@ -110,6 +111,8 @@ class Listed:
             except (BadRowError, DataError) as error:
                 self._tally.add(error, span.at)
                 continue
+            if entry.picture is not None:
+                self._pictures.add(entry.picture)
             for column, number in ((starts, span.start), (stops, span.stop), (inner, sub)):
                 column.append(number)
             # The sign says whether there is a picture, as in Factory's `modality_lengths`.
@@ -170,6 +173,10 @@ class Listed:
             self._damaged.add(index)
             self._tally.add(error, f"row {index}")
             self._tally.judge(self._total)
+
+    def digest(self) -> dict[str, Any]:
+        """Counts and a digest of the rows' pictures; the annotation file is not read again."""
+        return self._pictures.digest(len(self), lambda at: self.entry(at).picture)
 
     def length(self, index: int) -> int:
         """See Rows."""

@@ -11,7 +11,6 @@ Sources: MiniGPT-4 minigpt4/datasets/datasets/{laion,cc_sbu}_dataset.py@d94738a;
 from __future__ import annotations
 
 import json
-import tarfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -23,6 +22,7 @@ from vlmbench.images import decode
 from vlmbench.nouns import Conversation
 from vlmbench.scenes import Dice
 
+from . import tarcount
 from .draws import mix
 from .entries import BadRowError, Tally
 from .pools import clean as cleaned
@@ -55,6 +55,8 @@ class Shards:
         self.shards = expand(path)
         self._tally, self._seen, self._met = Tally(path, max_bad), 0, set[int]()
         self._counts: dict[str, int] = {}
+        self._lost = 0
+        """Rows of damaged shards."""
         self._ends: list[int] = []
         """Position behind each shard of the sequence, as far as it is known."""
         self._block: tuple[tuple[int, int], list[Sample | None]] = ((-1, -1), [])
@@ -118,24 +120,30 @@ class Shards:
             shard = self._shard(len(self._ends))
             if shard not in self._counts:
                 self._counts[shard] = self._count(shard)
-                if len(self._counts) == len(self.shards) and not any(self._counts.values()):
-                    raise DataError("the shards hold no row", where=self._tally.where, cure="get them again")
+                if len(self._counts) == len(self.shards):
+                    self._judge_shards()
             self._ends.append((self._ends[-1] if self._ends else 0) + self._counts[shard])
         number = bisect_right(self._ends, position)
         return number, position - (self._ends[number - 1] if number else 0)
 
+    def _judge_shards(self) -> None:
+        """When each shard was counted. Raises DataError where none has a row, or damage took too many."""
+        rows = sum(self._counts.values())
+        if not rows:
+            first = "".join(f"\n  {line}" for line in self._tally.named)
+            raise DataError("the shards hold no row", where=self._tally.where, cure=f"get them again{first}")
+        if self._lost:
+            self._tally.judge(rows + self._lost)
+
     def _count(self, shard: str) -> int:
-        """Samples of a shard, from the heads of its files."""
-        library, last, count = _library(), None, 0
-        try:
-            with tarfile.open(shard, "r:*") as tar:
-                for member in tar:
-                    key = library.tariterators.base_plus_ext(member.name)[0]
-                    if member.isreg() and key is not None and key != last and not member.name.startswith("__"):
-                        last, count = key, count + 1
-        except (tarfile.TarError, OSError, EOFError) as error:
-            self._tally.add(BadRowError("damaged shard", str(error)), shard)
-        return count
+        """Samples of a shard, from the heads of its files. Those that are lost in a damaged one count as bad rows."""
+        found = tarcount.count(shard, lambda name: _library().tariterators.base_plus_ext(name)[0])
+        if found.damage:
+            lost = "" if found.expected is None else f", {found.expected} rows belong into it"
+            error = BadRowError("row of a damaged shard", f"{found.damage}: {found.rows} rows can be read{lost}")
+            self._tally.add(error, shard, found.lost)
+            self._lost += found.lost
+        return found.rows
 
     def _sample(self, number: int, place: int) -> Sample | None:
         """A row of the shuffled shard, as bytes."""

@@ -58,6 +58,7 @@ class Counting:
 
     name = "stream"
     bad: Mapping[str, int] = {}
+    named: tuple[str, ...] = ()
 
     def rows(self, start: int, count: int) -> list[Conversation]:
         return [Conversation((("", str(at)),)) for at in range(start, start + count)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import pickle
+import random
 import tarfile
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from PIL import Image
 
 from vlmbench.errors import DataError
-from vlmbench.training.sources import Stream, open_rows
+from vlmbench.training.sources import Stream, open_rows, tarcount
 from vlmbench.training.sources.shards import Shards
 
 pytest.importorskip("webdataset")
@@ -122,3 +124,70 @@ def test_there_must_be_shards(tmp_path: Path) -> None:
         stream_of = open_rows("webdataset", f"{tmp_path}/*.tar")
         assert isinstance(stream_of, Stream)
         stream_of.rows(0, 1)
+
+
+def damaged(content: bytes, kind: str) -> bytes:
+    """A shard of 20 rows, broken in one way."""
+    half = len(content) // 2
+    header = half - half % 1536  # each row is a picture and a caption: three blocks of 512 bytes or more
+    noise = random.Random(1).randbytes(1024)
+    ways = {
+        "cut inside a header": content[: header + 300],
+        "cut inside a picture": content[: header + 700],
+        "no end mark": content.rstrip(b"\0") + b"\0" * (-len(content.rstrip(b"\0")) % 512),
+        "noise": content[:header] + noise + content[header + 1024 :],
+        "zeros": content[:header] + bytes(1024) + content[header + 1024 :],
+        "empty": b"",
+        "all noise": noise * 10,
+    }
+    return ways[kind]
+
+
+DAMAGES = ("cut inside a header", "cut inside a picture", "no end mark", "noise", "zeros", "empty", "all noise")
+
+
+@pytest.mark.parametrize("index", ["", "00003_stats.json", "index.json"])
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_rows_of_a_damaged_shard_are_counted(folder: Path, kind: str, index: str) -> None:
+    shard(folder / "00003.tar", {f"{at:03d}": f"Last {at}." for at in range(20)})
+    (folder / "00003.tar").write_bytes(damaged((folder / "00003.tar").read_bytes(), kind))
+    told = {"00003_stats.json": {"successes": 20}, "index.json": {"shardlist": [{"url": "00003.tar", "nsamples": 20}]}}
+    if index:
+        (folder / index).write_text(json.dumps(told[index]), encoding="utf-8")
+    rows = stream(folder, max_bad=0.9)
+    found = texts(rows, 0, 300)
+    read = {text for text in found if text.startswith("last")}
+    lost = rows.bad["row of a damaged shard"]
+    assert any("00003.tar" in line for line in rows.named)
+    if kind == "no end mark":
+        assert (len(read), lost) == (20, 1)
+    elif index:  # a row that is cut in two has a reason of its own
+        assert len(read) + lost + (len(rows.bad) > 1) == 20
+    else:
+        assert len(read) < 20
+        assert lost >= 1
+        if kind in ("cut inside a header", "noise", "zeros"):
+            assert len(read) + lost == pytest.approx(20, abs=11 if kind.startswith("cut") else 1)
+    with pytest.raises(DataError, match="row of a damaged shard") as caught:
+        texts(stream(folder, max_bad=0.01), 0, 300)
+    assert "--set bad_rows=" in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_a_whole_shard_is_not_damaged(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"0.{ending}"
+    shard(path, {str(at): f"Row {at}." for at in range(5)})
+    if ending == "tar.gz":
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    assert tarcount.count(str(path), lambda name: name.partition(".")[0]) == tarcount.Counted(5)
+    content = path.read_bytes()
+    for size in range(0, len(content) - 1, 97) if ending == "tar.gz" else ():
+        path.write_bytes(content[:size])
+        assert tarcount.count(str(path), lambda name: name.partition(".")[0]).lost >= 1
+
+
+def test_an_index_that_counts_more_rows_is_believed(tmp_path: Path) -> None:
+    shard(tmp_path / "00000.tar", {str(at): f"Row {at}." for at in range(5)})
+    (tmp_path / "00000_stats.json").write_text(json.dumps({"count": 10, "successes": 8}), encoding="utf-8")
+    found = tarcount.count(str(tmp_path / "00000.tar"), lambda name: name.partition(".")[0])
+    assert found == tarcount.Counted(5, "rows are missing", 3, 8)
