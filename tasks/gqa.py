@@ -18,7 +18,7 @@ from vlmbench import answers
 from vlmbench.errors import DataError
 from vlmbench.metrics import Metric
 from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
-from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, Row, read_keyed
 
 from . import gqa_grounding, gqa_metrics
@@ -258,10 +258,8 @@ class Gqa:
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The official [{"questionId", "prediction"}], LLaVA's answer lines, or rows of id and text."""
-        forms = (("questionId", "prediction"), ("question_id", "text"), ("questionId", "answer"), ("id", "text"))
-        rows = [row for file in answer_files(path) for row in answer_rows(file)]
         cure = "give answers to exactly the questions of this split (gqa:SPLIT names another)"
-        return join(((*read_answer(row, *forms), row) for row in rows), samples, path, cure)
+        return join(read_plain(path, ("questionId", "id"), samples), samples, path, cure)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """What eval.py takes: [{"questionId", "prediction"}], converted first where the protocol's scripts convert.

@@ -14,19 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench import letters
-from vlmbench.errors import DataError, PredictionsError
+from vlmbench.errors import DataError
 from vlmbench.metrics import MORE, RATE, Metric, auroc, average_precision, mean, ratio
 from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
-from vlmbench.predictions import (
-    answer_files,
-    answer_key,
-    answer_rows,
-    answer_text,
-    join,
-    read_answer,
-    write_rows,
-)
-from vlmbench.sources import Folder, Hub, Row, read_rows, read_table, unique
+from vlmbench.predictions import write_rows
+from vlmbench.sources import Folder, Hub, Row, read_rows, unique
+
+from . import hateful_memes_answers
 
 YES, NO = "yes", "no"
 Read = Callable[[str], str]
@@ -48,12 +42,21 @@ def inside_reply(text: str) -> str:
 
 
 def probability(text: str) -> str:
-    """A prediction file's column `proba`: a number."""
+    """A prediction file's `proba`, a number from 0 to 1, and its `label` behind it, where there is one."""
+    number, _, label = text.strip().partition(" ")
     try:
-        value = float(text)
+        value = float(number)
     except ValueError:
         return ""
-    return repr(value) if value == value else ""
+    if not 0 <= value <= 1 or label not in ("", "0", "1"):
+        return ""
+    return f"{value!r} {label}".strip()
+
+
+def decided(read: str) -> bool:
+    """Whether a probability says yes: by the label behind it, or else above one half."""
+    number, _, label = read.partition(" ")
+    return label == "1" if label else float(number) > 0.5
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ class HatefulMemes:
     }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".csv", "minigpt4": ".json"}
+    lossy: Mapping[str, str] = {".csv": "an answer from which nothing was read is written as 0"}
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """One file of labels, and the pictures."""
@@ -159,7 +163,7 @@ class HatefulMemes:
             return Score(None, Status.WITHHELD, read, "this file has no labels")
         if rules.ranks and not read:
             return Score(None, Status.UNPARSED, note="neither ranked choices nor a probability")
-        said = (YES if float(read) > 0.5 else NO) if rules.ranks else read
+        said = (YES if decided(read) else NO) if rules.ranks else read
         return Score(float(said == sample.target), read=read, unread="" if read else "yes or no")
 
     def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
@@ -176,20 +180,18 @@ class HatefulMemes:
         if not RULES[protocol].ranks:
             return [accuracy]
         targets = [sample.target == YES for sample, _ in scored]
-        shares = [float(score.read) for _, score in scored]
+        shares = [float(score.read.partition(" ")[0]) for _, score in scored]
         area = auroc("auroc", targets, shares, clusters)
         precision = average_precision("average_precision", targets, shares, clusters)
-        return [area, accuracy, precision, _f1([share > 0.5 for share in shares], targets, clusters)]
+        return [area, accuracy, precision, _f1([decided(score.read) for _, score in scored], targets, clusters)]
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
-        """The challenge's csv (id, proba, label: proba is read), MiniGPT-v2's [{"pred", "gt"}], or id and text."""
-        if path.suffix == ".csv":
-            return join(_submitted(path), samples, path)
-        rows = [row for file in answer_files(path) for row in answer_rows(file)]
-        if rows and all("pred" in row.values and "gt" in row.values for row in rows):
-            return _in_order(path, rows, samples)
-        forms = (("id", "text"), ("id", "proba"))
-        return join(((*_answer(row, forms), row) for row in rows), samples, path)
+        """The challenge's csv (id, proba, label), MiniGPT-v2's [{"pred", "gt"}], or rows of id and text."""
+        return hateful_memes_answers.read(path, samples)
+
+    def read_protocol_predictions(self, path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+        """The same: proba and label for AUROC and accuracy, words or else the label for protocols of words."""
+        return hateful_memes_answers.read(path, samples, ranks=RULES[protocol].ranks)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """The challenge's csv: id, proba, label. Answers in words have the probability 1 or 0, and a column besides.
@@ -210,8 +212,9 @@ class HatefulMemes:
             table.writerow(("id", "proba", "label", *(() if ranks else ("text",))))
             for one in samples:
                 read = RULES[protocol].read(answers[one.id])
-                share = float(read or 0) if ranks else float(read == YES)
-                table.writerow((one.id, share, int(share > 0.5), *(() if ranks else (answers[one.id],))))
+                share = float(read.partition(" ")[0] or 0) if ranks else float(read == YES)
+                said = bool(read) and decided(read) if ranks else read == YES
+                table.writerow((one.id, share, int(said), *(() if ranks else (answers[one.id],))))
 
 
 def _f1(said: Sequence[bool], targets: Sequence[bool], clusters: Sequence[str]) -> Metric:
@@ -232,38 +235,6 @@ def _sample(key: str, row: Row, picture: Picture) -> Sample:
         raise row.error("label", f"0 or 1 was expected, not {label}")
     target = None if label is None else (NO, YES)[label]
     return Sample(id=key, question=row.text("text"), images=(picture,), target=target, cluster=picture.name)
-
-
-def _submitted(path: Path) -> list[tuple[str, str, Row]]:
-    try:
-        rows = read_table(path)
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
-    for row in rows:
-        if "proba" in row.values and not probability(answer_text(row, "proba")):
-            raise PredictionsError("proba is no number", where=row.where, cure="needed: id,proba,label")
-    return [(*read_answer(row, ("id", "text"), ("id", "proba")), row) for row in rows]
-
-
-def _answer(row: Row, forms: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    if isinstance(value := row.values.get("proba"), int | float) and "text" not in row.values:
-        return answer_key(row, "id"), repr(float(value))
-    return read_answer(row, *forms)
-
-
-def _in_order(path: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> dict[str, str]:
-    """MiniGPT-v2's and TinyGPT-V's rows, which have no ids: 1, 0 or the text that was neither, in the file's order."""
-    if len(rows) != len(samples):
-        what = f"{len(rows)} answers, and {len(samples)} memes"
-        raise PredictionsError(what, where=str(path), cure="give one answer a meme, in the file's order")
-    texts = {}
-    for row, one in zip(rows, samples, strict=True):
-        if one.target is not None and row.integer("gt") != int(one.target == YES):
-            what = f"the row says that the label is {row.values['gt']}, meme {one.id} is {one.target}"
-            raise PredictionsError(what, where=row.where, cure="use the split these answers were made with")
-        pred = row.values["pred"]
-        texts[one.id] = {0: NO, 1: YES}.get(pred, "") if isinstance(pred, int) else answer_text(row, "pred")
-    return texts
 
 
 HATEFUL_MEMES = HatefulMemes()

@@ -11,7 +11,7 @@ from sys import intern
 from vlmbench.errors import PredictionsError
 from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Status, TaskProtocol
-from vlmbench.predictions import answer_files, answer_rows, join, named, read_answer, write_rows
+from vlmbench.predictions import join, named, read_plain, write_rows
 from vlmbench.sources import Row
 from vlmbench.vqa_accuracy import Humans, Matcher
 
@@ -92,9 +92,7 @@ class HumanAnswered:
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The official results [{"question_id", "answer"}], LLaVA's answer lines, or rows of id and text."""
-        forms = (("question_id", "answer"), ("question_id", "text"), ("id", "text"))
-        rows = [row for file in answer_files(path) for row in answer_rows(file)]
-        answers = [(*read_answer(row, *forms), row) for row in rows]
+        answers = read_plain(path, ("question_id", "id"), samples)
         empty = unasked(samples)
         return join((answer for answer in answers if answer[0] not in empty or answer[1]), samples, path)
 

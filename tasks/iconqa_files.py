@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
-from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.predictions import answer_files, answer_rows, id_and_answer, is_hidden, join, refuse_two_models
 from vlmbench.reading import is_dir, is_file
 from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, unique
 
@@ -91,7 +91,7 @@ def _folders(data: Folder, split: str) -> Iterator[Sample]:
         if base is None:
             continue
         for folder in sorted((data.root / base).iterdir(), key=lambda path: (len(path.name), path.name)):
-            if is_file(path := folder / "data.json"):
+            if not is_hidden(folder) and is_file(path := folder / "data.json"):
                 row = read_object(path)
                 if row.text("ques_type") != kind:
                     raise row.error("ques_type", f"{kind} was expected in this folder")
@@ -199,8 +199,14 @@ def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     """Sample id to text; the place of an option becomes its letter. Raises PredictionsError."""
     kinds = {one.id: one.tags["kind"] for one in samples}
     found: list[Answer] = []
+    rows: list[list[Row]] = []
     for file in _files(path, set(kinds.values())):
-        found += _results(file, kinds) or _rows(file)
+        if results := _results(file, kinds):
+            found += results
+        else:
+            rows.append(answer_rows(file))
+            found += id_and_answer(rows[-1], ("id", "question_id", "pid"), samples)
+    refuse_two_models(rows)
     if samples and samples[0].extra["partial"]:
         found = [answer for answer in found if answer[0] in kinds]
     cure = "give answers to exactly the problems of this split (iconqa:choose_txt_val names another)"
@@ -233,10 +239,6 @@ def _text(row: Row, pid: str, kind: str) -> str:
     if kind == BLANK:
         return str(value)
     return LETTERS[int(value)] if str(value) in ("0", "1", "2", "3", "4") else ""
-
-
-def _rows(path: Path) -> list[Answer]:
-    return [(*read_answer(row, ("id", "text"), ("id", "answer")), row) for row in answer_rows(path)]
 
 
 def write_results(results: Mapping[str, int | str], path: Path) -> None:

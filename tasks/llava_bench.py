@@ -28,7 +28,7 @@ from vlmbench.nouns import (
     Verdict,
     Wanted,
 )
-from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_answer
+from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_plain
 from vlmbench.rows import Row
 from vlmbench.sources import Folder, Hub, read_rows, unique
 
@@ -173,9 +173,7 @@ class LlavaBench:
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """LLaVA's answer lines (question_id, text), or rows of id and text."""
-        rows = [row for file in answer_files(path) for row in answer_rows(file)]
-        forms = (("question_id", "text"), ("id", "text"), ("id", "answer"))
-        return join(((*read_answer(row, *forms), row) for row in rows), samples, path)
+        return join(read_plain(path, ("question_id", "id"), samples), samples, path)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """LLaVA's answer lines, in the order of the questions: its review script pairs lines by number."""
@@ -191,18 +189,36 @@ class LlavaBench:
     ) -> Mapping[str, tuple[Verdict, ...]] | None:
         """Review files of LLaVA's script: each, by name, is one run of the judge. None for answer files."""
         runs = [(file, answer_rows(file)) for file in answer_files(path)]
-        reviews = [all("content" in row.values for row in rows) for _, rows in runs]
+        reviews = [any(field in row.values for row in rows for field in REVIEW) for _, rows in runs]
         if not any(reviews):
             return None
         if not all(reviews):
             raise PredictionsError(
                 "reviews and other files are mixed", where=str(path), cure="name a folder of reviews, or one file"
             )
+        _refuse_two_models([rows for _, rows in runs])
         found = [
             join(((answer_key(row, "question_id"), answer_text(row, "content"), row) for row in rows), samples, file)
             for file, rows in runs
         ]
         return {sample.id: tuple(_reviewed(run[sample.id], protocol) for run in found) for sample in samples}
+
+
+REVIEW = ("content", "answer1_id", "answer2_id", "tuple")
+"""Fields that a row of a review file has, and a row of answers has not."""
+
+
+def _refuse_two_models(runs: Sequence[Sequence[Row]]) -> None:
+    """Raise PredictionsError when two runs of the judge are about different answers: answer2_id names the model's."""
+    first: dict[object, Row] = {}
+    for rows in runs:
+        for row in rows:
+            key, graded = row.values.get("question_id"), row.values.get("answer2_id")
+            before = first.setdefault(str(key), row)
+            known = before.values.get("answer2_id")
+            if before.file != row.file and graded and known and graded != known:
+                what = f"it reviews another answer (answer2_id {graded!r:.40}) than {before.where} ({known!r:.40})"
+                raise PredictionsError(what, where=row.where, cure="name the reviews of one model's answers alone")
 
 
 def _reviewed(review: str, protocol: str) -> Verdict:

@@ -28,7 +28,7 @@ from vlmbench.nouns import (
     Verdict,
     Wanted,
 )
-from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, read_table
 
 from . import mmbench_judge, mmbench_rows
@@ -251,10 +251,8 @@ class MMBench:
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The server's sheet (index, prediction) as .xlsx, .tsv or .csv; LLaVA's answer lines; rows of id and text."""
-        forms = (("index", "prediction"), ("question_id", "text"), ("id", "text"))
-        rows = [row for file in answer_files(path) for row in answer_rows(file)]
         cure = "give one answer to each row of the split, rotations included (mmbench:SPLIT names another)"
-        return join(((*read_answer(row, *forms), row) for row in rows), samples, path, cure)
+        return join(read_plain(path, ("index", "question_id", "id"), samples), samples, path, cure)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """The sheet that the evaluation server takes, with LLaVA's columns; .tsv for VLMEvalKit's own tools."""

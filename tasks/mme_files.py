@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample
-from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_answer
+from vlmbench.predictions import answer_text, find_column, id_and_answer, is_hidden, join, read_files
 from vlmbench.reading import is_dir
 from vlmbench.sources import Folder, Row, read_text
 
@@ -56,14 +56,14 @@ def read_questions(data: Folder) -> list[Sample]:
 def _subtask(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     folder = data.root / root / subtask
     texts = folder / QUESTIONS if is_dir(folder / QUESTIONS) else folder
-    files = sorted(path for path in texts.iterdir() if path.suffix == ".txt" and not path.name.startswith("."))
+    files = sorted(path for path in texts.iterdir() if path.suffix == ".txt" and not is_hidden(path))
     if not files:
         raise DataError("no question files (*.txt)", where=str(texts), cure="get the folder again")
     shown = f"{subtask}/{PICTURES}" if is_dir(folder / PICTURES) else subtask
     pictures = {
         path.stem: path.name
         for path in (data.root / root / shown).iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES and not is_hidden(path)
     }
     for path in files:
         name = pictures.get(path.stem, f"{path.stem}.jpg")
@@ -140,8 +140,11 @@ class _Asked:
 
 
 def _place(name: str) -> str:
+    """SUBTASK/NAME without the suffix; of a longer path the first and the last part, as convert_answer_to_mme.py."""
     path = PurePosixPath(name)
-    return str(path.with_name(path.stem)) if path.suffix in (*SUFFIXES, ".txt") else name
+    if len(path.parts) > 2:
+        path = PurePosixPath(path.parts[0], path.name)
+    return str(path.with_suffix("")) if path.suffix in (*SUFFIXES, ".txt") else str(path)
 
 
 def _bare(question: str) -> str:
@@ -160,9 +163,8 @@ def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
             if file.is_file():
                 found += _result_lines(file, asked)
     else:
-        for file in answer_files(path):
-            for row in answer_rows(file):
-                found.append(_line(row, asked))
+        for rows in read_files(path):
+            found += _lines(rows, asked, samples)
     return join(found, samples, path)
 
 
@@ -187,13 +189,16 @@ def _result_lines(path: Path, asked: _Asked) -> Iterator[Answer]:
         yield one.id if one else f"{path.stem}/{name}: {question}", text, row
 
 
-def _line(row: Row, asked: _Asked) -> Answer:
+def _lines(rows: Sequence[Row], asked: _Asked, samples: Sequence[Sample]) -> Iterator[Answer]:
     """LLaVA's rows name the picture and repeat the question; our own name the sample."""
-    if "question_id" in row.values and "prompt" in row.values:
-        name, question = answer_key(row, "question_id"), answer_text(row, "prompt")
+    prompt = find_column(rows, "prompt", "question")
+    if find_column(rows, "id") or not prompt:
+        yield from id_and_answer(rows, ("id",), samples)
+        return
+    for name, text, row in id_and_answer(rows, ("question_id",), samples):
+        question = answer_text(row, prompt)
         one = asked.find(name, question)
-        return one.id if one else f"{name}: {_bare(question)}", answer_text(row, "text"), row
-    return (*read_answer(row, ("id", "text"), ("id", "answer")), row)
+        yield one.id if one else f"{name}: {_bare(question)}", text, row
 
 
 def write_answers(answers: Mapping[str, str], samples: Sequence[Sample], path: Path) -> None:

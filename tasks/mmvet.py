@@ -29,6 +29,7 @@ from vlmbench.nouns import (
     Verdict,
     Wanted,
 )
+from vlmbench.predictions import OTHERS
 from vlmbench.rows import Row
 from vlmbench.sources import Folder, Hub, read_json, read_keyed, unique
 
@@ -113,8 +114,10 @@ class MMVet:
         here = data.relative(path.parent)
         places = ("images" if here == "." else f"{here}/images", "images", here, "mm-vet/images")
         found = []
-        for key, row in read_keyed(path, "question").items():
-            if wanted is not None and key not in wanted:
+        rows = read_keyed(path, "question")
+        others = frozenset(key for key in rows if wanted is not None and key not in wanted)
+        for key, row in rows.items():
+            if key in others:
                 continue
             image = row.text("imagename")
             found.append(_sample(key, row, row.texts("capability"), image, data.picture(row, image, *places)))
@@ -122,6 +125,8 @@ class MMVet:
             raise DataError(
                 "no question is left", where=str(path), cure="are bard_set.json and mm-vet.json of one zip?"
             )
+        if others:
+            found = [replace(one, extra={**one.extra, OTHERS: others}) for one in found]
         return found
 
     def _subset(self, data: Folder) -> set[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Sample, Verdict
-from vlmbench.predictions import answer_key, answer_rows, answer_text, join, named, read_answer
+from vlmbench.predictions import answer_rows, answer_text, id_and_answer, join, named, refuse_two_models
 from vlmbench.sources import Row, read_keyed, read_text
 
 from .mmvet_grading import number
@@ -28,14 +28,9 @@ def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
         keyed = [(key, Row({key: text}, str(path), f"key {key}")) for key, text in pairs]
         return join(((key, answer_text(row, key), row) for key, row in keyed), samples, path)
     rows = answer_rows(path)
-    return join(((*_line(row), row) for row in rows), samples, path)
-
-
-def _line(row: Row) -> tuple[str, str]:
-    if "question_id" in row.values:
-        key = answer_key(row, "question_id")
-        return (f"v1_{key}" if key.isdecimal() else key), answer_text(row, "text")
-    return read_answer(row, ("id", "text"), ("id", "answer"))
+    refuse_two_models([rows])
+    answers = id_and_answer(rows, ("question_id", "id"), samples)
+    return join(((f"v1_{key}" if key.isdecimal() else key, text, row) for key, text, row in answers), samples, path)
 
 
 def _one_file(path: Path) -> None:
@@ -69,7 +64,8 @@ def read_grades(path: Path, samples: Sequence[Sample]) -> Mapping[str, tuple[Ver
         verdicts = {key: _verdicts(row) for key, row in rows.items()}
     except DataError as error:
         raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
-    join(((key, "", rows[key]) for key in verdicts), samples, path)
+    wanted = join(((key, "", rows[key]) for key in verdicts), samples, path)
+    verdicts = {key: found for key, found in verdicts.items() if key in wanted}
     counts = {len(found) for found in verdicts.values()}
     if len(counts) > 1:
         short = [key for key, found in verdicts.items() if len(found) < max(counts)]

@@ -82,6 +82,15 @@ HUB_FIELDS = ("question_id", "question", "answer", "image_source", "category")
 RAW = "https://raw.githubusercontent.com/RUCAIBox/POPE/3df3ba1b110ecce25696989577fad583b67d4239"
 
 
+VERSIONS = ("coco", "aokvqa", "gqa")
+
+
+def kinds_of(split: str) -> Sequence[str]:
+    """The kinds of questions that a split has: the one it is named after, or all."""
+    _, _, kind = split.partition("_")
+    return (kind,) if kind else KINDS
+
+
 def question_places(split: str, kind: str) -> list[str]:
     """Where a question file may lie below the data folder, the usual place first."""
     names = [f"{split}_pope_{kind}.json", f"{split}_pope_seem_{kind}.json"]
@@ -97,16 +106,19 @@ class Pope:
     name = "pope"
     title = "POPE: object hallucination by yes/no questions (Li et al. 2023)"
     version = 1
-    splits: tuple[str, ...] = ("coco", "aokvqa", "gqa")
+    splits: tuple[str, ...] = (*VERSIONS, *(f"{version}_{kind}" for version in VERSIONS for kind in KINDS))
     sizes: Mapping[str, Size] = {
-        "coco": Size(9_000, 500, note="3,000 of each kind about the same pictures; 8,910 in the files of August 2023")
+        "coco": Size(9_000, 500, note="3,000 of each kind about the same pictures; 8,910 in the files of August 2023"),
+        **{f"coco_{kind}": Size(3_000, 500, note="one kind by itself, as the official script") for kind in KINDS},
     }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": "", "llava": ".jsonl"}
     """What `export` writes, by name: the suffix of its path."""
 
     def wanted(self, split: str) -> Sequence[Wanted]:
-        """Three question files, and the pictures."""
+        """A question file of each kind, and the pictures."""
+        whole, kinds = split, kinds_of(split)
+        split = split.partition("_")[0]
         folder = "output/coco" if split == "coco" else f"output/seem/{split}"
         files = [
             Wanted(
@@ -114,39 +126,42 @@ class Pope:
                 f"{kind} questions",
                 f"{RAW}/{folder}/{places[0].rpartition('/')[2]}",
                 licence="MIT",
-                split=split,
+                split=whole,
                 also=tuple(places[1:]),
             )
-            for kind in KINDS
+            for kind in kinds
             for places in [question_places(split, kind)]
         ]
         if split == "gqa":
             url, path = "https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip", "images"
-            return [*files, Wanted(path, "GQA pictures", url, licence="Visual Genome, CC BY 4.0", split=split)]
+            return [*files, Wanted(path, "GQA pictures", url, licence="Visual Genome, CC BY 4.0", split=whole)]
         url = "http://images.cocodataset.org/zips/val2014.zip"
         licence = "COCO terms of use; pictures from Flickr under their own licences"
         also = (f"{split}/val2014", "images", f"{split}/images")
-        return [*files, Wanted("val2014", "COCO val2014 pictures", url, licence=licence, split=split, also=also)]
+        return [*files, Wanted("val2014", "COCO val2014 pictures", url, licence=licence, split=whole, also=also)]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
-        """All questions of the three kinds; ids are `random/1`."""
+        """All questions of the three kinds, or of one; ids are `random/1`."""
+        version, kinds = split.partition("_")[0], kinds_of(split)
         if isinstance(data, Hub):
-            return self._from_hub(data, split)
+            return [sample for sample in self._from_hub(data, version) if sample.tags["split"] in kinds]
         data = data.within(self.name)
         found: list[Sample] = []
-        for kind, path in zip(KINDS, self._question_files(data, split), strict=True):
+        for kind, path in zip(kinds, self._question_files(data, version, kinds), strict=True):
             found += _kind_samples(data, kind, path)
         return found
 
-    def _question_files(self, data: Folder, split: str) -> list[Path]:
-        places = {kind: question_places(split, kind) for kind in KINDS}
-        missing = [kind for kind in KINDS if data.find(*places[kind]) is None]
-        others = [s for s in self.splits if s != split and data.find(*question_places(s, KINDS[0]))]
-        if len(missing) == len(KINDS) and others:
-            what = f"no question files of split {split} here, but of {', '.join(others)}"
+    def _question_files(self, data: Folder, version: str, kinds: Sequence[str]) -> list[Path]:
+        places = {kind: question_places(version, kind) for kind in kinds}
+        missing = [kind for kind in kinds if data.find(*places[kind]) is None]
+        others = [s for s in VERSIONS if s != version and data.find(*question_places(s, KINDS[0]))]
+        if len(missing) == len(kinds) and others:
+            what = f"no question files of split {version} here, but of {', '.join(others)}"
             raise DataError(what, where=str(data.root), cure=f"name it: --tasks pope:{others[0]}")
         cure = f"missing: {', '.join(places[kind][0] for kind in missing)}; `vlmbench data fetch pope` gets them"
-        return [data.need(f"POPE's {kind} question file", *places[kind], cure=cure) for kind in KINDS]
+        if alone := [kind for kind in kinds if kind not in missing and missing]:
+            cure += f"; or take one kind by itself: {', '.join(f'pope:{version}_{kind}' for kind in alone)}"
+        return [data.need(f"POPE's {kind} question file", *places[kind], cure=cure) for kind in kinds]
 
     def _from_hub(self, data: Hub, split: str) -> Sequence[Sample]:
         if split != "coco":

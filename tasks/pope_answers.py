@@ -14,9 +14,19 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from vlmbench import question_files
+from vlmbench.answer_columns import answer_column
 from vlmbench.errors import PredictionsError
 from vlmbench.nouns import Sample
-from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_answer
+from vlmbench.predictions import (
+    answer_key,
+    answer_rows,
+    answer_text,
+    find_column,
+    id_and_answer,
+    join,
+    read_files,
+)
 from vlmbench.sources import Row
 
 QUESTION_FILE = "llava_pope_test.jsonl"
@@ -28,39 +38,57 @@ Answer = tuple[str, str, Row]
 def read(path: Path, samples: Sequence[Sample], kinds: Sequence[str]) -> dict[str, str]:
     """Sample id to text. Raises PredictionsError."""
     found: list[Answer] = []
-    files = [file for file in answer_files(path) if file.name != QUESTION_FILE]
-    for file in files:
-        rows = answer_rows(file)
+    files = [rows for rows in read_files(path) if Path(rows[0].file).name != QUESTION_FILE]
+    if not files:
+        raise PredictionsError("this is a question file, not answers", where=str(path), cure="check --predictions")
+    for rows in files:
+        file = Path(rows[0].file)
         named = [kind for kind in kinds if kind in file.name.lower()]
         kind = named[0] if len(named) == 1 else ""
-        if len(files) > 1 and not kind and "id" not in rows[0].values:
+        if len(files) > 1 and not kind and not find_column(rows, "id"):
             what = "cannot tell which split this file answers"
             raise PredictionsError(what, where=str(file), cure=f"let its name hold one of: {', '.join(kinds)}")
         found += _answers(file, rows, samples, kind)
+    _refuse_one_kind(found, samples, kinds, path)
     return join(found, samples, path)
 
 
+def _refuse_one_kind(found: Sequence[Answer], samples: Sequence[Sample], kinds: Sequence[str], path: Path) -> None:
+    """Raise PredictionsError, naming the split to score, for the answers to all questions of one kind and no others."""
+    answered = {key.partition("/")[0] for key, _, _ in found}
+    asked = {sample.tags["split"] for sample in samples}
+    if len(answered) != 1 or not answered < asked:
+        return
+    (kind,) = answered
+    if {key for key, _, _ in found} == {sample.id for sample in samples if sample.tags["split"] == kind}:
+        every = ", ".join(one for one in kinds if one in asked)
+        what = f"these are the answers to the {kind} questions alone; the split has {every}"
+        cure = f"score that kind by itself: `vlmbench score pope:coco_{kind} --predictions {path}` (or aokvqa_, gqa_)"
+        raise PredictionsError(what, where=str(path), cure=cure)
+
+
 def _answers(file: Path, rows: Sequence[Row], samples: Sequence[Sample], kind: str) -> Iterator[Answer]:
-    first = rows[0].values
-    if "id" in first:
-        for row in rows:
-            yield (*read_answer(row, ("id", "text"), ("id", "answer")), row)
-    elif "question_id" in first and ("category" in first or "split" in first or kind):
-        yield from _by_number(rows, samples, kind)
-    elif "question_id" in first and (questions := _question_file(file)):
-        yield from _by_question_file(rows, samples, questions)
+    if find_column(rows, "id"):
+        yield from id_and_answer(rows, ("id",), samples)
+        return
+    text = answer_column(rows, samples)
+    if missing := next((row for row in rows if text not in row.values), None):
+        raise PredictionsError(
+            f"the row has no {text!r}, as others have", where=missing.where, cure="give every answer"
+        )
+    number = find_column(rows, "question_id")
+    if number and (find_column(rows, "category", "split") or kind):
+        yield from _by_number(rows, samples, kind, text)
+    elif number and (questions := _question_file(file, samples)):
+        yield from _by_question_file(rows, samples, questions, text)
     else:
-        yield from _by_text(rows, samples, kind)
+        yield from _by_text(rows, samples, kind, text)
 
 
-def _text(row: Row) -> str:
-    return answer_text(row, "text" if "text" in row.values else "answer")
-
-
-def _asked(row: Row) -> str | None:
+def _asked(row: Row, answer: str) -> str | None:
     """The question a row repeats, without the words a protocol put around it; None if it does not."""
-    for field in ("prompt", "question"):
-        if field in row.values:
+    for field in ("prompt", "question", "text"):
+        if field in row.values and field != answer:
             return _bare(answer_text(row, field))
     return None
 
@@ -71,24 +99,26 @@ def _bare(prompt: str) -> str:
     return prompt.strip()
 
 
-def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str) -> Iterator[Answer]:
+def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Answer]:
     """Rows that say their split and the official question_id in it."""
     known = {sample.id: sample for sample in samples}
+    number, split = find_column(rows, "question_id"), find_column(rows, "category", "split")
     for row in rows:
-        said = next((answer_text(row, field) for field in ("category", "split") if field in row.values), kind)
-        key = f"{said}/{answer_key(row, 'question_id')}"
-        asked = _asked(row)
+        said = answer_text(row, split) if split else kind
+        key = f"{said}/{answer_key(row, number)}"
+        asked = _asked(row, text)
         if key in known and asked is not None and asked != known[key].question.strip():
-            what = f"the row asks {asked!r}, but question {key} is {known[key].question!r}"
+            what = f"the row asks {asked!r:.200}, but question {key} is {known[key].question!r}"
             raise PredictionsError(what, where=row.where, cure="use the question files these answers were made with")
-        yield key, _text(row), row
+        yield key, answer_text(row, text), row
 
 
-def _question_file(file: Path) -> Path | None:
-    return next((p for folder in (file.parent, file.parent.parent) if (p := folder / QUESTION_FILE).is_file()), None)
+def _question_file(file: Path, samples: Sequence[Sample]) -> Path | None:
+    places = (folder / QUESTION_FILE for folder in question_files.folders(file, samples))
+    return next((path for path in places if path.is_file()), None)
 
 
-def _by_question_file(rows: Sequence[Row], samples: Sequence[Sample], path: Path) -> Iterator[Answer]:
+def _by_question_file(rows: Sequence[Row], samples: Sequence[Sample], path: Path, text: str) -> Iterator[Answer]:
     """LLaVA's rows through its question file: question_id to category, picture and text, which name a sample."""
     ids: defaultdict[tuple[str, str, str], deque[str]] = defaultdict(deque)
     for sample in samples:
@@ -101,16 +131,16 @@ def _by_question_file(rows: Sequence[Row], samples: Sequence[Sample], path: Path
         to_id[number] = queue.popleft() if queue else f"question_id {number}"
     for row in rows:
         number = answer_key(row, "question_id")
-        yield to_id.get(number, f"question_id {number}"), _text(row), row
+        yield to_id.get(number, f"question_id {number}"), answer_text(row, text), row
 
 
-def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str) -> Iterator[Answer]:
+def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Answer]:
     """Rows without ids: whole splits one after the other, in any order, each in the order of its question file."""
     left: dict[str, list[Sample]] = {}
     for sample in samples:
         if not kind or sample.tags["split"] == kind:
             left.setdefault(sample.tags["split"], []).append(sample)
-    asked = [_asked(row) for row in rows]
+    asked = [_asked(row, text) for row in rows]
     start = 0
     while start < len(rows) and left:
         agree = {name: _agreement(asked[start:], wanted) for name, wanted in left.items()}
@@ -120,7 +150,7 @@ def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str) -> Itera
             raise _disagreement(rows, start + agree[best], left[best][agree[best]], asked)
         for row, sample in zip(rows[start:], left.pop(name), strict=False):
             start += 1
-            yield sample.id, _text(row), row
+            yield sample.id, answer_text(row, text), row
     if start < len(rows):
         what = f"{len(rows) - start} answers too many, from {rows[start].at} on"
         raise PredictionsError(
@@ -145,7 +175,7 @@ def _disagreement(rows: Sequence[Row], at: int, sample: Sample, asked: Sequence[
     if asked[at] is None:
         what, cure = "the row says no question", "needed: question and answer, or id and text"
     else:
-        what = f"the row asks {asked[at]!r} where question {sample.id} is {sample.question!r}"
+        what = f"the row asks {asked[at]!r:.200} where question {sample.id} is {sample.question!r}"
         cure = "is an answer missing, or were other question files used (old random split: 2,910 rows, new: 3,000)?"
     return PredictionsError(what, where=rows[at].where, cure=cure)
 

@@ -14,10 +14,8 @@ from typing import Any
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Sample
-from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, named, read_answer
+from vlmbench.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
 from vlmbench.sources import Row, read_json
-
-TEXTS = ("answer", "text", "prediction")
 
 
 def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
@@ -30,8 +28,8 @@ def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
             content = None  # lines of JSON: told apart, or told broken, by answer_rows
         if isinstance(content, dict) and not {"id", "img_id"} & set(content):
             return _by_thing(content, samples, files[0])
-    rows = [row for file in files for row in answer_rows(file)]
-    return join(_answers(rows, samples), samples, path)
+    answers = [answer for rows in read_files(path) for answer in _answers(rows, samples)]
+    return join(answers, samples, path)
 
 
 def _by_thing(content: Mapping[str, Any], samples: Sequence[Sample], path: Path) -> dict[str, str]:
@@ -60,14 +58,13 @@ def _answers(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[tuple[s
     waiting: dict[tuple[str, str], list[str]] = {}
     for sample in reversed(samples):
         waiting.setdefault((sample.extra["img_id"], sample.question), []).append(sample.id)
-    for row in rows:
-        if "img_id" not in row.values:
-            yield (*read_answer(row, *(("id", field) for field in TEXTS)), row)
-            continue
-        about = answer_key(row, "img_id"), answer_text(row, "sents")
-        field = next((field for field in TEXTS if field in row.values), TEXTS[0])
+    if not find_column(rows, "img_id") or find_column(rows, "id"):
+        yield from id_and_answer(rows, ("id",), samples)
+        return
+    for thing, text, row in id_and_answer(rows, ("img_id",), samples):
+        about = thing, answer_text(row, "sents")
         left = waiting.get(about, [])
-        yield left.pop() if left else f"{about[0]} {about[1]!r}", answer_text(row, field), row
+        yield left.pop() if left else f"{about[0]} {about[1]!r}", text, row
 
 
 def write(path: Path, answers: Mapping[str, str], samples: Sequence[Sample]) -> None:

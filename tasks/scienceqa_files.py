@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
-from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
 from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
 
 LETTERS = "ABCDE"
@@ -70,7 +70,7 @@ def _pictured(found: Sequence[Sample]) -> list[Sample]:
     from dataclasses import replace
 
     others = frozenset(sample.id for sample in found if not sample.images)
-    return [replace(sample, extra={**sample.extra, "_others": others}) for sample in found if sample.images]
+    return [replace(sample, extra={**sample.extra, OTHERS: others}) for sample in found if sample.images]
 
 
 def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
@@ -158,13 +158,15 @@ def from_hub(data: Hub, split: str) -> list[Sample]:
 
 def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     """Sample id to text; an index becomes its letter, -1 an empty text. Raises PredictionsError."""
-    others = samples[0].extra.get("_others", frozenset()) if samples else frozenset()
-    found = [
-        answer
-        for file in answer_files(path)
-        for answer in (_of_object(file) or _of_rows(file))
-        if answer[0] not in others
-    ]
+    found: list[tuple[str, str, Row]] = []
+    rows: list[list[Row]] = []
+    for file in answer_files(path):
+        if results := _of_object(file):
+            found += results
+        else:
+            rows.append(answer_rows(file))
+            found += id_and_answer(rows[-1], ("question_id", "id"), samples)
+    refuse_two_models(rows)
     return join(found, samples, path, "give answers to exactly the questions of this split (scienceqa:test is all)")
 
 
@@ -182,7 +184,7 @@ def _of_object(path: Path) -> list[tuple[str, str, Row]]:
     if isinstance(content.get("correct"), list) and isinstance(content.get("incorrect"), list):
         listed = [*content["correct"], *content["incorrect"]]
         rows = [Row(one if isinstance(one, dict) else {}, str(path), f"item {n}") for n, one in enumerate(listed, 1)]
-        return [(*read_answer(row, ("question_id", "pred")), row) for row in rows]
+        return list(id_and_answer(rows, ("question_id",))) if rows else []
     return []
 
 
@@ -193,11 +195,6 @@ def letter(row: Row, field: str) -> str:
     except DataError as error:
         raise PredictionsError(error.what, where=error.where, cure="needed: the place of an option, or -1") from None
     return LETTERS[place] if 0 <= place < len(LETTERS) else ""
-
-
-def _of_rows(path: Path) -> list[tuple[str, str, Row]]:
-    forms = (("question_id", "text"), ("id", "text"), ("id", "answer"))
-    return [(*read_answer(row, *forms), row) for row in answer_rows(path)]
 
 
 def write_results(places: Mapping[str, int], texts: Mapping[str, str], path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from vlmbench import answers, vqa_accuracy
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Size, Wanted
-from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_answer
+from vlmbench.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.sources import Folder, Hub, Row, read_json, read_rows, unique
 
 from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of
@@ -202,8 +202,7 @@ class Textvqa(HumanAnswered):
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """LLaVA's answer lines (image id and prompt), upload rows (question_id, answer), or rows of id and text."""
-        rows = [row for file in answer_files(path) for row in answer_rows(file)]
-        return join(_answers(rows, samples), samples, path)
+        return join(_answers(read_files(path), samples), samples, path)
 
 
 def _listed(path: Path) -> list[Row]:
@@ -284,20 +283,24 @@ def asked(prompt: str) -> str | None:
     return lines[0].lower() if len(lines) == 2 else None
 
 
-def _answers(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[tuple[str, str, Row]]:
+def _answers(files: Sequence[Sequence[Row]], samples: Sequence[Sample]) -> Iterator[tuple[str, str, Row]]:
     ids: defaultdict[tuple[str, str], deque[str]] = defaultdict(deque)
     for sample in samples:
         ids[sample.extra["image_id"], sample.question.lower()].append(sample.id)
-    for row in rows:
-        if "prompt" not in row.values or "text" not in row.values:
-            yield (*read_answer(row, ("question_id", "answer"), ("question_id", "text"), ("id", "text")), row)
+    numbers = {sample.id for sample in samples}
+    for rows in files:
+        found = list(id_and_answer(rows, ("question_id", "id"), samples))
+        prompt = find_column(rows, "prompt")
+        if not prompt or all(key in numbers for key, _, _ in found):
+            yield from found
             continue
-        image, question = answer_key(row, "question_id"), asked(answer_text(row, "prompt"))
-        if question is None:
-            what = "the prompt is none of those the scorer knows a question in"
-            raise PredictionsError(what, where=row.where, cure="name questions by number: question_id and answer")
-        queue = ids[image, question]
-        yield queue.popleft() if queue else f"picture {image}, {question!r}", answer_text(row, "text"), row
+        for image, text, row in found:
+            question = asked(answer_text(row, prompt))
+            if question is None:
+                what = "the prompt is none of those the scorer knows a question in"
+                raise PredictionsError(what, where=row.where, cure="name questions by number: question_id and answer")
+            queue = ids[image, question]
+            yield queue.popleft() if queue else f"picture {image}, {question!r}", text, row
 
 
 TEXTVQA = Textvqa()

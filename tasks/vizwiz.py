@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmbench import answers, vqa_accuracy
-from vlmbench.errors import DataError, PredictionsError
 from vlmbench.metrics import MORE, RATE, Metric, average_precision
 from vlmbench.nouns import Picture, Response, Sample, Score, Size, Status, Wanted
-from vlmbench.predictions import answer_files, answer_key, answer_rows, join, read_answer
+from vlmbench.predictions import join, read_files
 from vlmbench.reading import is_dir
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 
+from . import vizwiz_answers
 from .human_answers import UNANSWERABLE, HumanAnswered, Rules, accuracies, human_answers, protocols_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ INSTRUCTION = (
     "and reply 'unanswerable' when the provided information is insufficient"
 )
 _LLAVA = vqa_accuracy.after_m4c(vqa_accuracy.vizwiz)
-RANKED = "unanswerability"
-"""The protocol that asks how likely it is that a question cannot be answered."""
+RANKED = vizwiz_answers.RANKED
 
 NORMALISED = ("official", "llava")
 """Protocols whose scores hold what VizWiz's own normaliser made of the answer."""
@@ -113,9 +112,8 @@ SIZES: Mapping[str, Size] = {
 }
 WEIGHTS = {"val": "3 GB", "test": "5 GB", "train": "11 GB"}
 PEOPLE = 10
-SAID = "answerable "
-"""How the text of an answer starts that was read from a row with an `answerable` number only."""
-_SHARE = re.compile(r"[01]\.\d+(e-\d+)?|\de-\d+")
+SAID = vizwiz_answers.SAID
+_SHARE = re.compile(r"0\.\d+(e-\d+)?|1\.0+|\d(\.\d+)?e-\d+")
 MAJORITY = "scored against the majority answer alone, taken as all ten: the data have no other"
 
 
@@ -199,8 +197,12 @@ class Vizwiz(HumanAnswered):
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """Upload rows of image and answer (or answerable), LLaVA's answer lines, or rows of id and text."""
-        rows = [row for file in answer_files(path) for row in answer_rows(file)]
-        return join(_answers(rows, samples), samples, path)
+        return self.read_protocol_predictions(path, samples, "")
+
+    def read_protocol_predictions(self, path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+        """The same; of rows with both, `unanswerability` takes the number, all other protocols the answer."""
+        answers = [one for rows in read_files(path) for one in vizwiz_answers.read(rows, samples, protocol, path)]
+        return join(answers, samples, path)
 
     def upload_row(self, sample: Sample, answer: str, protocol: str) -> dict[str, object]:
         """Task 1 takes answers, task 2 numbers: how sure it is that the question can be answered."""
@@ -268,27 +270,6 @@ def _sample(key: str, row: Row, picture: Picture, kind: str) -> Sample:
         cluster=key,
         extra={"answerable": answerable, "majority": majority},
     )
-
-
-def _answers(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[tuple[str, str, Row]]:
-    ids = {sample.id for sample in samples}
-    for row in rows:
-        if "answerable" in row.values and not {"answer", "text"} & set(row.values):
-            yield answer_key(row, "image"), SAID + repr(_number(row)), row
-            continue
-        forms = (("image", "answer"), ("question_id", "answer"), ("question_id", "text"), ("id", "text"))
-        key, text = read_answer(row, *forms)
-        yield f"{key}.jpg" if key not in ids and f"{key}.jpg" in ids else key, text, row
-
-
-def _number(row: Row) -> float:
-    try:
-        found = row.number("answerable")
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
-    if not math.isfinite(found):
-        raise PredictionsError(f"{found} is no share", where=row.where, cure="give a number from 0 to 1")
-    return found
 
 
 VIZWIZ = Vizwiz()

@@ -22,7 +22,7 @@ from vlmbench.sources import Folder, Hub
 from . import vsr_files
 
 TRUE, FALSE = "true", "false"
-SHARE = re.compile(r"[01]\.\d+(e-\d+)?|\d(\.\d+)?e-\d+")
+SHARE = re.compile(r"0\.\d+(e-\d+)?|1\.0+|\d(\.\d+)?e-\d+")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ _SAID = re.compile(r"(true|false|yes|no)( and (true|false|yes|no))*( [-+.e\d]+)?
 
 def _digit(text: str, target: str) -> tuple[float | None, str]:
     """What VSR's own prediction files hold, 1 and 0; or the word, which P(true) may follow."""
-    word, _, share = text.strip().partition(" ")
+    word, _, share = text.strip().partition(" ")  # "true 1.7" is no probability: unread
     read = {"1": TRUE, "0": FALSE}.get(word, word.lower().rstrip("."))
     if read not in (TRUE, FALSE) or (share and not SHARE.fullmatch(share)):
         return None, ""
@@ -128,6 +128,14 @@ PROTOCOLS: Mapping[str, TaskProtocol] = {
 }
 
 
+WORDS: Mapping[str, tuple[str, str]] = {
+    "official": ("0", "1"),
+    "prismatic": ("0", "1"),
+    "vlmevalkit": ("no", "yes"),
+}
+"""What stands for the 0 and 1 of preds.txt; elsewhere false and true."""
+
+
 class Vsr:
     """The benchmark, for all its protocols."""
 
@@ -143,6 +151,7 @@ class Vsr:
     }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".txt", "minigpt4": ".json"}
+    lossy: Mapping[str, str] = {".txt": "an answer from which nothing was read is written as 0 (false)"}
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """One file of statements, and the pictures."""
@@ -198,6 +207,10 @@ class Vsr:
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The official preds.txt (a 1 or 0 a line), MiniGPT-v2's [{"pred", "gt"}], or rows of id and text."""
         return vsr_files.read_answers(path, samples)
+
+    def read_protocol_predictions(self, path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+        """The same; the 1 and 0 of preds.txt as the words that the protocol reads."""
+        return vsr_files.read_answers(path, samples, WORDS.get(protocol, ("false", "true")))
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """The official preds.txt: 1 for what was read as true, 0 for all else, in the file's order.

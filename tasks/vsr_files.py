@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vlmbench.errors import DataError, ImageError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
-from vlmbench.predictions import answer_files, answer_rows, join, read_answer
+from vlmbench.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.sources import Folder, Hub, Row, read_rows, read_text, unique
 
 HUB_NAMES = {"zeroshot": ("cambridgeltl/vsr_zeroshot",), "random": ("cambridgeltl/vsr_random",)}
@@ -122,17 +122,21 @@ def _fetched(link: str) -> bytes:
 # --------------------------------------------------------------------------------------------------------- answers
 
 
-def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
-    """Sample id to text. Files without ids hold one answer a statement, in the official file's order."""
+def read_answers(path: Path, samples: Sequence[Sample], words: Sequence[str] = ("0", "1")) -> dict[str, str]:
+    """Sample id to text. Files without ids hold one answer a statement, in the official file's order.
+
+    `words` are what the protocol reads where the official preds.txt has 0 and 1.
+    """
     if path.suffix == ".txt":
-        return _numbers(path, samples)
-    rows = [row for file in answer_files(path) for row in answer_rows(file)]
-    if all("pred" in row.values and "gt" in row.values for row in rows):
+        return _numbers(path, samples, words)
+    files = read_files(path)
+    rows = [row for rows in files for row in rows]
+    if all("pred" in row.values and "gt" in row.values for row in rows) and not find_column(rows, "id"):
         return _in_order(path, rows, samples)
-    return join(((*read_answer(row, ("id", "text"), ("id", "answer")), row) for row in rows), samples, path)
+    return join([one for rows in files for one in id_and_answer(rows, ("id",), samples)], samples, path)
 
 
-def _numbers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+def _numbers(path: Path, samples: Sequence[Sample], words: Sequence[str]) -> dict[str, str]:
     try:
         found = read_text(path).split("\n")
     except DataError as error:
@@ -142,7 +146,7 @@ def _numbers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     for number, line in enumerate(found, 1):
         if line.strip() not in ("0", "1"):
             raise PredictionsError(f"0 or 1 was expected, not {line!r:.40}", where=f"{path}, line {number}")
-    return {one.id: line.strip() for one, line in zip(samples, found, strict=True)}
+    return {one.id: words[int(line)] for one, line in zip(samples, found, strict=True)}
 
 
 def _in_order(path: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> dict[str, str]:
@@ -150,7 +154,7 @@ def _in_order(path: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> dic
     _check_count(path, len(rows), samples)
     texts = {}
     for row, one in zip(rows, samples, strict=True):
-        pred, right = read_answer(row, ("gt", "pred"))[1], row.text("gt", "")
+        pred, right = answer_text(row, "pred"), answer_text(row, "gt")
         if right.lower() != one.target:
             what = f"the row says that {right!r} is right, statement {one.id} is {one.target}"
             raise PredictionsError(what, where=row.where, cure="use the split these answers were made with")

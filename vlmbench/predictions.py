@@ -5,21 +5,56 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from vlmbench.answer_columns import MODELS, answer_key, answer_text, find_column, id_and_answer, listed, squashed
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Sample
-from vlmbench.sources import Row, read_rows, read_table
+from vlmbench.sources import Row, read_bytes, read_json, read_rows, read_table, read_text
 
-NAMED = 5
-"""How many ids an error names."""
+__all__ = [
+    "answer_files",
+    "answer_key",
+    "answer_rows",
+    "answer_text",
+    "find_column",
+    "id_and_answer",
+    "is_hidden",
+    "join",
+    "named",
+    "read_files",
+    "read_plain",
+    "refuse_two_models",
+    "write_rows",
+]
+
+NAMED, LONGEST = 5, 100
+"""How many ids an error names, and how many letters of each."""
 SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv")
 """Of answer files in a folder."""
+OTHERS = "_others"
+"""In a sample's `extra`: ids of the benchmark outside this split, to which answers may be there and are passed over."""
+_PACKED: Mapping[bytes, str] = {b"\x1f\x8b": "gzip: unpack it with gunzip", b"\x28\xb5\x2f\xfd": "zstd: unpack it"}
+
+Answer = tuple[str, str, Row]
+
+# ----------------------------------------------------------------------------------------------------------- files
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file of a folder is the file system's own: `.DS_Store`, `._answers.jsonl`, what is in `__MACOSX`."""
+    return path.name.startswith(".") or "__MACOSX" in path.parts
 
 
 def answer_files(path: Path) -> list[Path]:
     """The answer file, or all files of a folder with one of SUFFIXES. Raises PredictionsError if there is none."""
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+        there = sorted(file for file in path.iterdir() if file.is_file() and not is_hidden(file))
+        if packed := [file for file in there if file.suffix in (".gz", ".zst") and Path(file.stem).suffix in SUFFIXES]:
+            raise PredictionsError(
+                "the file is packed", where=str(packed[0]), cure="unpack it (gunzip), or move it away"
+            )
+        found = [file for file in there if file.suffix in SUFFIXES]
         if not found:
             what = f"no file in the folder ends in {', '.join(SUFFIXES)}"
             raise PredictionsError(what, where=str(path), cure="check --predictions")
@@ -29,19 +64,85 @@ def answer_files(path: Path) -> list[Path]:
     return [path]
 
 
+def read_files(path: Path) -> list[list[Row]]:
+    """The rows of each answer file. Raises PredictionsError; also when they are the answers of several models."""
+    files = [answer_rows(file) for file in answer_files(path)]
+    refuse_two_models(files)
+    return files
+
+
+def read_plain(path: Path, ids: Sequence[str], samples: Sequence[Sample]) -> list[Answer]:
+    """(id, answer, row) of files whose rows name the question in one of the columns `ids`. Raises PredictionsError."""
+    return [answer for rows in read_files(path) for answer in id_and_answer(rows, ids, samples)]
+
+
 def answer_rows(path: Path) -> list[Row]:
-    """Rows of one answer file: JSON lines, a JSON array, a table or an Excel sheet. Raises PredictionsError."""
+    """Rows of one answer file: JSON lines, a JSON array, an object {id: answer}, a table or an Excel sheet.
+
+    Columns of a table are known by their names without blanks around them, in small letters. Raises PredictionsError.
+    """
     try:
-        return _READERS.get(path.suffix, read_rows)(path)
+        head = read_bytes(path)[:4]
+        if told := next((words for magic, words in _PACKED.items() if head.startswith(magic)), ""):
+            raise PredictionsError(f"the file is {told.partition(':')[0]}", where=str(path), cure=told)
+        return _READERS.get(path.suffix, _json_rows)(path)
+    except PredictionsError:
+        raise
     except DataError as error:
         raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+
+
+def _json_rows(path: Path) -> list[Row]:
+    """Lines, an array, or one object of answers by id."""
+    pairs = _object(path)
+    if pairs is None:
+        return read_rows(path)
+    if not pairs:
+        raise DataError("the object is empty", where=str(path), cure="check --predictions")
+    if {squashed(key) for key, _ in pairs} & _IDS:
+        return [Row(read_json(path), str(path), "line 1")]
+    if not all(isinstance(value, str | int | float) for _, value in pairs):
+        what = f"one JSON object of {len(pairs)} keys ({listed([key for key, _ in pairs[:3]])}), not rows of answers"
+        raise DataError(what, where=str(path), cure="needed: rows, a JSON array of rows, or an object {id: answer}")
+    return [Row({"id": key, "text": value}, str(path), f"key {key:.60}") for key, value in pairs]
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """Keys and values of one JSON object, a doubled key twice."""
+
+
+def _object(path: Path) -> _Pairs | None:
+    """The pairs of a file that is one JSON object; None for anything else."""
+    text = read_text(path)
+    if text.lstrip()[:1] != "{":
+        return None
+    try:
+        content = json.loads(text, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return None  # lines, or broken: the reader of rows tells
+    return content if isinstance(content, _Pairs) else None
+
+
+def _table_rows(path: Path) -> list[Row]:
+    return [_named_alike(row) for row in read_table(path)]
 
 
 def _sheet_rows(path: Path) -> list[Row]:
     """Cells of a sheet as texts, as those of a table are."""
     from vlmbench.sheets import read_sheet
 
-    return [Row({k: _cell(v) for k, v in row.values.items()}, row.file, row.at) for row in read_sheet(path)]
+    rows = [Row({k: _cell(v) for k, v in row.values.items()}, row.file, row.at) for row in read_sheet(path)]
+    return [_named_alike(row) for row in rows]
+
+
+def _named_alike(row: Row) -> Row:
+    """The row with its columns' names in small letters and without blanks, where they stay different ones."""
+    names = [str(name).strip().lower() for name in row.values]
+    return (
+        Row(dict(zip(names, row.values.values(), strict=True)), row.file, row.at)
+        if len(set(names)) == len(names)
+        else row
+    )
 
 
 def _cell(value: object) -> str:
@@ -50,52 +151,51 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-_READERS: Mapping[str, Callable[[Path], list[Row]]] = {".xlsx": _sheet_rows, ".tsv": read_table, ".csv": read_table}
+_IDS = frozenset(("id", "questionid", "image", "imgid", "index"))
+"""Keys, squashed, that a row has and an object of answers by id has not."""
+_READERS: Mapping[str, Callable[[Path], list[Row]]] = {".xlsx": _sheet_rows, ".tsv": _table_rows, ".csv": _table_rows}
 
 
-def read_answer(row: Row, *forms: tuple[str, str]) -> tuple[str, str]:
-    """(key, text) of a row, by the first of several (key field, text field) pairs the row has.
-
-    Raises PredictionsError when it has none of them, or a value of the wrong type.
-    """
-    for key, text in forms:
-        if key in row.values and text in row.values:
-            return answer_key(row, key), answer_text(row, text)
-    wanted = " or ".join(f"{key!r} with {text!r}" for key, text in forms)
-    raise PredictionsError(f"the row has {', '.join(map(repr, row.values))}", where=row.where, cure=f"needed: {wanted}")
-
-
-def answer_key(row: Row, field: str) -> str:
-    """The id a row answers. Raises PredictionsError."""
-    try:
-        return row.key(field)
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+def refuse_two_models(files: Sequence[Sequence[Row]]) -> None:
+    """Raise PredictionsError naming the first two rows that say to be of different models."""
+    first: tuple[str, Row] | None = None
+    for rows in files:
+        column = find_column(rows, *MODELS)
+        for row in rows if column else ():
+            said = row.values.get(column)
+            if not isinstance(said, str) or not said.strip():
+                continue
+            first = first or (said, row)
+            if said != first[0]:
+                what = f"the answers are of two models: {first[0]!r:.80} at {_place(first[1], row)}, {said!r:.80} here"
+                raise PredictionsError(what, where=row.where, cure="name one model's file, or a folder of one model's")
 
 
-def answer_text(row: Row, field: str) -> str:
-    """The answer's text; an empty one is an answer. Raises PredictionsError for null and other types."""
-    try:
-        return row.text(field)
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+def _place(row: Row, other: Row) -> str:
+    """Where a row is, as told to a reader who looks at the other one."""
+    return row.at if row.file == other.file else row.where
 
 
-def join(
-    answers: Iterable[tuple[str, str, Row]], samples: Sequence[Sample], path: Path, cure: str = ""
-) -> dict[str, str]:
+# --------------------------------------------------------------------------------------------------------- joining
+
+
+def join(answers: Iterable[Answer], samples: Sequence[Sample], path: Path, cure: str = "") -> dict[str, str]:
     """(sample id, text, row) to text by sample id. Raises PredictionsError for doubled, extra and missing ids."""
     wanted = {sample.id for sample in samples}
+    others = samples[0].extra.get(OTHERS, frozenset()) if samples else frozenset()
     found: dict[str, tuple[str, Row]] = {}
     extra: dict[str, Row] = {}
     for key, text, row in answers:
         if key in found:
-            what = f"{key!r} is answered twice: at {found[key][1].at} and at {row.at}"
-            raise PredictionsError(what, where=str(path), cure="remove one of them")
-        if key not in wanted:
+            first = found[key][1]
+            what = f"{key!r:.80} is answered twice: at {_place(first, row)} and at {_place(row, first)}"
+            raise PredictionsError(
+                what, where=str(path), cure="remove one of them (are both a whole and its parts here?)"
+            )
+        if key in wanted:
+            found[key] = (text, row)
+        elif key not in others:
             extra[key] = row
-            continue
-        found[key] = (text, row)
     problems = []
     if extra:
         many = "ids answer" if len(extra) > 1 else "id answers"
@@ -119,6 +219,6 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
 
 def named(ids: Iterable[str] | Mapping[str, object]) -> str:
     """Some of the ids, for an error message."""
-    every = list(ids)
+    every = [one if len(one) <= LONGEST else f"{one[:LONGEST]}..." for one in ids]
     more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
     return ", ".join(every[:NAMED]) + more

@@ -12,7 +12,7 @@ from typing import Any
 from vlmbench.errors import DataError
 from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
-from vlmbench.predictions import answer_files, answer_rows, join, read_answer, write_rows
+from vlmbench.predictions import join, read_plain, write_rows
 from vlmbench.rows import Row, named_columns, near_names
 from vlmbench.sources import Folder, Hub, read_rows, read_table, unique
 from vlmbench.text_match import same_words
@@ -131,8 +131,7 @@ class TableTask:
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """Rows of id and text."""
-        rows = [row for file in answer_files(path) for row in answer_rows(file)]
-        return join(((*read_answer(row, ("id", "text")), row) for row in rows), samples, path)
+        return join(read_plain(path, ("id",), samples), samples, path)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """Rows of id, question and text."""

@@ -1,0 +1,255 @@
+"""Which column of an answer file holds the model's answers: decided once per file, by the names of all its columns.
+
+`answer` is the model's in results of most official scripts, and the truth in rows of a dataset that a prediction was
+added to; `text` is the model's in LLaVA's lines, and the question in POPE's label files and LLaVA's question files. So
+no name is taken alone: a column named for a prediction comes first, what stays ambiguous is refused with both names,
+and so is a file without answers (questions, annotations, rows of the dataset).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from vlmbench.errors import DataError, PredictionsError
+from vlmbench.nouns import Sample
+from vlmbench.rows import Row
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PREDICTED = _names(
+    "prediction predictions predicted pred preds predict predictedanswer predanswer predans answerpred answerprediction"
+    " modelprediction modelpred modelanswer modelresponse modeloutput response responses output outputs outputtext"
+    " responsetext predictiontext predtext generatedtext generatedanswer generatedoutput generation generations"
+    " generated completion reply llmanswer llmresponse llmoutput hypothesis filteredresps resps"
+)
+"""Names, squashed, that say that the column is a model's."""
+_PREDICTED_WORDS = _names(
+    "pred preds predict prediction predictions predicted response output outputs generated generation completion reply"
+    " hypothesis"
+)
+_OTHER_WORDS = _names(
+    "id ids idx index score scores token tokens time times count len length correct prob probs logprob logprobs conf"
+    " confidence type path file right hit eval expected target reference ref gold gt truth human input"
+)
+"""Words of columns that tell something about a prediction, or of another text than the model's."""
+TRUTHS = _names(
+    "annotation annotations gt gts gtanswer gtanswers gtans groundtruth groundtruths groundtruthanswer label labels"
+    " target targets gold goldanswer goldanswers reference references referenceanswer truth correctanswer answers"
+    " multiplechoiceanswer gptanswer ref expected expectedanswer evalgt"
+)
+QUESTIONS = _names("question questions prompt query instruction caption sents expression")
+DATASET = _names(
+    "imagesource fullanswer isbalanced semantic semanticstr entailed choices hint lecture grade questype capability"
+    " imagename l2category comment setname ocrtokens imageclasses flickroriginalurl relation annotatorid"
+    " votetruevalidatorid segmentation bbox iscrowd answertype questiontype"
+)
+"""Columns of the benchmarks' own rows that no results file is known to have."""
+MODELS = frozenset(("modelid", "modelname", "model"))
+SHOWN = 12
+"""How many columns an error names."""
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_AROUND = ("<image>", "Answer the question using a single word or phrase.", "Please answer yes or no.")
+
+
+def squashed(name: str) -> str:
+    """A column's name without letter case, blanks and marks: `Question ID` and `questionId` are one."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def listed(names: Iterable[object]) -> str:
+    """Columns for an error message, not all of them where there are many."""
+    every = [repr(str(name)[:40]) for name in names]
+    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
+    return ", ".join(every[:SHOWN]) + more
+
+
+def find_column(rows: Sequence[Row], *wanted: str) -> str:
+    """The first of some columns that the rows have, by its name there; empty where they have none."""
+    there = {squashed(name): name for row in reversed(rows) for name in reversed(list(row.values))}
+    return next((there[one] for name in wanted if (one := squashed(name)) in there), "")
+
+
+def id_and_answer(
+    rows: Sequence[Row], ids: Sequence[str], samples: Sequence[Sample] = ()
+) -> Iterator[tuple[str, str, Row]]:
+    """(id, the model's answer, row) of the rows of one file. `ids` are the benchmark's id columns, the usual first.
+
+    Raises PredictionsError naming file, line and columns: see the module's own text.
+    """
+    answer = answer_column(rows, samples)
+    key = find_column(rows, *ids)
+    if not key:
+        what = f"no column holds the question's id: the row has {listed(rows[0].values)}"
+        raise PredictionsError(what, where=rows[0].where, cure=f"needed: {_either(ids)} with {answer!r}")
+    for row in rows:
+        if absent := [name for name in (key, answer) if name not in row.values]:
+            what = f"the row has {listed(row.values)}, and no {absent[0]!r}"
+            cure = f"needed: {key!r} with {answer!r}, in every row of the file"
+            raise PredictionsError(what, where=row.where, cure=cure)
+        yield answer_key(row, key), answer_text(row, answer), row
+
+
+def answer_key(row: Row, field: str) -> str:
+    """The id a row answers. Raises PredictionsError."""
+    try:
+        return row.key(field)
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+
+
+def answer_text(row: Row, field: str) -> str:
+    """The answer's text; an empty one is an answer. Raises PredictionsError for null and other types."""
+    try:
+        return row.text(field)
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+
+
+def answer_column(rows: Sequence[Row], samples: Sequence[Sample] = ()) -> str:
+    """The column that holds the model's answers. Raises PredictionsError where none does, or several may."""
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    by_kind = {name: squashed(name) for name in names}
+    named = [name for name in names if by_kind[name] in PREDICTED]
+    named = named or [name for name in names if _sounds_predicted(name) and _has_text(rows, name)]
+    texts = [name for name in names if by_kind[name] == "text" and not holds_questions(rows, name, samples)]
+    if texts and "prompt" in by_kind.values():
+        return _the_one([*texts, *named], rows)
+    if named:
+        return _the_one(named, rows)
+    answers = [name for name in names if by_kind[name] in ("answer", "ans") or _another_answer(rows, name)]
+    if not answers and not texts:
+        raise _no_answers(rows, names, samples)
+    chosen = _the_one([*answers, *texts], rows)
+    marks = [name for name in names if by_kind[name] in DATASET]
+    if chosen in answers and marks and not _has_truth(rows, names):
+        what = f"these are rows of the dataset: {chosen!r} stands beside {listed(marks[:3])}, and may be the truth"
+        raise PredictionsError(what, where=rows[0].where, cure="name the model's column 'prediction'")
+    return chosen
+
+
+def is_predicted(name: str) -> bool:
+    """Whether a column's name says that it holds what a model predicted."""
+    return squashed(name) in PREDICTED or _sounds_predicted(name)
+
+
+def probability(row: Row, field: str) -> float:
+    """A number from 0 to 1. Raises PredictionsError for anything else: percent, scores before the softmax, nan."""
+    try:
+        found = row.number(field)
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+    if not 0 <= found <= 1:
+        what = f"{field} is {found!r}, and a probability is a number from 0 to 1"
+        raise PredictionsError(what, where=row.where, cure="give probabilities: no percent, no logits")
+    return found
+
+
+def _sounds_predicted(name: str) -> bool:
+    words = {word.casefold() for word in _WORD.findall(name)}
+    return bool(words & _PREDICTED_WORDS) and not words & _OTHER_WORDS
+
+
+def _another_answer(rows: Sequence[Row], name: str) -> bool:
+    """`llava_answer`, `answer_13b`: an answer by a name that says neither whose nor that it is the truth."""
+    words = {word.casefold() for word in _WORD.findall(name)}
+    if squashed(name) in TRUTHS | DATASET or words & _OTHER_WORDS:
+        return False
+    return bool(words & {"answer", "ans"}) and _has_text(rows, name)
+
+
+def _has_text(rows: Sequence[Row], name: str) -> bool:
+    return any(isinstance(row.values.get(name), str) for row in rows)
+
+
+def _has_truth(rows: Sequence[Row], names: Sequence[str]) -> bool:
+    """Whether another column holds the truth, so that `answer` is not it."""
+    truths = [name for name in names if squashed(name) in TRUTHS]
+    return any(isinstance(row.values.get(name), str | int | float | list) for name in truths for row in rows)
+
+
+def _the_one(names: Sequence[str], rows: Sequence[Row]) -> str:
+    """The only column, or the first of several that say the same in every row. Raises PredictionsError."""
+    first, *others = names
+    for row in rows:
+        for other in others:
+            if first in row.values and other in row.values and _differ(row.values[first], row.values[other]):
+                said = " and ".join(f"{name!r} ({row.values[name]!r:.40})" for name in (first, other))
+                what = f"two columns may hold the model's answer, and they differ: {said}"
+                raise PredictionsError(what, where=row.where, cure="keep one of them, named 'prediction'")
+    return first
+
+
+def _differ(one: Any, other: Any) -> bool:
+    return (one.strip() != other.strip()) if isinstance(one, str) and isinstance(other, str) else one != other
+
+
+def _no_answers(rows: Sequence[Row], names: Sequence[str], samples: Sequence[Sample]) -> PredictionsError:
+    """What a file without answers looks like."""
+    kinds = {squashed(name) for name in names}
+    guesses: Mapping[str, bool] = {
+        "it looks like the benchmark's annotations or labels": bool(kinds & TRUTHS),
+        "it looks like a question file": "text" in kinds or bool(kinds & QUESTIONS),
+        "it looks like rows of the dataset": bool(kinds & DATASET),
+    }
+    guess = next((words for words, fits in guesses.items() if fits), "")
+    what = f"no column holds a model's answer{': ' + guess if guess else ''}; it has {listed(names)}"
+    return PredictionsError(what, where=rows[0].where, cure="needed: a column 'prediction', 'answer' or 'text'")
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(map(repr, names))
+
+
+# ------------------------------------------------------------------------------------------------ answers that are none
+
+
+def plain(text: object) -> str:
+    """A text without letter case, blanks around it, and the words that protocols put around a question."""
+    found = str(text)
+    for words in _AROUND:
+        found = found.replace(words, "")
+    return " ".join(found.casefold().split())
+
+
+def holds_questions(rows: Sequence[Row], name: str, samples: Sequence[Sample]) -> bool:
+    """Whether a column repeats the benchmark's questions, in nine of ten rows or more."""
+    asked = {plain(sample.question) for sample in samples}
+    texts = [row.values[name] for row in rows if isinstance(row.values.get(name), str)]
+    same = sum(plain(text) in asked or plain(text.partition("\n")[0]) in asked for text in texts)
+    return bool(texts) and same >= 0.9 * len(texts)
+
+
+def refuse_questions(texts: Mapping[str, str], samples: Sequence[Sample], where: str) -> None:
+    """Raise PredictionsError when nearly all answers are the text of their own question."""
+    asked = {sample.id: plain(sample.question) for sample in samples}
+    same = [key for key, text in texts.items() if key in asked and asked[key] and plain(text) == asked[key]]
+    if same and len(same) >= 0.9 * len(texts):
+        what = f"these are not answers but the text of the questions ({len(same)} of {len(texts)} are equal to it)"
+        raise PredictionsError(what, where=where, cure="name the model's column 'prediction', or give the answer file")
+
+
+FEWEST = 5
+"""With fewer answers, all right is no wonder."""
+
+
+def note_on_targets(texts: Mapping[str, str], samples: Sequence[Sample]) -> str:
+    """A note where every answer is, letter by letter, what the data hold as the truth; else empty."""
+    known = [sample for sample in samples if sample.target is not None and sample.id in texts]
+    if len(known) < FEWEST or len({str(sample.target) for sample in known}) < 2:
+        return ""
+    if all(plain(texts[sample.id]) in _targets(sample.target) for sample in known):
+        return f"all {len(known)} answers are equal to the right ones as the data hold them: was the truth read?"
+    return ""
+
+
+def _targets(target: object) -> set[str]:
+    """The texts that an answer may be equal to; of ten human answers the most common one."""
+    if isinstance(target, tuple | list):
+        every = [plain(one) for one in target]
+        return {max(every, key=every.count)} if every else set()
+    return {plain(target)}
