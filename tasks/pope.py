@@ -117,8 +117,7 @@ class Pope:
 
     def wanted(self, split: str) -> Sequence[Wanted]:
         """A question file of each kind, and the pictures."""
-        whole, kinds = split, kinds_of(split)
-        split = split.partition("_")[0]
+        kinds, split = kinds_of(split), split.partition("_")[0]
         folder = "output/coco" if split == "coco" else f"output/seem/{split}"
         files = [
             Wanted(
@@ -126,7 +125,7 @@ class Pope:
                 f"{kind} questions",
                 f"{RAW}/{folder}/{places[0].rpartition('/')[2]}",
                 licence="MIT",
-                split=whole,
+                split=split,
                 also=tuple(places[1:]),
             )
             for kind in kinds
@@ -134,11 +133,11 @@ class Pope:
         ]
         if split == "gqa":
             url, path = "https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip", "images"
-            return [*files, Wanted(path, "GQA pictures", url, licence="Visual Genome, CC BY 4.0", split=whole)]
+            return [*files, Wanted(path, "GQA pictures", url, licence="Visual Genome, CC BY 4.0", split=split)]
         url = "http://images.cocodataset.org/zips/val2014.zip"
         licence = "COCO terms of use; pictures from Flickr under their own licences"
         also = (f"{split}/val2014", "images", f"{split}/images")
-        return [*files, Wanted("val2014", "COCO val2014 pictures", url, licence=licence, split=whole, also=also)]
+        return [*files, Wanted("val2014", "COCO val2014 pictures", url, licence=licence, split=split, also=also)]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All questions of the three kinds, or of one; ids are `random/1`."""

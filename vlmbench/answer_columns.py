@@ -40,13 +40,13 @@ _OTHER_WORDS = _names(
 TRUTHS = _names(
     "annotation annotations gt gts gtanswer gtanswers gtans groundtruth groundtruths groundtruthanswer label labels"
     " target targets gold goldanswer goldanswers reference references referenceanswer truth correctanswer answers"
-    " multiplechoiceanswer gptanswer ref expected expectedanswer evalgt"
+    " multiplechoiceanswer gptanswer ref expected expectedanswer evalgt bbox"
 )
 QUESTIONS = _names("question questions prompt query instruction caption sents expression")
 DATASET = _names(
     "imagesource fullanswer isbalanced semantic semanticstr entailed choices hint lecture grade questype capability"
     " imagename l2category comment setname ocrtokens imageclasses flickroriginalurl relation annotatorid"
-    " votetruevalidatorid segmentation bbox iscrowd answertype questiontype"
+    " votetruevalidatorid segmentation iscrowd answertype questiontype"
 )
 """Columns of the benchmarks' own rows that no results file is known to have."""
 MODELS = frozenset(("modelid", "modelname", "model"))
@@ -75,13 +75,14 @@ def find_column(rows: Sequence[Row], *wanted: str) -> str:
 
 
 def id_and_answer(
-    rows: Sequence[Row], ids: Sequence[str], samples: Sequence[Sample] = ()
+    rows: Sequence[Row], ids: Sequence[str], samples: Sequence[Sample] = (), never: Sequence[str] = ()
 ) -> Iterator[tuple[str, str, Row]]:
     """(id, the model's answer, row) of the rows of one file. `ids` are the benchmark's id columns, the usual first.
 
+    `never` names columns that are the truth in this benchmark's answer files, whatever stands beside them.
     Raises PredictionsError naming file, line and columns: see the module's own text.
     """
-    answer = answer_column(rows, samples)
+    answer = answer_column(rows, samples, never, ids[0])
     key = find_column(rows, *ids)
     if not key:
         what = f"no column holds the question's id: the row has {listed(rows[0].values)}"
@@ -110,9 +111,14 @@ def answer_text(row: Row, field: str) -> str:
         raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
 
 
-def answer_column(rows: Sequence[Row], samples: Sequence[Sample] = ()) -> str:
-    """The column that holds the model's answers. Raises PredictionsError where none does, or several may."""
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
+def answer_column(
+    rows: Sequence[Row], samples: Sequence[Sample] = (), never: Sequence[str] = (), key: str = "id"
+) -> str:
+    """The column that holds the model's answers. Raises PredictionsError where none does, or several may.
+
+    `key` is the benchmark's usual id column, for the message.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row.values if squashed(name) not in never))
     by_kind = {name: squashed(name) for name in names}
     named = [name for name in names if by_kind[name] in PREDICTED]
     named = named or [name for name in names if _sounds_predicted(name) and _has_text(rows, name)]
@@ -123,7 +129,8 @@ def answer_column(rows: Sequence[Row], samples: Sequence[Sample] = ()) -> str:
         return _the_one(named, rows)
     answers = [name for name in names if by_kind[name] in ("answer", "ans") or _another_answer(rows, name)]
     if not answers and not texts:
-        raise _no_answers(rows, names, samples)
+        usual = [name for name in ("prediction", "answer", "text") if name not in never]
+        raise _no_answers(rows, f"needed: {key!r} with {_either(usual)}")
     chosen = _the_one([*answers, *texts], rows)
     marks = [name for name in names if by_kind[name] in DATASET]
     if chosen in answers and marks and not _has_truth(rows, names):
@@ -188,8 +195,9 @@ def _differ(one: Any, other: Any) -> bool:
     return (one.strip() != other.strip()) if isinstance(one, str) and isinstance(other, str) else one != other
 
 
-def _no_answers(rows: Sequence[Row], names: Sequence[str], samples: Sequence[Sample]) -> PredictionsError:
+def _no_answers(rows: Sequence[Row], cure: str) -> PredictionsError:
     """What a file without answers looks like."""
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
     kinds = {squashed(name) for name in names}
     guesses: Mapping[str, bool] = {
         "it looks like the benchmark's annotations or labels": bool(kinds & TRUTHS),
@@ -197,8 +205,8 @@ def _no_answers(rows: Sequence[Row], names: Sequence[str], samples: Sequence[Sam
         "it looks like rows of the dataset": bool(kinds & DATASET),
     }
     guess = next((words for words, fits in guesses.items() if fits), "")
-    what = f"no column holds a model's answer{': ' + guess if guess else ''}; it has {listed(names)}"
-    return PredictionsError(what, where=rows[0].where, cure="needed: a column 'prediction', 'answer' or 'text'")
+    what = f"the row has {listed(names)}: no column holds a model's answer{'; ' + guess if guess else ''}"
+    return PredictionsError(what, where=rows[0].where, cure=cure)
 
 
 def _either(names: Sequence[str]) -> str:
@@ -237,14 +245,14 @@ FEWEST = 5
 """With fewer answers, all right is no wonder."""
 
 
-def note_on_targets(texts: Mapping[str, str], samples: Sequence[Sample]) -> str:
-    """A note where every answer is, letter by letter, what the data hold as the truth; else empty."""
+def note_on_targets(texts: Mapping[str, str], samples: Sequence[Sample]) -> list[str]:
+    """A note where every answer is, letter by letter, what the data hold as the truth."""
     known = [sample for sample in samples if sample.target is not None and sample.id in texts]
     if len(known) < FEWEST or len({str(sample.target) for sample in known}) < 2:
-        return ""
+        return []
     if all(plain(texts[sample.id]) in _targets(sample.target) for sample in known):
-        return f"all {len(known)} answers are equal to the right ones as the data hold them: was the truth read?"
-    return ""
+        return [f"all {len(known)} answers are equal to the right ones as the data hold them: was the truth read?"]
+    return []
 
 
 def _targets(target: object) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from vlmbench.answer_columns import MODELS, answer_key, answer_text, find_column, id_and_answer, listed, squashed
 from vlmbench.errors import DataError, PredictionsError
@@ -13,6 +13,8 @@ from vlmbench.nouns import Sample
 from vlmbench.sources import Row, read_bytes, read_json, read_rows, read_table, read_text
 
 __all__ = [
+    "Lossy",
+    "ReadsByProtocol",
     "answer_files",
     "answer_key",
     "answer_rows",
@@ -34,9 +36,30 @@ SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv")
 """Of answer files in a folder."""
 OTHERS = "_others"
 """In a sample's `extra`: ids of the benchmark outside this split, to which answers may be there and are passed over."""
-_PACKED: Mapping[bytes, str] = {b"\x1f\x8b": "gzip: unpack it with gunzip", b"\x28\xb5\x2f\xfd": "zstd: unpack it"}
+_PACKED: Mapping[bytes, str] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zX": "xz"}
+"""What a packed file starts with."""
 
 Answer = tuple[str, str, Row]
+
+
+@runtime_checkable
+class ReadsByProtocol(Protocol):
+    """What a Task has besides when an answer file says several things, and the protocol decides which of them counts.
+
+    A probability beside words, for instance.
+    """
+
+    def read_protocol_predictions(self, path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+        """Like `read_predictions`, which stays for files of which no protocol is known."""
+
+
+@runtime_checkable
+class Lossy(Protocol):
+    """What a task that Exports has besides when a format cannot say that an answer was not read."""
+
+    lossy: Mapping[str, str]
+    """By suffix: what is written instead. `vlmbench export` warns of it."""
+
 
 # ----------------------------------------------------------------------------------------------------------- files
 
@@ -71,9 +94,9 @@ def read_files(path: Path) -> list[list[Row]]:
     return files
 
 
-def read_plain(path: Path, ids: Sequence[str], samples: Sequence[Sample]) -> list[Answer]:
+def read_plain(path: Path, ids: Sequence[str], samples: Sequence[Sample], never: Sequence[str] = ()) -> list[Answer]:
     """(id, answer, row) of files whose rows name the question in one of the columns `ids`. Raises PredictionsError."""
-    return [answer for rows in read_files(path) for answer in id_and_answer(rows, ids, samples)]
+    return [answer for rows in read_files(path) for answer in id_and_answer(rows, ids, samples, never)]
 
 
 def answer_rows(path: Path) -> list[Row]:
@@ -83,8 +106,8 @@ def answer_rows(path: Path) -> list[Row]:
     """
     try:
         head = read_bytes(path)[:4]
-        if told := next((words for magic, words in _PACKED.items() if head.startswith(magic)), ""):
-            raise PredictionsError(f"the file is {told.partition(':')[0]}", where=str(path), cure=told)
+        if packer := next((name for magic, name in _PACKED.items() if head.startswith(magic)), ""):
+            raise PredictionsError(f"the file is packed with {packer}", where=str(path), cure="unpack it first")
         return _READERS.get(path.suffix, _json_rows)(path)
     except PredictionsError:
         raise

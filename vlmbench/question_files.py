@@ -18,12 +18,9 @@ LEVELS = 3
 
 def folders(answers: Path, samples: Sequence[Sample]) -> list[Path]:
     """Where a question file may lie: beside the answers, some folders up, and in the data folder."""
-    roots = {picture.read.root for sample in samples[:1] for picture in sample.images if _of_folder(picture.read)}
+    reads = [picture.read for sample in samples[:1] for picture in sample.images]
+    roots = [read.root for read in reads if isinstance(read, PictureFile)]
     return list(dict.fromkeys([*list(answers.resolve().parents)[:LEVELS], *roots]))
-
-
-def _of_folder(read: object) -> bool:
-    return isinstance(read, PictureFile)
 
 
 def find(

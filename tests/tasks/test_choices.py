@@ -249,9 +249,9 @@ def test_hateful_memes_files(tmp_path: Path) -> None:
     path = tmp_path / "answers.csv"
     lines = [f"{sample.id},0.5,1" for sample in samples]
     path.write_text("\n".join(["id,proba,label", *lines]))
-    assert set(task.read_predictions(path, samples).values()) == {"0.5"}
+    assert set(task.read_predictions(path, samples).values()) == {"0.5 1"}  # the label is the decision
     path.write_text("\n".join(["id,proba,label", *lines[1:], f"{samples[0].id},maybe,1"]))
-    with pytest.raises(PredictionsError, match="line 21: proba is no number"):
+    with pytest.raises(PredictionsError, match="line 21, field 'proba': a number was expected"):
         task.read_predictions(path, samples)
     rows = [{"pred": 1, "gt": int(sample.target == "yes")} for sample in samples]
     rows[0]["pred"] = "unsure"  # type: ignore[assignment]

@@ -116,7 +116,7 @@ def test_wrong_answer_files(tmp_path: Path) -> None:
     good = [{"image": s.id, "answerable": 0.5} for s in found]
     for changed, told in (
         ({"image": found[0].id, "answerable": "much"}, "a number was expected"),
-        ({"image": found[0].id, "answerable": "nan"}, "nan is no share"),
+        ({"image": found[0].id, "answerable": "nan"}, "answerable is nan"),
         ({"image": "x.jpg", "answerable": 1}, "1 id answers no question of this split: x.jpg"),
         ({"image": found[0].id}, "needed: 'image' with 'answer'"),
     ):

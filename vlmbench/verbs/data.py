@@ -67,9 +67,11 @@ def _chosen(names: Sequence[str], folder: Path) -> list[TaskChoice]:
         choice = registry.choose_task(name)
         found[choice.key] = choice
         if ":" not in name:
+            known = list(choice.task.wanted(choice.split))
             for split in choice.task.splits[1:]:
                 other = TaskChoice(choice.task, split, choice.protocol)
-                own = [w for w in choice.task.wanted(split) if w not in choice.task.wanted(choice.split)]
+                own = [wanted for wanted in choice.task.wanted(split) if wanted not in known]
+                known += own  # a part of a split that was listed has no files of its own
                 files = [w for w in own if not is_folder(w)]
                 if any(place(open_folder(folder, choice), w) for w in files):
                     found[other.key] = other

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, loading, places, settings
 from vlmbench.errors import StoreError, UnknownNameError, UsageError
-from vlmbench.nouns import Exports, Sample
+from vlmbench.nouns import Exports, Response, Sample, Status
+from vlmbench.predictions import Lossy, named
 
 if TYPE_CHECKING:
     from vlmbench.registry import TaskChoice
@@ -28,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the answers, say where they are and what is left out."""
-    from vlmbench.predictions import named
     from vlmbench.store import read_finished
 
     manifest, scores = read_finished(args.run)
@@ -49,11 +49,23 @@ def run(args: argparse.Namespace) -> int:
     if failed := [sample.id for sample in asked if answers[sample.id] is None]:
         what = f"{len(failed)} of {len(asked)} questions have no answer: {named(failed)}"
         raise UsageError(what, where=str(args.run), cure="run the same command again: it asks them once more")
-    choice.task.export({key: text for key, text in answers.items() if text is not None}, asked, choice.protocol, path)
+    texts = {key: text for key, text in answers.items() if text is not None}
+    choice.task.export(texts, asked, choice.protocol, path)
+    _tell_loss(choice, asked, texts, path)
     if len(asked) < len(samples):
         print(f"vlmbench: the run asked {len(asked)} of {len(samples)} questions: servers want all", file=sys.stderr)
     print(f"{key}: {len(asked)} answers: {path}")
     return cli.OK
+
+
+def _tell_loss(choice: TaskChoice, asked: Sequence[Sample], texts: Mapping[str, str], path: Path) -> None:
+    """Say on stderr how many answers the format cannot hold as what they are: not read."""
+    task = choice.task
+    if not isinstance(task, Lossy) or path.suffix not in task.lossy:
+        return
+    scores = [task.score(sample, Response(texts[sample.id]), choice.protocol) for sample in asked]
+    if unread := sum(score.status is Status.UNPARSED or not score.read for score in scores):
+        print(f"vlmbench: {unread} of {len(asked)} answers: {task.lossy[path.suffix]}", file=sys.stderr)
 
 
 def _task(args: argparse.Namespace, manifest: Mapping[str, Any]) -> str:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, loading, plugins, scoring, settings, terminal
+from vlmbench.answer_columns import note_on_targets, refuse_questions
 from vlmbench.errors import DataError, UsageError
 from vlmbench.judge_verdicts import columns, combine
 from vlmbench.nouns import Judged, Request, Response, Sample, Score, Status
+from vlmbench.predictions import ReadsByProtocol
 from vlmbench.verbs import judging
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         manifest = _manifest(args, choice, data, samples, judge)
         verdicts_alone = judge is None and any(score.verdicts for _, score in scored)
         responses = [] if verdicts_alone else [response for _, response in pairs]
-        notes = manifest["tasks"][choice.key].get("notes", ())
+        notes = manifest["tasks"][choice.key].setdefault("notes", [])
+        notes += note_on_targets({sample.id: response.text for sample, response in pairs}, samples)
         scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes)}
         judging.tell(judge)
     if all(score.status is Status.WITHHELD for _, score in scored):
@@ -95,7 +98,7 @@ def _scored(
                 raise UsageError("the file holds a judge's verdicts", where=str(args.predictions), cure="no --judge")
             found = [(sample, combine(verdicts[sample.id])) for sample in samples]
             return [(sample, Response()) for sample in samples], found
-    texts = task.read_predictions(args.predictions, samples)
+    texts = _texts(args.predictions, choice, samples)
     pairs = [(sample, Response(texts[sample.id])) for sample in samples]
     if judge is None:
         scored = scoring.score_responses(task, protocol, pairs)
@@ -107,6 +110,16 @@ def _scored(
         judge.submit(choice, *pair)
     judge.finish(progress=sys.stderr.isatty())
     return pairs, [(sample, judge.score(choice, sample, response)) for sample, response in pairs]
+
+
+def _texts(path: Path, choice: TaskChoice, samples: Sequence[Sample]) -> Mapping[str, str]:
+    """The answers of a file, by the task's own reader. Raises PredictionsError when they are the questions."""
+    if isinstance(choice.task, ReadsByProtocol):
+        texts = choice.task.read_protocol_predictions(path, samples, choice.protocol)
+    else:
+        texts = choice.task.read_predictions(path, samples)
+    refuse_questions(texts, samples, str(path))
+    return texts
 
 
 def _again(args: argparse.Namespace) -> int:
