@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from vlmbench.answer_columns import MODELS, answer_key, answer_text, find_column, id_and_answer, listed, squashed
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Sample
+from vlmbench.reading import is_dir, is_file
 from vlmbench.sources import Row, read_bytes, read_json, read_rows, read_table, read_text
 
 __all__ = [
@@ -71,8 +72,17 @@ def is_hidden(path: Path) -> bool:
 
 def answer_files(path: Path) -> list[Path]:
     """The answer file, or all files of a folder with one of SUFFIXES. Raises PredictionsError if there is none."""
-    if path.is_dir():
-        there = sorted(file for file in path.iterdir() if file.is_file() and not is_hidden(file))
+    try:
+        return _answer_files(path)
+    except PredictionsError:
+        raise
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+
+
+def _answer_files(path: Path) -> list[Path]:
+    if is_dir(path):
+        there = sorted(file for file in path.iterdir() if not is_hidden(file) and is_file(file))
         if packed := [file for file in there if file.suffix in (".gz", ".zst") and Path(file.stem).suffix in SUFFIXES]:
             raise PredictionsError(
                 "the file is packed", where=str(packed[0]), cure="unpack it (gunzip), or move it away"
@@ -82,7 +92,7 @@ def answer_files(path: Path) -> list[Path]:
             what = f"no file in the folder ends in {', '.join(SUFFIXES)}"
             raise PredictionsError(what, where=str(path), cure="check --predictions")
         return found
-    if not path.is_file():
+    if not is_file(path):
         raise PredictionsError("no such file or folder", where=str(path), cure="check --predictions")
     return [path]
 
