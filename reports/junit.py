@@ -71,11 +71,16 @@ def _floor(floor: Floor) -> ElementTree.Element:
     return case
 
 
+def _value(value: float) -> str:
+    return "undefined" if value != value else f"{value:.2f}"
+
+
 def _lines(one: Verdict) -> list[str]:
     """The failure's text: the figures, then the first samples that were lost."""
     metric = one.metric
     lines = [
-        f"before {metric.before:.2f}, after {metric.after:.2f}, difference {signed(metric.paired.difference.value)}, "
+        f"before {_value(metric.before)}, after {_value(metric.after)}, "
+        f"difference {signed(metric.paired.difference.value)}, "
         f"allowed drop {one.margins.allowed:g}",
         f"one-sided p after Holm's correction {one.p_holm}, {metric.paired.n} items, {metric.paired.clusters} clusters",
     ]

@@ -18,7 +18,9 @@ from typing import Any
 from vlmbench.nouns import Response, Sample, Score, Status, Task
 
 MANY = 0.05
-"""The share from which answers that were unread, cut or empty are told of..."""
+"""The share from which answers that were unread or cut are told of."""
+BLANK = 0.01
+"""The same for empty ones: no model means to say nothing..."""
 FEW = 3
 """... if they are at least so many, or all there are."""
 SAME = 0.95
@@ -97,9 +99,9 @@ def notes(found: Answered, known: Sequence[str] = ()) -> list[str]:
     return list(dict.fromkeys([*known, *(note for note in made if note)]))
 
 
-def many(count: int, total: int) -> bool:
+def many(count: int, total: int, share: float = MANY) -> bool:
     """Whether so many of so many answers are worth a note."""
-    return count > 0 and (count == total or (count >= FEW and count >= MANY * total))
+    return count > 0 and (count == total or (count >= FEW and count >= share * total))
 
 
 def of(count: int, total: int) -> str:
@@ -129,7 +131,7 @@ def unread(found: Answered) -> str | None:
 
 def empty(found: Answered) -> str | None:
     """Blank answers, which some rules count as an answer."""
-    return f"{of(found.empty, len(found.scores))} are empty" if many(found.empty, len(found.scores)) else None
+    return f"{of(found.empty, len(found.scores))} are empty" if many(found.empty, len(found.scores), BLANK) else None
 
 
 def identical(found: Answered) -> str | None:

@@ -18,9 +18,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import baseline, pairing, stored
+from vlmbench import baseline, losses, pairing, run_differences, stored
 from vlmbench.errors import StoreError, UsageError
+from vlmbench.metrics import MORE
 from vlmbench.pairing import Paired
+from vlmbench.run_differences import Difference
 from vlmbench.stored import Item, StoredRun, StoredTask
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 BAR_RESAMPLES = 2_000
 """At most so many resamples for one bar of a breakdown: there may be hundreds."""
-SHOWN = 60
-"""Letters of a value that a line about what differs shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,23 @@ class MetricDifference:
     paired: Paired
     breakdown: str = ""
     label: str = ""
+    metrics: tuple[Metric, Metric] | None = None
+    """What was paired: before, after."""
+
+    @property
+    def better(self) -> str:
+        """What is better: more, less, target or neither."""
+        return self.metrics[1].direction if self.metrics is not None else MORE
+
+    @property
+    def target(self) -> float | None:
+        """The best value, where there is one."""
+        return self.metrics[1].target if self.metrics is not None else None
 
     def to_json(self) -> dict[str, Any]:
         """For pages and scripts; null where something is undefined."""
         found = {"name": self.name, "before": _plain(self.before), "after": _plain(self.after)}
+        found |= {"better": self.better, "target": self.target}
         told = asdict(self.paired) | {"difference": self.paired.difference.to_json()}
         bar = {"breakdown": self.breakdown, "label": self.label} if self.breakdown else {}
         return {**found, "paired": told, **bar}
@@ -80,20 +93,6 @@ class Flip:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Something that is not the same in both runs."""
-
-    what: str
-    before: str
-    after: str
-    refuses: bool
-    """Whether it makes the runs incomparable."""
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.before} before, {self.after} after"
-
-
-@dataclass(frozen=True)
 class TaskComparison:
     """One task of two runs."""
 
@@ -107,6 +106,8 @@ class TaskComparison:
     breakdowns: Sequence[MetricDifference]
     p_holm: float | None = None
     """The headline's p, corrected for the number of tasks."""
+    failed: Sequence[str] = ()
+    """Samples that have no score in the later run and were counted as wrong answers (a gate does so)."""
 
     @property
     def key(self) -> str:
@@ -230,8 +231,12 @@ def compare(
     resamples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
+    count_failures: bool = False,
 ) -> Comparison:
     """Pair the tasks and samples of two runs. `metric` is `all`, `headline` or names; `bars` includes breakdowns.
+
+    With `count_failures` a sample that had a score before and has none now counts as a wrong answer, and runs without
+    a scored sample in common are paired all the same: a gate does so, where a run that failed must not pass.
 
     Raises UsageError when nothing can be paired or, without `force`, when data or rules differ; StoreError for a run
     that cannot be read.
@@ -242,15 +247,13 @@ def compare(
     if not pairs:
         what = f"no task in common: {', '.join(one.tasks) or 'none'} before, {', '.join(other.tasks) or 'none'} after"
         raise UsageError(what, cure="compare runs of the same tasks")
-    differing = {b.key: _differing(one, other, a, b) for a, b in pairs}
+    differing = {b.key: run_differences.differing(one, other, a, b) for a, b in pairs}
     refused = [f"{key}: {one}" for key, found in differing.items() for one in found if one.refuses]
     if refused and not force:
         what = "\n  ".join(["the runs did not answer the same questions under the same rules", *refused])
         raise UsageError(what, cure="run both on the same data and protocol; --force compares what they share")
-    told = [
-        _task(a, b, differing[b.key], metric, bars, {"resamples": resamples, "seed": seed, "level": level})
-        for a, b in pairs
-    ]
+    settings = {"resamples": resamples, "seed": seed, "level": level}
+    told = [_task(a, b, differing[b.key], metric, bars, count_failures, settings) for a, b in pairs]
     corrected = pairing.holm({task.key: task.best.paired.p for task in told})
     paired = {key for pair in pairs for key in (f"before {pair[0].key}", f"after {pair[1].key}")}
     every = [*(f"before {key}" for key in one.tasks), *(f"after {key}" for key in other.tasks)]
@@ -284,73 +287,31 @@ def _task_pairs(before: StoredRun, after: StoredRun) -> list[tuple[StoredTask, S
     return sorted(found, key=lambda pair: order.index(pair[1].key))
 
 
-def _differing(one: StoredRun, other: StoredRun, before: StoredTask, after: StoredTask) -> list[Difference]:
-    """What is not the same: first what makes the runs incomparable."""
-    ablated = [str(run.manifest.get("asked", {}).get("ablate") or "none") for run in (one, other)]
-    installed = str(after.choice.task.version)
-    worded = [_hash(task, "prompts") for task in (before, after)]
-    judged = [entry.get("judge") or {} for entry in (before.entry, after.entry)]
-    facts: list[tuple[str, Any, Any, bool]] = [
-        *((name, before.entry.get(name), after.entry.get(name), True) for name in ("split", "protocol", "version")),
-        *(
-            (f"version of {name} run and installed", task.entry.get("version"), installed, True)
-            for name, task in (("the earlier", before), ("the later", after))
-        ),
-        ("plug-in", before.entry.get("plugin"), after.entry.get("plugin"), True),
-        ("questions", _questions(before), _questions(after), True),
-        ("ablation", ablated[0], ablated[1], False),
-        *([("prompts", _prompts(before), _prompts(after), False)] if worded[0] != worded[1] else []),
-        ("generation", before.entry.get("generation"), after.entry.get("generation"), False),
-        ("judge", judged[0], judged[1], False),
-    ]
-    if ablated[0] == ablated[1] and before.entry.get("images") and after.entry.get("images"):
-        facts.append(("pictures", _hash(before, "images"), _hash(after, "images"), True))
-    found = [Difference(w, *_shown(a, b), refuses) for w, a, b, refuses in facts if str(a) != str(b)]
-    return sorted(found, key=lambda one: not one.refuses)
-
-
-def _hash(task: StoredTask, name: str) -> str:
-    return str(task.entry.get("hashes", {}).get(name, "unknown"))
-
-
-def _questions(task: StoredTask) -> str:
-    return f"{task.entry.get('samples', 0):,} (hash {_hash(task, 'samples')})"
-
-
-def _prompts(task: StoredTask) -> str:
-    example = " ".join(str(task.entry.get("prompt_example", "")).split())
-    return f"hash {_hash(task, 'prompts')}" + (f", e.g. ...{example[-SHOWN:]!r}" if example else "")
-
-
-def _shown(before: Any, after: Any) -> tuple[str, str]:
-    """Both values, shortened; of mappings what differs alone."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-        one, other = (", ".join(f"{n} {str(m.get(n))[:SHOWN]}" for n in names if n in m) for m in (before, after))
-        return one or "none", other or "none"
-    return str(before), str(after)
-
-
 def _task(
     before: StoredTask,
     after: StoredTask,
     differing: Sequence[Difference],
     metric: str,
     bars: bool,
+    count_failures: bool,
     settings: Mapping[str, Any],
 ) -> TaskComparison:
+    failed: Sequence[str] = ()
+    if count_failures:
+        after, failed = losses.counted(before, after)
     ids = [key for key in after.answered if key in before.answered]
-    if not ids:
+    if not ids and not count_failures:
         raise UsageError(f"{after.key}: no sample has a score in both runs", cure="run both on the same data")
     one = {found.name: found for found in before.metrics(ids)}
     other = {found.name: found for found in after.metrics(ids)}
+    if count_failures:
+        losses.fill(one, other, after.headline)
     whole = _wanted([name for name, found in other.items() if not found.breakdown], after, metric, one)
-    made = [_difference(one[name], other[name], settings) for name in whole]
+    made = [difference(one[name], other[name], settings) for name in whole]
     few = {**settings, "resamples": min(settings["resamples"], BAR_RESAMPLES)}
     shown = [name for name, found in other.items() if bars and found.breakdown and name in one]
-    return TaskComparison(
-        before, after, ids, differing, made, [_difference(one[name], other[name], few) for name in shown]
-    )
+    parts = [difference(one[name], other[name], few) for name in shown]
+    return TaskComparison(before, after, ids, differing, made, parts, failed=failed)
 
 
 def _wanted(there: Sequence[str], after: StoredTask, metric: str, before: Mapping[str, Metric]) -> list[str]:
@@ -368,9 +329,11 @@ def _none(task: StoredTask, name: str, there: Sequence[str]) -> list[str]:
     raise UsageError(what, cure=f"there are: {', '.join(there) or 'none'}")
 
 
-def _difference(before: Metric, after: Metric, settings: Mapping[str, Any]) -> MetricDifference:
+def difference(before: Metric, after: Metric, settings: Mapping[str, Any]) -> MetricDifference:
+    """One metric of both runs, paired."""
     found = pairing.paired(before, after, **settings)
-    return MetricDifference(after.name, before.value(), after.value(), found, after.breakdown, after.label)
+    values = (before.value(), after.value())
+    return MetricDifference(after.name, *values, found, after.breakdown, after.label, (before, after))
 
 
 def _flip(before: Item, after: Item) -> Flip:

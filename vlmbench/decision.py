@@ -3,9 +3,14 @@
 With d the difference (after minus before), A the allowed drop, and all limits one-sided at 1 - alpha:
 
     fail     p <= alpha, where p is the one-sided p-value of "it fell by no more than A" (Holm over the tests of a gate)
+    fail     the metric was defined before and is not now: a model that says no to everything has no F1
     pass     the lower limit of d is above -A: a drop beyond the allowed one is excluded
     pass     d itself is no lower than -A, and a drop of the size that must not slip through would have been found
+    pass     every answer is the same, and that is evidence: the same weights under the same settings were asked the
+             same, or there are so many pictures that a model which is worse by M would have shown it
     unknown  everything else
+
+Where no picture of C turned, fewer than 1 - alpha^(1/C) of all pictures would turn (at 1 - alpha; the rule of three).
 
 Standard errors are those of pairing.py, with what few answers cannot show added: one more answer lost and one more
 gained, as Bonett & Price do for paired shares (British Journal of Mathematical and Statistical Psychology 65, 2012), so
@@ -104,7 +109,18 @@ class Decision:
     needed: float | None
     """How many times as many items would have told; None where they tell, or no number would."""
     rule: str
-    """`same answers`, `fell`, `excluded`, `would have been found`, `too few items`, `too close`, `undefined`."""
+    """`same model`, `same answers`, `few same answers`, `fell`, `excluded`, `would have been found`, `too few items`,
+    `too close`, `undefined`, `became undefined`, `was undefined`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Two runs of which every answer is the same."""
+
+    certain: bool
+    """Whether they had to be: the same weights, settings, prompts and pictures, decoded greedily."""
+    span: float = 100.0
+    """From the metric's least to its largest value, in its own unit."""
 
 
 def flip_size(metric: Metric) -> float:
@@ -172,15 +188,39 @@ def one_sided(found: Paired, around: Spread | None, allowed: float) -> float | N
     return float(stdtr(around.degrees, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
 
 
+def undefined(before: float, after: float) -> Decision | None:
+    """The decision where the metric is undefined in one of the runs; None where it is defined in both."""
+    gone = {(False, True): "became undefined", (True, False): "was undefined", (True, True): "undefined"}
+    rule = gone.get((math.isnan(before), math.isnan(after)))
+    if rule is None:
+        return None
+    outcome = Outcome.FAIL if rule == "became undefined" else Outcome.UNKNOWN
+    return Decision(outcome, None, None, None, None, None, rule)
+
+
+def alike(found: Paired, around: Spread | None, margins: Margins, same: Same) -> Decision:
+    """The decision where every answer is the same."""
+    p = one_sided(found, around, margins.allowed)
+    share = min(1.0, margins.must_find / same.span)
+    clusters = math.log(margins.alpha) / math.log1p(-share) if share < 1 else 1.0
+    if same.certain:
+        return Decision(Outcome.PASS, p, None, None, None, None, "same model")
+    if found.clusters >= clusters:
+        return Decision(Outcome.PASS, p, None, None, None, None, "same answers")
+    times = clusters / max(1, found.clusters)
+    shown = same.span * -math.expm1(math.log(margins.alpha) / max(1, found.clusters))
+    return Decision(Outcome.UNKNOWN, p, None, None, shown, times, "few same answers")
+
+
 def decide(
-    found: Paired, around: Spread | None, corrected: float | None, margins: Margins, *, same: bool = False
+    found: Paired, around: Spread | None, corrected: float | None, margins: Margins, *, same: Same | None = None
 ) -> Decision:
-    """One test. `corrected` is its p-value after Holm's correction, `same` whether every answer is the same."""
+    """One test. `corrected` is its p-value after Holm's correction; `same` where every answer is the same."""
     from scipy.special import ndtri, stdtrit
 
     p = one_sided(found, around, margins.allowed)
-    if same:
-        return Decision(Outcome.PASS, p, None, None, None, None, "same answers")
+    if same is not None:
+        return alike(found, around, margins, same)
     if around is None:
         return Decision(Outcome.UNKNOWN, None, None, None, None, None, "undefined")
     value, allowed = found.difference.value, margins.allowed

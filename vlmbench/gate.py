@@ -7,14 +7,14 @@ where several are asked for), corrects them together, and holds the run against 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vlmbench import comparison, pairing
+from vlmbench import comparison, decision, gate_tests, gate_words, pairing
 from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
-from vlmbench.decision import Decision, Margins, Outcome, Spread, decide, flip_size, one_sided, skewness, spread
+from vlmbench.decision import Decision, Margins, Outcome, decide, one_sided
 from vlmbench.errors import UsageError
 from vlmbench.nouns import Status
 from vlmbench.registry import load_object
@@ -60,6 +60,8 @@ class Verdict:
     margins: Margins
     decision: Decision
     p_holm: float | None
+    paired: pairing.Paired
+    """The difference turned so that a fall is for the worse."""
 
     @property
     def items_needed(self) -> int | None:
@@ -77,7 +79,7 @@ class Verdict:
     @property
     def reason(self) -> str:
         """Why, in one sentence."""
-        return REASONS[self.decision.rule](self)
+        return gate_words.reason(self)
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -85,6 +87,8 @@ class Verdict:
         return {
             "key": self.task.key,
             "metric": self.metric.name,
+            "better": self.metric.better,
+            "target": self.metric.target,
             "outcome": str(self.decision.outcome),
             "rule": self.decision.rule,
             "reason": self.reason,
@@ -104,6 +108,7 @@ class Verdict:
             "items_of_split": self.available,
             "gained": len(self.task.gained),
             "lost": len(self.task.lost),
+            "failed": len(self.task.failed),
             "differs": self.task.differs,
         }
 
@@ -163,22 +168,31 @@ def check(
     Raises UsageError and StoreError as `comparison.compare` does, and UsageError for rules that contradict themselves.
     """
     _sensible(rules)
+    settings = {"resamples": RESAMPLES, "seed": seed}
     found = comparison.compare(
-        baseline, run, tasks=tasks, metric=rules.metric, bars=False, force=force, resamples=RESAMPLES, seed=seed
+        baseline,
+        run,
+        tasks=tasks,
+        metric=rules.metric,
+        bars=False,
+        force=force,
+        count_failures=True,
+        **settings,
     )
     _all_there(found, tasks)
     _same_ablation(found, force)
-    tests = [(task, metric) for task in found.tasks for metric in task.differences]
-    spreads = [_spread(task, metric) for task, metric in tests]
-    margins = [rules.margins(task.key, len(tests)) for task, _ in tests]
-    ps = {str(at): one_sided(metric.paired, spreads[at], margins[at].allowed) for at, (_, metric) in enumerate(tests)}
+    made = gate_tests.tests(found, rules.metric, settings)
+    margins = [rules.margins(one.task.key, len(made)) for one in made]
+    ps = {str(at): one_sided(one.paired, one.spread, margins[at].allowed) for at, one in enumerate(made)}
     corrected = pairing.holm(ps)
     verdicts = []
-    for at, (task, metric) in enumerate(tests):
-        same = not (task.only_before or task.only_after) and task.before.answers_hash == task.after.answers_hash
-        made = decide(metric.paired, spreads[at], corrected[str(at)], margins[at], same=same)
-        verdicts.append(Verdict(task, metric, margins[at], made, corrected[str(at)]))
-    return Report(found, rules, verdicts, [floor for task in found.tasks for floor in _floors(task.after, rules)])
+    for at, one in enumerate(made):
+        decided = decision.undefined(one.metric.before, one.metric.after)
+        if decided is None:
+            decided = decide(one.paired, one.spread, corrected[str(at)], margins[at], same=one.same)
+        verdicts.append(Verdict(one.task, one.metric, margins[at], decided, corrected[str(at)], one.paired))
+    floors = [floor for task in found.tasks for floor in _floors(found.after.tasks[task.key], rules)]
+    return Report(found, rules, verdicts, floors)
 
 
 def _same_ablation(found: comparison.Comparison, force: bool) -> None:
@@ -210,13 +224,6 @@ def _all_there(found: Comparison, tasks: Sequence[str]) -> None:
         )
 
 
-def _spread(task: TaskComparison, metric: MetricDifference) -> Spread | None:
-    turned = len(task.gained) + len(task.lost)
-    before = next(one for one in task.before.metrics(task.ids) if one.name == metric.name)
-    after = next(one for one in task.after.metrics(task.ids) if one.name == metric.name)
-    return spread(metric.paired, max(flip_size(before), flip_size(after)), turned, skewness(before, after))
-
-
 def _floors(task: StoredTask, rules: Rules) -> list[Floor]:
     """The floors that a task's run breaks."""
     broken = []
@@ -245,54 +252,6 @@ def _of(values: Mapping[str, float], key: str, default: float) -> float:
         if name in values:
             return values[name]
     return default
-
-
-def _said(verdict: Verdict) -> str:
-    value = verdict.metric.paired.difference.value
-    return f"{'rose' if value >= 0 else 'fell'} by {abs(value):.1f}" if abs(value) >= 0.05 else "did not move"
-
-
-def _fell(v: Verdict) -> str:
-    return f"{_said(v)}, by more than the allowed {v.margins.allowed:g} (p {v.p_holm or 0:.2g})"
-
-
-def _excluded(v: Verdict) -> str:
-    return f"{_said(v)}; a drop beyond the allowed {v.margins.allowed:g} is excluded"
-
-
-def _found(v: Verdict) -> str:
-    share = f"{100 * v.margins.power:g} %"
-    return f"{_said(v)}; a drop of {v.decision.detectable:.1f} would have been found in {share} of all cases"
-
-
-def _few(v: Verdict) -> str:
-    drop = (
-        f"these {v.metric.paired.n:,} items tell a drop of {v.decision.detectable:.1f}, not of {v.margins.must_find:g}"
-    )
-    return f"{_said(v)}; {drop}{_need(v)}"
-
-
-def _close(v: Verdict) -> str:
-    return f"{_said(v)}: too close to the allowed {v.margins.allowed:g} for {v.metric.paired.n:,} items{_need(v)}"
-
-
-def _need(v: Verdict) -> str:
-    if v.items_needed is None:
-        return "; more items than are worth asking for would be needed"
-    there = f" (the split has {v.available:,})" if v.available is not None else ""
-    return f"; about {v.items_needed:,} would be needed{there}"
-
-
-REASONS: Mapping[str, Callable[[Verdict], str]] = {
-    "same answers": lambda v: "every answer is the same",
-    "fell": _fell,
-    "excluded": _excluded,
-    "would have been found": _found,
-    "too few items": _few,
-    "too close": _close,
-    "undefined": lambda v: f"{v.metric.name} is undefined here, or rests on a single picture",
-}
-"""Why, by decision.py's rule."""
 
 
 def read_amounts(text: str, option: str) -> dict[str, float]:

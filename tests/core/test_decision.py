@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 from vlmbench import pairing
-from vlmbench.decision import Decision, Margins, Outcome, Spread, decide, flip_size, one_sided, skewness, spread
+from vlmbench.decision import (
+    Decision,
+    Margins,
+    Outcome,
+    Same,
+    Spread,
+    decide,
+    flip_size,
+    one_sided,
+    skewness,
+    spread,
+    undefined,
+)
 from vlmbench.metrics import Metric, mean, ratio
 from vlmbench.pairing import MCNEMAR, PERMUTATION, Paired
 from vlmbench.statistics import Estimate
@@ -93,6 +105,12 @@ def test_a_model_that_did_not_change_is_not_failed(name: str) -> None:
     assert not enough or share(enough, Outcome.PASS) >= 0.95
 
 
+@pytest.mark.parametrize(("images", "each"), [(24, 1), (60, 1), (218, 1), (20, 18)])
+def test_few_answers_fail_a_model_that_did_not_change_less_often_than_alpha(images: int, each: int) -> None:
+    """As docs/gate.md says: up to 4 of 100 where one answer in ten turns."""
+    assert share(simulate(images, each, 0.10, 0.0, 1000, 11), Outcome.FAIL) <= 0.04 + 0.012  # two standard errors
+
+
 @pytest.mark.parametrize("name", ["MME-like", "POPE-like"])
 def test_with_items_enough_it_passes(name: str) -> None:
     assert share(simulate(*SETTINGS[name], 0.0, 300, 4), Outcome.PASS) >= 0.95
@@ -160,10 +178,47 @@ def test_the_cases_of_the_documentation(value: float, error: float, outcome: str
     assert (made.outcome, made.rule) == (outcome, rule)
 
 
-def test_equal_answers_pass_and_nothing_to_go_by_does_not() -> None:
+@pytest.mark.parametrize(("clusters", "outcome"), [(1, "unknown"), (148, "unknown"), (149, "pass"), (500, "pass")])
+def test_equal_answers_pass_where_so_many_pictures_exclude_the_drop(clusters: int, outcome: str) -> None:
+    """The rule of three: were 2 of 100 pictures lost, 149 would all be spared in fewer than 5 of 100 cases."""
+    made = decide(paired_with(0.0, None, clusters=clusters), None, None, PLAIN, same=Same(certain=False))
+    assert made.outcome == outcome
+    assert (made.rule, made.needed) == ("same answers", None) or made.needed == pytest.approx(
+        148.3 / clusters, rel=0.01
+    )
+
+
+def test_the_same_model_passes_and_nothing_to_go_by_does_not() -> None:
     found = paired_with(0.0, None, clusters=1)
-    assert decide(found, None, None, PLAIN, same=True).outcome is Outcome.PASS
+    assert decide(found, None, None, PLAIN, same=Same(certain=True)).outcome is Outcome.PASS
     assert decide(found, None, None, PLAIN).rule == "undefined"
+
+
+@pytest.mark.parametrize("drop", [2, 5])
+def test_a_model_that_lost_what_must_be_found_seldom_passes_on_equal_answers(drop: int) -> None:
+    """Small sets: all answers are the same by luck, which used to pass whatever their number."""
+    rng, margins = np.random.default_rng(9), Margins(must_find=float(drop))
+    for images in (10, 24, 60, 100, 200, 400):
+        passed = 0
+        for _ in range(400):
+            lost = int((rng.random(images) < drop / 100).sum())
+            made = decide(paired_with(0.0, None, clusters=images), None, None, margins, same=Same(False))
+            passed += lost == 0 and made.outcome is Outcome.PASS
+        assert passed / 400 <= 0.05 + 0.025
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome", "rule"),
+    [
+        (86.0, math.nan, "fail", "became undefined"),
+        (math.nan, 86.0, "unknown", "was undefined"),
+        (math.nan, math.nan, "unknown", "undefined"),
+    ],
+)
+def test_what_is_undefined(before: float, after: float, outcome: str, rule: str) -> None:
+    made = undefined(before, after)
+    assert made is not None and (made.outcome, made.rule) == (outcome, rule)
+    assert undefined(1.0, 2.0) is None
 
 
 @pytest.mark.parametrize(("n", "outcome"), [(50, Outcome.UNKNOWN), (1000, Outcome.PASS)])

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import vlmbench
-from tests.gated import changed, ran, script, truths, wrong
+from tests.gated import changed, ran, script, truths, worse, wrong
 from vlmbench import cli
 from vlmbench.errors import UsageError
 from vlmbench.registry import load_object
@@ -47,15 +47,19 @@ def check(run: Path, baseline: Path, *words: str) -> int:
     return cli.main(["check", str(run), "--baseline", str(baseline), *words])
 
 
+SURE = ["--must-find", "10"]
+"""Equal answers on the embedded sample's pictures exclude a drop of 10, not the usual one of 2."""
 EXITS = [
-    ("same", "before", [], cli.OK),
+    ("same", "before", SURE, cli.OK),
+    ("same", "before", [], cli.COULD_NOT_TELL),
     ("noise", "before", ["--tasks", "gqa"], cli.OK),
     ("fallen", "before", [], cli.BAD_RESULT),
-    ("fallen", "before", ["--tasks", "gqa"], cli.OK),
-    ("fallen", "before", ["--max-drop", "1.0,pope=60"], cli.OK),
+    ("fallen", "before", ["--tasks", "gqa", *SURE], cli.OK),
+    ("fallen", "before", ["--max-drop", "1.0,pope=60", "--must-find", "gqa=10"], cli.OK),
     ("fallen", "before", ["--max-drop", "60", "--metric", "accuracy"], cli.OK),
     ("few later", "few", [], cli.COULD_NOT_TELL),
-    ("few", "few", [], cli.OK),
+    ("few", "few", [], cli.COULD_NOT_TELL),
+    ("few", "few", ["--must-find", "50"], cli.OK),
     ("few", "before", ["--tasks", "pope"], cli.USER_MUST_CHANGE),
     ("few", "before", [], cli.USER_MUST_CHANGE),
     ("same", "before", ["--tasks", "vsr"], cli.USER_MUST_CHANGE),
@@ -89,7 +93,7 @@ def test_what_it_says_when_it_could_not_tell(runs: dict[str, Path], capsys: pyte
 def test_a_task_of_the_baseline_cannot_go_missing(runs: dict[str, Path], tmp_path: Path) -> None:
     only = ran(tmp_path / "only", GOOD, tasks="pope")
     assert check(only, runs["before"]) == cli.USER_MUST_CHANGE
-    assert check(only, runs["before"], "--tasks", "pope") == cli.OK
+    assert check(only, runs["before"], "--tasks", "pope", *SURE) == cli.OK
 
 
 def test_a_baseline_file_serves_as_its_run_does(runs: dict[str, Path], tmp_path: Path) -> None:
@@ -100,29 +104,7 @@ def test_a_baseline_file_serves_as_its_run_does(runs: dict[str, Path], tmp_path:
         assert check(runs["fallen"], baseline, "--json", str(tmp_path / "out.json")) == cli.BAD_RESULT
         results.append(json.loads((tmp_path / "out.json").read_text()))
     assert results[0]["tasks"] == results[1]["tasks"]
-    assert check(runs["same"], file) == cli.OK
-
-
-def worse(folder: Path, target: Path, statuses: dict[int, str]) -> Path:
-    """A run's folder again, in which samples at some rows have no score."""
-    from vlmbench import registry, scoring, stored
-
-    target.mkdir()
-    for path in folder.iterdir():
-        if path.is_file():
-            (target / path.name).write_bytes(path.read_bytes())
-    table = pq.read_table(target / "records.parquet")
-    for name, value in (("status", lambda row, old: statuses.get(row, old)),
-                        ("value", lambda row, old: None if row in statuses else old)):  # fmt: skip
-        column = [value(row, old) for row, old in enumerate(table[name].to_pylist())]
-        table = table.set_column(table.column_names.index(name), name, pa.array(column))
-    pq.write_table(table, target / "records.parquet")
-    choice = registry.choose_task("pope")
-    rows = stored._rows(target, {"pope"}, {})["pope"]
-    items = [stored._item(row, (), target) for row in rows]
-    scores = scoring.summarise(choice, [(item.sample, item.score) for item in items])
-    changed(target, "scores.json", lambda content: content.update(pope=scores))
-    return target
+    assert check(runs["same"], file, *SURE) == cli.OK
 
 
 def test_floors(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,11 +113,13 @@ def test_floors(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFix
     assert check(run, base) == cli.BAD_RESULT
     told = capsys.readouterr().out
     assert "pope: FAIL: 99.7 % of the samples have a score, 100 % must (ok 1,077, error 1, truncated 2)" in told
-    assert check(run, base, "--min-coverage", "0.99") == cli.OK
-    assert check(run, base, "--min-coverage", "0.99", "--max-status", "error=0") == cli.BAD_RESULT
+    assert "3 samples that had a score before have none now and count as wrong" in told
+    low = ("--min-coverage", "0.99", *SURE)
+    assert check(run, base, *low) == cli.OK
+    assert check(run, base, *low, "--max-status", "error=0") == cli.BAD_RESULT
     assert "1 of 1,080 samples ended as error; allowed: 0" in capsys.readouterr().out
-    assert check(run, base, "--min-coverage", "0.99", "--max-status", "error=1,truncated=1%") == cli.OK
-    assert check(run, base, "--min-coverage", "0.99", "--max-status", "truncated=0.1%") == cli.BAD_RESULT
+    assert check(run, base, *low, "--max-status", "error=1,truncated=1%") == cli.OK
+    assert check(run, base, *low, "--max-status", "truncated=0.1%") == cli.BAD_RESULT
 
 
 # --------------------------------------------------------------------------------------------------------------- files
@@ -219,7 +203,7 @@ def test_the_summary_goes_to_the_step(runs: dict[str, Path], tmp_path: Path, mon
 
 
 def test_json(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(runs["fallen"], runs["before"], "--json") == cli.BAD_RESULT
+    assert check(runs["fallen"], runs["before"], "--json", *SURE) == cli.BAD_RESULT
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((runs["fallen"] / "check.json").read_text())
     assert (told["outcome"], [task["outcome"] for task in told["tasks"]]) == ("fail", ["fail", "pass"])
@@ -238,12 +222,12 @@ def test_a_file_that_cannot_be_written(
 
 
 def test_assert_no_regression(runs: dict[str, Path]) -> None:
-    report = vlmbench.assert_no_regression(runs["same"], runs["before"])
+    report = vlmbench.assert_no_regression(runs["same"], runs["before"], must_find=10)
     assert report.outcome == "pass"
     with pytest.raises(AssertionError, match=r"pope: FAIL: fell by .* by more than the allowed 1") as caught:
         vlmbench.assert_no_regression(str(runs["fallen"]), str(runs["before"]))
     assert not isinstance(caught.value, vlmbench.InconclusiveError) and "mean_f1" in str(caught.value)
-    vlmbench.assert_no_regression(runs["fallen"], runs["before"], {"pope": 60.0})
+    vlmbench.assert_no_regression(runs["fallen"], runs["before"], {"pope": 60.0}, must_find={"gqa": 10})
     with pytest.raises(vlmbench.InconclusiveError):
         vlmbench.assert_no_regression(runs["few later"], runs["few"])
     with pytest.raises(UsageError):
@@ -263,7 +247,7 @@ def test_a_gate_needs_no_heavy_library(runs: dict[str, Path]) -> None:
         "import sys\nfrom vlmbench.cli import main\ncode = main(sys.argv[1:])\n"
         "sys.exit(sorted({'torch', 'transformers', 'datasets', 'openai'} & set(sys.modules)) or code)"
     )
-    command = [sys.executable, "-c", code, "check", str(runs["same"]), "--baseline", str(runs["before"])]
+    command = [sys.executable, "-c", code, "check", str(runs["same"]), "--baseline", str(runs["before"]), *SURE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -1,0 +1,117 @@
+"""What a gate tests of each task: the metrics asked for, turned so that more is better; what equal answers prove."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vlmbench import comparison, pairing
+from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
+from vlmbench.decision import Same, Spread, flip_size, skewness, spread
+from vlmbench.errors import UsageError
+from vlmbench.metrics import MORE, NEITHER, upward
+
+if TYPE_CHECKING:
+    from vlmbench.metrics import Metric
+    from vlmbench.pairing import Paired
+    from vlmbench.stored import StoredRun, StoredTask
+
+GUARD = "accuracy"
+"""What is tested beside a headline that is undefined, where the task has it."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One metric of one task."""
+
+    task: TaskComparison
+    metric: MetricDifference
+    """In the metric's own unit and direction, as it is shown."""
+    paired: Paired
+    """The same turned so that a fall is for the worse: what is decided on."""
+    spread: Spread | None
+    same: Same | None
+
+
+def tests(found: Comparison, metric: str, settings: dict[str, Any]) -> list[Test]:
+    """Every test of a gate. Raises UsageError for a metric of which neither more nor less is better."""
+    return [_test(found, task, one, settings) for task in found.tasks for one in _metrics(task, metric, settings)]
+
+
+def _metrics(task: TaskComparison, metric: str, settings: dict[str, Any]) -> Iterator[MetricDifference]:
+    for one in task.differences:
+        if one.better != NEITHER:
+            yield one
+        elif metric != "all":
+            what = f"{task.key}: of {one.name} neither more nor less is better"
+            raise UsageError(what, cure="name another --metric")
+    names = [one.name for one in task.differences]
+    if any(one.name == task.headline and _undefined(one) for one in task.differences):
+        guard = _guard(task, names)
+        if guard is not None:
+            yield comparison.difference(*guard, settings)
+
+
+def _undefined(one: MetricDifference) -> bool:
+    return math.isnan(one.before) or math.isnan(one.after)
+
+
+def _guard(task: TaskComparison, tested: list[str]) -> tuple[Metric, Metric] | None:
+    """The metric that is tested beside an undefined headline: the accuracy, or the first one that is defined."""
+    before = {one.name: one for one in task.before.metrics(task.ids) if not one.breakdown}
+    after = {one.name: one for one in task.after.metrics(task.ids) if not one.breakdown}
+    known = [
+        name
+        for name, one in after.items()
+        if name in before and one.direction == MORE and not any(math.isnan(m.value()) for m in (one, before[name]))
+    ]
+    known.sort(key=lambda name: name != GUARD)
+    return None if not known or known[0] in tested else (before[known[0]], after[known[0]])
+
+
+def _test(found: Comparison, task: TaskComparison, one: MetricDifference, settings: dict[str, Any]) -> Test:
+    assert one.metrics is not None
+    before, after = map(upward, one.metrics)
+    paired = one.paired if after is one.metrics[1] else pairing.paired(before, after, **settings)
+    turned = len(task.gained) + len(task.lost)
+    around = None
+    if not _undefined(one):
+        around = spread(paired, max(flip_size(before), flip_size(after)), turned, skewness(before, after))
+    limits = after.bounds
+    span = limits[1] - limits[0] if limits is not None and math.isfinite(limits[1] - limits[0]) else 100.0
+    same = Same(_certain(found, task), span) if _all_the_same(task) else None
+    return Test(task, one, paired, around, same)
+
+
+def _all_the_same(task: TaskComparison) -> bool:
+    unpaired = task.only_before or task.only_after or task.failed
+    return bool(task.ids) and not unpaired and task.before.answers_hash == task.after.answers_hash
+
+
+def _certain(found: Comparison, task: TaskComparison) -> bool:
+    """Whether equal answers had to come: the same weights in an engine of ours, asked the same, decoded greedily.
+
+    What a server holds, and what a function does, nobody has hashed; a file of answers is its own fingerprint.
+    """
+    return (
+        _weights(found.before) == _weights(found.after) is not None
+        and _asked(task.before) == _asked(task.after) is not None
+    )
+
+
+def _weights(run: StoredRun) -> tuple[str, dict[str, Any]] | None:
+    model = run.manifest.get("model", {})
+    settings = model.get("settings") or {}
+    hashed = model.get("fingerprint") and "engine" in settings and "server" not in settings
+    return (str(model["fingerprint"]), dict(settings)) if hashed else None
+
+
+def _asked(task: StoredTask) -> tuple[Any, ...] | None:
+    hashes = task.entry.get("hashes", {})
+    generation = task.entry.get("generation") or {}
+    known = [hashes.get(name) for name in ("samples", "prompts", "images")]
+    if not all(known) or generation.get("temperature", 0.0) != 0 or hashes.get("judge"):
+        return None
+    return (*known, sorted(generation.items(), key=str))

@@ -1,0 +1,93 @@
+"""Why a test of a gate came to what it did, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from vlmbench.metrics import LESS, TARGET
+
+if TYPE_CHECKING:
+    from vlmbench.gate import Verdict
+
+UNMOVED = 0.05
+"""Below this a difference is printed as 0.0."""
+
+
+def reason(verdict: Verdict) -> str:
+    """The sentence, with what failed and was counted as lost."""
+    failed = len(verdict.task.failed)
+    counted = f"; {failed:,} samples that had a score before have none now and count as wrong" if failed else ""
+    return REASONS[verdict.decision.rule](verdict) + counted
+
+
+def _moved(verdict: Verdict) -> str:
+    """How the metric moved, and of what is not better when it is more, whether that is for the worse."""
+    value, metric = verdict.metric.paired.difference.value, verdict.metric
+    if metric.better == TARGET and metric.target is not None:
+        before, after = abs(metric.before - metric.target), abs(metric.after - metric.target)
+        if abs(after - before) < UNMOVED:
+            return f"is as far from its target {metric.target:.1f} as before"
+        way = "further from" if after > before else "nearer to"
+        return f"moved {abs(after - before):.1f} {way} its target {metric.target:.1f}"
+    if abs(value) < UNMOVED:
+        return "did not move"
+    worse = f" ({'worse' if value > 0 else 'better'}: less is better)" if metric.better == LESS else ""
+    return f"{'rose' if value >= 0 else 'fell'} by {abs(value):.1f}{worse}"
+
+
+def _fell(v: Verdict) -> str:
+    return f"{_moved(v)}, by more than the allowed {v.margins.allowed:g} (p {v.p_holm or 0:.2g})"
+
+
+def _excluded(v: Verdict) -> str:
+    return f"{_moved(v)}; a drop beyond the allowed {v.margins.allowed:g} is excluded"
+
+
+def _found(v: Verdict) -> str:
+    share = f"{100 * v.margins.power:g} %"
+    return f"{_moved(v)}; a drop of {v.decision.detectable:.1f} would have been found in {share} of all cases"
+
+
+def _few(v: Verdict) -> str:
+    items = f"{v.metric.paired.n:,} items"
+    told = f"these {items} tell a drop of {v.decision.detectable:.1f}, not of {v.margins.must_find:g}"
+    return f"{_moved(v)}; {told}{_need(v)}"
+
+
+def _close(v: Verdict) -> str:
+    return f"{_moved(v)}: too close to the allowed {v.margins.allowed:g} for {v.metric.paired.n:,} items{_need(v)}"
+
+
+def _few_same(v: Verdict) -> str:
+    told = f"on {v.paired.clusters:,} pictures that excludes a drop of {v.decision.detectable:.1f}"
+    return f"every answer is the same, but {told}, not of {v.margins.must_find:g}{_need(v)}"
+
+
+def _need(v: Verdict) -> str:
+    if v.items_needed is None:
+        return "; more items than are worth asking for would be needed"
+    there = f" (the split has {v.available:,})" if v.available is not None else ""
+    return f"; about {v.items_needed:,} would be needed{there}"
+
+
+def _undefined(v: Verdict) -> str:
+    if not v.task.ids:
+        return "no sample has a score in both runs"
+    return f"{v.metric.name} is undefined here, or rests on a single picture"
+
+
+REASONS: Mapping[str, Callable[[Verdict], str]] = {
+    "same model": lambda v: "every answer is the same, as the same model asked the same gives",
+    "same answers": lambda v: "every answer is the same",
+    "few same answers": _few_same,
+    "fell": _fell,
+    "excluded": _excluded,
+    "would have been found": _found,
+    "too few items": _few,
+    "too close": _close,
+    "undefined": _undefined,
+    "became undefined": lambda v: f"{v.metric.name} was {v.metric.before:.1f} and is undefined now",
+    "was undefined": lambda v: f"{v.metric.name} was undefined before, so there is nothing to compare",
+}
+"""By decision.py's rule."""

@@ -1,0 +1,84 @@
+"""What two runs of a task differ in besides their answers, and whether it makes them incomparable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vlmbench.stored import StoredRun, StoredTask
+
+SHOWN = 60
+"""Letters of a value that a line about what differs shows."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not the same in both runs."""
+
+    what: str
+    before: str
+    after: str
+    refuses: bool
+    """Whether it makes the runs incomparable."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.before} before, {self.after} after"
+
+
+def differing(one: StoredRun, other: StoredRun, before: StoredTask, after: StoredTask) -> list[Difference]:
+    """What is not the same: first what makes the runs incomparable.
+
+    Prompts are looked at where the questions are the same ones; other questions have other prompts anyway.
+    """
+    ablated = [str(run.manifest.get("asked", {}).get("ablate") or "none") for run in (one, other)]
+    installed = str(after.choice.task.version)
+    worded = [_hash(task, "prompts") for task in (before, after)]
+    judged = [entry.get("judge") or {} for entry in (before.entry, after.entry)]
+    facts: list[tuple[str, Any, Any, bool]] = [
+        *((name, before.entry.get(name), after.entry.get(name), True) for name in ("split", "protocol", "version")),
+        *(
+            (f"version of {name} run and installed", task.entry.get("version"), installed, True)
+            for name, task in (("the earlier", before), ("the later", after))
+        ),
+        ("plug-in", before.entry.get("plugin"), after.entry.get("plugin"), True),
+        ("questions", _questions(before), _questions(after), True),
+        ("ablation", ablated[0], ablated[1], False),
+        *(
+            [("prompts", _prompts(before), _prompts(after), False)]
+            if worded[0] != worded[1] and _alike(before, after)
+            else []
+        ),
+        ("generation", before.entry.get("generation"), after.entry.get("generation"), False),
+        ("judge", judged[0], judged[1], False),
+    ]
+    if ablated[0] == ablated[1] and before.entry.get("images") and after.entry.get("images"):
+        facts.append(("pictures", _hash(before, "images"), _hash(after, "images"), True))
+    found = [Difference(w, *_shown(a, b), refuses) for w, a, b, refuses in facts if str(a) != str(b)]
+    return sorted(found, key=lambda one: not one.refuses)
+
+
+def _alike(before: StoredTask, after: StoredTask) -> bool:
+    return _hash(before, "samples") == _hash(after, "samples")
+
+
+def _hash(task: StoredTask, name: str) -> str:
+    return str(task.entry.get("hashes", {}).get(name, "unknown"))
+
+
+def _questions(task: StoredTask) -> str:
+    return f"{task.entry.get('samples', 0):,} (hash {_hash(task, 'samples')})"
+
+
+def _prompts(task: StoredTask) -> str:
+    example = " ".join(str(task.entry.get("prompt_example", "")).split())
+    return f"hash {_hash(task, 'prompts')}" + (f", e.g. ...{example[-SHOWN:]!r}" if example else "")
+
+
+def _shown(before: Any, after: Any) -> tuple[str, str]:
+    """Both values, shortened; of mappings what differs alone."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        one, other = (", ".join(f"{n} {str(m.get(n))[:SHOWN]}" for n in names if n in m) for m in (before, after))
+        return one or "none", other or "none"
+    return str(before), str(after)
