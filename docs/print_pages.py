@@ -31,7 +31,7 @@ def option_rows(parser: argparse.ArgumentParser) -> Iterator[str]:
         words = ", ".join(action.option_strings)
         word = f"{words} {values}".strip() if words else str(values)
         needed = " **Required.**" if action.required and action.option_strings else ""
-        yield f"| `{cell(word)}` | {cell(action.help or '')}{needed} |"
+        yield f"| `{cell(word)}` | {cell((action.help or '').replace('%%', '%'))}{needed} |"
 
 
 def commands() -> str:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-drop",
         default="1.0",
         metavar="POINTS[,TASK=POINTS]",
-        help="how far a metric may fall, in its own unit (default 1.0): `1.0,mme=20`",
+        help="how far a metric may go for the worse, in its own unit (default 1.0): `1.0,mme=20`",
     )
     add(
         "--must-find",
@@ -44,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--power", type=float, default=0.8, metavar="SHARE", help="how often --must-find is found (default 0.8)")
     add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
     add(
-        "--metric", default="headline", metavar="NAME,...", help="more is better, every task has it (default: headline)"
+        "--metric",
+        default="headline",
+        metavar="NAME,...",
+        help="what is tested: headline (default), names that every task has, or all; each knows what is better",
     )
     add("--min-coverage", type=float, default=1.0, metavar="SHARE", help="samples that must have a score (default 1.0)")
     add("--max-status", default="", metavar="STATUS=N,...", help="how many may end so: `error=0,truncated=1%%`")
