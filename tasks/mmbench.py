@@ -32,6 +32,7 @@ from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, read_table
 
 from . import mmbench_judge, mmbench_rows
+from .checksums import checksum
 from .mmbench_rows import LETTERS, by_letter
 
 # ---------------------------------------------------------------------------------------------------------- wording
@@ -191,7 +192,8 @@ class MMBench:
         """One table, with the pictures inside."""
         first, *also = FILES[split]
         url = f"{OLD_SITE if first.startswith('mmbench_') else SITE}/{first}"
-        return [Wanted(first, "questions and pictures", url, licence=LICENCE, split=split, also=tuple(also))]
+        what, check = "questions and pictures", checksum(url)
+        return [Wanted(first, what, url, licence=LICENCE, split=split, also=tuple(also), checksum=check)]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All rows of a split, rotations included; ids are the rows' indices."""

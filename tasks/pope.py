@@ -17,6 +17,7 @@ from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, T
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 
 from . import pope_answers, pope_metrics
+from .checksums import checksum
 
 KINDS = ("random", "popular", "adversarial")
 """How the absent objects were chosen: POPE's three splits, kept as the tag `split`."""
@@ -123,13 +124,15 @@ class Pope:
             Wanted(
                 places[0],
                 f"{kind} questions",
-                f"{RAW}/{folder}/{places[0].rpartition('/')[2]}",
+                url,
                 licence="MIT",
                 split=split,
                 also=tuple(places[1:]),
+                checksum=checksum(url),
             )
             for kind in kinds
             for places in [question_places(split, kind)]
+            for url in [f"{RAW}/{folder}/{places[0].rpartition('/')[2]}"]
         ]
         if split == "gqa":
             url, path = "https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip", "images"

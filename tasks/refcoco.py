@@ -30,6 +30,7 @@ from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, T
 from vlmbench.sources import Folder, Hub, Row, read_rows
 
 from . import refcoco_answers, refcoco_hub
+from .checksums import checksum
 
 SPLITS = (
     "refcoco_val", "refcoco_testA", "refcoco_testB",
@@ -210,7 +211,15 @@ class RefCOCO:
         url = f"{RAW}/eval_scripts/eval_data/{first}"
         pictures = "http://images.cocodataset.org/zips/train2014.zip"
         return [
-            Wanted(first, "expressions and boxes (1 to 2 MB)", url, licence=LICENCE, split=split, also=tuple(also)),
+            Wanted(
+                first,
+                "expressions and boxes (1 to 2 MB)",
+                url,
+                licence=LICENCE,
+                split=split,
+                also=tuple(also),
+                checksum=checksum(url),
+            ),
             Wanted(
                 "train2014",
                 "COCO train2014 pictures (13 GB)",

@@ -16,6 +16,8 @@ from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
 from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
 
+from .checksums import checksum
+
 LETTERS = "ABCDE"
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
 HUB_NAMES = ("lmms-lab/ScienceQA", "lmms-lab-encoder/ScienceQA")
@@ -36,11 +38,12 @@ def wanted(split: str) -> list[Wanted]:
     official = tier(split)
     images = (f"images/{official}", f"data/scienceqa/images/{official}", official)
     files = [
-        Wanted(name, what, f"{RAW}/{name}", licence=LICENCE, split=split, also=tuple(f + name for f in FOLDERS[1:]))
+        Wanted(name, what, url, licence=LICENCE, split=split, also=also, checksum=checksum(url))
         for name, what in (
             ("problems.json", "problems (30 MB)"),
             ("pid_splits.json", "which problem is in which split"),
         )
+        for url, also in [(f"{RAW}/{name}", tuple(folder + name for folder in FOLDERS[1:]))]
     ]
     pictures = f"pictures of {official}"
     return [*files, Wanted(images[0], pictures, f"{S3}/{official}.zip", licence=LICENCE, split=split, also=images[1:])]

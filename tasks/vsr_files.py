@@ -12,7 +12,10 @@ from pathlib import Path
 from vlmbench.errors import DataError, ImageError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.predictions import answer_text, find_column, id_and_answer, join, read_files
+from vlmbench.reading import PICTURE_BYTES
 from vlmbench.sources import Folder, Hub, Row, read_rows, read_text, unique
+
+from .checksums import checksum
 
 HUB_NAMES = {"zeroshot": ("cambridgeltl/vsr_zeroshot",), "random": ("cambridgeltl/vsr_random",)}
 HUB_FIELDS = ("image", "image_link", "caption", "label", "relation")
@@ -49,7 +52,9 @@ def wanted(split: str) -> list[Wanted]:
     places = _places(split)
     licence = "Apache-2.0 (the hub's copy: CC BY 4.0)"
     url = f"{RAW}/data/splits/{kind}/{part}.jsonl"
-    files = [Wanted(places[0], f"{split} statements", url, licence=licence, split=split, also=tuple(places[1:]))]
+    also, check = tuple(places[1:]), checksum(url)
+    what = f"{split} statements"
+    files = [Wanted(places[0], what, url, licence=licence, split=split, also=also, checksum=check)]
     terms = "COCO terms of use; pictures from Flickr under their own licences"
     for name, size in (("train2017", "18 GB"), ("val2017", "1 GB")):
         also = tuple(place for place in PICTURES[:2])
@@ -109,12 +114,16 @@ def _linked(row: Row) -> Picture:
 
 
 def _fetched(link: str) -> bytes:
-    try:
-        from urllib.request import urlopen  # slow to load, and only hub rows need it
+    from http.client import HTTPException  # slow to load, and only hub rows need them
+    from urllib.request import urlopen
 
+    try:
         with urlopen(link, timeout=60) as answer:
-            return bytes(answer.read())
-    except OSError as error:
+            content = bytes(answer.read(PICTURE_BYTES))
+            if answer.length:  # the connection ended early
+                raise ImageError(f"{answer.length:,} bytes are missing", where=link, cure="run the same command again")
+            return content
+    except (OSError, HTTPException, ValueError) as error:
         cure = "check the network, or use --data DIR with COCO's train2017 and val2017"
         raise ImageError(f"cannot fetch it: {error}", where=link, cure=cure) from None
 

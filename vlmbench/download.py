@@ -1,29 +1,59 @@
-"""Official files from their URLs into a data folder: resumable, atomic, nothing outside the folder is ever written."""
+"""Official files from their URLs into a data folder: resumable, atomic, checked, nothing outside is ever written.
+
+A part left by an earlier try is continued only if the server says that the file is still the same (If-Range) and sends
+the very range that is missing; else it is begun again. Beside `NAME.part`, `NAME.part.json` keeps what the server said.
+"""
 
 from __future__ import annotations
 
-import shutil
-import stat
+import hashlib
+import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from http.client import HTTPException, HTTPResponse
-from pathlib import Path, PurePosixPath
-from typing import cast
+from pathlib import Path
+from typing import IO, Any, cast
 
+from vlmbench.archives import extract
 from vlmbench.errors import DataError
 
+__all__ = ["download", "extract"]
 CHUNK = 1 << 20
 TIMEOUT = 60.0
 """Seconds without a byte before a connection counts as dead."""
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_HTML = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+KEPT = "try again: what has come so far is kept and continued"
 
 
-def download(url: str, path: Path, *, progress: bool = True) -> None:
+class _BeginAgainError(Exception):
+    """The part that is there is of another file, or what came does not follow it."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the server said about the file that a part is of."""
+
+    url: str
+    etag: str = ""
+    modified: str = ""
+    total: int | None = None
+
+    @property
+    def validator(self) -> str:
+        """What If-Range takes: a strong ETag, else the date; empty where the server gave neither."""
+        return self.etag if self.etag.startswith('"') else self.modified
+
+
+def download(url: str, path: Path, *, progress: bool = True, checksum: str = "") -> None:
     """Fetch a URL to a path, which appears only when whole. A part left by an earlier try is continued if possible.
 
-    Raises DataError naming the URL.
+    `checksum` is `sha256:HEX`, `md5:HEX` or `git:HEX` (a blob's name). Raises DataError naming the URL.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise DataError("only http and https addresses are fetched", where=url)
@@ -31,111 +61,189 @@ def download(url: str, path: Path, *, progress: bool = True) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _receive(url, part, progress)
+        _check(url, part, checksum)
         part.replace(path)
+        _beside(part).unlink(missing_ok=True)
     except urllib.error.HTTPError as error:
+        error.close()
         cure = f"get it by hand and put it at {path}"
         raise DataError(f"the server says {error.code} {error.reason}", where=url, cure=cure) from None
-    except (urllib.error.URLError, TimeoutError, HTTPException, ConnectionError) as error:
+    except (urllib.error.URLError, TimeoutError, HTTPException, ConnectionError, ValueError) as error:
         what = f"cannot fetch it: {getattr(error, 'reason', None) or error}"
-        raise DataError(what, where=url, cure="try again: what has come so far is kept and continued") from None
+        raise DataError(what, where=url, cure=KEPT) from None
     except OSError as error:
         cure = "free some space or name another --data, then try again: it goes on from there"
         raise DataError(f"cannot write: {error.strerror}", where=str(path), cure=cure) from None
 
 
 def _receive(url: str, part: Path, progress: bool) -> None:
-    from tqdm import tqdm
+    try:
+        _attempt(url, part, progress)
+    except _BeginAgainError:
+        _discard(part)
+        try:
+            _attempt(url, part, progress)
+        except _BeginAgainError as error:
+            _discard(part)
+            raise DataError(str(error), where=url, cure="get it by hand") from None
 
-    have = part.stat().st_size if part.is_file() else 0
-    headers = {"User-Agent": "vlmbench"} | ({"Range": f"bytes={have}-"} if have else {})
+
+def _attempt(url: str, part: Path, progress: bool) -> None:
+    """Receive the file, or what a part lacks. Raises _BeginAgainError when the part is of no use."""
+    known = _kept(url, part)
+    have = part.stat().st_size if known is not None else 0
+    headers = {"User-Agent": "vlmbench", "Accept-Encoding": "identity"}
+    if known is not None and have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": known.validator}
     try:
         answer = _open(url, headers)
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # the part is as long as the file, or longer: begin again
-            raise
-        have = 0
-        answer = _open(url, {"User-Agent": "vlmbench"})
+        if error.code == 416 and have:
+            error.close()
+            raise _BeginAgainError("the server has no such range") from None
+        raise
     with answer:
-        if answer.status != 206:
-            have = 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        name = part.name.removesuffix(".part")
-        silent = None if progress else True
-        with (
-            part.open("ab" if have else "wb") as file,
-            tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, disable=silent) as bar,
-        ):
-            while block := answer.read(CHUNK):
-                file.write(block)
-                bar.update(len(block))
-    if total is not None and part.stat().st_size != total:
-        what = f"the connection ended after {part.stat().st_size:,} of {total:,} bytes"
-        raise DataError(what, where=url, cure="try again: what has come so far is kept and continued")
+        _refuse_compressed(answer, url)
+        said, have = _place(answer, url, known, have)
+        if not have:
+            _beside(part).write_text(json.dumps(asdict(said)), encoding="utf-8")
+        with part.open("ab" if have else "wb") as file:
+            _copy(answer, file, said, have, part, progress)
+    if said.total is not None and part.stat().st_size != said.total:
+        if part.stat().st_size > said.total:
+            raise _BeginAgainError(f"more than the {said.total:,} bytes that the server told of")
+        what = f"the connection ended after {part.stat().st_size:,} of {said.total:,} bytes"
+        raise DataError(what, where=url, cure=KEPT)
 
 
-def _open(url: str, headers: dict[str, str]) -> HTTPResponse:
-    request = urllib.request.Request(url, headers=headers)
-    return cast(HTTPResponse, urllib.request.urlopen(request, timeout=TIMEOUT))
-
-
-def extract(archive: Path, wanted: Sequence[str], root: Path, *, progress: bool = True) -> list[str]:
-    """Take files out of a zip into a folder: `wanted` are file paths, found by their last part, and folders, whole.
-
-    Returns those of `wanted` that the archive has nothing for. Raises DataError for an archive that is broken or whose
-    names lead out of the folder; then nothing is written.
-    """
+def _copy(answer: HTTPResponse, file: IO[bytes], said: _Known, have: int, part: Path, progress: bool) -> None:
     from tqdm import tqdm
 
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            infos = [info for info in opened.infolist() if not info.is_dir()]
-            for info in infos:
-                _refuse_escape(info, archive)
-            placed = {info.filename: place for info in infos if (place := _place(info.filename, wanted))}
-            for info in tqdm(infos, unit="file", desc="unpacking", disable=None if progress else True):
-                if info.filename in placed:
-                    _write_member(opened, info, root / placed[info.filename])
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise DataError(
-            f"not a readable zip file: {error}", where=str(archive), cure="remove it and try again"
-        ) from None
-    except OSError as error:
-        what = f"cannot write: {error.strerror}"
-        raise DataError(what, where=str(root), cure="free some space, then try again") from None
-    return [path for path in wanted if not any(_covers(path, place) for place in placed.values())]
+    name = part.name.removesuffix(".part")
+    silent = None if progress else True
+    with tqdm(total=said.total, initial=have, unit="B", unit_scale=True, desc=name, disable=silent) as bar:
+        while block := answer.read(CHUNK):
+            if not have and file.tell() == 0:
+                _refuse_page(block, name, said.url)
+            file.write(block)
+            bar.update(len(block))
 
 
-def _covers(wanted: str, place: str) -> bool:
-    return place == wanted or place.startswith(wanted + "/")
+def _place(answer: HTTPResponse, url: str, known: _Known | None, have: int) -> tuple[_Known, int]:
+    """What the answer is of, and where in the file it begins. Raises _BeginAgainError where it fits no part."""
+    length = _length(answer, url)
+    etag, modified = answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", "")
+    if answer.status == 200:
+        return _Known(url, etag, modified, length), 0
+    found = _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
+    if answer.status != 206 or known is None or found is None:
+        raise _BeginAgainError(f"the server answers {answer.status} without telling which part it sends")
+    first, last = int(found[1]), int(found[2])
+    total = None if found[3] == "*" else int(found[3])
+    if first != have or (length is not None and last - first + 1 != length):
+        raise _BeginAgainError(f"the server sends bytes {first:,} to {last:,}, asked for from {have:,}")
+    if total is not None and (last + 1 != total or (known.total is not None and total != known.total)):
+        raise _BeginAgainError(f"the file has {total:,} bytes now")
+    if (etag and known.etag and etag != known.etag) or (modified and known.modified and modified != known.modified):
+        raise _BeginAgainError("the file has changed on the server")
+    return _Known(url, known.etag, known.modified, last + 1 if total is None else total), have
 
 
-def _place(member: str, wanted: Sequence[str]) -> str | None:
-    """Where a member of the archive belongs below the data folder; None if nobody wants it."""
-    parts = PurePosixPath(member).parts
-    for path in wanted:
-        name = PurePosixPath(path).name
-        if parts[-1] == name:
-            return path
-        if name in parts[:-1] and "." not in name:
-            return "/".join([path, *parts[parts.index(name) + 1 :]])
+def _length(answer: HTTPResponse, url: str) -> int | None:
+    told = answer.headers.get("Content-Length")
+    if told is None:
+        return None
+    if not re.fullmatch("[0-9]{1,18}", told.strip()):
+        raise DataError(f"the server's Content-Length is no number: {told!r:.40}", where=url, cure="get it by hand")
+    return int(told)
+
+
+def _refuse_compressed(answer: HTTPResponse, url: str) -> None:
+    coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise DataError(f"the server sends it compressed ({coding!r:.20})", where=url, cure="get it by hand")
+
+
+def _refuse_page(start: bytes, name: str, url: str) -> None:
+    """Raise DataError for a web page (to log in, to accept terms) or an archive that is none, before it is kept."""
+    if not name.endswith((".html", ".htm")) and _HTML.match(start.removeprefix(b"\xef\xbb\xbf")):
+        cure = "open the address in a browser: it may ask you to log in or to accept terms; then get the file by hand"
+        raise DataError("the server sends a web page, not the file", where=url, cure=cure)
+    if name.endswith(".zip") and not start.startswith(b"PK"):
+        raise DataError("what the server sends is no zip file", where=url, cure="get it by hand")
+
+
+def _beside(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _beside(part).unlink(missing_ok=True)
+
+
+def _kept(url: str, part: Path) -> _Known | None:
+    """What is known of a part that can be continued; others are removed."""
+    with suppress(OSError, ValueError, TypeError):
+        known = _Known(**json.loads(_beside(part).read_text("utf-8")))
+        size = part.stat().st_size
+        fits = known.total is None or (isinstance(known.total, int) and size < known.total)
+        if known.url == url and isinstance(known.validator, str) and known.validator and size and fits:
+            return known
+    _discard(part)
     return None
 
 
-def _refuse_escape(info: zipfile.ZipInfo, archive: Path) -> None:
-    name = info.filename.replace("\\", "/")
-    parts = name.split("/")
-    link = stat.S_ISLNK(info.external_attr >> 16)
-    if name.startswith("/") or ".." in parts or ":" in parts[0] or link:
-        what = f"the archive holds {info.filename!r}, which would be written outside the data folder"
-        raise DataError(what, where=str(archive), cure="do not use this archive")
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirections to web addresses alone."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        parts = urllib.parse.urlsplit(newurl)
+        if parts.scheme not in ("http", "https") or parts.port == 0:  # asking for the port checks it
+            raise urllib.error.URLError(f"it is redirected to {newurl!r:.80}, which is no web address")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_302(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any) -> Any:
+        """Close the answer whose address cannot be followed."""
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except (ValueError, OSError):
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
-def _write_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
-    if path.is_file() and path.stat().st_size == info.file_size:
+def _open(url: str, headers: Mapping[str, str]) -> HTTPResponse:
+    request = urllib.request.Request(url, headers=dict(headers))
+    opener = urllib.request.build_opener(_Redirects)
+    return cast(HTTPResponse, opener.open(request, timeout=TIMEOUT))
+
+
+# -------------------------------------------------------------------------------------------------------- checksums
+
+
+def _check(url: str, part: Path, checksum: str) -> None:
+    """Raise DataError, and remove the part, when the content is not the published one."""
+    if not checksum:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with opened.open(info) as source, part.open("wb") as file:
-        shutil.copyfileobj(source, file, CHUNK)
-    part.replace(path)
+    kind, _, wanted = checksum.partition(":")
+    found = _digest(part, kind)
+    if found != wanted:
+        _discard(part)
+        what = f"its {kind} is {found}, and that of the published file {wanted}"
+        raise DataError(
+            what, where=url, cure="try again; if it stays so, the file has changed: get the right one by hand"
+        )
+
+
+def _digest(path: Path, kind: str) -> str:
+    made = hashlib.new({"git": "sha1"}.get(kind, kind), usedforsecurity=False)
+    if kind == "git":
+        made.update(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as file:
+        while block := file.read(CHUNK):
+            made.update(block)
+    return made.hexdigest()

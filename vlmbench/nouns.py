@@ -233,6 +233,8 @@ class Wanted:
     """Other places where the task finds it too."""
     optional: bool = False
     """Only some metrics need it."""
+    checksum: str = ""
+    """Of what the url gives, where it is known: `sha256:HEX`, `md5:HEX`, or `git:HEX`, a blob's name in git."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def holds_picture(column: Any) -> list[bool]:
 
 
 def _has(kind: Any, name: str) -> bool:
-    return kind.get_field_index(name) >= 0
+    return bool(kind.get_field_index(name) >= 0)
 
 
 def _above_zero(lengths: Any) -> list[bool]:

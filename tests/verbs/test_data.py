@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import threading
@@ -91,8 +92,14 @@ class Handler(BaseHTTPRequestHandler):
         if start >= len(body) and span:
             self.send_error(416)
             return
+        tag = f'"{hashlib.sha256(body).hexdigest()[:8]}"'
+        if span and self.headers.get("If-Range") != tag:
+            span, start = None, 0
         self.send_response(206 if span else 200)
+        self.send_header("ETag", tag)
         self.send_header("Content-Length", str(len(body) - start))
+        if span:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         self.end_headers()
         self.wfile.write(body[start : self.cut_after])
 

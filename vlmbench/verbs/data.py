@@ -194,11 +194,12 @@ def fetch(choice: TaskChoice, root: Path, *, accepted: bool) -> None:
         name = url.rpartition("/")[2]
         if not name.endswith(".zip") or any(wanted.path.endswith(".zip") for wanted in items):
             for wanted in items:
-                download(url, state.root / wanted.path, progress=progress)
+                download(url, state.root / wanted.path, progress=progress, checksum=wanted.checksum)
             continue
         archive = state.root / ".downloads" / name
         if not archive.is_file():
-            download(url, archive, progress=progress)
+            checksum = next((wanted.checksum for wanted in items if wanted.checksum), "")
+            download(url, archive, progress=progress, checksum=checksum)
         absent = extract(archive, [wanted.path for wanted in items], state.root, progress=progress)
         if absent:
             raise DataError(f"the archive has no {', '.join(absent)}", where=url, cure=f"look into {archive}")

@@ -1,0 +1,44 @@
+"""Checksums of official files whose address names an unchanging content, by the end of that address.
+
+`git:` ones are the blobs' names in the repositories, at the commits that the addresses name; `md5:` ones are those that
+open-compass/VLMEvalKit vlmeval/dataset/image_mcq.py@e8e78f05 (DATASET_MD5) checks its downloads with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CHECKSUMS: Mapping[str, str] = {
+    "output/coco/coco_pope_adversarial.json": "git:4eb7fc57596b955756a94bc63d1f967c2afb692a",
+    "output/coco/coco_pope_popular.json": "git:eecb09ee9c68becd95e6b18d48433ec68cc261b1",
+    "output/coco/coco_pope_random.json": "git:cd2b137f786675decb7442675929885125eeb083",
+    "output/seem/aokvqa/aokvqa_pope_seem_adversarial.json": "git:1e1ca8f0a2ba0ca979bb01de0c5ebbaba33ed6ce",
+    "output/seem/aokvqa/aokvqa_pope_seem_popular.json": "git:c8bd47232cd5297e8e156424fe36105b4a335519",
+    "output/seem/aokvqa/aokvqa_pope_seem_random.json": "git:065cf9d1f841bac712e619cd7d256c6498cdbb8b",
+    "output/seem/gqa/gqa_pope_seem_adversarial.json": "git:df94709910df3b3d0e539cb608b920def54f72d3",
+    "output/seem/gqa/gqa_pope_seem_popular.json": "git:68a7c45154917e23e573e479043bd8515fed8cea",
+    "output/seem/gqa/gqa_pope_seem_random.json": "git:291c3c82ea23f5eaf45db2b8b3be46449d9b5173",
+    "eval_scripts/eval_data/refcoco+_testA.json": "git:f851393050a994b11097eeb5857d48cc8b41369d",
+    "eval_scripts/eval_data/refcoco+_testB.json": "git:49ab6c1a47b283cd8361ca954e36c84efe7f4b86",
+    "eval_scripts/eval_data/refcoco+_val.json": "git:fc881f24dce5c6b79203c8f73f4690ecb3aaf708",
+    "eval_scripts/eval_data/refcoco_testA.json": "git:c4e88b504b152d81abc5b51453e4a0871083df96",
+    "eval_scripts/eval_data/refcoco_testB.json": "git:e361002bd44bed5a898114516e0c31d218d75dc0",
+    "eval_scripts/eval_data/refcoco_val.json": "git:d7c181592d8de651c771b0f8a77484bcd732f911",
+    "eval_scripts/eval_data/refcocog_test.json": "git:56a9958c8fcd4a6b548102f01f41cc5d3e18126f",
+    "eval_scripts/eval_data/refcocog_val.json": "git:b64c02deec668d71935bbec42800ed55382c0c37",
+    "data/splits/random/dev.jsonl": "git:1cc57f714f4b516237da78c098c979d73c10bea2",
+    "data/splits/random/test.jsonl": "git:5d9ee349707b99bbef726d6898cf2f0419923d7d",
+    "data/splits/zeroshot/dev.jsonl": "git:f1da567feb3fa56e4be8005b57cffe5cf158b6c2",
+    "data/splits/zeroshot/test.jsonl": "git:ef6a41c54859fa141c25f67de429514c4339fd7f",
+    "data/scienceqa/pid_splits.json": "git:bde005092576ebebfed08087879ff774fcd75b62",
+    "data/scienceqa/problems.json": "git:3920b762556abfbfa001f298c9740c36d4e041e1",
+    "MMBench/MMBench_DEV_EN.tsv": "md5:b6caf1133a01c6bb705cf753bb527ed8",
+    "MMBench/MMBench_DEV_CN.tsv": "md5:08b8fc3324a5ed74155350f57be69fbd",
+    "MMBench/MMBench_TEST_EN.tsv": "md5:6939fadb0ce626fefc0bdc9c64efc528",
+    "MMBench/MMBench_TEST_CN.tsv": "md5:7e1239baf0ee4c8b513e19705a0f317e",
+}
+
+
+def checksum(url: str) -> str:
+    """What `data fetch` checks a file against; empty where nothing is known."""
+    return next((known for end, known in CHECKSUMS.items() if url.endswith(f"/{end}")), "")
