@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 
 from vlmbench import __version__, terminal, wellformed
 from vlmbench.errors import UnknownNameError, UsageError, VlmbenchError
+from vlmbench.exiting import Exit
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one picture, and draw the boxes it answers with",
@@ -81,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")
     words = [word for word in words if word != "--traceback"]
     with terminal.guarded(), _ending_signals():
-        return _told(words, traceback=traceback, own=argv is None)
+        Exit.code = _told(words, traceback=traceback, own=argv is None)
+    return Exit.code
 
 
 def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:

@@ -372,3 +372,63 @@ def test_facts_of_several_workers() -> None:
     expected = {**first, "asked": 7, "peak_memory_bytes": 30, "seconds": 1.5}
     assert combined(first, later) == expected
     assert combined(first, []) == first
+
+
+# ------------------------------------------------------------------------------------------- the head goes at the end
+
+
+def test_a_head_that_goes_after_the_last_answer_spoils_nothing(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, calm: Path, unused_port: int
+) -> None:
+    """Exit code 0, a word about it, and no worker left."""
+    env = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "60"}
+    head = start_head(unused_port, tmp_path_factory.mktemp("r") / "h", env)
+    try:
+        wait_for_port(unused_port, head)
+        words = [sys.executable, "-m", "tests.pool_toys", str(tmp_path / "run"), f"127.0.0.1:{unused_port}", "0.0"]
+        words.append(str(tmp_path / "wait"))
+        run = subprocess.Popen(words, env=env, cwd=ROOT, stderr=subprocess.PIPE)
+        while run.poll() is None and not (tmp_path / "wait").exists():
+            time.sleep(0.02)
+        assert processes(tmp_path / "run-marks")
+        gcs = next(pid for pid in children(head.pid) if "gcs_server" in Path(f"/proc/{pid}/cmdline").read_text())
+        os.kill(gcs, signal.SIGKILL)
+        (tmp_path / "wait").unlink()
+        _, said = run.communicate(timeout=60)
+        assert run.returncode == 0, said
+        assert b"Ray's head is gone; all answers had come by then" in said
+        assert not processes(tmp_path / "run-marks")
+    finally:
+        head.terminate()
+        head.wait(timeout=30)
+    assert same(tmp_path / "run", calm)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_driver_that_ends_leaves_nothing(tmp_path: Path, number: int) -> None:
+    """Workers and Ray's servers end within seconds. After kill -9 Ray's two small agents notice it within a minute."""
+    run = subprocess.Popen([sys.executable, "-m", "tests.pool_toys", str(tmp_path / "run"), "local"], cwd=ROOT)
+    while run.poll() is None and logged(tmp_path / "run") < 20:
+        time.sleep(0.02)
+    started = descendants(run.pid)
+    assert len(started) > 2
+    run.send_signal(number)
+    run.wait(timeout=60)
+    until = time.monotonic() + 30
+    while left := [word for pid in started if (word := command_of(pid)) and "Agent" not in word]:
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
+def command_of(pid: int) -> str:
+    """What a process runs; "" when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8").replace("\0", " ").strip()
+    except OSError:
+        return ""
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one."""
+    own = children(pid)
+    return [*own, *(below for child in own for below in descendants(child))]
