@@ -254,7 +254,9 @@ class MMBench:
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The server's sheet (index, prediction) as .xlsx, .tsv or .csv; LLaVA's answer lines; rows of id and text."""
         cure = "give one answer to each row of the split, rotations included (mmbench:SPLIT names another)"
-        return join(read_plain(path, ("index", "question_id", "id"), samples, never=("answer",)), samples, path, cure)
+        return join(
+            read_plain(path, ("index", "question_id", "id"), samples, never=("answer", "ans")), samples, path, cure
+        )
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """The sheet that the evaluation server takes, with LLaVA's columns; .tsv for VLMEvalKit's own tools."""
