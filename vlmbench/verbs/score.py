@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes)}
         judging.tell(judge)
     if all(score.status is Status.WITHHELD for _, score in scored):
-        what = scored[0][1].note if scored else "there is nothing to score"
+        what = (scored[0][1].note or "the data have no answers") if scored else "there is nothing to score"
         raise DataError(what, where=data.label, cure="`vlmbench export` writes what the server takes")
     if args.output is not None:
         _write_run(args.output, manifest, choice, pairs, scored, scores)
