@@ -105,6 +105,9 @@ CHECKED: Shape = fields(
         "format": whole, "outcome": text, "before": mapping, "after": mapping, "settings": mapping,
         "floors": shapes.list_of(fields({"key": text, "kind": text, "what": text}, needed=("key", "kind", "what"))),
         "left_out": shapes.list_of(text), "tasks": shapes.list_of(_CHECKED_TASK),
+        "by_task": shapes.mapping_of(
+            fields({"outcome": text, "reasons": shapes.list_of(text)}, needed=("outcome", "reasons"))
+        ),
     },
     needed=("outcome", "tasks"),
 )  # fmt: skip

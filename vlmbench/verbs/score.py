@@ -250,7 +250,9 @@ def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping
         return
     print(load_object("vlmbench.reports.table:text")(manifest, scores))
     for entry in scores.values():
-        for note in dict.fromkeys(m["note"] for m in entry.values() if isinstance(m, dict) and "note" in m):
+        told = entry[entry["headline"]].get("note")  # in the table already
+        found = dict.fromkeys(m["note"] for m in entry.values() if isinstance(m, dict) and "note" in m)
+        for note in (note for note in found if note != told):
             names = [name for name, m in entry.items() if isinstance(m, dict) and m.get("note") == note]
             print(f"note: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}: {note}")
     judging.tell_spread(scores)
