@@ -8,6 +8,7 @@ calls of the os module and files opened for writing, below one folder. A write a
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -19,6 +20,8 @@ from typing import Any
 
 PATHS = ("rename", "replace", "unlink", "remove", "mkdir", "rmdir", "link", "truncate")
 HANDLES = ("fsync", "write", "ftruncate")
+GROWING = ("open", "write", "fsync", "mkdir", "link")
+"""What a full disk refuses."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class Ended:
 class _Points:
     """Counts changes below a folder, and dies at one of them."""
 
-    def __init__(self, root: Path, at: int | None, log: int) -> None:
-        self._root, self._at, self._log = str(root), at, log
+    def __init__(self, root: Path, at: int | None, log: int, *, full: bool = False) -> None:
+        self._root, self._at, self._log, self._full = str(root), at, log, full
         self._count = 0
         self._write = os.write
 
@@ -49,7 +52,9 @@ class _Points:
         """One more point."""
         self._count += 1
         self._write(self._log, f"{kind}\n".encode())
-        if self._at == self._count:
+        if self._full and self._at is not None and self._count >= self._at and kind in GROWING:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self._at == self._count and not self._full:
             before_dying()
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -84,18 +89,25 @@ class _Points:
             self.pass_by("open")
 
 
-def run(words: Sequence[str], root: Path, at: int | None = None) -> Ended:
-    """Run `vlmbench WORDS` in a fork, killed at its point number `at` below `root`; None: left alone."""
+def run(words: Sequence[str], root: Path, at: int | None = None, *, full: bool = False) -> Ended:
+    """Run `vlmbench WORDS` in a fork, killed at its point number `at` below `root`; None: left alone.
+
+    With `full` it is not killed: from that point on the disk is full.
+    """
     log, said = root.parent / f"{root.name}.points", root.parent / f"{root.name}.said"
     child = os.fork()
     if not child:
-        _in_the_child(words, root, at, log, said)
+        _in_the_child(words, _Points(root, at, _opened(log), full=full), said)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return Ended(code, said.read_text(errors="replace"), log.read_text().split())
 
 
-def _in_the_child(words: Sequence[str], root: Path, at: int | None, log: Path, said: Path) -> None:
+def _opened(log: Path) -> int:
+    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+
+def _in_the_child(words: Sequence[str], points: _Points, said: Path) -> None:
     code = 70
     try:
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -103,7 +115,6 @@ def _in_the_child(words: Sequence[str], root: Path, at: int | None, log: Path, s
             os.dup2(out, handle)
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
         sys.argv = ["vlmbench", *words]
-        points = _Points(root, at, os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
         points.install()
         from vlmbench import cli
 
@@ -122,5 +133,5 @@ if __name__ == "__main__":
 
     _root, _at, _log, *_words = sys.argv[1:]
     sys.argv = ["vlmbench", *_words]
-    _Points(Path(_root), int(_at) or None, os.open(_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)).install()
+    _Points(Path(_root), int(_at) or None, _opened(Path(_log))).install()
     sys.exit(cli.main(_words))

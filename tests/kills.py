@@ -1,6 +1,6 @@
 """Kills commands at their changes to the disk and lets the same command go on: `python -m tests.kills 500`.
 
-    python -m tests.kills N [--what run,again,supersede,rescore,check,report,baseline,train,ray] [--seed S] [--keep DIR]
+    python -m tests.kills N [--what run,again,supersede,rescore,check,report,baseline,train,ray] [--full] [--seed S]
 
 Each round starts from the same folder, runs a command that is killed (SIGKILL) at one of its renames, links, unlinks,
 fsyncs, writes or opened files, at times a second time on the way back, and then runs the same command once more. It
@@ -212,8 +212,8 @@ def honest(round_: Round, before: Any, after: Any) -> str:
     return "" if scores in known else "a reader is told scores of no run"
 
 
-def rounds(name: str, number: int, dice: random.Random, folder: Path) -> Tally:
-    """Kill a command at so many points, spread over all it has."""
+def rounds(name: str, number: int, dice: random.Random, folder: Path, *, full: bool = False) -> Tally:
+    """Kill a command at so many points, spread over all it has; or let the disk be full from there on."""
     scenario, tally = SCENARIOS[name], Tally()
     start, quiet = folder / f"{name}-start", Round(folder / "work")
     shutil.rmtree(quiet.root, ignore_errors=True)
@@ -232,7 +232,8 @@ def rounds(name: str, number: int, dice: random.Random, folder: Path) -> Tally:
     at += [dice.choice(order) for _ in range(number - len(at))]
     for place in at:
         again = copied(start, quiet)
-        why = _one(scenario, again, place, dice, tally, (expected, code, before, after, old))
+        one = _full if full else _one
+        why = one(scenario, again, place, dice, tally, (expected, code, before, after, old))
         if why:
             tally.failed.append(f"{name}, point {place} ({kinds[place - 1]}): {why}")
     return tally
@@ -274,6 +275,25 @@ def _one(scenario: Scenario, again: Round, at: int, dice: random.Random, tally: 
     return "" if left == expected else f"it leaves something else: {different(left, expected)}"
 
 
+def _full(scenario: Scenario, again: Round, at: int, dice: random.Random, tally: Tally, calm_: Any) -> str:
+    """One round on a disk that is full from a point on: told in a line, and with room the same command goes on."""
+    expected, code, before, after, _ = calm_
+    words = scenario.words(again)
+    ended = kill_points.run(words, again.root, at, full=True)
+    tally.kills[ended.points[at - 1]] += 1
+    if ended.code not in (code, 2) or "Traceback" in ended.said:
+        return f"a full disk ended it with {ended.code}: {ended.said[-600:]}"
+    if ended.code == 2 and "No space left on device" not in ended.said:
+        return f"it does not say that the disk is full: {ended.said[-300:]}"
+    if wrong := honest(again, before, after):
+        return wrong
+    ended = kill_points.run(words, again.root)
+    if ended.code != code:
+        return f"with room it ended with {ended.code}: {ended.said[-300:]}"
+    left = scenario.left(again)
+    return "" if left == expected else f"it leaves something else: {different(left, expected)}"
+
+
 def different(left: Any, expected: Any) -> str:
     """Where two trees of dicts differ first."""
     if isinstance(left, dict) and isinstance(expected, dict):
@@ -298,6 +318,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kills", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("number", type=int, help="kills in all")
     parser.add_argument("--what", default=",".join(name for name in SCENARIOS if name != "train"))
+    parser.add_argument("--full", action="store_true", help="no kills: the disk is full from that point on")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     names = args.what.split(",")
@@ -307,18 +328,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as made:
         for name in names:
             number = min(args.number, SLOW[name]) if name in SLOW else -(-args.number // len(quick))
-            tally = _told(name, number, dice, Path(made))
+            tally = _told(name, number, dice, Path(made), full=args.full)
             failed += len(tally.failed)
     return 1 if failed else 0
 
 
-def _told(name: str, number: int, dice: random.Random, folder: Path) -> Tally:
+def _told(name: str, number: int, dice: random.Random, folder: Path, *, full: bool) -> Tally:
     if name == "ray":
         from tests import kills_ray
 
         tally = kills_ray.rounds(number, dice, folder)
     else:
-        tally = rounds(name, number, dice, folder)
+        tally = rounds(name, number, dice, folder, full=full)
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(tally.kills.items()))
     counts = f"{tally.points:6} {tally.kills.total():6} {tally.reused:7} {len(tally.failed):7}"
     print(f"{name:10} {counts}  {kinds}", flush=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests import kills
 from tests.kill_points import Ended
+from vlmbench.run_files import LOG
 
 ROOT = Path(__file__).resolve().parents[1]
 MARK = "VLMBENCH_KILLS"
@@ -77,7 +78,7 @@ def run(words: Sequence[str], root: Path, at: int = 0, *, end: int = 0) -> Ended
 
 def wait_for_answers(run_: Path, process: subprocess.Popen[bytes]) -> None:
     """Until a run has written its first answers, or ended."""
-    log = run_ / kills.LOG
+    log = run_ / LOG
     while process.poll() is None and not (log.is_file() and log.stat().st_size):
         time.sleep(0.01)
 

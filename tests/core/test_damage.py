@@ -216,13 +216,20 @@ def test_an_unfinished_run_goes_on_without_its_manifest(tmp_path: Path, content:
     assert json.loads((tmp_path / "run" / MANIFEST).read_text())["identity"] == "i"
 
 
+SPECIAL: Mapping[str, Callable[[Path], None]] = {
+    "pipe": os.mkfifo,
+    "folder": Path.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
 @pytest.mark.parametrize("name", [MANIFEST, LOG, RECORDS, SCORES])
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.parametrize("kind", SPECIAL)
 def test_special_files_are_refused_unread(whole: Path, tmp_path: Path, name: str, kind: str) -> None:
     shutil.copytree(whole / "run", tmp_path / "run")
     path = tmp_path / "run" / name
     path.unlink(missing_ok=True)
-    {"pipe": os.mkfifo, "folder": Path.mkdir, "device": lambda path: path.symlink_to("/dev/zero")}[kind](path)
+    SPECIAL[kind](path)
     with pytest.raises(StoreError, match=r"regular file"):
         RunStore.open(tmp_path / "run", json.loads((whole / "run" / MANIFEST).read_text()))
     if name != LOG:

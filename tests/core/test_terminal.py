@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.core.test_damage import SPECIAL
 from vlmbench import cli, manifest, terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,11 +216,10 @@ def test_settings_that_make_no_sense_are_told_in_a_line(
     assert told.startswith("vlmbench: ") and len(told) < 600 and "vlmbench.toml" in told
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.parametrize("kind", SPECIAL)
 def test_special_files_as_settings(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    path = Path("vlmbench.toml")
-    {"pipe": os.mkfifo, "folder": Path.mkdir, "device": lambda path: path.symlink_to("/dev/zero")}[kind](path)
+    SPECIAL[kind](Path("vlmbench.toml"))
     assert cli.main(["run", "--model", "echo", "--tasks", "pope", "--limit", "3"]) == cli.USER_MUST_CHANGE
 
 
@@ -238,4 +237,3 @@ def test_an_output_that_is_too_long_is_told(tmp_path: Path, capsys: pytest.Captu
     output = str(tmp_path / ("x" * 300))
     assert cli.main(["run", "--model", "echo", "--tasks", "pope", "--limit", "3", "--output", output]) == 2
     assert "File name too long" in capsys.readouterr().err
-    assert not shutil.rmtree(output, ignore_errors=True)
