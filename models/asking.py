@@ -17,15 +17,16 @@ from typing import Any, TypeVar
 import orjson
 
 from vlmbench.chat_cache import Reply, ReplyCache, cache_file
-from vlmbench.chat_client import ChatClient, NoReplyError, read_reply
+from vlmbench.chat_client import ChatClient
+from vlmbench.chat_faults import NoReplyError
+from vlmbench.chat_options import LENGTHS
 from vlmbench.chat_prices import Price, Purse, tokens_of
+from vlmbench.chat_reply import read_reply
 
 T = TypeVar("T")
 
 PICTURE_TOKENS = 800
 """About what a picture takes, for pacing and budgets; what it took is counted."""
-ANSWERED = {"stop": "stop", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "length": "length"}
-"""Why servers say they ended, in our words; other ends are no answer."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Ask:
     pictures: int
     salt: str = ""
     """The sample's id where answers are drawn: equal questions are then drawn independently."""
+    ranked: bool = False
+    """Whether the log-probabilities of the first token are what is wanted."""
 
     def key(self, server: str) -> str:
         """Content hash of everything that decides the reply."""
@@ -49,18 +52,26 @@ class Line:
 
     def __init__(self, client: ChatClient, price: Price, *, budget: float | None, folder: Path | None) -> None:
         """`folder`: where replies are kept; None: nowhere. Raises UsageError for a budget without prices."""
-        self.client, self.price, self.budget = client, price, budget
+        self.client, self.price, self.budget, self.folder = client, price, budget, folder
+        self.weights = ""
+        """What the server says it holds: part of every key. To be set before anything is asked."""
+        self.from_cache = True
+        """False: ask anew what is known already. Replies are kept all the same."""
         Purse(budget, price, client.where.partition(" ")[0], "budget")
         self.counts: Counter[str] = Counter()
         """replies, cached, failed, prompt_tokens, completion_tokens: of this sitting."""
         self.spent = 0.0
         self.served = ""
         """What the server last said it is."""
-        self._path = None if folder is None else cache_file(folder, client.where.partition(" ")[0], client.where)
         self._cache: ReplyCache | None = None
         self._last = 0.0
         self._waiting: set[asyncio.Task[Any]] = set()
         self._under_way: dict[str, asyncio.Task[Reply]] = {}
+
+    @property
+    def identity(self) -> str:
+        """What makes replies this model's own: the server, the name, and the weights as far as they are known."""
+        return f"{self.client.where} weights {self.weights}" if self.weights else self.client.where
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[Ask], Future[Reply]]]:
@@ -75,8 +86,8 @@ class Line:
         try:
             left = None if self.budget is None else self.budget - self.spent
             purse = Purse(left, self.price, self.client.where)
-            if self._path is not None and self._cache is None:
-                self._cache = ReplyCache(self._path)
+            if self.folder is not None and self._cache is None:
+                self._cache = ReplyCache(cache_file(self.folder, self.client.where.partition(" ")[0], self.identity))
             wait(self.client.open())
             self._last = time.monotonic()
 
@@ -93,8 +104,8 @@ class Line:
         assert task is not None
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
-        key = ask.key(self.client.where)
-        known = self._cache.replies.get(key) if self._cache is not None else None
+        key = ask.key(self.identity)
+        known = self._cache.replies.get(key) if self._cache is not None and self.from_cache else None
         if known is not None or key in self._under_way:  # two tasks may ask the same at the same time
             self.counts["cached"] += 1
         if known is not None:
@@ -108,14 +119,16 @@ class Line:
     async def _call(self, key: str, ask: Ask, purse: Purse) -> Reply:
         """Ask, pay and keep."""
         size = sum(map(tokens_of, ask.texts)) + ask.pictures * PICTURE_TOKENS
-        longest = int(ask.body.get("max_tokens") or ask.body.get("max_completion_tokens") or 0)
+        longest = next((int(ask.body[name]) for name in LENGTHS if ask.body.get(name)), 0)
         number = await purse.take(size, longest)
         if number is None:
             raise NoReplyError("the budget is spent: a larger one goes on from here", refused=True)
         used: tuple[int, int] | None = None
         try:
             reply = await self.client.send(
-                ask.body, size + longest, lambda content, calls: read_reply(content, calls, ask.texts)
+                ask.body,
+                size + longest,
+                lambda content, calls: read_reply(content, calls, ask.texts, ranked=ask.ranked),
             )
             used = reply.prompt_tokens, reply.completion_tokens
         finally:
@@ -139,8 +152,8 @@ class Line:
         again another time."""
         self.counts.update(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
         self.served = reply.model or self.served
-        if reply.finish not in ANSWERED:
-            raise NoReplyError(f"the server gave no answer: {reply.finish}", refused=True)
+        if reply.none:
+            raise NoReplyError(f"the server gave no answer: {reply.none}", refused=True)
         now = time.monotonic()
         reply, self._last = replace(reply, seconds=now - self._last), now
         if self._cache is not None:

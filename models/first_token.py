@@ -7,11 +7,14 @@ whose first tokens differ (yes and no, letters, True and False) and is refused f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from vlmbench.errors import ModelError
 from vlmbench.nouns import ChoiceScore
 
+CERTAIN = 0.01
+"""The highest log-probability there is, with room for rounding."""
 CURE = "take a protocol that reads text, or a model that runs here"
 
 
@@ -23,6 +26,9 @@ def rank(choices: Sequence[str], likeliest: Sequence[tuple[str, float]]) -> tupl
     if not likeliest:
         cure = "top_logprobs=0 says so beforehand: protocols that rank are then refused"
         raise ModelError("the server tells no log-probabilities", cure=cure)
+    if not all(value <= CERTAIN for _, value in likeliest):
+        raise ModelError("the server's log-probabilities are none", cure=CURE)
+    likeliest = [(token, value) for token, value in likeliest if math.isfinite(value)]
     found = {choice: _token(choice, likeliest) for choice in choices}
     tokens = [token for token, _ in found.values() if token]
     if not tokens:

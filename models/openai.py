@@ -7,27 +7,35 @@ and nowhere else. Every reply is kept in the cache folder as it comes, so that n
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cached_property
 from queue import SimpleQueue
 from typing import Any
 
 from vlmbench import settings
+from vlmbench.chat_adapting import LENGTH, STOP
 from vlmbench.chat_cache import Reply
-from vlmbench.chat_client import OPENAI, ApiOptions, ChatClient, NoReplyError, ServerStoppedError
+from vlmbench.chat_client import KEPT, ChatClient
+from vlmbench.chat_faults import NoReplyError, ServerStoppedError
+from vlmbench.chat_models import Served, served
+from vlmbench.chat_options import LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check_budget
 from vlmbench.chat_prices import Price
+from vlmbench.chat_reply import ending
 from vlmbench.errors import ImageError, ModelError, UsageError, VlmbenchError
 from vlmbench.nouns import Request, Response
 
-from .asking import ANSWERED, Ask, Line
+from .asking import Ask, Line
 from .chat_form import Limits, data_url, messages
 from .first_token import rank
 
 GIVE_UP_AFTER = 25
 """Asks that may get no answer in a row before the server counts as broken."""
 DETAILS = ("", "low", "high", "auto")
-LENGTHS = ("max_tokens", "max_completion_tokens")
+CACHE = ("auto", "true", "false")
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Form:
     top_logprobs: int = 20
     length: str = "max_tokens"
     temperature: bool = True
+    stop: bool = True
+    """Whether stop texts are sent. They are cut off here in any case."""
 
     def body(self, request: Request, urls: Sequence[str]) -> dict[str, Any]:
         """The body of a chat completion, without the model. Raises ModelError for what no such server can do."""
@@ -52,7 +62,8 @@ class Form:
         if request.choices:
             made |= {self.length: 1, "logprobs": True, "top_logprobs": self.top_logprobs}
         else:
-            made |= {self.length: asked.max_new_tokens, **({"stop": list(asked.stop)} if asked.stop else {})}
+            stop = list(asked.stop) if self.stop else []
+            made |= {self.length: asked.max_new_tokens, **({"stop": stop} if stop else {})}
         if self.temperature:
             sampling = {"top_p": asked.top_p} if asked.temperature > 0 else {}
             made |= {"temperature": asked.temperature, **sampling}
@@ -64,12 +75,42 @@ class OpenAIChat:
 
     converses = True
 
-    def __init__(self, name: str, line: Line, form: Form, *, in_flight: int, reference: str = "") -> None:
-        self.name, self.line, self.form, self.in_flight = name, line, form, in_flight
-        self.reference = reference
+    def __init__(self, name: str, line: Line, form: Form, *, in_flight: int, cache: str = "auto") -> None:
+        """`cache`: `true`, `false`, or `auto`: unless the server does not tell which weights it holds."""
+        self.name, self.line, self.form, self.in_flight, self.cache = name, line, form, in_flight, cache
+        self.reference = ""
         """The model to check its answers against: vlmbench.backends."""
-        self.fingerprint = hashlib.sha256(line.client.where.encode()).hexdigest()[:16]
         self._in_a_row = 0
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether replies that are known already are taken. Those that come are kept in any case."""
+        return self.line.from_cache
+
+    @from_cache.setter
+    def from_cache(self, wanted: bool) -> None:
+        self.line.from_cache = wanted
+
+    @cached_property
+    def served(self) -> Served:
+        """What the server tells of its weights. Raises ModelError for one of our own that does not answer."""
+        line = self.line
+        found = served(line.client.options.base_url, line.client.model, line.client.key)
+        line.weights = found.mark
+        if not found.known and self.cache == "auto":
+            line.folder = None
+            LOGGER.warning(
+                "%s does not tell which weights it holds: its replies are not kept for other runs (cache=true keeps "
+                "them), and a run that is resumed cannot notice that they changed",
+                line.client.where,
+            )
+        return found
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the name, the address, and the weights as far as the server tells of them."""
+        mark = self.served.mark
+        return hashlib.sha256(f"{self.line.client.where}{mark and ' '}{mark}".encode()).hexdigest()[:16]
 
     @property
     def ranks(self) -> bool:
@@ -97,6 +138,7 @@ class OpenAIChat:
         names = ("replies", "cached", "failed", "prompt_tokens", "completion_tokens")
         return {
             "served_model": line.served,
+            **({"adapted": told} if (told := line.client.adapted.told()) else {}),
             **{name: line.counts[name] for name in names},
             "calls": line.client.calls,
             "refusals": line.client.refusals,
@@ -109,6 +151,7 @@ class OpenAIChat:
         Raises ModelError when the server refuses everything or is gone.
         """
         done: SimpleQueue[tuple[Request, Future[Reply]]] = SimpleQueue()
+        _ = self.served  # decides what is kept, and under which key
         with self.line.opened() as begin:
             out = 0
             for request, ask in self._asks(groups):
@@ -148,7 +191,7 @@ class OpenAIChat:
             found.append(url)
         texts = [request.prompt, *(text for turn in request.history for text in turn)]
         salt = request.sample_id if request.generation.temperature > 0 else ""
-        return Ask(self.form.body(request, found), texts, len(found), salt)
+        return Ask(self.form.body(request, found), texts, len(found), salt, bool(request.choices))
 
     def _next(self, done: SimpleQueue[tuple[Request, Future[Reply]]]) -> tuple[Request, Response]:
         request, future = done.get()
@@ -178,7 +221,7 @@ class OpenAIChat:
             raise ModelError(
                 f"{GIVE_UP_AFTER} questions in a row without an answer; the last: {response.error}",
                 where=self.line.client.where,
-                cure="the answers so far are kept; mend it and run the same command",
+                cure=KEPT.format("mend it"),
             )
         return response
 
@@ -187,13 +230,23 @@ def _told(done: SimpleQueue[tuple[Request, Future[Reply]]], request: Request) ->
     return lambda future: done.put((request, future))
 
 
+def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    """The text before the earliest stop text, trimmed, and whether there was one: servers may ignore `stop`."""
+    found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    return text[: min(found, default=len(text))].strip(), bool(found)
+
+
 def respond(request: Request, reply: Reply) -> Response:
-    """A server's reply as the answer to a request. Raises ModelError when choices cannot be ranked by it."""
+    """A server's reply as the answer to a request: trimmed and cut at stop texts, as everywhere.
+
+    Raises ModelError when choices cannot be ranked by it.
+    """
     choices = rank(request.choices, reply.first) if request.choices else ()
+    text, stopped = cut(reply.text, request.generation.stop)
     return Response(
-        text="" if choices else reply.text,
+        text="" if choices else text,
         choices=choices,
-        finish="stop" if choices else ANSWERED[reply.finish],
+        finish="stop" if choices or stopped else ending(reply.finish),
         prompt_tokens=reply.prompt_tokens,
         new_tokens=reply.completion_tokens,
         seconds=reply.seconds,
@@ -212,8 +265,8 @@ def load(
     deadline: float = 600.0,
     attempts: int = 8,
     backoff: float = 0.5,
-    price_in: float = -1.0,
-    price_out: float = -1.0,
+    price_in: float = LIST_PRICE,
+    price_out: float = LIST_PRICE,
     budget: float = 0.0,
     detail: str = "",
     max_side: int = 0,
@@ -221,7 +274,8 @@ def load(
     top_logprobs: int = 20,
     length_field: str = "max_tokens",
     send_temperature: bool = True,
-    cache: bool = True,
+    send_stop: bool = True,
+    cache: str | bool = "auto",
 ) -> OpenAIChat:
     """`checkpoint` is the model's name on the server; the options are those of docs/adapters.md.
 
@@ -229,11 +283,14 @@ def load(
     """
     if not checkpoint:
         raise UsageError("which model of the server?", cure="write --model openai:NAME, e.g. openai:gpt-4o-mini")
-    for name, value, known in (("detail", detail, DETAILS), ("length_field", length_field, LENGTHS)):
+    cache = str(cache).lower()
+    words = (("detail", detail, DETAILS), ("length_field", length_field, LENGTHS), ("cache", cache, CACHE))
+    for name, value, known in words:
         if value not in known:
             raise UsageError(f"no {name} {value!r}", cure=f"there are: {', '.join(filter(None, known))}")
-    if max_bytes < 1 or max_side < 0 or not 0 <= top_logprobs <= 20 or budget < 0:
-        raise UsageError("max_bytes, max_side, top_logprobs or budget out of range", cure="see docs/adapters.md")
+    if max_bytes < 1 or max_side < 0 or not 0 <= top_logprobs <= 20:
+        raise UsageError("max_bytes, max_side or top_logprobs out of range", cure="see docs/adapters.md")
+    check_budget(budget, "budget")
     options = ApiOptions(
         base_url=base_url,
         key_env=key_env,
@@ -244,9 +301,12 @@ def load(
         deadline=deadline,
         attempts=attempts,
         backoff=backoff,
+        price_in=price_in,
+        price_out=price_out,
     )
-    folder = settings.load().cache_folder / "answers" if cache else None
+    client = ChatClient(checkpoint, options, adapts=(LENGTH, STOP))
+    folder = settings.load().cache_folder / "answers" if cache != "false" else None
     price = Price.of(checkpoint, price_in, price_out)
-    line = Line(ChatClient(checkpoint, options), price, budget=budget or None, folder=folder)
-    form = Form(detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature)
-    return OpenAIChat(f"openai:{checkpoint}", line, form, in_flight=in_flight)
+    line = Line(client, price, budget=budget or None, folder=folder)
+    form = Form(detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature, send_stop)
+    return OpenAIChat(f"openai:{checkpoint}", line, form, in_flight=in_flight, cache=cache)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench import images
-from vlmbench.chat_client import ApiOptions
+from vlmbench.chat_options import ApiOptions
 from vlmbench.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.nouns import ChoiceScore, Picture, Request, Response
 

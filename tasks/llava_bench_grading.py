@@ -7,6 +7,7 @@ The three categories have one and the same rule text.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator, Mapping
 
@@ -84,10 +85,11 @@ def verdict(review: str, protocol: str) -> Verdict:
     if pair is None and protocol == "honest":
         return Verdict(None, Status.JUDGE_FAILED, note=note)
     if pair is None:
-        return Verdict(FAILED[1], values=FAILED, note=f"{note}: counted as -1 and -1 by the protocol's rule")
+        note = f"{note}: counted as -1 and -1 by the protocol's rule"
+        return Verdict(FAILED[1], values=FAILED, note=note, unread=True)
     if protocol == "honest" and not all(0 <= number <= 10 for number in pair):  # judges do give 0, though told 1
         return Verdict(None, Status.JUDGE_FAILED, values=pair, note="a grade is not from 0 to 10")
-    return Verdict(pair[1], values=pair)
+    return Verdict(pair[1], values=pair, unread=not all(map(math.isfinite, pair)))
 
 
 def grade(protocol: str, context: str, question: str, reference: str, answer: str) -> Talk:

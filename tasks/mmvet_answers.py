@@ -7,16 +7,17 @@ Results: `{"v1_0": "text", ...}`. LLaVA: lines of `question_id` (7 stands for v1
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Sample, Verdict
-from vlmbench.predictions import answer_rows, id_and_answer, join, named, refuse_two_models
+from vlmbench.predictions import answer_rows, answer_text, id_and_answer, join, named, refuse_two_models
 from vlmbench.sources import Row, read_keyed, read_text
 
-from .mmvet_grading import number
+from .mmvet_grading import allowed, first_word, number
 
 GRADES = ("model", "content", "score")
 
@@ -24,6 +25,9 @@ GRADES = ("model", "content", "score")
 def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     """Sample id to text. Raises PredictionsError."""
     _one_file(path)
+    if pairs := _pairs(path):
+        keyed = [(key, Row({key: text}, str(path), f"key {key}")) for key, text in pairs]
+        return join(((key, answer_text(row, key), row) for key, row in keyed), samples, path)
     rows = answer_rows(path)
     refuse_two_models([rows])
     answers = id_and_answer(rows, ("question_id", "id"), samples)
@@ -39,11 +43,13 @@ def _one_file(path: Path) -> None:
 
 
 def _pairs(path: Path) -> list[tuple[str, Any]] | None:
-    """The pairs of a file that is one JSON object; None for anything else, broken files too."""
+    """The pairs of a file that is one JSON object, doubled keys twice; None for a file of rows."""
     try:
         content = json.loads(read_text(path), object_pairs_hook=list)
-    except (DataError, ValueError, RecursionError):
-        return None
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+    except ValueError:
+        return None  # lines, or broken: the reader of rows tells
     pairs = content if isinstance(content, list) and all(isinstance(pair, tuple) for pair in content) else []
     return None if {"id", "question_id"} & {key for key, _ in pairs} else pairs or None
 
@@ -85,5 +91,6 @@ def _verdicts(row: Row) -> tuple[Verdict, ...]:
             value = number(grade)
         if value is None or value < 0 or value > 1:
             raise row.error("score", f"a number from 0 to 1 was expected, not {grade!r:.40}")
-        found.append(Verdict(value, replies=(str(content),), model=str(model)))
+        unread = not allowed(first_word(str(content))) or math.isnan(value)
+        found.append(Verdict(value, replies=(str(content),), model=str(model), unread=unread))
     return tuple(found)

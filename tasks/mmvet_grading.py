@@ -7,6 +7,7 @@ their scores have it, and the verdict's note says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping
 
 from vlmbench.nouns import JudgeAsk, JudgeRules, Status, Verdict
@@ -43,6 +44,14 @@ def allowed(grade: float | None) -> bool:
     return grade is not None and not (grade < 0 or grade > 1)
 
 
+def verdict(grade: float | None) -> Verdict:
+    """An allowed grade as a verdict. `nan` passes the scripts for a grade, and is none."""
+    assert grade is not None
+    if math.isnan(grade):
+        return Verdict(grade, note='the reply is "nan", which the script takes for a grade', unread=True)
+    return Verdict(grade)
+
+
 def _ask(protocol: str, prompt: str, temperature: float) -> JudgeAsk:
     return JudgeAsk((("user", prompt),), RULES[protocol].max_tokens, temperature)
 
@@ -54,9 +63,9 @@ def official(question: str, target: str, answer: str) -> Talk:
     for temperature in (0.0, 0.5, 1.0, 1.5, 2.0):
         grade = first_word(reply)
         if allowed(grade):
-            return Verdict(grade)
+            return verdict(grade)
         reply = yield _ask("official", prompt + mmvet_prompts.AGAIN, temperature)
-    return Verdict(0.0, note=UNREAD)
+    return Verdict(0.0, note=UNREAD, unread=True)
 
 
 def vlmevalkit(question: str, target: str, answer: str) -> Talk:
@@ -65,8 +74,8 @@ def vlmevalkit(question: str, target: str, answer: str) -> Talk:
     for temperature in (0.0, 0.5, 1.0, 1.5, 2.0):
         grade = number((yield _ask("vlmevalkit", prompt, temperature)))
         if allowed(grade):
-            return Verdict(grade)
-    return Verdict(0.0, note=UNREAD)
+            return verdict(grade)
+    return Verdict(0.0, note=UNREAD, unread=True)
 
 
 def lmms_eval(question: str, target: str, answer: str) -> Talk:
@@ -80,7 +89,7 @@ def lmms_eval(question: str, target: str, answer: str) -> Talk:
     for _ in range(ENDLESS):
         reply = (yield _ask("lmms_eval", prompt, temperature)).strip()
         if not reply:
-            return Verdict(0.0, note="the reply is empty: 0 by the protocol's rule")
+            return Verdict(0.0, note="the reply is empty: 0 by the protocol's rule", unread=True)
         grade = first_word(reply)
         if grade is not None and 0 <= grade <= 1:
             return Verdict(grade)
@@ -88,7 +97,7 @@ def lmms_eval(question: str, target: str, answer: str) -> Talk:
             temperature += 0.5
             yield _ask("lmms_eval", prompt, temperature)
             if temperature >= 2:
-                return Verdict(0.0, note=UNREAD)
+                return Verdict(0.0, note=UNREAD, unread=True)
     return Verdict(None, Status.JUDGE_FAILED, note="numbers out of range without end: the protocol asks for ever")
 
 

@@ -41,13 +41,25 @@ def completion(text: str | None, model: str = "tiny-judge-1", prompt_tokens: int
     return json.dumps(body).encode()
 
 
+def models(size: int) -> dict[str, Any]:
+    """The body of GET /models, as llama.cpp's server writes it; `size` is the weights'."""
+    row = {"id": "/somewhere/model.gguf", "object": "model", "owned_by": "llamacpp", "meta": {"size": size}}
+    return {"object": "list", "data": [row]}
+
+
 class Served:
     """An HTTP server in a thread of its own, on 127.0.0.1 and a free port. Use as a context manager."""
 
     def __init__(self) -> None:
         self.port = 0
+        self.models: Body = (200, JSON, json.dumps(models(1)).encode())
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
+
+    @property
+    def listed(self) -> Body:
+        """What GET /models gives: one model, told as llama.cpp tells of it."""
+        return self.models
 
     @property
     def url(self) -> str:
@@ -83,7 +95,9 @@ class Served:
         self._open.add(task)
         try:
             while request := await read_request(reader):
-                if not await self.serve(*request, writer):
+                if request[0][":path"].endswith("/models"):
+                    await send(writer, self.listed)
+                elif not await self.serve(*request, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -104,6 +118,7 @@ async def read_request(reader: asyncio.StreamReader, first: bool = True) -> tupl
         return None
     pairs = (line.partition(":") for line in head.split("\r\n")[int(first) :] if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    headers[":path"] = head.split(" ", 2)[1] if first else ""
     return headers, await reader.readexactly(int(headers.get("content-length", 0)))
 
 

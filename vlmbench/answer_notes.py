@@ -9,6 +9,7 @@ into the task's entry of run.json, as its `notes`; it is shown first.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from vlmbench.nouns import Response, Sample, Score, Status, Task
+from vlmbench.thinking import has_tags
 
 MANY = 0.05
 """The share from which answers that were unread or cut are told of."""
@@ -153,6 +155,35 @@ def constant(found: Answered) -> str | None:
     return f"all {number:,} answers were read as {word[:EXCERPT]!r}"
 
 
+def thinking(found: Answered) -> str | None:
+    """Thoughts in the text, which every reader takes for a part of the answer."""
+    count = sum(map(has_tags, found.texts))
+    if not count:
+        return None
+    return (
+        f"{of(count, len(found.scores))} contain thinking tags: thinking models are not supported yet, and the text "
+        "was read as it stands"
+    )
+
+
+def grades(found: Answered) -> str | None:
+    """Judges' replies without a grade, to which the protocol's rule gives one."""
+    verdicts = [verdict for score in found.scores for verdict in score.verdicts]
+    count = sum(verdict.unread for verdict in verdicts)
+    if not count:
+        return None
+    return f"{count:,} of {len(verdicts):,} judge's replies hold no grade; the protocol's rule scores them all the same"
+
+
+def not_finite(found: Answered) -> str | None:
+    """Grades that are no finite numbers: a total over them is undefined."""
+    values = [score.value for score in found.scores if score.value is not None]
+    count = sum(not math.isfinite(value) for value in values)
+    return (
+        f"{count:,} of {len(values):,} grades are not finite numbers: totals over them are undefined" if count else None
+    )
+
+
 def _nearly_all(number: int, total: int) -> bool:
     return total >= ENOUGH and number >= SAME * total
 
@@ -164,5 +195,5 @@ def _right_alike(found: Answered) -> bool:
 
 
 Check = Callable[[Answered], str | None]
-CHECKS: Sequence[Check] = (cut_off, unread, empty, identical, constant)
+CHECKS: Sequence[Check] = (cut_off, unread, empty, thinking, grades, not_finite, identical, constant)
 """In the order in which their notes are shown."""

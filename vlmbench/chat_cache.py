@@ -22,6 +22,8 @@ from vlmbench.nouns import JudgeAsk
 
 SYNC_EVERY = 1.0
 """Seconds between two fsyncs: what a power cut may cost."""
+VERSION = 2
+"""Of the lines. Those of version 1 do not tell a model that said nothing from a server that gave no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Reply:
     """The likeliest first tokens with their log-probabilities, where they were asked for."""
     seconds: float = 0.0
     """Share of the wall time in which many were asked at once."""
+    none: str = ""
+    """Why this is no answer, where the server gave none. Such a reply is not kept."""
 
 
 def ask_key(judge: str, ask: JudgeAsk, run: int, repeat: int) -> str:
@@ -59,12 +63,18 @@ def cache_file(folder: Path, name: str, identity: str) -> Path:
 
 
 class ReplyCache:
-    """The replies of one server and model, on disk. Open in one process or in several."""
+    """The replies of one server and model, on disk. Open in one process or in several.
 
-    def __init__(self, path: Path) -> None:
+    Without a path they are kept in memory alone.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self.replies: dict[str, Reply] = {}
         self._synced = time.monotonic()
+        self._file: int | None = None
+        if path is None:
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o644)
@@ -78,7 +88,9 @@ class ReplyCache:
     def add(self, key: str, reply: Reply) -> None:
         """Keep a reply: one write call."""
         self.replies[key] = reply
-        line = orjson.dumps({"key": key, "reply": reply}) + b"\n"
+        if self._file is None or self.path is None:
+            return
+        line = orjson.dumps({"version": VERSION, "key": key, "reply": reply}) + b"\n"
         try:
             if os.write(self._file, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -90,7 +102,8 @@ class ReplyCache:
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
+        if self._file is not None:
+            os.close(self._file)
 
 
 def _lines(content: bytes) -> Iterator[tuple[str, Reply]]:
@@ -98,7 +111,9 @@ def _lines(content: bytes) -> Iterator[tuple[str, Reply]]:
         try:
             row = orjson.loads(line)
             first = tuple((text, value) for text, value in row["reply"].pop("first", ()))
-            yield row["key"], Reply(**row["reply"], first=first)
+            reply = Reply(**row["reply"], first=first)
+            if reply.text or first or row.get("version") == VERSION:
+                yield row["key"], reply
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             continue  # cut by a kill: that reply is asked for again
 

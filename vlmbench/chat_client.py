@@ -2,116 +2,65 @@
 
 The openai client's retries are off: each attempt is paced, counted and bounded here. An answer is judged by its body,
 not by its content type; a body that is no chat completion is a fault like a broken connection and is tried again.
+
+    chat_options.py   what a user may set        chat_faults.py    what statuses and words of servers mean
+    chat_reply.py     bodies to replies          chat_body.py      bounded bodies
+    chat_adapting.py  fields a server refuses    chat_pace.py      when the next call may go out
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-import orjson
-
-from vlmbench.chat_cache import Reply
-from vlmbench.chat_pace import Pacer, retry_after
-from vlmbench.chat_prices import tokens_of
-from vlmbench.errors import ModelError, UsageError
+from vlmbench.chat_adapting import Adapted
+from vlmbench.chat_faults import (
+    ErrorBodyError,
+    NoReplyError,
+    ServerStoppedError,
+    SpoiltError,
+    meaning,
+    words_of,
+)
+from vlmbench.chat_options import ApiOptions, check_options, find_key
+from vlmbench.chat_pace import Pacer, PausedError, retry_after
+from vlmbench.errors import ModelError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 T = TypeVar("T")
+LOGGER = logging.getLogger(__name__)
 
-OPENAI = "https://api.openai.com/v1"
 LONGEST_BACKOFF = 20.0
 """Seconds between two attempts, unless the server asks for more."""
-AGAIN = frozenset((408, 409, 425))
-"""Statuses below 500 after which trying again makes sense."""
-
-
-class NoReplyError(Exception):
-    """An ask for which no reply could be had; the text says why."""
-
-    def __init__(self, what: str, *, refused: bool = False) -> None:
-        self.refused = refused
-        """The server refused this very ask: it is there, and trying again is of no use."""
-        super().__init__(what)
-
-
-class ServerStoppedError(Exception):
-    """No ask can be answered any more; holds the error that says the cure."""
-
-    def __init__(self, error: ModelError) -> None:
-        self.error = error
-        super().__init__(str(error))
-
-
-@dataclass(frozen=True)
-class ApiOptions:
-    """What stands after `openai:MODEL` as `,k=v`, and concerns the calls."""
-
-    base_url: str = OPENAI
-    """The server: anything that speaks OpenAI's chat completions."""
-    key_env: str = ""
-    """The environment variable that holds the key. OPENAI_API_KEY for OpenAI; none for other servers unless named."""
-    rpm: float = 3000.0
-    """Calls a minute, at most."""
-    tpm: float = 0.0
-    """Tokens a minute, at most; 0: no limit."""
-    in_flight: int = 128
-    """Calls open at once, at most."""
-    timeout: float = 60.0
-    """Seconds for one attempt."""
-    deadline: float = 600.0
-    """Seconds for one ask, from its first attempt."""
-    attempts: int = 8
-    """Calls for one ask, refusals (HTTP 429) not counted: those are bounded by the deadline."""
-    backoff: float = 0.5
-    """Seconds before the second attempt; doubled each time."""
-    price_in: float = -1.0
-    """US dollars for a million prompt tokens; below 0: the list price, where it is known."""
-    price_out: float = -1.0
-    """US dollars for a million generated tokens."""
-
-
-def check_options(options: ApiOptions) -> None:
-    """Raises UsageError for options that no call can be made with."""
-    parts = urlsplit(options.base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("base_url is no address", cure="write base_url=http://HOST:PORT/v1")
-    if parts.username or parts.password or parts.query:
-        cure = "put the key into an environment variable and name it: key_env=NAME"
-        raise UsageError("base_url must hold no key or password: it is written into the run", cure=cure)
-    for name in ("rpm", "in_flight", "timeout", "deadline", "attempts"):
-        if not getattr(options, name) > 0:
-            raise UsageError(f"{name} must be above 0", cure=f"leave {name} out for its default")
-
-
-def find_key(options: ApiOptions) -> str:
-    """The server's key. Raises UsageError that says what to set."""
-    name = options.key_env or ("OPENAI_API_KEY" if options.base_url.rstrip("/") == OPENAI else "")
-    if not name:
-        return ""
-    key = os.environ.get(name, "").strip()
-    if not key:
-        own = ", or name a server of your own: openai:MODEL,base_url=http://HOST:PORT/v1"
-        raise UsageError(
-            f"{options.base_url} needs a key, and {name} is not set",
-            cure=f"set it: export {name}=...{'' if options.key_env else own}",
-        )
-    return key
+NEVER_THERE = 5.0
+"""Seconds without a connection after which a server that never answered counts as not there..."""
+GONE = 20.0
+"""... and one that has answered before as gone."""
+FORBIDDEN_AT_FIRST = 3
+"""Calls in a row that may be forbidden (HTTP 403) without a reason before one was answered..."""
+FORBIDDEN = 25
+"""... and after one was: then it may be the questions."""
+TOLD = 5
+"""Different faults that are told while they happen; all of them are in the errors of the questions."""
+SAME_BODY = 4
+"""Times in a row that one ask may get the same body that is no completion: each may have been paid for."""
+CONNECT_WITHIN = 20.0
+"""Seconds in which a connection must be made."""
+KEPT = "the answers so far are kept; {}, and run the same command"
 
 
 class ChatClient:
     """Sends asks to one model of one server. Open, use and close it in one event loop."""
 
-    def __init__(self, model: str, options: ApiOptions) -> None:
-        """Raises UsageError, for a key that is missing too."""
+    def __init__(self, model: str, options: ApiOptions, *, adapts: Collection[str] = ()) -> None:
+        """`adapts`: what may be changed when the server refuses it (chat_adapting). Raises UsageError, for a key that
+        is missing too."""
         check_options(options)
         self.model, self.options = model, options
         self.where = f"openai:{model} at {options.base_url.rstrip('/')}"
@@ -119,19 +68,27 @@ class ChatClient:
         """Attempts made, failed ones included."""
         self.refusals = 0
         """Calls the server refused for coming too fast."""
-        self._key = find_key(options)
+        self.adapted = Adapted(adapts)
+        self.key = find_key(options)
         self._client: AsyncOpenAI | None = None
         self._pacer: Pacer | None = None
+        self._answered = False
+        """Whether any ask has had a reply."""
+        self._forbidden = 0
+        """Calls that were forbidden since then."""
+        self._gone_since: float | None = None
+        """When the first of the calls failed that found nobody, with none between that found the server."""
+        self._refused = ""
+        """The latest refusal for coming too fast, in words."""
+        self._told: set[str] = set()
 
     async def open(self) -> None:
         """Make the connections' pool. The library is loaded here, once something is to be asked."""
-        from openai import AsyncOpenAI
+        from vlmbench.chat_body import client
 
         options = self.options
-        self._pacer = Pacer.per_minute(options.rpm, options.tpm or None, options.deadline)
-        self._client = AsyncOpenAI(
-            api_key=self._key or "none", base_url=options.base_url, max_retries=0, timeout=options.timeout
-        )
+        self._pacer = Pacer.per_minute(options.rpm, options.tpm or None)
+        self._client = client(self.key, options.base_url, options.timeout, min(options.timeout, CONNECT_WITHIN))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -148,35 +105,101 @@ class ChatClient:
         """
         pacer = self._pacer
         assert pacer is not None, "send before open"
-        first = last = 0.0
-        faults = calls = 0
+        spent = _Spent(self.options, pacer)
         while True:
-            sent = await pacer.turn(size)
-            first = first or sent
-            self.calls += 1
-            calls += 1
             try:
-                found = read(await self._attempt(ask), calls)
+                sent = await pacer.turn(size, spent.left)
+            except PausedError as paused:
+                raise NoReplyError(f"{spent.last or self._refused}; {paused}") from None
+            spent.first = sent if spent.first is None else spent.first
+            self.calls += 1
+            spent.calls += 1
+            body = self.adapted.body(ask)
+            try:
+                found = read(await self._attempt(body), spent.calls)
+            except ErrorBodyError as told:
+                fault = self._meaning(told.status, told.body, "HTTP 200 with an error: ", {})
+            except SpoiltError as spoilt:
+                fault = spoilt
+            else:
                 pacer.served()
+                self._answered, self._forbidden, self._gone_since = True, 0, None
                 return found
-            except SpoiltError as fault:
-                if fault.slow_down:
-                    self.refusals += 1
-                    pacer.refused(sent, fault.pause)
-                    last = 0.0
-                else:
-                    faults += 1
-                    last = min(self.options.backoff * 2 ** (faults - 1), LONGEST_BACKOFF) * random.uniform(0.75, 1.25)
-                    last = max(last, fault.pause or 0.0)
-                left = self.options.deadline - (time.monotonic() - first)
-                if not fault.again or faults >= self.options.attempts or last >= left or left <= 0:
-                    told = f"{fault} ({calls} {'attempt' if calls == 1 else 'attempts'})"
-                    raise NoReplyError(told, refused=not fault.again) from None
-            await asyncio.sleep(last)
+            if self._adapts(ask, body, fault):
+                continue
+            await asyncio.sleep(self._pause(fault, spent, sent))
+
+    def _pause(self, fault: SpoiltError, spent: _Spent, sent: float) -> float:
+        """Seconds before the next attempt. Raises NoReplyError when there is none, ServerStoppedError."""
+        assert self._pacer is not None
+        spent.same = spent.same + 1 if fault.kind == "body" and spent.last == str(fault) else 1
+        spent.last = str(fault)
+        self._note_absence(fault, spent)
+        self._note_forbidden(fault)
+        pause = 0.0
+        if fault.slow_down:
+            self.refusals += 1
+            self._refused = str(fault)
+            self._pacer.refused(sent, fault.pause)
+        else:
+            self._pacer.stalled_since = None
+            spent.faults += 1
+            pause = min(self.options.backoff * 2 ** (spent.faults - 1), LONGEST_BACKOFF) * random.uniform(0.75, 1.25)
+            pause = max(pause, fault.pause or 0.0)
+        left = spent.left()
+        over = spent.faults >= self.options.attempts or left <= 0 or spent.same >= SAME_BODY
+        if not fault.again or over or pause >= left:
+            told = f"{fault} ({spent.calls} {'attempt' if spent.calls == 1 else 'attempts'})"
+            if fault.again and not over:
+                told += f"; the server asks to wait {pause:,.0f} s, which is beyond the deadline"
+            raise NoReplyError(told, refused=not fault.again)
+        if not fault.slow_down:
+            self._tell(f"{fault}; trying again")
+        return pause
+
+    def _note_absence(self, fault: SpoiltError, spent: _Spent) -> None:
+        """Raises ServerStoppedError when nobody has been found there for too long."""
+        if fault.kind != "gone":
+            self._gone_since = None
+            return
+        now = time.monotonic()
+        if self._gone_since is None:
+            self._gone_since = now
+        spent.gone_since = spent.gone_since or now
+        patience = GONE if self._answered else NEVER_THERE
+        tried_all = spent.faults + 1 >= self.options.attempts and self._gone_since <= spent.gone_since
+        if now - self._gone_since >= patience or tried_all:
+            cure = KEPT.format("see whether the server runs and base_url names it")
+            raise ServerStoppedError(ModelError(f"no server: {fault}", where=self.where, cure=cure))
+
+    def _note_forbidden(self, fault: SpoiltError) -> None:
+        """Raises ServerStoppedError when it is the key that is forbidden everything, rather than some questions."""
+        if fault.kind != "forbidden":
+            return
+        self._forbidden += 1
+        if self._forbidden >= (FORBIDDEN if self._answered else FORBIDDEN_AT_FIRST):
+            words = f"{fault} ({self._forbidden} calls in a row)"
+            raise ServerStoppedError(ModelError(words, where=self.where, cure=self._key_cure()))
+
+    def _adapts(self, ask: Mapping[str, Any], sent: Mapping[str, Any], fault: SpoiltError) -> bool:
+        """Whether the ask can go out once more in another form, since the server does not know this one."""
+        if fault.kind != "status" or fault.again:
+            return False
+        if change := self.adapted.learn(sent, str(fault), fault.parameter):
+            self._tell(f"{change} from now on, since the server refuses it: {fault}")
+        return self.adapted.body(ask) != sent
+
+    def _tell(self, what: str) -> None:
+        """Say on stderr what goes wrong, once, while it happens."""
+        if what not in self._told and len(self._told) < TOLD:
+            self._told.add(what)
+            LOGGER.warning("%s: %s", self.where, what)
 
     async def _attempt(self, ask: Mapping[str, Any]) -> bytes:
         """One call: the body of the answer. Raises SpoiltError or ServerStoppedError."""
         import openai
+
+        from vlmbench.chat_body import BodyError
 
         assert self._client is not None and self._pacer is not None
         create: Any = self._client.chat.completions.with_raw_response.create
@@ -185,70 +208,78 @@ class ChatClient:
                 raw = await create(model=self.model, **ask)
                 content: bytes = raw.content
         except openai.APIStatusError as error:
-            raise self._status(error) from None
-        except (TimeoutError, openai.APITimeoutError):
-            raise SpoiltError(f"no answer within {self.options.timeout:g} s") from None
+            body = error.body if error.body is not None else _json(error.response)
+            raise self._meaning(error.status_code, body, "", error.response.headers) from None
+        except (TimeoutError, openai.APITimeoutError) as error:
+            kind = "gone" if _is(error.__cause__, "ConnectTimeout") else ""
+            raise SpoiltError(f"no answer within {self.options.timeout:g} s", kind=kind) from None
+        except BodyError as error:
+            raise SpoiltError(str(error), again=False) from None
         except openai.APIConnectionError as error:
-            told = type(error.__cause__).__name__ if error.__cause__ else "broken"
-            raise SpoiltError(f"connection: {told}") from None
+            raise self._broken(error.__cause__ or error) from None
         except openai.APIError as error:
             raise SpoiltError(self._clean(str(error))) from None
         self._pacer.told(raw.headers)
         return content
 
-    def _status(self, error: Any) -> Exception:
-        """What an HTTP status means for us."""
-        status = int(error.status_code)
-        body = error.body if isinstance(error.body, dict) else {}
-        told = self._clean(f"HTTP {status}: {body.get('message') or error.message}")
-        cures = {401: self._key_cure(), 403: self._key_cure(), 404: "check the model's name and base_url"}
-        if status == 429 and body.get("code") == "insufficient_quota":
-            cures[429] = "the account has no credit left: add some, then run the same command again"
-        if status in cures:
-            return ServerStoppedError(ModelError(told, where=self.where, cure=cures[status]))
-        again = status == 429 or status in AGAIN or status >= 500
-        return SpoiltError(told, again=again, slow_down=status == 429, pause=retry_after(error.response.headers))
+    def _broken(self, cause: BaseException) -> SpoiltError:
+        """What a connection's failure means."""
+        if _is(cause, "BodyError"):
+            return SpoiltError(str(cause), again=False)
+        told = self._clean(f"connection: {type(cause).__name__}{f': {cause}' if str(cause) else ''}")
+        return SpoiltError(told, kind="gone" if _is(cause, "ConnectError") else "")
+
+    def _meaning(self, status: int, body: object, about: str, headers: Mapping[str, str]) -> SpoiltError:
+        """What an HTTP status means for us. Raises ServerStoppedError where no ask can succeed."""
+        told = self._clean(f"{about or f'HTTP {status}: '}{words_of(body) or _plain(body) or 'no reason given'}")
+        found = meaning(status, body, told, retry_after(headers))
+        if isinstance(found, SpoiltError):
+            return found
+        raise ServerStoppedError(ModelError(told, where=self.where, cure=self._key_cure() if found == "key" else found))
 
     def _key_cure(self) -> str:
-        name = self.options.key_env or ("OPENAI_API_KEY" if self._key else "")
+        name = self.options.key_env or ("OPENAI_API_KEY" if self.key else "")
         return f"is the key in {name} right?" if name else "name the variable that holds the key: key_env=NAME"
 
     def _clean(self, text: str) -> str:
         """A server's words, short and without the key."""
-        shown = text.replace(self._key, "[key]") if self._key else text
-        return " ".join(shown.split())[:300]
+        shown = text.replace(self.key, "[key]") if self.key else text
+        return " ".join("".join(letter if letter.isprintable() else " " for letter in shown).split())[:300]
 
 
-class SpoiltError(Exception):
-    """One attempt went wrong."""
+class _Spent:
+    """What one ask has taken so far."""
 
-    def __init__(self, what: str, *, again: bool = True, slow_down: bool = False, pause: float | None = None) -> None:
-        self.again, self.slow_down, self.pause = again, slow_down, pause
-        super().__init__(what)
+    def __init__(self, options: ApiOptions, pacer: Pacer) -> None:
+        self._options, self._pacer = options, pacer
+        self.first: float | None = None
+        """When its first attempt went out."""
+        self.calls = self.faults = self.same = 0
+        self.gone_since: float | None = None
+        self.last = ""
+        """What went wrong the last time."""
+
+    def left(self) -> float:
+        """Seconds until its deadline, from its first attempt, or from when the server began to refuse every call.
+
+        Waiting for its turn does not count as long as calls are served: the rate is the user's own wish.
+        """
+        now = self._pacer.clock()
+        began = [start for start in (self.first, self._pacer.stalled_since) if start is not None]
+        return self._options.deadline - (now - min(began, default=now))
 
 
-def read_reply(content: bytes, calls: int, texts: Sequence[str]) -> Reply:
-    """The reply in a chat completion's body; a missing text is an empty one that says so. `texts` are what was asked.
+def _is(error: BaseException | None, name: str) -> bool:
+    """Whether an error is of a class (or a subclass) with this name: of libraries that are not imported here."""
+    return error is not None and any(kind.__name__ == name for kind in type(error).__mro__)
 
-    Raises SpoiltError for anything else that is broken.
-    """
+
+def _json(response: Any) -> object:
     try:
-        body = orjson.loads(content)
-        choice = body["choices"][0]
-        text = choice["message"].get("content")
-        usage = body.get("usage") or {}
-        asked = sum(map(tokens_of, texts))
-        used = [int(usage.get("prompt_tokens") or asked), int(usage.get("completion_tokens") or tokens_of(text or ""))]
-        if text is not None and not isinstance(text, str):
-            raise TypeError("content is not text")
-        finish = str(choice.get("finish_reason") or "stop")
-        finish = "no content" if text is None and finish == "stop" else finish
-        return Reply(text or "", str(body.get("model") or ""), used[0], used[1], calls, finish, _first_tokens(choice))
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise SpoiltError(f"the reply is no chat completion ({type(error).__name__})") from None
+        return response.json()
+    except ValueError:
+        return response.text
 
 
-def _first_tokens(choice: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
-    """The likeliest first tokens with their log-probabilities; nothing where the server told none."""
-    steps = (choice.get("logprobs") or {}).get("content") or []
-    return tuple((str(row["token"]), float(row["logprob"])) for row in steps[0]["top_logprobs"]) if steps else ()
+def _plain(body: object) -> str:
+    return body if isinstance(body, str) else ""

@@ -27,6 +27,10 @@ WINDOW = 2.0
 """Seconds over which calls that were served are counted."""
 
 
+class PausedError(Exception):
+    """The server will take no call in the time that is left; the text says why."""
+
+
 @dataclass
 class Flow:
     """One thing that is limited, per second."""
@@ -55,11 +59,12 @@ class Pacer:
 
     requests: Flow
     tokens: Flow | None = None
-    longest_pause: float = 600.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     refusals: int = 0
     """How many calls were refused."""
+    stalled_since: float | None = None
+    """When the first of the calls was refused since which none has been served."""
     _paused_until: float = 0.0
     _cut_at: float = float("-inf")
     _grown_at: float | None = None
@@ -67,14 +72,19 @@ class Pacer:
     _queue: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def per_minute(cls, requests: float, tokens: float | None, longest_pause: float) -> Pacer:
+    def per_minute(cls, requests: float, tokens: float | None) -> Pacer:
         """From the limits as servers name them."""
-        return cls(Flow(requests / 60), None if tokens is None else Flow(tokens / 60), longest_pause)
+        return cls(Flow(requests / 60), None if tokens is None else Flow(tokens / 60))
 
-    async def turn(self, tokens: int) -> float:
-        """Wait for a call's turn; returns when it went out."""
+    async def turn(self, tokens: int, left: Callable[[], float] | None = None) -> float:
+        """Wait for a call's turn; returns when it went out.
+
+        `left` tells how many seconds the call has. Raises PausedError when the server's pause, or its refusing every
+        call, goes beyond them.
+        """
         async with self._queue:  # asyncio's locks are fair: first come, first served
             while (wait := self._wait()) > 0:
+                self._check(left)
                 await self.sleep(wait)
             now = self.clock()
             self._grow(now)
@@ -82,6 +92,16 @@ class Pacer:
             if self.tokens:
                 self.tokens.take(tokens, now)
             return now
+
+    def _check(self, left: Callable[[], float] | None) -> None:
+        """Raise PausedError when waiting is of no use. A wait that is due to the user's own limits is no reason."""
+        if left is None:
+            return
+        now, seconds = self.clock(), left()
+        if max(0.0, self._paused_until - now) > seconds:
+            raise PausedError(f"the server asks to wait {self._paused_until - now:,.0f} s, beyond the deadline")
+        if self.stalled_since is not None and seconds <= 0:
+            raise PausedError(f"the server has refused every call for {now - self.stalled_since:,.0f} s")
 
     def _wait(self) -> float:
         ready = [self._paused_until, *(flow.next_at for flow in self._flows())]
@@ -98,13 +118,15 @@ class Pacer:
 
     def served(self) -> None:
         """A call was answered."""
+        self.stalled_since = None
         self._served.append(self.clock())
 
     def refused(self, sent_at: float, pause: float | None) -> None:
         """A call was refused: stop for `pause` seconds, and slow down, once for all calls of one burst."""
         now = self.clock()
         self.refusals += 1
-        self._paused_until = max(self._paused_until, now + min(1.0 if pause is None else pause, self.longest_pause))
+        self.stalled_since = now if self.stalled_since is None else self.stalled_since
+        self._paused_until = max(self._paused_until, now + (1.0 if pause is None else pause))
         if sent_at <= self._cut_at:
             return  # it went out before we slowed down
         self._cut_at = now
@@ -133,7 +155,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
         except ValueError:
             try:
                 seconds = parsedate_to_datetime(text).timestamp() - now()
-            except ValueError:
+            except (ValueError, OverflowError, TypeError, IndexError):
                 continue
         if seconds == seconds:
             return max(0.0, seconds)

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.chat_cache import ReplyCache, ask_key, cache_file
+from vlmbench.chat_options import check_budget
 from vlmbench.chat_prices import Purse, tokens_of
 from vlmbench.errors import UsageError
 from vlmbench.judge_api import ApiJudge, read_options
@@ -42,6 +43,8 @@ def open_judge(spec: str, cache: Path, *, runs: int = 1, budget: float | None = 
 
     if runs < 1:
         raise UsageError(f"--judge-runs {runs} leaves nothing to judge", cure="give a number above 0")
+    if budget is not None:
+        check_budget(budget, "--judge-budget")
     words = loading.parse_model(spec)
     backend: Backend
     if words.name == "openai":
@@ -74,7 +77,8 @@ class Judge:
     def __init__(self, backend: Backend, cache: Path, *, runs: int = 1, budget: float | None = None) -> None:
         self.backend, self.runs = backend, runs
         self.purse = Purse(budget, backend.price, backend.name)
-        self.cache = ReplyCache(cache_file(cache / "judge", backend.name, backend.identity))
+        path = cache_file(cache / "judge", backend.name, backend.identity) if backend.keeps else None
+        self.cache = ReplyCache(path)
         self._talks = Talks(backend, self.cache, self.purse)
         self._of: dict[tuple[str, str], list[Talk]] = {}
         """By task key and sample id: one conversation a run."""
@@ -147,8 +151,9 @@ class Judge:
                 if response and ask_key(self.backend.identity, ask, run, 0) in self.cache.replies:
                     cached += 1
                     continue
-                tokens += size + ask.max_tokens
-                cost = self.backend.price.cost(size, ask.max_tokens)
+                longest = self.backend.longest(ask)
+                tokens += size + longest
+                cost = self.backend.price.cost(size, longest)
                 usd = None if usd is None or cost is None else usd + cost
         return Estimate(asks, cached, tokens, usd)
 
@@ -176,6 +181,7 @@ class Judge:
             "usd": round(self.purse.spent, 6) if known else None,
             "budget": self.purse.budget,
             "stopped": self.stopped,
+            **({"adapted": self.backend.adapted} if self.backend.adapted else {}),
         }
 
     def __enter__(self) -> Judge:

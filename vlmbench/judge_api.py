@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from vlmbench.chat_adapting import LENGTH, SAMPLING
 from vlmbench.chat_cache import Reply
-from vlmbench.chat_client import ApiOptions, ChatClient, check_options, read_reply
+from vlmbench.chat_client import ChatClient
+from vlmbench.chat_models import Served, served
+from vlmbench.chat_options import LENGTHS, ApiOptions, check_options
 from vlmbench.chat_prices import Price, tokens_of
+from vlmbench.chat_reply import read_reply
 from vlmbench.errors import UnknownNameError, UsageError
 from vlmbench.nouns import JudgeAsk
 
 
-def read_options(words: Mapping[str, str]) -> ApiOptions:
+@dataclass(frozen=True)
+class JudgeOptions(ApiOptions):
+    """What stands after `openai:MODEL` of a judge."""
+
+    length_field: str = LENGTHS[0]
+    """What the server calls the limit on a reply's length; found out where it refuses the usual name."""
+    send_temperature: bool = True
+    """False for models that take no temperature; found out where the server refuses it."""
+    max_tokens: int = 0
+    """Tokens of a reply at most; 0: as many as the protocol says. A judge that thinks first needs more."""
+    cache: str = "auto"
+    """Whether replies are kept. `auto`: unless a server of one's own does not tell which weights it holds."""
+
+
+WORDS = {"true": True, "false": False}
+
+
+def read_options(words: Mapping[str, str]) -> JudgeOptions:
     """Options from text. Raises UnknownNameError or UsageError."""
-    fields = ApiOptions.__dataclass_fields__
+    fields = JudgeOptions.__dataclass_fields__
     made: dict[str, Any] = {}
     for name, text in words.items():
         if name not in fields:
             raise UnknownNameError("option of an API judge", name, fields)
-        kind: type = type(ApiOptions.__dict__[name])
+        kind: type = type(fields[name].default)
         try:
-            made[name] = kind(text)
+            made[name] = WORDS[text.lower()] if kind is bool else kind(text)
+        except KeyError:
+            raise UsageError(f"{name} takes true or false, not {text!r}", cure="see docs/judging.md") from None
         except ValueError:
             raise UsageError(f"{name} takes a number, not {text!r}", cure="see docs/judging.md") from None
-    options = ApiOptions(**made)
+    options = JudgeOptions(**made)
     check_options(options)
+    for name, known in (("length_field", LENGTHS), ("cache", ("auto", "true", "false"))):
+        if getattr(options, name) not in known:
+            raise UsageError(f"no {name} {getattr(options, name)!r}", cure=f"there are: {', '.join(known)}")
+    if options.max_tokens < 0:
+        raise UsageError("max_tokens must not be negative", cure="leave it out for the protocol's own limit")
     return options
 
 
@@ -35,12 +65,30 @@ class ApiJudge:
     overlaps = True
     """Asks while the model under test still answers."""
 
-    def __init__(self, model: str, options: ApiOptions) -> None:
-        self._client = ChatClient(model, options)
+    def __init__(self, model: str, options: JudgeOptions) -> None:
+        self._client = ChatClient(model, options, adapts=(LENGTH, SAMPLING))
+        self._options = options
         self.name = f"openai:{model}"
-        self.identity = self._client.where
         self.price = Price.of(model, options.price_in, options.price_out)
         self.in_flight = options.in_flight
+
+    @cached_property
+    def _served(self) -> Served:
+        return served(self._options.base_url, self._client.model, self._client.key)
+
+    @property
+    def identity(self) -> str:
+        """What makes its replies its own: the server, the weights it says it holds, and how it is asked."""
+        options, parts = self._options, [self._client.where]
+        parts += [f"weights {self._served.mark}"] if self._served.mark else []
+        parts += [f"max_tokens={options.max_tokens}"] if options.max_tokens else []
+        parts += [] if options.send_temperature else ["send_temperature=false"]
+        return " ".join(parts)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether its replies may be kept for later runs."""
+        return self._options.cache == "true" or (self._options.cache == "auto" and self._served.known)
 
     @property
     def calls(self) -> int:
@@ -51,6 +99,15 @@ class ApiJudge:
     def refusals(self) -> int:
         """Calls the server refused for coming too fast."""
         return self._client.refusals
+
+    @property
+    def adapted(self) -> str:
+        """Which fields of a request this server refused, and what became of them."""
+        return self._client.adapted.told()
+
+    def longest(self, ask: JudgeAsk) -> int:
+        """Tokens that a reply may take."""
+        return self._options.max_tokens or ask.max_tokens
 
     async def open(self) -> None:
         """Get ready, inside the event loop."""
@@ -63,10 +120,11 @@ class ApiJudge:
     async def reply(self, ask: JudgeAsk) -> Reply:
         """One reply. Raises NoReplyError; ServerStoppedError when no ask can succeed."""
         texts = [text for _, text in ask.messages]
+        longest = self.longest(ask)
         body = {
             "messages": [{"role": role, "content": text} for role, text in ask.messages],
-            "temperature": ask.temperature,
-            "max_tokens": ask.max_tokens,
+            **({"temperature": ask.temperature} if self._options.send_temperature else {}),
+            self._options.length_field: longest,
         }
-        size = sum(map(tokens_of, texts)) + ask.max_tokens
+        size = sum(map(tokens_of, texts)) + longest
         return await self._client.send(body, size, lambda content, calls: read_reply(content, calls, texts))

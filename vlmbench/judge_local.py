@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from vlmbench.chat_cache import Reply
-from vlmbench.chat_client import NoReplyError
+from vlmbench.chat_faults import NoReplyError
 from vlmbench.chat_prices import FREE
 from vlmbench.nouns import Generation, JudgeAsk, Model, Request
 
@@ -21,6 +21,8 @@ class LocalJudge:
     price = FREE
     refusals = 0
     in_flight = 4 * BATCH
+    keeps = True
+    adapted = ""
 
     def __init__(self, spec: str, model: Model) -> None:
         self.name = spec
@@ -30,6 +32,10 @@ class LocalJudge:
         self._model = model
         self._waiting: list[tuple[JudgeAsk, asyncio.Future[Reply]]] = []
         self._worker: asyncio.Task[None] | None = None
+
+    def longest(self, ask: JudgeAsk) -> int:
+        """Tokens that a reply may take."""
+        return ask.max_tokens
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -79,6 +85,11 @@ class LocalJudge:
             if response.finish == "error":
                 found[place[id(request)]] = NoReplyError(response.error)
             else:
-                reply = Reply(response.text, self._model.name, response.prompt_tokens, response.new_tokens)
-                found[place[id(request)]] = reply
+                found[place[id(request)]] = Reply(
+                    response.text,
+                    self._model.name,
+                    response.prompt_tokens,
+                    response.new_tokens,
+                    finish=response.finish,
+                )
         return found

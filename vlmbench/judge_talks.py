@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from vlmbench.chat_cache import Reply, ReplyCache, ask_key
-from vlmbench.chat_client import NoReplyError, ServerStoppedError
+from vlmbench.chat_faults import NoReplyError, ServerStoppedError
 from vlmbench.chat_prices import Price, Purse, tokens_of
+from vlmbench.chat_reply import flaw
 from vlmbench.nouns import JudgeAsk, Status, Verdict
+from vlmbench.thinking import behind
 
 GIVE_UP_AFTER = 25
 """Asks that may get no reply in a row before the rest is not asked at all."""
@@ -27,13 +29,26 @@ class Backend(Protocol):
     """What answers the asks: a server, or a model of ours."""
 
     name: str
-    identity: str
-    """What makes its replies its own: part of every key in the cache."""
     price: Price
     overlaps: bool
     """Whether it may ask while the model under test still answers."""
     in_flight: int
     """Conversations open at once, at most."""
+
+    @property
+    def identity(self) -> str:
+        """What makes its replies its own: part of every key in the cache."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether its replies may be kept for later runs."""
+
+    @property
+    def adapted(self) -> str:
+        """What was changed about the requests because the server refused it; empty for nothing."""
+
+    def longest(self, ask: JudgeAsk) -> int:
+        """Tokens that a reply may take."""
 
     @property
     def calls(self) -> int:
@@ -133,8 +148,13 @@ class Talks:
             self._fail(error)
 
     async def _verdict(self, talk: Talk) -> Verdict:
-        """Walk through one conversation."""
+        """Walk through one conversation.
+
+        A reply that is none is handed on as an empty text, as the rules on asking again want it; it never makes a
+        grade. What a judge thinks before its reply is no part of it.
+        """
         replies: list[Reply] = []
+        flaws: list[str] = []
         asked: Counter[JudgeAsk] = Counter()
         steps = talk.begin()
         try:
@@ -142,9 +162,13 @@ class Talks:
             while True:
                 replies.append(await self._reply(ask, talk.run, asked[ask]))
                 asked[ask] += 1
-                ask = steps.send(replies[-1].text)
+                flaws.append(flaw(replies[-1]))
+                ask = steps.send("" if flaws[-1] else behind(replies[-1].text))
         except StopIteration as end:
             verdict: Verdict = end.value
+            if any(flaws) and (flaws[-1] or verdict.unread or verdict.status is not Status.OK):
+                note = f"the judge gave no reply: {next(why for why in reversed(flaws) if why)}"
+                verdict = Verdict(None, Status.JUDGE_FAILED, note=note)
         except NoReplyError as why:
             verdict = Verdict(None, Status.JUDGE_FAILED, note=str(why))
         self.counts["failed"] += verdict.status is not Status.OK
@@ -164,7 +188,7 @@ class Talks:
     async def _call(self, key: str, ask: JudgeAsk) -> Reply:
         """Ask, pay and keep."""
         size = sum(tokens_of(text) for _, text in ask.messages)
-        number = None if self.stopped else await self.purse.take(size, ask.max_tokens)
+        number = None if self.stopped else await self.purse.take(size, self.backend.longest(ask))
         if number is None:
             self.stopped = self.stopped or BUDGET_SPENT
             raise NoReplyError(self.stopped)
@@ -177,9 +201,13 @@ class Talks:
             raise
         finally:
             await self.purse.settle(number, used)
+        self.counts.update(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
+        if why_none := flaw(reply):  # paid for, and not kept: it is asked for again another time
+            self._count_failure(why_none)
+            return reply
         self.cache.add(key, reply)
         self._failed_in_a_row = 0
-        self.counts.update(replies=1, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
+        self.counts["replies"] += 1
         return reply
 
     def _count_failure(self, why: str) -> None:

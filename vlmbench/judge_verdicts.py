@@ -121,28 +121,10 @@ def summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
         "krippendorff_alpha": agreement(good) if good and runs > 1 else None,
         "verdicts": sum(verdict.status is Status.OK for verdict in verdicts),
         "failed": sum(verdict.status is not Status.OK for verdict in verdicts),
+        "unread": sum(verdict.unread for verdict in verdicts),
         "models": sorted({verdict.model for verdict in verdicts if verdict.model}),
         "prompt_hash": prompt_hash(choice.task.protocols[choice.protocol].judge),
     }
-
-
-def regraded(before: Scored, after: Scored, same: Sequence[bool]) -> list[str]:
-    """What a comparison of graded answers should say: of one run of the judge, and of answers it graded otherwise.
-
-    `same` says of each pair whether the answer's text did not change.
-    """
-    runs = [runs_of(before), runs_of(after)]
-    if not any(runs):
-        return []
-    found = []
-    if min(runs) < 2:
-        side = "on both sides" if max(runs) < 2 else "before" if runs[0] < 2 else "after"
-        what = "answers that did not change may differ by its lean, which is in no interval"
-        found.append(f"graded by one run of the judge {side}: {what} (--judge-runs 3)")
-    other = [one.value != two.value for (_, one), (_, two), alike in zip(before, after, same, strict=True) if alike]
-    if any(other):
-        found.append(f"the judge graded {sum(other):,} of {len(other):,} unchanged answers otherwise")
-    return found
 
 
 def told(entry: Mapping[str, Any]) -> str:
@@ -153,8 +135,12 @@ def told(entry: Mapping[str, Any]) -> str:
         parts.append(f"std {entry['std']:.1f}")
     if entry["krippendorff_alpha"] is not None:
         parts.append(f"Krippendorff's alpha {entry['krippendorff_alpha']:.3f}")
+    if entry["runs"] == 1:
+        parts.append("the interval leaves out how far the judge would differ from itself (--judge-runs)")
     if entry["failed"]:
         parts.append(f"{entry['failed']} verdicts could not be had")
+    if entry.get("unread"):
+        parts.append(f"{entry['unread']} replies held no grade and were given one by the protocol's rule")
     return "; ".join(parts)
 
 
@@ -166,7 +152,7 @@ def columns(records: Sequence[Record]) -> dict[str, list[Any]]:
             row = {
                 "task": record.task, "sample_id": record.sample.id, "run": run, "status": str(verdict.status),
                 "value": verdict.value, "values": list(verdict.values), "note": verdict.note,
-                "replies": list(verdict.replies), "judge_model": verdict.model,
+                "replies": list(verdict.replies), "judge_model": verdict.model, "unread": verdict.unread,
             }  # fmt: skip
             for name, value in row.items():
                 made.setdefault(name, []).append(value)

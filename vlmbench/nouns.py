@@ -153,6 +153,8 @@ class Verdict:
     """The judge's own words, one for each time it was asked."""
     model: str = ""
     """What the judge's server said it is."""
+    unread: bool = False
+    """Whether no finite grade could be read from the judge's words: a rule of the protocol stands in its place."""
 
 
 @dataclass(frozen=True, slots=True)

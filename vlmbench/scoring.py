@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING, Any
 from vlmbench import answer_notes, bounds, judge_verdicts
 from vlmbench.metrics import MORE
 from vlmbench.nouns import Response, Sample, Score, Status
+from vlmbench.thinking import unfinished
 
 if TYPE_CHECKING:
     from vlmbench.nouns import Record, Task
     from vlmbench.registry import TaskChoice
 
-ONE_RUN = "graded by one run of the judge: how far it would differ from itself is in no interval (--judge-runs 3)"
-
 Scored = Sequence[tuple[Sample, Score]]
 
 
 def score_response(task: Task, protocol: str, sample: Sample, response: Response) -> Score:
-    """Read one answer. One that failed is an error; one cut off before it could be read is truncated."""
+    """Read one answer. One that failed is an error; one cut off before it could be read is truncated.
+
+    Nor is there an answer in a text that was cut before it began, or that ends inside the model's thought: no rule of
+    a protocol is asked what those count as.
+    """
     if response.finish == "error" or response.error:
         return Score(None, Status.ERROR, note=response.error or "the model gave no answer")
+    if response.finish == "length" and not response.choices and not response.text.strip():
+        return Score(None, Status.TRUNCATED, note="cut off before any text")
+    if unfinished(response.text):
+        return Score(None, Status.TRUNCATED, note="the answer ends inside the model's thought")
     score = task.score(sample, response, protocol)
     if score.status is Status.UNPARSED and response.finish == "length":
         return Score(None, Status.TRUNCATED, score.read, score.note or "cut off at max_new_tokens")
@@ -78,12 +85,11 @@ def summarise(
         entry[headline]["note"] = withheld[0].note
     if judge_verdicts.runs_of(scored):
         entry["judge"] = judge_verdicts.summary(choice, scored)
-    known = [*notes, *_peculiar(headline, entry), *_if_missing(scored, headline, ends)]
     samples, scores = [sample for sample, _ in scored], [score for _, score in scored]
     found_answers = answer_notes.Answered(task, protocol, samples, responses, scores)
     return entry | {
         "answers": answer_notes.counts(found_answers),
-        "notes": answer_notes.notes(found_answers, known),
+        "notes": answer_notes.notes(found_answers, [*notes, *_if_missing(scored, headline, ends)]),
         "coverage": (len(good) + len(withheld)) / len(scored) if scored else 0.0,
         "statuses": {str(status): counts[str(status)] for status in Status if counts[str(status)]},
         "headline": headline,
@@ -91,15 +97,6 @@ def summarise(
         "split": choice.split,
         "version": task.version,
     }
-
-
-def _peculiar(headline: str, entry: Mapping[str, Any]) -> list[str]:
-    """What the headline's own note says (a sum over a part of the subtasks), and that one run of a judge graded."""
-    note = entry[headline].get("note")
-    found = [f"{headline}: {note}"] if note else []
-    if entry.get("judge", {}).get("runs") == 1:
-        found.append(ONE_RUN)
-    return found
 
 
 def _if_missing(scored: Scored, headline: str, ends: Mapping[str, tuple[float, float]]) -> list[str]:
@@ -110,6 +107,16 @@ def _if_missing(scored: Scored, headline: str, ends: Mapping[str, tuple[float, f
     low, high = ends[headline]
     told = f"{lacking:,} of {len(scored):,} questions have no score"
     return [f"{told}: {headline} is between {low:.1f}, if all of them were wrong, and {high:.1f}, if all were right"]
+
+
+def complete(scores: Mapping[str, Any], min_coverage: float) -> bool:
+    """Whether every task has a score for so large a share of its samples, and its judge's grades make a total."""
+    return all(task["coverage"] >= min_coverage and not without_total(task) for task in scores.values())
+
+
+def without_total(task: Mapping[str, Any]) -> bool:
+    """Whether a judge gave grades of which no total can be made: some are no finite numbers."""
+    return bool(task.get("judge")) and task["statuses"].get("ok", 0) > 0 and task[task["headline"]]["value"] is None
 
 
 def score_records(

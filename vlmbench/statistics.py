@@ -55,8 +55,8 @@ class Estimate:
     """How many items count."""
 
     def to_json(self) -> dict[str, float | int | None]:
-        """As scores.json holds it: null for nan."""
-        value = None if math.isnan(self.value) else self.value
+        """As scores.json holds it: null for what is no finite number."""
+        value = self.value if math.isfinite(self.value) else None
         return {"value": value, "low": self.low, "high": self.high, "n": self.n}
 
 

@@ -221,6 +221,7 @@ def _verdicts(folder: Path, content: Mapping[str, Any]) -> dict[tuple[str, str],
             row["note"] or "",
             tuple(row["replies"] or ()),
             row["judge_model"] or "",
+            bool(row.get("unread")),
         )
         found.setdefault((row["task"], row["sample_id"]), []).append((row["run"], verdict))
     return {key: tuple(one for _, one in sorted(runs, key=lambda run: run[0])) for key, runs in found.items()}

@@ -75,7 +75,7 @@ class _Guarded(io.TextIOBase):
 
     @property
     def errors(self) -> str | None:  # type: ignore[override]
-        return getattr(self.inner, "errors", None)
+        return self.inner.errors
 
     def writable(self) -> bool:
         return True

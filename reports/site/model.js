@@ -180,19 +180,16 @@
     );
   }
 
-  /** What a gate said of each task; those that none tested have no line. */
-  const gate = (run, tasks) =>
-    tasks
-      .map((task) => vb.gate(run, task.key))
-      .filter(Boolean)
-      .map(({ key, outcome, reason }) =>
-        h(
-          "p",
-          { class: `notice notice-${outcome}`, role: "note" },
-          h("strong", {}, "Gate on ", vb.said(key), `: ${outcome}. `),
-          vb.said(reason ?? ""),
-        ),
-      );
+  function gate(run) {
+    if (!run.gate) return null;
+    const { outcome, reason } = run.gate;
+    return h(
+      "p",
+      { class: `notice notice-${outcome}`, role: "note" },
+      h("strong", {}, `Gate: ${outcome}. `),
+      vb.said(reason ?? ""),
+    );
+  }
 
   vb.views.model = {
     title: (params) => vb.run(params.get("run"))?.label ?? "Model",
@@ -230,7 +227,7 @@
               )
             : null,
           vb.sampleNotice(run.tasks),
-          gate(run, only ? [only] : run.tasks),
+          gate(run),
           run.tasks.length > 1
             ? h(
                 "nav",

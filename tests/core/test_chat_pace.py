@@ -11,7 +11,7 @@ import pytest
 
 from tests.judge_server import Judging
 from tests.judge_toys import chosen, judge_all
-from vlmbench.chat_pace import Flow, Pacer, retry_after
+from vlmbench.chat_pace import Flow, Pacer, PausedError, retry_after
 from vlmbench.judge import open_judge
 
 
@@ -118,8 +118,73 @@ def test_a_pause_holds_everybody() -> None:
     assert pacer.requests.rate >= 0.5 * pacer.requests.limit
 
 
+@pytest.mark.parametrize("pause", [float("inf"), 43200.0, 601.0])
+def test_a_pause_beyond_what_is_left_ends_every_call_at_once(pause: float) -> None:
+    """No time passes: the first call learns of it from its refusal, the others before they go out."""
+    clock = Clock()
+    pacer = Pacer(Flow(1000), clock=lambda: clock.now, sleep=clock.sleep)
+    ended: list[str] = []
+
+    async def call() -> None:
+        try:
+            await pacer.turn(1, lambda: 600.0)
+        except PausedError as told:
+            ended.append(str(told))
+
+    async def work() -> None:
+        pacer.refused(await pacer.turn(1), pause)
+        await asyncio.gather(*(call() for _ in range(50)))
+
+    asyncio.run(clock.run(work()))
+    assert len(ended) == 50 and clock.now < 1 and all("asks to wait" in told for told in ended)
+
+
+def test_a_server_that_refuses_every_call_is_waited_for_once() -> None:
+    """All calls together give it one deadline, however many they are: not one after the other."""
+    clock = Clock()
+    pacer = Pacer(Flow(1000), clock=lambda: clock.now, sleep=clock.sleep)
+
+    async def call() -> None:
+        first: float | None = None
+
+        def left() -> float:
+            began = [start for start in (first, pacer.stalled_since) if start is not None]
+            return 60.0 - (clock.now - min(began, default=clock.now))
+
+        while True:
+            try:
+                sent = await pacer.turn(1, left)
+            except PausedError:
+                return
+            first = sent if first is None else first
+            pacer.refused(sent, 7.0)
+
+    async def work() -> None:
+        for _ in range(20):  # one call at a time, each from its own beginning
+            await call()
+        await asyncio.gather(*(call() for _ in range(100)))
+
+    asyncio.run(clock.run(work()))
+    assert 60 - 7 <= clock.now <= 60  # a pause that goes beyond the deadline is not begun
+
+
+def test_a_slow_rate_of_ones_own_costs_no_call_its_deadline() -> None:
+    clock = Clock()
+    pacer = Pacer(Flow(0.1), clock=lambda: clock.now, sleep=clock.sleep)
+
+    async def call() -> None:
+        await pacer.turn(1, lambda: 60.0)
+        pacer.served()
+
+    async def work() -> None:
+        await asyncio.gather(*(call() for _ in range(50)))
+
+    asyncio.run(clock.run(work()))
+    assert clock.now == pytest.approx(49 / 0.098, rel=0.01)
+
+
 def test_limits_in_headers() -> None:
-    pacer = Pacer.per_minute(3000, 1e9, 60)
+    pacer = Pacer.per_minute(3000, 1e9)
     pacer.told({"x-ratelimit-limit-requests": "600", "x-ratelimit-limit-tokens": "nonsense"})
     assert pacer.requests.rate == pytest.approx(9.8) and pacer.tokens and pacer.tokens.limit > 1e7
     pacer.told({"x-ratelimit-limit-requests": "60000"})  # never looser than what the user said
@@ -135,6 +200,10 @@ def test_limits_in_headers() -> None:
         ({"retry-after": "soon"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "-4"}, 0),
+        ({"retry-after": "inf"}, float("inf")),
+        ({"retry-after": "1e999"}, float("inf")),
+        ({"retry-after": "Thu, 01 Jan 99999 00:01:40 GMT"}, None),
+        ({"retry-after": "Wed, 99 Foo"}, None),
         ({}, None),
     ],
 )

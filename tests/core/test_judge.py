@@ -176,6 +176,13 @@ def test_an_estimate_before_the_answers(tmp_path: Path) -> None:
         ("openai:m,colour=red", "no option of an API judge named 'colour'"),
         ("openai:m,rpm=fast", "rpm takes a number"),
         ("openai:m,rpm=0", "rpm must be above 0"),
+        ("openai:m,price_in=nan", "price_in must be a finite number"),
+        ("openai:m,price_out=-2", "price_out must not be negative"),
+        ("openai:m,length_field=n", "no length_field 'n'"),
+        ("openai:m,send_temperature=no", "send_temperature takes true or false"),
+        ("openai:m,max_tokens=-1", "max_tokens must not be negative"),
+        ("openai:m,base_url=http://host/v1#secret", "must hold no key"),
+        ("openai:m,key_env=sk-secret", "names no environment variable"),
         ("openai:m,base_url=ftp://x", "base_url is no address"),
         ("openai:m,base_url=http://me:secret@host/v1", "must hold no key"),
         ("ekko", "did you mean echo?"),
@@ -191,8 +198,26 @@ def test_words_that_name_no_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_budget_needs_a_price(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="price_in="):
         open_judge("openai:unheard-of,base_url=http://127.0.0.1:1/v1", tmp_path, budget=1)
+    for budget in (float("nan"), -1.0, float("inf")):
+        with pytest.raises(UsageError, match="--judge-budget must be"):
+            open_judge("echo", tmp_path, budget=budget)
     with pytest.raises(UsageError, match="--judge-runs 0"):
         open_judge("echo", tmp_path, runs=0)
+
+
+def test_options_of_a_judge_decide_what_is_sent(tmp_path: Path) -> None:
+    """And a longer limit makes other replies: they have their own place in the cache."""
+    with Judging() as server:
+        spec = f"openai:t,base_url={server.url},{FAST}"
+        more = ",length_field=max_completion_tokens,send_temperature=false,max_tokens=400"
+        for words in (spec, spec + more, spec):
+            with open_judge(words, tmp_path) as judge:
+                judge_all(judge, chosen(1))
+        bodies = [{name: body.get(name) for name in body if name != "messages"} for body in server.bodies]
+    assert bodies == [
+        {"model": "t", "temperature": 0.0, "max_tokens": 3},
+        {"model": "t", "max_completion_tokens": 400},
+    ]
 
 
 def test_no_key_in_what_is_sent_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +289,7 @@ def test_judging_starts_while_answers_come(tmp_path: Path) -> None:
     rows = pq.read_table(folder / "judgements.parquet").to_pylist()
     assert len(rows) == 20 and rows[3] == {
         "task": "numbers", "sample_id": "1", "run": 1, "status": "ok", "value": 0.1, "values": [], "note": "",
-        "replies": ["0.1"], "judge_model": "tiny-judge-1",
+        "replies": ["0.1"], "judge_model": "tiny-judge-1", "unread": False,
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.judge_server import FAULTS, Body, FaultProxy, Judging
 from tests.judge_toys import FAST, chosen, judge_all
+from vlmbench.errors import ModelError
 from vlmbench.judge import open_judge
 from vlmbench.judge_talks import GIVE_UP_AFTER
 from vlmbench.nouns import Status
@@ -97,8 +98,6 @@ def status_of(code: int, body: str = '{"error": {"message": "no", "code": "x"}}'
 )
 def test_what_no_retry_mends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, body: str, told: str) -> None:
     """The first such answer ends the judging, with the cure and without the key."""
-    from vlmbench.errors import ModelError
-
     monkeypatch.setenv("MY_KEY", "sk-secret")
     with Judging(status=status_of(code, body)) as server:
         spec = f"openai:tiny,base_url={server.url},{FAST},key_env=MY_KEY"
@@ -120,11 +119,30 @@ def test_a_refused_ask_fails_alone(tmp_path: Path) -> None:
     assert "HTTP 400" in scores["3"].note and "(1 attempt)" in scores["3"].note and len(server.bodies) == 6
 
 
-def test_a_server_that_is_gone(tmp_path: Path) -> None:
+def test_a_server_that_answers_nothing(tmp_path: Path) -> None:
     """After a row of failures the rest is not asked; all is judge_failed, and the run can end."""
-    spec = "openai:t,base_url=http://127.0.0.1:9/v1,rpm=60000,attempts=2,backoff=0.01,in_flight=8"
-    with open_judge(spec, tmp_path) as judge:
+    options = "rpm=60000,attempts=2,backoff=0.01,in_flight=8"
+    with (
+        Judging(status=status_of(500)) as server,
+        open_judge(f"openai:t,base_url={server.url},{options}", tmp_path) as judge,
+    ):
         scores = judge_all(judge, chosen(100))
         facts = judge.facts()
     assert {score.status for score in scores.values()} == {Status.JUDGE_FAILED}
     assert "given up after" in facts["stopped"] and facts["calls"] <= 2 * (GIVE_UP_AFTER + 8)
+
+
+def test_a_server_that_was_never_there(tmp_path: Path) -> None:
+    """It is missed before anything is judged, with the cure."""
+    with pytest.raises(ModelError, match=r"Connection refused[^$]*see whether the server runs"):
+        open_judge("openai:t,base_url=http://127.0.0.1:9/v1,attempts=2,backoff=0.01", tmp_path)
+
+
+def test_a_server_that_goes_away(tmp_path: Path) -> None:
+    """The command ends with the cure, however few asks are left."""
+    with Judging() as server:
+        judge = open_judge(f"openai:t,base_url={server.url},attempts=2,backoff=0.01", tmp_path)
+        judge_all(judge, chosen(5))
+    judge.next_run()
+    with judge, pytest.raises(ModelError, match="the answers so far are kept"):
+        judge_all(judge, chosen(8))

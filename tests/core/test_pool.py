@@ -219,6 +219,75 @@ def test_a_ray_that_does_not_start_at_once_is_tried_again(monkeypatch: pytest.Mo
         workers.start("local", 2)
 
 
+def start_head(port: int, folder: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A Ray head as a process, as docs/scale.md starts one."""
+    words = ["--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
+    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, f"--temp-dir={folder}"]
+    with (folder.parent / "ray.log").open("ab") as log:
+        return subprocess.Popen(ray, env=env, stdout=log, stderr=log, cwd=ROOT)
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+
+
+def test_the_head_is_lost_and_the_run_goes_on_with_a_new_one(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, calm: Path, unused_port: int
+) -> None:
+    env = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-this-test-alone-" + "0" * 20}
+    env |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
+    short = tmp_path_factory.mktemp("r")  # Ray's sockets live there, and their paths may not be long
+    words = [sys.executable, "-m", "tests.pool_toys", str(tmp_path / "run"), f"127.0.0.1:{unused_port}"]
+    for sitting in ("cut off", "finished"):
+        head = start_head(unused_port, short / sitting[0], env)
+        try:
+            wait_for_port(unused_port, head)
+            run = subprocess.Popen(words, env=env, cwd=ROOT, stderr=subprocess.PIPE)
+            if sitting == "cut off":
+                while run.poll() is None and logged(tmp_path / "run") < 60:
+                    time.sleep(0.02)
+                gcs = next(
+                    pid for pid in children(head.pid) if "gcs_server" in Path(f"/proc/{pid}/cmdline").read_text()
+                )
+                os.kill(gcs, signal.SIGKILL)
+            _, said = run.communicate(timeout=60)
+            if sitting == "cut off":
+                assert (run.returncode, b"Ray's head is gone" in said) == (USER_MUST_CHANGE, True), said
+                assert 60 <= len(read_answers(tmp_path / "run")) < PICTURES * EACH
+            else:
+                assert run.returncode == 0, said
+        finally:
+            head.terminate()
+            head.wait(timeout=30)
+    assert same(tmp_path / "run", calm)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A free port."""
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until somebody listens."""
+    import socket
+
+    until = time.monotonic() + 40
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("no head")
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A real model: one process and two workers give the same records, margins and all."""
     words = ["run", "--model", "tinyllava", "--tasks", "pope", "--limit", "60", "--threads", "1", "--output"]

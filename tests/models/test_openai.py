@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -160,20 +161,40 @@ def test_no_answer_in_time() -> None:
     assert response.error == "no answer within 0.2 s (2 attempts)"
 
 
-def test_a_server_that_is_gone_ends_the_run() -> None:
+def test_a_server_that_was_never_there_ends_the_run() -> None:
     model = openai.load("t", base_url="http://127.0.0.1:9/v1", attempts=2, backoff=0.01, in_flight=8)
-    groups = [[about(square((0, 0, 0)), f"{n}?", str(n)) for n in range(100)]]
-    with pytest.raises(ModelError, match="25 questions in a row without an answer"):
-        answers(model, groups)
+    with pytest.raises(ModelError, match=r"Connection refused[^$]*see whether the server runs"):
+        answers(model, [[about(square((0, 0, 0)), "What?")]])
+
+
+def test_a_server_that_goes_away_ends_the_run() -> None:
+    """With the cure, however few questions are left; not before all attempts of one question found nobody."""
+    with Judging() as server:
+        model = openai.load("t", base_url=server.url, attempts=3, backoff=0.01, in_flight=2)
+        assert answers(model, [[Request("1", "grade 1")]])["1"].text == "0.1"
+    with pytest.raises(ModelError, match="the answers so far are kept") as caught:
+        answers(model, [[Request(str(n), f"grade {n}") for n in range(4)]])
+    assert "no server: connection: ConnectError" in str(caught.value) and 3 <= int(model.facts["calls"]) <= 7
+
+
+def test_a_server_that_answers_nothing_ends_the_run() -> None:
+    fault = json.dumps({"error": {"message": "CUDA out of memory"}}).encode()
+    with Judging(status=lambda prompt: (500, {}, fault)) as server:
+        model = openai.load("t", base_url=server.url, attempts=2, backoff=0.01, in_flight=8)
+        groups = [[about(square((0, 0, 0)), f"{n}?", str(n)) for n in range(100)]]
+        with pytest.raises(ModelError, match="25 questions in a row without an answer; the last: HTTP 500: CUDA"):
+            answers(model, groups)
     assert int(model.facts["calls"]) <= 2 * (openai.GIVE_UP_AFTER + 8)
 
 
 def test_calls_that_are_given_up_leave_nothing_behind() -> None:
     """A connection that was begun and not started would be a coroutine that nobody awaited: a warning, so an error."""
     groups = [[about(square((0, 0, 0)), f"{n}?", str(n)) for n in range(60)]]
-    for _ in range(10):
-        model = openai.load("t", base_url="http://127.0.0.1:9/v1", attempts=2, backoff=0.0001, in_flight=16)
-        with pytest.raises(ModelError, match="without an answer"):
+    with Judging() as server:
+        models = [openai.load("t", base_url=server.url, attempts=2, backoff=0.0001, in_flight=16) for _ in range(10)]
+        assert len({model.fingerprint for model in models}) == 1
+    for model in models:
+        with pytest.raises(ModelError, match="the answers so far are kept"):
             answers(model, groups)
         gc.collect()
 
@@ -231,6 +252,21 @@ def test_equal_questions_under_way_share_a_reply() -> None:
         ("m", {"top_logprobs": 50}, "out of range"),
         ("m", {"base_url": "http://me:secret@host/v1"}, "must hold no key"),
         ("m", {"in_flight": 0}, "in_flight must be above 0"),
+        ("m", {"base_url": "http://host/v1#secret"}, "must hold no key"),
+        ("m", {"base_url": "http://host/v1#"}, "must hold no key"),
+        ("m", {"base_url": "http://host:port/v1"}, "is no address"),
+        ("m", {"key_env": "sk-secret"}, "names no environment variable"),
+        ("m", {"key_env": "AIzasecret"}, "names no environment variable"),
+        ("m", {"budget": float("nan")}, "budget must be"),
+        ("m", {"budget": -1.0}, "budget must be"),
+        ("m", {"budget": float("inf")}, "budget must be"),
+        ("m", {"price_in": float("nan")}, "price_in must be a finite number"),
+        ("m", {"price_out": -5.0}, "price_out must not be negative"),
+        ("m", {"rpm": float("inf")}, "rpm must be a finite number"),
+        ("m", {"backoff": -1.0}, "backoff must not be negative"),
+        ("m", {"tpm": -1.0}, "tpm must not be negative"),
+        ("m", {"deadline": float("nan")}, "deadline must be a finite number"),
+        ("m", {"cache": "maybe"}, "no cache 'maybe'"),
         ("m", {"base_url": "http://127.0.0.1:1/v1", "key_env": "NO_SUCH"}, "NO_SUCH is not set"),
     ],
 )

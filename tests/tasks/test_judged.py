@@ -262,10 +262,10 @@ def talked(talk: Iterator[Any], *replies: str) -> tuple[Verdict, int]:
 def test_failure_values_of_the_official_rules() -> None:
     """Six asks, the last never read; each peer's own end."""
     assert talked(mmvet_grading.official("q", "t", "a"), "N/A", "N/A", "N/A", "N/A", "N/A", "1.0") == (
-        Verdict(0.0, note=mmvet_grading.UNREAD), 6
+        Verdict(0.0, note=mmvet_grading.UNREAD, unread=True), 6
     )  # fmt: skip
     assert talked(mmvet_grading.vlmevalkit("q", "t", "a"), "0.5 because") == (
-        Verdict(0.0, note=mmvet_grading.UNREAD),
+        Verdict(0.0, note=mmvet_grading.UNREAD, unread=True),
         5,
     )
     verdict, asks = talked(mmvet_grading.lmms_eval("q", "t", "a"), "7")
@@ -315,7 +315,7 @@ BAD_RESULTS = [
     ('{"v1_0": "a", "v1_0": "b", "v1_1": "c", "v1_2": "d", "v1_3": "e"}', "'v1_0' is answered twice"),
     ('{"v1_0": "a", "v1_1": "c", "v1_2": "d", "v1_9": "e"}', "answers no question of this split: v1_9"),
     ('{"v1_0": "a"}', "3 of 4 questions have no answer: v1_1"),
-    ('{"v1_0": 7, "v1_1": "c", "v1_2": "d", "v1_3": "e"}', "key v1_0, field 'text': text was expected"),
+    ('{"v1_0": 7, "v1_1": "c", "v1_2": "d", "v1_3": "e"}', "field 'v1_0'"),
     ("", "empty"),
     ('{"v1_0": "a"', "broken JSON"),
 ]
@@ -343,7 +343,7 @@ def test_grade_files(tmp_path: Path) -> None:
     path.write_text(json.dumps(graded(), indent=4))
     found = MMVET.read_verdicts(path, samples, "official")
     assert found is not None and found["v1_0"] == (
-        Verdict(0.5, replies=("0.5",), model="m"), Verdict(0.0, replies=("x",), model="m")
+        Verdict(0.5, replies=("0.5",), model="m"), Verdict(0.0, replies=("x",), model="m", unread=True)
     )  # fmt: skip
 
 

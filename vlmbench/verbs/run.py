@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, ending, loading, places, plugins, settings, terminal
+from vlmbench import cli, loading, places, plugins, settings, terminal
 from vlmbench.errors import UsageError
 from vlmbench.verbs import ablating, judging, model_options, verifying, worker_options
 
@@ -62,18 +62,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry it out, show it. Exit code 1 when a task's coverage is below --min-coverage."""
+    """Carry it out, show it. Exit code 1 for a coverage below --min-coverage, or grades that make no total."""
+    from vlmbench import scoring
+
     try:
         made = carry_out(args)
     except KeyboardInterrupt as stop:  # what is kept has been said
-        return ending.code_of(stop)
+        return cli.exit_code(stop)
     if not (args.json and made.changes):
         _show(args, made.plain)
     for outcome in made.outcomes:
         _tell_lacking(args, outcome)
     if made.changes:
         ablating.show(made.plain.folder, made.changes, made.left_out, json=args.json)
-    return cli.OK if min(one.coverage for one in made.outcomes) >= args.min_coverage else cli.BAD_RESULT
+    whole = all(scoring.complete(one.scores, args.min_coverage) for one in made.outcomes)
+    return cli.OK if whole else cli.BAD_RESULT
 
 
 @dataclass(frozen=True)

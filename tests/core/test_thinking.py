@@ -1,0 +1,63 @@
+"""Thinking tags: a thought without an end is no answer, one before an answer is told of, a judge's is passed over."""
+
+from __future__ import annotations
+
+import pytest
+
+from vlmbench import registry, scoring, thinking
+from vlmbench.nouns import ChoiceScore, Response, Sample, Status
+
+SAMPLE = Sample("1", "Is it?", (), "yes", tags={"category": "random"}, cluster="1")
+
+
+@pytest.mark.parametrize(("start", "end"), thinking.TAGS)
+@pytest.mark.parametrize("case", [str, str.upper, str.title])
+def test_each_kind_of_tag(start: str, end: str, case: type[str]) -> None:
+    start, end = case(start), case(end)
+    cut, whole, bare = f"\n{start} no, {end[:-1]}", f" {start}no\n{end}\n\nYes", f"no, wait{end}Yes"
+    assert [thinking.unfinished(text) for text in (cut, whole, bare)] == [True, False, False]
+    assert all(map(thinking.has_tags, (cut, whole, bare)))
+    assert [thinking.behind(text) for text in (cut, whole, bare)] == ["", "Yes", "Yes"]
+
+
+@pytest.mark.parametrize("text", ["", "Yes", "a < b", "I think so", "[0.1, 0.2]", "<b>Yes</b>", "A thought: yes"])
+def test_plain_answers_hold_none(text: str) -> None:
+    assert not thinking.has_tags(text) and not thinking.unfinished(text) and thinking.behind(text) == text
+
+
+@pytest.mark.parametrize("spec", sorted(registry.tasks.names()))
+def test_no_protocol_reads_a_cut_thought_or_a_blank_cut(spec: str) -> None:
+    """Of any task: neither is handed to a reader, whatever its rule would make of it."""
+    task = registry.tasks.get(spec)
+    blank, thought = Response(" \n", finish="length"), Response("<think>yes, 7, A, (0.1, 0.2)")
+    for protocol in task.protocols:
+        for response in (blank, Response("", finish="length"), thought):
+            score = scoring.score_response(task, protocol, SAMPLE, response)
+            assert (score.value, score.status) == (None, Status.TRUNCATED), protocol
+
+
+def test_an_empty_answer_and_ranked_choices_stay() -> None:
+    """Who ends without a word has answered; likelihoods need no text."""
+    task = registry.tasks.get("pope")
+    assert scoring.score_response(task, "official", SAMPLE, Response("")).status is Status.OK
+    ranked = Response(choices=(ChoiceScore("yes", -1.0, 1), ChoiceScore("no", -2.0, 1)), finish="length")
+    assert scoring.score_response(registry.tasks.get("hateful_memes"), *_ranked(), ranked).status is Status.OK
+
+
+def _ranked() -> tuple[str, Sample]:
+    from vlmbench.sources import Folder
+
+    task = registry.tasks.get("hateful_memes")
+    return next(iter(task.protocols)), task.samples(Folder.sample("hateful_memes"), task.splits[0])[0]
+
+
+def test_the_note_beside_the_score() -> None:
+    choice = registry.choose_task("gqa")
+    from vlmbench.sources import Folder
+
+    samples = choice.task.samples(Folder.sample("gqa"), choice.split)[:6]
+    responses = [Response("<think>red</think>\nred")] * 2 + [Response("red")] * 4
+    pairs = list(zip(samples, responses, strict=True))
+    scored = scoring.score_responses(choice.task, choice.protocol, pairs)
+    notes = scoring.summarise(choice, scored, responses=responses)["notes"]
+    assert [note for note in notes if note.startswith("2 of 6 answers contain thinking tags: thinking models are not")]

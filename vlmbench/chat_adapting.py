@@ -1,0 +1,66 @@
+"""Fields that a server does not know: found out from its refusal, left out or renamed from then on.
+
+OpenAI's reasoning models refuse `max_tokens`, a temperature and `stop`; other servers know no `max_completion_tokens`.
+Each field is changed once at most, and what was changed is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from vlmbench.chat_options import LENGTHS
+
+LENGTH, SAMPLING, STOP = "length", "sampling", "stop"
+UNSUPPORTED = re.compile(
+    r"unsupported|not (be )?supported|(does|do) ?n[o']t support|unrecogni[sz]ed|unknown|unexpected|not permitted"
+    r"|not allowed|extra (inputs|fields)|only the default",
+    re.IGNORECASE,
+)
+
+_NAMED = {"stop": r"""['"`]stop['"`]|parameter:? stop\b|stop (sequence|word|text|parameter|token)s?\b"""}
+"""How a refusal names a field whose name is a plain word."""
+
+
+class Adapted:
+    """What one server's refusals taught about the fields of a request."""
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        """`allowed`: which of LENGTH, SAMPLING and STOP may be changed without asking the user."""
+        self._fields: dict[str, str] = {}
+        if LENGTH in allowed:
+            self._fields |= {LENGTHS[0]: LENGTHS[1], LENGTHS[1]: LENGTHS[0]}
+        if SAMPLING in allowed:
+            self._fields |= {"temperature": "", "top_p": ""}
+        if STOP in allowed:
+            self._fields["stop"] = ""
+        self.changes: dict[str, str] = {}
+        """By field: the name it goes under, or nothing where it is left out."""
+
+    def body(self, ask: Mapping[str, Any]) -> dict[str, Any]:
+        """The request as this server takes it."""
+        made = {}
+        for name, value in ask.items():
+            if new := self.changes.get(name, name):
+                made[new] = value
+        return made
+
+    def learn(self, sent: Mapping[str, Any], words: str, parameter: str) -> str:
+        """Take a refusal in. What is changed because of it, in words; empty when it is about something else.
+
+        `parameter` is the field that the server names by itself, where it does.
+        """
+        if not UNSUPPORTED.search(words):
+            return ""
+        for name, new in self._fields.items():
+            if name not in sent or name in self.changes or name in self.changes.values():
+                continue
+            if parameter == name or (not parameter and re.search(_NAMED.get(name, rf"\b{name}\b"), words)):
+                self.changes[name] = new
+                return f"{name} is sent as {new}" if new else f"{name} is left out"
+        return ""
+
+    def told(self) -> str:
+        """All changes in words, for run.json."""
+        return ", ".join(f"{name} as {new}" if new else f"no {name}" for name, new in self.changes.items())

@@ -1,0 +1,162 @@
+"""Which weights a server on this machine or network holds under a name, as far as it tells: GET /models.
+
+A model's name says little on a server of one's own: the next checkpoint is served under the same name and port. What
+vLLM (root), llama.cpp (meta), Ollama (digest) and `transformers serve` (a path) tell becomes part of the fingerprint
+and of the replies' keys. Where a server tells nothing, its replies are not kept unless the user says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import ipaddress
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from vlmbench.errors import ModelError
+
+TELLING = ("id", "root", "parent", "digest")
+"""Fields of a row of /models that say what is served. `created` is the time of the question with most servers."""
+SIZES = ("n_vocab", "n_ctx_train", "n_embd", "n_params", "size", "ftype")
+"""Of llama.cpp's `meta`: what depends on the weights alone."""
+WEIGHTS = frozenset((".safetensors", ".bin", ".gguf", ".pt", ".json", ".model", ".txt", ".jinja", ".py"))
+MOST_FILES = 2000
+LARGEST = 8 * 2**20
+WITHIN = 10.0
+"""Seconds in which the list of models must come."""
+TRIES = 3
+LATER = frozenset((429, 502, 503, 504))
+"""Statuses of a server that is not ready yet. With others it is there, and has no such list."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server tells of the model behind a name."""
+
+    known: bool
+    """Whether other weights would show."""
+    mark: str = ""
+    """Content hash of what it tells; empty where it tells nothing."""
+
+
+REMOTE = Served(known=True)
+"""A server of others: what it runs behind a name is its own business."""
+SILENT = Served(known=False)
+
+
+def is_local(base_url: str) -> bool:
+    """Whether a server is on this machine or in a private network."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        found = {ipaddress.ip_address(host)}
+    except ValueError:
+        try:
+            found = {ipaddress.ip_address(row[4][0]) for row in socket.getaddrinfo(host, None)}
+        except (OSError, ValueError):
+            return host == "localhost" or "." not in host or host.endswith((".local", ".internal", ".lan"))
+    return any(one.is_loopback or one.is_private or one.is_link_local for one in found)
+
+
+def served(base_url: str, model: str, key: str) -> Served:
+    """What a local server holds under a name. Raises ModelError when nobody answers there.
+
+    A server that is there and has no such list, or no such row, tells nothing.
+    """
+    if not is_local(base_url):
+        return REMOTE
+    body = _listed(base_url.rstrip("/"), key)
+    row = _row(body, model)
+    told: dict[str, Any] = {name: row[name] for name in TELLING if isinstance(row.get(name), str) and row[name]}
+    meta = row.get("meta")
+    if isinstance(meta, Mapping) and (sizes := {name: meta[name] for name in SIZES if meta.get(name) is not None}):
+        told["meta"] = sizes
+    if row.get("owned_by") == "library" and (digest := _of_ollama(base_url, model, key)):
+        told["digest"] = digest
+    files = [listed for path in {model, *map(str, told.values())} for listed in _files(path)]
+    if files:
+        told["files"] = sorted(files)
+    if not ({"meta", "digest", "files"} & set(told) or told.get("root", model) != model or told.get("parent")):
+        return SILENT
+    content = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+    return Served(known=True, mark=hashlib.sha256(content).hexdigest()[:16])
+
+
+def _listed(base_url: str, key: str) -> Mapping[str, Any]:
+    """The body of GET /models; empty where the server has none."""
+    told = ""
+    for attempt in range(TRIES):
+        time.sleep(min(attempt, 1))
+        try:
+            return _get(f"{base_url}/models", key)
+        except _NoAnswerError as error:
+            told = str(error)
+    cure = "see whether the server runs, and has loaded its model; then run the same command"
+    raise ModelError(f"no server: GET /models: {told}", where=base_url, cure=cure)
+
+
+class _NoAnswerError(Exception):
+    """Nobody is there, or not yet."""
+
+
+def _get(url: str, key: str) -> Mapping[str, Any]:
+    """A JSON object; empty where the server has none at that place. Raises _NoAnswerError."""
+    headers = {"accept": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=WITHIN) as response:
+            body = orjson.loads(response.read(LARGEST))
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in LATER:
+            raise _NoAnswerError(f"HTTP {error.code}") from None
+        return {}
+    except (OSError, http.client.HTTPException) as error:
+        raise _NoAnswerError(str(getattr(error, "reason", "") or error) or type(error).__name__) from None
+    except ValueError:
+        return {}
+    return body if isinstance(body, Mapping) else {}
+
+
+def _row(body: Mapping[str, Any], model: str) -> Mapping[str, Any]:
+    """The row of a model, or the only one: llama.cpp serves its one model under any name."""
+    listed = body.get("data")
+    rows = [row for row in listed if isinstance(row, Mapping)] if isinstance(listed, list) else []
+    named = [row for row in rows if row.get("id") == model]
+    found = named or (rows if len(rows) == 1 else [])
+    return found[0] if found else {}
+
+
+def _of_ollama(base_url: str, model: str, key: str) -> str:
+    """The digest of Ollama's model of that name; empty where it tells none."""
+    try:
+        rows = _get(f"{base_url.rstrip('/').removesuffix('/v1')}/api/tags", key).get("models")
+    except _NoAnswerError:
+        return ""
+    names = (model, f"{model}:latest")
+    rows = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    return next((str(row.get("digest") or "") for row in rows if row.get("name") in names), "")
+
+
+def _files(path: str) -> list[tuple[str, int, int]]:
+    """Name, size and time of the files behind a path of this machine; none where it is no path."""
+    try:
+        place = Path(path).expanduser()
+        if not place.is_absolute() and len(place.parts) < 2:
+            return []
+        if place.is_file():
+            found = [place, *(one for one in place.parent.glob("*mmproj*") if one.is_file() and one != place)]
+        elif place.is_dir():
+            found = [one for one in place.rglob("*") if one.suffix in WEIGHTS and one.is_file()][:MOST_FILES]
+        else:
+            return []
+        return [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in sorted(found)]
+    except (OSError, ValueError, RuntimeError):
+        return []

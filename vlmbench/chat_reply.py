@@ -1,0 +1,241 @@
+"""The reply in a chat completion's body, in the forms that servers write: its text, or why it is none.
+
+A reply without text is no answer when that is the server's doing: a filter, a refusal, a tool call, or a model that
+used up its tokens on thinking. It then says why (`Reply.none`). Nothing that is only odd (token counts that are none,
+log-probabilities nobody asked for, half a surrogate pair) costs a reply that was paid for.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from vlmbench.chat_cache import Reply
+from vlmbench.chat_faults import ErrorBodyError, SpoiltError, words_of
+from vlmbench.chat_prices import tokens_of
+from vlmbench.thinking import unfinished
+
+STOPPED = (
+    "stop stopped stop_sequence stop_token eos eos_token eos_token_id end_turn end end_of_text end_of_turn complete "
+    "completed finish finished done success normal none null"
+)
+CUT = "length max_tokens max_new_tokens max_output_tokens max_completion_tokens model_length token_limit max_length"
+ENDS: Mapping[str, str] = {
+    **dict.fromkeys(STOPPED.split(), "stop"),
+    **dict.fromkeys(CUT.split(), "length"),
+}
+"""Why servers say that a reply ended, in lower case, in our words. Any other end means that there is no answer."""
+_PREFIX = re.compile(r"^finish_?reason[._]")
+FEW_TOKENS = 8
+"""Tokens up to which a reply without any text may be an answer: the model said nothing and ended."""
+MOST_TOKENS = 1_000_000_000
+"""A count above that is none."""
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""Fields of a message in which servers put a model's thoughts."""
+
+
+def ending(word: object) -> str:
+    """`stop`, `length`, or the server's own word for an end that leaves no answer."""
+    told = str(word).strip() if word is not None else "stop"
+    return ENDS.get(_PREFIX.sub("", told.lower()), told) if told else "stop"
+
+
+def read_reply(content: bytes, calls: int, texts: Sequence[str], *, ranked: bool = False) -> Reply:
+    """The reply in a chat completion's body. `texts` are what was asked; `ranked`: log-probabilities were asked for.
+
+    Raises ErrorBodyError for a body that says there was an error, SpoiltError for one that is no chat completion.
+    """
+    body = _parsed(content)
+    choice = _choice(body)
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        raise _broken(f"its choice holds no message ({_shown(choice)})")
+    text, thoughts, refusal = _content(message)
+    finish = ending(choice.get("finish_reason"))
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    told = _count(usage.get("completion_tokens"))
+    first = _first_tokens(choice) if ranked else ()
+    none = _why_none(message, text, finish, thoughts, refusal, told, ranked)
+    asked = _count(usage.get("prompt_tokens"))
+    return Reply(
+        text or "",
+        _clean(str(body.get("model") or "")),
+        asked or sum(map(tokens_of, texts)),
+        told if told or (told == 0 and not text) else tokens_of(text or ""),
+        calls,
+        finish,
+        first,
+        none=none,
+    )
+
+
+def _why_none(
+    message: Mapping[str, Any],
+    text: str | None,
+    finish: str,
+    thoughts: bool,
+    refusal: str,
+    tokens: int | None,
+    ranked: bool,
+) -> str:
+    """Why a reply is no answer; empty where it is one, or was cut before there was any text (`length`)."""
+    if finish not in ("stop", "length"):
+        return f"{finish}{f': {refusal}' if refusal else ''}"
+    if ranked and thoughts:
+        return "the first token belongs to the model's thoughts, not to its answer"
+    if ranked or (text and text.strip()):
+        return ""
+    if refusal:
+        return f"refused: {refusal}"
+    if message.get("tool_calls") or message.get("function_call"):
+        return "a tool call without text"
+    if finish == "length":
+        return ""
+    if thoughts:
+        return "thoughts without an answer"
+    if text is None:
+        return "no content"
+    if tokens is not None and tokens > FEW_TOKENS and not text:
+        return f"no text in {tokens} tokens"
+    return ""
+
+
+def flaw(reply: Reply) -> str:
+    """Why a reply is no reply to a judge's question; empty where it is one."""
+    if reply.none:
+        return reply.none
+    if unfinished(reply.text):
+        return "the reply ends inside its thought"
+    if not reply.text.strip():
+        return "cut before any text" if reply.finish == "length" else "empty"
+    return ""
+
+
+# ------------------------------------------------------------------------------------------------------- the body
+
+
+def _parsed(content: bytes) -> Mapping[str, Any]:
+    """A body as a mapping: JSON, JSON as Python writes it (NaN, lone surrogates), or events."""
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        text = content.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+        body = _of_events(text) if text.startswith(("data:", "event:", "id:", ":")) else _lenient(text)
+    if not isinstance(body, Mapping):
+        raise _broken(f"{type(body).__name__} instead of an object")
+    if not body.get("choices") and (body.get("error") or body.get("object") == "error" or _is_complaint(body)):
+        raise ErrorBodyError(body)
+    return body
+
+
+def _is_complaint(body: Mapping[str, Any]) -> bool:
+    return "choices" not in body and bool(words_of(body))
+
+
+def _lenient(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        what = f"it begins with {text[:60]!r}" if text else "it is empty"
+        raise _broken(f"{what}") from None
+
+
+def _of_events(text: str) -> Mapping[str, Any]:
+    """One completion put together from a stream of events, which some servers send though none was asked for."""
+    events = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("data:")]
+    ended = "[DONE]" in events
+    parts: list[str] = []
+    whole: dict[str, Any] = {}
+    choice: dict[str, Any] = {"finish_reason": None}
+    message: dict[str, Any] = {}
+    for event in events:
+        body = _lenient(event) if event and event != "[DONE]" else {}
+        if not isinstance(body, Mapping):
+            continue
+        whole |= {name: body[name] for name in ("model", "usage", "error") if body.get(name)}
+        for one in body.get("choices") or ():
+            delta = one.get("delta") or one.get("message") or {}
+            content, thoughts, refusal = _content(delta)
+            parts += [content] if content is not None else []
+            message |= {"reasoning": "..."} if thoughts else {}
+            message |= {"refusal": refusal} if refusal else {}
+            choice |= {name: one[name] for name in ("finish_reason", "logprobs") if one.get(name)}
+    if whole.get("error"):
+        return whole
+    if not ended and choice["finish_reason"] is None:
+        raise SpoiltError("the reply came as a stream of events, and was cut", kind="body")
+    return {**whole, "choices": [{**choice, "message": {**message, "content": "".join(parts) if parts else None}}]}
+
+
+def _choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        raise _broken(f"it holds no choices ({_shown(body)})")
+    return choices[0]
+
+
+def _broken(what: str) -> SpoiltError:
+    return SpoiltError(f"the reply is no chat completion: {what}", kind="body")
+
+
+def _shown(part: Mapping[str, Any]) -> str:
+    return f"it has {', '.join(map(str, list(part)[:6]))}"[:120]
+
+
+# ---------------------------------------------------------------------------------------------------- the message
+
+
+def _content(message: Mapping[str, Any]) -> tuple[str | None, bool, str]:
+    """The text (None where there is none), whether there are thoughts beside it, and a refusal's words."""
+    refusal = message.get("refusal")
+    words = [_clean(refusal)] if isinstance(refusal, str) and refusal.strip() else []
+    thoughts = any(message.get(name) for name in THOUGHTS)
+    content = message.get("content")
+    if content is None or isinstance(content, str):
+        return (None if content is None else _clean(content)), thoughts, " ".join(words)
+    texts: list[str] = []
+    for part in content if isinstance(content, list) else [content]:
+        part = {"type": "text", "text": part} if isinstance(part, str) else part
+        if not isinstance(part, Mapping):
+            raise _broken(f"its content holds {type(part).__name__}")
+        if isinstance(part.get("refusal"), str):
+            words.append(_clean(part["refusal"]))
+        elif part.get("type", "text") in ("text", "output_text") and isinstance(part.get("text"), str):
+            texts.append(_clean(part["text"]))
+        else:
+            thoughts = thoughts or str(part.get("type")) in ("thinking", "reasoning", "redacted_thinking")
+    return ("".join(texts) if texts else None), thoughts, " ".join(words)
+
+
+def _clean(text: str) -> str:
+    """Without halves of surrogate pairs, which no file can hold; whole pairs become their character."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _count(value: object) -> int | None:
+    """A number of tokens; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if math.isfinite(value) and 0 <= value <= MOST_TOKENS else None
+
+
+def _first_tokens(choice: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    """The likeliest first tokens with their log-probabilities; nothing where the server told none."""
+    logprobs = choice.get("logprobs")
+    steps = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    step = steps[0] if isinstance(steps, list) and steps else None
+    rows = step.get("top_logprobs") if isinstance(step, Mapping) else None
+    found = []
+    for row in rows if isinstance(rows, list) else ():
+        value = row.get("logprob") if isinstance(row, Mapping) else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found.append((_clean(str(row.get("token", ""))), float(value)))
+    return tuple(found)
