@@ -9,9 +9,10 @@ from __future__ import annotations
 import importlib
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 LARGEST = 8 * 2**20
 """Bytes of one response. A reply of 2,000 tokens with 20 log-probabilities each takes two million."""
@@ -24,12 +25,7 @@ class BodyError(Exception):
     """A response whose body cannot be taken."""
 
 
-_HTTP = importlib.import_module(DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
-"""The library that openai sends with: httpx, or httpx2 from openai 3 on. They agree in all that is used here."""
-_Stream: Any = _HTTP.AsyncByteStream
-
-
-class Unpacked(_Stream):  # type: ignore[misc]
+class Unpacked:
     """A response's bytes, unpacked, up to a limit."""
 
     def __init__(self, stream: Any, encoding: str, largest: int) -> None:
@@ -61,19 +57,24 @@ def _inflated(inflate: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
         packed = inflate.unconsumed_tail
 
 
-async def _limit(response: Any) -> None:
-    """The library's hook for responses: their bodies come unpacked and bounded from now on."""
-    encoding = response.headers.pop("content-encoding", "").strip().lower()
-    response.stream = Unpacked(response.stream, encoding, LARGEST)
-
-
 def client(key: str, base_url: str, timeout: float, connect: float) -> AsyncOpenAI:
     """A client that takes bounded bodies and tries nothing again by itself. `connect`: seconds for a connection."""
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+    # what openai sends with: httpx, or httpx2 from openai 3 on; they agree in all that is used here
+    http = importlib.import_module(DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
+    kind: Any = type("UnpackedStream", (Unpacked, http.AsyncByteStream), {})
+
+    async def limit(response: Any) -> None:
+        """The library's hook for responses: their bodies come unpacked and bounded from now on."""
+        encoding = response.headers.pop("content-encoding", "").strip().lower()
+        response.stream = kind(response.stream, encoding, LARGEST)
+
     return AsyncOpenAI(
         api_key=key or "none",
         base_url=base_url,
         max_retries=0,
-        timeout=_HTTP.Timeout(timeout, connect=connect),
+        timeout=http.Timeout(timeout, connect=connect),
         default_headers={"accept-encoding": "identity"},
-        http_client=DefaultAsyncHttpxClient(event_hooks={"response": [_limit]}),
+        http_client=DefaultAsyncHttpxClient(event_hooks={"response": [limit]}),
     )
