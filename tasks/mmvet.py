@@ -7,7 +7,7 @@ Files: mm-vet.json, images/ and bard_set.json of mm-vet.zip (MM-Vet@acde843e). T
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from vlmbench.nouns import (
     Verdict,
     Wanted,
 )
-from vlmbench.predictions import OTHERS
+from vlmbench.predictions import OTHERS, named
 from vlmbench.rows import Row
 from vlmbench.sources import Folder, Hub, read_json, read_keyed, unique
 
@@ -115,6 +115,7 @@ class MMVet:
         places = ("images" if here == "." else f"{here}/images", "images", here, "mm-vet/images")
         found = []
         rows = read_keyed(path, "question")
+        self._check_subset(wanted or frozenset(), rows, path)
         others = frozenset(key for key in rows if wanted is not None and key not in wanted)
         for key, row in rows.items():
             if key in others:
@@ -128,6 +129,13 @@ class MMVet:
         if others:
             found = [replace(one, extra={**one.extra, OTHERS: others}) for one in found]
         return found
+
+    def _check_subset(self, wanted: Collection[str], rows: Mapping[str, Row], path: Path) -> None:
+        """Refuse a list with an id of no question, unless most of the questions are absent (a part of the file)."""
+        unknown = [key for key in wanted if key not in rows]
+        if unknown and len(unknown) < len(wanted) // 4:
+            what = f"bard_set.json names {named(sorted(unknown))}, which are no questions"
+            raise DataError(what, where=str(path), cure="are both files of one zip?")
 
     def _subset(self, data: Folder) -> set[str]:
         path = data.need("MM-Vet's list of questions without people", "bard_set.json", "mm-vet/bard_set.json")

@@ -110,7 +110,12 @@ class Pope:
     splits: tuple[str, ...] = (*VERSIONS, *(f"{version}_{kind}" for version in VERSIONS for kind in KINDS))
     sizes: Mapping[str, Size] = {
         "coco": Size(9_000, 500, note="3,000 of each kind about the same pictures; 8,910 in the files of August 2023"),
-        **{f"coco_{kind}": Size(3_000, 500, note="one kind by itself, as the official script") for kind in KINDS},
+        **{version: Size(9_000, 500, note="3,000 of each kind about the same pictures") for version in VERSIONS[1:]},
+        **{
+            f"{version}_{kind}": Size(3_000, 500, note="one kind by itself, as the official script")
+            for version in VERSIONS
+            for kind in KINDS
+        },
     }
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": "", "llava": ".jsonl"}

@@ -14,6 +14,7 @@ from pathlib import Path
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Picture, Sample, Wanted
 from vlmbench.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
+from vlmbench.rows import named_columns
 from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
 
 from .checksums import checksum
@@ -89,6 +90,8 @@ def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
         if pid not in rows:
             raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), cure="get both files again")
         row = rows[pid]
+        if "image" not in row.values:  # the official file says null where there is none
+            raise row.error("image", "the field is missing", f"the row has: {named_columns('image', row.values)}")
         pictures = (data.picture(row, f"{pid}/{row.text('image')}", *places),) if row.has("image") else ()
         yield sample(pid, row, pictures)
 
@@ -120,6 +123,9 @@ def _llava(data: Folder, path: Path, split: str) -> Iterator[Sample]:
             raise row.error("conversations", "a question and an answer were expected")
         asked, target = (Row(turn, row.file, f"{row.at}, in 'conversations'") for turn in turns)
         text = asked.text("value").removeprefix("<image>\n")
+        if text != asked.text("value") and not row.has("image"):
+            cure = f"the row has: {named_columns('image', row.values)}"
+            raise row.error("image", "the question shows <image>, and the field is missing", cure)
         question, choices = _parted(text)
         if not choices or target.text("value") not in LETTERS[: len(choices)]:
             raise row.error("conversations", "no options, or an answer that is the letter of none of them")

@@ -19,6 +19,8 @@ LARGEST = 10**300
 """What a float can hold, with room to spare."""
 SHOWN = 30
 """How many columns an error lists."""
+WIDE = 40
+"""How much of each name: the header of a damaged file may be a picture."""
 SAME_THING = (
     ("image", "images", "img", "picture", "photo", "image_path", "img_path", "image_file", "file_name", "filename"),
     ("question", "query", "prompt", "text", "instruction"),
@@ -38,7 +40,7 @@ def near_names(name: str, names: Iterable[str]) -> list[str]:
 
 def named_columns(name: str, names: Iterable[str]) -> str:
     """For an error about a column that is not there: which ones are, and which may be meant."""
-    listed = [str(one) for one in names]
+    listed = [str(one)[:WIDE] for one in names]
     told = ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
     near = near_names(name, listed)
     meant = f"; is it {' or '.join(map(repr, near))}?" if near else ""

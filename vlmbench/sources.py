@@ -287,6 +287,9 @@ def read_table(path: Path) -> list[Row]:
             if len(cells) != len(header):
                 what = f"{len(cells)} cells where the header has {len(header)}"
                 raise DataError(what, where=f"{path}, line {reader.line_num}", cure="get the file again")
+            if cells == header:
+                what = f"the header is there twice: also at line {reader.line_num}"
+                raise DataError(what, where=str(path), cure="remove one of them")
             rows.append(Row(dict(zip(header, cells, strict=True)), str(path), f"line {reader.line_num}"))
     except csv.Error as error:
         raise DataError(

@@ -117,6 +117,8 @@ class State:
     pictures: int
     missing: Sequence[str]
     problem: str = ""
+    notes: Sequence[str] = ()
+    """What will stand beside a score of these data: another number of questions than the official one, repeats."""
 
     @property
     def complete(self) -> bool:
@@ -138,6 +140,7 @@ class State:
             "pictures": self.pictures,
             "pictures_missing": list(self.missing),
             "problem": self.problem,
+            "notes": list(self.notes),
         }
 
     def text(self) -> str:
@@ -159,6 +162,7 @@ class State:
         else:
             have = self.pictures - len(self.missing)
             lines.append(f"  {self.questions:,} questions; {have:,} of {self.pictures:,} pictures are there")
+        lines += [f"  note: {note}" for note in self.notes]
         if self.missing:
             more = f" and {len(self.missing) - NAMED:,} more" if len(self.missing) > NAMED else ""
             lines.append(f"  missing pictures: {', '.join(self.missing[:NAMED])}{more}")
@@ -169,6 +173,7 @@ class State:
 
 def status(choice: TaskChoice, root: Path) -> State:
     """Look at one split: official files by name, questions by reading them, pictures by the questions' names."""
+    from vlmbench import data_notes
     from vlmbench.sources import missing_pictures, read_samples
 
     folder = open_folder(root, choice)
@@ -178,7 +183,8 @@ def status(choice: TaskChoice, root: Path) -> State:
     except DataError as error:
         return State(choice, folder.root, files, None, 0, (), str(error))
     names = {picture.name for sample in samples for picture in sample.images}
-    return State(choice, folder.root, files, len(samples), len(names), missing_pictures(samples))
+    notes = data_notes.notes(choice.task, choice.split, samples, folder.label)
+    return State(choice, folder.root, files, len(samples), len(names), missing_pictures(samples), notes=notes)
 
 
 def fetch(choice: TaskChoice, root: Path, *, accepted: bool) -> None:
