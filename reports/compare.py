@@ -29,6 +29,7 @@ def text(found: Comparison, *, flips: int = 3, every: bool = False) -> str:
         lines.append(SAMPLE_NOTE.upper())
     lines += ["", *_aligned([HEAD, *map(_headline, found.tasks)], HEAD, NUMBERS)]
     lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in found.tasks for one in task.differs]
+    lines += [f"note: {clean(task.key)}: {clean(one)}" for task in found.tasks for one in task.notes]
     if found.left_out:
         lines.append(f"only in one of the runs: {clean(', '.join(found.left_out))}")
     for task in found.tasks:

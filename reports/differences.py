@@ -52,6 +52,32 @@ def headlines(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[
     return told
 
 
+def with_corrected(
+    entries: Sequence[Mapping[str, Any]], found: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """A run's ablations with `p_holm`, {run: {task: p}}: of what is shown, corrected over all changes and tasks."""
+    made = []
+    for entry in entries:
+        tests: dict[str, float | None] = {}
+        for run in entry["runs"]:
+            comparison = found.get((entry["base"], run)) or found.get((run, entry["base"])) or {}
+            for task in comparison.get("tasks", ()):
+                tests[f"{run}\n{task['key']}"] = _shown(task)["paired"]["p"]
+        corrected: dict[str, dict[str, float | None]] = {}
+        for name, p in holm(tests).items():
+            run, _, key = name.partition("\n")
+            corrected.setdefault(run, {})[key] = p
+        made.append({**entry, "p_holm": corrected})
+    return made
+
+
+def _shown(task: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The headline's difference; where it is undefined in one of the runs, that of the first metric that is not."""
+    rows: Sequence[Mapping[str, Any]] = task["differences"]
+    known = [row for row in rows if row["paired"]["difference"]["value"] is not None]
+    return next((row for row in known if row["name"] == task["headline"]), known[0] if known else rows[0])
+
+
 def _one(before: RunResult, after: RunResult, opened: dict[str, Any], *, bars: bool) -> dict[str, Any]:
     """Task by task: one that cannot be paired says why, and the others are there."""
     from vlmbench import comparison
@@ -75,4 +101,14 @@ def _one(before: RunResult, after: RunResult, opened: dict[str, Any], *, bars: b
             continue
         tasks.append({name: part for name, part in content.items() if name not in FLIPS})
     corrected = holm({task["key"]: task["differences"][0]["paired"]["p"] for task in tasks})
-    return {"tasks": [{**task, "p_holm": corrected[task["key"]]} for task in tasks], "failed": failed}
+    return {"tasks": [{**_corrected(task), "p_holm": corrected[task["key"]]} for task in tasks], "failed": failed}
+
+
+def _corrected(task: dict[str, Any]) -> dict[str, Any]:
+    """The task with `p_holm` beside each p: over its metrics, and over all bars of its breakdowns."""
+    return {**task, **{name: _family(task[name]) for name in ("differences", "breakdowns")}}
+
+
+def _family(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    corrected = holm({str(at): row["paired"]["p"] for at, row in enumerate(rows)})
+    return [{**row, "p_holm": corrected[str(at)]} for at, row in enumerate(rows)]

@@ -15,9 +15,13 @@ import orjson
 
 from vlmbench.terminal import clean
 
-from .table import grid, number
+from .table import coverage, grid, number
 
 Cell = str | int | float | None
+
+
+class Share(float):
+    """A share of all: a number in CSV and JSON, percent where people read it, rounded to 100 only where it is whole."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def latex(table: Table) -> str:
 def json(table: Table) -> str:
     """One object a row."""
     rows = [dict(zip(table.head, row, strict=True)) for row in table.rows]
-    return orjson.dumps({"title": table.title, "rows": rows}, option=orjson.OPT_INDENT_2).decode() + "\n"
+    return orjson.dumps({"title": table.title, "rows": rows}, default=float, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 FORMATS: Mapping[str, Callable[[Table], str]] = {
@@ -119,6 +123,8 @@ def _inert(text: str) -> str:
 def _shown(cell: Cell) -> str:
     if cell is None:
         return "-"
+    if isinstance(cell, Share):
+        return coverage(cell)
     if isinstance(cell, float):
         return number(cell) if abs(cell) >= 0.1 or not cell else f"{cell:.2g}"
     return f"{cell:,}" if isinstance(cell, int) else clean(cell)
@@ -145,7 +151,19 @@ def tables(
 
 def _leaderboard(report: Mapping[str, Any]) -> Table:
     costs = list(next((run["costs"] for run in report["runs"]), {}))
-    head = ["task", "run", "protocol", "data", "metric", "value", "low", "high", "n"]
+    head = [
+        "task",
+        "run",
+        "protocol",
+        "data",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "n",
+        "if missing wrong",
+        "if missing right",
+    ]
     head += ["first rank", "last rank", "coverage", *costs, "finished", "commit"]
     rows: list[list[Cell]] = []
     for run in (run for run in report["runs"] if run["id"] in report["contenders"]):
@@ -153,11 +171,17 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
             bar = task["bar"]
             rank = report["ranks"].get(task["key"], {}).get("ranks", {}).get(run["id"], [None, None])
             row = [task["key"], run["label"], task["protocol"], task["data"], task["headline"], bar["value"]]
-            row += [bar["low"], bar["high"], bar["n"], *rank, task["coverage"]]
+            row += [bar["low"], bar["high"], bar["n"], *(bar["bounds"] or (None, None)), *rank, Share(task["coverage"])]
             rows.append([*row, *(run["costs"][name] for name in costs), run["finished"], run["commit"]])
     order = {task: place for place, task in enumerate(dict.fromkeys(row[0] for row in rows))}
-    rows.sort(key=lambda row: (order[row[0]], -float(row[5] if isinstance(row[5], int | float) else -1e99)))
+    rows.sort(key=lambda row: (order[row[0]], -_least(row)))
     return Table("leaderboard", f"Leaderboard, {report['made']}. Intervals are 95 %.", head, rows)
+
+
+def _least(row: Sequence[Cell]) -> float:
+    """A row's value for its place: where questions have no score, what it would be were they all wrong."""
+    value = row[5] if row[9] is None else row[9]
+    return float(value) if isinstance(value, int | float) else -1e99
 
 
 def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -186,7 +210,7 @@ def _published(report: Mapping[str, Any]) -> Table:
 def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], Mapping[str, Any]]) -> Table:
     labels = {run["id"]: run["label"] for run in report["runs"]}
     head = ["before", "after", "task", "metric", "breakdown", "label", "value before", "value after", "difference"]
-    head += ["low", "high", "p", "test", "n"]
+    head += ["low", "high", "p", "p (Holm)", "better", "test", "n"]
     rows: list[list[Cell]] = []
     for (before, after), found in compared.items():
         for task in found["tasks"]:
@@ -195,5 +219,11 @@ def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], M
                 names = [labels[before], labels[after], task["key"], one["name"]]
                 ends = [paired["difference"][name] for name in ("value", "low", "high")]
                 values = [one.get("breakdown", ""), one.get("label", ""), one["before"], one["after"], *ends]
-                rows.append([*names, *values, paired["p"], paired["method"], paired["n"]])
-    return Table("differences", "Paired differences of runs (after less before). Intervals are 95 %.", head, rows)
+                told = [paired["p"], one.get("p_holm"), one.get("better", "more"), paired["method"], paired["n"]]
+                rows.append([*names, *values, *told])
+    return Table(
+        "differences",
+        "Paired differences of runs (after less before). Intervals are 95 %; p (Holm): over a task's metrics or bars.",
+        head,
+        rows,
+    )

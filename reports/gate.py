@@ -65,7 +65,8 @@ def _embedded(report: Report) -> bool:
 def _notes(report: Report) -> list[tuple[str, str]]:
     """(task, what stands beside its score) of the run that is checked."""
     found = [(task.key, task.after.scores.get("notes")) for task in report.comparison.tasks]
-    return [(key, str(note)) for key, notes in found if isinstance(notes, list) for note in notes]
+    told = [(key, str(note)) for key, notes in found if isinstance(notes, list) for note in notes]
+    return told + [(task.key, note) for task in report.comparison.tasks for note in task.notes]
 
 
 def _whole(report: Report) -> str:

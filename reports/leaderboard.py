@@ -184,7 +184,7 @@ def _report(
         "contenders": [run.id for run in relations.contenders(runs)],
         "ranks": ranks.ranks(relations.contenders(runs), differences.headlines(found)),
         "published": _published(runs),
-        "ablations": relations.ablations(runs),
+        "ablations": differences.with_corrected(relations.ablations(runs), found),
         "histories": relations.histories(runs),
         "pairs": [[before, after] for before, after in found],
     }

@@ -21,8 +21,8 @@ FACTS = ("model", "started", "finished", "seed", "vlmbench", "code", "packages",
 """Of run.json, word for word in a run's details."""
 
 
-OUTCOMES = ("pass", "fail", "unknown")
-"""What a gate may say."""
+OUTCOMES = ("fail", "unknown", "pass")
+"""What a gate may say, the worst first."""
 
 
 def summary(run: RunResult, glances: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> dict[str, Any]:
@@ -80,17 +80,26 @@ def command(words: Sequence[str]) -> str:
 
 
 def _gate(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What the pages show of a gate's report: its outcome, as a whole and by task, and why."""
-    if found is None or found.get("outcome") not in OUTCOMES:
+    """What the pages show of a gate's report, by task: its outcome, and why. A task that no check tested has none."""
+    if found is None:
         return None
-    tasks = found.get("tasks")
-    known = [one for one in tasks if isinstance(one, dict)] if isinstance(tasks, list) else []
-    by_task = [{"key": str(one.get("key")), "outcome": one.get("outcome")} for one in known]
-    return {
-        "outcome": found["outcome"],
-        "reason": cut(str(found.get("reason") or "")),
-        "tasks": [one for one in by_task if one["outcome"] in OUTCOMES],
-    }
+    by_task = found.get("by_task")
+    if isinstance(by_task, dict):
+        known = [{"key": key, **one} for key, one in by_task.items() if isinstance(one, dict)]
+    else:  # an older one has a line for each test
+        tasks = found.get("tasks")
+        known = [one for one in tasks if isinstance(one, dict)] if isinstance(tasks, list) else []
+    worst: dict[str, dict[str, Any]] = {}
+    for one in known:
+        outcome, key = one.get("outcome"), str(one.get("key"))
+        if outcome in OUTCOMES and OUTCOMES.index(outcome) <= OUTCOMES.index(worst.get(key, {}).get("outcome", "pass")):
+            worst[key] = {"key": key, "outcome": outcome, "reason": cut(_reason(one))}
+    return {"tasks": list(worst.values())} if worst else None
+
+
+def _reason(one: Mapping[str, Any]) -> str:
+    reasons = one.get("reasons")
+    return "; ".join(map(str, reasons)) if isinstance(reasons, list) else str(one.get("reason") or "")
 
 
 def _board(task: TaskResult) -> dict[str, Any]:
@@ -131,4 +140,6 @@ def _more(task: TaskResult) -> dict[str, Any]:
 
 def bar(one: Bar) -> dict[str, Any]:
     """A metric with its interval."""
-    return {name: getattr(one, name) for name in ("name", "label", "value", "low", "high", "n", "note")}
+    return {
+        name: getattr(one, name) for name in ("name", "label", "value", "low", "high", "n", "note", "bounds", "better")
+    }

@@ -38,6 +38,10 @@ class Bar:
     label: str = ""
     note: str = ""
     """Why it is undefined, or what is peculiar about it."""
+    bounds: tuple[float, float] | None = None
+    """What it would be were the questions without a score all wrong or all right; None where none are missing."""
+    better: str = "more"
+    """What is better: more, less, target or neither."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,14 @@ def _bar(name: str, entry: Mapping[str, Any]) -> Bar:
         str(entry.get("breakdown") or ""),
         str(entry.get("label") or ""),
         str(entry.get("note") or ""),
+        _bounds(entry.get("bounds")),
+        str(entry.get("better") or "more"),
     )
+
+
+def _bounds(found: Any) -> tuple[float, float] | None:
+    known = isinstance(found, list) and len(found) == 2 and all(isinstance(one, int | float) for one in found)
+    return (float(found[0]), float(found[1])) if known else None
 
 
 def _labels(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -140,7 +140,11 @@ def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]]) -> list[str]:
         rows = [(clean(bar.label), *(one.get(bar.label, "-") for one in values), f"{bar.n:,}") for bar in first]
     lines = _aligned([head, *rows[:MOST_BARS]], head, right=head[1:] if len(columns) > 1 else RIGHT)
     more = len(rows) - MOST_BARS
-    return [*lines, f"... and {more} more in scores.json and the report"] if more > 0 else lines
+    if more > 0:
+        lines.append(f"... and {more} more in scores.json and the report")
+    if len(columns) > 1:
+        lines.append("intervals: in scores.json and the report")
+    return lines
 
 
 def _aligned(rows: Sequence[Sequence[str]], head: Sequence[str], right: Sequence[str] = RIGHT) -> list[str]:

@@ -130,7 +130,10 @@ HUB_NAMES = ("lmms-lab/GQA", "lmms-lab-encoder/GQA")
 HUB_FIELDS = ("id", "imageId", "question", "answer", "isBalanced", "groups", "entailed", "types", "semantic")
 SITE = "https://downloads.cs.stanford.edu/nlp/data/gqa"
 LICENCE = "CC BY 4.0 (pictures: Visual Genome)"
-IMAGES = ("images", "allImages/images", ".")
+IMAGES = ("images", "allImages/images", "data/images", ".")
+FOLDERS = ("", "questions/", "questions1.2/", "questions1.3/")
+LLAVA = tuple(f"data/{folder}" for folder in FOLDERS)
+"""LLaVA's docs put the official files into gqa/data."""
 NOT_STEPS = ("exist", "query: name", "choose name")
 COMMON = ("color", "material", "shape")
 
@@ -142,11 +145,12 @@ def _tier(split: str) -> str:
 def _question_names(split: str) -> list[str]:
     names = [f"{split}_questions.json"] if split.endswith("_balanced") else []
     names += [] if names else [f"{split}_all_questions.json", f"{split}_questions.json"]
-    return [folder + name for folder in ("", "questions/", "questions1.2/", "questions1.3/") for name in names]
+    return [folder + name for folder in (*FOLDERS, *LLAVA) for name in names]
 
 
 def _beside(name: str, *folders: str) -> list[str]:
-    return [folder + name for folder in ("", *folders, "questions/", "questions1.2/")]
+    own = ("", *folders, *FOLDERS[1:3])
+    return [folder + name for folder in (*own, *(f"data/{folder}" for folder in own))]
 
 
 class Gqa:

@@ -97,6 +97,10 @@ def grounding(counted: Scored) -> Metric | None:
     return mean("grounding", [float(row.extra["grounding"]) for row in rows], [row.cluster for row in rows])
 
 
+GROWS = "lower is better; grows with the number of questions: compare runs on the same ones alone"
+"""The official chi-square is not divided by how many questions there are."""
+
+
 def distribution(counted: Scored) -> list[Metric]:
     """Chi-square between given and true answers within each question group, weighted by group size, / 100; low is good.
 
@@ -129,7 +133,7 @@ def distribution(counted: Scored) -> list[Metric]:
         value: Floats = np.divide(weighted, 100 * total, out=np.full(np.shape(total), np.nan), where=total != 0)
         return value
 
-    return [Metric("distribution", sums, names, combine, n=len(asked), note="lower is better", better=LESS)]
+    return [Metric("distribution", sums, names, combine, n=len(asked), note=GROWS, better=LESS)]
 
 
 def _groups(clusters: Sequence[str], pairs: int) -> tuple[list[str], NDArray[np.intp]]:

@@ -2,7 +2,8 @@
 
 Liu et al., MMBench: Is Your Multi-modal Model an All-around Player?, ECCV 2024 (arXiv 2307.06281). A question counts
 only if the model is right about all its rotations (circular accuracy). Version 1.0; the files of July and of October
-2023 hold different questions. The answers of the test splits are with the evaluation server alone.
+2023 hold different questions. The evaluation server closed on 31 March 2026; VLMEvalKit's files of the test splits hold
+the answers since (open-compass/MMBench#61, VLMEvalKit#1516). Older copies lack them: they can be asked, not scored.
 Rules by protocol: vlmbench.letters; rows and pictures: mmbench_rows; the judge's words: mmbench_judge.
 """
 
@@ -162,12 +163,15 @@ FILES: Mapping[str, tuple[str, ...]] = {
 }
 """By split, the file that `data fetch` gets first. dev_en takes the file of July 2023 only where no other is there."""
 
+UNANSWERED = (
+    "this copy of the file has no answers, which today's has: get it anew (`vlmbench data fetch mmbench:test_en`)"
+)
 TURNED = "rows, rotations of the options included"
 SIZES: Mapping[str, Size] = {
     "dev_en": Size(4_329, note=TURNED),
     "dev_cn": Size(4_329, note=TURNED),
-    "test_en": Size(6_666, answers=False, note=TURNED),
-    "test_cn": Size(6_666, answers=False, note=TURNED),
+    "test_en": Size(6_666, note=TURNED),
+    "test_cn": Size(6_666, note=TURNED),
     "dev_20230712": Size(4_377, note=f"{TURNED}: 1,176 questions"),
 }
 
@@ -218,7 +222,7 @@ class MMBench:
         rules = RULES[protocol]
         letter = rules.read(response.text, by_letter(sample))
         if sample.target is None:
-            return Score(None, Status.WITHHELD, letter)
+            return Score(None, Status.WITHHELD, letter, UNANSWERED)
         if not letter and rules.judge is not None:
             return Score(None, Status.JUDGE_FAILED, note="no rule can tell the option, and no judge was asked")
         note, lacking = "" if letter else "undecided", "" if letter in by_letter(sample) else "option"
@@ -254,10 +258,12 @@ class MMBench:
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The server's sheet (index, prediction) as .xlsx, .tsv or .csv; LLaVA's answer lines; rows of id and text."""
         cure = "give one answer to each row of the split, rotations included (mmbench:SPLIT names another)"
-        return join(read_plain(path, ("index", "question_id", "id"), samples, never=("answer",)), samples, path, cure)
+        return join(
+            read_plain(path, ("index", "question_id", "id"), samples, never=("answer", "ans")), samples, path, cure
+        )
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """The sheet that the evaluation server takes, with LLaVA's columns; .tsv for VLMEvalKit's own tools."""
+        """The sheet that the evaluation server took, with LLaVA's columns; .tsv for VLMEvalKit's own tools."""
         write = sheets.write_tsv if path.suffix == ".tsv" else sheets.write_sheet
         header = ("index", "question", *LETTERS, "prediction", "answer", "split")
         rows = [

@@ -43,7 +43,8 @@ def metrics(scored: Sequence[tuple[Sample, Score]]) -> list[Metric]:
         inside = [at for at in present if SUBTASKS[at] in group]
         if inside:
             absent = [subtask for subtask in group if SUBTASKS.index(subtask) not in inside]
-            note = f"without {', '.join(absent)}" if absent else ""
+            part = f"a sum over {len(inside)} of {len(group)} subtasks, at most {200 * len(inside):,}"
+            note = f"{part}: without {', '.join(absent)}" if absent else ""
             kept = np.isin(of, inside)
             here = [cluster for cluster, keep in zip(names, kept, strict=True) if keep]
             items = blocks[kept][:, inside].reshape(int(kept.sum()), -1)

@@ -14,7 +14,7 @@ from typing import Any
 
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Sample, Verdict
-from vlmbench.predictions import answer_rows, answer_text, id_and_answer, join, named, refuse_two_models
+from vlmbench.predictions import answer_rows, id_and_answer, join, named, refuse_two_models
 from vlmbench.sources import Row, read_keyed, read_text
 
 from .mmvet_grading import allowed, first_word, number
@@ -25,9 +25,6 @@ GRADES = ("model", "content", "score")
 def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     """Sample id to text. Raises PredictionsError."""
     _one_file(path)
-    if pairs := _pairs(path):
-        keyed = [(key, Row({key: text}, str(path), f"key {key}")) for key, text in pairs]
-        return join(((key, answer_text(row, key), row) for key, row in keyed), samples, path)
     rows = answer_rows(path)
     refuse_two_models([rows])
     answers = id_and_answer(rows, ("question_id", "id"), samples)
@@ -43,13 +40,11 @@ def _one_file(path: Path) -> None:
 
 
 def _pairs(path: Path) -> list[tuple[str, Any]] | None:
-    """The pairs of a file that is one JSON object, doubled keys twice; None for a file of rows."""
+    """The pairs of a file that is one JSON object; None for anything else, broken files too."""
     try:
         content = json.loads(read_text(path), object_pairs_hook=list)
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
-    except ValueError:
-        return None  # lines, or broken: the reader of rows tells
+    except (DataError, ValueError, RecursionError):
+        return None
     pairs = content if isinstance(content, list) and all(isinstance(pair, tuple) for pair in content) else []
     return None if {"id", "question_id"} & {key for key, _ in pairs} else pairs or None
 

@@ -30,7 +30,7 @@ from vlmbench.predictions import (
 from vlmbench.sources import Row
 
 QUESTION_FILE = "llava_pope_test.jsonl"
-_WORDS_AROUND = ("<image>", "Answer the question using a single word or phrase.")
+_WORDS_AROUND = ("<image>", "Answer the question using a single word or phrase.", "Please answer yes or no.")
 
 Answer = tuple[str, str, Row]
 

@@ -1,6 +1,7 @@
 """A toy model for workers in processes of their own: slow, hanging, deadly or raising; and a run with a pool of them.
 
-`python -m tests.pool_toys FOLDER ADDRESS` runs it on the Ray cluster at ADDRESS, to be cut off by test_pool.
+`python -m tests.pool_toys FOLDER ADDRESS [SECONDS [FILE]]` runs it on the Ray cluster at ADDRESS, to be cut off by
+test_pool.
 """
 
 from __future__ import annotations
@@ -123,21 +124,25 @@ def run(folder: Path, model: Model) -> runner.Outcome:
         return runner.execute(plan, model, store)
 
 
-def main(folder: Path, address: str) -> None:
-    """A slow run on a cluster."""
+def main(folder: Path, address: str, seconds: float = 0.02, waits: Path | None = None) -> None:
+    """A slow run on a cluster. With `waits` it makes that file when it has all answers, and ends when it is gone."""
     workers.start(address, 2)
     marks = folder.with_name(folder.name + "-marks")
     marks.mkdir(exist_ok=True)
     try:
-        with Pool(partial(load, PoolToy(marks, 0.02)), workers.share(2, 1)) as pool:
+        with Pool(partial(load, PoolToy(marks, seconds)), workers.share(2, 1)) as pool:
             run(folder, pool)
+            if waits is not None:
+                waits.touch()
+                while waits.exists():
+                    time.sleep(0.02)
     finally:
         workers.stop()
 
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), sys.argv[2])
+        main(Path(sys.argv[1]), sys.argv[2], *map(float, sys.argv[3:4]), *map(Path, sys.argv[4:]))
     except VlmbenchError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -202,6 +202,6 @@ class Batches:
             except Exception as error:
                 if step > self._first:
                     raise
-                told = (str(error).strip().splitlines() or [""])[0]
-                what = f"no batch can be made with these settings: {type(error).__name__}: {told:.200}"
+                said = (str(error).strip().splitlines() or [""])[0]
+                what = f"no batch can be made with these settings: {type(error).__name__}: {said:.200}"
                 yield [{"error": (what, f"step {step}", "")}]

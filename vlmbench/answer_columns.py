@@ -122,7 +122,9 @@ def answer_column(
     by_kind = {name: squashed(name) for name in names}
     named = [name for name in names if by_kind[name] in PREDICTED]
     named = named or [name for name in names if _sounds_predicted(name) and _has_text(rows, name)]
-    texts = [name for name in names if by_kind[name] == "text" and not holds_questions(rows, name, samples)]
+    texts = [name for name in names if by_kind[name] == "text"]
+    if texts and not QUESTIONS & set(by_kind.values()) and holds_questions(rows, texts[0], samples):
+        texts = []
     if texts and "prompt" in by_kind.values():
         return _the_one([*texts, *named], rows)
     if named:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 
-from vlmbench import __version__, terminal, wellformed
+from vlmbench import __version__, ending, terminal, wellformed
 from vlmbench.errors import UnknownNameError, UsageError, VlmbenchError
+from vlmbench.exiting import Exit
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one picture, and draw the boxes it answers with",
@@ -37,21 +36,6 @@ NAMELESS = ("convert", "new")
 
 OK, BAD_RESULT, USER_MUST_CHANGE, COULD_NOT_TELL, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes."""
-ENDING = ("SIGTERM", "SIGHUP")
-"""Signals that end a command as Ctrl-C does: answers are kept, workers and engines go."""
-
-
-class Terminated(KeyboardInterrupt):
-    """Somebody asked the process to end: a batch system, `timeout`, a closed terminal."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(signal.Signals(number).name)
-
-
-def exit_code(stop: KeyboardInterrupt) -> int:
-    """130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
-    return 128 + stop.number if isinstance(stop, Terminated) else INTERRUPTED
 
 
 def overview() -> str:
@@ -80,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (traceback or sys.warnoptions):  # what libraries warn about is for developers: errors are told apart from it
         warnings.simplefilter("ignore")
     words = [word for word in words if word != "--traceback"]
-    with terminal.guarded(), _ending_signals():
-        return _told(words, traceback=traceback, own=argv is None)
+    with terminal.guarded(), ending.as_interrupts():
+        Exit.code = _told(words, traceback=traceback, own=argv is None)
+    return Exit.code
 
 
 def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
@@ -95,7 +80,7 @@ def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
         return USER_MUST_CHANGE
     except KeyboardInterrupt as stop:
         print(f"\nvlmbench: {'ended by ' + str(stop) if str(stop) else 'interrupted'}", file=sys.stderr)
-        return exit_code(stop)
+        return ending.code_of(stop)
     except BrokenPipeError:  # the reader of a pipe has seen enough (`| head`)
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -107,26 +92,6 @@ def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
         cure = "mend that, then run the same command again; --traceback shows where it comes from"
         print(f"vlmbench: {where}{error.strerror}\n  {cure}", file=sys.stderr)
         return USER_MUST_CHANGE
-
-
-@contextmanager
-def _ending_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise Terminated, so that what is open is closed; where they are ignored, they stay so."""
-
-    def end(number: int, frame: object) -> None:
-        raise Terminated(number)
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ENDING:
-            number = signal.Signals[name]
-            if signal.getsignal(number) is signal.SIG_DFL:
-                before[number] = signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run(words: Sequence[str], *, own: bool) -> int:

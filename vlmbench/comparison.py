@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import baseline, losses, pairing, run_differences, stored
+from vlmbench import baseline, judge_verdicts, losses, pairing, run_differences, stored
 from vlmbench.errors import StoreError, UsageError
 from vlmbench.metrics import MORE
 from vlmbench.pairing import Paired
@@ -160,6 +160,13 @@ class TaskComparison:
                 yield _flip(before, after)
 
     @property
+    def notes(self) -> list[str]:
+        """What a reader of the differences should know besides."""
+        pairs = list(self.pairs())
+        before, after = ([(pair[side].sample, pair[side].score) for pair in pairs] for side in (0, 1))
+        return judge_verdicts.regraded(before, after, [bool(a.text) and a.text == b.text for a, b in pairs])
+
+    @property
     def agreement(self) -> float | None:
         """Share of the pairs with the same score."""
         same = [before.score.value == after.score.value for before, after in self.pairs()]
@@ -181,6 +188,7 @@ class TaskComparison:
             "only_before": self.only_before,
             "only_after": self.only_after,
             "differs": self.differs,
+            "notes": self.notes,
             "differences": [one.to_json() for one in self.differences],
             "breakdowns": [one.to_json() for one in self.breakdowns],
             "p_holm": self.p_holm,

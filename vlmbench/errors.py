@@ -64,8 +64,17 @@ class ImageError(DataError):
     """A picture cannot be read."""
 
 
+LONGEST = 600
+"""Letters of what an error says about an answer file: ids and texts of others stand in it."""
+
+
 class PredictionsError(DataError):
     """An answer file does not fit the questions."""
+
+    def __init__(self, what: str, *, where: str = "", cure: str = "") -> None:
+        if len(what) > LONGEST:
+            what = f"{what[: LONGEST * 3 // 4]} ... {what[-LONGEST // 4 :]}"
+        super().__init__(what, where=where, cure=cure)
 
 
 class ModelError(VlmbenchError):

@@ -15,9 +15,10 @@ from typing import Any
 from vlmbench import comparison, decision, gate_tests, gate_words, pairing
 from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
 from vlmbench.decision import Decision, Margins, Outcome, decide, one_sided
-from vlmbench.errors import UsageError
+from vlmbench.errors import StoreError, UsageError
 from vlmbench.nouns import Status
 from vlmbench.registry import load_object
+from vlmbench.run_files import read_check
 from vlmbench.store import CHECK, to_json, write_atomically
 from vlmbench.stored import StoredRun, StoredTask
 
@@ -140,6 +141,19 @@ class Report:
             return Outcome.FAIL
         return Outcome.UNKNOWN if Outcome.UNKNOWN in found else Outcome.PASS
 
+    @property
+    def by_task(self) -> dict[str, dict[str, Any]]:
+        """Outcome and reasons of each task: fail where one of its tests fails or one of its floors is broken."""
+        found: dict[str, dict[str, Any]] = {}
+        for task in self.comparison.tasks:
+            outcomes = {one.decision.outcome for one in self.verdicts if one.task.key == task.key}
+            reasons = [one.reason for one in self.verdicts if one.task.key == task.key]
+            broken = [floor.what for floor in self.floors if floor.key == task.key]
+            worst = next((one for one in (Outcome.FAIL, Outcome.UNKNOWN) if one in outcomes), Outcome.PASS)
+            outcome = Outcome.FAIL if broken else worst
+            found[task.key] = {"outcome": str(outcome), "reasons": [*broken, *reasons]}
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """For scripts, and what stays in the run's folder."""
         return {
@@ -151,6 +165,7 @@ class Report:
             "floors": [asdict(floor) for floor in self.floors],
             "left_out": list(self.comparison.left_out),
             "tasks": [verdict.to_json() for verdict in self.verdicts],
+            "by_task": self.by_task,
         }
 
 
@@ -279,13 +294,20 @@ def read_limits(text: str) -> dict[str, str]:
 
 
 def keep(report: Report) -> None:
-    """Leave the gate's result in the run's folder, for the history of runs; where that cannot be written, nothing."""
+    """Leave the gate's result in the run's folder, for the pages of reports; where that cannot be written, nothing.
+
+    A task that an earlier check tested and this one did not keeps its outcome, in `by_task`.
+    """
     from contextlib import suppress
 
     folder = report.comparison.after.path
     if folder.is_dir():
+        earlier: Mapping[str, Any] = {}
+        with suppress(StoreError):
+            earlier = (read_check(folder) or {}).get("by_task") or {}
+        content = report.to_json()
         with suppress(OSError):
-            write_atomically(folder / CHECK, to_json(report.to_json()))
+            write_atomically(folder / CHECK, to_json({**content, "by_task": {**earlier, **report.by_task}}))
 
 
 class InconclusiveError(AssertionError):

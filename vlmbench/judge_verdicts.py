@@ -127,6 +127,25 @@ def summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
     }
 
 
+def regraded(before: Scored, after: Scored, same: Sequence[bool]) -> list[str]:
+    """What a comparison of graded answers should say: of one run of the judge, and of answers it graded otherwise.
+
+    `same` says of each pair whether the answer's text did not change.
+    """
+    runs = [runs_of(before), runs_of(after)]
+    if not any(runs):
+        return []
+    found = []
+    if min(runs) < 2:
+        side = "on both sides" if max(runs) < 2 else "before" if runs[0] < 2 else "after"
+        what = "answers that did not change may differ by its lean, which is in no interval"
+        found.append(f"graded by one run of the judge {side}: {what} (--judge-runs 3)")
+    other = [one.value != two.value for (_, one), (_, two), alike in zip(before, after, same, strict=True) if alike]
+    if any(other):
+        found.append(f"the judge graded {sum(other):,} of {len(other):,} unchanged answers otherwise")
+    return found
+
+
 def told(entry: Mapping[str, Any]) -> str:
     """A summary in one line, for tables."""
     values = ", ".join("-" if value is None else f"{value:.1f}" for value in entry["run_values"])
@@ -135,8 +154,6 @@ def told(entry: Mapping[str, Any]) -> str:
         parts.append(f"std {entry['std']:.1f}")
     if entry["krippendorff_alpha"] is not None:
         parts.append(f"Krippendorff's alpha {entry['krippendorff_alpha']:.3f}")
-    if entry["runs"] == 1:
-        parts.append("the interval leaves out how far the judge would differ from itself (--judge-runs)")
     if entry["failed"]:
         parts.append(f"{entry['failed']} verdicts could not be had")
     if entry.get("unread"):

@@ -64,7 +64,10 @@ class Mirror:
         """Bring the results here to read. Raises StoreError when the place cannot be read."""
         with self._reaching("read"):
             self._fs.invalidate_cache()
-            self._copy(self._names())
+            there = self._names()
+            if MANIFEST not in there:  # a copy of a run that was there once would pass for it
+                raise StoreError("there is no run", where=str(self.url), cure="check the address")
+            self._copy(there)
 
     def pull(self) -> None:
         """Bring all here to go on with. Answers that were never sent, as this machine was cut off, are kept.

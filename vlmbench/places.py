@@ -56,3 +56,22 @@ def run_folder(text: str) -> Path:
     mirror = Mirror(found, "read")
     mirror.fetch()
     return mirror.local
+
+
+def run_or_file(text: str) -> Path:
+    """A finished run's folder, or a baseline file: for a URL a copy of it on this machine. Raises StoreError."""
+    found = path(text)
+    if not is_remote(found) or not found.name.endswith(".json"):
+        return run_folder(text)
+    from vlmbench.errors import DataError, StoreError
+    from vlmbench.mirror import Mirror
+    from vlmbench.reading import read_whole
+
+    try:
+        content = read_whole(found)
+    except DataError as error:
+        raise StoreError(error.what, where=error.where, cure=error.cure) from None
+    folder = Mirror(found, "read").local
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / found.name).write_bytes(content)
+    return folder / found.name

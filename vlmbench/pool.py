@@ -8,6 +8,9 @@ half done; what it held is given to others (handing.py).
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -147,6 +150,7 @@ class Pool:
         """Start a worker in a place."""
         options = {"num_cpus": self._share.cores, "num_gpus": self._share.gpus, "max_restarts": 0}
         place.actor = self._actor.options(**options).remote(self._load)
+        place.actor.watch.remote()
         place.loading = place.actor.describe.remote()
         place.replica, place.streams, place.heard = None, [], time.monotonic()
 
@@ -284,10 +288,27 @@ class Pool:
     def close(self) -> None:
         """End the workers."""
         self._readers.shutdown(wait=False, cancel_futures=True)
-        for place in self._places:
+        there = [place for place in self._places if place.actor is not None]
+        if there and workers.head_is_gone():
+            self._send_away(there)
+        for place in there:
             if place.actor is not None:
                 self._ray.kill(place.actor)
                 place.leave()
+
+    def _send_away(self, places: Sequence[Place]) -> None:
+        """End workers without Ray's head, which kills them else: they are asked to, and on this machine made to.
+
+        What a worker does not hear, because it is at a group or on a machine that is lost, it finds by itself
+        (workers.ALONE).
+        """
+        left = [place.actor.leave.remote() for place in places]
+        self._ray.wait(left, num_returns=len(left), timeout=PATIENCE)
+        for place in places:
+            if place.replica and place.replica.node == socket.gethostname() and place.replica.pid:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(place.replica.pid, signal.SIGKILL)
+            place.leave()
 
     def __enter__(self) -> Pool:
         return self

@@ -50,7 +50,7 @@ RUN: Shape = fields(
         "format": whole, "vlmbench": text, "asked": ASKED_SHAPE, "identity": text, "command": listing, "started": text,
         "finished": optional(text), "seed": whole, "data_folder": text, "model": MODEL_SHAPE,
         "tasks": mapping_of(TASK_SHAPE),
-        "code": optional(fields({"commit": optional(text), "changed": optional(flag)})), "packages": mapping_of(text),
+        "code": fields({"commit": optional(text), "changed": optional(flag)}), "packages": mapping_of(text),
         "hardware": mapping, "judge": mapping, "left_out": mapping_of(mapping_of(whole)),
         "files": mapping_of(_FILE), "rescoring": flag,
     },
@@ -105,6 +105,9 @@ CHECKED: Shape = fields(
         "format": whole, "outcome": text, "before": mapping, "after": mapping, "settings": mapping,
         "floors": shapes.list_of(fields({"key": text, "kind": text, "what": text}, needed=("key", "kind", "what"))),
         "left_out": shapes.list_of(text), "tasks": shapes.list_of(_CHECKED_TASK),
+        "by_task": shapes.mapping_of(
+            fields({"outcome": text, "reasons": shapes.list_of(text)}, needed=("outcome", "reasons"))
+        ),
     },
     needed=("outcome", "tasks"),
 )  # fmt: skip
@@ -146,8 +149,13 @@ def read_scores(folder: Path) -> dict[str, Any]:
 
 
 def scores_cure(folder: Path) -> str:
-    """What to do about a damaged scores.json."""
-    return f"`vlmbench score {shlex.quote(str(folder))}` writes it anew from the answers; or run {run_again(folder)}"
+    """What to do about a damaged scores.json: scoring again needs no model, but would leave out a judge's verdicts."""
+    manifest = None
+    with suppress(StoreError):
+        manifest = read_manifest(folder)
+    if manifest is None or (folder / JUDGEMENTS).exists():
+        return f"run {run_again(folder, manifest)}: it writes it anew from the answers, and asks none again"
+    return f"`vlmbench score {shlex.quote(str(folder))}` writes it anew from the answers"
 
 
 def read_finished(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vlmbench.nouns import Record, Task
     from vlmbench.registry import TaskChoice
 
+ONE_RUN = "graded by one run of the judge: how far it would differ from itself is in no interval (--judge-runs 3)"
+
 Scored = Sequence[tuple[Sample, Score]]
 
 
@@ -85,11 +87,12 @@ def summarise(
         entry[headline]["note"] = withheld[0].note
     if judge_verdicts.runs_of(scored):
         entry["judge"] = judge_verdicts.summary(choice, scored)
+    known = [*notes, *_peculiar(headline, entry), *_if_missing(scored, headline, ends)]
     samples, scores = [sample for sample, _ in scored], [score for _, score in scored]
     found_answers = answer_notes.Answered(task, protocol, samples, responses, scores)
     return entry | {
         "answers": answer_notes.counts(found_answers),
-        "notes": answer_notes.notes(found_answers, [*notes, *_if_missing(scored, headline, ends)]),
+        "notes": answer_notes.notes(found_answers, known),
         "coverage": (len(good) + len(withheld)) / len(scored) if scored else 0.0,
         "statuses": {str(status): counts[str(status)] for status in Status if counts[str(status)]},
         "headline": headline,
@@ -97,6 +100,15 @@ def summarise(
         "split": choice.split,
         "version": task.version,
     }
+
+
+def _peculiar(headline: str, entry: Mapping[str, Any]) -> list[str]:
+    """What the headline's own note says (a sum over a part of the subtasks), and that one run of a judge graded."""
+    note = entry[headline].get("note")
+    found = [f"{headline}: {note}"] if note else []
+    if entry.get("judge", {}).get("runs") == 1:
+        found.append(ONE_RUN)
+    return found
 
 
 def _if_missing(scored: Scored, headline: str, ends: Mapping[str, tuple[float, float]]) -> list[str]:

@@ -46,6 +46,9 @@ __all__ = [
 
 # --------------------------------------------------------------------------------------------------------- folders
 
+OTHER_NAMES: Mapping[str, tuple[str, ...]] = {"mme": ("MME",), "llava_bench": ("llava-bench-in-the-wild",)}
+"""Folders of benchmarks in LLaVA's and TinyLLaVA Factory's layout, where they are not the task's name."""
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -70,9 +73,10 @@ class Folder:
         raise DataError(f"no embedded sample of {task}", cure=cure)
 
     def within(self, task: str) -> Folder:
-        """The folder's part for one task: DIR/NAME where there is one, so that several tasks can share DIR."""
-        part = self.root / task
-        return Folder(part, self.label) if is_dir(part) else self
+        """The folder's part for one task, so that several can share DIR: DIR/NAME, or what LLaVA's docs call it."""
+        parts = (self.root / name for name in (task, *OTHER_NAMES.get(task, ())))
+        found = next((part for part in parts if is_dir(part)), None)
+        return self if found is None else Folder(found, self.label)
 
     def find(self, *names: str) -> Path | None:
         """The first of several places below the folder that holds a file."""

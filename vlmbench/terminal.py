@@ -75,7 +75,7 @@ class _Guarded(io.TextIOBase):
 
     @property
     def errors(self) -> str | None:  # type: ignore[override]
-        return self.inner.errors
+        return getattr(self.inner, "errors", None)
 
     def writable(self) -> bool:
         return True

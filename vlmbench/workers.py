@@ -13,19 +13,24 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from vlmbench import __version__
-from vlmbench.cli import USER_MUST_CHANGE
+from vlmbench.cli import OK, USER_MUST_CHANGE
 from vlmbench.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.exiting import Exit
 from vlmbench.nouns import Conversing, Model, Ranking, Request, Response
 
+LOGGER = logging.getLogger(__name__)
 Portion = Sequence[tuple[int, Sequence[Request]]]
 """Groups with their numbers."""
 NO_ANSWER = "the model gave no answer"
+ALONE = 30.0
+"""Seconds without a question after which a worker ends itself, where Ray's head is gone: nobody else can end it."""
 STARTS = 3
 """Times that starting a Ray of our own is tried."""
 
@@ -45,6 +50,7 @@ class Replica:
     version: str = __version__
     warnings: tuple[str, ...] = ()
     """What was logged while it was loaded."""
+    pid: int = 0
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -79,6 +85,7 @@ class Worker:
             except Exception as error:  # whatever a library raises, the pool tells it once
                 self._failed = ModelError(f"the model cannot be loaded: {type(error).__name__}: {error}")
         self._warnings = tuple(kept.lines)
+        self._busy, self._asked = False, time.monotonic()
 
     def describe(self) -> Replica | VlmbenchError:
         """The model, or why there is none."""
@@ -98,6 +105,7 @@ class Worker:
             socket.gethostname(),
             str(hardware().get("gpu", "")),
             warnings=self._warnings,
+            pid=os.getpid(),
         )
 
     def facts(self) -> Mapping[str, Any]:
@@ -105,8 +113,29 @@ class Worker:
         assert self._model is not None
         return dict(self._model.facts)
 
+    def watch(self) -> None:
+        """From now on, end this process when the head has gone and nothing was asked for a while."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(ALONE / 10)
+            if not self._busy and time.monotonic() - self._asked > ALONE and head_is_gone():
+                os._exit(0)
+
+    def leave(self) -> None:
+        """End this process: for a driver that cannot have it ended, since Ray's head is gone."""
+        os._exit(0)
+
     def answer(self, portion: Portion) -> Iterator[Answers | VlmbenchError]:
         """Each group's answers when it is complete; an error of ours, once, when the model is broken."""
+        self._busy = True
+        try:
+            yield from self._answer(portion)
+        finally:
+            self._busy, self._asked = False, time.monotonic()
+
+    def _answer(self, portion: Portion) -> Iterator[Answers | VlmbenchError]:
         assert self._model is not None
         rest = list(portion)
         while rest:
@@ -259,10 +288,15 @@ def _start_here(library: Any, **options: Any) -> None:
 def stop() -> None:
     """Leave the cluster; end it where it is our own.
 
-    One whose head is gone cannot be left: Ray waits for it, and then aborts the process, whose words would be lost.
+    One whose head is gone cannot be left: Ray waits for it, and then aborts the process, whose words would be lost. The
+    process then ends at once when it is done, with the exit code that it would have had.
     """
     library = ray()
     if library.is_initialized() and head_is_gone():
+        failed = sys.exc_info()[1] is not None
+        if not failed:
+            LOGGER.warning("Ray's head is gone; all answers had come by then")
+        Exit.code = USER_MUST_CHANGE if failed else OK
         atexit.unregister(library.shutdown)
         atexit.register(_leave_at_once)
     else:
@@ -272,7 +306,7 @@ def stop() -> None:
 def _leave_at_once() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(USER_MUST_CHANGE)
+    os._exit(Exit.code)
 
 
 def head_is_gone() -> bool:

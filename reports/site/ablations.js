@@ -44,6 +44,17 @@
     only_after: task.only_before,
   });
 
+  const LEVEL = 0.05;
+  /** Whether a test, corrected for all that are shown, tells the two apart. An interval alone does not. */
+  vb.sure = (p) => p !== null && p !== undefined && p < LEVEL;
+
+  /** 1 where the second is better, -1 where the first is, 0 where neither; by what is better of the metric. */
+  vb.gain = ({ better = "more", target = null, before, after, value }) => {
+    if (value === null || better === "neither") return 0;
+    if (better === "target" && target !== null) return Math.sign(Math.abs(before - target) - Math.abs(after - target));
+    return better === "less" ? -Math.sign(value) : Math.sign(value);
+  };
+
   const bare = (name, value) => ({ headline: name, bar: { name, value } });
 
   /**
@@ -61,9 +72,11 @@
     const plain = one.bar.value !== null && other.bar.value !== null ? other.bar.value - one.bar.value : null;
     const { value, low, high } = found?.paired.difference ?? { value: plain, low: null, high: null };
     const label = one.headline === before.headline ? key : `${key} (${vb.words(one.headline)})`;
-    const told = { p: found?.paired.p ?? null, method: found?.paired.method ?? "" };
+    const series = vb.block("report").ablations.find((entry) => entry.base === base.id);
+    const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key] : found?.p_holm) ?? null;
+    const gain = found ? vb.gain({ ...found, value }) : Math.sign(value ?? 0);
     const flips = task?.flips ?? null;
-    return { label, key, one, other, value, low, high, flips, ...told, sure: low !== null && low * high > 0 };
+    return { label, key, one, other, value, low, high, flips, p, gain, method: found?.paired.method ?? "", sure: vb.sure(p) };
   };
 
   vb.differenceColumns = (before, after) => [
@@ -75,7 +88,7 @@
       class: "number",
       cell: (row) => (row.low === null ? "–" : `${vb.signed(row.low)} to ${vb.signed(row.high)}`),
     },
-    { head: "p", class: "number", cell: (row) => vb.p(row.p), plain: (row) => row.p },
+    { head: "p (Holm)", class: "number", cell: (row) => vb.p(row.p), plain: (row) => row.p },
     { head: "test", cell: (row) => row.method || "–" },
   ];
 
@@ -108,7 +121,7 @@
     ];
     return vb.card(
       "At a glance",
-      "Differences from the run as it is, with 95 % intervals. Bold: the interval leaves out 0. –: the change does not fit the task.",
+      "Differences from the run as it is, with 95 % intervals. Bold: p below 5 %, corrected over all changes and tasks (Holm). –: the change does not fit the task.",
       null,
       vb.table(
         "Differences under every ablation",

@@ -84,7 +84,22 @@
             vb.said(task.differs.map(String).join("; ")),
           )
         : null,
+      task?.notes?.length ? vb.notes({ key, notes: task.notes.map(String) }) : null,
     ];
+  }
+
+  const TOWARDS = {
+    less: () => "less is better",
+    target: ({ target }) => `nearer to ${vb.score(target)} is better`,
+    neither: () => "neither is better",
+  };
+
+  /** What a difference above zero means, with the metrics of which it means something else. */
+  function direction(rows) {
+    const others = rows.filter(({ better }) => better && better !== "more");
+    const told = others.map((row) => `${row.label}: ${TOWARDS[row.better](row)}`);
+    const unlike = told.length ? ` Not so for ${told.join("; ")}.` : "";
+    return `Above zero: B is better.${unlike} Coloured: p below 5 %, corrected over the metrics (Holm).`;
   }
 
   /** Every metric of the task, and the breakdowns, as paired differences. */
@@ -96,13 +111,16 @@
       one: { bar: { value: one.before?.value ?? one.before ?? null } },
       other: { bar: { value: one.after?.value ?? one.after ?? null } },
       ...(one.paired?.difference ?? { value: null, low: null, high: null }),
-      p: one.paired?.p ?? null,
+      p: one.p_holm ?? null,
+      gain: vb.gain({ ...one, value: one.paired?.difference?.value ?? null }),
+      better: one.better ?? "more",
+      target: one.target ?? null,
       method: one.paired?.method ?? "",
+      sure: vb.sure(one.p_holm),
     });
     const rows = task ? task.differences.map(row) : [{ ...head, label: vb.words(head.one.headline) }];
     const parts = (task?.breakdowns ?? []).map(row);
-    const sure = (one) => ({ ...one, sure: one.low !== null && one.low * one.high > 0 });
-    const drawn = rows.filter((one) => one.value !== null).map(sure);
+    const drawn = rows.filter((one) => one.value !== null);
     const table = (caption, of) =>
       vb.table(
         caption,
@@ -113,8 +131,8 @@
     return vb.card(
       "Differences",
       task?.agreement !== undefined && task?.agreement !== null
-        ? `The two agree on ${vb.percent(task.agreement)} of the questions. Above zero: B is better.`
-        : "Above zero: B is better.",
+        ? `The two agree on ${vb.percent(task.agreement)} of the questions. ${direction(rows)}`
+        : direction(rows),
       null,
       drawn.length ? vb.differences(drawn, `B less A on ${key}`) : null,
       table(`B less A on ${key}`, rows),

@@ -10,18 +10,10 @@
     return (alone && run.commit) || (run.finished ?? "").slice(0, 16).replace("T", " ") || run.id;
   }
 
-  /** What a gate said of a run on a task, or of the run as a whole. */
-  const gateOf = (run, key) => {
-    if (!run.gate) return null;
-    const one = Array.isArray(run.gate.tasks) ? run.gate.tasks.find((task) => task.key === key) : null;
-    const outcome = one ? one.outcome : run.gate.outcome;
-    return ["pass", "fail", "unknown"].includes(outcome) ? outcome : null;
-  };
-
   function part(key, runs) {
     const points = runs
       .filter((run) => vb.task(run, key))
-      .map((run) => ({ ...vb.task(run, key).bar, run, name: named(run, runs), gate: gateOf(run, key) }));
+      .map((run) => ({ ...vb.task(run, key).bar, run, name: named(run, runs), gate: vb.gate(run, key)?.outcome ?? null }));
     if (points.length < 2) return null;
     const before = (at) =>
       at > 0 && points[at].value !== null && points[at - 1].value !== null

@@ -9,12 +9,11 @@
     const asks = {
       data: (task) => vb.dataLine(task),
       questions: (task) => task.hashes.samples,
-      prompts: (task) => task.hashes.prompts,
       version: (task) => task.version,
     };
-    return Object.entries(asks)
-      .filter(([, of]) => new Set(rows.map(({ task }) => of(task))).size > 1)
-      .map(([name]) => name);
+    const unlike = (of, among = rows) => new Set(among.map(({ task }) => of(task))).size > 1;
+    const found = Object.keys(asks).filter((name) => unlike(asks[name]));
+    return vb.otherPrompts(rows) ? [...found, "prompts"] : found;
   }
 
   const rankOf = (key, run) => vb.block("report").ranks[key]?.ranks[run.id] ?? null;
@@ -23,7 +22,7 @@
   /** What a row is sorted by, for each column that can be. Rows of published figures have a score alone. */
   const BY = {
     rank: ({ rank }) => (rank ? rank[0] * 1000 + rank[1] : null),
-    score: ({ bar }) => bar.value,
+    score: ({ bar }) => (bar.bounds ? bar.bounds[0] : bar.value), // missing answers lift no run
     run: ({ run, paper }) => (run?.label ?? paper.model).toLowerCase(),
     n: ({ task }) => task?.coverage ?? null,
     ...Object.fromEntries(
@@ -58,11 +57,14 @@
         };
       });
 
+  const gateMark = (gate) =>
+    gate ? h("span", { class: `tag tag-${gate.outcome}`, title: gate.reason }, `gate: ${gate.outcome}`) : null;
+
   const runCell = ({ run, paper, task }) =>
     run
       ? [
           h("a", { href: vb.link("model", { run: run.id, task: task.key }) }, vb.said(run.label)),
-          run.gate ? h("span", { class: `tag tag-${run.gate.outcome}` }, `gate: ${run.gate.outcome}`) : null,
+          gateMark(vb.gate(run, task.key)),
         ]
       : [h("span", {}, paper.model), h("span", { class: "tag" }, "published")];
 
@@ -106,6 +108,7 @@
         cell: ({ bar, run, task: one }) => [
           vb.score(bar.value),
           run ? h("span", { class: "under" }, vb.interval(bar)) : null,
+          bar.bounds ? h("span", { class: "under" }, `${vb.score(bar.bounds[0])} – ${vb.score(bar.bounds[1])} with what is missing`) : null,
           one ? vb.notesMark(one) : null,
         ],
         plain: ({ bar }) => bar.value,
@@ -233,7 +236,7 @@
         "p",
         { class: "hint" },
         runs.length > 1
-          ? `A rank is a range: ${paired ? "paired tests on the same questions (Holm, 5 %)" : "intervals that do not overlap"} tell runs apart. `
+          ? `A rank is a range: ${paired ? "paired tests on the same questions" : "tests of the difference of two scores"} tell runs apart (5 % per task, corrected over its pairs by Holm), unless missing answers could turn it. `
           : null,
         hidden > 0 ? h("a", { href: published("all") }, `${vb.plural(hidden, "published figure")} not shown`) : null,
       ),
@@ -267,7 +270,7 @@
     }));
     return vb.card(
       "At a glance",
-      "Bold: no other run is better for sure.",
+      "Bold: no other run tests better (5 % per task, corrected over its pairs).",
       null,
       vb.table(
         "Headline of every run on every task",

@@ -180,16 +180,19 @@
     );
   }
 
-  function gate(run) {
-    if (!run.gate) return null;
-    const { outcome, reason } = run.gate;
-    return h(
-      "p",
-      { class: `notice notice-${outcome}`, role: "note" },
-      h("strong", {}, `Gate: ${outcome}. `),
-      vb.said(reason ?? ""),
-    );
-  }
+  /** What a gate said of each task; those that none tested have no line. */
+  const gate = (run, tasks) =>
+    tasks
+      .map((task) => vb.gate(run, task.key))
+      .filter(Boolean)
+      .map(({ key, outcome, reason }) =>
+        h(
+          "p",
+          { class: `notice notice-${outcome}`, role: "note" },
+          h("strong", {}, "Gate on ", vb.said(key), `: ${outcome}. `),
+          vb.said(reason ?? ""),
+        ),
+      );
 
   vb.views.model = {
     title: (params) => vb.run(params.get("run"))?.label ?? "Model",
@@ -227,7 +230,7 @@
               )
             : null,
           vb.sampleNotice(run.tasks),
-          gate(run),
+          gate(run, only ? [only] : run.tasks),
           run.tasks.length > 1
             ? h(
                 "nav",

@@ -217,13 +217,13 @@
       }),
     );
 
-  /** Paired differences with their intervals around zero. `rows` are {label, value, low, high, sure}. */
+  /** Paired differences with their intervals around zero. `rows` are {label, value, low, high, sure, gain}. */
   vb.differences = (rows, label) => {
     const ends = rows.flatMap((row) => [row.value, row.low, row.high, 0]).filter((end) => end !== null);
     const reach = Math.max(1, ...ends.map(Math.abs)) * 1.08;
     const domain = [d3.min(ends) < 0 ? -reach : -reach / 6, d3.max(ends) > 0 ? reach : reach / 6];
     const words = (row) => `${row.label}: ${vb.signed(row.value)} (${vb.interval(row)})`;
-    const tone = (row) => (!row.sure ? "var(--muted)" : row.value > 0 ? "var(--right)" : "var(--wrong)");
+    const tone = (row) => (!row.sure || !row.gain ? "var(--muted)" : row.gain > 0 ? "var(--right)" : "var(--wrong)");
     const height = rows.length * 32 + 34;
     return vb.chart(
       `${label}. ${rows.map(words).join("; ")}`,

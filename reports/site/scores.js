@@ -121,15 +121,29 @@
   vb.notesMark = (task) =>
     task.notes?.length
       ? h(
-          "a",
+          "span",
           {
             class: "tag tag-unknown",
+            role: "note",
             title: task.notes.join("\n"),
             "aria-label": `${vb.plural(task.notes.length, "note")}: ${task.notes.join("; ")}`,
           },
           vb.plural(task.notes.length, "note"),
         )
       : null;
+
+  /** What a gate said of a run on one task: {outcome, reason}; null where none tested it. */
+  vb.gate = (run, key) => run.gate?.tasks.find((task) => task.key === key) ?? null;
+
+  /** Whether runs asked the same questions in other words. Other questions have other prompts anyway. */
+  vb.otherPrompts = (rows) => {
+    const known = new Map();
+    return rows.some(({ task: { hashes } }) => {
+      const before = known.get(hashes.samples) ?? hashes.prompts;
+      known.set(hashes.samples, before);
+      return before !== hashes.prompts;
+    });
+  };
 
   vb.dataLine = (task) =>
     [task.data, task.split && !task.data.includes(task.split) ? task.split : null].filter(Boolean).join(" · ");

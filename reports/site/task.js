@@ -7,9 +7,10 @@
 
   function rules(takers) {
     const seen = new Map();
+    const worded = vb.otherPrompts(takers);
     for (const { run, task } of takers) {
       const more = vb.details(run).tasks[task.key];
-      const key = [task.protocol, more.prompt, task.version].join("\n");
+      const key = [task.protocol, task.version, JSON.stringify(more.generation), worded ? more.prompt : ""].join("\n");
       if (!seen.has(key)) seen.set(key, { task, more, runs: [] });
       seen.get(key).runs.push(run.label);
     }

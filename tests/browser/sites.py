@@ -83,7 +83,8 @@ def real_site(folder: Path) -> Path:
         model = ["run", "--model", f"echo:{script}", "--tasks", ",".join(TASKS), "--limit", str(LIMIT)]
         assert main([*model, "--min-coverage", "0", *words, "--output", str(folder / name)]) == 0
         runs.append(folder / name)
-    gate = {"outcome": "fail", "reason": "gqa fell by 20 points", "tasks": [{"key": "gqa", "outcome": "fail"}]}
+    told = {"key": "gqa", "metric": "accuracy", "outcome": "fail", "reason": "gqa fell by 20 points"}
+    gate = {"outcome": "fail", "tasks": [told]}
     (folder / "worse" / "check.json").write_text(json.dumps(gate))
     written: Path = leaderboard.write(runs, folder / "html")
     return written

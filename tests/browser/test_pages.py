@@ -121,7 +121,7 @@ def test_ablations_and_history(visit: Visit, real_page: Path) -> None:
     driver = visit(real_page, "#/history")
     wait(driver, "document.querySelectorAll('.chart svg').length >= 2")
     gates = texts(driver, ".tag")
-    assert gates.count("fail") == len(gates) == 4
+    assert gates == ["fail"]  # gqa's: the gate did not test the others
     labels = [c.get_attribute("aria-label") for c in driver.find_elements("css selector", ".chart")]
     assert any("gqa over time" in label and "gate: fail" in label for label in labels)
 

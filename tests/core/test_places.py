@@ -238,7 +238,9 @@ def test_the_commands(tmp_path: Path, bucket: Any, capsys: pytest.CaptureFixture
     assert cli.main([*words, "--data", "memory://bucket/pope", "--output", URL]) == 0
     assert cli.main([*words, "--data", "sample", "--output", str(tmp_path / "here")]) == 0
     assert f"run: {URL}" in capsys.readouterr().out
-    assert read_scores(places.run_folder(URL)) == read_scores(tmp_path / "here")
+    there, here = (read_scores(folder)["pope"] for folder in (places.run_folder(URL), tmp_path / "here"))
+    assert "1,080 questions, and the official coco has 9,000" in there["notes"][0]  # a copy is no embedded sample
+    assert {**there, "notes": []} == {**here, "notes": []}
     assert cli.main(["compare", URL, str(tmp_path / "here")]) == 0
     assert cli.main(["report", URL, "--output", str(tmp_path / "site")]) == 0
     assert (tmp_path / "site" / "index.html").is_file()
@@ -261,3 +263,19 @@ def test_paths(tmp_path: Path) -> None:
 def test_a_path_without_url_loads_no_file_system() -> None:
     code = "import sys; from vlmbench import places; places.path('runs'); sys.exit('fsspec' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_baseline_on_a_url(tmp_path: Path, bucket: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check --baseline`: a run's folder, a baseline file, and one that is not there."""
+    words = ["run", "--model", "echo,text=yes", "--tasks", "pope", "--limit", "40", "--output"]
+    assert cli.main([*words, URL]) == cli.main([*words, str(tmp_path / "run")]) == cli.OK
+    assert cli.main(["baseline", str(tmp_path / "run"), "--output", str(tmp_path / "base.json")]) == cli.OK
+    bucket.pipe("/bucket/base.json", (tmp_path / "base.json").read_bytes())
+    for place in (URL, "memory://bucket/base.json"):
+        capsys.readouterr()
+        told = ["--max-drop", "50", "--min-coverage", "0"]
+        assert cli.main(["check", str(tmp_path / "run"), "--baseline", place, *told]) in (cli.OK, cli.COULD_NOT_TELL)
+        assert "pope" in capsys.readouterr().out
+    for place in ("memory://bucket/none.json", "memory://bucket/none"):
+        assert cli.main(["check", str(tmp_path / "run"), "--baseline", place]) == cli.USER_MUST_CHANGE
+        assert place.removeprefix("memory:/") in capsys.readouterr().err

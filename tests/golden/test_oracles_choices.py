@@ -304,8 +304,16 @@ def test_hateful_memes_areas(oracle: Oracle, counted: Counted, tmp_path: Path) -
         root = tmp_path / str(number)
         rows = [{"id": i, "label": label, "text": "?"} for i, label in enumerate(case["labels"])]
         samples = task.samples(write_memes(rows, root), "dev_seen")
-        lines = [f"{i},{score!r},{int(score > 0.5)}" for i, score in enumerate(case["scores"])]
+        low, high = min(case["scores"]), max(case["scores"])
+        decided = [int(score > 0.5) for score in case["scores"]]
+        lines = [f"{i},{score!r},{label}" for i, (score, label) in enumerate(zip(case["scores"], decided, strict=True))]
         (root / "answers.csv").write_text("\n".join(["id,proba,label", *lines]), "utf-8")
+        if low < 0 or high > 1:  # no probabilities: refused; the same order from 0 to 1 has the same areas
+            with pytest.raises(PredictionsError, match="a probability is a number from 0 to 1"):
+                task.read_predictions(root / "answers.csv", samples)
+            shares = [(score - low) / (high - low) for score in case["scores"]]
+            lines = [f"{i},{share!r},{label}" for i, (share, label) in enumerate(zip(shares, decided, strict=True))]
+            (root / "answers.csv").write_text("\n".join(["id,proba,label", *lines]), "utf-8")
         _, values = scored_by("hateful_memes", samples, task.read_predictions(root / "answers.csv", samples))
         for ours, theirs in HATEFUL_MEMES_COLUMNS.items():
             if math.isnan(values[ours]):  # undefined: the library raises, or says 0 with a warning

@@ -175,6 +175,10 @@ def _scores(recipe: Recipe, task: str, records: Sequence[Record]) -> dict[str, A
         bar = {"breakdown": metric.breakdown, "label": metric.label} if metric.breakdown else {}
         entry[metric.name] = {**estimate.to_json(), **bar}
     statuses = [str(record.score.status) for record in records]
+    missing = 100 * (1 - len(good) / len(records))
+    for bar in entry.values() if missing else ():
+        if bar["value"] is not None:
+            bar["bounds"] = [max(0.0, bar["value"] - missing), min(100.0, bar["value"] + missing)]
     return entry | {
         "coverage": len(good) / len(records),
         "statuses": {name: statuses.count(name) for name in sorted(set(statuses))},

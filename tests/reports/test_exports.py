@@ -41,6 +41,15 @@ def test_each_table_in_each_format(run_folder: Path, tmp_path: Path) -> None:
     assert len(list(folder.glob("run-*.md"))) == 2
 
 
+@pytest.mark.parametrize(("share", "shown"), [(0.953, "95.3 %"), (0.9999, "99.9 %"), (1.0, "100 %"), (0.0, "0.0 %")])
+def test_coverage_is_percent_and_never_rounded_up_to_all(share: float, shown: str) -> None:
+    table = exports.Table("t", "t", ["coverage"], [[exports.Share(share)]])
+    assert f"| {shown} |" in exports.markdown(table)
+    assert shown.replace("%", r"\%") in exports.latex(table)
+    assert exports.comma_separated(table).splitlines()[1] == repr(share)
+    assert json.loads(exports.json(table))["rows"] == [{"coverage": share}]
+
+
 def test_csv_holds_no_formula() -> None:
     head, *rows = csv.reader(io.StringIO(exports.comma_separated(EVIL)))
     assert head[0].startswith("'=") and [row[1] for row in rows] == ["'=1+1", "-", "'+x"]

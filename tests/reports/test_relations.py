@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import random
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from tests.reports.fabricate import fabricate
 
 relations: Any = import_module("vlmbench.reports.relations")
 ranks: Any = import_module("vlmbench.reports.ranks")
+differences: Any = import_module("vlmbench.reports.differences")
 runs: Any = import_module("vlmbench.reports.runs")
 calibration: Any = import_module("vlmbench.reports.calibration")
 glance: Any = import_module("vlmbench.reports.glance")
@@ -55,7 +59,7 @@ def test_ablations_histories_and_pairs(loaded: Any) -> None:
 
 
 def test_ranks_are_ranges(loaded: Any) -> None:
-    """By intervals that do not overlap; by paired tests where there are some, whatever the intervals."""
+    """By the difference over its error; by paired tests where there are some, whatever the intervals."""
     three = [loaded["base"], loaded["blind"], loaded["old"]]
     base, blind, old = (run.id for run in three)
     found = ranks.ranks(three, {})["pope"]
@@ -65,6 +69,52 @@ def test_ranks_are_ranges(loaded: Any) -> None:
     assert found == {"ranks": {base: [1, 2], blind: [2, 3], old: [2, 2]}, "paired": True}
     borderline = {(old, base): {"pope": (1.5, 0.03)}, (base, blind): {"pope": (-40.0, 0.04)}}
     assert ranks.ranks(three, borderline)["pope"]["ranks"][base] == [1, 3]  # Holm: 2 x 0.03 is too much
+
+
+def bar_of(value: float, half: float, **more: Any) -> Any:
+    return ranks.Bar("f1", value, value - half, value + half, 500, **more)
+
+
+def test_pairs_that_were_not_tested_are_corrected_with_the_others() -> None:
+    """Intervals that just do not overlap are p .006: enough for one pair, not among 45."""
+    two = {"a": bar_of(80.0, 1.0), "b": bar_of(82.1, 1.0)}
+    assert ranks._board(two, {})["ranks"] == {"a": [2, 2], "b": [1, 1]}
+    ten = {str(at): bar_of(80.0 + 2.1 * (at == 9), 1.0) for at in range(10)}
+    assert set(map(tuple, ranks._board(ten, {})["ranks"].values())) == {(1, 10)}
+
+
+def test_equal_models_are_seldom_ranked_apart_without_paired_tests() -> None:
+    """Twenty equally good runs on unlike questions: some run ranked apart used to be in a third of all boards."""
+    rng, apart = random.Random(5), 0
+    for _ in range(100):
+        bars = {str(at): bar_of(rng.gauss(80.0, 1.0), 1.96) for at in range(20)}
+        apart += any(place != [1, 20] for place in ranks._board(bars, {})["ranks"].values())
+    assert apart / 100 <= 0.05 + 0.045  # two standard errors
+
+
+def test_missing_answers_win_no_rank() -> None:
+    """The first run failed on what it would have got wrong; its lower end is that of the others."""
+    tests = {("lucky", "honest"): (-9.0, 0.0001), ("honest", "bad"): (-30.0, 0.0001), ("lucky", "bad"): (-39.0, 0.0001)}
+    bars = {"lucky": bar_of(98.0, 1.0, bounds=(85.0, 99.0)), "honest": bar_of(89.0, 1.0), "bad": bar_of(59.0, 1.0)}
+    assert ranks._board(bars, tests)["ranks"] == {"lucky": [1, 2], "honest": [1, 2], "bad": [3, 3]}
+
+
+def test_older_runs_with_failures_and_no_bounds_are_never_told_apart(loaded: Any) -> None:
+    run = loaded["base"]
+    task = replace(run.tasks[0], scores={**run.tasks[0].scores, "coverage": 0.9})
+    assert ranks._bounded(task).bounds == (-math.inf, math.inf)
+
+
+def test_ablations_are_corrected_over_all_changes_and_tasks() -> None:
+    def task(key: str, p: float, value: float | None = 1.0) -> dict[str, Any]:
+        rows = [("f1", value, p), ("accuracy", 2.0, 0.02)]
+        made = [{"name": name, "paired": {"p": p, "difference": {"value": v}}} for name, v, p in rows]
+        return {"key": key, "headline": "f1", "differences": made}
+
+    found = {("plain", "blind"): {"tasks": [task("pope", 0.01), task("gqa", 0.9)]},
+             ("plain", "noise"): {"tasks": [task("pope", 0.03, None)]}}  # fmt: skip
+    (entry,) = differences.with_corrected([{"base": "plain", "runs": ["blind", "noise"]}], found)
+    assert entry["p_holm"] == {"blind": {"pope": 0.03, "gqa": 0.9}, "noise": {"pope": 0.04}}
 
 
 def columns(**given: Any) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def test_breakdowns_of_several_metrics_stand_side_by_side() -> None:
     both = {"x": bar | {"breakdown": "split (f1)"}, "y": bar | {"breakdown": "split (recall)", "value": 60.0}}
     kept = {name: value for name, value in SCORES["pope"].items() if name != "f1_random"}
     lines = table.text(MANIFEST, {"pope": kept | both}).splitlines()
-    assert lines[-3:] == ["  by split    f1  recall  n", "  --------  ----  ------  -", "  random    50.0    60.0  7"]
+    shown = ["  by split    f1  recall  n", "  --------  ----  ------  -", "  random    50.0    60.0  7"]
+    assert lines[-4:] == [*shown, "  intervals: in scores.json and the report"]
 
 
 def test_real_data_are_named_not_shouted_at() -> None:

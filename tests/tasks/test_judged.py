@@ -315,7 +315,7 @@ BAD_RESULTS = [
     ('{"v1_0": "a", "v1_0": "b", "v1_1": "c", "v1_2": "d", "v1_3": "e"}', "'v1_0' is answered twice"),
     ('{"v1_0": "a", "v1_1": "c", "v1_2": "d", "v1_9": "e"}', "answers no question of this split: v1_9"),
     ('{"v1_0": "a"}', "3 of 4 questions have no answer: v1_1"),
-    ('{"v1_0": 7, "v1_1": "c", "v1_2": "d", "v1_3": "e"}', "field 'v1_0'"),
+    ('{"v1_0": 7, "v1_1": "c", "v1_2": "d", "v1_3": "e"}', "key v1_0, field 'text': text was expected"),
     ("", "empty"),
     ('{"v1_0": "a"', "broken JSON"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import json
 import pickle
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vlmbench import cli
 from vlmbench.errors import DataError, ImageError, PredictionsError
 from vlmbench.nouns import JudgeAsk, Response, Sample, Score, Status, Verdict
 from vlmbench.registry import choose_task
@@ -92,7 +94,20 @@ def test_hidden_answers(tmp_path: Path) -> None:
     hidden = samples(tmp_path, "test_cn")
     assert {sample.target for sample in hidden} == {None}
     score = MMBENCH.score(hidden[0], Response("A"), "official")
-    assert (score.value, score.status, score.read) == (None, Status.WITHHELD, "A")
+    assert (score.value, score.status, score.read) == (None, Status.WITHHELD, "A") and "no answers" in score.note
+
+
+def test_the_test_split_with_its_answers_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As VLMEvalKit publishes it since the server closed."""
+    write(tmp_path, rows("test"), "MMBench_TEST_EN.tsv")
+    words = ["run", "--model", "echo,text=A", "--tasks", "mmbench:test_en", "--data", str(tmp_path), "--json"]
+    assert cli.main([*words, "--output", str(tmp_path / "run")]) == 0
+    assert json.loads(capsys.readouterr().out)["mmbench:test_en"]["statuses"] == {"ok": 5}
+    write_sheet(tmp_path / "a.xlsx", ("index", "prediction"), [(row["index"], row["answer"]) for row in rows()])
+    words = ["score", "mmbench:test_en", "--data", str(tmp_path), "--predictions", str(tmp_path / "a.xlsx"), "--json"]
+    assert cli.main(words) == 0
+    entry = json.loads(capsys.readouterr().out)["mmbench:test_en"]
+    assert entry["circular_accuracy"]["value"] == 100 and entry["statuses"] == {"ok": 5}
 
 
 CHANGES: Sequence[tuple[Mapping[str, Any], str]] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from vlmbench.cli import main
 from vlmbench.download import download, extract
 from vlmbench.errors import DataError
 from vlmbench.nouns import Wanted
+from vlmbench.sources import Folder
 from vlmbench.tasks.pope import Pope
 
 # ---------------------------------------------------------------------------------------------------------- status
@@ -243,3 +245,13 @@ def test_fetch_that_fails_can_be_repeated(served: str, tmp_path: Path, capsys: p
 def test_fetch_needs_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "fetch"]) == 2
     assert "nothing named to fetch" in capsys.readouterr().err
+
+
+def test_the_folders_of_llavas_docs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--data EVAL_DIR, laid out as docs/Evaluation.md of LLaVA says: MME/, llava-bench-in-the-wild/, gqa/data/."""
+    for task, folder in (("mme", "MME"), ("llava_bench", "llava-bench-in-the-wild"), ("gqa", "gqa/data")):
+        shutil.copytree(Folder.sample(task).root, tmp_path / folder)
+    code, found = status(["mme", "llava_bench", "gqa", "--data", str(tmp_path)], capsys)
+    assert code == 0 and {entry["task"] for entry in found} == {"mme", "llava_bench", "gqa"}
+    for entry in found:
+        assert entry["complete"] and not entry["pictures_missing"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,6 +12,8 @@ import pytest
 
 from tests.gated import changed, ran, script, truths, worse, wrong
 from vlmbench import cli
+from vlmbench.registry import choose_task, load_object
+from vlmbench.sources import Folder
 
 BASE = script("pope", 0.1)
 TRUTHS = truths("pope")
@@ -195,3 +198,59 @@ def test_empty_answers_that_a_rule_reads_as_yes_are_told_of(base: Path, tmp_path
     run = ran(tmp_path / "empty", {key: "" if key in emptied else text for key, text in BASE.items()})
     notes = json.loads((run / "scores.json").read_text())["pope"]["notes"]
     assert any(note.endswith(" of 1,080 answers are empty") for note in notes)
+
+
+def test_one_run_of_the_judge_is_said_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same answers graded again, once, by a judge that leans: beside the score, in compare and in check."""
+    monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
+    ids = [sample.id for sample in choose_task("mmvet").task.samples(Folder.sample("mmvet"), "test")]
+    answers = dict.fromkeys(ids, "a red square")
+    runs = [ran(tmp_path / name, answers, "--judge", f"echo,text={grade}", tasks="mmvet")
+            for name, grade in (("kind", "0.8"), ("strict", "0.5"))]  # fmt: skip
+    notes = json.loads((runs[0] / "scores.json").read_text())["mmvet"]["notes"]
+    assert any("graded by one run of the judge" in note for note in notes)
+    capsys.readouterr()
+    assert cli.main(["compare", str(runs[0]), str(runs[1])]) == cli.OK
+    told = capsys.readouterr().out
+    assert "note: mmvet: graded by one run of the judge on both sides" in told
+    assert f"the judge graded {len(ids)} of {len(ids)} unchanged answers otherwise" in told
+    assert "differs in mmvet: judge: " in told
+    check(runs[1], runs[0])
+    told = capsys.readouterr().out
+    assert "graded by one run of the judge on both sides" in told and "differs in mmvet: judge: " in told
+
+
+def test_a_badge_belongs_to_the_task_that_was_checked(base: Path, tmp_path: Path) -> None:
+    """A later check of another task leaves what was said of the first; what none checked has no badge."""
+    answers = {**dict.fromkeys(TRUTHS, "yes"), **truths("gqa")}
+    before = ran(tmp_path / "before", {**BASE, **truths("gqa")}, tasks="pope,gqa,vsr")
+    run = ran(tmp_path / "run", answers, tasks="pope,gqa,vsr")
+    assert check(run, before, "--tasks", "pope") == cli.BAD_RESULT
+    assert check(run, before, "--tasks", "gqa", "--must-find", "10") == cli.OK
+    found = json.loads((run / "check.json").read_text())
+    assert [one["key"] for one in found["tasks"]] == ["gqa"]
+    assert {key: one["outcome"] for key, one in found["by_task"].items()} == {"pope": "fail", "gqa": "pass"}
+    loaded = load_object("vlmbench.reports.runs:load")([run])[0]
+    gate = load_object("vlmbench.reports.payload:_gate")(loaded.gate)
+    assert {one["key"]: one["outcome"] for one in gate["tasks"]} == {"pope": "fail", "gqa": "pass"}
+    assert check(run, before, "--tasks", "pope", "--max-drop", "90") == cli.OK
+    assert json.loads((run / "check.json").read_text())["by_task"]["pope"]["outcome"] == "pass"
+
+
+def test_a_sum_over_a_part_of_the_subtasks_says_so(tmp_path: Path) -> None:
+    run = ran(tmp_path / "mme", {}, "--limit", "12", tasks="mme")
+    notes = json.loads((run / "scores.json").read_text())["mme"]["notes"]
+    assert any(re.match(r"perception: a sum over \d of 10 subtasks, at most [\d,]+: without ", note) for note in notes)
+
+
+def test_a_smaller_limit_is_another_set_of_questions_and_not_other_prompts(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ran(tmp_path / "small", BASE, "--limit", "90")
+    assert cli.main(["compare", str(base), str(small)]) == cli.USER_MUST_CHANGE
+    told = capsys.readouterr().err
+    assert "questions: 1,080" in told
+    assert cli.main(["compare", str(base), str(small), "--force"]) == cli.OK
+    assert "prompts" not in capsys.readouterr().out

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("run", type=places.run_folder, metavar="RUN", help="a finished run's folder")
     add(
         "--baseline",
-        type=Path,
+        type=places.run_or_file,
         required=True,
         metavar="RUN|FILE",
         help="a run's folder, or a file of `vlmbench baseline`",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, places, plugins, settings, terminal
+from vlmbench import cli, ending, loading, places, plugins, settings, terminal
 from vlmbench.errors import UsageError
 from vlmbench.verbs import ablating, judging, model_options, verifying, worker_options
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         made = carry_out(args)
     except KeyboardInterrupt as stop:  # what is kept has been said
-        return cli.exit_code(stop)
+        return ending.code_of(stop)
     if not (args.json and made.changes):
         _show(args, made.plain)
     for outcome in made.outcomes:

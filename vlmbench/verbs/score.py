@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes)}
         judging.tell(judge)
     if all(score.status is Status.WITHHELD for _, score in scored):
-        what = scored[0][1].note if scored else "there is nothing to score"
+        what = (scored[0][1].note or "the data have no answers") if scored else "there is nothing to score"
         raise DataError(what, where=data.label, cure="`vlmbench export` writes what the server takes")
     if args.output is not None:
         _write_run(args.output, manifest, choice, pairs, scored, scores)
@@ -250,7 +250,9 @@ def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping
         return
     print(load_object("vlmbench.reports.table:text")(manifest, scores))
     for entry in scores.values():
-        for note in dict.fromkeys(m["note"] for m in entry.values() if isinstance(m, dict) and "note" in m):
+        told = entry[entry["headline"]].get("note")  # in the table already
+        found = dict.fromkeys(m["note"] for m in entry.values() if isinstance(m, dict) and "note" in m)
+        for note in (note for note in found if note != told):
             names = [name for name, m in entry.items() if isinstance(m, dict) and m.get("note") == note]
             print(f"note: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}: {note}")
     judging.tell_spread(scores)
