@@ -197,6 +197,8 @@ class LlavaBench:
                 "reviews and other files are mixed", where=str(path), cure="name a folder of reviews, or one file"
             )
         _refuse_two_models([rows for _, rows in runs])
+        for row in (row for _, rows in runs for row in rows):
+            _refuse_other_scale(row, protocol)
         found = [
             join(((answer_key(row, "question_id"), answer_text(row, "content"), row) for row in rows), samples, file)
             for file, rows in runs
@@ -219,6 +221,14 @@ def _refuse_two_models(runs: Sequence[Sequence[Row]]) -> None:
             if before.file != row.file and graded and known and graded != known:
                 what = f"it reviews another answer (answer2_id {graded!r:.40}) than {before.where} ({known!r:.40})"
                 raise PredictionsError(what, where=row.where, cure="name the reviews of one model's answers alone")
+
+
+def _refuse_other_scale(row: Row, protocol: str) -> None:
+    """Raise PredictionsError for grades that this judge cannot have given: the prompt asks for 1 to 10."""
+    grades = grading.verdict(answer_text(row, "content"), protocol).values
+    if protocol != "honest" and grades != grading.FAILED and not all(0 <= grade <= 10 for grade in grades):
+        what = f"the grades are {' and '.join(f'{grade:g}' for grade in grades)}, and the scale is 1 to 10"
+        raise PredictionsError(what, where=row.where, cure="are these reviews of another prompt?")
 
 
 def _reviewed(review: str, protocol: str) -> Verdict:

@@ -245,6 +245,36 @@ def refuse_questions(texts: Mapping[str, str], samples: Sequence[Sample], where:
 
 FEWEST = 5
 """With fewer answers, all right is no wonder."""
+_TOLD = _names(
+    "id ids idx index image images img path file url category split type model prompt question metadata dataset source"
+    " subset task hint option options choice choices level grade topic subject skill language round date time name"
+    " caption expression"
+)
+"""Words of columns that are known to hold no answer."""
+
+
+def refuse_truth(found: Mapping[str, tuple[str, Row]], samples: Sequence[Sample]) -> None:
+    """Raise PredictionsError when all answers are the truth, read beside a column of which nothing is known.
+
+    Then `answer` or `text` is a dataset's own, and the model's answers stand under a name that no list foresees.
+    """
+    if not note_on_targets({key: text for key, (text, _) in found.items()}, samples):
+        return
+    for text, row in found.values():
+        read = [name for name, value in row.values.items() if value == text]
+        kinds = {squashed(name) for name in row.values}
+        if not read or kinds & TRUTHS or any(map(is_predicted, read)):
+            return
+        others = [name for name, value in row.values.items() if isinstance(value, str) and _untold(name, value, text)]
+        if others:
+            what = f"{listed(read)} is equal to the truth in all rows, and {listed(others)} may be the model's answer"
+            raise PredictionsError(what, where=row.where, cure="name the model's column 'prediction'")
+
+
+def _untold(name: str, value: str, text: str) -> bool:
+    words = {word.casefold() for word in _WORD.findall(name)}
+    known = words & _TOLD or squashed(name) in QUESTIONS | DATASET
+    return not known and bool(value.strip()) and plain(value) != plain(text)
 
 
 def note_on_targets(texts: Mapping[str, str], samples: Sequence[Sample]) -> list[str]:

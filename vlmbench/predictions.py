@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from vlmbench.answer_columns import MODELS, answer_key, answer_text, find_column, id_and_answer, listed, squashed
+from vlmbench.answer_columns import (
+    MODELS,
+    answer_key,
+    answer_text,
+    find_column,
+    id_and_answer,
+    listed,
+    refuse_truth,
+    squashed,
+)
 from vlmbench.errors import DataError, PredictionsError
 from vlmbench.nouns import Sample
 from vlmbench.reading import is_dir, is_file
@@ -129,10 +139,13 @@ def _json_rows(path: Path) -> list[Row]:
     """Lines, an array, or one object of answers by id."""
     pairs = _object(path)
     if pairs is None:
-        return read_rows(path)
+        rows = read_rows(path)
+        _refuse_doubled_keys(path, rows)
+        return rows
     if not pairs:
         raise DataError("the object is empty", where=str(path), cure="check --predictions")
     if {squashed(key) for key, _ in pairs} & _IDS:
+        _refuse_doubled(pairs, f"{path}, line 1")
         return [Row(read_json(path), str(path), "line 1")]
     if not all(isinstance(value, str | int | float) for _, value in pairs):
         what = f"one JSON object of {len(pairs)} keys ({listed([key for key, _ in pairs[:3]])}), not rows of answers"
@@ -154,6 +167,27 @@ def _object(path: Path) -> _Pairs | None:
     except (ValueError, RecursionError):
         return None  # lines, or broken: the reader of rows tells
     return content if isinstance(content, _Pairs) else None
+
+
+def _refuse_doubled_keys(path: Path, rows: Sequence[Row]) -> None:
+    """Raise DataError for a row that has a key twice, of which parsers keep the last in silence.
+
+    Looked for only where a key's name is there more often than rows have it.
+    """
+    text = read_text(path)
+    counts = Counter(name for row in rows for name in row.values)
+    if all(text.count(json.dumps(name)) <= count for name, count in counts.items()):
+        return
+    whole = text.lstrip()[:1] == "["
+    parts = json.loads(text, object_pairs_hook=_Pairs) if whole else (line for line in text.split("\n") if line.strip())
+    for part, row in zip(parts, rows, strict=True):
+        _refuse_doubled(part if whole else json.loads(part, object_pairs_hook=_Pairs), row.where)
+
+
+def _refuse_doubled(pairs: _Pairs, where: str) -> None:
+    names = Counter(name for name, _ in pairs)
+    if doubled := [name for name, count in names.items() if count > 1]:
+        raise DataError(f"{doubled[0]!r:.80} is there twice", where=where, cure="keep one of them")
 
 
 def _table_rows(path: Path) -> list[Row]:
@@ -238,6 +272,7 @@ def join(answers: Iterable[Answer], samples: Sequence[Sample], path: Path, cure:
     if problems:
         cure = cure or "give the answers to exactly the questions of this data (is it the same split and version?)"
         raise PredictionsError("; ".join(problems), where=str(path), cure=cure)
+    refuse_truth(found, samples)
     return {sample.id: found[sample.id][0] for sample in samples}
 
 

@@ -155,6 +155,25 @@ def test_ambiguous_columns_are_read_or_refused_but_never_as_the_truth(name: str,
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_truth_beside_a_column_of_any_name_is_not_read(name: str, tmp_path: Path) -> None:
+    """`candidate`, `final`: no list has all names. What equals the truth in every row is not the model's."""
+    task, samples = of(name)
+    said = answers(samples)
+    if any(isinstance(s.target, tuple | list) for s in samples) and name == "refcoco":
+        return  # boxes: no text is equal to them
+    for number, (right, other) in enumerate((("answer", "candidate"), ("text", "final"), ("answer", "sentence"))):
+        columns = {"id": lambda s: s.id, right: lambda s: most_common(s), other: lambda s: said[s.id]}
+        path = write(tmp_path / f"{number}{FORMATS[number]}", table(samples, columns, random.Random(number)))
+        assert read(task, path, samples) is None, (right, other)
+
+
+def most_common(sample: Sample) -> str:
+    """The right answer; of several people's the most common one."""
+    several = isinstance(sample.target, tuple | list)
+    return max(sample.target, key=list(sample.target).count) if several else str(sample.target)
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("beside", [None, "annotation", "gt_answer", "label", "ground_truth", "target"])
 def test_answer_alone_or_beside_a_column_named_for_the_truth_is_the_models(
     name: str, beside: str | None, tmp_path: Path
@@ -228,6 +247,23 @@ def test_two_predictions_that_differ_are_refused_by_name_and_line(name: str, tmp
     del rows[4]["prediction"]
     with pytest.raises(PredictionsError, match=r"line 5: the row has .*no 'prediction'"):
         task.read_predictions(write(tmp_path / "lacks.jsonl", rows), samples)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_column_that_is_there_twice_is_refused(name: str, tmp_path: Path) -> None:
+    task, samples = of(name)
+    said = answers(samples)
+    pairs = [(json.dumps(s.id), json.dumps(said[s.id]), json.dumps(truth(s))) for s in samples]
+    rows = [f'{{"id": {key}, "answer": {one}}}' for key, one, _ in pairs]
+    rows[3] = '{{"id": {}, "answer": {}, "answer": {}}}'.format(*pairs[3])
+    for file, text in (("a.jsonl", "\n".join(rows)), ("a.json", f"[{', '.join(rows)}]")):
+        (tmp_path / file).write_text(text, "utf-8")
+        with pytest.raises(PredictionsError, match=r"(line|item) 4: 'answer' is there twice"):
+            task.read_predictions(tmp_path / file, samples)
+    (tmp_path / "a.csv").write_text("id,answer,answer\n" + "".join(f"{s.id},zzz,no\n" for s in samples), "utf-8")
+    assert read(task, tmp_path / "a.csv", samples) is None
+    (tmp_path / "b.json").write_text('{"a": "x", "b": "y", "a": "z"}', "utf-8")
+    assert read(task, tmp_path / "b.json", samples) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

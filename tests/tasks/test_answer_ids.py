@@ -146,6 +146,9 @@ def test_reviews_of_two_models_are_refused(tmp_path: Path) -> None:
     write_lines(tmp_path / "reviews/b.jsonl", rows)
     with pytest.raises(PredictionsError, match=r"b\.jsonl, line 8: it reviews another answer .*a\.jsonl, line 8"):
         task.read_verdicts(tmp_path / "reviews", samples, "official")
+    with pytest.raises(PredictionsError, match=r"line 3: the grades are 85 and 90, and the scale is 1 to 10"):
+        scaled = [{**row, "content": "85 90"} if n == 2 else row for n, row in enumerate(rows)]
+        task.read_verdicts(write_lines(tmp_path / "one.jsonl", scaled), samples, "official")
     for lost in ("content", "question_id"):
         broken = [{k: v for k, v in row.items() if n != 5 or k != lost} for n, row in enumerate(rows)]
         with pytest.raises(PredictionsError, match=f"line 6, field '{lost}': the field is missing"):
