@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from vlmbench.errors import ModelError
 from vlmbench.nouns import ChoiceScore, Generation
 
 from .packing import common_prefix
@@ -63,6 +65,8 @@ class Outcome:
     prompt_tokens: int = 0
     new_tokens: int = 0
     choices: tuple[ChoiceScore, ...] = ()
+    error: str = ""
+    """Why there is no answer: logits that are not finite."""
 
 
 Observer = Callable[[Job, int, Tensor], None]
@@ -73,13 +77,44 @@ def nobody(job: Job, step: int, logits: Tensor) -> None:
     """The observer that does not look."""
 
 
-def greedy(logits: Tensor) -> list[tuple[int, float]]:
-    """(rows, vocabulary) float32 to each row's best token, the lowest id of equals, and its lead over the second."""
+class Best(NamedTuple):
+    """The best token of a row of logits."""
+
+    token: int
+    """The lowest id of equals."""
+    margin: float
+    """Its lead over the second-best logit."""
+    logit: float
+    """Finite unless the row is no prediction: argmax and topk put NaN first, then +inf."""
+
+
+def greedy(logits: Tensor) -> list[Best]:
+    """(rows, vocabulary) float32 to each row's best token."""
     best = logits.argmax(dim=-1).tolist()
     if logits.shape[-1] == 1:
-        return [(token, float("inf")) for token in best]
+        return [Best(token, float("inf"), logit) for token, logit in zip(best, logits[:, 0].tolist(), strict=True)]
     top = logits.topk(2, dim=-1).values
-    return list(zip(best, (top[:, 0] - top[:, 1]).tolist(), strict=True))
+    told = torch.stack([top[:, 0] - top[:, 1], top[:, 0]], dim=-1).tolist()
+    return [Best(token, margin, logit) for token, (margin, logit) in zip(best, told, strict=True)]
+
+
+def not_finite(values: str, where: str) -> ModelError:
+    """What is wrong with logits that no answer can be taken from. `values`: what they are, NaN for instance."""
+    why = "numbers overflow in this dtype, or a training diverged and left NaN in the weights"
+    return ModelError(f"the logits are not finite ({values}) {where}: {why}", cure="try --dtype float32")
+
+
+def check_scores(_ids: Tensor, scores: Tensor) -> Tensor:
+    """A logits processor that lets finite scores pass; -inf rules a token out. Raises ModelError for others."""
+    for best in greedy(scores):
+        if not math.isfinite(best.logit):
+            raise not_finite(said(best.logit), "while the answer is drawn")
+    return scores
+
+
+def said(number: float) -> str:
+    """A number that is not finite, in words."""
+    return "NaN" if math.isnan(number) else "+inf" if number > 0 else "none above -inf"
 
 
 @dataclass
@@ -93,9 +128,15 @@ class Draft:
     text: str = ""
     finish: str = ""
     """Empty while the answer goes on."""
+    error: str = ""
 
-    def push(self, token: int, margin: float) -> bool:
-        """Take the next token. Returns whether the answer goes on."""
+    def push(self, best: Best) -> bool:
+        """Take the next token, or fail where the logits are no prediction. Returns whether the answer goes on."""
+        token, margin, logit = best
+        if not math.isfinite(logit):
+            self.finish = "error"
+            self.error = str(not_finite(said(logit), f"at token {len(self.ids) + 1} of the answer"))
+            return False
         self.ids.append(token)
         self.margin = margin if self.margin is None else min(self.margin, margin)
         stops = (*self.job.generation.stop, *self.system.stop)
@@ -108,8 +149,20 @@ class Draft:
             self.finish = "stop" if stopped else "length" if last else ""
         return not self.finish
 
+    def take(self, tokens: Sequence[int]) -> None:
+        """A whole answer at once, of which no logits are known."""
+        for token in tokens:
+            if not self.push(Best(token, float("inf"), 0.0)):
+                break
+        self.margin = None
+        if not self.finish:
+            self.text, stopped = cut(self.system.decode(self.ids), (*self.job.generation.stop, *self.system.stop))
+            self.finish = "stop" if stopped else "length"
+
     def outcome(self, visual: int) -> Outcome:
         """The finished answer."""
+        if self.error:
+            return Outcome(finish=self.finish, error=self.error)
         return Outcome(self.text, self.finish, self.margin, self.job.prompt_tokens(visual), len(self.ids))
 
 
@@ -122,7 +175,8 @@ def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Outcome:
     """Score a job's choices. `rows`: for each choice (scored tokens, vocabulary) float32 logits that predict them.
 
-    The margin is the lead of the best choice's sum over the second-best's.
+    The margin is the lead of the best choice's sum over the second-best's. A sum is finite unless a logit is NaN or
+    +inf, or the network rules a choice's token out (-inf): no ranking then.
     """
     start, scores, step = job.answer_start, [], 0
     for choice, ids, logits in zip(job.choices, job.choice_ids, rows, strict=True):
@@ -131,10 +185,21 @@ def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Ou
             step += 1
         targets = torch.tensor(ids[start:], dtype=torch.long, device=logits.device)
         picked = logits.log_softmax(dim=-1).gather(1, targets[:, None])
-        scores.append(ChoiceScore(choice, float(picked.sum()), len(targets)))
+        total = float(picked.sum())
+        if not math.isfinite(total):
+            return Outcome(finish="error", error=str(_no_score(choice, logits)))
+        scores.append(ChoiceScore(choice, total, len(targets)))
     best = sorted((score.logprob for score in scores), reverse=True)
     margin = best[0] - best[1] if len(best) > 1 else None
     return Outcome(margin=margin, prompt_tokens=job.prompt_tokens(visual), choices=tuple(scores))
+
+
+def _no_score(choice: str, logits: Tensor) -> ModelError:
+    for at, best in enumerate(greedy(logits), start=1):
+        if not math.isfinite(best.logit):
+            return not_finite(said(best.logit), f"at token {at} of the choice {choice!r}")
+    cure = "rank other choices, or take a protocol that reads text"
+    return ModelError(f"the network gives the choice {choice!r} no probability at all (-inf)", cure=cure)
 
 
 def attention_mask(seen: Tensor, lm: Any, device: torch.device, dtype: torch.dtype) -> Tensor | None:

@@ -223,7 +223,10 @@ class Engine:
                 pixels = pixels.to(device=self.device, dtype=DTYPES[self.dtype])
             for job, outcome in zip(packed, self._packed(pixels, packed, seen), strict=True):
                 fragile = self.exact and outcome.margin is not None and outcome.margin < (self.fragile or 0.0)
-                done[job] = self._again(pixels, job, outcome, seen) if fragile else respond(outcome)
+                if outcome.error:  # a masked column counts 0 times, and 0 x NaN is NaN: it may be another question's
+                    done[job] = self._alone(pixels, job, seen)
+                else:
+                    done[job] = self._again(pixels, job, outcome, seen) if fragile else respond(outcome)
         except Exception as error:
             done.update({job: failure(describe(error)) for job in packed})
         for job in requests:
@@ -273,6 +276,8 @@ def order(outcome: Outcome | Response) -> list[str]:
 
 def respond(outcome: Outcome) -> Response:
     """An outcome as the runner takes it."""
+    if outcome.error:
+        return failure(outcome.error)
     return Response(
         text=outcome.text,
         choices=outcome.choices,

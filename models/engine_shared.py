@@ -191,10 +191,10 @@ class Row:
         live = list(drafts)
         while rows is not None:
             tokens: dict[int, int] = {}
-            for place, row, (token, margin) in zip(live, rows, greedy(rows), strict=True):
+            for place, row, best in zip(live, rows, greedy(rows), strict=True):
                 observe(drafts[place].job, step, row)
-                if drafts[place].push(token, margin):
-                    tokens[place] = token
+                if drafts[place].push(best):
+                    tokens[place] = best.token
             live = list(tokens)
             rows = self._step(tokens, step) if live else None
             step += 1

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .decoding import Draft, Job, Observer, Outcome, cut, greedy, nobody, rank
+from .decoding import Draft, Job, Observer, Outcome, check_scores, cut, greedy, nobody, rank
 from .parts.system import IMAGE_TOKEN, System
 
 
@@ -39,10 +39,10 @@ class OneByOne:
         while True:
             logits = out.logits[0, -1:].float()
             observe(job, step, logits[0])
-            token, margin = greedy(logits)[0]
-            if not draft.push(token, margin):
+            best = greedy(logits)[0]
+            if not draft.push(best):
                 return draft
-            ids = torch.tensor([[token]], device=embeds.device)
+            ids = torch.tensor([[best.token]], device=embeds.device)
             out = self.lm(input_ids=ids, past_key_values=out.past_key_values, use_cache=True)
             step += 1
 
@@ -69,7 +69,9 @@ class OneByOne:
         with torch.random.fork_rng(devices=[embeds.device] if embeds.device.type == "cuda" else []):
             torch.manual_seed(seed)
             mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
-            new = self.lm.generate(inputs_embeds=embeds, attention_mask=mask, generation_config=config)[0].tolist()
+            new = self.lm.generate(
+                inputs_embeds=embeds, attention_mask=mask, generation_config=config, logits_processor=[check_scores]
+            )[0].tolist()
         ended = next((at for at, token in enumerate(new) if token in self.system.end_ids), None)
         text, stopped = cut(self.system.decode(new[:ended]), (*asked.stop, *self.system.stop))
         finish = "stop" if stopped or ended is not None else "length"

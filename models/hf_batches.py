@@ -34,6 +34,10 @@ class Size:
         self.now = int(told) if told != AUTO else FIRST if self.grows else 1
         self._device = device
 
+    def one_by_one(self) -> None:
+        """From here on no question goes with another."""
+        self.now, self.grows = 1, False
+
     def worked(self, rows: int, size: int) -> None:
         """Take note of a batch: `rows` that went through, `size` at a time."""
         if size < self.now:

@@ -1,7 +1,8 @@
 """Answers groups of requests over any transformers image-text model: prefixes shared where that is proven, else plain.
 
 `shared`: a group's questions run as one packed row behind their pictures, if the model passes hf_sharing's checks;
-questions that share with nobody go into plain batches. `batched`: plain batches alone. `simple`: one by one.
+questions that share with nobody go into plain batches, if those pass hf_batching's. `batched`: plain batches alone.
+`simple`: one by one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from vlmbench.nouns import Request, Response
 from .decoding import Job, Observer, Outcome, nobody
 from .engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond
 from .hf_batches import AUTO, Size, Waiting
+from .hf_batching import batch_check
 from .hf_plain import Plain, Question
 from .hf_prompts import Media
 from .hf_shared import SharedMedia
@@ -67,7 +69,7 @@ class HfEngine:
         self._plain = Plain(system.model, system, pad_id=system.pad_id, encoder_decoder=system.encoder_decoder)
         self._shared = SharedMedia(system.model, system, system.prompts.image_id)
         self._difference = 0.0
-        self.kind, self.sharing = kind, "not asked for"
+        self.kind, self.sharing, self.batching = kind, "not asked for", "not tried"
         if kind == "shared":
             self.kind, self.sharing = self._try_sharing()
         self.fragile = max(4 * self._difference, 1e-4) if fragile is None else fragile
@@ -84,6 +86,14 @@ class HfEngine:
         LOGGER.warning("%s: questions about a picture cannot share its prefix: %s; plain batches", self.name, reason)
         return "batched", f"refused: {reason}"
 
+    def _try_batching(self) -> None:
+        """Before the first batch of several rows: whether batches change no answer. Else questions go one by one."""
+        reason = batch_check(self.system, self._plain)
+        self.batching = f"refused: {reason}" if reason else "yes"
+        if reason:
+            self.size.one_by_one()
+            LOGGER.warning("%s: questions cannot go in batches: %s; one by one", self.name, reason)
+
     @property
     def name(self) -> str:
         """For what is told."""
@@ -97,8 +107,12 @@ class HfEngine:
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """Whether prefixes are shared, or why not; counts so far; seconds a question, and a word of an answer."""
-        facts: dict[str, str | int | float] = {"sharing": self.sharing, "batch": self.size.now}
+        """Whether prefixes are shared and batches sound, or why not; counts so far; seconds per question and word."""
+        facts: dict[str, str | int | float] = {
+            "sharing": self.sharing,
+            "batching": self.batching,
+            "batch": self.size.now,
+        }
         facts |= {f"engine_{name}": count for name, count in self._counts.items()}
         if peak := peak_bytes(self.system.model.device):
             facts["peak_memory_bytes"] = peak
@@ -220,6 +234,8 @@ class HfEngine:
     def _sized(self, questions: Sequence[Question]) -> list[Outcome]:
         if not questions:
             return []
+        if self.batching == "not tried" and self.size.now > 1 and sum(question.rows for question in questions) > 1:
+            self._try_batching()
         outcomes, size = halving(
             lambda rows: self._plain.answer(questions, rows, self._observer(questions)), self.size.now, 1, self._retry
         )
@@ -236,7 +252,13 @@ class HfEngine:
             return failure(describe(error))
 
     def _checked(self, question: Question, outcome: Outcome) -> tuple[Question, Response]:
-        """With `exact`, a fragile answer is asked again, one by one; that answer counts."""
+        """With `exact`, a fragile answer is asked again, one by one; that answer counts.
+
+        So is one that failed in company: another question's NaN may have spread (masked columns count 0 times, and
+        0 x NaN is NaN).
+        """
+        if outcome.error and self.kind != "simple":
+            return question, self._alone(question)
         fragile = outcome.margin is not None and outcome.margin < self.fragile
         if not (self.exact and fragile and self.kind != "simple"):
             return question, respond(outcome)

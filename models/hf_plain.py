@@ -3,8 +3,9 @@
 Prompts are padded on the left (an encoder's on the right), and only questions whose picture tensors have the same shape
 go together, so no picture is ever padded. A batch of one is the run that everything else is measured against.
 
-Choices are ranked by giving `generate` their tokens one after the other and noting what it expected: so ranking, too,
-needs nothing that an architecture does not have.
+Choices are ranked by giving `generate` their tokens one after the other and noting what the network expected, before
+anything that the checkpoint's generation settings force or forbid: so ranking, too, needs nothing that an architecture
+does not have.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from vlmbench.nouns import Request
 
-from .decoding import Draft, Job, Observer, Outcome, Words, cut, greedy, nobody, rank
+from .decoding import Best, Draft, Job, Observer, Outcome, Words, cut, greedy, nobody, rank
+from .hf_generate import PLAIN, Checker, Generating
 from .hf_prompts import Prompt, move
 
 
@@ -66,6 +68,7 @@ class Plain:
 
     def __init__(self, model: Any, words: Words, *, pad_id: int, encoder_decoder: bool) -> None:
         self.model, self.words, self.pad_id, self.right = model, words, pad_id, encoder_decoder
+        self.generating = Generating(model)
 
     @torch.inference_mode()
     def answer(self, questions: Sequence[Question], size: int, observe: Observer = nobody) -> list[Outcome]:
@@ -96,9 +99,8 @@ class Plain:
             torch.manual_seed(seed)
             batch = self._collate([_Row(question, len(job.ids))])
             config = self._config(asked.max_new_tokens, num_beams=asked.num_beams, **more)
-            made = self.model.generate(**batch, generation_config=config)[0].tolist()
-        begun = len(job.ids) if tuple(made[: len(job.ids)]) == job.ids else int(self.right)
-        new = made[begun:]
+            made, _ = self.generating(batch, config, Checker)
+        new = self._new(made[0], job.ids)
         ended = next((at for at, token in enumerate(new) if token in self.words.end_ids), None)
         text, stopped = cut(self.words.decode(new[:ended]), (*asked.stop, *self.words.stop))
         finish = "stop" if stopped or ended is not None else "length"
@@ -107,21 +109,33 @@ class Plain:
     def _config(self, tokens: int, **more: Any) -> Any:
         from transformers import GenerationConfig
 
-        ends = None if more.pop("forced", False) else sorted(self.words.end_ids) or None
+        ends = None
+        if more.pop("forced", False):
+            more |= {"return_dict_in_generate": True, "output_logits": True}
+        else:
+            ends = sorted(self.words.end_ids) or None
         return GenerationConfig(max_new_tokens=tokens, eos_token_id=ends, pad_token_id=self.pad_id, **more)
+
+    def _new(self, made: Tensor, prompt: Sequence[int]) -> list[int]:
+        """The answer's tokens in a row that `generate` returned: with the prompt before them, or without."""
+        ids = made.tolist()
+        begun = len(prompt) if ids[: len(prompt)] == list(prompt) else int(self.right)
+        return list(ids[begun:])
 
     def _batch(self, rows: Sequence[_Row], observe: Observer) -> list[tuple[Draft, list[Tensor]]]:
         """For each row its draft and, where tokens were forced, the logits that predict them."""
         forced = bool(rows[0].forced)
         tokens = max(len(row.forced) or row.question.job.generation.max_new_tokens for row in rows)
-        watch = _Watch(rows, self.words, observe)
-        self.model.generate(
-            **self._collate(rows),
-            generation_config=self._config(tokens, forced=forced, do_sample=False, num_beams=1),
-            logits_processor=[watch.before],
-            stopping_criteria=[watch.after],
-        )
-        return list(zip(watch.drafts, watch.logits, strict=True))
+        batch = self._collate(rows)
+        config = self._config(tokens, forced=forced, do_sample=False, num_beams=1)
+        made, watch = self.generating(batch, config, lambda: _Watch(rows, self.words, observe), raw=forced)
+        if forced:
+            predicted = [[made.logits[step][at] for step in range(len(row.forced))] for at, row in enumerate(rows)]
+            return list(zip(watch.drafts, predicted, strict=True))
+        if self.generating.way == PLAIN:
+            for draft, new, given in zip(watch.drafts, made, batch["input_ids"].tolist(), strict=True):
+                draft.take(self._new(new, given))
+        return [(draft, []) for draft in watch.drafts]
 
     def _collate(self, rows: Sequence[_Row]) -> dict[str, Any]:
         """One batch on the network's device: padded rows of tokens, picture tensors behind one another."""
@@ -164,22 +178,24 @@ class _Watch:
     def __init__(self, rows: Sequence[_Row], words: Words, observe: Observer) -> None:
         self.rows, self.observe, self.step = rows, observe, 0
         self.drafts = [Draft(row.question.job, words) for row in rows]
-        self.logits: list[list[Tensor]] = [[] for _ in rows]
-        self._margins: list[float] = []
+        self._best: list[Best] = []
+        self._called = False
         self._live = [True] * len(rows)
 
-    def before(self, _ids: Tensor, scores: Tensor) -> Tensor:
-        """The logits processor: (rows, vocabulary) float32 to the same, or to one that allows the forced token alone.
+    @property
+    def heard(self) -> bool:
+        """Whether `generate` called it, before a token and after."""
+        return self._called and self.step > 0
 
-        As the only one it sees what the network gave.
-        """
-        self._margins = [margin for _, margin in greedy(scores)]
-        forced = scores
+    def before(self, _ids: Tensor, scores: Tensor) -> Tensor:
+        """The logits processor, the last one: (rows, vocabulary) float32 to the same, or to one that allows the forced
+        token alone."""
+        self._called, forced = True, scores
+        self._best = greedy(scores) if not self.rows[0].forced else []
         for at, row in enumerate(self.rows):
             if not self._live[at]:
                 continue
             if row.forced:
-                self.logits[at].append(scores[at].clone())
                 forced = torch.full_like(scores, float("-inf")) if forced is scores else forced
                 forced[at, row.forced[self.step]] = 0.0
             else:
@@ -190,6 +206,8 @@ class _Watch:
 
     def after(self, ids: Tensor, _scores: Any) -> Tensor:
         """The stopping criterion: (rows,) bool, which rows are finished."""
+        if not self._called:  # the class passes the criteria on, not the processors
+            return torch.zeros(len(self.rows), dtype=torch.bool, device=ids.device)
         self.step += 1
         for at, token in enumerate(ids[:, -1].tolist()):
             row = self.rows[at]
@@ -198,5 +216,5 @@ class _Watch:
             if row.forced:
                 self._live[at] = self.step < len(row.forced)
             else:
-                self._live[at] = self.drafts[at].push(token, self._margins[at])
+                self._live[at] = self.drafts[at].push(self._best[at]._replace(token=token))
         return torch.tensor([not live for live in self._live], device=ids.device)

@@ -20,7 +20,7 @@ from .hf_plain import Plain, Question
 from .hf_prompts import Prompts
 from .hf_shared import SharedMedia
 from .memory import out_of_memory
-from .selfcheck import QUESTIONS, Seen, picture
+from .selfcheck import QUESTIONS, Seen, apart, finite, picture
 
 CLOSE = 1e-4
 """How far logits may part in float32; wrong positions, masks or pictures move them by 0.1 and more."""
@@ -104,7 +104,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
 
 def self_check(shared: SharedMedia, plain: Plain, prompts: Prompts, pack_tokens: int) -> tuple[str, float]:
     """(why sharing fails, "" if it does not; the largest difference of any logit) on a drawn picture."""
-    images = [picture(0)]
+    images, doing = [picture(0)], "when it is asked"
     try:
         made = [prompts.prompt(prompts.text(text, 1), images) for text in QUESTIONS[:ASKED]]
         media = made[0].media
@@ -115,25 +115,30 @@ def self_check(shared: SharedMedia, plain: Plain, prompts: Prompts, pack_tokens:
         jobs = [Job(one.ids, Generation(max_new_tokens=STEPS)) for one in made]
         if not shared.can_share(jobs):
             return "its prompts do not begin with the picture", 0.0
-        packed, alone = Seen(), Seen()
-        shared.answer(media, jobs, pack_tokens, packed.see)
+        doing, packed, alone = "by itself", Seen(), Seen()
         for job, one in zip(jobs, made, strict=True):
             plain.answer([Question(job, one)], 1, alone.see)
+        if not alone.rows:
+            return "its own `generate` shows no logits to compare with", 0.0
+        doing = "on a packed row"
+        shared.answer(media, jobs, pack_tokens, packed.see)
     except Exception as error:  # an architecture that cannot do this says so in its own way
         if out_of_memory(error):
             raise
-        return f"it fails on a packed row ({type(error).__name__}: {(str(error).splitlines() or [''])[0]})", 0.0
+        return f"it fails {doing} ({type(error).__name__}: {(str(error).splitlines() or [''])[0]})", 0.0
     return compared(packed, alone, plain.model.dtype)
 
 
-def compared(packed: Seen, alone: Seen, dtype: torch.dtype) -> tuple[str, float]:
+def compared(together: Seen, alone: Seen, dtype: torch.dtype, kind: str = "packed") -> tuple[str, float]:
     """The verdict over all steps on which both gave the same tokens so far. `dtype`: the network's numbers."""
     worst, largest = 0.0, 0.0
     for job, rows in alone.rows.items():
-        for one, other in zip(packed.rows[job], rows, strict=False):
-            worst = max(worst, float((one - other).abs().nan_to_num(nan=float("inf")).max()))
-            largest = max(largest, float(other.abs().max()))
-            if int(one.argmax()) != int(other.argmax()):
+        for one, other in zip(together.rows[job], rows, strict=False):
+            if not finite(other):
+                return "its logits are not finite, even one by one", 0.0
+            worst = max(worst, apart(one, other))
+            largest = max(largest, float(other[other.isfinite()].abs().max()))
+            if not job.choices and int(one.argmax()) != int(other.argmax()):
                 break  # from here on they answer different texts
     limit = max(CLOSE, NOISE.get(dtype, 0.0) * largest)
-    return ("" if worst <= limit else f"packed logits part by {worst:.2g} from plain ones"), worst
+    return ("" if worst <= limit else f"{kind} logits part by {worst:.2g} from plain ones"), worst

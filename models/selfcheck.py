@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,10 +54,23 @@ def largest_difference(shared: SharedPrefix, simple: OneByOne, pack_tokens: int)
         for job in jobs:
             simple.answer(pixels, job, alone.see)
             for one, other in zip(packed.rows[job], alone.rows[job], strict=False):
-                worst = max(worst, float((one - other).abs().max()))
+                if not finite(one) or not finite(other):
+                    break  # no answer comes from here, so none is fragile
+                worst = max(worst, apart(one, other))
                 if int(one.argmax()) != int(other.argmax()):
                     break  # from here on they answer different texts
     return worst
+
+
+def finite(logits: Tensor) -> bool:
+    """Whether a row of logits is a prediction: no NaN, no +inf, and not -inf everywhere."""
+    return math.isfinite(float(logits.max()))
+
+
+def apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference of two rows of logits: 0 where both rule a token out (-inf), infinite for NaN."""
+    gap = torch.where(one == other, 0.0, (one - other).abs())
+    return float(gap.nan_to_num(nan=float("inf")).max())
 
 
 def picture(number: int) -> Image:

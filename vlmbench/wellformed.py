@@ -5,6 +5,7 @@ Nothing here or elsewhere normalises: a question in NFD stays in NFD from the ta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -65,7 +66,15 @@ def _texts(value: Any) -> list[str]:
 
 
 def storable(response: Response) -> Response:
-    """The response as it is; an error in its place where its text could not be stored."""
+    """The response as it is; an error in its place where its text could not be stored, or its numbers are none.
+
+    A score that is NaN or infinite ranks nothing, whichever adapter gives it.
+    """
+    if bad := [score for score in response.choices if not math.isfinite(score.logprob)]:
+        said = f"the log-probability of the choice {bad[0].choice!r} is {bad[0].logprob}, not a finite number"
+        return Response(finish="error", error=said)
+    if response.margin is not None and math.isnan(response.margin):
+        return Response(finish="error", error="the margin of the answer is NaN: the logits were not finite")
     if what := complaint(response.text):
         return Response(finish="error", error=f"the model's answer: {what}")
     if complaint(response.error):

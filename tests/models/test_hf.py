@@ -51,23 +51,6 @@ def test_a_question_is_what_the_official_chat_template_makes(kind: str) -> None:
         assert torch.equal(value, official[name]), name
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_one_by_one_is_what_transformers_generates(kind: str) -> None:
-    model = system(kind)
-    groups = questions(2, 2)
-    said = ask(model, groups, kind="simple").texts
-    for request in [request for group in groups for request in group]:
-        text = model.prompts.text(request.prompt, 1)
-        inputs = model.prompts.processor(text=[text], images=[opened(request)], return_tensors="pt")
-        inputs = {name: value for name, value in inputs.items() if name not in ("labels", "token_type_ids")}
-        if "token_type_ids" in asked(model, request).prompt.rows:
-            inputs["token_type_ids"] = asked(model, request).prompt.rows["token_type_ids"]
-        new = model.model.generate(**inputs, max_new_tokens=4, do_sample=False)[0]
-        length = inputs["input_ids"].shape[1]
-        answer = new[length:] if new[:length].equal(inputs["input_ids"][0]) else new
-        assert model.prompts.tokenizer.decode(answer, skip_special_tokens=True).strip() == said[request.sample_id]
-
-
 @pytest.mark.parametrize("kind", ["llava", "idefics3", "qwen2_vl", "mllama", "gemma3"])
 def test_a_batch_is_what_the_official_processor_pads(kind: str) -> None:
     model = system(kind)

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from vlmbench.models.hf_processors import no_videos, without_videos
 
+Builder = Callable[[], tuple[Any, Any]]
 SIDE, PATCH = 28, 14
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "<image>", "<video>", "<start>", "<end>", "<row>")
 CHAT = (
@@ -77,6 +78,11 @@ def vision(**more: Any) -> dict[str, Any]:
     }
 
 
+def chat(image: str) -> str:
+    """The chat template, with what stands for a picture."""
+    return CHAT.replace("IMAGE", image)
+
+
 def _clip_pictures() -> Any:
     return hf.CLIPImageProcessorPil(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
 
@@ -96,7 +102,7 @@ def llava() -> tuple[Any, Any]:
         patch_size=PATCH,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=CHAT.replace("IMAGE", "<image>"),
+        chat_template=chat("<image>"),
     )
     return hf.LlavaForConditionalGeneration(config), processor
 
@@ -120,7 +126,7 @@ def llava_next() -> tuple[Any, Any]:
         patch_size=PATCH,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=CHAT.replace("IMAGE", "<image>"),
+        chat_template=chat("<image>"),
     )
     return hf.LlavaNextForConditionalGeneration(config), processor
 
@@ -136,15 +142,14 @@ def mistral_llava() -> tuple[Any, Any]:
 def idefics3() -> tuple[Any, Any]:
     """Pixel shuffle, pictures cut in tiles with tokens between them."""
     words, pictures, config = _tiled()
-    processor = hf.Idefics3Processor(pictures, words, image_seq_len=1, chat_template=CHAT.replace("IMAGE", "<image>"))
+    processor = hf.Idefics3Processor(pictures, words, image_seq_len=1, chat_template=chat("<image>"))
     return hf.Idefics3ForConditionalGeneration(hf.Idefics3Config(**config)), processor
 
 
 def smolvlm() -> tuple[Any, Any]:
     """Idefics 3 with other words and a part for videos."""
     words, pictures, config = _tiled()
-    template = CHAT.replace("IMAGE", "<image>")
-    processor = hf.SmolVLMProcessor(pictures, words, no_videos(), image_seq_len=1, chat_template=template)
+    processor = hf.SmolVLMProcessor(pictures, words, no_videos(), image_seq_len=1, chat_template=chat("<image>"))
     return hf.SmolVLMForConditionalGeneration(hf.SmolVLMConfig(**config)), processor
 
 
@@ -178,8 +183,7 @@ def gemma3() -> tuple[Any, Any]:
     """Sliding windows, and pictures whose tokens see each other in both directions."""
     words = tokenizer("<boi>", "<eoi>", boi_token="<boi>", eoi_token="<eoi>", image_token="<image>")
     pictures = hf.Gemma3ImageProcessorPil(size={"height": SIDE, "width": SIDE})
-    template = CHAT.replace("IMAGE", "<boi>")
-    processor = hf.Gemma3Processor(pictures, words, chat_template=template, image_seq_length=4)
+    processor = hf.Gemma3Processor(pictures, words, chat_template=chat("<boi>"), image_seq_length=4)
     config = hf.Gemma3Config(
         vision_config=vision(),
         text_config=hf.Gemma3TextConfig(**text(words, head_dim=8), sliding_window=16),
@@ -281,7 +285,7 @@ def mllama() -> tuple[Any, Any]:
         image_token_index=words.convert_tokens_to_ids("<|image|>"),
     )
     pictures = hf.MllamaImageProcessorPil(size={"height": SIDE, "width": SIDE}, max_image_tiles=2)
-    processor = hf.MllamaProcessor(pictures, words, chat_template=CHAT.replace("IMAGE", "<|image|>"))
+    processor = hf.MllamaProcessor(pictures, words, chat_template=chat("<|image|>"))
     return hf.MllamaForConditionalGeneration(config), processor
 
 
@@ -297,9 +301,13 @@ def onevision() -> tuple[Any, Any]:
         image_grid_pinpoints=grid,
     )
     pictures = hf.LlavaOnevisionImageProcessorPil(size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=grid)
-    template = CHAT.replace("IMAGE", "<image>")
     return hf.LlavaOnevisionForConditionalGeneration(config), hf.LlavaOnevisionProcessor(
-        pictures, words, no_videos(), num_image_tokens=4, vision_feature_select_strategy="full", chat_template=template
+        pictures,
+        words,
+        no_videos(),
+        num_image_tokens=4,
+        vision_feature_select_strategy="full",
+        chat_template=chat("<image>"),
     )
 
 
@@ -315,10 +323,9 @@ def internvl() -> tuple[Any, Any]:
         image_seq_length=1,
     )
     pictures = hf.GotOcr2ImageProcessorPil(size={"height": SIDE, "width": SIDE}, max_patches=3)
-    template = CHAT.replace("IMAGE", "<image>")
-    return hf.InternVLForConditionalGeneration(config), hf.InternVLProcessor(
-        pictures, words, no_videos(), image_seq_length=1, chat_template=template
-    )
+    template = chat("<image>")
+    processor = hf.InternVLProcessor(pictures, words, no_videos(), image_seq_length=1, chat_template=template)
+    return hf.InternVLForConditionalGeneration(config), processor
 
 
 def qwen2_vl() -> tuple[Any, Any]:
@@ -333,10 +340,8 @@ def qwen2_vl() -> tuple[Any, Any]:
         vision_end_token_id=7,
     )
     pictures = hf.Qwen2VLImageProcessorPil(min_pixels=SIDE * SIDE, max_pixels=8 * SIDE * SIDE)
-    template = CHAT.replace("IMAGE", "<start><image><end>")
-    return hf.Qwen2VLForConditionalGeneration(config), hf.Qwen2VLProcessor(
-        pictures, words, no_videos(), chat_template=template
-    )
+    processor = hf.Qwen2VLProcessor(pictures, words, no_videos(), chat_template=chat("<start><image><end>"))
+    return hf.Qwen2VLForConditionalGeneration(config), processor
 
 
 SHARING = ("llava", "llava_next", "onevision", "idefics3", "smolvlm", "internvl")
@@ -352,7 +357,7 @@ REFUSED: Mapping[str, str] = {
     "instructblip": "takes no positions",
 }
 """What does not, and a word of the reason."""
-BUILDERS: Mapping[str, Callable[[], tuple[Any, Any]]] = {
+BUILDERS: Mapping[str, Builder] = {
     "llava": llava,
     "llava_next": llava_next,
     "onevision": onevision,
@@ -370,11 +375,11 @@ BUILDERS: Mapping[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
-def build(kind: str, *, seed: int = 0) -> tuple[Any, Any]:
+def build(kind: str | Builder, *, seed: int = 0) -> tuple[Any, Any]:
     """A random model of this kind, and its processor."""
     torch.manual_seed(seed)
     with without_videos():
-        model, processor = BUILDERS[kind]()
+        model, processor = (BUILDERS[kind] if isinstance(kind, str) else kind)()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "gate" in name and parameter.dim() == 1:  # cross-attention starts closed
