@@ -7,6 +7,7 @@ and resumed therefore ends with the same weights, bit for bit, as one that ran t
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 
 from vlmbench import registry
-from vlmbench.errors import TrainingError
+from vlmbench.errors import TrainingError, VlmbenchError
 from vlmbench.trainable import Trainable
 
 from . import checkpoint, data_state, start, vocabulary
@@ -31,6 +32,7 @@ from .sources import mix
 from .stage_run import StageRun
 from .watch import Tracker
 
+LOGGER = logging.getLogger(__name__)
 LOG = "training_log.jsonl"
 RECIPE = "recipe.json"
 PLOT = "loss.html"
@@ -132,9 +134,14 @@ class Run:
             folder = found.folder if found and position.step else None
             position = StageRun(self, number, folder, position).go()
             if self.devices.first:
-                registry.load_object(registry.TRAINING_PLOT)(
-                    self.output / LOG, self.output / PLOT, title=self.recipe.name
-                )
+                self._plot()
+
+    def _plot(self) -> None:
+        """The curves so far. A training does not stop for them."""
+        try:
+            registry.load_object(registry.TRAINING_PLOT)(self.log, self.output / PLOT, title=self.recipe.name)
+        except (VlmbenchError, OSError) as error:
+            LOGGER.warning("%s", error)
 
     def finish(self) -> Path:
         """Write the model with its recipe and log."""

@@ -20,6 +20,9 @@ pytest.importorskip("ray", reason="Ray is not installed here: pip install 'vlmbe
 ROOT = Path(__file__).resolve().parents[2]
 __all__ = ["calm"]
 """A fixture."""
+TOKEN = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-this-test-alone-" + "0" * 20}
+TOKEN |= {"RAY_USAGE_STATS_ENABLED": "0"}
+"""The environment of a cluster that started by itself and of who joins it."""
 
 
 def start_head(port: int, folder: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -38,8 +41,7 @@ def children(pid: int) -> list[int]:
 def test_the_head_is_lost_and_the_run_goes_on_with_a_new_one(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, calm: Path, unused_port: int
 ) -> None:
-    env = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-this-test-alone-" + "0" * 20}
-    env |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
+    env = {**TOKEN, "RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
     short = tmp_path_factory.mktemp("r")  # Ray's sockets live there, and their paths may not be long
     words = [sys.executable, "-m", "tests.pool_toys", str(tmp_path / "run"), f"127.0.0.1:{unused_port}"]
     for sitting in ("cut off", "finished"):
@@ -95,7 +97,7 @@ def test_a_head_that_goes_after_the_last_answer_spoils_nothing(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, calm: Path, unused_port: int
 ) -> None:
     """Exit code 0, a word about it, and no worker left."""
-    env = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "60"}
+    env = {**TOKEN, "RAY_gcs_rpc_server_reconnect_timeout_s": "60"}
     head = start_head(unused_port, tmp_path_factory.mktemp("r") / "h", env)
     try:
         wait_for_port(unused_port, head)
@@ -104,6 +106,7 @@ def test_a_head_that_goes_after_the_last_answer_spoils_nothing(
         run = subprocess.Popen(words, env=env, cwd=ROOT, stderr=subprocess.PIPE)
         while run.poll() is None and not (tmp_path / "wait").exists():
             time.sleep(0.02)
+        assert run.poll() is None, run.communicate()
         assert processes(tmp_path / "run-marks")
         gcs = next(pid for pid in children(head.pid) if "gcs_server" in Path(f"/proc/{pid}/cmdline").read_text())
         os.kill(gcs, signal.SIGKILL)
