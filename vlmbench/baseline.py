@@ -28,6 +28,7 @@ from vlmbench.run_files import (
     ASKED_SHAPE,
     LARGEST_JSON,
     TASK_SHAPE,
+    parsed,
     read_regular,
     scored_task,
     to_json,
@@ -248,8 +249,8 @@ def _decoded(column: Any, ids: Sequence[str]) -> list[Any]:
 def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     """A baseline file as the run it was made of. Raises StoreError for a damaged or foreign one."""
     try:
-        content = orjson.loads(read_regular(path, LARGEST_JSON))
-    except (OSError, orjson.JSONDecodeError) as error:
+        content = parsed(read_regular(path, LARGEST_JSON))
+    except (OSError, orjson.JSONDecodeError, MisfitError) as error:
         told = getattr(error, "strerror", None) or error
         raise StoreError(f"cannot read the baseline: {told}", where=str(path), cure=CURE) from None
     if not isinstance(content, dict) or content.get("kind") != KIND:

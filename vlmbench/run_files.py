@@ -7,6 +7,7 @@ field and the cure, and not a traceback somewhere later. Special files (a pipe, 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shlex
 import stat
@@ -173,11 +174,13 @@ def read_check(folder: Path) -> dict[str, Any] | None:
     missing = StoreError(f"no {CHECK} here", where=str(folder))
     cure = "`vlmbench check` writes it anew; or delete the file"
     try:
-        return _read_json(folder / CHECK, CHECKED, missing, cure)
+        found = _read_json(folder / CHECK, CHECKED, missing, cure)
     except StoreError as error:
         if error is missing:
             return None
         raise
+    refuse_newer(found, folder / CHECK, FORMAT)
+    return found
 
 
 def refuse_newer(content: Mapping[str, Any], path: Path, known: int) -> None:
@@ -190,7 +193,7 @@ def refuse_newer(content: Mapping[str, Any], path: Path, known: int) -> None:
 
 def _read_json(path: Path, shape: Shape, missing: StoreError, cure: str) -> dict[str, Any]:
     try:
-        content: Any = orjson.loads(read_regular(path, LARGEST_JSON))
+        content = parsed(read_regular(path, LARGEST_JSON))
         shape(content, "")
     except FileNotFoundError:
         raise missing from None
@@ -201,6 +204,25 @@ def _read_json(path: Path, shape: Shape, missing: StoreError, cure: str) -> dict
         told = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DamagedError(f"it cannot be used: {told}", where=str(path), cure=cure) from None
     found: dict[str, Any] = content
+    return found
+
+
+def parsed(content: bytes) -> Any:
+    """JSON, whose objects hold every name once: of two values of one name a parser would take the last without a word.
+
+    Raises orjson.JSONDecodeError, MisfitError.
+    """
+    found = orjson.loads(content)
+    json.loads(content, object_pairs_hook=_once)
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MisfitError(twice, "it is there twice")
     return found
 
 

@@ -46,10 +46,14 @@ class _Guarded(io.TextIOBase):
 
     def write(self, text: str) -> int:
         start = _UP.match(text) if self._bars else None
+        shown = visible(text)
         if start is not None:
-            self.inner.write((start[0] if self.inner.isatty() else "\n") + visible(text[start.end() :].rstrip("\r")))
-        else:
-            self.inner.write(visible(text))
+            shown = (start[0] if self.inner.isatty() else "\n") + visible(text[start.end() :].rstrip("\r"))
+        try:
+            self.inner.write(shown)
+        except UnicodeEncodeError:  # a terminal of another encoding
+            coding = self.inner.encoding
+            self.inner.write(shown.encode(coding, "backslashreplace").decode(coding))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
