@@ -112,11 +112,25 @@ def _details(result: TaskResult) -> list[str]:
     """Every metric but the headline, then one short table a breakdown."""
     head = ("metric", "value", "95 % interval", "n")
     lines = [f"{clean(result.key)}: {clean(str(result.entry.get('title', '')))}".rstrip(": ")]
+    if told := _answers(result.scores.get("answers")):
+        lines.append(f"  {told}")
     if others := [_named(bar) for bar in result.metrics[1:]]:
         lines += [f"  {line}" for line in _aligned([head, *others], head)]
     for tag, columns in _by_tag(result).items():
         lines += ["", *(f"  {line}" for line in _breakdown(tag, columns))]
     return lines
+
+
+def _answers(counts: Any) -> str:
+    """How the answers came out, in one line; empty where that is not known."""
+    if not isinstance(counts, dict) or counts.get("cut") is None:
+        return ""
+    parts = [f"{name} {int(counts.get(name) or 0):,}" for name in ("unread", "cut", "empty")]
+    share = counts.get("most_common_share")
+    if share:
+        common = clean(str(counts.get("most_common") or ""))
+        parts.append(f"{int(counts.get('distinct') or 0):,} different, most often {common!r} ({coverage(share)})")
+    return f"answers {int(counts.get('total') or 0):,}: {', '.join(parts)}"
 
 
 def _by_tag(result: TaskResult) -> dict[str, dict[str, list[Bar]]]:

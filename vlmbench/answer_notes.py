@@ -82,8 +82,11 @@ def _said(response: Response) -> str:
 
 
 def counts(found: Answered) -> dict[str, Any]:
-    """`answers` of a task's entry in scores.json."""
+    """`answers` of a task's entry in scores.json; null where the answers themselves are not known."""
     text, number = found.common
+    names = ("cut", "empty", "most_common", "most_common_share", "distinct")
+    if not found.responses:
+        return {"total": len(found.scores), "unread": len(found.unread), **dict.fromkeys(names)}
     return {
         "total": len(found.scores),
         "unread": len(found.unread),

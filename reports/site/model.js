@@ -46,6 +46,7 @@
         "div",
         { class: "panels" },
         panel("Metrics", null, vb.metrics({ ...task, metrics: more.metrics })),
+        vb.answerCounts(more),
         vb.judgePanel(more),
         more.breakdowns.map((one) => vb.breakdownPanel(task, one)),
         vb.answerPanels(run, task, more.glance),

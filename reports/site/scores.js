@@ -132,6 +132,26 @@
         )
       : null;
 
+  /** How the answers came out: unread, cut, empty, equal to each other; nothing where that is not known. */
+  vb.answerCounts = ({ answers }) =>
+    answers && answers.cut !== null
+      ? vb.panel(
+          "Answers",
+          null,
+          vb.facts([
+            ["answers", vb.count(answers.total)],
+            ["unread", vb.count(answers.unread)],
+            ["cut at max_new_tokens", vb.count(answers.cut)],
+            ["empty", vb.count(answers.empty)],
+            ["different", vb.count(answers.distinct)],
+            [
+              "most often",
+              answers.most_common_share ? `${answers.most_common} (${vb.percent(answers.most_common_share)})` : null,
+            ],
+          ]),
+        )
+      : null;
+
   /** What a gate said of a run on one task: {outcome, reason}; null where none tested it. */
   vb.gate = (run, key) => run.gate?.tasks.find((task) => task.key === key) ?? null;
 

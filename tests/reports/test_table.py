@@ -48,6 +48,22 @@ def test_text() -> None:
     assert "  random        -  -              0" in lines
 
 
+def test_how_the_answers_came_out_stands_below_the_score() -> None:
+    counts = {"total": 1080, "unread": 3, "cut": 2, "empty": 1, "distinct": 7, "most_common": "no\x1b[2J",
+              "most_common_share": 0.9999}  # fmt: skip
+    lines = table.text(MANIFEST, {"pope": SCORES["pope"] | {"answers": counts}}).splitlines()
+    told = "answers 1,080: unread 3, cut 2, empty 1, 7 different, most often 'no [2J' (99.9 %)"
+    assert f"  {told}" in lines
+
+
+def test_notes_stand_below_the_headlines_and_cannot_break_out() -> None:
+    """In the terminal without escapes, in markdown without markup."""
+    noted = {"pope": SCORES["pope"] | {"notes": ["36 of 36 were cut", "<b>x\x1b[2J|"]}}
+    assert "note: pope: 36 of 36 were cut\nnote: pope: <b>x [2J|\n" in table.text(MANIFEST, noted)
+    words = table.markdown(MANIFEST, noted)
+    assert "- pope: 36 of 36 were cut\n" in words and "<b>" not in words
+
+
 def test_breakdowns_of_several_metrics_stand_side_by_side() -> None:
     """POPE's splits: one row a split, one column a metric."""
     bar = {"value": 50.0, "low": 1.0, "high": 2.0, "n": 7, "label": "random"}

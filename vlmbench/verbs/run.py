@@ -208,12 +208,15 @@ def _show(args: argparse.Namespace, outcome: Outcome) -> None:
 
 def _tell_lacking(args: argparse.Namespace, outcome: Outcome) -> None:
     """Say on stderr what has no score, and why."""
+    from vlmbench.registry import load_object
+
     for key, task in outcome.scores.items():
         if "withheld" in task["statuses"]:
             note = task[task["headline"]].get("note", "")
             print(f"vlmbench: {key}: {terminal.clean(note)}; `vlmbench export` writes what it takes", file=sys.stderr)
         if task["coverage"] < args.min_coverage:
-            print(f"vlmbench: {key}: only {task['coverage']:.1%} of the samples have a score", file=sys.stderr)
+            share = load_object("vlmbench.reports.table:coverage")(task["coverage"])
+            print(f"vlmbench: {key}: only {share} of the samples have a score", file=sys.stderr)
             for line in _reasons(outcome, key):
                 print(f"  {line}", file=sys.stderr)
             if task["statuses"].get("judge_failed") and args.judge is None:
