@@ -1,4 +1,8 @@
-"""The processor of a checkpoint, for still pictures: Pillow prepares them, and torchvision is never needed."""
+"""The processor of a checkpoint, for still pictures, which Pillow prepares.
+
+torchvision is not needed for the part for videos that some processors insist on. A class that itself is written for
+torchvision (Pixtral's and Mistral 3's, LFM2-VL's, Cohere2-Vision's, Perception-LM's) still needs it: hf_words says so.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,18 @@ from typing import Any
 from unittest import mock
 
 
-def open_processor(source: str, *, trusted: bool) -> Any:
+def open_processor(source: str, *, trusted: bool, **more: Any) -> Any:
     """What `AutoProcessor` opens. Where torchvision is missing, the part for videos, which needs it, is left out.
 
-    Raises what transformers raises for files that it cannot read.
+    `more`: further options of `from_pretrained`. Raises what transformers raises for files that it cannot read.
     """
     from transformers import AutoProcessor
 
     if find_spec("torchvision") is None:
         with without_videos():
-            return AutoProcessor.from_pretrained(source, trust_remote_code=trusted)
-    processor = AutoProcessor.from_pretrained(source, trust_remote_code=trusted)
-    _prepare_by_pillow(processor, source, trusted)
+            return AutoProcessor.from_pretrained(source, trust_remote_code=trusted, **more)
+    processor = AutoProcessor.from_pretrained(source, trust_remote_code=trusted, **more)
+    _prepare_by_pillow(processor, source, trusted, more)
     return processor
 
 
@@ -55,7 +59,7 @@ def no_videos() -> Any:
     return NoVideos()
 
 
-def _prepare_by_pillow(processor: Any, source: str, trusted: bool) -> None:
+def _prepare_by_pillow(processor: Any, source: str, trusted: bool, more: dict[str, Any]) -> None:
     """Let pictures be prepared by Pillow, as for the published scores, though torchvision is installed.
 
     transformers takes torchvision where it finds it, whose pixels differ by up to two levels.
@@ -63,4 +67,6 @@ def _prepare_by_pillow(processor: Any, source: str, trusted: bool) -> None:
     from transformers import AutoImageProcessor
 
     if getattr(processor, "image_processor", None) is not None:
-        processor.image_processor = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=trusted)
+        processor.image_processor = AutoImageProcessor.from_pretrained(
+            source, backend="pil", trust_remote_code=trusted, **more
+        )

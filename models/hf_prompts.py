@@ -143,6 +143,12 @@ class Prompts:
         self.apart = encoder_decoder or not words.endswith(self.text(MARK, 1).rstrip()[-4:])
         """Whether an answer to rank is tokenised on its own: the processor writes something behind the question."""
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What decides how questions are worded: part of every answer's key."""
+        date = {"template_date": template_clock.DAY.date().isoformat()} if self.dated else {}
+        return {"prompting": self.way, **date}
+
     def text(self, prompt: str, images: int, history: History = (), answer: str = "") -> str:
         """The whole prompt as text, `images` pictures in its first question; with `answer`, that goes on behind it."""
         if self.way != CHAT:
@@ -162,10 +168,7 @@ class Prompts:
 
     def prompt(self, text: str, images: Sequence[Image]) -> Prompt:
         """The processor's tensors of one text with its pictures."""
-        more: dict[str, Any] = {}
-        bos = getattr(self.tokenizer, "bos_token", None)
-        if self.way == CHAT and bos and text.startswith(bos):
-            more["add_special_tokens"] = False
+        more = self._special(text)
         with self._lock, self._counted(len(images)):
             made = dict(
                 self.processor(text=[text], images=[list(images)] if images else None, return_tensors="pt", **more)
@@ -179,6 +182,16 @@ class Prompts:
         rows = {name: made[name] for name in by_token if name in self._inputs}
         media = {name: value for name, value in made.items() if name not in by_token}
         return Prompt(tuple(ids[0].tolist()), rows, Media(media) if media else NO_MEDIA)
+
+    def tokens(self, text: str) -> tuple[int, ...]:
+        """A text's ids by the tokenizer alone: one token stands for each picture."""
+        with self._lock:
+            return tuple(self.tokenizer(text, **self._special(text))["input_ids"])
+
+    def _special(self, text: str) -> dict[str, Any]:
+        """As transformers' processors do: a template that writes the first token itself gets no second one."""
+        bos = getattr(self.tokenizer, "bos_token", None)
+        return {"add_special_tokens": False} if self.way == CHAT and bos and text.startswith(bos) else {}
 
     @contextmanager
     def _counted(self, images: int) -> Iterator[None]:

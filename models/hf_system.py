@@ -12,10 +12,9 @@ from torch import nn
 from vlmbench.errors import ModelError
 from vlmbench.nouns import Request
 
-from . import template_clock
-from .decoding import Job
 from .hf_plain import Question
 from .hf_prompts import CHAT, Prompts
+from .hf_questions import worded
 from .hf_sharing import is_encoder_decoder
 
 if TYPE_CHECKING:
@@ -49,8 +48,7 @@ class HfSystem:
     @property
     def settings(self) -> Mapping[str, str]:
         """What decides the answers beside weights and engine."""
-        date = {"template_date": template_clock.DAY.date().isoformat()} if self.prompts.dated else {}
-        return {"prompting": self.prompts.way, **date, **self._told}
+        return {**self.prompts.settings, **self._told}
 
     @property
     def visual_tokens(self) -> int:
@@ -92,23 +90,9 @@ class HfSystem:
 
     def question(self, request: Request, images: Sequence[Image]) -> Question:
         """A request as tensors. Raises ModelError for what cannot be asked."""
-        prompts, count = self.prompts, len(images)
-        prompts.refuse_marks(texts_of(request))
-        made = prompts.prompt(prompts.text(request.prompt, count, request.history), images)
-        if not made.ids:
-            raise ModelError("the prompt has no tokens", cure="ask something")
-        choices = []
-        for choice in request.choices:
-            text = prompts.text(request.prompt, count, request.history, choice) if choice else ""
-            if not choice:
-                raise ModelError(f"cannot rank {list(request.choices)}: one is empty", cure="leave out empty choices")
-            choices.append(prompts.choice_ids(made.ids, choice, text, images))
-        self._refuse_strange(made.ids, *choices)
-        seed = request.sample_id if request.generation.temperature > 0 else ""
-        job = Job(made.ids, request.generation, request.choices, tuple(choices), seed)
-        if choices and not 0 < job.answer_start < min(len(row) for row in choices):
-            raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
-        return Question(job, made, [request])
+        made = worded(self.prompts, request, images)
+        self._refuse_strange(made.job.ids, *made.job.choice_ids)
+        return Question(made.job, made.prompt, [request])
 
     def _refuse_strange(self, *rows: Sequence[int]) -> None:
         """Raise ModelError for tokens that the network has no embedding of."""
@@ -137,11 +121,6 @@ class HfSystem:
         return frozenset(
             value for name, value in told if name.endswith(("_token_id", "_token_index")) and type(value) is int
         )
-
-
-def texts_of(request: Request) -> list[str]:
-    """All words that are a user's or a benchmark's."""
-    return [request.prompt, *request.choices, *(text for turn in request.history for text in turn)]
 
 
 def image_id_of(config: Any, processor: Any) -> int | None:

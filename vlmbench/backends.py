@@ -1,14 +1,16 @@
-"""`--verify-backend N`: the first N questions answered by another model that should say the same.
+"""`--verify-backend N`: N questions, some of each task, answered by another model that should say the same.
 
 Two programs that run the same weights round differently, so that answers which hang on a hair may part; anything else
 means a wrong template, other pixels or other weights. The rule:
 
-    equal     the same text (blanks around it aside), or the same likeliest choice
-    close     not equal, but one side's best two tokens (or choices) lay within CLOSE of each other somewhere
-    different not equal and not close, or only one of the two answered
+    different the prompts have different numbers of tokens, or a choice has; the log-probabilities of a choice, or the
+              margins of an answer, part by more than CLOSE; only one of the two answered; or the answers differ and are
+              not close
+    close     the answers differ, but one side's best two tokens (or choices) lay within CLOSE of each other somewhere
+    equal     all else: the same text (blanks around it aside), or the same likeliest choice
 
 The run is refused when more than ALLOWED of the compared answers are different, or when nothing could be compared; all
-that is not equal is warned of and goes into run.json.
+that is not equal is warned of and goes into run.json. Replies that were kept in earlier runs are not looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -66,6 +68,8 @@ class Difference:
     reference: str
     margin: float | None
     """The smaller gap between the best two, of the two sides; None where neither tells."""
+    why: str = ""
+    """What else differs than the answer: counts of tokens, log-probabilities, margins."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Verification:
         lost = f"; {self.unanswered} answered by neither" if self.unanswered else ""
         lines = [
             f"  {one.kind}: {one.task} {one.sample_id}: {one.answer!r}, reference {one.reference!r}"
+            + (f" ({one.why})" if one.why else "")
             for one in sorted(self.differences, key=lambda one: one.kind, reverse=True)[:SHOWN]
         ]
         more = len(self.differences) - SHOWN
@@ -106,9 +111,20 @@ class Verification:
 
 
 def first_questions(asked: Iterable[Asked], count: int) -> list[Asked]:
-    """The first `count` different questions that can be asked, in the order of the run: whole pictures first."""
-    groups = runner.group_by_pictures(item for item in asked if not item.error)
-    return [item for group in groups for item in group][:count]
+    """`count` different questions that can be asked, of each task alike many, at least one: whole pictures first.
+
+    They come in the order of the run.
+    """
+    able = [item for item in asked if not item.error]
+    by_task: dict[str, list[Asked]] = {}
+    for group in runner.group_by_pictures(able):
+        for item in group:
+            by_task.setdefault(item.task, []).append(item)
+    taken: list[Asked] = []
+    for left, items in zip(range(len(by_task), 0, -1), sorted(by_task.values(), key=len), strict=True):
+        taken += items[: max(1, (count - len(taken)) // left)]
+    chosen = set(map(id, taken))
+    return [item for group in runner.group_by_pictures(able) for item in group if id(item) in chosen]
 
 
 def answers(model: Model, items: Sequence[Asked]) -> dict[str, Response]:
@@ -126,25 +142,58 @@ def answers(model: Model, items: Sequence[Asked]) -> dict[str, Response]:
     return found
 
 
-def compare(items: Sequence[Asked], ours: dict[str, Response], theirs: dict[str, Response], name: str) -> Verification:
-    """Both models' answers, question by question. `name`: the reference's."""
+def compare(
+    items: Sequence[Asked],
+    ours: dict[str, Response],
+    theirs: dict[str, Response],
+    name: str,
+    *,
+    first_tokens: bool = False,
+) -> Verification:
+    """Both models' answers, question by question. `name`: the reference's.
+
+    `first_tokens`: one of the two ranks by the first token alone, and knows bounds only of choices that are not likely.
+    """
     failed = Response(finish="error", error="no answer")
     pairs = [(item, ours.get(item.key, failed), theirs.get(item.key, failed)) for item in items]
     both = [pair for pair in pairs if not (pair[1].finish == pair[2].finish == "error")]
-    found = [_difference(*pair) for pair in both]
+    found = [_difference(*pair, first_tokens=first_tokens) for pair in both]
     differences = tuple(difference for difference in found if difference)
     return Verification(name, len(both), differences, len(pairs) - len(both))
 
 
-def _difference(item: Asked, ours: Response, theirs: Response) -> Difference | None:
+def _difference(item: Asked, ours: Response, theirs: Response, *, first_tokens: bool) -> Difference | None:
     said = _said(ours), _said(theirs)
-    if "error" not in (ours.finish, theirs.finish) and said[0] == said[1]:
-        return None
     known = [margin for margin in (_margin(ours), _margin(theirs)) if margin is not None]
     margin = min(known, default=None)
-    answered = "error" not in (ours.finish, theirs.finish)
-    kind = "close" if answered and margin is not None and margin <= CLOSE else "different"
-    return Difference(item.task, item.sample.id, kind, *said, margin)
+    if "error" in (ours.finish, theirs.finish):
+        return Difference(item.task, item.sample.id, "different", *said, margin)
+    why = "; ".join(_apart(ours, theirs, first_tokens=first_tokens))
+    if said[0] == said[1] and not why:
+        return None
+    kind = "different" if why or margin is None or margin > CLOSE else "close"
+    return Difference(item.task, item.sample.id, kind, *said, margin, why)
+
+
+def _apart(ours: Response, theirs: Response, *, first_tokens: bool) -> Iterator[str]:
+    """What differs between two answers beside their words."""
+    counts = ours.prompt_tokens, theirs.prompt_tokens
+    if all(counts) and counts[0] != counts[1]:
+        yield f"a prompt of {counts[0]} tokens, reference {counts[1]}"
+    others = {score.choice: score for score in theirs.choices}
+    best = max((score.logprob for score in ours.choices), default=0.0)
+    for score in ours.choices:
+        other = others.get(score.choice)
+        if other is None or (first_tokens and score.logprob < best):
+            continue
+        if score.tokens != other.tokens and not first_tokens:
+            yield f"{score.choice!r} of {score.tokens} tokens, reference {other.tokens}"
+        elif abs(score.logprob - other.logprob) > CLOSE:
+            yield f"{score.choice!r} at {score.logprob:.2f}, reference {other.logprob:.2f}"
+    if not ours.choices and ours.text.strip() == theirs.text.strip():
+        margins = ours.margin, theirs.margin
+        if None not in margins and abs(margins[0] - margins[1]) > CLOSE:  # type: ignore[operator]
+            yield f"a margin of {margins[0]:.2f}, reference {margins[1]:.2f}"
 
 
 def _said(response: Response) -> str:
@@ -169,9 +218,12 @@ def verify(model: Model, reference: Callable[[], Model], asked: Iterable[Asked],
     It is let go before `model` is asked: two seldom fit into one accelerator.
     """
     items = first_questions(asked, count)
-    theirs = answers_anew(reference(), items)
+    other = reference()
+    theirs, bounds = answers_anew(other, items), getattr(other, "ranks_first_token", False)
+    del other
     release()
-    return compare(items, answers_anew(model, items), theirs, name)
+    first_tokens = bool(bounds or getattr(model, "ranks_first_token", False))
+    return compare(items, answers_anew(model, items), theirs, name, first_tokens=first_tokens)
 
 
 def answers_anew(model: Model, items: Sequence[Asked]) -> dict[str, Response]:

@@ -24,12 +24,12 @@ def questions(count: int = 12) -> list[Asked]:
     return runner.plan([choice], data, ToyModel(), limit=None, ablation="", seed=0).asked
 
 
-def said(text: str, margin: float | None = None, **more: str) -> Response:
+def said(text: str, margin: float | None = None, **more: str | int) -> Response:
     return Response(text, margin=margin, **more)  # type: ignore[arg-type]
 
 
-def ranked(yes: float, no: float) -> Response:
-    return Response(choices=(ChoiceScore("yes", yes, 1), ChoiceScore("no", no, 1)))
+def ranked(yes: float, no: float, tokens: int = 1) -> Response:
+    return Response(choices=(ChoiceScore("yes", yes, tokens), ChoiceScore("no", no, tokens)))
 
 
 LOST = Response(finish="error", error="too long\nmore")
@@ -44,7 +44,14 @@ LOST = Response(finish="error", error="too long\nmore")
         (said("yes", 0.5), said("no"), "close"),
         (said("yes"), said("no"), "different"),
         (said("yes", 0.1), LOST, "different"),
-        (ranked(-1.0, -2.0), ranked(-0.1, -5.0), None),
+        (ranked(-1.0, -2.0), ranked(-1.3, -2.4), None),
+        (ranked(-1.0, -2.0), ranked(-0.4, -2.1), "different"),
+        (ranked(-1.0, -2.0), ranked(-1.0, -2.1, tokens=2), "different"),
+        (said("yes", 1.0), said("yes", 1.4), None),
+        (said("yes", 1.0), said("yes", 1.6), "different"),
+        (said("yes", 1.0, prompt_tokens=607), said("yes", 1.0, prompt_tokens=608), "different"),
+        (said("yes", 0.1, prompt_tokens=607), said("no", 0.1, prompt_tokens=608), "different"),
+        (said("yes", 1.0, prompt_tokens=607), said("yes", 1.0), None),
         (ranked(-1.0, -1.2), ranked(-1.3, -1.0), "close"),
         (ranked(-0.1, -3.0), ranked(-3.0, -0.1), "different"),
     ],
