@@ -74,6 +74,8 @@ class OpenAIChat:
     """Answers by one model of one server, many requests at once."""
 
     converses = True
+    ranks_first_token = True
+    """A choice counts by its first token, and by a bound where that is not among those told."""
 
     def __init__(self, name: str, line: Line, form: Form, *, in_flight: int, cache: str = "auto") -> None:
         """`cache`: `true`, `false`, or `auto`: unless the server does not tell which weights it holds."""

@@ -106,7 +106,6 @@ class Script:
     """Why the model cannot be loaded: the last line of the engine's log."""
     dies_after: int = -1
     """Calls after which the engine is dead."""
-    other_weights: bool = False
     doubled_pictures: bool = False
     """Put in one token too many for each picture: another prompt than transformers' processor makes."""
 
@@ -142,9 +141,6 @@ class LLM:
         from transformers import AutoModelForImageTextToText
 
         self._model = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.float32)
-        if self.script.other_weights:
-            with torch.no_grad():
-                self._model.lm_head.weight.neg_()
         self._processor = open_processor(model, trusted=False)
         self._tokenizer = self._processor.tokenizer
         self._image = self._model.config.image_token_index

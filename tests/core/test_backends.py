@@ -149,3 +149,26 @@ def test_words_that_check_nothing(
 ) -> None:
     assert run(*words) == 2
     assert told in capsys.readouterr().err
+
+
+def test_some_questions_of_each_task() -> None:
+    tasks = [ToyTask(pictures=size) for size in (1, 4, 9)]
+    for number, task in enumerate(tasks):
+        task.name = f"toy{number}"
+    choices = [TaskChoice(task, "test", "official") for task in tasks]
+    data = {choice.key: Folder(Path(), "toys") for choice in choices}
+    asked = runner.plan(choices, data, ToyModel(), limit=None, ablation="", seed=0).asked
+    for count, spread in ((1, [1, 1, 1]), (9, [3, 3, 3]), (21, [3, 9, 9]), (1000, [3, 12, 27])):
+        found = backends.first_questions(asked, count)
+        assert [sum(item.task.startswith(task.name) for item in found) for task in tasks] == spread
+        in_order = [item for group in runner.group_by_pictures(asked) for item in group]
+        assert [in_order.index(item) for item in found] == sorted(in_order.index(item) for item in found)
+
+
+def test_a_choice_that_is_bounded_is_not_held_against_the_other() -> None:
+    """Servers tell the likeliest first tokens: what is not among them has a bound, and other counts of tokens."""
+    [item] = questions(3)[:1]
+    ours, theirs = ranked(-0.3, -6.0), ranked(-0.4, -9.5, tokens=2)
+    for first_tokens, kinds in ((False, ["different"]), (True, [])):
+        found = backends.compare([item], {item.key: ours}, {item.key: theirs}, "other", first_tokens=first_tokens)
+        assert [difference.kind for difference in found.differences] == kinds
