@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vlmbench.errors import ModelError
@@ -44,10 +44,10 @@ def answered(request: Request, made: Prompted, prompts: Rendered | Conversations
     """A RequestOutput as an answer. Raises ModelError for the answer to another prompt."""
     prompts.check(request, out.prompt_token_ids, made.ids)
     best = out.outputs[0]
-    count = {"prompt_tokens": len(out.prompt_token_ids), "new_tokens": len(best.token_ids)}
+    said = Response(best.text.strip(), prompt_tokens=len(out.prompt_token_ids), new_tokens=len(best.token_ids))
     if best.finish_reason not in FINISHED:
-        return Response(best.text.strip(), finish="error", error=f"vLLM ended with {best.finish_reason!r}", **count)
-    return Response(best.text.strip(), finish=best.finish_reason, margin=_margin(best.logprobs), **count)
+        return replace(said, finish="error", error=f"vLLM ended with {best.finish_reason!r}")
+    return replace(said, finish=best.finish_reason, margin=_margin(best.logprobs))
 
 
 def _margin(steps: Any) -> float | None:

@@ -116,7 +116,11 @@ class Conversations:
             at = [number for number, prompt in enumerate(prompts) if prompt.goes_on is goes_on]
             if not at:
                 continue
-            how = {"add_generation_prompt": not goes_on, "continue_final_message": goes_on, "use_tqdm": False}
+            how: dict[str, Any] = {
+                "add_generation_prompt": not goes_on,
+                "continue_final_message": goes_on,
+                "use_tqdm": False,
+            }
             if "tokenization_kwargs" in inspect.signature(llm.chat).parameters:
                 how["tokenization_kwargs"] = {"add_special_tokens": not self._writes_bos()}
             with template_clock.stopped(self.template):

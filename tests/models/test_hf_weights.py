@@ -120,12 +120,17 @@ def test_parts_that_are_dropped_are_refused(checkpoints: Callable[[str], Path], 
 
 @pytest.mark.parametrize("kind", ["llava", "internvl", "paligemma"])
 def test_other_shapes_are_refused(checkpoints: Callable[[str], Path], tmp_path: Path, kind: str) -> None:
-    largest = lambda tensors: max(tensors, key=lambda name: tensors[name].numel())  # noqa: E731
-    cut = lambda tensors: tensors | {largest(tensors): tensors[largest(tensors)][:-1].clone()}  # noqa: E731
+    def cut(tensors: Tensors) -> Tensors:
+        largest = max(tensors, key=lambda name: tensors[name].numel())
+        return tensors | {largest: tensors[largest][:-1].clone()}
+
+    def empty(tensors: Tensors) -> Tensors:
+        largest = max(tensors, key=lambda name: tensors[name].numel())
+        return tensors | {largest: torch.zeros(0)}
+
     with pytest.raises(ModelError, match=r"1 of another shape: .* instead of \[") as failure:
         network(changed(checkpoints(kind), tmp_path / "cut", cut))
     assert "config.json" in failure.value.cure
-    empty = lambda tensors: tensors | {largest(tensors): torch.zeros(0)}  # noqa: E731
     with pytest.raises(ModelError, match=r"\[0\] instead of") as failure:
         network(changed(checkpoints(kind), tmp_path / "empty", empty))
     assert "ZeRO-3" in failure.value.cure

@@ -45,7 +45,7 @@ def state(model: Any, processor: Any) -> dict[str, Any]:
 def process() -> dict[str, Any]:
     return {
         "torch": torch.get_rng_state().tolist(),
-        "numpy": np.random.get_state()[1].tolist(),  # type: ignore[union-attr, call-overload]
+        "numpy": str(np.random.get_state()),
         "random": random.getstate(),
         "grad": torch.is_grad_enabled(),
         "threads": torch.get_num_threads(),
@@ -126,7 +126,7 @@ def test_it_does_after_a_failure_too(trained: tuple[Any, Any], where: str, monke
     if where == "in a task":
         monkeypatch.setattr("vlmbench.runner.execute", broken)
     before = state(model, processor)
-    options = {"limit": 4, **({"no_such": 1} if where == "in the words" else {})}
+    options: dict[str, Any] = {"limit": 4, **({"no_such": 1} if where == "in the words" else {})}
     with pytest.raises((KeyboardInterrupt, VlmbenchError)):
         vlmbench.evaluate(model, "pope", processor=processor, **options)
     assert state(model, processor) == before

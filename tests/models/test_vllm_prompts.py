@@ -233,7 +233,10 @@ def test_only_the_choice_is_scored(original: Path, tail: str) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(original)
-    ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
+
+    def ids(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
     refuse_other_choice(tokenizer, ids(" yes"), "yes")
     refuse_other_choice(tokenizer, ids("Yes  sir"), " Yes sir")
     with pytest.raises(ModelError, match="not the choice 'yes'"):

@@ -1,7 +1,7 @@
 """The vllm adapter with vLLM itself, where it is installed: the answers of transformers, in any order and batch.
 
-The checkpoint has what real ones have: a tokenizer that puts <s> first, a template that prints an answer's content as it
-comes, and the names of weights that transformers 4 wrote, which vLLM reads.
+The checkpoint has what real ones have: a tokenizer that puts <s> first, a template that prints an answer's content as
+it comes, and the names of weights that transformers 4 wrote, which vLLM reads.
 """
 
 from __future__ import annotations
