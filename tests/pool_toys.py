@@ -142,7 +142,8 @@ def main(folder: Path, address: str, seconds: float = 0.02, waits: Path | None =
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), sys.argv[2], *map(float, sys.argv[3:4]), *map(Path, sys.argv[4:]))
+        seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 0.02
+        main(Path(sys.argv[1]), sys.argv[2], seconds, Path(sys.argv[4]) if len(sys.argv) > 4 else None)
     except VlmbenchError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
