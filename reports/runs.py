@@ -16,8 +16,6 @@ from vlmbench.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finishe
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
 """What every table says beside scores on the data that ship with the package."""
 
-OPTIONAL = ("extra", "history", "crc32", "cluster")
-"""Columns of records that no page needs, or that not every run has."""
 LOGGER = logging.getLogger(__name__)
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z]")
@@ -172,10 +170,8 @@ class RunResult:
         from vlmbench import run_tables
 
         expected = {task.key: sum(task.statuses.values()) for task in self.tasks}
-        needed = [*run_tables.KINDS[RECORDS]]
-        for name in OPTIONAL:
-            needed.remove(name)
-        table = run_tables.read(self.folder, RECORDS, self.manifest, needed, OPTIONAL, rows=expected)
+        needed, later = run_tables.needed(RECORDS), run_tables.LATER[RECORDS]
+        table = run_tables.read(self.folder, RECORDS, self.manifest, needed, later, rows=expected)
         for task in self.tasks:
             yield task.key, table.filter(pc.equal(table["task"], task.key)).to_pydict()
 
@@ -187,7 +183,8 @@ class RunResult:
             return []
         from vlmbench import run_tables
 
-        table = run_tables.read(self.folder, JUDGEMENTS, self.manifest, tuple(run_tables.KINDS[JUDGEMENTS]))
+        needed, later = run_tables.needed(JUDGEMENTS), run_tables.LATER[JUDGEMENTS]
+        table = run_tables.read(self.folder, JUDGEMENTS, self.manifest, needed, later)
         rows: list[dict[str, Any]] = table.filter(pc.equal(table["task"], task)).to_pylist()
         return rows
 

@@ -39,6 +39,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("run", "value"), NUMBER),
         "values": NUMBERS,
         "replies": TEXTS,
+        "unread": FLAG,
     },
 }  # fmt: skip
 """By table and column: what it holds; other columns may hold anything."""
@@ -56,6 +57,8 @@ ALWAYS: tuple[str, ...] = (
 )
 ALWAYS += ("prompt_tokens", "new_tokens")
 """Columns without nulls."""
+LATER: Mapping[str, Sequence[str]] = {RECORDS: ("extra", "history", "crc32"), JUDGEMENTS: ("unread",)}
+"""Columns that runs of earlier versions, or runs without what they tell, have not."""
 KEYS: Mapping[str, Sequence[str]] = {RECORDS: ("task", "sample_id"), JUDGEMENTS: ("task", "sample_id", "run")}
 """What is there once."""
 _CHOICES = list_of(fields({"choice": text, "logprob": optional(number), "tokens": count}, needed=("choice", "logprob")))
@@ -187,6 +190,11 @@ def _count(table: pa.Table, rows: Mapping[str, int]) -> None:
     for key, told_of in rows.items():
         if there.get(key, 0) != told_of:
             raise ValueError(f"it has {there.get(key, 0):,} rows of {key}, scores.json tells of {told_of:,}")
+
+
+def needed(name: str) -> list[str]:
+    """The columns that every run's table has."""
+    return [column for column in KINDS[name] if column not in LATER[name]]
 
 
 def expected_rows(scores: Mapping[str, Any]) -> dict[str, int]:

@@ -211,7 +211,8 @@ def _verdicts(folder: Path, content: Mapping[str, Any]) -> dict[tuple[str, str],
     """(task, sample id) to the verdicts of its judge's runs, in their order."""
     if not (folder / JUDGEMENTS).is_file():
         return {}
-    rows = run_tables.read(folder, JUDGEMENTS, content, tuple(run_tables.KINDS[JUDGEMENTS])).to_pylist()
+    needed = run_tables.needed(JUDGEMENTS)
+    rows = run_tables.read(folder, JUDGEMENTS, content, needed, run_tables.LATER[JUDGEMENTS]).to_pylist()
     found: dict[tuple[str, str], list[tuple[int, Verdict]]] = {}
     for row in rows:
         verdict = Verdict(

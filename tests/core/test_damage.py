@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench import cli, kept_answers, stored
+from vlmbench import cli, kept_answers, run_tables, stored
 from vlmbench.errors import StoreError
 from vlmbench.nouns import ChoiceScore, Response
 from vlmbench.run_files import CHECK, JUDGEMENTS, LOG, MANIFEST, RECORDS, SCORES, read_check, read_finished
@@ -255,6 +255,12 @@ def test_a_later_format_is_told_as_that_and_left_alone(
         assert "Traceback" not in told and (code != 2 or ("format 2" in told and name in told))
         assert path.read_bytes() == content
     assert refused == {MANIFEST: len(VERBS), CHECK: 1, "base.json": 2}[name]
+
+
+def test_every_column_that_a_run_writes_is_one_that_readers_know(whole: Path) -> None:
+    """A new one needs its kind in run_tables.py: columns that are not named there are not read."""
+    for name in (RECORDS, JUDGEMENTS):
+        assert set(pq.read_schema(whole / "run" / name).names) <= set(run_tables.KINDS[name])
 
 
 def test_a_name_that_is_there_twice_is_told(whole: Path, tmp_path: Path) -> None:
