@@ -67,6 +67,8 @@ class Line:
         self._last = 0.0
         self._waiting: set[asyncio.Task[Any]] = set()
         self._under_way: dict[str, asyncio.Task[Reply]] = {}
+        self._none: dict[str, str] = {}
+        """Why asks got no answer that were paid for all the same: they are not asked again in this sitting."""
 
     @property
     def identity(self) -> str:
@@ -111,6 +113,8 @@ class Line:
         if known is not None:
             self.served = known.model or self.served
             return known
+        if key in self._none:
+            raise NoReplyError(self._none[key], refused=True)
         if key not in self._under_way:
             self._under_way[key] = asyncio.create_task(self._call(key, ask, purse))
             self._under_way[key].add_done_callback(lambda _: self._under_way.pop(key))
@@ -153,7 +157,8 @@ class Line:
         self.counts.update(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
         self.served = reply.model or self.served
         if reply.none:
-            raise NoReplyError(f"the server gave no answer: {reply.none}", refused=True)
+            self._none[key] = f"the server gave no answer: {reply.none}"
+            raise NoReplyError(self._none[key], refused=True)
         now = time.monotonic()
         reply, self._last = replace(reply, seconds=now - self._last), now
         if self._cache is not None:

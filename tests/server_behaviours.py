@@ -231,6 +231,17 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "tool calls stop": Behaviour(
         always(said({"content": "", "tool_calls": [{"id": "1", "type": "function"}]})), NONE, "tool call"
     ),
+    "error in the choice": Behaviour(
+        lambda text, call, asked: (
+            200,
+            JSON,
+            json.dumps(
+                {"choices": [{"message": {"content": ""}, "error": {"code": 400, "message": "provider is out"}}]}
+            ).encode(),
+        ),
+        NONE,
+        "provider is out",
+    ),
     # ---- no completion
     "200 with an error": Behaviour(
         always((200, JSON, b'{"error": {"message": "images are not supported", "code": 400}}')),

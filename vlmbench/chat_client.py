@@ -243,7 +243,7 @@ class ChatClient:
 
     def _clean(self, text: str) -> str:
         """A server's words, short and without the key."""
-        shown = text.replace(self.key, "[key]") if self.key else text
+        shown = (text.replace(self.key, "[key]") if self.key else text)[:2000]
         return " ".join("".join(letter if letter.isprintable() else " " for letter in shown).split())[:300]
 
 

@@ -86,8 +86,9 @@ class ErrorBodyError(Exception):
     def status(self) -> int:
         """The HTTP status that the body names; 500 where it names none."""
         code = error_of(self.body).get("code", self.body.get("code"))
-        found = int(code) if isinstance(code, int) or (isinstance(code, str) and code.isdecimal()) else 0
-        return found if 400 <= found <= 599 else 500
+        if isinstance(code, str) and len(code) == 3 and code.isdecimal():
+            code = int(code)
+        return int(code) if isinstance(code, int | float) and 400 <= code <= 599 else 500
 
 
 def error_of(body: object) -> Mapping[str, Any]:
@@ -124,7 +125,7 @@ def meaning(status: int, body: object, told: str, pause: float | None) -> Spoilt
         return NAME_CURE
     again = status in AGAIN or (status >= 500 and status not in NEVER_AGAIN)
     parameter = said.get("param")
-    forbidden = status == 403 and not MODERATED.search(told)
+    forbidden = status == 403 and not MODERATED.search(told) and "logprob" not in told
     return SpoiltError(
         told,
         again=again,

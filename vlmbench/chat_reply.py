@@ -33,6 +33,8 @@ ENDS: Mapping[str, str] = {
 _PREFIX = re.compile(r"^finish_?reason[._]")
 FEW_TOKENS = 8
 """Tokens up to which a reply without any text may be an answer: the model said nothing and ended."""
+LONGEST = 300
+"""Letters of a refusal that are told."""
 MOST_TOKENS = 1_000_000_000
 """A count above that is none."""
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
@@ -50,9 +52,17 @@ def read_reply(content: bytes, calls: int, texts: Sequence[str], *, ranked: bool
 
     Raises ErrorBodyError for a body that says there was an error, SpoiltError for one that is no chat completion.
     """
-    body = _parsed(content)
+    try:
+        return _read(_parsed(content), calls, texts, ranked)
+    except (AttributeError, TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
+        raise _broken(f"a part of it is of another kind ({type(error).__name__})") from None
+
+
+def _read(body: Mapping[str, Any], calls: int, texts: Sequence[str], ranked: bool) -> Reply:
     choice = _choice(body)
     message = choice.get("message")
+    if isinstance(choice.get("error"), Mapping):
+        raise ErrorBodyError({"error": choice["error"]})
     if not isinstance(message, Mapping):
         raise _broken(f"its choice holds no message ({_shown(choice)})")
     text, thoughts, refusal = _content(message)
@@ -86,13 +96,13 @@ def _why_none(
 ) -> str:
     """Why a reply is no answer; empty where it is one, or was cut before there was any text (`length`)."""
     if finish not in ("stop", "length"):
-        return f"{finish}{f': {refusal}' if refusal else ''}"
+        return f"{finish[:60]}{f': {refusal[:LONGEST]}' if refusal else ''}"
     if ranked and thoughts:
         return "the first token belongs to the model's thoughts, not to its answer"
     if ranked or (text and text.strip()):
         return ""
     if refusal:
-        return f"refused: {refusal}"
+        return f"refused: {refusal[:LONGEST]}"
     if message.get("tool_calls") or message.get("function_call"):
         return "a tool call without text"
     if finish == "length":

@@ -338,8 +338,10 @@ class Model(Protocol):
     """Something that answers requests about images."""
 
     name: str
-    fingerprint: str
-    """Content hash of weights, tokenizer and preprocessing: another one means other answers."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Content hash of weights, tokenizer and preprocessing: another one means other answers."""
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:

@@ -56,7 +56,8 @@ def judging() -> Iterator[Behaving]:
 @cache
 def sample(task: str) -> Sample:
     """The first question of a task's embedded sample."""
-    return registry.tasks.get(task).samples(Folder.sample(task), registry.tasks.get(task).splits[0])[0]
+    found: Sample = registry.tasks.get(task).samples(Folder.sample(task), registry.tasks.get(task).splits[0])[0]
+    return found
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)

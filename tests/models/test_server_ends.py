@@ -10,14 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.judge_server import JSON, Body, Judging
+from vlmbench.chat_faults import ErrorBodyError, SpoiltError, meaning, words_of
+from vlmbench.chat_reply import read_reply
 from vlmbench.errors import ModelError, UsageError
 from vlmbench.models import openai
 from vlmbench.models.first_token import rank
 from vlmbench.nouns import Generation, Request, Response
 
-FAST = {"backoff": 0.001, "attempts": 3}
+NAMES = """
+    choices message content finish_reason usage logprobs top_logprobs token logprob error code detail delta text type
+    refusal reasoning tool_calls model completion_tokens prompt_tokens
+"""
+FAST: dict[str, Any] = {"backoff": 0.001, "attempts": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +47,9 @@ def answers(server: Judging, count: int, **options: Any) -> tuple[dict[str, Resp
 def test_a_flagged_question_fails_alone_each_time() -> None:
     """The first or the last, whatever the words, once something was answered; and the run comes to its end."""
     for words in ("Your input was flagged by moderation", "Forbidden"):
-        with Judging(status=lambda prompt, words=words: error(403, words) if prompt.endswith(" 3") else None) as server:
+        answer = error(403, words)
+        with Judging() as server:
+            server.status = lambda prompt: answer if prompt.endswith(" 3") else None  # noqa: B023
             for _ in range(3):
                 found, _ = answers(server, 40, in_flight=1)
                 assert [name for name, one in found.items() if one.error] == ["3"] and words in found["3"].error
@@ -84,7 +94,8 @@ def test_what_goes_wrong_is_told_while_it_does(caplog: pytest.LogCaptureFixture)
 
 
 def with_stops(server: Judging, **options: Any) -> tuple[Response, openai.OpenAIChat]:
-    model = openai.load("m", base_url=server.url, **{**FAST, **options})
+    given: dict[str, Any] = {**FAST, **options}
+    model = openai.load("m", base_url=server.url, **given)
     [(_, response)] = model.answer([[Request("1", "grade 1", generation=Generation(9, ("\n", "ASSISTANT:")))]])
     return response, model
 
@@ -174,6 +185,44 @@ def test_keys_that_no_header_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="no HTTP header") as caught:
         openai.load("m", base_url="http://127.0.0.1:1/v1", key_env="MY_KEY")
     assert "secret" not in str(caught.value)
+
+
+PARTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(set(NAMES.split()))), inner, max_size=5)
+    ),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PARTS, st.booleans())
+def test_any_body_is_a_reply_or_a_fault(body: Any, ranked: bool) -> None:
+    """As a whole, as the only choice, as a message, as an event."""
+    whole = json.dumps(body)
+    forms = [whole, f'{{"choices": [{whole}]}}', f'{{"choices": [{{"message": {whole}}}]}}', f"data: {whole}\n"]
+    for form in [*forms, f'data: {{"choices": [{whole}]}}\ndata: [DONE]\n', f'{{"error": {whole}}}']:
+        try:
+            reply = read_reply(form.encode(), 1, ["a"], ranked=ranked)
+            assert isinstance(reply.text, str) and (reply.none or reply.finish in ("stop", "length"))
+            assert 0 <= reply.prompt_tokens < 10**10 and 0 <= reply.completion_tokens < 10**10
+        except SpoiltError:
+            pass
+        except ErrorBodyError as told:
+            assert 400 <= told.status <= 599
+            found = meaning(told.status, told.body, words_of(told.body), None)
+            assert isinstance(found, str | SpoiltError)
+
+
+def test_what_was_paid_for_in_vain_is_not_asked_twice() -> None:
+    """Two tasks that ask the same, one after the other."""
+    with Judging(answer=lambda prompt: None) as server:
+        model = openai.load("m", base_url=server.url, **FAST)
+        for _ in range(3):
+            [(_, response)] = model.answer([[Request("1", "grade 1")]])
+            assert response.error == "the server gave no answer: no content"
+        assert len(server.bodies) == 1
 
 
 def test_replies_kept_by_an_earlier_version_without_text_are_asked_for_again(tmp_path: Path) -> None:

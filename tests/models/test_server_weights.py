@@ -114,7 +114,7 @@ def test_a_server_that_does_not_tell(kind: str, caplog: pytest.LogCaptureFixture
 
 def test_a_server_that_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not taken for one that tells nothing: its fingerprint would be another tomorrow."""
-    monkeypatch.setattr(chat_models.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     with Judging() as server:
         server.models = (503, JSON, b'{"error": {"message": "Loading model"}}')
         with pytest.raises(ModelError, match="HTTP 503"):
