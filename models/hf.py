@@ -145,8 +145,6 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool,
     source = str(folder) if folder.is_dir() else checkpoint
     if folder.exists() and not folder.is_dir():
         raise ModelError("not a folder", where=checkpoint, cure="name the folder with config.json")
-    if folder.is_dir():
-        check_files(folder)
     more: dict[str, Any] = {"attn_implementation": attention} if attention else {}
     try:
         with hushed():
@@ -188,7 +186,10 @@ def _mark(folder: Path, name: str, model: Any, processor: Any, adapter: hf_adapt
         parts = [fingerprints.of_commit(name, adapter.commit if adapter else commit)]
     if adapter and not adapter.inside:
         base = Path(adapter.base).expanduser()
-        parts.append(fingerprints.of_folder(base) if base.is_dir() else fingerprints.of_commit(adapter.base, commit))
+        if not base.is_dir():
+            parts.append(fingerprints.of_commit(adapter.base, commit))
+        elif not folder.is_dir():  # of an adapter's folder, the base is in its own fingerprint
+            parts.append(fingerprints.of_folder(base))
     if code := fingerprints.of_code(model, processor):
         parts.append(code)
     return parts[0] if len(parts) == 1 and folder.is_dir() else hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import random
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,9 +33,12 @@ def preserved(model: Any = None, processor: Any = None) -> Iterator[None]:
 
 
 def _process() -> Iterator[Undo]:
-    """Random numbers, torch's global settings, logging."""
+    """Random numbers, torch's global settings, logging, what SIGTERM does."""
     state = random.getstate()
     yield lambda: random.setstate(state)
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGTERM)
+        yield lambda: handler is None or signal.signal(signal.SIGTERM, handler)
     if (numpy := sys.modules.get("numpy")) is not None:
         drawn = numpy.random.get_state()
         yield lambda: numpy.random.set_state(drawn)

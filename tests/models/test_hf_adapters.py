@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tests.models import tiny_hf
 from tests.models.hf_asking import questions
 from vlmbench.errors import ModelError
-from vlmbench.models import fingerprints, hf
+from vlmbench.models import fingerprints, hf, hf_adapters
 
 WEIGHTS = "adapter_model.safetensors"
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT asks for it
@@ -194,3 +194,33 @@ def test_a_file_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pyt
     assert len(hashed) == 3 and len({*young, *old}) == 1
     file.write_bytes(b"2")
     assert fingerprints.of_file(file) not in young
+
+
+def test_of_the_hub_the_commit_counts_of_adapter_and_base(pair: tuple[Path, Path]) -> None:
+    """No hub is asked: what stands in the fingerprint for names and commits."""
+    from types import SimpleNamespace
+
+    base, _ = pair
+    model = SimpleNamespace(config=SimpleNamespace(_commit_hash="1"))
+    away = Path("no/such/folder")
+
+    def mark(commit: str | None, adapter: hf_adapters.Adapter | None) -> str:
+        model.config._commit_hash = commit
+        return hf._mark(away, "org/name", model, None, adapter)
+
+    told = hf_adapters.Adapter("org/name", "org/base", commit="a")
+    seen = {
+        mark("1", None),
+        mark("2", None),
+        mark("1", told),
+        mark("2", told),
+        mark("1", hf_adapters.Adapter("org/name", "org/base", commit="b")),
+        mark("1", hf_adapters.Adapter("org/name", "org/other", commit="a")),
+        mark("1", hf_adapters.Adapter("org/name", str(base), commit="a")),
+    }
+    assert len(seen) == 7
+    before = mark("1", hf_adapters.Adapter("org/name", str(base), commit="a"))
+    (base / "chat_template.jinja").write_text("other", "utf-8")
+    assert mark("1", hf_adapters.Adapter("org/name", str(base), commit="a")) != before
+    with pytest.raises(ModelError, match="no commit"):
+        mark(None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +49,7 @@ def process() -> dict[str, Any]:
         "numpy": str(np.random.get_state()),
         "random": random.getstate(),
         "grad": torch.is_grad_enabled(),
+        "SIGTERM": signal.getsignal(signal.SIGTERM),
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "filters": list(warnings.filters),
@@ -89,6 +91,7 @@ def wreck(model: Any, processor: Any) -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("transformers").setLevel(logging.CRITICAL)
     logging.disable(logging.ERROR)
+    signal.signal(signal.SIGTERM, lambda *_: None)
 
 
 def test_whatever_is_changed_comes_back(trained: tuple[Any, Any]) -> None:
