@@ -17,7 +17,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import Any, TextIO
 
 _STEERING = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff"
 _UNSAFE = re.compile(f"[{_STEERING}]")
@@ -41,7 +41,7 @@ def clean(text: str) -> str:
 class _Guarded(io.TextIOBase):
     """A text stream that writes what is `visible`. A progress bar's own movements pass where there is a screen."""
 
-    def __init__(self, stream: IO[str], *, bars: bool) -> None:
+    def __init__(self, stream: TextIO, *, bars: bool) -> None:
         self.inner, self._bars = stream, bars
 
     def write(self, text: str) -> int:
@@ -101,7 +101,7 @@ def guarded() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-_results: list[IO[str]] = []
+_results: list[TextIO] = []
 """Where results go while stdout is kept for them."""
 
 
@@ -121,7 +121,7 @@ def only_json(*, for_good: bool = False) -> Iterator[None]:
     out = sys.stdout.inner if isinstance(sys.stdout, _Guarded) else sys.stdout
     out.flush()
     kept = os.dup(1)
-    stream: IO[str] = out
+    stream: TextIO = out
     if _is_stdout(out):
         stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     before = sys.stdout
@@ -151,7 +151,7 @@ def _is_open(handle: int) -> bool:
     return True
 
 
-def _is_stdout(stream: IO[str]) -> bool:
+def _is_stdout(stream: TextIO) -> bool:
     try:
         return stream.fileno() == 1
     except (OSError, ValueError):  # a stream in memory, as tests have them
