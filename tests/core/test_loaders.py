@@ -148,3 +148,19 @@ def test_any_value_in_any_field(copied: tuple[Any, Folder, list[Path]]) -> None:
                             assert str(error)
                 row[field] = kept
         path.write_text(own, encoding="utf-8")
+
+
+def test_files_that_a_mac_adds_are_passed_over(copied: tuple[Any, Folder, list[Path]]) -> None:
+    """A folder zipped on a Mac has `._NAME` beside each file, which is no question file and no picture."""
+    task, data, _ = copied
+    found = {}
+    for split in task.splits:
+        with contextlib.suppress(DataError):
+            found[split] = list(task.samples(data, split))
+    assert found
+    for path in [path for path in data.root.rglob("*") if path.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    for folder in [data.root, *(path for path in data.root.rglob("*") if path.is_dir())]:
+        (folder / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
+    for split, samples in found.items():
+        assert list(task.samples(data, split)) == samples
