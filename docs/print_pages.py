@@ -50,7 +50,26 @@ def benchmarks() -> str:
     lines += ["`--tasks NAME:SPLIT@PROTOCOL`. The first split and the first protocol are the default. Each benchmark's"]
     lines += ["page has its splits, prompts, readers, metrics, and how to get the data.", ""]
     heads = ("benchmark", "what", "default split", "headline", "protocols")
-    return "\n".join([*lines, *table(heads, map(benchmark_pages.row, registry.TASKS))]) + "\n"
+    return "\n".join([*lines, *table(heads, map(benchmark_pages.row, registry.TASKS)), *ANSWER_FILES]) + "\n"
+
+
+ANSWER_FILES = """
+## Answer files
+
+`vlmbench score TASK --predictions PATH` reads the files named on each page, and rows of an id and an answer: JSON
+lines, a JSON array, one object of answers by id, tables (`.csv`, `.tsv`) and sheets (`.xlsx`). Which column holds the
+model's answer is decided once per file, by the names of all its columns:
+
+- A column named for a prediction (`prediction`, `pred`, `response`, `output`, `model_answer`, `generated_text`, ...)
+  comes first; then `answer` beside it is the truth. Two such columns that differ are refused.
+- `text` is the answer in LLaVA's lines (with a `prompt` beside it), and the question where it repeats the questions.
+- `answer` is the model's where it stands alone or beside a column named for the truth (`gt`, `annotation`, `label`,
+  ...), and refused beside columns that only rows of the dataset have.
+- Question files, label files and annotations are refused by what they look like; so are answers that are the text of
+  the questions. Answers that all equal the truth are scored with a note.
+- Files that start with a dot are passed over. Packed files, a whole beside its parts, and answers that say to be of
+  two models (`model_id`) are refused.
+""".splitlines()
 
 
 def models() -> str:
