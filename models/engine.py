@@ -22,6 +22,7 @@ from vlmbench.nouns import Picture, Request, Response
 from .decoding import Job, Observer, Outcome, nobody
 from .engine_shared import SharedPrefix
 from .engine_simple import OneByOne
+from .finite import bad_weight
 from .memory import halving, hand_back, peak_bytes
 from .parts.system import System
 from .quantize import check as check_quantization
@@ -92,6 +93,7 @@ class Engine:
         self.exact, self.fragile, self.pack_tokens, self.observer = exact, fragile, pack_tokens, observer
         self.quantize = quantize
         system.module.to(dtype=DTYPES[dtype])
+        self._broken = bad_weight(system.module)
         if quantize:
             quantize_weights(system.network.language_model, quantize, self.device)
             hand_back()
@@ -132,6 +134,11 @@ class Engine:
 
         Whatever fails, a picture or the network, becomes responses with `finish="error"`; interrupts pass through.
         """
+        if self._broken:
+            for group in groups:
+                self._counts["failed"] += len(group)
+                yield from ((request, failure(self._broken)) for request in group)
+            return
         if self.exact and self.kind == "shared" and self.fragile is None:
             self._difference = largest_difference(self._shared, self._simple, self.pack_tokens)
             self.fragile = max(4 * self._difference, 1e-4)

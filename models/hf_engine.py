@@ -20,6 +20,7 @@ from vlmbench.nouns import Request, Response
 
 from .decoding import Job, Observer, Outcome, nobody
 from .engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond
+from .finite import bad_weight
 from .hf_batches import AUTO, Size, Waiting
 from .hf_batching import batch_check
 from .hf_plain import Plain, Question
@@ -70,6 +71,7 @@ class HfEngine:
         self._shared = SharedMedia(system.model, system, system.prompts.image_id)
         self._difference = 0.0
         self.kind, self.sharing, self.batching = kind, "not asked for", "not tried"
+        self._broken = bad_weight(system.model)
         if kind == "shared":
             self.kind, self.sharing = self._try_sharing()
         self.fragile = max(4 * self._difference, 1e-4) if fragile is None else fragile
@@ -78,7 +80,7 @@ class HfEngine:
 
     def _try_sharing(self) -> tuple[str, str]:
         """The kind to work as, and what the tables say of it."""
-        reason = reason_against(self.system.model)
+        reason = self._broken or reason_against(self.system.model)
         if not reason:
             reason, self._difference = self_check(self._shared, self._plain, self.system.prompts, self.pack_tokens)
         if not reason:
@@ -129,6 +131,13 @@ class HfEngine:
 
         Whatever fails, a picture or the network, becomes responses with `finish="error"`; interrupts pass through.
         """
+        if self._broken:
+            for group in groups:
+                yield from self._told([(request, failure(self._broken)) for request in group])
+        else:
+            yield from self._answer(groups)
+
+    def _answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         waiting = Waiting(self.size)
         for group, prepared in images.prefetch(groups, self._prepare):
             questions: list[Question] = []

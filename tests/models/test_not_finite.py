@@ -18,8 +18,10 @@ from tests.models.test_engine import questions
 from tests.models.toy import LETTERS, ToySystem, letter_id, network
 from vlmbench.images import decode
 from vlmbench.models import decoding
+from vlmbench.models import engine as engine_module
 from vlmbench.models.decoding import check_scores, greedy
 from vlmbench.models.engine import Engine
+from vlmbench.models.finite import bad_weight
 from vlmbench.nouns import ChoiceScore, Generation, Request, Response
 from vlmbench.wellformed import storable
 
@@ -46,6 +48,12 @@ def every_way(pictures: int = 2) -> list[list[Request]]:
 def ask(system: Any, groups: list[list[Request]], **options: Any) -> dict[str, Response]:
     """Responses by sample."""
     return {request.sample_id: response for request, response in Engine(system, **options).answer(groups)}
+
+
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are not looked at: it is for the logits to tell."""
+    monkeypatch.setattr(engine_module, "bad_weight", lambda network: "")
 
 
 @contextmanager
@@ -75,6 +83,7 @@ def places(system: Any) -> dict[str, Tensor]:
     return found
 
 
+@pytest.mark.usefixtures("unseen")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", SYSTEMS)
 def test_no_answer_comes_from_what_is_not_finite(kind: str, engine: str, tmp_path: Path) -> None:
@@ -116,6 +125,22 @@ def test_float16_that_overflows_is_an_error(tmp_path: Path) -> None:
         said = ask(system, groups, dtype=dtype).values()
         assert [one.finish != "error" for one in said] == [fine] * len(said)
         assert fine or all("--dtype float32" in one.error for one in said)
+
+
+def test_weights_are_looked_at() -> None:
+    """Queries of NaN are taken for masked ones by torch's attention on a CPU: the logits alone would not tell."""
+    system = fresh()
+    name, weight = next(
+        (n, w) for n, w in system.network.named_parameters() if "q_proj.weight" in n and "language" in n
+    )
+    assert bad_weight(system.module) == ""
+    for value, said in ((NAN, "NaN"), (INF, "inf"), (-INF, "inf")):
+        with spoilt(weight, value):
+            assert f"{said} in the weight {name}" in bad_weight(system.module)
+            for engine in ENGINES:
+                assert {one.finish for one in ask(system, every_way(1), kind=engine).values()} == {"error"}
+    with spoilt(weight, 3e38, whole=True):
+        assert bad_weight(system.module) == "", "large, and finite"
 
 
 def fresh() -> ToySystem:
@@ -176,6 +201,7 @@ def test_tokens_ruled_out_are_no_fault(engine: str) -> None:
     hook.remove()
 
 
+@pytest.mark.usefixtures("unseen")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_without_the_check_answers_would_come(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: it is this check alone that makes errors of them."""
