@@ -17,10 +17,15 @@ from tests import kills
 from tests.kill_points import Ended
 from vlmbench.run_files import LOG
 
+SESSION = secrets.token_hex(8)
+"""Begins the mark of every command of this process."""
 ROOT = Path(__file__).resolve().parents[1]
 MARK = "VLMBENCH_KILLS"
 PATIENCE = 60.0
-"""Seconds that Ray's processes may take to notice that nobody is left."""
+"""Seconds that workers and Ray's servers may take to notice that nobody is left."""
+AGENTS = ("ray::DashboardA", "ray::RuntimeEnv")
+"""Ray's helpers without a model, which wait for a lost head before they give up."""
+PATIENCE_OF_AGENTS = 400.0
 
 
 def rounds(number: int, dice: random.Random, folder: Path) -> kills.Tally:
@@ -47,6 +52,8 @@ def rounds(number: int, dice: random.Random, folder: Path) -> kills.Tally:
             why = f"it leaves something else: {kills.different(left, expected)}"
         if why:
             tally.failed.append(f"ray, point {at}: {why}")
+    if left_over := left_behind("", PATIENCE_OF_AGENTS, but=()):
+        tally.failed.append(f"ray, in the end: left behind: {left_over}")
     return tally
 
 
@@ -61,7 +68,7 @@ def _wrong(ended: Ended, again: Ended, had: int, taken: str) -> str:
 
 def run(words: Sequence[str], root: Path, at: int = 0, *, end: int = 0) -> Ended:
     """The command in a process of its own; killed at a point, or, with `end`, sent that signal when it has begun."""
-    log, mark = root.parent / "points", secrets.token_hex(8)
+    log, mark = root.parent / "points", f"{SESSION}{secrets.token_hex(8)}"
     log.touch()
     command = [sys.executable, "-m", "tests.kill_points", str(root), str(at), str(log), *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", MARK: mark}
@@ -83,10 +90,10 @@ def wait_for_answers(run_: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.01)
 
 
-def left_behind(mark: str) -> list[str]:
-    """Processes of a command that are still there after a while."""
-    until = time.monotonic() + PATIENCE
-    while found := _marked(mark):
+def left_behind(mark: str, patience: float = PATIENCE, but: Sequence[str] = AGENTS) -> list[str]:
+    """Processes of a command (of any, for no mark) that are still there after a while."""
+    until = time.monotonic() + patience
+    while found := [one for one in _marked(mark or SESSION) if one[1] not in but]:
         if time.monotonic() > until:
             for number, _ in found:
                 os.kill(number, signal.SIGKILL)
