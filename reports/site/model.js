@@ -46,9 +46,9 @@
         "div",
         { class: "panels" },
         panel("Metrics", null, vb.metrics({ ...task, metrics: more.metrics })),
-        vb.answerCounts(more),
         vb.judgePanel(more),
         more.breakdowns.map((one) => vb.breakdownPanel(task, one)),
+        vb.answerCounts(more),
         vb.answerPanels(run, task, more.glance),
         panel(
           "Protocol",
