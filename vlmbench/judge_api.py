@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,8 @@ from vlmbench.chat_prices import Price, tokens_of
 from vlmbench.chat_reply import read_reply
 from vlmbench.errors import UnknownNameError, UsageError
 from vlmbench.nouns import JudgeAsk
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,13 @@ class ApiJudge:
 
     @cached_property
     def _served(self) -> Served:
-        return served(self._options.base_url, self._client.model, self._client.key)
+        found = served(self._options.base_url, self._client.model, self._client.key)
+        if not found.known and self._options.cache == "auto":
+            told = (
+                "does not tell which weights it holds: its replies are not kept for other runs (cache=true keeps them)"
+            )
+            LOGGER.warning("judge %s %s", self._client.where, told)
+        return found
 
     @property
     def identity(self) -> str:

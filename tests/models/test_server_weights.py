@@ -121,7 +121,7 @@ def test_a_server_that_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
             asked(server)
 
 
-def test_judges_know_too(tmp_path: Path) -> None:
+def test_judges_know_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Judging() as server:
         for size, replies in ((1, 3), (1, 0), (2, 3)):
             server.models = (200, JSON, json.dumps(models(size)).encode())
@@ -133,6 +133,7 @@ def test_judges_know_too(tmp_path: Path) -> None:
             with open_judge(f"openai:m,base_url={server.url}{more}", tmp_path) as judge:
                 judge_all(judge, chosen(3))
                 assert judge.facts()["replies"] == replies, more
+        assert caplog.text.count("does not tell which weights it holds") == 2
 
 
 def test_a_verification_asks_anew() -> None:
