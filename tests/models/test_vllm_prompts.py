@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import signal
 import subprocess
@@ -251,17 +252,22 @@ def test_a_dead_engine_ends_the_run_at_once(original: Path, script: vllm_stand_i
     assert "run the same command" in failure.value.cure and len(script.calls) == 1
 
 
-def test_the_engines_log_goes_to_stderr(original: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("VLLM_LOGGING_STREAM", raising=False)
-    code = f"""
-import sys
-from tests import vllm_stand_in
-from vlmbench.models import vllm_process
-sys.modules["vllm"] = vllm_stand_in.module(vllm_stand_in.Script())
-vllm_process.module().LLM({str(original)!r})
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not done.stdout and "Initializing a V1 LLM engine" in done.stderr
+@pytest.mark.parametrize("known", [True, False])
+def test_the_engines_log_goes_to_stderr(
+    known: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a vLLM that knows VLLM_LOGGING_STREAM, and in one that does not."""
+    for name in ("VLLM_LOGGING_STREAM", "VLLM_LOGGING_LEVEL"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    if known:
+        monkeypatch.setenv("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    monkeypatch.setitem(sys.modules, "vllm", vllm_stand_in.module(vllm_stand_in.Script(breaks="broken")))
+    with pytest.raises(RuntimeError, match="core initialization failed"):
+        vllm_process.module().LLM("x")
+    told = capsys.readouterr()
+    assert not told.out and "Initializing a V1 LLM engine" in told.err
+    assert os.environ["VLLM_LOGGING_STREAM"] == "ext://sys.stderr"
 
 
 def test_sigterm_ends_as_an_exit_while_an_engine_lives() -> None:
