@@ -16,7 +16,7 @@ from tests.models.hf_asking import CHOICES, questions
 from tests.models.test_not_finite import INF, NAN, spoilt
 from tests.models.tiny_families import FAMILIES
 from vlmbench import cli
-from vlmbench.models import decoding, hf_engine
+from vlmbench.models import hf_engine
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_system import HfSystem
 from vlmbench.nouns import Generation, Request, Response
@@ -129,7 +129,7 @@ def replace_media(question: Any, tensors: dict[str, Tensor]) -> Any:
 def test_without_the_check_answers_would_come(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant."""
     model = system("llava")
-    monkeypatch.setattr(decoding.math, "isfinite", lambda number: True)
+    monkeypatch.setattr("vlmbench.models.decoding.math.isfinite", lambda number: True)
     with torch.no_grad():
         model.model.get_decoder().norm.weight.fill_(NAN)
     assert len(failed(ask(model, every_way(), engine))) < 5

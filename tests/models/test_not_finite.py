@@ -17,7 +17,6 @@ from tests.models import tiny, tiny_minigpt
 from tests.models.test_engine import questions
 from tests.models.toy import LETTERS, ToySystem, letter_id, network
 from vlmbench.images import decode
-from vlmbench.models import decoding
 from vlmbench.models import engine as engine_module
 from vlmbench.models.decoding import check_scores, greedy
 from vlmbench.models.engine import Engine
@@ -39,10 +38,10 @@ EACH = 13
 
 def every_way(pictures: int = 2) -> list[list[Request]]:
     """Greedy answers, ranked choices, sampling and beams about each picture."""
-    ways = ({}, {}, {"choices": ("yes", "no")}, {"generation": Generation(3, (), 1.0)})
-    more = [*ways, {"generation": Generation(3, (), 0.0, 1.0, 2)}]
+    ways: tuple[dict[str, Any], ...] = ({}, {}, {"choices": ("yes", "no")}, {"generation": Generation(3, (), 1.0)})
+    more: list[dict[str, Any]] = [*ways, {"generation": Generation(3, (), 0.0, 1.0, 2)}]
     groups = questions(pictures, len(more), tokens=3)
-    return [[replace(request, **way) for request, way in zip(group, more, strict=True)] for group in groups]  # type: ignore[arg-type]
+    return [[replace(request, **way) for request, way in zip(group, more, strict=True)] for group in groups]
 
 
 def ask(system: Any, groups: list[list[Request]], **options: Any) -> dict[str, Response]:
@@ -206,7 +205,7 @@ def test_tokens_ruled_out_are_no_fault(engine: str) -> None:
 def test_without_the_check_answers_would_come(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: it is this check alone that makes errors of them."""
     system = SYSTEMS["tinyllava"](tmp_path)
-    monkeypatch.setattr(decoding.math, "isfinite", lambda number: True)
+    monkeypatch.setattr("vlmbench.models.decoding.math.isfinite", lambda number: True)
     with spoilt(places(system)["connector"], NAN):
         said = ask(system, every_way(1), kind=engine)
     assert any(response.finish != "error" for response in said.values())
