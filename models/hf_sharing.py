@@ -137,7 +137,7 @@ def compared(together: Seen, alone: Seen, dtype: torch.dtype, kind: str = "packe
             if not finite(other):
                 return "its logits are not finite, even one by one", 0.0
             worst = max(worst, apart(one, other))
-            largest = max(largest, float(other[other.isfinite()].abs().max()))
+            largest = max(largest, float(other.nan_to_num(0.0, 0.0, 0.0).abs().max()))
             if not job.choices and int(one.argmax()) != int(other.argmax()):
                 break  # from here on they answer different texts
     limit = max(CLOSE, NOISE.get(dtype, 0.0) * largest)
