@@ -6,6 +6,8 @@ put on it, and each is held against its files.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,16 @@ from typing import Any
 from vlmbench.errors import ModelError
 
 from . import fingerprints
-from .hf_weights import refuse
+from .hf_weights import refuse, told
 
 WEIGHTS = "adapter_model.safetensors"
 PROCESSOR = ("processor_config.json", "preprocessor_config.json")
+PREFIX = "base_model.model."
+"""Of PEFT's names in a file of weights."""
+MAGNITUDE = r"\.lora_magnitude_vector\.\w+$"
+"""DoRA's magnitudes in a network, but for .weight: PEFT saves them without, where transformers 5.23 misses them."""
+RANKS = r"\.ranknum\.\w+$"
+"""AdaLoRA's count of ranks, which PEFT does not save: a constant of adapter_config.json."""
 NOWHERE = "no-adapter-here"
 """A subfolder that no checkpoint has: where transformers is told to look for an adapter when it opens the base."""
 
@@ -82,14 +90,36 @@ def put_on(model: Any, adapter: Adapter) -> None:
     from transformers.modeling_utils import LoadStateDictConfig
 
     revision = {"revision": adapter.commit} if adapter.commit else {}
-    told = model.load_adapter(
+    info = model.load_adapter(
         adapter.source,
         load_config=LoadStateDictConfig(ignore_mismatched_sizes=True, use_safetensors=True),
         adapter_kwargs=revision,
     )
     try:
-        refuse(told, model, where=adapter.source)
+        refuse(_completed(model, told(info), adapter), model, where=adapter.source)
     except ModelError as error:
         what = f"{error.what} (an adapter for {adapter.base})"
         cure = "train it on this base, or name the base that it was trained on in adapter_config.json"
         raise ModelError(what, where=adapter.source, cure=cure) from None
+
+
+def _completed(model: Any, info: Mapping[str, Any], adapter: Adapter) -> dict[str, Any]:
+    """Fill in what transformers passes over of a sound adapter (MAGNITUDE, RANKS); what then still does not fit."""
+    import torch
+    from safetensors import safe_open
+    from transformers.utils import cached_file
+
+    missing, unexpected = set(info.get("missing_keys") or ()), set(info.get("unexpected_keys") or ())
+    missing -= {key for key in missing if re.search(RANKS, key)}
+    magnitudes = [key for key in unexpected if re.search(MAGNITUDE, key) and f"{key}.weight" in missing]
+    if magnitudes:
+        path = cached_file(adapter.source, WEIGHTS, revision=adapter.commit)
+        with safe_open(path, framework="pt") as opened, torch.no_grad():
+            names = {name.removeprefix(PREFIX): name for name in opened.keys()}  # noqa: SIM118
+            for key in magnitudes:
+                name, target = names.get(key.rpartition(".")[0]), model.get_parameter(f"{key}.weight")
+                if name is not None and opened.get_slice(name).get_shape() == list(target.shape):
+                    target.copy_(opened.get_tensor(name))
+                    missing.remove(f"{key}.weight")
+                    unexpected.remove(key)
+    return {**info, "missing_keys": missing, "unexpected_keys": unexpected}

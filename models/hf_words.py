@@ -39,6 +39,14 @@ CURES: Mapping[str, str] = {
     "(?i)does not recognize this architecture|unrecognized model in|should have a `?model_type": (
         "pip install -U transformers, or a checkpoint whose config.json names a model_type that this version has"
     ),
+    "does not support PeftType": (
+        "transformers loads no adapter of this type: merge it into its base with PEFT"
+        " (PeftModel.from_pretrained(base, folder).merge_and_unload().save_pretrained(...)) and name that folder"
+    ),
+    "does not support prompt learning": (
+        "prompts that were learnt cannot be merged and transformers does not load them: ask PEFT's own model in"
+        " Python, vlmbench.evaluate(function, ...)"
+    ),
     "(?i)gated|401|403 client|access to model": "ask for access on the hub's page, and log in: hf auth login",
     "(?i)couldn't connect|offline|connection error|max retries": "download it, and name the folder",
     "(?i)not a local folder and is not a valid model|repository not found": (

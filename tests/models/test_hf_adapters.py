@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,58 @@ def test_an_adapter_answers_as_the_merged_model(pair: tuple[Path, Path], tmp_pat
     for name in ("processor_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(base / name, tmp_path / "merged" / name)
     assert texts(adapter) == texts(tmp_path / "merged") != texts(base)
+
+
+KINDS: dict[str, Callable[[], Any]] = {
+    "DoRA": lambda: _lora(use_dora=True),
+    "DoRA of all layers": lambda: _lora(use_dora=True, target_modules="all-linear"),
+    "AdaLoRA": lambda: _peft("AdaLoraConfig", init_r=4, target_r=2, total_step=10),
+    "IA3": lambda: _peft("IA3Config", target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]),
+    "LoKr": lambda: _peft("LoKrConfig", r=4),
+    "a head of its own": lambda: _lora(modules_to_save=["lm_head"]),
+    "embeddings": lambda: _lora(target_modules=["embed_tokens", "q_proj"]),
+    "some tokens": lambda: _lora(trainable_token_indices=[5, 70]),
+    "biases": lambda: _lora(bias="all"),
+    "ranks by name": lambda: _lora(rank_pattern={"q_proj": 2}, alpha_pattern={"v_proj": 32}),
+}
+
+
+def _peft(kind: str, **told: Any) -> Any:
+    import peft
+
+    return getattr(peft, kind)(**{"target_modules": ["q_proj", "v_proj"], **told})
+
+
+def _lora(**told: Any) -> Any:
+    return _peft("LoraConfig", r=4, **told)
+
+
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`:UserWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_adapters_of_all_kinds_are_what_peft_loads(pair: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
+    """Weight by weight: transformers' own loading leaves out DoRA's magnitudes."""
+    import peft
+    from transformers import AutoModelForImageTextToText
+
+    def plain() -> Any:
+        return AutoModelForImageTextToText.from_pretrained(pair[0], dtype=torch.float32)
+
+    adapted = peft.get_peft_model(plain(), KINDS[kind]())
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for value in adapted.parameters():
+            if value.requires_grad:
+                value.add_(torch.randn_like(value))
+    adapted.save_pretrained(str(tmp_path / "new"))
+    loaded = plain()
+    hf_adapters.put_on(loaded, hf_adapters.Adapter(str(tmp_path / "new"), str(pair[0])))
+    wanted = dict(peft.PeftModel.from_pretrained(plain(), tmp_path / "new").base_model.model.named_parameters())
+    found = dict(loaded.named_parameters())
+    assert set(found) == set(wanted) and [name for name in found if not torch.equal(found[name], wanted[name])] == []
+    lost = next(key for key in load_file(tmp_path / "new" / WEIGHTS) if re.search("lora_|ia3_|lokr_", key))
+    change(tmp_path / "new" / WEIGHTS, lambda tensors: {key: v for key, v in tensors.items() if key != lost})
+    with pytest.raises(ModelError, match="1 missing"):
+        hf_adapters.put_on(plain(), hf_adapters.Adapter(str(tmp_path / "new"), str(pair[0])))
 
 
 MISFITS: dict[str, Callable[[Tensors], Tensors]] = {
