@@ -9,6 +9,7 @@ and so is a file without answers (questions, annotations, rows of the dataset).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,7 +35,8 @@ _PREDICTED_WORDS = _names(
 )
 _OTHER_WORDS = _names(
     "id ids idx index score scores token tokens time times count len length correct prob probs logprob logprobs conf"
-    " confidence type path file right hit eval expected target reference ref gold gt truth human input"
+    " confidence type path file right hit eval expected target reference ref gold golden gt truth groundtruth true"
+    " actual human majority common original standard std input"
 )
 """Words of columns that tell something about a prediction, or of another text than the model's."""
 TRUTHS = _names(
@@ -194,7 +196,15 @@ def _the_one(names: Sequence[str], rows: Sequence[Row]) -> str:
 
 
 def _differ(one: Any, other: Any) -> bool:
+    one, other = _alone(one), _alone(other)
     return (one.strip() != other.strip()) if isinstance(one, str) and isinstance(other, str) else one != other
+
+
+def _alone(value: Any) -> Any:
+    """The one thing in a list of one, however deep: `resps` and `filtered_resps` of lmms-eval say the same."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
 
 
 def _no_answers(rows: Sequence[Row], cure: str) -> PredictionsError:
@@ -245,12 +255,13 @@ def refuse_questions(texts: Mapping[str, str], samples: Sequence[Sample], where:
 
 FEWEST = 5
 """With fewer answers, all right is no wonder."""
+WONDER = 20
+"""Of so many answers, not all are among the ten that people gave."""
 _TOLD = _names(
     "id ids idx index image images img path file url category split type model prompt question metadata dataset source"
-    " subset task hint option options choice choices level grade topic subject skill language round date time name"
-    " caption expression"
+    " subset task hint options choices level grade topic subject skill language round date time name caption expression"
 )
-"""Words of columns that are known to hold no answer."""
+"""Words of columns that are known to hold no answer, where a name has no other word: `my_model` may hold one."""
 
 
 def refuse_truth(found: Mapping[str, tuple[str, Row]], samples: Sequence[Sample]) -> None:
@@ -273,7 +284,8 @@ def refuse_truth(found: Mapping[str, tuple[str, Row]], samples: Sequence[Sample]
 
 def _untold(name: str, value: str, text: str) -> bool:
     words = {word.casefold() for word in _WORD.findall(name)}
-    known = words & _TOLD or squashed(name) in QUESTIONS | DATASET
+    told = _TOLD | _OTHER_WORDS
+    known = (words and all(word in told or len(word) == 1 for word in words)) or squashed(name) in QUESTIONS | DATASET
     return not known and bool(value.strip()) and plain(value) != plain(text)
 
 
@@ -282,14 +294,15 @@ def note_on_targets(texts: Mapping[str, str], samples: Sequence[Sample]) -> list
     known = [sample for sample in samples if sample.target is not None and sample.id in texts]
     if len(known) < FEWEST or len({str(sample.target) for sample in known}) < 2:
         return []
-    if all(plain(texts[sample.id]) in _targets(sample.target) for sample in known):
+    any_of_ten = len(known) >= WONDER
+    if all(plain(texts[sample.id]) in _targets(sample.target, any_of_ten) for sample in known):
         return [f"all {len(known)} answers are equal to the right ones as the data hold them: was the truth read?"]
     return []
 
 
-def _targets(target: object) -> set[str]:
-    """The texts that an answer may be equal to; of ten human answers the most common one."""
+def _targets(target: object, every_one: bool) -> set[str]:
+    """The texts that an answer may be equal to; of ten human answers the most common ones, or all."""
     if isinstance(target, tuple | list):
-        every = [plain(one) for one in target]
-        return {max(every, key=every.count)} if every else set()
+        counts = Counter(plain(one) for one in target)
+        return {text for text, count in counts.items() if every_one or count == max(counts.values())}
     return {plain(target)}

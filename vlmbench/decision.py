@@ -6,8 +6,8 @@ With d the difference (after minus before), A the allowed drop, and all limits o
     fail     the metric was defined before and is not now: a model that says no to everything has no F1
     pass     the lower limit of d is above -A: a drop beyond the allowed one is excluded
     pass     d itself is no lower than -A, and a drop of the size that must not slip through would have been found
-    pass     every answer is the same, and that is evidence: the same weights under the same settings were asked the
-             same, or there are so many pictures that a model which is worse by M would have shown it
+    pass     every answer is the same, or has the same score, and that is evidence: the same weights under the same
+             settings were asked the same, or there are so many pictures that a model worse by M would have shown it
     unknown  everything else
 
 Where no picture of C turned, fewer than 1 - alpha^(1/C) of all pictures would turn (at 1 - alpha; the rule of three).
@@ -109,18 +109,20 @@ class Decision:
     needed: float | None
     """How many times as many items would have told; None where they tell, or no number would."""
     rule: str
-    """`same model`, `same answers`, `few same answers`, `fell`, `excluded`, `would have been found`, `too few items`,
-    `too close`, `undefined`, `became undefined`, `was undefined`."""
+    """`same model`, `same answers`, `few same answers`, `same scores`, `few same scores`, `fell`, `excluded`,
+    `would have been found`, `too few items`, `too close`, `undefined`, `became undefined`, `was undefined`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """Two runs of which every answer is the same."""
+    """Two runs of which every answer is the same, or at least has the same score."""
 
     certain: bool
     """Whether they had to be: the same weights, settings, prompts and pictures, decoded greedily."""
     span: float = 100.0
     """From the metric's least to its largest value, in its own unit."""
+    texts: bool = True
+    """Whether the answers are the same texts; else only their scores are."""
 
 
 def flip_size(metric: Metric) -> float:
@@ -199,23 +201,24 @@ def undefined(before: float, after: float) -> Decision | None:
 
 
 def alike(found: Paired, around: Spread | None, margins: Margins, same: Same) -> Decision:
-    """The decision where every answer is the same."""
+    """The decision where every answer is the same, or has the same score."""
+    what = "answers" if same.texts else "scores"
     p = one_sided(found, around, margins.allowed)
     share = min(1.0, margins.must_find / same.span)
     clusters = math.log(margins.alpha) / math.log1p(-share) if share < 1 else 1.0
     if same.certain:
         return Decision(Outcome.PASS, p, None, None, None, None, "same model")
     if found.clusters >= clusters:
-        return Decision(Outcome.PASS, p, None, None, None, None, "same answers")
+        return Decision(Outcome.PASS, p, None, None, None, None, f"same {what}")
     times = clusters / max(1, found.clusters)
     shown = same.span * -math.expm1(math.log(margins.alpha) / max(1, found.clusters))
-    return Decision(Outcome.UNKNOWN, p, None, None, shown, times, "few same answers")
+    return Decision(Outcome.UNKNOWN, p, None, None, shown, times, f"few same {what}")
 
 
 def decide(
     found: Paired, around: Spread | None, corrected: float | None, margins: Margins, *, same: Same | None = None
 ) -> Decision:
-    """One test. `corrected` is its p-value after Holm's correction; `same` where every answer is the same."""
+    """One test. `corrected`: its p-value after Holm's correction; `same`: where every answer or its score is the same."""
     from scipy.special import ndtri, stdtrit
 
     p = one_sided(found, around, margins.allowed)

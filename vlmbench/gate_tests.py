@@ -81,13 +81,19 @@ def _test(found: Comparison, task: TaskComparison, one: MetricDifference, settin
         around = spread(paired, max(flip_size(before), flip_size(after)), turned, skewness(before, after))
     limits = after.bounds
     span = limits[1] - limits[0] if limits is not None and math.isfinite(limits[1] - limits[0]) else 100.0
-    same = Same(_certain(found, task), span) if _all_the_same(task) else None
-    return Test(task, one, paired, around, same)
+    return Test(task, one, paired, around, _same(found, task, before, after, span))
 
 
-def _all_the_same(task: TaskComparison) -> bool:
-    unpaired = task.only_before or task.only_after or task.failed
-    return bool(task.ids) and not unpaired and task.before.answers_hash == task.after.answers_hash
+def _same(found: Comparison, task: TaskComparison, before: Metric, after: Metric, span: float) -> Same | None:
+    """What holds where every answer is the same, or was given the same score in other words; None elsewhere."""
+    import numpy as np
+
+    if not task.ids or task.only_before or task.only_after or task.failed:
+        return None
+    if task.before.answers_hash == task.after.answers_hash:
+        return Same(_certain(found, task), span)
+    alike = before.items.shape == after.items.shape and np.array_equal(before.items, after.items, equal_nan=True)
+    return Same(False, span, texts=False) if alike and not (task.gained or task.lost) else None
 
 
 def _certain(found: Comparison, task: TaskComparison) -> bool:

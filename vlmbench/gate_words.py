@@ -61,7 +61,8 @@ def _close(v: Verdict) -> str:
 
 def _few_same(v: Verdict) -> str:
     told = f"on {v.paired.clusters:,} pictures that excludes a drop of {v.decision.detectable:.1f}"
-    return f"every answer is the same, but {told}, not of {v.margins.must_find:g}{_need(v)}"
+    what = "is the same" if v.decision.rule == "few same answers" else "has the same score"
+    return f"every answer {what}, but {told}, not of {v.margins.must_find:g}{_need(v)}"
 
 
 def _need(v: Verdict) -> str:
@@ -81,6 +82,8 @@ REASONS: Mapping[str, Callable[[Verdict], str]] = {
     "same model": lambda v: "every answer is the same, as the same model asked the same gives",
     "same answers": lambda v: "every answer is the same",
     "few same answers": _few_same,
+    "same scores": lambda v: "every answer has the same score",
+    "few same scores": _few_same,
     "fell": _fell,
     "excluded": _excluded,
     "would have been found": _found,

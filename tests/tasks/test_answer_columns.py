@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -165,6 +166,39 @@ def test_the_truth_beside_a_column_of_any_name_is_not_read(name: str, tmp_path: 
         columns = {"id": lambda s: s.id, right: lambda s: most_common(s), other: lambda s: said[s.id]}
         path = write(tmp_path / f"{number}{FORMATS[number]}", table(samples, columns, random.Random(number)))
         assert read(task, path, samples) is None, (right, other)
+
+
+OWN_NAMES = ("my_model", "choice", "llava_7b", "Qwen2-VL", "hyp", "raw", "\u6a21\u578b", "result")
+DATASETS = (
+    "answer",
+    "answer_text",
+    "most_common_answer",
+    "golden_answer",
+    "original_answer",
+    "true_answer",
+    "groundtruth_pred",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dataset_column_beside_a_column_named_for_the_model_is_not_read(name: str, tmp_path: Path) -> None:
+    """Every pair of names; of ten people's answers the first one, which need not be the most common."""
+    task, samples = of(name)
+    said = answers(samples)
+    if name == "refcoco":
+        return  # boxes: no text is equal to them
+    for at, (right, own) in enumerate(itertools.product(DATASETS, OWN_NAMES)):
+        columns = {"id": lambda s: s.id, right: truth, own: lambda s: said[s.id]}
+        path = write(tmp_path / f"{at}.jsonl", table(samples, columns, random.Random(at)))
+        assert read(task, path, samples) in (None, said), (right, own)
+
+
+def test_lists_of_one_say_the_same_as_what_is_in_them(tmp_path: Path) -> None:
+    """lmms-eval's `resps` beside `filtered_resps` are no two answers; what is wrong is the lacking id."""
+    task, samples = of("gqa")
+    rows = [{"doc_id": at, "resps": [["no"]], "filtered_resps": ["no"]} for at in range(len(samples))]
+    with pytest.raises(PredictionsError, match="no column holds the question's id"):
+        task.read_predictions(write(tmp_path / "samples.jsonl", rows), samples)
 
 
 def most_common(sample: Sample) -> str:

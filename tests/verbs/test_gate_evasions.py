@@ -178,6 +178,17 @@ def test_equal_answers_to_few_questions_prove_little(base: Path, tmp_path: Path)
     assert "every answer is the same, but on 1 pictures" in str(found["reason"])
 
 
+@pytest.mark.parametrize("limit", [18, 360, 1080])
+def test_equal_scores_in_other_words_prove_as_little(limit: int, tmp_path: Path) -> None:
+    """`Yes.` for `yes`: no score moved, and that excludes no more than the same texts would."""
+    words = {key: f"{said.capitalize()}." for key, said in BASE.items()}
+    runs = [ran(tmp_path / name, said, "--limit", str(limit)) for name, said in (("one", BASE), ("other", words))]
+    assert check(runs[1], runs[0], "--metric", "all") == cli.COULD_NOT_TELL
+    assert {one["rule"] for one in verdicts(runs[1]).values()} == {"few same scores"}
+    assert "every answer has the same score, but on " in str(verdicts(runs[1])["mean_f1"]["reason"])
+    assert check(runs[1], runs[0], "--must-find", "96") == cli.OK  # one picture excludes a drop of 95
+
+
 def test_the_same_model_asked_the_same_passes(base: Path, tmp_path: Path) -> None:
     """Weights that were hashed, the same settings and prompts, decoded greedily: equal answers had to come."""
     runs = [ran(tmp_path / name, BASE, "--limit", "18") for name in ("one", "other")]
