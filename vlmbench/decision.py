@@ -218,7 +218,7 @@ def alike(found: Paired, around: Spread | None, margins: Margins, same: Same) ->
 def decide(
     found: Paired, around: Spread | None, corrected: float | None, margins: Margins, *, same: Same | None = None
 ) -> Decision:
-    """One test. `corrected`: its p-value after Holm's correction; `same`: where every answer or its score is the same."""
+    """One test. `corrected`: its p-value after Holm's correction; `same`: all answers, or all scores, are the same."""
     from scipy.special import ndtri, stdtrit
 
     p = one_sided(found, around, margins.allowed)

@@ -37,6 +37,7 @@ __all__ = [
     "named",
     "read_files",
     "read_plain",
+    "refuse_doubled_keys",
     "refuse_two_models",
     "write_rows",
 ]
@@ -140,7 +141,7 @@ def _json_rows(path: Path) -> list[Row]:
     pairs = _object(path)
     if pairs is None:
         rows = read_rows(path)
-        _refuse_doubled_keys(path, rows)
+        refuse_doubled_keys(path, rows)
         return rows
     if not pairs:
         raise DataError("the object is empty", where=str(path), cure="check --predictions")
@@ -169,7 +170,7 @@ def _object(path: Path) -> _Pairs | None:
     return content if isinstance(content, _Pairs) else None
 
 
-def _refuse_doubled_keys(path: Path, rows: Sequence[Row]) -> None:
+def refuse_doubled_keys(path: Path, rows: Sequence[Row]) -> None:
     """Raise DataError for a row that has a key twice, of which parsers keep the last in silence.
 
     Looked for only where a key's name is there more often than rows have it.

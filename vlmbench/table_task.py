@@ -12,7 +12,7 @@ from typing import Any
 from vlmbench.errors import DataError
 from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
-from vlmbench.predictions import join, read_plain, write_rows
+from vlmbench.predictions import join, read_plain, refuse_doubled_keys, write_rows
 from vlmbench.rows import Row, named_columns, near_names
 from vlmbench.sources import Folder, Hub, read_rows, read_table, unique
 from vlmbench.text_match import same_words
@@ -70,6 +70,8 @@ class TableTask:
         data = data.within(self.name)
         path = data.need(f"the table of {self.name}", self.file.name)
         rows = read_table(path) if path.suffix in TABLES else read_rows(path)
+        if path.suffix not in TABLES:
+            refuse_doubled_keys(path, rows)
         self._check_image_column(rows, path)
         known = unique(((self._id(row, number), row) for number, row in enumerate(rows, 1)), "id")
         return [self._sample(key, row, data) for key, row in known.items()]
