@@ -121,7 +121,7 @@ def _in_the_child(words: Sequence[str], points: _Points, said: Path) -> None:
         code = cli.main(list(words))
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:
+    except Exception:
         traceback.print_exc()
         sys.stderr.flush()
     finally:

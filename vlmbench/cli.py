@@ -118,6 +118,12 @@ def parser(verb: str, kind: type[argparse.ArgumentParser] = argparse.ArgumentPar
     return made
 
 
+def tell_notes(key: str, notes: Sequence[str]) -> None:
+    """Say on stderr, before the work begins, what is peculiar about a task's data."""
+    for note in notes:
+        print(f"vlmbench: {key}: {note}", file=sys.stderr)
+
+
 def load_plugins(args: argparse.Namespace) -> None:
     """Make known what --plugins names, or VLMBENCH_PLUGINS. Raises PluginError."""
     from vlmbench import settings

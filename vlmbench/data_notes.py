@@ -59,11 +59,3 @@ def _repeats(samples: Sequence[Sample]) -> list[str]:
         return []
     many = "1 question is" if len(found) == 1 else f"{len(found):,} questions are"
     return [f"{many} there twice, with picture and answer: {found[0][0]} and {found[0][1]}"]
-
-
-def tell(key: str, told: Sequence[str]) -> None:
-    """Say them on stderr before the work begins."""
-    import sys
-
-    for note in told:
-        print(f"vlmbench: {key}: {note}", file=sys.stderr)

@@ -130,7 +130,8 @@ def test_tasks_tell_splits_with_sizes(capsys: pytest.CaptureFixture[str]) -> Non
     assert run("tasks", "pope", "vqav2", "--json") == cli.OK
     found = json.loads(capsys.readouterr().out)
     assert found["vqav2"]["sizes"]["test"] == {"questions": 447_793, "images": 81_434, "answers": False, "note": ""}
-    assert list(found["pope"]["sizes"]) == ["coco"]
+    sizes = {name: size["questions"] for name, size in found["pope"]["sizes"].items()}
+    assert (sizes["coco"], sizes["coco_adversarial"]) == (9_000, 3_000)
 
 
 @pytest.mark.parametrize("name", registry.TASKS)

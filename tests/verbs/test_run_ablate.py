@@ -154,8 +154,9 @@ def test_score_compare_check_report_and_export_know_what_it_is(
     for against in (folder, baseline):
         assert cli.main(["check", str(blind), "--baseline", str(against)]) == cli.USER_MUST_CHANGE
         assert "ablation none before, blind after" in capsys.readouterr().err
-    assert cli.main(["check", str(folder), "--baseline", str(baseline)]) == cli.OK
-    assert cli.main(["check", str(blind), "--baseline", str(blind)]) == cli.OK
+    # A scripted model is none whose equal answers prove that nothing changed: 27 questions exclude a drop of 20.
+    assert cli.main(["check", str(folder), "--baseline", str(baseline), "--max-drop", "10"]) == cli.OK
+    assert cli.main(["check", str(blind), "--baseline", str(blind), "--max-drop", "10"]) == cli.OK
     assert cli.main(["check", str(blind), "--baseline", str(folder), "--force"]) == cli.BAD_RESULT
 
     assert cli.main(["export", str(blind), "--task", "pope"]) == cli.USER_MUST_CHANGE

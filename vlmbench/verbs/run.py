@@ -96,7 +96,7 @@ class Made:
 
 def carry_out(args: argparse.Namespace) -> Made:
     """Plan, ask, score, store; then the same under each change: what `vlmbench run` and `vlmbench.evaluate` share."""
-    from vlmbench import ablated, ablations, data_notes, registry
+    from vlmbench import ablated, ablations, registry
 
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit {args.limit} leaves nothing to ask", cure="give a number above 0")
@@ -110,7 +110,7 @@ def carry_out(args: argparse.Namespace) -> Made:
         try:
             asked = sitting.plan("")
             for key, entry in asked.tasks.items():
-                data_notes.tell(key, entry.get("notes", ()))
+                cli.tell_notes(key, entry.get("notes", ()))
             sitting.checked = verifying.verified(args, asked, model)
             outcomes = [sitting.outcome(asked)]
             for change in changes:

@@ -205,7 +205,7 @@ def _manifest(
     }
     words |= plugins.asked([choice.task.name])
     told = data_notes.notes(choice.task, choice.split, samples, data.label)
-    data_notes.tell(choice.key, told)
+    cli.tell_notes(choice.key, told)
     tasks = {choice.key: manifest.task_entry(choice, asked, {}, data.label, judge, notes=told)}
     made = manifest.build(asked=words, model=model, tasks=tasks, seed=0, data_folder=data.label)
     return made | ({"judge": judge.facts()} if judge is not None else {})
