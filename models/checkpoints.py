@@ -139,7 +139,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ModelError(f"no {path.name}", where=str(path.parent), cure="a checkpoint folder holds one") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"cannot be read: {error}", where=str(path), cure=FETCH) from None
     if not isinstance(content, dict):
         raise ModelError("not a JSON object", where=str(path), cure=FETCH)

@@ -71,7 +71,7 @@ def base_of(folder: Path) -> str:
         return ""
     try:
         named = json.loads(path.read_text("utf-8"))["base_model_name_or_path"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, OSError) as error:
         cure = "it needs base_model_name_or_path: the folder or hub name of the model that was trained"
         raise ModelError(f"not an adapter's config: {error!r}", where=str(path), cure=cure) from None
     if not isinstance(named, str) or not named:

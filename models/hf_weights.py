@@ -201,7 +201,7 @@ def check_files(folder: Path) -> None:
     try:
         placed = json.loads(index.read_text("utf-8"))["weight_map"]
         files = sorted(set(placed.values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         cure = "get the file again"
         raise ModelError(f"not an index of weights: {error!r}", where=str(index), cure=cure) from None
     again = "get these files again: the download or the copy broke off"

@@ -188,7 +188,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     if path.is_file():
         try:
             config = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"no JSON: {error}", where=str(path), cure="fetch it again") from None
     if (folder / "tokenizer.model").is_file():
         return SentencePieceTokenizer(folder, config)

@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.fuzzing.mutations import TEXT, Mutation, mutate
+from tests.fuzzing.mutations import Mutation, mutate
 from vlmbench import cli, data_notes, registry, settings
 from vlmbench.errors import VlmbenchError
 from vlmbench.nouns import Exports, Sample, Task
 from vlmbench.sources import Folder
 
 IMAGES = (".jpg", ".png")
+ROWS = (".jsonl", ".tsv", ".csv")
+"""Suffixes of files with one row per line: what a line that is there twice doubles is a row."""
 
 
 class WrongReadError(Exception):
@@ -173,7 +175,7 @@ class Answers(Target):
             where = f"{task.name} {path.name}, {done.name}"
             if set(found) != set(before):
                 raise WrongReadError(f"{where}: {len(found)} answers instead of {len(before)}")
-            if done.doubles and path.suffix in TEXT and len(found) == len(before):
+            if done.doubles and path.suffix in ROWS and len(found) == len(before):
                 raise WrongReadError(f"{where}: a row that is there twice was read")
             changed = sum(found[key] != before[key] for key in before)
             if changed > max(5, len(before) // 20):
