@@ -164,7 +164,7 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
         "if missing wrong",
         "if missing right",
     ]
-    head += ["first rank", "last rank", "coverage", *costs, "finished", "commit"]
+    head += ["first rank", "last rank", "coverage", *costs, "finished", "commit", "notes"]
     rows: list[list[Cell]] = []
     for run in (run for run in report["runs"] if run["id"] in report["contenders"]):
         for task in run["tasks"]:
@@ -172,7 +172,8 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
             rank = report["ranks"].get(task["key"], {}).get("ranks", {}).get(run["id"], [None, None])
             row = [task["key"], run["label"], task["protocol"], task["data"], task["headline"], bar["value"]]
             row += [bar["low"], bar["high"], bar["n"], *(bar["bounds"] or (None, None)), *rank, Share(task["coverage"])]
-            rows.append([*row, *(run["costs"][name] for name in costs), run["finished"], run["commit"]])
+            made = [*(run["costs"][name] for name in costs), run["finished"], run["commit"]]
+            rows.append([*row, *made, "; ".join(task["notes"]) or None])
     order = {task: place for place, task in enumerate(dict.fromkeys(row[0] for row in rows))}
     rows.sort(key=lambda row: (order[row[0]], -_least(row)))
     return Table("leaderboard", f"Leaderboard, {report['made']}. Intervals are 95 %.", head, rows)

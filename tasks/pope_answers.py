@@ -41,14 +41,19 @@ def read(path: Path, samples: Sequence[Sample], kinds: Sequence[str]) -> dict[st
     files = [rows for rows in read_files(path) if Path(rows[0].file).name != QUESTION_FILE]
     if not files:
         raise PredictionsError("this is a question file, not answers", where=str(path), cure="check --predictions")
+    asked = {sample.tags["split"] for sample in samples}
+    others = [kind for kind in kinds if kind not in asked]
     for rows in files:
         file = Path(rows[0].file)
         named = [kind for kind in kinds if kind in file.name.lower()]
         kind = named[0] if len(named) == 1 else ""
+        if kind in others and len(files) > 1:
+            continue  # one kind is scored out of a folder of all
         if len(files) > 1 and not kind and not find_column(rows, "id"):
             what = "cannot tell which split this file answers"
             raise PredictionsError(what, where=str(file), cure=f"let its name hold one of: {', '.join(kinds)}")
-        found += _answers(file, rows, samples, kind)
+        answers = _answers(file, rows, samples, kind, others)
+        found += [answer for answer in answers if answer[0].partition("/")[0] not in others]
     _refuse_one_kind(found, samples, kinds, path)
     return join(found, samples, path)
 
@@ -67,7 +72,9 @@ def _refuse_one_kind(found: Sequence[Answer], samples: Sequence[Sample], kinds: 
         raise PredictionsError(what, where=str(path), cure=cure)
 
 
-def _answers(file: Path, rows: Sequence[Row], samples: Sequence[Sample], kind: str) -> Iterator[Answer]:
+def _answers(
+    file: Path, rows: Sequence[Row], samples: Sequence[Sample], kind: str, others: Sequence[str]
+) -> Iterator[Answer]:
     if find_column(rows, "id"):
         yield from id_and_answer(rows, ("id",), samples)
         return
@@ -80,7 +87,7 @@ def _answers(file: Path, rows: Sequence[Row], samples: Sequence[Sample], kind: s
     if number and (find_column(rows, "category", "split") or kind):
         yield from _by_number(rows, samples, kind, text)
     elif number and (questions := _question_file(file, samples)):
-        yield from _by_question_file(rows, samples, questions, text)
+        yield from _by_question_file(rows, samples, questions, text, others)
     else:
         yield from _by_text(rows, samples, kind, text)
 
@@ -118,7 +125,9 @@ def _question_file(file: Path, samples: Sequence[Sample]) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def _by_question_file(rows: Sequence[Row], samples: Sequence[Sample], path: Path, text: str) -> Iterator[Answer]:
+def _by_question_file(
+    rows: Sequence[Row], samples: Sequence[Sample], path: Path, text: str, others: Sequence[str]
+) -> Iterator[Answer]:
     """LLaVA's rows through its question file: question_id to category, picture and text, which name a sample."""
     ids: defaultdict[tuple[str, str, str], deque[str]] = defaultdict(deque)
     for sample in samples:
@@ -128,7 +137,8 @@ def _by_question_file(rows: Sequence[Row], samples: Sequence[Sample], path: Path
         about = tuple(answer_text(question, field) for field in ("category", "image"))
         queue = ids[about[0], about[1], _bare(answer_text(question, "text"))]
         number = answer_key(question, "question_id")
-        to_id[number] = queue.popleft() if queue else f"question_id {number}"
+        other = f"{about[0]}/{number}" if about[0] in others else f"question_id {number}"
+        to_id[number] = queue.popleft() if queue else other
     for row in rows:
         number = answer_key(row, "question_id")
         yield to_id.get(number, f"question_id {number}"), answer_text(row, text), row

@@ -170,8 +170,9 @@ class Row:
         if value is None:
             if default is not NEEDED:
                 return default
-            there = "null" if field in self.values else "missing"
-            raise self.error(field, f"the field is {there}", f"the row has: {named_columns(field, self.values)}")
+            if field in self.values:
+                raise self.error(field, "the field is null", f"{_NAMES[kind]} is needed in every row")
+            raise self.error(field, "the field is missing", f"the row has: {named_columns(field, self.values)}")
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
         if isinstance(value, str):

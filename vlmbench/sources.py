@@ -276,6 +276,9 @@ def _refuse_doubled(text: str, path: Path) -> None:
     json.loads(text, object_pairs_hook=pairs)
 
 
+_CELLS = "a cell that holds the separator itself needs quotes around it; of a downloaded file, get it again"
+
+
 def read_table(path: Path) -> list[Row]:
     """Rows of a .tsv (tab) or .csv (comma) file with a header line; cells may be quoted and hold base64 pictures."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
@@ -290,7 +293,7 @@ def read_table(path: Path) -> list[Row]:
                 continue
             if len(cells) != len(header):
                 what = f"{len(cells)} cells where the header has {len(header)}"
-                raise DataError(what, where=f"{path}, line {reader.line_num}", cure="get the file again")
+                raise DataError(what, where=f"{path}, line {reader.line_num}", cure=_CELLS)
             if cells == header:
                 what = f"the header is there twice: also at line {reader.line_num}"
                 raise DataError(what, where=str(path), cure="remove one of them")

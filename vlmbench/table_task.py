@@ -18,6 +18,8 @@ from vlmbench.sources import Folder, Hub, read_rows, read_table, unique
 from vlmbench.text_match import same_words
 
 TABLES = (".csv", ".tsv")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+"""How names of pictures end, for a column that was mistyped."""
 Correct = Callable[[str, str], "float | bool | None"]
 """(what the model said, an accepted answer) to right or wrong, a share of 1, or None: cannot be read."""
 
@@ -89,10 +91,14 @@ class TableTask:
             )
             cure += f"or say that there are no pictures: columns={without!r}"
             raise DataError(f"no column {image!r} for the pictures", where=str(path), cure=cure)
+        if not any(row.values.get(image) for row in rows):
+            cure = f"name the pictures in it, or say that there are none: columns={without!r}"
+            raise DataError(f"the column {image!r} is empty in all rows", where=str(path), cure=cure)
         known = {name for row in rows if image in row.values for name in row.values}
         for row in rows:  # in JSON, rows can differ
             others = [str(name) for name in row.values if name not in known]
-            if image not in row.values and (near := near_names(image, others)):
+            near = near_names(image, others) + [name for name in others if _names_a_picture(row.values[name])]
+            if image not in row.values and near:
                 cure = f"name the pictures in {image!r}; for a question without one write null"
                 raise row.error(image, f"the field is missing, and there is {near[0]!r}", cure)
 
@@ -140,11 +146,20 @@ class TableTask:
         write_rows(path, ({"id": s.id, "question": s.question, "text": answers[s.id]} for s in samples))
 
 
+def _names_a_picture(value: Any) -> bool:
+    first = value[0] if isinstance(value, list) and value else value
+    return isinstance(first, str) and first.lower().endswith(PICTURES)
+
+
 def _texts(row: Row, field: str) -> list[str]:
-    """A cell's text, or the texts of a list; numbers as text. Raises DataError for anything else, and for none."""
+    """A cell's text, or the texts of a list; numbers as text, 5.0 as `5` and `5.0`.
+
+    Raises DataError for anything else, and for none.
+    """
     value: Any = row.values.get(field)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return [str(value)]
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+        return [str(int(value)), str(value)] if whole else [str(value)]
     if not isinstance(value, list):
         return [row.text(field)]
     if not value:

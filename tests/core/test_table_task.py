@@ -43,6 +43,14 @@ def test_json_lines_with_lists(tmp_path: Path) -> None:
     assert (two.id, two.target) == ("2", ["2"])
 
 
+def test_a_whole_number_is_right_in_both_forms(tmp_path: Path) -> None:
+    rows = '{"image": "a.png", "question": "?", "answer": 5.0}\n{"image": "a.png", "question": "?", "answer": 2.5}\n'
+    task = written(tmp_path, "a.jsonl", rows)
+    five, half = samples(task)
+    assert [task.score(five, Response(text), "official").value for text in ("5", "5.0", "6")] == [1, 1, 0]
+    assert half.target == ["2.5"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
@@ -52,6 +60,9 @@ def test_json_lines_with_lists(tmp_path: Path) -> None:
         ("a.csv", "image,question,answer\n../a.png,?,a\n", "not the name of a picture inside the data folder"),
         ("a.jsonl", '{"question": "?", "answer": []}', "the list is empty"),
         ("a.jsonl", '{"question": "?", "answer": [1]}', "a list of texts was expected"),
+        ("a.jsonl", '{"image": "a.png", "question": "?", "answer": "a", "answer": "b"}', "'answer' is there twice"),
+        ("a.jsonl", '{"question": "?", "answer": null}', "the field is null\n  text is needed in every row"),
+        ("a.csv", "image,question,answer\na.png,?,1,5\n", "a cell that holds the separator itself needs quotes"),
         ("a.jsonl", '{"question": "?", "answer": true}', "text was expected, not True"),
         ("a.jsonl", '{"question": "\\ud83d", "answer": "a"}', "line 1, field 'question': character 1 is U+D83D, half"),
         ("a.jsonl", '{"question": "?", "answer": ["a", "x\\udc00"]}', "character 2 is U+DC00, half of a surrogate"),
@@ -147,6 +158,13 @@ def test_a_long_run_of_marks_takes_no_time() -> None:
             '{"image": "a.png", "question": "?", "answer": "a"}\n{"imag": "b.png", "question": "?", "answer": "a"}',
             "line 2, field 'image': the field is missing, and there is 'imag'",
         ),
+        (
+            "a.jsonl",
+            '{"image": "a.png", "question": "?", "answer": "a"}\n{"foto": "b.png", "question": "?", "answer": "a"}',
+            "line 2, field 'image': the field is missing, and there is 'foto'",
+        ),
+        ("a.csv", "image,question,answer\n,?,a\n,?,b\n", "the column 'image' is empty in all rows"),
+        ("a.jsonl", '{"image": [], "question": "?", "answer": "a"}', "the column 'image' is empty in all rows"),
     ],
 )
 def test_a_missing_picture_column_is_refused(name: str, text: str, told: str, tmp_path: Path) -> None:

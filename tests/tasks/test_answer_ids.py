@@ -134,6 +134,29 @@ def test_one_kind_of_pope(kind: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len(choice.task.samples(Folder(root), f"coco_{kind}")) == len(samples)
 
 
+@pytest.mark.parametrize("kind", ["random", "popular", "adversarial"])
+def test_one_kind_of_pope_out_of_answers_to_all(kind: str, tmp_path: Path) -> None:
+    """As LLaVA's script takes the rows of a category: from a folder, from ids, from categories, from question files."""
+    choice, samples = of(f"pope:coco_{kind}")
+    _, every = of("pope")
+    said = {s.id: ("yes", "no", "maybe")[at % 3] for at, s in enumerate(every)}
+    wanted = {s.id: said[s.id] for s in samples}
+    for one in ("random", "popular", "adversarial"):
+        rows = [{"question": s.question, "answer": said[s.id]} for s in every if s.tags["split"] == one]
+        write_lines(tmp_path / "folder" / f"coco_pope_{one}.jsonl", rows)
+    assert texts_of(choice.key, tmp_path / "folder") == wanted
+    by_id = [{"id": s.id, "text": said[s.id]} for s in every]
+    assert texts_of(choice.key, write_lines(tmp_path / "ids.jsonl", by_id)) == wanted
+    split = [{"question_id": s.id.partition("/")[2], "category": s.tags["split"], "text": said[s.id]} for s in every]
+    assert texts_of(choice.key, write_lines(tmp_path / "split.jsonl", split)) == wanted
+    task: Any = choice.task
+    task.export(said, every, "llava", tmp_path / "llava" / "answers.jsonl")
+    assert texts_of(choice.key, tmp_path / "llava" / "answers.jsonl") == wanted
+    (tmp_path / "folder" / f"coco_pope_{kind}.jsonl").unlink()
+    with pytest.raises(PredictionsError, match="questions have no answer"):
+        texts_of(choice.key, tmp_path / "folder")
+
+
 def test_reviews_of_two_models_are_refused(tmp_path: Path) -> None:
     _, samples = of("llava_bench")
     task: Any = choose_task("llava_bench").task
