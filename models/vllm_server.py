@@ -7,8 +7,8 @@ and then it is asked for in every request.
 
 from __future__ import annotations
 
+import http.client
 import logging
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -19,6 +19,7 @@ import orjson
 
 from vlmbench.chat_models import is_local
 from vlmbench.nouns import Request
+from vlmbench.small_json import fetched
 
 from .openai import Form, OpenAIChat
 
@@ -95,9 +96,8 @@ class VllmServer(OpenAIChat):
             headers["authorization"] = f"Bearer {key}"
         data = None if body is None else orjson.dumps(body)
         try:
-            with urllib.request.urlopen(urllib.request.Request(base + path, data, headers), timeout=WITHIN) as response:
-                found = orjson.loads(response.read(LARGEST))
-        except (OSError, ValueError):
+            found = fetched(base + path, headers=headers, within=WITHIN, largest=LARGEST, body=data)
+        except (OSError, ValueError, http.client.HTTPException):
             return {}
         return found if isinstance(found, Mapping) else {}
 

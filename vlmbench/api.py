@@ -116,6 +116,10 @@ def evaluate(
 def adapter(model: Any, processor: Any = None) -> Model:
     """What answers for a model object. Raises UsageError for what is none."""
     if processor is not None:
+        if lacking := [name for name in ("config", "generate") if not hasattr(model, name)]:
+            inner = hasattr(getattr(model, "module", None), "generate")  # DataParallel, DistributedDataParallel
+            cure = "give model.module" if inner else "leave processor out, or give a transformers model"
+            raise UsageError(f"{type(model).__name__} has no {lacking[0]}", cure=cure)
         wrapped: Model = registry.load_object(registry.TRANSFORMERS)(model, processor)
         return wrapped
     torch = sys.modules.get("torch")

@@ -153,8 +153,7 @@ class ChatClient:
             if fault.again and not over:
                 told += f"; the server asks to wait {pause:,.0f} s, which is beyond the deadline"
             raise NoReplyError(told, refused=not fault.again)
-        if not fault.slow_down:
-            self._tell(f"{fault}; trying again")
+        self._tell(f"{fault}; {'waiting' if fault.slow_down else 'trying again'}")
         return pause
 
     def _note_absence(self, fault: SpoiltError, spent: _Spent) -> None:

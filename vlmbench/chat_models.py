@@ -13,7 +13,6 @@ import ipaddress
 import socket
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from vlmbench.errors import ModelError
+from vlmbench.small_json import fetched
 
 TELLING = ("id", "root", "parent", "digest")
 """Fields of a row of /models that say what is served. `created` is the time of the question with most servers."""
@@ -111,10 +111,8 @@ def _get(url: str, key: str) -> Mapping[str, Any]:
     """A JSON object; empty where the server has none at that place. Raises _NoAnswerError."""
     headers = {"accept": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=WITHIN) as response:
-            body = orjson.loads(response.read(LARGEST))
+        body = fetched(url, headers=headers, within=WITHIN, largest=LARGEST)
     except urllib.error.HTTPError as error:
-        error.close()
         if error.code in LATER:
             raise _NoAnswerError(f"HTTP {error.code}") from None
         return {}

@@ -36,6 +36,8 @@ NAMELESS = ("convert", "new")
 
 OK, BAD_RESULT, USER_MUST_CHANGE, COULD_NOT_TELL, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes."""
+SIGNALLED = 128
+"""And the number of a signal."""
 
 
 def overview() -> str:
@@ -105,7 +107,14 @@ def _run(words: Sequence[str], *, own: bool) -> int:
     with terminal.only_json(for_good=own) if getattr(args, "json", None) in (True, "-") else nullcontext():
         if verb not in NAMELESS:
             load_plugins(args)
-        code: int = importlib.import_module(f"vlmbench.verbs.{verb}").run(args)
+        try:
+            code: int = importlib.import_module(f"vlmbench.verbs.{verb}").run(args)
+        except SystemExit as stop:  # its code is no verdict of ours: least of all 0
+            if isinstance(stop.code, int) and stop.code > SIGNALLED:
+                raise
+            what = f"a model, a plug-in or a library ended the command: SystemExit({stop.code!r:.200})"
+            cure = "--traceback shows where; what was answered is kept, and the same command goes on"
+            raise VlmbenchError(what, cure=cure) from stop
     return code
 
 

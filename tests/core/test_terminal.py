@@ -86,7 +86,7 @@ def words(folder: Path) -> Mapping[str, list[str]]:
         "tasks": ["tasks", "evil"],
         "models": ["models", "noisy"],
         "data": ["data", "status", "evil"],
-        "power": ["power", "pope", "--from", run] if False else ["power", "pope"],
+        "power": ["power", "pope"],
         "ask": ["ask", "--model", "noisy", str(folder / "a.png"), "what?"],
         "baseline": ["baseline", run, "--output", str(folder / "b.json")],
         "report": ["report", run, "--output", str(folder / "site")],
@@ -116,6 +116,18 @@ def test_nothing_that_is_printed_steers_the_terminal(
         assert not STEERING.search(out + err), f"{name}: {STEERING.search(out + err)}"
         assert "Traceback" not in err, f"{name}: {err}"
         assert out + err
+
+
+@pytest.mark.parametrize("stop", ["sys.exit(0)", "sys.exit()", "sys.exit(1)", "exit('done')", "raise SystemExit([])"])
+def test_a_model_that_ends_the_process_is_no_success(
+    stop: str, tmp_path: Path, forgotten: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "ends.py"
+    plugin.write_text(f"import sys, vlmbench\n@vlmbench.model('ends')\ndef ends(images, question):\n    {stop}\n")
+    command = ["run", "--plugins", str(plugin), "--model", "ends", "--tasks", "pope", "--limit", "2", "--json"]
+    assert cli.main([*command, "--output", str(tmp_path / "run")]) == cli.USER_MUST_CHANGE
+    out, err = capfd.readouterr()
+    assert out == "" and "ended the command: SystemExit(" in err and not (tmp_path / "run/scores.json").exists()
 
 
 JSON_VERBS = ("run", "score", "check", "compare", "tasks", "models", "data", "power", "ask")

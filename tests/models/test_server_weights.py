@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from vlmbench import chat_models
 from vlmbench.backends import answers_anew
 from vlmbench.errors import ModelError
 from vlmbench.judge import open_judge
-from vlmbench.models import openai
+from vlmbench.models import openai, vllm_server
 from vlmbench.nouns import Request
 
 ASKED = [[Request("1", "grade 7"), Request("2", "grade 8")]]
@@ -164,3 +167,48 @@ def test_a_verification_asks_anew() -> None:
 def test_whose_servers_are_asked(url: str, local: bool) -> None:
     """Those of this machine and of private networks."""
     assert chat_models.is_local(url) == local
+
+
+class Dripping(Judging):
+    """GET /models sends a byte at a time, and never the last one; or what is no HTTP."""
+
+    def __init__(self, first: bytes) -> None:
+        super().__init__()
+        self.first = first
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(self.first)
+            while self.first.startswith(b"HTTP"):
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+
+DRIPS = {
+    "a body": b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n",
+    "headers": b"HTTP/1.1 200 OK\r\nx-long: ",
+    "chunks": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n100000\r\n",
+    "no HTTP": b"SSH-2.0-OpenSSH_9\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_a_server_that_never_ends_its_list_is_left(drip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_models, "WITHIN", 0.3)
+    monkeypatch.setattr(chat_models, "TRIES", 1)
+    monkeypatch.setattr(vllm_server, "WITHIN", 0.3)
+    with Dripping(DRIPS[drip]) as server:
+        began = time.monotonic()
+        with pytest.raises(ModelError, match="no server: GET /models: "):
+            chat_models.served(server.url, "m", "")
+        asking = vllm_server.VllmServer.__new__(vllm_server.VllmServer)
+        asking.line = SimpleNamespace(  # type: ignore[assignment]
+            client=SimpleNamespace(model="m", key="", options=SimpleNamespace(base_url=server.url))
+        )
+        assert asking._root == "" and time.monotonic() - began < 3

@@ -120,8 +120,8 @@ def carry_out(args: argparse.Namespace) -> Made:
                     folder = ablated.folder_of(outcomes[0].folder, change)
                     outcomes.append(sitting.outcome(plan, change.label, folder))
         except KeyboardInterrupt:
-            where = f"\ninterrupted: the answers so far are in {sitting.folder}; the same command goes on from there"
-            print(where, file=sys.stderr)
+            kept = f": the answers so far are in {sitting.folder}; the same command goes on from there"
+            print(f"\ninterrupted{kept if sitting.folder else ' before the first answer'}", file=sys.stderr)
             raise
         judging.tell(judge)
         model_options.tell(model)
