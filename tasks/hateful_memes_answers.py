@@ -35,7 +35,7 @@ def _answers(rows: Sequence[Row], samples: Sequence[Sample], ranks: bool | None)
     dataset = bool(find_column(rows, "img")) or (words_of and holds_questions(rows, words_of, samples))
     words = (words_of and not dataset) or any(is_predicted(name) for row in rows for name in row.values)
     if not number or (words and not ranks):
-        for key, said, row in id_and_answer(rows, ("id",), samples):
+        for key, said, row in id_and_answer(rows, ("id",), samples, numbers=ranks is not False):
             if ranks:
                 _refuse_no_share(said, row)
             yield key, said, row

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench import question_files
-from vlmbench.answer_columns import answer_column
+from vlmbench.answer_columns import answer_column, refuse_numbers
 from vlmbench.errors import PredictionsError
 from vlmbench.nouns import Sample
 from vlmbench.predictions import (
@@ -79,6 +79,7 @@ def _answers(
         yield from id_and_answer(rows, ("id",), samples)
         return
     text = answer_column(rows, samples)
+    refuse_numbers(rows, text, samples)
     if missing := next((row for row in rows if text not in row.values), None):
         raise PredictionsError(
             f"the row has no {text!r}, as others have", where=missing.where, cure="give every answer"

@@ -36,7 +36,7 @@ def read(rows: Sequence[Row], samples: Sequence[Sample], protocol: str, path: Pa
             raise PredictionsError(what, where=rows[0].where, cure=f"score it with vizwiz@{RANKED}")
         found = _numbers(rows, number)
     else:
-        found = id_and_answer(rows, IDS, samples)
+        found = id_and_answer(rows, IDS, samples, numbers=protocol in ("", RANKED))
     yield from _known(list(found), samples, path)
 
 

@@ -55,6 +55,7 @@ MODELS = frozenset(("modelid", "modelname", "model"))
 SHOWN = 12
 """How many columns an error names."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*%?", re.IGNORECASE)
 _AROUND = ("<image>", "Answer the question using a single word or phrase.", "Please answer yes or no.")
 
 
@@ -77,14 +78,22 @@ def find_column(rows: Sequence[Row], *wanted: str) -> str:
 
 
 def id_and_answer(
-    rows: Sequence[Row], ids: Sequence[str], samples: Sequence[Sample] = (), never: Sequence[str] = ()
+    rows: Sequence[Row],
+    ids: Sequence[str],
+    samples: Sequence[Sample] = (),
+    never: Sequence[str] = (),
+    *,
+    numbers: bool = False,
 ) -> Iterator[tuple[str, str, Row]]:
     """(id, the model's answer, row) of the rows of one file. `ids` are the benchmark's id columns, the usual first.
 
-    `never` names columns that are the truth in this benchmark's answer files, whatever stands beside them.
-    Raises PredictionsError naming file, line and columns: see the module's own text.
+    `never` names columns that are the truth in this benchmark's answer files, whatever stands beside them; `numbers`
+    says that an answer may be a probability. Raises PredictionsError naming file, line and columns: see the module's
+    own text.
     """
     answer = answer_column(rows, samples, never, ids[0])
+    if not numbers:
+        refuse_numbers(rows, answer, samples)
     key = find_column(rows, *ids)
     if not key:
         what = f"no column holds the question's id: the row has {listed(rows[0].values)}"
@@ -141,6 +150,41 @@ def answer_column(
         what = f"these are rows of the dataset: {chosen!r} stands beside {listed(marks[:3])}, and may be the truth"
         raise PredictionsError(what, where=rows[0].where, cure="name the model's column 'prediction'")
     return chosen
+
+
+def refuse_numbers(rows: Sequence[Row], answer: str, samples: Sequence[Sample]) -> None:
+    """Raise PredictionsError for a column of scores or of 0 and 1 in place of words, where the truth is no number."""
+    said = [value.strip() for row in rows if isinstance(value := row.values.get(answer), str) and value.strip()]
+    targets = [str(t) for s in samples for t in (s.target if isinstance(s.target, tuple | list) else (s.target,))]
+    if len(said) < FEWEST or not all(map(_is_number, said)):
+        return
+    true = [target for target in targets if _is_number(target)]
+    scores = _broken(said) >= len(said) / 2 and _broken(true) <= len(targets) / 4
+    marks = set(said) <= {"0", "1"} and len(true) <= len(targets) / 4
+    marks = marks and any(_holds_words(rows, name) for name in _other_answers(rows, answer))
+    if scores or marks:
+        what = f"{answer!r} holds numbers ({said[0]:.20}, {said[1]:.20}, ...) where the right answers are words"
+        raise PredictionsError(what, where=rows[0].where, cure="name the column with the model's words 'prediction'")
+
+
+def _broken(numbers: Sequence[str]) -> int:
+    """How many are no whole numbers."""
+    return sum("." in number for number in numbers)
+
+
+def _other_answers(rows: Sequence[Row], answer: str) -> list[str]:
+    """The other columns that might hold answers."""
+    names = dict.fromkeys(name for row in rows for name in row.values if name != answer)
+    return [name for name in names if squashed(name) in ("answer", "ans", "text") or _another_answer(rows, name)]
+
+
+def _holds_words(rows: Sequence[Row], name: str) -> bool:
+    texts = [value for row in rows if isinstance(value := row.values.get(name), str)]
+    return any(text.strip() and not _is_number(text) for text in texts)
+
+
+def _is_number(text: str) -> bool:
+    return bool(_NUMBER.fullmatch(text.strip()))
 
 
 def is_predicted(name: str) -> bool:
@@ -284,8 +328,8 @@ def refuse_truth(found: Mapping[str, tuple[str, Row]], samples: Sequence[Sample]
 
 def _untold(name: str, value: str, text: str) -> bool:
     words = {word.casefold() for word in _WORD.findall(name)}
-    told = _TOLD | _OTHER_WORDS
-    known = (words and all(word in told or len(word) == 1 for word in words)) or squashed(name) in QUESTIONS | DATASET
+    told = words & _OTHER_WORDS or (words and all(word in _TOLD or len(word) == 1 for word in words))
+    known = told or squashed(name) in QUESTIONS | DATASET
     return not known and bool(value.strip()) and plain(value) != plain(text)
 
 
