@@ -50,21 +50,21 @@ def changed(folder: Path, name: str, change: Callable[[dict[str, object]], objec
     (folder / name).write_text(json.dumps(content))
 
 
-def worse(folder: Path, target: Path, statuses: dict[int, str]) -> Path:
+def worse(folder: Path, target: Path, statuses: dict[int, str], name: str = "pope") -> Path:
     """A run's folder again, in which samples at some rows have no score."""
     target.mkdir()
     for path in folder.iterdir():
         if path.is_file():
             (target / path.name).write_bytes(path.read_bytes())
     table = pq.read_table(target / "records.parquet")
-    for name, value in (("status", lambda row, old: statuses.get(row, old)),
+    for column, value in (("status", lambda row, old: statuses.get(row, old)),
                         ("value", lambda row, old: None if row in statuses else old)):  # fmt: skip
-        column = [value(row, old) for row, old in enumerate(table[name].to_pylist())]
-        table = table.set_column(table.column_names.index(name), name, pa.array(column))
+        cells = [value(row, old) for row, old in enumerate(table[column].to_pylist())]
+        table = table.set_column(table.column_names.index(column), column, pa.array(cells))
     pq.write_table(table, target / "records.parquet")
-    choice = registry.choose_task("pope")
-    rows = stored._rows(target, {"pope"}, {})["pope"]
+    choice = registry.choose_task(name)
+    rows = stored._rows(target, {name}, {})[name]
     items = [stored._item(row, (), target) for row in rows]
     scores = scoring.summarise(choice, [(item.sample, item.score) for item in items])
-    changed(target, "scores.json", lambda content: content.update(pope=scores))
+    changed(target, "scores.json", lambda content: content.update({name: scores}))
     return target

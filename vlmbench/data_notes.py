@@ -25,7 +25,14 @@ def notes(task: Task, split: str, samples: Sequence[Sample], label: str) -> list
     official = task.sizes.get(split)
     if official is not None and official.questions == len(samples):
         return []  # as many as there must be: the official file's own repeats (RefCOCO has hundreds) are its business
-    return _size(task, split, len(samples)) + _repeats(samples)
+    return _size(task, split, len(samples)) + _repeats(samples) + _pictures(task, samples)
+
+
+def _pictures(task: Task, samples: Sequence[Sample]) -> list[str]:
+    """A table whose image column is empty in all rows, and whose author did not say that there are no pictures."""
+    if not samples or not getattr(task, "needs_pictures", False) or any(sample.images for sample in samples):
+        return []
+    return ["no question has a picture: the image column is empty in all rows"]
 
 
 def _size(task: Task, split: str, count: int) -> list[str]:

@@ -3,6 +3,7 @@
 With d the difference (after minus before), A the allowed drop, and all limits one-sided at 1 - alpha:
 
     fail     p <= alpha, where p is the one-sided p-value of "it fell by no more than A" (Holm over the tests of a gate)
+    fail     samples had scores before, and none has one now
     fail     the metric was defined before and is not now: a model that says no to everything has no F1
     pass     the lower limit of d is above -A: a drop beyond the allowed one is excluded
     pass     d itself is no lower than -A, and a drop of the size that must not slip through would have been found
@@ -110,7 +111,8 @@ class Decision:
     """How many times as many items would have told; None where they tell, or no number would."""
     rule: str
     """`same model`, `same answers`, `few same answers`, `same scores`, `few same scores`, `fell`, `excluded`,
-    `would have been found`, `too few items`, `too close`, `undefined`, `became undefined`, `was undefined`."""
+    `would have been found`, `too few items`, `too close`, `undefined`, `became undefined`, `was undefined`,
+    `all failed`."""
 
 
 @dataclass(frozen=True, slots=True)

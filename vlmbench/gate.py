@@ -202,12 +202,19 @@ def check(
     corrected = pairing.holm(ps)
     verdicts = []
     for at, one in enumerate(made):
-        decided = decision.undefined(one.metric.before, one.metric.after)
+        decided = _nothing_left(found, one.task) or decision.undefined(one.metric.before, one.metric.after)
         if decided is None:
             decided = decide(one.paired, one.spread, corrected[str(at)], margins[at], same=one.same)
         verdicts.append(Verdict(one.task, one.metric, margins[at], decided, corrected[str(at)], one.paired))
     floors = [floor for task in found.tasks for floor in _floors(found.after.tasks[task.key], rules)]
     return Report(found, rules, verdicts, floors)
+
+
+def _nothing_left(found: Comparison, task: TaskComparison) -> Decision | None:
+    """A fail where samples had scores before and not one has now, however wide its interval; None elsewhere."""
+    if not task.failed or any(item.score.value is not None for item in found.after.tasks[task.key].items):
+        return None
+    return Decision(Outcome.FAIL, None, None, None, None, None, "all failed")
 
 
 def _same_ablation(found: comparison.Comparison, force: bool) -> None:

@@ -90,6 +90,7 @@ REASONS: Mapping[str, Callable[[Verdict], str]] = {
     "too few items": _few,
     "too close": _close,
     "undefined": _undefined,
+    "all failed": lambda v: "no sample has a score now",
     "became undefined": lambda v: f"{v.metric.name} was {v.metric.before:.1f} and is undefined now",
     "was undefined": lambda v: f"{v.metric.name} was undefined before, so there is nothing to compare",
 }

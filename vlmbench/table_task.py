@@ -61,6 +61,11 @@ class TableTask:
             "official": TaskProtocol("official", self.file.name, "accuracy", generation)
         }
 
+    @property
+    def needs_pictures(self) -> bool:
+        """Whether there is an image column: then it is told where it is empty in all rows."""
+        return self.columns[0] is not None
+
     def wanted(self, split: str) -> Sequence[Wanted]:
         """The table, wherever `--data` points."""
         return [Wanted(self.file.name, "questions", how="it is the author's own")]
@@ -91,9 +96,6 @@ class TableTask:
             )
             cure += f"or say that there are no pictures: columns={without!r}"
             raise DataError(f"no column {image!r} for the pictures", where=str(path), cure=cure)
-        if not any(row.values.get(image) for row in rows):
-            cure = f"name the pictures in it, or say that there are none: columns={without!r}"
-            raise DataError(f"the column {image!r} is empty in all rows", where=str(path), cure=cure)
         known = {name for row in rows if image in row.values for name in row.values}
         for row in rows:  # in JSON, rows can differ
             others = [str(name) for name in row.values if name not in known]

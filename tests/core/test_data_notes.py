@@ -17,7 +17,7 @@ SAMPLES = [Sample(str(n), f"What {n}?", (), "a") for n in range(10)]
 
 
 def told(size: Size | None, samples: list[Sample] = SAMPLES, label: str = "/data", **others: Size) -> list[str]:
-    task = TableTask("mine", "a.csv")
+    task = TableTask("mine", "a.csv", columns=(None, "question", "answer"))
     task.sizes = ({} if size is None else {"all": size}) | others
     return data_notes.notes(task, "all", samples, label)
 

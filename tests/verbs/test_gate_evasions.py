@@ -162,6 +162,16 @@ def test_a_run_in_which_everything_failed_fails(base: Path, tmp_path: Path, caps
     assert check(run, base, "--min-coverage", "0") == cli.BAD_RESULT
 
 
+@pytest.mark.parametrize("name", ["mme", "mmbench", "iconqa"])
+def test_everything_failed_is_a_fail_of_small_samples_too(name: str, tmp_path: Path) -> None:
+    """Too few pictures for an interval, or nothing right before: that not one sample has a score needs no test."""
+    before = ran(tmp_path / "before", truths(name), tasks=name)
+    rows = len(pq.read_table(before / "records.parquet"))
+    dead = worse(before, tmp_path / "dead", dict.fromkeys(range(rows), "error"), name)
+    assert check(dead, before, "--min-coverage", "0", "--max-drop", "90") == cli.BAD_RESULT
+    assert all(str(one["reason"]).startswith("no sample has a score now") for one in verdicts(dead).values())
+
+
 def test_against_a_baseline_in_which_everything_failed(base: Path, tmp_path: Path) -> None:
     dead = failing(base, tmp_path / "dead", set(TRUTHS))
     assert check(base, dead) == cli.COULD_NOT_TELL
