@@ -62,11 +62,13 @@ model's answer is decided once per file, by the names of all its columns:
 
 - A column named for a prediction (`prediction`, `pred`, `response`, `output`, `model_answer`, `generated_text`, ...)
   comes first; then `answer` beside it is the truth. Two such columns that differ are refused.
+  So are scores, percent and marks of 0 and 1 under such a name where the right answers are words.
 - `text` is the answer in LLaVA's lines (with a `prompt` beside it), and the question where it repeats the questions.
 - `answer` is the model's where it stands alone or beside a column named for the truth (`gt`, `annotation`, `label`,
   ...), and refused beside columns that only rows of the dataset have.
 - Question files, label files and annotations are refused by what they look like; so are answers that are the text of
-  the questions. Answers that all equal the truth are scored with a note.
+  the questions. Answers that all equal the truth are scored with a note; beside another column that may be a model's
+  (`my_model`) they are refused.
 - Files that start with a dot are passed over. Packed files, a whole beside its parts, and answers that say to be of
   two models (`model_id`) are refused.
 """.splitlines()

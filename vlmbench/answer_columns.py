@@ -52,6 +52,7 @@ DATASET = _names(
 )
 """Columns of the benchmarks' own rows that no results file is known to have."""
 MODELS = frozenset(("modelid", "modelname", "model"))
+PROBABILITIES = "give probabilities: no percent, no logits"
 SHOWN = 12
 """How many columns an error names."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -119,7 +120,7 @@ def answer_text(row: Row, field: str) -> str:
     try:
         return row.text(field)
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, cure=error.cure or "an answer is a text, in quotes") from None
 
 
 def answer_column(
@@ -197,10 +198,10 @@ def probability(row: Row, field: str) -> float:
     try:
         found = row.number(field)
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, cure=error.cure or PROBABILITIES) from None
     if not 0 <= found <= 1:
         what = f"{field} is {found!r}, and a probability is a number from 0 to 1"
-        raise PredictionsError(what, where=row.where, cure="give probabilities: no percent, no logits")
+        raise PredictionsError(what, where=row.where, cure=PROBABILITIES)
     return found
 
 
