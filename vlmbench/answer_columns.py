@@ -120,7 +120,8 @@ def answer_text(row: Row, field: str) -> str:
     try:
         return row.text(field)
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure or "an answer is a text, in quotes") from None
+        cure = error.cure or "an answer is a text, in quotes"
+        raise PredictionsError(error.what, where=error.where, cure=cure) from None
 
 
 def answer_column(

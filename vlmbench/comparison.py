@@ -309,7 +309,8 @@ def _task(
         after, failed = losses.counted(before, after)
     ids = [key for key in after.answered if key in before.answered]
     if not ids and not count_failures:
-        raise UsageError(f"{after.key}: no sample has a score in both runs", cure="run both on the same data, and see the statuses of each")
+        cure = "run both on the same data; where all samples of one failed, its table tells why"
+        raise UsageError(f"{after.key}: no sample has a score in both runs", cure=cure)
     one = {found.name: found for found in before.metrics(ids)}
     other = {found.name: found for found in after.metrics(ids)}
     if count_failures:
