@@ -40,10 +40,6 @@ class Rules:
     note: str = ""
 
 
-_SAID = re.compile(r"(true|false|yes|no)( and (true|false|yes|no))*( [-+.e\d]+)?")
-"""What a reader gives that found one of its words (and a probability)."""
-
-
 def _digit(text: str, target: str) -> tuple[float | None, str]:
     """What VSR's own prediction files hold, 1 and 0; or the word, which P(true) may follow."""
     word, _, share = text.strip().partition(" ")  # "true 1.7" is no probability: unread
@@ -176,7 +172,9 @@ class Vsr:
         value, read = RULES[protocol].credit(response.text, sample.target)
         if value is None:
             return Score(None, Status.UNPARSED, note="neither true nor false (nor 1 or 0)")
-        return Score(value, read=read, unread="" if _SAID.fullmatch(read) else "true or false")
+        sought = "yes or no" if protocol == "vlmevalkit" else "true or false"
+        known = any(RULES[protocol].credit(response.text, word)[0] for word in (TRUE, FALSE))
+        return Score(value, read=read, unread="" if known else sought)
 
     def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
         """Sure of the other word, and of the right one."""

@@ -134,6 +134,19 @@ def test_one_kind_of_pope(kind: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len(choice.task.samples(Folder(root), f"coco_{kind}")) == len(samples)
 
 
+def test_words_that_a_protocol_of_vsr_never_counts_right_are_unread() -> None:
+    """`yes` where true and false are compared, `true` where yes and no are: a note beside the 0.0."""
+    task: Any = choose_task("vsr").task
+    _, samples = of("vsr")
+    for protocol in task.protocols:
+        for text in ("true", "false", "yes", "no", "maybe so", ""):
+            scores = [task.score(sample, Response(text), protocol) for sample in samples]
+            right = any(score.value for score in scores)
+            unparsed = all(score.status is Status.UNPARSED for score in scores)
+            assert right or unparsed or all(score.unread for score in scores), (protocol, text)
+            assert not right or not any(score.unread for score in scores), (protocol, text)
+
+
 @pytest.mark.parametrize("kind", ["random", "popular", "adversarial"])
 def test_one_kind_of_pope_out_of_answers_to_all(kind: str, tmp_path: Path) -> None:
     """As LLaVA's script takes the rows of a category: from a folder, from ids, from categories, from question files."""

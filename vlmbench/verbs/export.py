@@ -64,7 +64,7 @@ def _tell_loss(choice: TaskChoice, asked: Sequence[Sample], texts: Mapping[str, 
     if not isinstance(task, Lossy) or path.suffix not in task.lossy:
         return
     scores = [task.score(sample, Response(texts[sample.id]), choice.protocol) for sample in asked]
-    if unread := sum(score.status is Status.UNPARSED or not score.read for score in scores):
+    if unread := sum(bool(score.status is Status.UNPARSED or score.unread or not score.read) for score in scores):
         print(f"vlmbench: {unread} of {len(asked)} answers: {task.lossy[path.suffix]}", file=sys.stderr)
 
 
