@@ -99,6 +99,7 @@ class OpenAIChat:
         line = self.line
         found = served(line.client.options.base_url, line.client.model, line.client.key)
         line.weights = found.mark
+        line.client.held = found
         if not found.known and self.cache == "auto":
             line.folder = None
             LOGGER.warning(
@@ -167,6 +168,7 @@ class OpenAIChat:
                     out -= 1
             for _ in range(out):
                 yield self._next(done)
+        self.line.client.refuse_others()
 
     def _asks(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Ask | Response]]:
         """Each request with what to ask, or with the reason why it cannot be asked."""

@@ -26,6 +26,7 @@ from vlmbench.chat_faults import (
     meaning,
     words_of,
 )
+from vlmbench.chat_models import Served, refuse_others
 from vlmbench.chat_options import ApiOptions, check_options, find_key
 from vlmbench.chat_pace import Pacer, PausedError, retry_after
 from vlmbench.errors import ModelError
@@ -50,6 +51,8 @@ TOLD = 5
 """Different faults that are told while they happen; all of them are in the errors of the questions."""
 SAME_BODY = 4
 """Times in a row that one ask may get the same body that is no completion: each may have been paid for."""
+LOOK_AGAIN = 15.0
+"""Seconds after which a local server is asked again which weights it holds."""
 CONNECT_WITHIN = 20.0
 """Seconds in which a connection must be made."""
 KEPT = "the answers so far are kept; {}, and run the same command"
@@ -81,6 +84,12 @@ class ChatClient:
         self._refused = ""
         """The latest refusal for coming too fast, in words."""
         self._told: set[str] = set()
+        self.held: Served | None = None
+        """The weights that the server told of when the asking began: it has to go on with them."""
+        self._suspect = False
+        """Whether calls failed as they do when a server is started anew."""
+        self._seen = time.monotonic()
+        self._looking = asyncio.Lock()
 
     async def open(self) -> None:
         """Make the connections' pool. The library is loaded here, once something is to be asked."""
@@ -124,10 +133,33 @@ class ChatClient:
             else:
                 pacer.served()
                 self._answered, self._forbidden, self._gone_since = True, 0, None
+                await self._look_again()
                 return found
             if self._adapts(ask, body, fault):
                 continue
             await asyncio.sleep(self._pause(fault, spent, sent))
+
+    async def _look_again(self) -> None:
+        """Before a reply is passed on: after faults, and now and then, whether the weights are still the same.
+
+        Raises ServerStoppedError.
+        """
+        if self.held is None:
+            return
+        async with self._looking:
+            if self._suspect or time.monotonic() - self._seen > LOOK_AGAIN:
+                suspect, self._suspect = self._suspect, False
+                try:
+                    await asyncio.to_thread(self.refuse_others, suspect)
+                except ModelError as error:
+                    self._suspect = True  # whoever waits here holds a reply of the same server
+                    raise ServerStoppedError(error) from None
+                self._seen = time.monotonic()
+
+    def refuse_others(self, restarted: bool = False) -> None:
+        """Raise ModelError when the server holds other weights than when the asking began."""
+        if self.held is not None:
+            refuse_others(self.held, self.options.base_url, self.model, self.key, restarted=restarted)
 
     def _pause(self, fault: SpoiltError, spent: _Spent, sent: float) -> float:
         """Seconds before the next attempt. Raises NoReplyError when there is none, ServerStoppedError."""
@@ -143,6 +175,7 @@ class ChatClient:
             self._pacer.refused(sent, fault.pause)
         else:
             self._pacer.stalled_since = None
+            self._suspect = self._suspect or fault.again
             spent.faults += 1
             pause = min(self.options.backoff * 2 ** (spent.faults - 1), LONGEST_BACKOFF) * random.uniform(0.75, 1.25)
             pause = max(pause, fault.pause or 0.0)

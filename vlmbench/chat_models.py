@@ -46,6 +46,8 @@ class Served:
     """Whether other weights would show."""
     mark: str = ""
     """Content hash of what it tells; empty where it tells nothing."""
+    told: str = ""
+    """The same without the files of this machine, which may change while the server goes on with what it has read."""
 
 
 REMOTE = Served(known=True)
@@ -86,8 +88,28 @@ def served(base_url: str, model: str, key: str) -> Served:
         told["files"] = sorted(files)
     if not ({"meta", "digest", "files"} & set(told) or told.get("root", model) != model or told.get("parent")):
         return SILENT
-    content = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
-    return Served(known=True, mark=hashlib.sha256(content).hexdigest()[:16])
+    return Served(known=True, mark=_hash(told), told=_hash({**told, "files": None}))
+
+
+def _hash(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def refuse_others(before: Served, base_url: str, model: str, key: str, *, restarted: bool) -> None:
+    """Raise ModelError when a local server tells of other weights than `before`.
+
+    `restarted`: it may have read its files again. A server that does not tell at the moment is no reason.
+    """
+    if not before.mark:
+        return
+    try:
+        now = served(base_url, model, key)
+    except ModelError:
+        return
+    if now.known and (now.mark != before.mark if restarted else now.told != before.told):
+        what = f"the server holds other weights under the name {model} than when this command began"
+        cure = "run the command again with another --output: the latest answers here may be of either"
+        raise ModelError(what, where=base_url, cure=cure)
 
 
 def _listed(base_url: str, key: str) -> Mapping[str, Any]:

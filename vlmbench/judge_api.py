@@ -78,6 +78,7 @@ class ApiJudge:
     @cached_property
     def _served(self) -> Served:
         found = served(self._options.base_url, self._client.model, self._client.key)
+        self._client.held = found
         if not found.known and self._options.cache == "auto":
             told = (
                 "does not tell which weights it holds: its replies are not kept for other runs (cache=true keeps them)"
