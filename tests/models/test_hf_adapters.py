@@ -119,7 +119,8 @@ def test_adapters_of_all_kinds_are_what_peft_loads(pair: tuple[Path, Path], tmp_
     adapted.save_pretrained(str(tmp_path / "new"))
     loaded = plain()
     hf_adapters.put_on(loaded, hf_adapters.Adapter(str(tmp_path / "new"), str(pair[0])))
-    wanted = dict(peft.PeftModel.from_pretrained(plain(), tmp_path / "new").base_model.model.named_parameters())
+    by_peft: Any = peft.PeftModel.from_pretrained(plain(), tmp_path / "new")
+    wanted = dict(by_peft.base_model.model.named_parameters())
     found = dict(loaded.named_parameters())
     assert set(found) == set(wanted) and [name for name in found if not torch.equal(found[name], wanted[name])] == []
     lost = next(key for key in load_file(tmp_path / "new" / WEIGHTS) if re.search("lora_|ia3_|lokr_", key))
