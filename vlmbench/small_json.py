@@ -26,13 +26,13 @@ def fetched(url: str, *, headers: Mapping[str, str], within: float, largest: int
     http.client.HTTPException for a broken exchange, ValueError for what is no JSON or longer than `largest` bytes.
     """
     content: list[bytes] = []
-    failure: list[BaseException] = []
+    failure: list[Exception] = []
     request = urllib.request.Request(url, body, dict(headers))
 
     def read() -> None:
         try:
             content.append(_read(request, within, largest))
-        except BaseException as error:
+        except Exception as error:  # told to whoever waits
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
             failure.append(error)

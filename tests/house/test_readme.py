@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
 import re
+import runpy
 import shlex
-import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,12 @@ OUT_OF_REACH = {
 """Words of the usage block's lines that no test can run, with what they need."""
 
 
-def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """One command of the README, run in a folder of its own."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "vlmbench.cli", *words],
-        cwd=folder, env=env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def run(words: Sequence[str], folder: Path) -> tuple[int, str, str]:
+    """One command of the README in a folder of its own: exit code, stdout, stderr. In this process, which has torch."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main([*words])
+    return code, out.getvalue(), err.getvalue()
 
 
 def usage_lines() -> list[list[str]]:
@@ -49,11 +50,11 @@ def usage_lines() -> list[list[str]]:
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What examples/shipped_scores.py prints, and its folder of runs."""
     folder = tmp_path_factory.mktemp("shipped")
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(ROOT / "examples" / "shipped_scores.py"), str(folder)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout, folder
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["shipped_scores.py", str(folder)])
+        assert runpy.run_path(str(ROOT / "examples" / "shipped_scores.py"))["main"]() == 0
+    return out.getvalue(), folder
 
 
 def scores(folder: Path) -> dict[str, Any]:
@@ -85,9 +86,9 @@ def test_example_of_ask() -> None:
     block = next(block for block in BLOCKS if "$ vlmbench ask" in block)
     for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, expected = example.partition("\n")
-        done = run(shlex.split(command)[1:], ROOT)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout == expected, command
+        code, printed, errors = run(shlex.split(command)[1:], ROOT)
+        assert code == 0, errors
+        assert printed == expected, command
 
 
 @pytest.mark.parametrize("words", usage_lines(), ids=" ".join)
@@ -105,14 +106,14 @@ def test_usage_block_runs(shipped: tuple[str, Path], tmp_path: Path) -> None:
         "RUN...": runs / "tinyllava",
     }
     baseline = tmp_path / "baseline.json"
-    assert run(["baseline", str(runs / "tinyllava"), "--output", str(baseline)], tmp_path).returncode == 0
+    assert run(["baseline", str(runs / "tinyllava"), "--output", str(baseline)], tmp_path)[0] == 0
     ran = []
     for words in usage_lines():
         if any(text in " ".join(words) for text in OUT_OF_REACH):
             continue
         filled = [str(names.get(word, word)) for word in words]
         limit = ["--limit", "20"] if words[0] == "run" else []
-        done = run([*filled, *limit], tmp_path)
-        assert done.returncode == 0, f"vlmbench {' '.join(words)}\n{done.stderr}"
+        code, _, errors = run([*filled, *limit], tmp_path)
+        assert code == 0, f"vlmbench {' '.join(words)}\n{errors}"
         ran.append(words[0])
     assert {"run", "export", "compare", "check", "report"} <= set(ran)
