@@ -26,7 +26,7 @@ JUDGED = tuple(
     if rules.judge is not None
 )
 GRADES = {"mmvet": "0.5", "llava_bench": "8 6", "mmbench": "B"}
-FAST = {"attempts": 3, "backoff": 0.001, "deadline": 20.0, "timeout": 10.0}
+FAST = {"attempts": 3, "backoff": 0.001, "deadline": 20.0, "timeout": 10.0, "rpm": 1e6}
 OPTIONS = ",".join(f"{name}={value}" for name, value in FAST.items())
 
 
