@@ -16,7 +16,7 @@ from tests.pool_toys import EACH, PICTURES, processes
 from vlmbench.cli import USER_MUST_CHANGE
 from vlmbench.store import read_answers
 
-pytest.importorskip("ray", reason="Ray is not installed here: pip install 'vlmbench[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed here: pip install 'ray>=2.49'")
 ROOT = Path(__file__).resolve().parents[2]
 __all__ = ["calm"]
 """A fixture."""
