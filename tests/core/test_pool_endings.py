@@ -93,10 +93,24 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("no head")
 
 
+def wait_until_closed(port: int) -> None:
+    """Until nobody listens any more."""
+    import socket
+
+    until = time.monotonic() + 40
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the head listens still")
+
+
 def test_a_head_that_goes_after_the_last_answer_spoils_nothing(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, calm: Path, unused_port: int
 ) -> None:
-    """Exit code 0, no worker left, and nothing but a word about it, where the end of the run came to notice."""
+    """Exit code 0, a word about it, and no worker left."""
     env = {**TOKEN, "RAY_gcs_rpc_server_reconnect_timeout_s": "60"}
     head = start_head(unused_port, tmp_path_factory.mktemp("r") / "h", env)
     try:
@@ -110,10 +124,11 @@ def test_a_head_that_goes_after_the_last_answer_spoils_nothing(
         assert processes(tmp_path / "run-marks")
         gcs = next(pid for pid in children(head.pid) if "gcs_server" in Path(f"/proc/{pid}/cmdline").read_text())
         os.kill(gcs, signal.SIGKILL)
+        wait_until_closed(unused_port)  # a busy machine takes a while to end a killed process
         (tmp_path / "wait").unlink()
         _, said = run.communicate(timeout=60)
         assert run.returncode == 0, said
-        assert not said.strip() or b"Ray's head is gone; all answers had come by then" in said
+        assert b"Ray's head is gone; all answers had come by then" in said
         assert not processes(tmp_path / "run-marks")
     finally:
         head.terminate()
