@@ -232,7 +232,7 @@ def draw() -> None:
     from PIL import Image
 
     from vlmbench import images
-    from vlmbench.registry import choose_task
+    from vlmbench.base.registry import choose_task
     from vlmbench.sources import Folder
 
     sample = choose_task("gqa").task.samples(Folder.sample("gqa"), "testdev_balanced")[0]

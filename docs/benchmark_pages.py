@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 
 from docs import benchmark_readings
 from docs.markdown import code, fence, joined, table
-from vlmbench.errors import DataError, UsageError
-from vlmbench.nouns import Exports, Request, Sample, Size, Task, Wanted
-from vlmbench.registry import tasks
+from vlmbench.base.errors import DataError, UsageError
+from vlmbench.base.registry import tasks
+from vlmbench.base.samples import Request, Sample
+from vlmbench.base.task import Exports, Size, Task, Wanted
 from vlmbench.sources import Folder
 
 FEW = 3

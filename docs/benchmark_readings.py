@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from docs.markdown import code, joined, table
+from vlmbench.base.errors import UsageError
+from vlmbench.base.samples import ChoiceScore, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import Task
 from vlmbench.boxes import from_size
-from vlmbench.errors import UsageError
-from vlmbench.nouns import ChoiceScore, Request, Response, Sample, Score, Status, Task, Verdict
 
 LOOKED_AT = 100
 """Questions among which the one is sought that tells most protocols apart."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from docs.markdown import code, joined, table
-from vlmbench import registry, weights
+from vlmbench import weights
+from vlmbench.base import registry
 from vlmbench.models.parameters import Sheet, sheet_of
 from vlmbench.models.variants import ABSENT, Variant
 from vlmbench.verbs.models import HEAD, NOTES, row, stage_text

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from docs.markdown import table
-from vlmbench import registry
+from vlmbench.base import registry
 from vlmbench.training import ablation
 from vlmbench.training.ablation import Ablation, Result
 

@@ -16,8 +16,8 @@ import io
 import sys
 from pathlib import Path
 
+from vlmbench.base.registry import TASKS
 from vlmbench.cli import main as vlmbench
-from vlmbench.registry import TASKS
 
 RUNS = {
     "tinyllava": ["--model", "tinyllava", "--ablate", "blind"],

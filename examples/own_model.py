@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench import cli, registry
-from vlmbench.nouns import Request, Response
+from vlmbench import cli
+from vlmbench.base import registry
+from vlmbench.base.samples import Request, Response
 
 
 class LongWords:

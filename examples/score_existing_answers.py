@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from vlmbench import cli, loading, registry, settings
+from vlmbench import cli, loading
+from vlmbench.base import registry, settings
 
 
 def write_answers(folder: Path, says: str) -> None:

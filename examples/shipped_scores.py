@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vlmbench.base.registry import TASKS
 from vlmbench.cli import main as vlmbench
-from vlmbench.registry import TASKS
 
 MODELS = ("tinyllava", "tinygptv")
 JUDGED = ("mmvet", "llava_bench")

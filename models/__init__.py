@@ -1,1 +1,1 @@
-"""The models: included, trainable ones and adapters. Names are listed in vlmbench/registry.py."""
+"""The models: included, trainable ones and adapters. Names are listed in vlmbench/base/registry.py."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import nn
 
-from vlmbench.nouns import Request, Response
+from vlmbench.base.samples import Request, Response
 
 from .engine import Engine
 from .memory import parameters, stored_bytes

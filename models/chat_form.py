@@ -11,8 +11,8 @@ from typing import Any
 from PIL import Image
 
 from vlmbench import images
-from vlmbench.errors import ImageError
-from vlmbench.nouns import Request
+from vlmbench.base.errors import ImageError
+from vlmbench.base.samples import Request
 
 ORIENTATION = 0x0112
 """EXIF's tag for how a picture was held."""

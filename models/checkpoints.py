@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vlmbench.errors import ModelError, VlmbenchError
+from vlmbench.base.errors import ModelError, VlmbenchError
 
 from .parts import names
 from .parts.assemble import VisionLanguageModel, tie, ties

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from vlmbench.errors import ModelError
-from vlmbench.nouns import ChoiceScore, Generation
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import ChoiceScore, Generation
 
 from .packing import common_prefix
 from .parts.system import IMAGE_TOKEN

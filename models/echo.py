@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench.errors import DataError, ModelError
-from vlmbench.nouns import ChoiceScore, Request, Response
+from vlmbench.base.errors import DataError, ModelError
+from vlmbench.base.samples import ChoiceScore, Request, Response
 from vlmbench.sources import read_json
 
 

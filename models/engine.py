@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from vlmbench import images
-from vlmbench.errors import ImageError, ModelError, UnknownNameError, UsageError
-from vlmbench.nouns import Picture, Request, Response
+from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
+from vlmbench.base.samples import Picture, Request, Response
 
 from .decoding import Job, Observer, Outcome, nobody
 from .engine_shared import SharedPrefix

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 DECIDING = (".json", ".jinja", ".model", ".py", ".safetensors", ".tiktoken", ".txt", ".spm", ".bpe", ".vocab")
 """Suffixes of what decides the answers in a checkpoint's folder: weights, configs, tokenizer, processor, templates."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from vlmbench.errors import ModelError
-from vlmbench.nouns import ChoiceScore
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import ChoiceScore
 
 CERTAIN = 0.01
 """The highest log-probability there is, with room for rounding."""

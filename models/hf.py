@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from vlmbench.errors import ModelError, UnknownNameError, UsageError
+from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 
 from . import fingerprints, hf_adapters
 from .answering import Answering

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from . import fingerprints
 from .hf_weights import refuse, told

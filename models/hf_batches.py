@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 
 import torch
 
-from vlmbench.errors import UsageError
+from vlmbench.base.errors import UsageError
 
 from .hf_plain import Question
 

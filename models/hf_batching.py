@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vlmbench.nouns import Generation, Request
+from vlmbench.base.samples import Generation, Request
 
 from .hf_generate import PLAIN
 from .hf_plain import Plain, Question

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from vlmbench import images
-from vlmbench.errors import UnknownNameError, UsageError
-from vlmbench.nouns import Request, Response
+from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.base.samples import Request, Response
 
 from .decoding import Job, Observer, Outcome, nobody
 from .engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond

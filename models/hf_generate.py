@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .decoding import check_scores
 from .memory import out_of_memory

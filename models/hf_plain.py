@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vlmbench.nouns import Request
+from vlmbench.base.samples import Request
 
 from .decoding import Best, Draft, Job, Observer, Outcome, Words, cut, greedy, nobody, rank
 from .hf_generate import PLAIN, Checker, Generating

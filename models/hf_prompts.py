@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vlmbench.errors import ModelError, UnknownNameError
+from vlmbench.base.errors import ModelError, UnknownNameError
 
 from . import template_clock
 from .parts.hush import hushed

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench.errors import ModelError
-from vlmbench.nouns import Request
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Request
 
 from .decoding import Job
 from .hf_prompts import Prompt, Prompts

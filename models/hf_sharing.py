@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from vlmbench.nouns import Generation
+from vlmbench.base.samples import Generation
 
 from .decoding import Job
 from .hf_plain import Plain, Question

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from vlmbench.errors import ModelError
-from vlmbench.nouns import Request
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Request
 
 from .hf_plain import Question
 from .hf_prompts import CHAT, Prompts

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from vlmbench.errors import ModelError, UsageError
+from vlmbench.base.errors import ModelError, UsageError
 
 SHOWN = 4
 """Keys of a kind that a message names."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from . import checkpoints
 from .answering import Answering

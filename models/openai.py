@@ -15,7 +15,9 @@ from functools import cached_property
 from queue import SimpleQueue
 from typing import Any
 
-from vlmbench import settings
+from vlmbench.base import settings
+from vlmbench.base.errors import ImageError, ModelError, UsageError, VlmbenchError
+from vlmbench.base.samples import Request, Response
 from vlmbench.chat_adapting import LENGTH, STOP
 from vlmbench.chat_cache import Reply
 from vlmbench.chat_client import KEPT, ChatClient
@@ -24,8 +26,6 @@ from vlmbench.chat_models import Served, served
 from vlmbench.chat_options import LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check_budget
 from vlmbench.chat_prices import Price
 from vlmbench.chat_reply import ending
-from vlmbench.errors import ImageError, ModelError, UsageError, VlmbenchError
-from vlmbench.nouns import Request, Response
 
 from .asking import Ask, Line
 from .chat_form import Limits, data_url, messages

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlmbench.errors import ModelError, UnknownNameError
+from vlmbench.base.errors import ModelError, UnknownNameError
 
 from .parts.hush import hushed
 

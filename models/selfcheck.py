@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vlmbench.nouns import Generation
+from vlmbench.base.samples import Generation
 
 from .decoding import Job
 from .engine_shared import SharedPrefix

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 from unittest import mock
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 DAY = datetime(2024, 7, 26, 12)
 _LOCK = Lock()

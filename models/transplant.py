@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from . import minigpt, tinyllava
 from .minigpt import MiniGPT

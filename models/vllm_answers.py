@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vlmbench.errors import ModelError
-from vlmbench.nouns import ChoiceScore, Request, Response
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import ChoiceScore, Request, Response
 
 from . import vllm_process
 from .packing import common_prefix

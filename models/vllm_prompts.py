@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.errors import ModelError
-from vlmbench.nouns import Request
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Request
 
 from . import template_clock
 from .hf_prompts import Prompts

@@ -17,8 +17,8 @@ from typing import Any
 
 import orjson
 
+from vlmbench.base.samples import Request
 from vlmbench.chat_models import is_local
-from vlmbench.nouns import Request
 from vlmbench.small_json import fetched
 
 from .openai import Form, OpenAIChat

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vlmbench.ablated import shown
-from vlmbench.terminal import clean
+from vlmbench.base.terminal import clean
 
 from .compare import chance, share, signed, span
 from .runs import SAMPLE_NOTE

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from vlmbench.errors import VlmbenchError
+from vlmbench.base.errors import VlmbenchError
 from vlmbench.pairing import holm
 
 from .runs import RunResult

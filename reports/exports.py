@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from vlmbench.terminal import clean
+from vlmbench.base.terminal import clean
 
 from .table import coverage, grid, number
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.terminal import clean
+from vlmbench.base.terminal import clean
 
 from .compare import chance, signed
 from .runs import SAMPLE_NOTE

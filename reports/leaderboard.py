@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from vlmbench import __version__
-from vlmbench.errors import StoreError
+from vlmbench.base.errors import StoreError
 
 from . import differences, exports, payload, ranks, relations, table
 from .efficiency import COLUMNS

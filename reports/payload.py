@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlmbench import ablations
-from vlmbench.errors import UsageError
+from vlmbench.base.errors import UsageError
 
 from . import training
 from .efficiency import costs

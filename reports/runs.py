@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench import ablated
-from vlmbench.errors import StoreError, UsageError
+from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finished
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"

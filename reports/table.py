@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlmbench.terminal import clean
+from vlmbench.base.terminal import clean
 
 from .runs import SAMPLE_NOTE, Bar, TaskResult, task_results
 

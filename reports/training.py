@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from vlmbench.errors import TrainingError
+from vlmbench.base.errors import TrainingError
 
 from .page import render
 from .runs import RunResult

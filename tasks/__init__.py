@@ -1,1 +1,1 @@
-"""The benchmarks: one file each. Names are listed in vlmbench/registry.py."""
+"""The benchmarks: one file each. Names are listed in vlmbench/base/registry.py."""

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench import answers
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.metrics import Metric
-from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, Row, read_keyed
 

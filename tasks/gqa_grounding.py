@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.errors import PredictionsError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import Sample
 from vlmbench.predictions import NAMED, answer_key, answer_rows, named
 from vlmbench.sources import Row
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vlmbench.base.samples import Sample, Score
 from vlmbench.metrics import LESS, MORE, RATE, Metric, by_tag, mean, ratio
-from vlmbench.nouns import Sample, Score
 
 if TYPE_CHECKING:
     import numpy as np

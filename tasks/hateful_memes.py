@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench import letters
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.metrics import MORE, RATE, Metric, auroc, average_precision, mean, ratio
-from vlmbench.nouns import Generation, Picture, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vlmbench.answer_columns import holds_questions, is_predicted, probability
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Sample
 from vlmbench.predictions import answer_key, answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.rows import Row
 

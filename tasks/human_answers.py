@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from sys import intern
 
-from vlmbench.errors import PredictionsError
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
+from vlmbench.base.task import TaskProtocol
 from vlmbench.metrics import Metric, by_tag, mean
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, Status, TaskProtocol
 from vlmbench.predictions import join, named, read_plain, write_rows
 from vlmbench.sources import Row
 from vlmbench.vqa_accuracy import Humans, Matcher

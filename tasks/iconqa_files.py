@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Picture, Sample, Wanted
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.task import Wanted
 from vlmbench.predictions import answer_files, answer_rows, id_and_answer, is_hidden, join, refuse_two_models
 from vlmbench.reading import is_dir, is_file
 from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, unique

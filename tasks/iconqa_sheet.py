@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vlmbench import images
-from vlmbench.nouns import Picture
+from vlmbench.base.samples import Picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image

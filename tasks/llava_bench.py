@@ -13,21 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from vlmbench.errors import PredictionsError
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.judge_verdicts import NO_JUDGE
 from vlmbench.metrics import Metric
-from vlmbench.nouns import (
-    Generation,
-    Request,
-    Response,
-    Sample,
-    Score,
-    Size,
-    Status,
-    TaskProtocol,
-    Verdict,
-    Wanted,
-)
 from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_plain
 from vlmbench.rows import Row
 from vlmbench.sources import Folder, Hub, read_rows, unique

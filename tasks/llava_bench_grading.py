@@ -11,7 +11,8 @@ import math
 import re
 from collections.abc import Callable, Generator, Mapping
 
-from vlmbench.nouns import JudgeAsk, JudgeRules, Status, Verdict
+from vlmbench.base.samples import JudgeAsk, Status, Verdict
+from vlmbench.base.task import JudgeRules
 
 Talk = Generator[JudgeAsk, str, Verdict]
 Pair = tuple[float, float]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from vlmbench.base.samples import Sample, Score
 from vlmbench.metrics import MORE, NEITHER, RATE, Metric
-from vlmbench.nouns import Sample, Score
 
 if TYPE_CHECKING:
     from vlmbench.metrics import Floats

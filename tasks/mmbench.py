@@ -14,21 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlmbench import letters, sheets
+from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
 from vlmbench.metrics import Metric, by_tag, mean
-from vlmbench.nouns import (
-    Generation,
-    JudgeAsk,
-    JudgeRules,
-    Request,
-    Response,
-    Sample,
-    Score,
-    Size,
-    Status,
-    TaskProtocol,
-    Verdict,
-    Wanted,
-)
 from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, read_table
 

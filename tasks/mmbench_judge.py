@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping
 
-from vlmbench.nouns import JudgeAsk, JudgeRules, Sample, Status, Verdict
+from vlmbench.base.samples import JudgeAsk, Sample, Status, Verdict
+from vlmbench.base.task import JudgeRules
 
 from .mmbench_rows import by_letter
 

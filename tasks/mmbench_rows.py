@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vlmbench.errors import ImageError
-from vlmbench.nouns import Picture, Sample
+from vlmbench.base.errors import ImageError
+from vlmbench.base.samples import Picture, Sample
 from vlmbench.picture_cells import decode_base64
 from vlmbench.sources import Hub, Row, unique
 

@@ -10,8 +10,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Picture, Sample
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Picture, Sample
 from vlmbench.predictions import answer_text, find_column, id_and_answer, is_hidden, join, read_files
 from vlmbench.reading import is_dir
 from vlmbench.sources import Folder, Row, read_text

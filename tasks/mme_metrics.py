@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from vlmbench.base.samples import Sample, Score
 from vlmbench.metrics import MORE, RATE, Metric
-from vlmbench.nouns import Sample, Score
 
 if TYPE_CHECKING:
     from vlmbench.metrics import Floats

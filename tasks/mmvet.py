@@ -13,22 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.judge_verdicts import NO_JUDGE
 from vlmbench.metrics import MORE, RATE, Metric
-from vlmbench.nouns import (
-    Generation,
-    Picture,
-    Request,
-    Response,
-    Sample,
-    Score,
-    Size,
-    Status,
-    TaskProtocol,
-    Verdict,
-    Wanted,
-)
 from vlmbench.predictions import OTHERS, named
 from vlmbench.rows import Row
 from vlmbench.sources import Folder, Hub, read_json, read_keyed, unique

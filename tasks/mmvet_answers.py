@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Sample, Verdict
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Sample, Verdict
 from vlmbench.predictions import answer_rows, id_and_answer, join, named, refuse_two_models
 from vlmbench.sources import Row, read_keyed, read_text
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Mapping
 
-from vlmbench.nouns import JudgeAsk, JudgeRules, Status, Verdict
+from vlmbench.base.samples import JudgeAsk, Status, Verdict
+from vlmbench.base.task import JudgeRules
 
 from . import mmvet_prompts
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from vlmbench import answers, vqa_accuracy
-from vlmbench.errors import DataError
-from vlmbench.nouns import Sample, Size, Wanted
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import Size, Wanted
 from vlmbench.sources import Folder, Hub, unique
 
 from .human_answers import INSTRUCTION, UNANSWERABLE, HumanAnswered, Rules, human_answers, protocols_of

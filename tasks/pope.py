@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench import answers
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Generation, Request, Response, Sample, Score
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.metrics import Metric
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 
 from . import pope_answers, pope_metrics

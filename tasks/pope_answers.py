@@ -16,8 +16,8 @@ from pathlib import Path
 
 from vlmbench import question_files
 from vlmbench.answer_columns import answer_column, refuse_numbers
-from vlmbench.errors import PredictionsError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import Sample
 from vlmbench.predictions import (
     answer_key,
     answer_rows,

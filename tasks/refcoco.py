@@ -14,6 +14,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from vlmbench.base.samples import Generation, Request, Response, Sample, Score
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.boxes import (
     Box,
     any_minigpt_box,
@@ -26,7 +28,6 @@ from vlmbench.boxes import (
     vlmevalkit_box,
 )
 from vlmbench.metrics import MORE, RATE, Metric, mean, ratio
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.sources import Folder, Hub, Row, read_rows
 
 from . import refcoco_answers, refcoco_hub

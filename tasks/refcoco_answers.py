@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Sample
 from vlmbench.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
 from vlmbench.sources import Row, read_json
 

@@ -10,8 +10,8 @@ import io
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from vlmbench.errors import DataError, ImageError
-from vlmbench.nouns import Picture
+from vlmbench.base.errors import DataError, ImageError
+from vlmbench.base.samples import Picture
 from vlmbench.sources import Hub, Row
 
 HUB_NAMES = {"refcoco": "RefCOCO", "refcoco+": "RefCOCOplus", "refcocog": "RefCOCOg"}

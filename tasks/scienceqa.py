@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench import letters
+from vlmbench.base.samples import Generation, Request, Response, Sample, Score
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.metrics import Metric, by_tag, mean
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, TaskProtocol, Wanted
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 

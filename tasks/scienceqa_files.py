@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Picture, Sample, Wanted
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.task import Wanted
 from vlmbench.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
 from vlmbench.rows import named_columns
 from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique

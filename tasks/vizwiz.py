@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmbench import answers, vqa_accuracy
+from vlmbench.base.samples import Picture, Response, Sample, Score, Status
+from vlmbench.base.task import Size, Wanted
 from vlmbench.metrics import MORE, RATE, Metric, average_precision
-from vlmbench.nouns import Picture, Response, Sample, Score, Size, Status, Wanted
 from vlmbench.predictions import join, read_files
 from vlmbench.reading import is_dir
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from vlmbench import question_files
 from vlmbench.answer_columns import is_predicted, probability, squashed
-from vlmbench.errors import PredictionsError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import Sample
 from vlmbench.predictions import answer_key, answer_text, find_column, id_and_answer
 from vlmbench.rows import Row
 

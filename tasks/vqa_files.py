@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError
-from vlmbench.nouns import Picture, Sample
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Picture, Sample
 from vlmbench.predictions import named
 from vlmbench.sources import Folder, Row, read_json, unique
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from vlmbench import answers, vqa_accuracy
-from vlmbench.nouns import Picture, Sample, Size, Wanted
+from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.task import Size, Wanted
 from vlmbench.sources import Folder, Hub, Row, unique
 
 from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from vlmbench.errors import DataError, ImageError, PredictionsError
-from vlmbench.nouns import Picture, Sample, Wanted
+from vlmbench.base.errors import DataError, ImageError, PredictionsError
+from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.task import Wanted
 from vlmbench.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.reading import PICTURE_BYTES
 from vlmbench.sources import Folder, Hub, Row, read_rows, read_text, unique

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
 from tests.toys import ToyModel
-from vlmbench import cli, images, registry
-from vlmbench.nouns import Request
-from vlmbench.registry import choose_task
+from vlmbench import cli, images
+from vlmbench.base import registry
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Request
 from vlmbench.sources import Folder
 
 

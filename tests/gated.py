@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vlmbench import cli, registry, scoring, stored
+from vlmbench import cli, scoring, stored
+from vlmbench.base import registry
 from vlmbench.sources import Folder
 
 

@@ -10,22 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench import metrics
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
 from vlmbench.judge import Judge, open_judge
-from vlmbench.nouns import (
-    Generation,
-    JudgeAsk,
-    JudgeRules,
-    Request,
-    Response,
-    Sample,
-    Score,
-    Size,
-    Status,
-    TaskProtocol,
-    Verdict,
-    Wanted,
-)
-from vlmbench.registry import TaskChoice
 from vlmbench.sources import Folder
 
 RULES = JudgeRules("nobody", "grade {number}", 3)

@@ -29,8 +29,9 @@ import pyarrow.parquet as pq
 
 from tests import kill_points
 from tests.kill_points import Ended
-from vlmbench import kept_answers, registry, stored
-from vlmbench.errors import VlmbenchError
+from vlmbench import kept_answers, stored
+from vlmbench.base import registry
+from vlmbench.base.errors import VlmbenchError
 from vlmbench.run_files import LOG, MANIFEST, RECORDS, SCORES
 from vlmbench.sources import Folder
 

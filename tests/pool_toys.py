@@ -18,10 +18,11 @@ from pathlib import Path
 
 from tests.toys import ToyTask
 from vlmbench import manifest, runner, workers
-from vlmbench.errors import ModelError, VlmbenchError
-from vlmbench.nouns import Model, Request, Response
+from vlmbench.base.errors import ModelError, VlmbenchError
+from vlmbench.base.model import Model
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import Request, Response
 from vlmbench.pool import Pool
-from vlmbench.registry import TaskChoice
 from vlmbench.sources import Folder
 from vlmbench.store import RunStore
 

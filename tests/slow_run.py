@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.toys import ToyModel, ToyTask
 from vlmbench import manifest, runner
-from vlmbench.nouns import Request
-from vlmbench.registry import TaskChoice
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import Request
 from vlmbench.sources import Folder
 from vlmbench.store import RunStore
 

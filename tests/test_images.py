@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from vlmbench import images
-from vlmbench.errors import ImageError
+from vlmbench.base.errors import ImageError
 
 RANDOM = np.random.default_rng(0)
 NOISE = Image.fromarray(RANDOM.integers(0, 256, (24, 32, 3), dtype=np.uint8))

@@ -12,19 +12,9 @@ from typing import Any
 from PIL import Image
 
 from vlmbench import metrics
-from vlmbench.errors import ImageError
-from vlmbench.nouns import (
-    Generation,
-    Picture,
-    Request,
-    Response,
-    Sample,
-    Score,
-    Size,
-    Status,
-    TaskProtocol,
-    Wanted,
-)
+from vlmbench.base.errors import ImageError
+from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 
 
 def png(colour: tuple[int, int, int]) -> bytes:

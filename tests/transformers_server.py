@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.toys import png_of
-from vlmbench.nouns import Generation, Picture, Request
+from vlmbench.base.samples import Generation, Picture, Request
 
 NEEDED = ("accelerate", "fastapi", "uvicorn", "multipart")
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"

@@ -20,11 +20,11 @@ from typing import Any, cast
 import torch
 
 from tests.judge_server import JSON, Body, Served, send
+from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.models import tinyllava
 from vlmbench.models.answering import Answering
 from vlmbench.models.engine import Engine
 from vlmbench.models.tinyllava import TinyLLaVA
-from vlmbench.nouns import Generation, Picture, Request, Response
 
 
 def number_of(asked: Mapping[str, Any]) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from vlmbench import registry
-from vlmbench.errors import TrainingError
+from vlmbench.base import registry
+from vlmbench.base.errors import TrainingError
 
 from . import live, loop
 from .recipe import Recipe

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from vlmbench.errors import TrainingError, UnknownNameError
+from vlmbench.base.errors import TrainingError, UnknownNameError
 
 Changes = Mapping[tuple[str, ...], str]
 """By path: the values' text."""

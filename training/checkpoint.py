@@ -21,7 +21,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vlmbench.errors import TrainingError
+from vlmbench.base.errors import TrainingError
 
 from .mark import Mark, differences
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vlmbench import scene_lists, scene_text
-from vlmbench.errors import DataError, VlmbenchError
-from vlmbench.nouns import Conversation, Picture
+from vlmbench.base.errors import DataError, VlmbenchError
+from vlmbench.base.samples import Conversation, Picture
 from vlmbench.scenes import Dice
 from vlmbench.sources import PictureFile
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError, TrainingError
+from vlmbench.base.errors import DataError, TrainingError
 
 from . import start
 from .recipe import Pool, Recipe, Stage

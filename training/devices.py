@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vlmbench.errors import TrainingError
+from vlmbench.base.errors import TrainingError
 
 from .recipe import Recipe, Stage
 

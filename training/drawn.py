@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from vlmbench import scene_text
-from vlmbench.errors import UnknownNameError
-from vlmbench.nouns import Conversation, Picture
+from vlmbench.base.errors import UnknownNameError
+from vlmbench.base.samples import Conversation, Picture
 from vlmbench.scenes import TRAIN_SEEDS, Dice, Scene, draw, make_scene
 
 from .limits import MOST, MOST_THINGS

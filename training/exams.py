@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from vlmbench import registry
-from vlmbench.errors import UsageError
-from vlmbench.nouns import Sample
+from vlmbench.base import registry
+from vlmbench.base.errors import UsageError
+from vlmbench.base.samples import Sample
 from vlmbench.scene_questions import exists
 from vlmbench.scene_quiz import ask
 from vlmbench.scenes import COLORS, KINDS, SIDE, SIZES, TEXTURES, Dice

@@ -8,7 +8,7 @@ import logging
 import os
 from pathlib import Path
 
-from vlmbench.errors import TrainingError
+from vlmbench.base.errors import TrainingError
 
 LOGGER = logging.getLogger(__name__)
 LOCK = ".lock"

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from vlmbench.errors import TrainingError, VlmbenchError
-from vlmbench.trainable import Trainable
+from vlmbench.base.errors import TrainingError, VlmbenchError
+from vlmbench.base.trainable import Trainable
 
 from . import schedule
 from .recipe import Feed, Stage

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from vlmbench.errors import TrainingError
+from vlmbench.base.errors import TrainingError
 
 MOST = 2**31 - 1
 MOST_THREADS = 1024

@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
-from vlmbench import registry
-from vlmbench.errors import TrainingError, VlmbenchError
-from vlmbench.trainable import Trainable
+from vlmbench.base import registry
+from vlmbench.base.errors import TrainingError, VlmbenchError
+from vlmbench.base.trainable import Trainable
 
 from . import checkpoint, data_state, start, vocabulary
 from .checkpoint import Found, Position

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vlmbench.trainable import Trainable
+from vlmbench.base.trainable import Trainable
 
 from . import patches
 from .data import Source

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vlmbench import registry
-from vlmbench.errors import TrainingError, UnknownNameError
+from vlmbench.base import registry
+from vlmbench.base.errors import TrainingError, UnknownNameError
 
 from .recipe import Pool, Recipe, Stage
 

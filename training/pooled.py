@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vlmbench.errors import DataError, TrainingError
-from vlmbench.nouns import Conversation
-from vlmbench.trainable import Trainable
+from vlmbench.base.errors import DataError, TrainingError
+from vlmbench.base.samples import Conversation
+from vlmbench.base.trainable import Trainable
 
 from . import sources
 from .drawn import Scenes

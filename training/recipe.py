@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlmbench.errors import TrainingError, UnknownNameError
+from vlmbench.base.errors import TrainingError, UnknownNameError
 
 from . import limits
 from .changes import changed

@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
-from vlmbench.errors import DataError, TrainingError
+from vlmbench.base.errors import DataError, TrainingError
 
 from . import checkpoint, data_state, live, vocabulary, watch
 from .checkpoint import Position

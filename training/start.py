@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vlmbench import registry
-from vlmbench.errors import TrainingError
+from vlmbench.base import registry
+from vlmbench.base.errors import TrainingError
 
 from .recipe import Init
 

@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from vlmbench import registry, scene_lists, scene_text
+from vlmbench import scene_lists, scene_text
+from vlmbench.base import registry
 from vlmbench.scene_lettering import LEXICON
 from vlmbench.scenes import (
     COLORS,

@@ -14,7 +14,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from vlmbench.errors import TrainingError
+from vlmbench.base.errors import TrainingError
 
 TRACKERS = ("tensorboard", "wandb")
 

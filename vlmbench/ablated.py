@@ -18,8 +18,8 @@ from typing import Any
 
 from vlmbench import comparison, stored
 from vlmbench.ablations import Change
+from vlmbench.base.errors import VlmbenchError
 from vlmbench.comparison import MetricDifference, TaskComparison
-from vlmbench.errors import VlmbenchError
 from vlmbench.pairing import holm
 from vlmbench.store import ABLATIONS, SCORES, to_json, write_atomically
 from vlmbench.stored import StoredRun

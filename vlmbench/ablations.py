@@ -19,15 +19,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import images, option_order, wordings
+from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
+from vlmbench.base.samples import Picture, Request, Sample
 from vlmbench.boxes import cropped
-from vlmbench.errors import ImageError, UnknownNameError, UsageError
-from vlmbench.nouns import Picture, Request, Sample
 from vlmbench.pixel_changes import PIXEL_CHANGES, window
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from vlmbench.registry import TaskChoice
+    from vlmbench.base.registry import TaskChoice
 
 DEFAULT_SEVERITY = 3
 NO_PICTURE = "no picture"

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Sample
 from vlmbench.rows import Row
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from vlmbench.nouns import Response, Sample, Score, Status, Task
+from vlmbench.base.samples import Response, Sample, Score, Status
+from vlmbench.base.task import Task
 from vlmbench.thinking import has_tags
 
 MANY = 0.05

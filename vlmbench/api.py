@@ -15,8 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vlmbench import cli, registry
-from vlmbench.errors import UnknownNameError, UsageError
+from vlmbench import cli
+from vlmbench.base import registry
+from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.extending import MODEL, TASK, refuse_lacking
 from vlmbench.function_model import FunctionModel
 from vlmbench.preserving import preserved
@@ -24,7 +25,8 @@ from vlmbench.preserving import preserved
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vlmbench.nouns import Model, Task
+    from vlmbench.base.model import Model
+    from vlmbench.base.task import Task
 
 OWN = ("model", "tasks", "help", "json", "min_coverage")
 """What of `vlmbench run` is no keyword here: evaluate's own words, and what only a command line can need."""

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
 
 CHUNK = 1 << 20
 RATIO = 300

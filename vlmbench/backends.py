@@ -23,8 +23,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vlmbench import runner
-from vlmbench.errors import ModelError, VlmbenchError
-from vlmbench.nouns import Model, Response
+from vlmbench.base.errors import ModelError, VlmbenchError
+from vlmbench.base.model import Model
+from vlmbench.base.samples import Response
 
 if TYPE_CHECKING:
     from vlmbench.runner import Asked

@@ -21,21 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import registry, stored
-from vlmbench.errors import StoreError, VlmbenchError
-from vlmbench.nouns import Sample, Score, Status, Verdict
-from vlmbench.run_files import (
-    ASKED_SHAPE,
-    LARGEST_JSON,
-    TASK_SHAPE,
-    parsed,
-    read_regular,
-    scored_task,
-    to_json,
-    write_atomically,
-)
-from vlmbench.runner import extra_text
-from vlmbench.shapes import (
+from vlmbench import stored
+from vlmbench.base import registry
+from vlmbench.base.errors import StoreError, VlmbenchError
+from vlmbench.base.json_shapes import (
     MisfitError,
     Shape,
     fields,
@@ -49,6 +38,18 @@ from vlmbench.shapes import (
     text,
     whole,
 )
+from vlmbench.base.samples import Sample, Score, Status, Verdict
+from vlmbench.run_files import (
+    ASKED_SHAPE,
+    LARGEST_JSON,
+    TASK_SHAPE,
+    parsed,
+    read_regular,
+    scored_task,
+    to_json,
+    write_atomically,
+)
+from vlmbench.runner import extra_text
 from vlmbench.stored import Item, StoredRun, StoredTask
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vlmbench import judge_verdicts
+from vlmbench.base.samples import Sample, Score, Status, Verdict
 from vlmbench.metrics import LESS, MORE
-from vlmbench.nouns import Sample, Score, Status, Verdict
 
 if TYPE_CHECKING:
-    from vlmbench.nouns import Task
+    from vlmbench.base.task import Task
 
 Scored = Sequence[tuple[Sample, Score]]
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import orjson
 
-from vlmbench.errors import StoreError
-from vlmbench.nouns import JudgeAsk
+from vlmbench.base.errors import StoreError
+from vlmbench.base.samples import JudgeAsk
 
 SYNC_EVERY = 1.0
 """Seconds between two fsyncs: what a power cut may cost."""

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from vlmbench.base.errors import ModelError
 from vlmbench.chat_adapting import Adapted
 from vlmbench.chat_faults import (
     ErrorBodyError,
@@ -29,7 +30,6 @@ from vlmbench.chat_faults import (
 from vlmbench.chat_models import Served, refuse_others
 from vlmbench.chat_options import ApiOptions, check_options, find_key
 from vlmbench.chat_pace import Pacer, PausedError, retry_after
-from vlmbench.errors import ModelError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

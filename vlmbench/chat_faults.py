@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 AGAIN = frozenset((408, 409, 425, 429))
 """Statuses below 500 after which trying again makes sense."""

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 from vlmbench.small_json import fetched
 
 TELLING = ("id", "root", "parent", "digest")

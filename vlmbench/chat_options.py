@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
-from vlmbench.errors import UsageError
+from vlmbench.base.errors import UsageError
 
 OPENAI = "https://api.openai.com/v1"
 LENGTHS = ("max_tokens", "max_completion_tokens")

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vlmbench.errors import UsageError
+from vlmbench.base.errors import UsageError
 
 PER_MILLION: Mapping[str, tuple[float, float]] = {
     "gpt-3.5-turbo-0125": (0.5, 1.5),

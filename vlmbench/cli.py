@@ -10,9 +10,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 
-from vlmbench import __version__, ending, terminal, wellformed
-from vlmbench.errors import UnknownNameError, UsageError, VlmbenchError
-from vlmbench.exiting import Exit
+from vlmbench import __version__, wellformed
+from vlmbench.base import signals as ending
+from vlmbench.base import terminal
+from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
+from vlmbench.base.exit_codes import Exit
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one picture, and draw the boxes it answers with",
@@ -135,7 +137,7 @@ def tell_notes(key: str, notes: Sequence[str]) -> None:
 
 def load_plugins(args: argparse.Namespace) -> None:
     """Make known what --plugins names, or VLMBENCH_PLUGINS. Raises PluginError."""
-    from vlmbench import settings
+    from vlmbench.base import settings
 
     if named := settings.load({"plugins": args.plugins}).plugins:
         from vlmbench import plugins

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import baseline, judge_verdicts, losses, pairing, run_differences, stored
-from vlmbench.errors import StoreError, UsageError
+from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.metrics import MORE
 from vlmbench.pairing import Paired
 from vlmbench.run_differences import Difference

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vlmbench.nouns import Sample
+from vlmbench.base.samples import Sample
 
 if TYPE_CHECKING:
-    from vlmbench.nouns import Task
+    from vlmbench.base.task import Task
 
 EMBEDDED = "sample"
 """How tables name the data that come with the package."""

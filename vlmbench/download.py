@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from vlmbench.archives import extract
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
 
 __all__ = ["download", "extract"]
 CHUNK = 1 << 20

@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vlmbench import registry
-from vlmbench.errors import PluginError
+from vlmbench.base import registry
+from vlmbench.base.errors import PluginError
 from vlmbench.function_model import FunctionModel, refuse_other_signatures
 
 if TYPE_CHECKING:
-    from vlmbench.nouns import Model, Task
+    from vlmbench.base.model import Model
+    from vlmbench.base.task import Task
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,5 +67,5 @@ def model(name: str, *, version: str = "") -> Callable[[F], F]:
 def refuse_lacking(made: object, kind: str, needed: tuple[str, ...]) -> None:
     """Raise PluginError for an object that lacks what its kind has."""
     if absent := [name for name in needed if not hasattr(made, name)]:
-        cure = f"vlmbench.nouns.{kind.title()} says what each is"
+        cure = f"vlmbench.base.{kind}.{kind.title()} says what each is"
         raise PluginError(f"{type(made).__name__} is no {kind}: it has no {', '.join(absent)}", cure=cure)

@@ -10,8 +10,8 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import images
-from vlmbench.errors import ImageError, ModelError, PluginError
-from vlmbench.nouns import Request, Response
+from vlmbench.base.errors import ImageError, ModelError, PluginError
+from vlmbench.base.samples import Request, Response
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench import comparison, decision, gate_tests, gate_words, pairing
+from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.registry import load_object
+from vlmbench.base.samples import Status
 from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
 from vlmbench.decision import Decision, Margins, Outcome, decide, one_sided
-from vlmbench.errors import StoreError, UsageError
-from vlmbench.nouns import Status
-from vlmbench.registry import load_object
 from vlmbench.run_files import read_check
 from vlmbench.store import CHECK, to_json, write_atomically
 from vlmbench.stored import StoredRun, StoredTask

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import comparison, pairing
+from vlmbench.base.errors import UsageError
 from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
 from vlmbench.decision import Same, Spread, flip_size, skewness, spread
-from vlmbench.errors import UsageError
 from vlmbench.metrics import MORE, NEITHER, upward
 
 if TYPE_CHECKING:

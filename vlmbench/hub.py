@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError
-from vlmbench.nouns import Picture
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Picture
 from vlmbench.picture_cells import holds_picture, picture_bytes
 from vlmbench.rows import Row, named_columns
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vlmbench.errors import ImageError
-from vlmbench.nouns import Picture
+from vlmbench.base.errors import ImageError
+from vlmbench.base.samples import Picture
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -18,19 +18,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
+from vlmbench.base.errors import UsageError
+from vlmbench.base.samples import Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import Judged
 from vlmbench.chat_cache import ReplyCache, ask_key, cache_file
 from vlmbench.chat_options import check_budget
 from vlmbench.chat_prices import Purse, tokens_of
-from vlmbench.errors import UsageError
 from vlmbench.judge_api import ApiJudge, read_options
 from vlmbench.judge_local import LocalJudge
 from vlmbench.judge_talks import Backend, Talk, Talks, stopping_error
 from vlmbench.judge_verdicts import combine, prompt_hash
-from vlmbench.nouns import Judged, Response, Sample, Score, Status, Verdict
 from vlmbench.scoring import score_response
 
 if TYPE_CHECKING:
-    from vlmbench.registry import TaskChoice
+    from vlmbench.base.registry import TaskChoice
 
 UNKNOWN_ANSWER = Response("a" * 400)
 """Stands for an answer in estimates made before there are any."""

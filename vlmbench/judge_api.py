@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.base.samples import JudgeAsk
 from vlmbench.chat_adapting import LENGTH, SAMPLING
 from vlmbench.chat_cache import Reply
 from vlmbench.chat_client import ChatClient
@@ -15,8 +17,6 @@ from vlmbench.chat_models import Served, served
 from vlmbench.chat_options import LENGTHS, ApiOptions, check_options
 from vlmbench.chat_prices import Price, tokens_of
 from vlmbench.chat_reply import read_reply
-from vlmbench.errors import UnknownNameError, UsageError
-from vlmbench.nouns import JudgeAsk
 
 LOGGER = logging.getLogger(__name__)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from vlmbench.base.model import Model
+from vlmbench.base.samples import Generation, JudgeAsk, Request
 from vlmbench.chat_cache import Reply
 from vlmbench.chat_faults import NoReplyError
 from vlmbench.chat_prices import FREE
-from vlmbench.nouns import Generation, JudgeAsk, Model, Request
 
 BATCH = 32
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.nouns import JudgeRules, Record, Sample, Score, Status, Verdict
+from vlmbench.base.samples import Record, Sample, Score, Status, Verdict
+from vlmbench.base.task import JudgeRules
 
 if TYPE_CHECKING:
+    from vlmbench.base.registry import TaskChoice
+    from vlmbench.base.task import Task
     from vlmbench.metrics import Metric
-    from vlmbench.nouns import Task
-    from vlmbench.registry import TaskChoice
 
 Scored = Sequence[tuple[Sample, Score]]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from vlmbench.nouns import ChoiceScore
+from vlmbench.base.samples import ChoiceScore
 
 UNDECIDED = ""
 

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from vlmbench import places, registry, weights
-from vlmbench.errors import UnknownNameError, UsageError
-from vlmbench.nouns import HasHome, Model
+from vlmbench import weights
+from vlmbench.base import paths as places
+from vlmbench.base import registry
+from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.base.model import Model
+from vlmbench.base.task import HasHome
 
 if TYPE_CHECKING:
-    from vlmbench.registry import TaskChoice
-    from vlmbench.settings import Settings
+    from vlmbench.base.registry import TaskChoice
+    from vlmbench.base.settings import Settings
     from vlmbench.sources import Folder, Hub
 
 

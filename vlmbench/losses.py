@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vlmbench import bounds, judge_verdicts
+from vlmbench.base.samples import Status
 from vlmbench.metrics import Metric
-from vlmbench.nouns import Status
 
 if TYPE_CHECKING:
     from vlmbench.metrics import Floats

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import __version__, plugins, registry
-from vlmbench.nouns import Model, Request, Sample
-from vlmbench.registry import TaskChoice
+from vlmbench import __version__, plugins
+from vlmbench.base import registry
+from vlmbench.base.model import Model
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import Request, Sample
 
 if TYPE_CHECKING:
     from vlmbench.judge import Judge

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vlmbench import settings
-from vlmbench.errors import StoreError
+from vlmbench.base import settings
+from vlmbench.base.errors import StoreError
 from vlmbench.reopening import PARTIAL, SUPERSEDED
 from vlmbench.run_files import (
     CHECK,

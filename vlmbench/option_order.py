@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from vlmbench.nouns import Sample
+from vlmbench.base.samples import Sample
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

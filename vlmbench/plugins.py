@@ -15,13 +15,13 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import registry
-from vlmbench.errors import PluginError, VlmbenchError
+from vlmbench.base import registry
+from vlmbench.base.errors import PluginError, VlmbenchError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from vlmbench.registry import Registry
+    from vlmbench.base.registry import Registry
 
 TAKES = "--plugins takes .py files, packages, and folders of .py files, with commas between"
 

@@ -22,9 +22,10 @@ from types import TracebackType
 from typing import Any
 
 from vlmbench import images, workers
-from vlmbench.errors import ModelError, VlmbenchError
+from vlmbench.base.errors import ModelError, VlmbenchError
+from vlmbench.base.model import Model
+from vlmbench.base.samples import Picture, Request, Response
 from vlmbench.handing import Handing
-from vlmbench.nouns import Model, Picture, Request, Response
 from vlmbench.runner import GIVE_UP_AFTER
 from vlmbench.workers import Answers, Portion, Replica, Share
 

@@ -18,8 +18,8 @@ from vlmbench.answer_columns import (
     refuse_truth,
     squashed,
 )
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Sample
 from vlmbench.reading import is_dir, is_file
 from vlmbench.sources import Row, read_bytes, read_json, read_rows, read_table, read_text
 

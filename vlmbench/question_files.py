@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench.answer_columns import answer_key, answer_text, plain
-from vlmbench.errors import PredictionsError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import Sample
 from vlmbench.predictions import answer_rows, is_hidden
 from vlmbench.rows import Row
 from vlmbench.sources import PictureFile

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError, VlmbenchError
-from vlmbench.places import is_remote
+from vlmbench.base.errors import DataError, VlmbenchError
+from vlmbench.base.paths import is_remote
 
 DATA_BYTES = 8 << 30
 """A larger file of questions or answers is refused: it is read whole. The largest official one has half a GiB."""

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench import kept_answers
-from vlmbench.errors import StoreError
-from vlmbench.nouns import Response
+from vlmbench.base.errors import StoreError
+from vlmbench.base.samples import Response
 from vlmbench.run_files import (
     ABLATIONS,
     CHECK,

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import judge_verdicts, kept_answers, loading, plugins, registry, run_tables, scoring, settings, stored
-from vlmbench.errors import DataError, StoreError
+from vlmbench import judge_verdicts, kept_answers, loading, plugins, run_tables, scoring, stored
+from vlmbench.base import registry, settings
+from vlmbench.base.errors import DataError, StoreError
+from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
+from vlmbench.base.samples import Record, Response, Sample
 from vlmbench.manifest import hash_of
-from vlmbench.nouns import Record, Response, Sample
 from vlmbench.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
 from vlmbench.runner import record_columns
-from vlmbench.shapes import MisfitError, fields, mapping, mapping_of, text
 from vlmbench.sources import read_samples
 from vlmbench.store import RunStore
 
 if TYPE_CHECKING:
+    from vlmbench.base.registry import TaskChoice
     from vlmbench.judge import Judge
-    from vlmbench.registry import TaskChoice
 
 COLUMNS: tuple[str, ...] = (
     "task",

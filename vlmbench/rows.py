@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, overload
 
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
 from vlmbench.wellformed import complaint
 
 T = TypeVar("T")

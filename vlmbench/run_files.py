@@ -18,9 +18,21 @@ from typing import Any
 
 import orjson
 
-from vlmbench import places, shapes
-from vlmbench.errors import StoreError
-from vlmbench.shapes import MisfitError, Shape, fields, flag, listing, mapping, mapping_of, optional, text, whole
+from vlmbench.base import json_shapes as shapes
+from vlmbench.base import paths as places
+from vlmbench.base.errors import StoreError
+from vlmbench.base.json_shapes import (
+    MisfitError,
+    Shape,
+    fields,
+    flag,
+    listing,
+    mapping,
+    mapping_of,
+    optional,
+    text,
+    whole,
+)
 
 LOG, RECORDS, SCORES, MANIFEST, THUMBS = "log.jsonl", "records.parquet", "scores.json", "run.json", "thumbs"
 JUDGEMENTS, CHECK, ABLATIONS = "judgements.parquet", "check.json", "ablations.json"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from vlmbench.base.json_shapes import MisfitError, count, fields, list_of, mapping, mapping_of, number, optional, text
+from vlmbench.base.samples import Status
 from vlmbench.kept_answers import told
-from vlmbench.nouns import Status
 from vlmbench.run_files import JUDGEMENTS, RECORDS, DamagedError, read_regular, run_again, verify
-from vlmbench.shapes import MisfitError, count, fields, list_of, mapping, mapping_of, number, optional, text
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -26,9 +26,10 @@ from vlmbench import (
     thumbnails,
     wellformed,
 )
-from vlmbench.errors import ImageError, ModelError, VlmbenchError
-from vlmbench.nouns import Conversing, Model, Picture, Ranking, Record, Request, Response, Sample
-from vlmbench.registry import TaskChoice
+from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
+from vlmbench.base.model import Conversing, Model, Ranking
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import Picture, Record, Request, Response, Sample
 from vlmbench.sources import read_samples
 from vlmbench.store import RunStore, answer_key
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import answer_notes, bounds, judge_verdicts
+from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.metrics import MORE
-from vlmbench.nouns import Response, Sample, Score, Status
 from vlmbench.thinking import unfinished
 
 if TYPE_CHECKING:
-    from vlmbench.nouns import Record, Task
-    from vlmbench.registry import TaskChoice
+    from vlmbench.base.registry import TaskChoice
+    from vlmbench.base.samples import Record
+    from vlmbench.base.task import Task
 
 ONE_RUN = "graded by one run of the judge: how far it would differ from itself is in no interval (--judge-runs 3)"
 

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError, UsageError
+from vlmbench.base.errors import DataError, UsageError
 from vlmbench.rows import Row
 from vlmbench.sources import refuse_doubled_columns
 

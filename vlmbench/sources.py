@@ -19,10 +19,11 @@ from typing import Any
 
 import orjson
 
-from vlmbench.errors import DataError, ImageError, VlmbenchError
+from vlmbench.base.errors import DataError, ImageError, VlmbenchError
+from vlmbench.base.paths import is_remote
+from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.task import Task
 from vlmbench.hub import Hub, HubTable
-from vlmbench.nouns import Picture, Sample, Task
-from vlmbench.places import is_remote
 from vlmbench.reading import PICTURE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
 from vlmbench.rows import Row, named_columns
 from vlmbench.wellformed import complaint

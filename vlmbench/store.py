@@ -40,9 +40,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import kept_answers, places, reopening
-from vlmbench.errors import StoreError
-from vlmbench.nouns import Generation, Request, Response
+from vlmbench import kept_answers, reopening
+from vlmbench.base import paths as places
+from vlmbench.base.errors import StoreError
+from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.reopening import read_answers
 from vlmbench.run_files import (
     ABLATIONS,

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import judge_verdicts, manifest, registry, run_tables
-from vlmbench.errors import ImageError, StoreError, UsageError
-from vlmbench.nouns import Picture, Sample, Score, Status, Verdict
+from vlmbench import judge_verdicts, manifest, run_tables
+from vlmbench.base import registry
+from vlmbench.base.errors import ImageError, StoreError, UsageError
+from vlmbench.base.samples import Picture, Sample, Score, Status, Verdict
 from vlmbench.run_files import JUDGEMENTS, RECORDS, read_finished
 
 if TYPE_CHECKING:
+    from vlmbench.base.registry import TaskChoice
     from vlmbench.metrics import Metric
-    from vlmbench.registry import TaskChoice
 
 COLUMNS = ("task", "sample_id", "question", "images", "image_hashes", "target", "options", "tags", "cluster")
 OUTCOME = ("status", "value", "read", "note", "text")

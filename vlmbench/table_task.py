@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
+from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.metrics import Metric, by_tag, mean
-from vlmbench.nouns import Generation, Request, Response, Sample, Score, Size, Status, TaskProtocol, Wanted
 from vlmbench.predictions import join, read_plain, refuse_doubled_keys, write_rows
 from vlmbench.rows import Row, named_columns, near_names
 from vlmbench.sources import Folder, Hub, read_rows, read_table, unique

@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from vlmbench import images
-from vlmbench.errors import ImageError
-from vlmbench.nouns import Model, Picture
+from vlmbench.base.errors import ImageError
+from vlmbench.base.model import Model
+from vlmbench.base.samples import Picture
 from vlmbench.run_files import THUMBS, TRAINING_LOG, write_atomically
 
 LOGGER = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import registry, settings
-from vlmbench.errors import ModelError, UnknownNameError
+from vlmbench.base import registry, settings
+from vlmbench.base.errors import ModelError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

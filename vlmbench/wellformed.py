@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vlmbench.errors import DataError
-from vlmbench.nouns import Request, Response, Sample
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Request, Response, Sample
 
 
 def complaint(text: str) -> str:

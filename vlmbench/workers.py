@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlmbench import __version__
+from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.base.exit_codes import Exit
+from vlmbench.base.model import Conversing, Model, Ranking
+from vlmbench.base.samples import Request, Response
 from vlmbench.cli import OK, USER_MUST_CHANGE
-from vlmbench.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.exiting import Exit
-from vlmbench.nouns import Conversing, Model, Ranking, Request, Response
 
 LOGGER = logging.getLogger(__name__)
 Portion = Sequence[tuple[int, Sequence[Request]]]

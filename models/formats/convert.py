@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from vlmbench.errors import ModelError, UnknownNameError, UsageError
+from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 
 from .. import minigpt, tinyllava
 from ..checkpoints import CONFIG, CheckpointFolder, read_json

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vlmbench.errors import ModelError, VlmbenchError
+from vlmbench.base.errors import ModelError, VlmbenchError
 
 from ..parts import names
 from ..parts.assemble import Blueprint, VisionLanguageModel, ties

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .. import checkpoints
 from ..checkpoints import CONFIG, SAFE, CheckpointFolder

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .. import checkpoints
 from ..checkpoints import FETCH

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from . import reshaping
 from .renaming import Renaming

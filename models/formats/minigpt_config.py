@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .base import Ingredients
 from .ingredients import BLOCKS

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .. import minigpt
 from ..checkpoints import FETCH, CheckpointFolder

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 State = dict[str, Tensor]
 

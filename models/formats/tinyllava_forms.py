@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .. import checkpoints
 from ..checkpoints import CONFIG, CheckpointFolder

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .. import checkpoints
 from ..configs import VISION as VISION_PIECES

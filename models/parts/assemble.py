@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from . import lora, phi_norms, trim
 from .connector import LEGACY_WIDTH, TINYGPTV_MIDDLE, Connector, Widths

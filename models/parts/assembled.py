@@ -14,8 +14,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from vlmbench.errors import ModelError, UnknownNameError
-from vlmbench.nouns import Conversation
+from vlmbench.base.errors import ModelError, UnknownNameError
+from vlmbench.base.samples import Conversation
 
 from . import nf4, tuning
 from .assemble import Blueprint, VisionLanguageModel

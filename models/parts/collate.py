@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vlmbench.nouns import Conversation
+from vlmbench.base.samples import Conversation
 
 from .splice import PADDING, PREFIX
 from .system import IGNORE, IMAGE_TOKEN

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .qformer import QFormer
 

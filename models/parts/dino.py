@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 if TYPE_CHECKING:
     from .vision import TransformersTower

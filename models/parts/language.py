@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)

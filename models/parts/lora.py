@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 ADAPTER = "default"
 """peft's name of the only adapter."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np

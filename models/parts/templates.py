@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .system import IGNORE, IMAGE_TOKEN
 from .tokenizer import Tokenizer

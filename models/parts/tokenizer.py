@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 FILES = (
     "tokenizer_config.json",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.errors import TrainingError, UnknownNameError
+from vlmbench.base.errors import TrainingError, UnknownNameError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 
 from .dino import DinoTower, MixtureTower
 

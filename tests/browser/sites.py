@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.reports.fabricate import fabricate
+from vlmbench.base.registry import choose_task
 from vlmbench.cli import main
-from vlmbench.registry import choose_task
 from vlmbench.sources import Folder
 
 leaderboard: Any = import_module("vlmbench.reports.leaderboard")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.browser.sites import find, texts, wait
+from vlmbench.base.registry import choose_task
 from vlmbench.cli import main
-from vlmbench.registry import choose_task
 from vlmbench.reports import leaderboard
 from vlmbench.sources import Folder
 

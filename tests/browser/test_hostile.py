@@ -78,7 +78,7 @@ def test_a_megabyte_is_an_answer_like_any_other(visit: Visit, tmp_path: Path) ->
     import pyarrow.parquet as pq
 
     from tests.reports.fabricate import fabricate
-    from vlmbench.registry import load_object
+    from vlmbench.base.registry import load_object
 
     run = fabricate(tmp_path / "run", images=4, training=False, tasks=("gqa",))
     table = pq.read_table(run / "records.parquet")

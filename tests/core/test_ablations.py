@@ -14,10 +14,10 @@ from tests.core.test_pixel_changes import picture
 from tests.toys import ToyTask, gone, keep, png
 from vlmbench import ablations, images, option_order, wordings
 from vlmbench.ablations import Put, parse, parse_one
+from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
+from vlmbench.base.registry import TASKS, TaskChoice, choose_task
+from vlmbench.base.samples import Picture, Request, Response, Sample
 from vlmbench.boxes import cropped
-from vlmbench.errors import UnknownNameError, UsageError, VlmbenchError
-from vlmbench.nouns import Picture, Request, Response, Sample
-from vlmbench.registry import TASKS, TaskChoice, choose_task
 from vlmbench.sources import Folder
 
 

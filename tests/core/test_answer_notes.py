@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 import vlmbench
-from vlmbench import answer_notes, registry, scoring
-from vlmbench.nouns import ChoiceScore, Response, Sample, Score
-from vlmbench.registry import choose_task
+from vlmbench import answer_notes, scoring
+from vlmbench.base import registry
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import ChoiceScore, Response, Sample, Score
 from vlmbench.sources import Folder
 
 NONSENSE = "zx qv lorem"

@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 
 import vlmbench
 from tests.toys import png
-from vlmbench import cli, registry
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Request, Sample
+from vlmbench import cli
+from vlmbench.base import registry
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Request, Sample
 from vlmbench.predictions import answer_rows
 from vlmbench.rows import Row
 from vlmbench.sources import Folder

@@ -16,8 +16,9 @@ import pytest
 import vlmbench
 from tests import toys
 from tests.toys import ToyModel
-from vlmbench import cli, registry
-from vlmbench.errors import ModelError, UnknownNameError, UsageError
+from vlmbench import cli
+from vlmbench.base import registry
+from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from vlmbench.store import read_manifest
 
 

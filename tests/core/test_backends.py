@@ -10,9 +10,9 @@ import pytest
 
 from tests.toys import ToyModel, ToyTask
 from vlmbench import backends, cli, runner
-from vlmbench.errors import ModelError
-from vlmbench.nouns import ChoiceScore, Request, Response
-from vlmbench.registry import TaskChoice
+from vlmbench.base.errors import ModelError
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import ChoiceScore, Request, Response
 from vlmbench.runner import Asked
 from vlmbench.sources import Folder
 

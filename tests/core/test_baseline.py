@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from tests.gated import ran, script, truths
-from vlmbench import baseline, cli, comparison, gate, registry, stored
-from vlmbench.errors import StoreError, VlmbenchError
-from vlmbench.nouns import Sample, Score
+from vlmbench import baseline, cli, comparison, gate, stored
+from vlmbench.base import registry
+from vlmbench.base.errors import StoreError, VlmbenchError
+from vlmbench.base.samples import Sample, Score
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import cli, registry
-from vlmbench.errors import UnknownNameError, UsageError
+from vlmbench import cli
+from vlmbench.base import registry
+from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.loading import ModelSpec, load_model, parse_model
 from vlmbench.store import read_manifest
 

@@ -13,8 +13,9 @@ from scipy.stats import binomtest
 
 from tests.gated import changed, ran, script, truths, wrong
 from tests.toys import ToyModel, ToyTask
-from vlmbench import cli, comparison, registry, runner
-from vlmbench.errors import UsageError
+from vlmbench import cli, comparison, runner
+from vlmbench.base import registry
+from vlmbench.base.errors import UsageError
 from vlmbench.store import RunStore
 
 

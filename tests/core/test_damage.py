@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from vlmbench import cli, kept_answers, run_tables, stored
-from vlmbench.errors import StoreError
-from vlmbench.nouns import ChoiceScore, Response
+from vlmbench.base.errors import StoreError
+from vlmbench.base.samples import ChoiceScore, Response
 from vlmbench.run_files import CHECK, JUDGEMENTS, LOG, MANIFEST, RECORDS, SCORES, read_check, read_finished
 from vlmbench.store import RunStore, read_answers
 

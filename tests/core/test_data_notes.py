@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.tasks.layouts import write_pope
-from vlmbench import TableTask, cli, data_notes, registry
-from vlmbench.nouns import Sample, Size
+from vlmbench import TableTask, cli, data_notes
+from vlmbench.base import registry
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import Size
 from vlmbench.sources import Folder
 
 SAMPLES = [Sample(str(n), f"What {n}?", (), "a") for n in range(10)]

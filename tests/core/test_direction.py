@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vlmbench import bounds, registry, scoring
+from vlmbench import bounds, scoring
+from vlmbench.base import registry
+from vlmbench.base.registry import TaskChoice, choose_task
+from vlmbench.base.samples import Sample, Score, Status
 from vlmbench.judge_verdicts import metrics
 from vlmbench.metrics import LESS, MORE, NEITHER, TARGET, Metric, mean, upward
-from vlmbench.nouns import Sample, Score, Status
-from vlmbench.registry import TaskChoice, choose_task
 from vlmbench.sources import Folder
 
 EVERY = [f"{name}@{protocol}" for name in registry.TASKS for protocol in registry.tasks.get(name).protocols]

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from vlmbench import data_notes, registry
-from vlmbench.errors import DataError
+from vlmbench import data_notes
+from vlmbench.base import registry
+from vlmbench.base.errors import DataError
 from vlmbench.sources import Folder
 
 SUFFIXES = (".json", ".jsonl", ".tsv", ".txt")

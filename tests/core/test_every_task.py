@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import cli, registry
+from vlmbench import cli
+from vlmbench.base import registry
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from vlmbench import registry
-from vlmbench.errors import VlmbenchError
-from vlmbench.nouns import Exports, Sample
+from vlmbench.base import registry
+from vlmbench.base.errors import VlmbenchError
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import Exports
 from vlmbench.sheets import read_sheet
 from vlmbench.sources import Folder
 

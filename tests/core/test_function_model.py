@@ -15,9 +15,9 @@ from PIL import Image
 
 from tests.toys import gone, keep, png
 from vlmbench import FunctionModel
-from vlmbench.errors import ModelError, PluginError
+from vlmbench.base.errors import ModelError, PluginError
+from vlmbench.base.samples import Picture, Request, Response
 from vlmbench.function_model import fingerprint
-from vlmbench.nouns import Picture, Request, Response
 
 RED = Picture("red.png", partial(keep, png((200, 0, 0))))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from vlmbench.errors import DataError, ImageError
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError, ImageError
+from vlmbench.base.registry import choose_task
 from vlmbench.sources import Hub
 
 pytest.importorskip("pyarrow")

@@ -16,11 +16,12 @@ from tests.judge_server import Judging, grade
 from tests.judge_toys import FAST, Numbers, chosen, judge_all, questions
 from tests.toys import ToyModel
 from vlmbench import judge_verdicts, manifest, runner, scoring
+from vlmbench.base.errors import UsageError, VlmbenchError
+from vlmbench.base.samples import JudgeAsk, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import Judged
 from vlmbench.chat_cache import Reply, ReplyCache, ask_key
-from vlmbench.errors import UsageError, VlmbenchError
 from vlmbench.judge import Judge, open_judge
 from vlmbench.judge_local import LocalJudge
-from vlmbench.nouns import JudgeAsk, Judged, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.sources import Folder
 from vlmbench.store import RunStore
 

@@ -10,8 +10,8 @@ import pytest
 from tests.judge_server import FaultProxy, Judging
 from tests.judge_toys import chosen, judge_all
 from tests.transformers_server import make_language_model, serving
+from vlmbench.base.samples import Status
 from vlmbench.judge import open_judge
-from vlmbench.nouns import Status
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests import kills, kills_ray
 SLOW = """
 import time
 from vlmbench import registry
-from vlmbench.nouns import Response
+from vlmbench.base.samples import Response
 
 class Slow:
     name, fingerprint, settings, facts = "slow", "s", {}, {}

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from vlmbench import registry, wellformed
-from vlmbench.errors import DataError, ImageError
-from vlmbench.nouns import Sample
+from vlmbench import wellformed
+from vlmbench.base import registry
+from vlmbench.base.errors import DataError, ImageError
+from vlmbench.base.samples import Sample
 from vlmbench.sources import Folder, read_samples
 
 PICTURE_FIELDS = {"image", "img", "imagename", "image_id", "imageId", "img_id"}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.toys import png
-from vlmbench.errors import ImageError
+from vlmbench.base.errors import ImageError
+from vlmbench.base.registry import choose_task
 from vlmbench.picture_cells import holds_picture, picture_bytes
-from vlmbench.registry import choose_task
 from vlmbench.sources import Hub
 
 from .test_hub import pope_rows, quiet, write

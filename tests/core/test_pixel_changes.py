@@ -14,7 +14,7 @@ from PIL import Image
 from tests.toys import keep
 from vlmbench import images, pixel_changes
 from vlmbench.ablations import Change, ablate, levels, parse_one
-from vlmbench.nouns import Picture
+from vlmbench.base.samples import Picture
 from vlmbench.pixel_changes import PIXEL_CHANGES
 
 PINS = Path(__file__).resolve().parents[2] / "constraints.txt"

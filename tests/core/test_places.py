@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.toys import ToyModel, ToyTask
-from vlmbench import cli, loading, manifest, mirror, places, registry, runner, settings
-from vlmbench.errors import StoreError, UsageError
-from vlmbench.nouns import Request
-from vlmbench.registry import TaskChoice
+from vlmbench import cli, loading, manifest, mirror, runner
+from vlmbench.base import paths as places
+from vlmbench.base import registry, settings
+from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import Request
 from vlmbench.sources import Folder
 from vlmbench.store import RunStore, read_manifest, read_scores
 

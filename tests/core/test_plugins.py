@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from vlmbench import cli, plugins, registry
-from vlmbench.errors import PluginError, UnknownNameError, UsageError
+from vlmbench import cli, plugins
+from vlmbench.base import registry
+from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
 from vlmbench.store import read_manifest
 
 pytestmark = pytest.mark.usefixtures("forgotten")
@@ -139,7 +140,7 @@ def test_an_unknown_name_says_how_plugins_are_named(capsys: pytest.CaptureFixtur
 
 
 def test_a_task_keeps_its_name(tmp_path: Path) -> None:
-    path = task(tmp_path, more="import vlmbench.registry as r\nr.tasks.add('alias', r.tasks.get('rows'))")
+    path = task(tmp_path, more="import vlmbench.base.registry as r\nr.tasks.add('alias', r.tasks.get('rows'))")
     plugins.load(str(path))
     with pytest.raises(PluginError, match="'alias' calls itself 'rows'"):
         registry.choose_task("alias")

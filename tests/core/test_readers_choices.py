@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmbench import answers, letters
-from vlmbench.nouns import ChoiceScore
+from vlmbench.base.samples import ChoiceScore
 
 OPTIONS = {"A": "push", "B": "pull", "C": "the moon"}
 

@@ -14,10 +14,11 @@ import pytest
 
 from tests.core.test_places import bucket
 from tests.toys import png
-from vlmbench import TableTask, cli, places, reading
-from vlmbench.errors import DataError, ImageError, VlmbenchError
+from vlmbench import TableTask, cli, reading
+from vlmbench.base import paths as places
+from vlmbench.base.errors import DataError, ImageError, VlmbenchError
+from vlmbench.base.registry import choose_task
 from vlmbench.reading import is_dir, is_file, read_whole
-from vlmbench.registry import choose_task
 from vlmbench.rows import Row
 from vlmbench.sheets import read_sheet
 from vlmbench.sources import Folder, read_json, read_keyed, read_parquet, read_rows, read_samples, read_table
@@ -178,7 +179,7 @@ def test_missing_credentials_are_told_for_every_task(bucket: Any, monkeypatch: p
 
     for call in ("info", "ls", "_open", "find", "exists", "isfile", "isdir", "cat_file", "glob"):
         monkeypatch.setattr(type(bucket), call, refuses)
-    from vlmbench import registry
+    from vlmbench.base import registry
 
     for name in registry.tasks.names():
         choice = choose_task(name)

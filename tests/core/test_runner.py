@@ -9,9 +9,9 @@ import pytest
 
 from tests.toys import ToyModel, ToyTask
 from vlmbench import manifest, runner
-from vlmbench.errors import ModelError
-from vlmbench.nouns import Request
-from vlmbench.registry import TaskChoice
+from vlmbench.base.errors import ModelError
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import Request
 from vlmbench.sources import Folder
 from vlmbench.store import RunStore, read_answers
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.tasks.layouts import big_gqa, write_pope
-from vlmbench.nouns import Response, Sample, Score, Status
-from vlmbench.registry import choose_task
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.scoring import score_response, score_responses, summarise
 from vlmbench.sources import Folder
 from vlmbench.store import to_json

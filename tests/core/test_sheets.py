@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlmbench import sheets
-from vlmbench.errors import DataError, PredictionsError, UsageError
+from vlmbench.base.errors import DataError, PredictionsError, UsageError
 from vlmbench.predictions import answer_files, answer_rows
 from vlmbench.sheets import LONGEST, read_sheet, write_sheet, write_tsv
 

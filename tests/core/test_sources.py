@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.errors import DataError, ImageError
-from vlmbench.nouns import Sample
+from vlmbench.base.errors import DataError, ImageError
+from vlmbench.base.samples import Sample
 from vlmbench.sources import (
     Folder,
     Row,

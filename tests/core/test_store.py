@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from vlmbench.errors import StoreError
-from vlmbench.nouns import ChoiceScore, Generation, Request, Response
+from vlmbench.base.errors import StoreError
+from vlmbench.base.samples import ChoiceScore, Generation, Request, Response
 from vlmbench.store import LOG, RunStore, answer_key, read_answers
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench import cli, registry, stored
-from vlmbench.errors import StoreError, UsageError
-from vlmbench.nouns import Sample
+from vlmbench import cli, stored
+from vlmbench.base import registry
+from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.samples import Sample
 from vlmbench.runner import extra_text
 from vlmbench.sources import Folder
 from vlmbench.stored import StoredRun

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.toys import png
 from vlmbench import TableTask, data_notes, evaluate
-from vlmbench.errors import DataError
-from vlmbench.nouns import Response, Sample, Status
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.sources import Folder, Hub
 from vlmbench.text_match import same_words
 

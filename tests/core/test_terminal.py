@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from tests.core.test_damage import SPECIAL
-from vlmbench import cli, manifest, terminal
+from vlmbench import cli, manifest
+from vlmbench.base import terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = "\x1b]52;c;aGk=\x07\x1b[2J\x1b]0;title\x07\x9b31m\u202eevil\u2066\r\x08\x00\x7f\ud800\u2028end"
@@ -26,7 +27,7 @@ import os, subprocess, logging
 from pathlib import Path
 from vlmbench import registry
 from vlmbench.errors import ModelError
-from vlmbench.nouns import Response, Sample, Score, Status
+from vlmbench.base.samples import Response, Sample, Score, Status
 from tests.toys import ToyTask
 
 EVIL = {evil!r}

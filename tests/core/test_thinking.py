@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from vlmbench import registry, scoring, thinking
-from vlmbench.nouns import ChoiceScore, Response, Sample, Status
+from vlmbench import scoring, thinking
+from vlmbench.base import registry
+from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 
 SAMPLE = Sample("1", "Is it?", (), "yes", tags={"category": "random"}, cluster="1")
 

@@ -12,8 +12,8 @@ from PIL import Image
 from tests.fuzzing.mutations import Mutation, mutate
 from tests.fuzzing.targets import Target, WrongReadError, check_words, damage, keep_last
 from vlmbench import TableTask, images
+from vlmbench.base.errors import VlmbenchError
 from vlmbench.download import extract
-from vlmbench.errors import VlmbenchError
 from vlmbench.sources import Folder, Hub
 
 ROWS = 12
@@ -160,7 +160,7 @@ class HubCopies(Target):
         """The file is damaged and read."""
         import shutil
 
-        from vlmbench.registry import choose_task
+        from vlmbench.base.registry import choose_task
 
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
         done = damage(self.path, self.original, rng)

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tests.fuzzing.targets import Target, WrongReadError, check_words, damage, keep_last, quiet_command
-from vlmbench.errors import VlmbenchError
+from vlmbench.base.errors import VlmbenchError
 
 TASKS = "hateful_memes@minigpt_v2,vizwiz"
 ASK = ("run", "--model", "echo,text=yes", "--tasks", TASKS)
@@ -77,7 +77,7 @@ SUFFIXES = (".json", ".jsonl", ".parquet")
 
 def unfinish(folder: Path) -> None:
     """Make a finished run one that was killed before it closed: its answers back in the log, no results."""
-    from vlmbench.nouns import Response
+    from vlmbench.base.samples import Response
     from vlmbench.store import LOG, MANIFEST, RECORDS, RunStore
 
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))

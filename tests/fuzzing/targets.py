@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.fuzzing.mutations import Mutation, mutate
-from vlmbench import cli, data_notes, registry, settings
-from vlmbench.errors import VlmbenchError
-from vlmbench.nouns import Exports, Sample, Task
+from vlmbench import cli, data_notes
+from vlmbench.base import registry, settings
+from vlmbench.base.errors import VlmbenchError
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import Exports, Task
 from vlmbench.sources import Folder
 
 IMAGES = (".jpg", ".png")

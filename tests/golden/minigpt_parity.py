@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.golden.tinyllava_parity import Difference, apart, relative, unequal
+from vlmbench.base.samples import Conversation, Generation
 from vlmbench.models import checkpoints, minigpt
 from vlmbench.models.decoding import Job
 from vlmbench.models.engine_shared import SharedPrefix
@@ -30,7 +31,6 @@ from vlmbench.models.parts import splice, talk, tuning
 from vlmbench.models.parts.system import IGNORE
 from vlmbench.models.parts.talk import LESSONS, PICTURE, Lesson
 from vlmbench.models.parts.tuning import Tuning
-from vlmbench.nouns import Conversation, Generation
 
 SYSTEMS = {
     ("Vision-CAIR/MiniGPT-4", "MiniGPT4"): "minigpt4",

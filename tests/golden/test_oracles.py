@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from vlmbench import answers
-from vlmbench.nouns import Response, Sample, Score
-from vlmbench.registry import choose_task
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample, Score
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder
 

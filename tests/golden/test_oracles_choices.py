@@ -12,9 +12,9 @@ import pytest
 
 from tests.golden.test_oracles import scored_by
 from vlmbench import answers
-from vlmbench.errors import PredictionsError
-from vlmbench.nouns import ChoiceScore, Response, Sample
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import ChoiceScore, Response, Sample
 from vlmbench.sources import Folder
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]

@@ -12,9 +12,10 @@ import pytest
 
 from tests.golden.test_oracles import scored_by
 from vlmbench import boxes, letters
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample, Score, Verdict
+from vlmbench.base.task import Judged
 from vlmbench.metrics import Metric
-from vlmbench.nouns import Judged, Response, Sample, Score, Verdict
-from vlmbench.registry import choose_task
 from vlmbench.sources import Folder
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]

@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import pytest
 
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Verdict
+from vlmbench.base.task import Judged
 from vlmbench.judge_verdicts import combine, summary
-from vlmbench.nouns import JudgeAsk, Judged, Response, Sample, Score, Verdict
-from vlmbench.registry import choose_task
 from vlmbench.sources import Folder
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]

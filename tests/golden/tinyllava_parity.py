@@ -22,12 +22,12 @@ from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
 
+from vlmbench.base.samples import Conversation, Generation, Picture, Request, Response
 from vlmbench.models import tinyllava
 from vlmbench.models.engine import Engine
 from vlmbench.models.parts import names, pixels, templates
 from vlmbench.models.parts.tuning import Tuning, apply
 from vlmbench.models.tinyllava import TinyLLaVA
-from vlmbench.nouns import Conversation, Generation, Picture, Request, Response
 
 ACTIVATIONS, RELATIVE, ZERO_GRADIENT = 1e-4, 1e-3, 1e-6
 SHIFTS = ("k_proj.bias", "key.bias")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from docs.print_pages import PAGES
-from vlmbench import __version__, cli, registry
+from vlmbench import __version__, cli
+from vlmbench.base import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^(```+|~~~+)[^\n]*\n(.*?)^\1", re.MULTILINE | re.DOTALL)

@@ -128,7 +128,7 @@ def test_tasks_import_heavy_libraries_only_inside_functions() -> None:
 
 
 def test_nouns_import_nothing_of_ours() -> None:
-    path = ROOT / "vlmbench" / "nouns.py"
+    path = ROOT / "vlmbench" / "base" / "samples.py"
     assert not [name for _, name in imported(path, everywhere=False) if name.startswith("vlmbench")]
 
 

@@ -22,12 +22,12 @@ from tests.models import tiny_hf
 from tests.models.hf_asking import CHOICES, noisy, questions
 from tests.models.tiny_families import FAMILIES, NEEDS_TORCHVISION
 from vlmbench import images
+from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.models import hf
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_plain import Question
 from vlmbench.models.hf_prompts import CHAT
 from vlmbench.models.hf_system import HfSystem
-from vlmbench.nouns import Generation, Request, Response
 
 TOKENS = 6
 CLOSE = 1e-4

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from tests.models import tiny_hf
+from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_system import HfSystem
-from vlmbench.nouns import Generation, Picture, Request, Response
 
 SIZES = ((40, 40), (60, 30), (30, 60))
 WORDS = ("is", "there", "what", "where", "how", "many", "red", "a", "the", "cat", "left", "of", "and", "picture")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vlmbench import images
-from vlmbench.errors import ImageError, ModelError
+from vlmbench.base.errors import ImageError, ModelError
 from vlmbench.models.chat_form import Limits, data_url
 from vlmbench.models.first_token import rank
 

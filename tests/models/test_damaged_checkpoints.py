@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.models.tiny import build, config
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 from vlmbench.models import tinyllava
 
 

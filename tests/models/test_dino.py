@@ -14,7 +14,7 @@ from transformers import Dinov2Config, Dinov2Model
 from tests.models.forms import BERT, DINO, MIXTURE, QFORMER, made
 from tests.models.test_tinyllava import ask
 from tests.models.tiny import config
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 from vlmbench.models import tinyllava
 from vlmbench.models.parts import dino, names
 from vlmbench.models.parts.connector import Connector, Widths

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from tests.models.toy import ToySystem, noise, toy
+from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.images import decode
 from vlmbench.models import engine_shared, packing
 from vlmbench.models.engine import Engine
 from vlmbench.models.engine_shared import SharedPrefix
 from vlmbench.models.parts.system import System
-from vlmbench.nouns import Generation, Request, Response
 
 KINDS = ("phi", "llama")
 WORDS = [

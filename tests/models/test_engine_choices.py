@@ -9,8 +9,8 @@ import torch
 
 from tests.models.test_engine import ask, check_equal, questions
 from tests.models.toy import ToySystem, letter_id, noise, toy
+from vlmbench.base.samples import Generation, Request
 from vlmbench.images import decode
-from vlmbench.nouns import Generation, Request
 
 CHOICES = ("yes", "no", "a long answer", "y", "ye")
 

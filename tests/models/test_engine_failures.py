@@ -14,11 +14,11 @@ from PIL import Image
 
 from tests.models.test_engine import ask, both, check_equal, questions
 from tests.models.toy import END, noise, toy
-from vlmbench.errors import ImageError, ModelError, UnknownNameError, UsageError
+from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
+from vlmbench.base.samples import Generation, Picture, Request
 from vlmbench.models.engine import Engine
 from vlmbench.models.engine_shared import SharedPrefix
 from vlmbench.models.engine_simple import OneByOne
-from vlmbench.nouns import Generation, Picture, Request
 
 
 def absent() -> bytes:

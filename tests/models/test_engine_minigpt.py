@@ -9,7 +9,7 @@ import pytest
 
 from tests.models import tiny_minigpt
 from tests.models.test_engine import MUTANTS, ask, check_equal, questions
-from vlmbench.nouns import Generation, Picture, Request
+from vlmbench.base.samples import Generation, Picture, Request
 
 KINDS = tuple(tiny_minigpt.KINDS)
 

@@ -7,9 +7,9 @@ from types import ModuleType
 import pytest
 
 from tests.models.test_engine import ask, check_equal
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Request
 from vlmbench.models import tinygptv, tinyllava
-from vlmbench.nouns import Request
-from vlmbench.registry import choose_task
 from vlmbench.sources import Folder
 
 PICTURES = 4

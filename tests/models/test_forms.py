@@ -17,12 +17,12 @@ from tests.models.forms import KINDS, LEGACY_SIGLIP, QFORMER, factory, legacy, l
 from tests.models.test_damaged_checkpoints import evil
 from tests.models.test_tinyllava import ask
 from tests.models.tiny import picture
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Conversation
 from vlmbench.models import checkpoints, tinyllava
 from vlmbench.models.formats import tinyllava_forms
 from vlmbench.models.formats.legacy import open_projector
 from vlmbench.models.tinyllava import TinyLLaVA
-from vlmbench.nouns import Conversation
 
 TABLES = {
     "connector._connector.bert.embeddings.position_ids": torch.arange(9)[None],

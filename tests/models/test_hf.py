@@ -11,12 +11,12 @@ import torch
 from tests.models import tiny_hf
 from tests.models.hf_asking import CHOICES, Answers, ask, check_equal, noisy, questions, system
 from vlmbench import images
-from vlmbench.errors import UnknownNameError, UsageError
+from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.base.samples import Generation, Picture, Request
 from vlmbench.models import hf_plain
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_plain import Plain, Question
 from vlmbench.models.hf_system import HfSystem
-from vlmbench.nouns import Generation, Picture, Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
 KINDS = tuple(tiny_hf.BUILDERS)

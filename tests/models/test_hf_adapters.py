@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.models import tiny_hf
 from tests.models.hf_asking import questions
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 from vlmbench.models import fingerprints, hf, hf_adapters
 
 WEIGHTS = "adapter_model.safetensors"

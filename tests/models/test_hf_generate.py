@@ -11,10 +11,10 @@ import torch
 from tests.models import tiny_hf
 from tests.models.hf_asking import CHOICES, ask, noisy, questions
 from tests.models.tiny_families import FAMILIES
+from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_plain import Plain
 from vlmbench.models.hf_system import HfSystem
-from vlmbench.nouns import Generation, Request, Response
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"forced_bos_token_id": 7, "forced_eos_token_id": 2, "no_repeat_ngram_size": 1},

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from tests.models import tiny_hf
 from tests.models.hf_asking import Answers, ask, check_equal, largest, noisy, questions, system
+from vlmbench.base.samples import Generation, Request
 from vlmbench.models import hf_engine, hf_sharing, packing
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_prompts import Media
 from vlmbench.models.hf_shared import SharedMedia
-from vlmbench.nouns import Generation, Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.models import tiny_hf
-from vlmbench.errors import ModelError, UsageError
+from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.models import hf, hf_weights
 
 Tensors = dict[str, torch.Tensor]

@@ -12,10 +12,10 @@ import pytest
 
 from tests.models import tiny_hf
 from tests.toys import png
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Picture, Request, Response
 from vlmbench.models import hf
 from vlmbench.models.hf_words import OTHERWISE, PACKAGES, cure_of, first_words
-from vlmbench.nouns import Picture, Request, Response
 
 SAID = {
     "PixtralProcessor requires the Torchvision library but it was not found in your environment.": "torchvision",

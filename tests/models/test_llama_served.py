@@ -13,9 +13,9 @@ from PIL import Image
 from tests.llama_server import CONTEXT, MODEL, Serving, make_model, serving
 from tests.toys import png_of
 from vlmbench import cli
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.models import openai
-from vlmbench.nouns import Generation, Picture, Request, Response
 from vlmbench.stored import load
 
 QUESTIONS = ("Is it red?", "Is it blue?", "Is it round, or not?")

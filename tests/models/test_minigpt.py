@@ -14,15 +14,15 @@ from torch import nn
 
 from tests.models import tiny, tiny_minigpt
 from tests.models.test_engine import ask, questions
-from vlmbench import registry
-from vlmbench.errors import ModelError
+from vlmbench.base import registry
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Conversation, Generation, Picture, Request
+from vlmbench.base.trainable import Trainable
 from vlmbench.models import minigpt
 from vlmbench.models.parts import lora
 from vlmbench.models.parts.connector import MergeFour, Widths
 from vlmbench.models.parts.lora import Adapters
 from vlmbench.models.parts.phi_norms import HalfTables
-from vlmbench.nouns import Conversation, Generation, Picture, Request
-from vlmbench.trainable import Trainable
 
 KINDS = tuple(tiny_minigpt.KINDS)
 

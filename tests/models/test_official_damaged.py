@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tests.models.official import EDGES, VIT, WIDTH, Official, make
 from tests.models.test_damaged_checkpoints import Evil
-from vlmbench.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.models import minigpt
 from vlmbench.models.formats import convert, own
 from vlmbench.models.formats.base import Ingredients

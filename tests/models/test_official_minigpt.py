@@ -17,7 +17,9 @@ from transformers import Blip2QFormerConfig
 from tests.models import official, tiny_minigpt
 from tests.models.official import KINDS, Official, make
 from tests.models.tiny import picture
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
+from vlmbench.base.model import Model
+from vlmbench.base.samples import Generation, Picture, Request
 from vlmbench.models import checkpoints, minigpt
 from vlmbench.models.formats import convert, minigpt_pth, own, reshaping
 from vlmbench.models.formats.base import Ingredients
@@ -28,7 +30,6 @@ from vlmbench.models.formats.minigpt_write import BLIP2, CHECKPOINT, EVA, LANGUA
 from vlmbench.models.parts.assemble import ties
 from vlmbench.models.parts.lora import Adapters
 from vlmbench.models.variants import VARIANTS
-from vlmbench.nouns import Generation, Model, Picture, Request
 
 
 @pytest.fixture(params=KINDS)

@@ -17,10 +17,11 @@ from PIL import Image
 from tests.judge_server import FaultProxy, Judging
 from tests.toys import gone
 from tests.vision_server import Seeing, number_of
-from vlmbench import registry, runner
-from vlmbench.errors import ModelError, UsageError
+from vlmbench import runner
+from vlmbench.base import registry
+from vlmbench.base.errors import ModelError, UsageError
+from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.models import openai, tinyllava
-from vlmbench.nouns import Generation, Picture, Request, Response
 from vlmbench.sources import Folder
 
 FAST = {"timeout": 20.0, "attempts": 7, "backoff": 0.01, "in_flight": 4}

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from tests.models.tiny import END, codegen, config, llama, picture
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 from vlmbench.models.parts import connector, pixels, splice, templates
 from vlmbench.models.parts.connector import Connector, Widths
 from vlmbench.models.parts.pixels import Preparation, Processor

@@ -16,7 +16,7 @@ import torch
 
 import vlmbench
 from tests.models import tiny_hf
-from vlmbench.errors import VlmbenchError
+from vlmbench.base.errors import VlmbenchError
 from vlmbench.preserving import preserved
 
 HOOKS = [name for name in vars(torch.nn.Module()) if name.endswith("_hooks")]

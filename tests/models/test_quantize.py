@@ -19,7 +19,7 @@ from tests.models import tiny, tiny_minigpt
 from tests.models.test_engine import ask, check_equal, questions
 from tests.models.toy import BOS, VOCABULARY, ToyNetwork, ToySystem
 from vlmbench import cli
-from vlmbench.errors import ModelError, UnknownNameError
+from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.models import memory, parameters, tinyllava
 from vlmbench.models.engine import Engine
 from vlmbench.models.quantize import FourBits, linear_layers, quantize

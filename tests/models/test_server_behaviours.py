@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.server_behaviours import BEHAVIOURS, NONE, RIGHT, STOP, Behaving
-from vlmbench import registry, scoring
-from vlmbench.errors import ModelError
+from vlmbench import scoring
+from vlmbench.base import registry
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Request, Response, Sample, Status
 from vlmbench.judge import open_judge
 from vlmbench.models import openai
-from vlmbench.nouns import Request, Response, Sample, Status
 from vlmbench.sources import Folder
 
 JUDGED = tuple(

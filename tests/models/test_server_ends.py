@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.judge_server import JSON, Body, Judging
+from vlmbench.base.errors import ModelError, UsageError
+from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.chat_faults import ErrorBodyError, SpoiltError, meaning, words_of
 from vlmbench.chat_reply import read_reply
-from vlmbench.errors import ModelError, UsageError
 from vlmbench.models import openai
 from vlmbench.models.first_token import rank
-from vlmbench.nouns import Generation, Request, Response
 
 NAMES = """
     choices message content finish_reason usage logprobs top_logprobs token logprob error code detail delta text type

@@ -11,9 +11,9 @@ import pytest
 
 from tests.judge_server import JSON, Judging, completion, models, send
 from vlmbench import chat_client
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Request
 from vlmbench.models import openai
-from vlmbench.nouns import Request
 
 HELD = (200, JSON, json.dumps(models(1)).encode())
 OTHERS = (200, JSON, json.dumps(models(2)).encode())

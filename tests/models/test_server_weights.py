@@ -17,10 +17,10 @@ from tests.judge_server import JSON, Judging, models
 from tests.judge_toys import chosen, judge_all
 from vlmbench import chat_models
 from vlmbench.backends import answers_anew
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Request
 from vlmbench.judge import open_judge
 from vlmbench.models import openai, vllm_server
-from vlmbench.nouns import Request
 
 ASKED = [[Request("1", "grade 7"), Request("2", "grade 8")]]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.models import tiny
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
 from vlmbench.models.parts import talk
 from vlmbench.models.parts.system import IGNORE, IMAGE_TOKEN
 from vlmbench.models.parts.talk import LESSONS, STYLES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vlmbench.nouns import Conversation
+from vlmbench.base.samples import Conversation
 
 from . import tiny
 

@@ -16,11 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.models.tiny import build, config, picture
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
+from vlmbench.base.model import Model
+from vlmbench.base.samples import Conversation, Generation, Picture, Request
+from vlmbench.base.trainable import Trainable
 from vlmbench.models import checkpoints, tinyllava
 from vlmbench.models.tinyllava import TinyLLaVA
-from vlmbench.nouns import Conversation, Generation, Model, Picture, Request
-from vlmbench.trainable import Trainable
 
 TURNS = (("Is there a cat?", "yes"), ("What is it?", "a red square"), ("How many?", "2"))
 FAMILIES = [("phi", "siglip_vision_model"), ("llama", "clip_vision_model"), ("phi", "clip_vision_model")]

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vlmbench.base.samples import Conversation
 from vlmbench.models.parts import trim
 from vlmbench.models.parts.language import FAMILIES
 from vlmbench.models.parts.splice import lay_out, learnt
 from vlmbench.models.tinyllava import TinyLLaVA
-from vlmbench.nouns import Conversation
 
 from . import tiny
 

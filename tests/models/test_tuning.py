@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.models import tiny_minigpt
-from vlmbench.errors import TrainingError, UnknownNameError
+from vlmbench.base.errors import TrainingError, UnknownNameError
 from vlmbench.models import minigpt
 from vlmbench.models.parts.assemble import Blueprint, VisionLanguageModel
 from vlmbench.models.parts.lora import Adapters

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from vlmbench import registry
+from vlmbench.base import registry
 from vlmbench.models import memory, parameters, quantize, tinyllava
 from vlmbench.models.parameters import PARTS, Sheet, sheet_of
 from vlmbench.models.parts import talk, templates

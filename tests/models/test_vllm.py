@@ -17,9 +17,9 @@ from tests.models import tiny_hf
 from tests.toys import gone, png, png_of
 from tests.vision_server import Seeing
 from vlmbench import images
-from vlmbench.errors import ModelError, UsageError
+from vlmbench.base.errors import ModelError, UsageError
+from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.models import hf, vllm
-from vlmbench.nouns import Generation, Picture, Request, Response
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,11 @@ from tests import vllm_stand_in
 from tests.models import tiny_hf
 from tests.toys import png
 from vlmbench import images
-from vlmbench.errors import ModelError
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Generation, Picture, Request
 from vlmbench.models import hf, vllm, vllm_process
 from vlmbench.models.vllm_answers import ranking
 from vlmbench.models.vllm_prompts import Conversations, Rendered, open_prompts, refuse_other_choice
-from vlmbench.nouns import Generation, Picture, Request
 
 PARTS = tiny_hf.CHAT.replace("IMAGE", "<image>")
 CONTENT = (
@@ -182,7 +182,7 @@ def test_what_hf_refuses_is_refused_in_the_same_words(original: Path, script: vl
 
 
 def _gone(name: str) -> bytes:
-    from vlmbench.errors import ImageError
+    from vlmbench.base.errors import ImageError
 
     raise ImageError("no such picture", where=name)
 

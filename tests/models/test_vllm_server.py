@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.toys import png
+from vlmbench.base.samples import Picture, Request
 from vlmbench.models import vllm
-from vlmbench.nouns import Picture, Request
 
 ASKED = Request("one", "Is it blue?", (Picture("1.png", partial(bytes, png((0, 0, 200)))),))
 TOKENS = {"plain": ([5, 6], [1, 5, 6]), "written": ([1, 5, 6], [1, 1, 5, 6]), "none": ([5, 6], [5, 6])}

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PhiConfig, PhiForCausalLM, SiglipVisionConfig, SiglipVisionModel
 
+from vlmbench.base.samples import Picture
 from vlmbench.models.parts.system import IMAGE_TOKEN
-from vlmbench.nouns import Picture
 
 BOS = 0
 END = frozenset({1, 2})

@@ -29,8 +29,8 @@ def child(name: str, kind: str) -> None:
     import torch
 
     from tests.performance.models import subject
+    from vlmbench.base.samples import Generation, Request
     from vlmbench.models.engine import Engine
-    from vlmbench.nouns import Generation, Request
 
     torch.set_num_threads(1)
     of = subject(name)

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from vlmbench import pairing, statistics
+from vlmbench.base.samples import Sample, Score
 from vlmbench.metrics import Metric
-from vlmbench.nouns import Sample, Score
 from vlmbench.tasks import gqa_metrics, pope_metrics
 from vlmbench.tasks.hateful_memes import HATEFUL_MEMES
 from vlmbench.tasks.pope import KINDS

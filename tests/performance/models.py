@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from vlmbench.base.samples import Generation, Picture, Request
 from vlmbench.models.parts.assemble import Blueprint, VisionLanguageModel
 from vlmbench.models.parts.pixels import Preparation, Processor, default_processor
 from vlmbench.models.parts.system import IMAGE_TOKEN, System
 from vlmbench.models.selfcheck import picture
-from vlmbench.nouns import Generation, Picture, Request
 
 VOCABULARY = 24_000
 VISION = {

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.performance.engine_memory import resident
 from vlmbench import rescoring
-from vlmbench.nouns import Status
+from vlmbench.base.samples import Status
 from vlmbench.statistics import difference
 from vlmbench.store import read_manifest
 

@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from vlmbench.nouns import Response
-from vlmbench.registry import choose_task
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response
 from vlmbench.scoring import score_responses, summarise
 from vlmbench.sources import Folder
 

@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from tests.judge_server import JSON, Served, completion, send
+from vlmbench.base.samples import Picture, Request
 from vlmbench.models import openai
-from vlmbench.nouns import Picture, Request
 
 PICTURES, EACH, LATENCY = 100, 20, 0.1
 

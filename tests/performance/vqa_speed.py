@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 
 from vlmbench import answers, statistics
-from vlmbench.nouns import Response, Sample
+from vlmbench.base.samples import Response, Sample
 from vlmbench.scoring import score_responses
 from vlmbench.tasks.vqav2 import VQAV2
 

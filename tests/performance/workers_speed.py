@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import workers
-from vlmbench.nouns import Request, Response
+from vlmbench.base.samples import Request, Response
 from vlmbench.pool import Pool
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vlmbench.base.samples import Picture, Record, Request, Response, Sample, Score, Status
 from vlmbench.metrics import Metric, by_tag, mean, ratio
-from vlmbench.nouns import Picture, Record, Request, Response, Sample, Score, Status
 from vlmbench.runner import record_columns
 from vlmbench.statistics import intervals
 from vlmbench.store import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS, to_json

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import registry
-from vlmbench.errors import DataError
-from vlmbench.nouns import Judged, Response, Score, Status, Task, Verdict
+from vlmbench.base import registry
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Response, Score, Status, Verdict
+from vlmbench.base.task import Judged, Task
 from vlmbench.reports.published import CERTAINTY, FILE, Published, beside, for_page, read
 from vlmbench.reports.runs import TaskResult
 from vlmbench.scoring import score_response

@@ -14,8 +14,8 @@ import pytest
 
 from tests.reports import written
 from tests.reports.fabricate import HOSTILE, fabricate, training_log
+from vlmbench.base.errors import StoreError, TrainingError, UsageError
 from vlmbench.cli import main
-from vlmbench.errors import StoreError, TrainingError, UsageError
 
 leaderboard: Any = import_module("vlmbench.reports.leaderboard")
 page: Any = import_module("vlmbench.reports.page")

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from vlmbench.answer_columns import note_on_targets, refuse_questions
-from vlmbench.errors import PredictionsError
-from vlmbench.nouns import Sample, Task
-from vlmbench.registry import choose_task, tasks
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.registry import choose_task, tasks
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import Task
 from vlmbench.sheets import write_sheet
 from vlmbench.sources import Folder
 

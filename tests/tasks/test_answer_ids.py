@@ -12,10 +12,11 @@ import pytest
 
 from tests.tasks.layouts import write_lines
 from vlmbench import cli
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Exports, Response, Sample, Status
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.registry import TaskChoice, choose_task
+from vlmbench.base.samples import Response, Sample, Status
+from vlmbench.base.task import Exports
 from vlmbench.predictions import ReadsByProtocol
-from vlmbench.registry import TaskChoice, choose_task
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from vlmbench.errors import DataError, PredictionsError, UsageError
-from vlmbench.nouns import ChoiceScore, Exports, Response, Sample, Status
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError, PredictionsError, UsageError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
+from vlmbench.base.task import Exports
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vlmbench.errors import DataError, PredictionsError, VlmbenchError
-from vlmbench.nouns import Response, Sample
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError, PredictionsError, VlmbenchError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample
 from vlmbench.scoring import score_response
 from vlmbench.sources import Folder
 from vlmbench.tasks.samples import build

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.tasks.layouts import gqa_question, write_gqa, write_lines, yes_no
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Response, Sample
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
 from vlmbench.tasks import gqa_metrics

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from vlmbench.errors import DataError
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError
+from vlmbench.base.registry import choose_task
 from vlmbench.sources import Hub
 
 pytest.importorskip("pyarrow")

@@ -11,10 +11,11 @@ from functools import cache
 
 import pytest
 
-from vlmbench import judge_verdicts, registry
-from vlmbench.errors import UsageError
-from vlmbench.nouns import ChoiceScore, Request, Response, Sample, Score, Status, Verdict
-from vlmbench.registry import TaskChoice
+from vlmbench import judge_verdicts
+from vlmbench.base import registry
+from vlmbench.base.errors import UsageError
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import ChoiceScore, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.scoring import ONE_RUN, score_response, summarise
 from vlmbench.sources import Folder
 

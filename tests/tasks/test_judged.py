@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from tests.tasks.layouts import write_lines
 from vlmbench import images
-from vlmbench.errors import DataError, PredictionsError, VlmbenchError
+from vlmbench.base.errors import DataError, PredictionsError, VlmbenchError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample, Status, Verdict
+from vlmbench.base.task import Exports, Judged
 from vlmbench.judge_verdicts import combine
-from vlmbench.nouns import Exports, Judged, Response, Sample, Status, Verdict
-from vlmbench.registry import choose_task
 from vlmbench.scenes import SAMPLE_SEEDS
 from vlmbench.sources import Folder, Hub, missing_pictures
 from vlmbench.tasks import llava_bench_grading, mmvet_grading, mmvet_prompts

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlmbench import cli
-from vlmbench.errors import DataError, ImageError, PredictionsError
-from vlmbench.nouns import JudgeAsk, Response, Sample, Score, Status, Verdict
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError, ImageError, PredictionsError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Status, Verdict
 from vlmbench.scoring import score_responses
 from vlmbench.sheets import read_sheet, write_sheet
 from vlmbench.sources import Folder

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.tasks.layouts import KINDS, pope_rows, write_lines, write_pope
-from vlmbench.errors import DataError, ImageError, PredictionsError
-from vlmbench.nouns import Response, Sample
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError, ImageError, PredictionsError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
 from vlmbench.statistics import intervals

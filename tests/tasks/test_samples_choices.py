@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.registry import choose_task
+from vlmbench.base.registry import choose_task
 from vlmbench.sources import Folder
 from vlmbench.tasks.samples import build
 

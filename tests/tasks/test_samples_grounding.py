@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from vlmbench import images
-from vlmbench.nouns import Sample
-from vlmbench.registry import choose_task
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Sample
 from vlmbench.scenes import KINDS, Scene, Thing, coverage, pixels, relation
 from vlmbench.sources import Folder, read_json, read_table
 from vlmbench.tasks.samples import mmbench_files, refcoco_files

@@ -13,8 +13,8 @@ import pytest
 from tests.tasks.human_layouts import vizwiz_rows, write_json, write_vizwiz
 from tests.tasks.layouts import write_lines
 from vlmbench import cli
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import ChoiceScore, Response, Sample, Status
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
 from vlmbench.tasks.vizwiz import MAJORITY, VIZWIZ, unanswerability

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.tasks.human_layouts import vqa_rows, write_json, write_vqa
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Response, Sample, Status
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.scoring import score_responses, summarise
 from vlmbench.sources import Folder, missing_pictures
 from vlmbench.tasks.okvqa import OKVQA

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from tests.tasks import human_layouts as layouts
-from vlmbench.errors import DataError, PredictionsError
-from vlmbench.nouns import Response
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response
 from vlmbench.sources import Folder
 
 ANYTHING = some.recursive(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from vlmbench.errors import DataError
-from vlmbench.nouns import Sample
-from vlmbench.registry import choose_task
+from vlmbench.base.errors import DataError
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Sample
 from vlmbench.sources import Hub
 
 pytest.importorskip("pyarrow")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from vlmbench import scene_lettering as lettering
-from vlmbench.nouns import Response
-from vlmbench.registry import choose_task
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response
 from vlmbench.scenes import SIDE, Scene, blurred
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures

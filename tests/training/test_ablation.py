@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tests.training.toy import ready
-from vlmbench import registry
-from vlmbench.errors import TrainingError
+from vlmbench.base import registry
+from vlmbench.base.errors import TrainingError
 from vlmbench.training import ablation, loop
 from vlmbench.training.ablation import Ablation, Result
 from vlmbench.training.recipe import Recipe

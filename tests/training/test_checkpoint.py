@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from tests.training.toy import ready, run, toy
-from vlmbench.errors import TrainingError
+from vlmbench.base.errors import TrainingError
 from vlmbench.training import checkpoint, loop
 from vlmbench.training.checkpoint import FOLDER, MOMENTS, POSITION, WEIGHTS, Position
 from vlmbench.training.folder_lock import LOCK, FolderLock

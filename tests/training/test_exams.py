@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from PIL import ImageChops
 
-from vlmbench import registry
+from vlmbench.base import registry
 from vlmbench.scene_lettering import LETTERS, LEXICON, Board
 from vlmbench.scenes import SAMPLE_SEEDS, TRAIN_SEEDS, Dice, Scene, blurred, draw, make_scene
 from vlmbench.sources import Folder
@@ -52,7 +52,7 @@ def test_words_around_questions_are_the_protocols(task: str) -> None:
 
 def test_answers_score() -> None:
     """What is learnt is what the task's own rules call right."""
-    from vlmbench.nouns import Response, Sample
+    from vlmbench.base.samples import Response, Sample
 
     dice = Dice(3)
     for name in ("scienceqa", "mmbench", "iconqa", "mme", "vsr", "pope"):

@@ -16,8 +16,9 @@ import pytest
 import torch
 
 from tests.training.toy import ready, run, toy
-from vlmbench import registry, scene_text
-from vlmbench.errors import DataError, TrainingError
+from vlmbench import scene_text
+from vlmbench.base import registry
+from vlmbench.base.errors import DataError, TrainingError
 from vlmbench.scenes import draw, make_scene
 from vlmbench.training import loop
 from vlmbench.training.recipe import Feed

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from vlmbench import cli, registry
-from vlmbench.errors import UsageError
+from vlmbench import cli
+from vlmbench.base import registry
+from vlmbench.base.errors import UsageError
 from vlmbench.training import plan, sources
 
 M = 10**6

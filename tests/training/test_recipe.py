@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import registry
-from vlmbench.errors import TrainingError, UsageError
+from vlmbench.base import registry
+from vlmbench.base.errors import TrainingError, UsageError
 from vlmbench.models import minigpt, tinyllava
 from vlmbench.training import plan, schedule
 from vlmbench.training.recipe import Feed, Recipe, Stage

@@ -16,8 +16,8 @@ import torch
 
 from tests.training.test_twins import losses, twin
 from tests.training.toy import ready, toy
-from vlmbench import registry
-from vlmbench.errors import VlmbenchError
+from vlmbench.base import registry
+from vlmbench.base.errors import VlmbenchError
 from vlmbench.training import loop
 from vlmbench.training.recipe import Recipe
 

@@ -13,8 +13,8 @@ from torch import nn
 
 from tests.training.test_twins import losses, twin
 from tests.training.toy import ready, run, toy
-from vlmbench import registry
-from vlmbench.errors import TrainingError, UsageError
+from vlmbench.base import registry
+from vlmbench.base.errors import TrainingError, UsageError
 from vlmbench.models.parts import nf4
 from vlmbench.training import learner, loop
 from vlmbench.training.recipe import Pool, Recipe, Stage

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.training.toy import ready, toy
-from vlmbench import registry
+from vlmbench.base import registry
 from vlmbench.training import start, vocabulary
 from vlmbench.training.recipe import Init
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.training.toy import SMALL, ready, toy
-from vlmbench import registry
-from vlmbench.errors import ModelError
+from vlmbench.base import registry
+from vlmbench.base.errors import ModelError
 from vlmbench.models import tinyllava, transplant
 from vlmbench.models.stages import TINYGPTV_STAGES
 from vlmbench.training import learner, loop, vocabulary
@@ -117,7 +117,7 @@ def test_every_stage_runs_and_the_model_answers(donor: Path, tmp_path: Path) -> 
 
 
 def test_a_share_that_is_not_there_is_refused(donor: Path) -> None:
-    from vlmbench.errors import UnknownNameError
+    from vlmbench.base.errors import UnknownNameError
 
     model = transplant.build(small(), tokenizer=donor)
     stage = replace(four()[0], tuning={"connector": "projectr"})

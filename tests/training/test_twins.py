@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.training.toy import ready
-from vlmbench import registry
+from vlmbench.base import registry
 from vlmbench.training import loop
 from vlmbench.training.recipe import Recipe
 from vlmbench.training.recipes.smoke import STEPS, smoke

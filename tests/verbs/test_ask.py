@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from tests.toys import ToyModel, png
-from vlmbench import loading, registry
+from vlmbench import loading
+from vlmbench.base import registry
+from vlmbench.base.errors import UsageError
+from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.cli import main, parser
-from vlmbench.errors import UsageError
-from vlmbench.nouns import Generation, Picture, Request, Response
 from vlmbench.sources import Folder
 from vlmbench.verbs import model_options
 

@@ -15,8 +15,8 @@ import pytest
 import vlmbench
 from tests.gated import changed, ran, script, truths, worse, wrong
 from vlmbench import cli
-from vlmbench.errors import UsageError
-from vlmbench.registry import load_object
+from vlmbench.base.errors import UsageError
+from vlmbench.base.registry import load_object
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {**script("pope", 0.05), **script("gqa", 0.05)}

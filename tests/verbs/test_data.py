@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.tasks.layouts import gqa_question, pope_rows, write_gqa, write_pope
-from vlmbench import registry
+from vlmbench.base import registry
+from vlmbench.base.errors import DataError
+from vlmbench.base.task import Wanted
 from vlmbench.cli import main
 from vlmbench.download import download, extract
-from vlmbench.errors import DataError
-from vlmbench.nouns import Wanted
 from vlmbench.sources import Folder
 from vlmbench.tasks.pope import Pope
 

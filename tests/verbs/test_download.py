@@ -16,10 +16,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from vlmbench import archives, registry
+from vlmbench import archives
 from vlmbench.archives import extract
+from vlmbench.base import registry
+from vlmbench.base.errors import DataError
 from vlmbench.download import download
-from vlmbench.errors import DataError
 from vlmbench.tasks.checksums import CHECKSUMS
 
 OLD, NEW = bytes(range(250)) * 40, bytes(reversed(range(250))) * 40

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Sample
 from vlmbench.boxes import from_size
 from vlmbench.cli import main
-from vlmbench.nouns import Sample
-from vlmbench.registry import choose_task
 from vlmbench.sources import Folder
 
 ODD = ("Yes", "no, it is not", "A", "B", "The answer is B.", "left", "red", "Red.", "{<10><10><60><60>}", "", "=1+1")

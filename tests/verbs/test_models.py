@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vlmbench import cli, loading, weights
-from vlmbench.errors import ModelError, UnknownNameError
+from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.models.parameters import PARTS
 from vlmbench.models.tinyllava import NANO
 from vlmbench.verbs import models

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vlmbench import registry
+from vlmbench.base import registry
 
 from ..plan import config_of
 from ..recipe import Pool, Recipe, Stage

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
-from vlmbench.errors import DataError, ImageError
+from vlmbench.base.errors import DataError, ImageError
+from vlmbench.base.samples import Conversation, Picture
 from vlmbench.images import FORMATS, decode
-from vlmbench.nouns import Conversation, Picture
 from vlmbench.sources import PictureFile
 
 if TYPE_CHECKING:

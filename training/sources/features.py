@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmbench import images
-from vlmbench.errors import StoreError, UnknownNameError
-from vlmbench.nouns import Picture
+from vlmbench.base.errors import StoreError, UnknownNameError
+from vlmbench.base.samples import Picture
 
 from .entries import Entry
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
 
 WINDOW = 4 << 20
 """Bytes looked at together."""

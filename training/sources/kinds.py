@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError, UnknownNameError
+from vlmbench.base.errors import DataError, UnknownNameError
 
 from . import captions, llava, regions, vqa
 from .entries import Rows, Stream

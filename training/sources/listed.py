@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from vlmbench.errors import DataError, ImageError
-from vlmbench.nouns import Conversation, Picture
+from vlmbench.base.errors import DataError, ImageError
+from vlmbench.base.samples import Conversation, Picture
 from vlmbench.rows import Row
 from vlmbench.scenes import Dice
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vlmbench.nouns import Picture
+from vlmbench.base.samples import Picture
 from vlmbench.rows import Row
 from vlmbench.scenes import Dice
 

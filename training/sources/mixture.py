@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vlmbench.errors import TrainingError, UsageError
-from vlmbench.nouns import Conversation, Picture
+from vlmbench.base.errors import TrainingError, UsageError
+from vlmbench.base.samples import Conversation, Picture
 
 from .draws import mix
 from .entries import Entry, Rows, Stream, pixels, read

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vlmbench.errors import UnknownNameError
+from vlmbench.base.errors import UnknownNameError
 
 from .draws import mix
 from .entries import PICTURELESS, Rows

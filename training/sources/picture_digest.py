@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from vlmbench.errors import ImageError
-from vlmbench.nouns import Picture
+from vlmbench.base.errors import ImageError
+from vlmbench.base.samples import Picture
 from vlmbench.sources import PictureFile
 
 SAMPLED = 256

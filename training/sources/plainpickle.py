@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
 
 _MARK = object()
 _NOTHING = frozenset({"PROTO", "FRAME", "STOP"})

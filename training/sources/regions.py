@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError
-from vlmbench.nouns import Picture
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Picture
 from vlmbench.rows import Row
 from vlmbench.scenes import Dice
 

@@ -17,9 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vlmbench.errors import DataError, ImageError, UsageError
+from vlmbench.base.errors import DataError, ImageError, UsageError
+from vlmbench.base.samples import Conversation
 from vlmbench.images import decode
-from vlmbench.nouns import Conversation
 from vlmbench.scenes import Dice
 
 from . import tarcount

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vlmbench.errors import DataError
-from vlmbench.nouns import Picture
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Picture
 from vlmbench.rows import Row
 from vlmbench.scenes import Dice
 

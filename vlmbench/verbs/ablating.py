@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vlmbench import terminal
 from vlmbench.ablations import Change
+from vlmbench.base import terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def show(
 ) -> None:
     """Compare, keep and print: the table, or with `json` what ablations.json holds."""
     from vlmbench import ablated
-    from vlmbench.registry import load_object
+    from vlmbench.base.registry import load_object
     from vlmbench.store import ABLATIONS, to_json
 
     found = ablated.series(run, changes, left_out)

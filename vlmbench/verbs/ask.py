@@ -12,16 +12,17 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, terminal
-from vlmbench.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.nouns import Generation, Picture, Request, Response
+from vlmbench import cli
+from vlmbench.base import terminal
+from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.verbs import model_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from vlmbench.base.model import Model
     from vlmbench.boxes import Region
-    from vlmbench.nouns import Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

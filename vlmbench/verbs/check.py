@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench import cli, places, terminal
+from vlmbench import cli
+from vlmbench.base import paths as places
+from vlmbench.base import terminal
 
 if TYPE_CHECKING:
     from vlmbench.gate import Report
@@ -67,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, write the files asked for, show the table."""
     from vlmbench import gate
-    from vlmbench.registry import load_object
+    from vlmbench.base.registry import load_object
     from vlmbench.store import to_json
 
     rules = gate.Rules(
@@ -92,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(args: argparse.Namespace, report: Report) -> None:
     """The files asked for, whole or not at all; the step's summary is appended to."""
+    from vlmbench.base.registry import load_object
     from vlmbench.comparison import writing
-    from vlmbench.registry import load_object
     from vlmbench.store import to_json, write_atomically
 
     summary = os.environ.get("GITHUB_STEP_SUMMARY")

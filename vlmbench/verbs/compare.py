@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from vlmbench import cli, places, terminal
+from vlmbench import cli
+from vlmbench.base import paths as places
+from vlmbench.base import terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare and show."""
     from vlmbench import comparison
-    from vlmbench.registry import load_object
+    from vlmbench.base.registry import load_object
     from vlmbench.store import to_json, write_atomically
 
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]

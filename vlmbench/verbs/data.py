@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, registry, settings, terminal
-from vlmbench.errors import DataError, UsageError
-from vlmbench.nouns import HasHome, Wanted
-from vlmbench.registry import TaskChoice
+from vlmbench import cli
+from vlmbench.base import registry, settings, terminal
+from vlmbench.base.errors import DataError, UsageError
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.task import HasHome, Wanted
 
 if TYPE_CHECKING:
     from vlmbench.sources import Folder

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, places, settings
-from vlmbench.errors import StoreError, UnknownNameError, UsageError
-from vlmbench.nouns import Exports, Response, Sample, Status
+from vlmbench import cli, loading
+from vlmbench.base import paths as places
+from vlmbench.base import settings
+from vlmbench.base.errors import StoreError, UnknownNameError, UsageError
+from vlmbench.base.samples import Response, Sample, Status
+from vlmbench.base.task import Exports
 from vlmbench.predictions import Lossy, named
 
 if TYPE_CHECKING:
-    from vlmbench.registry import TaskChoice
+    from vlmbench.base.registry import TaskChoice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +92,7 @@ def _entry(folder: Path, manifest: Mapping[str, Any], key: str) -> Mapping[str, 
 
 
 def _choice(entry: Mapping[str, Any]) -> TaskChoice:
-    from vlmbench.registry import choose_task
+    from vlmbench.base.registry import choose_task
 
     return choose_task(f"{entry['name']}:{entry['split']}@{entry['protocol']}")
 

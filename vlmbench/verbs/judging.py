@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.errors import UsageError
-from vlmbench.nouns import Response, Sample
+from vlmbench.base.errors import UsageError
+from vlmbench.base.samples import Response, Sample
 
 if TYPE_CHECKING:
+    from vlmbench.base.registry import TaskChoice
+    from vlmbench.base.settings import Settings
     from vlmbench.judge import Judge
-    from vlmbench.registry import TaskChoice
-    from vlmbench.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

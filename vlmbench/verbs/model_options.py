@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import loading
-from vlmbench.errors import UsageError
+from vlmbench.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from vlmbench.nouns import Model
+    from vlmbench.base.model import Model
 
 ENGINES, DTYPES, WIDTHS = ("shared", "batched", "simple"), ("float32", "bfloat16", "float16"), ("int8", "int4")
 FLAGS = ("engine", "exact", "dtype", "quantize", "device", "threads", "batch", "attention", "trust_remote_code")

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vlmbench import cli, registry, terminal
+from vlmbench import cli
+from vlmbench.base import registry, terminal
 
 Sheet = Any
 """models/parameters.py: Sheet."""

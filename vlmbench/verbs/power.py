@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, power, terminal
-from vlmbench.errors import UsageError
+from vlmbench import cli, power
+from vlmbench.base import terminal
+from vlmbench.base.errors import UsageError
 
 if TYPE_CHECKING:
+    from vlmbench.base.registry import TaskChoice
     from vlmbench.power import Design
-    from vlmbench.registry import TaskChoice
     from vlmbench.stored import StoredTask
 
 
@@ -53,7 +54,7 @@ class Basis:
 
 def run(args: argparse.Namespace) -> int:
     """Tell the smallest detectable difference and what the wanted one needs."""
-    from vlmbench import registry
+    from vlmbench.base import registry
 
     _check(args)
     choice = registry.choose_task(args.task)
@@ -88,7 +89,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _assumed(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     """From the questions alone: right or wrong, two models of one accuracy with independent errors."""
-    from vlmbench import loading, settings
+    from vlmbench import loading
+    from vlmbench.base import settings
     from vlmbench.sources import read_samples
 
     data = loading.open_data(choice, settings.load({"data": args.data}))

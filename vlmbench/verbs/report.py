@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlmbench import cli, places
+from vlmbench import cli
+from vlmbench.base import paths as places
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the site and say where its first page is."""
-    from vlmbench.registry import load_object
+    from vlmbench.base.registry import load_object
 
     page: Path = load_object("vlmbench.reports.leaderboard:write")(args.runs, args.output)
     print(f"report: {page}")

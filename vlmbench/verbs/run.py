@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, ending, loading, places, plugins, settings, terminal
-from vlmbench.errors import UsageError
+from vlmbench import cli, loading, plugins
+from vlmbench.base import paths as places
+from vlmbench.base import settings, terminal
+from vlmbench.base import signals as ending
+from vlmbench.base.errors import UsageError
 from vlmbench.verbs import ablating, judging, model_options, verifying, worker_options
 
 if TYPE_CHECKING:
     from vlmbench.ablations import Change
+    from vlmbench.base.model import Model
+    from vlmbench.base.registry import TaskChoice
     from vlmbench.judge import Judge
-    from vlmbench.nouns import Model
-    from vlmbench.registry import TaskChoice
     from vlmbench.runner import Outcome, Plan
 
 LONGEST_NAME = 180
@@ -96,7 +99,8 @@ class Made:
 
 def carry_out(args: argparse.Namespace) -> Made:
     """Plan, ask, score, store; then the same under each change: what `vlmbench run` and `vlmbench.evaluate` share."""
-    from vlmbench import ablated, ablations, registry
+    from vlmbench import ablated, ablations
+    from vlmbench.base import registry
 
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit {args.limit} leaves nothing to ask", cure="give a number above 0")
@@ -193,7 +197,7 @@ def _name(model: Model, plan: Plan, asked: Mapping[str, Any]) -> str:
 
 
 def _show(args: argparse.Namespace, outcome: Outcome) -> None:
-    from vlmbench.registry import load_object
+    from vlmbench.base.registry import load_object
     from vlmbench.store import read_manifest, to_json
 
     if args.json:
@@ -208,7 +212,7 @@ def _show(args: argparse.Namespace, outcome: Outcome) -> None:
 
 def _tell_lacking(args: argparse.Namespace, outcome: Outcome) -> None:
     """Say on stderr what has no score, and why."""
-    from vlmbench.registry import load_object
+    from vlmbench.base.registry import load_object
 
     for key, task in outcome.scores.items():
         if "withheld" in task["statuses"]:

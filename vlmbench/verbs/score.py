@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, plugins, scoring, settings, terminal
+from vlmbench import cli, loading, plugins, scoring
 from vlmbench.answer_columns import note_on_targets, refuse_questions
-from vlmbench.errors import DataError, UsageError
+from vlmbench.base import settings, terminal
+from vlmbench.base.errors import DataError, UsageError
+from vlmbench.base.samples import Request, Response, Sample, Score, Status
+from vlmbench.base.task import Judged
 from vlmbench.judge_verdicts import columns, combine
-from vlmbench.nouns import Judged, Request, Response, Sample, Score, Status
 from vlmbench.predictions import ReadsByProtocol
 from vlmbench.verbs import judging
 
 if TYPE_CHECKING:
+    from vlmbench.base.registry import TaskChoice
     from vlmbench.judge import Judge
-    from vlmbench.registry import TaskChoice
     from vlmbench.sources import Folder, Hub
 
 
@@ -52,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, score, show. Exit code 1 when coverage is below --min-coverage."""
-    from vlmbench import registry, rescoring
+    from vlmbench import rescoring
+    from vlmbench.base import registry
     from vlmbench.sources import read_samples
 
     if rescoring.is_run(Path(args.task)):
@@ -219,7 +222,7 @@ def _write_run(
     scored: Sequence[tuple[Sample, Score]],
     scores: Mapping[str, Any],
 ) -> None:
-    from vlmbench.nouns import Record
+    from vlmbench.base.samples import Record
     from vlmbench.runner import record_columns
     from vlmbench.store import RunStore, answer_key
 
@@ -242,7 +245,7 @@ def _write_run(
 
 
 def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
-    from vlmbench.registry import load_object
+    from vlmbench.base.registry import load_object
     from vlmbench.store import to_json
 
     if args.json:

@@ -6,8 +6,9 @@ import argparse
 import json
 from dataclasses import asdict
 
-from vlmbench import cli, registry, terminal
-from vlmbench.nouns import Size, Task
+from vlmbench import cli
+from vlmbench.base import registry, terminal
+from vlmbench.base.task import Size, Task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.errors import UsageError
+from vlmbench.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from vlmbench.nouns import Model
+    from vlmbench.base.model import Model
     from vlmbench.runner import Plan
 
 

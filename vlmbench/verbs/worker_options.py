@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import loading, settings
-from vlmbench.errors import UsageError
+from vlmbench import loading
+from vlmbench.base import settings
+from vlmbench.base.errors import UsageError
 from vlmbench.verbs import model_options
 
 if TYPE_CHECKING:
-    from vlmbench.nouns import Model
+    from vlmbench.base.model import Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,9 +17,9 @@ from PIL import Image
 from torch import Tensor
 
 from tests.training.sources.official import opened, picture, says, write
-from vlmbench import registry
-from vlmbench.errors import DataError, ImageError, StoreError, UnknownNameError
-from vlmbench.nouns import Conversation
+from vlmbench.base import registry
+from vlmbench.base.errors import DataError, ImageError, StoreError, UnknownNameError
+from vlmbench.base.samples import Conversation
 from vlmbench.training.sources import Entry, Features, Mixture, Part, Rows, fingerprint, pack
 
 LIMIT = 1 << 30

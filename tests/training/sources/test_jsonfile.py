@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
 from vlmbench.training.sources import jsonfile
 from vlmbench.training.sources.jsonfile import JsonFile
 

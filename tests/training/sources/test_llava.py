@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.training.sources.official import opened, picture, says, write
-from vlmbench.errors import DataError, UnknownNameError
+from vlmbench.base.errors import DataError, UnknownNameError
 from vlmbench.training.sources import open_rows
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.training.sources.official import BOX, opened, picture, pool, says, turns, write
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
 from vlmbench.training.sources import KINDS, pools
 
 COCO = "COCO_train2014_000000000009.jpg"

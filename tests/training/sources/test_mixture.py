@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.training.sources.official import opened, says, write
-from vlmbench.errors import TrainingError, UnknownNameError, UsageError
-from vlmbench.nouns import Conversation
+from vlmbench.base.errors import TrainingError, UnknownNameError, UsageError
+from vlmbench.base.samples import Conversation
 from vlmbench.training.sources import Entry, Mixture, Part, mix, order
 from vlmbench.training.sources.ordering import by_length, by_modality
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vlmbench.errors import DataError
+from vlmbench.base.errors import DataError
 from vlmbench.training.sources import Stream, open_rows, tarcount
 from vlmbench.training.sources.shards import Shards
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from vlmbench.errors import PluginError, UnknownNameError, UsageError
+from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from vlmbench.nouns import Task
+    from vlmbench.base.task import Task
 
 TASKS: Mapping[str, str] = {
     "pope": "vlmbench.tasks.pope:POPE",

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from vlmbench import places
-from vlmbench.errors import UnknownNameError, UsageError
+from vlmbench.base import paths as places
+from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.run_files import read_regular
 
 CONFIG = "vlmbench.toml"

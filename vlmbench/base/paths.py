@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from vlmbench.errors import UsageError
+from vlmbench.base.errors import UsageError
 
 HERE = frozenset({"", "file", "local"})
 """Protocols of this machine's own files."""
@@ -63,7 +63,7 @@ def run_or_file(text: str) -> Path:
     found = path(text)
     if not is_remote(found) or not found.name.endswith(".json"):
         return run_folder(text)
-    from vlmbench.errors import DataError, StoreError
+    from vlmbench.base.errors import DataError, StoreError
     from vlmbench.mirror import Mirror
     from vlmbench.reading import read_whole
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from vlmbench.nouns import Conversation
+    from vlmbench.base.samples import Conversation
 
 
 @runtime_checkable

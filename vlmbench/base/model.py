@@ -1,0 +1,56 @@
+"""What a model adapter must have, and what it may have besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from vlmbench.base.samples import Request, Response
+
+
+class Model(Protocol):
+    """Something that answers requests about images."""
+
+    name: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Content hash of weights, tokenizer and preprocessing: another one means other answers."""
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """What else decides the answers (engine, dtype, quantisation): part of every answer's key."""
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """What the tables show: parameters, visual tokens, device, ..."""
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """Answer groups of requests that share their images, in any order, as they finish.
+
+        A failing request yields a Response with `finish="error"`; only a broken model raises.
+        """
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """What a model also has that can tell log-probabilities of a request's choices.
+
+    A model without it, or with False, is refused before a run whose protocol ranks.
+    """
+
+    @property
+    def ranks(self) -> bool:
+        """Whether responses to requests with choices carry a ChoiceScore for each."""
+
+
+@runtime_checkable
+class Conversing(Protocol):
+    """What a model also has that can answer in the light of a request's `history`.
+
+    A model without it, or with False, is refused before it is asked such a request.
+    """
+
+    @property
+    def converses(self) -> bool:
+        """Whether earlier turns of a dialogue are heeded."""

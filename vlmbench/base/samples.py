@@ -1,0 +1,197 @@
+"""The data classes of one question's way: sample, request, response, score, record. Imports nothing of ours.
+
+Task.samples -> Sample -> Task.ask -> Request -> Model.answer -> Response -> Task.score -> Score, kept together as a
+Record; when all are in, Task.summarise turns them into metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Status(StrEnum):
+    """What became of a sample. Only `ok` carries a value; the others are counted and shown as missing coverage."""
+
+    OK = "ok"
+    ERROR = "error"
+    """No answer: the image could not be read, or the model failed on it."""
+    TRUNCATED = "truncated"
+    """The answer was cut at max_new_tokens and could not be read."""
+    UNPARSED = "unparsed"
+    """The protocol's reader found no answer in the text and its rules do not say what that counts as."""
+    JUDGE_FAILED = "judge_failed"
+    """The judge gave no verdict."""
+    WITHHELD = "withheld"
+    """Answered in order, but the right answer is not published: only the benchmark's server can score it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image of a sample: where it comes from, and how to get its bytes. Decoding is images.decode's work."""
+
+    name: str
+    """The name in the benchmark's own files, e.g. `COCO_val2014_000000123456.jpg`; unique in a split."""
+    read: Callable[[], bytes] = field(compare=False, repr=False)
+    """Gives the encoded bytes; raises ImageError when they cannot be had. Picklable (a partial, not a lambda)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question of a benchmark with its right answer, as the benchmark's files give it."""
+
+    id: str
+    """Unique in the task and split, stable over runs: the join key."""
+    question: str
+    """The bare question, before any protocol's wording."""
+    images: tuple[Picture, ...]
+    target: Any
+    """The right answer in the task's own form: a string, a list of human answers, a box, ...; None where the benchmark
+    keeps it to itself."""
+    choices: tuple[str, ...] = ()
+    """Options in the order they are shown; the target names the right one by letter, place or text. Where the options
+    are pictures, `images` are the question's and then one an option."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What scores are broken down by: split, category, question type, ..."""
+    cluster: str = ""
+    """What is resampled as one for intervals: the image, usually."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Other fields of the row that only the task's own metrics read. JSON-like, sets too: a run keeps it beside the
+    answer, and metrics meet lists where there were tuples and sets. Names that begin with an underscore tell of the
+    whole split, for reading and writing answer files: they are not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How an answer is generated. Greedy unless temperature is above 0."""
+
+    max_new_tokens: int = 128
+    stop: tuple[str, ...] = ()
+    """Texts that end the answer; they are cut off."""
+    temperature: float = 0.0
+    top_p: float = 1.0
+    num_beams: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked. It holds no target, so none can leak."""
+
+    sample_id: str
+    prompt: str
+    """The protocol's words around the question; the chat template is the model's."""
+    images: tuple[Picture, ...] = ()
+    choices: tuple[str, ...] = ()
+    """Answers to rank by log-probability; empty: generate text."""
+    generation: Generation = Generation()
+    history: tuple[tuple[str, str], ...] = ()
+    """Earlier (question, answer) turns of the same dialogue; the picture belongs to its first question."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScore:
+    """How likely the model finds one choice as the answer."""
+
+    choice: str
+    logprob: float
+    """Sum of log-probabilities of the choice's tokens, natural log."""
+    tokens: int
+    """How many tokens the sum is over; logprob / tokens is the per-token mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a model answered, stored untouched; reading it is the protocol's work."""
+
+    text: str = ""
+    choices: tuple[ChoiceScore, ...] = ()
+    finish: str = "stop"
+    """`stop` (end token or stop text), `length` (max_new_tokens reached) or `error`."""
+    error: str = ""
+    """Why there is no answer, when finish is `error`."""
+    prompt_tokens: int = 0
+    """Length of the whole prompt, image tokens included."""
+    new_tokens: int = 0
+    seconds: float = 0.0
+    """Share of the wall time of the group it was answered in."""
+    margin: float | None = None
+    """Smallest gap between the best and second-best logit over the generated steps; a small one is fragile."""
+    rerun: bool = False
+    """Whether `--exact` asked it again one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAsk:
+    """What a judge is asked: text only."""
+
+    messages: tuple[tuple[str, str], ...]
+    """(role, content) pairs; roles as chat servers name them."""
+    max_tokens: int
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one run of the judge made of one answer."""
+
+    value: float | None
+    """The grade on the task's own scale; None unless the status is ok."""
+    status: Status = Status.OK
+    values: tuple[float, ...] = ()
+    """Every number the judge gave, where there are several (LLaVA-Bench: the reference's grade, then the answer's)."""
+    note: str = ""
+    replies: tuple[str, ...] = ()
+    """The judge's own words, one for each time it was asked."""
+    model: str = ""
+    """What the judge's server said it is."""
+    unread: bool = False
+    """Whether no finite grade could be read from the judge's words: a rule of the protocol stands in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one response was judged."""
+
+    value: float | None
+    """The sample's own score in 0..1 (or the judge's scale); None unless the status is ok."""
+    status: Status = Status.OK
+    read: str = ""
+    """What the text was read as: the yes/no, the letter, the normalised answer."""
+    note: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    """One a run of the judge, where a judge graded it; value is then their mean."""
+    unread: str = ""
+    """What the reader looks for and did not find (`yes or no`, `option`), where the protocol's rule scores such a text
+    all the same. Counted and shown beside the score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One sample's whole story in a run."""
+
+    task: str
+    """The task as the run names it, e.g. `pope@llava`: the key in scores.json."""
+    sample: Sample
+    request: Request
+    key: str
+    """Content hash of everything that decides the answer: weights, settings, prompt, image bytes, generation."""
+    image_hashes: tuple[str, ...]
+    response: Response
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One training row: an image (or none) and question/answer turns."""
+
+    turns: tuple[tuple[str, str], ...]
+    """(question, answer) pairs; a caption has an empty question."""
+    image: Image | None = None
+    independent: bool = False
+    """True: each turn is a question of its own about the image, not a continuation of the dialogue."""
+    id: str = ""

@@ -1,0 +1,159 @@
+"""What a benchmark must have, what it may have besides, and the tables that describe its protocols and files."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Verdict
+
+if TYPE_CHECKING:
+    from vlmbench.data.files import Folder, Hub
+    from vlmbench.stats.metrics import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRules:
+    """What a protocol's papers did with a judge."""
+
+    model: str
+    """The judge they used; ours is named on the command line."""
+    template: str
+    """The words around question and answer; their hash tells judge prompts apart."""
+    max_tokens: int
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProtocol:
+    """How one family of papers runs a benchmark. Same data, different words, reader or metric: a named protocol."""
+
+    name: str
+    source: str
+    """Where the rules were read: paper, or repository file@commit."""
+    headline: str
+    """The metric its papers print."""
+    generation: Generation = Generation()
+    note: str = ""
+    """What is peculiar about it, for the tables."""
+    judge: JudgeRules | None = None
+    """For tasks whose answers a judge grades."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Something official a task needs on disk, for `data status` and `data fetch`."""
+
+    path: str
+    """Path or glob below the data folder."""
+    what: str
+    url: str = ""
+    """Where `data fetch` takes it from; empty when it must be asked for by hand."""
+    how: str = ""
+    """What a person must do when there is no url."""
+    licence: str = ""
+    split: str = ""
+    """The split that needs it; empty: all of them."""
+    also: tuple[str, ...] = ()
+    """Other places where the task finds it too."""
+    optional: bool = False
+    """Only some metrics need it."""
+    checksum: str = ""
+    """Of what the url gives, where it is known: `sha256:HEX`, `md5:HEX`, or `git:HEX`, a blob's name in git."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a split of the official data is."""
+
+    questions: int
+    """As many as are asked: rows of the official file."""
+    images: int | None = None
+    """Different ones; None: not known."""
+    answers: bool = True
+    """False: the right answers are not published, the benchmark's server alone can score."""
+    note: str = ""
+
+
+class Task(Protocol):
+    """A benchmark: its data, its questions, its rules. One instance serves all its protocols."""
+
+    name: str
+    title: str
+    """One line: what is measured and the paper."""
+    version: int
+    """Goes up whenever a score changes its meaning; part of every answer's key."""
+    splits: tuple[str, ...]
+    """The data versions it knows, the default first: `--tasks NAME:SPLIT`."""
+    sizes: Mapping[str, Size]
+    """By split. Those whose size is not known are left out."""
+    protocols: Mapping[str, TaskProtocol]
+    """By name, the default first."""
+
+    def wanted(self, split: str) -> Sequence[Wanted]:
+        """The official files of a split."""
+
+    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+        """Read every question of a split. Raises DataError naming file, line and field."""
+
+    def ask(self, sample: Sample, protocol: str) -> Request:
+        """Put the question in the protocol's words."""
+
+    def score(self, sample: Sample, response: Response, protocol: str) -> Score:
+        """Read one answer by the protocol's rules. Called only for responses without an error."""
+
+    def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
+        """Turn the ok scores into the protocol's metrics (the headline among them)."""
+
+    def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
+        """Read an answer file in the benchmark's own formats: sample id to text.
+
+        Raises PredictionsError for missing, extra or doubled ids.
+        """
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """What a Task has besides when a judge grades its answers: protocols with `judge`, and what to ask it.
+
+    `Task.score` marks as judge_failed what a judge must decide; only that is asked.
+    """
+
+    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeAsk, str, Verdict]:
+        """One run of the judge over one answer: yields what to ask, is sent each reply, returns the verdict.
+
+        A reply is the judge's text as it came. Rules on retries and unreadable replies are the protocol's; failing
+        calls are the judge's business and never reach it.
+        """
+
+    def read_verdicts(
+        self, path: Path, samples: Sequence[Sample], protocol: str
+    ) -> Mapping[str, tuple[Verdict, ...]] | None:
+        """Read verdicts that exist already, one a run: sample id to verdicts. None when the file holds answers.
+
+        Raises PredictionsError for missing, extra or doubled ids.
+        """
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """What a Task has besides when a test server or an official script takes its answers as files."""
+
+    formats: Mapping[str, str]
+    """What can be written, the usual one first: name to suffix (`.json`; empty for a folder)."""
+
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
+        """Write the answers, by sample id, to a path with one of the suffixes, in the form this protocol's papers used.
+
+        `read_predictions` reads it back to the same scores.
+        """
+
+
+@runtime_checkable
+class HasHome(Protocol):
+    """What a Task has besides when its data lie with it: they are used unless `--data` says otherwise."""
+
+    home: Path
+    """The folder."""
