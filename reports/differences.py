@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from vlmbench.base.errors import VlmbenchError
-from vlmbench.pairing import holm
+from vlmbench.stats.paired import holm
 
 from .runs import RunResult
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from vlmbench.pairing import holm
+from vlmbench.stats.paired import holm
 
 from .runs import Bar, RunResult, TaskResult
 

@@ -18,9 +18,9 @@ from vlmbench import answers
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
-from vlmbench.metrics import Metric
 from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, Row, read_keyed
+from vlmbench.stats.metrics import Metric
 
 from . import gqa_grounding, gqa_metrics
 

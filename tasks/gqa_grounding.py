@@ -18,7 +18,7 @@ from vlmbench.predictions import NAMED, answer_key, answer_rows, named
 from vlmbench.sources import Row
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 Box = tuple[float, float, float, float]
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample, Score
-from vlmbench.metrics import LESS, MORE, RATE, Metric, by_tag, mean, ratio
+from vlmbench.stats.metrics import LESS, MORE, RATE, Metric, by_tag, mean, ratio
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 Scored = Sequence[tuple[Sample, Score]]
 

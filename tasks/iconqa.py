@@ -16,9 +16,9 @@ from vlmbench import letters
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
-from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
+from vlmbench.stats.metrics import Metric, by_tag, mean
 
 from . import iconqa_files
 from .iconqa_files import BLANK, KINDS, LETTERS, PICTURE, TEXT

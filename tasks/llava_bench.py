@@ -17,10 +17,10 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.judge_verdicts import NO_JUDGE
-from vlmbench.metrics import Metric
 from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_plain
 from vlmbench.rows import Row
 from vlmbench.sources import Folder, Hub, read_rows, unique
+from vlmbench.stats.metrics import Metric
 
 from . import llava_bench_grading as grading
 from . import llava_bench_metrics

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample, Score
-from vlmbench.metrics import MORE, NEITHER, RATE, Metric
+from vlmbench.stats.metrics import MORE, NEITHER, RATE, Metric
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 CATEGORIES = ("conv", "detail", "complex")
 PLACES: Mapping[str, tuple[int | None, int | None]] = {

@@ -16,9 +16,9 @@ from pathlib import Path
 from vlmbench import letters, sheets
 from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
-from vlmbench.metrics import Metric, by_tag, mean
 from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, read_table
+from vlmbench.stats.metrics import Metric, by_tag, mean
 
 from . import mmbench_judge, mmbench_rows
 from .checksums import checksum

@@ -15,8 +15,8 @@ from vlmbench import answers
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
-from vlmbench.metrics import Metric
 from vlmbench.sources import Folder, Hub, Row
+from vlmbench.stats.metrics import Metric
 
 from . import mme_files, mme_metrics
 from .mme_metrics import COGNITION, PERCEPTION, SUBTASKS

@@ -17,15 +17,15 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.judge_verdicts import NO_JUDGE
-from vlmbench.metrics import MORE, RATE, Metric
 from vlmbench.predictions import OTHERS, named
 from vlmbench.rows import Row
 from vlmbench.sources import Folder, Hub, read_json, read_keyed, unique
+from vlmbench.stats.metrics import MORE, RATE, Metric
 
 from . import mmvet_answers, mmvet_grading, mmvet_prompts
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
 """Recognition, reading, knowledge, writing, where things are, arithmetic."""

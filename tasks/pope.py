@@ -14,8 +14,8 @@ from vlmbench import answers
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
-from vlmbench.metrics import Metric
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
+from vlmbench.stats.metrics import Metric
 
 from . import pope_answers, pope_metrics
 from .checksums import checksum

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import MORE, NEITHER, RATE, TARGET, Metric
+from vlmbench.stats.metrics import MORE, NEITHER, RATE, TARGET, Metric
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 TP, FP, FN, SAID_NO, RIGHT, SAID_YES, TARGET_YES, ALL = range(8)
 """Columns: true and false positives; targets `yes` not answered yes (FN), of these answered no (SAID_NO); ..."""

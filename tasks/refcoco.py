@@ -27,8 +27,8 @@ from vlmbench.boxes import (
     minigpt_box,
     vlmevalkit_box,
 )
-from vlmbench.metrics import MORE, RATE, Metric, mean, ratio
 from vlmbench.sources import Folder, Hub, Row, read_rows
+from vlmbench.stats.metrics import MORE, RATE, Metric, mean, ratio
 
 from . import refcoco_answers, refcoco_hub
 from .checksums import checksum

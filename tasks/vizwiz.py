@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 from vlmbench import answers, vqa_accuracy
 from vlmbench.base.samples import Picture, Response, Sample, Score, Status
 from vlmbench.base.task import Size, Wanted
-from vlmbench.metrics import MORE, RATE, Metric, average_precision
 from vlmbench.predictions import join, read_files
 from vlmbench.reading import is_dir
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
+from vlmbench.stats.metrics import MORE, RATE, Metric, average_precision
 
 from . import vizwiz_answers
 from .human_answers import UNANSWERABLE, HumanAnswered, Rules, accuracies, human_answers, protocols_of
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 INSTRUCTION = (
     "[vqa] The question is '{}' Based on the image, answer the question with a single word or phrase. "

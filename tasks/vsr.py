@@ -16,9 +16,9 @@ from pathlib import Path
 from vlmbench import answers, letters
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import Size, TaskProtocol, Wanted
-from vlmbench.metrics import MORE, RATE, Metric, auroc, average_precision, by_tag, mean, ratio
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
+from vlmbench.stats.metrics import MORE, RATE, Metric, auroc, average_precision, by_tag, mean, ratio
 
 from . import vsr_files
 

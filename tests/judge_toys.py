@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vlmbench import metrics
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
 from vlmbench.judge import Judge, open_judge
 from vlmbench.sources import Folder
+from vlmbench.stats import metrics
 
 RULES = JudgeRules("nobody", "grade {number}", 3)
 

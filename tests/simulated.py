@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from vlmbench.metrics import RATE, Metric, auroc, ratio
-from vlmbench.statistics import intervals
+from vlmbench.stats.intervals import intervals
+from vlmbench.stats.metrics import RATE, Metric, auroc, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 
 @dataclass(frozen=True)

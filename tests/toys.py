@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import Image
 
-from vlmbench import metrics
 from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.stats import metrics
 
 
 def png(colour: tuple[int, int, int]) -> bytes:

@@ -20,7 +20,7 @@ from vlmbench import comparison, stored
 from vlmbench.ablations import Change
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.comparison import MetricDifference, TaskComparison
-from vlmbench.pairing import holm
+from vlmbench.stats.paired import holm
 from vlmbench.store import ABLATIONS, SCORES, to_json, write_atomically
 from vlmbench.stored import StoredRun
 

@@ -53,7 +53,7 @@ from vlmbench.runner import extra_text
 from vlmbench.stored import Item, StoredRun, StoredTask
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Metric
+    from vlmbench.stats.metrics import Metric
 
 KIND, FORMAT = "vlmbench baseline", 1
 CURE = "`vlmbench baseline RUN --output FILE` writes a new one"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vlmbench import judge_verdicts
 from vlmbench.base.samples import Sample, Score, Status, Verdict
-from vlmbench.metrics import LESS, MORE
+from vlmbench.stats.metrics import LESS, MORE
 
 if TYPE_CHECKING:
     from vlmbench.base.task import Task

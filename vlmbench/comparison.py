@@ -18,15 +18,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import baseline, judge_verdicts, losses, pairing, run_differences, stored
+from vlmbench import baseline, judge_verdicts, losses, run_differences, stored
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.metrics import MORE
-from vlmbench.pairing import Paired
 from vlmbench.run_differences import Difference
+from vlmbench.stats import paired as pairing
+from vlmbench.stats.metrics import MORE
+from vlmbench.stats.paired import Paired
 from vlmbench.stored import Item, StoredRun, StoredTask
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Metric
+    from vlmbench.stats.metrics import Metric
 
 FORMAT = 1
 BAR_RESAMPLES = 2_000

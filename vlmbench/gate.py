@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vlmbench import comparison, decision, gate_tests, gate_words, pairing
+from vlmbench import comparison, gate_tests, gate_words
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.registry import load_object
 from vlmbench.base.samples import Status
 from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
-from vlmbench.decision import Decision, Margins, Outcome, decide, one_sided
 from vlmbench.run_files import read_check
+from vlmbench.stats import noninferiority as decision
+from vlmbench.stats import paired as pairing
+from vlmbench.stats.noninferiority import Decision, Margins, Outcome, decide, one_sided
 from vlmbench.store import CHECK, to_json, write_atomically
 from vlmbench.stored import StoredRun, StoredTask
 

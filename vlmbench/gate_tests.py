@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import comparison, pairing
+from vlmbench import comparison
 from vlmbench.base.errors import UsageError
 from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
-from vlmbench.decision import Same, Spread, flip_size, skewness, spread
-from vlmbench.metrics import MORE, NEITHER, upward
+from vlmbench.stats import paired as pairing
+from vlmbench.stats.metrics import MORE, NEITHER, upward
+from vlmbench.stats.noninferiority import Same, Spread, flip_size, skewness, spread
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Metric
-    from vlmbench.pairing import Paired
+    from vlmbench.stats.metrics import Metric
+    from vlmbench.stats.paired import Paired
     from vlmbench.stored import StoredRun, StoredTask
 
 GUARD = "accuracy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from vlmbench.metrics import LESS, TARGET
+from vlmbench.stats.metrics import LESS, TARGET
 
 if TYPE_CHECKING:
     from vlmbench.gate import Verdict

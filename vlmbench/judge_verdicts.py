@@ -14,7 +14,7 @@ from vlmbench.base.task import JudgeRules
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.task import Task
-    from vlmbench.metrics import Metric
+    from vlmbench.stats.metrics import Metric
 
 Scored = Sequence[tuple[Sample, Score]]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from vlmbench import bounds, judge_verdicts
 from vlmbench.base.samples import Status
-from vlmbench.metrics import Metric
+from vlmbench.stats.metrics import Metric
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
     from vlmbench.stored import Item, StoredTask
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench import answer_notes, bounds, judge_verdicts
 from vlmbench.base.samples import Response, Sample, Score, Status
-from vlmbench.metrics import MORE
+from vlmbench.stats.metrics import MORE
 from vlmbench.thinking import unfinished
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def summarise(
     score. Where a judge gave verdicts, `judge` tells of its runs. `answers` and `notes` are what
     stands beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already.
     """
-    from vlmbench.statistics import intervals
+    from vlmbench.stats.intervals import intervals
 
     task, protocol = choice.task, choice.protocol
     counts = Counter(str(score.status) for _, score in scored)

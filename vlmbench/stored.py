@@ -23,7 +23,7 @@ from vlmbench.run_files import JUDGEMENTS, RECORDS, read_finished
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
-    from vlmbench.metrics import Metric
+    from vlmbench.stats.metrics import Metric
 
 COLUMNS = ("task", "sample_id", "question", "images", "image_hashes", "target", "options", "tags", "cluster")
 OUTCOME = ("status", "value", "read", "note", "text")

@@ -9,8 +9,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from vlmbench import pairing
-from vlmbench.decision import (
+from vlmbench.stats import paired as pairing
+from vlmbench.stats.intervals import Estimate
+from vlmbench.stats.metrics import Metric, mean, ratio
+from vlmbench.stats.noninferiority import (
     Decision,
     Margins,
     Outcome,
@@ -23,9 +25,7 @@ from vlmbench.decision import (
     spread,
     undefined,
 )
-from vlmbench.metrics import Metric, mean, ratio
-from vlmbench.pairing import MCNEMAR, PERMUTATION, Paired
-from vlmbench.statistics import Estimate
+from vlmbench.stats.paired import MCNEMAR, PERMUTATION, Paired
 
 PLAIN = Margins()
 SETTINGS = {

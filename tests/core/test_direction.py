@@ -12,8 +12,8 @@ from vlmbench.base import registry
 from vlmbench.base.registry import TaskChoice, choose_task
 from vlmbench.base.samples import Sample, Score, Status
 from vlmbench.judge_verdicts import metrics
-from vlmbench.metrics import LESS, MORE, NEITHER, TARGET, Metric, mean, upward
 from vlmbench.sources import Folder
+from vlmbench.stats.metrics import LESS, MORE, NEITHER, TARGET, Metric, mean, upward
 
 EVERY = [f"{name}@{protocol}" for name in registry.TASKS for protocol in registry.tasks.get(name).protocols]
 NOT_MORE = {"distribution": LESS, "yes_ratio": TARGET, "yes_ratio_of_targets": NEITHER, "reference_score": NEITHER}

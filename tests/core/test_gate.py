@@ -11,8 +11,8 @@ import pytest
 
 from tests.gated import ran, script
 from vlmbench import gate, scoring, stored
-from vlmbench.decision import Outcome
 from vlmbench.gate import Report, Rules
+from vlmbench.stats.noninferiority import Outcome
 from vlmbench.stored import Item, StoredRun
 
 TIMES = 20

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vlmbench.metrics import Metric, auroc, average_precision, mean, ratio
-from vlmbench.pairing import Paired, drop_p, holm, paired
+from vlmbench.stats.metrics import Metric, auroc, average_precision, mean, ratio
+from vlmbench.stats.paired import Paired, drop_p, holm, paired
 
 
 def shares(before: list[float], after: list[float], clusters: list[str]) -> tuple[Metric, Metric]:
@@ -143,7 +143,7 @@ def test_areas_by_cluster_agree_with_the_bootstrap() -> None:
     scores = [truth + easy + rng.normal(0, 1, 600) for _ in range(2)]
     areas = [auroc("auroc", list(truth), list(score), names) for score in scores]
     found = paired(areas[0], areas[1])
-    from vlmbench.statistics import resample
+    from vlmbench.stats.intervals import resample
 
     spread = (resample(areas[1], resamples=4000) - resample(areas[0], resamples=4000)).std(ddof=1)
     assert found.error == pytest.approx(spread, rel=0.05)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vlmbench import power
-from vlmbench.metrics import Metric, mean
-from vlmbench.pairing import paired
-from vlmbench.power import Design
+from vlmbench.stats import power
+from vlmbench.stats.metrics import Metric, mean
+from vlmbench.stats.paired import paired
+from vlmbench.stats.power import Design
 
 
 def test_the_closed_form() -> None:

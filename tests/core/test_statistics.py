@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from vlmbench import influence, statistics
-from vlmbench.metrics import RATE, Metric, auroc, average_precision, mean, ratio
-from vlmbench.statistics import Estimate, difference, interval, intervals, resample, wilson
+from vlmbench.stats import influence
+from vlmbench.stats import intervals as statistics
+from vlmbench.stats.intervals import Estimate, difference, interval, intervals, resample, wilson
+from vlmbench.stats.metrics import RATE, Metric, auroc, average_precision, mean, ratio
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 
 def f1(sums: Floats) -> Floats:

@@ -15,8 +15,8 @@ from vlmbench import boxes, letters
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score, Verdict
 from vlmbench.base.task import Judged
-from vlmbench.metrics import Metric
 from vlmbench.sources import Folder
+from vlmbench.stats.metrics import Metric
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]
 Counted = Callable[[Path, int], None]

@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from vlmbench import pairing, statistics
 from vlmbench.base.samples import Sample, Score
-from vlmbench.metrics import Metric
+from vlmbench.stats import intervals as statistics
+from vlmbench.stats import paired as pairing
+from vlmbench.stats.metrics import Metric
 from vlmbench.tasks import gqa_metrics, pope_metrics
 from vlmbench.tasks.hateful_memes import HATEFUL_MEMES
 from vlmbench.tasks.pope import KINDS

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 from tests.performance.engine_memory import resident
 from vlmbench import rescoring
 from vlmbench.base.samples import Status
-from vlmbench.statistics import difference
+from vlmbench.stats.intervals import difference
 from vlmbench.store import read_manifest
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Metric
+    from vlmbench.stats.metrics import Metric
 
 SETTINGS = (
     ("float32", ""),

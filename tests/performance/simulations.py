@@ -1,7 +1,7 @@
 """The tables of docs/statistics.md: `python -m tests.performance.simulations [RUNS]`.
 
 Made-up benchmarks whose truth is known (tests/simulated.py): how often the 95 % interval holds it, how often the paired
-test cries wolf between equal models, and how often it finds the difference that vlmbench.power announces. The suite
+test cries wolf between equal models, and how often it finds the difference that vlmbench.stats.power announces. The suite
 runs a part of it (tests/core/test_coverage.py, test_power.py).
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 
 from tests import simulated
 from tests.simulated import MAKERS, World
-from vlmbench import power
-from vlmbench.metrics import Metric
-from vlmbench.pairing import paired
+from vlmbench.stats import power
+from vlmbench.stats.metrics import Metric
+from vlmbench.stats.paired import paired
 
 RUNS = 4000
 EACH = (1, 6, 18, 32)

@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from vlmbench import answers, statistics
+from vlmbench import answers
 from vlmbench.base.samples import Response, Sample
 from vlmbench.scoring import score_responses
+from vlmbench.stats import intervals as statistics
 from vlmbench.tasks.vqav2 import VQAV2
 
 QUESTIONS = 200_000

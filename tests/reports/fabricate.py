@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vlmbench.base.samples import Picture, Record, Request, Response, Sample, Score, Status
-from vlmbench.metrics import Metric, by_tag, mean, ratio
 from vlmbench.runner import record_columns
-from vlmbench.statistics import intervals
+from vlmbench.stats.intervals import intervals
+from vlmbench.stats.metrics import Metric, by_tag, mean, ratio
 from vlmbench.store import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS, to_json
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 HOSTILE = (
     "<script>window.hacked = 1</script>",

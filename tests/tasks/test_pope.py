@@ -16,7 +16,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, missing_pictures
-from vlmbench.statistics import intervals
+from vlmbench.stats.intervals import intervals
 
 POPE = choose_task("pope").task
 SHORT = "\nAnswer the question using a single word or phrase."

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, power
+from vlmbench import cli
 from vlmbench.base import terminal
 from vlmbench.base.errors import UsageError
+from vlmbench.stats import power
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
-    from vlmbench.power import Design
+    from vlmbench.stats.power import Design
     from vlmbench.stored import StoredTask
 
 
@@ -112,7 +113,8 @@ def _assumed(args: argparse.Namespace, choice: TaskChoice) -> Basis:
 
 def _measured(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     """From the headline of one run (twice its variance), or from the paired difference of two."""
-    from vlmbench import pairing, stored
+    from vlmbench import stored
+    from vlmbench.stats import paired as pairing
 
     found: list[StoredTask] = []
     for folder in args.run:
@@ -136,7 +138,7 @@ def _measured(args: argparse.Namespace, choice: TaskChoice) -> Basis:
 def _mcnemar_design(design: Design, made: Any) -> Design:
     from dataclasses import replace
 
-    from vlmbench.pairing import MCNEMAR
+    from vlmbench.stats.paired import MCNEMAR
 
     if made.method != MCNEMAR:
         return design
@@ -147,8 +149,9 @@ def _mcnemar_design(design: Design, made: Any) -> Design:
 def _from_one(task: StoredTask) -> Basis:
     import math
 
-    from vlmbench import influence, statistics
-    from vlmbench.power import Design
+    from vlmbench.stats import influence
+    from vlmbench.stats import intervals as statistics
+    from vlmbench.stats.power import Design
 
     metric = next((m for m in task.metrics(list(task.answered)) if m.name == task.headline), None)
     if metric is None or len(set(metric.clusters)) < 2:

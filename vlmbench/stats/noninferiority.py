@@ -31,11 +31,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from vlmbench import influence, statistics
-from vlmbench.pairing import MCNEMAR, Paired, drop_p
+from vlmbench.stats import influence
+from vlmbench.stats import intervals as statistics
+from vlmbench.stats.paired import MCNEMAR, Paired, drop_p
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Metric
+    from vlmbench.stats.metrics import Metric
 
 TOO_MANY = 100
 """Times the items there are: more are not worth telling."""

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vlmbench.metrics import Floats
-    from vlmbench.pairing import Paired
+    from vlmbench.stats.metrics import Floats
+    from vlmbench.stats.paired import Paired
 
 ACCURACY, CORRELATION = 0.7, 0.1
 """What is assumed without a run: share of right answers, and correlation of the differences within a picture."""

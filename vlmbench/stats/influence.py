@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vlmbench.metrics import Floats, Metric
+    from vlmbench.stats.metrics import Floats, Metric
 
 BLOCK = 1 << 22
 """Cells of a weight matrix held at once."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vlmbench.metrics import Floats, Metric
+    from vlmbench.stats.metrics import Floats, Metric
 
     Counts = NDArray[np.uint16]
 
@@ -164,7 +164,7 @@ def _spread(
     metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float
 ) -> tuple[float, float] | None:
     """The interval of a metric over several clusters. Without width where they are alike; None if it cannot be told."""
-    from vlmbench import influence
+    from vlmbench.stats import influence
 
     count = codes[1]
     shared = between_runs(metric)

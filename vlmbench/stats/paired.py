@@ -24,14 +24,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench import influence, statistics
-from vlmbench.statistics import Estimate
+from vlmbench.stats import influence
+from vlmbench.stats import intervals as statistics
+from vlmbench.stats.intervals import Estimate
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vlmbench.metrics import Floats, Metric
+    from vlmbench.stats.metrics import Floats, Metric
 
 MCNEMAR, PERMUTATION, DELONG, BOOTSTRAP = "mcnemar exact", "clustered permutation", "delong", "clustered bootstrap"
 JACKKNIFE = "clustered jackknife"
