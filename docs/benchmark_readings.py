@@ -9,7 +9,7 @@ from docs.markdown import code, joined, table
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import ChoiceScore, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Task
-from vlmbench.boxes import from_size
+from vlmbench.parsing.boxes import from_size
 
 LOOKED_AT = 100
 """Questions among which the one is sought that tells most protocols apart."""

@@ -2,7 +2,7 @@
 
 Hudson & Manning, GQA: A New Dataset for Real-World Visual Reasoning, CVPR 2019 (arXiv 1902.09506). Questions and
 pictures from gqadataset.org; testdev_balanced (12,578 questions on 398 pictures) is what papers report.
-Rules by protocol: vlmbench.answers and gqa_metrics.
+Rules by protocol: vlmbench.parsing.text and gqa_metrics.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlmbench import answers
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.parsing import text as answers
 from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, Row, read_keyed
 from vlmbench.stats.metrics import Metric

@@ -11,10 +11,10 @@ from sys import intern
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import TaskProtocol
+from vlmbench.parsing.vqa_accuracy import Humans, Matcher
 from vlmbench.predictions import join, named, read_plain, write_rows
 from vlmbench.sources import Row
 from vlmbench.stats.metrics import Metric, by_tag, mean
-from vlmbench.vqa_accuracy import Humans, Matcher
 
 SHORT = "\nAnswer the question using a single word or phrase."
 UNANSWERABLE = "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + SHORT

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vlmbench import answers as readers
-from vlmbench import letters
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.parsing import options as letters
+from vlmbench.parsing import text as readers
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 from vlmbench.stats.metrics import Metric, by_tag, mean

@@ -13,9 +13,10 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vlmbench import letters, sheets
+from vlmbench import sheets
 from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
+from vlmbench.parsing import options as letters
 from vlmbench.predictions import join, read_plain
 from vlmbench.sources import Folder, Hub, read_table
 from vlmbench.stats.metrics import Metric, by_tag, mean

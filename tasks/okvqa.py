@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vlmbench import answers, vqa_accuracy
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size, Wanted
+from vlmbench.parsing import text as answers
+from vlmbench.parsing import vqa_accuracy
 from vlmbench.sources import Folder, Hub, unique
 
 from .human_answers import INSTRUCTION, UNANSWERABLE, HumanAnswered, Rules, human_answers, protocols_of

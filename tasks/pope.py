@@ -2,7 +2,7 @@
 
 Li et al., Evaluating Object Hallucination in Large Vision-Language Models, EMNLP 2023 (arXiv 2305.10355).
 Files: POPE output/coco/*.json and output/seem/{aokvqa,gqa}/*.json@3df3ba1b; the older random file (2,910 questions
-instead of 3,000) of @e3e39262 is read just the same. Rules by protocol: vlmbench.answers and pope_metrics.
+instead of 3,000) of @e3e39262 is read just the same. Rules by protocol: vlmbench.parsing.text and pope_metrics.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench import answers
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.parsing import text as answers
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 from vlmbench.stats.metrics import Metric
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
-from vlmbench.boxes import (
+from vlmbench.parsing.boxes import (
     Box,
     any_minigpt_box,
     from_size,

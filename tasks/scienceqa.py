@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlmbench import letters
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.parsing import options as letters
 from vlmbench.predictions import write_rows
 from vlmbench.sources import Folder, Hub
 from vlmbench.stats.metrics import Metric, by_tag, mean

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench import answers, vqa_accuracy
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Picture, Sample
 from vlmbench.base.task import Size, Wanted
+from vlmbench.parsing import text as answers
+from vlmbench.parsing import vqa_accuracy
 from vlmbench.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.sources import Folder, Hub, Row, read_json, read_rows, unique
 

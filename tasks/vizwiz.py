@@ -14,9 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench import answers, vqa_accuracy
 from vlmbench.base.samples import Picture, Response, Sample, Score, Status
 from vlmbench.base.task import Size, Wanted
+from vlmbench.parsing import text as answers
+from vlmbench.parsing import vqa_accuracy
 from vlmbench.predictions import join, read_files
 from vlmbench.reading import is_dir
 from vlmbench.sources import Folder, Hub, Row, read_rows, unique

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from vlmbench import answers, vqa_accuracy
 from vlmbench.base.samples import Picture, Sample
 from vlmbench.base.task import Size, Wanted
+from vlmbench.parsing import text as answers
+from vlmbench.parsing import vqa_accuracy
 from vlmbench.sources import Folder, Hub, Row, unique
 
 from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from vlmbench import images, option_order, wordings
 from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
 from vlmbench.base.samples import Picture, Request, Sample
-from vlmbench.boxes import cropped
+from vlmbench.parsing.boxes import cropped
 from vlmbench.pixel_changes import PIXEL_CHANGES, window
 
 if TYPE_CHECKING:

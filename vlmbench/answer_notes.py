@@ -18,7 +18,7 @@ from typing import Any
 
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.base.task import Task
-from vlmbench.thinking import has_tags
+from vlmbench.parsing.thinking import has_tags
 
 MANY = 0.05
 """The share from which answers that were unread or cut are told of."""

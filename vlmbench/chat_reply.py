@@ -18,7 +18,7 @@ import orjson
 from vlmbench.chat_cache import Reply
 from vlmbench.chat_faults import ErrorBodyError, SpoiltError, words_of
 from vlmbench.chat_prices import tokens_of
-from vlmbench.thinking import unfinished
+from vlmbench.parsing.thinking import unfinished
 
 STOPPED = (
     "stop stopped stop_sequence stop_token eos eos_token eos_token_id end_turn end end_of_text end_of_turn complete "

@@ -6,7 +6,7 @@ import colorsys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from vlmbench.boxes import Region
+from vlmbench.parsing.boxes import Region
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -18,7 +18,7 @@ from vlmbench.chat_cache import Reply, ReplyCache, ask_key
 from vlmbench.chat_faults import NoReplyError, ServerStoppedError
 from vlmbench.chat_prices import Price, Purse, tokens_of
 from vlmbench.chat_reply import flaw
-from vlmbench.thinking import behind
+from vlmbench.parsing.thinking import behind
 
 GIVE_UP_AFTER = 25
 """Asks that may get no reply in a row before the rest is not asked at all."""

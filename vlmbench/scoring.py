@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench import answer_notes, bounds, judge_verdicts
 from vlmbench.base.samples import Response, Sample, Score, Status
+from vlmbench.parsing.thinking import unfinished
 from vlmbench.stats.metrics import MORE
-from vlmbench.thinking import unfinished
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice

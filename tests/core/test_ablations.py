@@ -17,7 +17,7 @@ from vlmbench.ablations import Put, parse, parse_one
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.registry import TASKS, TaskChoice, choose_task
 from vlmbench.base.samples import Picture, Request, Response, Sample
-from vlmbench.boxes import cropped
+from vlmbench.parsing.boxes import cropped
 from vlmbench.sources import Folder
 
 

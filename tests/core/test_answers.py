@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlmbench import answers
+from vlmbench.parsing import text as answers
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlmbench import boxes, letters
+from vlmbench.parsing import boxes
+from vlmbench.parsing import options as letters
 
 OPTIONS = {"A": "cat", "B": "dog", "C": "a cow", "D": "cattle"}
 

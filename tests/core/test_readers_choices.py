@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlmbench import answers, letters
 from vlmbench.base.samples import ChoiceScore
+from vlmbench.parsing import options as letters
+from vlmbench.parsing import text as answers
 
 OPTIONS = {"A": "push", "B": "pull", "C": "the moon"}
 

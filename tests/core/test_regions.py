@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vlmbench import drawing
-from vlmbench.boxes import Region, regions
+from vlmbench.parsing.boxes import Region, regions
 
 HALF = (0.0, 0.0, 100.0, 50.0)
 """`{<0><0><50><50>}` on 200 x 100 pixels."""

@@ -13,8 +13,8 @@ from tests.toys import png
 from vlmbench import TableTask, data_notes, evaluate
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Response, Sample, Status
+from vlmbench.parsing.text_match import same_words
 from vlmbench.sources import Folder, Hub
-from vlmbench.text_match import same_words
 
 
 def samples(task: TableTask) -> list[Sample]:

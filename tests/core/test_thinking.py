@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vlmbench import scoring, thinking
+from vlmbench import scoring
 from vlmbench.base import registry
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
+from vlmbench.parsing import thinking
 
 SAMPLE = Sample("1", "Is it?", (), "yes", tags={"category": "random"}, cluster="1")
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from vlmbench import answers, vqa_accuracy
-from vlmbench.vqa_accuracy import Matcher, leave_one_out
+from vlmbench.parsing import text as answers
+from vlmbench.parsing import vqa_accuracy
+from vlmbench.parsing.vqa_accuracy import Matcher, leave_one_out
 
 CATS = ("cat",) * 10
 MIXED = ("cat", "cat", "a cat", "Cat.", "dog", "dog", "kitten", "two cats", "2 cats", "cat's")

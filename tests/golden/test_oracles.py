@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from vlmbench import answers
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score
+from vlmbench.parsing import text as answers
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.golden.test_oracles import scored_by
-from vlmbench import answers
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample
+from vlmbench.parsing import text as answers
 from vlmbench.sources import Folder
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.golden.test_oracles import scored_by
-from vlmbench import boxes, letters
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score, Verdict
 from vlmbench.base.task import Judged
+from vlmbench.parsing import boxes
+from vlmbench.parsing import options as letters
 from vlmbench.sources import Folder
 from vlmbench.stats.metrics import Metric
 

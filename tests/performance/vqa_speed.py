@@ -12,8 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from vlmbench import answers
 from vlmbench.base.samples import Response, Sample
+from vlmbench.parsing import text as answers
 from vlmbench.scoring import score_responses
 from vlmbench.stats import intervals as statistics
 from vlmbench.tasks.vqav2 import VQAV2

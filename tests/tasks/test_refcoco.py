@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlmbench import boxes
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
 from vlmbench.models.echo import Echo
+from vlmbench.parsing import boxes
 from vlmbench.scoring import score_responses
 from vlmbench.sources import Folder, Hub, missing_pictures
 from vlmbench.tasks.refcoco import REFCOCO

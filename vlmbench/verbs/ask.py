@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vlmbench.base.model import Model
-    from vlmbench.boxes import Region
+    from vlmbench.parsing.boxes import Region
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -234,7 +234,7 @@ class Canvas:
 
     def regions(self, text: str) -> tuple[Region, ...]:
         """The boxes of an answer, in this picture's pixels."""
-        from vlmbench import boxes
+        from vlmbench.parsing import boxes
 
         return boxes.regions(text, *self.image.size, padded=self.padded)
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from vlmbench import answers
+from vlmbench.parsing import text as answers
 
 Humans = tuple[str, ...]
 """The human answers to one question, as its file has them."""
