@@ -231,9 +231,9 @@ def draw() -> None:
     """The grid of small pictures: a change a row; as it is, then severities 1 to 5."""
     from PIL import Image
 
-    from vlmbench import images
     from vlmbench.base.registry import choose_task
-    from vlmbench.sources import Folder
+    from vlmbench.data import images
+    from vlmbench.data.files import Folder
 
     sample = choose_task("gqa").task.samples(Folder.sample("gqa"), "testdev_balanced")[0]
     picture = sample.images[0]

@@ -14,7 +14,7 @@ from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.registry import tasks
 from vlmbench.base.samples import Request, Sample
 from vlmbench.base.task import Exports, Size, Task, Wanted
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 
 FEW = 3
 """Files of a folder that are listed one by one; more are one row."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from PIL import Image
 
-from vlmbench import images
 from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import Request
+from vlmbench.data import images
 
 ORIENTATION = 0x0112
 """EXIF's tag for how a picture was held."""
@@ -49,7 +49,7 @@ def messages(request: Request, pictures: Sequence[Mapping[str, Any]]) -> list[di
 def data_url(data: bytes, name: str, limits: Limits) -> str:
     """A picture's bytes as a data URL: as they are where any server reads them to the pixels that our adapters see.
 
-    Others (turned by EXIF, transparent, CMYK, rare formats, too large) are decoded by the rules of vlmbench.images and
+    Others (turned by EXIF, transparent, CMYK, rare formats, too large) are decoded by the rules of vlmbench.data.images and
     sent as PNG, or as JPEG where PNG is too large. Raises ImageError for what is no picture.
     """
     picture = images.decode(data, name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlmbench.base.errors import DataError, ModelError
 from vlmbench.base.samples import ChoiceScore, Request, Response
-from vlmbench.sources import read_json
+from vlmbench.data.files import read_json
 
 
 class Echo:

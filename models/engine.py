@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vlmbench import images
 from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
 from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.data import images
 
 from .decoding import Job, Observer, Outcome, nobody
 from .engine_shared import SharedPrefix

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from vlmbench import images
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import Request, Response
+from vlmbench.data import images
 
 from .decoding import Job, Observer, Outcome, nobody
 from .engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond

@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vlmbench import images
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.samples import Picture, Request, Response
 from vlmbench.chat_options import ApiOptions
+from vlmbench.data import images
 
 from . import fingerprints, openai, vllm_process
 from .vllm_answers import Asked, answered, ranking, sampling

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlmbench.sources import Row, read_table
+from vlmbench.data.files import Row, read_table
 
 from .runs import TaskResult
 

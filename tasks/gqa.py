@@ -17,9 +17,9 @@ from typing import Any
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub, Row, read_keyed
+from vlmbench.data.predictions import join, read_plain
 from vlmbench.parsing import text as answers
-from vlmbench.predictions import join, read_plain
-from vlmbench.sources import Folder, Hub, Row, read_keyed
 from vlmbench.stats.metrics import Metric
 
 from . import gqa_grounding, gqa_metrics

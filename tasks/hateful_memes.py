@@ -16,9 +16,9 @@ from pathlib import Path
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
+from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import options as letters
-from vlmbench.predictions import write_rows
-from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 from vlmbench.stats.metrics import MORE, RATE, Metric, auroc, average_precision, mean, ratio
 
 from . import hateful_memes_answers

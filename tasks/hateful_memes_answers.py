@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vlmbench.answer_columns import holds_questions, is_predicted, probability
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.predictions import answer_key, answer_text, find_column, id_and_answer, join, read_files
-from vlmbench.rows import Row
+from vlmbench.data.answer_columns import holds_questions, is_predicted, probability
+from vlmbench.data.predictions import answer_key, answer_text, find_column, id_and_answer, join, read_files
+from vlmbench.data.rows import Row
 
 YES, NO = "yes", "no"
 NEEDED = "needed: id, proba and label; or id with 'prediction' or 'text'"

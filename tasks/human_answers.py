@@ -11,9 +11,9 @@ from sys import intern
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import TaskProtocol
+from vlmbench.data.files import Row
+from vlmbench.data.predictions import join, named, read_plain, write_rows
 from vlmbench.parsing.vqa_accuracy import Humans, Matcher
-from vlmbench.predictions import join, named, read_plain, write_rows
-from vlmbench.sources import Row
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 SHORT = "\nAnswer the question using a single word or phrase."

@@ -14,10 +14,10 @@ from pathlib import Path
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub
+from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import options as letters
 from vlmbench.parsing import text as readers
-from vlmbench.predictions import write_rows
-from vlmbench.sources import Folder, Hub
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 from . import iconqa_files

@@ -12,9 +12,9 @@ from pathlib import Path
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Picture, Sample
 from vlmbench.base.task import Wanted
-from vlmbench.predictions import answer_files, answer_rows, id_and_answer, is_hidden, join, refuse_two_models
-from vlmbench.reading import is_dir, is_file
-from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, unique
+from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_object, unique
+from vlmbench.data.predictions import answer_files, answer_rows, id_and_answer, is_hidden, join, refuse_two_models
+from vlmbench.data.reading import is_dir, is_file
 
 KINDS = (TEXT, PICTURE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
 LETTERS = "ABCDE"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vlmbench import images
 from vlmbench.base.samples import Picture
+from vlmbench.data import images
 
 if TYPE_CHECKING:
     from PIL.Image import Image

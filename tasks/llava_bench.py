@@ -16,10 +16,10 @@ from types import MappingProxyType
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub, read_rows, unique
+from vlmbench.data.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_plain
+from vlmbench.data.rows import Row
 from vlmbench.judge_verdicts import NO_JUDGE
-from vlmbench.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_plain
-from vlmbench.rows import Row
-from vlmbench.sources import Folder, Hub, read_rows, unique
 from vlmbench.stats.metrics import Metric
 
 from . import llava_bench_grading as grading

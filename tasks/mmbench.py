@@ -13,12 +13,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vlmbench import sheets
 from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
+from vlmbench.data import sheets
+from vlmbench.data.files import Folder, Hub, read_table
+from vlmbench.data.predictions import join, read_plain
 from vlmbench.parsing import options as letters
-from vlmbench.predictions import join, read_plain
-from vlmbench.sources import Folder, Hub, read_table
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 from . import mmbench_judge, mmbench_rows

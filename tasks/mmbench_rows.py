@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import Picture, Sample
-from vlmbench.picture_cells import decode_base64
-from vlmbench.sources import Hub, Row, unique
+from vlmbench.data.files import Hub, Row, unique
+from vlmbench.data.image_cells import decode_base64
 
 LETTERS = "ABCD"
 ROTATION = 10**6

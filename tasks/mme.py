@@ -14,8 +14,8 @@ from pathlib import Path
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub, Row
 from vlmbench.parsing import text as answers
-from vlmbench.sources import Folder, Hub, Row
 from vlmbench.stats.metrics import Metric
 
 from . import mme_files, mme_metrics

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Picture, Sample
-from vlmbench.predictions import answer_text, find_column, id_and_answer, is_hidden, join, read_files
-from vlmbench.reading import is_dir
-from vlmbench.sources import Folder, Row, read_text
+from vlmbench.data.files import Folder, Row, read_text
+from vlmbench.data.predictions import answer_text, find_column, id_and_answer, is_hidden, join, read_files
+from vlmbench.data.reading import is_dir
 
 from .mme_metrics import PERCEPTION, SUBTASKS
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub, read_json, read_keyed, unique
+from vlmbench.data.predictions import OTHERS, named
+from vlmbench.data.rows import Row
 from vlmbench.judge_verdicts import NO_JUDGE
-from vlmbench.predictions import OTHERS, named
-from vlmbench.rows import Row
-from vlmbench.sources import Folder, Hub, read_json, read_keyed, unique
 from vlmbench.stats.metrics import MORE, RATE, Metric
 
 from . import mmvet_answers, mmvet_grading, mmvet_prompts

@@ -14,8 +14,8 @@ from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample, Verdict
-from vlmbench.predictions import answer_rows, id_and_answer, join, named, refuse_two_models
-from vlmbench.sources import Row, read_keyed, read_text
+from vlmbench.data.files import Row, read_keyed, read_text
+from vlmbench.data.predictions import answer_rows, id_and_answer, join, named, refuse_two_models
 
 from .mmvet_grading import allowed, first_word, number
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size, Wanted
+from vlmbench.data.files import Folder, Hub, unique
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
-from vlmbench.sources import Folder, Hub, unique
 
 from .human_answers import INSTRUCTION, UNANSWERABLE, HumanAnswered, Rules, human_answers, protocols_of
 from .vqa_files import Part, places, read_samples, tags

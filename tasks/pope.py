@@ -13,8 +13,8 @@ from pathlib import Path
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
 from vlmbench.parsing import text as answers
-from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 from vlmbench.stats.metrics import Metric
 
 from . import pope_answers, pope_metrics

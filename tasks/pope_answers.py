@@ -14,11 +14,12 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench import question_files
-from vlmbench.answer_columns import answer_column, refuse_numbers
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.predictions import (
+from vlmbench.data import question_files
+from vlmbench.data.answer_columns import answer_column, refuse_numbers
+from vlmbench.data.files import Row
+from vlmbench.data.predictions import (
     answer_key,
     answer_rows,
     answer_text,
@@ -27,7 +28,6 @@ from vlmbench.predictions import (
     join,
     read_files,
 )
-from vlmbench.sources import Row
 
 QUESTION_FILE = "llava_pope_test.jsonl"
 _WORDS_AROUND = ("<image>", "Answer the question using a single word or phrase.", "Please answer yes or no.")

@@ -16,6 +16,7 @@ from typing import Any
 
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub, Row, read_rows
 from vlmbench.parsing.boxes import (
     Box,
     any_minigpt_box,
@@ -27,7 +28,6 @@ from vlmbench.parsing.boxes import (
     minigpt_box,
     vlmevalkit_box,
 )
-from vlmbench.sources import Folder, Hub, Row, read_rows
 from vlmbench.stats.metrics import MORE, RATE, Metric, mean, ratio
 
 from . import refcoco_answers, refcoco_hub

@@ -14,8 +14,8 @@ from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
-from vlmbench.sources import Row, read_json
+from vlmbench.data.files import Row, read_json
+from vlmbench.data.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
 
 
 def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:

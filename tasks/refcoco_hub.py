@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Picture
-from vlmbench.sources import Hub, Row
+from vlmbench.data.files import Hub, Row
 
 HUB_NAMES = {"refcoco": "RefCOCO", "refcoco+": "RefCOCOplus", "refcocog": "RefCOCOg"}
 MIXED = ("refcoco_val", "refcocog_val")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub
+from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import options as letters
-from vlmbench.predictions import write_rows
-from vlmbench.sources import Folder, Hub
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 from . import scienceqa_files

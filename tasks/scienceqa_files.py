@@ -14,9 +14,9 @@ from pathlib import Path
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Picture, Sample
 from vlmbench.base.task import Wanted
-from vlmbench.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
-from vlmbench.rows import named_columns
-from vlmbench.sources import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
+from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
+from vlmbench.data.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
+from vlmbench.data.rows import named_columns
 
 from .checksums import checksum
 

@@ -17,10 +17,10 @@ from typing import Any
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Picture, Sample
 from vlmbench.base.task import Size, Wanted
+from vlmbench.data.files import Folder, Hub, Row, read_json, read_rows, unique
+from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
-from vlmbench.predictions import answer_text, find_column, id_and_answer, join, read_files
-from vlmbench.sources import Folder, Hub, Row, read_json, read_rows, unique
 
 from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of
 

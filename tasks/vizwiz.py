@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Picture, Response, Sample, Score, Status
 from vlmbench.base.task import Size, Wanted
+from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
+from vlmbench.data.predictions import join, read_files
+from vlmbench.data.reading import is_dir
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
-from vlmbench.predictions import join, read_files
-from vlmbench.reading import is_dir
-from vlmbench.sources import Folder, Hub, Row, read_rows, unique
 from vlmbench.stats.metrics import MORE, RATE, Metric, average_precision
 
 from . import vizwiz_answers

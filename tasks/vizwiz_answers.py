@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vlmbench import question_files
-from vlmbench.answer_columns import is_predicted, probability, squashed
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.predictions import answer_key, answer_text, find_column, id_and_answer
-from vlmbench.rows import Row
+from vlmbench.data import question_files
+from vlmbench.data.answer_columns import is_predicted, probability, squashed
+from vlmbench.data.predictions import answer_key, answer_text, find_column, id_and_answer
+from vlmbench.data.rows import Row
 
 RANKED = "unanswerability"
 """The protocol that asks how likely it is that a question cannot be answered."""

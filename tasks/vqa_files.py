@@ -12,8 +12,8 @@ from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Picture, Sample
-from vlmbench.predictions import named
-from vlmbench.sources import Folder, Row, read_json, unique
+from vlmbench.data.files import Folder, Row, read_json, unique
+from vlmbench.data.predictions import named
 
 from .human_answers import human_answers
 

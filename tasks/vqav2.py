@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from vlmbench.base.samples import Picture, Sample
 from vlmbench.base.task import Size, Wanted
+from vlmbench.data.files import Folder, Hub, Row, unique
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
-from vlmbench.sources import Folder, Hub, Row, unique
 
 from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of
 from .vqa_files import Part, places, question_ids, read_samples, tags

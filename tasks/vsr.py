@@ -15,10 +15,10 @@ from pathlib import Path
 
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub
+from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import options as letters
 from vlmbench.parsing import text as answers
-from vlmbench.predictions import write_rows
-from vlmbench.sources import Folder, Hub
 from vlmbench.stats.metrics import MORE, RATE, Metric, auroc, average_precision, by_tag, mean, ratio
 
 from . import vsr_files

@@ -12,9 +12,9 @@ from pathlib import Path
 from vlmbench.base.errors import DataError, ImageError, PredictionsError
 from vlmbench.base.samples import Picture, Sample
 from vlmbench.base.task import Wanted
-from vlmbench.predictions import answer_text, find_column, id_and_answer, join, read_files
-from vlmbench.reading import PICTURE_BYTES
-from vlmbench.sources import Folder, Hub, Row, read_rows, read_text, unique
+from vlmbench.data.files import Folder, Hub, Row, read_rows, read_text, unique
+from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
+from vlmbench.data.reading import PICTURE_BYTES
 
 from .checksums import checksum
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
 from tests.toys import ToyModel
-from vlmbench import cli, images
+from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Request
-from vlmbench.sources import Folder
+from vlmbench.data import images
+from vlmbench.data.files import Folder
 
 
 def from_prompt(request: Request) -> str:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from vlmbench import cli, scoring, stored
 from vlmbench.base import registry
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 
 
 @lru_cache

@@ -12,8 +12,8 @@ from typing import Any
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder
 from vlmbench.judge import Judge, open_judge
-from vlmbench.sources import Folder
 from vlmbench.stats import metrics
 
 RULES = JudgeRules("nobody", "grade {number}", 3)

@@ -32,8 +32,8 @@ from tests.kill_points import Ended
 from vlmbench import kept_answers, stored
 from vlmbench.base import registry
 from vlmbench.base.errors import VlmbenchError
+from vlmbench.data.files import Folder
 from vlmbench.run_files import LOG, MANIFEST, RECORDS, SCORES
-from vlmbench.sources import Folder
 
 TASKS = "pope,mmvet"
 JUDGE = ("--judge", "echo,text=0.5")

@@ -22,8 +22,8 @@ from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Response
+from vlmbench.data.files import Folder
 from vlmbench.pool import Pool
-from vlmbench.sources import Folder
 from vlmbench.store import RunStore
 
 PICTURES, EACH = 90, 5

@@ -10,7 +10,7 @@ from tests.toys import ToyModel, ToyTask
 from vlmbench import manifest, runner
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 from vlmbench.store import RunStore
 
 

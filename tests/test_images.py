@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vlmbench import images
 from vlmbench.base.errors import ImageError
+from vlmbench.data import images
 
 RANDOM = np.random.default_rng(0)
 NOISE = Image.fromarray(RANDOM.integers(0, 256, (24, 32, 3), dtype=np.uint8))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vlmbench import scene_lists, scene_text
 from vlmbench.base.errors import DataError, VlmbenchError
 from vlmbench.base.samples import Conversation, Picture
+from vlmbench.data.files import PictureFile
 from vlmbench.scenes import Dice
-from vlmbench.sources import PictureFile
 
 from . import exams, shots
 from .recipe import Feed, Stage

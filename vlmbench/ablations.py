@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import images, option_order, wordings
+from vlmbench import option_order, wordings
 from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
 from vlmbench.base.samples import Picture, Request, Sample
+from vlmbench.data import images
 from vlmbench.parsing.boxes import cropped
 from vlmbench.pixel_changes import PIXEL_CHANGES, window
 

@@ -10,11 +10,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 
-from vlmbench import __version__, wellformed
+from vlmbench import __version__
 from vlmbench.base import signals as ending
 from vlmbench.base import terminal
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.exit_codes import Exit
+from vlmbench.data import storable as wellformed
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one picture, and draw the boxes it answers with",

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import images
 from vlmbench.base.errors import ImageError, ModelError, PluginError
 from vlmbench.base.samples import Request, Response
+from vlmbench.data import images
 
 if TYPE_CHECKING:
     from PIL.Image import Image

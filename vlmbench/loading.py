@@ -17,7 +17,7 @@ from vlmbench.base.task import HasHome
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.settings import Settings
-    from vlmbench.sources import Folder, Hub
+    from vlmbench.data.files import Folder, Hub
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
 
     Raises UsageError for a folder that does not exist.
     """
-    from vlmbench.reading import is_dir
-    from vlmbench.sources import Folder, Hub
+    from vlmbench.data.files import Folder, Hub
+    from vlmbench.data.reading import is_dir
 
     if told.data == "sample":
         home = choice.task.home if isinstance(choice.task, HasHome) else None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench import images
+from vlmbench.data import images
 
 if TYPE_CHECKING:
     import numpy as np

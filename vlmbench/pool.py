@@ -21,10 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vlmbench import images, workers
+from vlmbench import workers
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.data import images
 from vlmbench.handing import Handing
 from vlmbench.runner import GIVE_UP_AFTER
 from vlmbench.workers import Answers, Portion, Replica, Share

@@ -14,10 +14,10 @@ from vlmbench.base import registry, settings
 from vlmbench.base.errors import DataError, StoreError
 from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
 from vlmbench.base.samples import Record, Response, Sample
+from vlmbench.data.files import read_samples
 from vlmbench.manifest import hash_of
 from vlmbench.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
 from vlmbench.runner import record_columns
-from vlmbench.sources import read_samples
 from vlmbench.store import RunStore
 
 if TYPE_CHECKING:

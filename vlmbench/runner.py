@@ -15,27 +15,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import (
-    ablations,
-    data_notes,
-    images,
-    judge_verdicts,
-    kept_answers,
-    manifest,
-    scoring,
-    thumbnails,
-    wellformed,
-)
+from vlmbench import ablations, judge_verdicts, kept_answers, manifest, scoring, thumbnails
 from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.base.model import Conversing, Model, Ranking
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Picture, Record, Request, Response, Sample
-from vlmbench.sources import read_samples
+from vlmbench.data import images
+from vlmbench.data import notes as data_notes
+from vlmbench.data import storable as wellformed
+from vlmbench.data.files import read_samples
 from vlmbench.store import RunStore, answer_key
 
 if TYPE_CHECKING:
+    from vlmbench.data.files import Folder, Hub
     from vlmbench.judge import Judge
-    from vlmbench.sources import Folder, Hub
 
 GIVE_UP_AFTER = 3
 """Groups that may fail in a row, with nothing answered between, before the model counts as broken."""

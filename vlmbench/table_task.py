@@ -12,10 +12,10 @@ from typing import Any
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.data.files import Folder, Hub, read_rows, read_table, unique
+from vlmbench.data.predictions import join, read_plain, refuse_doubled_keys, write_rows
+from vlmbench.data.rows import Row, named_columns, near_names
 from vlmbench.parsing.text_match import same_words
-from vlmbench.predictions import join, read_plain, refuse_doubled_keys, write_rows
-from vlmbench.rows import Row, named_columns, near_names
-from vlmbench.sources import Folder, Hub, read_rows, read_table, unique
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 TABLES = (".csv", ".tsv")

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from vlmbench import images
 from vlmbench.base.errors import ImageError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Picture
+from vlmbench.data import images
 from vlmbench.run_files import THUMBS, TRAINING_LOG, write_atomically
 
 LOGGER = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Any
 from tests.reports.fabricate import fabricate
 from vlmbench.base.registry import choose_task
 from vlmbench.cli import main
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 
 leaderboard: Any = import_module("vlmbench.reports.leaderboard")
 

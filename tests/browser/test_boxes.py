@@ -12,8 +12,8 @@ import pytest
 from tests.browser.sites import find, texts, wait
 from vlmbench.base.registry import choose_task
 from vlmbench.cli import main
+from vlmbench.data.files import Folder
 from vlmbench.reports import leaderboard
-from vlmbench.sources import Folder
 
 pytestmark = pytest.mark.browser
 

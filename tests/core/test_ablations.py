@@ -12,13 +12,14 @@ from PIL import Image
 
 from tests.core.test_pixel_changes import picture
 from tests.toys import ToyTask, gone, keep, png
-from vlmbench import ablations, images, option_order, wordings
+from vlmbench import ablations, option_order, wordings
 from vlmbench.ablations import Put, parse, parse_one
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.registry import TASKS, TaskChoice, choose_task
 from vlmbench.base.samples import Picture, Request, Response, Sample
+from vlmbench.data import images
+from vlmbench.data.files import Folder
 from vlmbench.parsing.boxes import cropped
-from vlmbench.sources import Folder
 
 
 @lru_cache

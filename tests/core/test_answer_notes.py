@@ -11,7 +11,7 @@ from vlmbench import answer_notes, scoring
 from vlmbench.base import registry
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Score
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 
 NONSENSE = "zx qv lorem"
 READERS = ("pope", "mme", "mmbench", "scienceqa", "refcoco", "vsr@vlmevalkit", "hateful_memes@minigpt_v2")

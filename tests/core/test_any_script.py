@@ -27,11 +27,11 @@ from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Request, Sample
-from vlmbench.predictions import answer_rows
-from vlmbench.rows import Row
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
+from vlmbench.data.predictions import answer_rows
+from vlmbench.data.rows import Row
+from vlmbench.data.storable import complaint, refuse_broken
 from vlmbench.store import read_answers
-from vlmbench.wellformed import complaint, refuse_broken
 
 SCRIPTS = (
     "caf\u00e9 \u1e69 \u212b",  # NFC, and an Angstrom sign that NFC would change

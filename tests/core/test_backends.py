@@ -13,8 +13,8 @@ from vlmbench import backends, cli, runner
 from vlmbench.base.errors import ModelError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Request, Response
+from vlmbench.data.files import Folder
 from vlmbench.runner import Asked
-from vlmbench.sources import Folder
 
 
 def questions(count: int = 12) -> list[Asked]:

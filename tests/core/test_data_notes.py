@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.tasks.layouts import write_pope
-from vlmbench import TableTask, cli, data_notes
+from vlmbench import TableTask, cli
 from vlmbench.base import registry
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
-from vlmbench.sources import Folder
+from vlmbench.data import notes as data_notes
+from vlmbench.data.files import Folder
 
 SAMPLES = [Sample(str(n), f"What {n}?", (), "a") for n in range(10)]
 

@@ -11,8 +11,8 @@ from vlmbench import bounds, scoring
 from vlmbench.base import registry
 from vlmbench.base.registry import TaskChoice, choose_task
 from vlmbench.base.samples import Sample, Score, Status
+from vlmbench.data.files import Folder
 from vlmbench.judge_verdicts import metrics
-from vlmbench.sources import Folder
 from vlmbench.stats.metrics import LESS, MORE, NEITHER, TARGET, Metric, mean, upward
 
 EVERY = [f"{name}@{protocol}" for name in registry.TASKS for protocol in registry.tasks.get(name).protocols]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from vlmbench import data_notes
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
-from vlmbench.sources import Folder
+from vlmbench.data import notes as data_notes
+from vlmbench.data.files import Folder
 
 SUFFIXES = (".json", ".jsonl", ".tsv", ".txt")
 FEW = 2

@@ -15,8 +15,8 @@ from vlmbench.base import registry
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Exports
-from vlmbench.sheets import read_sheet
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
+from vlmbench.data.sheets import read_sheet
 
 EMPTY = (None, "", "null")
 FORMATS = [

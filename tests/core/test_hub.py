@@ -9,7 +9,7 @@ import pytest
 
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.registry import choose_task
-from vlmbench.sources import Hub
+from vlmbench.data.files import Hub
 
 pa = pytest.importorskip("pyarrow")
 KINDS = ("adversarial", "popular", "random")

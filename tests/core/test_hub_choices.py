@@ -10,7 +10,7 @@ import pytest
 
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.registry import choose_task
-from vlmbench.sources import Hub
+from vlmbench.data.files import Hub
 
 pytest.importorskip("pyarrow")
 

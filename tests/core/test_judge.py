@@ -20,9 +20,9 @@ from vlmbench.base.errors import UsageError, VlmbenchError
 from vlmbench.base.samples import JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.chat_cache import Reply, ReplyCache, ask_key
+from vlmbench.data.files import Folder
 from vlmbench.judge import Judge, open_judge
 from vlmbench.judge_local import LocalJudge
-from vlmbench.sources import Folder
 from vlmbench.store import RunStore
 
 

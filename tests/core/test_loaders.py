@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from vlmbench import wellformed
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Sample
-from vlmbench.sources import Folder, read_samples
+from vlmbench.data import storable as wellformed
+from vlmbench.data.files import Folder, read_samples
 
 PICTURE_FIELDS = {"image", "img", "imagename", "image_id", "imageId", "img_id"}
 VALUES: tuple[Any, ...] = (

@@ -11,8 +11,8 @@ import pytest
 from tests.toys import png
 from vlmbench.base.errors import ImageError
 from vlmbench.base.registry import choose_task
-from vlmbench.picture_cells import holds_picture, picture_bytes
-from vlmbench.sources import Hub
+from vlmbench.data.files import Hub
+from vlmbench.data.image_cells import holds_picture, picture_bytes
 
 from .test_hub import pope_rows, quiet, write
 

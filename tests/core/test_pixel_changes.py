@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from tests.toys import keep
-from vlmbench import images, pixel_changes
+from vlmbench import pixel_changes
 from vlmbench.ablations import Change, ablate, levels, parse_one
 from vlmbench.base.samples import Picture
+from vlmbench.data import images
 from vlmbench.pixel_changes import PIXEL_CHANGES
 
 PINS = Path(__file__).resolve().parents[2] / "constraints.txt"

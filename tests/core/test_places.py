@@ -21,7 +21,7 @@ from vlmbench.base import registry, settings
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 from vlmbench.store import RunStore, read_manifest, read_scores
 
 pytest.importorskip("upath", reason="universal_pathlib is not installed here: pip install 'universal-pathlib>=0.3'")

@@ -14,14 +14,15 @@ import pytest
 
 from tests.core.test_places import bucket
 from tests.toys import png
-from vlmbench import TableTask, cli, reading
+from vlmbench import TableTask, cli
 from vlmbench.base import paths as places
 from vlmbench.base.errors import DataError, ImageError, VlmbenchError
 from vlmbench.base.registry import choose_task
-from vlmbench.reading import is_dir, is_file, read_whole
-from vlmbench.rows import Row
-from vlmbench.sheets import read_sheet
-from vlmbench.sources import Folder, read_json, read_keyed, read_parquet, read_rows, read_samples, read_table
+from vlmbench.data import reading
+from vlmbench.data.files import Folder, read_json, read_keyed, read_parquet, read_rows, read_samples, read_table
+from vlmbench.data.reading import is_dir, is_file, read_whole
+from vlmbench.data.rows import Row
+from vlmbench.data.sheets import read_sheet
 
 __all__ = ["bucket"]
 READERS: tuple[Callable[[Path], object], ...] = (

@@ -12,7 +12,7 @@ from vlmbench import manifest, runner
 from vlmbench.base.errors import ModelError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 from vlmbench.store import RunStore, read_answers
 
 

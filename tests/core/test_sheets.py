@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlmbench import sheets
 from vlmbench.base.errors import DataError, PredictionsError, UsageError
-from vlmbench.predictions import answer_files, answer_rows
-from vlmbench.sheets import LONGEST, read_sheet, write_sheet, write_tsv
+from vlmbench.data import sheets
+from vlmbench.data.predictions import answer_files, answer_rows
+from vlmbench.data.sheets import LONGEST, read_sheet, write_sheet, write_tsv
 
 TEXTS = ("=SUM(1)", "a\x07\x00b\r\n\tc", "_x0041_", "  lead", "nan", "+1", "NULL", "😀中", "x" * LONGEST)
 

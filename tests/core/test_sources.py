@@ -10,7 +10,7 @@ import pytest
 
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Sample
-from vlmbench.sources import (
+from vlmbench.data.files import (
     Folder,
     Row,
     missing_pictures,

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.toys import png
-from vlmbench import TableTask, data_notes, evaluate
+from vlmbench import TableTask, evaluate
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Response, Sample, Status
+from vlmbench.data import notes as data_notes
+from vlmbench.data.files import Folder, Hub
 from vlmbench.parsing.text_match import same_words
-from vlmbench.sources import Folder, Hub
 
 
 def samples(task: TableTask) -> list[Sample]:

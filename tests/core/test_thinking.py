@@ -47,7 +47,7 @@ def test_an_empty_answer_and_ranked_choices_stay() -> None:
 
 
 def _ranked() -> tuple[str, Sample]:
-    from vlmbench.sources import Folder
+    from vlmbench.data.files import Folder
 
     task = registry.tasks.get("hateful_memes")
     return next(iter(task.protocols)), task.samples(Folder.sample("hateful_memes"), task.splits[0])[0]
@@ -55,7 +55,7 @@ def _ranked() -> tuple[str, Sample]:
 
 def test_the_note_beside_the_score() -> None:
     choice = registry.choose_task("gqa")
-    from vlmbench.sources import Folder
+    from vlmbench.data.files import Folder
 
     samples = choice.task.samples(Folder.sample("gqa"), choice.split)[:6]
     responses = [Response("<think>red</think>\nred")] * 2 + [Response("red")] * 4

@@ -11,10 +11,11 @@ from PIL import Image
 
 from tests.fuzzing.mutations import Mutation, mutate
 from tests.fuzzing.targets import Target, WrongReadError, check_words, damage, keep_last
-from vlmbench import TableTask, images
+from vlmbench import TableTask
 from vlmbench.base.errors import VlmbenchError
-from vlmbench.download import extract
-from vlmbench.sources import Folder, Hub
+from vlmbench.data import images
+from vlmbench.data.download import extract
+from vlmbench.data.files import Folder, Hub
 
 ROWS = 12
 

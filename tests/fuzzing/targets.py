@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.fuzzing.mutations import Mutation, mutate
-from vlmbench import cli, data_notes
+from vlmbench import cli
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Exports, Task
-from vlmbench.sources import Folder
+from vlmbench.data import notes as data_notes
+from vlmbench.data.files import Folder
 
 IMAGES = (".jpg", ".png")
 ROWS = (".jsonl", ".tsv", ".csv")
@@ -214,7 +215,7 @@ class Sheets(Target):
 
     def case(self, rng: random.Random) -> tuple[str, Path, bool]:
         """The sheet is damaged and read."""
-        from vlmbench.sheets import read_sheet
+        from vlmbench.data.sheets import read_sheet
 
         inner = rng.random() < 0.5
         content = self._inside(rng) if inner else mutate(self.original, ".xlsx", rng)[0]

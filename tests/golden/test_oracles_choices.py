@@ -14,8 +14,8 @@ from tests.golden.test_oracles import scored_by
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample
+from vlmbench.data.files import Folder
 from vlmbench.parsing import text as answers
-from vlmbench.sources import Folder
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]
 Counted = Callable[[Path, int], None]

@@ -14,9 +14,9 @@ from tests.golden.test_oracles import scored_by
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score, Verdict
 from vlmbench.base.task import Judged
+from vlmbench.data.files import Folder
 from vlmbench.parsing import boxes
 from vlmbench.parsing import options as letters
-from vlmbench.sources import Folder
 from vlmbench.stats.metrics import Metric
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]

@@ -14,8 +14,8 @@ import pytest
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Verdict
 from vlmbench.base.task import Judged
+from vlmbench.data.files import Folder
 from vlmbench.judge_verdicts import combine, summary
-from vlmbench.sources import Folder
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]
 Counted = Callable[[Path, int], None]

@@ -15,8 +15,8 @@ import pytest
 
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score
+from vlmbench.data.files import Folder
 from vlmbench.scoring import score_responses
-from vlmbench.sources import Folder
 from vlmbench.tasks import textvqa
 from vlmbench.tasks.human_answers import slug
 

@@ -21,8 +21,8 @@ from torch import Tensor
 from tests.models import tiny_hf
 from tests.models.hf_asking import CHOICES, noisy, questions
 from tests.models.tiny_families import FAMILIES, NEEDS_TORCHVISION
-from vlmbench import images
 from vlmbench.base.samples import Generation, Request, Response
+from vlmbench.data import images
 from vlmbench.models import hf
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_plain import Question

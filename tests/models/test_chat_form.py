@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vlmbench import images
 from vlmbench.base.errors import ImageError, ModelError
+from vlmbench.data import images
 from vlmbench.models.chat_form import Limits, data_url
 from vlmbench.models.first_token import rank
 

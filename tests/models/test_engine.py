@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.models.toy import ToySystem, noise, toy
 from vlmbench.base.samples import Generation, Request, Response
-from vlmbench.images import decode
+from vlmbench.data.images import decode
 from vlmbench.models import engine_shared, packing
 from vlmbench.models.engine import Engine
 from vlmbench.models.engine_shared import SharedPrefix

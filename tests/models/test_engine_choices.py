@@ -10,7 +10,7 @@ import torch
 from tests.models.test_engine import ask, check_equal, questions
 from tests.models.toy import ToySystem, letter_id, noise, toy
 from vlmbench.base.samples import Generation, Request
-from vlmbench.images import decode
+from vlmbench.data.images import decode
 
 CHOICES = ("yes", "no", "a long answer", "y", "ye")
 

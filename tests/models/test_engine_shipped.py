@@ -9,8 +9,8 @@ import pytest
 from tests.models.test_engine import ask, check_equal
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Request
+from vlmbench.data.files import Folder
 from vlmbench.models import tinygptv, tinyllava
-from vlmbench.sources import Folder
 
 PICTURES = 4
 

@@ -10,9 +10,9 @@ import torch
 
 from tests.models import tiny_hf
 from tests.models.hf_asking import CHOICES, Answers, ask, check_equal, noisy, questions, system
-from vlmbench import images
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.data import images
 from vlmbench.models import hf_plain
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_plain import Plain, Question

@@ -163,7 +163,7 @@ def test_a_gpus_batch_grows_while_memory_is_left(monkeypatch: pytest.MonkeyPatch
 
 def test_questions_wait_for_others_of_their_kind(folder: Path) -> None:
     system = opened(folder).hf
-    from vlmbench import images
+    from vlmbench.data import images
 
     picture = images.decode(noisy(0).read())
     made = [system.question(Request(str(at), "what?", (), (), Generation(2)), [picture] * (at % 2)) for at in range(5)]

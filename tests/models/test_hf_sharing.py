@@ -75,7 +75,7 @@ def test_the_picture_goes_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def noisy_image() -> Any:
-    from vlmbench import images
+    from vlmbench.data import images
 
     return images.decode(noisy(0).read())
 

@@ -17,12 +17,12 @@ from tests.models import tiny, tiny_minigpt
 from tests.models.test_engine import questions
 from tests.models.toy import LETTERS, ToySystem, letter_id, network
 from vlmbench.base.samples import ChoiceScore, Generation, Request, Response
-from vlmbench.images import decode
+from vlmbench.data.images import decode
+from vlmbench.data.storable import storable
 from vlmbench.models import engine as engine_module
 from vlmbench.models.decoding import check_scores, greedy
 from vlmbench.models.engine import Engine
 from vlmbench.models.finite import bad_weight
-from vlmbench.wellformed import storable
 
 SYSTEMS: dict[str, Callable[[Path], Any]] = {
     "tinyllava": lambda folder: tiny.build(folder, tiny.config()),

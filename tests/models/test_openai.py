@@ -21,8 +21,8 @@ from vlmbench import runner
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.data.files import Folder
 from vlmbench.models import openai, tinyllava
-from vlmbench.sources import Folder
 
 FAST = {"timeout": 20.0, "attempts": 7, "backoff": 0.01, "in_flight": 4}
 

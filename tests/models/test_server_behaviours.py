@@ -16,9 +16,9 @@ from vlmbench import scoring
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request, Response, Sample, Status
+from vlmbench.data.files import Folder
 from vlmbench.judge import open_judge
 from vlmbench.models import openai
-from vlmbench.sources import Folder
 
 JUDGED = tuple(
     f"{task}@{protocol}"

@@ -16,9 +16,9 @@ from tests import vllm_stand_in
 from tests.models import tiny_hf
 from tests.toys import gone, png, png_of
 from tests.vision_server import Seeing
-from vlmbench import images
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.data import images
 from vlmbench.models import hf, vllm
 
 

@@ -21,9 +21,9 @@ import torch
 from tests import vllm_stand_in
 from tests.models import tiny_hf
 from tests.toys import png
-from vlmbench import images
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.data import images
 from vlmbench.models import hf, vllm, vllm_process
 from vlmbench.models.vllm_answers import ranking
 from vlmbench.models.vllm_prompts import Conversations, Rendered, open_prompts, refuse_other_choice

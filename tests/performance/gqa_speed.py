@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.tasks.layouts import big_gqa
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
+from vlmbench.data.files import Folder
 from vlmbench.scoring import score_responses, summarise
-from vlmbench.sources import Folder
 
 
 def main() -> None:

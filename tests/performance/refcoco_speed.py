@@ -14,8 +14,8 @@ from pathlib import Path
 
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
+from vlmbench.data.files import Folder
 from vlmbench.scoring import score_responses, summarise
-from vlmbench.sources import Folder
 
 EXPRESSIONS = 57_000
 """All of RefCOCO, RefCOCO+ and RefCOCOg that papers report."""

@@ -12,10 +12,10 @@ from vlmbench.base import registry
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Response, Score, Status, Verdict
 from vlmbench.base.task import Judged, Task
+from vlmbench.data.files import Folder
 from vlmbench.reports.published import CERTAINTY, FILE, Published, beside, for_page, read
 from vlmbench.reports.runs import TaskResult
 from vlmbench.scoring import score_response
-from vlmbench.sources import Folder
 
 FIGURES = read()
 HIGHEST = {"perception": 2000.0, "cognition": 800.0}

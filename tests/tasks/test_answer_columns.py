@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from vlmbench.answer_columns import note_on_targets, refuse_questions
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.registry import choose_task, tasks
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Task
-from vlmbench.sheets import write_sheet
-from vlmbench.sources import Folder
+from vlmbench.data.answer_columns import note_on_targets, refuse_questions
+from vlmbench.data.files import Folder
+from vlmbench.data.sheets import write_sheet
 
 NAMES = tuple(tasks.names())
 COUNT = 24

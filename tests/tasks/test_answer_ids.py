@@ -16,9 +16,9 @@ from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import TaskChoice, choose_task
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.base.task import Exports
-from vlmbench.predictions import ReadsByProtocol
+from vlmbench.data.files import Folder
+from vlmbench.data.predictions import ReadsByProtocol
 from vlmbench.scoring import score_responses
-from vlmbench.sources import Folder
 
 Row = dict[str, Any]
 

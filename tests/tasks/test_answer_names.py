@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.tasks.test_answer_columns import FORMATS, NAMES, answers, most_common, of, read, table, truth, write
-from vlmbench.answer_columns import id_and_answer
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.predictions import ReadsByProtocol, answer_rows
+from vlmbench.data.answer_columns import id_and_answer
+from vlmbench.data.predictions import ReadsByProtocol, answer_rows
 
 OWN_NAMES = ("my_model", "choice", "llava_7b", "Qwen2-VL", "hyp", "raw", "\u6a21\u578b", "result")
 DATASETS = (

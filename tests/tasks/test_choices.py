@@ -14,8 +14,8 @@ from vlmbench.base.errors import DataError, PredictionsError, UsageError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.base.task import Exports
+from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring import score_responses
-from vlmbench.sources import Folder, missing_pictures
 
 NAMES = ("vsr", "iconqa", "hateful_memes", "scienceqa", "mme")
 COUNTS = {

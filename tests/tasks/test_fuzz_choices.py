@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from vlmbench.base.errors import DataError, PredictionsError, VlmbenchError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
+from vlmbench.data.files import Folder
 from vlmbench.scoring import score_response
-from vlmbench.sources import Folder
 from vlmbench.tasks.samples import build
 
 SAMPLES = Path(build.__file__).parent

@@ -14,8 +14,8 @@ from tests.tasks.layouts import gqa_question, write_gqa, write_lines, yes_no
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
+from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring import score_responses
-from vlmbench.sources import Folder, missing_pictures
 from vlmbench.tasks import gqa_metrics
 from vlmbench.tasks.gqa import GQA
 from vlmbench.tasks.gqa_grounding import coverage

@@ -11,7 +11,7 @@ from PIL import Image
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.registry import choose_task
-from vlmbench.sources import Hub
+from vlmbench.data.files import Hub
 
 pytest.importorskip("pyarrow")
 

@@ -16,8 +16,8 @@ from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.data.files import Folder
 from vlmbench.scoring import ONE_RUN, score_response, summarise
-from vlmbench.sources import Folder
 
 RUNS = 3
 SKILL = 0.6

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tasks.layouts import write_lines
-from vlmbench import images
 from vlmbench.base.errors import DataError, PredictionsError, VlmbenchError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status, Verdict
 from vlmbench.base.task import Exports, Judged
+from vlmbench.data import images
+from vlmbench.data.files import Folder, Hub, missing_pictures
 from vlmbench.judge_verdicts import combine
 from vlmbench.scenes import SAMPLE_SEEDS
-from vlmbench.sources import Folder, Hub, missing_pictures
 from vlmbench.tasks import llava_bench_grading, mmvet_grading, mmvet_prompts
 from vlmbench.tasks.llava_bench import LLAVA_BENCH
 from vlmbench.tasks.mmvet import CAPABILITIES, MMVET

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from vlmbench.base import registry
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 
 VIZWIZ_ROWS = "02980771218b0966b3571a39062fd4f46466c6b2c09eaad8a670a1d81e083902"
 """The 8,000 rows of vizwiz/llava_test.jsonl."""

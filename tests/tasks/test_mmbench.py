@@ -19,9 +19,9 @@ from vlmbench import cli
 from vlmbench.base.errors import DataError, ImageError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Status, Verdict
+from vlmbench.data.files import Folder
+from vlmbench.data.sheets import read_sheet, write_sheet
 from vlmbench.scoring import score_responses
-from vlmbench.sheets import read_sheet, write_sheet
-from vlmbench.sources import Folder
 from vlmbench.tasks.mmbench import MMBENCH
 
 HEADER = (

@@ -14,8 +14,8 @@ from tests.tasks.layouts import KINDS, pope_rows, write_lines, write_pope
 from vlmbench.base.errors import DataError, ImageError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
+from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring import score_responses
-from vlmbench.sources import Folder, missing_pictures
 from vlmbench.stats.intervals import intervals
 
 POPE = choose_task("pope").task

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
+from vlmbench.data.files import Folder, Hub, missing_pictures
 from vlmbench.models.echo import Echo
 from vlmbench.parsing import boxes
 from vlmbench.scoring import score_responses
-from vlmbench.sources import Folder, Hub, missing_pictures
 from vlmbench.tasks.refcoco import REFCOCO
 
 Rows = list[dict[str, Any]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vlmbench.base.registry import choose_task
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 from vlmbench.tasks.samples import build
 
 SAMPLES = Path(build.__file__).parent

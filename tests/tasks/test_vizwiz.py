@@ -15,8 +15,8 @@ from tests.tasks.layouts import write_lines
 from vlmbench import cli
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
+from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring import score_responses
-from vlmbench.sources import Folder, missing_pictures
 from vlmbench.tasks.vizwiz import MAJORITY, VIZWIZ, unanswerability
 
 SUFFIX = (

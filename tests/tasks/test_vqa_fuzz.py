@@ -15,7 +15,7 @@ from tests.tasks import human_layouts as layouts
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 
 ANYTHING = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(max_size=8),

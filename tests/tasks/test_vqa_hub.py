@@ -11,7 +11,7 @@ import pytest
 from vlmbench.base.errors import DataError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Sample
-from vlmbench.sources import Hub
+from vlmbench.data.files import Hub
 
 pytest.importorskip("pyarrow")
 IMAGE = {"bytes": b"encoded picture", "path": None}

@@ -15,9 +15,9 @@ import pytest
 from vlmbench import scene_lettering as lettering
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
+from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scenes import SIDE, Scene, blurred
 from vlmbench.scoring import score_responses
-from vlmbench.sources import Folder, missing_pictures
 from vlmbench.tasks.samples import build, textvqa, vqa
 
 SAMPLES = Path(build.__file__).parent

@@ -18,7 +18,7 @@ from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.cli import main, parser
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 from vlmbench.verbs import model_options
 
 BOXED = "echo,text=<p>the star</p> {<10><20><50><60>}"

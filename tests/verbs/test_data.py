@@ -20,8 +20,8 @@ from vlmbench.base import registry
 from vlmbench.base.errors import DataError
 from vlmbench.base.task import Wanted
 from vlmbench.cli import main
-from vlmbench.download import download, extract
-from vlmbench.sources import Folder
+from vlmbench.data.download import download, extract
+from vlmbench.data.files import Folder
 from vlmbench.tasks.pope import Pope
 
 # ---------------------------------------------------------------------------------------------------------- status

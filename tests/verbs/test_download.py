@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from vlmbench import archives
-from vlmbench.archives import extract
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
-from vlmbench.download import download
+from vlmbench.data import archives
+from vlmbench.data.archives import extract
+from vlmbench.data.download import download
 from vlmbench.tasks.checksums import CHECKSUMS
 
 OLD, NEW = bytes(range(250)) * 40, bytes(reversed(range(250))) * 40

@@ -12,8 +12,8 @@ import pytest
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Sample
 from vlmbench.cli import main
+from vlmbench.data.files import Folder
 from vlmbench.parsing.boxes import from_size
-from vlmbench.sources import Folder
 
 ODD = ("Yes", "no, it is not", "A", "B", "The answer is B.", "left", "red", "Red.", "{<10><10><60><60>}", "", "=1+1")
 

@@ -13,7 +13,7 @@ import pytest
 from tests.gated import changed, ran, script, truths, worse, wrong
 from vlmbench import cli
 from vlmbench.base.registry import choose_task, load_object
-from vlmbench.sources import Folder
+from vlmbench.data.files import Folder
 
 BASE = script("pope", 0.1)
 TRUTHS = truths("pope")

@@ -105,7 +105,7 @@ def test_real_files(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     """Official question files and answers made from their labels, in both versions."""
     root = shared / "real" / "pope"
     for spec, folder, stem in (("pope", "coco", "coco_pope_"), ("pope:aokvqa", "aokvqa", "aokvqa_pope_seem_")):
-        from vlmbench.sources import read_rows
+        from vlmbench.data.files import read_rows
 
         for kind in KINDS:
             rows = [row.values for row in read_rows(root / folder / f"{stem}{kind}.json")]

@@ -74,7 +74,7 @@ def test_a_thought_before_the_grade_is_passed_over(tmp_path: Path) -> None:
 def test_published_grades_are_counted_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """MM-Vet's script records 0 for a reply without a number."""
     from vlmbench.base import registry
-    from vlmbench.sources import Folder
+    from vlmbench.data.files import Folder
 
     samples = registry.tasks.get("mmvet").samples(Folder.sample("mmvet"), "test")
     grades = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vlmbench.rows import Row
+from vlmbench.data.rows import Row
 from vlmbench.scenes import Dice
 
 from .entries import BadRowError, Entry, LeftOutError, place

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Conversation, Picture
-from vlmbench.images import FORMATS, decode
-from vlmbench.sources import PictureFile
+from vlmbench.data.files import PictureFile
+from vlmbench.data.images import FORMATS, decode
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench import images
 from vlmbench.base.errors import StoreError, UnknownNameError
 from vlmbench.base.samples import Picture
+from vlmbench.data import images
 
 from .entries import Entry
 

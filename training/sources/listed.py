@@ -12,7 +12,7 @@ import numpy as np
 
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Conversation, Picture
-from vlmbench.rows import Row
+from vlmbench.data.rows import Row
 from vlmbench.scenes import Dice
 
 from .draws import mix

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.samples import Picture
-from vlmbench.rows import Row
+from vlmbench.data.rows import Row
 from vlmbench.scenes import Dice
 
 from .entries import BadRowError, Entry, place

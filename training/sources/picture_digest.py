@@ -9,7 +9,7 @@ from typing import Any
 
 from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import Picture
-from vlmbench.sources import PictureFile
+from vlmbench.data.files import PictureFile
 
 SAMPLED = 256
 """Rows, spread over all, whose pictures are read. Of a smaller set that is every picture."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from vlmbench.base.errors import DataError, ImageError, UsageError
 from vlmbench.base.samples import Conversation
-from vlmbench.images import decode
+from vlmbench.data.images import decode
 from vlmbench.scenes import Dice
 
 from . import tarcount

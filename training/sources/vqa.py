@@ -16,7 +16,7 @@ from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Picture
-from vlmbench.rows import Row
+from vlmbench.data.rows import Row
 from vlmbench.scenes import Dice
 
 from .captions import FORMS, filled

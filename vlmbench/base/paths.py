@@ -64,8 +64,8 @@ def run_or_file(text: str) -> Path:
     if not is_remote(found) or not found.name.endswith(".json"):
         return run_folder(text)
     from vlmbench.base.errors import DataError, StoreError
+    from vlmbench.data.reading import read_whole
     from vlmbench.mirror import Mirror
-    from vlmbench.reading import read_whole
 
     try:
         content = read_whole(found)

@@ -90,8 +90,8 @@ def refuse_single(model: Model) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, print, draw. Exit code 1 when there is no answer."""
-    from vlmbench import images
-    from vlmbench.reading import PICTURE_BYTES, read_whole
+    from vlmbench.data import images
+    from vlmbench.data.reading import PICTURE_BYTES, read_whole
 
     generation = _generation(args)
     data = read_whole(args.image, PICTURE_BYTES)

@@ -16,7 +16,7 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.task import HasHome, Wanted
 
 if TYPE_CHECKING:
-    from vlmbench.sources import Folder
+    from vlmbench.data.files import Folder
 
 NAMED = 5
 """How many missing pictures are named."""
@@ -81,7 +81,7 @@ def _chosen(names: Sequence[str], folder: Path) -> list[TaskChoice]:
 
 def open_folder(root: Path, choice: TaskChoice) -> Folder:
     """The data folder as the task sees it; of a task that brings its data, its own unless the folder has them."""
-    from vlmbench.sources import Folder
+    from vlmbench.data.files import Folder
 
     folder, task = Folder(root, str(root)).within(choice.task.name), choice.task
     if isinstance(task, HasHome) and not any(place(folder, wanted) for wanted in task.wanted(choice.split)):
@@ -174,8 +174,8 @@ class State:
 
 def status(choice: TaskChoice, root: Path) -> State:
     """Look at one split: official files by name, questions by reading them, pictures by the questions' names."""
-    from vlmbench import data_notes
-    from vlmbench.sources import missing_pictures, read_samples
+    from vlmbench.data import notes as data_notes
+    from vlmbench.data.files import missing_pictures, read_samples
 
     folder = open_folder(root, choice)
     files = [(wanted, place(folder, wanted)) for wanted in choice.task.wanted(choice.split)]
@@ -190,7 +190,7 @@ def status(choice: TaskChoice, root: Path) -> State:
 
 def fetch(choice: TaskChoice, root: Path, *, accepted: bool) -> None:
     """Download what is missing of one split. Raises UsageError before anything whose licence was not accepted."""
-    from vlmbench.download import download, extract
+    from vlmbench.data.download import download, extract
 
     state = status(choice, root)
     missing = [w for w, path in state.files if path is None or (state.missing and is_folder(w))]

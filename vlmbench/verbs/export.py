@@ -14,7 +14,7 @@ from vlmbench.base import settings
 from vlmbench.base.errors import StoreError, UnknownNameError, UsageError
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.base.task import Exports
-from vlmbench.predictions import Lossy, named
+from vlmbench.data.predictions import Lossy, named
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
@@ -142,8 +142,8 @@ def _answer(text: str, read: str, choices: str) -> str:
 
 def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, Any]) -> Sequence[Sample]:
     """The questions as the run had them. Raises StoreError when the data are not those of the run."""
+    from vlmbench.data.files import read_samples
     from vlmbench.manifest import hash_of
-    from vlmbench.sources import read_samples
 
     data = loading.open_data(choice, settings.load({"data": args.data or entry["data"]}))
     samples = read_samples(choice.task, data, choice.split)

@@ -92,7 +92,7 @@ def _assumed(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     """From the questions alone: right or wrong, two models of one accuracy with independent errors."""
     from vlmbench import loading
     from vlmbench.base import settings
-    from vlmbench.sources import read_samples
+    from vlmbench.data.files import read_samples
 
     data = loading.open_data(choice, settings.load({"data": args.data}))
     clusters = [sample.cluster for sample in read_samples(choice.task, data, choice.split)]

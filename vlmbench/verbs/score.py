@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench import cli, loading, plugins, scoring
-from vlmbench.answer_columns import note_on_targets, refuse_questions
 from vlmbench.base import settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.samples import Request, Response, Sample, Score, Status
 from vlmbench.base.task import Judged
+from vlmbench.data.answer_columns import note_on_targets, refuse_questions
+from vlmbench.data.predictions import ReadsByProtocol
 from vlmbench.judge_verdicts import columns, combine
-from vlmbench.predictions import ReadsByProtocol
 from vlmbench.verbs import judging
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
+    from vlmbench.data.files import Folder, Hub
     from vlmbench.judge import Judge
-    from vlmbench.sources import Folder, Hub
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """Read, score, show. Exit code 1 when coverage is below --min-coverage."""
     from vlmbench import rescoring
     from vlmbench.base import registry
-    from vlmbench.sources import read_samples
+    from vlmbench.data.files import read_samples
 
     if rescoring.is_run(Path(args.task)):
         return _again(args)
@@ -196,7 +196,8 @@ def _manifest(
     samples: Sequence[Sample],
     judge: Judge | None,
 ) -> dict[str, Any]:
-    from vlmbench import data_notes, manifest
+    from vlmbench import manifest
+    from vlmbench.data import notes as data_notes
 
     asked = [(sample, _request(choice, sample)) for sample in samples]
     model = _answer_file(args.predictions)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from vlmbench.answer_columns import (
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Sample
+from vlmbench.data.answer_columns import (
     MODELS,
     answer_key,
     answer_text,
@@ -18,10 +20,8 @@ from vlmbench.answer_columns import (
     refuse_truth,
     squashed,
 )
-from vlmbench.base.errors import DataError, PredictionsError
-from vlmbench.base.samples import Sample
-from vlmbench.reading import is_dir, is_file
-from vlmbench.sources import Row, read_bytes, read_json, read_rows, read_table, read_text
+from vlmbench.data.files import Row, read_bytes, read_json, read_rows, read_table, read_text
+from vlmbench.data.reading import is_dir, is_file
 
 __all__ = [
     "Lossy",
@@ -197,7 +197,7 @@ def _table_rows(path: Path) -> list[Row]:
 
 def _sheet_rows(path: Path) -> list[Row]:
     """Cells of a sheet as texts, as those of a table are."""
-    from vlmbench.sheets import read_sheet
+    from vlmbench.data.sheets import read_sheet
 
     rows = [Row({k: _cell(v) for k, v in row.values.items()}, row.file, row.at) for row in read_sheet(path)]
     return [_named_alike(row) for row in rows]

@@ -23,10 +23,10 @@ from vlmbench.base.errors import DataError, ImageError, VlmbenchError
 from vlmbench.base.paths import is_remote
 from vlmbench.base.samples import Picture, Sample
 from vlmbench.base.task import Task
-from vlmbench.hub import Hub, HubTable
-from vlmbench.reading import PICTURE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
-from vlmbench.rows import Row, named_columns
-from vlmbench.wellformed import complaint
+from vlmbench.data.hub import Hub, HubTable
+from vlmbench.data.reading import PICTURE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
+from vlmbench.data.rows import Row, named_columns
+from vlmbench.data.storable import complaint
 
 __all__ = [
     "Folder",

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, overload
 
 from vlmbench.base.errors import DataError
-from vlmbench.wellformed import complaint
+from vlmbench.data.storable import complaint
 
 T = TypeVar("T")
 

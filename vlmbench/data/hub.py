@@ -10,8 +10,8 @@ from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Picture
-from vlmbench.picture_cells import holds_picture, picture_bytes
-from vlmbench.rows import Row, named_columns
+from vlmbench.data.image_cells import holds_picture, picture_bytes
+from vlmbench.data.rows import Row, named_columns
 
 
 @dataclass(frozen=True)

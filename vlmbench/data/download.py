@@ -19,8 +19,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, Any, cast
 
-from vlmbench.archives import extract
 from vlmbench.base.errors import DataError
+from vlmbench.data.archives import extract
 
 __all__ = ["download", "extract"]
 CHUNK = 1 << 20

@@ -15,7 +15,7 @@ from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.rows import Row
+from vlmbench.data.rows import Row
 
 
 def _names(text: str) -> frozenset[str]:

@@ -77,7 +77,7 @@ def _of_text(cell: str, where: str, folder: Path | None) -> bytes:
 
 def _of_file(name: str, where: str, folder: Path | None) -> bytes:
     """A file that a cell names, if it lies in the folder of the data."""
-    from vlmbench.sources import read_bytes
+    from vlmbench.data.files import read_bytes
 
     if folder is not None:
         path = folder / name

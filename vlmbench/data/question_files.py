@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench.answer_columns import answer_key, answer_text, plain
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.predictions import answer_rows, is_hidden
-from vlmbench.rows import Row
-from vlmbench.sources import PictureFile
+from vlmbench.data.answer_columns import answer_key, answer_text, plain
+from vlmbench.data.files import PictureFile
+from vlmbench.data.predictions import answer_rows, is_hidden
+from vlmbench.data.rows import Row
 
 LEVELS = 3
 """In how many folders a question file is looked for: beside the answers, and above them."""

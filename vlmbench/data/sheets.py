@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError, UsageError
-from vlmbench.rows import Row
-from vlmbench.sources import refuse_doubled_columns
+from vlmbench.data.files import refuse_doubled_columns
+from vlmbench.data.rows import Row
 
 Cell = str | int | None
 
@@ -34,7 +34,7 @@ _WRITTEN = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 def read_sheet(path: Path) -> list[Row]:
     """Rows of the first sheet of an .xlsx file below its header; empty cells are None. Raises DataError."""
-    from vlmbench.reading import read_whole
+    from vlmbench.data.reading import read_whole
 
     content = read_whole(path, UNPACKED)
     try:
