@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 import orjson
 
-from vlmbench.chat_cache import Reply, ReplyCache, cache_file
-from vlmbench.chat_client import ChatClient
-from vlmbench.chat_faults import NoReplyError
-from vlmbench.chat_options import LENGTHS
-from vlmbench.chat_prices import Price, Purse, tokens_of
-from vlmbench.chat_reply import read_reply
+from vlmbench.chat.cache import Reply, ReplyCache, cache_file
+from vlmbench.chat.client import ChatClient
+from vlmbench.chat.faults import NoReplyError
+from vlmbench.chat.options import LENGTHS
+from vlmbench.chat.pricing import Price, Purse, tokens_of
+from vlmbench.chat.reply import read_reply
 
 T = TypeVar("T")
 

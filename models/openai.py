@@ -1,6 +1,6 @@
 """Any model behind an OpenAI-compatible chat server: `--model openai:NAME,base_url=http://HOST:PORT/v1`.
 
-Calls are those of the judge (vlmbench.chat_client): paced, tried again, bounded. The key is read from the environment
+Calls are those of the judge (vlmbench.chat.client): paced, tried again, bounded. The key is read from the environment
 and nowhere else. Every reply is kept in the cache folder as it comes, so that nothing is paid for twice.
 """
 
@@ -18,14 +18,14 @@ from typing import Any
 from vlmbench.base import settings
 from vlmbench.base.errors import ImageError, ModelError, UsageError, VlmbenchError
 from vlmbench.base.samples import Request, Response
-from vlmbench.chat_adapting import LENGTH, STOP
-from vlmbench.chat_cache import Reply
-from vlmbench.chat_client import KEPT, ChatClient
-from vlmbench.chat_faults import NoReplyError, ServerStoppedError
-from vlmbench.chat_models import Served, served
-from vlmbench.chat_options import LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check_budget
-from vlmbench.chat_prices import Price
-from vlmbench.chat_reply import ending
+from vlmbench.chat.adapting import LENGTH, STOP
+from vlmbench.chat.cache import Reply
+from vlmbench.chat.client import KEPT, ChatClient
+from vlmbench.chat.faults import NoReplyError, ServerStoppedError
+from vlmbench.chat.models import Served, served
+from vlmbench.chat.options import LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check_budget
+from vlmbench.chat.pricing import Price
+from vlmbench.chat.reply import ending
 
 from .asking import Ask, Line
 from .chat_form import Limits, data_url, messages

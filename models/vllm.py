@@ -19,7 +19,7 @@ from typing import Any
 
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.samples import Picture, Request, Response
-from vlmbench.chat_options import ApiOptions
+from vlmbench.chat.options import ApiOptions
 from vlmbench.data import images
 
 from . import fingerprints, openai, vllm_process

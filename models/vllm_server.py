@@ -18,8 +18,8 @@ from typing import Any
 import orjson
 
 from vlmbench.base.samples import Request
-from vlmbench.chat_models import is_local
-from vlmbench.small_json import fetched
+from vlmbench.chat.models import is_local
+from vlmbench.chat.small_json import fetched
 
 from .openai import Form, OpenAIChat
 

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, cast
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
-from vlmbench.chat_cache import ReplyCache, ask_key, cache_file
-from vlmbench.chat_options import check_budget
-from vlmbench.chat_prices import Purse, tokens_of
+from vlmbench.chat.cache import ReplyCache, ask_key, cache_file
+from vlmbench.chat.options import check_budget
+from vlmbench.chat.pricing import Purse, tokens_of
 from vlmbench.judge_api import ApiJudge, read_options
 from vlmbench.judge_local import LocalJudge
 from vlmbench.judge_talks import Backend, Talk, Talks, stopping_error

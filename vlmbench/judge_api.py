@@ -10,13 +10,13 @@ from typing import Any
 
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import JudgeAsk
-from vlmbench.chat_adapting import LENGTH, SAMPLING
-from vlmbench.chat_cache import Reply
-from vlmbench.chat_client import ChatClient
-from vlmbench.chat_models import Served, served
-from vlmbench.chat_options import LENGTHS, ApiOptions, check_options
-from vlmbench.chat_prices import Price, tokens_of
-from vlmbench.chat_reply import read_reply
+from vlmbench.chat.adapting import LENGTH, SAMPLING
+from vlmbench.chat.cache import Reply
+from vlmbench.chat.client import ChatClient
+from vlmbench.chat.models import Served, served
+from vlmbench.chat.options import LENGTHS, ApiOptions, check_options
+from vlmbench.chat.pricing import Price, tokens_of
+from vlmbench.chat.reply import read_reply
 
 LOGGER = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Generation, JudgeAsk, Request
-from vlmbench.chat_cache import Reply
-from vlmbench.chat_faults import NoReplyError
-from vlmbench.chat_prices import FREE
+from vlmbench.chat.cache import Reply
+from vlmbench.chat.faults import NoReplyError
+from vlmbench.chat.pricing import FREE
 
 BATCH = 32
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from vlmbench.base.samples import JudgeAsk, Status, Verdict
-from vlmbench.chat_cache import Reply, ReplyCache, ask_key
-from vlmbench.chat_faults import NoReplyError, ServerStoppedError
-from vlmbench.chat_prices import Price, Purse, tokens_of
-from vlmbench.chat_reply import flaw
+from vlmbench.chat.cache import Reply, ReplyCache, ask_key
+from vlmbench.chat.faults import NoReplyError, ServerStoppedError
+from vlmbench.chat.pricing import Price, Purse, tokens_of
+from vlmbench.chat.reply import flaw
 from vlmbench.parsing.thinking import behind
 
 GIVE_UP_AFTER = 25

@@ -19,7 +19,7 @@ from vlmbench import judge_verdicts, manifest, runner, scoring
 from vlmbench.base.errors import UsageError, VlmbenchError
 from vlmbench.base.samples import JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
-from vlmbench.chat_cache import Reply, ReplyCache, ask_key
+from vlmbench.chat.cache import Reply, ReplyCache, ask_key
 from vlmbench.data.files import Folder
 from vlmbench.judge import Judge, open_judge
 from vlmbench.judge_local import LocalJudge

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.judge_server import JSON, Body, Judging
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, Request, Response
-from vlmbench.chat_faults import ErrorBodyError, SpoiltError, meaning, words_of
-from vlmbench.chat_reply import read_reply
+from vlmbench.chat.faults import ErrorBodyError, SpoiltError, meaning, words_of
+from vlmbench.chat.reply import read_reply
 from vlmbench.models import openai
 from vlmbench.models.first_token import rank
 
@@ -227,7 +227,7 @@ def test_what_was_paid_for_in_vain_is_not_asked_twice() -> None:
 
 def test_replies_kept_by_an_earlier_version_without_text_are_asked_for_again(tmp_path: Path) -> None:
     """They may have been replies that were none; those with text are taken."""
-    from vlmbench.chat_cache import ReplyCache
+    from vlmbench.chat.cache import ReplyCache
 
     path = tmp_path / "old.jsonl"
     rows = [{"key": "a", "reply": {"text": ""}}, {"key": "b", "reply": {"text": "yes"}}]

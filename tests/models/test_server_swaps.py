@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.judge_server import JSON, Judging, completion, models, send
-from vlmbench import chat_client
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
+from vlmbench.chat import client as chat_client
 from vlmbench.models import openai
 
 HELD = (200, JSON, json.dumps(models(1)).encode())

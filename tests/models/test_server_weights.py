@@ -15,10 +15,10 @@ import pytest
 
 from tests.judge_server import JSON, Judging, models
 from tests.judge_toys import chosen, judge_all
-from vlmbench import chat_models
 from vlmbench.backends import answers_anew
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
+from vlmbench.chat import models as chat_models
 from vlmbench.judge import open_judge
 from vlmbench.models import openai, vllm_server
 

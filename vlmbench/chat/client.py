@@ -18,18 +18,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlmbench.base.errors import ModelError
-from vlmbench.chat_adapting import Adapted
-from vlmbench.chat_faults import (
-    ErrorBodyError,
-    NoReplyError,
-    ServerStoppedError,
-    SpoiltError,
-    meaning,
-    words_of,
-)
-from vlmbench.chat_models import Served, refuse_others
-from vlmbench.chat_options import ApiOptions, check_options, find_key
-from vlmbench.chat_pace import Pacer, PausedError, retry_after
+from vlmbench.chat.adapting import Adapted
+from vlmbench.chat.faults import ErrorBodyError, NoReplyError, ServerStoppedError, SpoiltError, meaning, words_of
+from vlmbench.chat.models import Served, refuse_others
+from vlmbench.chat.options import ApiOptions, check_options, find_key
+from vlmbench.chat.rate_limit import Pacer, PausedError, retry_after
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -93,7 +86,7 @@ class ChatClient:
 
     async def open(self) -> None:
         """Make the connections' pool. The library is loaded here, once something is to be asked."""
-        from vlmbench.chat_body import client
+        from vlmbench.chat.body import client
 
         options = self.options
         self._pacer = Pacer.per_minute(options.rpm, options.tpm or None)
@@ -231,7 +224,7 @@ class ChatClient:
         """One call: the body of the answer. Raises SpoiltError or ServerStoppedError."""
         import openai
 
-        from vlmbench.chat_body import BodyError
+        from vlmbench.chat.body import BodyError
 
         assert self._client is not None and self._pacer is not None
         create: Any = self._client.chat.completions.with_raw_response.create

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from vlmbench.base.errors import ModelError
-from vlmbench.small_json import fetched
+from vlmbench.chat.small_json import fetched
 
 TELLING = ("id", "root", "parent", "digest")
 """Fields of a row of /models that say what is served. `created` is the time of the question with most servers."""

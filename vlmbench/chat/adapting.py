@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from vlmbench.chat_options import LENGTHS
+from vlmbench.chat.options import LENGTHS
 
 LENGTH, SAMPLING, STOP = "length", "sampling", "stop"
 UNSUPPORTED = re.compile(

@@ -15,9 +15,9 @@ from typing import Any
 
 import orjson
 
-from vlmbench.chat_cache import Reply
-from vlmbench.chat_faults import ErrorBodyError, SpoiltError, words_of
-from vlmbench.chat_prices import tokens_of
+from vlmbench.chat.cache import Reply
+from vlmbench.chat.faults import ErrorBodyError, SpoiltError, words_of
+from vlmbench.chat.pricing import tokens_of
 from vlmbench.parsing.thinking import unfinished
 
 STOPPED = (
