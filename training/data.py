@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vlmbench import scene_lists, scene_text
 from vlmbench.base.errors import DataError, VlmbenchError
 from vlmbench.base.samples import Conversation, Picture
 from vlmbench.data.files import PictureFile
-from vlmbench.scenes import Dice
+from vlmbench.scenes import captions as scene_text
+from vlmbench.scenes import lists as scene_lists
+from vlmbench.scenes.scene import Dice
 
 from . import exams, shots
 from .recipe import Feed, Stage

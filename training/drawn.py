@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from vlmbench import scene_text
 from vlmbench.base.errors import UnknownNameError
 from vlmbench.base.samples import Conversation, Picture
-from vlmbench.scenes import TRAIN_SEEDS, Dice, Scene, draw, make_scene
+from vlmbench.scenes import captions as scene_text
+from vlmbench.scenes.scene import TRAIN_SEEDS, Dice, Scene, draw, make_scene
 
 from .limits import MOST, MOST_THINGS
 from .sources import Entry, mix

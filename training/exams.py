@@ -14,9 +14,9 @@ from typing import Any
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Sample
-from vlmbench.scene_questions import exists
-from vlmbench.scene_quiz import ask
-from vlmbench.scenes import COLORS, KINDS, SIDE, SIZES, TEXTURES, Dice
+from vlmbench.scenes.gqa_questions import ask
+from vlmbench.scenes.questions import exists
+from vlmbench.scenes.scene import COLORS, KINDS, SIDE, SIZES, TEXTURES, Dice
 
 from .shots import Shot, drawn, empty, spoilt
 

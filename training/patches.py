@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlmbench.scene_lettering import LETTERS, LEXICON, MARGIN, WIDTH
-from vlmbench.scenes import (
+from vlmbench.scenes.lettering import LETTERS, LEXICON, MARGIN, WIDTH
+from vlmbench.scenes.scene import (
     CELL,
     COLORS,
     COLUMNS,
@@ -29,8 +29,8 @@ from vlmbench.scenes import (
 )
 
 if TYPE_CHECKING:
-    from vlmbench.scene_lettering import Board
-    from vlmbench.scenes import Thing
+    from vlmbench.scenes.lettering import Board
+    from vlmbench.scenes.scene import Thing
 
     from .shots import Shot
 

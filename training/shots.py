@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import scene_text
-from vlmbench.scene_lettering import Board, signs, with_boards
-from vlmbench.scenes import GROUNDS, STYLES, TRAIN_SEEDS, Dice, Scene, blurred, make_scene, pixels
+from vlmbench.scenes import captions as scene_text
+from vlmbench.scenes.lettering import Board, signs, with_boards
+from vlmbench.scenes.scene import GROUNDS, STYLES, TRAIN_SEEDS, Dice, Scene, blurred, make_scene, pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image

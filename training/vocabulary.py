@@ -8,10 +8,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from vlmbench import scene_lists, scene_text
 from vlmbench.base import registry
-from vlmbench.scene_lettering import LEXICON
-from vlmbench.scenes import (
+from vlmbench.scenes import captions as scene_text
+from vlmbench.scenes import lists as scene_lists
+from vlmbench.scenes.lettering import LEXICON
+from vlmbench.scenes.scene import (
     COLORS,
     COLUMNS,
     GROUNDS,

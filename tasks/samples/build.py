@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scene_questions import Question, exists
-from vlmbench.scene_quiz import ask_many
-from vlmbench.scenes import (
+from vlmbench.scenes.gqa_questions import ask_many
+from vlmbench.scenes.questions import Question, exists
+from vlmbench.scenes.scene import (
     CATEGORIES,
     COLORS,
     GROUNDS,

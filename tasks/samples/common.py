@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.scenes import SAMPLE_SEEDS, Scene, draw, make_scene
+from vlmbench.scenes.scene import SAMPLE_SEEDS, Scene, draw, make_scene
 
 if TYPE_CHECKING:
     from PIL.Image import Image

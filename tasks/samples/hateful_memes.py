@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scene_lettering import Board, board_size, with_boards
-from vlmbench.scenes import SAMPLE_SEEDS, SIDE, Dice, make_scene
+from vlmbench.scenes.lettering import Board, board_size, with_boards
+from vlmbench.scenes.scene import SAMPLE_SEEDS, SIDE, Dice, make_scene
 
 from .common import write
 from .flat import png

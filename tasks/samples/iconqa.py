@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scenes import CELL, COLORS, KINDS, Dice, Scene, pixels
+from vlmbench.scenes.scene import CELL, COLORS, KINDS, Dice, Scene, pixels
 
 from .common import scenes, write
 from .flat import png

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scene_lettering import Board, board_size, with_boards
-from vlmbench.scene_questions import article
-from vlmbench.scenes import SIDE, Dice, Scene, Thing, pixels, relation
+from vlmbench.scenes.lettering import Board, board_size, with_boards
+from vlmbench.scenes.questions import article
+from vlmbench.scenes.scene import SIDE, Dice, Scene, Thing, pixels, relation
 
 from .common import compact, encoded, jpeg, scenes, write
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlmbench.scenes import COLORS, GROUNDS, RELATIONS, STYLES, Dice, Scene, Thing, relation
+from vlmbench.scenes.scene import COLORS, GROUNDS, RELATIONS, STYLES, Dice, Scene, Thing, relation
 
 from .common import jpeg, scenes, write
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scene_lettering import Board, board_size, with_boards
-from vlmbench.scene_questions import article
-from vlmbench.scenes import COLORS, GROUNDS, INVERSE, KINDS, SIDE, STYLES, Dice, Scene, pixels, relation
+from vlmbench.scenes.lettering import Board, board_size, with_boards
+from vlmbench.scenes.questions import article
+from vlmbench.scenes.scene import COLORS, GROUNDS, INVERSE, KINDS, SIDE, STYLES, Dice, Scene, pixels, relation
 
 from .common import encoded, scenes, write
 

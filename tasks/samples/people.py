@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vlmbench.scenes import Dice
+from vlmbench.scenes.scene import Dice
 
 PEOPLE = 10
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scene_questions import article
-from vlmbench.scenes import SIDE, Dice, Scene, Thing, coverage, relation
+from vlmbench.scenes.questions import article
+from vlmbench.scenes.scene import SIDE, Dice, Scene, Thing, coverage, relation
 
 from .common import compact, jpeg, scenes, write
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scene_lettering import Board, board_size, with_boards
-from vlmbench.scenes import COLORS, GROUNDS, SAMPLE_SEEDS, SIDE, STYLES, Dice, Scene
+from vlmbench.scenes.lettering import Board, board_size, with_boards
+from vlmbench.scenes.scene import COLORS, GROUNDS, SAMPLE_SEEDS, SIDE, STYLES, Dice, Scene
 
 from .common import compact, encoded, write
 from .people import ask

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scene_questions import article
-from vlmbench.scenes import KINDS, SAMPLE_SEEDS, Dice, Scene, blurred, make_scene, pixels
+from vlmbench.scenes.questions import article
+from vlmbench.scenes.scene import KINDS, SAMPLE_SEEDS, Dice, Scene, blurred, make_scene, pixels
 
 from .common import compact, encoded, write
 from .people import ask, sure

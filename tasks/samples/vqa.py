@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scene_questions import attribute_asked, attribute_verified, existence, side_verified
-from vlmbench.scene_quiz import name_asked
-from vlmbench.scenes import Dice, Scene
+from vlmbench.scenes.gqa_questions import name_asked
+from vlmbench.scenes.questions import attribute_asked, attribute_verified, existence, side_verified
+from vlmbench.scenes.scene import Dice, Scene
 
 from .common import compact, jpeg, scenes, write
 from .people import ask, sure

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scenes import INVERSE, Dice, Scene, Thing, relation
+from vlmbench.scenes.scene import INVERSE, Dice, Scene, Thing, relation
 
 from .common import jpeg, scenes, write
 

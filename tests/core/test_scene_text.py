@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
-from vlmbench import scene_lists, scene_text
-from vlmbench.scene_lettering import signs
-from vlmbench.scene_lists import LENGTH, MAKERS, listing
-from vlmbench.scenes import COLORS, KINDS, Dice, Scene, make_scene, relation
+from vlmbench.scenes import captions as scene_text
+from vlmbench.scenes import lists as scene_lists
+from vlmbench.scenes.lettering import signs
+from vlmbench.scenes.lists import LENGTH, MAKERS, listing
+from vlmbench.scenes.scene import COLORS, KINDS, Dice, Scene, make_scene, relation
 
 
 def test_caption_names_everything() -> None:

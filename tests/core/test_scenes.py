@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from vlmbench.scene_questions import article, exists
-from vlmbench.scene_quiz import MIX, ask_many
-from vlmbench.scenes import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, Dice, make_scene, pixels, scene_graph
+from vlmbench.scenes.gqa_questions import MIX, ask_many
+from vlmbench.scenes.questions import article, exists
+from vlmbench.scenes.scene import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, Dice, make_scene, pixels, scene_graph
 from vlmbench.tasks.samples import build
 from vlmbench.tasks.samples.common import scenes
 

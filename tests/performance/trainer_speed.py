@@ -22,10 +22,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from vlmbench import scene_text
 from vlmbench.models import tinyllava
 from vlmbench.models.parts.pixels import default_processor
-from vlmbench.scenes import TRAIN_SEEDS, Dice, draw, make_scene
+from vlmbench.scenes import captions as scene_text
+from vlmbench.scenes.scene import TRAIN_SEEDS, Dice, draw, make_scene
 from vlmbench.training.loop import LOG, train
 from vlmbench.training.pooled import Pooled
 from vlmbench.training.recipe import Pool, Recipe, Stage

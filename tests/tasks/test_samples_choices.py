@@ -48,7 +48,7 @@ def test_no_answer_is_always_the_same() -> None:
 
 def test_statements_are_true_where_they_say_so() -> None:
     """VSR's statements against the scenes they were made from."""
-    from vlmbench.scenes import relation
+    from vlmbench.scenes.scene import relation
     from vlmbench.tasks.samples import vsr
 
     scenes = {f"{900_000 + scene.seed:012d}.jpg": scene for scene in vsr.pictures()}

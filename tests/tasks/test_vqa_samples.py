@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlmbench import scene_lettering as lettering
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder, missing_pictures
-from vlmbench.scenes import SIDE, Scene, blurred
+from vlmbench.scenes import lettering
+from vlmbench.scenes.scene import SIDE, Scene, blurred
 from vlmbench.scoring import score_responses
 from vlmbench.tasks.samples import build, textvqa, vqa
 

@@ -15,8 +15,8 @@ from PIL import Image
 from tests.training.sources.test_shards import shard
 from tests.training.test_twins import losses, twin
 from tests.training.toy import ready
-from vlmbench import scene_text
 from vlmbench.base.errors import TrainingError
+from vlmbench.scenes import captions as scene_text
 from vlmbench.training import data_state, loop
 from vlmbench.training.pooled import open_pool
 from vlmbench.training.recipe import Pool, Recipe

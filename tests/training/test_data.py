@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from tests.training.toy import ready, toy
-from vlmbench import scene_text
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
-from vlmbench.scenes import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
+from vlmbench.scenes import captions as scene_text
+from vlmbench.scenes.scene import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
 from vlmbench.tasks import textvqa, vizwiz
 from vlmbench.training import data, patches, vocabulary
 from vlmbench.training.objectives import IGNORE, Scenery

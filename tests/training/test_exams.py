@@ -9,8 +9,8 @@ from PIL import ImageChops
 
 from vlmbench.base import registry
 from vlmbench.data.files import Folder
-from vlmbench.scene_lettering import LETTERS, LEXICON, Board
-from vlmbench.scenes import SAMPLE_SEEDS, TRAIN_SEEDS, Dice, Scene, blurred, draw, make_scene
+from vlmbench.scenes.lettering import LETTERS, LEXICON, Board
+from vlmbench.scenes.scene import SAMPLE_SEEDS, TRAIN_SEEDS, Dice, Scene, blurred, draw, make_scene
 from vlmbench.tasks.samples import hateful_memes, judged, mme, textvqa
 from vlmbench.training import exams, patches, shots
 from vlmbench.training.shots import Shot

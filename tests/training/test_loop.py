@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from tests.training.toy import ready, run, toy
-from vlmbench import scene_text
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, TrainingError
-from vlmbench.scenes import draw, make_scene
+from vlmbench.scenes import captions as scene_text
+from vlmbench.scenes.scene import draw, make_scene
 from vlmbench.training import loop
 from vlmbench.training.recipe import Feed
 

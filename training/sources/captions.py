@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vlmbench.data.rows import Row
-from vlmbench.scenes import Dice
+from vlmbench.scenes.scene import Dice
 
 from .entries import BadRowError, Entry, LeftOutError, place
 from .listed import Frame, Reader

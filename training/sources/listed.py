@@ -13,7 +13,7 @@ import numpy as np
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Conversation, Picture
 from vlmbench.data.rows import Row
-from vlmbench.scenes import Dice
+from vlmbench.scenes.scene import Dice
 
 from .draws import mix
 from .entries import BadRowError, Entry, LeftOutError, Tally, pixels, read, size

@@ -12,7 +12,7 @@ from typing import Any
 
 from vlmbench.base.samples import Picture
 from vlmbench.data.rows import Row
-from vlmbench.scenes import Dice
+from vlmbench.scenes.scene import Dice
 
 from .entries import BadRowError, Entry, place
 from .listed import Frame, Reader

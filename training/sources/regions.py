@@ -15,7 +15,7 @@ from typing import Any
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Picture
 from vlmbench.data.rows import Row
-from vlmbench.scenes import Dice
+from vlmbench.scenes.scene import Dice
 
 from .captions import FORMS, filled
 from .entries import BadRowError, Entry, LeftOutError, place

@@ -20,7 +20,7 @@ from typing import Any
 from vlmbench.base.errors import DataError, ImageError, UsageError
 from vlmbench.base.samples import Conversation
 from vlmbench.data.images import decode
-from vlmbench.scenes import Dice
+from vlmbench.scenes.scene import Dice
 
 from . import tarcount
 from .draws import mix

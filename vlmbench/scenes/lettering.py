@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vlmbench.scenes import COLORS, SIDE, Dice, Scene, pixels
+from vlmbench.scenes.scene import COLORS, SIDE, Dice, Scene, pixels
 
 WIDTH, HEIGHT = 5, 7
 _ROWS = """

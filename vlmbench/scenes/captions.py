@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vlmbench.scene_questions import article, exists
-from vlmbench.scene_quiz import ask
-from vlmbench.scenes import KINDS, Dice, Scene, Thing
+from vlmbench.scenes.gqa_questions import ask
+from vlmbench.scenes.questions import article, exists
+from vlmbench.scenes.scene import KINDS, Dice, Scene, Thing
 
 SUFFIX = "\nAnswer the question using a single word or phrase."
 """LLaVA's wish for a short answer."""

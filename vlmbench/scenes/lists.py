@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from vlmbench.scene_lettering import Board
-from vlmbench.scene_questions import ATTRIBUTES, value, yes
-from vlmbench.scenes import COLORS, COLUMNS, INVERSE, KINDS, RELATIONS, ROWS, Dice, Scene, Thing, relation
+from vlmbench.scenes.lettering import Board
+from vlmbench.scenes.questions import ATTRIBUTES, value, yes
+from vlmbench.scenes.scene import COLORS, COLUMNS, INVERSE, KINDS, RELATIONS, ROWS, Dice, Scene, Thing, relation
 
 Entry = tuple[tuple[str, ...], str]
 """Keys, and the value that follows from them."""

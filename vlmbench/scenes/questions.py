@@ -9,16 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from vlmbench.scenes import (
-    COLORS,
-    KINDS,
-    SIZES,
-    TEXTURES,
-    Dice,
-    Scene,
-    Thing,
-    object_id,
-)
+from vlmbench.scenes.scene import COLORS, KINDS, SIZES, TEXTURES, Dice, Scene, Thing, object_id
 
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = {"color": tuple(COLORS), "size": tuple(SIZES), "pattern": TEXTURES}
 

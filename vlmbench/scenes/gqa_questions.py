@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vlmbench.scene_questions import (
+from vlmbench.scenes.questions import (
     Question,
     Step,
     absent_kind,
@@ -26,7 +26,7 @@ from vlmbench.scene_questions import (
     verify_attribute,
     yes,
 )
-from vlmbench.scenes import (
+from vlmbench.scenes.scene import (
     CATEGORIES,
     GROUNDS,
     INVERSE,
