@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 
 from docs.markdown import code, table
-from vlmbench import ablations, wordings
-from vlmbench.pixel_changes import PIXEL_CHANGES
+from vlmbench.perturbations import paraphrases as wordings
+from vlmbench.perturbations import perturbations as ablations
+from vlmbench.perturbations.corruptions import PIXEL_CHANGES
 
 FOLDER = Path(__file__).resolve().parent
 FIGURES, PICTURE = FOLDER / "ablations.json", FOLDER / "images" / "ablations.jpg"

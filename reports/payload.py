@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlmbench import ablations
 from vlmbench.base.errors import UsageError
+from vlmbench.perturbations import perturbations as ablations
 
 from . import training
 from .efficiency import costs

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench import comparison, stored
-from vlmbench.ablations import Change
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.comparison import MetricDifference, TaskComparison
+from vlmbench.perturbations.perturbations import Change
 from vlmbench.stats.paired import holm
 from vlmbench.store import ABLATIONS, SCORES, to_json, write_atomically
 from vlmbench.stored import StoredRun

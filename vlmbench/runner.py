@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import ablations, judge_verdicts, kept_answers, manifest, scoring, thumbnails
+from vlmbench import judge_verdicts, kept_answers, manifest, scoring, thumbnails
 from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.base.model import Conversing, Model, Ranking
 from vlmbench.base.registry import TaskChoice
@@ -24,6 +24,7 @@ from vlmbench.data import images
 from vlmbench.data import notes as data_notes
 from vlmbench.data import storable as wellformed
 from vlmbench.data.files import read_samples
+from vlmbench.perturbations import perturbations as ablations
 from vlmbench.store import RunStore, answer_key
 
 if TYPE_CHECKING:

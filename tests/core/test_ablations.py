@@ -12,14 +12,16 @@ from PIL import Image
 
 from tests.core.test_pixel_changes import picture
 from tests.toys import ToyTask, gone, keep, png
-from vlmbench import ablations, option_order, wordings
-from vlmbench.ablations import Put, parse, parse_one
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.registry import TASKS, TaskChoice, choose_task
 from vlmbench.base.samples import Picture, Request, Response, Sample
 from vlmbench.data import images
 from vlmbench.data.files import Folder
 from vlmbench.parsing.boxes import cropped
+from vlmbench.perturbations import option_order
+from vlmbench.perturbations import paraphrases as wordings
+from vlmbench.perturbations import perturbations as ablations
+from vlmbench.perturbations.perturbations import Put, parse, parse_one
 
 
 @lru_cache

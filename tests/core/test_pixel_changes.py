@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from tests.toys import keep
-from vlmbench import pixel_changes
-from vlmbench.ablations import Change, ablate, levels, parse_one
 from vlmbench.base.samples import Picture
 from vlmbench.data import images
-from vlmbench.pixel_changes import PIXEL_CHANGES
+from vlmbench.perturbations import corruptions as pixel_changes
+from vlmbench.perturbations.corruptions import PIXEL_CHANGES
+from vlmbench.perturbations.perturbations import Change, ablate, levels, parse_one
 
 PINS = Path(__file__).resolve().parents[2] / "constraints.txt"
 GOLDEN = {

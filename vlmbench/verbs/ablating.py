@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vlmbench.ablations import Change
 from vlmbench.base import terminal
+from vlmbench.perturbations.perturbations import Change
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which changes."""
-    from vlmbench import ablations
+    from vlmbench.perturbations import perturbations as ablations
 
     parser.add_argument(
         "--ablate",

@@ -17,10 +17,10 @@ from vlmbench.base.errors import UsageError
 from vlmbench.verbs import ablating, judging, model_options, verifying, worker_options
 
 if TYPE_CHECKING:
-    from vlmbench.ablations import Change
     from vlmbench.base.model import Model
     from vlmbench.base.registry import TaskChoice
     from vlmbench.judge import Judge
+    from vlmbench.perturbations.perturbations import Change
     from vlmbench.runner import Outcome, Plan
 
 LONGEST_NAME = 180
@@ -99,8 +99,9 @@ class Made:
 
 def carry_out(args: argparse.Namespace) -> Made:
     """Plan, ask, score, store; then the same under each change: what `vlmbench run` and `vlmbench.evaluate` share."""
-    from vlmbench import ablated, ablations
+    from vlmbench import ablated
     from vlmbench.base import registry
+    from vlmbench.perturbations import perturbations as ablations
 
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit {args.limit} leaves nothing to ask", cure="give a number above 0")

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import option_order, wordings
 from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
 from vlmbench.base.samples import Picture, Request, Sample
 from vlmbench.data import images
 from vlmbench.parsing.boxes import cropped
-from vlmbench.pixel_changes import PIXEL_CHANGES, window
+from vlmbench.perturbations import option_order
+from vlmbench.perturbations import paraphrases as wordings
+from vlmbench.perturbations.corruptions import PIXEL_CHANGES, window
 
 if TYPE_CHECKING:
     import numpy as np
