@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from docs.markdown import code, joined, table
-from vlmbench import weights
 from vlmbench.base import registry
 from vlmbench.models.parameters import Sheet, sheet_of
 from vlmbench.models.variants import ABSENT, Variant
+from vlmbench.plugins import variants as weights
 from vlmbench.verbs.models import HEAD, NOTES, row, stage_text
 
 TITLES = {"tinyllava": "TinyLLaVA", "tinygptv": "TinyGPT-V", "minigpt4": "MiniGPT-4", "minigptv2": "MiniGPT-v2"}

@@ -12,8 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from vlmbench import cli, loading
+from vlmbench import cli
 from vlmbench.base import registry, settings
+from vlmbench.plugins import specs as loading
 
 
 def write_answers(folder: Path, says: str) -> None:

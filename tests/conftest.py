@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from vlmbench import plugins
+from vlmbench.plugins import loading as plugins
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Golden data and real photographs that may not be redistributed: beside the project where they are to be had."""

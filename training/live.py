@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from vlmbench import loading, manifest, runner
+from vlmbench import manifest, runner
 from vlmbench.base import registry, settings
 from vlmbench.base.trainable import Trainable
+from vlmbench.plugins import specs as loading
 from vlmbench.store import RunStore
 
 from .recipe import Recipe

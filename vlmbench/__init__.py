@@ -6,10 +6,10 @@ from typing import Any as _Any
 
 if _TYPE_CHECKING:
     from vlmbench.api import Result, evaluate
-    from vlmbench.extending import add_model, add_task, model
-    from vlmbench.function_model import FunctionModel
     from vlmbench.gate import InconclusiveError, assert_no_regression
-    from vlmbench.table_task import TableTask
+    from vlmbench.plugins.api import add_model, add_task, model
+    from vlmbench.plugins.function_model import FunctionModel
+    from vlmbench.plugins.table_task import TableTask
 
 __version__ = "0.1.0"
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
-from vlmbench.extending import MODEL, TASK, refuse_lacking
-from vlmbench.function_model import FunctionModel
+from vlmbench.plugins.api import MODEL, TASK, refuse_lacking
+from vlmbench.plugins.function_model import FunctionModel
 from vlmbench.preserving import preserved
 
 if TYPE_CHECKING:

@@ -141,7 +141,7 @@ def load_plugins(args: argparse.Namespace) -> None:
     from vlmbench.base import settings
 
     if named := settings.load({"plugins": args.plugins}).plugins:
-        from vlmbench import plugins
+        from vlmbench.plugins import loading as plugins
 
         plugins.load(named)
 

@@ -40,7 +40,7 @@ FACTS = ("replies", "cached", "failed", "prompt_tokens", "completion_tokens")
 
 def open_judge(spec: str, cache: Path, *, runs: int = 1, budget: float | None = None) -> Judge:
     """`openai:MODEL[,k=v]`, or an adapter as --model takes it. Raises UsageError, for a missing key among others."""
-    from vlmbench import loading
+    from vlmbench.plugins import specs as loading
 
     if runs < 1:
         raise UsageError(f"--judge-runs {runs} leaves nothing to judge", cure="give a number above 0")

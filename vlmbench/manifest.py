@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import __version__, plugins
+from vlmbench import __version__
 from vlmbench.base import registry
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Sample
+from vlmbench.plugins import loading as plugins
 
 if TYPE_CHECKING:
     from vlmbench.judge import Judge

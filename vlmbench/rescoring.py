@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import judge_verdicts, kept_answers, loading, plugins, run_tables, scoring, stored
+from vlmbench import judge_verdicts, kept_answers, run_tables, scoring, stored
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import DataError, StoreError
 from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
 from vlmbench.base.samples import Record, Response, Sample
 from vlmbench.data.files import read_samples
 from vlmbench.manifest import hash_of
+from vlmbench.plugins import loading as plugins
+from vlmbench.plugins import specs as loading
 from vlmbench.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
 from vlmbench.runner import record_columns
 from vlmbench.store import RunStore

@@ -10,7 +10,7 @@ import pytest
 from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
-from vlmbench.loading import ModelSpec, load_model, parse_model
+from vlmbench.plugins.specs import ModelSpec, load_model, parse_model
 from vlmbench.store import read_manifest
 
 

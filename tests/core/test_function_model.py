@@ -17,7 +17,7 @@ from tests.toys import gone, keep, png
 from vlmbench import FunctionModel
 from vlmbench.base.errors import ModelError, PluginError
 from vlmbench.base.samples import Picture, Request, Response
-from vlmbench.function_model import fingerprint
+from vlmbench.plugins.function_model import fingerprint
 
 RED = Picture("red.png", partial(keep, png((200, 0, 0))))
 
@@ -100,7 +100,7 @@ def test_fingerprints_tell_functions_apart() -> None:
 def test_fingerprints_are_the_same_in_every_process(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from vlmbench.function_model import fingerprint\n"
+        "from vlmbench.plugins.loading.function_model import fingerprint\n"
         "print(fingerprint(lambda images, question: 'x' if question in {'a', 'b', 'c'} else 'y'))\n"
     )
     root = str(Path(__file__).resolve().parents[2])

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from vlmbench import cli, plugins
+from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
+from vlmbench.plugins import loading as plugins
 from vlmbench.store import read_manifest
 
 pytestmark = pytest.mark.usefixtures("forgotten")

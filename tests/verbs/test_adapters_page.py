@@ -15,8 +15,9 @@ from tests import vllm_stand_in
 from tests.models import tiny_hf
 from tests.toys import png
 from tests.vision_server import Seeing
-from vlmbench import cli, loading
+from vlmbench import cli
 from vlmbench.models import openai, vllm
+from vlmbench.plugins import specs as loading
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "adapters.md").read_text("utf-8")
 FENCED = [

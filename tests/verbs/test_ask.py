@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from tests.toys import ToyModel, png
-from vlmbench import loading
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.cli import main, parser
 from vlmbench.data.files import Folder
+from vlmbench.plugins import specs as loading
 from vlmbench.verbs import model_options
 
 BOXED = "echo,text=<p>the star</p> {<10><20><50><60>}"
@@ -240,7 +240,7 @@ def test_questions_that_are_not_text(
 
 
 def test_the_model_that_ships_looks_and_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    from vlmbench import loading
+    from vlmbench.plugins import specs as loading
 
     picture = Folder.sample("gqa").root / "images"
     path = sorted(picture.glob("*.jpg"))[0]

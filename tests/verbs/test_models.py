@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import cli, loading, weights
+from vlmbench import cli
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.models.parameters import PARTS
 from vlmbench.models.tinyllava import NANO
+from vlmbench.plugins import specs as loading
+from vlmbench.plugins import variants as weights
 from vlmbench.verbs import models
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import loading
 from vlmbench.base.errors import UsageError
+from vlmbench.plugins import specs as loading
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model

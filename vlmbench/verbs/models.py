@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the names, or what the named ones are."""
-    from vlmbench import loading
+    from vlmbench.plugins import specs as loading
 
     if not args.names:
         if args.json:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listing() -> dict[str, dict[str, Any]]:
-    from vlmbench import weights
+    from vlmbench.plugins import variants as weights
 
     where = {name: registry.MODELS.get(name, "(plug-in)") for name in registry.models.names()}
     return {name: {"where": told, "variants": list(weights.variants(name))} for name, told in where.items()}
@@ -82,7 +82,7 @@ def _lines() -> list[str]:
 
 def _published(spec: str) -> list[Sheet]:
     """The sheets of a variant, or of all of a system; none where there is neither. A folder goes before a variant."""
-    from vlmbench import weights
+    from vlmbench.plugins import variants as weights
 
     _, _, named = spec.partition(":")
     if named and Path(named).expanduser().exists():
@@ -93,7 +93,7 @@ def _published(spec: str) -> list[Sheet]:
 
 
 def _loaded(spec: Any) -> dict[str, Any]:
-    from vlmbench import loading
+    from vlmbench.plugins import specs as loading
 
     model = loading.load_model(spec, {})
     return {"fingerprint": model.fingerprint, **model.settings, **model.facts}

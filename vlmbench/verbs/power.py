@@ -90,9 +90,9 @@ def _check(args: argparse.Namespace) -> None:
 
 def _assumed(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     """From the questions alone: right or wrong, two models of one accuracy with independent errors."""
-    from vlmbench import loading
     from vlmbench.base import settings
     from vlmbench.data.files import read_samples
+    from vlmbench.plugins import specs as loading
 
     data = loading.open_data(choice, settings.load({"data": args.data}))
     clusters = [sample.cluster for sample in read_samples(choice.task, data, choice.split)]

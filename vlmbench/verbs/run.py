@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, plugins
+from vlmbench import cli
 from vlmbench.base import paths as places
 from vlmbench.base import settings, terminal
 from vlmbench.base import signals as ending
 from vlmbench.base.errors import UsageError
+from vlmbench.plugins import loading as plugins
+from vlmbench.plugins import specs as loading
 from vlmbench.verbs import ablating, judging, model_options, verifying, worker_options
 
 if TYPE_CHECKING:

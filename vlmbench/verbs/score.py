@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, loading, plugins, scoring
+from vlmbench import cli, scoring
 from vlmbench.base import settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.samples import Request, Response, Sample, Score, Status
@@ -18,6 +18,8 @@ from vlmbench.base.task import Judged
 from vlmbench.data.answer_columns import note_on_targets, refuse_questions
 from vlmbench.data.predictions import ReadsByProtocol
 from vlmbench.judge_verdicts import columns, combine
+from vlmbench.plugins import loading as plugins
+from vlmbench.plugins import specs as loading
 from vlmbench.verbs import judging
 
 if TYPE_CHECKING:

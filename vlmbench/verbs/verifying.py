@@ -33,7 +33,8 @@ def verified(args: argparse.Namespace, plan: Plan, model: Model) -> dict[str, An
         return {}
     if args.verify_backend < 1:
         raise UsageError(f"--verify-backend {args.verify_backend} compares nothing", cure="give a number above 0")
-    from vlmbench import backends, loading
+    from vlmbench import backends
+    from vlmbench.plugins import specs as loading
 
     spec = args.verify_against or (model.reference if isinstance(model, backends.Referring) else "")
     if not spec:

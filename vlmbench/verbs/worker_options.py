@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import loading
 from vlmbench.base import settings
 from vlmbench.base.errors import UsageError
+from vlmbench.plugins import specs as loading
 from vlmbench.verbs import model_options
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _loader(args: argparse.Namespace) -> partial[Model]:
 def _load(named: str, spec: loading.ModelSpec, options: Mapping[str, Any]) -> Model:
     """In a worker, which knows nothing of plug-ins yet."""
     if named:
-        from vlmbench import plugins
+        from vlmbench.plugins import loading as plugins
 
         plugins.load(named)
     return loading.load_model(spec, options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlmbench.base import registry
 from vlmbench.base.errors import PluginError
-from vlmbench.function_model import FunctionModel, refuse_other_signatures
+from vlmbench.plugins.function_model import FunctionModel, refuse_other_signatures
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model

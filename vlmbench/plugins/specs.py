@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from vlmbench import weights
 from vlmbench.base import paths as places
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.model import Model
 from vlmbench.base.task import HasHome
+from vlmbench.plugins import variants as weights
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
