@@ -19,7 +19,7 @@ from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.data.files import Folder, Hub, read_rows, unique
 from vlmbench.data.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_plain
 from vlmbench.data.rows import Row
-from vlmbench.judge_verdicts import NO_JUDGE
+from vlmbench.scoring.verdicts import NO_JUDGE
 from vlmbench.stats.metrics import Metric
 
 from . import llava_bench_grading as grading

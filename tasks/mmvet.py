@@ -19,7 +19,7 @@ from vlmbench.base.task import Size, TaskProtocol, Wanted
 from vlmbench.data.files import Folder, Hub, read_json, read_keyed, unique
 from vlmbench.data.predictions import OTHERS, named
 from vlmbench.data.rows import Row
-from vlmbench.judge_verdicts import NO_JUDGE
+from vlmbench.scoring.verdicts import NO_JUDGE
 from vlmbench.stats.metrics import MORE, RATE, Metric
 
 from . import mmvet_answers, mmvet_grading, mmvet_prompts

@@ -13,7 +13,7 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
 from vlmbench.data.files import Folder
-from vlmbench.judge import Judge, open_judge
+from vlmbench.scoring.judge import Judge, open_judge
 from vlmbench.stats import metrics
 
 RULES = JudgeRules("nobody", "grade {number}", 3)

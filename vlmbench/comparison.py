@@ -18,9 +18,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import baseline, judge_verdicts, losses, run_differences, stored
+from vlmbench import baseline, losses, run_differences, stored
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.run_differences import Difference
+from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import MORE
 from vlmbench.stats.paired import Paired

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vlmbench import bounds, judge_verdicts
 from vlmbench.base.samples import Status
+from vlmbench.scoring import bounds
+from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.stats.metrics import Metric
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from vlmbench.base.samples import Request, Sample
 from vlmbench.plugins import loading as plugins
 
 if TYPE_CHECKING:
-    from vlmbench.judge import Judge
+    from vlmbench.scoring.judge import Judge
 
 FORMAT = 1
 PACKAGES = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import judge_verdicts, kept_answers, run_tables, scoring, stored
+from vlmbench import kept_answers, run_tables, stored
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import DataError, StoreError
 from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
@@ -20,11 +20,13 @@ from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
 from vlmbench.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
 from vlmbench.runner import record_columns
+from vlmbench.scoring import score as scoring
+from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.store import RunStore
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
-    from vlmbench.judge import Judge
+    from vlmbench.scoring.judge import Judge
 
 COLUMNS: tuple[str, ...] = (
     "task",

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import judge_verdicts, kept_answers, manifest, scoring, thumbnails
+from vlmbench import kept_answers, manifest, thumbnails
 from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.base.model import Conversing, Model, Ranking
 from vlmbench.base.registry import TaskChoice
@@ -25,11 +25,13 @@ from vlmbench.data import notes as data_notes
 from vlmbench.data import storable as wellformed
 from vlmbench.data.files import read_samples
 from vlmbench.perturbations import perturbations as ablations
+from vlmbench.scoring import score as scoring
+from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.store import RunStore, answer_key
 
 if TYPE_CHECKING:
     from vlmbench.data.files import Folder, Hub
-    from vlmbench.judge import Judge
+    from vlmbench.scoring.judge import Judge
 
 GIVE_UP_AFTER = 3
 """Groups that may fail in a row, with nothing answered between, before the model counts as broken."""

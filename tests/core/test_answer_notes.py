@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 import vlmbench
-from vlmbench import answer_notes, scoring
 from vlmbench.base import registry
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Score
 from vlmbench.data.files import Folder
+from vlmbench.scoring import answer_notes
+from vlmbench.scoring import score as scoring
 
 NONSENSE = "zx qv lorem"
 READERS = ("pope", "mme", "mmbench", "scienceqa", "refcoco", "vsr@vlmevalkit", "hateful_memes@minigpt_v2")

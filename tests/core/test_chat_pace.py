@@ -12,7 +12,7 @@ import pytest
 from tests.judge_server import Judging
 from tests.judge_toys import chosen, judge_all
 from vlmbench.chat.rate_limit import Flow, Pacer, PausedError, retry_after
-from vlmbench.judge import open_judge
+from vlmbench.scoring.judge import open_judge
 
 
 class Clock:

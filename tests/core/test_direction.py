@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vlmbench import bounds, scoring
 from vlmbench.base import registry
 from vlmbench.base.registry import TaskChoice, choose_task
 from vlmbench.base.samples import Sample, Score, Status
 from vlmbench.data.files import Folder
-from vlmbench.judge_verdicts import metrics
+from vlmbench.scoring import bounds
+from vlmbench.scoring import score as scoring
+from vlmbench.scoring.verdicts import metrics
 from vlmbench.stats.metrics import LESS, MORE, NEITHER, TARGET, Metric, mean, upward
 
 EVERY = [f"{name}@{protocol}" for name in registry.TASKS for protocol in registry.tasks.get(name).protocols]

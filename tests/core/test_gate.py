@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.gated import ran, script
-from vlmbench import gate, scoring, stored
+from vlmbench import gate, stored
 from vlmbench.gate import Report, Rules
+from vlmbench.scoring import score as scoring
 from vlmbench.stats.noninferiority import Outcome
 from vlmbench.stored import Item, StoredRun
 

@@ -16,8 +16,8 @@ from tests.judge_server import FAULTS, Body, FaultProxy, Judging
 from tests.judge_toys import FAST, chosen, judge_all
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Status
-from vlmbench.judge import open_judge
-from vlmbench.judge_talks import GIVE_UP_AFTER
+from vlmbench.scoring.conversations import GIVE_UP_AFTER
+from vlmbench.scoring.judge import open_judge
 
 ROOT = Path(__file__).resolve().parents[2]
 

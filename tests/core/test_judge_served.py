@@ -11,7 +11,7 @@ from tests.judge_server import FaultProxy, Judging
 from tests.judge_toys import chosen, judge_all
 from tests.transformers_server import make_language_model, serving
 from vlmbench.base.samples import Status
-from vlmbench.judge import open_judge
+from vlmbench.scoring.judge import open_judge
 
 
 @pytest.fixture(scope="module")

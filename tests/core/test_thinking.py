@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vlmbench import scoring
 from vlmbench.base import registry
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.parsing import thinking
+from vlmbench.scoring import score as scoring
 
 SAMPLE = Sample("1", "Is it?", (), "yes", tags={"category": "random"}, cluster="1")
 

@@ -17,7 +17,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score
 from vlmbench.data.files import Folder
 from vlmbench.parsing import text as answers
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]
 Counted = Callable[[Path, int], None]

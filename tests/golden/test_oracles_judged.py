@@ -15,7 +15,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.data.files import Folder
-from vlmbench.judge_verdicts import combine, summary
+from vlmbench.scoring.verdicts import combine, summary
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]
 Counted = Callable[[Path, int], None]

@@ -16,7 +16,7 @@ import pytest
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score
 from vlmbench.data.files import Folder
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 from vlmbench.tasks import textvqa
 from vlmbench.tasks.human_answers import slug
 

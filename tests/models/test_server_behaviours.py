@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.server_behaviours import BEHAVIOURS, NONE, RIGHT, STOP, Behaving
-from vlmbench import scoring
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request, Response, Sample, Status
 from vlmbench.data.files import Folder
-from vlmbench.judge import open_judge
 from vlmbench.models import openai
+from vlmbench.scoring import score as scoring
+from vlmbench.scoring.judge import open_judge
 
 JUDGED = tuple(
     f"{task}@{protocol}"

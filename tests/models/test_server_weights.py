@@ -19,8 +19,8 @@ from vlmbench.backends import answers_anew
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
 from vlmbench.chat import models as chat_models
-from vlmbench.judge import open_judge
 from vlmbench.models import openai, vllm_server
+from vlmbench.scoring.judge import open_judge
 
 ASKED = [[Request("1", "grade 7"), Request("2", "grade 8")]]
 

@@ -14,7 +14,7 @@ from tests.tasks.layouts import big_gqa
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder
-from vlmbench.scoring import score_responses, summarise
+from vlmbench.scoring.score import score_responses, summarise
 
 
 def main() -> None:

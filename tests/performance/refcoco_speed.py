@@ -15,7 +15,7 @@ from pathlib import Path
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder
-from vlmbench.scoring import score_responses, summarise
+from vlmbench.scoring.score import score_responses, summarise
 
 EXPRESSIONS = 57_000
 """All of RefCOCO, RefCOCO+ and RefCOCOg that papers report."""

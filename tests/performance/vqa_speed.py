@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from vlmbench.base.samples import Response, Sample
 from vlmbench.parsing import text as answers
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 from vlmbench.stats import intervals as statistics
 from vlmbench.tasks.vqav2 import VQAV2
 

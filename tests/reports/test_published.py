@@ -15,7 +15,7 @@ from vlmbench.base.task import Judged, Task
 from vlmbench.data.files import Folder
 from vlmbench.reports.published import CERTAINTY, FILE, Published, beside, for_page, read
 from vlmbench.reports.runs import TaskResult
-from vlmbench.scoring import score_response
+from vlmbench.scoring.score import score_response
 
 FIGURES = read()
 HIGHEST = {"perception": 2000.0, "cognition": 800.0}

@@ -18,7 +18,7 @@ from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.base.task import Exports
 from vlmbench.data.files import Folder
 from vlmbench.data.predictions import ReadsByProtocol
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 
 Row = dict[str, Any]
 

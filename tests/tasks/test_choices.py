@@ -15,7 +15,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.base.task import Exports
 from vlmbench.data.files import Folder, missing_pictures
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 
 NAMES = ("vsr", "iconqa", "hateful_memes", "scienceqa", "mme")
 COUNTS = {

@@ -16,7 +16,7 @@ from vlmbench.base.errors import DataError, PredictionsError, VlmbenchError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
 from vlmbench.data.files import Folder
-from vlmbench.scoring import score_response
+from vlmbench.scoring.score import score_response
 from vlmbench.tasks.samples import build
 
 SAMPLES = Path(build.__file__).parent

@@ -15,7 +15,7 @@ from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
 from vlmbench.data.files import Folder, missing_pictures
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 from vlmbench.tasks import gqa_metrics
 from vlmbench.tasks.gqa import GQA
 from vlmbench.tasks.gqa_grounding import coverage

@@ -11,13 +11,13 @@ from functools import cache
 
 import pytest
 
-from vlmbench import judge_verdicts
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.data.files import Folder
-from vlmbench.scoring import ONE_RUN, score_response, summarise
+from vlmbench.scoring import verdicts as judge_verdicts
+from vlmbench.scoring.score import ONE_RUN, score_response, summarise
 
 RUNS = 3
 SKILL = 0.6

@@ -19,8 +19,8 @@ from vlmbench.base.samples import Response, Sample, Status, Verdict
 from vlmbench.base.task import Exports, Judged
 from vlmbench.data import images
 from vlmbench.data.files import Folder, Hub, missing_pictures
-from vlmbench.judge_verdicts import combine
 from vlmbench.scenes.scene import SAMPLE_SEEDS
+from vlmbench.scoring.verdicts import combine
 from vlmbench.tasks import llava_bench_grading, mmvet_grading, mmvet_prompts
 from vlmbench.tasks.llava_bench import LLAVA_BENCH
 from vlmbench.tasks.mmvet import CAPABILITIES, MMVET

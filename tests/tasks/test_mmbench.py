@@ -21,7 +21,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Status, Verdict
 from vlmbench.data.files import Folder
 from vlmbench.data.sheets import read_sheet, write_sheet
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.mmbench import MMBENCH
 
 HEADER = (

@@ -17,7 +17,7 @@ from vlmbench.base.samples import Response, Sample
 from vlmbench.data.files import Folder, Hub, missing_pictures
 from vlmbench.models.echo import Echo
 from vlmbench.parsing import boxes
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.refcoco import REFCOCO
 
 Rows = list[dict[str, Any]]

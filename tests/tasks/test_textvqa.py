@@ -15,7 +15,7 @@ from vlmbench import cli
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.data.files import Folder, missing_pictures
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.textvqa import TEXTVQA
 
 SHORT = "\nAnswer the question using a single word or phrase."

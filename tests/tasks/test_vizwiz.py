@@ -16,7 +16,7 @@ from vlmbench import cli
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.data.files import Folder, missing_pictures
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.vizwiz import MAJORITY, VIZWIZ, unanswerability
 
 SUFFIX = (

@@ -14,7 +14,7 @@ from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.data.files import Folder, missing_pictures
-from vlmbench.scoring import score_responses, summarise
+from vlmbench.scoring.score import score_responses, summarise
 from vlmbench.tasks.okvqa import OKVQA
 from vlmbench.tasks.vqav2 import VQAV2
 

@@ -17,7 +17,7 @@ from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scenes import lettering
 from vlmbench.scenes.scene import SIDE, Scene, blurred
-from vlmbench.scoring import score_responses
+from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.samples import build, textvqa, vqa
 
 SAMPLES = Path(build.__file__).parent

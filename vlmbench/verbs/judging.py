@@ -14,7 +14,7 @@ from vlmbench.base.samples import Response, Sample
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.settings import Settings
-    from vlmbench.judge import Judge
+    from vlmbench.scoring.judge import Judge
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def opened(args: argparse.Namespace, choices: Sequence[TaskChoice], told: Settin
             raise UsageError(f"{given[0]} needs a judge", cure="name one: --judge openai:gpt-4-0613")
         yield None
         return
-    from vlmbench.judge import open_judge
+    from vlmbench.scoring.judge import open_judge
 
     if not any(graded(choice) for choice in choices):
         keys = ", ".join(choice.key for choice in choices)
@@ -57,7 +57,7 @@ def announce(judge: Judge | None, items: Iterable[tuple[TaskChoice, Sample, Resp
 
 def tell(judge: Judge | None) -> None:
     """Say what judging took."""
-    from vlmbench.judge import told
+    from vlmbench.scoring.judge import told
 
     if judge is not None:
         print(told(judge.facts()), file=sys.stderr)
@@ -65,7 +65,7 @@ def tell(judge: Judge | None) -> None:
 
 def tell_spread(scores: Mapping[str, Any]) -> None:
     """Say how the judge's runs differ, a line a task."""
-    from vlmbench.judge_verdicts import told
+    from vlmbench.scoring.verdicts import told
 
     for key, entry in scores.items():
         if "judge" in entry:

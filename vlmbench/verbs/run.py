@@ -21,9 +21,9 @@ from vlmbench.verbs import ablating, judging, model_options, verifying, worker_o
 if TYPE_CHECKING:
     from vlmbench.base.model import Model
     from vlmbench.base.registry import TaskChoice
-    from vlmbench.judge import Judge
     from vlmbench.perturbations.perturbations import Change
     from vlmbench.runner import Outcome, Plan
+    from vlmbench.scoring.judge import Judge
 
 LONGEST_NAME = 180
 """Bytes of a run's default folder name before its hash."""
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry it out, show it. Exit code 1 for a coverage below --min-coverage, or grades that make no total."""
-    from vlmbench import scoring
+    from vlmbench.scoring import score as scoring
 
     try:
         made = carry_out(args)

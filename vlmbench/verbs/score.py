@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli, scoring
+from vlmbench import cli
 from vlmbench.base import settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.samples import Request, Response, Sample, Score, Status
 from vlmbench.base.task import Judged
 from vlmbench.data.answer_columns import note_on_targets, refuse_questions
 from vlmbench.data.predictions import ReadsByProtocol
-from vlmbench.judge_verdicts import columns, combine
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
+from vlmbench.scoring import score as scoring
+from vlmbench.scoring.verdicts import columns, combine
 from vlmbench.verbs import judging
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.data.files import Folder, Hub
-    from vlmbench.judge import Judge
+    from vlmbench.scoring.judge import Judge
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,8 +14,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from vlmbench import judge_verdicts
 from vlmbench.base.samples import Sample, Score, Status, Verdict
+from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.stats.metrics import LESS, MORE
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import answer_notes, bounds, judge_verdicts
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.parsing.thinking import unfinished
+from vlmbench.scoring import answer_notes, bounds
+from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.stats.metrics import MORE
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ from vlmbench.base.task import Judged
 from vlmbench.chat.cache import ReplyCache, ask_key, cache_file
 from vlmbench.chat.options import check_budget
 from vlmbench.chat.pricing import Purse, tokens_of
-from vlmbench.judge_api import ApiJudge, read_options
-from vlmbench.judge_local import LocalJudge
-from vlmbench.judge_talks import Backend, Talk, Talks, stopping_error
-from vlmbench.judge_verdicts import combine, prompt_hash
-from vlmbench.scoring import score_response
+from vlmbench.scoring.api_judge import ApiJudge, read_options
+from vlmbench.scoring.conversations import Backend, Talk, Talks, stopping_error
+from vlmbench.scoring.local_judge import LocalJudge
+from vlmbench.scoring.score import score_response
+from vlmbench.scoring.verdicts import combine, prompt_hash
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
