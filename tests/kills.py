@@ -40,7 +40,7 @@ JUDGE = ("--judge", "echo,text=0.5")
 REUSED = re.compile(r"(\d+) of (\d+) answers were taken")
 WARM = [f"vlmbench.verbs.{verb}" for verb in ("run", "score", "check", "report", "baseline")]
 WARM += ["vlmbench.stats.intervals", "vlmbench.reports.leaderboard", "vlmbench.reports.gate", "vlmbench.reports.junit"]
-WARM += ["vlmbench.gate", "vlmbench.rescoring", "vlmbench.store", "vlmbench.scoring.judge", "vlmbench.thumbnails"]
+WARM += ["vlmbench.gate", "vlmbench.runs.rescore", "vlmbench.store", "vlmbench.scoring.judge", "vlmbench.thumbnails"]
 WARM += ["PIL.JpegImagePlugin", "PIL.PngImagePlugin", "tqdm", "pyarrow.parquet", "pyarrow.compute", "scipy.stats"]
 SLOW = {"train": 25, "ray": 20}
 """The most rounds of what takes seconds."""

@@ -17,13 +17,14 @@ from functools import partial
 from pathlib import Path
 
 from tests.toys import ToyTask
-from vlmbench import manifest, runner, workers
+from vlmbench import workers
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Response
 from vlmbench.data.files import Folder
 from vlmbench.pool import Pool
+from vlmbench.runs import manifest, runner
 from vlmbench.store import RunStore
 
 PICTURES, EACH = 90, 5

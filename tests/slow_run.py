@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from tests.toys import ToyModel, ToyTask
-from vlmbench import manifest, runner
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
+from vlmbench.runs import manifest, runner
 from vlmbench.store import RunStore
 
 

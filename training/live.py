@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from vlmbench import manifest, runner
 from vlmbench.base import registry, settings
 from vlmbench.base.trainable import Trainable
 from vlmbench.plugins import specs as loading
+from vlmbench.runs import manifest, runner
 from vlmbench.store import RunStore
 
 from .recipe import Recipe

@@ -20,7 +20,7 @@ from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.plugins.api import MODEL, TASK, refuse_lacking
 from vlmbench.plugins.function_model import FunctionModel
-from vlmbench.preserving import preserved
+from vlmbench.runs.restore_state import preserved
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -49,7 +49,7 @@ from vlmbench.run_files import (
     to_json,
     write_atomically,
 )
-from vlmbench.runner import extra_text
+from vlmbench.runs.runner import extra_text
 from vlmbench.stored import Item, StoredRun, StoredTask
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from vlmbench.base.model import Model
 from vlmbench.base.samples import Picture, Request, Response
 from vlmbench.data import images
 from vlmbench.handing import Handing
-from vlmbench.runner import GIVE_UP_AFTER
+from vlmbench.runs.runner import GIVE_UP_AFTER
 from vlmbench.workers import Answers, Portion, Replica, Share
 
 LOGGER = logging.getLogger(__name__)

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.toys import ToyModel, ToyTask
-from vlmbench import backends, cli, runner
+from vlmbench import cli
 from vlmbench.base.errors import ModelError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Request, Response
 from vlmbench.data.files import Folder
-from vlmbench.runner import Asked
+from vlmbench.runs import runner
+from vlmbench.runs import verification as backends
+from vlmbench.runs.runner import Asked
 
 
 def questions(count: int = 12) -> list[Asked]:

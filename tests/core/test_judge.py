@@ -15,12 +15,12 @@ import pytest
 from tests.judge_server import Judging, grade
 from tests.judge_toys import FAST, Numbers, chosen, judge_all, questions
 from tests.toys import ToyModel
-from vlmbench import manifest, runner
 from vlmbench.base.errors import UsageError, VlmbenchError
 from vlmbench.base.samples import JudgeAsk, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.chat.cache import Reply, ReplyCache, ask_key
 from vlmbench.data.files import Folder
+from vlmbench.runs import manifest, runner
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.scoring.judge import Judge, open_judge

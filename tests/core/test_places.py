@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.toys import ToyModel, ToyTask
-from vlmbench import cli, manifest, mirror, runner
+from vlmbench import cli, mirror
 from vlmbench.base import paths as places
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import StoreError, UsageError
@@ -23,6 +23,7 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
+from vlmbench.runs import manifest, runner
 from vlmbench.store import RunStore, read_manifest, read_scores
 
 pytest.importorskip("upath", reason="universal_pathlib is not installed here: pip install 'universal-pathlib>=0.3'")

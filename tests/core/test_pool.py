@@ -20,12 +20,13 @@ import pytest
 from tests import pool_toys
 from tests.pool_toys import EACH, PICTURES, PoolToy, processes
 from tests.toys import ToyModel
-from vlmbench import cli, runner, workers
+from vlmbench import cli, workers
 from vlmbench.base.errors import DataError, ImageError, ModelError, UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Picture, Request
 from vlmbench.cli import USER_MUST_CHANGE
 from vlmbench.pool import Pool, combined, packed
+from vlmbench.runs import runner
 from vlmbench.store import LOG, read_answers, read_scores
 from vlmbench.workers import Answers, Share, Worker
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.toys import ToyModel, ToyTask
-from vlmbench import manifest, runner
 from vlmbench.base.errors import ModelError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
+from vlmbench.runs import manifest, runner
 from vlmbench.store import RunStore, read_answers
 
 

@@ -15,7 +15,7 @@ from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.samples import Sample
 from vlmbench.data.files import Folder
-from vlmbench.runner import extra_text
+from vlmbench.runs.runner import extra_text
 from vlmbench.stored import StoredRun
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}

@@ -17,12 +17,12 @@ from PIL import Image
 from tests.judge_server import FaultProxy, Judging
 from tests.toys import gone
 from tests.vision_server import Seeing, number_of
-from vlmbench import runner
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.data.files import Folder
 from vlmbench.models import openai, tinyllava
+from vlmbench.runs import runner
 
 FAST = {"timeout": 20.0, "attempts": 7, "backoff": 0.01, "in_flight": 4}
 

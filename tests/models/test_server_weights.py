@@ -15,11 +15,11 @@ import pytest
 
 from tests.judge_server import JSON, Judging, models
 from tests.judge_toys import chosen, judge_all
-from vlmbench.backends import answers_anew
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
 from vlmbench.chat import models as chat_models
 from vlmbench.models import openai, vllm_server
+from vlmbench.runs.verification import answers_anew
 from vlmbench.scoring.judge import open_judge
 
 ASKED = [[Request("1", "grade 7"), Request("2", "grade 8")]]

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.performance.engine_memory import resident
-from vlmbench import rescoring
 from vlmbench.base.samples import Status
+from vlmbench.runs import rescore as rescoring
 from vlmbench.stats.intervals import difference
 from vlmbench.store import read_manifest
 

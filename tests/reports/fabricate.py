@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vlmbench.base.samples import Picture, Record, Request, Response, Sample, Score, Status
-from vlmbench.runner import record_columns
+from vlmbench.runs.runner import record_columns
 from vlmbench.stats.intervals import intervals
 from vlmbench.stats.metrics import Metric, by_tag, mean, ratio
 from vlmbench.store import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS, to_json

@@ -82,7 +82,7 @@ class Dialogue:
 
 def refuse_single(model: Model) -> None:
     """Raise ModelError for a model that does not heed earlier turns."""
-    from vlmbench import runner
+    from vlmbench.runs import runner
 
     if not runner.converses(model):
         raise ModelError(f"{model.name} takes no dialogue", cure="ask it one question a command")

@@ -144,7 +144,7 @@ def _answer(text: str, read: str, choices: str) -> str:
 def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, Any]) -> Sequence[Sample]:
     """The questions as the run had them. Raises StoreError when the data are not those of the run."""
     from vlmbench.data.files import read_samples
-    from vlmbench.manifest import hash_of
+    from vlmbench.runs.manifest import hash_of
 
     data = loading.open_data(choice, settings.load({"data": args.data or entry["data"]}))
     samples = read_samples(choice.task, data, choice.split)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vlmbench.base.model import Model
     from vlmbench.base.registry import TaskChoice
     from vlmbench.perturbations.perturbations import Change
-    from vlmbench.runner import Outcome, Plan
+    from vlmbench.runs.runner import Outcome, Plan
     from vlmbench.scoring.judge import Judge
 
 LONGEST_NAME = 180
@@ -152,14 +152,14 @@ class _Sitting:
 
     def plan(self, ablation: str) -> Plan:
         """What is asked under a change, or (empty) as it is."""
-        from vlmbench import runner
+        from vlmbench.runs import runner
 
         options = {"limit": self.args.limit, "ablation": ablation, "seed": self.args.seed, "judge": self.judge}
         return runner.plan(self.chosen, self.data, self.model, **options)
 
     def outcome(self, plan: Plan, ablation: str = "", folder: Path | None = None) -> Outcome:
         """Ask and score one run; without a folder it is the one that the command names."""
-        from vlmbench import manifest, runner
+        from vlmbench.runs import manifest, runner
         from vlmbench.store import RunStore
 
         asked = self._asked(plan, ablation)
@@ -191,7 +191,7 @@ class _Sitting:
 
 def _name(model: Model, plan: Plan, asked: Mapping[str, Any]) -> str:
     """Of a run's folder: the same for the same command, whatever it ablates."""
-    from vlmbench import manifest
+    from vlmbench.runs import manifest
 
     name = "-".join([model.name, *(choice.key for choice in plan.choices)])
     safe = "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)

@@ -57,9 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, score, show. Exit code 1 when coverage is below --min-coverage."""
-    from vlmbench import rescoring
     from vlmbench.base import registry
     from vlmbench.data.files import read_samples
+    from vlmbench.runs import rescore as rescoring
 
     if rescoring.is_run(Path(args.task)):
         return _again(args)
@@ -130,7 +130,7 @@ def _texts(path: Path, choice: TaskChoice, samples: Sequence[Sample]) -> Mapping
 
 def _again(args: argparse.Namespace) -> int:
     """Score a run's answers again, and write the scores into its folder or into --output."""
-    from vlmbench import rescoring
+    from vlmbench.runs import rescore as rescoring
 
     if args.predictions is not None or args.attentions is not None:
         raise UsageError("a run's folder holds its answers", cure="leave --predictions and --attentions out")
@@ -199,8 +199,8 @@ def _manifest(
     samples: Sequence[Sample],
     judge: Judge | None,
 ) -> dict[str, Any]:
-    from vlmbench import manifest
     from vlmbench.data import notes as data_notes
+    from vlmbench.runs import manifest
 
     asked = [(sample, _request(choice, sample)) for sample in samples]
     model = _answer_file(args.predictions)
@@ -227,7 +227,7 @@ def _write_run(
     scores: Mapping[str, Any],
 ) -> None:
     from vlmbench.base.samples import Record
-    from vlmbench.runner import record_columns
+    from vlmbench.runs.runner import record_columns
     from vlmbench.store import RunStore, answer_key
 
     fingerprint = manifest["model"]["fingerprint"]

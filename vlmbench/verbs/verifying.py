@@ -10,7 +10,7 @@ from vlmbench.base.errors import UsageError
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model
-    from vlmbench.runner import Plan
+    from vlmbench.runs.runner import Plan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,8 @@ def verified(args: argparse.Namespace, plan: Plan, model: Model) -> dict[str, An
         return {}
     if args.verify_backend < 1:
         raise UsageError(f"--verify-backend {args.verify_backend} compares nothing", cure="give a number above 0")
-    from vlmbench import backends
     from vlmbench.plugins import specs as loading
+    from vlmbench.runs import verification as backends
 
     spec = args.verify_against or (model.reference if isinstance(model, backends.Referring) else "")
     if not spec:

@@ -22,13 +22,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from vlmbench import runner
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Response
+from vlmbench.runs import runner
 
 if TYPE_CHECKING:
-    from vlmbench.runner import Asked
+    from vlmbench.runs.runner import Asked
 
 LOGGER = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import kept_answers, manifest, thumbnails
+from vlmbench import kept_answers, thumbnails
 from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.base.model import Conversing, Model, Ranking
 from vlmbench.base.registry import TaskChoice
@@ -25,6 +25,7 @@ from vlmbench.data import notes as data_notes
 from vlmbench.data import storable as wellformed
 from vlmbench.data.files import read_samples
 from vlmbench.perturbations import perturbations as ablations
+from vlmbench.runs import manifest
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.store import RunStore, answer_key

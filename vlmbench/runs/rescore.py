@@ -15,11 +15,11 @@ from vlmbench.base.errors import DataError, StoreError
 from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
 from vlmbench.base.samples import Record, Response, Sample
 from vlmbench.data.files import read_samples
-from vlmbench.manifest import hash_of
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
 from vlmbench.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
-from vlmbench.runner import record_columns
+from vlmbench.runs.manifest import hash_of
+from vlmbench.runs.runner import record_columns
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.store import RunStore
