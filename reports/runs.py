@@ -11,7 +11,7 @@ from typing import Any
 
 from vlmbench import ablated
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finished
+from vlmbench.runs.storage.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finished
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
 """What every table says beside scores on the data that ship with the package."""
@@ -167,7 +167,7 @@ class RunResult:
         """
         import pyarrow.compute as pc
 
-        from vlmbench import run_tables
+        from vlmbench.runs.storage import run_tables
 
         expected = {task.key: sum(task.statuses.values()) for task in self.tasks}
         needed, later = run_tables.needed(RECORDS), run_tables.LATER[RECORDS]
@@ -181,7 +181,7 @@ class RunResult:
 
         if not (self.folder / JUDGEMENTS).is_file():
             return []
-        from vlmbench import run_tables
+        from vlmbench.runs.storage import run_tables
 
         needed, later = run_tables.needed(JUDGEMENTS), run_tables.LATER[JUDGEMENTS]
         table = run_tables.read(self.folder, JUDGEMENTS, self.manifest, needed, later)

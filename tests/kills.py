@@ -29,18 +29,25 @@ import pyarrow.parquet as pq
 
 from tests import kill_points
 from tests.kill_points import Ended
-from vlmbench import kept_answers, stored
 from vlmbench.base import registry
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.data.files import Folder
-from vlmbench.run_files import LOG, MANIFEST, RECORDS, SCORES
+from vlmbench.runs.storage import answer_log as kept_answers
+from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage.run_files import LOG, MANIFEST, RECORDS, SCORES
 
 TASKS = "pope,mmvet"
 JUDGE = ("--judge", "echo,text=0.5")
 REUSED = re.compile(r"(\d+) of (\d+) answers were taken")
 WARM = [f"vlmbench.verbs.{verb}" for verb in ("run", "score", "check", "report", "baseline")]
 WARM += ["vlmbench.stats.intervals", "vlmbench.reports.leaderboard", "vlmbench.reports.gate", "vlmbench.reports.junit"]
-WARM += ["vlmbench.gate", "vlmbench.runs.rescore", "vlmbench.store", "vlmbench.scoring.judge", "vlmbench.thumbnails"]
+WARM += [
+    "vlmbench.gate",
+    "vlmbench.runs.rescore",
+    "vlmbench.runs.storage.store",
+    "vlmbench.scoring.judge",
+    "vlmbench.runs.storage.thumbnails",
+]
 WARM += ["PIL.JpegImagePlugin", "PIL.PngImagePlugin", "tqdm", "pyarrow.parquet", "pyarrow.compute", "scipy.stats"]
 SLOW = {"train": 25, "ray": 20}
 """The most rounds of what takes seconds."""

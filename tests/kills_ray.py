@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests import kills
 from tests.kill_points import Ended
-from vlmbench.run_files import LOG
+from vlmbench.runs.storage.run_files import LOG
 
 SESSION = secrets.token_hex(8)
 """Begins the mark of every command of this process."""

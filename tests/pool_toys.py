@@ -25,7 +25,7 @@ from vlmbench.base.samples import Request, Response
 from vlmbench.data.files import Folder
 from vlmbench.pool import Pool
 from vlmbench.runs import manifest, runner
-from vlmbench.store import RunStore
+from vlmbench.runs.storage.store import RunStore
 
 PICTURES, EACH = 90, 5
 TASK = ToyTask(pictures=PICTURES, each=EACH)

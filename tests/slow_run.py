@@ -11,7 +11,7 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
 from vlmbench.runs import manifest, runner
-from vlmbench.store import RunStore
+from vlmbench.runs.storage.store import RunStore
 
 
 def slowly(request: Request) -> str:

@@ -10,7 +10,7 @@ from vlmbench.base import registry, settings
 from vlmbench.base.trainable import Trainable
 from vlmbench.plugins import specs as loading
 from vlmbench.runs import manifest, runner
-from vlmbench.store import RunStore
+from vlmbench.runs.storage.store import RunStore
 
 from .recipe import Recipe
 

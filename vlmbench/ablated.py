@@ -16,13 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vlmbench import comparison, stored
+from vlmbench import comparison
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.comparison import MetricDifference, TaskComparison
 from vlmbench.perturbations.perturbations import Change
+from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage.reload import StoredRun
+from vlmbench.runs.storage.store import ABLATIONS, SCORES, to_json, write_atomically
 from vlmbench.stats.paired import holm
-from vlmbench.store import ABLATIONS, SCORES, to_json, write_atomically
-from vlmbench.stored import StoredRun
 
 FORMAT = 1
 FOLDER = "ablations"

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import stored
 from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, VlmbenchError
 from vlmbench.base.json_shapes import (
@@ -39,7 +38,10 @@ from vlmbench.base.json_shapes import (
     whole,
 )
 from vlmbench.base.samples import Sample, Score, Status, Verdict
-from vlmbench.run_files import (
+from vlmbench.runs.runner import extra_text
+from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
+from vlmbench.runs.storage.run_files import (
     ASKED_SHAPE,
     LARGEST_JSON,
     TASK_SHAPE,
@@ -49,8 +51,6 @@ from vlmbench.run_files import (
     to_json,
     write_atomically,
 )
-from vlmbench.runs.runner import extra_text
-from vlmbench.stored import Item, StoredRun, StoredTask
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric

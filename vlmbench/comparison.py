@@ -1,7 +1,7 @@
 """Two stored runs, sample by sample: how far apart each metric is, and which answers turned.
 
 Samples are paired by id, and only those that have a score in both runs count, so a failure is neither a loss nor a
-gain: it is missing, and is told as that. Metrics are the task's own over the paired samples (vlmbench/stored.py), their
+gain: it is missing, and is told as that. Metrics are the task's own over the paired samples (vlmbench/runs/storage/reload.py), their
 differences and p-values those of pairing.py, Holm's correction over the tasks' headlines.
 
 Runs that did not answer the same questions under the same rules are refused, with both values of what differs; what may
@@ -18,14 +18,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import baseline, losses, run_differences, stored
+from vlmbench import baseline, losses, run_differences
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.run_differences import Difference
+from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import MORE
 from vlmbench.stats.paired import Paired
-from vlmbench.stored import Item, StoredRun, StoredTask
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric

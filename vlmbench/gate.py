@@ -17,12 +17,12 @@ from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.registry import load_object
 from vlmbench.base.samples import Status
 from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
-from vlmbench.run_files import read_check
+from vlmbench.runs.storage.reload import StoredRun, StoredTask
+from vlmbench.runs.storage.run_files import read_check
+from vlmbench.runs.storage.store import CHECK, to_json, write_atomically
 from vlmbench.stats import noninferiority as decision
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.noninferiority import Decision, Margins, Outcome, decide, one_sided
-from vlmbench.store import CHECK, to_json, write_atomically
-from vlmbench.stored import StoredRun, StoredTask
 
 FORMAT = 1
 RESAMPLES = 2_000

@@ -15,9 +15,9 @@ from vlmbench.stats.metrics import MORE, NEITHER, upward
 from vlmbench.stats.noninferiority import Same, Spread, flip_size, skewness, spread
 
 if TYPE_CHECKING:
+    from vlmbench.runs.storage.reload import StoredRun, StoredTask
     from vlmbench.stats.metrics import Metric
     from vlmbench.stats.paired import Paired
-    from vlmbench.stored import StoredRun, StoredTask
 
 GUARD = "accuracy"
 """What is tested beside a headline that is undefined, where the task has it."""

@@ -16,8 +16,8 @@ from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.stats.metrics import Metric
 
 if TYPE_CHECKING:
+    from vlmbench.runs.storage.reload import Item, StoredTask
     from vlmbench.stats.metrics import Floats
-    from vlmbench.stored import Item, StoredTask
 
 
 def counted(before: StoredTask, after: StoredTask) -> tuple[StoredTask, Sequence[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vlmbench.stored import StoredRun, StoredTask
+from vlmbench.runs.storage.reload import StoredRun, StoredTask
 
 SHOWN = 60
 """Letters of a value that a line about what differs shows."""

@@ -31,7 +31,7 @@ from vlmbench.data.files import Folder
 from vlmbench.data.predictions import answer_rows
 from vlmbench.data.rows import Row
 from vlmbench.data.storable import complaint, refuse_broken
-from vlmbench.store import read_answers
+from vlmbench.runs.storage.store import read_answers
 
 SCRIPTS = (
     "caf\u00e9 \u1e69 \u212b",  # NFC, and an Angstrom sign that NFC would change

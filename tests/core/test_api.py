@@ -19,7 +19,7 @@ from tests.toys import ToyModel
 from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
-from vlmbench.store import read_manifest
+from vlmbench.runs.storage.store import read_manifest
 
 
 @dataclass

@@ -11,7 +11,7 @@ from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.plugins.specs import ModelSpec, load_model, parse_model
-from vlmbench.store import read_manifest
+from vlmbench.runs.storage.store import read_manifest
 
 
 def run(*words: str) -> int:

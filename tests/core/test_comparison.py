@@ -17,7 +17,7 @@ from vlmbench import cli, comparison
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.runs import runner
-from vlmbench.store import RunStore
+from vlmbench.runs.storage.store import RunStore
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,23 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench import cli, kept_answers, run_tables, stored
+from vlmbench import cli
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import ChoiceScore, Response
-from vlmbench.run_files import CHECK, JUDGEMENTS, LOG, MANIFEST, RECORDS, SCORES, read_check, read_finished
-from vlmbench.store import RunStore, read_answers
+from vlmbench.runs.storage import answer_log as kept_answers
+from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage import run_tables
+from vlmbench.runs.storage.run_files import (
+    CHECK,
+    JUDGEMENTS,
+    LOG,
+    MANIFEST,
+    RECORDS,
+    SCORES,
+    read_check,
+    read_finished,
+)
+from vlmbench.runs.storage.store import RunStore, read_answers
 
 JSON_FILES = (MANIFEST, SCORES, CHECK)
 ANSWER = Response(text="ja – è\n", choices=(ChoiceScore("a", -1.5, 2),), margin=0.25, seconds=0.1, new_tokens=3)

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.gated import ran, script
-from vlmbench import gate, stored
+from vlmbench import gate
 from vlmbench.gate import Report, Rules
+from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage.reload import Item, StoredRun
 from vlmbench.scoring import score as scoring
 from vlmbench.stats.noninferiority import Outcome
-from vlmbench.stored import Item, StoredRun
 
 TIMES = 20
 RULES = Rules({}, {})

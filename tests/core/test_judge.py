@@ -21,11 +21,11 @@ from vlmbench.base.task import Judged
 from vlmbench.chat.cache import Reply, ReplyCache, ask_key
 from vlmbench.data.files import Folder
 from vlmbench.runs import manifest, runner
+from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.scoring.judge import Judge, open_judge
 from vlmbench.scoring.local_judge import LocalJudge
-from vlmbench.store import RunStore
 
 
 def test_a_task_is_judged_by_what_it_has() -> None:

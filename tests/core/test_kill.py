@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pyarrow.parquet as pq
 
-from vlmbench.store import LOG, read_answers, read_scores
+from vlmbench.runs.storage.store import LOG, read_answers, read_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.toys import ToyModel, ToyTask
-from vlmbench import cli, mirror
+from vlmbench import cli
 from vlmbench.base import paths as places
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import StoreError, UsageError
@@ -24,7 +24,8 @@ from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
 from vlmbench.runs import manifest, runner
-from vlmbench.store import RunStore, read_manifest, read_scores
+from vlmbench.runs.storage import remote_store as mirror
+from vlmbench.runs.storage.store import RunStore, read_manifest, read_scores
 
 pytest.importorskip("upath", reason="universal_pathlib is not installed here: pip install 'universal-pathlib>=0.3'")
 URL = "memory://bucket/runs/one"

@@ -13,7 +13,7 @@ from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
 from vlmbench.plugins import loading as plugins
-from vlmbench.store import read_manifest
+from vlmbench.runs.storage.store import read_manifest
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 

@@ -27,7 +27,7 @@ from vlmbench.base.samples import Picture, Request
 from vlmbench.cli import USER_MUST_CHANGE
 from vlmbench.pool import Pool, combined, packed
 from vlmbench.runs import runner
-from vlmbench.store import LOG, read_answers, read_scores
+from vlmbench.runs.storage.store import LOG, read_answers, read_scores
 from vlmbench.workers import Answers, Share, Worker
 
 pytest.importorskip("ray", reason="Ray is not installed here: pip install 'ray>=2.49'")

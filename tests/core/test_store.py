@@ -12,7 +12,7 @@ import pytest
 
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import ChoiceScore, Generation, Request, Response
-from vlmbench.store import LOG, RunStore, answer_key, read_answers
+from vlmbench.runs.storage.store import LOG, RunStore, answer_key, read_answers
 
 
 def manifest(identity: str = "i", **asked: Any) -> dict[str, Any]:

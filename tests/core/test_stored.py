@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench import cli, stored
+from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.samples import Sample
 from vlmbench.data.files import Folder
 from vlmbench.runs.runner import extra_text
-from vlmbench.stored import StoredRun
+from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage.reload import StoredRun
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
 SCRIPTS = {"iconqa": "A", "mmbench": "B", "refcoco": "{<20><20><70><70>}", "gqa": "red", "vizwiz": "unanswerable"}

@@ -78,7 +78,7 @@ SUFFIXES = (".json", ".jsonl", ".parquet")
 def unfinish(folder: Path) -> None:
     """Make a finished run one that was killed before it closed: its answers back in the log, no results."""
     from vlmbench.base.samples import Response
-    from vlmbench.store import LOG, MANIFEST, RECORDS, RunStore
+    from vlmbench.runs.storage.store import LOG, MANIFEST, RECORDS, RunStore
 
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
     rows = pq.read_table(folder / RECORDS).to_pylist()

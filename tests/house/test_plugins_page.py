@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from vlmbench import cli
-from vlmbench.store import read_scores
+from vlmbench.runs.storage.store import read_scores
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```(?:csv|python) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))

@@ -16,7 +16,7 @@ from vlmbench import cli
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.models import openai
-from vlmbench.stored import load
+from vlmbench.runs.storage.reload import load
 
 QUESTIONS = ("Is it red?", "Is it blue?", "Is it round, or not?")
 

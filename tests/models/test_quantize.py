@@ -23,7 +23,7 @@ from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.models import memory, parameters, tinyllava
 from vlmbench.models.engine import Engine
 from vlmbench.models.quantize import FourBits, linear_layers, quantize
-from vlmbench.store import read_manifest
+from vlmbench.runs.storage.store import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")

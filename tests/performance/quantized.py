@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 from tests.performance.engine_memory import resident
 from vlmbench.base.samples import Status
 from vlmbench.runs import rescore as rescoring
+from vlmbench.runs.storage.store import read_manifest
 from vlmbench.stats.intervals import difference
-from vlmbench.store import read_manifest
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric

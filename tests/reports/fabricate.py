@@ -14,9 +14,9 @@ import numpy as np
 
 from vlmbench.base.samples import Picture, Record, Request, Response, Sample, Score, Status
 from vlmbench.runs.runner import record_columns
+from vlmbench.runs.storage.store import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS, to_json
 from vlmbench.stats.intervals import intervals
 from vlmbench.stats.metrics import Metric, by_tag, mean, ratio
-from vlmbench.store import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS, to_json
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Floats

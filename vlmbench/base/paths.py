@@ -51,7 +51,7 @@ def run_folder(text: str) -> Path:
     found = path(text)
     if not is_remote(found):
         return found
-    from vlmbench.mirror import Mirror
+    from vlmbench.runs.storage.remote_store import Mirror
 
     mirror = Mirror(found, "read")
     mirror.fetch()
@@ -65,7 +65,7 @@ def run_or_file(text: str) -> Path:
         return run_folder(text)
     from vlmbench.base.errors import DataError, StoreError
     from vlmbench.data.reading import read_whole
-    from vlmbench.mirror import Mirror
+    from vlmbench.runs.storage.remote_store import Mirror
 
     try:
         content = read_whole(found)

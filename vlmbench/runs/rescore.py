@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import kept_answers, run_tables, stored
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import DataError, StoreError
 from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
@@ -17,12 +16,15 @@ from vlmbench.base.samples import Record, Response, Sample
 from vlmbench.data.files import read_samples
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
-from vlmbench.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
 from vlmbench.runs.manifest import hash_of
 from vlmbench.runs.runner import record_columns
+from vlmbench.runs.storage import answer_log as kept_answers
+from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage import run_tables
+from vlmbench.runs.storage.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
+from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
-from vlmbench.store import RunStore
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import kept_answers, thumbnails
 from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.base.model import Conversing, Model, Ranking
 from vlmbench.base.registry import TaskChoice
@@ -26,9 +25,11 @@ from vlmbench.data import storable as wellformed
 from vlmbench.data.files import read_samples
 from vlmbench.perturbations import perturbations as ablations
 from vlmbench.runs import manifest
+from vlmbench.runs.storage import answer_log as kept_answers
+from vlmbench.runs.storage import thumbnails
+from vlmbench.runs.storage.store import RunStore, answer_key
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
-from vlmbench.store import RunStore, answer_key
 
 if TYPE_CHECKING:
     from vlmbench.data.files import Folder, Hub

@@ -29,7 +29,7 @@ def show(
     """Compare, keep and print: the table, or with `json` what ablations.json holds."""
     from vlmbench import ablated
     from vlmbench.base.registry import load_object
-    from vlmbench.store import ABLATIONS, to_json
+    from vlmbench.runs.storage.store import ABLATIONS, to_json
 
     found = ablated.series(run, changes, left_out)
     ablated.write(found, run)

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Check, write the files asked for, show the table."""
     from vlmbench import gate
     from vlmbench.base.registry import load_object
-    from vlmbench.store import to_json
+    from vlmbench.runs.storage.store import to_json
 
     rules = gate.Rules(
         gate.read_amounts(args.max_drop, "--max-drop"),
@@ -96,7 +96,7 @@ def _write(args: argparse.Namespace, report: Report) -> None:
     """The files asked for, whole or not at all; the step's summary is appended to."""
     from vlmbench.base.registry import load_object
     from vlmbench.comparison import writing
-    from vlmbench.store import to_json, write_atomically
+    from vlmbench.runs.storage.store import to_json, write_atomically
 
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     files = {}

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare and show."""
     from vlmbench import comparison
     from vlmbench.base.registry import load_object
-    from vlmbench.store import to_json, write_atomically
+    from vlmbench.runs.storage.store import to_json, write_atomically
 
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
     every = args.metric == "all"

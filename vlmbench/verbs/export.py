@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the answers, say where they are and what is left out."""
-    from vlmbench.store import read_finished
+    from vlmbench.runs.storage.store import read_finished
 
     manifest, scores = read_finished(args.run)
     if ablation := manifest.get("asked", {}).get("ablate"):
@@ -123,8 +123,8 @@ def _answers(folder: Path, manifest: Mapping[str, Any], scores: Mapping[str, Any
     """
     import pyarrow.compute as pc
 
-    from vlmbench import run_tables
-    from vlmbench.store import RECORDS
+    from vlmbench.runs.storage import run_tables
+    from vlmbench.runs.storage.store import RECORDS
 
     columns = ("task", "sample_id", "text", "finish", "read", "choice_scores")
     expected = run_tables.expected_rows({key: scores[key]} if key in scores else {})

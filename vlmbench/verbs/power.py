@@ -15,8 +15,8 @@ from vlmbench.stats import power
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
+    from vlmbench.runs.storage.reload import StoredTask
     from vlmbench.stats.power import Design
-    from vlmbench.stored import StoredTask
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +113,7 @@ def _assumed(args: argparse.Namespace, choice: TaskChoice) -> Basis:
 
 def _measured(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     """From the headline of one run (twice its variance), or from the paired difference of two."""
-    from vlmbench import stored
+    from vlmbench.runs.storage import reload as stored
     from vlmbench.stats import paired as pairing
 
     found: list[StoredTask] = []

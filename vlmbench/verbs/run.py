@@ -160,7 +160,7 @@ class _Sitting:
     def outcome(self, plan: Plan, ablation: str = "", folder: Path | None = None) -> Outcome:
         """Ask and score one run; without a folder it is the one that the command names."""
         from vlmbench.runs import manifest, runner
-        from vlmbench.store import RunStore
+        from vlmbench.runs.storage.store import RunStore
 
         asked = self._asked(plan, ablation)
         self.folder = folder or self.args.output or self.told.runs_folder / _name(self.model, plan, asked)
@@ -201,7 +201,7 @@ def _name(model: Model, plan: Plan, asked: Mapping[str, Any]) -> str:
 
 def _show(args: argparse.Namespace, outcome: Outcome) -> None:
     from vlmbench.base.registry import load_object
-    from vlmbench.store import read_manifest, to_json
+    from vlmbench.runs.storage.store import read_manifest, to_json
 
     if args.json:
         terminal.result(to_json(outcome.scores).decode())

@@ -228,7 +228,7 @@ def _write_run(
 ) -> None:
     from vlmbench.base.samples import Record
     from vlmbench.runs.runner import record_columns
-    from vlmbench.store import RunStore, answer_key
+    from vlmbench.runs.storage.store import RunStore, answer_key
 
     fingerprint = manifest["model"]["fingerprint"]
     records = []
@@ -250,7 +250,7 @@ def _write_run(
 
 def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
     from vlmbench.base.registry import load_object
-    from vlmbench.store import to_json
+    from vlmbench.runs.storage.store import to_json
 
     if args.json:
         terminal.result(to_json(scores).decode())

@@ -15,7 +15,7 @@ from vlmbench.base.errors import ImageError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Picture
 from vlmbench.data import images
-from vlmbench.run_files import THUMBS, TRAINING_LOG, write_atomically
+from vlmbench.runs.storage.run_files import THUMBS, TRAINING_LOG, write_atomically
 
 LOGGER = logging.getLogger(__name__)
 MOST = 2000

@@ -22,8 +22,8 @@ from typing import Any
 
 from vlmbench.base import settings
 from vlmbench.base.errors import StoreError
-from vlmbench.reopening import PARTIAL, SUPERSEDED
-from vlmbench.run_files import (
+from vlmbench.runs.storage.reopening import PARTIAL, SUPERSEDED
+from vlmbench.runs.storage.run_files import (
     CHECK,
     JUDGEMENTS,
     LOG,

@@ -14,8 +14,8 @@ import orjson
 
 from vlmbench.base.json_shapes import MisfitError, count, fields, list_of, mapping, mapping_of, number, optional, text
 from vlmbench.base.samples import Status
-from vlmbench.kept_answers import told
-from vlmbench.run_files import JUDGEMENTS, RECORDS, DamagedError, read_regular, run_again, verify
+from vlmbench.runs.storage.answer_log import told
+from vlmbench.runs.storage.run_files import JUDGEMENTS, RECORDS, DamagedError, read_regular, run_again, verify
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -40,12 +40,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import kept_answers, reopening
 from vlmbench.base import paths as places
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import Generation, Request, Response
-from vlmbench.reopening import read_answers
-from vlmbench.run_files import (
+from vlmbench.runs.storage import answer_log as kept_answers
+from vlmbench.runs.storage import reopening
+from vlmbench.runs.storage.reopening import read_answers
+from vlmbench.runs.storage.run_files import (
     ABLATIONS,
     CHECK,
     FORMAT,
@@ -70,7 +71,7 @@ from vlmbench.run_files import (
 )
 
 if TYPE_CHECKING:
-    from vlmbench.mirror import Mirror
+    from vlmbench.runs.storage.remote_store import Mirror
 
 __all__ = [
     "ABLATIONS", "CHECK", "FORMAT", "JUDGEMENTS", "LOG", "MANIFEST", "RECORDS", "SCORES", "THUMBS", "TRAINING_LOG",
@@ -131,7 +132,7 @@ class RunStore:
         """
         mirror = None
         if places.is_remote(folder):
-            from vlmbench.mirror import Mirror
+            from vlmbench.runs.storage.remote_store import Mirror
 
             mirror = Mirror(folder)
             folder = mirror.local

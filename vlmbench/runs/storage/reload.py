@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import run_tables
 from vlmbench.base import registry
 from vlmbench.base.errors import ImageError, StoreError, UsageError
 from vlmbench.base.samples import Picture, Sample, Score, Status, Verdict
-from vlmbench.run_files import JUDGEMENTS, RECORDS, read_finished
 from vlmbench.runs import manifest
+from vlmbench.runs.storage import run_tables
+from vlmbench.runs.storage.run_files import JUDGEMENTS, RECORDS, read_finished
 from vlmbench.scoring import verdicts as judge_verdicts
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vlmbench import kept_answers
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import Response
-from vlmbench.run_files import (
+from vlmbench.runs.storage import answer_log as kept_answers
+from vlmbench.runs.storage.run_files import (
     ABLATIONS,
     CHECK,
     JUDGEMENTS,
