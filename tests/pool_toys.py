@@ -17,15 +17,15 @@ from functools import partial
 from pathlib import Path
 
 from tests.toys import ToyTask
-from vlmbench import workers
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Response
 from vlmbench.data.files import Folder
-from vlmbench.pool import Pool
 from vlmbench.runs import manifest, runner
 from vlmbench.runs.storage.store import RunStore
+from vlmbench.runs.workers import worker as workers
+from vlmbench.runs.workers.pool import Pool
 
 PICTURES, EACH = 90, 5
 TASK = ToyTask(pictures=PICTURES, each=EACH)

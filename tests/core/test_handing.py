@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from vlmbench.handing import IN_HAND, LARGEST, TRIES, Handing
+from vlmbench.runs.workers.scheduler import IN_HAND, LARGEST, TRIES, Handing
 
 
 def drain(handing: Handing, worker: str) -> list[int]:

@@ -20,15 +20,16 @@ import pytest
 from tests import pool_toys
 from tests.pool_toys import EACH, PICTURES, PoolToy, processes
 from tests.toys import ToyModel
-from vlmbench import cli, workers
+from vlmbench import cli
 from vlmbench.base.errors import DataError, ImageError, ModelError, UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Picture, Request
 from vlmbench.cli import USER_MUST_CHANGE
-from vlmbench.pool import Pool, combined, packed
 from vlmbench.runs import runner
 from vlmbench.runs.storage.store import LOG, read_answers, read_scores
-from vlmbench.workers import Answers, Share, Worker
+from vlmbench.runs.workers import worker as workers
+from vlmbench.runs.workers.pool import Pool, combined, packed
+from vlmbench.runs.workers.worker import Answers, Share, Worker
 
 pytest.importorskip("ray", reason="Ray is not installed here: pip install 'ray>=2.49'")
 ROOT = Path(__file__).resolve().parents[2]

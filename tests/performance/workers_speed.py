@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import workers
 from vlmbench.base.samples import Request, Response
-from vlmbench.pool import Pool
+from vlmbench.runs.workers import worker as workers
+from vlmbench.runs.workers.pool import Pool
 
 if TYPE_CHECKING:
     from tests.performance.models import Subject

@@ -40,8 +40,8 @@ def opened(args: argparse.Namespace) -> Iterator[Model]:
         args.worker_timeout is not None and args.worker_timeout <= 0
     ):
         raise UsageError("--workers and --worker-timeout take numbers above 0", cure="leave them out for the defaults")
-    from vlmbench import workers
-    from vlmbench.pool import TIMEOUT, Pool
+    from vlmbench.runs.workers import worker as workers
+    from vlmbench.runs.workers.pool import TIMEOUT, Pool
 
     wanted, threads = args.workers or 0, args.threads or 0
     workers.start(args.ray or "local", wanted * max(threads, 1))

@@ -21,14 +21,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vlmbench import workers
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Picture, Request, Response
 from vlmbench.data import images
-from vlmbench.handing import Handing
 from vlmbench.runs.runner import GIVE_UP_AFTER
-from vlmbench.workers import Answers, Portion, Replica, Share
+from vlmbench.runs.workers import worker as workers
+from vlmbench.runs.workers.scheduler import Handing
+from vlmbench.runs.workers.worker import Answers, Portion, Replica, Share
 
 LOGGER = logging.getLogger(__name__)
 MOST_DEATHS = 5
