@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vlmbench.ablated import shown
 from vlmbench.base.terminal import clean
+from vlmbench.compare.perturbed import shown
 
 from .compare import chance, share, signed, span
 from .runs import SAMPLE_NOTE
 from .table import _aligned, number
 
 if TYPE_CHECKING:
-    from vlmbench.ablated import Ablated, Series
-    from vlmbench.comparison import TaskComparison
+    from vlmbench.compare.compare import TaskComparison
+    from vlmbench.compare.perturbed import Ablated, Series
 
 HEAD = ("ablation", "task", "metric", "as is", "changed", "difference", "95 % interval", "p (Holm)", "pairs", "gained",
         "lost", "same answer")  # fmt: skip

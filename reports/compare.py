@@ -12,7 +12,7 @@ from .runs import SAMPLE_NOTE
 from .table import MOST_BARS, _aligned, number
 
 if TYPE_CHECKING:
-    from vlmbench.comparison import Comparison, Flip, MetricDifference, Said, TaskComparison
+    from vlmbench.compare.compare import Comparison, Flip, MetricDifference, Said, TaskComparison
 
 HEAD = ("task", "metric", "before", "after", "difference", "95 % interval", "p", "p (Holm)", "pairs", "gained", "lost")
 INNER = ("metric", "before", "after", "difference", "95 % interval", "p")

@@ -80,7 +80,7 @@ def _shown(task: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _one(before: RunResult, after: RunResult, opened: dict[str, Any], *, bars: bool) -> dict[str, Any]:
     """Task by task: one that cannot be paired says why, and the others are there."""
-    from vlmbench import comparison
+    from vlmbench.compare import compare as comparison
 
     try:
         for run in (before, after):

@@ -13,8 +13,8 @@ from .runs import SAMPLE_NOTE
 from .table import _aligned, _cell, number
 
 if TYPE_CHECKING:
-    from vlmbench.comparison import Flip
-    from vlmbench.gate import Report, Verdict
+    from vlmbench.compare.compare import Flip
+    from vlmbench.compare.gate import Report, Verdict
 
 WORDS: Mapping[str, str] = {"pass": "pass", "fail": "FAIL", "unknown": "could not tell"}
 SIGNS: Mapping[str, str] = {"pass": "✅ pass", "fail": "❌ **fail**", "unknown": "❔ could not tell"}

@@ -15,7 +15,7 @@ from .compare import signed
 from .gate import text
 
 if TYPE_CHECKING:
-    from vlmbench.gate import Floor, Report, Verdict
+    from vlmbench.compare.gate import Floor, Report, Verdict
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, however it is escaped."""

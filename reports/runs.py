@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlmbench import ablated
 from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.compare import perturbed as ablated
 from vlmbench.runs.storage.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finished
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"

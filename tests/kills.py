@@ -42,7 +42,7 @@ REUSED = re.compile(r"(\d+) of (\d+) answers were taken")
 WARM = [f"vlmbench.verbs.{verb}" for verb in ("run", "score", "check", "report", "baseline")]
 WARM += ["vlmbench.stats.intervals", "vlmbench.reports.leaderboard", "vlmbench.reports.gate", "vlmbench.reports.junit"]
 WARM += [
-    "vlmbench.gate",
+    "vlmbench.compare.gate",
     "vlmbench.runs.rescore",
     "vlmbench.runs.storage.store",
     "vlmbench.scoring.judge",

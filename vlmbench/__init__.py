@@ -6,7 +6,7 @@ from typing import Any as _Any
 
 if _TYPE_CHECKING:
     from vlmbench.api import Result, evaluate
-    from vlmbench.gate import InconclusiveError, assert_no_regression
+    from vlmbench.compare.gate import InconclusiveError, assert_no_regression
     from vlmbench.plugins.api import add_model, add_task, model
     from vlmbench.plugins.function_model import FunctionModel
     from vlmbench.plugins.table_task import TableTask

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from tests.gated import ran, script, truths
-from vlmbench import baseline, cli, comparison, gate
+from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, VlmbenchError
 from vlmbench.base.samples import Sample, Score
+from vlmbench.compare import baseline, gate
+from vlmbench.compare import compare as comparison
 from vlmbench.runs.storage import reload as stored
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}

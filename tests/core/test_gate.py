@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.gated import ran, script
-from vlmbench import gate
-from vlmbench.gate import Report, Rules
+from vlmbench.compare import gate
+from vlmbench.compare.gate import Report, Rules
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import Item, StoredRun
 from vlmbench.scoring import score as scoring

@@ -27,8 +27,8 @@ def show(
     run: Path, changes: Sequence[Change], left_out: Mapping[str, Mapping[str, Mapping[str, int]]], json: bool
 ) -> None:
     """Compare, keep and print: the table, or with `json` what ablations.json holds."""
-    from vlmbench import ablated
     from vlmbench.base.registry import load_object
+    from vlmbench.compare import perturbed as ablated
     from vlmbench.runs.storage.store import ABLATIONS, to_json
 
     found = ablated.series(run, changes, left_out)

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read the run, write the file, say how large it is."""
-    from vlmbench import baseline
+    from vlmbench.compare import baseline
     from vlmbench.runs.storage import reload as stored
 
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]

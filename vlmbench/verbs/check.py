@@ -13,7 +13,7 @@ from vlmbench.base import paths as places
 from vlmbench.base import terminal
 
 if TYPE_CHECKING:
-    from vlmbench.gate import Report
+    from vlmbench.compare.gate import Report
 
 CODES: Mapping[str, int] = {"pass": cli.OK, "fail": cli.BAD_RESULT, "unknown": cli.COULD_NOT_TELL}
 STDOUT = "-"
@@ -68,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check, write the files asked for, show the table."""
-    from vlmbench import gate
     from vlmbench.base.registry import load_object
+    from vlmbench.compare import gate
     from vlmbench.runs.storage.store import to_json
 
     rules = gate.Rules(
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 def _write(args: argparse.Namespace, report: Report) -> None:
     """The files asked for, whole or not at all; the step's summary is appended to."""
     from vlmbench.base.registry import load_object
-    from vlmbench.comparison import writing
+    from vlmbench.compare.compare import writing
     from vlmbench.runs.storage.store import to_json, write_atomically
 
     summary = os.environ.get("GITHUB_STEP_SUMMARY")

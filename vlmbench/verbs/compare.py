@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and show."""
-    from vlmbench import comparison
     from vlmbench.base.registry import load_object
+    from vlmbench.compare import compare as comparison
     from vlmbench.runs.storage.store import to_json, write_atomically
 
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]

@@ -101,8 +101,8 @@ class Made:
 
 def carry_out(args: argparse.Namespace) -> Made:
     """Plan, ask, score, store; then the same under each change: what `vlmbench run` and `vlmbench.evaluate` share."""
-    from vlmbench import ablated
     from vlmbench.base import registry
+    from vlmbench.compare import perturbed as ablated
     from vlmbench.perturbations import perturbations as ablations
 
     if args.limit is not None and args.limit < 1:

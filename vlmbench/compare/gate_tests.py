@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import comparison
 from vlmbench.base.errors import UsageError
-from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
+from vlmbench.compare import compare as comparison
+from vlmbench.compare.compare import Comparison, MetricDifference, TaskComparison
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import MORE, NEITHER, upward
 from vlmbench.stats.noninferiority import Same, Spread, flip_size, skewness, spread

@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vlmbench import comparison, gate_tests, gate_words
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.registry import load_object
 from vlmbench.base.samples import Status
-from vlmbench.comparison import Comparison, MetricDifference, TaskComparison
+from vlmbench.compare import compare as comparison
+from vlmbench.compare import gate_reasons as gate_words
+from vlmbench.compare import gate_tests
+from vlmbench.compare.compare import Comparison, MetricDifference, TaskComparison
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import read_check
 from vlmbench.runs.storage.store import CHECK, to_json, write_atomically

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vlmbench.stats.metrics import LESS, TARGET
 
 if TYPE_CHECKING:
-    from vlmbench.gate import Verdict
+    from vlmbench.compare.gate import Verdict
 
 UNMOVED = 0.05
 """Below this a difference is printed as 0.0."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vlmbench import comparison
 from vlmbench.base.errors import VlmbenchError
-from vlmbench.comparison import MetricDifference, TaskComparison
+from vlmbench.compare import compare as comparison
+from vlmbench.compare.compare import MetricDifference, TaskComparison
 from vlmbench.perturbations.perturbations import Change
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import StoredRun

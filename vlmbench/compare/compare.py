@@ -18,9 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import baseline, losses, run_differences
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.run_differences import Difference
+from vlmbench.compare import baseline, losses, run_differences
+from vlmbench.compare.run_differences import Difference
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.scoring import verdicts as judge_verdicts
