@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from docs.markdown import code, joined, table
 from vlmbench.base import registry
+from vlmbench.cli.verbs.models import HEAD, NOTES, row, stage_text
 from vlmbench.models.parameters import Sheet, sheet_of
 from vlmbench.models.variants import ABSENT, Variant
 from vlmbench.plugins import variants as weights
-from vlmbench.verbs.models import HEAD, NOTES, row, stage_text
 
 TITLES = {"tinyllava": "TinyLLaVA", "tinygptv": "TinyGPT-V", "minigpt4": "MiniGPT-4", "minigptv2": "MiniGPT-v2"}
 INTRO = """\

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from docs import ablation_pages, benchmark_pages
 from docs.markdown import cell, table
-from vlmbench import cli
 from vlmbench.base import registry
+from vlmbench.cli import main as cli
 
 FOLDER = Path(__file__).resolve().parent
 PRINTED = "<!-- Printed by docs/print_pages.py (`make docs`): change the code, not this page. -->"

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from vlmbench.base.registry import TASKS
-from vlmbench.cli import main as vlmbench
+from vlmbench.cli.main import main as vlmbench
 
 RUNS = {
     "tinyllava": ["--model", "tinyllava", "--ablate", "blind"],

@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.samples import Request, Response
+from vlmbench.cli import main as cli
 
 
 class LongWords:

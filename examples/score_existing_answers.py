@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from vlmbench import cli
 from vlmbench.base import registry, settings
+from vlmbench.cli import main as cli
 from vlmbench.plugins import specs as loading
 
 

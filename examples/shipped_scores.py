@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.registry import TASKS
-from vlmbench.cli import main as vlmbench
+from vlmbench.cli.main import main as vlmbench
 
 MODELS = ("tinyllava", "tinygptv")
 JUDGED = ("mmvet", "llava_bench")

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
 from tests.toys import ToyModel
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Request
+from vlmbench.cli import main as cli
 from vlmbench.data import images
 from vlmbench.data.files import Folder
 

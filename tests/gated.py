@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vlmbench import cli
 from vlmbench.base import registry
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.runs.storage import reload as stored
 from vlmbench.scoring import score as scoring

@@ -116,7 +116,7 @@ def _in_the_child(words: Sequence[str], points: _Points, said: Path) -> None:
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
         sys.argv = ["vlmbench", *words]
         points.install()
-        from vlmbench import cli
+        from vlmbench.cli import main as cli
 
         code = cli.main(list(words))
         sys.stdout.flush()
@@ -129,7 +129,7 @@ def _in_the_child(words: Sequence[str], points: _Points, said: Path) -> None:
 
 
 if __name__ == "__main__":
-    from vlmbench import cli
+    from vlmbench.cli import main as cli
 
     _root, _at, _log, *_words = sys.argv[1:]
     sys.argv = ["vlmbench", *_words]

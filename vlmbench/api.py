@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.cli import main as cli
 from vlmbench.plugins.api import MODEL, TASK, refuse_lacking
 from vlmbench.plugins.function_model import FunctionModel
 from vlmbench.runs.restore_state import preserved
@@ -93,7 +93,7 @@ def evaluate(
 
     Raises UsageError for words that do not fit, DataError, ModelError and StoreError as the command does.
     """
-    from vlmbench.verbs import run
+    from vlmbench.cli.verbs import run
 
     args = _parsed(options)
     cli.load_plugins(args)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.reports.fabricate import fabricate
 from vlmbench.base.registry import choose_task
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
 
 leaderboard: Any = import_module("vlmbench.reports.leaderboard")

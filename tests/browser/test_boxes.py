@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.sites import find, texts, wait
 from vlmbench.base.registry import choose_task
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
 from vlmbench.reports import leaderboard
 

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 import vlmbench
 from tests.toys import png
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Request, Sample
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.data.predictions import answer_rows
 from vlmbench.data.rows import Row

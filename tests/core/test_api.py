@@ -16,9 +16,9 @@ import pytest
 import vlmbench
 from tests import toys
 from tests.toys import ToyModel
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
+from vlmbench.cli import main as cli
 from vlmbench.runs.storage.store import read_manifest
 
 

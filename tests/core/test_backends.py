@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.toys import ToyModel, ToyTask
-from vlmbench import cli
 from vlmbench.base.errors import ModelError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Request, Response
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.runs import runner
 from vlmbench.runs import verification as backends

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from tests.gated import ran, script, truths
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, VlmbenchError
 from vlmbench.base.samples import Sample, Score
+from vlmbench.cli import main as cli
 from vlmbench.compare import baseline, gate
 from vlmbench.compare import compare as comparison
 from vlmbench.runs.storage import reload as stored

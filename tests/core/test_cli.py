@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.cli import main as cli
 from vlmbench.plugins.specs import ModelSpec, load_model, parse_model
 from vlmbench.runs.storage.store import read_manifest
 

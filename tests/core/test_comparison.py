@@ -13,9 +13,9 @@ from scipy.stats import binomtest
 
 from tests.gated import changed, ran, script, truths, wrong
 from tests.toys import ToyModel, ToyTask
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
+from vlmbench.cli import main as cli
 from vlmbench.compare import compare as comparison
 from vlmbench.runs import runner
 from vlmbench.runs.storage.store import RunStore

@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench import cli
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import ChoiceScore, Response
+from vlmbench.cli import main as cli
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage import run_tables

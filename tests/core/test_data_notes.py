@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.tasks.layouts import write_pope
-from vlmbench import TableTask, cli
+from vlmbench import TableTask
 from vlmbench.base import registry
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
+from vlmbench.cli import main as cli
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import Folder
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import cli
 from vlmbench.base import registry
+from vlmbench.cli import main as cli
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
 

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.toys import ToyModel, ToyTask
-from vlmbench import cli
 from vlmbench.base import paths as places
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
 from vlmbench.runs import manifest, runner

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
+from vlmbench.cli import main as cli
 from vlmbench.plugins import loading as plugins
 from vlmbench.runs.storage.store import read_manifest
 

@@ -20,11 +20,11 @@ import pytest
 from tests import pool_toys
 from tests.pool_toys import EACH, PICTURES, PoolToy, processes
 from tests.toys import ToyModel
-from vlmbench import cli
 from vlmbench.base.errors import DataError, ImageError, ModelError, UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Picture, Request
-from vlmbench.cli import USER_MUST_CHANGE
+from vlmbench.cli import main as cli
+from vlmbench.cli.main import USER_MUST_CHANGE
 from vlmbench.runs import runner
 from vlmbench.runs.storage.store import LOG, read_answers, read_scores
 from vlmbench.runs.workers import worker as workers
@@ -228,7 +228,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert cli.main([*words, str(tmp_path / "one")]) == 0
     capsys.readouterr()
     more = [str(tmp_path / "two"), "--workers", "2"]
-    base = [sys.executable, "-m", "vlmbench.cli"]
+    base = [sys.executable, "-m", "vlmbench.cli.main"]
     done = subprocess.run([*base, *words, *more], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert same(tmp_path / "two", tmp_path / "one")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.core.test_pool import calm, logged, same
 from tests.pool_toys import EACH, PICTURES, processes
-from vlmbench.cli import USER_MUST_CHANGE
+from vlmbench.cli.main import USER_MUST_CHANGE
 from vlmbench.runs.storage.store import read_answers
 
 pytest.importorskip("ray", reason="Ray is not installed here: pip install 'ray>=2.49'")

@@ -14,10 +14,11 @@ import pytest
 
 from tests.core.test_places import bucket
 from tests.toys import png
-from vlmbench import TableTask, cli
+from vlmbench import TableTask
 from vlmbench.base import paths as places
 from vlmbench.base.errors import DataError, ImageError, VlmbenchError
 from vlmbench.base.registry import choose_task
+from vlmbench.cli import main as cli
 from vlmbench.data import reading
 from vlmbench.data.files import Folder, read_json, read_keyed, read_parquet, read_rows, read_samples, read_table
 from vlmbench.data.reading import is_dir, is_file, read_whole

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vlmbench import drawing
+from vlmbench.cli import draw_boxes as drawing
 from vlmbench.parsing.boxes import Region, regions
 
 HALF = (0.0, 0.0, 100.0, 50.0)

@@ -96,7 +96,7 @@ def test_scoring_needs_no_heavy_library(tmp_path: Path) -> None:
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps([{"id": s.id, "text": "Yes"} for s in found]))
     code = (
-        "import sys\nfrom vlmbench.cli import main\n"
+        "import sys\nfrom vlmbench.cli.main import main\n"
         f"code = main(['score', 'pope', '--predictions', {str(answers)!r}, '--data', {str(tmp_path)!r}, '--json'])\n"
         "heavy = {'torch', 'transformers', 'datasets', 'pandas', 'openai'} & set(sys.modules)\n"
         "sys.exit(f'{code} {heavy}' if code or heavy else 0)"

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.samples import Sample
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.runs.runner import extra_text
 from vlmbench.runs.storage import reload as stored

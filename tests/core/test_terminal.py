@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from tests.core.test_damage import SPECIAL
-from vlmbench import cli
 from vlmbench.base import terminal
+from vlmbench.cli import main as cli
 from vlmbench.runs import manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,7 +151,7 @@ def test_json_alone_on_the_stdout_of_a_process(plugin: Path, tmp_path: Path) -> 
     plugin.write_text(
         plugin.read_text() + "\nimport atexit; atexit.register(lambda: (print('bye'), os.write(1, b'b')))"
     )
-    command = [sys.executable, "-m", "vlmbench.cli", *words(tmp_path)["run"], "--json"]
+    command = [sys.executable, "-m", "vlmbench.cli.main", *words(tmp_path)["run"], "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
     assert set(json.loads(done.stdout)) == {"evil", "pope"}
     assert b"bye" in done.stderr
@@ -191,7 +191,7 @@ def test_a_signal_ends_as_ctrl_c_does(tmp_path: Path, number: int, code: int) ->
         "registry.models.add('slow', lambda checkpoint=None: ToyModel(lambda request: time.sleep(0.05) or 'yes'))\n"
     )
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "vlmbench.cli", "run", "--plugins", str(plugin), "--model", "slow"]
+    command = [sys.executable, "-m", "vlmbench.cli.main", "run", "--plugins", str(plugin), "--model", "slow"]
     process = subprocess.Popen(
         [*command, "--tasks", "pope", "--output", str(run)], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )

@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.fuzzing.mutations import Mutation, mutate
-from vlmbench import cli
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Exports, Task
+from vlmbench.cli import main as cli
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import Folder
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.gated import ran, script, truths, wrong
-from vlmbench import cli
+from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
@@ -59,7 +59,7 @@ def machine(tmp_path: Path) -> dict[str, str]:
     bin_folder.mkdir()
     python, log = f'exec "{sys.executable}"', tmp_path / "pip"
     shims = {
-        "vlmbench": f'#!/bin/sh\n{python} -m vlmbench.cli "$@"\n',
+        "vlmbench": f'#!/bin/sh\n{python} -m vlmbench.cli.main "$@"\n',
         "python": f'#!/bin/sh\n[ "$2" = pip ] && echo "$@" >> "{log}" && exit 0\n{python} "$@"\n',
     }
     for name, text in shims.items():

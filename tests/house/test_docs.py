@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from docs.print_pages import PAGES
-from vlmbench import __version__, cli
+from vlmbench import __version__
 from vlmbench.base import registry
+from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^(```+|~~~+)[^\n]*\n(.*?)^\1", re.MULTILINE | re.DOTALL)

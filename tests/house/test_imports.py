@@ -136,7 +136,7 @@ def test_nouns_import_nothing_of_ours() -> None:
 def test_light_commands_load_no_heavy_library(words: list[str]) -> None:
     code = (
         "import sys\n"
-        "from vlmbench.cli import main\n"
+        "from vlmbench.cli.main import main\n"
         "try:\n"
         "    code = main(sys.argv[1:])\n"
         "except SystemExit as stop:\n"

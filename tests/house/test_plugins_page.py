@@ -12,7 +12,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from vlmbench import cli
+from vlmbench.cli import main as cli
 from vlmbench.runs.storage.store import read_scores
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text("utf-8")

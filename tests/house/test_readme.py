@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from vlmbench import cli
+from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

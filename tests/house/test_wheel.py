@@ -127,7 +127,7 @@ def test_import_names_are_those_of_the_checkout(installed: Path, tmp_path: Path)
 
 def test_the_main_job_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     words = ["run", "--model", "tinyllava", "--tasks", "pope,gqa", "--limit", "12", "--output", "out", "--json"]
-    done = outside(installed, tmp_path, "-m", "vlmbench.cli", *words)
+    done = outside(installed, tmp_path, "-m", "vlmbench.cli.main", *words)
     assert done.returncode == 0, done.stderr
     scores: Mapping[str, Mapping[str, object]] = json.loads(done.stdout)
     assert set(scores) == {"pope", "gqa"}
@@ -137,7 +137,7 @@ def test_the_main_job_runs_from_the_wheel(installed: Path, tmp_path: Path) -> No
 
 def test_the_report_is_written_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     words = ["run", "--model", "tinyllava", "--tasks", "pope", "--limit", "6", "--output", "out"]
-    assert outside(installed, tmp_path, "-m", "vlmbench.cli", *words).returncode == 0
-    done = outside(installed, tmp_path, "-m", "vlmbench.cli", "report", "out", "--output", "page")
+    assert outside(installed, tmp_path, "-m", "vlmbench.cli.main", *words).returncode == 0
+    done = outside(installed, tmp_path, "-m", "vlmbench.cli.main", "report", "out", "--output", "page")
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "page").glob("*.html"))

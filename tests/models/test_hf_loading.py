@@ -12,10 +12,10 @@ import torch
 
 from tests.models import tiny_hf
 from tests.models.hf_asking import noisy, questions
-from vlmbench import cli
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from vlmbench.base.model import Conversing, Ranking
 from vlmbench.base.samples import Generation, Request
+from vlmbench.cli import main as cli
 from vlmbench.models import fingerprints, hf
 from vlmbench.models.hf_batches import Size, Waiting
 from vlmbench.models.quantize import FourBits

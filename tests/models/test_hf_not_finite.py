@@ -15,8 +15,8 @@ from tests.models import tiny_hf
 from tests.models.hf_asking import CHOICES, questions
 from tests.models.test_not_finite import INF, NAN, spoilt
 from tests.models.tiny_families import FAMILIES
-from vlmbench import cli
 from vlmbench.base.samples import Generation, Request, Response
+from vlmbench.cli import main as cli
 from vlmbench.models import hf_engine
 from vlmbench.models.hf_engine import HfEngine
 from vlmbench.models.hf_system import HfSystem

@@ -12,9 +12,9 @@ from PIL import Image
 
 from tests.llama_server import CONTEXT, MODEL, Serving, make_model, serving
 from tests.toys import png_of
-from vlmbench import cli
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.cli import main as cli
 from vlmbench.models import openai
 from vlmbench.runs.storage.reload import load
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.judge_server import FaultProxy
 from tests.vision_server import Seeing, number_of
-from vlmbench import cli
+from vlmbench.cli import main as cli
 from vlmbench.runs.storage.store import LOG, RECORDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_killed_and_resumed(server: Seeing, tmp_path: Path) -> None:
     folder, kills = tmp_path / "run", 0
     server.latency = 0.05
     with FaultProxy(server, share=0.3, hang=0.1, about=number_of) as proxy:
-        command = [sys.executable, "-m", "vlmbench.cli", *words(proxy.url, folder)]
+        command = [sys.executable, "-m", "vlmbench.cli.main", *words(proxy.url, folder)]
         for already in (10, 25, 40):
             process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
             while process.poll() is None and lines(folder / LOG) < already:

@@ -18,8 +18,8 @@ from transformers import PhiConfig, PhiForCausalLM
 from tests.models import tiny, tiny_minigpt
 from tests.models.test_engine import ask, check_equal, questions
 from tests.models.toy import BOS, VOCABULARY, ToyNetwork, ToySystem
-from vlmbench import cli
 from vlmbench.base.errors import ModelError, UnknownNameError
+from vlmbench.cli import main as cli
 from vlmbench.models import memory, parameters, tinyllava
 from vlmbench.models.engine import Engine
 from vlmbench.models.quantize import FourBits, linear_layers, quantize

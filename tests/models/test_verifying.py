@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.models import tiny_hf
-from vlmbench import cli
+from vlmbench.cli import main as cli
 
 TASKS = "pope,hateful_memes"
 

@@ -78,7 +78,18 @@ def checkpoint(folder: Path, shapes: str, dtype: torch.dtype) -> Path:
 
 def asked(folder: Path, model: str, limit: int, *more: str) -> tuple[float, dict[str, str]]:
     """Seconds a question, and the answers."""
-    command = [sys.executable, "-m", "vlmbench.cli", "run", "--model", model, "--tasks", "pope", "--limit", str(limit)]
+    command = [
+        sys.executable,
+        "-m",
+        "vlmbench.cli.main",
+        "run",
+        "--model",
+        model,
+        "--tasks",
+        "pope",
+        "--limit",
+        str(limit),
+    ]
     subprocess.run([*command, "--output", str(folder), *more], check=True, stdout=subprocess.DEVNULL)
     table = pq.read_table(folder / "records.parquet", columns=["sample_id", "text"]).to_pydict()
     found = dict(zip(table["sample_id"], table["text"], strict=True))

@@ -73,7 +73,7 @@ def ours(model: Path, data: Path, folder: Path, *more: str) -> tuple[float, floa
     """(seconds, GiB, answers by category/question id)."""
     out = folder / "ours"
     shutil.rmtree(out, ignore_errors=True)
-    command = [sys.executable, "-m", "vlmbench.cli", "run", "--model", f"hf:{model}", "--tasks", "pope@lmms_eval"]
+    command = [sys.executable, "-m", "vlmbench.cli.main", "run", "--model", f"hf:{model}", "--tasks", "pope@lmms_eval"]
     command += ["--data", f"hub:{data}", "--output", str(out), *more]
     spent, peak = seconds(command, folder / "ours.log", cwd=ROOT, extra={})
     table = pq.read_table(out / "records.parquet", columns=["sample_id", "text"]).to_pydict()

@@ -63,7 +63,7 @@ def told(dtype: str, quantize: str, device: str) -> list[str]:
 def run_shipped(device: str, dtype: str, quantize: str) -> Measured:
     """`vlmbench run` over the embedded samples."""
     with tempfile.TemporaryDirectory() as name:
-        command = [sys.executable, "-m", "vlmbench.cli", "run", "--model", "tinyllava", "--tasks", TASKS]
+        command = [sys.executable, "-m", "vlmbench.cli.main", "run", "--model", "tinyllava", "--tasks", TASKS]
         command += [*told(dtype, quantize, device), "--data", "sample", "--output", name, "--json"]
         subprocess.run(command, check=True, capture_output=True)
         records = rescoring.score(rescoring.load(Path(name), None), None)

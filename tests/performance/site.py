@@ -83,7 +83,7 @@ def fabricated(folder: Path, runs: int, records: int, images: int) -> list[Path]
 
 def build(runs: list[Path], output: Path) -> dict[str, float]:
     """`vlmbench report` in a process of its own: what it took."""
-    code = "import sys; from vlmbench.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from vlmbench.cli.main import main; sys.exit(main(sys.argv[1:]))"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code, "report", *map(str, runs), "--output", str(output)], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

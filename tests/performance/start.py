@@ -28,7 +28,7 @@ def processor_seconds(words: list[str]) -> float:
     """User and system time of one run of the command line."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": bytecode(), "PYTHONDONTWRITEBYTECODE": ""}
-    subprocess.run([sys.executable, "-m", "vlmbench.cli", *words], env=env, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "vlmbench.cli.main", *words], env=env, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -15,7 +15,7 @@ import pytest
 from tests.reports import written
 from tests.reports.fabricate import HOSTILE, fabricate, training_log
 from vlmbench.base.errors import StoreError, TrainingError, UsageError
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 
 leaderboard: Any = import_module("vlmbench.reports.leaderboard")
 page: Any = import_module("vlmbench.reports.page")

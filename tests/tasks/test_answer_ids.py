@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.tasks.layouts import write_lines
-from vlmbench import cli
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import TaskChoice, choose_task
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.base.task import Exports
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.data.predictions import ReadsByProtocol
 from vlmbench.scoring.score import score_responses

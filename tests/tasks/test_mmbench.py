@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlmbench import cli
 from vlmbench.base.errors import DataError, ImageError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Status, Verdict
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.data.sheets import read_sheet, write_sheet
 from vlmbench.scoring.score import score_responses

@@ -11,9 +11,9 @@ import pytest
 
 from tests.tasks.human_layouts import textvqa_rows, write_json, write_textvqa
 from tests.tasks.layouts import write_lines
-from vlmbench import cli
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Response, Sample, Status
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.textvqa import TEXTVQA

@@ -22,7 +22,7 @@ RECIPE = "tinygptv-paper"
 
 def start(folder: Path, *more: str, recipe: str = RECIPE) -> subprocess.Popen[bytes]:
     """The command, each time the same."""
-    words = [sys.executable, "-m", "vlmbench.cli", "train", recipe, "--smoke", "--output", str(folder), *more]
+    words = [sys.executable, "-m", "vlmbench.cli.main", "train", recipe, "--smoke", "--output", str(folder), *more]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(words, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 

@@ -28,7 +28,13 @@ from tests.training.toy import ready
 from vlmbench.training import loop, watch
 
 RECIPES = ("tinyllava-share-paper", "minigpt4-code", "minigptv2-code", "tinygptv-paper")
-WARM = ("vlmbench.verbs.train", "vlmbench.training.loop", "vlmbench.reports.training", "accelerate", "transformers")
+WARM = (
+    "vlmbench.cli.main.verbs.train",
+    "vlmbench.training.loop",
+    "vlmbench.reports.training",
+    "accelerate",
+    "transformers",
+)
 IN_A_ROW = 5
 """Kills of one training before it may come to its end."""
 

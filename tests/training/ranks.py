@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from vlmbench import cli
+from vlmbench.cli import main as cli
 
 
 def main(folder: Path, words: list[str]) -> int:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
+from vlmbench.cli import main as cli
 from vlmbench.training import plan, sources
 
 M = 10**6

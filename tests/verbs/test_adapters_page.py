@@ -15,7 +15,7 @@ from tests import vllm_stand_in
 from tests.models import tiny_hf
 from tests.toys import png
 from tests.vision_server import Seeing
-from vlmbench import cli
+from vlmbench.cli import main as cli
 from vlmbench.models import openai, vllm
 from vlmbench.plugins import specs as loading
 

@@ -16,10 +16,10 @@ from tests.toys import ToyModel, png
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Generation, Picture, Request, Response
-from vlmbench.cli import main, parser
+from vlmbench.cli.main import main, parser
+from vlmbench.cli.options import model as model_options
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
-from vlmbench.verbs import model_options
 
 BOXED = "echo,text=<p>the star</p> {<10><20><50><60>}"
 

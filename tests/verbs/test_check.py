@@ -14,9 +14,9 @@ import pytest
 
 import vlmbench
 from tests.gated import changed, ran, script, truths, worse, wrong
-from vlmbench import cli
 from vlmbench.base.errors import UsageError
 from vlmbench.base.registry import load_object
+from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {**script("pope", 0.05), **script("gqa", 0.05)}
@@ -244,7 +244,7 @@ def test_importing_stays_light() -> None:
 def test_a_gate_needs_no_heavy_library(runs: dict[str, Path]) -> None:
     """Pandas is pyarrow's affair: it loads it, where it is, for tables with lists."""
     code = (
-        "import sys\nfrom vlmbench.cli import main\ncode = main(sys.argv[1:])\n"
+        "import sys\nfrom vlmbench.cli.main import main\ncode = main(sys.argv[1:])\n"
         "sys.exit(sorted({'torch', 'transformers', 'datasets', 'openai'} & set(sys.modules)) or code)"
     )
     command = [sys.executable, "-c", code, "check", str(runs["same"]), "--baseline", str(runs["before"]), *SURE]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.models import tiny
 from tests.models.official import KINDS, make
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -19,7 +19,7 @@ from tests.tasks.layouts import gqa_question, pope_rows, write_gqa, write_pope
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
 from vlmbench.base.task import Wanted
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 from vlmbench.data.download import download, extract
 from vlmbench.data.files import Folder
 from vlmbench.tasks.pope import Pope

@@ -11,7 +11,7 @@ import pytest
 
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Sample
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
 from vlmbench.parsing.boxes import from_size
 

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.gated import changed, ran, script, truths, worse, wrong
-from vlmbench import cli
 from vlmbench.base.registry import choose_task, load_object
+from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 
 BASE = script("pope", 0.1)

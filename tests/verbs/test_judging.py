@@ -11,7 +11,7 @@ import pytest
 
 from tests.judge_server import Judging
 from tests.judge_toys import FAST
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 
 
 @pytest.fixture(autouse=True)

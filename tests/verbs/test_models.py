@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import cli
 from vlmbench.base.errors import ModelError, UnknownNameError
+from vlmbench.cli import main as cli
+from vlmbench.cli.verbs import models
 from vlmbench.models.parameters import PARTS
 from vlmbench.models.tinyllava import NANO
 from vlmbench.plugins import specs as loading
 from vlmbench.plugins import variants as weights
-from vlmbench.verbs import models
 
 
 @pytest.fixture(autouse=True)

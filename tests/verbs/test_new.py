@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench import cli
+from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vlmbench import cli
+from vlmbench.cli import main as cli
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:

@@ -18,8 +18,8 @@ import pytest
 from tests.ablated_models import MODELS, loader
 from tests.gated import script
 from tests.toys import ToyModel
-from vlmbench import cli
 from vlmbench.base import registry
+from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = "blind,shuffle-image,noise:1,blur:1,jpeg:1,crop:1,rotate:1"

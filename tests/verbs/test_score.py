@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tasks.layouts import KINDS, gqa_question, pope_rows, write_gqa, write_lines, write_pope
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.cli import main
+from vlmbench.cli.main import main
 
 LAVIN = {
     "existence": 185.00, "count": 88.33, "position": 63.33, "color": 75.00, "posters": 79.59, "celebrity": 47.35,

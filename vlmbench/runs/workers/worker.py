@@ -24,7 +24,7 @@ from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.exit_codes import Exit
 from vlmbench.base.model import Conversing, Model, Ranking
 from vlmbench.base.samples import Request, Response
-from vlmbench.cli import OK, USER_MUST_CHANGE
+from vlmbench.cli.main import OK, USER_MUST_CHANGE
 
 LOGGER = logging.getLogger(__name__)
 Portion = Sequence[tuple[int, Sequence[Request]]]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import settings
 from vlmbench.base.errors import UsageError
+from vlmbench.cli.options import model as model_options
 from vlmbench.plugins import specs as loading
-from vlmbench.verbs import model_options
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model

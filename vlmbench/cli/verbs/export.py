@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli
 from vlmbench.base import paths as places
 from vlmbench.base import settings
 from vlmbench.base.errors import StoreError, UnknownNameError, UsageError
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.base.task import Exports
+from vlmbench.cli import main as cli
 from vlmbench.data.predictions import Lossy, named
 from vlmbench.plugins import specs as loading
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench import cli
 from vlmbench.base import paths as places
 from vlmbench.base import terminal
+from vlmbench.cli import main as cli
 
 if TYPE_CHECKING:
     from vlmbench.compare.gate import Report

@@ -9,14 +9,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli
 from vlmbench.base import paths as places
 from vlmbench.base import settings, terminal
 from vlmbench.base import signals as ending
 from vlmbench.base.errors import UsageError
+from vlmbench.cli import main as cli
+from vlmbench.cli.options import (
+    judge as judging,
+)
+from vlmbench.cli.options import (
+    model as model_options,
+)
+from vlmbench.cli.options import (
+    perturb as ablating,
+)
+from vlmbench.cli.options import (
+    verify as verifying,
+)
+from vlmbench.cli.options import (
+    workers as worker_options,
+)
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
-from vlmbench.verbs import ablating, judging, model_options, verifying, worker_options
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model

@@ -7,9 +7,9 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
+from vlmbench.cli import main as cli
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 30), "blue": (30, 30, 200)}

@@ -6,9 +6,9 @@ import argparse
 import json
 from dataclasses import asdict
 
-from vlmbench import cli
 from vlmbench.base import registry, terminal
 from vlmbench.base.task import Size, Task
+from vlmbench.cli import main as cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

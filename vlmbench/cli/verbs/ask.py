@@ -12,11 +12,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli
 from vlmbench.base import terminal
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.samples import Generation, Picture, Request, Response
-from vlmbench.verbs import model_options
+from vlmbench.cli import main as cli
+from vlmbench.cli.options import model as model_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -242,7 +242,7 @@ class Canvas:
         """Draw them on a copy and write it; its path. Raises UsageError when it cannot be written."""
         from PIL import Image as Images
 
-        from vlmbench import drawing
+        from vlmbench.cli import draw_boxes as drawing
 
         path, out = self.path(turn), io.BytesIO()
         drawing.draw(self.image, regions).save(out, Images.registered_extensions()[path.suffix.lower()])

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vlmbench import cli
 from vlmbench.base import registry, terminal
+from vlmbench.cli import main as cli
 
 Sheet = Any
 """models/parameters.py: Sheet."""

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli
 from vlmbench.base import registry
+from vlmbench.cli import main as cli
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

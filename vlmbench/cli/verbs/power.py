@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli
 from vlmbench.base import terminal
 from vlmbench.base.errors import UsageError
+from vlmbench.cli import main as cli
 from vlmbench.stats import power
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlmbench import cli
 from vlmbench.base import paths as places
+from vlmbench.cli import main as cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

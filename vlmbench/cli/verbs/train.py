@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vlmbench import cli
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
+from vlmbench.cli import main as cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

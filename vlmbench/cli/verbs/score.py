@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli
 from vlmbench.base import settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.samples import Request, Response, Sample, Score, Status
 from vlmbench.base.task import Judged
+from vlmbench.cli import main as cli
+from vlmbench.cli.options import judge as judging
 from vlmbench.data.answer_columns import note_on_targets, refuse_questions
 from vlmbench.data.predictions import ReadsByProtocol
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring.verdicts import columns, combine
-from vlmbench.verbs import judging
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice

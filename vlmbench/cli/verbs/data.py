@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench import cli
 from vlmbench.base import registry, settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.task import HasHome, Wanted
+from vlmbench.cli import main as cli
 
 if TYPE_CHECKING:
     from vlmbench.data.files import Folder

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from vlmbench import cli
 from vlmbench.base import paths as places
 from vlmbench.base import terminal
+from vlmbench.cli import main as cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
