@@ -1,4 +1,4 @@
-"""docs/models.md: the published variants, their parameters and their stages, counted by models/parameters.py."""
+"""docs/models.md: the published variants, their parameters and their stages, counted by models/zoo/parameters.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from docs.markdown import code, joined, table
 from vlmbench.base import registry
 from vlmbench.cli.verbs.models import HEAD, NOTES, row, stage_text
-from vlmbench.models.parameters import Sheet, sheet_of
-from vlmbench.models.variants import ABSENT, Variant
+from vlmbench.models.zoo.parameters import Sheet, sheet_of
+from vlmbench.models.zoo.variants import ABSENT, Variant
 from vlmbench.plugins import variants as weights
 
 TITLES = {"tinyllava": "TinyLLaVA", "tinygptv": "TinyGPT-V", "minigpt4": "MiniGPT-4", "minigptv2": "MiniGPT-v2"}

@@ -21,10 +21,10 @@ import torch
 
 from tests.judge_server import JSON, Body, Served, send
 from vlmbench.base.samples import Generation, Picture, Request, Response
-from vlmbench.models import tinyllava
-from vlmbench.models.answering import Answering
-from vlmbench.models.engine import Engine
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.engine.adapter import Answering
+from vlmbench.models.engine.engine import Engine
+from vlmbench.models.systems import tinyllava
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 
 def number_of(asked: Mapping[str, Any]) -> int:

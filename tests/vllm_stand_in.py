@@ -22,7 +22,7 @@ import torch
 from PIL.Image import Image
 
 from tests.toys import png_of
-from vlmbench.models.hf_processors import open_processor
+from vlmbench.models.huggingface.processors import open_processor
 
 __version__ = "0.33.0"
 """Of the interface that is stood in for."""

@@ -44,7 +44,7 @@ GB = 1e9
 
 
 class Load(Protocol):
-    """What models/parameters.py counts of a stage."""
+    """What models/zoo/parameters.py counts of a stage."""
 
     parts: Mapping[str, int]
     learns: Mapping[str, int]

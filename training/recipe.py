@@ -218,9 +218,9 @@ class Recipe:
     workers: int = 1
     """Processes that prepare batches ahead; 0 prepares them in between."""
     init: Init = Init()
-    build: str = "vlmbench.models.tinyllava:build"
+    build: str = "vlmbench.models.systems.tinyllava:build"
     """Makes a model from `config`."""
-    restore: str = "vlmbench.models.tinyllava:restore"
+    restore: str = "vlmbench.models.systems.tinyllava:restore"
     """Reads a model from `start`."""
     variant: str = ""
     """The published model that the recipe trains: its config.json is what the plan counts."""

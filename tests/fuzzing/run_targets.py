@@ -127,7 +127,7 @@ class Checkpoints(Target):
 
     def case(self, rng: random.Random) -> tuple[str, Path, bool]:
         """One file is damaged and the checkpoint loaded."""
-        from vlmbench.models import tinyllava
+        from vlmbench.models.systems import tinyllava
 
         shutil.rmtree(self.work, ignore_errors=True)
         shutil.copytree(self.good, self.work)

@@ -21,11 +21,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.golden.tinyllava_parity import ACTIVATIONS, Case, Difference
-from vlmbench.models import checkpoints
-from vlmbench.models.formats.legacy import NAMES
-from vlmbench.models.parts.connector import Connector, Widths
-from vlmbench.models.parts.pixels import ASPECTS, Preparation, Processor, default_processor
-from vlmbench.models.parts.vision import VisionTower
+from vlmbench.models.checkpoints import folder as checkpoints
+from vlmbench.models.checkpoints.tinyllava.legacy import NAMES
+from vlmbench.models.parts.connector.connector import Connector, Widths
+from vlmbench.models.parts.vision.preprocess import ASPECTS, Preparation, Processor, default_processor
+from vlmbench.models.parts.vision.tower import VisionTower
 
 VARIANT, PROJECTOR, TOWER = "RESAMPLER_VARIANT.", "model.mm_projector.", "model.vision_tower.vision_tower."
 HEADS = 4

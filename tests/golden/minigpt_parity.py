@@ -21,16 +21,19 @@ from torch import Tensor
 
 from tests.golden.tinyllava_parity import Difference, apart, relative, unequal
 from vlmbench.base.samples import Conversation, Generation
-from vlmbench.models import checkpoints, minigpt
-from vlmbench.models.decoding import Job
-from vlmbench.models.engine_shared import SharedPrefix
-from vlmbench.models.engine_simple import OneByOne
-from vlmbench.models.formats.minigpt import official_to_ours, ours_to_official
-from vlmbench.models.minigpt import MiniGPT
-from vlmbench.models.parts import splice, talk, tuning
-from vlmbench.models.parts.system import IGNORE
-from vlmbench.models.parts.talk import LESSONS, PICTURE, Lesson
-from vlmbench.models.parts.tuning import Tuning
+from vlmbench.models.checkpoints import folder as checkpoints
+from vlmbench.models.checkpoints.minigpt.names import official_to_ours, ours_to_official
+from vlmbench.models.engine.decoding import Job
+from vlmbench.models.engine.shared_prefix import SharedPrefix
+from vlmbench.models.engine.simple import OneByOne
+from vlmbench.models.network import freezing as tuning
+from vlmbench.models.network import splice_images as splice
+from vlmbench.models.network.freezing import Tuning
+from vlmbench.models.parts.prompts import minigpt_templates as talk
+from vlmbench.models.parts.prompts.minigpt_templates import LESSONS, PICTURE, Lesson
+from vlmbench.models.parts.protocols import IGNORE
+from vlmbench.models.systems import minigpt
+from vlmbench.models.systems.minigpt import MiniGPT
 
 SYSTEMS = {
     ("Vision-CAIR/MiniGPT-4", "MiniGPT4"): "minigpt4",

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from vlmbench.models.formats.minigpt import resized_positions
-from vlmbench.models.parts.talk import STYLES
+from vlmbench.models.checkpoints.minigpt.names import resized_positions
+from vlmbench.models.parts.prompts.minigpt_templates import STYLES
 from vlmbench.training.schedule import WarmupCosine
 
 Counted = Callable[[Path, int], None]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.golden import minigpt_parity, tinyllava_parity
 from tests.golden.conftest import facts
 from vlmbench.base import registry
-from vlmbench.models.formats.minigpt import ours_to_official
+from vlmbench.models.checkpoints.minigpt.names import ours_to_official
 from vlmbench.training.devices import Devices
 from vlmbench.training.learner import Learner, enter, groups, rate_at
 from vlmbench.training.recipe import Feed, Stage

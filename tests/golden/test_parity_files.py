@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save_file
 
 from tests.golden.conftest import facts
 from tests.golden.minigpt_parity import SYSTEMS, Case, activations, generation
-from vlmbench.models import minigpt
-from vlmbench.models.formats import convert, minigpt_config
-from vlmbench.models.formats.base import Ingredients
-from vlmbench.models.formats.minigpt import BUFFER, official_to_ours
+from vlmbench.models.checkpoints.checkpoint import Ingredients
+from vlmbench.models.checkpoints.minigpt import config as minigpt_config
+from vlmbench.models.checkpoints.minigpt.names import BUFFER, official_to_ours
+from vlmbench.models.systems import convert, minigpt
 
 Counted = Callable[[Path, int], None]
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.golden.legacy_parity import LegacyCase, connector_of, is_legacy, parts, tower_of
-from vlmbench.models.parts.connector import Connector
-from vlmbench.models.parts.vision import VisionTower
+from vlmbench.models.parts.connector.connector import Connector
+from vlmbench.models.parts.vision.tower import VisionTower
 
 Counted = Callable[[Path, int], None]
 Pieces = tuple[VisionTower, list[Connector]]

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from tests.golden.legacy_parity import LegacyCase, is_legacy
 from tests.golden.tinyllava_parity import CHECKS, activations, answered
-from vlmbench.models.formats import tinyllava_forms
-from vlmbench.models.tinyllava import TinyLLaVA, restore
+from vlmbench.models.checkpoints.tinyllava import detect as tinyllava_forms
+from vlmbench.models.systems.tinyllava import TinyLLaVA, restore
 
 Counted = Callable[[Path, int], None]
 

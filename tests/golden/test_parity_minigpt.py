@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from tests.golden.conftest import facts
 from tests.golden.minigpt_parity import CHECKS, SYSTEMS, Case, activations, learning, preparation
 from tests.golden.tinyllava_parity import Difference
-from vlmbench.models.formats.minigpt import checkpoint_keys, official_to_ours, ours_to_official
-from vlmbench.models.minigpt import MiniGPT
-from vlmbench.models.parts import lora, talk
-from vlmbench.models.parts.connector import MergeFour
-from vlmbench.models.parts.phi_norms import HalfTables
+from vlmbench.models.checkpoints.minigpt.names import checkpoint_keys, official_to_ours, ours_to_official
+from vlmbench.models.parts.connector.connector import MergeFour
+from vlmbench.models.parts.language import lora
+from vlmbench.models.parts.language.phi_norms import HalfTables
+from vlmbench.models.parts.prompts import minigpt_templates as talk
+from vlmbench.models.systems.minigpt import MiniGPT
 
 Counted = Callable[[Path, int], None]
 Mutate = Callable[[MiniGPT], None]

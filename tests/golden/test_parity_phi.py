@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from tests.golden.conftest import facts
 from tests.golden.tinyllava_parity import ACTIVATIONS, RELATIVE
-from vlmbench.models import checkpoints
-from vlmbench.models.formats.minigpt import official_to_ours
-from vlmbench.models.parts import language, phi_norms
+from vlmbench.models.checkpoints import folder as checkpoints
+from vlmbench.models.checkpoints.minigpt.names import official_to_ours
+from vlmbench.models.parts.language import model as language
+from vlmbench.models.parts.language import phi_norms
 
 Counted = Callable[[Path, int], None]
 

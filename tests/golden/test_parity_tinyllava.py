@@ -18,9 +18,12 @@ from torch.nn import functional
 from tests.golden.conftest import facts
 from tests.golden.legacy_parity import is_legacy
 from tests.golden.tinyllava_parity import CHECKS, Case, Difference, activations, answered, preparation
-from vlmbench.models.parts import assemble, dino, splice, vision
-from vlmbench.models.parts.splice import Layout
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.network import network as assemble
+from vlmbench.models.network import splice_images as splice
+from vlmbench.models.network.splice_images import Layout
+from vlmbench.models.parts.vision import dino
+from vlmbench.models.parts.vision import tower as vision
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 REPOSITORY = "TinyLLaVA/TinyLLaVA_Factory"
 

@@ -23,11 +23,13 @@ from safetensors import safe_open
 from torch import Tensor
 
 from vlmbench.base.samples import Conversation, Generation, Picture, Request, Response
-from vlmbench.models import tinyllava
-from vlmbench.models.engine import Engine
-from vlmbench.models.parts import names, pixels, templates
-from vlmbench.models.parts.tuning import Tuning, apply
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.engine.engine import Engine
+from vlmbench.models.network.freezing import Tuning, apply
+from vlmbench.models.parts.language import weight_names as names
+from vlmbench.models.parts.prompts import templates
+from vlmbench.models.parts.vision import preprocess as pixels
+from vlmbench.models.systems import tinyllava
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 ACTIVATIONS, RELATIVE, ZERO_GRADIENT = 1e-4, 1e-3, 1e-6
 SHIFTS = ("k_proj.bias", "key.bias")

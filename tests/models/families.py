@@ -23,11 +23,11 @@ from tests.models.hf_asking import CHOICES, noisy, questions
 from tests.models.tiny_families import FAMILIES, NEEDS_TORCHVISION
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.data import images
-from vlmbench.models import hf
-from vlmbench.models.hf_engine import HfEngine
-from vlmbench.models.hf_plain import Question
-from vlmbench.models.hf_prompts import CHAT
-from vlmbench.models.hf_system import HfSystem
+from vlmbench.models.huggingface import load as hf
+from vlmbench.models.huggingface.engine import HfEngine
+from vlmbench.models.huggingface.plain import Question
+from vlmbench.models.huggingface.prompts import CHAT
+from vlmbench.models.huggingface.system import HfSystem
 
 TOKENS = 6
 CLOSE = 1e-4

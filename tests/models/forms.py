@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tests.models.tiny import build, config
-from vlmbench.models.parts import names
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.parts.language import weight_names as names
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 DINO = {
     "model_type": "dinov2",

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from tests.models import tiny_hf
 from vlmbench.base.samples import Generation, Picture, Request, Response
-from vlmbench.models.hf_engine import HfEngine
-from vlmbench.models.hf_system import HfSystem
+from vlmbench.models.huggingface.engine import HfEngine
+from vlmbench.models.huggingface.system import HfSystem
 
 SIZES = ((40, 40), (60, 30), (30, 60))
 WORDS = ("is", "there", "what", "where", "how", "many", "red", "a", "the", "cat", "left", "of", "and", "picture")

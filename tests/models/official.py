@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tests.models import tiny
-from vlmbench.models.parts.tokenizer import read_tokenizer
+from vlmbench.models.parts.language.tokenizer import read_tokenizer
 
 VIT, MLP, BLOCKS, PATCHES = 176, 40, 2, 4
 BERT, BERT_MLP, BERT_LAYERS, QUERIES = 128, 48, 3, 3

@@ -11,8 +11,8 @@ from PIL import Image
 
 from vlmbench.base.errors import ImageError, ModelError
 from vlmbench.data import images
-from vlmbench.models.chat_form import Limits, data_url
-from vlmbench.models.first_token import rank
+from vlmbench.models.servers.first_token import rank
+from vlmbench.models.servers.messages import Limits, data_url
 
 
 def noise(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> Image.Image:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tests.models.tiny import build, config
 from vlmbench.base.errors import ModelError
-from vlmbench.models import tinyllava
+from vlmbench.models.systems import tinyllava
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tests.models.test_engine import ask, check_equal
 from tests.models.tiny import build, config
 from tests.models.toy import noise, toy
 from vlmbench.base.samples import Generation, Request
-from vlmbench.models.parts.system import IMAGE_TOKEN
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.parts.protocols import IMAGE_TOKEN
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 TURNS = (("What is there?", "a red square"), ("Is it large?", "yes"), ("And blue?", "no"))
 SIX = Generation(max_new_tokens=6)

@@ -15,11 +15,12 @@ from tests.models.forms import BERT, DINO, MIXTURE, QFORMER, made
 from tests.models.test_tinyllava import ask
 from tests.models.tiny import config
 from vlmbench.base.errors import ModelError
-from vlmbench.models import tinyllava
-from vlmbench.models.parts import dino, names
-from vlmbench.models.parts.connector import Connector, Widths
-from vlmbench.models.parts.dino import DinoTower
-from vlmbench.models.parts.vision import VisionTower
+from vlmbench.models.parts.connector.connector import Connector, Widths
+from vlmbench.models.parts.language import weight_names as names
+from vlmbench.models.parts.vision import dino
+from vlmbench.models.parts.vision.dino import DinoTower
+from vlmbench.models.parts.vision.tower import VisionTower
+from vlmbench.models.systems import tinyllava
 
 SMALL = {name: value for name, value in DINO.items() if name != "model_type"}
 PROCESSOR = {"size": {"shortest_edge": 32}, "do_center_crop": True, "crop_size": {"height": 28, "width": 28}}

@@ -14,10 +14,11 @@ from torch import Tensor
 from tests.models.toy import ToySystem, noise, toy
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.data.images import decode
-from vlmbench.models import engine_shared, packing
-from vlmbench.models.engine import Engine
-from vlmbench.models.engine_shared import SharedPrefix
-from vlmbench.models.parts.system import System
+from vlmbench.models.engine import packing
+from vlmbench.models.engine import shared_prefix as engine_shared
+from vlmbench.models.engine.engine import Engine
+from vlmbench.models.engine.shared_prefix import SharedPrefix
+from vlmbench.models.parts.protocols import System
 
 KINDS = ("phi", "llama")
 WORDS = [

@@ -10,7 +10,7 @@ import torch
 
 from tests.models.forms import LEGACY_RESAMPLER, MIXTURE, QFORMER, RESAMPLER, made
 from tests.models.test_engine import ask, check_equal, questions
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 NETWORKS: dict[str, tuple[dict[str, Any], int]] = {
     "mixture": (MIXTURE, 8),

@@ -16,9 +16,9 @@ from tests.models.test_engine import ask, both, check_equal, questions
 from tests.models.toy import END, noise, toy
 from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
 from vlmbench.base.samples import Generation, Picture, Request
-from vlmbench.models.engine import Engine
-from vlmbench.models.engine_shared import SharedPrefix
-from vlmbench.models.engine_simple import OneByOne
+from vlmbench.models.engine.engine import Engine
+from vlmbench.models.engine.shared_prefix import SharedPrefix
+from vlmbench.models.engine.simple import OneByOne
 
 
 def absent() -> bytes:
@@ -165,7 +165,7 @@ def test_exact_asks_fragile_answers_again() -> None:
 
 def test_exact_mends_what_the_packed_path_got_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.models.test_engine import late_prefill
-    from vlmbench.models import packing
+    from vlmbench.models.engine import packing
 
     groups = questions(2, 12)
     simple = ask(toy(), groups, kind="simple")

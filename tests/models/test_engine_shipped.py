@@ -10,7 +10,7 @@ from tests.models.test_engine import ask, check_equal
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
-from vlmbench.models import tinygptv, tinyllava
+from vlmbench.models.systems import tinygptv, tinyllava
 
 PICTURES = 4
 

@@ -19,10 +19,11 @@ from tests.models.test_tinyllava import ask
 from tests.models.tiny import picture
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Conversation
-from vlmbench.models import checkpoints, tinyllava
-from vlmbench.models.formats import tinyllava_forms
-from vlmbench.models.formats.legacy import open_projector
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.checkpoints import folder as checkpoints
+from vlmbench.models.checkpoints.tinyllava import detect as tinyllava_forms
+from vlmbench.models.checkpoints.tinyllava.legacy import open_projector
+from vlmbench.models.systems import tinyllava
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 TABLES = {
     "connector._connector.bert.embeddings.position_ids": torch.arange(9)[None],

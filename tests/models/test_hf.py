@@ -13,10 +13,10 @@ from tests.models.hf_asking import CHOICES, Answers, ask, check_equal, noisy, qu
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import Generation, Picture, Request
 from vlmbench.data import images
-from vlmbench.models import hf_plain
-from vlmbench.models.hf_engine import HfEngine
-from vlmbench.models.hf_plain import Plain, Question
-from vlmbench.models.hf_system import HfSystem
+from vlmbench.models.huggingface import plain as hf_plain
+from vlmbench.models.huggingface.engine import HfEngine
+from vlmbench.models.huggingface.plain import Plain, Question
+from vlmbench.models.huggingface.system import HfSystem
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
 KINDS = tuple(tiny_hf.BUILDERS)

@@ -12,9 +12,9 @@ from tests.models import tiny_hf
 from tests.models.hf_asking import CHOICES, ask, noisy, questions
 from tests.models.tiny_families import FAMILIES
 from vlmbench.base.samples import Generation, Request, Response
-from vlmbench.models.hf_engine import HfEngine
-from vlmbench.models.hf_plain import Plain
-from vlmbench.models.hf_system import HfSystem
+from vlmbench.models.huggingface.engine import HfEngine
+from vlmbench.models.huggingface.plain import Plain
+from vlmbench.models.huggingface.system import HfSystem
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"forced_bos_token_id": 7, "forced_eos_token_id": 2, "no_repeat_ngram_size": 1},
@@ -137,7 +137,7 @@ def _opened(request: Request) -> Any:
 
 
 def _row(question: Any) -> Any:
-    from vlmbench.models.hf_plain import _Row
+    from vlmbench.models.huggingface.plain import _Row
 
     return _Row(question, len(question.job.ids))
 

@@ -16,9 +16,10 @@ from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from vlmbench.base.model import Conversing, Ranking
 from vlmbench.base.samples import Generation, Request
 from vlmbench.cli import main as cli
-from vlmbench.models import fingerprints, hf
-from vlmbench.models.hf_batches import Size, Waiting
-from vlmbench.models.quantize import FourBits
+from vlmbench.models.checkpoints import fingerprints
+from vlmbench.models.engine.quantize import FourBits
+from vlmbench.models.huggingface import load as hf
+from vlmbench.models.huggingface.batching import Size, Waiting
 from vlmbench.plugins import specs as loading
 
 

@@ -17,9 +17,9 @@ from tests.models.test_not_finite import INF, NAN, spoilt
 from tests.models.tiny_families import FAMILIES
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.cli import main as cli
-from vlmbench.models import hf_engine
-from vlmbench.models.hf_engine import HfEngine
-from vlmbench.models.hf_system import HfSystem
+from vlmbench.models.huggingface import engine as hf_engine
+from vlmbench.models.huggingface.engine import HfEngine
+from vlmbench.models.huggingface.system import HfSystem
 
 ENGINES: dict[str, dict[str, Any]] = {
     "simple": {"kind": "simple"},
@@ -129,7 +129,7 @@ def replace_media(question: Any, tensors: dict[str, Tensor]) -> Any:
 def test_without_the_check_answers_would_come(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant."""
     model = system("llava")
-    monkeypatch.setattr("vlmbench.models.decoding.math.isfinite", lambda number: True)
+    monkeypatch.setattr("vlmbench.models.engine.engine.decoding.math.isfinite", lambda number: True)
     with torch.no_grad():
         model.model.get_decoder().norm.weight.fill_(NAN)
     assert len(failed(ask(model, every_way(), engine))) < 5

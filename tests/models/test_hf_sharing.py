@@ -13,10 +13,12 @@ from torch import Tensor
 from tests.models import tiny_hf
 from tests.models.hf_asking import Answers, ask, check_equal, largest, noisy, questions, system
 from vlmbench.base.samples import Generation, Request
-from vlmbench.models import hf_engine, hf_sharing, packing
-from vlmbench.models.hf_engine import HfEngine
-from vlmbench.models.hf_prompts import Media
-from vlmbench.models.hf_shared import SharedMedia
+from vlmbench.models.engine import packing
+from vlmbench.models.huggingface import engine as hf_engine
+from vlmbench.models.huggingface import prefix_check as hf_sharing
+from vlmbench.models.huggingface.engine import HfEngine
+from vlmbench.models.huggingface.prompts import Media
+from vlmbench.models.huggingface.shared import SharedMedia
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
 
@@ -139,7 +141,7 @@ def test_a_picture_behind_the_question_is_not_shared() -> None:
     kind, processor = tiny_hf.build("llava")
     template = processor.chat_template
     processor.chat_template = "{% for m in messages %}{{ m['content'][-1]['text'] }}<image>{% endfor %}"
-    from vlmbench.models.hf_system import HfSystem
+    from vlmbench.models.huggingface.system import HfSystem
 
     assert "do not begin with the picture" in HfEngine(HfSystem(kind, processor)).sharing
     assert template

@@ -14,8 +14,8 @@ from tests.models import tiny_hf
 from tests.toys import png
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Picture, Request, Response
-from vlmbench.models import hf
-from vlmbench.models.hf_words import OTHERWISE, PACKAGES, cure_of, first_words
+from vlmbench.models.huggingface import load as hf
+from vlmbench.models.huggingface.load_errors import OTHERWISE, PACKAGES, cure_of, first_words
 
 SAID = {
     "PixtralProcessor requires the Torchvision library but it was not found in your environment.": "torchvision",

@@ -15,7 +15,7 @@ from tests.toys import png_of
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.cli import main as cli
-from vlmbench.models import openai
+from vlmbench.models.servers import openai
 from vlmbench.runs.storage.reload import load
 
 QUESTIONS = ("Is it red?", "Is it blue?", "Is it round, or not?")

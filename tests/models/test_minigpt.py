@@ -18,11 +18,11 @@ from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Conversation, Generation, Picture, Request
 from vlmbench.base.trainable import Trainable
-from vlmbench.models import minigpt
-from vlmbench.models.parts import lora
-from vlmbench.models.parts.connector import MergeFour, Widths
-from vlmbench.models.parts.lora import Adapters
-from vlmbench.models.parts.phi_norms import HalfTables
+from vlmbench.models.parts.connector.connector import MergeFour, Widths
+from vlmbench.models.parts.language import lora
+from vlmbench.models.parts.language.lora import Adapters
+from vlmbench.models.parts.language.phi_norms import HalfTables
+from vlmbench.models.systems import minigpt
 
 KINDS = tuple(tiny_minigpt.KINDS)
 

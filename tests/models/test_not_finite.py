@@ -19,10 +19,10 @@ from tests.models.toy import LETTERS, ToySystem, letter_id, network
 from vlmbench.base.samples import ChoiceScore, Generation, Request, Response
 from vlmbench.data.images import decode
 from vlmbench.data.storable import storable
-from vlmbench.models import engine as engine_module
-from vlmbench.models.decoding import check_scores, greedy
-from vlmbench.models.engine import Engine
-from vlmbench.models.finite import bad_weight
+from vlmbench.models.engine import engine as engine_module
+from vlmbench.models.engine.decoding import check_scores, greedy
+from vlmbench.models.engine.engine import Engine
+from vlmbench.models.engine.finite import bad_weight
 
 SYSTEMS: dict[str, Callable[[Path], Any]] = {
     "tinyllava": lambda folder: tiny.build(folder, tiny.config()),
@@ -205,7 +205,7 @@ def test_tokens_ruled_out_are_no_fault(engine: str) -> None:
 def test_without_the_check_answers_would_come(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: it is this check alone that makes errors of them."""
     system = SYSTEMS["tinyllava"](tmp_path)
-    monkeypatch.setattr("vlmbench.models.decoding.math.isfinite", lambda number: True)
+    monkeypatch.setattr("vlmbench.models.engine.engine.decoding.math.isfinite", lambda number: True)
     with spoilt(places(system)["connector"], NAN):
         said = ask(system, every_way(1), kind=engine)
     assert any(response.finish != "error" for response in said.values())

@@ -15,9 +15,9 @@ from torch import Tensor
 from tests.models.official import EDGES, VIT, WIDTH, Official, make
 from tests.models.test_damaged_checkpoints import Evil
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.models import minigpt
-from vlmbench.models.formats import convert, own
-from vlmbench.models.formats.base import Ingredients
+from vlmbench.models.checkpoints import native as own
+from vlmbench.models.checkpoints.checkpoint import Ingredients
+from vlmbench.models.systems import convert, minigpt
 
 Harm = Callable[[Official], None]
 

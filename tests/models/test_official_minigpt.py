@@ -20,16 +20,19 @@ from tests.models.tiny import picture
 from vlmbench.base.errors import ModelError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Generation, Picture, Request
-from vlmbench.models import checkpoints, minigpt
-from vlmbench.models.formats import convert, minigpt_pth, own, reshaping
-from vlmbench.models.formats.base import Ingredients
-from vlmbench.models.formats.fitting import bare
-from vlmbench.models.formats.minigpt import ours_to_official
-from vlmbench.models.formats.minigpt_config import config_of, style_of
-from vlmbench.models.formats.minigpt_write import BLIP2, CHECKPOINT, EVA, LANGUAGE
-from vlmbench.models.parts.assemble import ties
-from vlmbench.models.parts.lora import Adapters
-from vlmbench.models.variants import VARIANTS
+from vlmbench.models.checkpoints import folder as checkpoints
+from vlmbench.models.checkpoints import native as own
+from vlmbench.models.checkpoints.checkpoint import Ingredients
+from vlmbench.models.checkpoints.minigpt import pth as minigpt_pth
+from vlmbench.models.checkpoints.minigpt.config import config_of, style_of
+from vlmbench.models.checkpoints.minigpt.names import ours_to_official
+from vlmbench.models.checkpoints.minigpt.shape_check import bare
+from vlmbench.models.checkpoints.minigpt.write import BLIP2, CHECKPOINT, EVA, LANGUAGE
+from vlmbench.models.network.network import ties
+from vlmbench.models.parts import reshaping
+from vlmbench.models.parts.language.lora import Adapters
+from vlmbench.models.systems import convert, minigpt
+from vlmbench.models.zoo.variants import VARIANTS
 
 
 @pytest.fixture(params=KINDS)
@@ -303,7 +306,7 @@ def test_the_checkpoint_alone(tmp_path: Path) -> None:
 def test_a_whole_official_state_needs_no_tower_beside(files: Official, tmp_path: Path) -> None:
     whole = {f"visual_encoder.{n}": t for n, t in read(files.vit).items() if n[:4] not in ("mask", "norm")}
     if files.qformer:
-        from vlmbench.models.formats.ingredients import read_blip2
+        from vlmbench.models.checkpoints.minigpt.source_files import read_blip2
 
         whole |= read_blip2(files.qformer).state
     expected = minigpt_pth.read(files.pth, given(files, image_size=28)).tensors

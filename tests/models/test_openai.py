@@ -21,7 +21,8 @@ from vlmbench.base import registry
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.data.files import Folder
-from vlmbench.models import openai, tinyllava
+from vlmbench.models.servers import openai
+from vlmbench.models.systems import tinyllava
 from vlmbench.runs import runner
 
 FAST = {"timeout": 20.0, "attempts": 7, "backoff": 0.01, "in_flight": 4}

@@ -11,7 +11,7 @@ import pytest
 from tests.judge_server import FaultProxy, Judging
 from tests.transformers_server import QUESTIONS, WORDS, asked, directly, make_llava, serving
 from tests.vision_server import number_of
-from vlmbench.models import openai
+from vlmbench.models.servers import openai
 
 
 @pytest.fixture(scope="module")

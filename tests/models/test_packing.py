@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vlmbench.models import packing
+from vlmbench.models.engine import packing
 
 
 def test_packs_keep_order_and_limit() -> None:

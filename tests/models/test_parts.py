@@ -14,12 +14,15 @@ from torch import nn
 
 from tests.models.tiny import END, codegen, config, llama, picture
 from vlmbench.base.errors import ModelError
-from vlmbench.models.parts import connector, pixels, splice, templates
-from vlmbench.models.parts.connector import Connector, Widths
-from vlmbench.models.parts.pixels import Preparation, Processor
-from vlmbench.models.parts.system import IGNORE, IMAGE_TOKEN
-from vlmbench.models.parts.tokenizer import CLEANING, Tokenizer, read_tokenizer
-from vlmbench.models.parts.vision import VisionTower
+from vlmbench.models.network import splice_images as splice
+from vlmbench.models.parts.connector import connector
+from vlmbench.models.parts.connector.connector import Connector, Widths
+from vlmbench.models.parts.language.tokenizer import CLEANING, Tokenizer, read_tokenizer
+from vlmbench.models.parts.prompts import templates
+from vlmbench.models.parts.protocols import IGNORE, IMAGE_TOKEN
+from vlmbench.models.parts.vision import preprocess as pixels
+from vlmbench.models.parts.vision.preprocess import Preparation, Processor
+from vlmbench.models.parts.vision.tower import VisionTower
 
 SYSTEM = templates.SYSTEM
 ENDS = {"phi": END, "llama": "</s>", "gemma": "<eos>", "qwen2_base": END, "qwen2_instruct": "<|im_end|>"}

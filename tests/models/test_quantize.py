@@ -20,9 +20,11 @@ from tests.models.test_engine import ask, check_equal, questions
 from tests.models.toy import BOS, VOCABULARY, ToyNetwork, ToySystem
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.cli import main as cli
-from vlmbench.models import memory, parameters, tinyllava
-from vlmbench.models.engine import Engine
-from vlmbench.models.quantize import FourBits, linear_layers, quantize
+from vlmbench.models.engine import memory
+from vlmbench.models.engine.engine import Engine
+from vlmbench.models.engine.quantize import FourBits, linear_layers, quantize
+from vlmbench.models.systems import tinyllava
+from vlmbench.models.zoo import parameters
 from vlmbench.runs.storage.store import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]

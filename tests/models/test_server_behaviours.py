@@ -16,7 +16,7 @@ from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request, Response, Sample, Status
 from vlmbench.data.files import Folder
-from vlmbench.models import openai
+from vlmbench.models.servers import openai
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring.judge import open_judge
 

@@ -13,7 +13,7 @@ from tests.judge_server import JSON, Judging, completion, models, send
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
 from vlmbench.chat import client as chat_client
-from vlmbench.models import openai
+from vlmbench.models.servers import openai
 
 HELD = (200, JSON, json.dumps(models(1)).encode())
 OTHERS = (200, JSON, json.dumps(models(2)).encode())

@@ -18,7 +18,7 @@ from tests.judge_toys import chosen, judge_all
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
 from vlmbench.chat import models as chat_models
-from vlmbench.models import openai, vllm_server
+from vlmbench.models.servers import openai, vllm_server
 from vlmbench.runs.verification import answers_anew
 from vlmbench.scoring.judge import open_judge
 

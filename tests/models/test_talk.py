@@ -9,10 +9,10 @@ import pytest
 
 from tests.models import tiny
 from vlmbench.base.errors import ModelError
-from vlmbench.models.parts import talk
-from vlmbench.models.parts.system import IGNORE, IMAGE_TOKEN
-from vlmbench.models.parts.talk import LESSONS, STYLES
-from vlmbench.models.parts.tokenizer import Tokenizer, read_tokenizer
+from vlmbench.models.parts.language.tokenizer import Tokenizer, read_tokenizer
+from vlmbench.models.parts.prompts import minigpt_templates as talk
+from vlmbench.models.parts.prompts.minigpt_templates import LESSONS, STYLES
+from vlmbench.models.parts.protocols import IGNORE, IMAGE_TOKEN
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from vlmbench.base.errors import ModelError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Conversation, Generation, Picture, Request
 from vlmbench.base.trainable import Trainable
-from vlmbench.models import checkpoints, tinyllava
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.checkpoints import folder as checkpoints
+from vlmbench.models.systems import tinyllava
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 TURNS = (("Is there a cat?", "yes"), ("What is it?", "a red square"), ("How many?", "2"))
 FAMILIES = [("phi", "siglip_vision_model"), ("llama", "clip_vision_model"), ("phi", "clip_vision_model")]

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from vlmbench.base.samples import Conversation
-from vlmbench.models.parts import trim
-from vlmbench.models.parts.language import FAMILIES
-from vlmbench.models.parts.splice import lay_out, learnt
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.network import skip_unused as trim
+from vlmbench.models.network.splice_images import lay_out, learnt
+from vlmbench.models.parts.language.model import FAMILIES
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 from . import tiny
 

@@ -10,11 +10,11 @@ import torch
 
 from tests.models import tiny_minigpt
 from vlmbench.base.errors import TrainingError, UnknownNameError
-from vlmbench.models import minigpt
-from vlmbench.models.parts.assemble import Blueprint, VisionLanguageModel
-from vlmbench.models.parts.lora import Adapters
-from vlmbench.models.parts.tuning import Tuning, apply, share, weight_decay_groups
-from vlmbench.models.stages import factory_lora
+from vlmbench.models.network.freezing import Tuning, apply, share, weight_decay_groups
+from vlmbench.models.network.network import Blueprint, VisionLanguageModel
+from vlmbench.models.parts.language.lora import Adapters
+from vlmbench.models.systems import minigpt
+from vlmbench.models.zoo.stages import factory_lora
 
 TEXT = {
     "model_type": "phi",

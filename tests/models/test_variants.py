@@ -11,11 +11,14 @@ import torch
 from torch import nn
 
 from vlmbench.base import registry
-from vlmbench.models import memory, parameters, quantize, tinyllava
-from vlmbench.models.parameters import PARTS, Sheet, sheet_of
-from vlmbench.models.parts import talk, templates
-from vlmbench.models.parts.assemble import VisionLanguageModel
-from vlmbench.models.variants import ABSENT, VARIANTS
+from vlmbench.models.engine import memory, quantize
+from vlmbench.models.network.network import VisionLanguageModel
+from vlmbench.models.parts.prompts import minigpt_templates as talk
+from vlmbench.models.parts.prompts import templates
+from vlmbench.models.systems import tinyllava
+from vlmbench.models.zoo import parameters
+from vlmbench.models.zoo.parameters import PARTS, Sheet, sheet_of
+from vlmbench.models.zoo.variants import ABSENT, VARIANTS
 
 TOTALS = {
     "Sig-Phi": 3.217,

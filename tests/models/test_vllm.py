@@ -19,7 +19,8 @@ from tests.vision_server import Seeing
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, Picture, Request, Response
 from vlmbench.data import images
-from vlmbench.models import hf, vllm
+from vlmbench.models.huggingface import load as hf
+from vlmbench.models.servers import vllm
 
 
 @pytest.fixture(scope="module")

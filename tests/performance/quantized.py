@@ -83,8 +83,8 @@ def child(device: str, dtype: str, quantize: str) -> None:
     import torch
 
     from tests.performance.models import subject
-    from vlmbench.models.engine import Engine
-    from vlmbench.models.memory import stored_bytes
+    from vlmbench.models.engine.engine import Engine
+    from vlmbench.models.engine.memory import stored_bytes
 
     torch.set_num_threads(1)
     of = subject("random240m")

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tests.judge_server import JSON, Served, completion, send
 from vlmbench.base.samples import Picture, Request
-from vlmbench.models import openai
+from vlmbench.models.servers import openai
 
 PICTURES, EACH, LATENCY = 100, 20, 0.1
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from vlmbench.models import tinyllava
-from vlmbench.models.parts.pixels import default_processor
+from vlmbench.models.parts.vision.preprocess import default_processor
+from vlmbench.models.systems import tinyllava
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import TRAIN_SEEDS, Dice, draw, make_scene
 from vlmbench.training.loop import LOG, train

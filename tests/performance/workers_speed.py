@@ -41,7 +41,7 @@ class Timed:
         import torch
 
         from tests.performance.models import subject
-        from vlmbench.models.engine import Engine
+        from vlmbench.models.engine.engine import Engine
 
         torch.set_num_threads(1)
         self.name = name

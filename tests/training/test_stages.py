@@ -15,7 +15,7 @@ from tests.training.test_twins import losses, twin
 from tests.training.toy import ready, run, toy
 from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError, UsageError
-from vlmbench.models.parts import nf4
+from vlmbench.models.parts.language import nf4
 from vlmbench.training import learner, loop
 from vlmbench.training.recipe import Pool, Recipe, Stage
 from vlmbench.training.schedule import WarmupCosine

@@ -13,8 +13,8 @@ import torch
 from tests.training.toy import SMALL, ready, toy
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
-from vlmbench.models import tinyllava, transplant
-from vlmbench.models.stages import TINYGPTV_STAGES
+from vlmbench.models.systems import tinyllava, transplant
+from vlmbench.models.zoo.stages import TINYGPTV_STAGES
 from vlmbench.training import learner, loop, vocabulary
 from vlmbench.training.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes.tinygptv_nano import CONFIG, four, nano
@@ -93,7 +93,7 @@ def test_parts_of_other_sizes_are_refused(donor: Path) -> None:
 
 
 def test_stages_train_what_the_published_ones_do(donor: Path) -> None:
-    """The four: linear layers, adapters and weights of norms, as models/stages.py says of the code."""
+    """The four: linear layers, adapters and weights of norms, as models/zoo/stages.py says of the code."""
     model = transplant.build(small(), tokenizer=donor)
     published = [TINYGPTV_STAGES[name] for name in ("1-code", "2", "3", "4")]
     for stage, known in zip(four(), published, strict=True):

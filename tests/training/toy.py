@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from vlmbench.models.tinyllava import NANO
+from vlmbench.models.systems.tinyllava import NANO
 from vlmbench.training import vocabulary
 from vlmbench.training.loop import train
 from vlmbench.training.recipe import Feed, Recipe, Stage

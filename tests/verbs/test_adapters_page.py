@@ -16,7 +16,7 @@ from tests.models import tiny_hf
 from tests.toys import png
 from tests.vision_server import Seeing
 from vlmbench.cli import main as cli
-from vlmbench.models import openai, vllm
+from vlmbench.models.servers import openai, vllm
 from vlmbench.plugins import specs as loading
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "adapters.md").read_text("utf-8")

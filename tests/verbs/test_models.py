@@ -10,8 +10,8 @@ import pytest
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.cli import main as cli
 from vlmbench.cli.verbs import models
-from vlmbench.models.parameters import PARTS
-from vlmbench.models.tinyllava import NANO
+from vlmbench.models.systems.tinyllava import NANO
+from vlmbench.models.zoo.parameters import PARTS
 from vlmbench.plugins import specs as loading
 from vlmbench.plugins import variants as weights
 

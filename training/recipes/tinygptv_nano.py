@@ -1,7 +1,7 @@
 """TinyGPT-V at small size: its four stages on drawn scenes, on parts that know something already.
 
 The published recipe starts from EVA, BLIP-2's Q-Former and Phi-2. Here tower and language model are those of the small
-TinyLLaVA that ships (models/transplant.py), and two stages before the four stand for what the published parts know:
+TinyLLaVA that ships (models/systems/transplant.py), and two stages before the four stand for what the published parts know:
 `look` teaches the Q-Former to tell what each patch shows, `words` lets the language model get used to TinyGPT-V's
 norms, with adapters out of use. The tower stays as it is: trained on under fresh heads, it forgot more than it learnt.
 """
@@ -67,8 +67,8 @@ def nano() -> Recipe:
         precision="bfloat16",
         store="float16",
         threads=1,
-        build="vlmbench.models.transplant:build",
-        restore="vlmbench.models.tinygptv:restore",
+        build="vlmbench.models.systems.transplant:build",
+        restore="vlmbench.models.systems.tinygptv:restore",
         stages=(*parts(), *four()),
     )
 

@@ -38,33 +38,33 @@ TASKS: Mapping[str, str] = {
 }
 
 MODELS: Mapping[str, str] = {
-    "tinyllava": "vlmbench.models.tinyllava:load",
-    "tinygptv": "vlmbench.models.tinygptv:load",
-    "minigpt4": "vlmbench.models.minigpt4:load",
-    "minigptv2": "vlmbench.models.minigptv2:load",
-    "hf": "vlmbench.models.hf:load",
+    "tinyllava": "vlmbench.models.systems.tinyllava:load",
+    "tinygptv": "vlmbench.models.systems.tinygptv:load",
+    "minigpt4": "vlmbench.models.systems.minigpt4:load",
+    "minigptv2": "vlmbench.models.systems.minigptv2:load",
+    "hf": "vlmbench.models.huggingface.load:load",
     "echo": "vlmbench.models.echo:load",
-    "openai": "vlmbench.models.openai:load",
-    "vllm": "vlmbench.models.vllm:load",
+    "openai": "vlmbench.models.servers.openai:load",
+    "vllm": "vlmbench.models.servers.vllm:load",
 }
 
-VARIANTS, ABSENT = "vlmbench.models.variants:VARIANTS", "vlmbench.models.variants:ABSENT"
+VARIANTS, ABSENT = "vlmbench.models.zoo.variants:VARIANTS", "vlmbench.models.zoo.variants:ABSENT"
 """The published models by name, and those that cannot be built here."""
-SHEET = "vlmbench.models.parameters:sheet_of"
+SHEET = "vlmbench.models.zoo.parameters:sheet_of"
 """What counts a published model."""
 
-LOAD = "vlmbench.models.parameters:load_of"
+LOAD = "vlmbench.models.zoo.parameters:load_of"
 """What counts a stage of training, for its plan."""
-SHIPPED = "vlmbench.models.tinyllava:NANO"
+SHIPPED = "vlmbench.models.systems.tinyllava:NANO"
 """The folder of the small model that ships."""
 ABLATION_PLOT = "vlmbench.reports.training:write_ranges"
-LIVE = "vlmbench.models.answering:live"
+LIVE = "vlmbench.models.engine.engine.adapter:live"
 """What lets a model that is being trained answer."""
 TRAINING_PLOT = "vlmbench.reports.training:write_plot"
-MERGED = "vlmbench.models.parts.assembled:merged"
+MERGED = "vlmbench.models.network.system:merged"
 """What changes a config.json at any depth."""
 
-TRANSFORMERS = "vlmbench.models.hf:of_objects"
+TRANSFORMERS = "vlmbench.models.huggingface.load:of_objects"
 """What makes an adapter of a transformers model and its processor."""
 
 _RECIPES = "vlmbench.training.recipes"

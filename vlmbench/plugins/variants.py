@@ -1,6 +1,6 @@
 """From a published variant's name to the folder with its weights: `tinyllava:share-Sig-Phi`.
 
-The variants are listed in models/variants.py. Their weights are looked for in the cache folder, under models/: nothing
+The variants are listed in models/zoo/variants.py. Their weights are looked for in the cache folder, under models/: nothing
 is downloaded unasked, and an error tells the commands that do.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def variants(system: str) -> Mapping[str, Any]:
-    """{name after the colon: Variant of models/variants.py} of a system; empty where none is published."""
+    """{name after the colon: Variant of models/zoo/variants.py} of a system; empty where none is published."""
     listed = registry.load_object(registry.VARIANTS).values()
     return {variant.short: variant for variant in listed if variant.system == system}
 

@@ -32,7 +32,7 @@ def model() -> Any:
     config = json.loads((SHIPPED / "config.json").read_text(encoding="utf-8"))
     for part in ("text_config", "vision_config"):
         config[part] |= {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    made = registry.load_object("vlmbench.models.tinyllava:build")(config, preprocessor=None, tokenizer=SHIPPED)
+    made = registry.load_object("vlmbench.models.systems.tinyllava:build")(config, preprocessor=None, tokenizer=SHIPPED)
     for module in made.parts().values():
         module.eval()
     return made

@@ -13,7 +13,10 @@ from vlmbench.cli import main as cli
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONVERT, INGREDIENTS = "vlmbench.models.formats.convert:convert", "vlmbench.models.formats.base:Ingredients"
+CONVERT, INGREDIENTS = (
+    "vlmbench.models.systems.convert:convert",
+    "vlmbench.models.checkpoints.folder.checkpoint:Ingredients",
+)
 SYSTEMS = ("tinyllava", "tinygptv", "minigpt4", "minigptv2")
 SHOWN = 8
 """How many unused names of a file are shown."""

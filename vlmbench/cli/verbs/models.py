@@ -14,7 +14,7 @@ from vlmbench.base import registry, terminal
 from vlmbench.cli import main as cli
 
 Sheet = Any
-"""models/parameters.py: Sheet."""
+"""models/zoo/parameters.py: Sheet."""
 PARTS = ("vision tower", "Q-Former", "connector", "language model", "adapters")
 HEAD = ("variant", "visual tokens", *PARTS, "total", "never run", "float32", "bfloat16", "int8", "int4", "template")
 INDENT = " " * 13

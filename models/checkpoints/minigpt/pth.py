@@ -1,0 +1,273 @@
+"""`.pth` checkpoints of MiniGPT-4, MiniGPT-v2 and TinyGPT-V with the files they stand on.
+
+Their "model" holds what was trained, and buffers: MiniGPT-4 minigpt4/runners/runner_base.py@d94738a. The rest comes
+from `ingredients`, in the order in which the official code loads it: tower, language model, Q-Former, checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vlmbench.base.errors import ModelError
+
+from ...parts import reshaping
+from ...systems import minigpt
+from ..checkpoint import Checkpoint, Ingredients
+from ..folder import FETCH, CheckpointFolder
+from . import config as minigpt_config
+from .names import KEPT, fused, official_to_ours, prefix, renaming, some
+from .shape_check import bare, problems
+from .source_files import Need, Source, needs, read_whole
+
+POSITIONS = "visual_encoder.pos_embed"
+_FIRST_OF = {
+    "vit": "visual_encoder.patch_embed.proj.weight",
+    "qformer": "query_tokens",
+}
+"""By ingredient: a tensor that says whether the checkpoint itself holds it."""
+_TRAINED = re.compile(r"llama_proj2?\..+|.+\.lora_[AB]\..+")
+_UNTRAINED_NORMS = re.compile(r"language_model\.model\.layers\.\d+\.self_attn\.(?:[qk]_layernorm|post_layernorm)\.\w+")
+"""Norms that TinyGPT-V adds to Phi-2: whatever no file holds is at its start, weights 1 and biases 0."""
+
+NAME, ABOUT = "minigpt-pth", "a .pth of MiniGPT-4, MiniGPT-v2 or TinyGPT-V, and the files it stands on"
+
+
+def recognises(path: Path) -> bool:
+    """Whether a file is one of torch.save: a zip archive, or a pickle."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(2) in (b"PK", b"\x80\x02")
+
+
+def read(path: Path, ingredients: Ingredients) -> Checkpoint:
+    """Read one with its ingredients.
+
+    Raises ModelError for damage, a missing ingredient, and keys missing, unexpected or misshapen.
+    """
+    checkpoint = read_whole(path)
+    system = _system(checkpoint, ingredients)
+    if "llama_proj.weight" not in checkpoint.state:
+        cure = "llama_proj.weight is in every checkpoint of the family: is it the right file?"
+        raise ModelError("no llama_proj.weight", where=str(path), cure=cure)
+    told = _model_config(checkpoint)
+    sources = _gathered(checkpoint, system, told, ingredients)
+    language = sources["llm"]
+    official: dict[str, Tensor] = {}
+    for name in ("vit", "qformer", "checkpoint"):
+        official |= sources[name].state if name in sources else {}
+    try:
+        config = minigpt_config.config_of(official, language.beside, told, system, ingredients)
+    except KeyError as error:
+        file = _source(str(error.args[0]), sources).file
+        raise ModelError(f"1 missing: {error.args[0]}", where=str(file), cure=FETCH) from None
+    except ModelError as error:
+        raise ModelError(error.what, where=error.where or str(path), cure=error.cure or FETCH) from None
+    del official
+    named = {name: _whole_names(name, one, config) for name, one in sources.items()}
+    tensors, files = _ours(named, config)
+    _resize(tensors, files, config)
+    _check(tensors, files, sources, config)
+    tensors |= _overruled(named)
+    record = {
+        "form": NAME,
+        "keys": {name: list(one.state) for name, one in named.items()},
+        "beside": _plain({name: value for name, value in checkpoint.beside.items() if name in ("config", "epoch")}),
+        "llm_config": dict(language.beside),
+    }
+    unused = {str(one.file): one.unused for one in sources.values() if one.unused}
+    opened = tuple(dict.fromkeys(one.file for one in sources.values()))
+    return Checkpoint(config, tensors, language.file, None, opened, unused, record)
+
+
+def open_file(path: Path, ingredients: Ingredients) -> CheckpointFolder:
+    """A .pth to answer from at once, without converting it. Raises ModelError as `read` does."""
+    found = read(path, ingredients)
+    also = [file for one in found.files for file in (sorted(one.glob("*")) if one.is_dir() else [one])]
+    files = tuple(file for file in also if file.is_file() and file.suffix in {".pth", ".json", ".bin", ".safetensors"})
+    held = dict(found.tensors)
+
+    def hand_over(_: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Once: what the network has copied is then let go of."""
+        given = dict(held)
+        held.clear()
+        return given
+
+    return CheckpointFolder(path, found.config, None, (), finish=hand_over, words=found.tokenizer, also=files)
+
+
+def _system(checkpoint: Source, asked: Ingredients) -> str:
+    system = minigpt_config.system_of(checkpoint.state)
+    if asked.system and asked.system != system:
+        title = minigpt_config.SYSTEMS[system].title
+        raise ModelError(f"holds what {title} trains", where=str(checkpoint.file), cure=f"name it {system}")
+    return system
+
+
+def _model_config(checkpoint: Source) -> Mapping[str, Any]:
+    """`model` of the config that the training saved with it; {} where there is none."""
+    config = checkpoint.beside.get("config")
+    model = config.get("model") if isinstance(config, Mapping) else None
+    return model if isinstance(model, Mapping) else {}
+
+
+def _gathered(checkpoint: Source, system: str, told: Mapping[str, Any], asked: Ingredients) -> dict[str, Source]:
+    """All files by ingredient, in the order of loading. Raises ModelError for one that is missing, or one too many."""
+    style, _ = minigpt_config.style_of(system, True, told, asked)
+    known = needs(style if system == "minigpt4" else system)
+    sources = {"vit": _ingredient(checkpoint, known["vit"], asked.vit, system)}
+    whole = {**sources["vit"].state, **checkpoint.state}
+    if minigpt_config.queried(checkpoint.state, system, whole):
+        sources["qformer"] = _ingredient(checkpoint, known["qformer"], asked.qformer, system)
+    elif asked.qformer is not None:
+        what = "the checkpoint projects patches four by four: it has no Q-Former"
+        raise ModelError(what, where=str(checkpoint.file), cure="leave qformer out")
+    if system == "minigpt4" and "qformer" not in sources:
+        known = needs("llama2")
+    sources["llm"] = _ingredient(checkpoint, known["llm"], asked.llm, system)
+    return {**sources, "checkpoint": checkpoint}
+
+
+def _ingredient(checkpoint: Source, need: Need, given: Path | None, system: str) -> Source:
+    if given is not None:
+        return need.read(given)
+    if (first := _FIRST_OF.get(need.option)) and first in checkpoint.state:
+        return Source(checkpoint.file, {})
+    title = minigpt_config.SYSTEMS[system].title
+    raise ModelError(
+        f"{title} checkpoints hold what was trained alone: {need.what} is needed too",
+        where=str(checkpoint.file),
+        cure=f"get it ({need.where}) and name it: --model {system}:FILE,{need.option}=PATH, "
+        f"or vlmbench convert ... --{need.option} PATH",
+    )
+
+
+def _whole_names(name: str, source: Source, config: Mapping[str, Any]) -> Source:
+    """A language model's own names to those it has inside the whole model; MiniGPT-v2's head is wrapped there."""
+    if name != "llm":
+        return source
+    before, head = prefix(config), "lm_head."
+    inside = f"{head}0." if config["model_type"] == "minigptv2" else head
+    named = {n: f"{inside}{n.removeprefix(head)}" if n.startswith(head) else n for n in source.state}
+    return replace(source, state={f"{before}{named[n]}": tensor for n, tensor in source.state.items()})
+
+
+def _ours(sources: Mapping[str, Source], config: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Path]]:
+    """All tensors in our names, later files over earlier ones, and the file of each."""
+    tensors: dict[str, Tensor] = {}
+    files: dict[str, Path] = {}
+    for source in sources.values():
+        try:
+            ours = official_to_ours(source.state, config)
+        except ModelError as error:
+            raise ModelError(error.what, where=str(source.file), cure=error.cure) from None
+        tensors |= ours
+        files |= dict.fromkeys(ours, source.file)
+    return tensors, files
+
+
+def _overruled(sources: Mapping[str, Source]) -> dict[str, Tensor]:
+    """What one file holds and a later one overrules: kept, to write the first again as it was."""
+    names = list(sources)
+    return {
+        f"{KEPT}{name}.{one}": tensor
+        for place, name in enumerate(names)
+        for one, tensor in sources[name].state.items()
+        if any(
+            one in sources[later].state and not _same(tensor, sources[later].state[one]) for later in names[place + 1 :]
+        )
+    }
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and torch.equal(one, other)
+
+
+def _resize(tensors: dict[str, Tensor], files: Mapping[str, Path], config: Mapping[str, Any]) -> None:
+    """Draw the position table out to the pictures' size, and keep the file's."""
+    name, vision = str(renaming(config).ours(POSITIONS)), config["vision_config"]
+    if (table := tensors.get(name)) is None:
+        return
+    try:
+        grown = reshaping.resized_positions(table, (vision["image_size"] // vision["patch_size"]) ** 2)
+    except ModelError as error:
+        raise ModelError(error.what, where=str(files[name]), cure=FETCH) from None
+    if grown is not table:
+        tensors[f"{KEPT}vit.{POSITIONS}"], tensors[name] = table, grown
+
+
+def _check(
+    tensors: dict[str, Tensor], files: Mapping[str, Path], sources: Mapping[str, Source], config: Mapping[str, Any]
+) -> None:
+    """Compare with a network without weights, and put in what starts at 1 or 0.
+
+    Raises ModelError listing, by file, what is missing, unexpected or misshapen, in official names.
+    """
+    network = bare(lambda: minigpt.blueprint(config), sources["llm"].file)
+    wanted = network.state_dict()
+    for name in problems(network, tensors)["missing"]:
+        if (start := _start(name, wanted, config)) is not None:
+            tensors[name] = start
+    told: dict[Path, list[str]] = {}
+    for kind, names in problems(network, tensors).items():
+        for file in sorted({_file(name, files, sources, config) for name in names}):
+            own = [name for name in names if _file(name, files, sources, config) == file]
+            shown = [_told(name, kind, tensors, wanted, config) for name in own]
+            told.setdefault(file, []).append(f"{len(own)} {kind}: {some(shown)}")
+    if told:
+        file, found = next(iter(told.items()))
+        others = "".join(f"\n  {other}: {'; '.join(more)}" for other, more in told.items() if other != file)
+        cure = "each file must be the one the checkpoint was trained with, and whole: fetch it again"
+        raise ModelError(f"{'; '.join(found)}{others}", where=str(file), cure=cure)
+
+
+def _start(name: str, wanted: Mapping[str, Tensor], config: Mapping[str, Any]) -> Tensor | None:
+    """What a tensor is where no file holds it: ln_vision without a Q-Former's file, and TinyGPT-V's new norms."""
+    lone_norm = config["connector_type"] == "merge4_linear" and "vision_model.post_layernorm." in name
+    if not (lone_norm or (fused(config) and _UNTRAINED_NORMS.fullmatch(name))):
+        return None
+    make = torch.ones if name.endswith(".weight") else torch.zeros
+    return make(wanted[name].shape, dtype=torch.float32)
+
+
+def _file(name: str, files: Mapping[str, Path], sources: Mapping[str, Source], config: Mapping[str, Any]) -> Path:
+    """The file a tensor is from, or would be from."""
+    if name in files:
+        return files[name]
+    return _source(str(renaming(config).theirs(name)), sources).file
+
+
+def _source(official: str, sources: Mapping[str, Source]) -> Source:
+    """The file that should hold a tensor."""
+    if _TRAINED.fullmatch(official):
+        return sources["checkpoint"]
+    part = {"visual_encoder": "vit", "llama_model": "llm"}.get(official.partition(".")[0], "qformer")
+    return sources.get(part, sources["checkpoint"])
+
+
+def _told(
+    name: str, kind: str, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> str:
+    official = str(renaming(config).theirs(name))
+    if kind != "of another shape":
+        return official
+    return f"{official} {list(tensors[name].shape)} instead of {list(wanted[name].shape)}"
+
+
+def _plain(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What of it JSON can hold."""
+    kept = {}
+    for name, value in found.items():
+        try:
+            kept[name] = json.loads(json.dumps(value))
+        except (TypeError, ValueError):
+            continue
+    return kept

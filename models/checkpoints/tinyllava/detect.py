@@ -1,0 +1,56 @@
+"""The forms in which TinyLLaVA is published: found by a folder's files and fields, read, and written back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vlmbench.base.errors import ModelError
+
+from .. import folder as checkpoints
+from ..folder import CONFIG, CheckpointFolder
+from . import factory, hf_llava, legacy
+from .format import Form
+
+FORMS: Mapping[str, Form] = {**factory.FORMS, **legacy.FORMS, **hf_llava.FORMS}
+
+
+def find(path: Path) -> str:
+    """The name of a folder's form. Raises ModelError when it is of none, or missing."""
+    if not path.is_dir():
+        raise ModelError("no such folder", where=str(path), cure="name the folder that holds config.json")
+    config = checkpoints.read_json(path / CONFIG)
+    for name, form in FORMS.items():
+        if form.matches(path, config):
+            return name
+    forms = "; ".join(form.what for form in FORMS.values())
+    what = f"model_type is {config.get('model_type')!r}, architectures {config.get('architectures')!r}"
+    raise ModelError(what, where=str(path / CONFIG), cure=f"TinyLLaVA is read from: {forms}")
+
+
+def open_folder(path: Path) -> CheckpointFolder:
+    """A folder of any form. Raises ModelError when it is of none, or lacks something."""
+    form = FORMS[find(path)]
+    folder = form.open(path, checkpoints.read_json(path / CONFIG))
+    for part in ("text_config", "vision_config"):
+        if not isinstance(folder.config.get(part), Mapping):
+            raise ModelError(f"no {part}", where=str(path / CONFIG), cure="it is needed to build the network")
+    return folder
+
+
+def write(folder: CheckpointFolder, target: Path, form: str = "factory") -> None:
+    """Write a folder's tensors, bit for bit, in another form; "factory" is ours, the one everything is read into.
+
+    Raises ModelError when the form cannot hold them, or the target cannot be written.
+    """
+    if form not in FORMS:
+        raise ModelError(f"no form {form!r}", cure=f"there are: {', '.join(FORMS)}")
+    state = folder.state()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        FORMS[form].write(target, folder.config, state)
+        checkpoints.copy_tokenizer(folder.tokenizer, target)
+        if folder.preprocessor is not None and not (target / hf_llava.PROCESSOR).exists():
+            checkpoints.write_json(target / checkpoints.PREPROCESSOR, folder.preprocessor)
+    except OSError as error:
+        raise ModelError(f"cannot be written: {error}", where=str(target), cure="give a writable folder") from None

@@ -1,0 +1,43 @@
+"""What a form of TinyLLaVA checkpoints is: how it is known, read, and written back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..folder import CheckpointFolder
+
+ORIGIN = "converted_from"
+"""In our config.json: {"form": ..., "config": the original config.json, ...}, so that the way back loses nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form."""
+
+    what: str
+    """In words."""
+    matches: Callable[[Path, Mapping[str, Any]], bool]
+    """Whether a folder with this config.json is of the form: by its fields and the files it holds."""
+    open: Callable[[Path, Mapping[str, Any]], CheckpointFolder]
+    """The folder, its config in ours. Raises ModelError for what is missing or unknown."""
+    write: Callable[[Path, Mapping[str, Any], Mapping[str, Tensor]], None]
+    """Write our config and our tensors, as they are, into a folder of this form; tokenizer and preprocessor are the
+    caller's. Raises ModelError for what the form cannot hold.
+    """
+
+
+def with_origin(config: Mapping[str, Any], form: str, original: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Our config with the original's beside it."""
+    return {**config, ORIGIN: {"form": form, "config": dict(original), **more}}
+
+
+def origin(config: Mapping[str, Any], form: str) -> dict[str, Any]:
+    """What `with_origin` kept, when it was this form; {} otherwise."""
+    told = config.get(ORIGIN)
+    return dict(told) if isinstance(told, Mapping) and told.get("form") == form else {}

@@ -1,0 +1,125 @@
+"""A loaded system behind an engine: the Model of a run, the same for all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import nn
+
+from vlmbench.base.samples import Request, Response
+
+from ..parts.protocols import System
+from .engine import Engine
+from .memory import parameters, stored_bytes
+
+if TYPE_CHECKING:
+    from ..network.system import Assembled
+
+
+class Described(System, Protocol):
+    """A system that tells about itself, for the tables."""
+
+    name: str
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What decides the answers beside weights and engine."""
+
+    @property
+    def visual_tokens(self) -> int:
+        """Tokens a picture takes in the language model."""
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The parts by name."""
+
+
+class Driver(Protocol):
+    """An engine, as far as a run looks at it."""
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """What decides the answers beside the weights."""
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Counts and sizes so far."""
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """Answer groups of requests that share their images."""
+
+
+class Answering:
+    """Answers by an engine, and tells what decides the answers and what the tables show."""
+
+    ranks = True
+    converses = True
+
+    def __init__(
+        self, system: Described, fingerprint: str, engine: Driver, *, training_log: Path | None = None
+    ) -> None:
+        self.system, self.fingerprint, self.engine = system, fingerprint, engine
+        self.name = system.name
+        self._log = {"training_log": str(training_log)} if training_log and training_log.is_file() else {}
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """What else decides the answers."""
+        return {**self.engine.settings, **self.system.settings}
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Parameters per part, the bytes that hold them, visual tokens, and what the engine counts."""
+        sizes = {name: parameters(part) for name, part in self.system.parts().items()}
+        stored = {name: stored_bytes(part) for name, part in self.system.parts().items()}
+        return {
+            "parameters": sum(sizes.values()),
+            **{f"parameters_{name}": size for name, size in sizes.items()},
+            "weight_bytes": sum(stored.values()),
+            **{f"weight_bytes_{name}": size for name, size in stored.items()},
+            "visual_tokens": self.system.visual_tokens,
+            **self.engine.facts,
+            **self._log,
+        }
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """Answer groups of requests that share their images."""
+        return self.engine.answer(groups)
+
+
+@contextmanager
+def live(system: Assembled) -> Iterator[Answering]:
+    """A model that is being trained, as the Model of a run: nothing is loaded or copied.
+
+    Its adapters stay apart. Afterwards what the engine changed (attention, modes, numbers, threads) is as it was.
+    """
+    language_model, threads = system.network.language_model, torch.get_num_threads()
+    attention = system.attention
+    modes = {module: module.training for module in system.network.modules()}
+    numbers = {parameter: parameter.dtype for parameter in system.network.parameters()}
+    device = next(system.network.parameters()).device.type
+    language_model.set_attn_implementation("sdpa")
+    try:
+        mark = fingerprint(system.network)
+        engine = Engine(system, device=device, threads=threads)  # type: ignore[arg-type]
+        yield Answering(system, mark, engine)  # type: ignore[arg-type]
+    finally:
+        language_model.set_attn_implementation(attention)
+        torch.set_num_threads(threads)
+        for parameter, number in numbers.items():  # the engine works in float32: halves come back as they were
+            parameter.data = parameter.data.to(number)
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Content hash of a network's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

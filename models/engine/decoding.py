@@ -1,0 +1,215 @@
+"""What the two engines share: the question as ids, greedy choice with its margin, and when an answer is at its end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import ChoiceScore, Generation
+
+from ..parts.protocols import IMAGE_TOKEN
+from .packing import common_prefix
+
+
+class Words(Protocol):
+    """What of a system turns new tokens into an answer."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """New tokens to the answer text."""
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Texts that end an answer, beside the task's own."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One distinct question about one picture (or none)."""
+
+    ids: tuple[int, ...]
+    """The whole templated prompt, IMAGE_TOKEN where the picture goes."""
+    generation: Generation
+    choices: tuple[str, ...] = ()
+    choice_ids: tuple[tuple[int, ...], ...] = ()
+    """Prompt and choice as one text, for each choice to rank."""
+    seed: str = ""
+    """What a sampled answer's seed comes from: the sample's id. Empty for greedy answers."""
+
+    @property
+    def answer_start(self) -> int:
+        """Where the choices' scored tokens begin: before any token that a choice's text has merged into."""
+        return min(common_prefix([self.ids, ids]) for ids in self.choice_ids)
+
+    def prompt_tokens(self, visual: int) -> int:
+        """Length of the prompt with `visual` tokens in the picture's place."""
+        return len(self.ids) + (visual - 1 if IMAGE_TOKEN in self.ids else 0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    text: str = ""
+    finish: str = "stop"
+    margin: float | None = None
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    choices: tuple[ChoiceScore, ...] = ()
+    error: str = ""
+    """Why there is no answer: logits that are not finite."""
+
+
+Observer = Callable[[Job, int, Tensor], None]
+"""Called with a job, a step (or, for choices, the n-th scored token) and that step's logits, (vocabulary,) float32."""
+
+
+def nobody(job: Job, step: int, logits: Tensor) -> None:
+    """The observer that does not look."""
+
+
+class Best(NamedTuple):
+    """The best token of a row of logits."""
+
+    token: int
+    """The lowest id of equals."""
+    margin: float
+    """Its lead over the second-best logit."""
+    logit: float
+    """Finite unless the row is no prediction: argmax and topk put NaN first, then +inf."""
+
+
+def greedy(logits: Tensor) -> list[Best]:
+    """(rows, vocabulary) float32 to each row's best token."""
+    best = logits.argmax(dim=-1).tolist()
+    if logits.shape[-1] == 1:
+        return [Best(token, float("inf"), logit) for token, logit in zip(best, logits[:, 0].tolist(), strict=True)]
+    top = logits.topk(2, dim=-1).values
+    told = torch.stack([top[:, 0] - top[:, 1], top[:, 0]], dim=-1).tolist()
+    return [Best(token, margin, logit) for token, (margin, logit) in zip(best, told, strict=True)]
+
+
+def not_finite(values: str, where: str) -> ModelError:
+    """What is wrong with logits that no answer can be taken from. `values`: what they are, NaN for instance."""
+    why = "numbers overflow in this dtype, or a training diverged and left NaN in the weights"
+    return ModelError(f"the logits are not finite ({values}) {where}: {why}", cure="try --dtype float32")
+
+
+def check_scores(_ids: Tensor, scores: Tensor) -> Tensor:
+    """A logits processor that lets finite scores pass; -inf rules a token out. Raises ModelError for others."""
+    for best in greedy(scores):
+        if not math.isfinite(best.logit):
+            raise not_finite(said(best.logit), "while the answer is drawn")
+    return scores
+
+
+def said(number: float) -> str:
+    """A number that is not finite, in words."""
+    return "NaN" if math.isnan(number) else "+inf" if number > 0 else "none above -inf"
+
+
+@dataclass
+class Draft:
+    """An answer while it is generated, token by token."""
+
+    job: Job
+    system: Words
+    ids: list[int] = field(default_factory=list)
+    margin: float | None = None
+    text: str = ""
+    finish: str = ""
+    """Empty while the answer goes on."""
+    error: str = ""
+
+    def push(self, best: Best) -> bool:
+        """Take the next token, or fail where the logits are no prediction. Returns whether the answer goes on."""
+        token, margin, logit = best
+        if not math.isfinite(logit):
+            self.finish = "error"
+            self.error = str(not_finite(said(logit), f"at token {len(self.ids) + 1} of the answer"))
+            return False
+        self.ids.append(token)
+        self.margin = margin if self.margin is None else min(self.margin, margin)
+        stops = (*self.job.generation.stop, *self.system.stop)
+        if token in self.system.end_ids:
+            self.finish, self.text = "stop", cut(self.system.decode(self.ids[:-1]), stops)[0]
+            return False
+        last = len(self.ids) >= self.job.generation.max_new_tokens
+        if stops or last:
+            self.text, stopped = cut(self.system.decode(self.ids), stops)
+            self.finish = "stop" if stopped else "length" if last else ""
+        return not self.finish
+
+    def take(self, tokens: Sequence[int]) -> None:
+        """A whole answer at once, of which no logits are known."""
+        for token in tokens:
+            if not self.push(Best(token, float("inf"), 0.0)):
+                break
+        self.margin = None
+        if not self.finish:
+            self.text, stopped = cut(self.system.decode(self.ids), (*self.job.generation.stop, *self.system.stop))
+            self.finish = "stop" if stopped else "length"
+
+    def outcome(self, visual: int) -> Outcome:
+        """The finished answer."""
+        if self.error:
+            return Outcome(finish=self.finish, error=self.error)
+        return Outcome(self.text, self.finish, self.margin, self.job.prompt_tokens(visual), len(self.ids))
+
+
+def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    """The text before the earliest stop text, trimmed, and whether there was one."""
+    found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    return (text[: min(found)].strip(), True) if found else (text, False)
+
+
+def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Outcome:
+    """Score a job's choices. `rows`: for each choice (scored tokens, vocabulary) float32 logits that predict them.
+
+    The margin is the lead of the best choice's sum over the second-best's. A sum is finite unless a logit is NaN or
+    +inf, or the network rules a choice's token out (-inf): no ranking then.
+    """
+    start, scores, step = job.answer_start, [], 0
+    for choice, ids, logits in zip(job.choices, job.choice_ids, rows, strict=True):
+        for row in logits:
+            observe(job, step, row)
+            step += 1
+        targets = torch.tensor(ids[start:], dtype=torch.long, device=logits.device)
+        picked = logits.log_softmax(dim=-1).gather(1, targets[:, None])
+        total = float(picked.sum())
+        if not math.isfinite(total):
+            return Outcome(finish="error", error=str(_no_score(choice, logits)))
+        scores.append(ChoiceScore(choice, total, len(targets)))
+    best = sorted((score.logprob for score in scores), reverse=True)
+    margin = best[0] - best[1] if len(best) > 1 else None
+    return Outcome(margin=margin, prompt_tokens=job.prompt_tokens(visual), choices=tuple(scores))
+
+
+def _no_score(choice: str, logits: Tensor) -> ModelError:
+    for at, best in enumerate(greedy(logits), start=1):
+        if not math.isfinite(best.logit):
+            return not_finite(said(best.logit), f"at token {at} of the choice {choice!r}")
+    cure = "rank other choices, or take a protocol that reads text"
+    return ModelError(f"the network gives the choice {choice!r} no probability at all (-inf)", cure=cure)
+
+
+def attention_mask(seen: Tensor, lm: Any, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+    """(rows, columns) bool to the language model's 4-D mask: bool, or additive where it attends by plain matmuls.
+
+    None when a single row sees everything: the model's own default, and its fastest path.
+    """
+    if seen.shape[0] == 1 and bool(seen.all()):
+        return None
+    mask = seen[None, None].to(device)
+    if getattr(lm.config, "_attn_implementation", "sdpa") != "eager":
+        return mask
+    return torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(~mask, torch.finfo(dtype).min)

@@ -1,0 +1,333 @@
+"""Answers groups of requests over any assembled system, each picture worked on once.
+
+`Engine(system).answer(groups)` is what a model's own `answer` hands on to. `kind="shared"` packs all questions of a
+picture behind one prefix (engine_shared); `kind="simple"` asks one by one (engine_simple). Both give equal answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
+from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.data import images
+
+from ..parts.protocols import System
+from .decoding import Job, Observer, Outcome, nobody
+from .finite import bad_weight
+from .margin_scale import largest_difference
+from .memory import halving, hand_back, peak_bytes
+from .quantize import check as check_quantization
+from .quantize import quantize as quantize_weights
+from .shared_prefix import SharedPrefix
+from .simple import OneByOne
+
+KINDS = ("shared", "simple")
+DTYPES: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+SMALL = 50_000_000
+"""Parameters below which one thread is fastest: on tiny operations threads spend their time waiting for each other, and
+on a busy machine hardly anything else."""
+SMALLEST_PACK = 16
+"""Out of memory in packs of this many tokens: given up."""
+
+RequestObserver = Callable[[Request, int, Tensor], None]
+"""Called with a request, a step and that step's logits, (vocabulary,) float32."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A request's picture, ready for the network; or why it is not."""
+
+    key: str = ""
+    """The picture's content hash; empty without one."""
+    pixels: Tensor | None = None
+    error: str = ""
+
+
+class Engine:
+    """Generates and ranks answers. Deterministic: the same requests give the same responses, times aside."""
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        kind: str = "shared",
+        dtype: str = "float32",
+        device: str = "",
+        threads: int = 0,
+        exact: bool = False,
+        fragile: float | None = None,
+        pack_tokens: int = 512,
+        quantize: str = "",
+        observer: RequestObserver | None = None,
+    ) -> None:
+        """`threads` 0: torch's own number, 1 for a small network. `exact` asks answers with a margin under `fragile`
+        again one by one; `fragile` None: four times what a self-check finds, at least 1e-4. `quantize`: `int8` or
+        `int4` weights in the language model, which is changed in place.
+
+        Raises UsageError or ModelError.
+        """
+        if kind not in KINDS:
+            raise UnknownNameError("engine", kind, KINDS)
+        if dtype not in DTYPES:
+            raise UnknownNameError("dtype", dtype, DTYPES)
+        if pack_tokens < 1 or threads < 0:
+            raise UsageError("pack_tokens must be at least 1 and threads at least 0", cure="leave them out")
+        if quantize:
+            check_quantization(quantize)
+        small = sum(parameter.numel() for parameter in system.module.parameters()) < SMALL
+        if threads or small:
+            torch.set_num_threads(threads or 1)
+        self.system, self.kind, self.dtype, self.device = system, kind, dtype, place(device)
+        self.exact, self.fragile, self.pack_tokens, self.observer = exact, fragile, pack_tokens, observer
+        self.quantize = quantize
+        system.module.to(dtype=DTYPES[dtype])
+        self._broken = bad_weight(system.module)
+        if quantize:
+            quantize_weights(system.network.language_model, quantize, self.device)
+            hand_back()
+        system.module.to(self.device).eval()
+        if kind == "shared":
+            check_shareable(system.network.language_model)
+        self._shared, self._simple = SharedPrefix(system), OneByOne(system)
+        self._counts = {"merged": 0, "rerun": 0, "changed": 0, "failed": 0, "memory_retries": 0}
+        self._seconds, self._questions, self._words = 0.0, 0, 0
+        self._difference: float | None = None
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """What decides the answers beside the weights: part of every answer's key."""
+        told = {"quantize": self.quantize} if self.quantize else {}  # keys of answers given before it are still good
+        return {"engine": self.kind, "dtype": self.dtype, "exact": self.exact, "device": self.device.type, **told}
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Counts so far: merged as duplicates, asked again, changed by that, failed; the margin that is fragile; the
+        most memory the process has had (on a GPU: torch's tensors there); seconds a question, and a word of an answer.
+        """
+        facts: dict[str, str | int | float] = {f"engine_{name}": count for name, count in self._counts.items()}
+        if peak := peak_bytes(self.device):
+            facts["peak_memory_bytes"] = peak
+        if self._questions:
+            facts["seconds_per_question"] = float(f"{self._seconds / self._questions:.3g}")
+        if self._words:
+            facts["seconds_per_word"] = float(f"{self._seconds / self._words:.3g}")
+        if self.fragile is not None:
+            facts["engine_fragile_margin"] = self.fragile
+        if self._difference is not None:
+            facts["engine_self_check_difference"] = self._difference
+        return facts
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """Answer groups, best made of requests about the same picture; a group's responses come together, in order.
+
+        Whatever fails, a picture or the network, becomes responses with `finish="error"`; interrupts pass through.
+        """
+        if self._broken:
+            for group in groups:
+                self._counts["failed"] += len(group)
+                yield from ((request, failure(self._broken)) for request in group)
+            return
+        if self.exact and self.kind == "shared" and self.fragile is None:
+            self._difference = largest_difference(self._shared, self._simple, self.pack_tokens)
+            self.fragile = max(4 * self._difference, 1e-4)
+        for group, loaded in images.prefetch(groups, self._load):
+            yield from zip(group, self._group(group, loaded), strict=True)
+
+    def _load(self, group: Sequence[Request]) -> list[Loaded]:
+        """Read, decode and prepare each request's picture, equal ones once. Runs in a thread, ahead of the network."""
+        by_source: dict[Hashable, Loaded] = {}
+        by_content: dict[str, Loaded] = {}
+        found: list[Loaded] = []
+        for request in group:
+            if len(request.images) != 1:
+                many = f"one picture a question is all this model takes, here are {len(request.images)}"
+                found.append(Loaded(error=many if request.images else ""))
+                continue
+            picture = request.images[0]
+            source = images.source_of(picture)
+            if source not in by_source:
+                by_source[source] = self._prepare(picture, by_content)
+            found.append(by_source[source])
+        return found
+
+    def _prepare(self, picture: Picture, by_content: dict[str, Loaded]) -> Loaded:
+        try:
+            data = picture.read()
+            key = images.fingerprint(data)
+            if key not in by_content:
+                by_content[key] = Loaded(key, self.system.pixels(images.decode(data, picture.name)))
+            return by_content[key]
+        except ImageError as error:
+            return Loaded(error=str(error))
+        except Exception as error:
+            return Loaded(error=f"{picture.name}: {describe(error)}")
+
+    def _group(self, group: Sequence[Request], loaded: Sequence[Loaded]) -> list[Response]:
+        """The responses to one group, in order."""
+        begun = time.perf_counter()
+        responses: dict[int, Response] = {}
+        asked: dict[str, dict[Job, list[int]]] = {}
+        for index, (request, picture) in enumerate(zip(group, loaded, strict=True)):
+            try:
+                if picture.error:
+                    raise ImageError(picture.error)
+                job = self._job(request)
+            except Exception as error:
+                responses[index] = failure(describe(error))
+                continue
+            asked.setdefault(picture.key, {}).setdefault(job, []).append(index)
+        pixels = {picture.key: picture.pixels for picture in loaded if not picture.error}
+        for key, jobs in asked.items():
+            requests = {job: [group[index] for index in indices] for job, indices in jobs.items()}
+            self._counts["merged"] += sum(len(indices) - 1 for indices in jobs.values())
+            for job, response in self._jobs(pixels[key], requests).items():
+                responses.update(dict.fromkeys(jobs[job], response))
+        self._counts["failed"] += sum(response.finish == "error" for response in responses.values())
+        spent = time.perf_counter() - begun
+        self._seconds += spent
+        self._questions += len(group)
+        self._words += sum(len(response.text.split()) for response in responses.values())
+        seconds = spent / max(len(group), 1)
+        return [replace(responses[index], seconds=seconds) for index in range(len(group))]
+
+    def _job(self, request: Request) -> Job:
+        """The request as ids. Raises ModelError for a choice that is no text."""
+        encode = partial(self.system.encode, request.prompt, image=bool(request.images), history=request.history)
+        ids = tuple(encode())
+        choices = tuple(tuple(encode(answer=choice)) for choice in request.choices)
+        seed = request.sample_id if request.generation.temperature > 0 else ""
+        job = Job(ids, request.generation, request.choices, choices, seed)
+        if not ids:
+            raise ModelError("the prompt has no tokens", cure="ask something")
+        if choices and not 0 < job.answer_start < min(len(row) for row in choices):
+            raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
+        return job
+
+    def _jobs(self, pixels: Tensor | None, requests: Mapping[Job, Sequence[Request]]) -> dict[Job, Response]:
+        """Answer distinct jobs about one picture; any exception becomes the responses of what it hit."""
+
+        def observe(job: Job, step: int, logits: Tensor) -> None:
+            for request in requests[job] if self.observer else ():
+                self.observer(request, step, logits)  # type: ignore[misc]
+
+        seen = observe if self.observer else nobody
+        packed = [job for job in requests if self.kind == "shared" and is_greedy(job)]
+        done: dict[Job, Response] = {}
+        try:
+            if pixels is not None:
+                pixels = pixels.to(device=self.device, dtype=DTYPES[self.dtype])
+            for job, outcome in zip(packed, self._packed(pixels, packed, seen), strict=True):
+                fragile = self.exact and outcome.margin is not None and outcome.margin < (self.fragile or 0.0)
+                if outcome.error:  # a masked column counts 0 times, and 0 x NaN is NaN: it may be another question's
+                    done[job] = self._alone(pixels, job, seen)
+                else:
+                    done[job] = self._again(pixels, job, outcome, seen) if fragile else respond(outcome)
+        except Exception as error:
+            done.update({job: failure(describe(error)) for job in packed})
+        for job in requests:
+            if job not in done:
+                done[job] = self._alone(pixels, job, seen)
+        return done
+
+    def _packed(self, pixels: Tensor | None, jobs: Sequence[Job], observe: Observer) -> list[Outcome]:
+        """The shared-prefix engine, with packs halved as long as memory does not suffice."""
+        if not jobs:
+            return []
+
+        def count() -> None:
+            self._counts["memory_retries"] += 1
+
+        def answer(tokens: int) -> list[Outcome]:
+            return self._shared.answer(pixels, jobs, tokens, observe)
+
+        return halving(answer, self.pack_tokens, SMALLEST_PACK, count)[0]
+
+    def _alone(self, pixels: Tensor | None, job: Job, observe: Observer) -> Response:
+        if job.generation.max_new_tokens < 1 and not job.choices:
+            return Response(finish="length")
+        try:
+            return respond(self._simple.answer(pixels, job, observe))
+        except Exception as error:
+            return failure(describe(error))
+
+    def _again(self, pixels: Tensor | None, job: Job, first: Outcome, observe: Observer) -> Response:
+        """Ask a fragile answer again, one by one; that answer counts."""
+        second = self._alone(pixels, job, observe)
+        self._counts["rerun"] += 1
+        self._counts["changed"] += (second.text, order(second)) != (first.text, order(first))
+        return replace(second, rerun=True)
+
+
+def is_greedy(job: Job) -> bool:
+    """Whether the packed engine serves it; sampling, beams and empty answers go one by one."""
+    asked = job.generation
+    return bool(job.choices) or (asked.temperature <= 0 and asked.num_beams <= 1 and asked.max_new_tokens > 0)
+
+
+def order(outcome: Outcome | Response) -> list[str]:
+    """Ranked choices, best first."""
+    return [score.choice for score in sorted(outcome.choices, key=lambda score: -score.logprob)]
+
+
+def respond(outcome: Outcome) -> Response:
+    """An outcome as the runner takes it."""
+    if outcome.error:
+        return failure(outcome.error)
+    return Response(
+        text=outcome.text,
+        choices=outcome.choices,
+        finish=outcome.finish,
+        prompt_tokens=outcome.prompt_tokens,
+        new_tokens=outcome.new_tokens,
+        margin=outcome.margin,
+    )
+
+
+def failure(reason: str) -> Response:
+    """No answer, and why."""
+    return Response(finish="error", error=reason)
+
+
+def describe(error: Exception) -> str:
+    """An exception in one line for a record; our own errors say it all themselves."""
+    if isinstance(error, ImageError | ModelError):
+        return str(error)
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
+
+
+def place(device: str) -> torch.device:
+    """The device by its name; "" is the GPU where there is one. Raises ModelError when there is none of that name."""
+    if not device:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ModelError(f"no device {device!r}: {error}", cure="try --device cpu") from None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError("this torch sees no CUDA device", cure="install a CUDA build of torch, or use --device cpu")
+    return found
+
+
+def check_shareable(lm: Any) -> None:
+    """Raises ModelError for a language model whose attention cannot run packed rows."""
+    cure = "use --engine simple"
+    config = lm.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"}:
+        raise ModelError(f"layers of kind {', '.join(sorted(kinds))} cannot share a prefix", cure=cure)
+    attention = getattr(lm.config, "_attn_implementation", "sdpa")
+    if attention not in ("sdpa", "eager"):
+        raise ModelError(f"attention {attention!r} takes no block mask", cure=cure)

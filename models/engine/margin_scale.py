@@ -1,0 +1,86 @@
+"""How far packed and one-by-one logits part on this machine, in this dtype: the scale of a fragile answer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from vlmbench.base.samples import Generation
+
+from .decoding import Job
+from .shared_prefix import SharedPrefix
+from .simple import OneByOne
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+QUESTIONS = (
+    "Is there a red square in the image?",
+    "What is in the picture?",
+    "How many circles are there? Answer the question using a single word or phrase.",
+    "Is the cat to the left of the dog?",
+    "What colour is it?",
+    "Please describe this image in detail.",
+    "Where?",
+    "Which is larger, the first or the second one? Answer yes or no.",
+)
+PICTURES = 4
+STEPS = 2
+
+
+class Seen:
+    """The logits of each job, step by step."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Job, list[Tensor]] = {}
+
+    def see(self, job: Job, step: int, logits: Tensor) -> None:
+        """The engines' observer."""
+        self.rows.setdefault(job, []).append(logits)
+
+
+def largest_difference(shared: SharedPrefix, simple: OneByOne, pack_tokens: int) -> float:
+    """The largest difference of any logit over 32 fixed questions about drawn pictures, where the answers agree."""
+    system, worst = shared.system, 0.0
+    parameter = next(system.module.parameters())
+    jobs = [Job(tuple(system.encode(text, image=True)), Generation(max_new_tokens=STEPS)) for text in QUESTIONS]
+    for number in range(PICTURES):
+        pixels = system.pixels(picture(number)).to(device=parameter.device, dtype=parameter.dtype)
+        packed, alone = Seen(), Seen()
+        shared.answer(pixels, jobs, pack_tokens, packed.see)
+        for job in jobs:
+            simple.answer(pixels, job, alone.see)
+            for one, other in zip(packed.rows[job], alone.rows[job], strict=False):
+                if not finite(one) or not finite(other):
+                    break  # no answer comes from here, so none is fragile
+                worst = max(worst, apart(one, other))
+                if int(one.argmax()) != int(other.argmax()):
+                    break  # from here on they answer different texts
+    return worst
+
+
+def finite(logits: Tensor) -> bool:
+    """Whether a row of logits is a prediction: no NaN, no +inf, and not -inf everywhere."""
+    return math.isfinite(float(logits.max()))
+
+
+def apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference of two rows of logits: 0 where both rule a token out (-inf), infinite for NaN."""
+    gap = torch.where(one == other, 0.0, (one - other).abs())
+    return float(gap.nan_to_num(nan=float("inf")).max())
+
+
+def picture(number: int) -> Image:
+    """A drawn picture: some rectangles, different for each number."""
+    from PIL import Image, ImageDraw
+
+    random = torch.Generator().manual_seed(number)
+    image = Image.new("RGB", (320, 240), (200, 205, 210))
+    pen = ImageDraw.Draw(image)
+    for _ in range(6):
+        x, y, wide, high, *colour = torch.randint(0, 160, (7,), generator=random).tolist()
+        pen.rectangle((x, y, x + wide, y + high), fill=tuple(colour))
+    return image

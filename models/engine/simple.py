@@ -1,0 +1,84 @@
+"""One question at a time, nothing shared: what the shared-prefix engine is measured against and must equal."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..parts.protocols import IMAGE_TOKEN, System
+from .decoding import Draft, Job, Observer, Outcome, check_scores, cut, greedy, nobody, rank
+
+
+class OneByOne:
+    """Each job alone: picture encoded, whole prompt run, a plain loop of one token at a time over its own cache."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.lm: Any = system.network.language_model
+
+    @torch.inference_mode()
+    def answer(self, pixels: Tensor | None, job: Job, observe: Observer = nobody) -> Outcome:
+        """The outcome of one job. `pixels`: (3, height, width) on the network's device; None: no picture."""
+        features = None if pixels is None else self.system.network.image_features(pixels[None])[0]
+        visual = 0 if features is None else features.shape[0]
+        if job.choices:
+            rows = [self._score(ids, len(ids) - job.answer_start, features) for ids in job.choice_ids]
+            return rank(job, rows, visual, observe)
+        if job.generation.temperature > 0 or job.generation.num_beams > 1:
+            return self._sample(job, features, visual)
+        return self._greedy(job, features, observe).outcome(visual)
+
+    def _greedy(self, job: Job, features: Tensor | None, observe: Observer) -> Draft:
+        embeds = self._embed(job.ids, features)
+        out = self.lm(inputs_embeds=embeds, use_cache=True, logits_to_keep=1)
+        draft = Draft(job, self.system)
+        step = 0
+        while True:
+            logits = out.logits[0, -1:].float()
+            observe(job, step, logits[0])
+            best = greedy(logits)[0]
+            if not draft.push(best):
+                return draft
+            ids = torch.tensor([[best.token]], device=embeds.device)
+            out = self.lm(input_ids=ids, past_key_values=out.past_key_values, use_cache=True)
+            step += 1
+
+    def _score(self, ids: tuple[int, ...], count: int, features: Tensor | None) -> Tensor:
+        """(count, vocabulary) float32 logits that predict the last `count` tokens of `ids`."""
+        logits: Tensor = self.lm(inputs_embeds=self._embed(ids, features), use_cache=False).logits[0]
+        return logits[-count - 1 : -1].float()
+
+    def _sample(self, job: Job, features: Tensor | None, visual: int) -> Outcome:
+        """Sampling or beams, by the language model's own `generate`; the seed comes from the prompt and the sample."""
+        from transformers import GenerationConfig
+
+        asked, end = job.generation, sorted(self.system.end_ids)
+        config = GenerationConfig(
+            max_new_tokens=asked.max_new_tokens,
+            do_sample=asked.temperature > 0,
+            num_beams=asked.num_beams,
+            eos_token_id=end or None,
+            pad_token_id=end[0] if end else 0,
+            **({"temperature": asked.temperature, "top_p": asked.top_p, "top_k": 0} if asked.temperature > 0 else {}),
+        )
+        embeds = self._embed(job.ids, features)
+        seed = int.from_bytes(hashlib.sha256(repr((job.ids, job.seed)).encode()).digest()[:6], "big")
+        with torch.random.fork_rng(devices=[embeds.device] if embeds.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
+            new = self.lm.generate(
+                inputs_embeds=embeds, attention_mask=mask, generation_config=config, logits_processor=[check_scores]
+            )[0].tolist()
+        ended = next((at for at, token in enumerate(new) if token in self.system.end_ids), None)
+        text, stopped = cut(self.system.decode(new[:ended]), (*asked.stop, *self.system.stop))
+        finish = "stop" if stopped or ended is not None else "length"
+        return Outcome(text, finish, None, job.prompt_tokens(visual), len(new))
+
+    def _embed(self, ids: tuple[int, ...], features: Tensor | None) -> Tensor:
+        """Ids to (1, tokens, width)."""
+        device = next(self.system.module.parameters()).device
+        row = torch.tensor(ids, dtype=torch.long, device=device)
+        return self.system.network.embed(row, features if IMAGE_TOKEN in ids else None)[None]

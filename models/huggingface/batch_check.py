@@ -1,0 +1,62 @@
+"""Whether questions in one plain batch get the answers that they get one by one: a trial before the first such batch.
+
+Padding is what goes wrong: Kosmos-2 counts it among the positions as soon as there is a cache. Two questions of
+different lengths, answered over a few tokens and with an answer ranked, together and one by one: eight rows through the
+network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vlmbench.base.samples import Generation, Request
+
+from ..engine.margin_scale import QUESTIONS, Seen, picture
+from ..engine.memory import out_of_memory
+from .generate import PLAIN
+from .plain import Plain, Question
+from .prefix_check import compared
+from .system import HfSystem
+
+STEPS = 3
+CHOICE = "no, there is none"
+SHORT, LONG = QUESTIONS[6], QUESTIONS[2]
+PAIRS = (((SHORT, 0), (LONG, 1)), ((SHORT, 0), (LONG, 0)), ((SHORT, 0), (SHORT, 1)))
+"""Questions and pictures to try, the telling ones first: which of them may go into one batch depends on the model."""
+
+
+def batch_check(system: HfSystem, plain: Plain) -> str:
+    """Why batches change answers or cannot be had; empty where they are as good as one by one."""
+    try:
+        for choices in ((), (CHOICE,)):
+            pair = _pair(system, choices)
+            if not pair:
+                return "no two questions have picture tensors of one shape"
+            together, alone = Seen(), Seen()
+            for question in pair:
+                plain.answer([question], 1, alone.see)
+            if plain.generating.way == PLAIN:
+                return "its own `generate` shows no logits to compare with"
+            plain.answer(pair, len(pair), together.see)
+            reason, _ = compared(together, alone, plain.model.dtype, "batched")
+            if reason:
+                return reason
+    except Exception as error:  # an architecture that cannot do this says so in its own way
+        if out_of_memory(error):
+            return "two questions at once do not fit into memory"
+        return f"the trial fails ({type(error).__name__}: {(str(error).splitlines() or [''])[0]})"
+    return ""
+
+
+def _pair(system: HfSystem, choices: tuple[str, ...]) -> list[Question]:
+    """Two questions that go into one batch, as different as the model allows; none where it allows no batch."""
+    for asked in PAIRS:
+        made = []
+        for at, (text, number) in enumerate(asked):
+            request = Request(str(at), text, (), choices, Generation(max_new_tokens=STEPS))
+            question = system.question(request, [picture(number)])
+            question.job = replace(question.job, seed=str(at))  # the same words about two pictures are two jobs
+            made.append(question)
+        if made[0].kind == made[1].kind:
+            return made
+    return []

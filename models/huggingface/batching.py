@@ -1,0 +1,76 @@
+"""Which questions wait for each other, and how many go through the network at once.
+
+Plain batches are filled across groups, by kind: only questions whose tensors fit go together. The size is a number, or
+`auto`: on a GPU it grows while memory is left; on a CPU it is 1, since a batch only adds padding to what is limited by
+arithmetic (docs/performance.md). Either way it is halved when memory does not suffice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+import torch
+
+from vlmbench.base.errors import UsageError
+
+from .plain import Question
+
+AUTO = "auto"
+FIRST, MOST = 4, 64
+ROOM = 0.4
+"""A GPU's batch is doubled while the most memory used so far is below this share of all."""
+KINDS = 4
+"""So many batches' worth of questions wait at most."""
+
+
+class Size:
+    """How many rows a batch has."""
+
+    def __init__(self, told: str, device: torch.device) -> None:
+        """`told`: a number or `auto`. Raises UsageError."""
+        if told != AUTO and not (told.isdecimal() and int(told) > 0):
+            raise UsageError(f"batch takes a number above 0 or {AUTO}, not {told!r}")
+        self.grows = told == AUTO and device.type == "cuda"
+        self.now = int(told) if told != AUTO else FIRST if self.grows else 1
+        self._device = device
+
+    def one_by_one(self) -> None:
+        """From here on no question goes with another."""
+        self.now, self.grows = 1, False
+
+    def worked(self, rows: int, size: int) -> None:
+        """Take note of a batch: `rows` that went through, `size` at a time."""
+        if size < self.now:
+            self.now, self.grows = size, False
+        elif self.grows and rows >= self.now < MOST and self._share() < ROOM:
+            self.now *= 2
+
+    def _share(self) -> float:
+        _, total = torch.cuda.mem_get_info(self._device)
+        return torch.cuda.max_memory_allocated(self._device) / total
+
+
+class Waiting:
+    """Questions that wait for a batch of their kind."""
+
+    def __init__(self, size: Size) -> None:
+        self._size = size
+        self._by_kind: dict[Hashable, list[Question]] = {}
+
+    def add(self, question: Question) -> Iterator[list[Question]]:
+        """Take a question in; yields a batch that is full now, or the fullest one when too many wait."""
+        kind = question.kind
+        self._by_kind.setdefault(kind, []).append(question)
+        if _rows(self._by_kind[kind]) >= self._size.now:
+            yield self._by_kind.pop(kind)
+        elif sum(map(_rows, self._by_kind.values())) >= KINDS * self._size.now:
+            yield self._by_kind.pop(max(self._by_kind, key=lambda kind: _rows(self._by_kind[kind])))
+
+    def rest(self) -> Iterator[list[Question]]:
+        """Whatever still waits."""
+        while self._by_kind:
+            yield self._by_kind.pop(next(iter(self._by_kind)))
+
+
+def _rows(questions: list[Question]) -> int:
+    return sum(question.rows for question in questions)

@@ -1,0 +1,291 @@
+"""Answers groups of requests over any transformers image-text model: prefixes shared where that is proven, else plain.
+
+`shared`: a group's questions run as one packed row behind their pictures, if the model passes hf_sharing's checks;
+questions that share with nobody go into plain batches, if those pass hf_batching's. `batched`: plain batches alone.
+`simple`: one by one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.base.samples import Request, Response
+from vlmbench.data import images
+
+from ..engine.decoding import Job, Observer, Outcome, nobody
+from ..engine.engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond
+from ..engine.finite import bad_weight
+from ..engine.memory import halving, peak_bytes
+from .batch_check import batch_check
+from .batching import AUTO, Size, Waiting
+from .plain import Plain, Question
+from .prefix_check import reason_against, self_check
+from .prompts import Media
+from .shared import SharedMedia
+from .system import HfSystem
+
+LOGGER = logging.getLogger(__name__)
+KINDS = ("shared", "batched", "simple")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request as a question, or why it is none."""
+
+    question: Question | None = None
+    error: str = ""
+
+
+class HfEngine:
+    """Generates and ranks answers. Deterministic but for the sizes that a GPU's memory decides."""
+
+    def __init__(
+        self,
+        system: HfSystem,
+        *,
+        kind: str = "shared",
+        batch: str = AUTO,
+        exact: bool = False,
+        fragile: float | None = None,
+        pack_tokens: int = 512,
+        observer: RequestObserver | None = None,
+    ) -> None:
+        """`kind` shared is tried out here, and becomes batched where it fails: `sharing` says why.
+
+        `exact` asks answers with a margin under `fragile` again one by one; `fragile` None: four times what the trial
+        found, at least 1e-4. Raises UsageError.
+        """
+        if kind not in KINDS:
+            raise UnknownNameError("engine", kind, KINDS)
+        if pack_tokens < 1:
+            raise UsageError("pack_tokens must be at least 1", cure="leave it out")
+        self.system, self.pack_tokens, self.exact, self.observer = system, pack_tokens, exact, observer
+        self.size = Size("1" if kind == "simple" else batch, system.model.device)
+        self._plain = Plain(system.model, system, pad_id=system.pad_id, encoder_decoder=system.encoder_decoder)
+        self._shared = SharedMedia(system.model, system, system.prompts.image_id)
+        self._difference = 0.0
+        self.kind, self.sharing, self.batching = kind, "not asked for", "not tried"
+        self._broken = bad_weight(system.model)
+        if kind == "shared":
+            self.kind, self.sharing = self._try_sharing()
+        self.fragile = max(4 * self._difference, 1e-4) if fragile is None else fragile
+        self._counts = {"merged": 0, "rerun": 0, "changed": 0, "failed": 0, "memory_retries": 0, "packed": 0}
+        self._seconds, self._questions, self._words = 0.0, 0, 0
+
+    def _try_sharing(self) -> tuple[str, str]:
+        """The kind to work as, and what the tables say of it."""
+        reason = self._broken or reason_against(self.system.model)
+        if not reason:
+            reason, self._difference = self_check(self._shared, self._plain, self.system.prompts, self.pack_tokens)
+        if not reason:
+            return "shared", "yes"
+        LOGGER.warning("%s: questions about a picture cannot share its prefix: %s; plain batches", self.name, reason)
+        return "batched", f"refused: {reason}"
+
+    def _try_batching(self) -> None:
+        """Before the first batch of several rows: whether batches change no answer. Else questions go one by one."""
+        reason = batch_check(self.system, self._plain)
+        self.batching = f"refused: {reason}" if reason else "yes"
+        if reason:
+            self.size.one_by_one()
+            LOGGER.warning("%s: questions cannot go in batches: %s; one by one", self.name, reason)
+
+    @property
+    def name(self) -> str:
+        """For what is told."""
+        return self.system.name
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """What decides the answers beside the weights: part of every answer's key."""
+        device = self.system.model.device.type
+        return {"engine": self.kind, "exact": self.exact, "device": device}
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Whether prefixes are shared and batches sound, or why not; counts so far; seconds per question and word."""
+        facts: dict[str, str | int | float] = {
+            "sharing": self.sharing,
+            "batching": self.batching,
+            "batch": self.size.now,
+        }
+        facts |= {f"engine_{name}": count for name, count in self._counts.items()}
+        if peak := peak_bytes(self.system.model.device):
+            facts["peak_memory_bytes"] = peak
+        if self._questions:
+            facts["seconds_per_question"] = float(f"{self._seconds / self._questions:.3g}")
+        if self._words:
+            facts["seconds_per_word"] = float(f"{self._seconds / self._words:.3g}")
+        if self.kind == "shared":
+            facts["engine_self_check_difference"] = self._difference
+        return facts
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """Answer groups, best made of requests about the same pictures, in any order, as they finish.
+
+        Whatever fails, a picture or the network, becomes responses with `finish="error"`; interrupts pass through.
+        """
+        if self._broken:
+            for group in groups:
+                yield from self._told([(request, failure(self._broken)) for request in group])
+        else:
+            yield from self._answer(groups)
+
+    def _answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        waiting = Waiting(self.size)
+        for group, prepared in images.prefetch(groups, self._prepare):
+            questions: list[Question] = []
+            for request, made in zip(group, prepared, strict=True):
+                if made.question is None:
+                    yield from self._told([(request, failure(made.error))])
+                else:
+                    self._merge(made.question, questions)
+            for part in self._parts(questions):
+                if self.kind == "shared" and len(part) > 1 and self._shared.can_share([one.job for one in part]):
+                    yield from self._timed(part, packed=True)
+                    continue
+                for question in part:
+                    for full in waiting.add(question):
+                        yield from self._timed(full)
+        for rest in waiting.rest():
+            yield from self._timed(rest)
+
+    def _prepare(self, group: Sequence[Request]) -> list[Prepared]:
+        """Each request as tensors; pictures are read once. Runs in a thread, ahead of the network."""
+        pictures: dict[object, object] = {}
+        medias: list[Media] = []
+        prepared = []
+        for request in group:
+            try:
+                for picture in request.images:
+                    source = images.source_of(picture)
+                    if source not in pictures:
+                        pictures[source] = images.decode(picture.read(), picture.name)
+                seen = [pictures[images.source_of(picture)] for picture in request.images]
+                question = self.system.question(request, seen)  # type: ignore[arg-type]
+            except Exception as error:
+                prepared.append(Prepared(error=describe(error)))
+                continue
+            known = next((one for one in medias if one.same(question.prompt.media)), None)
+            if known is None:
+                medias.append(question.prompt.media)
+            else:
+                question.prompt = replace(question.prompt, media=known)
+            prepared.append(Prepared(question))
+        return prepared
+
+    def _merge(self, question: Question, questions: list[Question]) -> None:
+        """Put a question to a group's others, or its requests to the same question's."""
+        for other in questions:
+            if other.job == question.job and other.prompt.media is question.prompt.media:
+                other.requests += question.requests
+                self._counts["merged"] += 1
+                return
+        questions.append(question)
+
+    def _parts(self, questions: Sequence[Question]) -> list[list[Question]]:
+        """Questions that may share a prefix together: the same pictures, greedy, nothing else for each token."""
+        parts: dict[object, list[Question]] = {}
+        for question in questions:
+            alone = not is_greedy(question.job) or bool(question.prompt.rows)
+            parts.setdefault(id(question) if alone else id(question.prompt.media), []).append(question)
+        return list(parts.values())
+
+    def _timed(self, questions: Sequence[Question], *, packed: bool = False) -> Iterator[tuple[Request, Response]]:
+        """The responses of some questions, each with its share of the time."""
+        begun = time.perf_counter()
+        pairs = self._packed(questions) if packed else self._batch(questions)
+        spent = time.perf_counter() - begun
+        requests = sum(len(question.requests) for question in questions)
+        self._seconds += spent
+        told = [(request, replace(said, seconds=spent / requests)) for one, said in pairs for request in one.requests]
+        yield from self._told(told)
+
+    def _told(self, pairs: Sequence[tuple[Request, Response]]) -> Iterator[tuple[Request, Response]]:
+        self._questions += len(pairs)
+        self._words += sum(len(response.text.split()) for _, response in pairs)
+        self._counts["failed"] += sum(response.finish == "error" for _, response in pairs)
+        yield from pairs
+
+    def _packed(self, questions: Sequence[Question]) -> list[tuple[Question, Response]]:
+        jobs = [question.job for question in questions]
+
+        def answer(tokens: int) -> list[Outcome]:
+            return self._shared.answer(questions[0].prompt.media, jobs, tokens, self._observer(questions))
+
+        try:
+            outcomes, _ = halving(answer, self.pack_tokens, SMALLEST_PACK, self._retry)
+        except Exception as error:
+            return [(question, failure(describe(error))) for question in questions]
+        self._counts["packed"] += len(questions)
+        return [self._checked(question, outcome) for question, outcome in zip(questions, outcomes, strict=True)]
+
+    def _batch(self, questions: Sequence[Question]) -> list[tuple[Question, Response]]:
+        """One plain batch. One that fails is asked question by question, so that only the culprit fails."""
+        empty = [one for one in questions if one.job.generation.max_new_tokens < 1 and not one.job.choices]
+        alone = [one for one in questions if one not in empty and not is_greedy(one.job)]
+        rest = [one for one in questions if one not in empty and one not in alone]
+        pairs = [(one, Response(finish="length")) for one in empty] + [(one, self._alone(one)) for one in alone]
+        try:
+            outcomes = self._sized(rest)
+        except Exception as error:
+            if len(rest) == 1:
+                return [*pairs, (rest[0], failure(describe(error)))]
+            return pairs + [pair for one in rest for pair in self._batch([one])]
+        return pairs + [self._checked(one, outcome) for one, outcome in zip(rest, outcomes, strict=True)]
+
+    def _sized(self, questions: Sequence[Question]) -> list[Outcome]:
+        if not questions:
+            return []
+        if self.batching == "not tried" and self.size.now > 1 and sum(question.rows for question in questions) > 1:
+            self._try_batching()
+        outcomes, size = halving(
+            lambda rows: self._plain.answer(questions, rows, self._observer(questions)), self.size.now, 1, self._retry
+        )
+        self.size.worked(sum(question.rows for question in questions), size)
+        return outcomes
+
+    def _alone(self, question: Question) -> Response:
+        """Asked by itself: sampling and beams, and what is asked again."""
+        try:
+            if is_greedy(question.job):
+                return respond(self._plain.answer([question], 1, self._observer([question]))[0])
+            return respond(self._plain.sample(question))
+        except Exception as error:
+            return failure(describe(error))
+
+    def _checked(self, question: Question, outcome: Outcome) -> tuple[Question, Response]:
+        """With `exact`, a fragile answer is asked again, one by one; that answer counts.
+
+        So is one that failed in company: another question's NaN may have spread (masked columns count 0 times, and
+        0 x NaN is NaN).
+        """
+        if outcome.error and self.kind != "simple":
+            return question, self._alone(question)
+        fragile = outcome.margin is not None and outcome.margin < self.fragile
+        if not (self.exact and fragile and self.kind != "simple"):
+            return question, respond(outcome)
+        second = self._alone(question)
+        self._counts["rerun"] += 1
+        self._counts["changed"] += (second.text, order(second)) != (outcome.text, order(outcome))
+        return question, replace(second, rerun=True)
+
+    def _retry(self) -> None:
+        self._counts["memory_retries"] += 1
+
+    def _observer(self, questions: Sequence[Question]) -> Observer:
+        if self.observer is None:
+            return nobody
+        asked = {id(question.job): question.requests for question in questions}
+
+        def observe(job: Job, step: int, logits: torch.Tensor) -> None:
+            for request in asked[id(job)]:
+                self.observer(request, step, logits)  # type: ignore[misc]
+
+        return observe

@@ -1,0 +1,196 @@
+"""Any image-text model of transformers: `--model hf:FOLDER` or `--model hf:OWNER/NAME` of the Hugging Face hub.
+
+LLaVA 1.5/1.6/OneVision, Qwen2-VL and 2.5-VL, BLIP-2, InstructBLIP, InternVL, Idefics, PaliGemma, Gemma 3, SmolVLM, ...:
+whatever `AutoModelForImageTextToText` and `AutoProcessor` open. Nothing here knows one of them by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
+
+from ..checkpoints import fingerprints
+from ..engine.adapter import Answering
+from ..engine.engine import DTYPES, SMALL, place
+from ..engine.memory import hand_back
+from ..engine.quantize import check as check_quantization
+from ..engine.quantize import quantize as quantize_weights
+from ..parts.quiet_import import hushed
+from . import adapters as hf_adapters
+from .batching import AUTO
+from .engine import HfEngine
+from .load_errors import cure_of, first_words
+from .processors import open_processor
+from .system import HfSystem
+from .weights import all_keys_told, check_expression, check_files, refuse
+
+RAISED = (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError, AttributeError)
+"""What transformers raises for files that it cannot open."""
+
+
+class HfModel(Answering):
+    """A transformers model as the Model of a run."""
+
+    @property
+    def converses(self) -> bool:  # type: ignore[override]
+        """Whether earlier turns of a dialogue are heeded."""
+        return self.hf.converses
+
+    def __init__(self, system: HfSystem, fingerprint: str, engine: HfEngine) -> None:
+        self.hf = system
+        super().__init__(system, fingerprint, engine)  # type: ignore[arg-type]  # what facts ask of it, it has
+
+
+def load(
+    checkpoint: str | None,
+    *,
+    engine: str = "shared",
+    exact: bool = False,
+    dtype: str = "float32",
+    device: str = "",
+    threads: int = 0,
+    quantize: str = "",
+    batch: str = AUTO,
+    attention: str = "",
+    prompting: str = "",
+    trust_remote_code: bool = False,
+    unread: str = "",
+) -> HfModel:
+    """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
+
+    `batch`: rows that go through the network at once, or `auto`. `attention`: transformers' name of an implementation.
+    `prompting`: `chat` or another way of hf_prompts. `trust_remote_code`: run code that comes with the checkpoint;
+    never without being told. `unread`: a regular expression of keys in the checkpoint that change no answer.
+
+    Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
+    """
+    if checkpoint is None:
+        raise UsageError("which model?", cure="--model hf:FOLDER or --model hf:OWNER/NAME")
+    if dtype not in DTYPES:
+        raise UnknownNameError("dtype", dtype, DTYPES)
+    if threads < 0:
+        raise UsageError("threads must be at least 0", cure="leave it out")
+    if quantize:
+        check_quantization(quantize)
+    check_expression(unread)
+    where = place(device)
+    model, processor, mark = _open(
+        checkpoint, dtype=DTYPES[dtype], attention=attention, trusted=trust_remote_code, unread=unread
+    )
+    if threads or sum(parameter.numel() for parameter in model.parameters()) < SMALL:
+        torch.set_num_threads(threads or 1)
+    if quantize:
+        quantize_weights(model.get_decoder(), quantize, where)
+        hand_back()
+    model.to(where)
+    told = {
+        "dtype": dtype,
+        **({"quantize": quantize} if quantize else {}),
+        **({"attention": attention} if attention else {}),
+        **({"unread": unread} if unread else {}),
+    }
+    system = HfSystem(model, processor, way=prompting, told=told)
+    return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch, exact=exact))
+
+
+def of_objects(model: Any, processor: Any) -> HfModel:
+    """A model that is in memory already, with its processor, where it lies and in its own numbers.
+
+    Raises ModelError for a processor that does not work.
+    """
+    system = HfSystem(model, processor, told={"dtype": str(model.dtype).removeprefix("torch.")})
+    return HfModel(system, object_mark(model, processor), HfEngine(system))
+
+
+def object_mark(model: Any, processor: Any) -> str:
+    """SHA-256 over the class, weights, configs, adapters and processor of a model in memory."""
+    tokenizer = getattr(processor, "tokenizer", processor)
+    digest = hashlib.sha256("\0".join(map(str, _settings(model, processor, tokenizer))).encode())
+    for word, number in sorted(tokenizer.get_vocab().items()) if hasattr(tokenizer, "get_vocab") else ():
+        digest.update(f"{word}\0{number}\n".encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}\0{tensor.dtype}{tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _settings(model: Any, processor: Any, tokenizer: Any) -> Iterator[Any]:
+    """What decides the answers of a model in memory beside its tensors."""
+    yield f"{type(model).__module__}.{type(model).__qualname__}"
+    yield model.config.to_json_string(use_diff=False)
+    if generation := getattr(model, "generation_config", None):
+        yield [(name, value) for name, value in generation.to_dict().items() if name.endswith("_token_id")]
+    if adapters := getattr(model, "peft_config", None):
+        yield [(name, sorted(map(str, one.to_dict().items()))) for name, one in adapters.items()]
+        yield model.active_adapters() if callable(model.active_adapters) else model.active_adapters
+    yield processor.to_json_string() if hasattr(processor, "to_json_string") else ""
+    yield [getattr(one, "chat_template", None) for one in (processor, tokenizer)]
+    if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+        words = json.loads(backend.to_str())
+        yield {
+            name: value for name, value in words.items() if name not in ("padding", "truncation")
+        }  # of the last call
+
+
+def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool, unread: str) -> tuple[Any, Any, str]:
+    """The network, its processor, and the fingerprint of both. The network is the checkpoint's, key by key."""
+    folder = Path(checkpoint).expanduser()
+    source = str(folder) if folder.is_dir() else checkpoint
+    if folder.exists() and not folder.is_dir():
+        raise ModelError("not a folder", where=checkpoint, cure="name the folder with config.json")
+    more: dict[str, Any] = {"attn_implementation": attention} if attention else {}
+    try:
+        with hushed():
+            adapter = hf_adapters.find(source)
+            processor = open_processor(hf_adapters.processor_of(adapter) if adapter else source, trusted=trusted)
+            if adapter:
+                more |= {"adapter_kwargs": {"subfolder": hf_adapters.NOWHERE}}
+            model = _network(
+                adapter.base if adapter else source, unread, dtype=dtype, trust_remote_code=trusted, **more
+            )
+            if adapter:
+                hf_adapters.put_on(model, adapter)
+    except (*RAISED, SafetensorError) as error:
+        raise ModelError(
+            f"transformers cannot open it: {first_words(error)}", where=checkpoint, cure=cure_of(error)
+        ) from None
+    return model, processor, _mark(folder, checkpoint, model, processor, adapter)
+
+
+def _network(source: str, unread: str, **options: Any) -> Any:
+    from transformers import AutoModelForImageTextToText
+
+    if Path(source).is_dir():
+        check_files(Path(source))
+    with all_keys_told():
+        model, info = AutoModelForImageTextToText.from_pretrained(
+            source, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+    refuse(info, model, where=source, unread=unread)
+    return model
+
+
+def _mark(folder: Path, name: str, model: Any, processor: Any, adapter: hf_adapters.Adapter | None) -> str:
+    """The fingerprint: a folder's content or a hub's commit, with the base of an adapter and code of its own."""
+    commit = getattr(model.config, "_commit_hash", None)
+    if folder.is_dir():
+        parts = [fingerprints.of_folder(folder)]
+    else:
+        parts = [fingerprints.of_commit(name, adapter.commit if adapter else commit)]
+    if adapter and not adapter.inside:
+        base = Path(adapter.base).expanduser()
+        if not base.is_dir():
+            parts.append(fingerprints.of_commit(adapter.base, commit))
+        elif not folder.is_dir():  # of an adapter's folder, the base is in its own fingerprint
+            parts.append(fingerprints.of_folder(base))
+    if code := fingerprints.of_code(model, processor):
+        parts.append(code)
+    return parts[0] if len(parts) == 1 and folder.is_dir() else hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,220 @@
+"""Questions in plain batches through a transformers model's own `generate`: what runs on every architecture.
+
+Prompts are padded on the left (an encoder's on the right), and only questions whose picture tensors have the same shape
+go together, so no picture is ever padded. A batch of one is the run that everything else is measured against.
+
+Choices are ranked by giving `generate` their tokens one after the other and noting what the network expected, before
+anything that the checkpoint's generation settings force or forbid: so ranking, too, needs nothing that an architecture
+does not have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vlmbench.base.samples import Request
+
+from ..engine.decoding import Best, Draft, Job, Observer, Outcome, Words, cut, greedy, nobody, rank
+from .generate import PLAIN, Checker, Generating
+from .prompts import Prompt, move
+
+
+@dataclass(eq=False)
+class Question:
+    """A job with its tensors, and the requests that it answers."""
+
+    job: Job
+    prompt: Prompt
+    requests: list[Request] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many rows of a batch it takes."""
+        return max(1, len(self.job.choices))
+
+    @property
+    def kind(self) -> Hashable:
+        """Equal for questions that can go into one batch."""
+        shapes = [(name, _shape(value)) for name, value in self.prompt.media.tensors.items()]
+        return (
+            bool(self.job.choices),
+            tuple(sorted(self.prompt.rows)),
+            tuple(sorted(shapes, key=lambda item: item[0])),
+        )
+
+
+def _shape(value: Any) -> Hashable:
+    return (value.dtype, tuple(value.shape[1:])) if isinstance(value, Tensor) and value.dim() else id(value)
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One row of a batch: a prompt to answer, or its beginning with a choice's tokens to score."""
+
+    question: Question
+    start: int
+    """How many of the prompt's tokens are given."""
+    forced: tuple[int, ...] = ()
+
+
+class Plain:
+    """Answers questions of one kind, each in rows of its own."""
+
+    def __init__(self, model: Any, words: Words, *, pad_id: int, encoder_decoder: bool) -> None:
+        self.model, self.words, self.pad_id, self.right = model, words, pad_id, encoder_decoder
+        self.generating = Generating(model)
+
+    @torch.inference_mode()
+    def answer(self, questions: Sequence[Question], size: int, observe: Observer = nobody) -> list[Outcome]:
+        """Outcomes in order. `size`: most rows that go through the network at once."""
+        rows = [row for question in questions for row in _rows(question)]
+        found: list[tuple[Draft, list[Tensor]]] = []
+        for first in range(0, len(rows), size):
+            found += self._batch(rows[first : first + size], observe)
+        outcomes, at = [], 0
+        for question in questions:
+            mine, at = found[at : at + question.rows], at + question.rows
+            if question.job.choices:
+                outcomes.append(rank(question.job, [torch.stack(logits) for _, logits in mine], 0, observe))
+            else:
+                outcomes.append(mine[0][0].outcome(0))
+        return outcomes
+
+    @torch.inference_mode()
+    def sample(self, question: Question) -> Outcome:
+        """Sampling or beams; the seed comes from the prompt and the sample."""
+        job, device = question.job, self.model.device
+        asked = job.generation
+        more: dict[str, Any] = {}
+        if asked.temperature > 0:
+            more = {"do_sample": True, "temperature": asked.temperature, "top_p": asked.top_p, "top_k": 0}
+        seed = int.from_bytes(hashlib.sha256(repr((job.ids, job.seed)).encode()).digest()[:6], "big")
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            batch = self._collate([_Row(question, len(job.ids))])
+            config = self._config(asked.max_new_tokens, num_beams=asked.num_beams, **more)
+            made, _ = self.generating(batch, config, Checker)
+        new = self._new(made[0], job.ids)
+        ended = next((at for at, token in enumerate(new) if token in self.words.end_ids), None)
+        text, stopped = cut(self.words.decode(new[:ended]), (*asked.stop, *self.words.stop))
+        finish = "stop" if stopped or ended is not None else "length"
+        return Outcome(text, finish, None, len(job.ids), len(new) if ended is None else ended + 1)
+
+    def _config(self, tokens: int, **more: Any) -> Any:
+        from transformers import GenerationConfig
+
+        ends = None
+        if more.pop("forced", False):
+            more |= {"return_dict_in_generate": True, "output_logits": True}
+        else:
+            ends = sorted(self.words.end_ids) or None
+        return GenerationConfig(max_new_tokens=tokens, eos_token_id=ends, pad_token_id=self.pad_id, **more)
+
+    def _new(self, made: Tensor, prompt: Sequence[int]) -> list[int]:
+        """The answer's tokens in a row that `generate` returned: with the prompt before them, or without."""
+        ids = made.tolist()
+        begun = len(prompt) if ids[: len(prompt)] == list(prompt) else int(self.right)
+        return list(ids[begun:])
+
+    def _batch(self, rows: Sequence[_Row], observe: Observer) -> list[tuple[Draft, list[Tensor]]]:
+        """For each row its draft and, where tokens were forced, the logits that predict them."""
+        forced = bool(rows[0].forced)
+        tokens = max(len(row.forced) or row.question.job.generation.max_new_tokens for row in rows)
+        batch = self._collate(rows)
+        config = self._config(tokens, forced=forced, do_sample=False, num_beams=1)
+        made, watch = self.generating(batch, config, lambda: _Watch(rows, self.words, observe), raw=forced)
+        if forced:
+            predicted = [[made.logits[step][at] for step in range(len(row.forced))] for at, row in enumerate(rows)]
+            return list(zip(watch.drafts, predicted, strict=True))
+        if self.generating.way == PLAIN:
+            for draft, new, given in zip(watch.drafts, made, batch["input_ids"].tolist(), strict=True):
+                draft.take(self._new(new, given))
+        return [(draft, []) for draft in watch.drafts]
+
+    def _collate(self, rows: Sequence[_Row]) -> dict[str, Any]:
+        """One batch on the network's device: padded rows of tokens, picture tensors behind one another."""
+        device, dtype, longest = self.model.device, self.model.dtype, max(row.start for row in rows)
+        ids = [torch.tensor(row.question.job.ids[: row.start], dtype=torch.long)[None] for row in rows]
+        batch: dict[str, Any] = {
+            "input_ids": self._padded(ids, longest, self.pad_id),
+            "attention_mask": self._padded([torch.ones_like(one) for one in ids], longest, 0),
+        }
+        for name in rows[0].question.prompt.rows:
+            cuts = [row.question.prompt.rows[name][:, : row.start] for row in rows]
+            batch[name] = self._padded(cuts, longest, 0)
+        batch = {name: value.to(device) for name, value in batch.items()}
+        medias = [row.question.prompt.media.tensors for row in rows]
+        for name, value in medias[0].items():
+            joined = torch.cat([media[name] for media in medias]) if isinstance(value, Tensor) else value
+            batch[name] = move(joined, device, dtype)
+        return batch
+
+    def _padded(self, rows: Sequence[Tensor], longest: int, value: int) -> Tensor:
+        """(1, tokens, ...) each to (rows, longest, ...)."""
+        padded = []
+        for row in rows:
+            gap = row.new_full((1, longest - row.shape[1], *row.shape[2:]), value)
+            padded.append(torch.cat([row, gap] if self.right else [gap, row], dim=1))
+        return torch.cat(padded)
+
+
+def _rows(question: Question) -> list[_Row]:
+    job = question.job
+    if not job.choices:
+        return [_Row(question, len(job.ids))]
+    start = job.answer_start
+    return [_Row(question, start, ids[start:]) for ids in job.choice_ids]
+
+
+class _Watch:
+    """Looks on while `generate` works: logits before each token, the token after, and when a row is at its end."""
+
+    def __init__(self, rows: Sequence[_Row], words: Words, observe: Observer) -> None:
+        self.rows, self.observe, self.step = rows, observe, 0
+        self.drafts = [Draft(row.question.job, words) for row in rows]
+        self._best: list[Best] = []
+        self._called = False
+        self._live = [True] * len(rows)
+
+    @property
+    def heard(self) -> bool:
+        """Whether `generate` called it, before a token and after."""
+        return self._called and self.step > 0
+
+    def before(self, _ids: Tensor, scores: Tensor) -> Tensor:
+        """The logits processor, the last one: (rows, vocabulary) float32 to the same, or to one that allows the forced
+        token alone."""
+        self._called, forced = True, scores
+        self._best = greedy(scores) if not self.rows[0].forced else []
+        for at, row in enumerate(self.rows):
+            if not self._live[at]:
+                continue
+            if row.forced:
+                forced = torch.full_like(scores, float("-inf")) if forced is scores else forced
+                forced[at, row.forced[self.step]] = 0.0
+            else:
+                self.observe(row.question.job, self.step, scores[at])
+        if forced is not scores:
+            forced[[not live for live in self._live], 0] = 0.0
+        return forced
+
+    def after(self, ids: Tensor, _scores: Any) -> Tensor:
+        """The stopping criterion: (rows,) bool, which rows are finished."""
+        if not self._called:  # the class passes the criteria on, not the processors
+            return torch.zeros(len(self.rows), dtype=torch.bool, device=ids.device)
+        self.step += 1
+        for at, token in enumerate(ids[:, -1].tolist()):
+            row = self.rows[at]
+            if not self._live[at]:
+                continue
+            if row.forced:
+                self._live[at] = self.step < len(row.forced)
+            else:
+                self._live[at] = self.drafts[at].push(self._best[at]._replace(token=token))
+        return torch.tensor([not live for live in self._live], device=ids.device)

@@ -1,0 +1,308 @@
+"""Questions as the official processor of a transformers model sees them: text, token ids, picture tensors.
+
+A model with a chat template is asked through it. For one without there are named ways of prompting (WAYS). What the
+processor does with pictures in a text is found out by trying it once, never from a model's name.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from vlmbench.base.errors import ModelError, UnknownNameError
+
+from ..engine.margin_scale import picture
+from ..parts.quiet_import import hushed
+from . import template_clock
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CHAT = "chat"
+MARK = "vlmbench"
+"""A word to look for in what a template or a processor makes of a text."""
+REMEMBERED = 8
+"""Pictures whose tensors are kept, for the questions that follow about the same."""
+NOT_INPUTS = ("labels",)
+"""What some processors return beside the inputs: for training alone."""
+History = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a question is worded for a model without a chat template."""
+
+    words: str
+    """`{image}` is where the processor's picture tokens go, if it wants any in the text."""
+    note: str
+    gap: str = " "
+    """Between the prompt and an answer, when answers are ranked."""
+
+
+WAYS: Mapping[str, Way] = {
+    "plain": Way("{image}{prompt}", "the question and nothing else"),
+    "question": Way("{image}Question: {prompt} Answer:", "BLIP-2's words for questions"),
+    "answer-en": Way("{image}answer en {prompt}", "PaliGemma's words for questions", ""),
+    "user": Way("USER: {image}\n{prompt} ASSISTANT:", "LLaVA-1.5's words, where its template is missing"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Media:
+    """The tensors of a question's pictures, by the processor's names. Equal ones of a group are one object."""
+
+    tensors: Mapping[str, Any]
+
+    def same(self, other: Media) -> bool:
+        """Whether all values are equal."""
+        if self.tensors.keys() != other.tensors.keys():
+            return False
+        return all(_same(value, other.tensors[name]) for name, value in self.tensors.items())
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+        """On a device; floating numbers in the network's type, as `BatchFeature.to` does."""
+        return {name: move(value, device, dtype) for name, value in self.tensors.items()}
+
+
+NO_MEDIA = Media({})
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """One question as the processor gives it."""
+
+    ids: tuple[int, ...]
+    rows: Mapping[str, Tensor] = field(default_factory=dict)
+    """What has an entry for each token, (1, tokens, ...), beside ids and attention mask: token types, ..."""
+    media: Media = NO_MEDIA
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    return type(one) is type(other) and not isinstance(one, Tensor) and bool(one == other)
+
+
+def move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """A tensor to a device, floating numbers to a type; other values as they are."""
+    if not isinstance(value, Tensor):
+        return value
+    return value.to(device, dtype) if value.is_floating_point() else value.to(device)
+
+
+class Prompts:
+    """The processor of a model, asked as its authors ask it. One thread at a time goes through it."""
+
+    def __init__(
+        self,
+        processor: Any,
+        *,
+        image_id: int | None,
+        inputs: Container[str],
+        way: str = "",
+        encoder_decoder: bool = False,
+    ) -> None:
+        """`way` "": the chat template, or `plain` where there is none. `inputs`: what the model's forward takes.
+
+        Raises ModelError or UnknownNameError.
+        """
+        self._inputs = inputs
+        self.processor, self.tokenizer = processor, getattr(processor, "tokenizer", processor)
+        template = getattr(processor, "chat_template", None) or getattr(self.tokenizer, "chat_template", None)
+        self.way = way or (CHAT if template else "plain")
+        if self.way not in (CHAT, *WAYS):
+            raise UnknownNameError("way of prompting", self.way, (CHAT, *WAYS))
+        if self.way == CHAT and not template:
+            raise ModelError("this model has no chat template", cure=f"name a way of prompting: {', '.join(WAYS)}")
+        self._template = template
+        self.dated = self.way == CHAT and template_clock.asked_by(template)
+        """Whether the chat template writes the date."""
+        self._lock = Lock()
+        self.image_id = image_id
+        self.image_token = self._image_token(image_id)
+        if hasattr(getattr(processor, "image_processor", None), "preprocess"):
+            _remember(processor.image_processor)
+        self._probe = [picture(0)]
+        self._forms: dict[str, str] = {}
+        """By role: whether the template takes words as `parts` or as `text`."""
+        for role in ("user", "assistant") if self.way == CHAT else ():
+            self._forms[role] = self._form(role)
+        self._lead = self.way != CHAT and self._wants_tokens()
+        probe = self.prompt(self.text(MARK, 1), self._probe)
+        self.visual_tokens = probe.ids.count(image_id) if image_id is not None else 0
+        words = self.tokenizer.decode(probe.ids, skip_special_tokens=False).rstrip(" ")
+        self.apart = encoder_decoder or not words.endswith(self.text(MARK, 1).rstrip()[-4:])
+        """Whether an answer to rank is tokenised on its own: the processor writes something behind the question."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What decides how questions are worded: part of every answer's key."""
+        date = {"template_date": template_clock.DAY.date().isoformat()} if self.dated else {}
+        return {"prompting": self.way, **date}
+
+    def text(self, prompt: str, images: int, history: History = (), answer: str = "") -> str:
+        """The whole prompt as text, `images` pictures in its first question; with `answer`, that goes on behind it."""
+        if self.way != CHAT:
+            way = WAYS[self.way]
+            token = (self.image_token or "") * images if self._lead else ""
+            words = way.words if images and self._lead else way.words.replace("{image}\n", "{image}")
+            # Not str.format: a question may hold braces.
+            text = words.replace("{image}", token).replace("{prompt}", prompt)
+            return text + way.gap + answer if answer else text
+        turns: list[tuple[str, str, int]] = []
+        for number, (question, said) in enumerate(history):
+            turns += [("user", question, images if number == 0 else 0), ("assistant", said, 0)]
+        turns.append(("user", prompt, 0 if history else images))
+        if answer:
+            turns.append(("assistant", answer, 0))
+        return self._render([self._message(*turn) for turn in turns], goes_on=bool(answer))
+
+    def prompt(self, text: str, images: Sequence[Image]) -> Prompt:
+        """The processor's tensors of one text with its pictures."""
+        more = self._special(text)
+        with self._lock, self._counted(len(images)):
+            made = dict(
+                self.processor(text=[text], images=[list(images)] if images else None, return_tensors="pt", **more)
+            )
+        ids, mask = made.pop("input_ids"), made.pop("attention_mask", None)
+        if mask is not None and not bool(mask.all()):
+            raise ModelError("the processor pads a single prompt", cure="this model cannot be asked here")
+        made = {name: value for name, value in made.items() if name not in NOT_INPUTS}
+        by_token = {name for name, value in made.items() if isinstance(value, Tensor) and _by_token(value, ids)}
+        # Tokenizers give token types whether or not the model knows any.
+        rows = {name: made[name] for name in by_token if name in self._inputs}
+        media = {name: value for name, value in made.items() if name not in by_token}
+        return Prompt(tuple(ids[0].tolist()), rows, Media(media) if media else NO_MEDIA)
+
+    def tokens(self, text: str) -> tuple[int, ...]:
+        """A text's ids by the tokenizer alone: one token stands for each picture."""
+        with self._lock:
+            return tuple(self.tokenizer(text, **self._special(text))["input_ids"])
+
+    def _special(self, text: str) -> dict[str, Any]:
+        """As transformers' processors do: a template that writes the first token itself gets no second one."""
+        bos = getattr(self.tokenizer, "bos_token", None)
+        return {"add_special_tokens": False} if self.way == CHAT and bos and text.startswith(bos) else {}
+
+    @contextmanager
+    def _counted(self, images: int) -> Iterator[None]:
+        """Processors run out of pictures where a text holds more marks for them than it has."""
+        try:
+            yield
+        except StopIteration:
+            what = f"the text holds more marks of pictures ({self.image_token}) than it has pictures ({images})"
+            raise ModelError(what, cure="reword the question") from None
+
+    def refuse_marks(self, texts: Iterable[str]) -> None:
+        """Raise ModelError for words of a user that the processor would take for a picture."""
+        if self.image_token and any(self.image_token in text for text in texts):
+            what = f"the question holds {self.image_token}, which this model reads as a picture"
+            raise ModelError(what, cure="reword the question: pictures are put in front of it")
+
+    def choice_ids(self, ids: tuple[int, ...], answer: str, text: str, images: Sequence[Image]) -> tuple[int, ...]:
+        """Prompt and answer as one text (`text`), or the answer's own tokens behind the prompt's where it must be."""
+        if not self.apart:
+            return self.prompt(text, images).ids
+        with self._lock:
+            gap = "" if self.way == CHAT else WAYS[self.way].gap
+            return ids + tuple(self.tokenizer(gap + answer, add_special_tokens=False)["input_ids"])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """New tokens to text: special ones out, outer blanks off."""
+        with self._lock:
+            return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
+    def _image_token(self, image_id: int | None) -> str | None:
+        for holder in (self.processor, self.tokenizer):
+            if token := getattr(holder, "image_token", None):
+                return str(getattr(token, "content", token))
+        return None if image_id is None else str(self.tokenizer.convert_ids_to_tokens(image_id))
+
+    def _wants_tokens(self) -> bool:
+        """Whether the processor wants picture tokens in the text: without them it fails or puts in none, or it makes
+        the same of both and asks for them. One that puts in its own would put in more than the picture's.
+        """
+        counts: list[int] = []
+        for lead in (False, True):
+            self._lead = lead
+            try:
+                with hushed():
+                    counts.append(self.prompt(self.text(MARK, 1), self._probe).ids.count(self.image_id or -1))
+            except Exception:  # processors raise what they like on a text that does not suit them
+                counts.append(0)
+        alone, led = counts
+        return led > 0 and (alone == 0 or alone == led)
+
+    def _message(self, role: str, words: str, images: int, form: str = "") -> dict[str, Any]:
+        if (form or self._forms[role]) == "parts":
+            content: Any = [{"type": "image"}] * images + [{"type": "text", "text": words}]
+        else:
+            content = " ".join([self.image_token or ""] * images) + ("\n" if images else "") + words
+        return {"role": role, "content": content}
+
+    def _form(self, role: str) -> str:
+        """Whether the template takes a role's words as a list of parts or as a text: the first that it renders."""
+        for form in ("parts", "text"):
+            try:
+                ask = self._message("user", MARK, 1, form if role == "user" else self._forms["user"])
+                turns = [ask] if role == "user" else [ask, self._message(role, MARK, 0, form)]
+                text = self._render(turns, goes_on=role != "user")
+                seen = self.prompt(text, self._probe).ids if role == "user" else ()
+            except Exception:  # jinja and processors raise what they like
+                continue
+            shown = "'type'" not in text and text.count(MARK) == len(turns)
+            if shown and (role != "user" or self.image_id is None or self.image_id in seen):
+                return form
+        raise ModelError(f"the chat template renders no words of the {role}", cure=f"try prompting={next(iter(WAYS))}")
+
+    def _render(self, messages: list[dict[str, Any]], *, goes_on: bool) -> str:
+        holder = self.processor if hasattr(self.processor, "tokenizer") else self.tokenizer
+        with template_clock.stopped(self._template):
+            rendered = holder.apply_chat_template(
+                messages,
+                chat_template=self._template if isinstance(self._template, str) else None,
+                tokenize=False,
+                add_generation_prompt=not goes_on,
+                continue_final_message=goes_on,
+            )
+        return str(rendered)
+
+
+def _by_token(value: Tensor, ids: Tensor) -> bool:
+    return value.dim() >= 2 and value.shape[:2] == ids.shape and not value.is_floating_point()
+
+
+def _remember(image_processor: Any) -> None:
+    """Let an image processor give the same tensors again for the same picture objects: a group's questions share them.
+
+    It becomes one of a class with another `preprocess`: what the processor around it does with the result goes on as
+    ever, and so does how it is written down.
+    """
+    known: OrderedDict[tuple[Any, ...], tuple[list[Any], dict[str, Any]]] = OrderedDict()
+    kind = type(image_processor)
+
+    def preprocess(self: Any, images: Any, *args: Any, **kwargs: Any) -> Any:
+        flat = _flat(images)
+        key = (tuple(map(id, flat)), repr(args), repr(sorted(kwargs.items(), key=lambda item: item[0])))
+        if key not in known:
+            made = kind.preprocess(self, images, *args, **kwargs)
+            known[key] = (flat, made)  # the pictures are held: their ids cannot come to mean others
+            while len(known) > REMEMBERED:
+                known.popitem(last=False)
+        made = known[key][1]
+        return type(made)(dict(made)) if hasattr(made, "keys") else made
+
+    image_processor.__class__ = type(kind.__name__, (kind,), {"preprocess": preprocess, "__module__": kind.__module__})
+
+
+def _flat(images: Any) -> list[Any]:
+    return [one for item in images for one in _flat(item)] if isinstance(images, list | tuple) else [images]

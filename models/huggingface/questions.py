@@ -1,0 +1,54 @@
+"""A request in the words and tokens of a transformers processor: what the hf and vllm adapters ask alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Request
+
+from ..engine.decoding import Job
+from .prompts import Prompt, Prompts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Worded:
+    """A request as text, token ids and tensors."""
+
+    job: Job
+    prompt: Prompt
+    text: str
+    """The open prompt before the processor puts in a picture's tokens."""
+    choice_texts: tuple[str, ...]
+    """The same with each choice behind it."""
+
+
+def worded(prompts: Prompts, request: Request, images: Sequence[Image]) -> Worded:
+    """Raises ModelError for what cannot be asked."""
+    count = len(images)
+    prompts.refuse_marks(texts_of(request))
+    text = prompts.text(request.prompt, count, request.history)
+    made = prompts.prompt(text, images)
+    if not made.ids:
+        raise ModelError("the prompt has no tokens", cure="ask something")
+    if not all(request.choices):
+        raise ModelError(f"cannot rank {list(request.choices)}: one is empty", cure="leave out empty choices")
+    texts = tuple(prompts.text(request.prompt, count, request.history, choice) for choice in request.choices)
+    choices = tuple(
+        prompts.choice_ids(made.ids, choice, text, images) for choice, text in zip(request.choices, texts, strict=True)
+    )
+    seed = request.sample_id if request.generation.temperature > 0 else ""
+    job = Job(made.ids, request.generation, request.choices, choices, seed)
+    if choices and not 0 < job.answer_start < min(len(row) for row in choices):
+        raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
+    return Worded(job, made, text, texts)
+
+
+def texts_of(request: Request) -> list[str]:
+    """All words that are a user's or a benchmark's."""
+    return [request.prompt, *request.choices, *(text for turn in request.history for text in turn)]

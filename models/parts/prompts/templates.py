@@ -1,0 +1,177 @@
+"""Prompt templates of TinyLLaVA: a dialogue to ids, for answering and for learning. One template is one row of a table.
+
+Source: TinyLLaVA_Factory tinyllava/data/template/*.py@53f12c7. Its counting of tokens, with all that follows from it
+(a sample whose count does not come out is masked whole), is kept: labels must be equal to the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from vlmbench.base.errors import ModelError
+
+from ..language.tokenizer import Tokenizer
+from ..protocols import IGNORE, IMAGE_TOKEN
+
+TAG = "<image>"
+SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions. "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One dialogue as tokens."""
+
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    """As long as ids; IGNORE where nothing is learnt."""
+    mismatch: tuple[int, int] | None = None
+    """(counted, present) tokens, when they differed and the sample was therefore masked whole."""
+    hidden: tuple[int, ...] = ()
+    """Places that no other token sees, though they are counted as positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """How a dialogue is written down. `system`, then for each turn `question` and `answer`."""
+
+    name: str
+    eos: str
+    """Ends every answer; as text, so that the tokenizer makes its id of it."""
+    system: str = SYSTEM
+    before_question: str = "USER: "
+    after_question: str = " "
+    before_answer: str = "ASSISTANT: "
+    open_answer: str = "ASSISTANT:"
+    """What the prompt ends with when the answer is to be generated: no blank after the colon."""
+    bos: int = 0
+    """How many BOS tokens its tokenizers set."""
+    caption: bool = False
+    """The stage-1 form: the question is thrown away, and everything after the picture is learnt."""
+
+    def write(self, turns: Sequence[tuple[str, str | None]], *, image: bool) -> str:
+        """The dialogue as text, TAG where the picture goes; an answer of None is left open."""
+        place = next((i for i, (question, _) in enumerate(turns) if TAG in question), 0) if image else -1
+        parts = [self.system]
+        for i, (question, answer) in enumerate(turns):
+            question = question.replace(TAG, "").strip() if TAG in question or i == place else question
+            question = "" if self.caption else question
+            if i == place:
+                question = TAG if self.caption else f"{TAG}\n{question}".strip()
+            parts += [self.before_question, question, self.after_question]
+            parts += [self.open_answer] if answer is None else [self.before_answer, answer, self.eos]
+        return "".join(parts)
+
+    def prompt(
+        self,
+        question: str,
+        tokenizer: Tokenizer,
+        *,
+        image: bool,
+        answer: str = "",
+        history: Sequence[tuple[str, str]] = (),
+    ) -> list[int]:
+        """Ids of one question whose answer is to be generated, or goes on with `answer` (without the eos).
+
+        `history`: earlier turns of the dialogue. The picture goes before the first question, whatever later ones say.
+        """
+        turns: list[tuple[str, str | None]] = [*history, (question, answer or None)]
+        if history:
+            first, *later = turns
+            turns = [
+                (first[0], untagged(first[1])),
+                *((untagged(said) or "", untagged(heard)) for said, heard in later),
+            ]
+        text = self.write(turns, image=image)
+        return to_ids(text.removesuffix(self.eos) if answer else text, tokenizer)
+
+    def learn(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int) -> Encoded:
+        """Ids and labels of a dialogue to learn from. `max_length` only decides when a miscount masks the sample."""
+        text = self.write(turns, image=image)
+        ids = to_ids(text, tokenizer)
+        if self.caption:
+            masked = len(to_ids(TAG if image else "", tokenizer))
+            return Encoded(tuple(ids), (*[IGNORE] * masked, *ids[masked:]))
+        labels, counted = self._mask(ids, text.split(self.eos), tokenizer)
+        present = sum(token != tokenizer.pad_id for token in ids)
+        if tokenizer.pad_id == tokenizer.eos_id:
+            present += text.count(self.eos)
+        if counted < max_length and counted != present:
+            return Encoded(tuple(ids), (IGNORE,) * len(ids), (counted, present))
+        return Encoded(tuple(ids), tuple(labels))
+
+    def _mask(self, ids: Sequence[int], rounds: Iterable[str], tokenizer: Tokenizer) -> tuple[list[int], int]:
+        """Labels that keep the answers and their eos, and how many tokens the count came to.
+
+        A round's question is masked up to one token before its end: the blank after `ASSISTANT:` belongs to the
+        answer's first token.
+        """
+        labels = list(ids)
+        separator = self.after_question + self.before_answer
+        eos_tokens = 1 if self.bos else len(tokenizer.ids(self.eos))
+        done = self.bos
+        labels[:done] = [IGNORE] * done
+        for i, text in enumerate(rounds):
+            head, found, rest = text.partition(separator)
+            if not found or separator in rest:
+                break
+            # Alone, a later round gets a blank in front that it does not have behind </s>.
+            alone = int(self.bos > 0 and i > 0 and tokenizer.joins_rounds)
+            masked = len(to_ids(head + separator, tokenizer)) - 1 - self.bos - alone
+            stop = min(done + masked, len(labels))
+            labels[done:stop] = [IGNORE] * (stop - done)
+            done += len(to_ids(text, tokenizer)) + eos_tokens - self.bos - alone
+        labels[done:] = [IGNORE] * len(labels[done:])
+        return labels, done
+
+
+def untagged(text: str | None) -> str | None:
+    """Words of a later turn without TAG: there is one picture, and it has its place."""
+    return text.replace(TAG, "").strip() if text and TAG in text else text
+
+
+def to_ids(text: str, tokenizer: Tokenizer) -> list[int]:
+    """Tokenise the text around each TAG on its own, with IMAGE_TOKEN between and one BOS in front (if there is one)."""
+    chunks = [tokenizer.ids(chunk) for chunk in text.split(TAG)]
+    bos = bool(chunks[0]) and tokenizer.bos_id is not None and chunks[0][0] == tokenizer.bos_id
+    ids = chunks[0][:1] if bos else []
+    for i, chunk in enumerate(chunks):
+        ids += [IMAGE_TOKEN] * (i > 0) + chunk[int(bos) :]
+    return ids
+
+
+_PHI = Template("phi", "<|endoftext|>")
+_LLAMA = Template("llama", "</s>", bos=1)
+
+TEMPLATES: Mapping[str, Template] = {
+    template.name: template
+    for template in (
+        _PHI,
+        _LLAMA,
+        replace(_LLAMA, name="gemma", eos="<eos>"),
+        # The card of bczhou/tiny-llava-v1-hf: no system text, and the answer on a line of its own.
+        replace(_LLAMA, name="llava_hf", system="", after_question="\n"),
+        replace(_PHI, name="qwen2_base"),
+        replace(_PHI, name="qwen2_instruct", eos="<|im_end|>"),
+        Template(
+            "pretrain",
+            eos="\n",
+            system="",
+            before_question="",
+            after_question="",
+            before_answer="",
+            open_answer="",
+            caption=True,
+        ),
+    )
+}
+
+
+def find(name: str) -> Template:
+    """The template of a name. Raises ModelError, naming what there is."""
+    if name not in TEMPLATES:
+        raise ModelError(f"no prompt template {name!r}", cure=f"there are: {', '.join(TEMPLATES)}")
+    return TEMPLATES[name]

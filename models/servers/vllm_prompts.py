@@ -1,0 +1,188 @@
+"""Requests as prompts for a vLLM engine: token ids made as the hf adapter makes them, or conversations where it cannot.
+
+Rendered: template, tokenizer and special tokens are transformers' (hf_questions), and vLLM gets ids in which one token
+stands for each picture. It puts the picture's tokens in by itself; what it read comes back with the output and has to
+be what transformers' own processor makes of the same question. Conversations: `LLM.chat` renders and tokenises, for
+checkpoints whose processor transformers does not have; what it read is held against the words that were asked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench.base.errors import ModelError
+from vlmbench.base.samples import Request
+
+from ..huggingface import template_clock
+from ..huggingface.prompts import Prompts
+from ..huggingface.questions import texts_of, worded
+from ..huggingface.system import image_id_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TWICE = "set the template right, or ask a server of your own: --model openai:NAME,base_url=..."
+
+
+@dataclass(frozen=True, eq=False)
+class Prompted:
+    """One request as an engine takes it."""
+
+    opened: Any
+    """The prompt that is to be answered."""
+    choices: tuple[Any, ...] = ()
+    """The prompt with each choice behind it."""
+    ids: tuple[int, ...] = ()
+    """What the network should read of the open prompt; empty where that is not known before."""
+    choice_ids: tuple[tuple[int, ...], ...] = ()
+
+
+class Rendered:
+    """Prompts as token ids, for `LLM.generate`."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        self.prompts, self.tokenizer = prompts, prompts.tokenizer
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What decides how questions are worded."""
+        return self.prompts.settings
+
+    def made(self, request: Request, pictures: Sequence[Image]) -> Prompted:
+        """Raises ModelError for what cannot be asked, in the words of the hf adapter."""
+        asked = worded(self.prompts, request, pictures)
+        opened = self.prompts.tokens(asked.text)
+        rows = [
+            (*opened, *ids[len(asked.job.ids) :]) if self.prompts.apart else self.prompts.tokens(text)
+            for text, ids in zip(asked.choice_texts, asked.job.choice_ids, strict=True)
+        ]
+        choices = tuple(self._prompt(row, pictures) for row in rows)
+        return Prompted(self._prompt(opened, pictures), choices, asked.job.ids, asked.job.choice_ids)
+
+    @staticmethod
+    def _prompt(ids: Sequence[int], pictures: Sequence[Image]) -> dict[str, Any]:
+        return {"prompt_token_ids": list(ids), **({"multi_modal_data": {"image": list(pictures)}} if pictures else {})}
+
+    @staticmethod
+    def run(llm: Any, prompts: Sequence[Any], params: Sequence[Any]) -> list[Any]:
+        """vLLM's output of each."""
+        return list(llm.generate(list(prompts), list(params), use_tqdm=False))
+
+    @staticmethod
+    def check(_: Request, read: Sequence[int], expected: Sequence[int]) -> None:
+        """Raise ModelError where the engine read another prompt than transformers' processor makes."""
+        if tuple(read) != tuple(expected):
+            what = f"vLLM reads another prompt ({len(read)} tokens) than transformers' processor ({len(expected)})"
+            raise ModelError(what, cure="this model cannot be asked through vLLM in the process: take hf, or a server")
+
+
+@dataclass(frozen=True, eq=False)
+class _Conversation:
+    messages: list[dict[str, Any]]
+    goes_on: bool = False
+    """Whether the last message is an answer that is given."""
+
+
+class Conversations:
+    """Prompts as chat messages, for `LLM.chat`."""
+
+    settings: Mapping[str, str] = {"prompting": "vllm"}
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.template = getattr(tokenizer, "chat_template", None)
+
+    def made(self, request: Request, pictures: Sequence[Image]) -> Prompted:
+        """Raises ModelError for what cannot be asked."""
+        if not all(request.choices):
+            raise ModelError(f"cannot rank {list(request.choices)}: one is empty", cure="leave out empty choices")
+        parts: list[dict[str, Any]] = [{"type": "image_pil", "image_pil": picture} for picture in pictures]
+        turns: list[dict[str, Any]] = []
+        for question, answer in (*request.history, (request.prompt, "")):
+            first = [] if turns else parts
+            turns.append({"role": "user", "content": [*first, {"type": "text", "text": question}]})
+            turns += [{"role": "assistant", "content": answer}] if answer else []
+        choices = ([*turns, {"role": "assistant", "content": choice}] for choice in request.choices)
+        return Prompted(_Conversation(turns), tuple(_Conversation(one, goes_on=True) for one in choices))
+
+    def run(self, llm: Any, prompts: Sequence[_Conversation], params: Sequence[Any]) -> list[Any]:
+        """vLLM's output of each. Special tokens are added as transformers' processors do, in every version of it."""
+        found: dict[int, Any] = {}
+        for goes_on in (False, True):
+            at = [number for number, prompt in enumerate(prompts) if prompt.goes_on is goes_on]
+            if not at:
+                continue
+            how: dict[str, Any] = {
+                "add_generation_prompt": not goes_on,
+                "continue_final_message": goes_on,
+                "use_tqdm": False,
+            }
+            if "tokenization_kwargs" in inspect.signature(llm.chat).parameters:
+                how["tokenization_kwargs"] = {"add_special_tokens": not self._writes_bos()}
+            with template_clock.stopped(self.template):
+                outputs = llm.chat([prompts[one].messages for one in at], [params[one] for one in at], **how)
+            found |= dict(zip(at, outputs, strict=True))
+        return [found[number] for number in range(len(prompts))]
+
+    def _writes_bos(self) -> bool:
+        """Whether the template itself begins with the first token."""
+        bos = getattr(self.tokenizer, "bos_token", None)
+        if not bos or not self.template:
+            return False
+        with template_clock.stopped(self.template):
+            text = self.tokenizer.apply_chat_template([{"role": "user", "content": "x"}], tokenize=False)
+        return str(text).startswith(bos)
+
+    def check(self, request: Request, read: Sequence[int], _: Sequence[int]) -> None:
+        """Raise ModelError where the first token is missing or doubled, or words that were asked are not there."""
+        bos = getattr(self.tokenizer, "bos_token_id", None)
+        if bos is not None and tuple(self.tokenizer("x")["input_ids"])[:1] == (bos,):
+            count = next((at for at, token in enumerate(read) if token != bos), len(read))
+            if count != 1:
+                raise ModelError(
+                    f"vLLM's prompt begins with {count} of the token {self.tokenizer.bos_token}", cure=TWICE
+                )
+        shown = _dense(self.tokenizer.decode(list(read)))
+        for text in texts_of(replace(request, choices=())):
+            if (
+                _dense(text) not in shown
+                and _dense(self.tokenizer.decode(self.tokenizer(text)["input_ids"])) not in shown
+            ):
+                raise ModelError(f"the words {text[:60]!r} are not in the prompt that vLLM made of them", cure=TWICE)
+        if any(f"'text':{quote}{_dense(said)}" in shown for _, said in request.history for quote in "'\""):
+            raise ModelError("vLLM's template prints an answer as a Python list", cure=TWICE)
+
+
+def _dense(text: str) -> str:
+    return "".join(text.split())
+
+
+def refuse_other_choice(tokenizer: Any, tail: Sequence[int], choice: str) -> None:
+    """Raise ModelError unless the tokens that are scored are the choice, blanks aside."""
+    words, wanted = _dense(tokenizer.decode(list(tail), skip_special_tokens=True)), _dense(choice)
+    again = _dense(tokenizer.decode(tokenizer(choice, add_special_tokens=False)["input_ids"], skip_special_tokens=True))
+    if not (words.endswith((wanted, again)) and "'type'" not in words.removesuffix(wanted)):
+        cure = "the chat template prints something else behind the question: this model cannot rank through vLLM"
+        raise ModelError(f"the tokens to score say {words[:60]!r}, not the choice {choice!r}", cure=cure)
+
+
+def open_prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Prompts:
+    """The prompts of a checkpoint by transformers' processor. Raises what transformers raises where it has none."""
+    from transformers import AutoConfig
+
+    from ..huggingface.processors import open_processor
+    from ..parts.quiet_import import hushed
+
+    more = {"revision": commit} if commit else {}
+    source = str(Path(checkpoint).expanduser()) if Path(checkpoint).expanduser().is_dir() else checkpoint
+    with hushed():
+        config = AutoConfig.from_pretrained(source, trust_remote_code=trusted, **more)
+        processor = open_processor(source, trusted=trusted, **more)
+    if getattr(processor, "image_processor", None) is None:
+        raise ModelError("transformers has no processor of pictures for it", where=checkpoint)
+    both = bool(getattr(config, "is_encoder_decoder", False))
+    return Prompts(processor, image_id=image_id_of(config, processor), inputs=(), way=way, encoder_decoder=both)

@@ -1,0 +1,189 @@
+"""One form of checkpoints into another: official files into our folders, and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
+
+from ..checkpoints import native as own
+from ..checkpoints.checkpoint import Checkpoint, Ingredients
+from ..checkpoints.folder import CONFIG, CheckpointFolder, read_json
+from ..checkpoints.minigpt import pth as minigpt_pth
+from ..checkpoints.minigpt import write as minigpt_write
+from ..checkpoints.minigpt.shape_check import bare, check
+from ..checkpoints.tinyllava import detect as tinyllava_forms
+from ..checkpoints.tinyllava import legacy
+from ..checkpoints.tinyllava.format import ORIGIN
+from . import minigpt, tinyllava
+
+OWN, FACTORY = "vlmbench", "factory"
+MINIGPT: Mapping[str, tuple[str, Callable[[Checkpoint, Path], object]]] = {
+    OWN: ("a folder of ours of MiniGPT-4, MiniGPT-v2 or TinyGPT-V", own.write),
+    minigpt_pth.NAME: (minigpt_pth.ABOUT, minigpt_write.write),
+}
+"""By form: what it is, and how it is written. TinyLLaVA's are in tinyllava_forms.FORMS; ours is `factory`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done."""
+
+    system: str
+    before: str
+    after: str
+    files: Mapping[str, int]
+    """What was read, and its bytes."""
+    tensors: int
+    parameters: int
+    unused: Mapping[str, tuple[str, ...]]
+    """By file: names that are known, and of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A checkpoint that was read, and how it can be written."""
+
+    form: str
+    checkpoint: Checkpoint
+    after: str
+    """The form it becomes if none is asked for; "": none goes without saying."""
+    write: Callable[[str, Path], object]
+    forms: tuple[str, ...]
+
+
+def forms() -> dict[str, str]:
+    """All forms, and what each is."""
+    return {name: what for name, (what, _) in MINIGPT.items()} | {
+        name: form.what for name, form in tinyllava_forms.FORMS.items()
+    }
+
+
+def convert(source: Path, target: Path, *, to: str, ingredients: Ingredients, overwrite: bool) -> Report:
+    """Read a checkpoint of any form and write it in another, `to` ("": official into ours, ours into the official).
+
+    What is written appears at once and whole. Raises ModelError for a checkpoint that cannot be read or written,
+    UsageError for a target that is there already, or a form that does not exist or does not fit.
+    """
+    if to and to not in forms():
+        raise UnknownNameError("form of checkpoints", to, forms())
+    target = Path(os.path.abspath(target))  # noqa: PTH100 - takes out `..` too, as Path.absolute does not
+    _free(source, target, overwrite)
+    opened = _open(source, ingredients)
+    after = to or opened.after
+    if not after:
+        raise UsageError(f"{source} is in our form already", cure=f"name another: --to {' or '.join(opened.forms)}")
+    if after not in opened.forms:
+        system = opened.checkpoint.config["model_type"]
+        raise UsageError(f"{system} cannot be written as {after}", cure=f"--to takes {', '.join(opened.forms)}")
+    _write(lambda path: opened.write(after, path), target)
+    found = opened.checkpoint
+    sizes = {str(path): _size(path) for path in found.files}
+    parameters = sum(tensor.numel() for name, tensor in found.tensors.items() if not name.startswith("official."))
+    system = str(found.config["model_type"])
+    return Report(system, opened.form, after, sizes, len(found.tensors), parameters, found.unused)
+
+
+def _open(source: Path, ingredients: Ingredients) -> _Opened:
+    """Find the form and read. Raises ModelError for one nobody knows, or another system than the user says."""
+    if source.is_file():
+        if not minigpt_pth.recognises(source):
+            cure = f"it is none of: {'; '.join(forms().values())}"
+            raise ModelError("no checkpoint that torch.save has written", where=str(source), cure=cure)
+        found = minigpt_pth.read(source, ingredients)
+        return _minigpt(minigpt_pth.NAME, found, OWN)
+    if not source.is_dir():
+        raise ModelError("no such file or folder", where=str(source), cure="name a .pth, or a checkpoint's folder")
+    if read_json(source / CONFIG).get("model_type") in own.MODEL_TYPES:
+        found = own.read(source)
+        _same_system(found, ingredients, source)
+        check(bare(lambda: minigpt.blueprint(found.config), source), found.tensors, source)
+        return _minigpt(OWN, found, minigpt_pth.NAME)
+    return _tinyllava(source, ingredients)
+
+
+def _minigpt(form: str, found: Checkpoint, after: str) -> _Opened:
+    return _Opened(form, found, after, lambda name, path: MINIGPT[name][1](found, path), tuple(MINIGPT))
+
+
+def _tinyllava(source: Path, ingredients: Ingredients) -> _Opened:
+    if (source / legacy.PROJECTOR).is_file() and ingredients.llm and ingredients.vit:
+        folder = legacy.open_projector(source, language_model=ingredients.llm, vision_tower=ingredients.vit)
+        form = folder.form
+    else:
+        form, folder = tinyllava_forms.find(source), tinyllava_forms.open_folder(source)
+    found = own.from_folder(folder)
+    _same_system(found, ingredients, source)
+    network = bare(lambda: tinyllava.blueprint(folder.config, folder.preprocessor), source)
+    check(network, found.tensors, source)
+    before = folder.config.get(ORIGIN)
+    origin = str(before["form"]) if form == FACTORY and isinstance(before, Mapping) else ""
+    after = FACTORY if form != FACTORY else (origin if origin in tinyllava_forms.FORMS else "")
+    return _Opened(form, found, after, lambda name, path: _write_tinyllava(folder, path, name), _others(form))
+
+
+def _others(form: str) -> tuple[str, ...]:
+    return tuple(name for name in tinyllava_forms.FORMS if name != form)
+
+
+def _write_tinyllava(folder: CheckpointFolder, target: Path, form: str) -> None:
+    tinyllava_forms.write(folder, target, form)
+
+
+def _same_system(found: Checkpoint, ingredients: Ingredients, source: Path) -> None:
+    system = found.config["model_type"]
+    if ingredients.system not in ("", system):
+        raise ModelError(f"is of {system}, not {ingredients.system}", where=str(source), cure=f"--system {system}")
+
+
+def _free(source: Path, target: Path, overwrite: bool) -> None:
+    """Raises UsageError unless the target may be written: it is not there, is empty, or may be overwritten."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not overwrite:
+        raise UsageError(f"{target} is there already", cure="name another, or add --overwrite")
+    if source.resolve().is_relative_to(target.resolve()):
+        raise UsageError(f"{target} holds what is to be read", cure="name another place to write to")
+    marks = (CONFIG, minigpt_write.CHECKPOINT)
+    if target.is_dir() and not any((target / name).is_file() for name in marks):
+        raise UsageError(f"{target} holds other things than a checkpoint", cure="name another folder")
+
+
+def _write(write: Callable[[Path], object], target: Path) -> None:
+    """Write beside the target and move there when it is whole, so that nothing half-written is ever left."""
+    beside, old = target.with_name(f".part-{target.name}"), target.with_name(f".old-{target.name}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove(beside)
+        write(beside)
+        if target.exists():
+            _remove(old)
+            target.rename(old)
+        try:
+            beside.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+        _remove(old)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot be written: {error}", where=str(target), cure="give a writable place") from None
+    finally:
+        _remove(beside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif path.exists():
+        path.unlink()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of a folder's files."""
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir()) if file.is_file())

@@ -1,0 +1,202 @@
+"""MiniGPT-4, MiniGPT-v2 and TinyGPT-V: one class, told apart by their configs. Nothing is asked of a hub."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlmbench.base.errors import ModelError
+
+from ..checkpoints import folder as checkpoints
+from ..checkpoints.folder import CheckpointFolder
+from ..engine.adapter import Answering
+from ..engine.engine import DTYPES, Engine
+from ..network.network import Blueprint
+from ..network.system import Assembled
+from ..parts.connector.connector import TINYGPTV_MIDDLE
+from ..parts.language import lora
+from ..parts.prompts import minigpt_templates as talk
+from ..parts.prompts.minigpt_templates import Lesson, Style
+
+SHIPPED = {"tinygptv": Path(__file__).parent / "weights" / "tinygptv-nano"}
+"""Trained small checkpoints of the package, by system."""
+UNCUT = 2**20
+"""No published recipe cuts whole rows: prompts and answers have limits of their own."""
+
+
+def blueprint(config: Mapping[str, Any]) -> Blueprint:
+    """The parts a config.json names. The tower is always EVA with its norm, tapped at the end."""
+    return Blueprint(
+        text=config["text_config"],
+        vision=config["vision_config"],
+        connector=str(config["connector_type"]),
+        feature_layer=-1,
+        selection=str(config["vision_feature_select_strategy"]),
+        final_norm=True,
+        queries=int(config.get("num_queries", 32)),
+        qformer=config.get("qformer_config", {}),
+        middle=int(config.get("projector_hidden_size", TINYGPTV_MIDDLE)),
+        lora=lora.Adapters.from_config(config["lora"]) if config.get("lora") else None,
+        branch_norm=bool(config.get("attention_branch_norm", False)),
+        half_tables=bool(config.get("half_rotary_tables", False)),
+        max_length=UNCUT,
+    )
+
+
+class MiniGPT(Assembled):
+    """A system of the family: its styles and lessons around an assembled network."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        preprocessor: Mapping[str, Any] | None,
+        tokenizer: Path,
+        template: str = "",
+        attention: str = "sdpa",
+    ) -> None:
+        """An untrained model. `template` "" is the config's own style of answering.
+
+        Raises ModelError for a part that does not exist, or a tokenizer that does not fit.
+        """
+        self.config = copy.deepcopy(dict(config))
+        self.name = str(config["model_type"])
+        self.style: Style = talk.find_style(template or str(config["template"]))
+        super().__init__(
+            blueprint(config),
+            preprocessor=preprocessor,
+            aspect="square",
+            tokenizer=tokenizer,
+            pads_with_unk=True,
+            attention=attention,
+        )
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What decides the answers beside weights and engine."""
+        return {"template": self.style.name, "image_size": str(self.config["vision_config"]["image_size"])}
+
+    def encode(
+        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
+    ) -> list[int]:
+        """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
+
+        `history`: earlier turns of the dialogue, the image before the first. An `answer` to rank is tokenised apart
+        from the prompt, as in training.
+        """
+        ids = talk.to_ids(self.style.write([*history, (prompt, None)], image=image), self.tokenizer)
+        return ids + talk.plain_ids(answer, self.tokenizer)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """New tokens to the answer text, cleaned up as `generate` and `Chat.answer` do."""
+        return talk.cleaned(self.tokenizer.decode(ids))
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """What the language model's config calls the end; the tokenizer's end token where it says nothing."""
+        return self.end_tokens(self.config["text_config"].get("eos_token_id"))
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Texts that end an answer: `###` where the style separates turns so."""
+        return self.style.stop
+
+    def learner(self, template: str) -> Lesson:
+        """A lesson of parts/talk.py: `caption`, `describe`, `instruct`, ...; "": the style's instruction tuning."""
+        return replace(talk.find_lesson(template or self.style.lesson), visual=self.visual_tokens)
+
+    def like(self, config: Mapping[str, Any]) -> MiniGPT:
+        """A fresh one with another config, the same tokenizer and the same preparation of pictures."""
+        given = {"preprocessor": self.preprocessor, "tokenizer": self.files, "attention": self.attention}
+        return MiniGPT(config, **given)  # type: ignore[arg-type]
+
+    def save(self, folder: Path) -> None:
+        """Write a folder in our own form: config.json, tokenizer files, model.safetensors."""
+        checkpoints.write(
+            folder, self.network, config=self.config, preprocessor=self.preprocessor, tokenizer=self.files
+        )
+
+
+def load(
+    system: str,
+    checkpoint: str | None,
+    *,
+    engine: str = "shared",
+    exact: bool = False,
+    dtype: str = "float32",
+    device: str = "",
+    threads: int = 0,
+    quantize: str = "",
+    template: str = "",
+    vit: str = "",
+    qformer: str = "",
+    llm: str = "",
+    image_size: int = 0,
+) -> Answering:
+    """A folder of ours, or an official .pth, as a model that answers; None: the small one that ships, if there is one.
+    Adapters are merged into the weights.
+
+    A .pth stands on other files: `vit` (eva_vit_g.pth), `llm` (the language model's folder) and, for MiniGPT-4 with
+    Vicuna and TinyGPT-V, `qformer` (blip2_pretrained_flant5xxl.pth); `image_size` 0 is the published edge, and 224
+    means TinyGPT-V's stages 1 to 3. Raises ModelError for a checkpoint that is missing, damaged or of another system,
+    and for a missing ingredient.
+    """
+    if checkpoint is None and system in SHIPPED:
+        checkpoint = str(SHIPPED[system])
+    if checkpoint is None:
+        cure = f"name a checkpoint: --model {system}:FOLDER"
+        raise ModelError(f"this installation holds no trained {system}", cure=cure)
+    given = {name: Path(file).expanduser() for name, file in (("vit", vit), ("qformer", qformer), ("llm", llm)) if file}
+    folder = _opened(Path(checkpoint).expanduser(), system, given, template=template, image_size=image_size)
+    found = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
+    lora.merge(found.network.language_model)
+    driver = Engine(found, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads, quantize=quantize)
+    return Answering(found, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
+
+
+def _opened(path: Path, system: str, given: Mapping[str, Path], *, template: str, image_size: int) -> CheckpointFolder:
+    """Our folder or an official .pth. Raises ModelError, and for ingredients that a folder has inside."""
+    if not path.is_dir() and (path.is_file() or path.suffix == ".pth"):
+        from ..checkpoints.checkpoint import Ingredients
+        from ..checkpoints.minigpt import pth as minigpt_pth
+
+        return minigpt_pth.open_file(
+            path, Ingredients(**given, system=system, template=template, image_size=image_size)
+        )
+    if named := [*given, *(["image_size"] if image_size else [])]:
+        cure = "a folder holds all of it: leave the option out"
+        raise ModelError(f"{', '.join(named)}: only an official .pth needs that", where=str(path), cure=cure)
+    return CheckpointFolder.open(path, system)
+
+
+def _loaded(folder: CheckpointFolder, *, template: str, attention: str, dtype: torch.dtype | None = None) -> MiniGPT:
+    def construct() -> MiniGPT:
+        given, words = folder.preprocessor, folder.tokenizer
+        return MiniGPT(folder.config, preprocessor=given, tokenizer=words, template=template, attention=attention)
+
+    return checkpoints.assemble(folder, construct, dtype)
+
+
+def restore(system: str, folder: Path, *, template: str = "", attention: str = "eager") -> MiniGPT:
+    """A saved model to train on, its adapters apart. Raises ModelError as `load` does."""
+    return _loaded(CheckpointFolder.open(Path(folder), system), template=template, attention=attention)
+
+
+def build(
+    config: Mapping[str, Any],
+    *,
+    preprocessor: Mapping[str, Any] | None = None,
+    tokenizer: Path,
+    template: str = "",
+    seed: int = 0,
+    attention: str = "eager",
+) -> MiniGPT:
+    """A fresh model to train. The same seed gives the same weights; every part starts by its own library's rules."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MiniGPT(config, preprocessor=preprocessor, tokenizer=tokenizer, template=template, attention=attention)
