@@ -17,8 +17,8 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score
 from vlmbench.data.files import Folder
 from vlmbench.scoring.score import score_responses
-from vlmbench.tasks import textvqa
-from vlmbench.tasks.human_answers import slug
+from vlmbench.tasks.families.short_answer import slug
+from vlmbench.tasks.short_answer import textvqa
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]
 Counted = Callable[[Path, int], None]

@@ -16,9 +16,10 @@ from vlmbench.base.samples import Sample, Score
 from vlmbench.stats import intervals as statistics
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import Metric
-from vlmbench.tasks import gqa_metrics, pope_metrics
-from vlmbench.tasks.hateful_memes import HATEFUL_MEMES
-from vlmbench.tasks.pope import KINDS
+from vlmbench.tasks.short_answer import gqa_metrics
+from vlmbench.tasks.yes_no import pope_metrics
+from vlmbench.tasks.yes_no.hateful_memes import HATEFUL_MEMES
+from vlmbench.tasks.yes_no.pope import KINDS
 
 RESAMPLES = 10_000
 QUESTIONS, PICTURES = 12_578, 398

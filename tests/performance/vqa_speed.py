@@ -16,7 +16,7 @@ from vlmbench.base.samples import Response, Sample
 from vlmbench.parsing import text as answers
 from vlmbench.scoring.score import score_responses
 from vlmbench.stats import intervals as statistics
-from vlmbench.tasks.vqav2 import VQAV2
+from vlmbench.tasks.short_answer.vqav2 import VQAV2
 
 QUESTIONS = 200_000
 COMPARED = 5_000

@@ -16,9 +16,9 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
 from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring.score import score_responses
-from vlmbench.tasks import gqa_metrics
-from vlmbench.tasks.gqa import GQA
-from vlmbench.tasks.gqa_grounding import coverage
+from vlmbench.tasks.short_answer import gqa_metrics
+from vlmbench.tasks.short_answer.gqa import GQA
+from vlmbench.tasks.short_answer.gqa_grounding import coverage
 
 
 def samples(root: Path, split: str = "testdev_balanced") -> Sequence[Sample]:

@@ -21,9 +21,9 @@ from vlmbench.data import images
 from vlmbench.data.files import Folder, Hub, missing_pictures
 from vlmbench.scenes.scene import SAMPLE_SEEDS
 from vlmbench.scoring.verdicts import combine
-from vlmbench.tasks import llava_bench_grading, mmvet_grading, mmvet_prompts
-from vlmbench.tasks.llava_bench import LLAVA_BENCH
-from vlmbench.tasks.mmvet import CAPABILITIES, MMVET
+from vlmbench.tasks.judged import llava_bench_grading, mmvet_grading, mmvet_prompts
+from vlmbench.tasks.judged.llava_bench import LLAVA_BENCH
+from vlmbench.tasks.judged.mmvet import CAPABILITIES, MMVET
 from vlmbench.tasks.samples import build
 
 SAMPLES = Path(__file__).resolve().parents[2] / "tasks" / "samples"

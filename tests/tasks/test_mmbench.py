@@ -22,7 +22,7 @@ from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.data.sheets import read_sheet, write_sheet
 from vlmbench.scoring.score import score_responses
-from vlmbench.tasks.mmbench import MMBENCH
+from vlmbench.tasks.multiple_choice.mmbench import MMBENCH
 
 HEADER = (
     "index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image", "source", "l2-category", "comment",

@@ -18,7 +18,7 @@ from vlmbench.data.files import Folder, Hub, missing_pictures
 from vlmbench.models.echo import Echo
 from vlmbench.parsing import boxes
 from vlmbench.scoring.score import score_responses
-from vlmbench.tasks.refcoco import REFCOCO
+from vlmbench.tasks.grounding.refcoco import REFCOCO
 
 Rows = list[dict[str, Any]]
 

@@ -16,7 +16,7 @@ from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring.score import score_responses
-from vlmbench.tasks.textvqa import TEXTVQA
+from vlmbench.tasks.short_answer.textvqa import TEXTVQA
 
 SHORT = "\nAnswer the question using a single word or phrase."
 OCR = {"00aa": ["STOP", "5T0P"], "00bb": []}

@@ -17,7 +17,7 @@ from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring.score import score_responses
-from vlmbench.tasks.vizwiz import MAJORITY, VIZWIZ, unanswerability
+from vlmbench.tasks.short_answer.vizwiz import MAJORITY, VIZWIZ, unanswerability
 
 SUFFIX = (
     "\nWhen the provided information is insufficient, respond with 'Unanswerable'."

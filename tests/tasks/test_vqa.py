@@ -15,8 +15,8 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.data.files import Folder, missing_pictures
 from vlmbench.scoring.score import score_responses, summarise
-from vlmbench.tasks.okvqa import OKVQA
-from vlmbench.tasks.vqav2 import VQAV2
+from vlmbench.tasks.short_answer.okvqa import OKVQA
+from vlmbench.tasks.short_answer.vqav2 import VQAV2
 
 Rows = list[dict[str, Any]]
 SHORT = "\nAnswer the question using a single word or phrase."

@@ -15,7 +15,7 @@ from vlmbench.base import registry
 from vlmbench.base.errors import DataError
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
-from vlmbench.tasks import textvqa, vizwiz
+from vlmbench.tasks.short_answer import textvqa, vizwiz
 from vlmbench.training import data, patches, vocabulary
 from vlmbench.training.objectives import IGNORE, Scenery
 from vlmbench.training.recipe import Feed, Stage

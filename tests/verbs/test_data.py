@@ -22,7 +22,7 @@ from vlmbench.base.task import Wanted
 from vlmbench.cli.main import main
 from vlmbench.data.download import download, extract
 from vlmbench.data.files import Folder
-from vlmbench.tasks.pope import Pope
+from vlmbench.tasks.yes_no.pope import Pope
 
 # ---------------------------------------------------------------------------------------------------------- status
 

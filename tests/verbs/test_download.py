@@ -21,7 +21,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.data import archives
 from vlmbench.data.archives import extract
 from vlmbench.data.download import download
-from vlmbench.tasks.checksums import CHECKSUMS
+from vlmbench.tasks.families.checksums import CHECKSUMS
 
 OLD, NEW = bytes(range(250)) * 40, bytes(reversed(range(250))) * 40
 Reply = Callable[["Handler"], None]

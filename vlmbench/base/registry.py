@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from vlmbench.base.task import Task
 
 TASKS: Mapping[str, str] = {
-    "pope": "vlmbench.tasks.pope:POPE",
-    "gqa": "vlmbench.tasks.gqa:GQA",
-    "mmbench": "vlmbench.tasks.mmbench:MMBENCH",
-    "refcoco": "vlmbench.tasks.refcoco:REFCOCO",
-    "vqav2": "vlmbench.tasks.vqav2:VQAV2",
-    "okvqa": "vlmbench.tasks.okvqa:OKVQA",
-    "textvqa": "vlmbench.tasks.textvqa:TEXTVQA",
-    "vizwiz": "vlmbench.tasks.vizwiz:VIZWIZ",
-    "vsr": "vlmbench.tasks.vsr:VSR",
-    "iconqa": "vlmbench.tasks.iconqa:ICONQA",
-    "hateful_memes": "vlmbench.tasks.hateful_memes:HATEFUL_MEMES",
-    "scienceqa": "vlmbench.tasks.scienceqa:SCIENCEQA",
-    "mme": "vlmbench.tasks.mme:MME",
-    "mmvet": "vlmbench.tasks.mmvet:MMVET",
-    "llava_bench": "vlmbench.tasks.llava_bench:LLAVA_BENCH",
+    "pope": "vlmbench.tasks.yes_no.pope:POPE",
+    "gqa": "vlmbench.tasks.short_answer.gqa:GQA",
+    "mmbench": "vlmbench.tasks.multiple_choice.mmbench:MMBENCH",
+    "refcoco": "vlmbench.tasks.grounding.refcoco:REFCOCO",
+    "vqav2": "vlmbench.tasks.short_answer.vqav2:VQAV2",
+    "okvqa": "vlmbench.tasks.short_answer.okvqa:OKVQA",
+    "textvqa": "vlmbench.tasks.short_answer.textvqa:TEXTVQA",
+    "vizwiz": "vlmbench.tasks.short_answer.vizwiz:VIZWIZ",
+    "vsr": "vlmbench.tasks.yes_no.vsr:VSR",
+    "iconqa": "vlmbench.tasks.multiple_choice.iconqa:ICONQA",
+    "hateful_memes": "vlmbench.tasks.yes_no.hateful_memes:HATEFUL_MEMES",
+    "scienceqa": "vlmbench.tasks.multiple_choice.scienceqa:SCIENCEQA",
+    "mme": "vlmbench.tasks.yes_no.mme:MME",
+    "mmvet": "vlmbench.tasks.judged.mmvet:MMVET",
+    "llava_bench": "vlmbench.tasks.judged.llava_bench:LLAVA_BENCH",
 }
 
 MODELS: Mapping[str, str] = {

@@ -21,8 +21,8 @@ from vlmbench.data.predictions import join, read_plain
 from vlmbench.parsing import options as letters
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
+from ..families.checksums import checksum
 from . import mmbench_judge, mmbench_rows
-from .checksums import checksum
 from .mmbench_rows import LETTERS, by_letter
 
 # ---------------------------------------------------------------------------------------------------------- wording

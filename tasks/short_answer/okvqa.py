@@ -16,8 +16,8 @@ from vlmbench.data.files import Folder, Hub, unique
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 
-from .human_answers import INSTRUCTION, UNANSWERABLE, HumanAnswered, Rules, human_answers, protocols_of
-from .vqa_files import Part, places, read_samples, tags
+from ..families.short_answer import INSTRUCTION, UNANSWERABLE, HumanAnswered, Rules, human_answers, protocols_of
+from ..families.vqa_challenge_files import Part, places, read_samples, tags
 
 RULES: Mapping[str, Rules] = {
     "official": Rules(

@@ -15,7 +15,7 @@ from vlmbench.base.samples import Picture, Sample
 from vlmbench.data.files import Folder, Row, read_json, unique
 from vlmbench.data.predictions import named
 
-from .human_answers import human_answers
+from .short_answer import human_answers
 
 SUBSETS = ("train2014", "val2014", "test2015")
 """Folders of pictures."""

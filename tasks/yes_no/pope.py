@@ -17,8 +17,8 @@ from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
 from vlmbench.parsing import text as answers
 from vlmbench.stats.metrics import Metric
 
+from ..families.checksums import checksum
 from . import pope_answers, pope_metrics
-from .checksums import checksum
 
 KINDS = ("random", "popular", "adversarial")
 """How the absent objects were chosen: POPE's three splits, kept as the tag `split`."""

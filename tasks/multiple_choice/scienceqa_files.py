@@ -18,7 +18,7 @@ from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_ob
 from vlmbench.data.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
 from vlmbench.data.rows import named_columns
 
-from .checksums import checksum
+from ..families.checksums import checksum
 
 LETTERS = "ABCDE"
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")

@@ -30,8 +30,8 @@ from vlmbench.parsing.boxes import (
 )
 from vlmbench.stats.metrics import MORE, RATE, Metric, mean, ratio
 
+from ..families.checksums import checksum
 from . import refcoco_answers, refcoco_hub
-from .checksums import checksum
 
 SPLITS = (
     "refcoco_val", "refcoco_testA", "refcoco_testB",

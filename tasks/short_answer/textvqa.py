@@ -22,7 +22,7 @@ from vlmbench.data.predictions import answer_text, find_column, id_and_answer, j
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 
-from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of
+from ..families.short_answer import SHORT, HumanAnswered, Rules, human_answers, protocols_of
 
 OCR = "\nReference OCR token: {ocr}"
 

@@ -16,8 +16,8 @@ from vlmbench.data.files import Folder, Hub, Row, unique
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 
-from .human_answers import SHORT, HumanAnswered, Rules, human_answers, protocols_of
-from .vqa_files import Part, places, question_ids, read_samples, tags
+from ..families.short_answer import SHORT, HumanAnswered, Rules, human_answers, protocols_of
+from ..families.vqa_challenge_files import Part, places, question_ids, read_samples, tags
 
 _LLAVA = vqa_accuracy.after_m4c(vqa_accuracy.official)
 

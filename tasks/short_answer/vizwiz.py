@@ -23,8 +23,8 @@ from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 from vlmbench.stats.metrics import MORE, RATE, Metric, average_precision
 
+from ..families.short_answer import UNANSWERABLE, HumanAnswered, Rules, accuracies, human_answers, protocols_of
 from . import vizwiz_answers
-from .human_answers import UNANSWERABLE, HumanAnswered, Rules, accuracies, human_answers, protocols_of
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Floats

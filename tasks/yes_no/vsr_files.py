@@ -16,7 +16,7 @@ from vlmbench.data.files import Folder, Hub, Row, read_rows, read_text, unique
 from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.data.reading import PICTURE_BYTES
 
-from .checksums import checksum
+from ..families.checksums import checksum
 
 HUB_NAMES = {"zeroshot": ("cambridgeltl/vsr_zeroshot",), "random": ("cambridgeltl/vsr_random",)}
 HUB_FIELDS = ("image", "image_link", "caption", "label", "relation")
