@@ -13,8 +13,8 @@ from pathlib import Path
 
 from docs.markdown import table
 from vlmbench.base import registry
-from vlmbench.training import ablation
-from vlmbench.training.ablation import Ablation, Result
+from vlmbench.training.loop import ablation
+from vlmbench.training.loop.ablation import Ablation, Result
 
 FOLDER = Path(__file__).resolve().parent
 FIGURES = FOLDER / "training-ablations.json"

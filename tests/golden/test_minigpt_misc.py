@@ -12,7 +12,7 @@ import torch
 
 from vlmbench.models.checkpoints.minigpt.names import resized_positions
 from vlmbench.models.parts.prompts.minigpt_templates import STYLES
-from vlmbench.training.schedule import WarmupCosine
+from vlmbench.training.recipe.schedule import WarmupCosine
 
 Counted = Callable[[Path, int], None]
 CONVERSATIONS = {

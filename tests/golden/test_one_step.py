@@ -15,9 +15,9 @@ from tests.golden import minigpt_parity, tinyllava_parity
 from tests.golden.conftest import facts
 from vlmbench.base import registry
 from vlmbench.models.checkpoints.minigpt.names import ours_to_official
-from vlmbench.training.devices import Devices
-from vlmbench.training.learner import Learner, enter, groups, rate_at
-from vlmbench.training.recipe import Feed, Stage
+from vlmbench.training.loop.devices import Devices
+from vlmbench.training.loop.learner import Learner, enter, groups, rate_at
+from vlmbench.training.recipe.recipe import Feed, Stage
 
 Counted = Callable[[Path, int], None]
 FAMILY = {"minigpt4": ("minigpt4-code", 1), "minigptv2": ("minigptv2-code", 0), "tinygptv": ("tinygptv-code", 1)}

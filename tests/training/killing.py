@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from tests.training.toy import ready
-from vlmbench.training import loop
+from vlmbench.training.loop import loop
 
 ROOT = Path(__file__).parents[2]
 RECIPE = "tinygptv-paper"

@@ -25,12 +25,13 @@ from tests import kill_points
 from tests.kill_points import Ended
 from tests.training.test_twins import losses
 from tests.training.toy import ready
-from vlmbench.training import loop, watch
+from vlmbench.training.loop import log as watch
+from vlmbench.training.loop import loop
 
 RECIPES = ("tinyllava-share-paper", "minigpt4-code", "minigptv2-code", "tinygptv-paper")
 WARM = (
     "vlmbench.cli.main.verbs.train",
-    "vlmbench.training.loop",
+    "vlmbench.training.loop.loop",
     "vlmbench.reports.training",
     "accelerate",
     "transformers",

@@ -12,9 +12,9 @@ import torch
 from tests.training.toy import ready
 from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError
-from vlmbench.training import ablation, loop
-from vlmbench.training.ablation import Ablation, Result
-from vlmbench.training.recipe import Recipe
+from vlmbench.training.loop import ablation, loop
+from vlmbench.training.loop.ablation import Ablation, Result
+from vlmbench.training.recipe.recipe import Recipe
 from vlmbench.training.recipes.smoke import smoke
 
 

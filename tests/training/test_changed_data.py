@@ -17,10 +17,10 @@ from tests.training.test_twins import losses, twin
 from tests.training.toy import ready
 from vlmbench.base.errors import TrainingError
 from vlmbench.scenes import captions as scene_text
-from vlmbench.training import data_state, loop
-from vlmbench.training.pooled import open_pool
-from vlmbench.training.recipe import Pool, Recipe
-from vlmbench.training.stage_run import StageRun
+from vlmbench.training.loop import data_state, loop
+from vlmbench.training.loop.stage_run import StageRun
+from vlmbench.training.recipe.recipe import Pool, Recipe
+from vlmbench.training.scenes.feature_pool import open_pool
 
 
 def rows(folder: Path, count: int, answer: str = "that") -> None:

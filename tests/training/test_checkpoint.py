@@ -23,10 +23,10 @@ from torch import nn
 
 from tests.training.toy import ready, run, toy
 from vlmbench.base.errors import TrainingError
-from vlmbench.training import checkpoint, loop
-from vlmbench.training.checkpoint import FOLDER, MOMENTS, POSITION, WEIGHTS, Position
-from vlmbench.training.folder_lock import LOCK, FolderLock
-from vlmbench.training.mark import Mark
+from vlmbench.training.loop import checkpoint, loop
+from vlmbench.training.loop.checkpoint import FOLDER, MOMENTS, POSITION, WEIGHTS, Position
+from vlmbench.training.loop.folder_lock import LOCK, FolderLock
+from vlmbench.training.loop.mark import Mark
 
 ROOT = Path(__file__).parents[2]
 SHORT = replace(toy(), stages=toy().stages[2:3])

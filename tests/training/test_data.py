@@ -16,11 +16,13 @@ from vlmbench.base.errors import DataError
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
 from vlmbench.tasks.short_answer import textvqa, vizwiz
-from vlmbench.training import data, patches, vocabulary
-from vlmbench.training.objectives import IGNORE, Scenery
-from vlmbench.training.recipe import Feed, Stage
+from vlmbench.training.loop import patches
+from vlmbench.training.loop.objectives import IGNORE, Scenery
+from vlmbench.training.recipe.recipe import Feed, Stage
 from vlmbench.training.recipes.nano import nano
-from vlmbench.training.shots import Shot
+from vlmbench.training.scenes import batches as data
+from vlmbench.training.scenes import vocabulary
+from vlmbench.training.scenes.photos import Shot
 
 
 def filed(path: Path, images: Path, rows: int = 2) -> tuple[data.Filed, Feed]:

@@ -12,8 +12,10 @@ from vlmbench.data.files import Folder
 from vlmbench.scenes.lettering import LETTERS, LEXICON, Board
 from vlmbench.scenes.scene import SAMPLE_SEEDS, TRAIN_SEEDS, Dice, Scene, blurred, draw, make_scene
 from vlmbench.tasks.samples import hateful_memes, judged, mme, textvqa
-from vlmbench.training import exams, patches, shots
-from vlmbench.training.shots import Shot
+from vlmbench.training.loop import patches
+from vlmbench.training.scenes import photos as shots
+from vlmbench.training.scenes import questions as exams
+from vlmbench.training.scenes.photos import Shot
 
 WORDY = 24
 """Samples looked at in each task."""

@@ -13,7 +13,7 @@ import pytest
 from tests.training.killing import ROOT, finish, kill_at, steps, weights
 from tests.training.test_twins import losses
 from tests.training.toy import ready
-from vlmbench.training import loop
+from vlmbench.training.loop import loop
 
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 """Starts two processes on CPUs alone too, which `accelerate launch --cpu` does not: docs/training.md names it."""

@@ -20,8 +20,8 @@ from vlmbench.base import registry
 from vlmbench.base.errors import DataError, TrainingError
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import draw, make_scene
-from vlmbench.training import loop
-from vlmbench.training.recipe import Feed
+from vlmbench.training.loop import loop
+from vlmbench.training.recipe.recipe import Feed
 
 GOLDEN: dict[str, tuple[float, float]] = {
     "see": (93.36568, 76.65392),

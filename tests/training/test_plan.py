@@ -9,7 +9,8 @@ import pytest
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.cli import main as cli
-from vlmbench.training import plan, sources
+from vlmbench.training import sources
+from vlmbench.training.recipe import plan
 
 M = 10**6
 MLP, PHI = 9_507_840, 2_779_683_840

@@ -11,8 +11,8 @@ import pytest
 from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError, UsageError
 from vlmbench.models.systems import minigpt, tinyllava
-from vlmbench.training import plan, schedule
-from vlmbench.training.recipe import Feed, Recipe, Stage
+from vlmbench.training.recipe import plan, schedule
+from vlmbench.training.recipe.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes import tinygptv_nano
 from vlmbench.training.recipes.nano import nano
 

@@ -18,8 +18,8 @@ from tests.training.test_twins import losses, twin
 from tests.training.toy import ready, toy
 from vlmbench.base import registry
 from vlmbench.base.errors import VlmbenchError
-from vlmbench.training import loop
-from vlmbench.training.recipe import Recipe
+from vlmbench.training.loop import loop
+from vlmbench.training.recipe.recipe import Recipe
 
 ODD: tuple[str, ...] = (
     "-1",

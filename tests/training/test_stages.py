@@ -16,9 +16,9 @@ from tests.training.toy import ready, run, toy
 from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError, UsageError
 from vlmbench.models.parts.language import nf4
-from vlmbench.training import learner, loop
-from vlmbench.training.recipe import Pool, Recipe, Stage
-from vlmbench.training.schedule import WarmupCosine
+from vlmbench.training.loop import learner, loop
+from vlmbench.training.recipe.recipe import Pool, Recipe, Stage
+from vlmbench.training.recipe.schedule import WarmupCosine
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ import torch
 
 from tests.training.toy import ready, toy
 from vlmbench.base import registry
-from vlmbench.training import start, vocabulary
-from vlmbench.training.recipe import Init
+from vlmbench.training.loop import init as start
+from vlmbench.training.recipe.recipe import Init
+from vlmbench.training.scenes import vocabulary
 
 
 def test_spreads_are_the_recipes(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
 from vlmbench.models.systems import tinyllava, transplant
 from vlmbench.models.zoo.stages import TINYGPTV_STAGES
-from vlmbench.training import learner, loop, vocabulary
-from vlmbench.training.recipe import Feed, Recipe, Stage
+from vlmbench.training.loop import learner, loop
+from vlmbench.training.recipe.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes.tinygptv_nano import CONFIG, four, nano
+from vlmbench.training.scenes import vocabulary
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import torch
 
 from tests.training.toy import ready
 from vlmbench.base import registry
-from vlmbench.training import loop
-from vlmbench.training.recipe import Recipe
+from vlmbench.training.loop import loop
+from vlmbench.training.recipe.recipe import Recipe
 from vlmbench.training.recipes.smoke import STEPS, smoke
 
 GOLDEN = Path(__file__).with_name("twin_losses.json")

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlmbench.models.systems.tinyllava import NANO
-from vlmbench.training import vocabulary
-from vlmbench.training.loop import train
-from vlmbench.training.recipe import Feed, Recipe, Stage
+from vlmbench.training.loop.init import take_tokenizer
+from vlmbench.training.loop.loop import train
+from vlmbench.training.recipe.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes.nano import CONFIG, nano
-from vlmbench.training.start import take_tokenizer
+from vlmbench.training.scenes import vocabulary
 
 SMALL = {
     **CONFIG,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.training.test_twins import GOLDEN, TWINS, losses, twin
 from tests.training.toy import ready
-from vlmbench.training.loop import train
+from vlmbench.training.loop.loop import train
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..ablation import Ablation, Variant
-from ..recipe import Feed, Recipe, Stage
+from ..loop.ablation import Ablation, Variant
+from ..recipe.recipe import Feed, Recipe, Stage
 from . import nano, tinygptv_nano
 from .tinygptv import ALL, NORMS
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..recipe import Pool, Recipe, Stage
-from ..schedule import WarmupCosine
+from ..recipe.recipe import Pool, Recipe, Stage
+from ..recipe.schedule import WarmupCosine
 
 PAPER, CODE = "arXiv 2304.10592", "MiniGPT-4@d94738a"
 LAION = Pool("laion", "webdataset", "laion/laion_dataset/{00000..10488}.tar", ratio=115)

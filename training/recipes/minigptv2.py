@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..recipe import Pool, Recipe, Stage
+from ..recipe.recipe import Pool, Recipe, Stage
 from .minigpt4 import family_recipe, family_stage, rates
 
 PAPER, CODE = "arXiv 2310.09478", "MiniGPT-4@d94738a"

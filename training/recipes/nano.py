@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..recipe import Feed, Init, Recipe, Stage
+from ..recipe.recipe import Feed, Init, Recipe, Stage
 
 CONFIG: Mapping[str, Any] = {
     "model_type": "tinyllava",

@@ -12,9 +12,9 @@ from typing import Any
 
 from vlmbench.base import registry
 
-from ..plan import config_of
-from ..recipe import Pool, Recipe, Stage
-from ..schedule import WarmupCosine
+from ..recipe.plan import config_of
+from ..recipe.recipe import Pool, Recipe, Stage
+from ..recipe.schedule import WarmupCosine
 
 WIDTH, LAYERS, HEADS, VOCABULARY = 32, 2, 2, 1024
 STEPS, EPOCHS = 4, 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..recipe import Pool, Recipe, Stage
+from ..recipe.recipe import Pool, Recipe, Stage
 from .minigpt4 import ALIGN, CC_SBU, LAION, family_recipe, family_stage, rates
 from .minigptv2 import POOLS
 

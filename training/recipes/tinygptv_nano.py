@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..recipe import Feed, Recipe, Stage
+from ..recipe.recipe import Feed, Recipe, Stage
 from .nano import CONFIG as TINYLLAVA
 from .nano import LETTERED, SHORT
 from .tinygptv import ALL

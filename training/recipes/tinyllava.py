@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..recipe import Pool, Recipe, Stage
+from ..recipe.recipe import Pool, Recipe, Stage
 
 PAPER = "arXiv 2402.14289; TinyLLaVA_Factory@2d2105f (branch tinyllava_bench)"
 FACTORY = "TinyLLaVA_Factory@53f12c7"

@@ -17,8 +17,8 @@ from vlmbench.scenes.scene import Dice
 
 from .draws import mix
 from .entries import BadRowError, Entry, LeftOutError, Tally, pixels, read, size
-from .jsonfile import JsonFile, Span
-from .picture_digest import PictureSizes
+from .files.image_digest import PictureSizes
+from .files.jsonfile import JsonFile, Span
 
 Numbers = np.ndarray[Any, Any]
 

@@ -19,9 +19,9 @@ from vlmbench.scenes.scene import Dice
 
 from .captions import FORMS, filled
 from .entries import BadRowError, Entry, LeftOutError, place
-from .jsonfile import JsonFile
+from .files.jsonfile import JsonFile
+from .files.plainpickle import read_plain
 from .listed import Frame, Held, Reader, Store
-from .plainpickle import read_plain
 from .pools import IDENTIFY, REFER, REGION_BOX, REGION_TEXT, clean, hundredths, padded_shares
 
 Box = tuple[float, float, float, float]

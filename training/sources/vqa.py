@@ -21,7 +21,7 @@ from vlmbench.scenes.scene import Dice
 
 from .captions import FORMS, filled
 from .entries import BadRowError, Entry, LeftOutError, place
-from .jsonfile import JsonFile
+from .files.jsonfile import JsonFile
 from .listed import Frame, Reader
 from .pools import LETTER, SHORT, VQA, clean
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmbench.base.errors import DataError
-from vlmbench.training.sources import jsonfile
-from vlmbench.training.sources.jsonfile import JsonFile
+from vlmbench.training.sources.files import jsonfile
+from vlmbench.training.sources.files.jsonfile import JsonFile
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(max_size=20),

@@ -45,7 +45,7 @@ def test_rows_of_every_sort(tmp_path: Path) -> None:
 def test_letters_beyond_ascii_and_rows_across_windows(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vlmbench.training.sources import jsonfile
+    from vlmbench.training.sources.files import jsonfile
 
     monkeypatch.setattr(jsonfile, "WINDOW", 64)
     monkeypatch.setattr(jsonfile, "LONGEST", 4096)

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from vlmbench.base.errors import DataError
-from vlmbench.training.sources import Stream, open_rows, tarcount
-from vlmbench.training.sources.shards import Shards
+from vlmbench.training.sources import Stream, open_rows
+from vlmbench.training.sources.files import tarcount
+from vlmbench.training.sources.files.shards import Shards
 
 pytest.importorskip("webdataset")
 

@@ -54,11 +54,11 @@ def run(args: argparse.Namespace) -> int:
         return _ablation(args)
     recipe = _recipe(args)
     if args.dry_run:
-        lines = registry.load_object("vlmbench.training.plan:describe")(recipe, args.gpu, args.devices)
+        lines = registry.load_object("vlmbench.training.recipe.plan:describe")(recipe, args.gpu, args.devices)
         print("\n".join(lines))
         return cli.OK
     output = args.output or Path("runs") / f"train-{args.recipe.replace(':', '-')}{'-smoke' if args.smoke else ''}"
-    train = registry.load_object("vlmbench.training.loop:train")
+    train = registry.load_object("vlmbench.training.loop.loop:train")
     train(recipe, output, threads=args.threads, progress=sys.stderr.isatty())
     print(f"trained: {output}")
     return cli.OK
@@ -83,7 +83,7 @@ def _ablation(args: argparse.Namespace) -> int:
     if args.start or args.smoke:
         raise UsageError("--start and --smoke are of single recipes", cure="leave them out; --set changes all variants")
     output = args.output or Path("runs") / args.recipe
-    run_all = registry.load_object("vlmbench.training.ablation:run")
+    run_all = registry.load_object("vlmbench.training.loop.loop.ablation:run")
     changes = dict(_pair(text) for text in args.set)
     told = {"seeds": args.seeds or ablation.seeds, "changes": changes, "threads": args.threads}
     if args.dry_run:

@@ -41,7 +41,7 @@ class Feed:
     """`pictures`; or the scene enters as the words that describe it, and the vision tower rests: `things`, one place
     for each thing and one for the background, or `words`, one place for each patch."""
     exams: tuple[str, ...] = ()
-    """Of `exam`: what is asked, by the names in training/exams.py; twice is twice as often."""
+    """Of `exam`: what is asked, by the names in training/scenes/questions.py; twice is twice as often."""
     protocols: tuple[str, ...] = ()
     """Of `exam`: in whose words, one drawn for each batch; a task that does not know it takes its default."""
 

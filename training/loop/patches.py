@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vlmbench.scenes.lettering import Board
     from vlmbench.scenes.scene import Thing
 
-    from .shots import Shot
+    from ..scenes.photos import Shot
 
 LEAST = 5
 """A patch shows a thing that covers this many percent of it: patches it barely touches cannot be learnt."""

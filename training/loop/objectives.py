@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from vlmbench.base.trainable import Trainable
 
+from ..recipe.recipe import Feed, Stage
+from ..scenes.batches import Source
 from . import patches
-from .data import Source
-from .recipe import Feed, Stage
 
 IGNORE = -100
 """The label of a token that is not learnt (Trainable.collate)."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .recipe import Recipe
+from ..recipe.recipe import Recipe
 
 SHOWN = 6
 """Settings that are named where two recipes differ; the rest is counted."""

@@ -16,7 +16,7 @@ from torch import nn
 from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError
 
-from .recipe import Init
+from ..recipe.recipe import Init
 
 WRITERS = ("dense", "fc2", "o_proj", "down_proj")
 """Layers that write into the residual stream, in Phi and Llama."""

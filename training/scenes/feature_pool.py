@@ -13,11 +13,11 @@ from vlmbench.base.errors import DataError, TrainingError
 from vlmbench.base.samples import Conversation
 from vlmbench.base.trainable import Trainable
 
-from . import sources
-from .drawn import Scenes
-from .plan import steps_of
-from .recipe import Feed, Pool, Recipe, Stage
-from .sources import Features, Mixture, Part, Rows, Stream
+from .. import sources
+from ..recipe.plan import steps_of
+from ..recipe.recipe import Feed, Pool, Recipe, Stage
+from ..sources import Features, Mixture, Part, Rows, Stream
+from .dataset import Scenes
 
 CACHE_LIMIT = 50 * 2**30
 """Bytes that the cache of features may hold."""

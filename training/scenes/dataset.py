@@ -12,8 +12,8 @@ from vlmbench.base.samples import Conversation, Picture
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import TRAIN_SEEDS, Dice, Scene, draw, make_scene
 
-from .limits import MOST, MOST_THINGS
-from .sources import Entry, mix
+from ..recipe.limits import MOST, MOST_THINGS
+from ..sources import Entry, mix
 
 Turns = list[tuple[str, str]]
 

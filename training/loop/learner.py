@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from vlmbench.base.errors import TrainingError, VlmbenchError
 from vlmbench.base.trainable import Trainable
 
-from . import schedule
-from .recipe import Feed, Stage
+from ..recipe import schedule
+from ..recipe.recipe import Feed, Stage
 
 
 class Objective(Protocol):

@@ -12,7 +12,7 @@ from torch import nn
 
 from vlmbench.base.errors import TrainingError
 
-from .recipe import Recipe, Stage
+from ..recipe.recipe import Recipe, Stage
 
 MIXED = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 SHARDED = ("FSDP", "DEEPSPEED")

@@ -19,13 +19,16 @@ from tqdm import tqdm
 
 from vlmbench.base.errors import DataError, TrainingError
 
-from . import checkpoint, data_state, live, vocabulary, watch
+from ..scenes import vocabulary
+from ..scenes.batches import Batches, source
+from ..scenes.feature_pool import Pooled
+from ..sources import mix
+from . import checkpoint, data_state
+from . import evaluate_live as live
+from . import log as watch
 from .checkpoint import Position
-from .data import Batches, source
 from .learner import Learner, Objective, building, enter, groups, norms, rate_at, set_numbers, start_anew, wake
 from .objectives import Scenery
-from .pooled import Pooled
-from .sources import mix
 
 if TYPE_CHECKING:
     from .loop import Run

@@ -11,8 +11,9 @@ from pathlib import Path
 from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError
 
-from . import live, loop
-from .recipe import Recipe
+from ..recipe.recipe import Recipe
+from . import evaluate_live as live
+from . import loop
 
 LAST = 5
 """Lines of a stage's log whose mean is its end loss."""

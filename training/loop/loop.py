@@ -20,17 +20,19 @@ from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError, VlmbenchError
 from vlmbench.base.trainable import Trainable
 
-from . import checkpoint, data_state, start, vocabulary
+from ..recipe.limits import MOST_THREADS
+from ..recipe.recipe import Recipe
+from ..scenes import vocabulary
+from ..sources import mix
+from . import checkpoint, data_state
+from . import init as start
 from .checkpoint import Found, Position
 from .devices import Devices
 from .folder_lock import FolderLock
 from .learner import building, enter
-from .limits import MOST_THREADS
+from .log import Tracker
 from .mark import Mark
-from .recipe import Recipe
-from .sources import mix
 from .stage_run import StageRun
-from .watch import Tracker
 
 LOGGER = logging.getLogger(__name__)
 LOG = "training_log.jsonl"

@@ -18,7 +18,7 @@ from vlmbench.scenes.gqa_questions import ask
 from vlmbench.scenes.questions import exists
 from vlmbench.scenes.scene import COLORS, KINDS, SIDE, SIZES, TEXTURES, Dice
 
-from .shots import Shot, drawn, empty, spoilt
+from .photos import Shot, drawn, empty, spoilt
 
 LETTERS = "ABCDE"
 PLEASE = " Please answer yes or no."

@@ -26,7 +26,7 @@ from vlmbench.scenes.scene import (
     make_scene,
 )
 
-from . import exams
+from . import questions as exams
 
 FOLDER = "tokenizer"
 END = "<|endoftext|>"

@@ -13,8 +13,8 @@ from typing import Any
 
 from vlmbench.base.errors import DataError, TrainingError
 
-from . import start
-from .recipe import Pool, Recipe, Stage
+from ..recipe.recipe import Pool, Recipe, Stage
+from . import init as start
 
 WHOLE = 2 << 30
 """Files of one pool up to this many bytes together are hashed whole."""
@@ -72,7 +72,7 @@ def _files_of(pool: Pool, root: Path) -> Iterator[tuple[str, tuple[list[Path], b
         return
     path = root / pool.path
     if pool.kind == "webdataset":
-        from .sources.shards import expand
+        from ..sources.files.shards import expand
 
         try:
             yield str(path), ([Path(name) for name in expand(str(path))], False)

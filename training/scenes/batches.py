@@ -15,11 +15,12 @@ from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes import lists as scene_lists
 from vlmbench.scenes.scene import Dice
 
-from . import exams, shots
-from .recipe import Feed, Stage
-from .shots import Shot
-from .sources.draws import mix
-from .sources.picture_digest import PictureSizes
+from ..recipe.recipe import Feed, Stage
+from ..sources.draws import mix
+from ..sources.files.image_digest import PictureSizes
+from . import photos as shots
+from . import questions as exams
+from .photos import Shot
 
 if TYPE_CHECKING:
     from PIL.Image import Image

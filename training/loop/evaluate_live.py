@@ -12,7 +12,7 @@ from vlmbench.plugins import specs as loading
 from vlmbench.runs import manifest, runner
 from vlmbench.runs.storage.store import RunStore
 
-from .recipe import Recipe
+from ..recipe.recipe import Recipe
 
 FOLDER = "eval"
 """Below the training's folder: the leaderboard takes it as it takes any folder of runs."""
