@@ -39,7 +39,7 @@ from vlmbench.runs.storage.run_files import LOG, MANIFEST, RECORDS, SCORES
 TASKS = "pope,mmvet"
 JUDGE = ("--judge", "echo,text=0.5")
 REUSED = re.compile(r"(\d+) of (\d+) answers were taken")
-WARM = [f"vlmbench.verbs.{verb}" for verb in ("run", "score", "check", "report", "baseline")]
+WARM = [f"vlmbench.cli.verbs.{verb}" for verb in ("run", "score", "check", "report", "baseline")]
 WARM += ["vlmbench.stats.intervals", "vlmbench.reports.leaderboard", "vlmbench.reports.gate", "vlmbench.reports.junit"]
 WARM += [
     "vlmbench.compare.gate",

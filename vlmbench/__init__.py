@@ -32,15 +32,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FunctionModel": "function_model",
-    "InconclusiveError": "gate",
+    "FunctionModel": "plugins.function_model",
+    "InconclusiveError": "compare.gate",
     "Result": "api",
-    "TableTask": "table_task",
-    "add_model": "extending",
-    "add_task": "extending",
-    "assert_no_regression": "gate",
+    "TableTask": "plugins.table_task",
+    "add_model": "plugins.api",
+    "add_task": "plugins.api",
+    "assert_no_regression": "compare.gate",
     "evaluate": "api",
-    "model": "extending",
+    "model": "plugins.api",
 }
 
 

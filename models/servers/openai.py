@@ -81,7 +81,7 @@ class OpenAIChat:
         """`cache`: `true`, `false`, or `auto`: unless the server does not tell which weights it holds."""
         self.name, self.line, self.form, self.in_flight, self.cache = name, line, form, in_flight, cache
         self.reference = ""
-        """The model to check its answers against: vlmbench.backends."""
+        """The model to check its answers against: vlmbench.runs.verification."""
         self._in_a_row = 0
 
     @property

@@ -23,7 +23,7 @@ from ..parts.language import lora
 from ..parts.prompts import minigpt_templates as talk
 from ..parts.prompts.minigpt_templates import Lesson, Style
 
-SHIPPED = {"tinygptv": Path(__file__).parent / "weights" / "tinygptv-nano"}
+SHIPPED = {"tinygptv": Path(__file__).parents[1] / "weights" / "tinygptv-nano"}
 """Trained small checkpoints of the package, by system."""
 UNCUT = 2**20
 """No published recipe cuts whole rows: prompts and answers have limits of their own."""

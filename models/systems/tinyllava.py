@@ -34,7 +34,7 @@ from ..parts.vision.preprocess import Processor, default_processor
 LOGGER = logging.getLogger(__name__)
 SIGLIP, FROZEN = "siglip_vision_model", "frozen"
 
-NANO = Path(__file__).parent / "weights" / "tinyllava-nano"
+NANO = Path(__file__).parents[1] / "weights" / "tinyllava-nano"
 """The trained small checkpoint that ships with the package."""
 
 

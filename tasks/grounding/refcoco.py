@@ -3,7 +3,7 @@
 Kazemzadeh et al. 2014 (ReferItGame); Yu et al., Modeling Context in Referring Expressions, ECCV 2016 (arXiv
 1608.00272); Mao et al. 2016 (RefCOCOg). RefCOCO+ expressions use no words of place, RefCOCOg's are longer. Files:
 MiniGPT-4 eval_scripts/eval_data/*.json@d94738a7, one row an expression; pictures: COCO train2014.
-Rules by protocol: vlmbench.boxes.
+Rules by protocol: vlmbench.parsing.boxes.
 """
 
 from __future__ import annotations

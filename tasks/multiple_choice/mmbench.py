@@ -4,7 +4,7 @@ Liu et al., MMBench: Is Your Multi-modal Model an All-around Player?, ECCV 2024 
 only if the model is right about all its rotations (circular accuracy). Version 1.0; the files of July and of October
 2023 hold different questions. The evaluation server closed on 31 March 2026; VLMEvalKit's files of the test splits hold
 the answers since (open-compass/MMBench#61, VLMEvalKit#1516). Older copies lack them: they can be asked, not scored.
-Rules by protocol: vlmbench.letters; rows and pictures: mmbench_rows; the judge's words: mmbench_judge.
+Rules by protocol: vlmbench.parsing.options; rows and pictures: mmbench_rows; the judge's words: mmbench_judge.
 """
 
 from __future__ import annotations

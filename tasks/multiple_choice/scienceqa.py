@@ -3,7 +3,7 @@
 Lu et al., Learn to Explain, NeurIPS 2022 (arXiv 2209.09513). Files: problems.json, pid_splits.json and images/ of
 lupantech/ScienceQA@2cbf8318; or LLaVA's llava_test_CQM-A.json, which has no subjects. `image` is the part of the test
 that has pictures (2,017 questions), what papers call SQA-I; `test` is all of it (4,241).
-Rules by protocol: vlmbench.letters.
+Rules by protocol: vlmbench.parsing.options.
 """
 
 from __future__ import annotations

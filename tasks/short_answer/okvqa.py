@@ -2,7 +2,7 @@
 
 Marino et al., OK-VQA: A Visual Question Answering Benchmark Requiring External Knowledge, CVPR 2019 (arXiv
 1906.00067). Its val2014 (5,046 questions on 5,033 pictures) is what papers report as its test. Five people answered,
-each answer stands twice, stemmed: an answer scores 0, 0.6 or 1. Rules by protocol: vlmbench.vqa_accuracy.
+each answer stands twice, stemmed: an answer scores 0, 0.6 or 1. Rules by protocol: vlmbench.parsing.vqa_accuracy.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Singh et al., Towards VQA Models That Can Read, CVPR 2019 (arXiv 1904.08920); pictures from OpenImages. Its val (5,000
 questions on 3,166 pictures, which lie among those of train) is what papers report. A model may be shown words that an
 OCR system found: with them and without are different figures, so they are different protocols.
-Rules by protocol: vlmbench.vqa_accuracy.
+Rules by protocol: vlmbench.parsing.vqa_accuracy.
 """
 
 from __future__ import annotations

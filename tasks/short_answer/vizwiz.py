@@ -2,7 +2,7 @@
 
 Gurari et al., VizWiz Grand Challenge, CVPR 2018 (arXiv 1802.08218). val (4,319 questions, a picture each) is scored
 here; the answers of test (8,000) only the server has. Besides accuracy: how well a model knows what cannot be answered.
-Rules by protocol: vlmbench.vqa_accuracy.
+Rules by protocol: vlmbench.parsing.vqa_accuracy.
 """
 
 from __future__ import annotations

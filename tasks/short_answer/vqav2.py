@@ -2,7 +2,7 @@
 
 Goyal et al., Making the V in VQA Matter, CVPR 2017 (arXiv 1612.00837). Files from visualqa.org: val (214,354 questions
 on 40,504 pictures) is scored here; papers report test-dev, whose answers only the server has.
-Rules by protocol: vlmbench.vqa_accuracy.
+Rules by protocol: vlmbench.parsing.vqa_accuracy.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 PLUGIN = """
 import os, subprocess, logging
 from pathlib import Path
-from vlmbench import registry
-from vlmbench.errors import ModelError
+from vlmbench.base import registry
+from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Response, Sample, Score, Status
 from tests.toys import ToyTask
 

@@ -1,4 +1,4 @@
-"""`vlmbench VERB ...`: the verbs as a table. Each lives in vlmbench/verbs/ and is imported only when asked for."""
+"""`vlmbench VERB ...`: the verbs as a table. Each lives in vlmbench/cli/verbs/ and is imported only when asked for."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _run(words: Sequence[str], *, own: bool) -> int:
         if verb not in NAMELESS:
             load_plugins(args)
         try:
-            code: int = importlib.import_module(f"vlmbench.verbs.{verb}").run(args)
+            code: int = importlib.import_module(f"vlmbench.cli.verbs.{verb}").run(args)
         except SystemExit as stop:  # its code is no verdict of ours: least of all 0
             if isinstance(stop.code, int) and stop.code > SIGNALLED:
                 raise
@@ -124,7 +124,7 @@ def _run(words: Sequence[str], *, own: bool) -> int:
 def parser(verb: str, kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
     """A verb's words: its own, and --plugins where it takes names."""
     made = kind(prog=f"vlmbench {verb}", description=VERBS[verb])
-    importlib.import_module(f"vlmbench.verbs.{verb}").add_arguments(made)
+    importlib.import_module(f"vlmbench.cli.verbs.{verb}").add_arguments(made)
     if verb not in NAMELESS:
         made.add_argument("--plugins", metavar="FILE|DIR,...", help="files with tasks and models of your own")
     return made

@@ -124,7 +124,7 @@ def code_version() -> dict[str, Any]:
 
     git is asked without its lock, which a kill would leave behind for whoever works in the checkout.
     """
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return {"commit": None, "changed": None}
 
