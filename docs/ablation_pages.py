@@ -243,7 +243,7 @@ def draw() -> None:
     for row, name in enumerate(SHOWN):
         shown = [picture, *(ablations.ablate(picture, ablations.parse_one(f"{name}:{n}")) for n in range(1, 6))]
         for column, one in enumerate(shown):
-            tile = images.decode(one.read(), one.name)
+            tile = images.decode(one.load(), one.name)
             tile.thumbnail((TILE, TILE))
             sheet.paste(tile, (column * side, row * side))
     sheet.save(PICTURE, quality=88)

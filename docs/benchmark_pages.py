@@ -13,7 +13,7 @@ from docs.markdown import code, fence, joined, table
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.registry import tasks
 from vlmbench.base.samples import Request, Sample
-from vlmbench.base.task import Exports, Size, Task, Wanted
+from vlmbench.base.task import DataFile, Exports, Size, Task
 from vlmbench.data.files import Folder
 
 FEW = 3
@@ -119,10 +119,10 @@ def asked(task: Task, samples: Sequence[Sample], protocol: str) -> tuple[Sample,
     taken, refused = [], []
     for sample in samples:
         try:
-            taken.append((sample, task.ask(sample, protocol)))
+            taken.append((sample, task.build_request(sample, protocol)))
         except UsageError as error:
             refused.append(error)
-    words = f"{len(refused)} of these {len(samples)} questions: {refused[0].what}; {refused[0].cure}" if refused else ""
+    words = f"{len(refused)} of these {len(samples)} questions: {refused[0].what}; {refused[0].hint}" if refused else ""
     return *taken[0], words
 
 
@@ -177,14 +177,14 @@ def judging(task: Task) -> Iterator[str]:
 
 def files(task: Task) -> Iterator[str]:
     """What is official and wanted on disk, and where it comes from."""
-    found: dict[tuple[str, str], list[Wanted]] = {}
+    found: dict[tuple[str, str], list[DataFile]] = {}
     splits: dict[tuple[str, str], list[str]] = {}
     for split in task.splits:
-        for wanted in task.wanted(split):
+        for wanted in task.required_files(split):
             key = (wanted.path, wanted.url)
             found.setdefault(key, []).append(wanted)
             splits.setdefault(key, []).append(split)
-    folders: dict[Hashable, list[tuple[Wanted, list[str]]]] = {}
+    folders: dict[Hashable, list[tuple[DataFile, list[str]]]] = {}
     for key, (wanted, *_) in found.items():
         path = PurePosixPath(wanted.path)
         group = (path.parent, path.suffix, wanted.url.rpartition("/")[0], wanted.licence, wanted.how, *splits[key])
@@ -198,7 +198,7 @@ def files(task: Task) -> Iterator[str]:
     yield ""
 
 
-def file_rows(task: Task, group: Sequence[tuple[Wanted, list[str]]]) -> Iterator[tuple[str, ...]]:
+def file_rows(task: Task, group: Sequence[tuple[DataFile, list[str]]]) -> Iterator[tuple[str, ...]]:
     """A row a file; one for all of many files that lie together."""
     if len(group) > FEW:
         (first, splits), (last, _) = group[0], group[-1]

@@ -107,7 +107,7 @@ def taken(task: Task, samples: Sequence[Sample], protocol: str) -> Iterator[tupl
     """The questions that a protocol does not refuse."""
     for sample in samples:
         try:
-            yield sample, task.ask(sample, protocol)
+            yield sample, task.build_request(sample, protocol)
         except UsageError:
             continue
 

@@ -20,7 +20,7 @@ class Echo:
 
     name = "echo"
     ranks = True
-    converses = True
+    supports_multi_turn = True
     """What was said before changes a script no more than the picture does."""
 
     def __init__(self, text: str = "", script: Mapping[str, str] | None = None) -> None:
@@ -55,10 +55,10 @@ def load(checkpoint: str | None, *, text: str = "") -> Echo:
     try:
         script = read_json(Path(checkpoint))
     except DataError as error:
-        cure = 'write a JSON object {"sample id": "answer"}'
-        raise ModelError(f"cannot read the script: {error.what}", where=error.where, cure=cure) from None
+        hint = 'write a JSON object {"sample id": "answer"}'
+        raise ModelError(f"cannot read the script: {error.what}", where=error.where, hint=hint) from None
     if not isinstance(script, dict) or not all(isinstance(value, str) for value in script.values()):
         raise ModelError(
-            "not an object of strings", where=checkpoint, cure='write a JSON object {"sample id": "answer"}'
+            "not an object of strings", where=checkpoint, hint='write a JSON object {"sample id": "answer"}'
         )
     return Echo(text, script)

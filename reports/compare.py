@@ -142,8 +142,8 @@ def _target(target: Any) -> str:
 
 def _said(said: Said) -> str:
     score = "-" if said.value is None else f"{said.value:g}"
-    words = f", in full {_short(said.text)!r}" if said.text and said.text.strip() != said.read else ""
-    return f"{_short(said.read)!r}, score {score}{words}"
+    words = f", in full {_short(said.text)!r}" if said.text and said.text.strip() != said.parsed_answer else ""
+    return f"{_short(said.parsed_answer)!r}, score {score}{words}"
 
 
 def _short(text: str) -> str:

@@ -107,7 +107,7 @@ def _lost(key: str, found: Sequence[Flip]) -> list[str]:
     ]
     lines.append(_line((":---",) * 5))
     for flip in found[:MOST_FLIPS]:
-        cells = (flip.id, ", ".join(flip.images), flip.question, flip.before.read, flip.after.read)
+        cells = (flip.id, ", ".join(flip.images), flip.question, flip.before.parsed_answer, flip.after.parsed_answer)
         lines.append(_line(tuple(_escaped(cell) for cell in cells)))
     if len(found) > MOST_FLIPS:
         lines += ["", f"... and {len(found) - MOST_FLIPS:,} more: `vlmbench compare` lists them."]

@@ -85,6 +85,6 @@ def _lines(one: Verdict) -> list[str]:
         f"one-sided p after Holm's correction {one.p_holm}, {metric.paired.n} items, {metric.paired.clusters} clusters",
     ]
     for flip in one.task.lost[:10]:
-        said = f"before {flip.before.read!r}, after {flip.after.read!r}"
+        said = f"before {flip.before.parsed_answer!r}, after {flip.after.parsed_answer!r}"
         lines.append(f"lost {flip.id} ({', '.join(flip.images)}): {' '.join(flip.question.split())[:200]} {said[:300]}")
     return lines

@@ -72,7 +72,7 @@ def write(runs: Sequence[Path], output: Path) -> Path:
         raise StoreError(
             f"cannot write the report: {error.strerror or error}",
             where=str(output),
-            cure="name an --output folder that can be written, on a disk with room",
+            hint="name an --output folder that can be written, on a disk with room",
         ) from None
 
 

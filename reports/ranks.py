@@ -2,8 +2,8 @@
 
 Two runs are told apart by the paired test of their headline where one could be made, else by the difference of both
 values over the errors that their intervals tell; Holm's correction at 5 % over all pairs of the task. A run of which
-questions have no score is told apart only if it would be were they all wrong, or all right (vlmbench/scoring/bounds.py):
-failing on what would have been wrong wins no rank.
+questions have no score is told apart only if it would be were they all wrong, or all right
+(vlmbench/scoring/bounds.py): failing on what would have been wrong wins no rank.
 """
 
 from __future__ import annotations

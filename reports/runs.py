@@ -205,11 +205,11 @@ def load(folders: Sequence[Path]) -> list[RunResult]:
     Raises UsageError when none is named or one is named twice, StoreError when a folder holds no finished run.
     """
     if not folders:
-        raise UsageError("no run named", cure="vlmbench report RUN... takes folders written by `vlmbench run`")
+        raise UsageError("no run named", hint="vlmbench report RUN... takes folders written by `vlmbench run`")
     places = [folder.resolve() for folder in folders]
     for place in places:
         if places.count(place) > 1:
-            raise UsageError(f"run named twice: {place}", cure="name each once")
+            raise UsageError(f"run named twice: {place}", hint="name each once")
     found = [read_finished(folder) for folder in folders]
     manifests = [manifest for manifest, _ in found]
     labels = _labels(folders, manifests)

@@ -33,7 +33,7 @@ def read(log: Path) -> list[dict[str, Any]]:
     try:
         lines = log.read_bytes().splitlines()
     except OSError as error:
-        raise TrainingError(f"cannot read the log: {error.strerror}", where=str(log), cure="name a log.jsonl") from None
+        raise TrainingError(f"cannot read the log: {error.strerror}", where=str(log), hint="name a log.jsonl") from None
     stages: dict[str, dict[str, dict[str, list[tuple[float, float]]]]] = {}
     for line in lines:
         try:
@@ -104,7 +104,7 @@ def _write(script: str, data: Mapping[str, Any], output: Path, title: str) -> Pa
         output.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         raise TrainingError(
-            f"cannot write the plot: {error.strerror}", where=str(output), cure="free or name another place"
+            f"cannot write the plot: {error.strerror}", where=str(output), hint="free or name another place"
         ) from None
     return output
 

@@ -34,14 +34,14 @@ def truths() -> Mapping[tuple[str, str], str]:
     for sample in task.samples(Folder.sample("pope"), "coco"):
         picture = sample.images[0]
         if picture.name not in prints:
-            prints[picture.name] = images.fingerprint(picture.read())
+            prints[picture.name] = images.fingerprint(picture.load())
         found[prints[picture.name], sample.question] = str(sample.target)
     return found
 
 
 def from_picture(request: Request) -> str:
     """The right answer about a picture it knows to the byte; no about any other."""
-    return truths().get((images.fingerprint(request.images[0].read()), request.prompt), "no")
+    return truths().get((images.fingerprint(request.images[0].load()), request.prompt), "no")
 
 
 def slowly(request: Request) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.registry import TaskChoice
-from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
-from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
+from vlmbench.base.samples import Generation, JudgeRequest, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import DataFile, JudgeRules, Size, TaskProtocol
 from vlmbench.data.files import Folder
 from vlmbench.scoring.judge import Judge, open_judge
 from vlmbench.stats import metrics
@@ -33,13 +33,13 @@ class Numbers:
         default_factory=lambda: {"official": TaskProtocol("official", "tests", "total", Generation(8), judge=RULES)}
     )
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         return []
 
     def samples(self, data: Any, split: str) -> Sequence[Sample]:
         return [Sample(str(n), f"What is {n}?", (), str(n), cluster=str(n)) for n in range(self.count)]
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         return Request(sample.id, sample.question, generation=self.protocols[protocol].generation)
 
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
@@ -47,9 +47,9 @@ class Numbers:
             return Score(1.0)
         return Score(None, Status.JUDGE_FAILED)
 
-    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeAsk, str, Verdict]:
+    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeRequest, str, Verdict]:
         for temperature in (0.0, 0.5):
-            reply = yield JudgeAsk((("user", f"grade {response.text}"),), 3, temperature)
+            reply = yield JudgeRequest((("user", f"grade {response.text}"),), 3, temperature)
             try:
                 return Verdict(float(reply))
             except ValueError:

@@ -66,7 +66,7 @@ class PoolToy:
     def _one(self, request: Request) -> Response:
         self._misbehave(request.sample_id)
         time.sleep(self.seconds)
-        digest = hashlib.sha256(request.images[0].read() + request.prompt.encode()).digest()
+        digest = hashlib.sha256(request.images[0].load() + request.prompt.encode()).digest()
         return Response("yes" if digest[0] % 2 else "no", new_tokens=digest[1], seconds=time.time())
 
     def _misbehave(self, sample: str) -> None:
@@ -90,7 +90,7 @@ def load(toy: PoolToy) -> Model:
 
 def refuse() -> Model:
     """A checkpoint that is not there."""
-    raise ModelError("no checkpoint there", where="nowhere", cure="bring it back")
+    raise ModelError("no checkpoint there", where="nowhere", hint="bring it back")
 
 
 def crash() -> Model:

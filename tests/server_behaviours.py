@@ -50,7 +50,7 @@ class Behaviour:
 
     make: Make
     ends: str
-    """`right`: the right text is the answer; `none`: a status; `stop`: the command ends with a cure."""
+    """`right`: the right text is the answer; `none`: a status; `stop`: the command ends with a hint."""
     told: str = ""
     """Words that the error, the verdict's note or the message must hold."""
     most: int = 1

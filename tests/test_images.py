@@ -87,7 +87,7 @@ def test_bad_bytes_say_what_where_and_cure(data: bytes, said: str) -> None:
         images.decode(data, "the/name.jpg")
     assert said in str(caught.value)
     assert "the/name.jpg" in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("size", [(9000, 9000), (20_000, 2)])
@@ -109,7 +109,7 @@ def test_every_cut_and_flip_is_a_picture_or_an_image_error() -> None:
             try:
                 assert images.decode(data).mode == "RGB"
             except ImageError as error:
-                assert error.cure
+                assert error.hint
 
 
 def test_real_photographs(shared: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from PIL import Image
 
 from vlmbench.base.errors import ImageError
-from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.samples import Generation, ImageRef, Request, Response, Sample, Score, Status
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.stats import metrics
 
 
@@ -36,7 +36,7 @@ def keep(data: bytes) -> bytes:
 
 def gone(name: str) -> bytes:
     """A reader of a picture that is not there."""
-    raise ImageError("the picture is not there", where=name, cure="bring it back")
+    raise ImageError("the picture is not there", where=name, hint="bring it back")
 
 
 @dataclass
@@ -61,7 +61,7 @@ class ToyTask:
     missing: tuple[int, ...] = ()
     """Pictures that cannot be read."""
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         return []
 
     def samples(self, data: Any, split: str) -> Sequence[Sample]:
@@ -72,11 +72,11 @@ class ToyTask:
                 read = partial(gone, f"{i}.png")
             for j in range(self.each):
                 target = "yes" if (i + j) % 2 else "no"
-                picture = Picture(f"{i}.png", read)
+                picture = ImageRef(f"{i}.png", read)
                 made.append(Sample(f"{i}-{j}", f"Is it {j}?", (picture,), target, tags={"j": str(j)}, cluster=str(i)))
         return made
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         please = " Please." if protocol == "polite" else ""
         return Request(
             sample.id, sample.question + please, sample.images, generation=self.protocols[protocol].generation
@@ -85,7 +85,7 @@ class ToyTask:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         if response.text not in ("yes", "no"):
             return Score(None, Status.UNPARSED, note="neither yes nor no")
-        return Score(float(response.text == sample.target), read=response.text)
+        return Score(float(response.text == sample.target), parsed_answer=response.text)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[metrics.Metric]:
         values = [score.value or 0.0 for _, score in scored]

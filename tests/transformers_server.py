@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.toys import png_of
-from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.base.samples import Generation, ImageRef, Request
 
 NEEDED = ("accelerate", "fastapi", "uvicorn", "multipart")
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
@@ -102,7 +102,7 @@ def pictures() -> list[Image.Image]:
 
 def asked(number: int, question: str) -> Request:
     """A question about one of them."""
-    picture = Picture(str(number), partial(bytes, png_of(pictures()[number])))
+    picture = ImageRef(str(number), partial(bytes, png_of(pictures()[number])))
     return Request(f"{number} {question}", question, (picture,), generation=Generation(WORDS))
 
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 import torch
 
 from tests.judge_server import JSON, Body, Served, send
-from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.models.engine.adapter import Answering
 from vlmbench.models.engine.engine import Engine
 from vlmbench.models.systems import tinyllava
@@ -35,7 +35,7 @@ def number_of(asked: Mapping[str, Any]) -> int:
 def request_of(asked: Mapping[str, Any]) -> Request:
     """The request in a chat completion's body."""
     texts: list[str] = []
-    pictures: list[Picture] = []
+    pictures: list[ImageRef] = []
     for message in asked["messages"]:
         parts = message["content"]
         if isinstance(parts, str):
@@ -45,7 +45,7 @@ def request_of(asked: Mapping[str, Any]) -> Request:
                 head, _, coded = part["image_url"]["url"].partition(",")
                 assert head.startswith("data:image/") and head.endswith(";base64")
                 data = base64.b64decode(coded, validate=True)
-                pictures.append(Picture(hashlib.sha256(data).hexdigest(), partial(bytes, data)))
+                pictures.append(ImageRef(hashlib.sha256(data).hexdigest(), partial(bytes, data)))
         texts.append("".join(part["text"] for part in parts if part["type"] == "text"))
     history = tuple(zip(texts[:-1:2], texts[1::2], strict=True))
     generation = Generation(asked["max_tokens"], tuple(asked.get("stop", ())))

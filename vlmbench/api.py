@@ -102,8 +102,8 @@ def evaluate(
         if made is not None:
             undo.callback(shutil.rmtree, made, ignore_errors=True)
         if not isinstance(model, str) and (args.workers is not None or args.ray is not None):
-            cure = "leave workers and ray out, or name the model: a worker loads its own"
-            raise UsageError("a model object cannot go to workers", cure=cure)
+            hint = "leave workers and ray out, or name the model: a worker loads its own"
+            raise UsageError("a model object cannot go to workers", hint=hint)
         args.model = model if isinstance(model, str) else _lend(lent, adapter(model, processor))
         args.tasks = ",".join(_task_names(lent, tasks))
         args.output = made or Path(str(output)).expanduser()
@@ -120,21 +120,21 @@ def adapter(model: Any, processor: Any = None) -> Model:
     if processor is not None:
         if lacking := [name for name in ("config", "generate") if not hasattr(model, name)]:
             inner = hasattr(getattr(model, "module", None), "generate")  # DataParallel, DistributedDataParallel
-            cure = "give model.module" if inner else "leave processor out, or give a transformers model"
-            raise UsageError(f"{type(model).__name__} has no {lacking[0]}", cure=cure)
+            hint = "give model.module" if inner else "leave processor out, or give a transformers model"
+            raise UsageError(f"{type(model).__name__} has no {lacking[0]}", hint=hint)
         wrapped: Model = registry.load_object(registry.TRANSFORMERS)(model, processor)
         return wrapped
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         raise UsageError(
-            f"{type(model).__name__} comes without its processor", cure="evaluate(model, ..., processor=p)"
+            f"{type(model).__name__} comes without its processor", hint="evaluate(model, ..., processor=p)"
         )
     if all(hasattr(model, name) for name in MODEL):
         return model  # type: ignore[no-any-return]
     if callable(model):
         return FunctionModel(getattr(model, "__name__", type(model).__name__), model)
-    cure = "give a name, an adapter, a function (images, question) -> text, or a transformers model and its processor"
-    raise UsageError(f"{type(model).__name__} is no model", cure=cure)
+    hint = "give a name, an adapter, a function (images, question) -> text, or a transformers model and its processor"
+    raise UsageError(f"{type(model).__name__} is no model", hint=hint)
 
 
 def _lend(lent: ExitStack, model: Model) -> str:
@@ -156,7 +156,7 @@ def _task_names(lent: ExitStack, tasks: Any) -> Iterable[str]:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, cure="`vlmbench run --help` tells the options")
+        raise UsageError(message, hint="`vlmbench run --help` tells the options")
 
 
 def _parsed(options: Mapping[str, Any]) -> argparse.Namespace:

@@ -72,18 +72,18 @@ def base_of(folder: Path) -> str:
     try:
         named = json.loads(path.read_text("utf-8"))["base_model_name_or_path"]
     except (ValueError, RecursionError, KeyError, TypeError, OSError) as error:
-        cure = "it needs base_model_name_or_path: the folder or hub name of the model that was trained"
-        raise ModelError(f"not an adapter's config: {error!r}", where=str(path), cure=cure) from None
+        hint = "it needs base_model_name_or_path: the folder or hub name of the model that was trained"
+        raise ModelError(f"not an adapter's config: {error!r}", where=str(path), hint=hint) from None
     if not isinstance(named, str) or not named:
-        cure = "write the folder or hub name of the model that was trained"
-        raise ModelError("base_model_name_or_path is empty", where=str(path), cure=cure)
+        hint = "write the folder or hub name of the model that was trained"
+        raise ModelError("base_model_name_or_path is empty", where=str(path), hint=hint)
     return named
 
 
 def of_commit(name: str, commit: str | None) -> str:
     """Of a model of the hub. Raises ModelError without a commit."""
     if not commit:
-        raise ModelError("the hub tells no commit of it", where=name, cure="download it and name the folder")
+        raise ModelError("the hub tells no commit of it", where=name, hint="download it and name the folder")
     return f"{name}@{commit}"
 
 

@@ -64,17 +64,17 @@ class CheckpointFolder:
         or lacks files.
         """
         if not path.is_dir():
-            raise ModelError("no such folder", where=str(path), cure="name the folder that holds config.json")
+            raise ModelError("no such folder", where=str(path), hint="name the folder that holds config.json")
         config = read_json(path / CONFIG)
         if config.get("model_type") != system:
             raise ModelError(
                 f"model_type is {config.get('model_type')!r}, not {system!r}",
                 where=str(path / CONFIG),
-                cure="another system's checkpoint, or in another form: `vlmbench convert` reads the official ones",
+                hint="another system's checkpoint, or in another form: `vlmbench convert` reads the official ones",
             )
         for part in ("text_config", "vision_config"):
             if not isinstance(config.get(part), Mapping):
-                raise ModelError(f"no {part}", where=str(path / CONFIG), cure="it is needed to build the network")
+                raise ModelError(f"no {part}", where=str(path / CONFIG), hint="it is needed to build the network")
         return cls(path, config, preprocessor_of(path), weight_files(path))
 
     @property
@@ -99,7 +99,7 @@ class CheckpointFolder:
         for file in self.weights:
             for name, tensor in read(file).items():
                 if (ours := self.rename(file, name)) in found:
-                    raise ModelError(f"{ours} is there twice", where=str(file), cure=FETCH)
+                    raise ModelError(f"{ours} is there twice", where=str(file), hint=FETCH)
                 found[ours] = tensor
         return self.finish(found)
 
@@ -127,7 +127,7 @@ def assemble(folder: CheckpointFolder, construct: Callable[[], System], dtype: t
         raise
     except Exception as error:  # whatever transformers makes of a config that lacks or contradicts something
         what = f"no network can be built from it: {type(error).__name__}: {error}"
-        raise ModelError(what, where=str(folder.path / CONFIG), cure=FETCH) from error
+        raise ModelError(what, where=str(folder.path / CONFIG), hint=FETCH) from error
     folder.load_into(system.network, dtype=dtype)
     system.network.eval()
     return system
@@ -138,11 +138,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise ModelError(f"no {path.name}", where=str(path.parent), cure="a checkpoint folder holds one") from None
+        raise ModelError(f"no {path.name}", where=str(path.parent), hint="a checkpoint folder holds one") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"cannot be read: {error}", where=str(path), cure=FETCH) from None
+        raise ModelError(f"cannot be read: {error}", where=str(path), hint=FETCH) from None
     if not isinstance(content, dict):
-        raise ModelError("not a JSON object", where=str(path), cure=FETCH)
+        raise ModelError("not a JSON object", where=str(path), hint=FETCH)
     return content
 
 
@@ -162,14 +162,14 @@ def weight_files(path: Path) -> tuple[Path, ...]:
         if (path / index).is_file():
             shards = read_json(path / index).get("weight_map")
             if not isinstance(shards, dict) or not shards:
-                raise ModelError("no weight_map", where=str(path / index), cure=FETCH)
+                raise ModelError("no weight_map", where=str(path / index), hint=FETCH)
             files = sorted({path / Path(str(name)).name for name in shards.values()})
             if missing := [file.name for file in files if not file.is_file()]:
-                raise ModelError(f"shards are missing: {_some(missing)}", where=str(path), cure=FETCH)
+                raise ModelError(f"shards are missing: {_some(missing)}", where=str(path), hint=FETCH)
             return tuple(files)
         if (path / whole).is_file():
             return (path / whole,)
-    raise ModelError("no weights", where=str(path), cure=f"it needs {SAFE}, {SAFE_INDEX} or {PICKLED}")
+    raise ModelError("no weights", where=str(path), hint=f"it needs {SAFE}, {SAFE_INDEX} or {PICKLED}")
 
 
 def read(file: Path) -> dict[str, Tensor]:
@@ -181,7 +181,7 @@ def read(file: Path) -> dict[str, Tensor]:
         try:
             return dict(load_file(file))
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"damaged weights: {error}", where=str(file), cure=FETCH) from None
+            raise ModelError(f"damaged weights: {error}", where=str(file), hint=FETCH) from None
     import pickle
 
     import torch
@@ -190,12 +190,12 @@ def read(file: Path) -> dict[str, Tensor]:
         # Mapped, not copied, where the file's form allows it.
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except pickle.UnpicklingError:
-        cure = "take a .safetensors version: loading this one could run whatever it contains"
-        raise ModelError("damaged, or holds code beside weights", where=str(file), cure=cure) from None
+        hint = "take a .safetensors version: loading this one could run whatever it contains"
+        raise ModelError("damaged, or holds code beside weights", where=str(file), hint=hint) from None
     except Exception as error:  # torch's zip reader raises RuntimeError, EOFError, KeyError, OSError, ...
-        raise ModelError(f"damaged weights: {error}", where=str(file), cure=FETCH) from None
+        raise ModelError(f"damaged weights: {error}", where=str(file), hint=FETCH) from None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ModelError("not a table of tensors", where=str(file), cure=FETCH)
+        raise ModelError("not a table of tensors", where=str(file), hint=FETCH)
     return state
 
 
@@ -209,7 +209,7 @@ def names_in(file: Path) -> set[str]:
         with safe_open(file, "pt") as opened:
             return set(opened.keys())
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"damaged weights: {error}", where=str(file), cure=FETCH) from None
+        raise ModelError(f"damaged weights: {error}", where=str(file), hint=FETCH) from None
 
 
 def put(
@@ -237,8 +237,8 @@ def put(
     }
     told = [f"{len(some)} {kind}: {_some(some)}" for kind, some in problems.items() if some]
     if told:
-        cure = "the weights do not belong to this config.json, or are incomplete"
-        raise ModelError(f"weights do not fit ({'; '.join(told)})", where=where, cure=cure)
+        hint = "the weights do not belong to this config.json, or are incomplete"
+        raise ModelError(f"weights do not fit ({'; '.join(told)})", where=where, hint=hint)
     del wanted
     while state:
         name, tensor = state.popitem()
@@ -300,7 +300,7 @@ def write_state(
         save_tensors(unfinished, state)
         unfinished.replace(path / SAFE)
     except OSError as error:
-        raise ModelError(f"cannot be written: {error}", where=str(path), cure="give a writable folder") from None
+        raise ModelError(f"cannot be written: {error}", where=str(path), hint="give a writable folder") from None
 
 
 def save_tensors(file: Path, state: Mapping[str, Tensor]) -> None:

@@ -57,7 +57,7 @@ class Answering:
     """Answers by an engine, and tells what decides the answers and what the tables show."""
 
     ranks = True
-    converses = True
+    supports_multi_turn = True
 
     def __init__(
         self, system: Described, fingerprint: str, engine: Driver, *, training_log: Path | None = None

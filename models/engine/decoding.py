@@ -101,7 +101,7 @@ def greedy(logits: Tensor) -> list[Best]:
 def not_finite(values: str, where: str) -> ModelError:
     """What is wrong with logits that no answer can be taken from. `values`: what they are, NaN for instance."""
     why = "numbers overflow in this dtype, or a training diverged and left NaN in the weights"
-    return ModelError(f"the logits are not finite ({values}) {where}: {why}", cure="try --dtype float32")
+    return ModelError(f"the logits are not finite ({values}) {where}: {why}", hint="try --dtype float32")
 
 
 def check_scores(_ids: Tensor, scores: Tensor) -> Tensor:
@@ -198,8 +198,8 @@ def _no_score(choice: str, logits: Tensor) -> ModelError:
     for at, best in enumerate(greedy(logits), start=1):
         if not math.isfinite(best.logit):
             return not_finite(said(best.logit), f"at token {at} of the choice {choice!r}")
-    cure = "rank other choices, or take a protocol that reads text"
-    return ModelError(f"the network gives the choice {choice!r} no probability at all (-inf)", cure=cure)
+    hint = "rank other choices, or take a protocol that reads text"
+    return ModelError(f"the network gives the choice {choice!r} no probability at all (-inf)", hint=hint)
 
 
 def attention_mask(seen: Tensor, lm: Any, device: torch.device, dtype: torch.dtype) -> Tensor | None:

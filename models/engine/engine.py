@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
-from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.data import images
 
 from ..parts.protocols import System
@@ -83,7 +83,7 @@ class Engine:
         if dtype not in DTYPES:
             raise UnknownNameError("dtype", dtype, DTYPES)
         if pack_tokens < 1 or threads < 0:
-            raise UsageError("pack_tokens must be at least 1 and threads at least 0", cure="leave them out")
+            raise UsageError("pack_tokens must be at least 1 and threads at least 0", hint="leave them out")
         if quantize:
             check_quantization(quantize)
         small = sum(parameter.numel() for parameter in system.module.parameters()) < SMALL
@@ -162,9 +162,9 @@ class Engine:
             found.append(by_source[source])
         return found
 
-    def _prepare(self, picture: Picture, by_content: dict[str, Loaded]) -> Loaded:
+    def _prepare(self, picture: ImageRef, by_content: dict[str, Loaded]) -> Loaded:
         try:
-            data = picture.read()
+            data = picture.load()
             key = images.fingerprint(data)
             if key not in by_content:
                 by_content[key] = Loaded(key, self.system.pixels(images.decode(data, picture.name)))
@@ -210,9 +210,9 @@ class Engine:
         seed = request.sample_id if request.generation.temperature > 0 else ""
         job = Job(ids, request.generation, request.choices, choices, seed)
         if not ids:
-            raise ModelError("the prompt has no tokens", cure="ask something")
+            raise ModelError("the prompt has no tokens", hint="ask something")
         if choices and not 0 < job.answer_start < min(len(row) for row in choices):
-            raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
+            raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")
         return job
 
     def _jobs(self, pixels: Tensor | None, requests: Mapping[Job, Sequence[Request]]) -> dict[Job, Response]:
@@ -315,19 +315,19 @@ def place(device: str) -> torch.device:
     try:
         found = torch.device(device)
     except RuntimeError as error:
-        raise ModelError(f"no device {device!r}: {error}", cure="try --device cpu") from None
+        raise ModelError(f"no device {device!r}: {error}", hint="try --device cpu") from None
     if found.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError("this torch sees no CUDA device", cure="install a CUDA build of torch, or use --device cpu")
+        raise ModelError("this torch sees no CUDA device", hint="install a CUDA build of torch, or use --device cpu")
     return found
 
 
 def check_shareable(lm: Any) -> None:
     """Raises ModelError for a language model whose attention cannot run packed rows."""
-    cure = "use --engine simple"
+    hint = "use --engine simple"
     config = lm.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"}:
-        raise ModelError(f"layers of kind {', '.join(sorted(kinds))} cannot share a prefix", cure=cure)
+        raise ModelError(f"layers of kind {', '.join(sorted(kinds))} cannot share a prefix", hint=hint)
     attention = getattr(lm.config, "_attn_implementation", "sdpa")
     if attention not in ("sdpa", "eager"):
-        raise ModelError(f"attention {attention!r} takes no block mask", cure=cure)
+        raise ModelError(f"attention {attention!r} takes no block mask", hint=hint)

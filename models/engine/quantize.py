@@ -46,12 +46,12 @@ def quantize(language_model: Any, mode: str, device: torch.device) -> None:
     check(mode)
     layers = dict(linear_layers(language_model))
     if not layers:
-        raise ModelError(f"the language model has no layers left to keep in {mode}", cure="leave out --quantize")
+        raise ModelError(f"the language model has no layers left to keep in {mode}", hint="leave out --quantize")
     for name, layer in layers.items():
         grouped = mode == "int4" or layer.weight.dtype == torch.float16
         if grouped and layer.in_features % GROUP:
             what = f"layer {name} takes {layer.in_features} inputs, which do not go into groups of {GROUP}"
-            raise ModelError(f"{mode} here: {what}", cure="use --quantize int8 with --dtype float32 or bfloat16")
+            raise ModelError(f"{mode} here: {what}", hint="use --quantize int8 with --dtype float32 or bfloat16")
         layer.to(device)
         if mode == "int4":
             language_model.set_submodule(name, FourBits.of(layer))
@@ -148,6 +148,6 @@ def _torchao() -> Any:
         with hushed():
             found: ModuleType = importlib.import_module("torchao.quantization")
     except ImportError as error:
-        cure = "pip install 'torchao>=0.18'"
-        raise ModelError(f"--quantize needs torchao, which cannot be imported: {error}", cure=cure) from None
+        hint = "pip install 'torchao>=0.18'"
+        raise ModelError(f"--quantize needs torchao, which cannot be imported: {error}", hint=hint) from None
     return found

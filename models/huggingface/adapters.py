@@ -56,12 +56,12 @@ def find(source: str) -> Adapter | None:
     if folder.is_dir():
         if not (folder / WEIGHTS).is_file():
             raise ModelError(
-                f"an adapter without {WEIGHTS}", where=source, cure="save it as safetensors (PEFT's default)"
+                f"an adapter without {WEIGHTS}", where=source, hint="save it as safetensors (PEFT's default)"
             )
         inside = (folder / "config.json").is_file()
         return Adapter(source, source if inside else base, inside)
     if cached_file(source, WEIGHTS, _raise_exceptions_for_missing_entries=False) is None:
-        raise ModelError(f"an adapter without {WEIGHTS}", where=source, cure="save it as safetensors (PEFT's default)")
+        raise ModelError(f"an adapter without {WEIGHTS}", where=source, hint="save it as safetensors (PEFT's default)")
     return Adapter(source, base, commit=Path(found).parent.name)
 
 
@@ -80,8 +80,8 @@ def processor_of(adapter: Adapter) -> str:
         return adapter.source
     own, base = has(adapter.source, "tokenizer.json"), has(adapter.base, "tokenizer.json")
     if own and (base is None or fingerprints.of_file(Path(own)) != fingerprints.of_file(Path(base))):
-        cure = "save the processor there: processor.save_pretrained(...)"
-        raise ModelError("an adapter with a tokenizer of its own but no processor", where=adapter.source, cure=cure)
+        hint = "save the processor there: processor.save_pretrained(...)"
+        raise ModelError("an adapter with a tokenizer of its own but no processor", where=adapter.source, hint=hint)
     return adapter.base
 
 
@@ -99,8 +99,8 @@ def put_on(model: Any, adapter: Adapter) -> None:
         refuse(_completed(model, told(info), adapter), model, where=adapter.source)
     except ModelError as error:
         what = f"{error.what} (an adapter for {adapter.base})"
-        cure = "train it on this base, or name the base that it was trained on in adapter_config.json"
-        raise ModelError(what, where=adapter.source, cure=cure) from None
+        hint = "train it on this base, or name the base that it was trained on in adapter_config.json"
+        raise ModelError(what, where=adapter.source, hint=hint) from None
 
 
 def _completed(model: Any, info: Mapping[str, Any], adapter: Adapter) -> dict[str, Any]:

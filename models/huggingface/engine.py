@@ -64,7 +64,7 @@ class HfEngine:
         if kind not in KINDS:
             raise UnknownNameError("engine", kind, KINDS)
         if pack_tokens < 1:
-            raise UsageError("pack_tokens must be at least 1", cure="leave it out")
+            raise UsageError("pack_tokens must be at least 1", hint="leave it out")
         self.system, self.pack_tokens, self.exact, self.observer = system, pack_tokens, exact, observer
         self.size = Size("1" if kind == "simple" else batch, system.model.device)
         self._plain = Plain(system.model, system, pad_id=system.pad_id, encoder_decoder=system.encoder_decoder)
@@ -166,7 +166,7 @@ class HfEngine:
                 for picture in request.images:
                     source = images.source_of(picture)
                     if source not in pictures:
-                        pictures[source] = images.decode(picture.read(), picture.name)
+                        pictures[source] = images.decode(picture.load(), picture.name)
                 seen = [pictures[images.source_of(picture)] for picture in request.images]
                 question = self.system.question(request, seen)  # type: ignore[arg-type]
             except Exception as error:

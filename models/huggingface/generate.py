@@ -95,8 +95,8 @@ class Generating:
         if self.way == COMMON:
             return self._run(self._common, batch, config, watch), watch
         if raw:
-            cure = "take protocols that read text"
-            raise ModelError("its own `generate` shows no logits, so that choices cannot be ranked", cure=cure)
+            hint = "take protocols that read text"
+            raise ModelError("its own `generate` shows no logits, so that choices cannot be ranked", hint=hint)
         with self._checked_head():
             return self.model.generate(**batch, generation_config=config), watch
 

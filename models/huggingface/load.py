@@ -40,9 +40,9 @@ class HfModel(Answering):
     """A transformers model as the Model of a run."""
 
     @property
-    def converses(self) -> bool:  # type: ignore[override]
+    def supports_multi_turn(self) -> bool:  # type: ignore[override]
         """Whether earlier turns of a dialogue are heeded."""
-        return self.hf.converses
+        return self.hf.supports_multi_turn
 
     def __init__(self, system: HfSystem, fingerprint: str, engine: HfEngine) -> None:
         self.hf = system
@@ -73,11 +73,11 @@ def load(
     Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
     """
     if checkpoint is None:
-        raise UsageError("which model?", cure="--model hf:FOLDER or --model hf:OWNER/NAME")
+        raise UsageError("which model?", hint="--model hf:FOLDER or --model hf:OWNER/NAME")
     if dtype not in DTYPES:
         raise UnknownNameError("dtype", dtype, DTYPES)
     if threads < 0:
-        raise UsageError("threads must be at least 0", cure="leave it out")
+        raise UsageError("threads must be at least 0", hint="leave it out")
     if quantize:
         check_quantization(quantize)
     check_expression(unread)
@@ -145,7 +145,7 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool,
     folder = Path(checkpoint).expanduser()
     source = str(folder) if folder.is_dir() else checkpoint
     if folder.exists() and not folder.is_dir():
-        raise ModelError("not a folder", where=checkpoint, cure="name the folder with config.json")
+        raise ModelError("not a folder", where=checkpoint, hint="name the folder with config.json")
     more: dict[str, Any] = {"attn_implementation": attention} if attention else {}
     try:
         with hushed():
@@ -160,7 +160,7 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool,
                 hf_adapters.put_on(model, adapter)
     except (*RAISED, SafetensorError) as error:
         raise ModelError(
-            f"transformers cannot open it: {first_words(error)}", where=checkpoint, cure=cure_of(error)
+            f"transformers cannot open it: {first_words(error)}", where=checkpoint, hint=cure_of(error)
         ) from None
     return model, processor, _mark(folder, checkpoint, model, processor, adapter)
 

@@ -1,4 +1,4 @@
-"""What to do when transformers cannot open a checkpoint: its own words, shortened, and the cure that fits them."""
+"""What to do when transformers cannot open a checkpoint: its own words, shortened, and the hint that fits them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ CURES: Mapping[str, str] = {
         "weights must be safetensors: open them where they were made; save_pretrained(...) writes such files"
     ),
 }
-"""A pattern in transformers' words, and the cure."""
+"""A pattern in transformers' words, and the hint."""
 OTHERWISE = "it takes a folder (or hub name) with config.json, *.safetensors and the processor's files"
 LONGEST = 400
 
@@ -72,11 +72,11 @@ def first_words(error: BaseException) -> str:
 
 
 def cure_of(error: BaseException) -> str:
-    """The cure for what transformers raised."""
+    """The hint for what transformers raised."""
     said = str(error)
-    for pattern, cure in CURES.items():
+    for pattern, hint in CURES.items():
         if re.search(pattern, said):
-            return cure
+            return hint
     if isinstance(error, ImportError) or re.search(LACKS, said, re.IGNORECASE):
         for pattern, package in PACKAGES.items():
             if re.search(rf"(?i)\b({pattern})\b", said):

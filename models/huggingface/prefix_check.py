@@ -75,7 +75,7 @@ def _bidirectional(model: Any) -> bool:
 
 
 def _not_full(model: Any) -> bool:
-    """Asked of the cache that transformers itself makes for this config: layers that do not keep every position."""
+    """Whether the cache that transformers makes for this config has layers that do not keep every position."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 

@@ -122,7 +122,7 @@ class Prompts:
         if self.way not in (CHAT, *WAYS):
             raise UnknownNameError("way of prompting", self.way, (CHAT, *WAYS))
         if self.way == CHAT and not template:
-            raise ModelError("this model has no chat template", cure=f"name a way of prompting: {', '.join(WAYS)}")
+            raise ModelError("this model has no chat template", hint=f"name a way of prompting: {', '.join(WAYS)}")
         self._template = template
         self.dated = self.way == CHAT and template_clock.asked_by(template)
         """Whether the chat template writes the date."""
@@ -175,7 +175,7 @@ class Prompts:
             )
         ids, mask = made.pop("input_ids"), made.pop("attention_mask", None)
         if mask is not None and not bool(mask.all()):
-            raise ModelError("the processor pads a single prompt", cure="this model cannot be asked here")
+            raise ModelError("the processor pads a single prompt", hint="this model cannot be asked here")
         made = {name: value for name, value in made.items() if name not in NOT_INPUTS}
         by_token = {name for name, value in made.items() if isinstance(value, Tensor) and _by_token(value, ids)}
         # Tokenizers give token types whether or not the model knows any.
@@ -200,13 +200,13 @@ class Prompts:
             yield
         except StopIteration:
             what = f"the text holds more marks of pictures ({self.image_token}) than it has pictures ({images})"
-            raise ModelError(what, cure="reword the question") from None
+            raise ModelError(what, hint="reword the question") from None
 
     def refuse_marks(self, texts: Iterable[str]) -> None:
         """Raise ModelError for words of a user that the processor would take for a picture."""
         if self.image_token and any(self.image_token in text for text in texts):
             what = f"the question holds {self.image_token}, which this model reads as a picture"
-            raise ModelError(what, cure="reword the question: pictures are put in front of it")
+            raise ModelError(what, hint="reword the question: pictures are put in front of it")
 
     def choice_ids(self, ids: tuple[int, ...], answer: str, text: str, images: Sequence[Image]) -> tuple[int, ...]:
         """Prompt and answer as one text (`text`), or the answer's own tokens behind the prompt's where it must be."""
@@ -262,7 +262,7 @@ class Prompts:
             shown = "'type'" not in text and text.count(MARK) == len(turns)
             if shown and (role != "user" or self.image_id is None or self.image_id in seen):
                 return form
-        raise ModelError(f"the chat template renders no words of the {role}", cure=f"try prompting={next(iter(WAYS))}")
+        raise ModelError(f"the chat template renders no words of the {role}", hint=f"try prompting={next(iter(WAYS))}")
 
     def _render(self, messages: list[dict[str, Any]], *, goes_on: bool) -> str:
         holder = self.processor if hasattr(self.processor, "tokenizer") else self.tokenizer

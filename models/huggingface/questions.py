@@ -35,9 +35,9 @@ def worded(prompts: Prompts, request: Request, images: Sequence[Image]) -> Worde
     text = prompts.text(request.prompt, count, request.history)
     made = prompts.prompt(text, images)
     if not made.ids:
-        raise ModelError("the prompt has no tokens", cure="ask something")
+        raise ModelError("the prompt has no tokens", hint="ask something")
     if not all(request.choices):
-        raise ModelError(f"cannot rank {list(request.choices)}: one is empty", cure="leave out empty choices")
+        raise ModelError(f"cannot rank {list(request.choices)}: one is empty", hint="leave out empty choices")
     texts = tuple(prompts.text(request.prompt, count, request.history, choice) for choice in request.choices)
     choices = tuple(
         prompts.choice_ids(made.ids, choice, text, images) for choice, text in zip(request.choices, texts, strict=True)
@@ -45,7 +45,7 @@ def worded(prompts: Prompts, request: Request, images: Sequence[Image]) -> Worde
     seed = request.sample_id if request.generation.temperature > 0 else ""
     job = Job(made.ids, request.generation, request.choices, choices, seed)
     if choices and not 0 < job.answer_start < min(len(row) for row in choices):
-        raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
+        raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")
     return Worded(job, made, text, texts)
 
 

@@ -56,7 +56,7 @@ class HfSystem:
         return self.prompts.visual_tokens
 
     @property
-    def converses(self) -> bool:
+    def supports_multi_turn(self) -> bool:
         """Whether earlier turns of a dialogue are heeded: a chat template knows how."""
         return self.prompts.way == CHAT
 
@@ -102,8 +102,8 @@ class HfSystem:
         if strange:
             words = [str(self.prompts.tokenizer.convert_ids_to_tokens(token)) for token in sorted(strange)[:3]]
             what = f"the tokenizer makes tokens ({', '.join(words)}) beyond the {self._known_tokens} of the embedding"
-            cure = "tokenizer and weights are of two models, or tokens were added without resize_token_embeddings"
-            raise ModelError(what, cure=cure)
+            hint = "tokenizer and weights are of two models, or tokens were added without resize_token_embeddings"
+            raise ModelError(what, hint=hint)
 
     @cached_property
     def _known_tokens(self) -> int:

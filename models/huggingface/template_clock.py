@@ -43,9 +43,9 @@ def stopped(template: Any) -> Iterator[None]:
     from transformers.utils import chat_template_utils
 
     if not hasattr(chat_template_utils, "datetime"):
-        cure = "pip install 'transformers>=5,<6', or name a way of prompting: prompting=plain"
+        hint = "pip install 'transformers>=5,<6', or name a way of prompting: prompting=plain"
         raise ModelError(
-            "the chat template writes the date, which this transformers does not let stand still", cure=cure
+            "the chat template writes the date, which this transformers does not let stand still", hint=hint
         )
     with _LOCK, mock.patch.object(chat_template_utils, "datetime", _Stopped):
         yield

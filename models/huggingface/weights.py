@@ -41,7 +41,7 @@ class Cause:
     pattern: str
     """What gives it away in a key of the checkpoint."""
     said: str
-    cure: str
+    hint: str
 
 
 CAUSES = (
@@ -110,7 +110,7 @@ def told(info: Any) -> Mapping[str, Any]:
         import transformers
 
         what = f"transformers {transformers.__version__} does not tell which keys of an adapter it loaded"
-        raise ModelError(what, cure="pip install -U transformers")
+        raise ModelError(what, hint="pip install -U transformers")
     return made
 
 
@@ -132,7 +132,7 @@ def refuse(info: Any, model: Any, *, where: str, unread: str = "") -> None:
     raise ModelError(
         f"the weights do not fit the network: {_listed(missing, unexpected, other)}",
         where=where,
-        cure=f"{cause.said}: {cause.cure}",
+        hint=f"{cause.said}: {cause.hint}",
     )
 
 
@@ -187,7 +187,7 @@ def check_expression(unread: str) -> None:
     try:
         re.compile(unread)
     except re.error as error:
-        raise UsageError(f"unread={unread}: not a regular expression: {error}", cure="name keys: unread=mtp") from None
+        raise UsageError(f"unread={unread}: not a regular expression: {error}", hint="name keys: unread=mtp") from None
 
 
 def check_files(folder: Path) -> None:
@@ -202,27 +202,27 @@ def check_files(folder: Path) -> None:
         placed = json.loads(index.read_text("utf-8"))["weight_map"]
         files = sorted(set(placed.values()))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        cure = "get the file again"
-        raise ModelError(f"not an index of weights: {error!r}", where=str(index), cure=cure) from None
+        hint = "get the file again"
+        raise ModelError(f"not an index of weights: {error!r}", where=str(index), hint=hint) from None
     again = "get these files again: the download or the copy broke off"
     if gone := [name for name in files if not (folder / name).is_file()]:
         what = f"{len(gone)} of {len(files)} files of weights are missing: {_some(gone)}"
-        raise ModelError(what, where=str(folder), cure=again)
+        raise ModelError(what, where=str(folder), hint=again)
     if SINGLE not in files and (folder / SINGLE).is_file():
-        cure = "remove the one that is not meant: transformers would take the single file"
-        raise ModelError(f"two sets of weights: {SINGLE} and those of {INDEX}", where=str(folder), cure=cure)
+        hint = "remove the one that is not meant: transformers would take the single file"
+        raise ModelError(f"two sets of weights: {SINGLE} and those of {INDEX}", where=str(folder), hint=hint)
     held = {name: _names(folder / name) for name in files}
     if lost := [key for key, name in placed.items() if key not in held[name]]:
         raise ModelError(
-            f"{len(lost)} tensors of {INDEX} are not in their files: {_some(lost)}", where=str(folder), cure=again
+            f"{len(lost)} tensors of {INDEX} are not in their files: {_some(lost)}", where=str(folder), hint=again
         )
     counts: dict[str, int] = {}
     for names in held.values():
         for key in names:
             counts[key] = counts.get(key, 0) + 1
     if twice := [key for key, count in counts.items() if count > 1]:
-        cure = "the files are of two savings: get them again"
-        raise ModelError(f"{len(twice)} tensors are in two files: {_some(twice)}", where=str(folder), cure=cure)
+        hint = "the files are of two savings: get them again"
+        raise ModelError(f"{len(twice)} tensors are in two files: {_some(twice)}", where=str(folder), hint=hint)
 
 
 def _names(file: Path) -> frozenset[str]:
@@ -232,4 +232,4 @@ def _names(file: Path) -> frozenset[str]:
         with safe_open(file, framework="pt") as opened:
             return frozenset(opened.keys())
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"not a whole safetensors file: {error}", where=str(file), cure="get the file again") from None
+        raise ModelError(f"not a whole safetensors file: {error}", where=str(file), hint="get the file again") from None

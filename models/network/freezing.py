@@ -111,12 +111,12 @@ class Tuning:
         if self.first_layer and self.vision_tower != "layers":
             raise TrainingError(
                 f"first_layer {self.first_layer} contradicts vision_tower {self.vision_tower!r}",
-                cure="vision_tower 'layers' is what counts from a layer on",
+                hint="vision_tower 'layers' is what counts from a layer on",
             )
         if self.lora and "lora" not in self.language_model.split("+"):
             raise TrainingError(
                 f"lora adds adapters, but language_model {self.language_model!r} does not train any",
-                cure="language_model 'lora' trains them",
+                hint="language_model 'lora' trains them",
             )
         if {self.vision_tower, self.connector, self.language_model} == {FROZEN}:
             raise TrainingError("vision_tower, connector and language_model are all frozen: nothing learns")
@@ -167,7 +167,7 @@ def _check_layers(network: VisionLanguageModel, tuning: Tuning) -> None:
         raise TrainingError(
             f"first_layer {tuning.first_layer} contradicts vision_feature_layer {tap}: "
             f"layers from {used} on are never run",
-            cure=f"first_layer must be below {used}",
+            hint=f"first_layer must be below {used}",
         )
 
 
@@ -176,7 +176,7 @@ def _check_adapters(network: VisionLanguageModel, tuning: Tuning) -> None:
     if own is not None and tuning.language_model == FULL:
         raise TrainingError(
             f"language_model 'full' contradicts the network's lora (rank {own.rank})",
-            cure="merge the adapters into the weights first, or train 'lora'",
+            hint="merge the adapters into the weights first, or train 'lora'",
         )
     if own is not None and tuning.lora:
         from ..parts.language.lora import Adapters
@@ -184,12 +184,12 @@ def _check_adapters(network: VisionLanguageModel, tuning: Tuning) -> None:
         if Adapters.from_config(tuning.lora) != own:
             raise TrainingError(
                 f"the stage's lora (rank {tuning.lora.get('rank')}) contradicts the network's lora (rank {own.rank})",
-                cure="merge the network's adapters into the weights first",
+                hint="merge the network's adapters into the weights first",
             )
     if own is None and not tuning.lora and "lora" in tuning.language_model.split("+"):
         raise TrainingError(
             f"language_model {tuning.language_model!r} contradicts a network without lora",
-            cure="give rank, alpha and targets: in the tuning's lora, or in config.json",
+            hint="give rank, alpha and targets: in the tuning's lora, or in config.json",
         )
 
 

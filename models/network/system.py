@@ -56,7 +56,7 @@ class Assembled(ABC):
         rows = self.network.language_model.get_input_embeddings().weight.shape[0]
         if len(self.tokenizer) > rows:
             what = f"the tokenizer has {len(self.tokenizer)} tokens, the language model {rows}"
-            raise ModelError(what, where=str(tokenizer), cure="the tokenizer belongs to another checkpoint")
+            raise ModelError(what, where=str(tokenizer), hint="the tokenizer belongs to another checkpoint")
         self.attention = attention
         self._own_length = blueprint.max_length
         self.collator = Collator(self.tokenizer, self.pixels, processor.size, blueprint.max_length)

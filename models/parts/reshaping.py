@@ -121,5 +121,5 @@ def key_biases(state: Mapping[str, Tensor]) -> Sequence[str]:
 
 def _found(state: Mapping[str, Tensor], name: str) -> Tensor:
     if name not in state:
-        raise ModelError(f"1 missing: {name}", cure="the checkpoint is incomplete: fetch it again")
+        raise ModelError(f"1 missing: {name}", hint="the checkpoint is incomplete: fetch it again")
     return state[name]

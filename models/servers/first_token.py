@@ -24,17 +24,17 @@ def rank(choices: Sequence[str], likeliest: Sequence[tuple[str, float]]) -> tupl
     Raises ModelError when the list tells nothing: it is empty, holds no choice, or one token begins two of them.
     """
     if not likeliest:
-        cure = "top_logprobs=0 says so beforehand: protocols that rank are then refused"
-        raise ModelError("the server tells no log-probabilities", cure=cure)
+        hint = "top_logprobs=0 says so beforehand: protocols that rank are then refused"
+        raise ModelError("the server tells no log-probabilities", hint=hint)
     if not all(value <= CERTAIN for _, value in likeliest):
-        raise ModelError("the server's log-probabilities are none", cure=CURE)
+        raise ModelError("the server's log-probabilities are none", hint=CURE)
     likeliest = [(token, value) for token, value in likeliest if math.isfinite(value)]
     found = {choice: _token(choice, likeliest) for choice in choices}
     tokens = [token for token, _ in found.values() if token]
     if not tokens:
-        raise ModelError(f"no choice is among the {len(likeliest)} likeliest first tokens", cure=CURE)
+        raise ModelError(f"no choice is among the {len(likeliest)} likeliest first tokens", hint=CURE)
     if len(set(tokens)) < len(tokens):
-        raise ModelError(f"choices that begin with the same token: {', '.join(choices)}", cure=CURE)
+        raise ModelError(f"choices that begin with the same token: {', '.join(choices)}", hint=CURE)
     lowest = min(value for _, value in likeliest)
     return tuple(ChoiceScore(choice, value if token else lowest, 1) for choice, (token, value) in found.items())
 

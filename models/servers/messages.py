@@ -49,8 +49,8 @@ def messages(request: Request, pictures: Sequence[Mapping[str, Any]]) -> list[di
 def data_url(data: bytes, name: str, limits: Limits) -> str:
     """A picture's bytes as a data URL: as they are where any server reads them to the pixels that our adapters see.
 
-    Others (turned by EXIF, transparent, CMYK, rare formats, too large) are decoded by the rules of vlmbench.data.images and
-    sent as PNG, or as JPEG where PNG is too large. Raises ImageError for what is no picture.
+    Others (turned by EXIF, transparent, CMYK, rare formats, too large) are decoded by the rules of
+    vlmbench.data.images and sent as PNG, or as JPEG where PNG is too large. Raises ImageError for what is no picture.
     """
     picture = images.decode(data, name)
     kind = _kind(data, limits)
@@ -79,7 +79,7 @@ def _encode(picture: Image.Image, name: str, limits: Limits) -> tuple[bytes, str
             if out.tell() <= limits.max_bytes:
                 return out.getvalue(), kind
         picture = _scaled(picture, 0.75)
-    raise ImageError(f"cannot be made to fit {limits.max_bytes} bytes", where=name, cure="raise max_bytes")
+    raise ImageError(f"cannot be made to fit {limits.max_bytes} bytes", where=name, hint="raise max_bytes")
 
 
 def _scaled(picture: Image.Image, factor: float) -> Image.Image:

@@ -54,8 +54,8 @@ class Form:
         """The body of a chat completion, without the model. Raises ModelError for what no such server can do."""
         asked = request.generation
         if asked.num_beams > 1:
-            cure = "take a protocol that is greedy"
-            raise ModelError(f"chat servers do not search with {asked.num_beams} beams", cure=cure)
+            hint = "take a protocol that is greedy"
+            raise ModelError(f"chat servers do not search with {asked.num_beams} beams", hint=hint)
         detail = {"detail": self.detail} if self.detail else {}
         parts = [{"type": "image_url", "image_url": {"url": url, **detail}} for url in urls]
         made: dict[str, Any] = {"messages": messages(request, parts)}
@@ -73,7 +73,7 @@ class Form:
 class OpenAIChat:
     """Answers by one model of one server, many requests at once."""
 
-    converses = True
+    supports_multi_turn = True
     ranks_first_token = True
     """A choice counts by its first token, and by a bound where that is not among those told."""
 
@@ -186,7 +186,7 @@ class OpenAIChat:
         for picture in request.images:
             if picture.name not in urls:
                 try:
-                    urls[picture.name] = data_url(picture.read(), picture.name, self.form.limits)
+                    urls[picture.name] = data_url(picture.load(), picture.name, self.form.limits)
                 except ImageError as error:
                     urls[picture.name] = error
             url = urls[picture.name]
@@ -225,7 +225,7 @@ class OpenAIChat:
             raise ModelError(
                 f"{GIVE_UP_AFTER} questions in a row without an answer; the last: {response.error}",
                 where=self.line.client.where,
-                cure=KEPT.format("mend it"),
+                hint=KEPT.format("mend it"),
             )
         return response
 
@@ -286,14 +286,14 @@ def load(
     Nothing is asked yet. Raises UsageError, for a missing key among others.
     """
     if not checkpoint:
-        raise UsageError("which model of the server?", cure="write --model openai:NAME, e.g. openai:gpt-4o-mini")
+        raise UsageError("which model of the server?", hint="write --model openai:NAME, e.g. openai:gpt-4o-mini")
     cache = str(cache).lower()
     words = (("detail", detail, DETAILS), ("length_field", length_field, LENGTHS), ("cache", cache, CACHE))
     for name, value, known in words:
         if value not in known:
-            raise UsageError(f"no {name} {value!r}", cure=f"there are: {', '.join(filter(None, known))}")
+            raise UsageError(f"no {name} {value!r}", hint=f"there are: {', '.join(filter(None, known))}")
     if max_bytes < 1 or max_side < 0 or not 0 <= top_logprobs <= 20:
-        raise UsageError("max_bytes, max_side or top_logprobs out of range", cure="see docs/adapters.md")
+        raise UsageError("max_bytes, max_side or top_logprobs out of range", hint="see docs/adapters.md")
     check_budget(budget, "budget")
     options = ApiOptions(
         base_url=base_url,

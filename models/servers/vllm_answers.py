@@ -18,7 +18,7 @@ FINISHED = ("stop", "length")
 
 
 @dataclass(eq=False)
-class Asked:
+class EngineRequest:
     """What is asked for one request, and how its outputs become the response."""
 
     prompts: list[tuple[Any, Any]]
@@ -59,7 +59,7 @@ def _margin(steps: Any) -> float | None:
     return min(gaps, default=None)
 
 
-def ranking(request: Request, made: Prompted, prompts: Rendered | Conversations) -> Asked:
+def ranking(request: Request, made: Prompted, prompts: Rendered | Conversations) -> EngineRequest:
     """Choices by the summed log-probabilities of their tokens.
 
     Choices of one token each are read off the open prompt, where this vLLM tells the log-probabilities of named tokens;
@@ -73,11 +73,11 @@ def ranking(request: Request, made: Prompted, prompts: Rendered | Conversations)
         except TypeError:  # an older vLLM
             pass
         else:
-            return Asked([(made.opened, params)], lambda outs: _first(request, made, prompts, named, outs[0]))
+            return EngineRequest([(made.opened, params)], lambda outs: _first(request, made, prompts, named, outs[0]))
     known = bool(made.choice_ids)
     scored = sampling(temperature=0.0, max_tokens=1, prompt_logprobs=0)
     opened = [] if known else [(made.opened, sampling(temperature=0.0, max_tokens=1))]
-    return Asked(
+    return EngineRequest(
         [*opened, *((one, scored) for one in made.choices)], lambda outs: _ranked(request, made, prompts, outs)
     )
 
@@ -105,7 +105,7 @@ def _ranked(request: Request, made: Prompted, prompts: Any, outputs: Sequence[An
         prompts.check(request, opened, ())
     start = min(common_prefix([opened, row]) for row in rows)
     if start >= min(map(len, rows)):
-        raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", cure="leave out empty choices")
+        raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")
     scores = []
     for choice, row, out in zip(request.choices, rows, outputs[-len(rows) :], strict=True):
         refuse_other_choice(prompts.tokenizer, row[start:], choice)

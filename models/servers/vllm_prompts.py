@@ -77,7 +77,7 @@ class Rendered:
         """Raise ModelError where the engine read another prompt than transformers' processor makes."""
         if tuple(read) != tuple(expected):
             what = f"vLLM reads another prompt ({len(read)} tokens) than transformers' processor ({len(expected)})"
-            raise ModelError(what, cure="this model cannot be asked through vLLM in the process: take hf, or a server")
+            raise ModelError(what, hint="this model cannot be asked through vLLM in the process: take hf, or a server")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ class Conversations:
     def made(self, request: Request, pictures: Sequence[Image]) -> Prompted:
         """Raises ModelError for what cannot be asked."""
         if not all(request.choices):
-            raise ModelError(f"cannot rank {list(request.choices)}: one is empty", cure="leave out empty choices")
+            raise ModelError(f"cannot rank {list(request.choices)}: one is empty", hint="leave out empty choices")
         parts: list[dict[str, Any]] = [{"type": "image_pil", "image_pil": picture} for picture in pictures]
         turns: list[dict[str, Any]] = []
         for question, answer in (*request.history, (request.prompt, "")):
@@ -144,7 +144,7 @@ class Conversations:
             count = next((at for at, token in enumerate(read) if token != bos), len(read))
             if count != 1:
                 raise ModelError(
-                    f"vLLM's prompt begins with {count} of the token {self.tokenizer.bos_token}", cure=TWICE
+                    f"vLLM's prompt begins with {count} of the token {self.tokenizer.bos_token}", hint=TWICE
                 )
         shown = _dense(self.tokenizer.decode(list(read)))
         for text in texts_of(replace(request, choices=())):
@@ -152,9 +152,9 @@ class Conversations:
                 _dense(text) not in shown
                 and _dense(self.tokenizer.decode(self.tokenizer(text)["input_ids"])) not in shown
             ):
-                raise ModelError(f"the words {text[:60]!r} are not in the prompt that vLLM made of them", cure=TWICE)
+                raise ModelError(f"the words {text[:60]!r} are not in the prompt that vLLM made of them", hint=TWICE)
         if any(f"'text':{quote}{_dense(said)}" in shown for _, said in request.history for quote in "'\""):
-            raise ModelError("vLLM's template prints an answer as a Python list", cure=TWICE)
+            raise ModelError("vLLM's template prints an answer as a Python list", hint=TWICE)
 
 
 def _dense(text: str) -> str:
@@ -166,8 +166,8 @@ def refuse_other_choice(tokenizer: Any, tail: Sequence[int], choice: str) -> Non
     words, wanted = _dense(tokenizer.decode(list(tail), skip_special_tokens=True)), _dense(choice)
     again = _dense(tokenizer.decode(tokenizer(choice, add_special_tokens=False)["input_ids"], skip_special_tokens=True))
     if not (words.endswith((wanted, again)) and "'type'" not in words.removesuffix(wanted)):
-        cure = "the chat template prints something else behind the question: this model cannot rank through vLLM"
-        raise ModelError(f"the tokens to score say {words[:60]!r}, not the choice {choice!r}", cure=cure)
+        hint = "the chat template prints something else behind the question: this model cannot rank through vLLM"
+        raise ModelError(f"the tokens to score say {words[:60]!r}, not the choice {choice!r}", hint=hint)
 
 
 def open_prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Prompts:

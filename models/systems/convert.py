@@ -78,10 +78,10 @@ def convert(source: Path, target: Path, *, to: str, ingredients: Ingredients, ov
     opened = _open(source, ingredients)
     after = to or opened.after
     if not after:
-        raise UsageError(f"{source} is in our form already", cure=f"name another: --to {' or '.join(opened.forms)}")
+        raise UsageError(f"{source} is in our form already", hint=f"name another: --to {' or '.join(opened.forms)}")
     if after not in opened.forms:
         system = opened.checkpoint.config["model_type"]
-        raise UsageError(f"{system} cannot be written as {after}", cure=f"--to takes {', '.join(opened.forms)}")
+        raise UsageError(f"{system} cannot be written as {after}", hint=f"--to takes {', '.join(opened.forms)}")
     _write(lambda path: opened.write(after, path), target)
     found = opened.checkpoint
     sizes = {str(path): _size(path) for path in found.files}
@@ -94,12 +94,12 @@ def _open(source: Path, ingredients: Ingredients) -> _Opened:
     """Find the form and read. Raises ModelError for one nobody knows, or another system than the user says."""
     if source.is_file():
         if not minigpt_pth.recognises(source):
-            cure = f"it is none of: {'; '.join(forms().values())}"
-            raise ModelError("no checkpoint that torch.save has written", where=str(source), cure=cure)
+            hint = f"it is none of: {'; '.join(forms().values())}"
+            raise ModelError("no checkpoint that torch.save has written", where=str(source), hint=hint)
         found = minigpt_pth.read(source, ingredients)
         return _minigpt(minigpt_pth.NAME, found, OWN)
     if not source.is_dir():
-        raise ModelError("no such file or folder", where=str(source), cure="name a .pth, or a checkpoint's folder")
+        raise ModelError("no such file or folder", where=str(source), hint="name a .pth, or a checkpoint's folder")
     if read_json(source / CONFIG).get("model_type") in own.MODEL_TYPES:
         found = own.read(source)
         _same_system(found, ingredients, source)
@@ -139,7 +139,7 @@ def _write_tinyllava(folder: CheckpointFolder, target: Path, form: str) -> None:
 def _same_system(found: Checkpoint, ingredients: Ingredients, source: Path) -> None:
     system = found.config["model_type"]
     if ingredients.system not in ("", system):
-        raise ModelError(f"is of {system}, not {ingredients.system}", where=str(source), cure=f"--system {system}")
+        raise ModelError(f"is of {system}, not {ingredients.system}", where=str(source), hint=f"--system {system}")
 
 
 def _free(source: Path, target: Path, overwrite: bool) -> None:
@@ -147,12 +147,12 @@ def _free(source: Path, target: Path, overwrite: bool) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if not overwrite:
-        raise UsageError(f"{target} is there already", cure="name another, or add --overwrite")
+        raise UsageError(f"{target} is there already", hint="name another, or add --overwrite")
     if source.resolve().is_relative_to(target.resolve()):
-        raise UsageError(f"{target} holds what is to be read", cure="name another place to write to")
+        raise UsageError(f"{target} holds what is to be read", hint="name another place to write to")
     marks = (CONFIG, minigpt_write.CHECKPOINT)
     if target.is_dir() and not any((target / name).is_file() for name in marks):
-        raise UsageError(f"{target} holds other things than a checkpoint", cure="name another folder")
+        raise UsageError(f"{target} holds other things than a checkpoint", hint="name another folder")
 
 
 def _write(write: Callable[[Path], object], target: Path) -> None:
@@ -172,7 +172,7 @@ def _write(write: Callable[[Path], object], target: Path) -> None:
             raise
         _remove(old)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot be written: {error}", where=str(target), cure="give a writable place") from None
+        raise ModelError(f"cannot be written: {error}", where=str(target), hint="give a writable place") from None
     finally:
         _remove(beside)
 

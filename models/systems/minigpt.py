@@ -149,8 +149,8 @@ def load(
     if checkpoint is None and system in SHIPPED:
         checkpoint = str(SHIPPED[system])
     if checkpoint is None:
-        cure = f"name a checkpoint: --model {system}:FOLDER"
-        raise ModelError(f"this installation holds no trained {system}", cure=cure)
+        hint = f"name a checkpoint: --model {system}:FOLDER"
+        raise ModelError(f"this installation holds no trained {system}", hint=hint)
     given = {name: Path(file).expanduser() for name, file in (("vit", vit), ("qformer", qformer), ("llm", llm)) if file}
     folder = _opened(Path(checkpoint).expanduser(), system, given, template=template, image_size=image_size)
     found = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
@@ -169,8 +169,8 @@ def _opened(path: Path, system: str, given: Mapping[str, Path], *, template: str
             path, Ingredients(**given, system=system, template=template, image_size=image_size)
         )
     if named := [*given, *(["image_size"] if image_size else [])]:
-        cure = "a folder holds all of it: leave the option out"
-        raise ModelError(f"{', '.join(named)}: only an official .pth needs that", where=str(path), cure=cure)
+        hint = "a folder holds all of it: leave the option out"
+        raise ModelError(f"{', '.join(named)}: only an official .pth needs that", where=str(path), hint=hint)
     return CheckpointFolder.open(path, system)
 
 

@@ -74,8 +74,8 @@ def _second_tower(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     mixed = config.get("connector_type") == "mof_mlp"
     if mixed != bool(named or told) or (colon and prefix == "mof" and not mixed):
         what = f"connector {config.get('connector_type')!r} and second vision tower {named!r} do not fit"
-        cure = "a mixture of two vision towers has both: the connector mof_mlp and vision_model_name_or_path2"
-        raise ModelError(what, cure=cure)
+        hint = "a mixture of two vision towers has both: the connector mof_mlp and vision_model_name_or_path2"
+        raise ModelError(what, hint=hint)
     if not mixed:
         return None
     return told if isinstance(told, Mapping) else dino.published(named)
@@ -234,8 +234,8 @@ def _chosen(checkpoint: str | None) -> Path:
     if checkpoint is not None:
         return Path(checkpoint).expanduser()
     if not NANO.is_dir():
-        cure = "train it with `vlmbench train nano`, or name a checkpoint: --model tinyllava:FOLDER"
-        raise ModelError("this installation holds no trained tinyllava-nano", where=str(NANO), cure=cure)
+        hint = "train it with `vlmbench train nano`, or name a checkpoint: --model tinyllava:FOLDER"
+        raise ModelError("this installation holds no trained tinyllava-nano", where=str(NANO), hint=hint)
     return NANO
 
 

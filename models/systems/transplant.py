@@ -38,8 +38,8 @@ def build(
     source = source or tinyllava.NANO
     for name in ("vocab.json", "merges.txt"):
         if (Path(tokenizer) / name).read_bytes() != (source / name).read_bytes():
-            cure = "the language model knows the words of its own tokenizer alone"
-            raise ModelError(f"{name} is another one than the parts'", where=str(tokenizer), cure=cure)
+            hint = "the language model knows the words of its own tokenizer alone"
+            raise ModelError(f"{name} is another one than the parts'", where=str(tokenizer), hint=hint)
     made = minigpt.build(config, preprocessor=preprocessor, tokenizer=tokenizer, seed=seed)
     given = tinyllava.restore(source).network
     _put(made.network.vision_tower, dict(_eva(given.vision_tower.state_dict())))
@@ -54,7 +54,7 @@ def _put(part: nn.Module, state: Mapping[str, Tensor]) -> None:
     for name, tensor in state.items():
         if name not in wanted or wanted[name].shape != tensor.shape:
             shape = tuple(wanted[name].shape) if name in wanted else "nothing"
-            raise ModelError(f"{name} of shape {tuple(tensor.shape)} meets {shape}", cure="take the parts' own sizes")
+            raise ModelError(f"{name} of shape {tuple(tensor.shape)} meets {shape}", hint="take the parts' own sizes")
     part.load_state_dict({**wanted, **state})
 
 

@@ -44,8 +44,8 @@ class Sheet:
     """{stage: {part: parameters that learn}}. A stage may bring adapters that `parts` does not have."""
     memory: Mapping[str, int]
     """Bytes of the weights when loaded to answer, adapters merged: all in float32 or bfloat16; or the language model's
-    Linear layers in int8 or int4 with their scales, and in bfloat16 what stays as it is (models/engine/quantize.py): its
-    embeddings, head, norms and biases, and all other parts."""
+    Linear layers in int8 or int4 with their scales, and in bfloat16 what stays as it is (models/engine/quantize.py):
+    its embeddings, head, norms and biases, and all other parts."""
 
     @property
     def total(self) -> int:

@@ -67,7 +67,7 @@ class HumanAnswered:
     """Tags that scores are broken down by."""
     formats: Mapping[str, str] = {"json": ".json"}
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words."""
         rules = self.rules[protocol]
         question = sample.question.capitalize() if rules.capital else sample.question
@@ -105,7 +105,7 @@ class HumanAnswered:
         rules = self.rules[protocol]
         if missing := [sample.id for sample in samples if sample.id not in answers]:
             what = f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}"
-            raise PredictionsError(what, where=str(path), cure="answer every question of the split")
+            raise PredictionsError(what, where=str(path), hint="answer every question of the split")
         rows = [self.upload_row(sample, rules.upload(answers[sample.id]), protocol) for sample in samples]
         rows += [{"question_id": int(key), "answer": ""} for key in unasked(samples)]
         write_rows(path, rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.data.files import Folder, Row, read_json, unique
 from vlmbench.data.predictions import named
 
@@ -40,9 +40,9 @@ def places(names: Sequence[str], *folders: str) -> list[str]:
 
 def read_samples(data: Folder, task: str, split: str, part: Part) -> list[Sample]:
     """All questions of a split, in the file's order. Raises DataError."""
-    cure = f"`vlmbench data status {task}:{split}` says what is missing"
+    hint = f"`vlmbench data status {task}:{split}` says what is missing"
     path = data.need(
-        f"{task}'s question file of {split}", *places(part.questions, "Questions/", "questions/"), cure=cure
+        f"{task}'s question file of {split}", *places(part.questions, "Questions/", "questions/"), hint=hint
     )
     head, listed = _listed(path, "questions")
     rows = unique(((row.key("question_id"), row) for row in listed), "question_id")
@@ -50,7 +50,7 @@ def read_samples(data: Folder, task: str, split: str, part: Part) -> list[Sample
     kinds: Mapping[str, Any] = {}
     if part.annotations:
         names = places(part.annotations, "Annotations/", "annotations/")
-        file = data.need(f"{task}'s annotation file of {split}", *names, cure=cure)
+        file = data.need(f"{task}'s annotation file of {split}", *names, hint=hint)
         notes_head, found = _listed(file, "annotations")
         notes = unique(((row.key("question_id"), row) for row in found), "question_id")
         said_kinds = notes_head.get("question_types")
@@ -75,7 +75,7 @@ def _samples(
     kinds: Mapping[str, Any],
     subsets: Sequence[str],
 ) -> list[Sample]:
-    pictures: dict[int, Picture] = {}
+    pictures: dict[int, ImageRef] = {}
     made: list[Sample] = []
     for key, row in rows.items():
         image = row.integer("image_id")
@@ -101,7 +101,7 @@ def tags(note: Row, kinds: Mapping[str, Any]) -> dict[str, str]:
     return {"answer_type": note.text("answer_type"), "question_type": str(kinds.get(kind, kind))}
 
 
-def _picture(data: Folder, row: Row, image: int, subsets: Sequence[str]) -> Picture:
+def _picture(data: Folder, row: Row, image: int, subsets: Sequence[str]) -> ImageRef:
     """`COCO_val2014_000000123456.jpg`; of several possible subsets the first whose picture is there."""
     places = {f"COCO_{subset}_{image:012d}.jpg": (subset, f"images/{subset}", "images", ".") for subset in subsets}
     first, *others = places
@@ -114,24 +114,24 @@ def _listed(path: Path, field: str) -> tuple[Mapping[str, Any], list[Row]]:
     """(the other fields, the rows of one list) of a JSON object."""
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get(field), list):
-        raise DataError(f"an object with a list {field!r} was expected", where=str(path), cure="get the official file")
+        raise DataError(f"an object with a list {field!r} was expected", where=str(path), hint="get the official file")
     rows = []
     for number, values in enumerate(content[field], 1):
         if not isinstance(values, dict):
             where = f"{path}, {field}, item {number}"
-            raise DataError(f"an object was expected, not {values!r:.40}", where=where, cure="get the file again")
+            raise DataError(f"an object was expected, not {values!r:.40}", where=where, hint="get the file again")
         rows.append(Row(values, str(path), f"{field}, item {number}"))
     if not rows:
-        raise DataError(f"the list {field!r} is empty", where=str(path), cure="get the file again")
+        raise DataError(f"the list {field!r} is empty", where=str(path), hint="get the file again")
     return {name: value for name, value in content.items() if name != field}, rows
 
 
 def _check_same(asked: Mapping[str, Row], notes: Mapping[str, Row], questions: Path, annotations: Path) -> None:
     """Questions and annotations must be of the same ids, as the official scorer asserts."""
-    cure = f"use the question file and the annotation file of one split ({questions.name}, {annotations.name})"
+    hint = f"use the question file and the annotation file of one split ({questions.name}, {annotations.name})"
     if absent := [key for key in asked if key not in notes]:
         what = f"{len(absent)} questions have no annotation: {named(sorted(absent))}"
-        raise DataError(what, where=str(annotations), cure=cure)
+        raise DataError(what, where=str(annotations), hint=hint)
     if extra := [key for key in notes if key not in asked]:
         what = f"{len(extra)} annotations have no question: {named(sorted(extra))}"
-        raise DataError(what, where=str(questions), cure=cure)
+        raise DataError(what, where=str(questions), hint=hint)

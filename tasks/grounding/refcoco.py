@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, Row, read_rows
 from vlmbench.parsing.boxes import (
     Box,
@@ -206,13 +206,13 @@ class RefCOCO:
     formats: Mapping[str, str] = {"minigpt4": ".json"}
     """What `export` writes, by name: the suffix of its path."""
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """One file of expressions, and the pictures."""
         first, *also = _places(split)
         url = f"{RAW}/eval_scripts/eval_data/{first}"
         pictures = "http://images.cocodataset.org/zips/train2014.zip"
         return [
-            Wanted(
+            DataFile(
                 first,
                 "expressions and boxes (1 to 2 MB)",
                 url,
@@ -221,7 +221,7 @@ class RefCOCO:
                 also=tuple(also),
                 checksum=checksum(url),
             ),
-            Wanted(
+            DataFile(
                 "train2014",
                 "COCO train2014 pictures (13 GB)",
                 pictures,
@@ -248,11 +248,11 @@ class RefCOCO:
             if path := folder.find(*_places(split)):
                 return folder, path
         others = [other for other in self.splits if data.find(*_places(other)) or inside.find(*_places(other))]
-        cure = f"there is a file of {', '.join(others)}: name it, refcoco:{others[0]}" if others else ""
-        cure = cure or f"`vlmbench data fetch refcoco:{split}` gets it"
-        return inside, inside.need(f"the expressions of {split}", *_places(split), cure=cure)
+        hint = f"there is a file of {', '.join(others)}: name it, refcoco:{others[0]}" if others else ""
+        hint = hint or f"`vlmbench data fetch refcoco:{split}` gets it"
+        return inside, inside.need(f"the expressions of {split}", *_places(split), hint=hint)
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The expression in the protocol's words."""
         rules = RULES[protocol]
         prompt = rules.prompt.replace("{}", sample.question)
@@ -264,19 +264,19 @@ class RefCOCO:
         target = sample.target
         found = rules.find(response.text, from_size(target["bbox"]), (target["width"], target["height"]))
         hit = found.iou > 0.5 if rules.above else found.iou >= 0.5
-        return Score(float(hit), read=found.read, note=found.note, unread="" if found.read else "box")
+        return Score(float(hit), parsed_answer=found.read, note=found.note, unread="" if found.read else "box")
 
     def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
         """A miss, and the very box."""
         box = str([round(side, 2) for side in from_size(sample.target["bbox"])])
-        return Score(0.0, note=Found(None).note), Score(1.0, read=box, note=Found(None, 1.0, True).note)
+        return Score(0.0, note=Found(None).note), Score(1.0, parsed_answer=box, note=Found(None, 1.0, True).note)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy at IoU 0.5 and the mean IoU; for lmms_eval also its other thresholds and the centres."""
         clusters = [sample.cluster for sample, _ in scored]
         found = [Found.of(score) for _, score in scored]
         made = [mean("accuracy", [score.value or 0.0 for _, score in scored], clusters)]
-        made.append(mean("valid_boxes", [float(bool(score.read)) for _, score in scored], clusters))
+        made.append(mean("valid_boxes", [float(bool(score.parsed_answer)) for _, score in scored], clusters))
         agreed = mean("mean_iou", [one.iou for one in found], clusters)
         made.append(Metric("mean_iou", agreed.items, clusters, ratio(), limits=RATE, better=MORE))
         if RULES[protocol].more:

@@ -38,17 +38,17 @@ def _by_thing(content: Mapping[str, Any], samples: Sequence[Sample], path: Path)
         ids.setdefault(sample.extra["img_id"], []).append(sample.id)
     if extra := [key for key in content if key not in ids]:
         what = f"{len(extra)} img_ids are not in this split: {named(extra)}"
-        raise PredictionsError(what, where=str(path), cure="is it the same split? refcoco:SPLIT names another")
+        raise PredictionsError(what, where=str(path), hint="is it the same split? refcoco:SPLIT names another")
     if not content:
-        raise PredictionsError("there is no answer in it", where=str(path), cure="check --predictions")
+        raise PredictionsError("there is no answer in it", where=str(path), hint="check --predictions")
     found: dict[str, str] = {}
     for key, of_thing in ids.items():
         texts = content.get(key, [])
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise PredictionsError("a list of texts was expected", where=f"{path}, key {key}", cure="see MiniGPT-4's")
+            raise PredictionsError("a list of texts was expected", where=f"{path}, key {key}", hint="see MiniGPT-4's")
         if len(texts) > len(of_thing):
             what = f"{len(texts)} answers to {len(of_thing)} expressions"
-            raise PredictionsError(what, where=f"{path}, key {key}", cure="give one answer an expression")
+            raise PredictionsError(what, where=f"{path}, key {key}", hint="give one answer an expression")
         found.update(zip(of_thing, [*texts, *[""] * len(of_thing)], strict=False))
     return found
 

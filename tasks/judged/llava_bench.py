@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status, Verdict
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, read_rows, unique
 from vlmbench.data.predictions import answer_files, answer_key, answer_rows, answer_text, join, read_plain
 from vlmbench.data.rows import Row
@@ -83,7 +83,7 @@ class LlavaBench:
     protocols = PROTOCOLS
     formats: Mapping[str, str] = MappingProxyType({"answers": ".jsonl"})
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """Questions, what the pictures show, reference answers, pictures."""
         files = {
             "questions.jsonl": "60 questions (8 kB)",
@@ -91,15 +91,15 @@ class LlavaBench:
             "answers_gpt4.jsonl": "reference answers (47 kB)",
         }
         files |= {f"images/{n:03d}.jpg": f"picture {n} of 24 (10 MB in all)" for n in range(1, 25)}
-        return [Wanted(name, what, f"{RAW}/{name}", licence=LICENCE) for name, what in files.items()]
+        return [DataFile(name, what, f"{RAW}/{name}", licence=LICENCE) for name, what in files.items()]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All questions; ids are their question_id."""
         if isinstance(data, Hub):
             return self._from_hub(data)
         data = data.within(self.name)
-        cure = "`vlmbench data fetch llava_bench` gets it"
-        paths = [data.need(f"LLaVA-Bench's {name}", name, cure=cure) for name in FILES]
+        hint = "`vlmbench data fetch llava_bench` gets it"
+        paths = [data.need(f"LLaVA-Bench's {name}", name, hint=hint) for name in FILES]
         questions, contexts, references = (read_rows(path) for path in paths)
         context = unique(((row.text("image"), row) for row in contexts), "image")
         reference = unique(((row.key("question_id"), row) for row in references), "question_id")
@@ -140,7 +140,7 @@ class LlavaBench:
             for at, (key, row) in enumerate(rows)
         ]
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The bare question."""
         return Request(sample.id, sample.question, sample.images, generation=PROTOCOLS[protocol].generation)
 
@@ -184,7 +184,7 @@ class LlavaBench:
             return None
         if not all(reviews):
             raise PredictionsError(
-                "reviews and other files are mixed", where=str(path), cure="name a folder of reviews, or one file"
+                "reviews and other files are mixed", where=str(path), hint="name a folder of reviews, or one file"
             )
         _refuse_two_models([rows for _, rows in runs])
         for row in (row for _, rows in runs for row in rows):
@@ -210,7 +210,7 @@ def _refuse_two_models(runs: Sequence[Sequence[Row]]) -> None:
             known = before.values.get("answer2_id")
             if before.file != row.file and graded and known and graded != known:
                 what = f"it reviews another answer (answer2_id {graded!r:.40}) than {before.where} ({known!r:.40})"
-                raise PredictionsError(what, where=row.where, cure="name the reviews of one model's answers alone")
+                raise PredictionsError(what, where=row.where, hint="name the reviews of one model's answers alone")
 
 
 def _refuse_other_scale(row: Row, protocol: str) -> None:
@@ -218,7 +218,7 @@ def _refuse_other_scale(row: Row, protocol: str) -> None:
     grades = grading.verdict(answer_text(row, "content"), protocol).values
     if protocol != "honest" and grades != grading.FAILED and not all(0 <= grade <= 10 for grade in grades):
         what = f"the grades are {' and '.join(f'{grade:g}' for grade in grades)}, and the scale is 1 to 10"
-        raise PredictionsError(what, where=row.where, cure="are these reviews of another prompt?")
+        raise PredictionsError(what, where=row.where, hint="are these reviews of another prompt?")
 
 
 def _reviewed(review: str, protocol: str) -> Verdict:

@@ -11,10 +11,10 @@ import math
 import re
 from collections.abc import Callable, Generator, Mapping
 
-from vlmbench.base.samples import JudgeAsk, Status, Verdict
+from vlmbench.base.samples import JudgeRequest, Status, Verdict
 from vlmbench.base.task import JudgeRules
 
-Talk = Generator[JudgeAsk, str, Verdict]
+Talk = Generator[JudgeRequest, str, Verdict]
 Pair = tuple[float, float]
 
 SYSTEM = "You are a helpful and precise assistant for checking the quality of the answer."
@@ -98,5 +98,5 @@ def grade(protocol: str, context: str, question: str, reference: str, answer: st
     rules = RULES[protocol]
     user = ("user", prompt(context, question, reference, answer))
     messages = (user,) if protocol == "lmms_eval" else (("system", SYSTEM), user)
-    review = yield JudgeAsk(messages, rules.max_tokens, rules.temperature)
+    review = yield JudgeRequest(messages, rules.max_tokens, rules.temperature)
     return verdict(review, protocol)

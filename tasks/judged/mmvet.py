@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status, Verdict
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.samples import Generation, ImageRef, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, read_json, read_keyed, unique
 from vlmbench.data.predictions import OTHERS, named
 from vlmbench.data.rows import Row
@@ -77,18 +77,18 @@ class MMVet:
     protocols = PROTOCOLS
     formats: Mapping[str, str] = MappingProxyType({"results": ".json"})
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """Questions, pictures, and for bard_set the ids of the questions without people."""
         found = [
-            Wanted(
+            DataFile(
                 "mm-vet.json", "218 questions (mm-vet.zip, 60 MB)", ZIP, licence=LICENCE, also=("mm-vet/mm-vet.json",)
             ),
-            Wanted("images", "200 pictures (mm-vet.zip)", ZIP, licence=LICENCE, also=("mm-vet/images",)),
+            DataFile("images", "200 pictures (mm-vet.zip)", ZIP, licence=LICENCE, also=("mm-vet/images",)),
         ]
         if split == "bard_set":
             what = "ids of the 168 questions about pictures without people (in mm-vet.zip)"
             found.append(
-                Wanted("bard_set.json", what, ZIP, licence=LICENCE, split=split, also=("mm-vet/bard_set.json",))
+                DataFile("bard_set.json", what, ZIP, licence=LICENCE, split=split, also=("mm-vet/bard_set.json",))
             )
         return found
 
@@ -97,8 +97,8 @@ class MMVet:
         if isinstance(data, Hub):
             return self._from_hub(data, split)
         data = data.within(self.name)
-        cure = "it is in mm-vet.zip; `vlmbench data fetch mmvet` gets it"
-        path = data.need("MM-Vet's question file", "mm-vet.json", "mm-vet/mm-vet.json", cure=cure)
+        hint = "it is in mm-vet.zip; `vlmbench data fetch mmvet` gets it"
+        path = data.need("MM-Vet's question file", "mm-vet.json", "mm-vet/mm-vet.json", hint=hint)
         wanted = self._subset(data) if split == "bard_set" else None
         here = data.relative(path.parent)
         places = ("images" if here == "." else f"{here}/images", "images", here, "mm-vet/images")
@@ -113,7 +113,7 @@ class MMVet:
             found.append(_sample(key, row, row.texts("capability"), image, data.picture(row, image, *places)))
         if not found:
             raise DataError(
-                "no question is left", where=str(path), cure="are bard_set.json and mm-vet.json of one zip?"
+                "no question is left", where=str(path), hint="are bard_set.json and mm-vet.json of one zip?"
             )
         if others:
             found = [replace(one, extra={**one.extra, OTHERS: others}) for one in found]
@@ -124,18 +124,18 @@ class MMVet:
         unknown = [key for key in wanted if key not in rows]
         if unknown and len(unknown) < len(wanted) // 4:
             what = f"bard_set.json names {named(sorted(unknown))}, which are no questions"
-            raise DataError(what, where=str(path), cure="are both files of one zip?")
+            raise DataError(what, where=str(path), hint="are both files of one zip?")
 
     def _subset(self, data: Folder) -> set[str]:
         path = data.need("MM-Vet's list of questions without people", "bard_set.json", "mm-vet/bard_set.json")
         ids = read_json(path)
         if not isinstance(ids, list) or not all(isinstance(key, str) for key in ids):
-            raise DataError("a list of ids was expected", where=str(path), cure="get the official file")
+            raise DataError("a list of ids was expected", where=str(path), hint="get the official file")
         return set(ids)
 
     def _from_hub(self, data: Hub, split: str) -> Sequence[Sample]:
         if split != "test":
-            raise DataError("the hub has MM-Vet's split test only", cure="use --data DIR with the official files")
+            raise DataError("the hub has MM-Vet's split test only", hint="use --data DIR with the official files")
         table = data.table(HUB_NAMES, "default", "test", (*HUB_FIELDS, "image"))
         rows = [(row.key("question_id"), row) for row in table.rows(HUB_FIELDS)]
         unique(rows, "question_id")
@@ -144,7 +144,7 @@ class MMVet:
             for at, (key, row) in enumerate(rows)
         ]
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The bare question; lmms-eval asks to think first."""
         prompt = mmvet_prompts.THINK + sample.question if protocol == "lmms_eval" else sample.question
         return Request(sample.id, prompt, sample.images, generation=PROTOCOLS[protocol].generation)
@@ -223,7 +223,7 @@ def _breakdowns(samples: Sequence[Sample], protocol: str) -> dict[str, dict[str,
     return {"capability": {name: at for name, at in capabilities.items() if at}, "integration": integrations}
 
 
-def _sample(key: str, row: Row, capabilities: Sequence[str], image: str, picture: Picture) -> Sample:
+def _sample(key: str, row: Row, capabilities: Sequence[str], image: str, picture: ImageRef) -> Sample:
     names = [name.strip() for name in capabilities]
     if unknown := [name for name in names if name not in CAPABILITIES]:
         raise row.error("capability", f"{unknown[0]!r} is none of {', '.join(CAPABILITIES)}")

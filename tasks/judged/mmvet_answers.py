@@ -34,9 +34,9 @@ def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
 def _one_file(path: Path) -> None:
     if path.is_dir():
         what = "a folder, where one file was expected"
-        raise PredictionsError(what, where=str(path), cure="name the results or the grade file in it")
+        raise PredictionsError(what, where=str(path), hint="name the results or the grade file in it")
     if not path.is_file():
-        raise PredictionsError("no such file", where=str(path), cure="check --predictions")
+        raise PredictionsError("no such file", where=str(path), hint="check --predictions")
 
 
 def _pairs(path: Path) -> list[tuple[str, Any]] | None:
@@ -59,14 +59,14 @@ def read_grades(path: Path, samples: Sequence[Sample]) -> Mapping[str, tuple[Ver
         rows = read_keyed(path, GRADES[2])
         verdicts = {key: _verdicts(row) for key, row in rows.items()}
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
     wanted = join(((key, "", rows[key]) for key in verdicts), samples, path)
     verdicts = {key: found for key, found in verdicts.items() if key in wanted}
     counts = {len(found) for found in verdicts.values()}
     if len(counts) > 1:
         short = [key for key, found in verdicts.items() if len(found) < max(counts)]
         what = f"{max(counts)} runs, but fewer of {named(short)}"
-        raise PredictionsError(what, where=str(path), cure="let the official script finish its runs")
+        raise PredictionsError(what, where=str(path), hint="let the official script finish its runs")
     return verdicts
 
 

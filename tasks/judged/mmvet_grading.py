@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Mapping
 
-from vlmbench.base.samples import JudgeAsk, Status, Verdict
+from vlmbench.base.samples import JudgeRequest, Status, Verdict
 from vlmbench.base.task import JudgeRules
 
 from . import mmvet_prompts
 
-Talk = Generator[JudgeAsk, str, Verdict]
+Talk = Generator[JudgeRequest, str, Verdict]
 
 RULES: Mapping[str, JudgeRules] = {
     "official": JudgeRules("gpt-4-0613", mmvet_prompts.OFFICIAL, 3),
@@ -53,8 +53,8 @@ def verdict(grade: float | None) -> Verdict:
     return Verdict(grade)
 
 
-def _ask(protocol: str, prompt: str, temperature: float) -> JudgeAsk:
-    return JudgeAsk((("user", prompt),), RULES[protocol].max_tokens, temperature)
+def _ask(protocol: str, prompt: str, temperature: float) -> JudgeRequest:
+    return JudgeRequest((("user", prompt),), RULES[protocol].max_tokens, temperature)
 
 
 def official(question: str, target: str, answer: str) -> Talk:

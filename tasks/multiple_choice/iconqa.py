@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub
 from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import options as letters
@@ -144,9 +144,9 @@ class IconQa:
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".json", "rows": ".jsonl"}
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """Problems, splits, skills and pictures: one archive."""
-        return iconqa_files.wanted(split)
+        return iconqa_files.required_files(split)
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """The problems of a split; ids are their pids."""
@@ -154,12 +154,12 @@ class IconQa:
             return iconqa_files.from_hub(data, split)
         return iconqa_files.read_problems(data, split)
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words. Raises UsageError for a kind the protocol does not know."""
         rules = RULES[protocol]
         if rules.ranks and sample.tags["kind"] != TEXT:
             what = f"{protocol} ranks texts, and problem {sample.id} is {sample.tags['kind']}"
-            raise UsageError(what, cure=f"name a split of texts: iconqa:choose_txt_val@{protocol}")
+            raise UsageError(what, hint=f"name a split of texts: iconqa:choose_txt_val@{protocol}")
         images = (sheet(sample.images),) if rules.sheet and len(sample.images) > 1 else sample.images
         choices = sample.choices if rules.ranks else ()
         return Request(sample.id, rules.prompt(sample), images, choices, PROTOCOLS[protocol].generation)
@@ -169,16 +169,16 @@ class IconQa:
         rules = RULES[protocol]
         if rules.metric == "anls":
             text = response.text.strip()
-            return Score(readers.anls(text, [lmms_target(sample)]), read=text)
+            return Score(readers.anls(text, [lmms_target(sample)]), parsed_answer=text)
         if sample.tags["kind"] == BLANK:
-            return Score(float(response.text == sample.target), read=response.text)
+            return Score(float(response.text == sample.target), parsed_answer=response.text)
         if response.choices:
             best = letters.likeliest(response.choices, per_token=rules.per_token)
             read = LETTERS[sample.choices.index(best)]
         else:
             read = letters.vlmevalkit_letter(response.text, dict(zip(LETTERS, sample.choices, strict=False)))
         known = read in list(LETTERS[: len(sample.choices)])
-        return Score(float(read == sample.target), read=read, unread="" if known else "option")
+        return Score(float(read == sample.target), parsed_answer=read, unread="" if known else "option")
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """All problems, each kind, each skill (a problem can need several)."""
@@ -211,7 +211,7 @@ class IconQa:
             return
         results: dict[str, int | str] = {}
         for one in samples:
-            read = self.score(one, Response(answers[one.id]), "official").read
+            read = self.score(one, Response(answers[one.id]), "official").parsed_answer
             results[one.id] = read if one.tags["kind"] == BLANK else LETTERS.find(read or "?")
         iconqa_files.write_results(results, path)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench.base.errors import DataError, PredictionsError
-from vlmbench.base.samples import Picture, Sample
-from vlmbench.base.task import Wanted
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_object, unique
 from vlmbench.data.predictions import answer_files, answer_rows, id_and_answer, is_hidden, join, refuse_two_models
 from vlmbench.data.reading import is_dir, is_file
@@ -25,7 +25,7 @@ HUB_PICTURES = ("query_image", "choice_image_0", "choice_image_1")
 ARCHIVE = "https://iconqa2021.s3.us-west-1.amazonaws.com/iconqa_data.zip"
 
 
-def wanted(split: str) -> list[Wanted]:
+def required_files(split: str) -> list[DataFile]:
     """Problems, splits, skills and pictures: one archive."""
     licence = "CC BY-NC-SA 4.0"
     listed = (
@@ -35,7 +35,7 @@ def wanted(split: str) -> list[Wanted]:
         ("iconqa", "pictures", False),
     )
     return [
-        Wanted(f"iconqa_data/{name}", what, ARCHIVE, licence=licence, optional=optional, also=(name,))
+        DataFile(f"iconqa_data/{name}", what, ARCHIVE, licence=licence, optional=optional, also=(name,))
         for name, what, optional in listed
     ]
 
@@ -57,15 +57,15 @@ def read_problems(data: Folder, split: str) -> list[Sample]:
     path = data.find(*places)
     found = list(_folders(data, split) if path is None else _listed(data, path, split))
     if not found:
-        cure = "`vlmbench data fetch iconqa` gets iconqa_data.zip"
-        raise DataError(f"no problems.json, and no problem folders of {split}", where=str(data.root), cure=cure)
+        hint = "`vlmbench data fetch iconqa` gets iconqa_data.zip"
+        raise DataError(f"no problems.json, and no problem folders of {split}", where=str(data.root), hint=hint)
     return found
 
 
 def _listed(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     here = data.relative(path.parent)
     base = "" if here == "." else f"{here}/"
-    listed = data.need("IconQA's list of splits", f"{base}pid_splits.json", cure="it is in iconqa_data.zip")
+    listed = data.need("IconQA's list of splits", f"{base}pid_splits.json", hint="it is in iconqa_data.zip")
     splits, skills = read_object(listed), _skills(data, base)
     rows = read_keyed(path, "ques_type")
     kinds, part = parts(split)
@@ -73,11 +73,11 @@ def _listed(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     for kind in kinds:
         for pid in splits.keys(f"{kind}_{part}"):
             if pid in seen:
-                cure = "remove one of them"
-                raise splits.error(f"{kind}_{part}", f"{pid!r} is there twice: also in {seen[pid]!r}", cure)
+                hint = "remove one of them"
+                raise splits.error(f"{kind}_{part}", f"{pid!r} is there twice: also in {seen[pid]!r}", hint)
             seen[pid] = f"{kind}_{part}"
             if pid not in rows:
-                raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), cure="get both files again")
+                raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), hint="get both files again")
             places = tuple(f"{base}{folder}{part}/{kind}" for folder in ("iconqa/", ""))
             yield _problem(data, pid, rows[pid], places, skills.get(pid, ()), partial=False)
 
@@ -122,7 +122,7 @@ def sample(
     pid: str,
     row: Row,
     choices: tuple[str, ...],
-    pictures: tuple[Picture, ...],
+    pictures: tuple[ImageRef, ...],
     place: int | None,
     skills: tuple[str, ...],
     *,
@@ -210,8 +210,8 @@ def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
     refuse_two_models(rows)
     if samples and samples[0].extra["partial"]:
         found = [answer for answer in found if answer[0] in kinds]
-    cure = "give answers to exactly the problems of this split (iconqa:choose_txt_val names another)"
-    return join(found, samples, path, cure)
+    hint = "give answers to exactly the problems of this split (iconqa:choose_txt_val names another)"
+    return join(found, samples, path, hint)
 
 
 def _files(path: Path, kinds: Iterable[str]) -> list[Path]:
@@ -236,7 +236,7 @@ def _text(row: Row, pid: str, kind: str) -> str:
     value = row.values[pid]
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         what = f"the place of an option or a text was expected, not {value!r:.40}"
-        raise PredictionsError(what, where=f"{row.where}, {pid!r}", cure="get the file again")
+        raise PredictionsError(what, where=f"{row.where}, {pid!r}", hint="get the file again")
     if kind == BLANK:
         return str(value)
     return LETTERS[int(value)] if str(value) in ("0", "1", "2", "3", "4") else ""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data import images
 
 if TYPE_CHECKING:
@@ -31,16 +31,16 @@ _MARKS = {
 }
 
 
-def sheet(pictures: Sequence[Picture]) -> Picture:
+def sheet(pictures: Sequence[ImageRef]) -> ImageRef:
     """One picture of the question's and the options'; made when it is read."""
-    return Picture(f"{pictures[0].name} and {len(pictures) - 1} options", partial(drawn, tuple(pictures)))
+    return ImageRef(f"{pictures[0].name} and {len(pictures) - 1} options", partial(drawn, tuple(pictures)))
 
 
-def drawn(pictures: tuple[Picture, ...]) -> bytes:
+def drawn(pictures: tuple[ImageRef, ...]) -> bytes:
     """The sheet as a PNG file. Raises ImageError when one of the pictures cannot be read."""
     from PIL import Image
 
-    question, *options = (images.decode(picture.read(), picture.name) for picture in pictures)
+    question, *options = (images.decode(picture.load(), picture.name) for picture in pictures)
     marked = [_marked(_small(option), letter) for option, letter in zip(options, _MARKS, strict=False)]
     width = max(question.width, sum(one.width + GAP for one in marked) - GAP) + 2 * GAP
     height = question.height + max(one.height for one in marked) + 3 * GAP

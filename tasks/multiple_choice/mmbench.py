@@ -13,8 +13,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Status, Verdict
-from vlmbench.base.task import JudgeRules, Size, TaskProtocol, Wanted
+from vlmbench.base.samples import Generation, JudgeRequest, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import DataFile, JudgeRules, Size, TaskProtocol
 from vlmbench.data import sheets
 from vlmbench.data.files import Folder, Hub, read_table
 from vlmbench.data.predictions import join, read_plain
@@ -68,7 +68,7 @@ class Rules:
 
     source: str
     prompt: Callable[[Sample], str]
-    read: Callable[[str, Mapping[str, str]], str]
+    parse: Callable[[str, Mapping[str, str]], str]
     """Answer and options to a letter; "" where it cannot be told."""
     tokens: int = 1024
     chinese_tokens: int | None = None
@@ -181,12 +181,12 @@ class MMBench:
     formats: Mapping[str, str] = {"xlsx": ".xlsx", "tsv": ".tsv"}
     """What `export` writes, by name: the suffix of its path."""
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """One table, with the pictures inside."""
         first, *also = FILES[split]
         url = f"{OLD_SITE if first.startswith('mmbench_') else SITE}/{first}"
         what, check = "questions and pictures", checksum(url)
-        return [Wanted(first, what, url, licence=LICENCE, split=split, also=tuple(also), checksum=check)]
+        return [DataFile(first, what, url, licence=LICENCE, split=split, also=tuple(also), checksum=check)]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All rows of a split, rotations included; ids are the rows' indices."""
@@ -194,13 +194,13 @@ class MMBench:
             return mmbench_rows.from_hub(data, _language(split), split.partition("_")[0])
         data = data.within(self.name)
         others = [other for other in self.splits if other != split and data.find(*FILES[other])]
-        cure = f"there is a file of {', '.join(others)}: name it, mmbench:{others[0]}" if others else ""
+        hint = f"there is a file of {', '.join(others)}: name it, mmbench:{others[0]}" if others else ""
         path = data.need(
-            f"MMBench's table of {split}", *FILES[split], cure=cure or "`vlmbench data fetch mmbench` gets it"
+            f"MMBench's table of {split}", *FILES[split], hint=hint or "`vlmbench data fetch mmbench` gets it"
         )
         return mmbench_rows.from_table(read_table(path), _language(split))
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question with its options in the protocol's words."""
         rules = RULES[protocol]
         generation = rules.generation(sample.tags["language"])
@@ -209,17 +209,17 @@ class MMBench:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Right or wrong about this rotation. What no rule can read is wrong, or for a judge where there is one."""
         rules = RULES[protocol]
-        letter = rules.read(response.text, by_letter(sample))
+        letter = rules.parse(response.text, by_letter(sample))
         if sample.target is None:
             return Score(None, Status.WITHHELD, letter, UNANSWERED)
         if not letter and rules.judge is not None:
             return Score(None, Status.JUDGE_FAILED, note="no rule can tell the option, and no judge was asked")
         note, lacking = "" if letter else "undecided", "" if letter in by_letter(sample) else "option"
-        return Score(float(letter == sample.target), read=letter, note=note, unread=lacking)
+        return Score(float(letter == sample.target), parsed_answer=letter, note=note, unread=lacking)
 
-    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeAsk, str, Verdict]:
+    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeRequest, str, Verdict]:
         """Ask a judge which option is meant, where no rule can tell."""
-        return mmbench_judge.grade(sample, response.text, RULES[protocol].read)
+        return mmbench_judge.grade(sample, response.text, RULES[protocol].parse)
 
     def read_verdicts(
         self, path: Path, samples: Sequence[Sample], protocol: str
@@ -246,9 +246,9 @@ class MMBench:
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The server's sheet (index, prediction) as .xlsx, .tsv or .csv; LLaVA's answer lines; rows of id and text."""
-        cure = "give one answer to each row of the split, rotations included (mmbench:SPLIT names another)"
+        hint = "give one answer to each row of the split, rotations included (mmbench:SPLIT names another)"
         return join(
-            read_plain(path, ("index", "question_id", "id"), samples, never=("answer", "ans")), samples, path, cure
+            read_plain(path, ("index", "question_id", "id"), samples, never=("answer", "ans")), samples, path, hint
         )
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping
 
-from vlmbench.base.samples import JudgeAsk, Sample, Status, Verdict
+from vlmbench.base.samples import JudgeRequest, Sample, Status, Verdict
 from vlmbench.base.task import JudgeRules
 
 from .mmbench_rows import by_letter
@@ -66,12 +66,12 @@ def verdict(sample: Sample, letter: str, *replies: str) -> Verdict:
     return Verdict(float(letter == sample.target), note=f"read as {letter}", replies=replies)
 
 
-def grade(sample: Sample, answer: str, read: Read) -> Generator[JudgeAsk, str, Verdict]:
+def grade(sample: Sample, answer: str, read: Read) -> Generator[JudgeRequest, str, Verdict]:
     """The letter by rule where one applies, without asking; else what the judge says, read by the same rule."""
     options = by_letter(sample)
     if letter := read(answer, options):
         return verdict(sample, letter)
-    ask = JudgeAsk((("user", prompt(sample, answer)),), RULES.max_tokens, RULES.temperature)
+    ask = JudgeRequest((("user", prompt(sample, answer)),), RULES.max_tokens, RULES.temperature)
     replies: list[str] = []
     while len(replies) < TRIES:
         replies.append((yield ask))

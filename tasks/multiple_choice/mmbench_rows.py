@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlmbench.base.errors import ImageError
-from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.data.files import Hub, Row, unique
 from vlmbench.data.image_cells import decode_base64
 
@@ -73,17 +73,17 @@ def _is_picture(cell: str) -> bool:
         return False
 
 
-def _pictures(owners: Mapping[str, Row]) -> dict[str, Picture]:
+def _pictures(owners: Mapping[str, Row]) -> dict[str, ImageRef]:
     """The picture of each row; equal ones are one picture, named after the first row that shows it."""
-    by_cell: dict[bytes, Picture] = {}
-    found: dict[str, Picture] = {}
-    of_owner: dict[int, Picture] = {}
+    by_cell: dict[bytes, ImageRef] = {}
+    found: dict[str, ImageRef] = {}
+    of_owner: dict[int, ImageRef] = {}
     for index, row in owners.items():
         if id(row) not in of_owner:
             cell = row.text("image")
             digest = hashlib.sha256(cell.encode()).digest()
             read = CellPicture(cell, f"{row.where}, field 'image'")
-            of_owner[id(row)] = by_cell.setdefault(digest, Picture(f"{index}.jpg", read))
+            of_owner[id(row)] = by_cell.setdefault(digest, ImageRef(f"{index}.jpg", read))
         found[index] = of_owner[id(row)]
     return found
 
@@ -100,14 +100,14 @@ def from_hub(hub: Hub, language: str, split: str) -> list[Sample]:
     return _samples(known, {index: pictures[int(index) % ROTATION] for index in known}, language)
 
 
-def _samples(known: Mapping[str, Row], pictures: Mapping[str, Picture], language: str) -> list[Sample]:
+def _samples(known: Mapping[str, Row], pictures: Mapping[str, ImageRef], language: str) -> list[Sample]:
     turns = Counter(int(index) % ROTATION for index in known)
     cells = [_cell(row, letter) for row in known.values() for letter in LETTERS]
     nan = NAN in cells and "" not in cells
     return [_sample(index, row, pictures[index], language, turns, nan) for index, row in known.items()]
 
 
-def _sample(index: str, row: Row, picture: Picture, language: str, turns: Counter[int], nan: bool) -> Sample:
+def _sample(index: str, row: Row, picture: ImageRef, language: str, turns: Counter[int], nan: bool) -> Sample:
     group = int(index) % ROTATION
     options = _options(row, turns[group], nan)
     tags = {"language": language}

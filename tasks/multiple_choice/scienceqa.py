@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub
 from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import options as letters
@@ -31,7 +31,7 @@ class Rules:
 
     source: str
     prompt: Callable[[Sample], str]
-    read: Callable[[str, Mapping[str, str]], str]
+    parse: Callable[[str, Mapping[str, str]], str]
     tokens: int
     ranks: bool = False
     note: str = ""
@@ -139,9 +139,9 @@ class ScienceQa:
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ".json", "llava": ".jsonl"}
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """Problems, the list of splits, pictures."""
-        return scienceqa_files.wanted(split)
+        return scienceqa_files.required_files(split)
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """The questions of a split, in its order; ids are those of problems.json."""
@@ -149,7 +149,7 @@ class ScienceQa:
             return scienceqa_files.from_hub(data, split)
         return scienceqa_files.read_questions(data.within(self.name), split)
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question with its options in the protocol's words."""
         rules = RULES[protocol]
         choices = tuple(_options(sample)) if rules.ranks else ()
@@ -160,10 +160,10 @@ class ScienceQa:
         """Right or wrong; a text that names no option is wrong, as in every script."""
         options = _options(sample)
         ranked = response.choices
-        read = letters.likeliest(ranked) if ranked else RULES[protocol].read(response.text, options)
+        read = letters.likeliest(ranked) if ranked else RULES[protocol].parse(response.text, options)
         read = read if read in options else ""
         note, lacking = ("", "") if read else ("no option was read", "option")
-        return Score(float(read == sample.target), read=read, note=note, unread=lacking)
+        return Score(float(read == sample.target), parsed_answer=read, note=note, unread=lacking)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy; by subject, context, grade and topic as evaluate_acc.py groups them."""
@@ -181,7 +181,7 @@ class ScienceQa:
         if path.suffix == ".jsonl":
             write_rows(path, ({"question_id": one.id, "text": answers[one.id]} for one in samples))
             return
-        read = {one.id: self.score(one, Response(answers[one.id]), protocol).read for one in samples}
+        read = {one.id: self.score(one, Response(answers[one.id]), protocol).parsed_answer for one in samples}
         scienceqa_files.write_results({key: LETTERS.find(said or "?") for key, said in read.items()}, answers, path)
 
 

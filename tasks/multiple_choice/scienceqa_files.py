@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench.base.errors import DataError, PredictionsError
-from vlmbench.base.samples import Picture, Sample
-from vlmbench.base.task import Wanted
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
 from vlmbench.data.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
 from vlmbench.data.rows import named_columns
@@ -35,12 +35,12 @@ def tier(split: str) -> str:
     return "test" if split == "image" else split.removesuffix("_image")
 
 
-def wanted(split: str) -> list[Wanted]:
+def required_files(split: str) -> list[DataFile]:
     """Problems, the list of splits, pictures."""
     official = tier(split)
     images = (f"images/{official}", f"data/scienceqa/images/{official}", official)
     files = [
-        Wanted(name, what, url, licence=LICENCE, split=split, also=also, checksum=checksum(url))
+        DataFile(name, what, url, licence=LICENCE, split=split, also=also, checksum=checksum(url))
         for name, what in (
             ("problems.json", "problems (30 MB)"),
             ("pid_splits.json", "which problem is in which split"),
@@ -48,7 +48,10 @@ def wanted(split: str) -> list[Wanted]:
         for url, also in [(f"{RAW}/{name}", tuple(folder + name for folder in FOLDERS[1:]))]
     ]
     pictures = f"pictures of {official}"
-    return [*files, Wanted(images[0], pictures, f"{S3}/{official}.zip", licence=LICENCE, split=split, also=images[1:])]
+    return [
+        *files,
+        DataFile(images[0], pictures, f"{S3}/{official}.zip", licence=LICENCE, split=split, also=images[1:]),
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------- questions
@@ -62,9 +65,9 @@ def read_questions(data: Folder, split: str) -> list[Sample]:
         found = list(_problems(data, problems, official))
     else:
         name = f"llava_{official}_CQM-A.json"
-        cure = f"`vlmbench data fetch scienceqa` gets it; {name} of LLaVA's eval.zip will do"
+        hint = f"`vlmbench data fetch scienceqa` gets it; {name} of LLaVA's eval.zip will do"
         places = [f"{folder}problems.json" for folder in FOLDERS] + [f"{folder}{name}" for folder in FOLDERS]
-        found = list(_llava(data, data.need("ScienceQA's problems", *places, cure=cure), official))
+        found = list(_llava(data, data.need("ScienceQA's problems", *places, hint=hint), official))
     if official == split:
         return found
     return _pictured(found)
@@ -89,7 +92,7 @@ def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     places = tuple(f"{base}/{folder}{split}" for base in dict.fromkeys((here, ".")) for folder in ("images/", ""))
     for pid in pids:
         if pid not in rows:
-            raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), cure="get both files again")
+            raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), hint="get both files again")
         row = rows[pid]
         if "image" not in row.values:  # the official file says null where there is none
             raise row.error("image", "the field is missing", f"the row has: {named_columns('image', row.values)}")
@@ -97,7 +100,7 @@ def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
         yield sample(pid, row, pictures)
 
 
-def sample(key: str, row: Row, pictures: tuple[Picture, ...]) -> Sample:
+def sample(key: str, row: Row, pictures: tuple[ImageRef, ...]) -> Sample:
     """One problem. Without a picture it is a cluster of its own."""
     choices, answer, hint = row.texts("choices"), row.integer("answer"), row.text("hint", "")
     if not 1 < len(choices) <= len(LETTERS):
@@ -125,8 +128,8 @@ def _llava(data: Folder, path: Path, split: str) -> Iterator[Sample]:
         asked, target = (Row(turn, row.file, f"{row.at}, in 'conversations'") for turn in turns)
         text = asked.text("value").removeprefix("<image>\n")
         if text != asked.text("value") and not row.has("image"):
-            cure = f"the row has: {named_columns('image', row.values)}"
-            raise row.error("image", "the question shows <image>, and the field is missing", cure)
+            hint = f"the row has: {named_columns('image', row.values)}"
+            raise row.error("image", "the question shows <image>, and the field is missing", hint)
         question, choices = _parted(text)
         if not choices or target.text("value") not in LETTERS[: len(choices)]:
             raise row.error("conversations", "no options, or an answer that is the letter of none of them")
@@ -203,7 +206,7 @@ def letter(row: Row, field: str) -> str:
     try:
         place = row.integer(field)
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure="needed: the place of an option, or -1") from None
+        raise PredictionsError(error.what, where=error.where, hint="needed: the place of an option, or -1") from None
     return LETTERS[place] if 0 <= place < len(LETTERS) else ""
 
 

@@ -24,7 +24,7 @@ PLACES: Mapping[tuple[str, str], str] = {
     ("middle", "center"): "in the center",
 }
 
-Asked = tuple[str, str, tuple[str, ...], Any]
+DrawnQuestion = tuple[str, str, tuple[str, ...], Any]
 """Question, answer, capabilities, pixels."""
 
 
@@ -65,18 +65,18 @@ def _signed(scene: Scene, *words: str) -> Any:
     return with_boards(scene, tuple(boards))
 
 
-def _color(scene: Scene, dice: Dice) -> Asked:
+def _color(scene: Scene, dice: Dice) -> DrawnQuestion:
     thing = _lone(scene)
     answer = "purple<OR>violet" if thing.color == "purple" else thing.color
     return f"What color is the {thing.kind}?", answer, ("rec",), pixels(scene)
 
 
-def _every_kind(scene: Scene, dice: Dice) -> Asked:
+def _every_kind(scene: Scene, dice: Dice) -> DrawnQuestion:
     kinds = list(dict.fromkeys(thing.kind for thing in scene.things))
     return "Which kinds of shapes can be seen?", "<AND>".join(kinds), ("rec",), pixels(scene)
 
 
-def _corners(scene: Scene, dice: Dice) -> Asked:
+def _corners(scene: Scene, dice: Dice) -> DrawnQuestion:
     thing = next((thing for thing in scene.unique() if thing.kind in CORNERS), None)
     if thing is None:
         return _color(scene, dice)
@@ -85,46 +85,46 @@ def _corners(scene: Scene, dice: Dice) -> Asked:
     return question, f"{count}<OR>{NUMBER_WORDS[count]}", ("rec", "know", "spat"), pixels(scene)
 
 
-def _where(scene: Scene, dice: Dice) -> Asked:
+def _where(scene: Scene, dice: Dice) -> DrawnQuestion:
     pairs = [(a, b, name) for a in scene.unique() for b in scene.unique() if (name := relation(a, b))]
     a, b, name = dice.pick(pairs)
     return f"Where is the {a.kind}, seen from the {b.kind}?", name, ("rec", "spat"), pixels(scene)
 
 
-def _word(scene: Scene, dice: Dice) -> Asked:
+def _word(scene: Scene, dice: Dice) -> DrawnQuestion:
     word = dice.pick(WORDS)
     return "What does the sign say?", word, ("ocr",), _signed(scene, word)
 
 
-def _lower_word(scene: Scene, dice: Dice) -> Asked:
+def _lower_word(scene: Scene, dice: Dice) -> DrawnQuestion:
     upper, lower = dice.shuffled(WORDS)[:2]
     return "What is written on the lower sign?", lower, ("ocr", "spat"), _signed(scene, upper, lower)
 
 
-def _sum(scene: Scene, dice: Dice) -> Asked:
+def _sum(scene: Scene, dice: Dice) -> DrawnQuestion:
     a, b = 2 + dice.below(7), 2 + dice.below(7)
     return "What is the sum of the two numbers?", str(a + b), ("ocr", "math"), _signed(scene, str(a), str(b))
 
 
-def _difference(scene: Scene, dice: Dice) -> Asked:
+def _difference(scene: Scene, dice: Dice) -> DrawnQuestion:
     a, b = 10 + dice.below(10), 2 + dice.below(7)
     question = "What is the upper number minus the lower number?"
     return question, str(a - b), ("ocr", "spat", "math"), _signed(scene, str(a), str(b))
 
 
-def _described(scene: Scene, dice: Dice) -> Asked:
+def _described(scene: Scene, dice: Dice) -> DrawnQuestion:
     question = "Describe the picture for somebody who cannot see it."
     return question, description(scene), ("gen", "rec", "spat"), pixels(scene)
 
 
-def _shopping(scene: Scene, dice: Dice) -> Asked:
+def _shopping(scene: Scene, dice: Dice) -> DrawnQuestion:
     word = dice.pick(WORDS[:3])
     answer = f"Any sentence that asks somebody to buy {word.lower()}."
     question = "Write a short note that asks a friend to buy what the sign says."
     return question, answer, ("ocr", "gen"), _signed(scene, word)
 
 
-MMVET_QUESTIONS: tuple[Callable[[Scene, Dice], Asked], ...] = (
+MMVET_QUESTIONS: tuple[Callable[[Scene, Dice], DrawnQuestion], ...] = (
     _color, _every_kind, _corners, _where, _word, _lower_word, _sum, _difference, _described, _shopping,
 )  # fmt: skip
 

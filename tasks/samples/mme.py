@@ -21,7 +21,7 @@ ROOT = "MME_Benchmark_release_version"
 WORDS = {"MILK": "leche", "BREAD": "pan", "WATER": "agua", "BOOKS": "libros"}
 NAMES = ("ANNA", "OTTO", "EVA", "PAUL")
 
-Asked = tuple[str, str, Any]
+DrawnQuestion = tuple[str, str, Any]
 """A question to be answered yes, one to be answered no, and the pixels."""
 
 
@@ -38,24 +38,24 @@ def _signed(scene: Scene, *words: str) -> Any:
     return with_boards(scene, tuple(boards))
 
 
-def _existence(scene: Scene, dice: Dice) -> Asked:
+def _existence(scene: Scene, dice: Dice) -> DrawnQuestion:
     absent = _other(dice, [kind for kind in KINDS if not scene.count(kind)], "")
     there = dice.pick(scene.things).kind
     return f"Is there {article(there)} in this image?", f"Is there {article(absent)} in this image?", pixels(scene)
 
 
-def _count(scene: Scene, dice: Dice) -> Asked:
+def _count(scene: Scene, dice: Dice) -> DrawnQuestion:
     many = len(scene.things)
     return f"Are there {many} shapes in the image?", f"Are there {many + 1} shapes in the image?", pixels(scene)
 
 
-def _position(scene: Scene, dice: Dice) -> Asked:
+def _position(scene: Scene, dice: Dice) -> DrawnQuestion:
     pairs = [(a, b, name) for a in scene.unique() for b in scene.unique() if (name := relation(a, b))]
     a, b, name = dice.pick(pairs)
     return f"Is the {a.kind} {name} the {b.kind}?", f"Is the {a.kind} {INVERSE[name]} the {b.kind}?", pixels(scene)
 
 
-def _color(scene: Scene, dice: Dice) -> Asked:
+def _color(scene: Scene, dice: Dice) -> DrawnQuestion:
     thing = dice.pick(scene.unique())
     return (
         f"Is the {thing.kind} {thing.color}?",
@@ -64,51 +64,51 @@ def _color(scene: Scene, dice: Dice) -> Asked:
     )
 
 
-def _scene(scene: Scene, dice: Dice) -> Asked:
+def _scene(scene: Scene, dice: Dice) -> DrawnQuestion:
     ask = "Is this scene in front of a {} background?"
     return ask.format(scene.ground), ask.format(_other(dice, GROUNDS, scene.ground)), pixels(scene)
 
 
-def _artwork(scene: Scene, dice: Dice) -> Asked:
+def _artwork(scene: Scene, dice: Dice) -> DrawnQuestion:
     ask = "Is the background of this artwork {}?"
     return ask.format(scene.style), ask.format(_other(dice, STYLES, scene.style)), pixels(scene)
 
 
-def _reading(ask: str, words: tuple[str, ...]) -> Callable[[Scene, Dice], Asked]:
+def _reading(ask: str, words: tuple[str, ...]) -> Callable[[Scene, Dice], DrawnQuestion]:
     """A question about the word on a sign."""
 
-    def make(scene: Scene, dice: Dice) -> Asked:
+    def make(scene: Scene, dice: Dice) -> DrawnQuestion:
         word = dice.pick(words)
         return ask.format(word), ask.format(_other(dice, words, word)), _signed(scene, word)
 
     return make
 
 
-def _taken(scene: Scene, dice: Dice) -> Asked:
+def _taken(scene: Scene, dice: Dice) -> DrawnQuestion:
     many = len(scene.things)
     ask = "If one shape is taken away, are {} shapes left?"
     return ask.format(many - 1), ask.format(many), pixels(scene)
 
 
-def _sum(scene: Scene, dice: Dice) -> Asked:
+def _sum(scene: Scene, dice: Dice) -> DrawnQuestion:
     a, b = 10 + dice.below(40), 10 + dice.below(40)
     ask = "Is the sum of the two numbers in the picture {}?"
     return ask.format(a + b), ask.format(a + b + 10), _signed(scene, str(a), str(b))
 
 
-def _translation(scene: Scene, dice: Dice) -> Asked:
+def _translation(scene: Scene, dice: Dice) -> DrawnQuestion:
     word = dice.pick(tuple(WORDS))
     ask = "Is it right to translate the word on the sign into Spanish as '{}'?"
     return ask.format(WORDS[word]), ask.format(_other(dice, WORDS.values(), WORDS[word])), _signed(scene, word)
 
 
-def _code(scene: Scene, dice: Dice) -> Asked:
+def _code(scene: Scene, dice: Dice) -> DrawnQuestion:
     n = 2 + dice.below(7)
     ask = "The sign says what N is. Is the output of print(N + 1) equal to {}?"
     return ask.format(n + 1), ask.format(n + 2), _signed(scene, "N", str(n))
 
 
-MAKERS: Mapping[str, Callable[[Scene, Dice], Asked]] = {
+MAKERS: Mapping[str, Callable[[Scene, Dice], DrawnQuestion]] = {
     "existence": _existence,
     "count": _count,
     "position": _position,

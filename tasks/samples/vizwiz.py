@@ -16,7 +16,7 @@ HIDDEN = 4
 """Of them, how many are test's, whose answers are not given."""
 THANKS = ("", "", "", " Thank you.", " Please.")
 HOPELESS = "What does the label say?", "What is the expiration date?", "What is the price of this?", "Who is this?"
-"""Asked of a picture that shows nothing of the kind."""
+"""Asked of an image that shows nothing of the kind."""
 
 
 def _asked(dice: Dice, scene: Scene) -> tuple[str, str]:

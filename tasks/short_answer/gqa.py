@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.samples import Generation, ImageRef, Request, Response, Sample, Score
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, Row, read_keyed
 from vlmbench.data.predictions import join, read_plain
 from vlmbench.parsing import text as answers
@@ -32,7 +32,7 @@ class Rules:
     source: str
     prompt: str
     """With `{}` where the question goes."""
-    read: Callable[[str], str]
+    parse: Callable[[str], str]
     """Answer text to what is compared."""
     target: Callable[[str], str] = str
     """What the right answer is turned into before comparing."""
@@ -169,15 +169,15 @@ class Gqa:
     formats: Mapping[str, str] = {"official": ".json", "llava": ".jsonl"}
     """What `export` writes, by name: the suffix of its path."""
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """The question file and the pictures; for val also choices and scene graphs."""
         names = _question_names(split)
         tier = _tier(split)
         found = [
-            Wanted(
+            DataFile(
                 names[0], "questions", f"{SITE}/questions1.2.zip", licence=LICENCE, split=split, also=tuple(names[1:])
             ),
-            Wanted("images", "pictures", f"{SITE}/images.zip", licence=LICENCE, split=split, also=IMAGES[1:]),
+            DataFile("images", "pictures", f"{SITE}/images.zip", licence=LICENCE, split=split, also=IMAGES[1:]),
         ]
         if tier != "testdev":
             for name, what, zipped in (
@@ -186,7 +186,7 @@ class Gqa:
             ):
                 also = tuple(_beside(name, "eval/", "sceneGraphs/")[1:])
                 url = f"{SITE}/{zipped}"
-                found.append(Wanted(name, what, url, licence=LICENCE, split=split, also=also, optional=True))
+                found.append(DataFile(name, what, url, licence=LICENCE, split=split, also=also, optional=True))
         return found
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
@@ -212,9 +212,9 @@ class Gqa:
 
     def _questions(self, data: Folder, split: str) -> dict[str, Row]:
         others = [s for s in self.splits if s != split and data.find(*_question_names(s))]
-        cure = f"there is one of {', '.join(others)}: name it, gqa:{others[0]}" if others else ""
+        hint = f"there is one of {', '.join(others)}: name it, gqa:{others[0]}" if others else ""
         path = data.need(
-            f"GQA's question file of {split}", *_question_names(split), cure=cure or "`vlmbench data fetch gqa` gets it"
+            f"GQA's question file of {split}", *_question_names(split), hint=hint or "`vlmbench data fetch gqa` gets it"
         )
         return read_keyed(path, "imageId")
 
@@ -240,13 +240,13 @@ class Gqa:
     ) -> Sequence[Sample]:
         """Samples with the grounding of a model's attention maps: [{"questionId", "attention": 7x7}]."""
         if isinstance(data, Hub):
-            raise DataError("the hub has no scene graphs", cure="use --data DIR with sceneGraphs.zip unpacked")
+            raise DataError("the hub has no scene graphs", hint="use --data DIR with sceneGraphs.zip unpacked")
         data = data.within(self.name)
         name = f"{_tier(split)}_sceneGraphs.json"
-        scenes = data.need("GQA's scene graph file", *_beside(name, "sceneGraphs/"), cure="grounding needs it")
+        scenes = data.need("GQA's scene graph file", *_beside(name, "sceneGraphs/"), hint="grounding needs it")
         return gqa_grounding.attach(samples, path, self._questions(data, split), read_keyed(scenes, "objects"))
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words."""
         prompt = RULES[protocol].prompt.replace("{}", sample.question)
         return Request(sample.id, prompt, sample.images, generation=PROTOCOLS[protocol].generation)
@@ -254,8 +254,8 @@ class Gqa:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Right or wrong: equality after the protocol's reading, or containment where it says so."""
         rules = RULES[protocol]
-        read, target = rules.read(response.text), rules.target(sample.target)
-        return Score(float(target in read if rules.inside else target == read), read=read)
+        read, target = rules.parse(response.text), rules.target(sample.target)
+        return Score(float(target in read if rules.inside else target == read), parsed_answer=read)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy and its breakdowns; for protocols that end in GQA's eval.py, all of its figures."""
@@ -263,8 +263,8 @@ class Gqa:
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The official [{"questionId", "prediction"}], LLaVA's answer lines, or rows of id and text."""
-        cure = "give answers to exactly the questions of this split (gqa:SPLIT names another)"
-        return join(read_plain(path, ("questionId", "id"), samples), samples, path, cure)
+        hint = "give answers to exactly the questions of this split (gqa:SPLIT names another)"
+        return join(read_plain(path, ("questionId", "id"), samples), samples, path, hint)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """What eval.py takes: [{"questionId", "prediction"}], converted first where the protocol's scripts convert.
@@ -277,12 +277,12 @@ class Gqa:
             rows = [{"question_id": one.id, "prompt": one.question, "text": answers[one.id]} for one in samples]
             text = "".join(json.dumps(row) + "\n" for row in rows)
         else:
-            read = rules.read if rules.official else str
+            read = rules.parse if rules.official else str
             text = json.dumps([{"questionId": one.id, "prediction": read(answers[one.id])} for one in samples])
         path.write_text(text, encoding="utf-8")
 
 
-def _sample(key: str, row: Row, picture: Picture, choices: Mapping[str, Any] | None, closed: bool) -> Sample:
+def _sample(key: str, row: Row, picture: ImageRef, choices: Mapping[str, Any] | None, closed: bool) -> Sample:
     types = row.inner("types")
     structural, question = types.text("structural"), row.text("question")
     tags = {

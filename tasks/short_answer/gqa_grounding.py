@@ -31,7 +31,7 @@ def attach(
     missing = [sample.id for sample in samples if sample.extra["balanced"] and sample.id not in maps]
     if missing:
         what = f"{len(missing)} questions have no attention: {named(missing[: NAMED + 1])}"
-        raise PredictionsError(what, where=str(path), cure="give one attention map for each balanced question")
+        raise PredictionsError(what, where=str(path), hint="give one attention map for each balanced question")
     made = []
     for sample in samples:
         if sample.extra["balanced"]:
@@ -54,7 +54,7 @@ def attention(row: Row) -> Floats:
         found = np.zeros(0)
     if found.ndim != 2 or found.shape[0] != found.shape[1]:
         what = "the attention is not a square table of numbers (object-based attention has no working official score)"
-        raise PredictionsError(what, where=row.where, cure="give spatial attention, 7 x 7 by default")
+        raise PredictionsError(what, where=row.where, hint="give spatial attention, 7 x 7 by default")
     return found
 
 

@@ -84,7 +84,7 @@ def choices(counted: Scored) -> list[Metric]:
     made = []
     for name in ("validity", "plausibility"):
         field = {"validity": "valid", "plausibility": "plausible"}[name]
-        values = [float(score.read in sample.extra["choices"][field]) for sample, score in counted]
+        values = [float(score.parsed_answer in sample.extra["choices"][field]) for sample, score in counted]
         made.append(mean(name, values, clusters))
     return made
 
@@ -118,7 +118,7 @@ def distribution(counted: Scored) -> list[Metric]:
     sums = np.zeros((len(names), 2 * len(pairs)))
     true = np.array([place[sample.extra["group"], sample.target] for sample, _ in asked])
     np.add.at(sums, (group_of, true), 1)
-    given = np.array([place.get((sample.extra["group"], score.read), -1) for sample, score in asked])
+    given = np.array([place.get((sample.extra["group"], score.parsed_answer), -1) for sample, score in asked])
     known = given >= 0
     np.add.at(sums, (group_of[known], len(pairs) + given[known]), 1)
     starts = np.array([i for i, pair in enumerate(pairs) if i == 0 or pair[0] != pairs[i - 1][0]])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Sample
-from vlmbench.base.task import Size, Wanted
+from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, unique
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
@@ -92,17 +92,17 @@ class Okvqa(HumanAnswered):
     protocols = protocols_of(RULES)
     breakdowns = ("question_type",)
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """Questions, annotations and pictures."""
         part, questions, pictures = PARTS[split], f"{SIZES[split].questions:,} questions", PICTURES[split]
         found = []
         for words, names in ((questions, part.questions), ("annotations", part.annotations)):
             first, *others = places(names, "Questions/", "questions/", "Annotations/", "annotations/")
             url = f"{SITE}/{names[0]}.zip"
-            found.append(Wanted(first, words, url, licence=LICENCE, split=split, also=tuple(others)))
+            found.append(DataFile(first, words, url, licence=LICENCE, split=split, also=tuple(others)))
         url = f"http://images.cocodataset.org/zips/{part.subset}.zip"
         also = (f"images/{part.subset}", "images")
-        return [*found, Wanted(part.subset, pictures, url, licence=LICENCE, split=split, also=also)]
+        return [*found, DataFile(part.subset, pictures, url, licence=LICENCE, split=split, also=also)]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All questions of a split, in the file's order."""
@@ -112,7 +112,7 @@ class Okvqa(HumanAnswered):
 
     def _from_hub(self, data: Hub, split: str) -> list[Sample]:
         if split != "val":
-            raise DataError(f"the hub has OK-VQA's split val only, not {split}", cure="use --data DIR for the other")
+            raise DataError(f"the hub has OK-VQA's split val only, not {split}", hint="use --data DIR for the other")
         table = data.table(HUB_NAMES, "default", "val2014", (*HUB_FIELDS, "image"))
         found = unique(((row.key("question_id"), row) for row in table.rows(HUB_FIELDS)), "question_id")
         return [

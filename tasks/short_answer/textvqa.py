@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
-from vlmbench.base.samples import Picture, Sample
-from vlmbench.base.task import Size, Wanted
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_rows, unique
 from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.parsing import text as answers
@@ -122,7 +122,7 @@ class Textvqa(HumanAnswered):
     protocols = protocols_of(RULES)
     server = "the challenge's server (closed)"
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """Questions with answers, OCR tokens, and pictures."""
         size = SIZES[split]
         questions, pictures = f"{size.questions:,} questions", f"{size.images:,} pictures, {WEIGHTS[split]}"
@@ -130,7 +130,7 @@ class Textvqa(HumanAnswered):
         zipped = "test_images.zip" if split == "test" else "train_val_images.zip"
         first, *others = _ocr_names(split)
         return [
-            Wanted(
+            DataFile(
                 name,
                 questions,
                 f"{SITE}/data/{name}",
@@ -138,7 +138,7 @@ class Textvqa(HumanAnswered):
                 split=split,
                 also=tuple(part + name for part in FOLDERS[1:]),
             ),
-            Wanted(
+            DataFile(
                 first,
                 "words found by OCR, for the protocols that show them",
                 f"{SITE}/data/{first}",
@@ -147,7 +147,7 @@ class Textvqa(HumanAnswered):
                 also=tuple(others),
                 optional=True,
             ),
-            Wanted(
+            DataFile(
                 folder,
                 pictures,
                 f"{SITE}/images/{zipped}",
@@ -163,8 +163,8 @@ class Textvqa(HumanAnswered):
             return self._from_hub(data, split)
         data = data.within(self.name)
         name = f"TextVQA_0.5.1_{split}.json"
-        cure = f"`vlmbench data fetch textvqa:{split}` gets it"
-        path = data.need(f"TextVQA's question file of {split}", *(folder + name for folder in FOLDERS), cure=cure)
+        hint = f"`vlmbench data fetch textvqa:{split}` gets it"
+        path = data.need(f"TextVQA's question file of {split}", *(folder + name for folder in FOLDERS), hint=hint)
         found = unique(((row.key("question_id"), row) for row in _listed(path)), "question_id")
         tokens = _ocr_tokens(data, split)
         folder = "test_images" if split == "test" else "train_images"
@@ -196,9 +196,9 @@ class Textvqa(HumanAnswered):
         """The OCR tokens. Raises DataError where there are none to be had."""
         tokens: str | None = sample.extra["ocr"]
         if tokens is None:
-            cure = f"put {_ocr_names('val')[0]} beside the questions, or use textvqa@llava_no_ocr"
+            hint = f"put {_ocr_names('val')[0]} beside the questions, or use textvqa@llava_no_ocr"
             raise DataError(
-                "this protocol shows OCR tokens, which the data lack", where=f"question {sample.id}", cure=cure
+                "this protocol shows OCR tokens, which the data lack", where=f"question {sample.id}", hint=hint
             )
         return tokens
 
@@ -210,18 +210,18 @@ class Textvqa(HumanAnswered):
 def _listed(path: Path) -> list[Row]:
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
-        raise DataError("an object with a list 'data' was expected", where=str(path), cure="get the official file")
+        raise DataError("an object with a list 'data' was expected", where=str(path), hint="get the official file")
     found: list[Any] = content["data"]
     if not found:
-        raise DataError("the list 'data' is empty", where=str(path), cure="get the official file")
+        raise DataError("the list 'data' is empty", where=str(path), hint="get the official file")
     for number, values in enumerate(found, 1):
         if not isinstance(values, dict):
             where = f"{path}, data, item {number}"
-            raise DataError(f"an object was expected, not {values!r:.40}", where=where, cure="get the file again")
+            raise DataError(f"an object was expected, not {values!r:.40}", where=where, hint="get the file again")
     return [Row(values, str(path), f"data, item {number}") for number, values in enumerate(found, 1)]
 
 
-def _sample(key: str, row: Row, picture: Picture, ocr: str | None) -> Sample:
+def _sample(key: str, row: Row, picture: ImageRef, ocr: str | None) -> Sample:
     humans = human_answers(row) if row.values.get("answers") else None
     if humans is not None and len(humans) != PEOPLE:
         raise row.error("answers", f"{len(humans)} answers, where the official scorer demands {PEOPLE}")
@@ -300,7 +300,7 @@ def _answers(files: Sequence[Sequence[Row]], samples: Sequence[Sample]) -> Itera
             question = asked(answer_text(row, prompt))
             if question is None:
                 what = "the prompt is none of those the scorer knows a question in"
-                raise PredictionsError(what, where=row.where, cure="name questions by number: question_id and answer")
+                raise PredictionsError(what, where=row.where, hint="name questions by number: question_id and answer")
             queue = ids[image, question]
             yield queue.popleft() if queue else f"picture {image}, {question!r}", text, row
 

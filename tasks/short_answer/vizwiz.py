@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench.base.samples import Picture, Response, Sample, Score, Status
-from vlmbench.base.task import Size, Wanted
+from vlmbench.base.samples import ImageRef, Response, Sample, Score, Status
+from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
 from vlmbench.data.predictions import join, read_files
 from vlmbench.data.reading import is_dir
@@ -132,15 +132,15 @@ class Vizwiz(HumanAnswered):
     breakdowns = ("answer_type",)
     server = "the challenge's server (EvalAI 2185, closed)"
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """Questions with answers, and pictures."""
         size = SIZES[split]
         questions, pictures = f"{size.questions:,} questions", f"{size.images:,} pictures, {WEIGHTS[split]}"
         also = (f"Annotations/{split}.json", f"annotations/{split}.json", f"{split}*.jsonl")
         url = f"{SITE}/vqa_data/Annotations.zip"
         return [
-            Wanted(f"{split}.json", questions, url, licence=LICENCE, split=split, also=also),
-            Wanted(split, pictures, f"{SITE}/images/{split}.zip", licence=LICENCE, split=split, also=("images",)),
+            DataFile(f"{split}.json", questions, url, licence=LICENCE, split=split, also=also),
+            DataFile(split, pictures, f"{SITE}/images/{split}.zip", licence=LICENCE, split=split, also=("images",)),
         ]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
@@ -153,7 +153,7 @@ class Vizwiz(HumanAnswered):
             sorted(data.relative(path) for path in data.root.glob(f"{split}*.jsonl"))[:1] if is_dir(data.root) else []
         )
         path = data.need(
-            f"VizWiz's question file of {split}", *names, *others, cure="`vlmbench data fetch vizwiz` gets it"
+            f"VizWiz's question file of {split}", *names, *others, hint="`vlmbench data fetch vizwiz` gets it"
         )
         found = unique(((row.key("image"), row) for row in read_rows(path)), "image")
         return [
@@ -176,14 +176,14 @@ class Vizwiz(HumanAnswered):
             return score
         likely = unanswerability(response)
         if score.status is Status.WITHHELD:
-            return replace(score, read=repr(likely))
+            return replace(score, parsed_answer=repr(likely))
         return Score(float((likely > 0.5) != sample.extra["answerable"]), Status.OK, repr(likely))
 
     def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
         """Whether it can be answered said wrong and right, with the answer's own credit."""
         said = ("unanswerable", "") if sample.extra["answerable"] else ("", "unanswerable")
         reads = tuple(repr(float(bool(word))) for word in said) if protocol == RANKED else said
-        return Score(0.0, read=reads[0]), Score(1.0, read=reads[1])
+        return Score(0.0, parsed_answer=reads[0]), Score(1.0, parsed_answer=reads[1])
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy, by answer type, and the average precision and F1 of unanswerability (task 2)."""
@@ -191,10 +191,10 @@ class Vizwiz(HumanAnswered):
         if any(sample.extra["majority"] for sample, _ in scored):
             made[0] = replace(made[0], note=MAJORITY)
         if protocol == RANKED:
-            likely = [float(score.read) for _, score in scored]
+            likely = [float(score.parsed_answer) for _, score in scored]
         else:
             normal = str if protocol in NORMALISED else answers.vizwiz_normal  # a second pass can change an answer
-            likely = [float(normal(score.read) == "unanswerable") for _, score in scored]
+            likely = [float(normal(score.parsed_answer) == "unanswerable") for _, score in scored]
         return made[:1] + _unanswerable(scored, likely) + made[1:]
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
@@ -251,7 +251,7 @@ def _unanswerable(scored: Sequence[tuple[Sample, Score]], likely: Sequence[float
     ]
 
 
-def _sample(key: str, row: Row, picture: Picture, kind: str) -> Sample:
+def _sample(key: str, row: Row, picture: ImageRef, kind: str) -> Sample:
     """One row; a row with the majority answer alone has it ten times, a row without answers none."""
     humans: vqa_accuracy.Humans | None = None
     if majority := "answers" not in row.values and row.has("answer"):

@@ -33,7 +33,7 @@ def read(rows: Sequence[Row], samples: Sequence[Sample], protocol: str, path: Pa
     if number and (protocol == RANKED or not has_answer):
         if protocol not in ("", RANKED):
             what = f"a file of task 2: {number!r} says how sure the model is, and there are no answers"
-            raise PredictionsError(what, where=rows[0].where, cure=f"score it with vizwiz@{RANKED}")
+            raise PredictionsError(what, where=rows[0].where, hint=f"score it with vizwiz@{RANKED}")
         found = _numbers(rows, number)
     else:
         found = id_and_answer(rows, IDS, samples, numbers=protocol in ("", RANKED))
@@ -53,7 +53,7 @@ def _numbers(rows: Sequence[Row], number: str) -> Iterator[Answer]:
     for row in rows:
         if not key or key not in row.values or number not in row.values:
             what = f"the row has no {number if key in row.values else key or IDS[0]!r}"
-            raise PredictionsError(what, where=row.where, cure=f"needed: 'image' with 'answer' or {number!r}")
+            raise PredictionsError(what, where=row.where, hint=f"needed: 'image' with 'answer' or {number!r}")
         yield answer_key(row, key), SAID + repr(probability(row, number)), row
 
 
@@ -70,8 +70,8 @@ def _known(found: Sequence[Answer], samples: Sequence[Sample], path: Path) -> It
     )
     if numbered and not questions and not ids & {f"{key}.jpg" for key, _, _ in found}:
         what = f"the ids are row numbers ({found[0][0]}, ...) of LLaVA's question file, which is not there"
-        cure = "put it (llava_test.jsonl or llava_val.jsonl) beside the answers, one folder up, or into the data folder"
-        raise PredictionsError(what, where=found[0][2].file, cure=cure)
+        hint = "put it (llava_test.jsonl or llava_val.jsonl) beside the answers, one folder up, or into the data folder"
+        raise PredictionsError(what, where=found[0][2].file, hint=hint)
     for key, text, row in found:
         if key in questions:
             question_files.refuse_other_prompt(row, questions[key])

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from vlmbench.base.samples import Picture, Sample
-from vlmbench.base.task import Size, Wanted
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, Row, unique
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
@@ -123,7 +123,7 @@ class Vqav2(HumanAnswered):
     breakdowns = ("answer_type", "question_type")
     server = "the challenge's server (EvalAI 830)"
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """Questions, annotations where they are published, and pictures."""
         part, zipped = PARTS[split], ZIPS[split]
         questions, pictures = f"{SIZES[split].questions:,} questions", PICTURES[split]
@@ -135,16 +135,16 @@ class Vqav2(HumanAnswered):
         for what, words, names in files:
             first, *others = places(names, f"{what}/", f"{what.lower()}/")
             url = f"{SITE}_{what}_{zipped}_mscoco.zip"
-            found.append(Wanted(first, words, url, licence=LICENCE, split=split, also=tuple(others)))
+            found.append(DataFile(first, words, url, licence=LICENCE, split=split, also=tuple(others)))
         if split == "test-dev":  # the server takes answers to all of test2015, and scores these
             first, *others = places(PARTS["test"].questions, "Questions/", "questions/")
             words = "ids of test2015, which upload files answer with nothing"
             url = f"{SITE}_Questions_Test_mscoco.zip"
             also = tuple(others)
-            found.append(Wanted(first, words, url, licence=LICENCE, split=split, also=also, optional=True))
+            found.append(DataFile(first, words, url, licence=LICENCE, split=split, also=also, optional=True))
         url = f"http://images.cocodataset.org/zips/{part.subset}.zip"
         also = (f"images/{part.subset}", "images")
-        return [*found, Wanted(part.subset, pictures, url, licence=LICENCE, split=split, also=also)]
+        return [*found, DataFile(part.subset, pictures, url, licence=LICENCE, split=split, also=also)]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All questions of a split, in the file's order; without human answers where they are not published."""
@@ -162,7 +162,7 @@ class Vqav2(HumanAnswered):
     def _from_hub(self, data: Hub, split: str) -> list[Sample]:
         table = data.table(HUB_NAMES, "default", HUB_SPLITS.get(split, split), (*HUB_FIELDS, "image"))
         rows = table.rows(HUB_FIELDS)
-        pictures: dict[str, Picture] = {}
+        pictures: dict[str, ImageRef] = {}
         for index, row in enumerate(rows):
             if row.key("image_id") not in pictures:
                 name = f"COCO_{PARTS[split].subset}_{row.integer('image_id'):012d}.jpg"
@@ -171,7 +171,7 @@ class Vqav2(HumanAnswered):
         return [_hub_sample(key, row, pictures[row.key("image_id")]) for key, row in found.items()]
 
 
-def _hub_sample(key: str, row: Row, picture: Picture) -> Sample:
+def _hub_sample(key: str, row: Row, picture: ImageRef) -> Sample:
     known = row.has("answers")
     return Sample(
         id=key,

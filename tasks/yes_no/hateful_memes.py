@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Generation, Picture, Request, Response, Sample, Score, Status
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.samples import Generation, ImageRef, Request, Response, Sample, Score, Status
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
 from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import options as letters
@@ -67,7 +67,7 @@ class Rules:
     source: str
     prompt: str
     """With `{}` where the meme's text goes."""
-    read: Read
+    parse: Read
     ranks: bool = False
     note: str = ""
 
@@ -129,27 +129,27 @@ class HatefulMemes:
     formats: Mapping[str, str] = {"official": ".csv", "minigpt4": ".json"}
     lossy: Mapping[str, str] = {".csv": "an answer from which nothing was read is written as 0"}
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """One file of labels, and the pictures."""
         first, *others = _places(split)
         return [
-            Wanted(first, f"{split} labels", how=HOW, licence=LICENCE, split=split, also=tuple(others)),
-            Wanted("img", "pictures (3.4 GB)", how=HOW, licence=LICENCE, also=("data/img",)),
+            DataFile(first, f"{split} labels", how=HOW, licence=LICENCE, split=split, also=tuple(others)),
+            DataFile("img", "pictures (3.4 GB)", how=HOW, licence=LICENCE, also=("data/img",)),
         ]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """The memes of a split; ids are the dataset's. Those without a label can be asked, and not scored."""
         if isinstance(data, Hub):
             what = "the hub has this set without its pictures in the rows, and its licence forbids copies"
-            raise DataError(what, where=HUB_NAMES[0], cure=f"use --data DIR: {HOW}")
+            raise DataError(what, where=HUB_NAMES[0], hint=f"use --data DIR: {HOW}")
         data = data.within(self.name)
-        path = data.need(f"the labels of {split}", *_places(split), cure=HOW)
+        path = data.need(f"the labels of {split}", *_places(split), hint=HOW)
         rows = unique(((row.key("id"), row) for row in read_rows(path)), "id")
         return [
             _sample(key, row, data.picture(row, row.text("img"), *PICTURES, field="img")) for key, row in rows.items()
         ]
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The meme's words in the protocol's question."""
         rules = RULES[protocol]
         prompt = rules.prompt.replace("{}", sample.question)
@@ -159,20 +159,20 @@ class HatefulMemes:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Right or wrong; a ranked answer is read as P(yes), right on its side of one half."""
         rules = RULES[protocol]
-        read = repr(letters.share(response.choices, YES)) if response.choices else rules.read(response.text)
+        read = repr(letters.share(response.choices, YES)) if response.choices else rules.parse(response.text)
         if sample.target is None:
             return Score(None, Status.WITHHELD, read, "this file has no labels")
         if rules.ranks and not read:
             return Score(None, Status.UNPARSED, note="neither ranked choices nor a probability")
         said = (YES if decided(read) else NO) if rules.ranks else read
-        return Score(float(said == sample.target), read=read, unread="" if read else "yes or no")
+        return Score(float(said == sample.target), parsed_answer=read, unread="" if read else "yes or no")
 
     def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
         """Sure of the other word, and of the right one."""
         if not RULES[protocol].ranks:
-            return Score(0.0), Score(1.0, read=sample.target)
+            return Score(0.0), Score(1.0, parsed_answer=sample.target)
         wrong, right = ("0.0", "1.0") if sample.target == YES else ("1.0", "0.0")
-        return Score(0.0, read=wrong), Score(1.0, read=right)
+        return Score(0.0, parsed_answer=wrong), Score(1.0, parsed_answer=right)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy; of probabilities also the areas under both curves."""
@@ -181,10 +181,15 @@ class HatefulMemes:
         if not RULES[protocol].ranks:
             return [accuracy]
         targets = [sample.target == YES for sample, _ in scored]
-        shares = [float(score.read.partition(" ")[0]) for _, score in scored]
+        shares = [float(score.parsed_answer.partition(" ")[0]) for _, score in scored]
         area = auroc("auroc", targets, shares, clusters)
         precision = average_precision("average_precision", targets, shares, clusters)
-        return [area, accuracy, precision, _f1([decided(score.read) for _, score in scored], targets, clusters)]
+        return [
+            area,
+            accuracy,
+            precision,
+            _f1([decided(score.parsed_answer) for _, score in scored], targets, clusters),
+        ]
 
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """The challenge's csv (id, proba, label), MiniGPT-v2's [{"pred", "gt"}], or rows of id and text."""
@@ -201,7 +206,7 @@ class HatefulMemes:
         the file has no labels.
         """
         if path.suffix == ".json":
-            words = {one.id: RULES[protocol].read(answers[one.id]) for one in samples}
+            words = {one.id: RULES[protocol].parse(answers[one.id]) for one in samples}
             preds = {key: {YES: 1, NO: 0}.get(word, answers[key]) for key, word in words.items()}
             truths = {one.id: None if one.target is None else int(one.target == YES) for one in samples}
             write_rows(path, ({"pred": preds[one.id], "gt": truths[one.id]} for one in samples))
@@ -212,7 +217,7 @@ class HatefulMemes:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(("id", "proba", "label", *(() if ranks else ("text",))))
             for one in samples:
-                read = RULES[protocol].read(answers[one.id])
+                read = RULES[protocol].parse(answers[one.id])
                 share = float(read.partition(" ")[0] or 0) if ranks else float(read == YES)
                 said = bool(read) and decided(read) if ranks else read == YES
                 table.writerow((one.id, share, int(said), *(() if ranks else (answers[one.id],))))
@@ -230,7 +235,7 @@ def _places(split: str) -> list[str]:
     return [folder + name for name in (f"{split}.jsonl", *OLD_NAMES.get(split, ())) for folder in FOLDERS]
 
 
-def _sample(key: str, row: Row, picture: Picture) -> Sample:
+def _sample(key: str, row: Row, picture: ImageRef) -> Sample:
     label = row.integer("label", None)
     if label not in (0, 1, None):
         raise row.error("label", f"0 or 1 was expected, not {label}")

@@ -43,10 +43,10 @@ def _answers(rows: Sequence[Row], samples: Sequence[Sample], ranks: bool | None)
     label = "" if dataset else find_column(rows, "label")
     if ranks is False and not label:
         what = "the rows hold probabilities, and this protocol reads words"
-        raise PredictionsError(what, where=rows[0].where, cure="score them with hateful_memes@official")
+        raise PredictionsError(what, where=rows[0].where, hint="score them with hateful_memes@official")
     for row in rows:
         if absent := [name for name in ("id", number, label) if name and name not in row.values]:
-            raise PredictionsError(f"the row has no {absent[0]!r}", where=row.where, cure=NEEDED)
+            raise PredictionsError(f"the row has no {absent[0]!r}", where=row.where, hint=NEEDED)
         share, said = probability(row, number), _label(row, label) if label else ""
         yield (
             answer_key(row, "id"),
@@ -59,9 +59,9 @@ def _label(row: Row, field: str) -> str:
     try:
         found = row.integer(field)
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
     if found not in (0, 1):
-        raise PredictionsError(f"label is {found}, and a decision is 0 or 1", where=row.where, cure=NEEDED)
+        raise PredictionsError(f"label is {found}, and a decision is 0 or 1", where=row.where, hint=NEEDED)
     return str(found)
 
 
@@ -73,19 +73,19 @@ def _refuse_no_share(text: str, row: Row) -> None:
         return
     if not 0 <= value <= 1:
         what = f"the answer is {text!r:.40}, and a probability is a number from 0 to 1"
-        raise PredictionsError(what, where=row.where, cure="give probabilities: no percent, no logits")
+        raise PredictionsError(what, where=row.where, hint="give probabilities: no percent, no logits")
 
 
 def _in_order(path: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> dict[str, str]:
     """MiniGPT-v2's and TinyGPT-V's rows, which have no ids: 1, 0 or the text that was neither, in the file's order."""
     if len(rows) != len(samples):
         what = f"{len(rows)} answers, and {len(samples)} memes"
-        raise PredictionsError(what, where=str(path), cure="give one answer a meme, in the file's order")
+        raise PredictionsError(what, where=str(path), hint="give one answer a meme, in the file's order")
     texts = {}
     for row, one in zip(rows, samples, strict=True):
         if one.target is not None and _truth(row) != int(one.target == YES):
             what = f"the row says that the label is {row.values['gt']}, meme {one.id} is {one.target}"
-            raise PredictionsError(what, where=row.where, cure="use the split these answers were made with")
+            raise PredictionsError(what, where=row.where, hint="use the split these answers were made with")
         pred = row.values["pred"]
         texts[one.id] = {0: NO, 1: YES}.get(pred, "") if isinstance(pred, int) else answer_text(row, "pred")
     return texts
@@ -95,4 +95,4 @@ def _truth(row: Row) -> int:
     try:
         return row.integer("gt")
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None

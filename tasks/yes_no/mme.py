@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, Row
 from vlmbench.parsing import text as answers
 from vlmbench.stats.metrics import Metric
@@ -108,10 +108,10 @@ class Mme:
     protocols = PROTOCOLS
     formats: Mapping[str, str] = {"official": ""}
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """A folder a subtask: questions and pictures."""
         return [
-            Wanted(
+            DataFile(
                 f"{mme_files.ROOTS[0]}/{subtask}",
                 f"{subtask}: questions and pictures",
                 how=HOW,
@@ -145,7 +145,7 @@ class Mme:
         order = {subtask: at for at, subtask in enumerate(SUBTASKS)}
         return sorted(found, key=lambda sample: order[sample.tags["subtask"]])
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question as it is, or with LLaVA's request for a short answer."""
         prompt = PROMPTS[protocol](sample.question)
         return Request(sample.id, prompt, sample.images, generation=PROTOCOLS[protocol].generation)
@@ -153,7 +153,9 @@ class Mme:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Right or wrong; an answer that is neither yes nor no is wrong."""
         read = READERS[protocol](response.text)
-        return Score(float(read == sample.target), read=read, unread="" if read in ("yes", "no") else "yes or no")
+        return Score(
+            float(read == sample.target), parsed_answer=read, unread="" if read in ("yes", "no") else "yes or no"
+        )
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Perception, cognition, total, and each subtask's score, acc and acc+."""

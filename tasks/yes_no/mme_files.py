@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from vlmbench.base.errors import DataError, PredictionsError
-from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.data.files import Folder, Row, read_text
 from vlmbench.data.predictions import answer_text, find_column, id_and_answer, is_hidden, join, read_files
 from vlmbench.data.reading import is_dir
@@ -43,13 +43,13 @@ def read_questions(data: Folder) -> list[Sample]:
         if found:
             absent = [subtask for subtask in SUBTASKS if subtask not in found]
             if absent:
-                cure = "unpack the whole archive, or get the rest"
-                raise DataError(f"no folder of {', '.join(absent)}", where=str(data.root / root), cure=cure)
+                hint = "unpack the whole archive, or get the rest"
+                raise DataError(f"no folder of {', '.join(absent)}", where=str(data.root / root), hint=hint)
             return [sample for subtask in SUBTASKS for sample in _subtask(data, root, subtask)]
     for root in TEMPLATES:
         if data.find(f"{root}/{SUBTASKS[0]}.txt"):
             return [sample for subtask in SUBTASKS for sample in _template(data, root, subtask)]
-    data.need("MME's question folder", f"{ROOTS[0]}/{SUBTASKS[0]}", cure="ask the authors for it and unpack it here")
+    data.need("MME's question folder", f"{ROOTS[0]}/{SUBTASKS[0]}", hint="ask the authors for it and unpack it here")
     raise AssertionError
 
 
@@ -58,7 +58,7 @@ def _subtask(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     texts = folder / QUESTIONS if is_dir(folder / QUESTIONS) else folder
     files = sorted(path for path in texts.iterdir() if path.suffix == ".txt" and not is_hidden(path))
     if not files:
-        raise DataError("no question files (*.txt)", where=str(texts), cure="get the folder again")
+        raise DataError("no question files (*.txt)", where=str(texts), hint="get the folder again")
     shown = f"{subtask}/{PICTURES}" if is_dir(folder / PICTURES) else subtask
     pictures = {
         path.stem: path.name
@@ -93,18 +93,18 @@ def _refuse_repeated(asked: dict[str, Row], question: str, row: Row) -> None:
     """Raise DataError for a picture's question that is there twice: its other one is missing, or counted twice."""
     if question in asked:
         what = f"the question {question!r:.80} is there twice: also at {asked[question].at}"
-        raise DataError(what, where=row.where, cure="get the file again")
+        raise DataError(what, where=row.where, hint="get the file again")
     asked[question] = row
 
 
 def _cells(path: Path, number: int, line: str, count: int, wanted: str) -> tuple[Row, list[str]]:
     row, cells = Row({"line": line}, str(path), f"line {number}"), line.split("\t")
     if len(cells) != count:
-        raise DataError(f"{len(cells)} cells parted by tabs, not {count}", where=row.where, cure=f"needed: {wanted}")
+        raise DataError(f"{len(cells)} cells parted by tabs, not {count}", where=row.where, hint=f"needed: {wanted}")
     return row, cells
 
 
-def sample(row: Row, subtask: str, name: str, number: int, question: tuple[str, str], picture: Picture) -> Sample:
+def sample(row: Row, subtask: str, name: str, number: int, question: tuple[str, str], picture: ImageRef) -> Sample:
     """One question. `name` is SUBTASK/NAME, what its pair is known by."""
     target = question[1].strip().lower().rstrip(".")
     if target not in ("yes", "no"):
@@ -170,22 +170,22 @@ def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
 
 def _result_lines(path: Path, asked: _Asked) -> Iterator[Answer]:
     if path.stem not in SUBTASKS:
-        raise PredictionsError("not named after a subtask", where=str(path), cure=f"one of: {', '.join(SUBTASKS)}")
+        raise PredictionsError("not named after a subtask", where=str(path), hint=f"one of: {', '.join(SUBTASKS)}")
     try:
         content = lines(path)
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
     for number, line in enumerate(content, 1):
         row, cells = Row({"line": line}, str(path), f"line {number}"), line.split("\t")
         if len(cells) != 4:
             what = f"{len(cells)} cells parted by tabs, not 4"
-            cure = "needed: picture, question, right answer, response; a response holds no tab and no line end"
-            raise PredictionsError(what, where=row.where, cure=cure)
+            hint = "needed: picture, question, right answer, response; a response holds no tab and no line end"
+            raise PredictionsError(what, where=row.where, hint=hint)
         name, question, target, text = cells
         one = asked.find(f"{path.stem}/{name}", question)
         if one is not None and target.strip().lower() != one.target:
             what = f"the row says that {target!r} is right, the question file says {one.target!r}"
-            raise PredictionsError(what, where=row.where, cure="use the questions these answers were made with")
+            raise PredictionsError(what, where=row.where, hint="use the questions these answers were made with")
         yield one.id if one else f"{path.stem}/{name}: {question}", text, row
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
 from vlmbench.parsing import text as answers
 from vlmbench.stats.metrics import Metric
@@ -122,12 +122,12 @@ class Pope:
     formats: Mapping[str, str] = {"official": "", "llava": ".jsonl"}
     """What `export` writes, by name: the suffix of its path."""
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """A question file of each kind, and the pictures."""
         kinds, split = kinds_of(split), split.partition("_")[0]
         folder = "output/coco" if split == "coco" else f"output/seem/{split}"
         files = [
-            Wanted(
+            DataFile(
                 places[0],
                 f"{kind} questions",
                 url,
@@ -142,11 +142,11 @@ class Pope:
         ]
         if split == "gqa":
             url, path = "https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip", "images"
-            return [*files, Wanted(path, "GQA pictures", url, licence="Visual Genome, CC BY 4.0", split=split)]
+            return [*files, DataFile(path, "GQA pictures", url, licence="Visual Genome, CC BY 4.0", split=split)]
         url = "http://images.cocodataset.org/zips/val2014.zip"
         licence = "COCO terms of use; pictures from Flickr under their own licences"
         also = (f"{split}/val2014", "images", f"{split}/images")
-        return [*files, Wanted("val2014", "COCO val2014 pictures", url, licence=licence, split=split, also=also)]
+        return [*files, DataFile("val2014", "COCO val2014 pictures", url, licence=licence, split=split, also=also)]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All questions of the three kinds, or of one; ids are `random/1`."""
@@ -165,15 +165,15 @@ class Pope:
         others = [s for s in VERSIONS if s != version and data.find(*question_places(s, KINDS[0]))]
         if len(missing) == len(kinds) and others:
             what = f"no question files of split {version} here, but of {', '.join(others)}"
-            raise DataError(what, where=str(data.root), cure=f"name it: --tasks pope:{others[0]}")
-        cure = f"missing: {', '.join(places[kind][0] for kind in missing)}; `vlmbench data fetch pope` gets them"
+            raise DataError(what, where=str(data.root), hint=f"name it: --tasks pope:{others[0]}")
+        hint = f"missing: {', '.join(places[kind][0] for kind in missing)}; `vlmbench data fetch pope` gets them"
         if alone := [kind for kind in kinds if kind not in missing and missing]:
-            cure += f"; or take one kind by itself: {', '.join(f'pope:{version}_{kind}' for kind in alone)}"
-        return [data.need(f"POPE's {kind} question file", *places[kind], cure=cure) for kind in kinds]
+            hint += f"; or take one kind by itself: {', '.join(f'pope:{version}_{kind}' for kind in alone)}"
+        return [data.need(f"POPE's {kind} question file", *places[kind], hint=hint) for kind in kinds]
 
     def _from_hub(self, data: Hub, split: str) -> Sequence[Sample]:
         if split != "coco":
-            raise DataError(f"the hub has POPE's split coco only, not {split}", cure="use --data DIR for the others")
+            raise DataError(f"the hub has POPE's split coco only, not {split}", hint="use --data DIR for the others")
         table = data.table(HUB_NAMES, "default", "test", (*HUB_FIELDS, "image"))
         first: dict[str, int] = {}
         rows: list[tuple[str, Row]] = []
@@ -196,7 +196,7 @@ class Pope:
             for key, row in rows
         ]
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The bare question, or with LLaVA's request for a short answer."""
         prompt = sample.question + SHORT if protocol in _SUFFIXED else sample.question
         return Request(sample.id, prompt, sample.images, generation=PROTOCOLS[protocol].generation)
@@ -205,17 +205,17 @@ class Pope:
         """Right or wrong. An answer that is neither yes nor no is wrong under the protocols that can tell."""
         read = READERS[protocol](response.text)
         lacking = "yes or no" if read == "unknown" else answers.lacks_yes_no(response.text)
-        return Score(float(read == sample.target), read=read, unread=lacking)
+        return Score(float(read == sample.target), parsed_answer=read, unread=lacking)
 
     def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
         """The other word, and the right one."""
         other = "no" if sample.target == "yes" else "yes"
-        return Score(0.0, read=other), Score(1.0, read=sample.target)
+        return Score(0.0, parsed_answer=other), Score(1.0, parsed_answer=sample.target)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Pooled, mean over splits, by split."""
         items = pope_metrics.columns(
-            [score.read for _, score in scored],
+            [score.parsed_answer for _, score in scored],
             [sample.target for sample, _ in scored],
             [score.value or 0.0 for _, score in scored],
         )
@@ -229,7 +229,7 @@ class Pope:
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """A folder of official answer lines, a file a split; or LLaVA's answer lines, its question file beside them."""
         if path.suffix == ".jsonl":
-            prompts = {sample.id: self.ask(sample, protocol).prompt for sample in samples}
+            prompts = {sample.id: self.build_request(sample, protocol).prompt for sample in samples}
             pope_answers.write_llava(path, answers, samples, prompts)
         else:
             pope_answers.write_official(path, answers, samples)

@@ -40,7 +40,7 @@ def read(path: Path, samples: Sequence[Sample], kinds: Sequence[str]) -> dict[st
     found: list[Answer] = []
     files = [rows for rows in read_files(path) if Path(rows[0].file).name != QUESTION_FILE]
     if not files:
-        raise PredictionsError("this is a question file, not answers", where=str(path), cure="check --predictions")
+        raise PredictionsError("this is a question file, not answers", where=str(path), hint="check --predictions")
     asked = {sample.tags["split"] for sample in samples}
     others = [kind for kind in kinds if kind not in asked]
     for rows in files:
@@ -51,7 +51,7 @@ def read(path: Path, samples: Sequence[Sample], kinds: Sequence[str]) -> dict[st
             continue  # one kind is scored out of a folder of all
         if len(files) > 1 and not kind and not find_column(rows, "id"):
             what = "cannot tell which split this file answers"
-            raise PredictionsError(what, where=str(file), cure=f"let its name hold one of: {', '.join(kinds)}")
+            raise PredictionsError(what, where=str(file), hint=f"let its name hold one of: {', '.join(kinds)}")
         answers = _answers(file, rows, samples, kind, others)
         found += [answer for answer in answers if answer[0].partition("/")[0] not in others]
     _refuse_one_kind(found, samples, kinds, path)
@@ -68,8 +68,8 @@ def _refuse_one_kind(found: Sequence[Answer], samples: Sequence[Sample], kinds: 
     if {key for key, _, _ in found} == {sample.id for sample in samples if sample.tags["split"] == kind}:
         every = ", ".join(one for one in kinds if one in asked)
         what = f"these are the answers to the {kind} questions alone; the split has {every}"
-        cure = f"score that kind by itself: `vlmbench score pope:coco_{kind} --predictions {path}` (or aokvqa_, gqa_)"
-        raise PredictionsError(what, where=str(path), cure=cure)
+        hint = f"score that kind by itself: `vlmbench score pope:coco_{kind} --predictions {path}` (or aokvqa_, gqa_)"
+        raise PredictionsError(what, where=str(path), hint=hint)
 
 
 def _answers(
@@ -82,7 +82,7 @@ def _answers(
     refuse_numbers(rows, text, samples)
     if missing := next((row for row in rows if text not in row.values), None):
         raise PredictionsError(
-            f"the row has no {text!r}, as others have", where=missing.where, cure="give every answer"
+            f"the row has no {text!r}, as others have", where=missing.where, hint="give every answer"
         )
     number = find_column(rows, "question_id")
     if number and (find_column(rows, "category", "split") or kind):
@@ -117,7 +117,7 @@ def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: 
         asked = _asked(row, text)
         if key in known and asked is not None and asked != known[key].question.strip():
             what = f"the row asks {asked!r:.200}, but question {key} is {known[key].question!r}"
-            raise PredictionsError(what, where=row.where, cure="use the question files these answers were made with")
+            raise PredictionsError(what, where=row.where, hint="use the question files these answers were made with")
         yield key, answer_text(row, text), row
 
 
@@ -165,7 +165,7 @@ def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: st
     if start < len(rows):
         what = f"{len(rows) - start} answers too many, from {rows[start].at} on"
         raise PredictionsError(
-            what, where=rows[start].file, cure="give one answer a question, in the question file's order"
+            what, where=rows[start].file, hint="give one answer a question, in the question file's order"
         )
 
 
@@ -182,13 +182,13 @@ def _agreement(asked: Sequence[str | None], wanted: Sequence[Sample]) -> int:
 def _disagreement(rows: Sequence[Row], at: int, sample: Sample, asked: Sequence[str | None]) -> PredictionsError:
     if at >= len(rows):
         what = f"the answers end before question {sample.id}, {sample.question!r}"
-        return PredictionsError(what, where=rows[-1].file, cure="give all answers of the split, in its order")
+        return PredictionsError(what, where=rows[-1].file, hint="give all answers of the split, in its order")
     if asked[at] is None:
-        what, cure = "the row says no question", "needed: question and answer, or id and text"
+        what, hint = "the row says no question", "needed: question and answer, or id and text"
     else:
         what = f"the row asks {asked[at]!r:.200} where question {sample.id} is {sample.question!r}"
-        cure = "is an answer missing, or were other question files used (old random split: 2,910 rows, new: 3,000)?"
-    return PredictionsError(what, where=rows[at].where, cure=cure)
+        hint = "is an answer missing, or were other question files used (old random split: 2,910 rows, new: 3,000)?"
+    return PredictionsError(what, where=rows[at].where, hint=hint)
 
 
 # --------------------------------------------------------------------------------------------------------- writing
@@ -214,7 +214,7 @@ def write_llava(path: Path, answers: Mapping[str, str], samples: Sequence[Sample
     ]
     beside = path.parent / QUESTION_FILE
     if beside.is_file() and [dict(row.values) for row in answer_rows(beside)] != questions:
-        raise PredictionsError("there is another question file", where=str(beside), cure="name another --output")
+        raise PredictionsError("there is another question file", where=str(beside), hint="name another --output")
     _write_lines(beside, questions)
     _write_lines(
         path,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub
 from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import options as letters
@@ -151,15 +151,15 @@ class Vsr:
     formats: Mapping[str, str] = {"official": ".txt", "minigpt4": ".json"}
     lossy: Mapping[str, str] = {".txt": "an answer from which nothing was read is written as 0 (false)"}
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """One file of statements, and the pictures."""
-        return vsr_files.wanted(split)
+        return vsr_files.required_files(split)
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """The statements of a split; ids are their places in the file, from 1."""
         return vsr_files.read_statements(data if isinstance(data, Hub) else data.within(self.name), split)
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The statement in the protocol's words."""
         rules = RULES[protocol]
         prompt = rules.prompt.replace("{}", sample.question)
@@ -170,13 +170,13 @@ class Vsr:
         if response.choices:
             read = letters.likeliest(response.choices).lower()
             share = letters.share(response.choices, RULES[protocol].choices[0])
-            return Score(float(read == sample.target), read=f"{read} {share!r}")
+            return Score(float(read == sample.target), parsed_answer=f"{read} {share!r}")
         value, read = RULES[protocol].credit(response.text, sample.target)
         if value is None:
             return Score(None, Status.UNPARSED, note="neither true nor false (nor 1 or 0)")
         sought = "yes or no" if protocol == "vlmevalkit" else "true or false"
         known = any(RULES[protocol].credit(response.text, word)[0] for word in (TRUE, FALSE))
-        return Score(value, read=read, unread="" if known else sought)
+        return Score(value, parsed_answer=read, unread="" if known else sought)
 
     def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
         """Sure of the other word, and of the right one."""
@@ -185,7 +185,7 @@ class Vsr:
             pair = tuple(f"{word} {float(word == TRUE)!r}" for word in pair)  # type: ignore[assignment]
         elif protocol == "vlmevalkit":
             pair = tuple({TRUE: "yes", FALSE: "no"}[word] for word in pair)  # type: ignore[assignment]
-        return Score(0.0, read=pair[0]), Score(1.0, read=pair[1])
+        return Score(0.0, parsed_answer=pair[0]), Score(1.0, parsed_answer=pair[1])
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy; by relation and by meta-category; for ranked answers also the areas."""
@@ -197,7 +197,7 @@ class Vsr:
         if not any(map(math.isnan, shares)):
             made += [make(name, targets, shares, clusters) for name, make in AREAS]
         if protocol == "vlmevalkit":
-            made += _found([score.read == "yes" for _, score in scored], targets, clusters)
+            made += _found([score.parsed_answer == "yes" for _, score in scored], targets, clusters)
         for name in ("category", "relation"):
             at = [index for index, (sample, _) in enumerate(scored) if name in sample.tags]
             labels = [scored[i][0].tags[name] for i in at]
@@ -242,7 +242,7 @@ def _found(said: Sequence[bool], targets: Sequence[bool], clusters: Sequence[str
 
 def _share(score: Score) -> float:
     """P(true) of a ranked answer; nan for one that was read from text."""
-    return float(score.read.partition(" ")[2] or "nan")
+    return float(score.parsed_answer.partition(" ")[2] or "nan")
 
 
 VSR = Vsr()

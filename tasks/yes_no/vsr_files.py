@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from vlmbench.base.errors import DataError, ImageError, PredictionsError
-from vlmbench.base.samples import Picture, Sample
-from vlmbench.base.task import Wanted
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_rows, read_text, unique
 from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.data.reading import PICTURE_BYTES
@@ -47,7 +47,7 @@ def parts(split: str) -> tuple[str, str]:
     return kind, part or "test"
 
 
-def wanted(split: str) -> list[Wanted]:
+def required_files(split: str) -> list[DataFile]:
     """One file of statements, and the pictures."""
     kind, part = parts(split)
     places = _places(split)
@@ -55,12 +55,12 @@ def wanted(split: str) -> list[Wanted]:
     url = f"{RAW}/data/splits/{kind}/{part}.jsonl"
     also, check = tuple(places[1:]), checksum(url)
     what = f"{split} statements"
-    files = [Wanted(places[0], what, url, licence=licence, split=split, also=also, checksum=check)]
+    files = [DataFile(places[0], what, url, licence=licence, split=split, also=also, checksum=check)]
     terms = "COCO terms of use; pictures from Flickr under their own licences"
     for name, size in (("train2017", "18 GB"), ("val2017", "1 GB")):
         also = tuple(place for place in PICTURES[:2])
         url = f"{COCO}/zips/{name}.zip"
-        files.append(Wanted(name, f"COCO {name} pictures ({size})", url, licence=terms, also=also))
+        files.append(DataFile(name, f"COCO {name} pictures ({size})", url, licence=terms, also=also))
     return files
 
 
@@ -76,7 +76,7 @@ def read_statements(data: Folder | Hub, split: str) -> list[Sample]:
         table = data.table(HUB_NAMES[kind], "default", part if part == "test" else "validation", HUB_FIELDS)
         return [_sample(str(n), row, _linked(row)) for n, row in enumerate(_distinct(table.rows(HUB_FIELDS)), 1)]
     places = _places(split)
-    path = data.need(f"VSR's file of {split}", *places, cure=f"`vlmbench data fetch vsr:{split}` gets it")
+    path = data.need(f"VSR's file of {split}", *places, hint=f"`vlmbench data fetch vsr:{split}` gets it")
     rows = _distinct(read_rows(path))
     return [
         _sample(str(number), row, data.picture(row, row.text("image"), *PICTURES)) for number, row in enumerate(rows, 1)
@@ -89,7 +89,7 @@ def _distinct(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _sample(key: str, row: Row, picture: Picture) -> Sample:
+def _sample(key: str, row: Row, picture: ImageRef) -> Sample:
     label, relation = row.integer("label"), row.text("relation")
     if label not in (0, 1):
         raise row.error("label", f"0 or 1 was expected, not {label}")
@@ -106,12 +106,12 @@ def _sample(key: str, row: Row, picture: Picture) -> Sample:
     )
 
 
-def _linked(row: Row) -> Picture:
+def _linked(row: Row) -> ImageRef:
     """A picture the hub's rows only link to; fetched when it is needed."""
     link = row.text("image_link")
     if not link.startswith(f"{COCO}/"):
         raise row.error("image_link", f"{link!r:.60} is no address of COCO's pictures")
-    return Picture(row.text("image"), partial(_fetched, link))
+    return ImageRef(row.text("image"), partial(_fetched, link))
 
 
 def _fetched(link: str) -> bytes:
@@ -122,11 +122,11 @@ def _fetched(link: str) -> bytes:
         with urlopen(link, timeout=60) as answer:
             content = bytes(answer.read(PICTURE_BYTES))
             if answer.length:  # the connection ended early
-                raise ImageError(f"{answer.length:,} bytes are missing", where=link, cure="run the same command again")
+                raise ImageError(f"{answer.length:,} bytes are missing", where=link, hint="run the same command again")
             return content
     except (OSError, HTTPException, ValueError) as error:
-        cure = "check the network, or use --data DIR with COCO's train2017 and val2017"
-        raise ImageError(f"cannot fetch it: {error}", where=link, cure=cure) from None
+        hint = "check the network, or use --data DIR with COCO's train2017 and val2017"
+        raise ImageError(f"cannot fetch it: {error}", where=link, hint=hint) from None
 
 
 # --------------------------------------------------------------------------------------------------------- answers
@@ -150,7 +150,7 @@ def _numbers(path: Path, samples: Sequence[Sample], words: Sequence[str]) -> dic
     try:
         found = read_text(path).split("\n")
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
     found = found[:-1] if found[-1] == "" else found
     _check_count(path, len(found), samples)
     for number, line in enumerate(found, 1):
@@ -167,7 +167,7 @@ def _in_order(path: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> dic
         pred, right = answer_text(row, "pred"), answer_text(row, "gt")
         if right.lower() != one.target:
             what = f"the row says that {right!r} is right, statement {one.id} is {one.target}"
-            raise PredictionsError(what, where=row.where, cure="use the split these answers were made with")
+            raise PredictionsError(what, where=row.where, hint="use the split these answers were made with")
         texts[one.id] = pred
     return texts
 
@@ -175,5 +175,5 @@ def _in_order(path: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> dic
 def _check_count(path: Path, count: int, samples: Sequence[Sample]) -> None:
     if count != len(samples):
         what = f"{count} answers, and {len(samples)} statements"
-        cure = "give one answer a statement, in the file's order (vsr:random names the other split)"
-        raise PredictionsError(what, where=str(path), cure=cure)
+        hint = "give one answer a statement, in the file's order (vsr:random names the other split)"
+        raise PredictionsError(what, where=str(path), hint=hint)

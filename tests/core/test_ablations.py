@@ -14,7 +14,7 @@ from tests.core.test_pixel_changes import picture
 from tests.toys import ToyTask, gone, keep, png
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.registry import TASKS, TaskChoice, choose_task
-from vlmbench.base.samples import Picture, Request, Response, Sample
+from vlmbench.base.samples import ImageRef, Request, Response, Sample
 from vlmbench.data import images
 from vlmbench.data.files import Folder
 from vlmbench.parsing.boxes import cropped
@@ -97,10 +97,10 @@ def holds_shuffle(choice: TaskChoice, every: Sequence[Sample], found: Put) -> No
             cluster_of.setdefault(one.name, set()).add(sample.cluster)
     stands_for: dict[tuple[str, ...], tuple[str, ...]] = {}
     for sample, request in found.asked:
-        own = choice.task.ask(known[sample.id], choice.protocol)
+        own = choice.task.build_request(known[sample.id], choice.protocol)
         assert request.prompt == own.prompt and len(request.images) == len(own.images)
         for mine, other in zip(own.images, request.images, strict=True):
-            assert images.fingerprint(mine.read()) != images.fingerprint(other.read())
+            assert images.fingerprint(mine.load()) != images.fingerprint(other.load())
             if len(sample.images) == 1:
                 assert sample.cluster not in cluster_of[other.name]
         names = tuple(one.name for one in own.images)
@@ -130,12 +130,12 @@ def test_shuffling_depends_on_seed_and_pictures_not_on_order_or_limit() -> None:
 
 
 def test_equal_bytes_under_other_names_are_no_other_picture() -> None:
-    twins = [Picture(name, partial(keep, png((1, 1, 1)))) for name in ("a", "b")]
-    lost = Picture("lost", partial(gone, "lost"))
-    third = Picture("c", partial(keep, png((2, 2, 2))))
+    twins = [ImageRef(name, partial(keep, png((1, 1, 1)))) for name in ("a", "b")]
+    lost = ImageRef("lost", partial(gone, "lost"))
+    third = ImageRef("c", partial(keep, png((2, 2, 2))))
     choice = TaskChoice(ToyTask(), "test", "official")
 
-    def shown(*pictures: Picture) -> list[str]:
+    def shown(*pictures: ImageRef) -> list[str]:
         every = [Sample(str(n), "?", (one,), "yes", cluster=one.name) for n, one in enumerate(pictures)]
         found = ablations.put(choice, every, every, parse_one("shuffle-image"))
         told = [request.images[0].name for _, request in found.asked]
@@ -272,7 +272,7 @@ def test_a_crop_takes_the_box_along() -> None:
         choice = choose_task("refcoco")
         found = ablations.put(choice, [sample], [sample], parse_one("crop:3"))
         change = ablations.ablate(sample.images[0], parse_one("crop:3"))
-        part = np.asarray(images.decode(change.read()))
+        part = np.asarray(images.decode(change.load()))
         rows, columns = np.nonzero((part == 255).all(-1))
         if len(rows) < w * h / 2:
             assert list(found.left_out) == ["the crop leaves less than 50% of what the box holds"]
@@ -283,7 +283,7 @@ def test_a_crop_takes_the_box_along() -> None:
         box = [left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top]
         assert [round(side / 2) for side in moved.target["bbox"]] == box
         assert (moved.target["width"], moved.target["height"]) == (2 * part.shape[1], 2 * part.shape[0])
-        assert request.images[0].read() == change.read()
+        assert request.images[0].load() == change.load()
     assert 10 < kept < 40
 
 
@@ -328,7 +328,7 @@ def test_only_the_request_for_the_form_changes(number: int) -> None:
         except VlmbenchError:
             continue  # a protocol need not know every kind of question
         choice, every = samples(key)
-        asked = {sample.id: choice.task.ask(sample, choice.protocol) for sample in every}
+        asked = {sample.id: choice.task.build_request(sample, choice.protocol) for sample in every}
         for sample, request in found.asked:
             own = asked[sample.id]
             (sentence,) = {
@@ -367,5 +367,5 @@ def test_no_picture_no_change() -> None:
 def test_requests_are_as_they_are_without_a_change() -> None:
     choice, every = samples("pope")
     found = ablations.put(choice, every, every[:5], None)
-    assert found.asked == [(sample, choice.task.ask(sample, "official")) for sample in every[:5]]
+    assert found.asked == [(sample, choice.task.build_request(sample, "official")) for sample in every[:5]]
     assert isinstance(found.asked[0][1], Request) and not found.left_out

@@ -141,7 +141,7 @@ def test_a_model_object_with_its_processor(monkeypatch: pytest.MonkeyPatch) -> N
     module.config, module.generate = {}, print
     with pytest.raises(UsageError, match="DataParallel has no config") as wrapped:
         vlmbench.api.adapter(torch.nn.DataParallel(module), "processor")
-    assert wrapped.value.cure == "give model.module"
+    assert wrapped.value.hint == "give model.module"
     assert vlmbench.api.adapter(module, "processor").name == "toy" and seen == [module, "processor"]
     with pytest.raises(UsageError, match="Linear comes without its processor"):
         vlmbench.evaluate(module, ToyTask())

@@ -16,10 +16,10 @@ from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.runs import runner
 from vlmbench.runs import verification as backends
-from vlmbench.runs.runner import Asked
+from vlmbench.runs.runner import PlannedRequest
 
 
-def questions(count: int = 12) -> list[Asked]:
+def questions(count: int = 12) -> list[PlannedRequest]:
     task = ToyTask(pictures=count // 3)
     choice = TaskChoice(task, "test", "official")
     data = {choice.key: Folder(Path(), "toys")}

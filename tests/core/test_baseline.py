@@ -108,7 +108,7 @@ def test_damaged_and_foreign_files_are_named(name: str, file: Path) -> None:
     change, words = DAMAGES[name]
     with pytest.raises(StoreError, match=words) as caught:
         baseline.read(damage(file, change))
-    assert str(file) in str(caught.value) and "vlmbench baseline RUN" in caught.value.cure
+    assert str(file) in str(caught.value) and "vlmbench baseline RUN" in caught.value.hint
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[1, 2]", b'{"records": 1}', b"{"])
@@ -142,7 +142,7 @@ def test_the_size_of_the_whole_of_pope(tmp_path: Path) -> None:
             read = target if rng.random() < 0.86 else ("yes", "no")[number % 2 == 0]
             picture = stored.picture(name)
             sample = Sample(f"{split}/{number + 1}", "?", (picture,), target, tags={"split": split}, cluster=name)
-            items.append(stored.Item(sample, Score(float(read == target), read=read)))
+            items.append(stored.Item(sample, Score(float(read == target), parsed_answer=read)))
     task = stored.StoredTask(registry.choose_task("pope"), {}, {"headline": "mean_f1"}, items, "hash")
     size = baseline.write(stored.StoredRun(tmp_path, {}, {"pope": task}), tmp_path / "b.json")
     assert 30_000 < size < 42_000, size

@@ -49,8 +49,8 @@ def test_what_the_comparison_says(runs: tuple[Path, Path]) -> None:
 def test_a_flip_has_all_that_people_want_to_see(runs: tuple[Path, Path]) -> None:
     flip = comparison.compare(*runs, tasks=["pope"]).tasks[0].lost[0]
     assert flip.question.startswith("Is there a") and flip.images[0].endswith(".jpg") and flip.image_hashes
-    assert flip.before.read == flip.target == flip.before.text
-    assert (flip.before.value, flip.after.value, flip.after.read) == (1.0, 0.0, wrong(flip.target))
+    assert flip.before.parsed_answer == flip.target == flip.before.text
+    assert (flip.before.value, flip.after.value, flip.after.parsed_answer) == (1.0, 0.0, wrong(flip.target))
 
 
 def test_p_of_one_item_a_cluster_is_mcnemars(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_nothing_in_common(runs: tuple[Path, Path], tmp_path: Path) -> None:
 def test_a_metric_that_is_not_there_is_named_with_those_that_are(runs: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="no metric 'bleu' in both runs") as caught:
         comparison.compare(*runs, tasks=["pope"], metric="bleu")
-    assert "mean_f1" in caught.value.cure
+    assert "mean_f1" in caught.value.hint
 
 
 def test_files_and_json(runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

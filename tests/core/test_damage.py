@@ -1,4 +1,4 @@
-"""Damaged files of a run's folder: every verb tells which, in one line with a cure that works, and nothing is lost."""
+"""Damaged files of a run's folder: every verb tells which, in one line with a hint that works, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def test_the_cure_works(
     assert cli.main(VERBS["baseline"](folder)) == cli.USER_MUST_CHANGE
     told = capsys.readouterr().err
     assert told.startswith(f"vlmbench: {folder / 'run' / name}: it ") and told.count("\n") == 2
-    cure = re.search(r"`vlmbench ([^`]+)`", told)
-    words = shlex.split(cure[1]) if cure else command(folder / "run")  # "the command that made it"
+    hint = re.search(r"`vlmbench ([^`]+)`", told)
+    words = shlex.split(hint[1]) if hint else command(folder / "run")  # "the command that made it"
     assert cli.main(words) == cli.OK
     assert cli.main(VERBS["baseline"](folder)) == cli.OK
     assert (folder / "new.json").read_bytes() == (folder / "base.json").read_bytes()
@@ -331,4 +331,4 @@ def test_a_field_of_another_type_is_named_or_harmless(
             else:  # faster
                 read_finished(tmp_path / "run")
         except StoreError as error:
-            assert error.where and error.cure and len(str(error)) < 1500
+            assert error.where and error.hint and len(str(error)) < 1500

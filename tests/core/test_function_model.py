@@ -16,13 +16,13 @@ from PIL import Image
 from tests.toys import gone, keep, png
 from vlmbench import FunctionModel
 from vlmbench.base.errors import ModelError, PluginError
-from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.plugins.function_model import fingerprint
 
-RED = Picture("red.png", partial(keep, png((200, 0, 0))))
+RED = ImageRef("red.png", partial(keep, png((200, 0, 0))))
 
 
-def answers(function: Callable[..., Any], *pictures: Picture, questions: int = 1, **options: Any) -> list[Response]:
+def answers(function: Callable[..., Any], *pictures: ImageRef, questions: int = 1, **options: Any) -> list[Response]:
     model = FunctionModel("f", function, options=options)
     group = [Request(str(number), f"Q{number}?", pictures) for number in range(questions)]
     return [response for _, response in model.answer([group])]
@@ -52,7 +52,7 @@ def test_failures_are_errors_of_their_question() -> None:
     found = answers(fail, questions=3)
     assert [response.finish for response in found] == ["error", "stop", "error"]
     assert found[0].error == "the function returned int, not text" and found[2].error == "KeyError: 'Q2?'"
-    gone_picture = Picture("x.png", partial(gone, "x.png"))
+    gone_picture = ImageRef("x.png", partial(gone, "x.png"))
     assert "not there" in answers(fail, gone_picture)[0].error
 
 

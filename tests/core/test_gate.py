@@ -29,8 +29,10 @@ def pope(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
 
 def turned(item: Item) -> Item:
     """The item, answered the other way."""
-    read = "no" if item.score.read == "yes" else "yes"
-    return replace(item, score=replace(item.score, read=read, value=float(read == item.sample.target)), text=read)
+    read = "no" if item.score.parsed_answer == "yes" else "yes"
+    return replace(
+        item, score=replace(item.score, parsed_answer=read, value=float(read == item.sample.target)), text=read
+    )
 
 
 def run_of(like: StoredRun, items: list[Item]) -> StoredRun:

@@ -52,7 +52,7 @@ def test_pope(tmp_path: Path) -> None:
     samples = task.samples(Hub(tmp_path), "coco")
     assert [sample.id for sample in samples[:2]] == ["adversarial/1", "adversarial/2"]
     assert len(samples) == 15 and {sample.tags["split"] for sample in samples} == set(KINDS)
-    assert samples[7].images[0].read() == b"picture 1"
+    assert samples[7].images[0].load() == b"picture 1"
     assert samples[7].images[0].name == samples[7].cluster == "COCO_val2014_000000000001"
     assert samples[0].target == "yes"
     with pytest.raises(DataError, match="split coco only"):
@@ -101,11 +101,11 @@ def test_gqa(tmp_path: Path) -> None:
     write(base / "testdev_balanced_images/testdev-00000-of-00001.parquet", pictures, image=True)
     task = choose_task("gqa").task
     first, second = task.samples(Hub(tmp_path), "testdev_balanced")
-    assert second.images[0].read() == b"two" and second.target == "blue" and second.cluster == "n2"
+    assert second.images[0].load() == b"two" and second.target == "blue" and second.cluster == "n2"
     assert dict(first.tags) == {"structural": "query", "semantic": "attr", "kind": "open", "steps": "2", "words": "5"}
     assert first.extra["group"] == "color" and first.extra["entailed"] == ()
     with pytest.raises(ImageError, match=r"row 2, field 'image': the picture is empty"):
-        first.images[0].read()
+        first.images[0].load()
 
 
 @pytest.mark.usefixtures("quiet")

@@ -55,7 +55,7 @@ def test_scienceqa(tmp_path: Path) -> None:
     write(base / "ScienceQA-IMG/test-0.parquet", rows[:1], "image")
     task = choose_task("scienceqa").task
     first, second = task.samples(Hub(tmp_path), "test")
-    assert first.images[0].read() == b"one" and not second.images and second.target == "B"
+    assert first.images[0].load() == b"one" and not second.images and second.target == "B"
     assert [sample.question for sample in task.samples(Hub(tmp_path), "image")] == ["One?"]
 
 
@@ -81,7 +81,7 @@ def test_iconqa(tmp_path: Path, answers: tuple[str, str], letter: str) -> None:
     task = choose_task("iconqa").task
     text, shown, blank = task.samples(Hub(tmp_path), "test")
     assert text.target == letter and text.choices == ("two", "three") and blank.target == "8,488"
-    assert shown.target == "B" and [one.read() for one in shown.images] == [b"q", b"x", b"y"]
+    assert shown.target == "B" and [one.load() for one in shown.images] == [b"q", b"x", b"y"]
     assert [sample.id for sample in task.samples(Hub(tmp_path), "choose_img_test")] == ["9"]
     rows[0]["answer"] = "four"
     write(tmp_path / "b/lmms-lab/ICON-QA/data/test-0.parquet", rows, *names)
@@ -100,7 +100,7 @@ def test_mme(tmp_path: Path) -> None:
     task = choose_task("mme").task
     samples = task.samples(Hub(tmp_path), "test")
     assert [sample.id for sample in samples[:2]] == ["OCR/0001.png#1", "OCR/0001.png#2"]
-    assert samples[1].target == "no" and samples[1].images[0].read() == b"0001.png"
+    assert samples[1].target == "no" and samples[1].images[0].load() == b"0001.png"
     write(tmp_path / "b/lmms-lab/MME/data/test-0.parquet", [*rows, rows[0]], "image")
     with pytest.raises(DataError, match="has more than two questions"):
         task.samples(Hub(tmp_path / "b"), "test")
@@ -125,7 +125,7 @@ def test_vsr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("urllib.request.urlopen", refuse)
     with pytest.raises(ImageError, match=r"train2017/1\.jpg: cannot fetch it: .*no network here"):
-        one.images[0].read()
+        one.images[0].load()
     write(tmp_path / "b/cambridgeltl/vsr_zeroshot/test-0.parquet", [{**row, "image_link": "file:///etc/passwd"}])
     with pytest.raises(DataError, match="is no address of COCO's pictures"):
         task.samples(Hub(tmp_path / "b"), "zeroshot")

@@ -16,7 +16,7 @@ from tests.judge_server import Judging, grade
 from tests.judge_toys import FAST, Numbers, chosen, judge_all, questions
 from tests.toys import ToyModel
 from vlmbench.base.errors import UsageError, VlmbenchError
-from vlmbench.base.samples import JudgeAsk, Request, Response, Sample, Score, Status, Verdict
+from vlmbench.base.samples import JudgeRequest, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.chat.cache import Reply, ReplyCache, ask_key
 from vlmbench.data.files import Folder
@@ -62,9 +62,13 @@ def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
 
 
 def test_everything_that_decides_is_in_the_key() -> None:
-    ask = JudgeAsk((("user", "grade 1"),), 3)
-    others = [JudgeAsk((("user", "grade 2"),), 3), JudgeAsk((("system", "grade 1"),), 3), JudgeAsk(ask.messages, 4)]
-    others.append(JudgeAsk(ask.messages, 3, 0.5))
+    ask = JudgeRequest((("user", "grade 1"),), 3)
+    others = [
+        JudgeRequest((("user", "grade 2"),), 3),
+        JudgeRequest((("system", "grade 1"),), 3),
+        JudgeRequest(ask.messages, 4),
+    ]
+    others.append(JudgeRequest(ask.messages, 3, 0.5))
     keys = [ask_key("a", ask, 0, 0), ask_key("b", ask, 0, 0), ask_key("a", ask, 1, 0), ask_key("a", ask, 0, 1)]
     keys += [ask_key("a", other, 0, 0) for other in others]
     assert len(set(keys)) == len(keys) and ask_key("a", ask, 0, 0) == keys[0]
@@ -110,7 +114,7 @@ def test_one_verdict_missing_leaves_the_sample_out() -> None:
     entry = scoring.summarise(chosen(), found)
     assert entry["statuses"] == {"ok": 2, "judge_failed": 1} and entry["coverage"] == pytest.approx(2 / 3)
     assert entry["total"]["value"] == 75 and entry["judge"]["failed"] == 1 and entry["judge"]["verdicts"] == 5
-    assert found[1][1].read == "1, -" and found[1][1].value is None
+    assert found[1][1].parsed_answer == "1, -" and found[1][1].value is None
 
 
 def test_what_rules_read_needs_no_judge(tmp_path: Path) -> None:

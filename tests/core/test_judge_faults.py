@@ -97,7 +97,7 @@ def status_of(code: int, body: str = '{"error": {"message": "no", "code": "x"}}'
     ],
 )
 def test_what_no_retry_mends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, body: str, told: str) -> None:
-    """The first such answer ends the judging, with the cure and without the key."""
+    """The first such answer ends the judging, with the hint and without the key."""
     monkeypatch.setenv("MY_KEY", "sk-secret")
     with Judging(status=status_of(code, body)) as server:
         spec = f"openai:tiny,base_url={server.url},{FAST},key_env=MY_KEY"
@@ -133,13 +133,13 @@ def test_a_server_that_answers_nothing(tmp_path: Path) -> None:
 
 
 def test_a_server_that_was_never_there(tmp_path: Path) -> None:
-    """It is missed before anything is judged, with the cure."""
+    """It is missed before anything is judged, with the hint."""
     with pytest.raises(ModelError, match=r"Connection refused[^$]*see whether the server runs"):
         open_judge("openai:t,base_url=http://127.0.0.1:9/v1,attempts=2,backoff=0.01", tmp_path)
 
 
 def test_a_server_that_goes_away(tmp_path: Path) -> None:
-    """The command ends with the cure, however few asks are left."""
+    """The command ends with the hint, however few asks are left."""
     with Judging() as server:
         judge = open_judge(f"openai:t,base_url={server.url},attempts=2,backoff=0.01", tmp_path)
         judge_all(judge, chosen(5))

@@ -71,12 +71,12 @@ def save(path: Path, content: list[Any], lines: bool) -> None:
 def used(task: Any, samples: list[Sample]) -> None:
     """What a run does with each sample before it is asked."""
     for sample in samples:
-        request = task.ask(sample, next(iter(task.protocols)))
+        request = task.build_request(sample, next(iter(task.protocols)))
         wellformed.refuse_broken(task.name, sample, request)
     pictures = {picture.name: picture for sample in samples for picture in sample.images}
     for picture in pictures.values():
         with contextlib.suppress(ImageError):
-            picture.read()
+            picture.load()
 
 
 @pytest.fixture(params=registry.TASKS)

@@ -93,7 +93,7 @@ def test_a_hub_copy_in_each_form(form: str, tmp_path: Path) -> None:
     write(tmp_path / "lmms-lab/POPE/data/test-00000-of-00001.parquet", rows)
     pictures(tmp_path / "lmms-lab/POPE")
     samples = choose_task("pope").task.samples(Hub(tmp_path), "coco")
-    assert len(samples) == 15 and samples[4].images[0].read() == PNG
+    assert len(samples) == 15 and samples[4].images[0].load() == PNG
 
 
 @pytest.mark.usefixtures("quiet")
@@ -106,7 +106,7 @@ def test_a_list_of_decoding_pictures(tmp_path: Path) -> None:
     rows = [{**row, "image": [{"bytes": PNG, "path": None}]} for row in pope_rows()]
     data = datasets.Dataset.from_list(rows)
     data.cast_column("image", datasets.List(datasets.Image(decode=False))).to_parquet(str(path))
-    assert choose_task("pope").task.samples(Hub(tmp_path), "coco")[0].images[0].read() == PNG
+    assert choose_task("pope").task.samples(Hub(tmp_path), "coco")[0].images[0].load() == PNG
 
 
 def test_which_rows_have_a_picture() -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.toys import keep
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data import images
 from vlmbench.perturbations import corruptions as pixel_changes
 from vlmbench.perturbations.corruptions import PIXEL_CHANGES
@@ -40,15 +40,15 @@ def tiny(width: int = 40, height: int = 30) -> Image.Image:
     return Image.fromarray(planes.astype(np.uint8))
 
 
-def picture(image: Image.Image, name: str = "a.ppm") -> Picture:
+def picture(image: Image.Image, name: str = "a.ppm") -> ImageRef:
     """As a task hands it over."""
     header = f"P6\n{image.width} {image.height}\n255\n".encode()
-    return Picture(name, partial(keep, header + image.tobytes()))
+    return ImageRef(name, partial(keep, header + image.tobytes()))
 
 
 def changed(image: Image.Image, label: str, seed: int = 0) -> Image.Image:
     """The picture under a change."""
-    return images.decode(ablate(picture(image), parse_one(label, seed)).read())
+    return images.decode(ablate(picture(image), parse_one(label, seed)).load())
 
 
 def apart(one: Image.Image, other: Image.Image) -> float:
@@ -75,7 +75,7 @@ def test_chance_comes_from_the_seed_and_the_pictures_bytes_alone(label: str) -> 
     assert len({changed(tiny(), label, seed).tobytes() for seed in range(8)}) > 1
     change = parse_one(label)
     one, other = picture(tiny(), "one"), picture(tiny(), "other")
-    assert ablate(one, change).read() == ablate(other, change).read()
+    assert ablate(one, change).load() == ablate(other, change).load()
     assert ablate(other, change).name == "other"
     noisy = [np.asarray(changed(tiny(40, height), "noise:1"), float)[:9] for height in (30, 31)]
     assert not np.allclose(noisy[0], noisy[1], atol=9)

@@ -195,7 +195,7 @@ def test_a_place_out_of_reach_for_a_while(
     monkeypatch.setattr(type(bucket), "pipe_file", closed)
     with pytest.raises(StoreError, match="cannot write: PermissionError: denied") as told:
         run(ToyModel(), places.path("memory://bucket/runs/two"))
-    assert "is kept" in told.value.cure
+    assert "is kept" in told.value.hint
 
 
 def test_what_is_there_and_no_run_is_left_alone(bucket: Any) -> None:
@@ -231,7 +231,7 @@ def test_every_task_reads_its_files_from_a_url(bucket: Any, name: str) -> None:
     ours = choice.task.samples(there.within(name), choice.split)
     assert list(ours) == list(choice.task.samples(sample, choice.split))
     for one, other in list(zip(ours, choice.task.samples(sample, choice.split), strict=True))[:5]:
-        assert [p.read() for p in one.images] == [p.read() for p in other.images]
+        assert [p.load() for p in one.images] == [p.load() for p in other.images]
 
 
 def test_the_commands(tmp_path: Path, bucket: Any, capsys: pytest.CaptureFixture[str]) -> None:

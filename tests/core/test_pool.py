@@ -22,7 +22,7 @@ from tests.pool_toys import EACH, PICTURES, PoolToy, processes
 from tests.toys import ToyModel
 from vlmbench.base.errors import DataError, ImageError, ModelError, UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Picture, Request
+from vlmbench.base.samples import ImageRef, Request
 from vlmbench.cli import main as cli
 from vlmbench.cli.main import USER_MUST_CHANGE
 from vlmbench.runs import runner
@@ -142,7 +142,7 @@ def test_a_group_that_kills_every_worker_fails_and_the_rest_is_answered(tmp_path
 def test_a_model_that_cannot_be_loaded_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ModelError, match="no checkpoint there") as told:
         Pool(pool_toys.refuse, TWO)
-    assert (told.value.where, told.value.cure) == ("nowhere", "bring it back")
+    assert (told.value.where, told.value.hint) == ("nowhere", "bring it back")
     with pytest.raises(ModelError, match="cannot be loaded: RuntimeError: planted while loading"):
         Pool(pool_toys.crash, TWO)
     assert not caplog.records
@@ -281,23 +281,23 @@ def test_pictures_travel_as_bytes_and_are_read_once() -> None:
         return b"pixels"
 
     def bad() -> bytes:
-        raise ImageError("gone", where="x.png", cure="bring it back")
+        raise ImageError("gone", where="x.png", hint="bring it back")
 
-    requests = [Request(str(i), "?", (Picture("a", reader), Picture("b", bad))) for i in range(3)]
+    requests = [Request(str(i), "?", (ImageRef("a", reader), ImageRef("b", bad))) for i in range(3)]
     carried = pickle.loads(pickle.dumps(packed(requests)))
     assert len(read) == 1
-    assert [r.images[0].read() for r in carried] == [b"pixels"] * 3
+    assert [r.images[0].load() for r in carried] == [b"pixels"] * 3
     with pytest.raises(ImageError, match="gone") as told:
-        carried[2].images[1].read()
-    assert told.value.cure == "bring it back"
+        carried[2].images[1].load()
+    assert told.value.hint == "bring it back"
 
 
 @pytest.mark.parametrize(
-    "error", [UsageError("a", where="b", cure="c"), UnknownNameError("x", "y", ["z"]), DataError("d")]
+    "error", [UsageError("a", where="b", hint="c"), UnknownNameError("x", "y", ["z"]), DataError("d")]
 )
 def test_errors_travel(error: VlmbenchError) -> None:
     there = pickle.loads(pickle.dumps(error))
-    assert (type(there), str(there), there.cure) == (type(error), str(error), error.cure)
+    assert (type(there), str(there), there.hint) == (type(error), str(error), error.hint)
 
 
 def test_facts_of_several_workers() -> None:

@@ -72,7 +72,7 @@ def test_a_special_picture_is_an_error_of_that_sample(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     picture = Folder(tmp_path).picture(Row({}, "f", "line 1"), "a.png")
     with pytest.raises(ImageError, match="a pipe, not a file"):
-        picture.read()
+        picture.load()
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_an_over_long_name_is_an_error_of_that_sample(tmp_path: Path, name: str)
     (tmp_path / "a.csv").write_text(f"image,question,answer\n{name},?,a\n", encoding="utf-8")
     (sample,) = TableTask("mine", tmp_path / "a.csv").samples(Folder(tmp_path), "all")
     with pytest.raises(ImageError, match="File name too long"):
-        sample.images[0].read()
+        sample.images[0].load()
 
 
 @pytest.mark.parametrize("name", ["a\x00.png", "\ud800.png", "/a.png", "../a.png"])
@@ -143,9 +143,9 @@ def tabled(bucket: Any) -> tuple[TableTask, Folder]:
 def test_a_store_says_what_is_there(bucket: Any) -> None:
     task, data = tabled(bucket)
     samples = task.samples(data, "all")
-    assert samples[0].images[0].read() == png((1, 2, 3))
+    assert samples[0].images[0].load() == png((1, 2, 3))
     with pytest.raises(ImageError, match=r"no picture b\.png"):
-        samples[1].images[0].read()
+        samples[1].images[0].load()
     assert is_dir(places.path("memory://data/mine")) and not is_file(places.path("memory://data/none"))
 
 
@@ -167,7 +167,7 @@ def test_a_failing_store_is_told_as_such(
     monkeypatch.setattr(type(bucket), call, fails)
     for picture in (samples[0].images[0], samples[1].images[0]) if call == "info" else (samples[0].images[0],):
         with pytest.raises(ImageError, match="cannot read it: ") as told:
-            picture.read()
+            picture.load()
         assert "no picture" not in str(told.value) and str(failure.args[-1])[:20] in str(told.value)
     with pytest.raises(DataError, match="cannot read it: "):
         read_samples(task, data, "all")

@@ -147,10 +147,10 @@ def test_a_limit_takes_whole_pictures(tmp_path: Path) -> None:
 class RankingTask(ToyTask):
     """The protocol `official` ranks yes and no."""
 
-    def ask(self, sample: Any, protocol: str) -> Request:
+    def build_request(self, sample: Any, protocol: str) -> Request:
         from dataclasses import replace
 
-        request = super().ask(sample, protocol)
+        request = super().build_request(sample, protocol)
         return replace(request, choices=("yes", "no")) if protocol == "official" else request
 
 
@@ -179,16 +179,16 @@ def test_a_model_that_ranks_is_asked(tmp_path: Path) -> None:
 class DialogueTask(ToyTask):
     """Every question goes on from an earlier one."""
 
-    def ask(self, sample: Any, protocol: str) -> Request:
+    def build_request(self, sample: Any, protocol: str) -> Request:
         from dataclasses import replace
 
-        return replace(super().ask(sample, protocol), history=(("What is there?", "a cat"),))
+        return replace(super().build_request(sample, protocol), history=(("What is there?", "a cat"),))
 
 
 class ConversingModel(ToyModel):
     """Says that it heeds what was said."""
 
-    converses = True
+    supports_multi_turn = True
 
 
 def test_a_model_without_dialogues_is_refused_before_the_run(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class Silent:
     """A task whose reader finds nothing."""
 
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
-        return Score(None, Status.UNPARSED, read="")
+        return Score(None, Status.UNPARSED, parsed_answer="")
 
 
 def test_an_answer_cut_off_before_it_could_be_read(tmp_path: Path) -> None:

@@ -163,11 +163,11 @@ def test_pictures_are_found_in_order_and_read_late(tmp_path: Path) -> None:
     (tmp_path / "val2014").mkdir()
     picture = Folder(tmp_path).picture(HERE, "a.jpg", "val2014", ".")
     with pytest.raises(ImageError, match=r"no picture a\.jpg"):
-        picture.read()
+        picture.load()
     write(tmp_path / "a.jpg", b"low")
-    assert picture.read() == b"low"
+    assert picture.load() == b"low"
     write(tmp_path / "val2014" / "a.jpg", b"high")
-    assert copy.deepcopy(picture).read() == b"high"
+    assert copy.deepcopy(picture).load() == b"high"
 
 
 @pytest.mark.parametrize("name", ["../a.jpg", "x/../../a.jpg", "/etc/passwd", "..\\a.jpg", "C:/a.jpg", "", "a\0.jpg"])
@@ -184,10 +184,10 @@ def test_links_out_of_the_folder(tmp_path: Path) -> None:
     (data / "images" / "a.jpg").symlink_to(secret)
     picture = Folder(data).picture(HERE, "a.jpg", "images")
     with pytest.raises(ImageError, match="a link out of the data folder"):
-        picture.read()
+        picture.load()
     assert missing_pictures([Sample("1", "", (picture,), "")]) == ["a.jpg"]
     (data / "val2014").symlink_to(outside)  # a whole picture folder kept elsewhere is the user's own doing
-    assert Folder(data).picture(HERE, "a.jpg", "val2014").read() == b"secret"
+    assert Folder(data).picture(HERE, "a.jpg", "val2014").load() == b"secret"
 
 
 def test_missing_pictures_are_listed_once(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_runs_without_the_column_are_read_where_metrics_need_nothing_of_it(tmp_p
     assert set(stored.load(tmp_path / "run", ["pope"]).tasks) == {"pope"}
     with pytest.raises(StoreError, match="gqa: the records lack what its metrics read") as caught:
         stored.load(tmp_path / "run")
-    assert "vlmbench score RUN" in caught.value.cure
+    assert "vlmbench score RUN" in caught.value.hint
     assert cli.main(["score", str(tmp_path / "run"), "--json"]) == cli.OK
     assert set(stored.load(tmp_path / "run").tasks) == {"pope", "gqa"}
 

@@ -57,7 +57,7 @@ class Evil(ToyTask):
 
 class Broken(Noisy):
     def answer(self, groups):
-        raise ModelError(EVIL, where=EVIL, cure=EVIL)
+        raise ModelError(EVIL, where=EVIL, hint=EVIL)
 
 print("imported" + EVIL)
 registry.models.add("noisy", lambda checkpoint=None: Noisy())

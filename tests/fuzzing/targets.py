@@ -103,7 +103,7 @@ class Questions(Target):
         try:
             samples = task.samples(self._data(task), split)
             for sample in samples:
-                task.ask(sample, next(iter(task.protocols)))
+                task.build_request(sample, next(iter(task.protocols)))
             self._judge(task, split, samples, counts[split], done)
             return f"{task.name}:{split} {done.name}", path, True
         except VlmbenchError as error:

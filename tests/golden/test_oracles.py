@@ -116,7 +116,7 @@ def test_pope(oracle: Oracle, counted: Counted, tmp_path: Path, protocol: str) -
     for case in cases["cases"]:
         score = by_id[f"{case['split']}/{case['question_id']}"]
         read, right = said_by(protocol, rows[case["id"]])
-        assert score.read == read, case
+        assert score.parsed_answer == read, case
         assert score.value == (float(read == case["label"].lower()) if right is None else right), case
     totals = pope_totals(protocol, expected["totals"][protocol])
     assert {name: values[name] for name in totals} == pytest.approx(totals, abs=1e-9)

@@ -61,7 +61,7 @@ def test_mme(oracle: Oracle, counted: Counted, tmp_path: Path, protocol: str) ->
     for case, row in zip(cases["cases"], expected["per_case"], strict=True):
         said = by_question[case["subtask"], case["question"], f"{case['subtask']}/{case['image']}"]
         right = {"unknown": "other"}.get(row[protocol].lower(), row[protocol].lower())
-        assert {"unknown": "other"}.get(said.read, said.read) == right, case
+        assert {"unknown": "other"}.get(said.parsed_answer, said.parsed_answer) == right, case
         assert said.value == float(right == case["gt"].lower()), case
     totals = mme_totals(protocol, expected)
     assert {name: values[name] for name in totals} == pytest.approx(totals, abs=1e-9)
@@ -116,11 +116,11 @@ def test_scienceqa(oracle: Oracle, counted: Counted, protocol: str) -> None:
     for case in cases:
         score, right = by_id[case["question_id"]], rows[case["question_id"]][SCIENCEQA_COLUMNS[protocol]]
         if protocol == "llava":
-            assert "ABCDE".find(score.read or "?") == right, case
+            assert "ABCDE".find(score.parsed_answer or "?") == right, case
             assert score.value == rows[case["question_id"]]["llava_correct"], case
         elif protocol == "vlmevalkit":
             known = right is not None and right in "ABCDE"[: len(case["choices"])]
-            assert score.read == (right if known else ""), case
+            assert score.parsed_answer == (right if known else ""), case
         else:
             assert score.value == (right or 0.0), case
     if protocol != "llava":
@@ -176,7 +176,7 @@ def test_vsr(oracle: Oracle, counted: Counted, tmp_path: Path, protocol: str) ->
     for case, row, (_, score) in zip(cases["text_cases"], expected["per_case"], scored, strict=True):
         assert score.value == row[VSR_COLUMNS[protocol]], case
         if protocol == "vlmevalkit":
-            assert score.read == row["vlmevalkit_extracted"].lower(), case
+            assert score.parsed_answer == row["vlmevalkit_extracted"].lower(), case
     assert values["accuracy"] == pytest.approx(expected["totals"][VSR_COLUMNS[protocol]], abs=1e-9)
     if protocol == "minigpt_v2":
         counted(folder, len(cases["text_cases"]))
@@ -257,7 +257,7 @@ def test_iconqa_prompts(oracle: Oracle) -> None:
     task = choose_task("iconqa").task
     for row, prompt in expected["lmms_prompts"]:
         sample = Sample("1", row["question"], (), "A", tuple(row["choices"].split(",")), {"kind": row["ques_type"]})
-        assert task.ask(sample, "lmms_eval").prompt == prompt
+        assert task.build_request(sample, "lmms_eval").prompt == prompt
 
 
 # --------------------------------------------------------------------------------------------------- Hateful Memes
@@ -282,7 +282,7 @@ def test_hateful_memes(oracle: Oracle, counted: Counted, tmp_path: Path, protoco
     for case, row, (_, score) in zip(cases["text_cases"], expected["per_case"], scored, strict=True):
         assert score.value == row[column], case
         said = row[f"{column}_pred"]
-        assert score.read == ({1: "yes", 0: "no"}[said] if isinstance(said, int) else ""), case
+        assert score.parsed_answer == ({1: "yes", 0: "no"}[said] if isinstance(said, int) else ""), case
     assert values["accuracy"] == pytest.approx(expected["totals"][column], abs=1e-9)
     if column == "minigpt4":
         counted(folder, len(cases["text_cases"]))

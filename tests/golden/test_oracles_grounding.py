@@ -242,6 +242,8 @@ def test_refcoco_peers(oracle: Oracle, counted: Counted, tmp_path: Path) -> None
     for (_, score), row in zip(scored, expected["per_case"], strict=True):
         right = row["vlmevalkit"]
         assert score.value == right["hit"], row
-        assert json.loads(score.read or "null") == (right["absolute"] and pytest.approx(right["absolute"], abs=0.006))
+        assert json.loads(score.parsed_answer or "null") == (
+            right["absolute"] and pytest.approx(right["absolute"], abs=0.006)
+        )
     assert values["accuracy"] == pytest.approx(expected["vlmevalkit_precision@1"], abs=1e-9)
     counted(folder, len(cases["cases"]))

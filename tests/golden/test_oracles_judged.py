@@ -12,14 +12,14 @@ from typing import Any, cast
 import pytest
 
 from vlmbench.base.registry import choose_task
-from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Verdict
+from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.data.files import Folder
 from vlmbench.scoring.verdicts import combine, summary
 
 Oracle = Callable[[str], tuple[Path, Any, Any]]
 Counted = Callable[[Path, int], None]
-Call = tuple[JudgeAsk, str]
+Call = tuple[JudgeRequest, str]
 RATE_LIMIT = "__RATE_LIMIT__"
 """A call that the official script repeats; the judge's business with us, which no reading of replies sees."""
 
@@ -47,7 +47,7 @@ def script(replies: Sequence[str | None], last: str = "N/A") -> Iterator[str]:
         yield last
 
 
-def sha256(ask: JudgeAsk) -> str:
+def sha256(ask: JudgeRequest) -> str:
     """The hash of the user's message."""
     return hashlib.sha256(ask.messages[-1][1].encode()).hexdigest()
 

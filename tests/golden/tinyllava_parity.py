@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
 
-from vlmbench.base.samples import Conversation, Generation, Picture, Request, Response
+from vlmbench.base.samples import Conversation, Generation, ImageRef, Request, Response
 from vlmbench.models.engine.engine import Engine
 from vlmbench.models.network.freezing import Tuning, apply
 from vlmbench.models.parts.language import weight_names as names
@@ -150,7 +150,7 @@ def answered(case: Case, system: TinyLLaVA, kind: str) -> tuple[Response, str]:
     """What an engine of a kind answers to the folder's question, and what the official `generate` did."""
     buffer = io.BytesIO()
     case.image.save(buffer, "PNG")
-    picture = Picture("image.png", partial(bytes, buffer.getvalue()))
+    picture = ImageRef("image.png", partial(bytes, buffer.getvalue()))
     asked = turns(case.info["conversation"])[0][0].replace("<image>\n", "")
     theirs = [int(token) for token in case.arrays["greedy_ids"][0]]
     request = Request("1", asked, (picture,), generation=Generation(max_new_tokens=len(theirs)))

@@ -97,7 +97,7 @@ def _apart(response: Response, scores: list[float]) -> float:
 
 
 def _opened(request: Request) -> list[Any]:
-    return [images.decode(picture.read()) for picture in request.images]
+    return [images.decode(picture.load()) for picture in request.images]
 
 
 def _text(system: HfSystem, request: Request) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from tests.models import tiny_hf
-from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.system import HfSystem
 
@@ -43,13 +43,13 @@ def system(kind: str, **more: Any) -> HfSystem:
     return HfSystem(*tiny_hf.build(kind), **more)
 
 
-def noisy(seed: int) -> Picture:
+def noisy(seed: int) -> ImageRef:
     """A picture of noise, in one of three forms."""
     width, height = SIZES[seed % len(SIZES)]
     values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     data = io.BytesIO()
     Image.fromarray(values).save(data, "PNG")
-    return Picture(f"{seed}.png", partial(bytes, data.getvalue()))
+    return ImageRef(f"{seed}.png", partial(bytes, data.getvalue()))
 
 
 def questions(pictures: int, each: int, *, tokens: int = 4, ranked: bool = False, images: int = 1) -> Groups:

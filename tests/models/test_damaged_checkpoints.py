@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, foreign or hostile: each gets an error that says what, where and the cure."""
+"""Checkpoints that are damaged, foreign or hostile: each gets an error that says what, where and the hint."""
 
 from __future__ import annotations
 

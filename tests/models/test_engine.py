@@ -302,7 +302,7 @@ def test_simple_is_what_transformers_generates() -> None:
     said = ask(system, groups, kind="simple")
     for request in groups[0] + groups[1]:
         picture = request.images[0]
-        features = network.image_features(system.pixels(decode(picture.read()))[None])[0]
+        features = network.image_features(system.pixels(decode(picture.load()))[None])[0]
         embeds = network.embed(torch.tensor(system.encode(request.prompt, image=True)), features)[None]
         new = network.language_model.generate(
             inputs_embeds=embeds,

@@ -26,7 +26,7 @@ def by_hand(system: ToySystem, request: Request, choice: str, tokens: int) -> fl
     """The sum over the last `tokens` tokens of the whole sequence, in one plain forward."""
     network = system.network
     ids = system.encode(request.prompt, image=True, answer=choice)
-    features = network.image_features(system.pixels(decode(request.images[0].read()))[None])[0]
+    features = network.image_features(system.pixels(decode(request.images[0].load()))[None])[0]
     embeds = network.embed(torch.tensor(ids), features)[None]
     logprobs = network.language_model(inputs_embeds=embeds).logits[0].log_softmax(-1)
     return sum(float(logprobs[-1 - n, ids[-n]]) for n in range(1, tokens + 1))

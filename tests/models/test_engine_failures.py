@@ -15,14 +15,14 @@ from PIL import Image
 from tests.models.test_engine import ask, both, check_equal, questions
 from tests.models.toy import END, noise, toy
 from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
-from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.models.engine.engine import Engine
 from vlmbench.models.engine.shared_prefix import SharedPrefix
 from vlmbench.models.engine.simple import OneByOne
 
 
 def absent() -> bytes:
-    raise ImageError("the image is absent", where="gone.jpg", cure="fetch it")
+    raise ImageError("the image is absent", where="gone.jpg", hint="fetch it")
 
 
 def burst() -> bytes:
@@ -30,9 +30,9 @@ def burst() -> bytes:
 
 
 BAD = {
-    "broken": (Picture("broken.png", partial(bytes, b"\x89PNG\r\n\x1a\nxx")), "broken.png"),
-    "absent": (Picture("gone.jpg", absent), "the image is absent"),
-    "burst": (Picture("burst.jpg", burst), "the disk is on fire"),
+    "broken": (ImageRef("broken.png", partial(bytes, b"\x89PNG\r\n\x1a\nxx")), "broken.png"),
+    "absent": (ImageRef("gone.jpg", absent), "the image is absent"),
+    "burst": (ImageRef("burst.jpg", burst), "the disk is on fire"),
 }
 
 
@@ -52,7 +52,7 @@ def test_a_bad_picture_costs_its_own_questions_only() -> None:
 
 def test_real_photographs_go_through_or_say_why(shared: Path) -> None:
     paths = sorted((shared / "real" / "photos").glob("pillow_*"))
-    groups = [[Request(path.name, "what?", (Picture(path.name, path.read_bytes),))] for path in paths]
+    groups = [[Request(path.name, "what?", (ImageRef(path.name, path.read_bytes),))] for path in paths]
     said = ask(toy(), groups)
     assert len(said.responses) == len(paths)
     for name, response in said.responses.items():
@@ -133,11 +133,11 @@ def test_duplicates_are_asked_once_and_files_read_once() -> None:
 
     def read(name: str) -> bytes:
         reads.append(name)
-        data: bytes = noise(5).read()
+        data: bytes = noise(5).load()
         return data
 
     asked = Generation(max_new_tokens=4)
-    same = [Request(f"s{i}", "is it a cat?", (Picture("x.png", partial(read, "x")),), (), asked) for i in range(3)]
+    same = [Request(f"s{i}", "is it a cat?", (ImageRef("x.png", partial(read, "x")),), (), asked) for i in range(3)]
     longer = Request("longer", "is it a cat?", same[0].images, (), Generation(max_new_tokens=9))
     engine = Engine(toy())
     said = {request.sample_id: response for request, response in engine.answer([[*same, longer]])}
@@ -251,7 +251,7 @@ def test_the_toys_end_tokens_are_never_letters() -> None:
 def test_one_pixel_goes_through() -> None:
     out = io.BytesIO()
     Image.new("L", (1, 1)).save(out, "PNG")
-    picture = Picture("one.png", partial(bytes, out.getvalue()))
+    picture = ImageRef("one.png", partial(bytes, out.getvalue()))
     both(toy(), [[Request("0", "what?", (picture,), (), Generation(3)), Request("1", "why?", (picture,))]])
 
 

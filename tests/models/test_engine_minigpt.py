@@ -9,7 +9,7 @@ import pytest
 
 from tests.models import tiny_minigpt
 from tests.models.test_engine import MUTANTS, ask, check_equal, questions
-from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.base.samples import Generation, ImageRef, Request
 
 KINDS = tuple(tiny_minigpt.KINDS)
 
@@ -67,7 +67,7 @@ def test_an_answer_ends_at_the_next_speaker(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_pictures_are_refused(kind: str, tmp_path: Path) -> None:
     system = tiny_minigpt.build(tmp_path, kind)
-    picture: Picture = questions(1, 1)[0][0].images[0]
+    picture: ImageRef = questions(1, 1)[0][0].images[0]
     asked = Request("two", "which one?", (picture, picture), generation=Generation(4))
     response = ask(system, [[asked]]).responses["two"]
     assert response.finish == "error"

@@ -21,7 +21,7 @@ def test_shipped_models_answer_as_one_by_one(model: ModuleType, name: str) -> No
     chosen = choose_task(name)
     groups: dict[str, list[Request]] = {}
     for sample in chosen.task.samples(Folder.sample(name), chosen.split):
-        groups.setdefault(sample.images[0].name, []).append(chosen.task.ask(sample, chosen.protocol))
+        groups.setdefault(sample.images[0].name, []).append(chosen.task.build_request(sample, chosen.protocol))
     few = list(groups.values())[:PICTURES]
     assert sum(map(len, few)) >= 15 * PICTURES
     system = model.load(None).system

@@ -11,7 +11,7 @@ import torch
 from tests.models import tiny_hf
 from tests.models.hf_asking import CHOICES, Answers, ask, check_equal, noisy, questions, system
 from vlmbench.base.errors import UnknownNameError, UsageError
-from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.data import images
 from vlmbench.models.huggingface import plain as hf_plain
 from vlmbench.models.huggingface.engine import HfEngine
@@ -26,7 +26,7 @@ CHATTING = tuple(kind for kind in KINDS if kind not in WITHOUT)
 
 
 def opened(request: Request) -> list[Any]:
-    return [images.decode(picture.read()) for picture in request.images]
+    return [images.decode(picture.load()) for picture in request.images]
 
 
 def asked(model: HfSystem, request: Request) -> Question:
@@ -126,7 +126,7 @@ def test_several_pictures_none_and_dialogues(kind: str) -> None:
     simple = ask(system(kind), groups, kind="simple")
     check_equal(ask(system(kind), groups, batch="4"), simple)
     model = system(kind)
-    assert model.converses
+    assert model.supports_multi_turn
     text = model.prompts.text("and now?", 1, (("what?", "a cat"),))
     assert text.index("what?") < text.index("a cat") < text.index("and now?")
     assert text.count(str(model.prompts.image_token)) == 1
@@ -145,7 +145,7 @@ def test_several_pictures_none_and_dialogues(kind: str) -> None:
 def test_named_ways_of_prompting(kind: str, text: str, way: str) -> None:
     model = system(kind, way=way)
     assert model.prompts.text("what?", 1) == text
-    assert not model.converses
+    assert not model.supports_multi_turn
     assert model.settings["prompting"] == way
     question = asked(model, Request("0", "what?", (noisy(0),), CHOICES))
     assert question.job.ids.count(model.prompts.image_id) == 4
@@ -170,7 +170,7 @@ def test_a_template_that_takes_words_as_text() -> None:
 
 def test_a_failing_question_fails_alone() -> None:
     good = questions(2, 3)
-    broken = Request("broken", "what?", (Picture("x.png", lambda: b"no picture"),))
+    broken = Request("broken", "what?", (ImageRef("x.png", lambda: b"no picture"),))
     spoilt = replace(good[0][0], sample_id="spoilt", prompt="what is <image> here?")
     empty = replace(good[1][0], sample_id="empty", choices=("yes", ""))
     said = ask(system("llava"), [[*good[0], broken, spoilt], [empty, *good[1]]], batch="4")

@@ -163,7 +163,7 @@ def test_the_base_of_an_adapter_is_checked_too(pair: tuple[Path, Path]) -> None:
     change(base / "model.safetensors", lambda tensors: {f"module.{key}": value for key, value in tensors.items()})
     with pytest.raises(ModelError, match="missing") as failure:
         hf.load(str(adapter), engine="simple")
-    assert failure.value.where == str(base) and "DistributedDataParallel" in failure.value.cure
+    assert failure.value.where == str(base) and "DistributedDataParallel" in failure.value.hint
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import torch
 from tests.models import tiny_hf
 from tests.models.hf_asking import noisy, questions
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
-from vlmbench.base.model import Conversing, Ranking
+from vlmbench.base.model import SupportsLogprobs, SupportsMultiTurn
 from vlmbench.base.samples import Generation, Request
 from vlmbench.cli import main as cli
 from vlmbench.models.checkpoints import fingerprints
@@ -46,12 +46,12 @@ def test_a_saved_checkpoint_answers_as_the_model_itself(tmp_path: Path, kind: st
 def test_what_it_tells_of_itself(folder: Path) -> None:
     model = opened(folder)
     assert model.name == "hf"
-    assert (isinstance(model, Ranking), isinstance(model, Conversing)) == (True, True)
-    assert (model.ranks, model.converses) == (True, True)
+    assert (isinstance(model, SupportsLogprobs), isinstance(model, SupportsMultiTurn)) == (True, True)
+    assert (model.ranks, model.supports_multi_turn) == (True, True)
     expected = {"engine": "shared", "exact": False, "device": "cpu", "prompting": "chat", "dtype": "float32"}
     assert model.settings == expected
     assert (model.facts["sharing"], model.facts["visual_tokens"]) == ("yes", 4)
-    assert not opened(folder, prompting="plain").converses
+    assert not opened(folder, prompting="plain").supports_multi_turn
     quantized = opened(folder, quantize="int4", engine="simple")
     assert quantized.settings["quantize"] == "int4"
     layers = [module for module in quantized.hf.model.modules() if isinstance(module, FourBits)]
@@ -167,7 +167,7 @@ def test_questions_wait_for_others_of_their_kind(folder: Path) -> None:
     system = opened(folder).hf
     from vlmbench.data import images
 
-    picture = images.decode(noisy(0).read())
+    picture = images.decode(noisy(0).load())
     made = [system.question(Request(str(at), "what?", (), (), Generation(2)), [picture] * (at % 2)) for at in range(5)]
     waiting = Waiting(Size("2", torch.device("cpu")))
     batches = [[one.requests[0].sample_id for one in batch] for question in made for batch in waiting.add(question)]

@@ -79,7 +79,7 @@ def test_the_picture_goes_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def noisy_image() -> Any:
     from vlmbench.data import images
 
-    return images.decode(noisy(0).read())
+    return images.decode(noisy(0).load())
 
 
 @pytest.mark.parametrize("kind", tiny_hf.REFUSED)

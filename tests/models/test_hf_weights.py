@@ -81,11 +81,11 @@ PAIRS = [
 def test_keys_under_other_names_are_refused(
     checkpoints: Callable[[str], Path], tmp_path: Path, kind: str, scheme: str
 ) -> None:
-    rename, cure = SCHEMES[scheme]
+    rename, hint = SCHEMES[scheme]
     copy = changed(checkpoints(kind), tmp_path, renamed(rename))
     with pytest.raises(ModelError, match=r"\d+ missing: .*\d+ unexpected: ") as failure:
         network(copy)
-    assert cure in failure.value.cure, failure.value
+    assert hint in failure.value.hint, failure.value
     assert len(str(failure.value)) < 1200
 
 
@@ -131,10 +131,10 @@ def test_other_shapes_are_refused(checkpoints: Callable[[str], Path], tmp_path: 
 
     with pytest.raises(ModelError, match=r"1 of another shape: .* instead of \[") as failure:
         network(changed(checkpoints(kind), tmp_path / "cut", cut))
-    assert "config.json" in failure.value.cure
+    assert "config.json" in failure.value.hint
     with pytest.raises(ModelError, match=r"\[0\] instead of") as failure:
         network(changed(checkpoints(kind), tmp_path / "empty", empty))
-    assert "ZeRO-3" in failure.value.cure
+    assert "ZeRO-3" in failure.value.hint
 
 
 HARMLESS = {
@@ -154,7 +154,7 @@ def test_extra_keys_that_change_nothing_are_passed_over(checkpoints: Callable[[s
     deeper = changed(folder, tmp_path / "deeper", layer)
     with pytest.raises(ModelError, match=r"1 unexpected: model\.language_model\.layers\.2") as failure:
         network(deeper)
-    assert "unread=REGEX" in failure.value.cure
+    assert "unread=REGEX" in failure.value.hint
     network(deeper, unread=r"layers\.2\.")
     with pytest.raises(UsageError, match="regular expression"):
         hf.load(str(folder), unread="(")

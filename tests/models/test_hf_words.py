@@ -1,4 +1,4 @@
-"""What is said when a transformers checkpoint cannot be opened or asked: the reason, and a cure that fits."""
+"""What is said when a transformers checkpoint cannot be opened or asked: the reason, and a hint that fits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.models import tiny_hf
 from tests.toys import png
 from vlmbench.base.errors import ModelError
-from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.models.huggingface import load as hf
 from vlmbench.models.huggingface.load_errors import OTHERWISE, PACKAGES, cure_of, first_words
 
@@ -31,8 +31,8 @@ SAID = {
 
 @pytest.mark.parametrize("said", SAID)
 def test_a_package_that_is_missing_is_named(said: str) -> None:
-    cure = cure_of(ImportError(said))
-    assert cure.startswith("pip install ") and SAID[said] in cure and "vlmbench[" not in cure
+    hint = cure_of(ImportError(said))
+    assert hint.startswith("pip install ") and SAID[said] in hint and "vlmbench[" not in hint
 
 
 def test_every_package_has_its_words() -> None:
@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def one(model: hf.HfModel, prompt: str, **more: tuple[str, ...]) -> Response:
-    picture = Picture("1.png", partial(bytes, png((9, 9, 200))))
+    picture = ImageRef("1.png", partial(bytes, png((9, 9, 200))))
     [(_, response)] = model.answer([[Request("one", prompt, (picture,), **more)]])  # type: ignore[arg-type]
     return response
 
@@ -99,7 +99,7 @@ def test_a_template_without_words_names_the_option(folder: Path, tmp_path: Path)
     (copy / "chat_template.jinja").write_text("nothing", "utf-8")
     with pytest.raises(ModelError) as failure:
         hf.load(str(copy), engine="simple")
-    assert "prompting=plain" in failure.value.cure
+    assert "prompting=plain" in failure.value.hint
     assert hf.load(f"{copy}", engine="simple", prompting="plain").settings["prompting"] == "plain"
 
 

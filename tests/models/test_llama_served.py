@@ -13,7 +13,7 @@ from PIL import Image
 from tests.llama_server import CONTEXT, MODEL, Serving, make_model, serving
 from tests.toys import png_of
 from vlmbench.base.errors import ModelError
-from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.cli import main as cli
 from vlmbench.models.servers import openai
 from vlmbench.runs.storage.reload import load
@@ -44,7 +44,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def requests() -> list[list[Request]]:
     """Three questions about each of three pictures."""
     pictures = [Image.new("RGB", (28, 28), (200 - 90 * n, 20 + 90 * n, 60)) for n in range(3)]
-    named = [Picture(str(n), partial(bytes, png_of(picture))) for n, picture in enumerate(pictures)]
+    named = [ImageRef(str(n), partial(bytes, png_of(picture))) for n, picture in enumerate(pictures)]
     how = Generation(5, ("h",))
     return [[Request(f"{p.name} {q}", q, (p,), generation=how) for q in QUESTIONS] for p in named]
 
@@ -115,7 +115,7 @@ def test_two_models_under_one_name(server: Serving, folders: list[Path]) -> None
 def test_a_run_whose_server_is_killed_goes_on(
     server: Serving, folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command ends with the cure and keeps its answers; again, with the server back, it asks the rest alone."""
+    """The command ends with the hint and keeps its answers; again, with the server back, it asks the rest alone."""
     model = f"openai:m,base_url={server.url},in_flight=2,backoff=0.01,attempts=3"
     words = ["run", "--model", model, "--tasks", "pope", "--limit", "60", "--output", str(tmp_path / "run")]
     asked = openai.OpenAIChat.answer

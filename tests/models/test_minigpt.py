@@ -16,7 +16,7 @@ from tests.models import tiny, tiny_minigpt
 from tests.models.test_engine import ask, questions
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
-from vlmbench.base.samples import Conversation, Generation, Picture, Request
+from vlmbench.base.samples import Conversation, Generation, ImageRef, Request
 from vlmbench.base.trainable import Trainable
 from vlmbench.models.parts.connector.connector import MergeFour, Widths
 from vlmbench.models.parts.language import lora
@@ -27,12 +27,12 @@ from vlmbench.models.systems import minigpt
 KINDS = tuple(tiny_minigpt.KINDS)
 
 
-def png(seed: int) -> Picture:
+def png(seed: int) -> ImageRef:
     import io
 
     buffer = io.BytesIO()
     tiny.picture(seed).save(buffer, "PNG")
-    return Picture(f"{seed}.png", partial(bytes, buffer.getvalue()))
+    return ImageRef(f"{seed}.png", partial(bytes, buffer.getvalue()))
 
 
 @pytest.fixture(params=KINDS)

@@ -151,7 +151,7 @@ def test_a_spoilt_picture_costs_its_own_questions(engine: str) -> None:
     groups = every_way(3)
     healthy = ask(fresh(), groups, kind=engine)
     system, pixels = fresh(), ToySystem.pixels
-    bad = pixels(system, decode(groups[1][0].images[0].read()))
+    bad = pixels(system, decode(groups[1][0].images[0].load()))
 
     def broken(image: Any) -> Tensor:
         made = pixels(system, image)

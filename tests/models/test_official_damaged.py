@@ -1,4 +1,4 @@
-"""Official checkpoints that are damaged, foreign, hostile or incomplete: the error names the file and the cure."""
+"""Official checkpoints that are damaged, foreign, hostile or incomplete: the error names the file and the hint."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_damage_is_told(name: str, files: Official, tmp_path: Path, capsys: pyte
     with pytest.raises(ModelError, match=said) as at_once:
         minigpt.load("minigpt4", str(files.pth), **files.options())
     assert where in at_once.value.where
-    assert at_once.value.cure
+    assert at_once.value.hint
     told = Ingredients(files.vit, files.qformer, files.llm, image_size=EDGES[files.kind])
     with pytest.raises(ModelError, match=said):
         convert.convert(files.pth, tmp_path / "ours", to="", ingredients=told, overwrite=False)
@@ -206,9 +206,9 @@ def test_a_missing_ingredient_is_named(kind: str, option: str, said: str, tmp_pa
     with pytest.raises(ModelError, match="what was trained alone") as error:
         minigpt.load(files.system, str(files.pth), **options)
     assert said in str(error.value)
-    assert f",{option}=PATH" in error.value.cure
-    assert f"--{option} PATH" in error.value.cure
-    assert "huggingface.co" in error.value.cure or "https://storage.googleapis.com/" in error.value.cure
+    assert f",{option}=PATH" in error.value.hint
+    assert f"--{option} PATH" in error.value.hint
+    assert "huggingface.co" in error.value.hint or "https://storage.googleapis.com/" in error.value.hint
 
 
 def test_an_ingredient_too_many_is_refused(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_another_system_is_refused(kind: str, asked: str, tmp_path: Path) -> Non
     files = make(tmp_path, kind)
     with pytest.raises(ModelError, match=r"holds what .* trains") as error:
         minigpt.load(asked, str(files.pth), **files.options())
-    assert files.system in error.value.cure
+    assert files.system in error.value.hint
 
 
 def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.models.official import KINDS, Official, make
 from tests.models.tiny import picture
 from vlmbench.base.errors import ModelError
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.models.checkpoints import folder as checkpoints
 from vlmbench.models.checkpoints import native as own
 from vlmbench.models.checkpoints.checkpoint import Ingredients
@@ -51,7 +51,7 @@ def ask(model: Model) -> list[str]:
     for seed in range(2):
         buffer = io.BytesIO()
         picture(seed).save(buffer, "PNG")
-        shown = Picture(f"{seed}.png", partial(bytes, buffer.getvalue()))
+        shown = ImageRef(f"{seed}.png", partial(bytes, buffer.getvalue()))
         for prompt in ("Is there a cat?", "What is it?"):
             requests.append(Request(f"{seed} {prompt}", prompt, (shown,), generation=Generation(max_new_tokens=6)))
     answers = [

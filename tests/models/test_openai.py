@@ -19,7 +19,7 @@ from tests.toys import gone
 from tests.vision_server import Seeing, number_of
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError, UsageError
-from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.data.files import Folder
 from vlmbench.models.servers import openai
 from vlmbench.models.systems import tinyllava
@@ -60,7 +60,7 @@ def square(
 
 
 def about(data: bytes, prompt: str, name: str = "a", **more: object) -> Request:
-    return replace(Request(name, prompt, (Picture(name, partial(bytes, data)),)), **more)  # type: ignore[arg-type]
+    return replace(Request(name, prompt, (ImageRef(name, partial(bytes, data)),)), **more)  # type: ignore[arg-type]
 
 
 def test_answers_are_those_of_the_model_behind_the_server(server: Seeing) -> None:
@@ -120,7 +120,7 @@ def test_a_server_without_log_probabilities() -> None:
 
 def test_what_cannot_be_asked_is_an_error_of_its_own(server: Seeing) -> None:
     good = about(square((0, 9, 0)), "Is it green?", "good")
-    bad = Request("bad", "Is it?", (Picture("gone.png", partial(gone, "gone.png")),))
+    bad = Request("bad", "Is it?", (ImageRef("gone.png", partial(gone, "gone.png")),))
     beams = about(square((0, 9, 0)), "Is it?", "beams", generation=Generation(num_beams=3))
     found = answers(openai.load("tiny", base_url=server.url), [[bad], [good, beams]])
     assert found["good"].finish == "stop" and found["bad"].finish == found["beams"].finish == "error"
@@ -170,7 +170,7 @@ def test_a_server_that_was_never_there_ends_the_run() -> None:
 
 
 def test_a_server_that_goes_away_ends_the_run() -> None:
-    """With the cure, however few questions are left; not before all attempts of one question found nobody."""
+    """With the hint, however few questions are left; not before all attempts of one question found nobody."""
     with Judging() as server:
         model = openai.load("t", base_url=server.url, attempts=3, backoff=0.01, in_flight=2)
         assert answers(model, [[Request("1", "grade 1")]])["1"].text == "0.1"

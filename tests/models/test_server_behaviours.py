@@ -1,6 +1,6 @@
 """Whatever a server does, an answer is the right text or a status: for the model adapter and for every judged protocol.
 
-Nothing is ever a `yes`, a zero or a grade because there was nothing; calls are bounded; ends say the cure.
+Nothing is ever a `yes`, a zero or a grade because there was nothing; calls are bounded; ends say the hint.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def test_a_key_that_is_forbidden_everything_ends_the_run() -> None:
 @pytest.mark.parametrize("pause", ["inf", "43200", "Fri, 01 Jan 2100 00:00:00 GMT"])
 @pytest.mark.parametrize("in_flight", [1, 8])
 def test_refusals_without_end(pause: str, in_flight: int) -> None:
-    """One call for each that was open, none for the others; the command ends with the server's words and the cure."""
+    """One call for each that was open, none for the others; the command ends with the server's words and the hint."""
     with Judging(status=lambda prompt: error(429, "daily limit", retry_after=pause)) as server:
         with pytest.raises(ModelError, match=r"daily limit[^$]*asks to wait[^$]*the answers so far are kept"):
             answers(server, 300, in_flight=in_flight)

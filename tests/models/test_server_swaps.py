@@ -70,7 +70,7 @@ def test_other_weights_end_the_run(breaks: bool, often: float, most: int, monkey
     told: list[str] = []
     with Swapping(others, breaks) as server, pytest.raises(ModelError, match="holds other weights") as error:
         answered(server, told)
-    assert len(told) <= most and "--output" in error.value.cure
+    assert len(told) <= most and "--output" in error.value.hint
 
 
 @pytest.mark.parametrize("then", [nothing, silent])

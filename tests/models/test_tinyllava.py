@@ -18,7 +18,7 @@ from torch import Tensor
 from tests.models.tiny import build, config, picture
 from vlmbench.base.errors import ModelError
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Conversation, Generation, Picture, Request
+from vlmbench.base.samples import Conversation, Generation, ImageRef, Request
 from vlmbench.base.trainable import Trainable
 from vlmbench.models.checkpoints import folder as checkpoints
 from vlmbench.models.systems import tinyllava
@@ -49,7 +49,7 @@ def gradients(system: TinyLLaVA, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 def ask(model: Model, prompt: str = "Is there a cat?") -> str:
     buffer = io.BytesIO()
     picture().save(buffer, "PNG")
-    shown = Picture("a.png", partial(bytes, buffer.getvalue()))
+    shown = ImageRef("a.png", partial(bytes, buffer.getvalue()))
     request = Request("1", prompt, (shown,), generation=Generation(max_new_tokens=4))
     ((_, response),) = model.answer([[request]])
     assert response.finish != "error", response.error

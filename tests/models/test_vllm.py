@@ -17,7 +17,7 @@ from tests.models import tiny_hf
 from tests.toys import gone, png, png_of
 from tests.vision_server import Seeing
 from vlmbench.base.errors import ModelError, UsageError
-from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.data import images
 from vlmbench.models.huggingface import load as hf
 from vlmbench.models.servers import vllm
@@ -56,7 +56,7 @@ def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> vllm_stand_in.Scr
 
 
 def about(shade: int, prompt: str, name: str = "", **more: Any) -> Request:
-    picture = Picture(f"{shade}.png", partial(bytes, png((shade, 0, 90))))
+    picture = ImageRef(f"{shade}.png", partial(bytes, png((shade, 0, 90))))
     more.setdefault("generation", Generation(5))
     return replace(Request(name or f"{shade} {prompt}", prompt, (picture,)), **more)
 
@@ -67,7 +67,7 @@ def answers(model: Any, groups: Sequence[Sequence[Request]]) -> dict[str, Respon
 
 def test_questions_are_handed_over_by_picture(script: vllm_stand_in.Script, folder: str) -> None:
     """Groups with one first picture stand side by side; questions that begin alike too; batches are whole groups."""
-    second = Picture("z.png", partial(bytes, png((1, 2, 3))))
+    second = ImageRef("z.png", partial(bytes, png((1, 2, 3))))
     groups = [
         [about(3, "What is it?"), about(3, "Is it red?")],
         [about(1, "Where?")],
@@ -136,7 +136,7 @@ def test_choices_are_ranked_by_all_their_tokens(script: vllm_stand_in.Script, fo
 def test_one_bad_question_fails_alone(script: vllm_stand_in.Script, folder: str) -> None:
     """vLLM refuses a whole call for one prompt that is too long: the others are asked again, one by one."""
     script.fail_on = "B?"
-    lost = Request("lost", "C?", (Picture("gone", partial(gone, "gone.png")),))
+    lost = Request("lost", "C?", (ImageRef("gone", partial(gone, "gone.png")),))
     beams = about(1, "D?", "beams", generation=Generation(num_beams=2))
     found = answers(load(folder), [[about(1, "A?"), about(1, "B?"), beams], [lost]])
     assert {name: response.finish for name, response in found.items()} == {

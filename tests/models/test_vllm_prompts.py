@@ -22,7 +22,7 @@ from tests import vllm_stand_in
 from tests.models import tiny_hf
 from tests.toys import png
 from vlmbench.base.errors import ModelError
-from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.data import images
 from vlmbench.models.huggingface import load as hf
 from vlmbench.models.servers import vllm, vllm_process
@@ -41,7 +41,7 @@ TEMPLATES = {
     "the template writes <s>": "{{ bos_token }}" + PARTS,
     "the template prints contents": CONTENT,
 }
-PICTURE = Picture("1.png", partial(bytes, png((9, 0, 90))))
+PICTURE = ImageRef("1.png", partial(bytes, png((9, 0, 90))))
 SHORT = Generation(4)
 REQUESTS = (
     Request("one", "Is it red?", (PICTURE,), generation=SHORT),
@@ -100,7 +100,7 @@ def test_prompts_are_those_of_transformers_own_processor(folder: str, script: vl
     processor = prompts.prompts.processor
     engine = vllm_stand_in.module(script).LLM(folder)
     for request in REQUESTS:
-        pictures = [images.decode(picture.read(), picture.name) for picture in request.images]
+        pictures = [images.decode(picture.load(), picture.name) for picture in request.images]
         made = prompts.made(request, pictures)
         for choice, prompt, expected in [
             ("", made.opened, made.ids),
@@ -175,7 +175,7 @@ def test_what_hf_refuses_is_refused_in_the_same_words(original: Path, script: vl
     odd = (
         Request("mark", "What is <image> here?", (PICTURE,)),
         Request("empty", "Which?", (PICTURE,), choices=("yes", "")),
-        Request("gone", "What?", (Picture("gone.png", partial(_gone, "gone.png")),)),
+        Request("gone", "What?", (ImageRef("gone.png", partial(_gone, "gone.png")),)),
     )
     ours, theirs = answers(load(original), odd), answers(hf.load(str(original), engine="simple"), odd)
     assert {name: one.error for name, one in ours.items()} == {name: one.error for name, one in theirs.items()}
@@ -250,7 +250,7 @@ def test_a_dead_engine_ends_the_run_at_once(original: Path, script: vllm_stand_i
     model = load(original, batch=1)
     with pytest.raises(ModelError, match="engine died") as failure:
         list(model.answer([[request] for request in REQUESTS]))
-    assert "run the same command" in failure.value.cure and len(script.calls) == 1
+    assert "run the same command" in failure.value.hint and len(script.calls) == 1
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -322,7 +322,7 @@ def test_nothing_is_left_out_of_the_stand_in(original: Path, script: vllm_stand_
     """A ranked question by hand: what vLLM tells of named tokens is what the network says."""
     prompts = Rendered(open_prompts(str(original), commit="", trusted=False, way=""))
     request = REQUESTS[4]
-    pictures = [images.decode(picture.read(), picture.name) for picture in request.images]
+    pictures = [images.decode(picture.load(), picture.name) for picture in request.images]
     entry = ranking(request, prompts.made(request, pictures), prompts)
     [(prompt, params)] = entry.prompts
     [out] = vllm_stand_in.module(script).LLM(str(original)).generate([prompt], [params], use_tqdm=False)

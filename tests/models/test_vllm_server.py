@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from tests.toys import png
-from vlmbench.base.samples import Picture, Request
+from vlmbench.base.samples import ImageRef, Request
 from vlmbench.models.servers import vllm
 
-ASKED = Request("one", "Is it blue?", (Picture("1.png", partial(bytes, png((0, 0, 200)))),))
+ASKED = Request("one", "Is it blue?", (ImageRef("1.png", partial(bytes, png((0, 0, 200)))),))
 TOKENS = {"plain": ([5, 6], [1, 5, 6]), "written": ([1, 5, 6], [1, 1, 5, 6]), "none": ([5, 6], [5, 6])}
 """What /tokenize tells without and with special tokens: a template without <s>, one with it, a tokenizer without."""
 

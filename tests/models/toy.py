@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PhiConfig, PhiForCausalLM, SiglipVisionConfig, SiglipVisionModel
 
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.models.parts.protocols import IMAGE_TOKEN
 
 BOS = 0
@@ -132,10 +132,10 @@ def toy(
     return ToySystem(network(kind, attention), layout)
 
 
-def noise(seed: int) -> Picture:
+def noise(seed: int) -> ImageRef:
     """A random picture, as PNG."""
     values = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     image = Image.fromarray(values).resize((32, 24), Image.Resampling.NEAREST)
     out = io.BytesIO()
     image.save(out, "PNG")
-    return Picture(f"noise-{seed}.png", partial(bytes, out.getvalue()))
+    return ImageRef(f"noise-{seed}.png", partial(bytes, out.getvalue()))

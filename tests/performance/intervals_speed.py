@@ -51,7 +51,7 @@ def gqa(skill: float, seed: int) -> list[Metric]:
         }
         picture = str(world.randrange(PICTURES))
         sample = Sample(str(number), "?", (), target, tags=tags, cluster=picture, extra=extra)
-        scored.append((sample, Score(float(said == target), read=said)))
+        scored.append((sample, Score(float(said == target), parsed_answer=said)))
     return gqa_metrics.metrics(scored, official=True)
 
 
@@ -75,7 +75,7 @@ def memes(skill: float, seed: int) -> list[Metric]:
         target = "yes" if number % 3 == 0 else "no"
         share = min(1.0, max(0.0, 0.5 + (skill - 0.5) * (1 if target == "yes" else -1) + dice.gauss(0, 0.2)))
         sample = Sample(str(number), "?", (), target, cluster=str(number))
-        scored.append((sample, Score(float((share > 0.5) == (target == "yes")), read=repr(share))))
+        scored.append((sample, Score(float((share > 0.5) == (target == "yes")), parsed_answer=repr(share))))
     return list(HATEFUL_MEMES.summarise(scored, protocol))
 
 

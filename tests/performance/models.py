@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vlmbench.base.samples import Generation, Picture, Request
+from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.models.engine.margin_scale import picture
 from vlmbench.models.network.network import Blueprint, VisionLanguageModel
 from vlmbench.models.parts.protocols import IMAGE_TOKEN, System
@@ -125,7 +125,7 @@ class Subject:
                 Request(
                     f"{number}-{thing}",
                     f"Is there a {thing} in the image?{self.tail}",
-                    (Picture(f"{number}.png", partial(drawn, number)),),
+                    (ImageRef(f"{number}.png", partial(drawn, number)),),
                     generation=Generation(max_new_tokens=8),
                 )
                 for thing in OBJECTS[: limit or questions]

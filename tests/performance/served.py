@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from tests.judge_server import JSON, Served, completion, send
-from vlmbench.base.samples import Picture, Request
+from vlmbench.base.samples import ImageRef, Request
 from vlmbench.models.servers import openai
 
 PICTURES, EACH, LATENCY = 100, 20, 0.1
@@ -54,9 +54,9 @@ def main() -> None:
     )
     assert process.stdout is not None
     url = process.stdout.readline().strip()
-    pictures = [Picture(str(n), partial(bytes, photograph(n))) for n in range(PICTURES)]
+    pictures = [ImageRef(str(n), partial(bytes, photograph(n))) for n in range(PICTURES)]
     groups = [[Request(f"{p.name}-{n}", f"Is it {n}?", (p,)) for n in range(EACH)] for p in pictures]
-    print(f"pictures of {np.mean([len(p.read()) for p in pictures]) / 1e3:.0f} kB, {LATENCY * 1e3:.0f} ms an answer")
+    print(f"pictures of {np.mean([len(p.load()) for p in pictures]) / 1e3:.0f} kB, {LATENCY * 1e3:.0f} ms an answer")
     with tempfile.TemporaryDirectory() as cache:
         os.environ["VLMBENCH_CACHE"] = cache
         list(openai.load("warm", base_url=url).answer(groups[:1]))

@@ -1,8 +1,8 @@
 """The tables of docs/statistics.md: `python -m tests.performance.simulations [RUNS]`.
 
 Made-up benchmarks whose truth is known (tests/simulated.py): how often the 95 % interval holds it, how often the paired
-test cries wolf between equal models, and how often it finds the difference that vlmbench.stats.power announces. The suite
-runs a part of it (tests/core/test_coverage.py, test_power.py).
+test cries wolf between equal models, and how often it finds the difference that vlmbench.stats.power announces. The
+suite runs a part of it (tests/core/test_coverage.py, test_power.py).
 """
 
 from __future__ import annotations

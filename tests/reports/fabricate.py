@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vlmbench.base.samples import Picture, Record, Request, Response, Sample, Score, Status
+from vlmbench.base.samples import ImageRef, Record, Request, Response, Sample, Score, Status
 from vlmbench.runs.runner import record_columns
 from vlmbench.runs.storage.store import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS, to_json
 from vlmbench.stats.intervals import intervals
@@ -128,7 +128,7 @@ def _record(recipe: Recipe, task: str, number: int, hashes: Sequence[str], rng: 
         nasty = HOSTILE[number % len(HOSTILE)]
         question, text, name = f"{question} {nasty[:300]}", f"{text} {nasty}", f"{nasty[:60]}_{image}.jpg"
         tags |= {nasty[:20] or "tag": nasty[:200], "structural": nasty[:50]}
-    sample = Sample(f"{task}-{number}", question, (Picture(name, bytes),), target, tags=tags, cluster=name)
+    sample = Sample(f"{task}-{number}", question, (ImageRef(name, bytes),), target, tags=tags, cluster=name)
     prompt = f"{question}\nAnswer the question using a single word or phrase."
     finish = "error" if status is Status.ERROR else "length" if status is Status.TRUNCATED else "stop"
     response = Response(
@@ -140,7 +140,7 @@ def _record(recipe: Recipe, task: str, number: int, hashes: Sequence[str], rng: 
         seconds=0.01 + rng.random() / 50,
         margin=rng.expovariate(0.4),
     )
-    score = Score(float(right), read=text) if status is Status.OK else Score(None, status)
+    score = Score(float(right), parsed_answer=text) if status is Status.OK else Score(None, status)
     digests = (hashes[image],)
     key = sha256(f"{task} {prompt} {image}".encode()).hexdigest()[:32]
     return Record(task, sample, Request(sample.id, prompt, sample.images), key, digests, response, score)
@@ -162,7 +162,7 @@ def _scores(recipe: Recipe, task: str, records: Sequence[Record]) -> dict[str, A
     metrics = [mean("accuracy", values, clusters)]
     if task == "pope":
         truth = np.array([record.sample.target == "yes" for record in good])
-        said = np.array([record.score.read.startswith("yes") for record in good])
+        said = np.array([record.score.parsed_answer.startswith("yes") for record in good])
         items = np.stack([truth & said, ~truth & said, truth & ~said], axis=1).astype(np.float64)
         metrics.append(Metric("f1", items, clusters, _f1))
         metrics.append(mean("yes_ratio", [float(one) for one in said], clusters))

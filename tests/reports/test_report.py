@@ -147,7 +147,7 @@ def test_labels_tell_runs_apart(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_reported(run_folder: Path, tmp_path: Path) -> None:
-    """Each a message with its cure."""
+    """Each a message with its hint."""
     with pytest.raises(UsageError, match="no run named"):
         leaderboard.write([], tmp_path)
     with pytest.raises(UsageError, match="named twice"):

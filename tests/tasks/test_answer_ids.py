@@ -56,7 +56,7 @@ def write_json(path: Path, content: object) -> Path:
 def test_vizwiz_row_numbers_through_llavas_question_file(place: str, tmp_path: Path) -> None:
     _, samples = of("vizwiz")
     task = choose_task("vizwiz").task
-    prompts = {s.id: task.ask(s, "llava").prompt for s in samples}
+    prompts = {s.id: task.build_request(s, "llava").prompt for s in samples}
     questions = [
         {"question_id": n, "image": s.id, "text": prompts[s.id], "category": "default"} for n, s in enumerate(samples)
     ]
@@ -99,7 +99,7 @@ def test_mme_ids_by_their_first_and_last_part(tmp_path: Path) -> None:
     for one in samples:
         subtask, _, name = one.cluster.partition("/")
         middle = "/images" if subtask in ("artwork", "celebrity", "landmark", "posters", "scene") else ""
-        prompt = choice.task.ask(one, "llava").prompt
+        prompt = choice.task.build_request(one, "llava").prompt
         rows.append({"question_id": f"{subtask}{middle}/{name}", "prompt": prompt, "text": one.id, "model_id": "m"})
     assert texts_of("mme@llava", write_lines(tmp_path / "a.jsonl", rows)) == {s.id: s.id for s in samples}
 

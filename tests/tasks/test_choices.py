@@ -65,7 +65,7 @@ def test_embedded_samples(spec: str, count: int) -> None:
     assert len(samples) == count and not missing_pictures(samples)
     assert len({sample.id for sample in samples}) == count
     for sample in samples:
-        assert all(picture.read() for picture in sample.images)
+        assert all(picture.load() for picture in sample.images)
 
 
 RIGHT: Mapping[str, Callable[[Sample], str]] = {
@@ -124,7 +124,7 @@ def test_wrong_answer_files(name: str, tmp_path: Path) -> None:
 def test_vsr_prompts_and_ranks() -> None:
     task, samples = of("vsr")
     caption = samples[0].question
-    asked = {name: task.ask(samples[0], name) for name in task.protocols}
+    asked = {name: task.build_request(samples[0], name) for name in task.protocols}
     statement = f"Based on the image, is this statement true or false? {caption}"
     assert asked["official"].prompt == statement and asked["minigpt_v2"].prompt == f"[vqa] {statement}"
     assert asked["vlmevalkit"].prompt == caption
@@ -143,7 +143,7 @@ def test_vsr_prompts_and_ranks() -> None:
     scored = score_responses(task, "prismatic", ranked)
     values = {metric.name: metric.value() for metric in task.summarise(scored, "prismatic")}
     assert values["accuracy"] == pytest.approx(100 * sum(s.target == "true" for s in samples) / len(samples))
-    assert values["auroc"] == pytest.approx(50) and scored[0][1].read.startswith("true 0.73")
+    assert values["auroc"] == pytest.approx(50) and scored[0][1].parsed_answer.startswith("true 0.73")
     assert task.score(samples[0], Response("perhaps"), "official").status is Status.UNPARSED
     assert task.score(samples[0], Response("perhaps"), "minigpt_v2").value == 0
 
@@ -176,16 +176,16 @@ def test_iconqa_protocols() -> None:
     task, samples = of("iconqa")
     kinds = {sample.tags["kind"]: sample for sample in samples}
     text, shown, blank = (kinds[kind] for kind in ("choose_txt", "choose_img", "fill_in_blank"))
-    assert task.ask(text, "minigpt_v2").choices == text.choices
-    assert task.ask(text, "tinygpt_v").prompt.startswith("[vqa] Based on the image, respond")
+    assert task.build_request(text, "minigpt_v2").choices == text.choices
+    assert task.build_request(text, "tinygpt_v").prompt.startswith("[vqa] Based on the image, respond")
     with pytest.raises(UsageError, match="iconqa:choose_txt_val@minigpt_v2"):
-        task.ask(shown, "minigpt_v2")
-    assert len(task.ask(shown, "official").images) == 1 < len(task.ask(shown, "lmms_eval").images)
-    assert task.ask(shown, "official").images[0].read()[:4] == b"\x89PNG"
+        task.build_request(shown, "minigpt_v2")
+    assert len(task.build_request(shown, "official").images) == 1 < len(task.build_request(shown, "lmms_eval").images)
+    assert task.build_request(shown, "official").images[0].load()[:4] == b"\x89PNG"
     assert task.score(blank, Response(f"{blank.target} "), "official").value == 0  # exactly
     long, short = ChoiceScore(text.choices[0], -3.0, 4), ChoiceScore(text.choices[1], -1.0, 1)
-    assert task.score(text, Response(choices=(long, short)), "minigpt_v2").read == "B"
-    assert task.score(text, Response(choices=(long, short)), "tinygpt_v").read == "A"
+    assert task.score(text, Response(choices=(long, short)), "minigpt_v2").parsed_answer == "B"
+    assert task.score(text, Response(choices=(long, short)), "tinygpt_v").parsed_answer == "A"
     assert task.score(blank, Response(f" {blank.target}\n"), "lmms_eval").value == 1
 
 
@@ -197,7 +197,7 @@ def test_iconqa_commas_and_broken_files(tmp_path: Path) -> None:
     dumped(tmp_path / "problems.json", {"7": problem})
     dumped(tmp_path / "pid_splits.json", {"choose_txt_test": ["7"]})
     (one,) = task.samples(Folder(tmp_path), "choose_txt_test")
-    assert "A. 1\nB. 000\nC. 2\nD. 3\n" in task.ask(one, "lmms_eval").prompt
+    assert "A. 1\nB. 000\nC. 2\nD. 3\n" in task.build_request(one, "lmms_eval").prompt
     assert task.score(one, Response("C"), "lmms_eval").value == 1 and one.target == "B"
     for change, told in (
         ({"answer": 3}, "field 'answer': 3 is not the place of one of 3 options"),
@@ -217,15 +217,18 @@ def test_iconqa_commas_and_broken_files(tmp_path: Path) -> None:
 
 def test_hateful_memes_protocols(tmp_path: Path) -> None:
     task, samples = of("hateful_memes")
-    asked = task.ask(samples[0], "minigpt_v2").prompt
+    asked = task.build_request(samples[0], "minigpt_v2").prompt
     text = samples[0].question
     assert asked == f"This is an image writting '{text}'. Is this image hateful? Answer yes or no. Answer:"
-    assert task.ask(samples[0], "official").choices == ("yes", "no") and not task.ask(samples[0], "tinygpt_v").choices
+    assert (
+        task.build_request(samples[0], "official").choices == ("yes", "no")
+        and not task.build_request(samples[0], "tinygpt_v").choices
+    )
     assert {name: p.headline for name, p in task.protocols.items()} == {
         "official": "auroc", "minigpt_v2": "accuracy", "tinygpt_v": "accuracy",
     }  # fmt: skip
     likely = Response(choices=(ChoiceScore("yes", math.log(0.8), 1), ChoiceScore("no", math.log(0.2), 1)))
-    assert float(task.score(samples[0], likely, "official").read) == pytest.approx(0.8)
+    assert float(task.score(samples[0], likely, "official").parsed_answer) == pytest.approx(0.8)
     assert task.score(samples[0], Response("yes"), "official").status is Status.UNPARSED
     assert task.score(samples[0], Response("I cannot say"), "minigpt_v2").value == 0
     row = {"id": 3, "img": "img/00003.png", "text": "?"}
@@ -269,12 +272,18 @@ def test_scienceqa_prompts(tmp_path: Path) -> None:
     hint, question = hinted.extra["hint"], hinted.question
     lines = "\n".join(f"{letter}. {option}" for letter, option in zip("ABCDE", hinted.choices, strict=False))
     direct = f"Context: {hint}\n{question}\n{lines}\nAnswer with the option's letter from the given choices directly."
-    assert {task.ask(hinted, name).prompt for name in ("llava", "tinyllava", "lmms_eval")} == {direct}
-    assert task.ask(hinted, "official").prompt.startswith(f"Question: {question}\nContext: {hint}\nOptions: (A) ")
-    assert task.ask(hinted, "vlmevalkit").prompt.startswith(f"Hint: {hint}\nQuestion: {question}\nOptions:\nA. ")
-    assert task.ask(hinted, "qwen_vl").choices == tuple("ABCDE"[: len(hinted.choices)])
+    assert {task.build_request(hinted, name).prompt for name in ("llava", "tinyllava", "lmms_eval")} == {direct}
+    assert task.build_request(hinted, "official").prompt.startswith(
+        f"Question: {question}\nContext: {hint}\nOptions: (A) "
+    )
+    assert task.build_request(hinted, "vlmevalkit").prompt.startswith(
+        f"Hint: {hint}\nQuestion: {question}\nOptions:\nA. "
+    )
+    assert task.build_request(hinted, "qwen_vl").choices == tuple("ABCDE"[: len(hinted.choices)])
     bare = next(sample for sample in samples if not sample.images)
-    assert not task.ask(bare, "llava").images and "Context: N/A" in task.ask(bare, "official").prompt
+    assert (
+        not task.build_request(bare, "llava").images and "Context: N/A" in task.build_request(bare, "official").prompt
+    )
 
 
 def test_scienceqa_llava_question_file(tmp_path: Path) -> None:
@@ -282,7 +291,7 @@ def test_scienceqa_llava_question_file(tmp_path: Path) -> None:
     task, samples = of("scienceqa:test")
     rows: list[dict[str, Any]] = []
     for one in samples:
-        text = task.ask(one, "llava").prompt.removesuffix(
+        text = task.build_request(one, "llava").prompt.removesuffix(
             "\nAnswer with the option's letter from the given choices directly."
         )
         asked = "<image>\n" + text if one.images else text
@@ -292,7 +301,9 @@ def test_scienceqa_llava_question_file(tmp_path: Path) -> None:
     dumped(tmp_path / "llava_test_CQM-A.json", rows)
     again = task.samples(Folder(tmp_path), "test")
     assert [(s.id, s.choices, s.target) for s in again] == [(s.id, s.choices, s.target) for s in samples]
-    assert [task.ask(s, "llava").prompt for s in again] == [task.ask(s, "llava").prompt for s in samples]
+    assert [task.build_request(s, "llava").prompt for s in again] == [
+        task.build_request(s, "llava").prompt for s in samples
+    ]
     assert len(task.samples(Folder(tmp_path), "image")) == COUNTS["scienceqa"]
 
 
@@ -313,14 +324,16 @@ def test_scienceqa_whole_answers_serve_the_image_subset(tmp_path: Path) -> None:
 def test_mme_prompts_and_pairs() -> None:
     task, samples = of("mme")
     assert samples[0].id == "existence/0001.jpg#1" and samples[1].cluster == samples[0].cluster
-    assert task.ask(samples[0], "official").prompt.endswith("? Please answer yes or no.")
+    assert task.build_request(samples[0], "official").prompt.endswith("? Please answer yes or no.")
     asked = samples[0].question.removesuffix(" Please answer yes or no.")
     short = f"{asked}\nAnswer the question using a single word or phrase."
-    assert {task.ask(samples[0], name).prompt for name in ("llava", "tinyllava", "lmms_eval")} == {short}
+    assert {task.build_request(samples[0], name).prompt for name in ("llava", "tinyllava", "lmms_eval")} == {short}
     from dataclasses import replace
 
     wide = replace(samples[0], question=f"{asked}  Please answer yes or no.")
-    assert task.ask(wide, "llava").prompt == short and task.ask(wide, "lmms_eval").prompt.startswith(f"{asked} \n")
+    assert task.build_request(wide, "llava").prompt == short and task.build_request(
+        wide, "lmms_eval"
+    ).prompt.startswith(f"{asked} \n")
     values = figures("mme", {sample.id: "yes" for sample in samples}, samples)
     assert (values["perception"], values["cognition"], values["total"]) == (500, 200, 700)
     assert (values["OCR"], values["OCR_acc"], values["OCR_acc_plus"]) == (50, 50, 0)
@@ -331,7 +344,7 @@ def test_mme_prompts_and_pairs() -> None:
 def test_mme_llava_rows_and_broken_folders(tmp_path: Path) -> None:
     task, samples = of("mme")
     rows = [
-        {"question_id": s.cluster, "prompt": task.ask(s, "llava").prompt, "text": s.target, "answer_id": "x"}
+        {"question_id": s.cluster, "prompt": task.build_request(s, "llava").prompt, "text": s.target, "answer_id": "x"}
         for s in samples
     ]
     path = tmp_path / "answers.jsonl"

@@ -64,16 +64,16 @@ def loads(spec: str, data: Folder, path: Path) -> None:
         samples = choice.task.samples(data, choice.split)
         for sample in samples:
             for protocol in choice.task.protocols:
-                ask(choice.task, sample, protocol)
+                build_request(choice.task, sample, protocol)
     except DataError as error:
         assert str(data.root) in str(error), error
         assert error.where
 
 
-def ask(task: Any, sample: Sample, protocol: str) -> None:
+def build_request(task: Any, sample: Sample, protocol: str) -> None:
     """Ask, and score some text; a protocol may refuse a kind of question."""
     try:
-        task.ask(sample, protocol)
+        task.build_request(sample, protocol)
         score_response(task, protocol, sample, Response("B. yes\n"))
     except VlmbenchError as error:
         assert "iconqa:choose_txt_val" in str(error)

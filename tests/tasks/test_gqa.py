@@ -52,7 +52,7 @@ def test_reading(tmp_path: Path) -> None:
     assert missing_pictures(found) == ["n1.jpg", "n2.jpg"]
     (tmp_path / "images").mkdir()
     (tmp_path / "images/n1.jpg").write_bytes(b"x")
-    assert missing_pictures(found) == ["n2.jpg"] and found[0].images[0].read() == b"x"
+    assert missing_pictures(found) == ["n2.jpg"] and found[0].images[0].load() == b"x"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_test_split_has_no_answers(tmp_path: Path) -> None:
 
 def test_prompts_and_generation(tmp_path: Path) -> None:
     sample = samples(write_gqa(tmp_path, ROWS))[0]
-    asked = {name: GQA.ask(sample, name) for name in GQA.protocols}
+    asked = {name: GQA.build_request(sample, name) for name in GQA.protocols}
     question = sample.question
     short = question + "\nAnswer the question using a single word or phrase."
     instruction = f"[vqa] Based on the image, respond to this question with a short answer: {question}"

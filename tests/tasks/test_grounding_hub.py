@@ -57,7 +57,7 @@ def test_mmbench(tmp_path: Path, index: Any) -> None:
     assert samples[0].choices == ("x", "y") and samples[0].tags["language"] == "cn" and not samples[0].extra["hint"]
     assert samples[0].tags["ability"] == "logic_reasoning" and samples[0].extra["turns"] == 2
     assert samples[0].images == samples[1].images and samples[2].images[0].name == "8.jpg"
-    assert samples[1].images[0].read() == png(8, 8, 7)["bytes"]
+    assert samples[1].images[0].load() == png(8, 8, 7)["bytes"]
     with pytest.raises(DataError, match="cannot load en, split test"):
         choose_task("mmbench").task.samples(Hub(tmp_path), "test_en")
 

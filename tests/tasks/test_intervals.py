@@ -62,7 +62,7 @@ def ranked(request: Request, rng: random.Random) -> Response:
 def answered(choice: TaskChoice, sample: Sample, rng: random.Random) -> Score:
     """A score as a model of some skill would get it."""
     task, protocol = choice.task, choice.protocol
-    request = task.ask(sample, protocol)
+    request = task.build_request(sample, protocol)
     if request.choices:
         return score_response(task, protocol, sample, ranked(request, rng))
     skilled = rng.random() < SKILL
@@ -81,7 +81,7 @@ def answered(choice: TaskChoice, sample: Sample, rng: random.Random) -> Score:
 def asks(choice: TaskChoice, sample: Sample) -> bool:
     """Whether the protocol has a question for it: two of IconQA's know questions with texts alone."""
     try:
-        choice.task.ask(sample, choice.protocol)
+        choice.task.build_request(sample, choice.protocol)
     except UsageError:
         return False
     return True

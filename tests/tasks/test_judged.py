@@ -72,7 +72,7 @@ def test_they_have_what_judged_tasks_have() -> None:
         assert isinstance(task, Judged) and isinstance(task, Exports)
         assert all(protocol.judge and protocol.judge.template for protocol in task.protocols.values())
         assert task.score(Sample("1", "", (), ""), Response("x"), "official").status is Status.JUDGE_FAILED
-        assert task.wanted("test")[0].licence and len(SAMPLE_SEEDS[name]) == 500
+        assert task.required_files("test")[0].licence and len(SAMPLE_SEEDS[name]) == 500
     assert next(iter(LLAVA_BENCH.protocols)) == "honest" and next(iter(MMVET.protocols)) == "official"
 
 
@@ -93,7 +93,7 @@ def test_embedded_sample(tmp_path: Path, name: str) -> None:
         assert len({sample.cluster for sample in samples}) >= 16
         assert pickle.loads(pickle.dumps(samples)) == samples
         for sample in samples:
-            images.decode(sample.images[0].read(), sample.images[0].name)
+            images.decode(sample.images[0].load(), sample.images[0].name)
 
 
 def test_the_samples_cover_every_kind() -> None:
@@ -113,8 +113,8 @@ def test_mmvet_files(tmp_path: Path) -> None:
     assert (one.id, one.question, one.target, one.cluster) == ("v1_1", "Q1?", "a<AND>b", "v1_0.png")
     assert one.tags == {"integration": "ocr+rec", "integration_as_written": "rec_ocr"}
     assert [sample.id for sample in MMVET.samples(Folder(tmp_path), "bard_set")] == ["v1_0", "v1_3"]
-    assert MMVET.ask(one, "official").prompt == "Q1?"
-    assert MMVET.ask(one, "lmms_eval").prompt == mmvet_prompts.THINK + "Q1?"
+    assert MMVET.build_request(one, "official").prompt == "Q1?"
+    assert MMVET.build_request(one, "lmms_eval").prompt == mmvet_prompts.THINK + "Q1?"
 
 
 def test_llava_files_are_joined_by_key(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_llava_files_are_joined_by_key(tmp_path: Path) -> None:
     assert [(s.id, s.target, s.extra["context"]) for s in samples] == [
         ("0", "R0", "one"), ("1", "R1", "one"), ("2", "R2", "a\nb"), ("3", "R3", "a\nb")
     ]  # fmt: skip
-    assert LLAVA_BENCH.ask(samples[0], "honest").prompt == "Q0"
+    assert LLAVA_BENCH.build_request(samples[0], "honest").prompt == "Q0"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_hub_rows(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table(columns), path)
     samples = MMVET.samples(Hub(tmp_path), "test")
-    assert samples[0].tags["integration"] == "ocr+rec" and samples[1].images[0].read() == b"x"
+    assert samples[0].tags["integration"] == "ocr+rec" and samples[1].images[0].load() == b"x"
     with pytest.raises(DataError, match="test only"):
         MMVET.samples(Hub(tmp_path), "bard_set")
     columns = {"question_id": [0, 1], "question": ["a", "b"], "caption": ["same", "same"], "image": picture}

@@ -28,7 +28,7 @@ def prompts(spec: str, root: Path) -> list[tuple[str, str]]:
     """(picture, prompt) of every question of a split."""
     choice = registry.choose_task(spec)
     samples = choice.task.samples(Folder(root), choice.split)
-    return [(sample.images[0].name, choice.task.ask(sample, choice.protocol).prompt) for sample in samples]
+    return [(sample.images[0].name, choice.task.build_request(sample, choice.protocol).prompt) for sample in samples]
 
 
 def digest(pairs: Iterable[tuple[str, str]]) -> str:
@@ -59,7 +59,7 @@ def test_scienceqa_questions_are_those_of_llava(shared: Path) -> None:
     wanted = {row["id"]: row["conversations"][0]["value"].replace("<image>", "").strip() + request for row in rows}
     choice = registry.choose_task("scienceqa:test@llava")
     samples = choice.task.samples(Folder(path), choice.split)
-    assert {sample.id: choice.task.ask(sample, "llava").prompt for sample in samples} == wanted
+    assert {sample.id: choice.task.build_request(sample, "llava").prompt for sample in samples} == wanted
 
 
 @pytest.mark.parametrize("protocol", ["llava", "tinyllava", "llava_no_ocr"])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from vlmbench.base.errors import DataError, ImageError, PredictionsError
 from vlmbench.base.registry import choose_task
-from vlmbench.base.samples import JudgeAsk, Response, Sample, Score, Status, Verdict
+from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.data.sheets import read_sheet, write_sheet
@@ -75,8 +75,8 @@ def test_rows(found: Sequence[Sample]) -> None:
     assert found[0].question == "What\tis 5?\nSay." and found[0].tags["leaf"] == "leaf 5"
     assert [sample.extra["turns"] for sample in found] == [3, 3, 3, 2, 2]
     assert {sample.images[0].name for sample in found} == {"5.jpg"}  # equal pictures are one
-    assert found[1].images[0].read() == b"a picture " * 20
-    assert pickle.loads(pickle.dumps(found[1].images[0].read))() == b"a picture " * 20
+    assert found[1].images[0].load() == b"a picture " * 20
+    assert pickle.loads(pickle.dumps(found[1].images[0].load))() == b"a picture " * 20
 
 
 @pytest.mark.parametrize("folder", ["", "mmbench"])
@@ -94,7 +94,11 @@ def test_hidden_answers(tmp_path: Path) -> None:
     hidden = samples(tmp_path, "test_cn")
     assert {sample.target for sample in hidden} == {None}
     score = MMBENCH.score(hidden[0], Response("A"), "official")
-    assert (score.value, score.status, score.read) == (None, Status.WITHHELD, "A") and "no answers" in score.note
+    assert (score.value, score.status, score.parsed_answer) == (
+        None,
+        Status.WITHHELD,
+        "A",
+    ) and "no answers" in score.note
 
 
 def test_the_test_split_with_its_answers_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,7 +147,7 @@ def test_a_column_is_missing(tmp_path: Path) -> None:
 def test_a_cell_that_is_no_base64(tmp_path: Path) -> None:
     write(tmp_path, [row | {"image": "é" * 100} for row in rows()])
     with pytest.raises(ImageError, match=r"line 3, field 'image': not base64"):
-        samples(tmp_path)[0].images[0].read()
+        samples(tmp_path)[0].images[0].load()
 
 
 @pytest.mark.parametrize("word", ["None", "NA", "N/A", "null", "NaN", "nan", "NULL", "-", "0"])
@@ -173,17 +177,21 @@ def test_prompts(tmp_path: Path) -> None:
     english, chinese = (samples(tmp_path, split)[0] for split in ("dev_en", "dev_cn"))
     options, letter = "A. cat\nB. dog\nC. cow\n", "Answer with the option's letter from the given choices directly."
     kit = f"Hint: H.\nQuestion: Q?\nOptions:\n{options}Please select the correct answer from the options above. \n"
-    assert {MMBENCH.ask(english, name).prompt for name in ("official", "official_2023", "official_judge")} == {kit}
-    assert {MMBENCH.ask(english, p).prompt for p in ("llava", "tinyllava", "exact")} == {f"H.\nQ?\n{options}{letter}"}
-    assert MMBENCH.ask(chinese, "llava").prompt == f"H.\nQ?\n{options}请直接回答选项字母。"
-    asked = MMBENCH.ask(english, "lmms_eval")
+    assert {
+        MMBENCH.build_request(english, name).prompt for name in ("official", "official_2023", "official_judge")
+    } == {kit}
+    assert {MMBENCH.build_request(english, p).prompt for p in ("llava", "tinyllava", "exact")} == {
+        f"H.\nQ?\n{options}{letter}"
+    }
+    assert MMBENCH.build_request(chinese, "llava").prompt == f"H.\nQ?\n{options}请直接回答选项字母。"
+    asked = MMBENCH.build_request(english, "lmms_eval")
     assert asked.prompt == f"H. Q? There are several options:\n{options}\n{letter}"
     assert (asked.generation.max_new_tokens, asked.generation.stop) == (1024, ("ASSISTANT:",))
-    asked = MMBENCH.ask(chinese, "lmms_eval")
+    asked = MMBENCH.build_request(chinese, "lmms_eval")
     assert asked.prompt == f"H. Q? 有如下几个选项：\n{options}\n请直接使用所提供的选项字母作为答案回答。"
     assert asked.generation.max_new_tokens == 256
     bare = samples(write(tmp_path / "bare", rows()).parent)[0]
-    assert MMBENCH.ask(bare, "official").prompt.startswith("Question: What")
+    assert MMBENCH.build_request(bare, "official").prompt.startswith("Question: What")
 
 
 def figures(found: Sequence[Sample], texts: Sequence[str], protocol: str = "official") -> dict[str, float]:
@@ -233,7 +241,7 @@ def test_failing_rows_do_not_move_circular_accuracy() -> None:
 # ------------------------------------------------------------------------------------------------------- the judge
 
 
-def verdict(sample: Sample, text: str, replies: Sequence[str]) -> tuple[Any, list[JudgeAsk]]:
+def verdict(sample: Sample, text: str, replies: Sequence[str]) -> tuple[Any, list[JudgeRequest]]:
     dialogue, asked = MMBENCH.grade(sample, Response(text), "official_judge"), []
     waiting: Iterator[str] = iter(replies)
     try:
@@ -356,5 +364,5 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
 def test_wanted() -> None:
     task = choose_task("mmbench").task
     for split in task.splits:
-        (file,) = task.wanted(split)
+        (file,) = task.required_files(split)
         assert file.url.endswith(file.path) and file.licence

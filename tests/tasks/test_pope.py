@@ -33,7 +33,7 @@ def test_layouts(tmp_path: Path, folder: str, pictures: str) -> None:
     assert len(found) == 36 and found[0].id == "random/1" and found[-1].id == "adversarial/12"
     assert [sample.tags["split"] for sample in found[::12]] == list(KINDS)
     assert found[1].target == "no" and found[1].cluster == "COCO_val2014_000000000000.jpg"
-    assert found[0].images[0].read() == b"a picture" and not missing_pictures(found)
+    assert found[0].images[0].load() == b"a picture" and not missing_pictures(found)
 
 
 def test_other_versions(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_pictures_beside_the_folder(tmp_path: Path) -> None:
     found = samples(tmp_path)
     assert missing_pictures(found) == ["COCO_val2014_000000000000.jpg", "COCO_val2014_000000000001.jpg"]
     with pytest.raises(ImageError, match=r"no picture COCO_val2014_000000000000\.jpg"):
-        found[0].images[0].read()
+        found[0].images[0].load()
     (tmp_path / "val2014").mkdir()
     (tmp_path / "val2014" / "COCO_val2014_000000000000.jpg").write_bytes(b"x")
     assert missing_pictures(found) == ["COCO_val2014_000000000001.jpg"]
@@ -105,10 +105,10 @@ def test_missing_and_cut_question_files(tmp_path: Path) -> None:
 
 def test_prompts(tmp_path: Path) -> None:
     sample = samples(write_pope(tmp_path))[0]
-    prompts = {name: POPE.ask(sample, name).prompt.removeprefix(sample.question) for name in POPE.protocols}
+    prompts = {name: POPE.build_request(sample, name).prompt.removeprefix(sample.question) for name in POPE.protocols}
     bare = {"official": "", "vlmevalkit": ""}
     assert prompts == bare | dict.fromkeys(("llava", "tinyllava", "lmms_eval"), SHORT)
-    request = POPE.ask(sample, "llava")
+    request = POPE.build_request(sample, "llava")
     assert request.generation.max_new_tokens == 128 and request.images == sample.images
     assert {name: p.headline for name, p in POPE.protocols.items()} == {
         "official": "mean_f1", "llava": "mean_f1", "tinyllava": "mean_accuracy", "lmms_eval": "f1", "vlmevalkit": "f1",

@@ -70,7 +70,7 @@ def test_layouts(tmp_path: Path, folder: str, pictures: str) -> None:
     for name in (1, 2):
         (root / pictures / f"COCO_train2014_{name:012d}.jpg").write_bytes(b"a picture")
     found = samples(tmp_path, "refcoco+_testA")
-    assert len(found) == 5 and not missing_pictures(found) and found[0].images[0].read() == b"a picture"
+    assert len(found) == 5 and not missing_pictures(found) and found[0].images[0].load() == b"a picture"
 
 
 def test_the_split_is_named_where_another_is_there(tmp_path: Path) -> None:
@@ -104,9 +104,9 @@ def test_broken_files(tmp_path: Path, change: Mapping[str, Any], told: str) -> N
 
 
 def test_prompts(found: Sequence[Sample]) -> None:
-    asked = REFCOCO.ask(found[0], "minigpt_v2")
+    asked = REFCOCO.build_request(found[0], "minigpt_v2")
     assert asked.prompt == "[refer] give me the location of left man" and asked.generation.max_new_tokens == 20
-    asked = REFCOCO.ask(found[0], "lmms_eval")
+    asked = REFCOCO.build_request(found[0], "lmms_eval")
     assert asked.prompt.endswith("the region this sentence describes: left man")
 
 
@@ -127,10 +127,10 @@ def test_figures(found: Sequence[Sample]) -> None:
 
 def test_a_score_keeps_its_box(found: Sequence[Sample]) -> None:
     score = REFCOCO.score(found[0], Response("{<5><20><25><60>}"), "minigpt_v2")
-    assert json.loads(score.read) == [10, 20, 50, 60] and score.note == "IoU 1.0, centred"
+    assert json.loads(score.parsed_answer) == [10, 20, 50, 60] and score.note == "IoU 1.0, centred"
     score = REFCOCO.score(found[0], Response("[0.05, 0.2, 0.175, 0.6]"), "lmms_eval")
-    assert json.loads(score.read) == [10, 20, 35, 60] and (score.value, score.note[:7]) == (1, "IoU 0.6")
-    assert REFCOCO.score(found[0], Response("no"), "lmms_eval").read == ""
+    assert json.loads(score.parsed_answer) == [10, 20, 35, 60] and (score.value, score.note[:7]) == (1, "IoU 0.6")
+    assert REFCOCO.score(found[0], Response("no"), "lmms_eval").parsed_answer == ""
 
 
 # ------------------------------------------------------------------------------------------------------ answer files
@@ -218,7 +218,7 @@ def test_real_files(shared: Path, split: str) -> None:
         width, height = sample.target["width"], sample.target["height"]
         sides = (100 * x1 / width, 100 * y1 / height, 100 * x2 / width, 100 * y2 / height)
         script[sample.id] = "{" + "".join(f"<{round(side)}>" for side in sides) + "}"
-    answered = Echo(script=script).answer([[choice.task.ask(sample, choice.protocol) for sample in found]])
+    answered = Echo(script=script).answer([[choice.task.build_request(sample, choice.protocol) for sample in found]])
     by_id = {request.sample_id: response for request, response in answered}
     scored = score_responses(choice.task, choice.protocol, [(sample, by_id[sample.id]) for sample in found])
     assert [score.value for _, score in scored] == [1.0] * len(found)

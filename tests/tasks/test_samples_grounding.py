@@ -51,7 +51,7 @@ def test_mmbench_pictures_show_their_scenes() -> None:
 
     firsts = [sample for sample in samples("mmbench") if int(sample.id) < 10**6]
     for sample, scene in zip(firsts, scenes("mmbench", mmbench_files.IMAGES), strict=True):
-        seen = np.asarray(images.decode(sample.images[0].read())).astype(int)
+        seen = np.asarray(images.decode(sample.images[0].load())).astype(int)
         assert abs(seen - pixels(scene).astype(int)).mean() < 6
 
 

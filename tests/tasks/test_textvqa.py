@@ -37,7 +37,7 @@ def test_reading(tmp_path: Path) -> None:
 
 def test_prompts(tmp_path: Path) -> None:
     found = samples(write_textvqa(tmp_path, ocr=OCR))
-    prompts = {name: TEXTVQA.ask(found[0], name).prompt for name in TEXTVQA.protocols}
+    prompts = {name: TEXTVQA.build_request(found[0], name).prompt for name in TEXTVQA.protocols}
     question, small = "what does the Sign say?", "What does the sign say?"
     tokens = "\nReference OCR token: STOP, 5T0P"
     assert prompts == {
@@ -50,20 +50,20 @@ def test_prompts(tmp_path: Path) -> None:
         "vlmevalkit": question + SHORT,
         "qwen_vl": question + " Answer:",
     }
-    assert TEXTVQA.ask(found[2], "llava").prompt == small + "\nReference OCR token: " + SHORT
+    assert TEXTVQA.build_request(found[2], "llava").prompt == small + "\nReference OCR token: " + SHORT
 
 
 def test_braces_in_words_stay(tmp_path: Path) -> None:
     rows = [{**row, "question": "what is {ocr} {}?"} for row in textvqa_rows()[:1]]
     found = samples(write_textvqa(tmp_path, rows, {"00aa": ["{}", "{ocr}"]}))
     asked = "What is {ocr} {}?\nReference OCR token: {}, {ocr}" + SHORT
-    assert TEXTVQA.ask(found[0], "llava").prompt == asked
+    assert TEXTVQA.build_request(found[0], "llava").prompt == asked
 
 
 def test_without_tokens(tmp_path: Path) -> None:
     found = samples(write_textvqa(tmp_path))
     with pytest.raises(DataError, match=r"shows OCR tokens(.|\n)*textvqa@llava_no_ocr"):
-        TEXTVQA.ask(found[0], "llava")
+        TEXTVQA.build_request(found[0], "llava")
     assert TEXTVQA.score(found[0], Response("stop"), "llava").value == 1.0  # answers that exist are scored anyway
     write_textvqa(tmp_path, ocr={"00aa": []})
     with pytest.raises(DataError, match="no OCR tokens of picture 00bb"):

@@ -44,7 +44,7 @@ def test_reading(tmp_path: Path, name: str) -> None:
 
 def test_words(tmp_path: Path) -> None:
     sample = samples(write_vizwiz(tmp_path))[0]
-    asked = {name: VIZWIZ.ask(sample, name) for name in VIZWIZ.protocols}
+    asked = {name: VIZWIZ.build_request(sample, name) for name in VIZWIZ.protocols}
     question = "What COLOR is this?"
     minigpt = (
         f"[vqa] The question is '{question}' Based on the image, answer the question with a single word or phrase. "

@@ -39,7 +39,7 @@ def test_reading(tmp_path: Path) -> None:
     assert dict(found[1].tags) == {"answer_type": "yes/no", "question_type": "what color"}
     assert found[0].cluster == found[1].cluster != found[2].cluster
     assert found[0].images[0].name == "COCO_val2014_000000000100.jpg" and not missing_pictures(found)
-    assert found[0].images[0].read() == b"a picture"
+    assert found[0].images[0].load() == b"a picture"
 
 
 @pytest.mark.parametrize("folder", ["", "vqav2"])
@@ -59,7 +59,7 @@ def test_a_withheld_split(tmp_path: Path) -> None:
     found = samples(tmp_path, "test-dev")
     assert found[0].target is None and found[0].images[0].name.startswith("COCO_test2015_")
     choice = choose_task("vqav2:test-dev@llava")
-    assert VQAV2.ask(found[0], "llava").prompt == found[0].question + SHORT
+    assert VQAV2.build_request(found[0], "llava").prompt == found[0].question + SHORT
     scored = score_responses(VQAV2, "llava", [(s, Response("red")) for s in found])
     assert {score.status for _, score in scored} == {Status.WITHHELD}
     entry = summarise(choice, scored)
@@ -102,7 +102,7 @@ def test_broken_files(tmp_path: Path) -> None:
 
 def test_words(tmp_path: Path) -> None:
     sample = samples(write_vqa(tmp_path))[0]
-    asked = {name: VQAV2.ask(sample, name) for name in VQAV2.protocols}
+    asked = {name: VQAV2.build_request(sample, name) for name in VQAV2.protocols}
     question = sample.question
     assert {name: request.prompt for name, request in asked.items()} == {
         "official": question,
@@ -117,13 +117,13 @@ def test_words(tmp_path: Path) -> None:
 
 def test_words_of_okvqa(tmp_path: Path) -> None:
     sample = OKVQA.samples(Folder(write_vqa(tmp_path, names=OKVQA_NAMES)), "val")[0]
-    prompts = {name: OKVQA.ask(sample, name).prompt for name in OKVQA.protocols}
+    prompts = {name: OKVQA.build_request(sample, name).prompt for name in OKVQA.protocols}
     instruction = f"[vqa] Based on the image, respond to this question with a short answer: {sample.question}"
     assert prompts["minigpt_v2"] == prompts["tinygpt_v"] == instruction
     assert prompts["lmms_eval"] == (
         sample.question + "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + SHORT
     )
-    assert OKVQA.ask(sample, "lmms_eval").generation.stop == ("ASSISTANT:",)
+    assert OKVQA.build_request(sample, "lmms_eval").generation.stop == ("ASSISTANT:",)
 
 
 def test_question_types_of_okvqa(tmp_path: Path) -> None:

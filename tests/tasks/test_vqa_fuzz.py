@@ -65,7 +65,7 @@ def try_to_read(task: str, root: Path) -> None:
         for sample in choice.task.samples(Folder(root), choice.split):
             choice.task.score(sample, Response("red"), choice.protocol)
             for protocol in choice.task.protocols:
-                choice.task.ask(sample, protocol)
+                choice.task.build_request(sample, protocol)
     except DataError as error:
         assert str(root) in str(error) or "question" in str(error)
 

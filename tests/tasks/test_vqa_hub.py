@@ -49,7 +49,7 @@ def test_vqav2(tmp_path: Path) -> None:
     assert [s.id for s in found] == ["42000", "42001", "42002"] and found[0].target == ("red",) * 10
     assert found[0].cluster == found[1].cluster == "42" and found[0].images[0] == found[1].images[0]
     assert found[2].images[0].name == "COCO_val2014_000000000043.jpg"
-    assert found[0].images[0].read() == b"encoded picture"
+    assert found[0].images[0].load() == b"encoded picture"
 
 
 def test_vqav2_withheld(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_textvqa(tmp_path: Path) -> None:
     rows = [{**row, "question_id": number} for number in (34_602, 34_603)]
     found = samples(tmp_path, "textvqa", "lmms-lab/textvqa", "validation", rows)
     assert found[1].id == "34603" and found[1].extra["ocr"] == "A, B" and found[0].images == found[1].images
-    assert "Reference OCR token: A, B" in choose_task("textvqa").task.ask(found[0], "llava").prompt
+    assert "Reference OCR token: A, B" in choose_task("textvqa").task.build_request(found[0], "llava").prompt
 
 
 @pytest.mark.parametrize("answers", [[], None])

@@ -102,7 +102,7 @@ def test_a_change_of_data_is_noticed(data: Path, kind: str) -> None:
     change(data)
     with pytest.raises(TrainingError, match=says) as caught:
         data_state.check(before, state(data), data)
-    assert "give --output another folder" in caught.value.cure
+    assert "give --output another folder" in caught.value.hint
 
 
 class StoppedError(Exception):

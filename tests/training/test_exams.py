@@ -46,7 +46,9 @@ def test_words_around_questions_are_the_protocols(task: str) -> None:
     chosen = registry.choose_task(task)
     samples = chosen.task.samples(Folder.sample(task), chosen.split)[:WORDY]
     for protocol in chosen.task.protocols:
-        asked = {_frame(chosen.task.ask(sample, protocol).prompt, sample.question) for sample in samples} - {""}
+        asked = {_frame(chosen.task.build_request(sample, protocol).prompt, sample.question) for sample in samples} - {
+            ""
+        }
         (item,) = [next(exams.EXAMS[task].make(Dice(2), exams.EXAMS[task].shoot(Dice(2), 4, 5)))]
         prompt, _ = item.told(task, protocol)
         assert not asked or _frame(prompt, item.question) in {*asked, ""}
@@ -67,7 +69,7 @@ def test_answers_score() -> None:
             right = "yes" if answer == "yes" else "no" if answer == "no" else answer
             target = {"True": "true", "False": "false"}.get(right, right)
             sample = Sample("", item.question, (), target, item.choices, item.tags, extra={**item.extra, "partial": 0})
-            if chosen.task.ask(sample, chosen.protocol).choices:
+            if chosen.task.build_request(sample, chosen.protocol).choices:
                 continue
             assert chosen.task.score(sample, Response(answer), chosen.protocol).value == 1.0, (name, item)
 

@@ -60,7 +60,7 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
 
 
 def changed(recipe: Recipe, key: str, text: str) -> Recipe | None:
-    """The recipe with one value, or None where it is refused: in one line, and one with the cure."""
+    """The recipe with one value, or None where it is refused: in one line, and one with the hint."""
     try:
         return recipe.replace({key: text})
     except VlmbenchError as error:

@@ -15,7 +15,7 @@ from PIL import Image
 from tests.toys import ToyModel, png
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
-from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.cli.main import main, parser
 from vlmbench.cli.options import model as model_options
 from vlmbench.data.files import Folder
@@ -27,7 +27,7 @@ BOXED = "echo,text=<p>the star</p> {<10><20><50><60>}"
 class Parrot(ToyModel):
     """Answers with all that it was told, and remembers the requests."""
 
-    converses = True
+    supports_multi_turn = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Parrot(ToyModel):
 class Forgetful(Parrot):
     """Takes single questions only."""
 
-    converses = False
+    supports_multi_turn = False
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_the_model_that_ships_looks_and_answers(capsys: pytest.CaptureFixture[st
     assert all(turn["tokens"] > 0 and turn["seconds"] > 0 for turn in turns)
     model = loading.load_model(loading.parse_model("tinyllava"), {})
     history = ((questions[0], turns[0]["answer"]),)
-    shown = (Picture(path.name, path.read_bytes),)
+    shown = (ImageRef(path.name, path.read_bytes),)
     asked = Request("1", questions[1], shown, generation=Generation(max_new_tokens=5), history=history)
     ((_, response),) = model.answer([[asked]])
     assert response.text == turns[1]["answer"]

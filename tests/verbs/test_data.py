@@ -18,7 +18,7 @@ import pytest
 from tests.tasks.layouts import gqa_question, pope_rows, write_gqa, write_pope
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
-from vlmbench.base.task import Wanted
+from vlmbench.base.task import DataFile
 from vlmbench.cli.main import main
 from vlmbench.data.download import download, extract
 from vlmbench.data.files import Folder
@@ -198,10 +198,10 @@ class Served(Pope):
     name = "served_pope"
     server = ""
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
-        files = super().wanted(split)[:3]
-        moved = [Wanted(w.path, w.what, f"{self.server}/{Path(w.path).name}", licence="MIT") for w in files]
-        return [*moved, Wanted("val2014", "pictures", f"{self.server}/val2014.zip", licence="free")]
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        files = super().required_files(split)[:3]
+        moved = [DataFile(w.path, w.what, f"{self.server}/{Path(w.path).name}", licence="MIT") for w in files]
+        return [*moved, DataFile("val2014", "pictures", f"{self.server}/val2014.zip", licence="free")]
 
 
 @pytest.fixture

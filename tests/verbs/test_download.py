@@ -282,7 +282,7 @@ def test_the_checksums_are_of_files_that_tasks_fetch() -> None:
         for name in registry.TASKS
         for task in (registry.choose_task(name).task,)
         for split in task.splits
-        for wanted in task.wanted(split)
+        for wanted in task.required_files(split)
     }
     assert sorted(filter(None, urls.values())) == sorted(CHECKSUMS.values())
     assert all(re.fullmatch("git:[0-9a-f]{40}|md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", one) for one in CHECKSUMS.values())

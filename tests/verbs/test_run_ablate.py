@@ -176,7 +176,7 @@ def test_verdicts_of_one_run_are_not_another_runs(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
     grey = bytes([128]) * 30
     for name, text in (
-        ("looker", lambda request: "dark" if request.images[0].read().endswith(grey) else "bright"),
+        ("looker", lambda request: "dark" if request.images[0].load().endswith(grey) else "bright"),
         ("grader", lambda request: "0.2" if "dark" in request.prompt else "0.9"),
     ):
         monkeypatch.setitem(registry.models._extra, name, lambda checkpoint, text=text: ToyModel(text))

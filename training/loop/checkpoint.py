@@ -132,7 +132,7 @@ def settle(output: Path) -> None:
     if not whole:
         if damage:
             what = "; ".join(f"{name}: {told}" for name, told in damage.items())
-            raise TrainingError(what, where=str(output), cure=CURE.format(" and ".join(damage)))
+            raise TrainingError(what, where=str(output), hint=CURE.format(" and ".join(damage)))
         return
     newest = max(whole, key=lambda found: (found.position.stage, found.position.step, found.folder.name == FOLDER))
     if FOLDER in damage:
@@ -158,12 +158,12 @@ def find(output: Path, mark: Mark) -> Found | None:
     try:
         found = _read(output / FOLDER, checked=True)
     except DamagedError as error:
-        raise TrainingError(str(error), where=str(output / FOLDER), cure=CURE.format(FOLDER)) from None
+        raise TrainingError(str(error), where=str(output / FOLDER), hint=CURE.format(FOLDER)) from None
     if found is not None and found.recipe != mark.recipe:
         named = differences(found.settings, mark.settings) if found.settings else ""
-        cure = "set them as they were, give --output another folder, or delete this one"
+        hint = "set them as they were, give --output another folder, or delete this one"
         what = "holds the training of another recipe" + (f": {named}" if named else "")
-        raise TrainingError(what, where=str(output), cure=cure)
+        raise TrainingError(what, where=str(output), hint=hint)
     return found
 
 
@@ -213,7 +213,7 @@ def load(folder: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer | 
     except (SafetensorError, RuntimeError, KeyError, ValueError, FileNotFoundError) as error:
         told = (str(error).splitlines() or [""])[0]
         what = f"cannot be put back: {type(error).__name__}: {told}"
-        raise TrainingError(what, where=str(folder), cure=CURE.format(folder.name)) from error
+        raise TrainingError(what, where=str(folder), hint=CURE.format(folder.name)) from error
 
 
 def _load(folder: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer | None) -> None:
@@ -246,12 +246,12 @@ def writing(output: Path) -> Iterator[None]:
         at = f" ({error.filename})" if error.filename else ""
         full = any(word in told.lower() for word in FULL) or isinstance(error, PermissionError | NotADirectoryError)
         what = f"cannot write: {told}{at}" if full or isinstance(error, FileExistsError) else f"{told}{at}"
-        raise TrainingError(what, where=str(output), cure=ROOM if full else READ) from error
+        raise TrainingError(what, where=str(output), hint=ROOM if full else READ) from error
     except (SafetensorError, RuntimeError) as error:
         told = (str(error).splitlines() or [""])[0]
         if not isinstance(error, SafetensorError) and not any(word in told.lower() for word in FULL):
             raise
-        raise TrainingError(f"cannot write: {told}", where=str(output), cure=ROOM) from error
+        raise TrainingError(f"cannot write: {told}", where=str(output), hint=ROOM) from error
 
 
 def _remove(folder: Path) -> None:

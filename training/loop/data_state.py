@@ -57,8 +57,8 @@ def check(before: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> Non
     for name, told in now.items():
         if name in before and before[name] != told:
             what = f"{name} is not what this training began with: {_difference(before[name], told)}"
-            cure = "bring the old one back, or give --output another folder: a training there begins with the new data"
-            raise TrainingError(what, where=str(where), cure=cure)
+            hint = "bring the old one back, or give --output another folder: a training there begins with the new data"
+            raise TrainingError(what, where=str(where), hint=hint)
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ class Devices:
         here = torch.cuda.is_available()
         if recipe.precision == "float16" and not here:
             what = "precision 'float16' contradicts a machine without GPU"
-            raise TrainingError(what, where=f"recipe {recipe.name!r}", cure="--set precision=bfloat16, or float32")
+            raise TrainingError(what, where=f"recipe {recipe.name!r}", hint="--set precision=bfloat16, or float32")
         # A process may train several recipes in turn, each with a precision of its own.
         AcceleratorState._reset_state()
         GradientState._reset_state()
@@ -73,8 +73,8 @@ class Devices:
         if stage.micro_batches % self.count:
             named = f"batch {stage.batch} of per_device {stage.per_device}" if stage.batch else "accumulate"
             what = f"{stage.micro_batches} micro-batches a step ({named}) contradict {self.count} processes"
-            cure = f"--set stages.{stage.name}.{'batch' if stage.batch else 'accumulate'}=N so that they can be shared"
-            raise TrainingError(what, where=f"stage {stage.name!r}", cure=cure)
+            hint = f"--set stages.{stage.name}.{'batch' if stage.batch else 'accumulate'}=N so that they can be shared"
+            raise TrainingError(what, where=f"stage {stage.name!r}", hint=hint)
 
     def wait(self) -> None:
         """Until all processes are here."""

@@ -28,8 +28,8 @@ class FolderLock:
             holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
             os.close(self._file)
             named = f" (process {holder})" if holder else ""
-            cure = "wait for it, or give --output another folder"
-            raise TrainingError(f"another process trains here{named}", where=str(folder), cure=cure) from None
+            hint = "wait for it, or give --output another folder"
+            raise TrainingError(f"another process trains here{named}", where=str(folder), hint=hint) from None
         except OSError as error:
             LOGGER.warning("%s: this file system has no locks (%s): do not train twice here", folder, error.strerror)
         _held.add(self._file)

@@ -90,5 +90,5 @@ def take(part: nn.Module, name: str, folder: Path) -> None:
     wrong = sorted(key for key in needed & own.keys() if own[key].shape != state[key].shape)
     if missing or wrong:
         what = f"{len(missing)} weights of the {name} are missing and {len(wrong)} do not fit: {(missing + wrong)[0]}"
-        raise TrainingError(what, where=str(folder), cure=f"name a folder with that part: --set parts.{name}=DIR")
+        raise TrainingError(what, where=str(folder), hint=f"name a folder with that part: --set parts.{name}=DIR")
     part.load_state_dict({key: own.get(key, value) for key, value in state.items()})

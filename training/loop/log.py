@@ -65,7 +65,7 @@ class Tracker:
     def __init__(self, name: str, folder: Path, title: str) -> None:
         """Raises TrainingError for a tracker that is not there."""
         if name not in TRACKERS:
-            raise TrainingError(f"no tracker {name!r}", cure=f"there are: {', '.join(TRACKERS)}")
+            raise TrainingError(f"no tracker {name!r}", hint=f"there are: {', '.join(TRACKERS)}")
         self._name, self._step = name, 0
         try:
             if name == "wandb":
@@ -74,7 +74,7 @@ class Tracker:
             else:
                 self._to = importlib.import_module("torch.utils.tensorboard").SummaryWriter(str(folder / name))
         except ImportError as error:
-            raise TrainingError(f"{name} is not installed: {error}", cure=f"pip install {name}") from None
+            raise TrainingError(f"{name} is not installed: {error}", hint=f"pip install {name}") from None
 
     def tell(self, line: Mapping[str, Any]) -> None:
         """One line of the log, its numbers under the stage's name."""

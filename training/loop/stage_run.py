@@ -145,8 +145,8 @@ class StageRun:
         bar = tqdm(loader, self.stage.name, self.steps, initial=self.first, disable=quiet, dynamic_ncols=True)
         for step, found in enumerate(bar, start=self.first):
             if found and "error" in found[0]:
-                what, where, cure = found[0]["error"]
-                raise DataError(what, where=where, cure=cure)
+                what, where, hint = found[0]["error"]
+                raise DataError(what, where=where, hint=hint)
             if found and "facts" in found[-1]:
                 self.facts = found.pop()["facts"]
             yield step, found
@@ -199,8 +199,8 @@ class StageRun:
     def _broken(self, step: int, what: str) -> TrainingError:
         stage = self.stage
         key, rate = ("rates.peak", stage.rates.peak) if stage.rates else ("lr", stage.lr)
-        cure = f"the last checkpoint is whole; try --set stages.{stage.name}.{key}={rate / 2:g} in another folder"
-        return TrainingError(what, where=f"stage {stage.name!r}, step {step}", cure=cure)
+        hint = f"the last checkpoint is whole; try --set stages.{stage.name}.{key}={rate / 2:g} in another folder"
+        return TrainingError(what, where=f"stage {stage.name!r}, step {step}", hint=hint)
 
     def _log(self, log: IO[str], step: int, losses: list[float], told: Mapping[str, Any]) -> None:
         rate = max(group["lr"] for group in self.optimizer.param_groups)

@@ -36,7 +36,7 @@ def changed(value: Any, changes: Changes, where: str = "") -> Any:
         _know(below, value, inside)
         return {**value, **{name: changed(value[name], some, inside[name]) for name, some in below.items()}}
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
-        raise TrainingError(f"there is nothing below {where!r}", cure="see `vlmbench train --list`")
+        raise TrainingError(f"there is nothing below {where!r}", hint="see `vlmbench train --list`")
     _know(below, get_type_hints(type(value)), inside)
     return dataclasses.replace(
         value, **{name: changed(getattr(value, name), some, inside[name]) for name, some in below.items()}
@@ -62,5 +62,5 @@ def _read(old: Any, text: str, key: str) -> Any:
     if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
         return float(new)
     if type(new) is not type(old):
-        raise TrainingError(f"cannot read {text!r} as {type(old).__name__}", where=key, cure="write it as JSON")
+        raise TrainingError(f"cannot read {text!r} as {type(old).__name__}", where=key, hint="write it as JSON")
     return new

@@ -86,8 +86,8 @@ def config_of(recipe: Recipe) -> Mapping[str, Any]:
         return recipe.config
     variants = registry.load_object(registry.VARIANTS)
     if recipe.variant not in variants:
-        cure = "set variant to a published model's name: see `vlmbench models`"
-        raise TrainingError("the plan needs the model's config", where=f"recipe {recipe.name!r}", cure=cure)
+        hint = "set variant to a published model's name: see `vlmbench models`"
+        raise TrainingError("the plan needs the model's config", where=f"recipe {recipe.name!r}", hint=hint)
     config: Mapping[str, Any] = variants[recipe.variant].config
     return config
 

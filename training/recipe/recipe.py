@@ -251,15 +251,15 @@ class Recipe:
         if len(set(names)) < len(names) or not names:
             raise TrainingError("stages need names of their own", where=f"recipe {self.name!r}")
         if bool(self.config) == bool(self.start):
-            cure = "--set start=FOLDER names a checkpoint to start from"
-            raise TrainingError("needs either a config or a start", where=f"recipe {self.name!r}", cure=cure)
+            hint = "--set start=FOLDER names a checkpoint to start from"
+            raise TrainingError("needs either a config or a start", where=f"recipe {self.name!r}", hint=hint)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.store not in STORED:
             raise UnknownNameError("number type", self.store, STORED)
         if bool(self.eval_every) != bool(self.eval_tasks):
             what = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
-            raise TrainingError(what, where=f"recipe {self.name!r}", cure="give both or neither")
+            raise TrainingError(what, where=f"recipe {self.name!r}", hint="give both or neither")
 
     def describe(self) -> str:
         """A few lines for `train --list`."""
@@ -294,8 +294,8 @@ class Recipe:
         if start:
             return dataclasses.replace(self.begun(start), stages=stages)
         if self.config and name != names[0]:
-            cure = f"--start FOLDER names what stage {names[names.index(name) - 1]!r} left"
-            raise TrainingError(f"stage {name!r} goes on from another", where=f"recipe {self.name!r}", cure=cure)
+            hint = f"--start FOLDER names what stage {names[names.index(name) - 1]!r} left"
+            raise TrainingError(f"stage {name!r} goes on from another", where=f"recipe {self.name!r}", hint=hint)
         return dataclasses.replace(self, stages=stages)
 
     def begun(self, start: str) -> Recipe:
@@ -324,7 +324,7 @@ def refuse(stage: Stage) -> None:
     limits.check_things(stage.things, where)
     named = {*stage.train, *stage.awake, *stage.lrs}
     if unknown := sorted(named - set(PARTS)):
-        raise TrainingError(f"no part {unknown[0]!r}", where=where, cure=f"parts are {', '.join(PARTS)}")
+        raise TrainingError(f"no part {unknown[0]!r}", where=where, hint=f"parts are {', '.join(PARTS)}")
     if stage.schedule not in SHAPES:
         raise UnknownNameError("schedule", stage.schedule, SHAPES)
     for wrong, what in _contradictions(stage):

@@ -1,8 +1,8 @@
 """TinyGPT-V at small size: its four stages on drawn scenes, on parts that know something already.
 
 The published recipe starts from EVA, BLIP-2's Q-Former and Phi-2. Here tower and language model are those of the small
-TinyLLaVA that ships (models/systems/transplant.py), and two stages before the four stand for what the published parts know:
-`look` teaches the Q-Former to tell what each patch shows, `words` lets the language model get used to TinyGPT-V's
+TinyLLaVA that ships (models/systems/transplant.py), and two stages before the four stand for what the published parts
+know: `look` teaches the Q-Former to tell what each patch shows, `words` lets the language model get used to TinyGPT-V's
 norms, with adapters out of use. The tower stays as it is: trained on under fresh heads, it forgot more than it learnt.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vlmbench.base.errors import DataError, VlmbenchError
-from vlmbench.base.samples import Conversation, Picture
+from vlmbench.base.samples import Conversation, ImageRef
 from vlmbench.data.files import PictureFile
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes import lists as scene_lists
@@ -125,20 +125,20 @@ class Filed:
 
     def __init__(self, path: Path, images: Path, seed: int) -> None:
         """Reads the file. Raises DataError when it is missing or no list of rows."""
-        cure = "set the stage's data and images: --set stages.NAME.data=FILE --set stages.NAME.images=DIR"
+        hint = "set the stage's data and images: --set stages.NAME.data=FILE --set stages.NAME.images=DIR"
         try:
             self._rows = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise DataError(str(error), where=str(path), cure=cure) from None
+            raise DataError(str(error), where=str(path), hint=hint) from None
         if not isinstance(self._rows, list) or not self._rows:
-            raise DataError("no list of rows", where=str(path), cure=cure)
+            raise DataError("no list of rows", where=str(path), hint=hint)
         self._path, self._images, self._seed = path, images, seed
         self._epoch, self._order = -1, list[int]()
 
     def digest(self) -> dict[str, Any]:
         """Counts and a digest of the rows' pictures."""
         names = [str(row["image"]) if isinstance(row, dict) and "image" in row else "" for row in self._rows]
-        pictures = [Picture(name, PictureFile(self._images, name, ("",))) if name else None for name in names]
+        pictures = [ImageRef(name, PictureFile(self._images, name, ("",))) if name else None for name in names]
         sizes = PictureSizes()
         for picture in pictures:
             if picture is not None:
@@ -200,7 +200,7 @@ class Batches:
                 told = facts
             except VlmbenchError as error:
                 # Raised in the second process it would arrive as a traceback in a text.
-                yield [{"error": (error.what, error.where, error.cure)}]
+                yield [{"error": (error.what, error.where, error.hint)}]
             except Exception as error:
                 if step > self._first:
                     raise

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from vlmbench.base.errors import UnknownNameError
-from vlmbench.base.samples import Conversation, Picture
+from vlmbench.base.samples import Conversation, ImageRef
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import TRAIN_SEEDS, Dice, Scene, draw, make_scene
 
@@ -85,7 +85,7 @@ class Scenes:
         if self.say == "text":
             return Entry(tuple(turns), None, str(index))
         name = f"{self.name}-{index}.png"
-        return Entry(tuple(turns), Picture(name, partial(_drawn, scene)), str(index), self.say == "short")
+        return Entry(tuple(turns), ImageRef(name, partial(_drawn, scene)), str(index), self.say == "short")
 
     def row(self, index: int, epoch: int = 0) -> Conversation:
         """A row with its picture."""

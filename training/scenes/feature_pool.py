@@ -31,8 +31,8 @@ def open_pool(pool: Pool, recipe: Recipe, seed: int) -> Rows | Stream:
         what = f"options {dict(pool.options)} do not fit kind {pool.kind!r}: {error}"
         raise TrainingError(what, where=f"pool {pool.name!r}") from None
     except DataError as error:
-        cure = f"{error.cure}; --set data=FOLDER, --set stages.STAGE.pools.{pool.name}.path=FILE and ...images=FOLDER"
-        raise DataError(error.what, where=error.where, cure=cure) from None
+        hint = f"{error.hint}; --set data=FOLDER, --set stages.STAGE.pools.{pool.name}.path=FILE and ...images=FOLDER"
+        raise DataError(error.what, where=error.where, hint=hint) from None
 
 
 def _opened(pool: Pool, recipe: Recipe, seed: int) -> Rows | Stream:

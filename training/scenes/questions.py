@@ -40,10 +40,10 @@ class Item:
         known = registry.choose_task(task).task
         sample = Sample("", self.question, (), None, choices=self.choices, tags=self.tags, extra=self.extra)
         try:
-            prompt = known.ask(sample, protocol).prompt
+            prompt = known.build_request(sample, protocol).prompt
         except UsageError:  # a protocol for other kinds of the task's questions
             protocol = next(iter(known.protocols))
-            prompt = known.ask(sample, protocol).prompt
+            prompt = known.build_request(sample, protocol).prompt
         answer = self.answer
         return prompt, answer if isinstance(answer, str) else answer.get(protocol, answer[""])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from vlmbench.base.errors import DataError, ImageError
-from vlmbench.base.samples import Conversation, Picture
+from vlmbench.base.samples import Conversation, ImageRef
 from vlmbench.data.files import PictureFile
 from vlmbench.data.images import FORMATS, decode
 
@@ -30,7 +30,7 @@ class Entry:
     """A row whose picture is not read yet."""
 
     turns: tuple[tuple[str, str], ...]
-    picture: Picture | None = None
+    picture: ImageRef | None = None
     id: str = ""
     independent: bool = False
     """See nouns.Conversation."""
@@ -120,7 +120,7 @@ class Stream(Protocol):
         """Where the first bad rows are, and what is wrong with them."""
 
 
-def read(rows: Rows, index: int, epoch: int, how: Callable[[Picture], T]) -> tuple[Entry, T | None]:
+def read(rows: Rows, index: int, epoch: int, how: Callable[[ImageRef], T]) -> tuple[Entry, T | None]:
     """A row and what `how` makes of its picture; None for a row without one.
 
     The next row stands in for one whose picture is damaged, if the rows are Mending. Raises ImageError otherwise,
@@ -135,12 +135,12 @@ def read(rows: Rows, index: int, epoch: int, how: Callable[[Picture], T]) -> tup
             if not isinstance(rows, Mending):
                 raise
             rows.blame(at, error)
-    raise DataError("no row has a readable picture", where=rows.name, cure="get the pictures again")
+    raise DataError("no row has a readable picture", where=rows.name, hint="get the pictures again")
 
 
-def pixels(picture: Picture) -> Image:
+def pixels(picture: ImageRef) -> Image:
     """A picture decoded. Raises ImageError."""
-    return decode(picture.read(), picture.name)
+    return decode(picture.load(), picture.name)
 
 
 class BadRowError(Exception):
@@ -187,8 +187,8 @@ class Tally:
         what = f"{count} of {total} rows are bad, more than {self.limit:.2%}: {reasons or 'there is no row'}"
         first = "".join(f"\n  {text}" for text in self.named)
         allow = "allow more with bad_rows (--set bad_rows=SHARE)"
-        cure = f"mend the file or the folder of pictures, or {allow}; the first:{first or ' none'}"
-        raise DataError(what, where=self.where, cure=cure)
+        hint = f"mend the file or the folder of pictures, or {allow}; the first:{first or ' none'}"
+        raise DataError(what, where=self.where, hint=hint)
 
 
 def _reason(error: BadRowError | DataError) -> tuple[str, str]:
@@ -199,23 +199,23 @@ def _reason(error: BadRowError | DataError) -> tuple[str, str]:
     return "odd field", f"{error.where}: {error.what}"
 
 
-def place(images: Path, *names: str) -> Picture:
+def place(images: Path, *names: str) -> ImageRef:
     """The first of several pictures that is there. Raises BadRowError when none is, or a name leaves the folder."""
     for name in names:
         parts = name.replace("\\", "/").split("/")
         if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
             raise BadRowError("picture outside the folder", f"{name!r} is not the name of a picture inside the folder")
         if (images / name).is_file():
-            return Picture(name, PictureFile(images, name, ("",)))
+            return ImageRef(name, PictureFile(images, name, ("",)))
     raise BadRowError("missing picture", f"no picture {names[0]}")
 
 
-def size(picture: Picture) -> tuple[int, int]:
+def size(picture: ImageRef) -> tuple[int, int]:
     """(width, height) from the picture's head. Raises ImageError."""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(picture.read()), formats=FORMATS) as opened:
+        with Image.open(io.BytesIO(picture.load()), formats=FORMATS) as opened:
             return opened.size
     except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"not a readable picture: {error}", where=picture.name, cure="fetch it again") from None
+        raise ImageError(f"not a readable picture: {error}", where=picture.name, hint="fetch it again") from None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmbench.base.errors import StoreError, UnknownNameError
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data import images
 
 from .entries import Entry
@@ -84,11 +84,11 @@ class Features:
             raise StoreError(f"cannot keep features: {error.strerror}", where=str(folder)) from None
         self.bytes = _held(folder)
 
-    def of(self, picture: Picture) -> Tensor:
+    def of(self, picture: ImageRef) -> Tensor:
         """(tokens, width) float32. Raises ImageError when the picture cannot be read."""
         import torch
 
-        content = picture.read()
+        content = picture.load()
         key = images.fingerprint(content)
         path = self._folder / key[:2] / key
         if (kept := self._read(path)) is not None:
@@ -139,7 +139,7 @@ class Features:
         except OSError as error:
             fresh.unlink(missing_ok=True)
             raise StoreError(
-                f"cannot keep features: {error.strerror}", where=str(path), cure="make room, or set a smaller limit"
+                f"cannot keep features: {error.strerror}", where=str(path), hint="make room, or set a smaller limit"
             ) from None
         self.bytes += len(content)
         self.use.stored += 1

@@ -82,7 +82,7 @@ def open_rows(
     if "form" in options and options["form"] not in captions.FORMS:
         raise UnknownNameError("form of rows", str(options["form"]), captions.FORMS)
     if images and not Path(images).is_dir():
-        raise DataError("no such folder of pictures", where=str(images), cure="check the path")
+        raise DataError("no such folder of pictures", where=str(images), hint="check the path")
     return Listed(kind, make(Path(path), Path(images), **options), seed=seed, max_bad=max_bad)
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from vlmbench.base.errors import DataError, ImageError
-from vlmbench.base.samples import Conversation, Picture
+from vlmbench.base.samples import Conversation, ImageRef
 from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
@@ -48,7 +48,7 @@ class Held:
         return self._elements[start]
 
 
-Frame = Callable[[Picture], tuple[int, int]]
+Frame = Callable[[ImageRef], tuple[int, int]]
 """Gives a picture's (width, height): boxes are written in shares of it."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
@@ -79,7 +79,7 @@ class Llava(Reader):
         return sum(len(message["value"].split()) for message in row.listing("conversations"))
 
 
-def coco(images: Path, number: object) -> Picture:
+def coco(images: Path, number: object) -> ImageRef:
     """The COCO picture of an id, as the 2014 or the 2017 folder names it."""
     return place(images, f"COCO_train2014_{number}.jpg", f"{number}.jpg")
 

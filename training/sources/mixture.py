@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from vlmbench.base.errors import TrainingError, UsageError
-from vlmbench.base.samples import Conversation, Picture
+from vlmbench.base.samples import Conversation, ImageRef
 
 from .draws import mix
 from .entries import Entry, Rows, Stream, pixels, read
@@ -58,13 +58,13 @@ class Part:
                 raise TrainingError(f"group={self.group!r} needs rows that are counted, not a stream", where=where)
         elif self.whole and len(self.rows) < self.batch:
             what = f"batch={self.batch} rows are wanted, but the source has {len(self.rows)}"
-            raise TrainingError(what, where=where, cure="a smaller batch, or whole=false")
+            raise TrainingError(what, where=where, hint="a smaller batch, or whole=false")
 
     @property
     def batches(self) -> int:
         """Batches in an epoch. Raises UsageError for a stream, which has no end."""
         if isinstance(self.rows, Stream):
-            raise UsageError(f"source {self.name!r} is a stream: it has no epochs", cure="say how many steps")
+            raise UsageError(f"source {self.name!r} is a stream: it has no epochs", hint="say how many steps")
         return len(self.rows) // self.batch if self.whole else -(-len(self.rows) // self.batch)
 
 
@@ -169,19 +169,19 @@ class Mixture:
         """Batches in so many epochs of a mixture's only source. Raises UsageError where there are several."""
         if len(self.parts) > 1:
             names = ", ".join(part.name for part in self.parts)
-            raise UsageError(f"epochs of several sources have no common end: {names}", cure="say how many steps")
+            raise UsageError(f"epochs of several sources have no common end: {names}", hint="say how many steps")
         return epochs * self.parts[0].batches
 
 
 def _read(
-    rows: Rows, places: Sequence[tuple[int, int]], how: Callable[[Picture], T], room: int
+    rows: Rows, places: Sequence[tuple[int, int]], how: Callable[[ImageRef], T], room: int
 ) -> list[tuple[Entry, T | None]]:
     """Rows and what `how` makes of their pictures, each picture once where rows are packed."""
     if not room:
         return [read(rows, at, epoch, how) for at, epoch in places]
     known: dict[str, T] = {}
 
-    def once(picture: Picture) -> T:
+    def once(picture: ImageRef) -> T:
         if picture.name not in known:
             known[picture.name] = how(picture)
         return known[picture.name]

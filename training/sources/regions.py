@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
@@ -37,7 +37,7 @@ class Region(Reader):
         super().__init__(path, images)
         self.llava, self.inverse = FORMS.index(form) == 1, inverse
 
-    def turn(self, phrase: str, box: Box, picture: Picture, dice: Dice, frame: Frame) -> tuple[str, str]:
+    def turn(self, phrase: str, box: Box, picture: ImageRef, dice: Dice, frame: Frame) -> tuple[str, str]:
         """Question and answer."""
         filled(phrase if self.llava else clean(phrase), "phrase")
         width, height = frame(picture)
@@ -68,7 +68,7 @@ class RefCoco(Region):
         """See Reader."""
         found = read_plain(self.path)
         if not isinstance(found, list):
-            raise DataError("a list of references was expected", where=str(self.path), cure="get the official file")
+            raise DataError("a list of references was expected", where=str(self.path), hint="get the official file")
         return Held(found)
 
     def items(self, value: Any) -> Sequence[Any]:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
@@ -77,7 +77,7 @@ class Vqa(Reader):
         """The answer most gave; the first of equals."""
         return row.text("multiple_choice_answer", "") or Counter(answers).most_common(1)[0][0]
 
-    def picture(self, row: Row) -> Picture:
+    def picture(self, row: Row) -> ImageRef:
         """By its name, or by its COCO id."""
         if row.has("image"):
             return place(self.images, row.text("image").rpartition("/")[2])
@@ -90,7 +90,7 @@ def _questions(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for span in JsonFile(path).spans(("questions",)):
         if not isinstance(span.value, dict):
-            raise DataError("broken JSON", where=f"{path}, {span.at}", cure="get the file again")
+            raise DataError("broken JSON", where=f"{path}, {span.at}", hint="get the file again")
         row = Row(span.value, str(path), span.at)
         found[row.key("question_id")] = row.text("question")
     return found
@@ -146,7 +146,7 @@ class Gqa(Vqa):
             return ({"question_id": key, **fields} if isinstance(fields, dict) else fields,)
         return (value,)
 
-    def picture(self, row: Row) -> Picture:
+    def picture(self, row: Row) -> ImageRef:
         """By its name, or by its id."""
         return place(self.images, row.text("image") if row.has("image") else f"{row.key('imageId')}.jpg")
 

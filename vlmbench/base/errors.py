@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree. Every error says what, where and the cure; the CLI shows it without a traceback.
+"""What can go wrong, as one tree. Every error says what, where and the hint; the CLI shows it without a traceback.
 
 VlmbenchError               exit code 2: the user must change something
 ├── UsageError              a command's words do not fit together
@@ -21,11 +21,11 @@ from typing import Any
 
 
 class VlmbenchError(Exception):
-    """Base of all errors a user can mend. `str()` is the whole message: what, where, cure."""
+    """Base of all errors a user can mend. `str()` is the whole message: what, where, hint."""
 
-    def __init__(self, what: str, *, where: str = "", cure: str = "") -> None:
-        self.what, self.where, self.cure = what, where, cure
-        super().__init__(what, where, cure)
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what, self.where, self.hint = what, where, hint
+        super().__init__(what, where, hint)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors travel between processes as what they say: every kind has its own words to be made of."""
@@ -33,8 +33,8 @@ class VlmbenchError(Exception):
 
     def __str__(self) -> str:
         parts = [self.what if not self.where else f"{self.where}: {self.what}"]
-        if self.cure:
-            parts.append(f"  {self.cure}")
+        if self.hint:
+            parts.append(f"  {self.hint}")
         return "\n".join(parts)
 
 
@@ -48,8 +48,8 @@ class UnknownNameError(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str], more: str = "") -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        cure = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
-        super().__init__(f"no {kind} named {name!r}", cure="\n  ".join(filter(None, (cure, more))))
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
+        super().__init__(f"no {kind} named {name!r}", hint="\n  ".join(filter(None, (hint, more))))
 
 
 class PluginError(UsageError):
@@ -71,10 +71,10 @@ LONGEST = 600
 class PredictionsError(DataError):
     """An answer file does not fit the questions."""
 
-    def __init__(self, what: str, *, where: str = "", cure: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         if len(what) > LONGEST:
             what = f"{what[: LONGEST * 3 // 4]} ... {what[-LONGEST // 4 :]}"
-        super().__init__(what, where=where, cure=cure)
+        super().__init__(what, where=where, hint=hint)
 
 
 class ModelError(VlmbenchError):

@@ -33,7 +33,7 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class Ranking(Protocol):
+class SupportsLogprobs(Protocol):
     """What a model also has that can tell log-probabilities of a request's choices.
 
     A model without it, or with False, is refused before a run whose protocol ranks.
@@ -45,12 +45,12 @@ class Ranking(Protocol):
 
 
 @runtime_checkable
-class Conversing(Protocol):
+class SupportsMultiTurn(Protocol):
     """What a model also has that can answer in the light of a request's `history`.
 
     A model without it, or with False, is refused before it is asked such a request.
     """
 
     @property
-    def converses(self) -> bool:
+    def supports_multi_turn(self) -> bool:
         """Whether earlier turns of a dialogue are heeded."""

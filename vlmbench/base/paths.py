@@ -24,20 +24,20 @@ def path(text: str) -> Path:
     if "://" not in text:
         return Path(text).expanduser()
     if urlsplit(text.rpartition("::")[2]).password is not None:
-        cure = "give it as the protocol's library takes it: environment variables or its settings file"
-        raise UsageError("a URL with a password would end in run files", cure=cure)
+        hint = "give it as the protocol's library takes it: environment variables or its settings file"
+        raise UsageError("a URL with a password would end in run files", hint=hint)
     try:
         from upath import UPath
     except ImportError:
-        raise UsageError(f"{text} needs universal_pathlib", cure="pip install 'universal-pathlib>=0.3'") from None
+        raise UsageError(f"{text} needs universal_pathlib", hint="pip install 'universal-pathlib>=0.3'") from None
     try:
         found: Any = UPath(text)
         if found.protocol in HERE:
             return Path(found.path)
         found.fs  # noqa: B018 - makes the file system, whose library may be missing
     except (ImportError, ValueError) as error:
-        cure = "install what it names: s3:// needs s3fs, gs:// needs gcsfs"
-        raise UsageError(f"cannot open {text}: {error}", cure=cure) from None
+        hint = "install what it names: s3:// needs s3fs, gs:// needs gcsfs"
+        raise UsageError(f"cannot open {text}: {error}", hint=hint) from None
     return cast(Path, found)
 
 
@@ -70,7 +70,7 @@ def run_or_file(text: str) -> Path:
     try:
         content = read_whole(found)
     except DataError as error:
-        raise StoreError(error.what, where=error.where, cure=error.cure) from None
+        raise StoreError(error.what, where=error.where, hint=error.hint) from None
     folder = Mirror(found, "read").local
     folder.mkdir(parents=True, exist_ok=True)
     (folder / found.name).write_bytes(content)

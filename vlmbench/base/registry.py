@@ -165,7 +165,7 @@ class Registry:
         else:
             return
         what = f"{self.kind} {name!r} is registered twice: {holder}"
-        raise UsageError(what, where=where, cure="give one of them another name")
+        raise UsageError(what, where=where, hint="give one of them another name")
 
     def _scan(self) -> None:
         if self._scanned:
@@ -190,7 +190,7 @@ def _load_point(point: EntryPoint) -> Any:
         return point.load()
     except Exception as error:  # whatever a package's code raises
         what = f"its entry point {point.name} = {point.value} cannot be loaded: {type(error).__name__}: {error}"
-        raise PluginError(what, where=told(point), cure="mend or uninstall the package") from error
+        raise PluginError(what, where=told(point), hint="mend or uninstall the package") from error
 
 
 def load_object(path: str) -> Any:
@@ -226,7 +226,7 @@ def choose_task(spec: str) -> TaskChoice:
     name, _, split = rest.partition(":")
     task = cast("Task", tasks.get(name))
     if task.name != name:  # the name in scores.json must lead back to it
-        raise PluginError(f"task {name!r} calls itself {task.name!r}", cure="register it under its own name")
+        raise PluginError(f"task {name!r} calls itself {task.name!r}", hint="register it under its own name")
     if split and split not in task.splits:
         raise UnknownNameError(f"split of {name}", split, task.splits)
     if protocol and protocol not in task.protocols:
@@ -239,7 +239,7 @@ def choose_tasks(specs: str) -> list[TaskChoice]:
     chosen = [choose_task(spec) for spec in specs.split(",") if spec.strip()]
     keys = [choice.key for choice in chosen]
     if not chosen:
-        raise UsageError("no task named", cure=f"--tasks takes one or more of: {', '.join(tasks.names())}")
+        raise UsageError("no task named", hint=f"--tasks takes one or more of: {', '.join(tasks.names())}")
     if doubled := {key for key in keys if keys.count(key) > 1}:
-        raise UsageError(f"task named twice: {', '.join(sorted(doubled))}", cure="name each once")
+        raise UsageError(f"task named twice: {', '.join(sorted(doubled))}", hint="name each once")
     return chosen

@@ -1,7 +1,7 @@
 """The data classes of one question's way: sample, request, response, score, record. Imports nothing of ours.
 
-Task.samples -> Sample -> Task.ask -> Request -> Model.answer -> Response -> Task.score -> Score, kept together as a
-Record; when all are in, Task.summarise turns them into metrics.
+Task.samples -> Sample -> Task.build_request -> Request -> Model.answer -> Response -> Task.score -> Score, kept
+together as a Record; when all are in, Task.summarise turns them into metrics.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageRef:
     """An image of a sample: where it comes from, and how to get its bytes. Decoding is images.decode's work."""
 
     name: str
     """The name in the benchmark's own files, e.g. `COCO_val2014_000000123456.jpg`; unique in a split."""
-    read: Callable[[], bytes] = field(compare=False, repr=False)
+    load: Callable[[], bytes] = field(compare=False, repr=False)
     """Gives the encoded bytes; raises ImageError when they cannot be had. Picklable (a partial, not a lambda)."""
 
 
@@ -49,7 +49,7 @@ class Sample:
     """Unique in the task and split, stable over runs: the join key."""
     question: str
     """The bare question, before any protocol's wording."""
-    images: tuple[Picture, ...]
+    images: tuple[ImageRef, ...]
     target: Any
     """The right answer in the task's own form: a string, a list of human answers, a box, ...; None where the benchmark
     keeps it to itself."""
@@ -85,7 +85,7 @@ class Request:
     sample_id: str
     prompt: str
     """The protocol's words around the question; the chat template is the model's."""
-    images: tuple[Picture, ...] = ()
+    images: tuple[ImageRef, ...] = ()
     choices: tuple[str, ...] = ()
     """Answers to rank by log-probability; empty: generate text."""
     generation: Generation = Generation()
@@ -126,7 +126,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeAsk:
+class JudgeRequest:
     """What a judge is asked: text only."""
 
     messages: tuple[tuple[str, str], ...]
@@ -160,7 +160,7 @@ class Score:
     value: float | None
     """The sample's own score in 0..1 (or the judge's scale); None unless the status is ok."""
     status: Status = Status.OK
-    read: str = ""
+    parsed_answer: str = ""
     """What the text was read as: the yes/no, the letter, the normalised answer."""
     note: str = ""
     verdicts: tuple[Verdict, ...] = ()

@@ -57,7 +57,7 @@ def load(flags: Mapping[str, str | None] | None = None, folder: Path | None = No
     for name, value in values.items():
         if len(os.fsencode(value)) > LONGEST or "\0" in value:
             what = f"{name} is no path: {'it holds a NUL' if chr(0) in value else f'it has {len(value):,} letters'}"
-            raise UsageError(what, cure=f"look into VLMBENCH_{name.upper()}, {CONFIG} and the command's options")
+            raise UsageError(what, hint=f"look into VLMBENCH_{name.upper()}, {CONFIG} and the command's options")
     return Settings(**values)
 
 
@@ -68,16 +68,16 @@ def _from_file(path: Path, names: list[str]) -> dict[str, str]:
         content = tomllib.loads(read_regular(path, LARGEST).decode())
     except OSError as error:
         told = error.strerror or str(error)
-        raise UsageError(f"cannot read it: {told}", where=str(path), cure="mend the file or remove it") from None
+        raise UsageError(f"cannot read it: {told}", where=str(path), hint="mend the file or remove it") from None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, no UTF-8, a number of 5,000 digits, 5,000 brackets
         told = "it is nested too deep" if isinstance(error, RecursionError) else f"{error!s:.200}"
-        raise UsageError(f"not valid TOML: {told}", where=str(path), cure="mend the file or remove it") from None
+        raise UsageError(f"not valid TOML: {told}", where=str(path), hint="mend the file or remove it") from None
     for name, value in content.items():
         if name not in names:
             raise UnknownNameError(f"setting in {path}", name, names)
         if name == CODE:
-            cure = "name them on the command line, --plugins, or in VLMBENCH_PLUGINS"
-            raise UsageError("plug-ins are code, and a settings file runs none", where=str(path), cure=cure)
+            hint = "name them on the command line, --plugins, or in VLMBENCH_PLUGINS"
+            raise UsageError("plug-ins are code, and a settings file runs none", where=str(path), hint=hint)
         if not isinstance(value, str):
-            raise UsageError(f"{name} must be a string, not {value!r:.40}", where=str(path), cure=f'write {name} = "…"')
+            raise UsageError(f"{name} must be a string, not {value!r:.40}", where=str(path), hint=f'write {name} = "…"')
     return content

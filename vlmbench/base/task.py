@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from vlmbench.base.samples import Generation, JudgeAsk, Request, Response, Sample, Score, Verdict
+from vlmbench.base.samples import Generation, JudgeRequest, Request, Response, Sample, Score, Verdict
 
 if TYPE_CHECKING:
     from vlmbench.data.files import Folder, Hub
@@ -43,7 +43,7 @@ class TaskProtocol:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DataFile:
     """Something official a task needs on disk, for `data status` and `data fetch`."""
 
     path: str
@@ -92,13 +92,13 @@ class Task(Protocol):
     protocols: Mapping[str, TaskProtocol]
     """By name, the default first."""
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """The official files of a split."""
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """Read every question of a split. Raises DataError naming file, line and field."""
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """Put the question in the protocol's words."""
 
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
@@ -121,7 +121,7 @@ class Judged(Protocol):
     `Task.score` marks as judge_failed what a judge must decide; only that is asked.
     """
 
-    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeAsk, str, Verdict]:
+    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeRequest, str, Verdict]:
         """One run of the judge over one answer: yields what to ask, is sent each reply, returns the verdict.
 
         A reply is the judge's text as it came. Rules on retries and unreadable replies are the protocol's; failing
@@ -152,7 +152,7 @@ class Exports(Protocol):
 
 
 @runtime_checkable
-class HasHome(Protocol):
+class BundledData(Protocol):
     """What a Task has besides when its data lie with it: they are used unless `--data` says otherwise."""
 
     home: Path

@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 
 from vlmbench.base.errors import StoreError
-from vlmbench.base.samples import JudgeAsk
+from vlmbench.base.samples import JudgeRequest
 
 SYNC_EVERY = 1.0
 """Seconds between two fsyncs: what a power cut may cost."""
@@ -47,7 +47,7 @@ class Reply:
     """Why this is no answer, where the server gave none. Such a reply is not kept."""
 
 
-def ask_key(judge: str, ask: JudgeAsk, run: int, repeat: int) -> str:
+def ask_key(judge: str, ask: JudgeRequest, run: int, repeat: int) -> str:
     """Content hash of everything that decides a reply: 32 hex digits.
 
     `judge` is the judge's identity. `repeat` counts equal asks of one dialogue: some rules ask the same again.
@@ -119,5 +119,5 @@ def _lines(content: bytes) -> Iterator[tuple[str, Reply]]:
 
 
 def _told(error: OSError, path: Path) -> StoreError:
-    cure = "free some space, or set VLMBENCH_CACHE to a folder that can be written"
-    return StoreError(f"cannot keep replies: {error.strerror or error}", where=str(path), cure=cure)
+    hint = "free some space, or set VLMBENCH_CACHE to a folder that can be written"
+    return StoreError(f"cannot keep replies: {error.strerror or error}", where=str(path), hint=hint)

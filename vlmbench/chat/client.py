@@ -194,8 +194,8 @@ class ChatClient:
         patience = GONE if self._answered else NEVER_THERE
         tried_all = spent.faults + 1 >= self.options.attempts and self._gone_since <= spent.gone_since
         if now - self._gone_since >= patience or tried_all:
-            cure = KEPT.format("see whether the server runs and base_url names it")
-            raise ServerStoppedError(ModelError(f"no server: {fault}", where=self.where, cure=cure))
+            hint = KEPT.format("see whether the server runs and base_url names it")
+            raise ServerStoppedError(ModelError(f"no server: {fault}", where=self.where, hint=hint))
 
     def _note_forbidden(self, fault: SpoiltError) -> None:
         """Raises ServerStoppedError when it is the key that is forbidden everything, rather than some questions."""
@@ -204,7 +204,7 @@ class ChatClient:
         self._forbidden += 1
         if self._forbidden >= (FORBIDDEN if self._answered else FORBIDDEN_AT_FIRST):
             words = f"{fault} ({self._forbidden} calls in a row)"
-            raise ServerStoppedError(ModelError(words, where=self.where, cure=self._key_cure()))
+            raise ServerStoppedError(ModelError(words, where=self.where, hint=self._key_cure()))
 
     def _adapts(self, ask: Mapping[str, Any], sent: Mapping[str, Any], fault: SpoiltError) -> bool:
         """Whether the ask can go out once more in another form, since the server does not know this one."""
@@ -260,7 +260,7 @@ class ChatClient:
         found = meaning(status, body, told, retry_after(headers))
         if isinstance(found, SpoiltError):
             return found
-        raise ServerStoppedError(ModelError(told, where=self.where, cure=self._key_cure() if found == "key" else found))
+        raise ServerStoppedError(ModelError(told, where=self.where, hint=self._key_cure() if found == "key" else found))
 
     def _key_cure(self) -> str:
         name = self.options.key_env or ("OPENAI_API_KEY" if self.key else "")

@@ -46,7 +46,7 @@ class NoReplyError(Exception):
 
 
 class ServerStoppedError(Exception):
-    """No ask can be answered any more; holds the error that says the cure."""
+    """No ask can be answered any more; holds the error that says the hint."""
 
     def __init__(self, error: ModelError) -> None:
         self.error = error
@@ -111,9 +111,9 @@ def words_of(body: object) -> str:
 
 
 def meaning(status: int, body: object, told: str, pause: float | None) -> SpoiltError | str:
-    """What an HTTP status with a body means: a spoilt attempt, or (as text) the cure without which nothing goes on.
+    """What an HTTP status with a body means: a spoilt attempt, or (as text) the hint without which nothing goes on.
 
-    The cure `key` stands for words about the key, which the caller has.
+    The hint `key` stands for words about the key, which the caller has.
     """
     said = error_of(body)
     codes = (said.get("code"), said.get("type"))

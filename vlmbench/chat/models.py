@@ -108,8 +108,8 @@ def refuse_others(before: Served, base_url: str, model: str, key: str, *, restar
         return
     if now.known and (now.mark != before.mark if restarted else now.told != before.told):
         what = f"the server holds other weights under the name {model} than when this command began"
-        cure = "run the command again with another --output: the latest answers here may be of either"
-        raise ModelError(what, where=base_url, cure=cure)
+        hint = "run the command again with another --output: the latest answers here may be of either"
+        raise ModelError(what, where=base_url, hint=hint)
 
 
 def _listed(base_url: str, key: str) -> Mapping[str, Any]:
@@ -121,8 +121,8 @@ def _listed(base_url: str, key: str) -> Mapping[str, Any]:
             return _get(f"{base_url}/models", key)
         except _NoAnswerError as error:
             told = str(error)
-    cure = "see whether the server runs, and has loaded its model; then run the same command"
-    raise ModelError(f"no server: GET /models: {told}", where=base_url, cure=cure)
+    hint = "see whether the server runs, and has loaded its model; then run the same command"
+    raise ModelError(f"no server: GET /models: {told}", where=base_url, hint=hint)
 
 
 class _NoAnswerError(Exception):

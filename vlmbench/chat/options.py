@@ -53,22 +53,22 @@ def check_options(options: ApiOptions) -> None:
     for option in fields(options):
         value = getattr(options, option.name)
         if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"{option.name} must be a finite number", cure=f"leave {option.name} out for its default")
+            raise UsageError(f"{option.name} must be a finite number", hint=f"leave {option.name} out for its default")
     for name in ("rpm", "in_flight", "timeout", "deadline", "attempts"):
         if not getattr(options, name) > 0:
-            raise UsageError(f"{name} must be above 0", cure=f"leave {name} out for its default")
+            raise UsageError(f"{name} must be above 0", hint=f"leave {name} out for its default")
     for name in ("tpm", "backoff"):
         if getattr(options, name) < 0:
-            raise UsageError(f"{name} must not be negative", cure=f"leave {name} out for its default")
+            raise UsageError(f"{name} must not be negative", hint=f"leave {name} out for its default")
     for name in ("price_in", "price_out"):
         if getattr(options, name) < 0 and getattr(options, name) != LIST_PRICE:
-            raise UsageError(f"{name} must not be negative", cure=f"leave {name} out for the list price")
+            raise UsageError(f"{name} must not be negative", hint=f"leave {name} out for the list price")
 
 
 def check_budget(budget: float, name: str) -> None:
     """Raises UsageError for a budget that is no amount of money."""
     if not math.isfinite(budget) or budget < 0:
-        raise UsageError(f"{name} must be a finite number of US dollars", cure=f"leave {name} out for no limit")
+        raise UsageError(f"{name} must be a finite number of US dollars", hint=f"leave {name} out for no limit")
 
 
 def _check_address(base_url: str) -> None:
@@ -78,10 +78,10 @@ def _check_address(base_url: str) -> None:
     except ValueError:
         known = False
     if not known:
-        raise UsageError("base_url is no address", cure="write base_url=http://HOST:PORT/v1")
+        raise UsageError("base_url is no address", hint="write base_url=http://HOST:PORT/v1")
     if parts.username or parts.password or parts.query or parts.fragment or set("?#@") & set(base_url):
-        cure = "put the key into an environment variable and name it: key_env=NAME"
-        raise UsageError("base_url must hold no key or password: it is written into the run", cure=cure)
+        hint = "put the key into an environment variable and name it: key_env=NAME"
+        raise UsageError("base_url must hold no key or password: it is written into the run", hint=hint)
 
 
 def find_key(options: ApiOptions) -> str:
@@ -92,14 +92,14 @@ def find_key(options: ApiOptions) -> str:
     key = os.environ.get(name, "").strip() if "\0" not in name and "=" not in name else ""
     if not key and not _VARIABLE.fullmatch(name):
         what = "key_env names no environment variable that is set (its value is not shown here: it may be a key)"
-        raise UsageError(what, cure="key_env=NAME takes the variable's name: export NAME=..., then key_env=NAME")
+        raise UsageError(what, hint="key_env=NAME takes the variable's name: export NAME=..., then key_env=NAME")
     if not key:
         own = ", or name a server of your own: openai:MODEL,base_url=http://HOST:PORT/v1"
         raise UsageError(
             f"{options.base_url} needs a key, and {name} is not set",
-            cure=f"set it: export {name}=...{'' if options.key_env else own}",
+            hint=f"set it: export {name}=...{'' if options.key_env else own}",
         )
     if not (key.isascii() and key.isprintable()):
         what = "the key in the environment holds characters that no HTTP header can"
-        raise UsageError(what, where=name, cure="copy the key again, without line breaks and typographic characters")
+        raise UsageError(what, where=name, hint="copy the key again, without line breaks and typographic characters")
     return key

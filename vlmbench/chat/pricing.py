@@ -77,8 +77,8 @@ class Purse:
 
     def __init__(self, budget: float | None, price: Price, name: str, word: str = "--judge-budget") -> None:
         if budget is not None and price.cost(1, 1) is None:
-            cure = f"say them: {name},price_in=...,price_out=... (US dollars for a million tokens)"
-            raise UsageError(f"{word} needs the prices of {name}, which are not known", cure=cure)
+            hint = f"say them: {name},price_in=...,price_out=... (US dollars for a million tokens)"
+            raise UsageError(f"{word} needs the prices of {name}, which are not known", hint=hint)
         self.budget, self.price = budget, price
         self.spent = 0.0
         self.closed = False

@@ -94,8 +94,8 @@ def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
         if traceback or error.errno is None:
             raise
         where = f"{error.filename!s:.200}: " if error.filename else ""
-        cure = "mend that, then run the same command again; --traceback shows where it comes from"
-        print(f"vlmbench: {where}{error.strerror}\n  {cure}", file=sys.stderr)
+        hint = "mend that, then run the same command again; --traceback shows where it comes from"
+        print(f"vlmbench: {where}{error.strerror}\n  {hint}", file=sys.stderr)
         return USER_MUST_CHANGE
 
 
@@ -105,7 +105,7 @@ def _run(words: Sequence[str], *, own: bool) -> int:
         raise UnknownNameError("verb", verb, VERBS)
     for word in words:  # bytes of another encoding, as Python keeps them
         if what := wellformed.complaint(word):
-            raise UsageError(f"{word!a} is not UTF-8 text: {what}", cure="write it, and name files, in UTF-8")
+            raise UsageError(f"{word!a} is not UTF-8 text: {what}", hint="write it, and name files, in UTF-8")
     args = parser(verb).parse_intermixed_args(words[1:])
     with terminal.only_json(for_good=own) if getattr(args, "json", None) in (True, "-") else nullcontext():
         if verb not in NAMELESS:
@@ -116,8 +116,8 @@ def _run(words: Sequence[str], *, own: bool) -> int:
             if isinstance(stop.code, int) and stop.code > SIGNALLED:
                 raise
             what = f"a model, a plug-in or a library ended the command: SystemExit({stop.code!r:.200})"
-            cure = "--traceback shows where; what was answered is kept, and the same command goes on"
-            raise VlmbenchError(what, cure=cure) from stop
+            hint = "--traceback shows where; what was answered is kept, and the same command goes on"
+            raise VlmbenchError(what, hint=hint) from stop
     return code
 
 

@@ -109,7 +109,9 @@ LEAVE_OUT: Mapping[str, Callable[[Item], Item]] = {
     "extra": lambda item: replace(item, sample=replace(item.sample, extra={})),
     "pictures": lambda item: replace(item, sample=replace(item.sample, images=())),
     "question": lambda item: replace(item, sample=replace(item.sample, question="")),
-    "read": lambda item: replace(item, score=replace(item.score, read=item.score.read[:LONGEST_READ])),
+    "read": lambda item: replace(
+        item, score=replace(item.score, parsed_answer=item.score.parsed_answer[:LONGEST_READ])
+    ),
     "note": lambda item: replace(item, score=replace(item.score, note="")),
 }
 """How an item looks without a field (or with less of it)."""
@@ -137,7 +139,7 @@ def write(run: StoredRun, path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     except OSError as error:
-        raise StoreError(f"cannot write: {error.strerror}", where=str(path), cure="name another --output") from None
+        raise StoreError(f"cannot write: {error.strerror}", where=str(path), hint="name another --output") from None
     return len(content)
 
 
@@ -206,7 +208,7 @@ def _columns(items: Sequence[Item], needed: Sequence[str]) -> dict[str, Any]:
         "cluster": [sample.cluster for sample in samples],
         "status": [str(score.status) for score in scores],
         "value": [score.value for score in scores],
-        "read": [score.read for score in scores],
+        "read": [score.parsed_answer for score in scores],
         **{f"tag {name}": [sample.tags.get(name) for sample in samples] for name in tags},
         **({"verdicts": [[_verdict(one) for one in score.verdicts] for score in scores]} if judged else {}),
     }
@@ -253,12 +255,12 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
         content = parsed(read_regular(path, LARGEST_JSON))
     except (OSError, orjson.JSONDecodeError, MisfitError) as error:
         told = getattr(error, "strerror", None) or error
-        raise StoreError(f"cannot read the baseline: {told}", where=str(path), cure=CURE) from None
+        raise StoreError(f"cannot read the baseline: {told}", where=str(path), hint=CURE) from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise StoreError("not a baseline file", where=str(path), cure=f"name a run's folder, or: {CURE}")
+        raise StoreError("not a baseline file", where=str(path), hint=f"name a run's folder, or: {CURE}")
     if content.get("format") != FORMAT:
         what = f"a baseline of format {content.get('format')!r}; this vlmbench reads {FORMAT}"
-        raise StoreError(what, where=str(path), cure=CURE)
+        raise StoreError(what, where=str(path), hint=CURE)
     try:
         WRITTEN(content, "")
         wanted = stored.chosen(content["tasks"], tasks, path)
@@ -273,7 +275,7 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
         what = f"the baseline is damaged: {error or type(error).__name__}"
         if not isinstance(error, MisfitError | binascii.Error | zlib.error):
             what = f"the baseline is damaged ({type(error).__name__}: {error})"
-        raise StoreError(what, where=str(path), cure=f"restore it from the repository, or: {CURE}") from None
+        raise StoreError(what, where=str(path), hint=f"restore it from the repository, or: {CURE}") from None
     return run
 
 

@@ -1,7 +1,8 @@
 """Two stored runs, sample by sample: how far apart each metric is, and which answers turned.
 
 Samples are paired by id, and only those that have a score in both runs count, so a failure is neither a loss nor a
-gain: it is missing, and is told as that. Metrics are the task's own over the paired samples (vlmbench/runs/storage/reload.py), their
+gain: it is missing, and is told as that. Metrics are the task's own over the paired samples
+(vlmbench/runs/storage/reload.py), their
 differences and p-values those of pairing.py, Holm's correction over the tasks' headlines.
 
 Runs that did not answer the same questions under the same rules are refused, with both values of what differs; what may
@@ -72,7 +73,7 @@ class MetricDifference:
 class Said:
     """One run's answer to a sample."""
 
-    read: str
+    parsed_answer: str
     text: str
     value: float | None
 
@@ -178,7 +179,7 @@ class TaskComparison:
     @property
     def same_answers(self) -> float | None:
         """Share of the pairs whose answers were read the same."""
-        same = [before.score.read == after.score.read for before, after in self.pairs()]
+        same = [before.score.parsed_answer == after.score.parsed_answer for before, after in self.pairs()]
         return sum(same) / len(same) if same else None
 
     def to_json(self) -> dict[str, Any]:
@@ -226,8 +227,8 @@ class Comparison:
 def open_run(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     """A run's folder or a baseline file. Raises StoreError when it is neither."""
     if not path.exists():
-        cure = "name a run's folder, or a file: `vlmbench baseline RUN --output FILE` writes one"
-        raise StoreError("there is no such run or baseline", where=str(path), cure=cure)
+        hint = "name a run's folder, or a file: `vlmbench baseline RUN --output FILE` writes one"
+        raise StoreError("there is no such run or baseline", where=str(path), hint=hint)
     return baseline.read(path, tasks) if path.is_file() else stored.load(path, tasks)
 
 
@@ -257,12 +258,12 @@ def compare(
     pairs = _task_pairs(one, other)
     if not pairs:
         what = f"no task in common: {', '.join(one.tasks) or 'none'} before, {', '.join(other.tasks) or 'none'} after"
-        raise UsageError(what, cure="compare runs of the same tasks")
+        raise UsageError(what, hint="compare runs of the same tasks")
     differing = {b.key: run_differences.differing(one, other, a, b) for a, b in pairs}
     refused = [f"{key}: {one}" for key, found in differing.items() for one in found if one.refuses]
     if refused and not force:
         what = "\n  ".join(["the runs did not answer the same questions under the same rules", *refused])
-        raise UsageError(what, cure="run both on the same data and protocol; --force compares what they share")
+        raise UsageError(what, hint="run both on the same data and protocol; --force compares what they share")
     settings = {"resamples": resamples, "seed": seed, "level": level}
     told = [_task(a, b, differing[b.key], metric, bars, count_failures, settings) for a, b in pairs]
     corrected = pairing.holm({task.key: task.best.paired.p for task in told})
@@ -274,12 +275,12 @@ def compare(
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a StoreError that says the cure."""
+    """Turn what the disk refuses into a StoreError that says the hint."""
     try:
         yield
     except OSError as error:
         what = f"cannot write: {error.strerror or error}"
-        raise StoreError(what, where=str(path), cure="name a place that can be written") from None
+        raise StoreError(what, where=str(path), hint="name a place that can be written") from None
 
 
 def _task_pairs(before: StoredRun, after: StoredRun) -> list[tuple[StoredTask, StoredTask]]:
@@ -312,8 +313,8 @@ def _task(
         after, failed = losses.counted(before, after)
     ids = [key for key in after.answered if key in before.answered]
     if not ids and not count_failures:
-        cure = "run both on the same data; where all samples of one failed, its table tells why"
-        raise UsageError(f"{after.key}: no sample has a score in both runs", cure=cure)
+        hint = "run both on the same data; where all samples of one failed, its table tells why"
+        raise UsageError(f"{after.key}: no sample has a score in both runs", hint=hint)
     one = {found.name: found for found in before.metrics(ids)}
     other = {found.name: found for found in after.metrics(ids)}
     if count_failures:
@@ -338,7 +339,7 @@ def _wanted(there: Sequence[str], after: StoredTask, metric: str, before: Mappin
 
 def _none(task: StoredTask, name: str, there: Sequence[str]) -> list[str]:
     what = f"{task.key}: no metric {name!r} in both runs"
-    raise UsageError(what, cure=f"there are: {', '.join(there) or 'none'}")
+    raise UsageError(what, hint=f"there are: {', '.join(there) or 'none'}")
 
 
 def difference(before: Metric, after: Metric, settings: Mapping[str, Any]) -> MetricDifference:
@@ -361,7 +362,7 @@ def _flip(before: Item, after: Item) -> Flip:
 
 
 def _said(item: Item) -> Said:
-    return Said(item.score.read, item.text, item.score.value)
+    return Said(item.score.parsed_answer, item.text, item.score.value)
 
 
 def _plain(value: float) -> float | None:

@@ -52,7 +52,7 @@ class Rules:
         must_find = _of(self.must_find, key, 2 * allowed or 1.0)
         if must_find <= allowed:
             what = f"{key}: a drop of {must_find:g} cannot have to be found while one of {allowed:g} is allowed"
-            raise UsageError(what, cure="give --must-find more than --max-drop")
+            raise UsageError(what, hint="give --must-find more than --max-drop")
         return Margins(allowed, must_find, self.alpha, self.power, tests)
 
 
@@ -226,18 +226,18 @@ def _same_ablation(found: comparison.Comparison, force: bool) -> None:
     before, after = (run.describe()["ablation"] or "none" for run in (found.before, found.after))
     if before != after and not force:
         what = f"a gate between different questions: ablation {before} before, {after} after"
-        cure = "check runs under the same --ablate; `vlmbench compare` tells what a change costs; --force checks anyway"
-        raise UsageError(what, cure=cure)
+        hint = "check runs under the same --ablate; `vlmbench compare` tells what a change costs; --force checks anyway"
+        raise UsageError(what, hint=hint)
 
 
 def _sensible(rules: Rules) -> None:
     for name, share in (("--alpha", rules.alpha), ("--power", rules.power)):
         if not 0 < share < 1:
-            raise UsageError(f"{name} {share:g} is not between 0 and 1", cure="0.05 and 0.8 are usual")
+            raise UsageError(f"{name} {share:g} is not between 0 and 1", hint="0.05 and 0.8 are usual")
     if any(not drop >= 0 or math.isinf(drop) for drop in rules.max_drop.values()):
-        raise UsageError("--max-drop is below 0", cure="give the drop that is allowed, as a positive number")
+        raise UsageError("--max-drop is below 0", hint="give the drop that is allowed, as a positive number")
     if not 0 <= rules.min_coverage <= 1:
-        raise UsageError(f"--min-coverage {rules.min_coverage:g} is no share", cure="give a number from 0 to 1")
+        raise UsageError(f"--min-coverage {rules.min_coverage:g} is no share", hint="give a number from 0 to 1")
 
 
 def _all_there(found: Comparison, tasks: Sequence[str]) -> None:
@@ -246,7 +246,7 @@ def _all_there(found: Comparison, tasks: Sequence[str]) -> None:
     if missing:
         what = f"the run has no {', '.join(missing)}, which the baseline has"
         raise UsageError(
-            what, cure=f"run it too, or name what to check: --tasks {','.join(t.key for t in found.tasks)}"
+            what, hint=f"run it too, or name what to check: --tasks {','.join(t.key for t in found.tasks)}"
         )
 
 
@@ -288,7 +288,7 @@ def read_amounts(text: str, option: str) -> dict[str, float]:
         try:
             found[name.strip()] = float(value)
         except ValueError:
-            raise UsageError(f"cannot read {part!r} in {option}", cure=f"write {option} 1.0,mme=20") from None
+            raise UsageError(f"cannot read {part!r} in {option}", hint=f"write {option} 1.0,mme=20") from None
     return found
 
 
@@ -298,8 +298,8 @@ def read_limits(text: str) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, limit = part.partition("=")
         if name not in set(Status) or not limit.removesuffix("%").replace(".", "", 1).isdigit():
-            cure = f"write --max-status error=0,truncated=1%; statuses: {', '.join(Status)}"
-            raise UsageError(f"cannot read {part!r} in --max-status", cure=cure)
+            hint = f"write --max-status error=0,truncated=1%; statuses: {', '.join(Status)}"
+            raise UsageError(f"cannot read {part!r} in --max-status", hint=hint)
         found[name] = limit
     return found
 

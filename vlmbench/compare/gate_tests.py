@@ -47,7 +47,7 @@ def _metrics(task: TaskComparison, metric: str, settings: dict[str, Any]) -> Ite
             yield one
         elif metric != "all":
             what = f"{task.key}: of {one.name} neither more nor less is better"
-            raise UsageError(what, cure="name another --metric")
+            raise UsageError(what, hint="name another --metric")
     names = [one.name for one in task.differences]
     if any(one.name == task.headline and _undefined(one) for one in task.differences):
         guard = _guard(task, names)

@@ -98,12 +98,12 @@ def id_and_answer(
     key = find_column(rows, *ids)
     if not key:
         what = f"no column holds the question's id: the row has {listed(rows[0].values)}"
-        raise PredictionsError(what, where=rows[0].where, cure=f"needed: {_either(ids)} with {answer!r}")
+        raise PredictionsError(what, where=rows[0].where, hint=f"needed: {_either(ids)} with {answer!r}")
     for row in rows:
         if absent := [name for name in (key, answer) if name not in row.values]:
             what = f"the row has {listed(row.values)}, and no {absent[0]!r}"
-            cure = f"needed: {key!r} with {answer!r}, in every row of the file"
-            raise PredictionsError(what, where=row.where, cure=cure)
+            hint = f"needed: {key!r} with {answer!r}, in every row of the file"
+            raise PredictionsError(what, where=row.where, hint=hint)
         yield answer_key(row, key), answer_text(row, answer), row
 
 
@@ -112,7 +112,7 @@ def answer_key(row: Row, field: str) -> str:
     try:
         return row.key(field)
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
 
 
 def answer_text(row: Row, field: str) -> str:
@@ -120,8 +120,8 @@ def answer_text(row: Row, field: str) -> str:
     try:
         return row.text(field)
     except DataError as error:
-        cure = error.cure or "an answer is a text, in quotes"
-        raise PredictionsError(error.what, where=error.where, cure=cure) from None
+        hint = error.hint or "an answer is a text, in quotes"
+        raise PredictionsError(error.what, where=error.where, hint=hint) from None
 
 
 def answer_column(
@@ -150,7 +150,7 @@ def answer_column(
     marks = [name for name in names if by_kind[name] in DATASET]
     if chosen in answers and marks and not _has_truth(rows, names):
         what = f"these are rows of the dataset: {chosen!r} stands beside {listed(marks[:3])}, and may be the truth"
-        raise PredictionsError(what, where=rows[0].where, cure="name the model's column 'prediction'")
+        raise PredictionsError(what, where=rows[0].where, hint="name the model's column 'prediction'")
     return chosen
 
 
@@ -166,7 +166,7 @@ def refuse_numbers(rows: Sequence[Row], answer: str, samples: Sequence[Sample]) 
     marks = marks and any(_holds_words(rows, name) for name in _other_answers(rows, answer))
     if scores or marks:
         what = f"{answer!r} holds numbers ({said[0]:.20}, {said[1]:.20}, ...) where the right answers are words"
-        raise PredictionsError(what, where=rows[0].where, cure="name the column with the model's words 'prediction'")
+        raise PredictionsError(what, where=rows[0].where, hint="name the column with the model's words 'prediction'")
 
 
 def _broken(numbers: Sequence[str]) -> int:
@@ -199,10 +199,10 @@ def probability(row: Row, field: str) -> float:
     try:
         found = row.number(field)
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure or PROBABILITIES) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint or PROBABILITIES) from None
     if not 0 <= found <= 1:
         what = f"{field} is {found!r}, and a probability is a number from 0 to 1"
-        raise PredictionsError(what, where=row.where, cure=PROBABILITIES)
+        raise PredictionsError(what, where=row.where, hint=PROBABILITIES)
     return found
 
 
@@ -237,7 +237,7 @@ def _the_one(names: Sequence[str], rows: Sequence[Row]) -> str:
             if first in row.values and other in row.values and _differ(row.values[first], row.values[other]):
                 said = " and ".join(f"{name!r} ({row.values[name]!r:.40})" for name in (first, other))
                 what = f"two columns may hold the model's answer, and they differ: {said}"
-                raise PredictionsError(what, where=row.where, cure="keep one of them, named 'prediction'")
+                raise PredictionsError(what, where=row.where, hint="keep one of them, named 'prediction'")
     return first
 
 
@@ -253,7 +253,7 @@ def _alone(value: Any) -> Any:
     return value
 
 
-def _no_answers(rows: Sequence[Row], cure: str) -> PredictionsError:
+def _no_answers(rows: Sequence[Row], hint: str) -> PredictionsError:
     """What a file without answers looks like."""
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     kinds = {squashed(name) for name in names}
@@ -264,7 +264,7 @@ def _no_answers(rows: Sequence[Row], cure: str) -> PredictionsError:
     }
     guess = next((words for words, fits in guesses.items() if fits), "")
     what = f"the row has {listed(names)}: no column holds a model's answer{'; ' + guess if guess else ''}"
-    return PredictionsError(what, where=rows[0].where, cure=cure)
+    return PredictionsError(what, where=rows[0].where, hint=hint)
 
 
 def _either(names: Sequence[str]) -> str:
@@ -296,7 +296,7 @@ def refuse_questions(texts: Mapping[str, str], samples: Sequence[Sample], where:
     same = [key for key, text in texts.items() if key in asked and asked[key] and plain(text) == asked[key]]
     if same and len(same) >= 0.9 * len(texts):
         what = f"these are not answers but the text of the questions ({len(same)} of {len(texts)} are equal to it)"
-        raise PredictionsError(what, where=where, cure="name the model's column 'prediction', or give the answer file")
+        raise PredictionsError(what, where=where, hint="name the model's column 'prediction', or give the answer file")
 
 
 FEWEST = 5
@@ -325,7 +325,7 @@ def refuse_truth(found: Mapping[str, tuple[str, Row]], samples: Sequence[Sample]
         others = [name for name, value in row.values.items() if isinstance(value, str) and _untold(name, value, text)]
         if others:
             what = f"{listed(read)} is equal to the truth in all rows, and {listed(others)} may be the model's answer"
-            raise PredictionsError(what, where=row.where, cure="name the model's column 'prediction'")
+            raise PredictionsError(what, where=row.where, hint="name the model's column 'prediction'")
 
 
 def _untold(name: str, value: str, text: str) -> bool:

@@ -40,14 +40,14 @@ def extract(archive: Path, wanted: Sequence[str], root: Path, *, progress: bool 
         raise _cannot_write(error, root) from None
     except DAMAGE as error:
         what = f"not a readable zip file: {type(error).__name__}: {error}"
-        raise DataError(what, where=str(archive), cure="remove it and try again") from None
+        raise DataError(what, where=str(archive), hint="remove it and try again") from None
     return [path for path in wanted if not any(_covers(path, place) for place in placed)]
 
 
 def _cannot_write(error: OSError, root: Path) -> DataError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    cure = "free some space, then try again" if full else "name another --data, or unpack the archive by hand"
-    return DataError(f"cannot write: {error.strerror or error}", where=str(error.filename or root), cure=cure)
+    hint = "free some space, then try again" if full else "name another --data, or unpack the archive by hand"
+    return DataError(f"cannot write: {error.strerror or error}", where=str(error.filename or root), hint=hint)
 
 
 def _covers(wanted: str, place: str) -> bool:
@@ -73,7 +73,7 @@ def _only(place: str, members: Sequence[zipfile.ZipInfo], archive: Path) -> zipf
     if len({(info.CRC, info.file_size) for info in candidates}) > 1:
         names = " and ".join(repr(info.filename) for info in candidates[:2])
         what = f"the archive holds several files for {place}: {names}"
-        raise DataError(what, where=str(archive), cure="unpack it by hand, and put the right one there")
+        raise DataError(what, where=str(archive), hint="unpack it by hand, and put the right one there")
     return candidates[0]
 
 
@@ -97,24 +97,24 @@ def _refuse_escape(info: zipfile.ZipInfo, archive: Path) -> None:
     link = stat.S_ISLNK(info.external_attr >> 16)
     if name.startswith("/") or ".." in parts or ":" in parts[0] or link:
         what = f"the archive holds {info.filename!r}, which would be written outside the data folder"
-        raise DataError(what, where=str(archive), cure="do not use this archive")
+        raise DataError(what, where=str(archive), hint="do not use this archive")
 
 
 def _refuse_bombs(infos: Sequence[zipfile.ZipInfo], archive: Path, root: Path) -> None:
-    cure = "do not use this archive"
+    hint = "do not use this archive"
     for info in infos:
         if info.flag_bits & 1:
             what = f"{info.filename!r} is encrypted"
-            raise DataError(what, where=str(archive), cure="unpack it by hand with its password")
+            raise DataError(what, where=str(archive), hint="unpack it by hand with its password")
         if info.file_size > SMALL and info.file_size > RATIO * max(info.compress_size, 1):
             what = f"{info.filename!r} unpacks from {info.compress_size:,} to {info.file_size:,} bytes"
-            raise DataError(what, where=str(archive), cure=cure)
+            raise DataError(what, where=str(archive), hint=hint)
     needed = sum(info.file_size for info in infos)
     there = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(there).free
     if needed > free:
         what = f"unpacked it needs {needed:,} bytes, and {free:,} are free"
-        raise DataError(what, where=str(root), cure="free some space or name another --data, then try again")
+        raise DataError(what, where=str(root), hint="free some space or name another --data, then try again")
 
 
 def _write(
@@ -127,7 +127,7 @@ def _write(
             _write_member(opened, info, root / place)
         except DAMAGE as error:
             what = f"{info.filename!r:.200} is damaged: {type(error).__name__}: {error!s:.200}"
-            raise DataError(what, where=str(archive), cure="remove it and try again") from None
+            raise DataError(what, where=str(archive), hint="remove it and try again") from None
 
 
 def _write_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:

@@ -66,14 +66,14 @@ def download(url: str, path: Path, *, progress: bool = True, checksum: str = "")
         _beside(part).unlink(missing_ok=True)
     except urllib.error.HTTPError as error:
         error.close()
-        cure = f"get it by hand and put it at {path}"
-        raise DataError(f"the server says {error.code} {error.reason}", where=url, cure=cure) from None
+        hint = f"get it by hand and put it at {path}"
+        raise DataError(f"the server says {error.code} {error.reason}", where=url, hint=hint) from None
     except (urllib.error.URLError, TimeoutError, HTTPException, ConnectionError, ValueError) as error:
         what = f"cannot fetch it: {getattr(error, 'reason', None) or error}"
-        raise DataError(what, where=url, cure=KEPT) from None
+        raise DataError(what, where=url, hint=KEPT) from None
     except OSError as error:
-        cure = "free some space or name another --data, then try again: it goes on from there"
-        raise DataError(f"cannot write: {error.strerror}", where=str(path), cure=cure) from None
+        hint = "free some space or name another --data, then try again: it goes on from there"
+        raise DataError(f"cannot write: {error.strerror}", where=str(path), hint=hint) from None
 
 
 def _receive(url: str, part: Path, progress: bool) -> None:
@@ -85,7 +85,7 @@ def _receive(url: str, part: Path, progress: bool) -> None:
             _attempt(url, part, progress)
         except _BeginAgainError as error:
             _discard(part)
-            raise DataError(str(error), where=url, cure="get it by hand") from None
+            raise DataError(str(error), where=url, hint="get it by hand") from None
 
 
 def _attempt(url: str, part: Path, progress: bool) -> None:
@@ -113,7 +113,7 @@ def _attempt(url: str, part: Path, progress: bool) -> None:
         if part.stat().st_size > said.total:
             raise _BeginAgainError(f"more than the {said.total:,} bytes that the server told of")
         what = f"the connection ended after {part.stat().st_size:,} of {said.total:,} bytes"
-        raise DataError(what, where=url, cure=KEPT)
+        raise DataError(what, where=url, hint=KEPT)
 
 
 def _copy(answer: HTTPResponse, file: IO[bytes], said: _Known, have: int, part: Path, progress: bool) -> None:
@@ -154,23 +154,23 @@ def _length(answer: HTTPResponse, url: str) -> int | None:
     if told is None:
         return None
     if not re.fullmatch("[0-9]{1,18}", told.strip()):
-        raise DataError(f"the server's Content-Length is no number: {told!r:.40}", where=url, cure="get it by hand")
+        raise DataError(f"the server's Content-Length is no number: {told!r:.40}", where=url, hint="get it by hand")
     return int(told)
 
 
 def _refuse_compressed(answer: HTTPResponse, url: str) -> None:
     coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
-        raise DataError(f"the server sends it compressed ({coding!r:.20})", where=url, cure="get it by hand")
+        raise DataError(f"the server sends it compressed ({coding!r:.20})", where=url, hint="get it by hand")
 
 
 def _refuse_page(start: bytes, name: str, url: str) -> None:
     """Raise DataError for a web page (to log in, to accept terms) or an archive that is none, before it is kept."""
     if not name.endswith((".html", ".htm")) and _HTML.match(start.removeprefix(b"\xef\xbb\xbf")):
-        cure = "open the address in a browser: it may ask you to log in or to accept terms; then get the file by hand"
-        raise DataError("the server sends a web page, not the file", where=url, cure=cure)
+        hint = "open the address in a browser: it may ask you to log in or to accept terms; then get the file by hand"
+        raise DataError("the server sends a web page, not the file", where=url, hint=hint)
     if name.endswith(".zip") and not start.startswith(b"PK"):
-        raise DataError("what the server sends is no zip file", where=url, cure="get it by hand")
+        raise DataError("what the server sends is no zip file", where=url, hint="get it by hand")
 
 
 def _beside(part: Path) -> Path:
@@ -235,7 +235,7 @@ def _check(url: str, part: Path, checksum: str) -> None:
         _discard(part)
         what = f"its {kind} is {found}, and that of the published file {wanted}"
         raise DataError(
-            what, where=url, cure="try again; if it stays so, the file has changed: get the right one by hand"
+            what, where=url, hint="try again; if it stays so, the file has changed: get the right one by hand"
         )
 
 

@@ -21,7 +21,7 @@ import orjson
 
 from vlmbench.base.errors import DataError, ImageError, VlmbenchError
 from vlmbench.base.paths import is_remote
-from vlmbench.base.samples import Picture, Sample
+from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import Task
 from vlmbench.data.hub import Hub, HubTable
 from vlmbench.data.reading import PICTURE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
@@ -70,8 +70,8 @@ class Folder:
             root = Path(place) / "samples" / task
             if root.is_dir():
                 return cls(root, "sample")
-        cure = "name a folder of official files: --data DIR; a task of your own may say in `home` where its data are"
-        raise DataError(f"no embedded sample of {task}", cure=cure)
+        hint = "name a folder of official files: --data DIR; a task of your own may say in `home` where its data are"
+        raise DataError(f"no embedded sample of {task}", hint=hint)
 
     def within(self, task: str) -> Folder:
         """The folder's part for one task, so that several can share DIR: DIR/NAME, or what LLaVA's docs call it."""
@@ -83,20 +83,20 @@ class Folder:
         """The first of several places below the folder that holds a file."""
         return next((path for name in names if is_file(path := self.root / name)), None)
 
-    def need(self, what: str, *names: str, cure: str = "") -> Path:
+    def need(self, what: str, *names: str, hint: str = "") -> Path:
         """Like `find`, but raises DataError saying where the file was looked for."""
         if not is_dir(self.root):
-            raise DataError("no such folder", where=str(self.root), cure="--data takes an existing folder")
+            raise DataError("no such folder", where=str(self.root), hint="--data takes an existing folder")
         if found := self.find(*names):
             return found
         places = names[0] if len(names) == 1 else f"{names[0]} (nor at {', '.join(names[1:])})"
-        raise DataError(f"{what} is not there: no {places}", where=str(self.root), cure=cure)
+        raise DataError(f"{what} is not there: no {places}", where=str(self.root), hint=hint)
 
     def relative(self, path: Path) -> str:
         """A path below the folder as text with slashes; `.` for the folder itself."""
         return path.relative_to(self.root).as_posix()
 
-    def picture(self, row: Row, name: str, *places: str, field: str = "image") -> Picture:
+    def picture(self, row: Row, name: str, *places: str, field: str = "image") -> ImageRef:
         """A picture named by a row, looked for in folders below this one when it is read.
 
         A name that leaves the folder is the data file's fault: DataError. A missing picture is an ImageError on read.
@@ -106,7 +106,7 @@ class Folder:
             raise row.error(field, what, "write the whole character, or leave it out")
         if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
             raise row.error(field, f"{name!r} is not the name of a picture inside the data folder")
-        return Picture(name, PictureFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
+        return ImageRef(name, PictureFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,10 @@ class PictureFile:
             try:
                 there = is_file(path)
             except DataError as error:
-                raise ImageError(error.what, where=error.where, cure=error.cure) from None
+                raise ImageError(error.what, where=error.where, hint=error.hint) from None
             if there:
                 if not path.resolve().is_relative_to(folder.resolve()):
-                    raise ImageError("the picture is a link out of the data folder", where=str(path), cure="copy it in")
+                    raise ImageError("the picture is a link out of the data folder", where=str(path), hint="copy it in")
                 return path
         return None
 
@@ -137,12 +137,12 @@ class PictureFile:
         path = self.path()
         if path is None:
             looked = ", ".join(place or "." for place in self.places)
-            cure = f"put it into one of these folders there: {looked}"
-            raise ImageError(f"no picture {self.name}", where=str(self.root), cure=cure)
+            hint = f"put it into one of these folders there: {looked}"
+            raise ImageError(f"no picture {self.name}", where=str(self.root), hint=hint)
         try:
             return read_whole(path, PICTURE_BYTES)
         except DataError as error:
-            raise ImageError(error.what, where=error.where, cure=error.cure) from None
+            raise ImageError(error.what, where=error.where, hint=error.hint) from None
 
 
 def read_samples(task: Task, data: Folder | Hub, split: str) -> Sequence[Sample]:
@@ -154,8 +154,8 @@ def read_samples(task: Task, data: Folder | Hub, split: str) -> Sequence[Sample]
     except Exception as error:
         if isinstance(error, OSError) or (isinstance(data, Folder) and is_remote(data.root)):
             where = str(data.root) if isinstance(data, Folder) else data.label
-            cure = "check the place and the credentials, then run the same command again"
-            raise DataError(f"cannot read the data of {task.name}: {reason(error)}", where=where, cure=cure) from None
+            hint = "check the place and the credentials, then run the same command again"
+            raise DataError(f"cannot read the data of {task.name}: {reason(error)}", where=where, hint=hint) from None
         raise
 
 
@@ -164,9 +164,9 @@ def missing_pictures(samples: Iterable[Sample]) -> list[str]:
     checked: dict[str, bool] = {}
     for sample in samples:
         for picture in sample.images:
-            if picture.name not in checked and isinstance(picture.read, PictureFile):
+            if picture.name not in checked and isinstance(picture.load, PictureFile):
                 try:
-                    checked[picture.name] = picture.read.path() is not None
+                    checked[picture.name] = picture.load.path() is not None
                 except ImageError:
                     checked[picture.name] = False
     return [name for name, there in checked.items() if not there]
@@ -184,13 +184,13 @@ def read_text(path: Path) -> str:
     """A UTF-8 text file, with or without a byte order mark. Raises DataError for any other encoding."""
     content = read_bytes(path)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError("the text is UTF-16", where=str(path), cure="save it as UTF-8")
+        raise DataError("the text is UTF-16", where=str(path), hint="save it as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise DataError(
-            f"not UTF-8 text: {error.reason}", where=f"{path}, line {line}", cure="save it as UTF-8"
+            f"not UTF-8 text: {error.reason}", where=f"{path}, line {line}", hint="save it as UTF-8"
         ) from None
 
 
@@ -206,12 +206,12 @@ def _parse(text: str, path: Path, line: int = 0) -> Any:
             what = f"broken JSON: {error.msg}"
             if not text[error.pos :].strip():
                 what += " (the file ends here: is it cut off?)"
-            raise DataError(what, where=f"{path}, {at}", cure="get the file again") from None
+            raise DataError(what, where=f"{path}, {at}", hint="get the file again") from None
         except RecursionError:
-            raise DataError("JSON nested too deeply", where=str(path), cure="get the file again") from None
+            raise DataError("JSON nested too deeply", where=str(path), hint="get the file again") from None
         except ValueError:  # Python refuses whole numbers of more than 4,300 digits
             at = f"{path}, line {line}" if line else str(path)
-            raise DataError("a number of thousands of digits", where=at, cure="get the file again") from None
+            raise DataError("a number of thousands of digits", where=at, hint="get the file again") from None
 
 
 def read_json(path: Path) -> Any:
@@ -237,13 +237,13 @@ def read_rows(path: Path) -> list[Row]:
             if line.strip()
         ]
     if not rows:
-        raise DataError("the file is empty", where=str(path), cure="get the file again")
+        raise DataError("the file is empty", where=str(path), hint="get the file again")
     return rows
 
 
 def _row(values: Any, path: Path, at: str) -> Row:
     if not isinstance(values, dict):
-        raise DataError(f"an object was expected, not {values!r:.40}", where=f"{path}, {at}", cure="get the file again")
+        raise DataError(f"an object was expected, not {values!r:.40}", where=f"{path}, {at}", hint="get the file again")
     return Row(values, str(path), at)
 
 
@@ -256,12 +256,12 @@ def read_keyed(path: Path, field: str) -> dict[str, Row]:
     text = read_text(path)
     content = _parse(text, path)
     if not isinstance(content, dict):
-        raise DataError("an object with ids as keys was expected", where=str(path), cure="get the official file")
+        raise DataError("an object with ids as keys was expected", where=str(path), hint="get the official file")
     if text.count(f'"{field}"') != len(content):
         _refuse_doubled(text, path)
     for key in content:
         if what := complaint(key):
-            raise DataError(f"a key: {what}", where=f"{path}, key {key!a:.60}", cure="write the whole character")
+            raise DataError(f"a key: {what}", where=f"{path}, key {key!a:.60}", hint="write the whole character")
     return {key: _row(values, path, f"key {key}") for key, values in content.items()}
 
 
@@ -271,7 +271,7 @@ def _refuse_doubled(text: str, path: Path) -> None:
         if len(made) != len(found):
             names = [name for name, _ in found]
             doubled = next(name for name in made if names.count(name) > 1)
-            raise DataError(f"the key {doubled!r} is there twice", where=str(path), cure="remove one of them")
+            raise DataError(f"the key {doubled!r} is there twice", where=str(path), hint="remove one of them")
         return made
 
     json.loads(text, object_pairs_hook=pairs)
@@ -294,17 +294,17 @@ def read_table(path: Path) -> list[Row]:
                 continue
             if len(cells) != len(header):
                 what = f"{len(cells)} cells where the header has {len(header)}"
-                raise DataError(what, where=f"{path}, line {reader.line_num}", cure=_CELLS)
+                raise DataError(what, where=f"{path}, line {reader.line_num}", hint=_CELLS)
             if cells == header:
                 what = f"the header is there twice: also at line {reader.line_num}"
-                raise DataError(what, where=str(path), cure="remove one of them")
+                raise DataError(what, where=str(path), hint="remove one of them")
             rows.append(Row(dict(zip(header, cells, strict=True)), str(path), f"line {reader.line_num}"))
     except csv.Error as error:
         raise DataError(
-            f"broken table: {error}", where=f"{path}, line {reader.line_num}", cure="get it again"
+            f"broken table: {error}", where=f"{path}, line {reader.line_num}", hint="get it again"
         ) from None
     if not rows:
-        raise DataError("the file has no rows", where=str(path), cure="get the file again")
+        raise DataError("the file has no rows", where=str(path), hint="get the file again")
     return rows
 
 
@@ -312,7 +312,7 @@ def refuse_doubled_columns(header: Sequence[str], path: Path) -> None:
     """Raise DataError for two columns of one name: only one of them would be read."""
     doubled = next((name for name, count in Counter(header).items() if name and count > 1), None)
     if doubled is not None:
-        raise DataError(f"the column {doubled!r} is there twice", where=str(path), cure="rename or remove one of them")
+        raise DataError(f"the column {doubled!r} is there twice", where=str(path), hint="rename or remove one of them")
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
@@ -325,11 +325,11 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
             table = pq.read_table(file, columns=None if columns is None else list(columns))
     except Exception as error:  # pyarrow's kinds, and those of an object store's library
         raise DataError(
-            f"not a readable parquet file: {reason(error)}", where=str(path), cure="get the file again"
+            f"not a readable parquet file: {reason(error)}", where=str(path), hint="get the file again"
         ) from None
     if columns is not None and (absent := [name for name in columns if name not in table.column_names]):
-        cure = f"it has: {named_columns(absent[0], table.column_names)}"
-        raise DataError(f"no column {absent[0]!r}", where=str(path), cure=cure)
+        hint = f"it has: {named_columns(absent[0], table.column_names)}"
+        raise DataError(f"no column {absent[0]!r}", where=str(path), hint=hint)
     return [Row(values, str(path), f"row {number}") for number, values in enumerate(table.to_pylist(), 1)]
 
 

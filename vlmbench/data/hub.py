@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data.image_cells import holds_picture, picture_bytes
 from vlmbench.data.rows import Row, named_columns
 
@@ -36,11 +36,11 @@ class Hub:
                 continue
             where = f"{name}, {config}, split {split}"
             if absent := [field for field in fields if field not in data.column_names]:
-                cure = f"it has: {named_columns(absent[0], data.column_names)}"
-                raise DataError(f"no column {absent[0]!r}", where=where, cure=cure)
+                hint = f"it has: {named_columns(absent[0], data.column_names)}"
+                raise DataError(f"no column {absent[0]!r}", where=where, hint=hint)
             return HubTable(data, where, self.root / name if self.root else None)
-        cure = "check the network, or use --data DIR with the official files (`vlmbench data status`)"
-        raise DataError(f"cannot load {config}, split {split}: {'; '.join(failures)}", where=self.label, cure=cure)
+        hint = "check the network, or use --data DIR with the official files (`vlmbench data status`)"
+        raise DataError(f"cannot load {config}, split {split}: {'; '.join(failures)}", where=self.label, hint=hint)
 
     def _load(self, name: str, config: str, split: str) -> Any:
         import datasets
@@ -95,9 +95,9 @@ class HubTable:
         """Which rows have something in a column, without reading it."""
         return holds_picture(self.data.data.column(field))
 
-    def picture(self, index: int, field: str, name: str) -> Picture:
+    def picture(self, index: int, field: str, name: str) -> ImageRef:
         """The picture in one row, read when needed."""
-        return Picture(name, partial(_encoded, self.data, self.where, index, field, self.folder))
+        return ImageRef(name, partial(_encoded, self.data, self.where, index, field, self.folder))
 
 
 def _encoded(data: Any, where: str, index: int, field: str, folder: Path | None) -> bytes:

@@ -31,24 +31,24 @@ def picture_bytes(cell: Any, where: str, folder: Path | None = None) -> bytes:
         return _of_struct(cell, where, folder)
     if isinstance(cell, bytes | bytearray | memoryview):
         if not cell:
-            raise ImageError("the picture is empty: no bytes", where=where, cure="get the file again")
+            raise ImageError("the picture is empty: no bytes", where=where, hint="get the file again")
         return bytes(cell)
     if isinstance(cell, str):
         return _of_text(cell, where, folder)
     if isinstance(cell, list | tuple) and all(isinstance(one, int) for one in cell[:8]) and len(cell) > 1:
-        raise ImageError(f"a list of {len(cell)} numbers, not an encoded picture", where=where, cure=STORE)
+        raise ImageError(f"a list of {len(cell)} numbers, not an encoded picture", where=where, hint=STORE)
     if isinstance(cell, list | tuple):
         if len(cell) != 1:
             what = f"{len(cell)} pictures in one cell, and one was expected"
-            raise ImageError(what, where=where, cure="store one picture in each row")
+            raise ImageError(what, where=where, hint="store one picture in each row")
         return picture_bytes(cell[0], where, folder)
     if hasattr(cell, "save") and hasattr(cell, "size"):
         out = io.BytesIO()
         cell.save(out, "PNG")
         return out.getvalue()
     if cell is None:
-        raise ImageError("there is no picture: the cell is null", where=where, cure="get the file again")
-    raise ImageError(f"{type(cell).__name__}, not an encoded picture", where=where, cure=STORE)
+        raise ImageError("there is no picture: the cell is null", where=where, hint="get the file again")
+    raise ImageError(f"{type(cell).__name__}, not an encoded picture", where=where, hint=STORE)
 
 
 STORE = "store the bytes of a JPEG or PNG file, or its base64"
@@ -60,16 +60,16 @@ def _of_struct(cell: Mapping[str, Any], where: str, folder: Path | None) -> byte
     if path := cell.get("path"):
         return _of_file(str(path), where, folder)
     if "bytes" in cell or "path" in cell:
-        raise ImageError("the picture is empty: neither bytes nor a path", where=where, cure="get the file again")
-    raise ImageError(f"an object with {', '.join(map(str, cell))}, and no 'bytes'", where=where, cure=STORE)
+        raise ImageError("the picture is empty: neither bytes nor a path", where=where, hint="get the file again")
+    raise ImageError(f"an object with {', '.join(map(str, cell))}, and no 'bytes'", where=where, hint=STORE)
 
 
 def _of_text(cell: str, where: str, folder: Path | None) -> bytes:
     text = cell.strip()
     if not text:
-        raise ImageError("the picture is empty: an empty text", where=where, cure="get the file again")
+        raise ImageError("the picture is empty: an empty text", where=where, hint="get the file again")
     if _ADDRESS.match(text):
-        raise ImageError(f"an address, {text!r:.80}, not a picture", where=where, cure="store the picture itself")
+        raise ImageError(f"an address, {text!r:.80}, not a picture", where=where, hint="store the picture itself")
     if text.lower().endswith(SUFFIXES):
         return _of_file(text, where, folder)
     return decode_base64(text, where)
@@ -85,7 +85,7 @@ def _of_file(name: str, where: str, folder: Path | None) -> bytes:
             return read_bytes(path)
     beside = f" in {folder}" if folder is not None else ""
     what = f"no bytes, only the name of a file that is not there{beside}: {name!r:.80}"
-    raise ImageError(what, where=where, cure="store the picture's bytes in the table")
+    raise ImageError(what, where=where, hint="store the picture's bytes in the table")
 
 
 def decode_base64(cell: str, where: str) -> bytes:
@@ -97,12 +97,12 @@ def decode_base64(cell: str, where: str) -> bytes:
     if not _BASE64.fullmatch(text):
         at = next((at for at, letter in enumerate(text) if not _BASE64.fullmatch(letter) and letter != "="), len(text))
         what = f"not base64: {text[at : at + 1]!r} at character {at + 1}" if text else "not base64: nothing is there"
-        raise ImageError(what, where=where, cure="get the file again")
+        raise ImageError(what, where=where, hint="get the file again")
     bare = text.rstrip("=").translate(str.maketrans("-_", "+/"))
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ImageError(f"not base64: {error}", where=where, cure="is the cell cut off? get the file again") from None
+        raise ImageError(f"not base64: {error}", where=where, hint="is the cell cut off? get the file again") from None
 
 
 def holds_picture(column: Any) -> list[bool]:

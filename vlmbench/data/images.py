@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlmbench.base.errors import ImageError
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -42,13 +42,13 @@ def fingerprint(data: bytes) -> str:
 def decode(data: bytes, name: str = "picture") -> Image:
     """Encoded bytes to an RGB picture, upright.
 
-    Raises ImageError, naming the picture and the cure, for bytes that are no picture, a damaged or truncated one, or
+    Raises ImageError, naming the picture and the hint, for bytes that are no picture, a damaged or truncated one, or
     one larger than MAX_PIXELS or MAX_SIDE.
     """
     from PIL import Image, UnidentifiedImageError
 
     if not data:
-        raise ImageError("the picture's file is empty", where=name, cure="fetch it again")
+        raise ImageError("the picture's file is empty", where=name, hint="fetch it again")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             _check_size(opened.size, name)
@@ -57,15 +57,15 @@ def decode(data: bytes, name: str = "picture") -> Image:
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"a decompression bomb: {error}", where=name, cure="leave it out, or scale it down") from None
+        raise ImageError(f"a decompression bomb: {error}", where=name, hint="leave it out, or scale it down") from None
     except UnidentifiedImageError:
         known = ", ".join(FORMATS)
-        raise ImageError(f"not a picture in a known format ({known})", where=name, cure="fetch it again") from None
+        raise ImageError(f"not a picture in a known format ({known})", where=name, hint="fetch it again") from None
     except MemoryError:
-        raise ImageError("no memory left to open it", where=name, cure="scale the picture down") from None
+        raise ImageError("no memory left to open it", where=name, hint="scale the picture down") from None
     except Exception as error:  # PIL's plugins raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
         what = str(error) or type(error).__name__
-        raise ImageError(f"a damaged picture: {what}", where=name, cure="fetch it again") from None
+        raise ImageError(f"a damaged picture: {what}", where=name, hint="fetch it again") from None
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
@@ -74,7 +74,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         raise ImageError(
             f"a picture of {width} x {height} pixels, more than {MAX_PIXELS} pixels or {MAX_SIDE} a side",
             where=name,
-            cure="leave it out, or scale it down",
+            hint="leave it out, or scale it down",
         )
 
 
@@ -121,18 +121,18 @@ def thumbnail(image: Image, size: int) -> bytes:
     return out.getvalue()
 
 
-def source_of(picture: Picture) -> Hashable:
+def source_of(picture: ImageRef) -> Hashable:
     """What is equal for pictures read the same way, so that a file is read once; the function itself if unknown."""
 
     def unwrap(value: Any) -> Hashable:
         if isinstance(value, partial):
             pairs = tuple((name, unwrap(item)) for name, item in sorted(value.keywords.items()))
             return (value.func, *(unwrap(item) for item in value.args), pairs)
-        if isinstance(value, Picture):
-            return (value.name, unwrap(value.read))
+        if isinstance(value, ImageRef):
+            return (value.name, unwrap(value.load))
         return value if isinstance(value, Hashable) else id(value)
 
-    return unwrap(picture.read)
+    return unwrap(picture.load)
 
 
 def prefetch(items: Iterable[T], work: Callable[[T], R], *, ahead: int = 3, workers: int = 2) -> Iterator[tuple[T, R]]:

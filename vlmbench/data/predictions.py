@@ -88,7 +88,7 @@ def answer_files(path: Path) -> list[Path]:
     except PredictionsError:
         raise
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
 
 
 def _answer_files(path: Path) -> list[Path]:
@@ -96,15 +96,15 @@ def _answer_files(path: Path) -> list[Path]:
         there = sorted(file for file in path.iterdir() if not is_hidden(file) and is_file(file))
         if packed := [file for file in there if file.suffix in (".gz", ".zst") and Path(file.stem).suffix in SUFFIXES]:
             raise PredictionsError(
-                "the file is packed", where=str(packed[0]), cure="unpack it (gunzip), or move it away"
+                "the file is packed", where=str(packed[0]), hint="unpack it (gunzip), or move it away"
             )
         found = [file for file in there if file.suffix in SUFFIXES]
         if not found:
             what = f"no file in the folder ends in {', '.join(SUFFIXES)}"
-            raise PredictionsError(what, where=str(path), cure="check --predictions")
+            raise PredictionsError(what, where=str(path), hint="check --predictions")
         return found
     if not is_file(path):
-        raise PredictionsError("no such file or folder", where=str(path), cure="check --predictions")
+        raise PredictionsError("no such file or folder", where=str(path), hint="check --predictions")
     return [path]
 
 
@@ -128,12 +128,12 @@ def answer_rows(path: Path) -> list[Row]:
     try:
         head = read_bytes(path)[:4]
         if packer := next((name for magic, name in _PACKED.items() if head.startswith(magic)), ""):
-            raise PredictionsError(f"the file is packed with {packer}", where=str(path), cure="unpack it first")
+            raise PredictionsError(f"the file is packed with {packer}", where=str(path), hint="unpack it first")
         return _READERS.get(path.suffix, _json_rows)(path)
     except PredictionsError:
         raise
     except DataError as error:
-        raise PredictionsError(error.what, where=error.where, cure=error.cure) from None
+        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
 
 
 def _json_rows(path: Path) -> list[Row]:
@@ -144,13 +144,13 @@ def _json_rows(path: Path) -> list[Row]:
         refuse_doubled_keys(path, rows)
         return rows
     if not pairs:
-        raise DataError("the object is empty", where=str(path), cure="check --predictions")
+        raise DataError("the object is empty", where=str(path), hint="check --predictions")
     if {squashed(key) for key, _ in pairs} & _IDS:
         _refuse_doubled(pairs, f"{path}, line 1")
         return [Row(read_json(path), str(path), "line 1")]
     if not all(isinstance(value, str | int | float) for _, value in pairs):
         what = f"one JSON object of {len(pairs)} keys ({listed([key for key, _ in pairs[:3]])}), not rows of answers"
-        raise DataError(what, where=str(path), cure="needed: rows, a JSON array of rows, or an object {id: answer}")
+        raise DataError(what, where=str(path), hint="needed: rows, a JSON array of rows, or an object {id: answer}")
     return [Row({"id": key, "text": value}, str(path), f"key {key:.60}") for key, value in pairs]
 
 
@@ -188,7 +188,7 @@ def refuse_doubled_keys(path: Path, rows: Sequence[Row]) -> None:
 def _refuse_doubled(pairs: _Pairs, where: str) -> None:
     names = Counter(name for name, _ in pairs)
     if doubled := [name for name, count in names.items() if count > 1]:
-        raise DataError(f"{doubled[0]!r:.80} is there twice", where=where, cure="keep one of them")
+        raise DataError(f"{doubled[0]!r:.80} is there twice", where=where, hint="keep one of them")
 
 
 def _table_rows(path: Path) -> list[Row]:
@@ -236,7 +236,7 @@ def refuse_two_models(files: Sequence[Sequence[Row]]) -> None:
             first = first or (said, row)
             if said != first[0]:
                 what = f"the answers are of two models: {first[0]!r:.80} at {_place(first[1], row)}, {said!r:.80} here"
-                raise PredictionsError(what, where=row.where, cure="name one model's file, or a folder of one model's")
+                raise PredictionsError(what, where=row.where, hint="name one model's file, or a folder of one model's")
 
 
 def _place(row: Row, other: Row) -> str:
@@ -247,7 +247,7 @@ def _place(row: Row, other: Row) -> str:
 # --------------------------------------------------------------------------------------------------------- joining
 
 
-def join(answers: Iterable[Answer], samples: Sequence[Sample], path: Path, cure: str = "") -> dict[str, str]:
+def join(answers: Iterable[Answer], samples: Sequence[Sample], path: Path, hint: str = "") -> dict[str, str]:
     """(sample id, text, row) to text by sample id. Raises PredictionsError for doubled, extra and missing ids."""
     wanted = {sample.id for sample in samples}
     others = samples[0].extra.get(OTHERS, frozenset()) if samples else frozenset()
@@ -258,7 +258,7 @@ def join(answers: Iterable[Answer], samples: Sequence[Sample], path: Path, cure:
             first = found[key][1]
             what = f"{key!r:.80} is answered twice: at {_place(first, row)} and at {_place(row, first)}"
             raise PredictionsError(
-                what, where=str(path), cure="remove one of them (are both a whole and its parts here?)"
+                what, where=str(path), hint="remove one of them (are both a whole and its parts here?)"
             )
         if key in wanted:
             found[key] = (text, row)
@@ -271,8 +271,8 @@ def join(answers: Iterable[Answer], samples: Sequence[Sample], path: Path, cure:
     if missing := [sample.id for sample in samples if sample.id not in found]:
         problems.append(f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}")
     if problems:
-        cure = cure or "give the answers to exactly the questions of this data (is it the same split and version?)"
-        raise PredictionsError("; ".join(problems), where=str(path), cure=cure)
+        hint = hint or "give the answers to exactly the questions of this data (is it the same split and version?)"
+        raise PredictionsError("; ".join(problems), where=str(path), hint=hint)
     refuse_truth(found, samples)
     return {sample.id: found[sample.id][0] for sample in samples}
 

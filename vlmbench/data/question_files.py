@@ -18,7 +18,7 @@ LEVELS = 3
 
 def folders(answers: Path, samples: Sequence[Sample]) -> list[Path]:
     """Where a question file may lie: beside the answers, some folders up, and in the data folder."""
-    reads = [picture.read for sample in samples[:1] for picture in sample.images]
+    reads = [picture.load for sample in samples[:1] for picture in sample.images]
     roots = [read.root for read in reads if isinstance(read, PictureFile)]
     return list(dict.fromkeys([*list(answers.resolve().parents)[:LEVELS], *roots]))
 
@@ -39,7 +39,7 @@ def find(
             continue
         if first is not None and any(_about(questions[key]) != _about(found[key]) for key in numbers):
             what = f"two question files fit and say different things: {first} and {path}"
-            raise PredictionsError(what, where=str(answers), cure="move the one away that is not of these answers")
+            raise PredictionsError(what, where=str(answers), hint="move the one away that is not of these answers")
         if first is None:
             first, found = path, questions
     return found
@@ -77,4 +77,4 @@ def refuse_other_prompt(row: Row, question: Row) -> None:
     said, asked = answer_text(row, "prompt"), answer_text(question, "text")
     if plain(said) != plain(asked):
         what = f"the row asks {said!r:.120}, but {question.where} is {asked!r:.120}"
-        raise PredictionsError(what, where=row.where, cure="use the question file that these answers were made with")
+        raise PredictionsError(what, where=row.where, hint="use the question file that these answers were made with")

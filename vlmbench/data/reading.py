@@ -39,7 +39,7 @@ def reaching(path: Path | str) -> Iterator[None]:
     except VlmbenchError:
         raise
     except Exception as error:  # each store's library has its own kinds
-        raise DataError(f"cannot read it: {reason(error)}", where=f"{path}", cure=_cure(error)) from None
+        raise DataError(f"cannot read it: {reason(error)}", where=f"{path}", hint=_cure(error)) from None
 
 
 def reason(error: BaseException) -> str:
@@ -91,7 +91,7 @@ def read_whole(path: Path, limit: int = DATA_BYTES) -> bytes:
         try:
             return path.read_bytes() if is_remote(path) else _read(path, limit)
         except FileNotFoundError:
-            raise DataError("no such file", where=str(path), cure="check the path") from None
+            raise DataError("no such file", where=str(path), hint="check the path") from None
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -109,11 +109,11 @@ def check_ordinary(path: Path, limit: int = DATA_BYTES) -> None:
     kind = stat.S_IFMT(about.st_mode)
     if kind != stat.S_IFREG:
         told = KINDS.get(kind, "a special file")
-        raise DataError(f"cannot read it: {told}, not a file", where=str(path), cure="name an ordinary file")
+        raise DataError(f"cannot read it: {told}, not a file", where=str(path), hint="name an ordinary file")
     if about.st_size > limit:
         raise _too_large(path, limit)
 
 
 def _too_large(path: Path, limit: int) -> DataError:
     what = f"the file has more than {limit / (1 << 20):,.0f} MiB"
-    return DataError(what, where=str(path), cure="is it the right file? name another, or part it")
+    return DataError(what, where=str(path), hint="is it the right file? name another, or part it")

@@ -77,9 +77,9 @@ class Row:
         """File and place."""
         return f"{self.file}, {self.at}"
 
-    def error(self, field: str, what: str, cure: str = "") -> DataError:
+    def error(self, field: str, what: str, hint: str = "") -> DataError:
         """An error about one field of this row, to be raised by the caller."""
-        return DataError(what, where=f"{self.where}, field {field!r}", cure=cure)
+        return DataError(what, where=f"{self.where}, field {field!r}", hint=hint)
 
     def has(self, field: str) -> bool:
         """Whether the field is there and not null."""

@@ -43,9 +43,9 @@ def read_sheet(path: Path) -> list[Row]:
         raise
     except Exception as error:  # zip, deflate, XML and openpyxl each have their own kinds
         what = f"not a readable .xlsx file: {type(error).__name__}: {error}"
-        raise DataError(what[:500], where=str(path), cure="save it as .xlsx again") from None
+        raise DataError(what[:500], where=str(path), hint="save it as .xlsx again") from None
     if len(lines) < 2:
-        raise DataError("the sheet has no rows", where=str(path), cure="a header and one row an answer are needed")
+        raise DataError("the sheet has no rows", where=str(path), hint="a header and one row an answer are needed")
     header = ["" if name is None else str(name) for name in lines[0]]
     refuse_doubled_columns(header, path)
     return [
@@ -107,7 +107,7 @@ def _rows(archive: zipfile.ZipFile, name: str) -> int:
 
 def _too_large(what: str, path: Path) -> DataError:
     return DataError(
-        f"the sheet is too large: {what}", where=str(path), cure="save the table's own cells alone, or as .tsv"
+        f"the sheet is too large: {what}", where=str(path), hint="save the table's own cells alone, or as .tsv"
     )
 
 
@@ -139,7 +139,7 @@ def _written(value: Cell, path: Path, row: int) -> Cell:
     text = _UNWRITABLE.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
     if len(text) > LONGEST:
         what = f"a text of {len(text):,} characters, where a cell holds {LONGEST:,}"
-        raise UsageError(what, where=f"{path}, row {row}", cure="take another --format, e.g. tsv")
+        raise UsageError(what, where=f"{path}, row {row}", hint="take another --format, e.g. tsv")
     return text
 
 

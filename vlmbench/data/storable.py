@@ -48,9 +48,9 @@ def refuse_broken(task: str, sample: Sample, request: Request) -> None:
             for text in _texts(value):
                 if what := complaint(text):
                     where = f"{task}, sample {sample.id!a}, {name}"
-                    raise DataError(what, where=where, cure="mend the task's data") from None
+                    raise DataError(what, where=where, hint="mend the task's data") from None
         where = f"{task}, sample {sample.id!a}"
-        raise DataError(f"it cannot be stored: {error}", where=where, cure="mend the task's data") from None
+        raise DataError(f"it cannot be stored: {error}", where=where, hint="mend the task's data") from None
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,8 @@
 """Changes under which the same questions are asked again: is the score vision at all, and how fragile is it?
 
 `--ablate blind,noise:2,option-order`. A change is made between task and model, on samples and requests; neither knows
-of it. A changed picture is a Picture like any other, so hashes and stored keys change with it. Everything that is drawn
-is drawn from the seed and the content it concerns (a picture's bytes, a question's words), never from an order: a
+of it. A changed picture is a ImageRef like any other, so hashes and stored keys change with it. Everything that is
+drawn is drawn from the seed and the content it concerns (a picture's bytes, a question's words), never from an order: a
 resumed run, another order of samples, a larger --limit change nothing.
 
 A sample that a change does not fit is left out of that run with the reason; nothing is left out in silence.
@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
-from vlmbench.base.samples import Picture, Request, Sample
+from vlmbench.base.samples import ImageRef, Request, Sample
 from vlmbench.data import images
 from vlmbench.parsing.boxes import cropped
 from vlmbench.perturbations import option_order
@@ -91,7 +91,7 @@ def put(choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], c
     """Word the chosen samples of a task under a change, or as they are. `every` is the whole split."""
     found = Put(chosen)
     if change is None:
-        found.asked = [(sample, choice.task.ask(sample, choice.protocol)) for sample in chosen]
+        found.asked = [(sample, choice.task.build_request(sample, choice.protocol)) for sample in chosen]
         return found
     other = OTHERS.get(change.name)
     for sample, request in (other.put if other else _pixels)(change, choice, every, chosen):
@@ -107,9 +107,9 @@ def parse(words: str, seed: int = 0) -> list[Change]:
     changes = [parse_one(word.strip(), seed) for word in words.split(",") if word.strip()]
     labels = [change.label for change in changes]
     if words and not changes:
-        raise UsageError("--ablate names no change", cure=f"there are: {', '.join(names())}")
+        raise UsageError("--ablate names no change", hint=f"there are: {', '.join(names())}")
     if doubled := sorted({label for label in labels if labels.count(label) > 1}):
-        raise UsageError(f"change named twice: {', '.join(doubled)}", cure="name each once")
+        raise UsageError(f"change named twice: {', '.join(doubled)}", hint="name each once")
     return changes
 
 
@@ -120,9 +120,9 @@ def parse_one(word: str, seed: int = 0) -> Change:
         raise UnknownNameError("ablation", name, names())
     most, default = levels(name)
     if not most and colon:
-        raise UsageError(f"{name} has no severities: {word!r}", cure=f"write {name}")
+        raise UsageError(f"{name} has no severities: {word!r}", hint=f"write {name}")
     if colon and (not told.isdecimal() or not 1 <= int(told) <= most):
-        raise UsageError(f"no severity {told!r} of {name}", cure=f"write {name}:1 to {name}:{most}")
+        raise UsageError(f"no severity {told!r} of {name}", hint=f"write {name}:1 to {name}:{most}")
     return Change(name, int(told) if colon else default, seed)
 
 
@@ -142,14 +142,14 @@ def levels(name: str) -> tuple[int, int]:
 # ------------------------------------------------------------------------------------------------------------- pixels
 
 
-def ablate(picture: Picture, change: Change) -> Picture:
+def ablate(picture: ImageRef, change: Change) -> ImageRef:
     """The picture under a change of pixels; read, it raises ImageError where the picture cannot be had."""
-    return Picture(picture.name, partial(_read, picture, change))
+    return ImageRef(picture.name, partial(_read, picture, change))
 
 
-def _read(picture: Picture, change: Change) -> bytes:
+def _read(picture: ImageRef, change: Change) -> bytes:
     """As a PPM file: its bytes depend on the pixels alone, whatever packs PNG files here."""
-    data = picture.read()
+    data = picture.load()
     made = PIXEL_CHANGES[change.name].change(images.decode(data, picture.name), _value(change), _chance(change, data))
     out = io.BytesIO()
     made.save(out, "PPM")
@@ -170,7 +170,7 @@ def _chance(change: Change, data: bytes) -> np.random.Generator:
 
 def _pixels(change: Change, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample]) -> Changed:
     for sample in chosen:
-        request = choice.task.ask(sample, choice.protocol)
+        request = choice.task.build_request(sample, choice.protocol)
         if not request.images:
             yield sample, NO_PICTURE
             continue
@@ -184,12 +184,12 @@ def _pixels(change: Change, choice: TaskChoice, every: Sequence[Sample], chosen:
         yield replace(sample, target=target), replace(request, images=changed)
 
 
-def _moved(change: Change, picture: Picture, target: Mapping[str, Any]) -> Mapping[str, Any] | str:
+def _moved(change: Change, picture: ImageRef, target: Mapping[str, Any]) -> Mapping[str, Any] | str:
     """The right box in the changed picture, or why there is none. One that cannot be read is left to its error."""
     if change.name == "rotate":
         return "a box has no right answer in a turned picture: it is no longer upright"
     try:
-        data = picture.read()
+        data = picture.load()
         size = images.decode(data, picture.name).size
     except ImageError:
         return target
@@ -208,14 +208,14 @@ def _shuffled(change: Change, choice: TaskChoice, every: Sequence[Sample], chose
         if donor is None:
             yield sample, "the task has no other picture to show" if sample.images else NO_PICTURE
             continue
-        yield sample, choice.task.ask(replace(sample, images=donor), choice.protocol)
+        yield sample, choice.task.build_request(replace(sample, images=donor), choice.protocol)
 
 
 class _Donors:
     """Whose pictures stand in for whose: never equal bytes, never of a shared cluster, always as many."""
 
     def __init__(self, every: Iterable[Sample], seed: int) -> None:
-        self._pictures: dict[tuple[str, ...], tuple[Picture, ...]] = {}
+        self._pictures: dict[tuple[str, ...], tuple[ImageRef, ...]] = {}
         self._clusters: dict[tuple[str, ...], set[str]] = {}
         for sample in every:
             if sample.images:
@@ -224,9 +224,9 @@ class _Donors:
                 self._clusters.setdefault(names, set()).add(sample.cluster or sample.id)
         self._circle = sorted(self._pictures, key=lambda names: hashlib.sha256(repr((seed, names)).encode()).digest())
         self._place = {names: place for place, names in enumerate(self._circle)}
-        self._found: dict[tuple[str, ...], tuple[Picture, ...] | None] = {}
+        self._found: dict[tuple[str, ...], tuple[ImageRef, ...] | None] = {}
 
-    def of(self, sample: Sample) -> tuple[Picture, ...] | None:
+    def of(self, sample: Sample) -> tuple[ImageRef, ...] | None:
         """The pictures to show instead; None where there are none."""
         names = _names(sample)
         if names not in self._found:
@@ -246,12 +246,12 @@ def _names(sample: Sample) -> tuple[str, ...]:
     return tuple(picture.name for picture in sample.images)
 
 
-def _prints(pictures: Sequence[Picture]) -> set[str]:
+def _prints(pictures: Sequence[ImageRef]) -> set[str]:
     """Fingerprints of those pictures that can be read."""
     found = set()
     for picture in pictures:
         try:
-            found.add(images.fingerprint(picture.read()))
+            found.add(images.fingerprint(picture.load()))
         except ImageError:
             continue
     return found
@@ -266,17 +266,17 @@ def _reordered(change: Change, choice: TaskChoice, every: Sequence[Sample], chos
         if renamed is None:
             yield sample, "it cannot be told how the right answers name their options"
             continue
-        before = choice.task.ask(sample, choice.protocol)
+        before = choice.task.build_request(sample, choice.protocol)
         pictured = len(sample.images) == 1 + len(sample.choices) and not any(c in before.prompt for c in sample.choices)
         moved = option_order.reordered(sample, option_order.drawn(sample, change.seed), renamed, pictured=pictured)
-        request = choice.task.ask(moved, choice.protocol)
+        request = choice.task.build_request(moved, choice.protocol)
         same = request.prompt == before.prompt and not pictured
         yield moved, "the prompt does not show the options" if same else request
 
 
 def _paraphrased(change: Change, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample]) -> Changed:
     for sample in chosen:
-        request = choice.task.ask(sample, choice.protocol)
+        request = choice.task.build_request(sample, choice.protocol)
         prompt = wordings.paraphrased(request.prompt, change.level)
         told = "the prompt has no sentence about the answer's form of which other wordings are known"
         yield sample, told if prompt is None else replace(request, prompt=prompt)

@@ -53,7 +53,7 @@ def model(name: str, *, version: str = "") -> Callable[[F], F]:
         def load(checkpoint: str | None, **chosen: Any) -> FunctionModel:
             if checkpoint is not None:
                 what = f"model {name} is a function and takes no checkpoint"
-                raise PluginError(what, cure=f"--model {name}; keyword-only arguments become options: {name},k=v")
+                raise PluginError(what, hint=f"--model {name}; keyword-only arguments become options: {name},k=v")
             return FunctionModel(name, function, options=chosen, version=version)
 
         shown = [inspect.Parameter("checkpoint", inspect.Parameter.POSITIONAL_OR_KEYWORD), *options]
@@ -67,5 +67,5 @@ def model(name: str, *, version: str = "") -> Callable[[F], F]:
 def refuse_lacking(made: object, kind: str, needed: tuple[str, ...]) -> None:
     """Raise PluginError for an object that lacks what its kind has."""
     if absent := [name for name in needed if not hasattr(made, name)]:
-        cure = f"vlmbench.base.{kind}.{kind.title()} says what each is"
-        raise PluginError(f"{type(made).__name__} is no {kind}: it has no {', '.join(absent)}", cure=cure)
+        hint = f"vlmbench.base.{kind}.{kind.title()} says what each is"
+        raise PluginError(f"{type(made).__name__} is no {kind}: it has no {', '.join(absent)}", hint=hint)

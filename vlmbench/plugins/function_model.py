@@ -57,7 +57,7 @@ class FunctionModel:
             for request in group:
                 try:
                     if shown is None:
-                        shown = [images.decode(picture.read(), picture.name) for picture in request.images]
+                        shown = [images.decode(picture.load(), picture.name) for picture in request.images]
                     yield request, self._one([picture.copy() for picture in shown], request.prompt)
                 except ImageError as error:
                     yield request, Response(finish="error", error=str(error))
@@ -79,7 +79,7 @@ def refuse_other_signatures(function: Answer) -> None:
     except (TypeError, ValueError) as error:
         name = getattr(function, "__name__", type(function).__name__)
         what = f"{name} cannot be called as (images, question): {error}"
-        raise PluginError(what, cure="write: def answer(images, question): return TEXT") from None
+        raise PluginError(what, hint="write: def answer(images, question): return TEXT") from None
 
 
 def fingerprint(function: Answer) -> str:
@@ -92,7 +92,7 @@ def fingerprint(function: Answer) -> str:
     code = getattr(method, "__func__", method)
     if not isinstance(code, FunctionType):
         what = f"{type(function).__name__} has no source to tell it from another model"
-        raise ModelError(what, cure="name a version: vlmbench.FunctionModel(name, function, version='1')")
+        raise ModelError(what, hint="name a version: vlmbench.FunctionModel(name, function, version='1')")
     owner = getattr(function, "__self__", None if code is function else function)
     held = [_content(cell) for cell in code.__closure__ or ()] + sorted(getattr(owner, "__dict__", {}).items())
     plain = [value for value in held if isinstance(value, PLAIN) or (type(value) is tuple and _all_plain(value))]

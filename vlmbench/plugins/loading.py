@@ -54,14 +54,14 @@ def _files(path: Path) -> Iterator[Path]:
     """The plug-ins that a path stands for."""
     path = path.expanduser().resolve()
     if not path.exists():
-        raise PluginError("no such file or folder", where=str(path), cure=TAKES)
+        raise PluginError("no such file or folder", where=str(path), hint=TAKES)
     if path.suffix == ".py" or (path / "__init__.py").is_file():
         yield path
         return
     found = sorted(path.glob("*.py"))
     found = [file for file in found if not file.name.startswith(("_", "test_"))]
     if not found:
-        raise PluginError("there is no plug-in", where=str(path), cure=TAKES)
+        raise PluginError("there is no plug-in", where=str(path), hint=TAKES)
     yield from found
 
 
@@ -78,8 +78,8 @@ def _load(path: Path) -> Plugin:
         _import(path, module)
         names = tuple(sorted(_registered() - known))
         if not names:
-            cure = "call vlmbench.add_task or vlmbench.add_model in it, or put @vlmbench.model over a function"
-            raise PluginError("it registers no task and no model", where=str(path), cure=cure)
+            hint = "call vlmbench.add_task or vlmbench.add_model in it, or put @vlmbench.model over a function"
+            raise PluginError("it registers no task and no model", where=str(path), hint=hint)
     except BaseException:  # what it registered before it failed goes too: a mended file must not meet its own names
         _forget(Plugin(path, digest, module, tuple(_registered() - known)))
         raise
@@ -100,10 +100,10 @@ def _import(path: Path, name: str) -> None:
     try:
         spec.loader.exec_module(module)
     except VlmbenchError as error:
-        raise PluginError(error.what, where=str(path), cure=error.cure) from error
+        raise PluginError(error.what, where=str(path), hint=error.hint) from error
     except (Exception, SystemExit) as error:
         what = f"it cannot be imported: {type(error).__name__}: {error}"
-        raise PluginError(what, where=str(path), cure="mend it; --traceback shows the place") from error
+        raise PluginError(what, where=str(path), hint="mend it; --traceback shows the place") from error
 
 
 class _Fresh(SourceFileLoader):
@@ -144,7 +144,7 @@ def source_hash(path: Path) -> str:
         try:
             content = file.read_bytes()
         except OSError as error:
-            raise PluginError(f"cannot read it: {error.strerror}", where=str(file), cure=TAKES) from None
+            raise PluginError(f"cannot read it: {error.strerror}", where=str(file), hint=TAKES) from None
         place = file.relative_to(path).as_posix() if path.is_dir() else ""
         digest.update(f"{place}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:16]

@@ -11,7 +11,7 @@ from vlmbench.base import paths as places
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.model import Model
-from vlmbench.base.task import HasHome
+from vlmbench.base.task import BundledData
 from vlmbench.plugins import variants as weights
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def parse_model(spec: str) -> ModelSpec:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise UsageError(f"cannot read {pair!r} in --model {spec}", cure="write NAME[:CHECKPOINT][,key=value]")
+            raise UsageError(f"cannot read {pair!r} in --model {spec}", hint="write NAME[:CHECKPOINT][,key=value]")
         options[key.strip()] = value
     return ModelSpec(name.strip(), checkpoint or None, options)
 
@@ -58,7 +58,7 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
         if value is None or value is False:
             continue
         if name not in known:
-            raise UsageError(f"model {spec.name} has no --{name.replace('_', '-')}", cure=_options(spec.name, known))
+            raise UsageError(f"model {spec.name} has no --{name.replace('_', '-')}", hint=_options(spec.name, known))
         options[name] = value
     for name, value in spec.options.items():
         if name not in known:
@@ -96,7 +96,7 @@ def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
     from vlmbench.data.reading import is_dir
 
     if told.data == "sample":
-        home = choice.task.home if isinstance(choice.task, HasHome) else None
+        home = choice.task.home if isinstance(choice.task, BundledData) else None
         return Folder.sample(choice.task.name) if home is None else Folder(home)
     if told.data == "hub":
         return Hub()
@@ -104,7 +104,7 @@ def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
     root = places.path(told.data.removeprefix("hub:"))
     if not is_dir(root):
         raise UsageError(
-            f"no folder {root}", cure="--data takes sample, hub, hub:COPIES, or a folder of official files"
+            f"no folder {root}", hint="--data takes sample, hub, hub:COPIES, or a folder of official files"
         )
     if copies:
         return Hub(root, told.data)

@@ -11,7 +11,7 @@ from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
-from vlmbench.base.task import Size, TaskProtocol, Wanted
+from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, read_rows, read_table, unique
 from vlmbench.data.predictions import join, read_plain, refuse_doubled_keys, write_rows
 from vlmbench.data.rows import Row, named_columns, near_names
@@ -67,14 +67,14 @@ class TableTask:
         """Whether there is an image column: then it is told where it is empty in all rows."""
         return self.columns[0] is not None
 
-    def wanted(self, split: str) -> Sequence[Wanted]:
+    def required_files(self, split: str) -> Sequence[DataFile]:
         """The table, wherever `--data` points."""
-        return [Wanted(self.file.name, "questions", how="it is the author's own")]
+        return [DataFile(self.file.name, "questions", how="it is the author's own")]
 
     def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
         """All rows. Raises DataError naming file, line and field."""
         if isinstance(data, Hub):
-            raise DataError(f"{self.name} is not on the hub", cure=f"leave --data out: {self.file}; or name a folder")
+            raise DataError(f"{self.name} is not on the hub", hint=f"leave --data out: {self.file}; or name a folder")
         data = data.within(self.name)
         path = data.need(f"the table of {self.name}", self.file.name)
         rows = read_table(path) if path.suffix in TABLES else read_rows(path)
@@ -92,18 +92,18 @@ class TableTask:
         seen = dict.fromkeys(str(name) for row in rows for name in row.values)
         without = (None, *self.columns[1:])
         if image not in seen:
-            cure = (
+            hint = (
                 f"the table has: {named_columns(image, seen)}\nname the column, TableTask(..., columns=('NAME', ...)), "
             )
-            cure += f"or say that there are no pictures: columns={without!r}"
-            raise DataError(f"no column {image!r} for the pictures", where=str(path), cure=cure)
+            hint += f"or say that there are no pictures: columns={without!r}"
+            raise DataError(f"no column {image!r} for the pictures", where=str(path), hint=hint)
         known = {name for row in rows if image in row.values for name in row.values}
         for row in rows:  # in JSON, rows can differ
             others = [str(name) for name in row.values if name not in known]
             near = near_names(image, others) + [name for name in others if _names_a_picture(row.values[name])]
             if image not in row.values and near:
-                cure = f"name the pictures in {image!r}; for a question without one write null"
-                raise row.error(image, f"the field is missing, and there is {near[0]!r}", cure)
+                hint = f"name the pictures in {image!r}; for a question without one write null"
+                raise row.error(image, f"the field is missing, and there is {near[0]!r}", hint)
 
     def _id(self, row: Row, number: int) -> str:
         return row.key("id") if row.has("id") else str(number)
@@ -119,7 +119,7 @@ class TableTask:
         tags = {name: _texts(row, name)[0] for name in self.breakdowns}
         return Sample(key, row.text(question), pictures, targets, tags=tags, cluster=" ".join(names) or key)
 
-    def ask(self, sample: Sample, protocol: str) -> Request:
+    def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the prompt's words."""
         prompt = self.prompt.replace("{question}", sample.question)
         return Request(sample.id, prompt, sample.images, generation=self.protocols[protocol].generation)
@@ -129,7 +129,7 @@ class TableTask:
         found = [value for answer in sample.target if (value := self.correct(response.text, answer)) is not None]
         if not found:
             return Score(None, Status.UNPARSED, note="no answer could be read")
-        return Score(max(map(float, found)), read=response.text)
+        return Score(max(map(float, found)), parsed_answer=response.text)
 
     def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
         """Accuracy, whole and by each column of `breakdowns`."""

@@ -1,7 +1,7 @@
 """From a published variant's name to the folder with its weights: `tinyllava:share-Sig-Phi`.
 
-The variants are listed in models/zoo/variants.py. Their weights are looked for in the cache folder, under models/: nothing
-is downloaded unasked, and an error tells the commands that do.
+The variants are listed in models/zoo/variants.py. Their weights are looked for in the cache folder, under models/:
+nothing is downloaded unasked, and an error tells the commands that do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def variants(system: str) -> Mapping[str, Any]:
 def find_variant(spec: str) -> Any | None:
     """The variant of exactly this name, or None. Raises ModelError, with the reason, for one that cannot be built."""
     if reason := registry.load_object(registry.ABSENT).get(spec):
-        raise ModelError(f"{spec} is published, but {reason}", cure=_known(spec.partition(":")[0]))
+        raise ModelError(f"{spec} is published, but {reason}", hint=_known(spec.partition(":")[0]))
     return registry.load_object(registry.VARIANTS).get(spec)
 
 
@@ -45,10 +45,10 @@ def checkpoint(system: str, named: str | None) -> str | None:
     folder = settings.load().cache_folder / "models" / system / variant.short
     if folder.is_dir():
         return str(folder)
-    raise ModelError(f"{spec} ({variant.made_of}): no weights in {folder}", cure=cure(variant, folder))
+    raise ModelError(f"{spec} ({variant.made_of}): no weights in {folder}", hint=hint(variant, folder))
 
 
-def cure(variant: Any, folder: Path) -> str:
+def hint(variant: Any, folder: Path) -> str:
     """How to get a variant's weights into a folder, and how to use them."""
     if variant.weights is None:
         return (

@@ -105,12 +105,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
     whole = manifest.get("finished", True) or manifest.get("rescoring")
     if not whole or not (folder / RECORDS).is_file():
-        cure = f"run {run_again(folder, manifest)}: it goes on"
-        raise StoreError("the run is not finished", where=str(folder), cure=cure)
+        hint = f"run {run_again(folder, manifest)}: it goes on"
+        raise StoreError("the run is not finished", where=str(folder), hint=hint)
     try:
         WHOLE(manifest, "")
     except MisfitError as error:
-        raise DamagedError(str(error), where=str(folder / MANIFEST), cure="restore the file") from None
+        raise DamagedError(str(error), where=str(folder / MANIFEST), hint="restore the file") from None
     return manifest
 
 
@@ -126,7 +126,7 @@ def _joined(
             other = (
                 f", the data say {known[key].question!r:.80}" if key in known else ", the data have no such question"
             )
-            raise DataError(told + other, where=where, cure="name the data the run was made with: --data DIR")
+            raise DataError(told + other, where=where, hint="name the data the run was made with: --data DIR")
         found.append((_as_asked(known[key], row) if ablated else known[key], row))
     return found
 
@@ -161,7 +161,7 @@ def score(run: OldRun, judge: Judge | None, *, progress: bool = False) -> list[R
         else:
             found = scoring.score_response(task, protocol, item.sample, item.response)
         shown = tuple(stored.picture(name) for name in item.images)
-        request = replace(task.ask(item.sample, protocol), prompt=item.prompt, images=shown)
+        request = replace(task.build_request(item.sample, protocol), prompt=item.prompt, images=shown)
         records.append(Record(item.choice.key, item.sample, request, item.key, item.image_hashes, item.response, found))
     return records
 

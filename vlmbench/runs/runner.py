@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
-from vlmbench.base.model import Conversing, Model, Ranking
+from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
 from vlmbench.base.registry import TaskChoice
-from vlmbench.base.samples import Picture, Record, Request, Response, Sample
+from vlmbench.base.samples import ImageRef, Record, Request, Response, Sample
 from vlmbench.data import images
 from vlmbench.data import notes as data_notes
 from vlmbench.data import storable as wellformed
@@ -40,7 +40,7 @@ GIVE_UP_AFTER = 3
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlannedRequest:
     """One sample of one task, with everything decided but the answer."""
 
     task: str
@@ -57,7 +57,7 @@ class Plan:
     """Everything a run will ask."""
 
     choices: Sequence[TaskChoice]
-    asked: list[Asked]
+    asked: list[PlannedRequest]
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The manifest's entry of each task."""
     left_out: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -110,8 +110,8 @@ def plan(
             wellformed.refuse_broken(choice.key, sample, request)
             if request.choices:
                 _refuse_unable(model, choice, sample)
-            if request.history and not converses(model):
-                raise ModelError(f"{model.name} takes no dialogue, which {choice.key} asks for", cure="use another")
+            if request.history and not supports_multi_turn(model):
+                raise ModelError(f"{model.name} takes no dialogue, which {choice.key} asks for", hint="use another")
             error = ""
             try:
                 of_sample[sample.id] = hashes.of(request.images)
@@ -125,7 +125,7 @@ def plan(
                 request=request,
                 images=of_sample[sample.id],
             )
-            made.asked.append(Asked(choice.key, sample, request, key, of_sample[sample.id], error))
+            made.asked.append(PlannedRequest(choice.key, sample, request, key, of_sample[sample.id], error))
         made.choices = [*made.choices, choice]
         label = data[choice.key].label
         made.tasks[choice.key] = manifest.task_entry(
@@ -142,21 +142,21 @@ def plan(
 
 def _refuse_unable(model: Model, choice: TaskChoice, sample: Sample) -> None:
     """Raise ModelError, naming the protocols that read text, unless the model can rank choices."""
-    if isinstance(model, Ranking) and model.ranks:
+    if isinstance(model, SupportsLogprobs) and model.ranks:
         return
     readers = []
     for name in choice.task.protocols:
         with suppress(VlmbenchError):  # a protocol need not know this kind of question
-            if not choice.task.ask(sample, name).choices:
+            if not choice.task.build_request(sample, name).choices:
                 readers.append(name)
     task = choice.task.name if choice.split == choice.task.splits[0] else f"{choice.task.name}:{choice.split}"
-    cure = f"protocols that read text: {', '.join(f'{task}@{name}' for name in readers)}" if readers else "use another"
-    raise ModelError(f"{model.name} cannot rank answers by likelihood, which {choice.key} asks for", cure=cure)
+    hint = f"protocols that read text: {', '.join(f'{task}@{name}' for name in readers)}" if readers else "use another"
+    raise ModelError(f"{model.name} cannot rank answers by likelihood, which {choice.key} asks for", hint=hint)
 
 
-def converses(model: Model) -> bool:
+def supports_multi_turn(model: Model) -> bool:
     """Whether a model heeds the earlier turns of a dialogue."""
-    return isinstance(model, Conversing) and model.converses
+    return isinstance(model, SupportsMultiTurn) and model.supports_multi_turn
 
 
 def execute(
@@ -200,7 +200,7 @@ def execute(
 def _grader(made: Plan, judge: Judge | None) -> Callable[[str, Response], None]:
     """What hands an answer to the judge, for every sample that it serves."""
     choices = {choice.key: choice for choice in made.choices}
-    served: dict[str, list[Asked]] = {}
+    served: dict[str, list[PlannedRequest]] = {}
     for item in made.asked if judge is not None else ():
         if not item.error:
             served.setdefault(item.key, []).append(item)
@@ -213,16 +213,16 @@ def _grader(made: Plan, judge: Judge | None) -> Callable[[str, Response], None]:
     return grade
 
 
-def group_by_pictures(items: Iterable[Asked]) -> list[list[Asked]]:
+def group_by_pictures(items: Iterable[PlannedRequest]) -> list[list[PlannedRequest]]:
     """Groups that share their pictures, in order of first appearance; one item per key."""
-    groups: dict[tuple[str, ...], dict[str, Asked]] = {}
+    groups: dict[tuple[str, ...], dict[str, PlannedRequest]] = {}
     for number, item in enumerate(items):
         pictures = item.image_hashes or (f"text only {number // 32}",)  # no picture to share: packs of a handy size
         groups.setdefault(pictures, {}).setdefault(item.key, item)
     return [list(group.values()) for group in groups.values()]
 
 
-def _answers(groups: list[list[Asked]], model: Model, store: RunStore) -> Iterator[tuple[str, Response]]:
+def _answers(groups: list[list[PlannedRequest]], model: Model, store: RunStore) -> Iterator[tuple[str, Response]]:
     """(key, response) as they come. A group on which the model raises is answered by errors, and the rest goes on."""
     waiting = list(groups)
     failed_in_a_row = 0
@@ -244,7 +244,7 @@ def _answers(groups: list[list[Asked]], model: Model, store: RunStore) -> Iterat
             if failed_in_a_row >= GIVE_UP_AFTER or not handed.open:
                 raise ModelError(
                     f"{model.name} fails on every group: {told}",
-                    cure="the answers so far are kept; mend it and run the same command",
+                    hint="the answers so far are kept; mend it and run the same command",
                 ) from error
             for key in handed.open_keys():
                 yield key, Response(finish="error", error=told)
@@ -254,7 +254,7 @@ def _answers(groups: list[list[Asked]], model: Model, store: RunStore) -> Iterat
 class _Handed:
     """Gives a model its groups one by one and knows which requests are still out."""
 
-    def __init__(self, groups: list[list[Asked]]) -> None:
+    def __init__(self, groups: list[list[PlannedRequest]]) -> None:
         self._groups = groups
         self._next = 0
         self.open: dict[int, tuple[str, int]] = {}
@@ -281,7 +281,7 @@ class _Handed:
         """Keys handed out and not answered."""
         return [key for key, _ in self.open.values()]
 
-    def rest(self) -> list[list[Asked]]:
+    def rest(self) -> list[list[PlannedRequest]]:
         """Groups not handed out yet."""
         return self._groups[self._next :]
 
@@ -318,7 +318,7 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
             "images": [p.name for p in r.request.images], "image_hashes": list(r.image_hashes),
             "target": text(r.sample.target), "options": list(r.sample.choices),
             "tags": text(dict(r.sample.tags)), "cluster": r.sample.cluster, "extra": extra_text(r.sample.extra),
-            "status": str(r.score.status), "value": r.score.value, "read": r.score.read, "note": r.score.note,
+            "status": str(r.score.status), "value": r.score.value, "read": r.score.parsed_answer, "note": r.score.note,
             "key": r.key, "choice_scores": text(r.response.choices),
             kept_answers.CHECKSUM: kept_answers.checksum(r.key, r.response),
             **({"history": text(r.request.history)} if dialogues else {}),
@@ -370,14 +370,14 @@ class _PictureHashes:
         self._known: dict[str, str | ImageError] = {}
         """By picture name, which is unique in a split."""
 
-    def of(self, pictures: Sequence[Picture]) -> tuple[str, ...]:
+    def of(self, pictures: Sequence[ImageRef]) -> tuple[str, ...]:
         """One hash a picture. Raises ImageError for one that cannot be read, every time it is asked for."""
         return tuple(self._one(picture) for picture in pictures)
 
-    def _one(self, picture: Picture) -> str:
+    def _one(self, picture: ImageRef) -> str:
         if picture.name not in self._known:
             try:
-                self._known[picture.name] = images.fingerprint(picture.read())
+                self._known[picture.name] = images.fingerprint(picture.load())
             except ImageError as error:
                 self._known[picture.name] = error
         found = self._known[picture.name]

@@ -28,7 +28,7 @@ from vlmbench.base.samples import Response
 from vlmbench.runs import runner
 
 if TYPE_CHECKING:
-    from vlmbench.runs.runner import Asked
+    from vlmbench.runs.runner import PlannedRequest
 
 LOGGER = logging.getLogger(__name__)
 
@@ -111,24 +111,24 @@ class Verification:
         return "\n".join([f"{counts}; {parted}{lost}", *lines, *([f"  {more} more"] if more > 0 else [])])
 
 
-def first_questions(asked: Iterable[Asked], count: int) -> list[Asked]:
+def first_questions(asked: Iterable[PlannedRequest], count: int) -> list[PlannedRequest]:
     """`count` different questions that can be asked, of each task alike many, at least one: whole pictures first.
 
     They come in the order of the run.
     """
     able = [item for item in asked if not item.error]
-    by_task: dict[str, list[Asked]] = {}
+    by_task: dict[str, list[PlannedRequest]] = {}
     for group in runner.group_by_pictures(able):
         for item in group:
             by_task.setdefault(item.task, []).append(item)
-    taken: list[Asked] = []
+    taken: list[PlannedRequest] = []
     for left, items in zip(range(len(by_task), 0, -1), sorted(by_task.values(), key=len), strict=True):
         taken += items[: max(1, (count - len(taken)) // left)]
     chosen = set(map(id, taken))
     return [item for group in runner.group_by_pictures(able) for item in group if id(item) in chosen]
 
 
-def answers(model: Model, items: Sequence[Asked]) -> dict[str, Response]:
+def answers(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Response]:
     """A model's answers by key. Errors are answers too; where the model itself breaks, the rest is left out."""
     keys = {id(item.request): item.key for item in items}
     groups = [[item.request for item in group] for group in runner.group_by_pictures(items)]
@@ -144,7 +144,7 @@ def answers(model: Model, items: Sequence[Asked]) -> dict[str, Response]:
 
 
 def compare(
-    items: Sequence[Asked],
+    items: Sequence[PlannedRequest],
     ours: dict[str, Response],
     theirs: dict[str, Response],
     name: str,
@@ -163,7 +163,7 @@ def compare(
     return Verification(name, len(both), differences, len(pairs) - len(both))
 
 
-def _difference(item: Asked, ours: Response, theirs: Response, *, first_tokens: bool) -> Difference | None:
+def _difference(item: PlannedRequest, ours: Response, theirs: Response, *, first_tokens: bool) -> Difference | None:
     said = _said(ours), _said(theirs)
     known = [margin for margin in (_margin(ours), _margin(theirs)) if margin is not None]
     margin = min(known, default=None)
@@ -213,7 +213,9 @@ def _margin(response: Response) -> float | None:
     return response.margin
 
 
-def verify(model: Model, reference: Callable[[], Model], asked: Iterable[Asked], count: int, name: str) -> Verification:
+def verify(
+    model: Model, reference: Callable[[], Model], asked: Iterable[PlannedRequest], count: int, name: str
+) -> Verification:
     """Ask both the first questions and compare. `reference` loads the other model, `name` is how it was named.
 
     It is let go before `model` is asked: two seldom fit into one accelerator.
@@ -227,7 +229,7 @@ def verify(model: Model, reference: Callable[[], Model], asked: Iterable[Asked],
     return compare(items, answers_anew(model, items), theirs, name, first_tokens=first_tokens)
 
 
-def answers_anew(model: Model, items: Sequence[Asked]) -> dict[str, Response]:
+def answers_anew(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Response]:
     """A model's answers, none of them from a cache."""
     if not isinstance(model, Remembering):
         return answers(model, items)
@@ -249,5 +251,5 @@ def release() -> None:
 def refuse(verification: Verification) -> None:
     """Raise ModelError when the rule forbids the run."""
     if verification.refused:
-        cure = "mend the backend (template, picture size, weights), or leave --verify-backend out to run all the same"
-        raise ModelError(f"--verify-backend: {verification}", cure=cure)
+        hint = "mend the backend (template, picture size, weights), or leave --verify-backend out to run all the same"
+        raise ModelError(f"--verify-backend: {verification}", hint=hint)

@@ -150,7 +150,7 @@ def identical(found: Answered) -> str | None:
 
 def constant(found: Answered) -> str | None:
     """Answers that differ in words and were all read as one, where the right answers differ."""
-    read = Counter(one.read for one in found.scores if one.read)
+    read = Counter(one.parsed_answer for one in found.scores if one.parsed_answer)
     if not read or _right_alike(found) or identical(found) or found.unread:
         return None
     word, number = read.most_common(1)[0]

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from vlmbench.base.errors import UnknownNameError, UsageError
-from vlmbench.base.samples import JudgeAsk
+from vlmbench.base.samples import JudgeRequest
 from vlmbench.chat.adapting import LENGTH, SAMPLING
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.client import ChatClient
@@ -49,16 +49,16 @@ def read_options(words: Mapping[str, str]) -> JudgeOptions:
         try:
             made[name] = WORDS[text.lower()] if kind is bool else kind(text)
         except KeyError:
-            raise UsageError(f"{name} takes true or false, not {text!r}", cure="see docs/judging.md") from None
+            raise UsageError(f"{name} takes true or false, not {text!r}", hint="see docs/judging.md") from None
         except ValueError:
-            raise UsageError(f"{name} takes a number, not {text!r}", cure="see docs/judging.md") from None
+            raise UsageError(f"{name} takes a number, not {text!r}", hint="see docs/judging.md") from None
     options = JudgeOptions(**made)
     check_options(options)
     for name, known in (("length_field", LENGTHS), ("cache", ("auto", "true", "false"))):
         if getattr(options, name) not in known:
-            raise UsageError(f"no {name} {getattr(options, name)!r}", cure=f"there are: {', '.join(known)}")
+            raise UsageError(f"no {name} {getattr(options, name)!r}", hint=f"there are: {', '.join(known)}")
     if options.max_tokens < 0:
-        raise UsageError("max_tokens must not be negative", cure="leave it out for the protocol's own limit")
+        raise UsageError("max_tokens must not be negative", hint="leave it out for the protocol's own limit")
     return options
 
 
@@ -115,7 +115,7 @@ class ApiJudge:
         """Which fields of a request this server refused, and what became of them."""
         return self._client.adapted.told()
 
-    def longest(self, ask: JudgeAsk) -> int:
+    def longest(self, ask: JudgeRequest) -> int:
         """Tokens that a reply may take."""
         return self._options.max_tokens or ask.max_tokens
 
@@ -127,7 +127,7 @@ class ApiJudge:
         """Close the connections."""
         await self._client.close()
 
-    async def reply(self, ask: JudgeAsk) -> Reply:
+    async def reply(self, ask: JudgeRequest) -> Reply:
         """One reply. Raises NoReplyError; ServerStoppedError when no ask can succeed."""
         texts = [text for _, text in ask.messages]
         longest = self.longest(ask)

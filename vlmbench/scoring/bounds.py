@@ -38,7 +38,7 @@ def extremes(task: Task, protocol: str, sample: Sample, runs: int = 0) -> tuple[
         return task.extremes(sample, protocol, runs)
     right = sample.target if isinstance(sample.target, str) else ""
     return tuple(  # type: ignore[return-value]
-        Score(value, read=read, verdicts=(Verdict(value),) * runs) for value, read in ((0.0, ""), (1.0, right))
+        Score(value, parsed_answer=read, verdicts=(Verdict(value),) * runs) for value, read in ((0.0, ""), (1.0, right))
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from vlmbench.base.samples import JudgeAsk, Status, Verdict
+from vlmbench.base.samples import JudgeRequest, Status, Verdict
 from vlmbench.chat.cache import Reply, ReplyCache, ask_key
 from vlmbench.chat.faults import NoReplyError, ServerStoppedError
 from vlmbench.chat.pricing import Price, Purse, tokens_of
@@ -47,7 +47,7 @@ class Backend(Protocol):
     def adapted(self) -> str:
         """What was changed about the requests because the server refused it; empty for nothing."""
 
-    def longest(self, ask: JudgeAsk) -> int:
+    def longest(self, ask: JudgeRequest) -> int:
         """Tokens that a reply may take."""
 
     @property
@@ -64,7 +64,7 @@ class Backend(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
 
-    async def reply(self, ask: JudgeAsk) -> Reply:
+    async def reply(self, ask: JudgeRequest) -> Reply:
         """One reply. Raises NoReplyError for this ask alone, ServerStoppedError for all."""
 
 
@@ -72,7 +72,7 @@ class Backend(Protocol):
 class Talk:
     """One conversation, in one run of the judge."""
 
-    begin: Callable[[], Generator[JudgeAsk, str, Verdict]]
+    begin: Callable[[], Generator[JudgeRequest, str, Verdict]]
     run: int
     verdict: Verdict | None = None
 
@@ -155,7 +155,7 @@ class Talks:
         """
         replies: list[Reply] = []
         flaws: list[str] = []
-        asked: Counter[JudgeAsk] = Counter()
+        asked: Counter[JudgeRequest] = Counter()
         steps = talk.begin()
         try:
             ask = next(steps)
@@ -175,7 +175,7 @@ class Talks:
         said = tuple(reply.text for reply in replies)
         return replace(verdict, replies=said, model=replies[-1].model if replies else "")
 
-    async def _reply(self, ask: JudgeAsk, run: int, repeat: int) -> Reply:
+    async def _reply(self, ask: JudgeRequest, run: int, repeat: int) -> Reply:
         key = ask_key(self.backend.identity, ask, run, repeat)
         if key in self.cache.replies:
             self.counts["cached"] += 1
@@ -185,7 +185,7 @@ class Talks:
             self._under_way[key].add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(self._under_way[key])
 
-    async def _call(self, key: str, ask: JudgeAsk) -> Reply:
+    async def _call(self, key: str, ask: JudgeRequest) -> Reply:
         """Ask, pay and keep."""
         size = sum(tokens_of(text) for _, text in ask.messages)
         number = None if self.stopped else await self.purse.take(size, self.backend.longest(ask))
@@ -217,5 +217,5 @@ class Talks:
 
 
 def stopping_error(error: BaseException) -> BaseException:
-    """What the caller raises: the error that says the cure, where there is one."""
+    """What the caller raises: the error that says the hint, where there is one."""
     return error.error if isinstance(error, ServerStoppedError) else error

@@ -43,14 +43,14 @@ def open_judge(spec: str, cache: Path, *, runs: int = 1, budget: float | None = 
     from vlmbench.plugins import specs as loading
 
     if runs < 1:
-        raise UsageError(f"--judge-runs {runs} leaves nothing to judge", cure="give a number above 0")
+        raise UsageError(f"--judge-runs {runs} leaves nothing to judge", hint="give a number above 0")
     if budget is not None:
         check_budget(budget, "--judge-budget")
     words = loading.parse_model(spec)
     backend: Backend
     if words.name == "openai":
         if not words.checkpoint:
-            raise UsageError("which model is to judge?", cure="write --judge openai:MODEL, e.g. openai:gpt-4-0613")
+            raise UsageError("which model is to judge?", hint="write --judge openai:MODEL, e.g. openai:gpt-4-0613")
         backend = ApiJudge(words.checkpoint, read_options(words.options))
     else:
         backend = LocalJudge(spec, loading.load_model(words, {}))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Generation, JudgeAsk, Request
+from vlmbench.base.samples import Generation, JudgeRequest, Request
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.faults import NoReplyError
 from vlmbench.chat.pricing import FREE
@@ -31,10 +31,10 @@ class LocalJudge:
         self.identity = f"{model.name} {model.fingerprint} {settings}"
         self.calls = 0
         self._model = model
-        self._waiting: list[tuple[JudgeAsk, asyncio.Future[Reply]]] = []
+        self._waiting: list[tuple[JudgeRequest, asyncio.Future[Reply]]] = []
         self._worker: asyncio.Task[None] | None = None
 
-    def longest(self, ask: JudgeAsk) -> int:
+    def longest(self, ask: JudgeRequest) -> int:
         """Tokens that a reply may take."""
         return ask.max_tokens
 
@@ -46,7 +46,7 @@ class LocalJudge:
         if self._worker is not None:
             await asyncio.gather(self._worker, return_exceptions=True)
 
-    async def reply(self, ask: JudgeAsk) -> Reply:
+    async def reply(self, ask: JudgeRequest) -> Reply:
         """One reply, made together with whatever else waits. Raises NoReplyError."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, future))
@@ -70,7 +70,7 @@ class LocalJudge:
                 else:
                     future.set_exception(reply)
 
-    def _answers(self, asks: list[JudgeAsk]) -> list[Reply | NoReplyError]:
+    def _answers(self, asks: list[JudgeRequest]) -> list[Reply | NoReplyError]:
         requests = [
             Request(
                 f"judge {number}",

@@ -36,7 +36,7 @@ def score_response(task: Task, protocol: str, sample: Sample, response: Response
         return Score(None, Status.TRUNCATED, note="the answer ends inside the model's thought")
     score = task.score(sample, response, protocol)
     if score.status is Status.UNPARSED and response.finish == "length":
-        return Score(None, Status.TRUNCATED, score.read, score.note or "cut off at max_new_tokens")
+        return Score(None, Status.TRUNCATED, score.parsed_answer, score.note or "cut off at max_new_tokens")
     return score
 
 

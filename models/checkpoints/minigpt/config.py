@@ -98,7 +98,7 @@ def config_of(
         what = (
             f"a language model of type {language.get('model_type')!r}; {known.title} has one of type {known.family!r}"
         )
-        raise ModelError(what, where=str(asked.llm), cure="give the one it was trained with: llm=FOLDER")
+        raise ModelError(what, where=str(asked.llm), hint="give the one it was trained with: llm=FOLDER")
     has_qformer = queried(state, system, state)
     style, size = style_of(system, has_qformer, told, asked)
     tiny = system == "tinygptv"
@@ -165,5 +165,5 @@ def _count(state: Mapping[str, Tensor], prefix: str) -> int:
 
 def _heads(width: int, one: int, what: str) -> int:
     if width % one:
-        raise ModelError(f"{what} is {width} wide, no multiple of its heads' {one}", cure="is it another model's file?")
+        raise ModelError(f"{what} is {width} wide, no multiple of its heads' {one}", hint="is it another model's file?")
     return width // one

@@ -152,4 +152,4 @@ def some(names: Iterable[str]) -> str:
 
 def _refuse(names: list[str], what: str) -> None:
     if names:
-        raise ModelError(f"{len(names)} tensors {what}: {some(names)}", cure="take the checkpoint of this system")
+        raise ModelError(f"{len(names)} tensors {what}: {some(names)}", hint="take the checkpoint of this system")

@@ -56,8 +56,8 @@ def read(path: Path, ingredients: Ingredients) -> Checkpoint:
     checkpoint = read_whole(path)
     system = _system(checkpoint, ingredients)
     if "llama_proj.weight" not in checkpoint.state:
-        cure = "llama_proj.weight is in every checkpoint of the family: is it the right file?"
-        raise ModelError("no llama_proj.weight", where=str(path), cure=cure)
+        hint = "llama_proj.weight is in every checkpoint of the family: is it the right file?"
+        raise ModelError("no llama_proj.weight", where=str(path), hint=hint)
     told = _model_config(checkpoint)
     sources = _gathered(checkpoint, system, told, ingredients)
     language = sources["llm"]
@@ -68,9 +68,9 @@ def read(path: Path, ingredients: Ingredients) -> Checkpoint:
         config = minigpt_config.config_of(official, language.beside, told, system, ingredients)
     except KeyError as error:
         file = _source(str(error.args[0]), sources).file
-        raise ModelError(f"1 missing: {error.args[0]}", where=str(file), cure=FETCH) from None
+        raise ModelError(f"1 missing: {error.args[0]}", where=str(file), hint=FETCH) from None
     except ModelError as error:
-        raise ModelError(error.what, where=error.where or str(path), cure=error.cure or FETCH) from None
+        raise ModelError(error.what, where=error.where or str(path), hint=error.hint or FETCH) from None
     del official
     named = {name: _whole_names(name, one, config) for name, one in sources.items()}
     tensors, files = _ours(named, config)
@@ -108,7 +108,7 @@ def _system(checkpoint: Source, asked: Ingredients) -> str:
     system = minigpt_config.system_of(checkpoint.state)
     if asked.system and asked.system != system:
         title = minigpt_config.SYSTEMS[system].title
-        raise ModelError(f"holds what {title} trains", where=str(checkpoint.file), cure=f"name it {system}")
+        raise ModelError(f"holds what {title} trains", where=str(checkpoint.file), hint=f"name it {system}")
     return system
 
 
@@ -129,7 +129,7 @@ def _gathered(checkpoint: Source, system: str, told: Mapping[str, Any], asked: I
         sources["qformer"] = _ingredient(checkpoint, known["qformer"], asked.qformer, system)
     elif asked.qformer is not None:
         what = "the checkpoint projects patches four by four: it has no Q-Former"
-        raise ModelError(what, where=str(checkpoint.file), cure="leave qformer out")
+        raise ModelError(what, where=str(checkpoint.file), hint="leave qformer out")
     if system == "minigpt4" and "qformer" not in sources:
         known = needs("llama2")
     sources["llm"] = _ingredient(checkpoint, known["llm"], asked.llm, system)
@@ -145,7 +145,7 @@ def _ingredient(checkpoint: Source, need: Need, given: Path | None, system: str)
     raise ModelError(
         f"{title} checkpoints hold what was trained alone: {need.what} is needed too",
         where=str(checkpoint.file),
-        cure=f"get it ({need.where}) and name it: --model {system}:FILE,{need.option}=PATH, "
+        hint=f"get it ({need.where}) and name it: --model {system}:FILE,{need.option}=PATH, "
         f"or vlmbench convert ... --{need.option} PATH",
     )
 
@@ -168,7 +168,7 @@ def _ours(sources: Mapping[str, Source], config: Mapping[str, Any]) -> tuple[dic
         try:
             ours = official_to_ours(source.state, config)
         except ModelError as error:
-            raise ModelError(error.what, where=str(source.file), cure=error.cure) from None
+            raise ModelError(error.what, where=str(source.file), hint=error.hint) from None
         tensors |= ours
         files |= dict.fromkeys(ours, source.file)
     return tensors, files
@@ -199,7 +199,7 @@ def _resize(tensors: dict[str, Tensor], files: Mapping[str, Path], config: Mappi
     try:
         grown = reshaping.resized_positions(table, (vision["image_size"] // vision["patch_size"]) ** 2)
     except ModelError as error:
-        raise ModelError(error.what, where=str(files[name]), cure=FETCH) from None
+        raise ModelError(error.what, where=str(files[name]), hint=FETCH) from None
     if grown is not table:
         tensors[f"{KEPT}vit.{POSITIONS}"], tensors[name] = table, grown
 
@@ -225,8 +225,8 @@ def _check(
     if told:
         file, found = next(iter(told.items()))
         others = "".join(f"\n  {other}: {'; '.join(more)}" for other, more in told.items() if other != file)
-        cure = "each file must be the one the checkpoint was trained with, and whole: fetch it again"
-        raise ModelError(f"{'; '.join(found)}{others}", where=str(file), cure=cure)
+        hint = "each file must be the one the checkpoint was trained with, and whole: fetch it again"
+        raise ModelError(f"{'; '.join(found)}{others}", where=str(file), hint=hint)
 
 
 def _start(name: str, wanted: Mapping[str, Tensor], config: Mapping[str, Any]) -> Tensor | None:

@@ -26,7 +26,7 @@ def bare(blueprint: Callable[[], Blueprint], where: Path) -> VisionLanguageModel
         raise
     except Exception as error:  # whatever transformers makes of a config that lacks or contradicts something
         what = f"no network can be built: {type(error).__name__}: {error}"
-        raise ModelError(what, where=str(where), cure="is it the right file?") from error
+        raise ModelError(what, where=str(where), hint="is it the right file?") from error
 
 
 def problems(network: VisionLanguageModel, tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
@@ -49,5 +49,5 @@ def check(network: VisionLanguageModel, tensors: Mapping[str, Tensor], where: Pa
     """Raises ModelError, listing them, when there are problems."""
     told = [f"{len(found)} {kind}: {some(found)}" for kind, found in problems(network, tensors).items() if found]
     if told:
-        cure = "the weights do not belong to this config, or are incomplete: fetch them again"
-        raise ModelError(f"weights do not fit ({'; '.join(told)})", where=str(where), cure=cure)
+        hint = "the weights do not belong to this config, or are incomplete: fetch them again"
+        raise ModelError(f"weights do not fit ({'; '.join(told)})", where=str(where), hint=hint)

@@ -69,23 +69,23 @@ def read_pickled(file: Path) -> dict[str, Any]:
     import pickle
 
     if not file.is_file():
-        raise ModelError("no such file", where=str(file), cure="name the .pth file")
+        raise ModelError("no such file", where=str(file), hint="name the .pth file")
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = _GLOBAL.search(str(error))
         if named is None:
-            raise ModelError("damaged weights: no pickle of tensors", where=str(file), cure=FETCH) from None
+            raise ModelError("damaged weights: no pickle of tensors", where=str(file), hint=FETCH) from None
         raise ModelError(
             f"holds objects of code beside tensors ({named[1]}): reading them could run whatever it contains",
             where=str(file),
-            cure="if you trust where it is from, save its tensors alone, in the environment it was made in: "
+            hint="if you trust where it is from, save its tensors alone, in the environment it was made in: "
             "torch.save({'model': torch.load(FILE)['model']}, NEW)",
         ) from None
     except Exception as error:  # torch's zip reader raises RuntimeError, EOFError, KeyError, OSError, ...
-        raise ModelError(f"damaged weights: {error}", where=str(file), cure=FETCH) from None
+        raise ModelError(f"damaged weights: {error}", where=str(file), hint=FETCH) from None
     if not isinstance(found, dict):
-        raise ModelError("not a table of tensors", where=str(file), cure=FETCH)
+        raise ModelError("not a table of tensors", where=str(file), hint=FETCH)
     return found
 
 
@@ -96,8 +96,8 @@ def read_whole(file: Path) -> Source:
     found = read_pickled(file)
     state, beside = found.get("model", found), {name: value for name, value in found.items() if name != "model"}
     if not isinstance(state, dict) or not state or not all(isinstance(t, Tensor) for t in state.values()):
-        cure = "is it the checkpoint itself, not a log, an optimizer's state or another model?"
-        raise ModelError("no table of tensors under 'model'", where=str(file), cure=cure)
+        hint = "is it the checkpoint itself, not a log, an optimizer's state or another model?"
+        raise ModelError("no table of tensors under 'model'", where=str(file), hint=hint)
     unused = () if state is found else tuple(name for name in beside if name in ("optimizer", "scaler"))
     return Source(file, dict(state), unused, {} if state is found else beside)
 
@@ -126,7 +126,7 @@ def read_blip2(file: Path) -> Source:
 def read_language(folder: Path) -> Source:
     """A language model's folder in transformers' layout: its tensors under their own names, its config beside."""
     if not folder.is_dir():
-        raise ModelError("no such folder", where=str(folder), cure="llm takes the language model's folder")
+        raise ModelError("no such folder", where=str(folder), hint="llm takes the language model's folder")
     config = checkpoints.read_json(folder / checkpoints.CONFIG)
     state: dict[str, Tensor] = {}
     for file in checkpoints.weight_files(folder):
@@ -138,7 +138,7 @@ def read_language(folder: Path) -> Source:
 def _refuse(file: Path, names: list[str], expected: str, option: str) -> None:
     if names:
         what = f"{len(names)} tensors unexpected: {some(names)}"
-        raise ModelError(what, where=str(file), cure=f"{option} takes {expected}: {BLIP2}{expected}")
+        raise ModelError(what, where=str(file), hint=f"{option} takes {expected}: {BLIP2}{expected}")
 
 
 @dataclass(frozen=True, slots=True)

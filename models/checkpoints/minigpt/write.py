@@ -37,7 +37,7 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
     """
     if lost := reshaping.key_biases(source.tensors):
         what = f"{len(lost)} biases of keys are not zero, and the official tower has none: {some(lost)}"
-        raise ModelError(what, cure="keep it in our own form")
+        raise ModelError(what, hint="keep it in our own form")
     config = source.config
     official = {**_buffers(config), **ours_to_official(source.tensors, config)}
     keys = _keys(source, official)
@@ -53,7 +53,7 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
             return (target,)
         return _write_folder(source, official, keys, target)
     except OSError as error:
-        raise ModelError(f"cannot be written: {error}", where=str(target), cure="give a writable place") from None
+        raise ModelError(f"cannot be written: {error}", where=str(target), hint="give a writable place") from None
 
 
 def _keys(source: Checkpoint, official: Mapping[str, Tensor]) -> dict[str, list[str]]:

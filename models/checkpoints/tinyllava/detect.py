@@ -18,14 +18,14 @@ FORMS: Mapping[str, Form] = {**factory.FORMS, **legacy.FORMS, **hf_llava.FORMS}
 def find(path: Path) -> str:
     """The name of a folder's form. Raises ModelError when it is of none, or missing."""
     if not path.is_dir():
-        raise ModelError("no such folder", where=str(path), cure="name the folder that holds config.json")
+        raise ModelError("no such folder", where=str(path), hint="name the folder that holds config.json")
     config = checkpoints.read_json(path / CONFIG)
     for name, form in FORMS.items():
         if form.matches(path, config):
             return name
     forms = "; ".join(form.what for form in FORMS.values())
     what = f"model_type is {config.get('model_type')!r}, architectures {config.get('architectures')!r}"
-    raise ModelError(what, where=str(path / CONFIG), cure=f"TinyLLaVA is read from: {forms}")
+    raise ModelError(what, where=str(path / CONFIG), hint=f"TinyLLaVA is read from: {forms}")
 
 
 def open_folder(path: Path) -> CheckpointFolder:
@@ -34,7 +34,7 @@ def open_folder(path: Path) -> CheckpointFolder:
     folder = form.open(path, checkpoints.read_json(path / CONFIG))
     for part in ("text_config", "vision_config"):
         if not isinstance(folder.config.get(part), Mapping):
-            raise ModelError(f"no {part}", where=str(path / CONFIG), cure="it is needed to build the network")
+            raise ModelError(f"no {part}", where=str(path / CONFIG), hint="it is needed to build the network")
     return folder
 
 
@@ -44,7 +44,7 @@ def write(folder: CheckpointFolder, target: Path, form: str = "factory") -> None
     Raises ModelError when the form cannot hold them, or the target cannot be written.
     """
     if form not in FORMS:
-        raise ModelError(f"no form {form!r}", cure=f"there are: {', '.join(FORMS)}")
+        raise ModelError(f"no form {form!r}", hint=f"there are: {', '.join(FORMS)}")
     state = folder.state()
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -53,4 +53,4 @@ def write(folder: CheckpointFolder, target: Path, form: str = "factory") -> None
         if folder.preprocessor is not None and not (target / hf_llava.PROCESSOR).exists():
             checkpoints.write_json(target / checkpoints.PREPROCESSOR, folder.preprocessor)
     except OSError as error:
-        raise ModelError(f"cannot be written: {error}", where=str(target), cure="give a writable folder") from None
+        raise ModelError(f"cannot be written: {error}", where=str(target), hint="give a writable folder") from None

@@ -46,7 +46,7 @@ def _parts(path: Path) -> dict[str, Path]:
     """The weight files of the parts, by part. Raises ModelError when some are missing."""
     files = {part: path / part / PICKLED for part in PARTS}
     if missing := [str(file.relative_to(path)) for file in files.values() if not file.is_file()]:
-        raise ModelError(f"no {', '.join(missing)}", where=str(path), cure=FETCH)
+        raise ModelError(f"no {', '.join(missing)}", where=str(path), hint=FETCH)
     return files
 
 
@@ -82,7 +82,7 @@ def _open_lora(path: Path, config: Mapping[str, Any]) -> CheckpointFolder:
     files = _parts(path)
     adapter = next((path / name for name in (ADAPTER_SAFE, ADAPTER_BIN) if (path / name).is_file()), None)
     if adapter is None:
-        raise ModelError(f"{ADAPTER_CONFIG} without {ADAPTER_SAFE} or {ADAPTER_BIN}", where=str(path), cure=FETCH)
+        raise ModelError(f"{ADAPTER_CONFIG} without {ADAPTER_SAFE} or {ADAPTER_BIN}", where=str(path), hint=FETCH)
     settings = checkpoints.read_json(path / ADAPTER_CONFIG)
     lora = _understood(settings, path / ADAPTER_CONFIG)
     wrapped = any(BASE in name for name in checkpoints.names_in(files["language_model"]))
@@ -110,14 +110,14 @@ def _open_lora(path: Path, config: Mapping[str, Any]) -> CheckpointFolder:
 def _understood(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
     """peft's settings as ours. Raises ModelError for adapters of another kind."""
     if settings.get("peft_type") != "LORA":
-        raise ModelError(f"peft_type {settings.get('peft_type')!r}", where=str(where), cure="adapters are LORA here")
+        raise ModelError(f"peft_type {settings.get('peft_type')!r}", where=str(where), hint="adapters are LORA here")
     for name, allowed in PLAIN.items():
         if (told := settings.get(name)) is not None and told not in allowed:
-            cure = "only plain LoRA is understood; merge the adapters with the official code"
-            raise ModelError(f"{name} is {told!r}", where=str(where), cure=cure)
+            hint = "only plain LoRA is understood; merge the adapters with the official code"
+            raise ModelError(f"{name} is {told!r}", where=str(where), hint=hint)
     targets = settings.get("target_modules")
     if not isinstance(targets, list) or not all(isinstance(one, str) for one in targets):
-        raise ModelError("target_modules is no list of names", where=str(where), cure="write the names out")
+        raise ModelError("target_modules is no list of names", where=str(where), hint="write the names out")
     before = PARTS["language_model"]
     return {
         "rank": int(settings["r"]),
@@ -143,14 +143,14 @@ def _write_whole(target: Path, config: Mapping[str, Any], state: Mapping[str, Te
 
 def _write_stage(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     if config.get("lora"):
-        raise ModelError("a folder of parts holds no adapters", cure="write factory_lora")
+        raise ModelError("a folder of parts holds no adapters", hint="write factory_lora")
     kept = origin(config, "factory_stages").get("config") or {k: v for k, v in config.items() if k != ORIGIN}
     _write_parts(target, kept, state)
 
 
 def _write_lora(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     if not config.get("lora"):
-        raise ModelError("there are no adapters", cure="write factory or factory_stages")
+        raise ModelError("there are no adapters", hint="write factory or factory_stages")
     told = origin(config, "factory_lora")
     mark = f".{ADAPTER}."
     adapters = {name: tensor for name, tensor in state.items() if mark in name}

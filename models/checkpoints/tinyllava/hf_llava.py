@@ -77,21 +77,21 @@ def settings(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Our config of transformers'. Raises ModelError for what no TinyLLaVA has."""
     from transformers import AutoConfig
 
-    where, cure = str(path / CONFIG), "take a checkpoint of TinyLLaVA, or of LLaVA 1.5"
+    where, hint = str(path / CONFIG), "take a checkpoint of TinyLLaVA, or of LLaVA 1.5"
     text, vision = config.get("text_config"), config.get("vision_config")
     if not isinstance(text, Mapping) or not isinstance(vision, Mapping):
-        raise ModelError("no text_config or no vision_config", where=where, cure=cure)
+        raise ModelError("no text_config or no vision_config", where=where, hint=hint)
     layer, act = config.get("vision_feature_layer", -2), config.get("projector_hidden_act", "gelu")
     strategy = config.get("vision_feature_select_strategy", "default")
     if act != "gelu" or not isinstance(layer, int) or not config.get("multimodal_projector_bias", True):
-        raise ModelError("a projector that is not LLaVA's", where=where, cure=cure)
+        raise ModelError("a projector that is not LLaVA's", where=where, hint=hint)
     if strategy not in SELECTIONS:
-        cure = f"there are: {', '.join(SELECTIONS)}"
-        raise ModelError(f"no vision_feature_select_strategy {strategy!r}", where=where, cure=cure)
+        hint = f"there are: {', '.join(SELECTIONS)}"
+        raise ModelError(f"no vision_feature_select_strategy {strategy!r}", where=where, hint=hint)
     try:  # these files leave out what is as transformers has it
         whole = {**AutoConfig.for_model(**vision).to_dict(), **vision}
     except Exception as error:
-        raise ModelError(f"vision_config: {type(error).__name__}: {error}", where=where, cure=cure) from None
+        raise ModelError(f"vision_config: {type(error).__name__}: {error}", where=where, hint=hint) from None
     return {
         "model_type": "tinyllava",
         "text_config": dict(text),
@@ -109,8 +109,8 @@ def settings(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
 def _write(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     told = origin(config, "hf_llava")
     if not told:
-        cure = "only what was read from such a folder can be written as one"
-        raise ModelError("not a checkpoint of transformers' own class", cure=cure)
+        hint = "only what was read from such a folder can be written as one"
+        raise ModelError("not a checkpoint of transformers' own class", hint=hint)
     table = _table(bool(told["nested"]), bool(told["prefixed"]))
     checkpoints.write_json(target / CONFIG, told["config"])
     named = {table.theirs(name) or name: tensor for name, tensor in state.items()}

@@ -68,13 +68,13 @@ def _matches(_: Path, config: Mapping[str, Any]) -> bool:
 
 def _open(path: Path, config: Mapping[str, Any]) -> CheckpointFolder:
     if (path / PROJECTOR).is_file() and not checkpoints.has_weights(path):
-        cure = "it belongs to a language model and a vision tower: convert the three together"
-        raise ModelError(f"the folder holds the projector alone ({PROJECTOR})", where=str(path), cure=cure)
+        hint = "it belongs to a language model and a vision tower: convert the three together"
+        raise ModelError(f"the folder holds the projector alone ({PROJECTOR})", where=str(path), hint=hint)
     if (path / ARCADE).is_file() and not (path / "tokenizer.json").is_file():
-        cure = (
+        hint = (
             "put tokenizer.json and tokenizer_config.json of stabilityai/stablelm-2-zephyr-1_6b, the same words, here"
         )
-        raise ModelError(f"the tokenizer is {ARCADE}, which needs its authors' code", where=str(path), cure=cure)
+        raise ModelError(f"the tokenizer is {ARCADE}, which needs its authors' code", where=str(path), hint=hint)
     files = checkpoints.weight_files(path)
     vision = towers.tower_of(path, str(config.get("mm_vision_tower")))
     cut = vision.get("model_type") == SIGLIP
@@ -108,9 +108,9 @@ def settings(config: Mapping[str, Any], vision: Mapping[str, Any], *, cut: bool)
     Raises ModelError for what is unknown here.
     """
     if config.get("mm_use_im_start_end") or config.get("mm_use_im_patch_token"):
-        raise ModelError("the picture has tokens of its own", where=CONFIG, cure="no published model has them")
+        raise ModelError("the picture has tokens of its own", where=CONFIG, hint="no published model has them")
     if "unpad" in str(config.get("mm_patch_merge_type") or "flat").split("_"):
-        raise ModelError("mm_patch_merge_type unpad", where=CONFIG, cure="no published model has it")
+        raise ModelError("mm_patch_merge_type unpad", where=CONFIG, hint="no published model has it")
     kind, connector = _kind(config), str(config.get("mm_projector_type") or "linear")
     text = {name: value for name, value in config.items() if name not in OWN and not name.startswith("mm_")}
     if kind == "stablelm":
@@ -151,19 +151,19 @@ def _layers(path: Path, vision: Mapping[str, Any], files: tuple[Path, ...]) -> i
     whole = int(vision["num_hidden_layers"])
     if len(found) not in (whole - 1, whole):
         what = f"{len(found)} layers of a vision tower of {whole}"
-        raise ModelError(what, where=str(path), cure=f"it should hold all but the last. {FETCH}")
+        raise ModelError(what, where=str(path), hint=f"it should hold all but the last. {FETCH}")
     return len(found)
 
 
 def _write(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     told = origin(config, "legacy")
     if not told:
-        cure = "only what was read from such a folder can be written as one"
-        raise ModelError("not a checkpoint of TinyLLaVA's first code", cure=cure)
+        hint = "only what was read from such a folder can be written as one"
+        raise ModelError("not a checkpoint of TinyLLaVA's first code", hint=hint)
     given = dict(state)
     if config["text_config"]["model_type"] == "phi" and bool((bias := given.pop(BIAS)).any()):
-        cure = "the first code has no such bias: this model was trained further"
-        raise ModelError(f"{BIAS} is not zero ({int(bias.count_nonzero())} of {len(bias)})", cure=cure)
+        hint = "the first code has no such bias: this model was trained further"
+        raise ModelError(f"{BIAS} is not zero ({int(bias.count_nonzero())} of {len(bias)})", hint=hint)
     checkpoints.write_json(target / CONFIG, told["config"])
     if told["config"].get("mm_vision_tower") not in towers.PUBLISHED:
         grown = {"num_hidden_layers": config["vision_config"]["num_hidden_layers"] + 1}
@@ -180,7 +180,7 @@ def open_projector(path: Path, *, language_model: Path, vision_tower: Path) -> C
     """
     config = checkpoints.read_json(path / CONFIG)
     if not _kind(config) or not (path / PROJECTOR).is_file():
-        raise ModelError(f"no {PROJECTOR} of TinyLLaVA's first code", where=str(path), cure="name the stage's folder")
+        raise ModelError(f"no {PROJECTOR} of TinyLLaVA's first code", where=str(path), hint="name the stage's folder")
     told = checkpoints.read_json(vision_tower / CONFIG)
     ours = settings(config, told.get("vision_config") or told, cut=False)
     sources = {path / PROJECTOR: "", **dict.fromkeys(checkpoints.weight_files(language_model), "language_model.")}

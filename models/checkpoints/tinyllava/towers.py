@@ -34,6 +34,6 @@ def tower_of(path: Path, name: str) -> dict[str, Any]:
         nested = told.get("vision_config")
         return dict(nested) if isinstance(nested, Mapping) else told
     if name not in PUBLISHED:
-        cure = f"put the tower's config.json into the folder as {VISION}; known without one: {', '.join(PUBLISHED)}"
-        raise ModelError(f"the vision tower {name!r} is not known", where=str(path), cure=cure)
+        hint = f"put the tower's config.json into the folder as {VISION}; known without one: {', '.join(PUBLISHED)}"
+        raise ModelError(f"the vision tower {name!r} is not known", where=str(path), hint=hint)
     return dict(PUBLISHED[name])

@@ -231,7 +231,7 @@ def find(name: str) -> Entry:
     if match := MLP.fullmatch(name):
         return Entry(lambda widths: _mlp(widths, int(match[1])))
     if name not in CONNECTORS:
-        raise ModelError(f"no connector {name!r}", cure=f"there are: {', '.join(CONNECTORS)}, mlpNx_gelu")
+        raise ModelError(f"no connector {name!r}", hint=f"there are: {', '.join(CONNECTORS)}, mlpNx_gelu")
     return CONNECTORS[name]
 
 
@@ -243,7 +243,7 @@ class Connector(nn.Module):
         super().__init__()
         entry = find(name)
         if name == "identity" and widths.vision != widths.language:
-            raise ModelError(f"identity cannot join widths {widths.vision} and {widths.language}", cure="take linear")
+            raise ModelError(f"identity cannot join widths {widths.vision} and {widths.language}", hint="take linear")
         self._connector = entry.build(widths)
         self.tokens = entry.tokens(widths)
         """Visual tokens it gives."""

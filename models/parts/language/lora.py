@@ -34,9 +34,9 @@ class Adapters:
         """Read the `lora` entry of a config.json. Raises ModelError for what is missing or unknown."""
         known = set(cls.__slots__)
         if unknown := sorted(set(config) - known):
-            raise ModelError(f"lora: no setting {unknown[0]!r}", cure=f"there are: {', '.join(sorted(known))}")
+            raise ModelError(f"lora: no setting {unknown[0]!r}", hint=f"there are: {', '.join(sorted(known))}")
         if missing := sorted({"rank", "alpha", "targets"} - set(config)):
-            raise ModelError(f"lora: no {missing[0]}", cure="rank, alpha and targets are needed")
+            raise ModelError(f"lora: no {missing[0]}", hint="rank, alpha and targets are needed")
         settings = {**config, "targets": tuple(config["targets"])}
         return cls(**{**settings, "shared_input": tuple(config.get("shared_input", ()))})
 
@@ -51,7 +51,7 @@ def add(language_model: nn.Module, adapters: Adapters) -> None:
     try:
         inject_adapter_in_model(settings, language_model, adapter_name=ADAPTER)
     except ValueError as error:
-        raise ModelError(f"no adapters can be put in: {error}", cure="name layers of the language model") from None
+        raise ModelError(f"no adapters can be put in: {error}", hint="name layers of the language model") from None
     for module in language_model.modules():
         siblings = [getattr(module, name, None) for name in adapters.shared_input]
         if siblings and all(hasattr(layer, "lora_A") for layer in siblings):

@@ -36,7 +36,7 @@ FASTER: Mapping[str, str] = {"gelu_new": "gelu_pytorch_tanh"}
 def find(kind: object) -> Family:
     """The family of a model_type. Raises ModelError, naming what there is."""
     if not isinstance(kind, str) or kind not in FAMILIES:
-        raise ModelError(f"no language model {kind!r}", cure=f"there are: {', '.join(FAMILIES)}")
+        raise ModelError(f"no language model {kind!r}", hint=f"there are: {', '.join(FAMILIES)}")
     return FAMILIES[kind]
 
 

@@ -75,7 +75,7 @@ class PublishedTokenizer:
         except (
             Exception
         ) as error:  # transformers raises OSError, ValueError, KeyError, plain Exception of tokenizers, ...
-            raise ModelError(f"cannot read the tokenizer: {error}", where=str(folder), cure="fetch it again") from None
+            raise ModelError(f"cannot read the tokenizer: {error}", where=str(folder), hint="fetch it again") from None
         self.bos_id, self.eos_id = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
         self.unk_id, self.pad_id = self._tokenizer.unk_token_id, self._tokenizer.pad_token_id
         self._remembered = lru_cache(REMEMBERED)(self._encode)
@@ -83,7 +83,7 @@ class PublishedTokenizer:
         self._cleans = config.get("clean_up_tokenization_spaces", cleans)
         if self.eos_id is None:
             raise ModelError(
-                "the tokenizer has no eos_token", where=str(folder), cure="name it in tokenizer_config.json"
+                "the tokenizer has no eos_token", where=str(folder), hint="name it in tokenizer_config.json"
             )
 
     def ids(self, text: str) -> list[int]:
@@ -116,7 +116,7 @@ class SentencePieceTokenizer:
             self._pieces: Any = SentencePieceProcessor(model_proto=proto + b"\x1a\x02\x18\x00" * self.joins_rounds)
         except (OSError, RuntimeError) as error:
             where = str(folder / "tokenizer.model")
-            raise ModelError(f"no SentencePiece model: {error}", where=where, cure="fetch it again") from None
+            raise ModelError(f"no SentencePiece model: {error}", where=where, hint="fetch it again") from None
         names = {"bos": "<s>", "eos": "</s>", "unk": "<unk>", "pad": None}
         special = {kind: _content(config.get(f"{kind}_token", name)) for kind, name in names.items()}
         added = {str(_content(row)): int(key) for key, row in config.get("added_tokens_decoder", {}).items()}
@@ -182,14 +182,14 @@ def _content(token: Any) -> Any:
 def read_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer of a checkpoint folder, without any hub. Raises ModelError when its files are missing or broken."""
     if not any((folder / name).is_file() for name in FILES):
-        raise ModelError("no tokenizer files", where=str(folder), cure=f"it needs some of: {', '.join(FILES)}")
+        raise ModelError("no tokenizer files", where=str(folder), hint=f"it needs some of: {', '.join(FILES)}")
     config: dict[str, Any] = {}
     path = folder / "tokenizer_config.json"
     if path.is_file():
         try:
             config = json.loads(path.read_text("utf-8"))
         except (ValueError, RecursionError) as error:
-            raise ModelError(f"no JSON: {error}", where=str(path), cure="fetch it again") from None
+            raise ModelError(f"no JSON: {error}", where=str(path), hint="fetch it again") from None
     if (folder / "tokenizer.model").is_file():
         return SentencePieceTokenizer(folder, config)
     return PublishedTokenizer(folder, config)

@@ -154,14 +154,14 @@ LESSONS: Mapping[str, Lesson] = {
 def find_style(name: str) -> Style:
     """The style of a name. Raises ModelError, naming what there is."""
     if name not in STYLES:
-        raise ModelError(f"no prompt template {name!r}", cure=f"there are: {', '.join(STYLES)}")
+        raise ModelError(f"no prompt template {name!r}", hint=f"there are: {', '.join(STYLES)}")
     return STYLES[name]
 
 
 def find_lesson(name: str) -> Lesson:
     """The lesson of a name. Raises ModelError, naming what there is."""
     if name not in LESSONS:
-        raise ModelError(f"no prompt template for learning {name!r}", cure=f"there are: {', '.join(LESSONS)}")
+        raise ModelError(f"no prompt template for learning {name!r}", hint=f"there are: {', '.join(LESSONS)}")
     return LESSONS[name]
 
 

@@ -173,5 +173,5 @@ TEMPLATES: Mapping[str, Template] = {
 def find(name: str) -> Template:
     """The template of a name. Raises ModelError, naming what there is."""
     if name not in TEMPLATES:
-        raise ModelError(f"no prompt template {name!r}", cure=f"there are: {', '.join(TEMPLATES)}")
+        raise ModelError(f"no prompt template {name!r}", hint=f"there are: {', '.join(TEMPLATES)}")
     return TEMPLATES[name]

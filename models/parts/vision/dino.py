@@ -33,8 +33,8 @@ NUDGE = 0.1
 def published(name: str) -> dict[str, Any]:
     """The config of a published tower. Raises ModelError for another name."""
     if name not in PUBLISHED:
-        cure = f"put its config into config.json, as vision_config2; known are {', '.join(PUBLISHED)}"
-        raise ModelError(f"the size of the second vision tower {name!r} is not known", cure=cure)
+        hint = f"put its config into config.json, as vision_config2; known are {', '.join(PUBLISHED)}"
+        raise ModelError(f"the size of the second vision tower {name!r} is not known", hint=hint)
     width, layers, heads = PUBLISHED[name]
     return {
         "model_type": "dinov2",
@@ -55,7 +55,7 @@ class DinoTower(nn.Module):
 
         super().__init__()
         if config.get("use_swiglu_ffn"):
-            raise ModelError("no DINOv2 with use_swiglu_ffn", cure="take the small, base or large one")
+            raise ModelError("no DINOv2 with use_swiglu_ffn", hint="take the small, base or large one")
         model = Dinov2Model(Dinov2Config(**config, attn_implementation="sdpa"))
         self.config = model.config
         self.embeddings, self.encoder, self.layernorm = model.embeddings, model.encoder, model.layernorm
@@ -107,7 +107,7 @@ class MixtureTower(nn.Module):
         (one,), (other,) = clip.tokens(pixels), self.dinov2.tokens(pixels)
         if widths[0] != widths[1] or one != other:
             what = f"CLIP gives {one} tokens of width {widths[0]}, DINOv2 {other} of width {widths[1]}"
-            raise ModelError(what, cure="a mixture of features needs towers of the same width and patch size")
+            raise ModelError(what, hint="a mixture of features needs towers of the same width and patch size")
 
     def tap(self, pixels: Tensor, layer: int) -> tuple[Tensor, ...]:
         """(images, 3, height, width) to what each tower gives, (images, tokens, width) both."""

@@ -54,7 +54,7 @@ class Processor:
         if self.crop is not None:
             return self.crop
         if self.height is None or self.width is None:
-            raise ModelError("pictures of different shapes would give different sizes", cure="set do_center_crop")
+            raise ModelError("pictures of different shapes would give different sizes", hint="set do_center_crop")
         return self.height, self.width
 
     @classmethod
@@ -71,7 +71,7 @@ class Processor:
         if config.get("do_center_crop") and max(crop.values(), default=0) > size.get("shortest_edge", 0):
             what = f"crop_size {crop!r} is larger than the resized picture ({size!r})"
             raise ModelError(
-                what, where="preprocessor_config.json", cure="the published ones crop at most shortest_edge"
+                what, where="preprocessor_config.json", hint="the published ones crop at most shortest_edge"
             )
         normalise = config.get("do_normalize", True)
         return cls(
@@ -181,7 +181,7 @@ def default_processor(vision: Mapping[str, Any]) -> dict[str, Any]:
     }
     kind = vision["model_type"]
     if kind not in known:
-        raise ModelError(f"no preprocessing known for {kind!r}", cure="put a preprocessor_config.json into the folder")
+        raise ModelError(f"no preprocessing known for {kind!r}", hint="put a preprocessor_config.json into the folder")
     return {**common, **known[kind]}
 
 
@@ -195,7 +195,7 @@ class Preparation:
     def __post_init__(self) -> None:
         """Raises ModelError for an aspect rule that does not exist here (anyres: no published recipe uses it)."""
         if self.aspect not in ASPECTS:
-            raise ModelError(f"no image_aspect_ratio {self.aspect!r}", cure=f"there are: {', '.join(ASPECTS)}")
+            raise ModelError(f"no image_aspect_ratio {self.aspect!r}", hint=f"there are: {', '.join(ASPECTS)}")
 
     def __call__(self, image: Image) -> Tensor:
         """An RGB picture to (3, height, width) float32."""

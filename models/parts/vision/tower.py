@@ -125,7 +125,7 @@ def find(config: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Tower]:
     """What builds the tower of a config. Raises ModelError, naming what there is."""
     kind = str(config.get("model_type"))
     if kind not in TOWERS:
-        raise ModelError(f"no vision tower {kind!r}", cure=f"there are: {', '.join(TOWERS)}")
+        raise ModelError(f"no vision tower {kind!r}", hint=f"there are: {', '.join(TOWERS)}")
     return TOWERS[kind]
 
 
@@ -150,7 +150,7 @@ class VisionTower(nn.Module):
         build = find(config)
         if selection not in SELECTIONS:
             raise ModelError(
-                f"no vision_feature_select_strategy {selection!r}", cure=f"there are: {', '.join(SELECTIONS)}"
+                f"no vision_feature_select_strategy {selection!r}", hint=f"there are: {', '.join(SELECTIONS)}"
             )
         self._vision_tower: Any = _mixture(config, second) if second is not None else build(config)
         self.layer, self.selection, self.final_norm, self.pixels = layer, selection, final_norm, pixels
@@ -175,5 +175,5 @@ def _mixture(config: Mapping[str, Any], second: Mapping[str, Any]) -> MixtureTow
     """CLIP and DINOv2. Raises ModelError for other pairs."""
     kinds = config.get("model_type"), second.get("model_type")
     if kinds != ("clip_vision_model", "dinov2"):
-        raise ModelError(f"no mixture of {kinds[0]!r} and {kinds[1]!r}", cure="a mixture is CLIP with DINOv2")
+        raise ModelError(f"no mixture of {kinds[0]!r} and {kinds[1]!r}", hint="a mixture is CLIP with DINOv2")
     return MixtureTower(_clip(config), _settings(second), int(config["image_size"]))

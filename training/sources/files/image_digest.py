@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from vlmbench.base.errors import ImageError
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data.files import PictureFile
 
 SAMPLED = 256
@@ -22,22 +22,22 @@ class PictureSizes:
         self.count = self.bytes = 0
         self._digest = b""  # not a hash object: rows travel to other processes
 
-    def add(self, picture: Picture) -> None:
+    def add(self, picture: ImageRef) -> None:
         """One row's picture."""
         size = -1
-        if isinstance(picture.read, PictureFile):
+        if isinstance(picture.load, PictureFile):
             with suppress(OSError):
-                size = (picture.read.root / picture.name).stat().st_size
+                size = (picture.load.root / picture.name).stat().st_size
         self.count, self.bytes = self.count + 1, self.bytes + max(size, 0)
         self._add(f"{picture.name} {size}".encode("utf-8", "surrogatepass"))
 
-    def digest(self, rows: int, picture: Callable[[int], Picture | None]) -> dict[str, Any]:
+    def digest(self, rows: int, picture: Callable[[int], ImageRef | None]) -> dict[str, Any]:
         """{rows, pictures, picture bytes, digest}. `picture` gives a row's; those of SAMPLED rows are read."""
         before = self._digest
         for at in range(0, rows, max(1, -(-rows // SAMPLED))):
             try:
                 if (found := picture(at)) is not None:
-                    self._add(found.read())
+                    self._add(found.load())
             except ImageError as error:
                 self._add(error.what.encode("utf-8", "surrogatepass"))
         told, self._digest = self._digest, before

@@ -51,11 +51,11 @@ class JsonFile:
             with path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except FileNotFoundError:
-            raise DataError("no such file", where=str(path), cure="check the path") from None
+            raise DataError("no such file", where=str(path), hint="check the path") from None
         except ValueError:
-            raise DataError("the file is empty", where=str(path), cure=CURE) from None
+            raise DataError("the file is empty", where=str(path), hint=CURE) from None
         except OSError as error:
-            raise DataError(f"cannot read it: {error.strerror}", where=str(path), cure="check the path") from None
+            raise DataError(f"cannot read it: {error.strerror}", where=str(path), hint="check the path") from None
         self._begin, self._window = 0, ""
         self._opening = ""
 
@@ -83,7 +83,7 @@ class JsonFile:
         if first == b"[":
             return self._items(start + 1)
         if first != b"{":
-            raise DataError("neither a JSON array nor an object", where=str(self.path), cure=CURE)
+            raise DataError("neither a JSON array nor an object", where=str(self.path), hint=CURE)
         if keyed:
             return self._keys(start + 1)
         return self._items(self._find(start + 1, fields))
@@ -145,7 +145,7 @@ class JsonFile:
                 break
             at = skipped[1]
         names = f", or an object with one in {' or '.join(map(repr, fields))}" if fields else ", not an object"
-        raise DataError(f"an array of rows was expected{names}", where=str(self.path), cure=CURE)
+        raise DataError(f"an array of rows was expected{names}", where=str(self.path), hint=CURE)
 
     def _decode(self, at: int) -> tuple[Any, int] | None:
         """The value that begins at a place, and where it ends; None when it is broken.

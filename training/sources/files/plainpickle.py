@@ -95,14 +95,14 @@ def read_plain(path: Path) -> Any:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read it: {error.strerror}", where=str(path), cure="check the path") from None
+        raise DataError(f"cannot read it: {error.strerror}", where=str(path), hint="check the path") from None
     machine = _Machine()
     try:
         for code, argument, place in pickletools.genops(content):
             _step(machine, code.name, argument, f"{path}, byte {place}")
         (found,) = machine.stack
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, UnicodeError) as error:
-        raise DataError(f"a damaged pickle: {error}", where=str(path), cure="get the official file again") from None
+        raise DataError(f"a damaged pickle: {error}", where=str(path), hint="get the official file again") from None
     return found
 
 
@@ -115,4 +115,4 @@ def _step(machine: _Machine, name: str, argument: Any, where: str) -> None:
         _STEPS[name](machine, argument)
     elif name not in _NOTHING:
         what = f"the pickle does more than hold data ({name}); it is not read"
-        raise DataError(what, where=where, cure="get the official file, refs(unc).p or refs(umd).p")
+        raise DataError(what, where=where, hint="get the official file, refs(unc).p or refs(umd).p")

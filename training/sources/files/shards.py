@@ -94,7 +94,7 @@ class Shards:
                 if self._seen >= JUDGED:
                     self._tally.judge(self._seen)
         self._tally.judge(len(self._met))
-        raise DataError("no row can be read", where=self._tally.where, cure="get the shards again")
+        raise DataError("no row can be read", where=self._tally.where, hint="get the shards again")
 
     def _read(self, sample: Sample | None, shard: str) -> Conversation:
         if sample is None:
@@ -131,7 +131,7 @@ class Shards:
         rows = sum(self._counts.values())
         if not rows:
             first = "".join(f"\n  {line}" for line in self._tally.named)
-            raise DataError("the shards hold no row", where=self._tally.where, cure=f"get them again{first}")
+            raise DataError("the shards hold no row", where=self._tally.where, hint=f"get them again{first}")
         if self._lost:
             self._tally.judge(rows + self._lost)
 
@@ -189,7 +189,7 @@ def expand(path: str) -> Sequence[str]:
             elif file.is_file():
                 found.append(str(file))
     if not found:
-        raise DataError("there is no such shard", where=path, cure="name them as folder/{00000..01255}.tar")
+        raise DataError("there is no such shard", where=path, hint="name them as folder/{00000..01255}.tar")
     return found
 
 
@@ -211,6 +211,6 @@ def _library() -> Any:
     try:
         import webdataset
     except ImportError:
-        cure = "pip install 'webdataset>=0.2.100'"
-        raise UsageError("shards are read by the webdataset library, which is not installed", cure=cure) from None
+        hint = "pip install 'webdataset>=0.2.100'"
+        raise UsageError("shards are read by the webdataset library, which is not installed", hint=hint) from None
     return webdataset

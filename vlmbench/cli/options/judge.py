@@ -31,14 +31,14 @@ def opened(args: argparse.Namespace, choices: Sequence[TaskChoice], told: Settin
     if args.judge is None:
         given = [name for name in ("--judge-runs", "--judge-budget") if getattr(args, name[2:].replace("-", "_"))]
         if given:
-            raise UsageError(f"{given[0]} needs a judge", cure="name one: --judge openai:gpt-4-0613")
+            raise UsageError(f"{given[0]} needs a judge", hint="name one: --judge openai:gpt-4-0613")
         yield None
         return
     from vlmbench.scoring.judge import open_judge
 
     if not any(graded(choice) for choice in choices):
         keys = ", ".join(choice.key for choice in choices)
-        raise UsageError(f"--judge has nothing to grade: {keys}", cure="leave it out, or name a task that needs one")
+        raise UsageError(f"--judge has nothing to grade: {keys}", hint="leave it out, or name a task that needs one")
     runs = 1 if args.judge_runs is None else args.judge_runs
     with open_judge(args.judge, told.cache_folder, runs=runs, budget=args.judge_budget) as judge:
         yield judge

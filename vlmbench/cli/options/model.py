@@ -66,5 +66,5 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     found = {name: getattr(args, name) for name in FLAGS}
     for name, (module, command) in NEEDS.items():
         if found[name] and find_spec(module) is None:
-            raise UsageError(f"--{name} needs {module}, which is not installed", cure=command)
+            raise UsageError(f"--{name} needs {module}, which is not installed", hint=command)
     return found

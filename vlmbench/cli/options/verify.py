@@ -29,16 +29,16 @@ def verified(args: argparse.Namespace, plan: Plan, model: Model) -> dict[str, An
     """What run.json says of the check; empty without one. Raises ModelError when the run is refused."""
     if args.verify_backend is None:
         if args.verify_against:
-            raise UsageError("--verify-against needs --verify-backend N", cure="say how many questions: 100, e.g.")
+            raise UsageError("--verify-against needs --verify-backend N", hint="say how many questions: 100, e.g.")
         return {}
     if args.verify_backend < 1:
-        raise UsageError(f"--verify-backend {args.verify_backend} compares nothing", cure="give a number above 0")
+        raise UsageError(f"--verify-backend {args.verify_backend} compares nothing", hint="give a number above 0")
     from vlmbench.plugins import specs as loading
     from vlmbench.runs import verification as backends
 
     spec = args.verify_against or (model.reference if isinstance(model, backends.Referring) else "")
     if not spec:
-        raise UsageError(f"which model should answer like {model.name}?", cure="name it: --verify-against hf:PATH")
+        raise UsageError(f"which model should answer like {model.name}?", hint="name it: --verify-against hf:PATH")
     named = loading.parse_model(spec)
     found = backends.verify(model, lambda: loading.load_model(named, {}), plan.asked, args.verify_backend, spec)
     backends.refuse(found)

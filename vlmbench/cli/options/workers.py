@@ -33,13 +33,13 @@ def opened(args: argparse.Namespace) -> Iterator[Model]:
     """The model, here or in workers. Raises UsageError for numbers that mean nothing, and when Ray is not there."""
     if args.workers is None and args.ray is None:
         if args.worker_timeout is not None:
-            raise UsageError("--worker-timeout is for workers", cure="name --workers N or --ray ADDRESS too")
+            raise UsageError("--worker-timeout is for workers", hint="name --workers N or --ray ADDRESS too")
         yield model_options.load(args)
         return
     if (args.workers is not None and args.workers < 1) or (
         args.worker_timeout is not None and args.worker_timeout <= 0
     ):
-        raise UsageError("--workers and --worker-timeout take numbers above 0", cure="leave them out for the defaults")
+        raise UsageError("--workers and --worker-timeout take numbers above 0", hint="leave them out for the defaults")
     from vlmbench.runs.workers import worker as workers
     from vlmbench.runs.workers.pool import TIMEOUT, Pool
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import terminal
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.base.samples import Generation, Picture, Request, Response
+from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.cli import main as cli
 from vlmbench.cli.options import model as model_options
 
@@ -57,7 +57,7 @@ class Dialogue:
     """A picture and what was said about it."""
 
     model: Model
-    picture: Picture
+    picture: ImageRef
     generation: Generation
     seed: int = 0
     turns: list[tuple[str, str]] = field(default_factory=list)
@@ -84,8 +84,8 @@ def refuse_single(model: Model) -> None:
     """Raise ModelError for a model that does not heed earlier turns."""
     from vlmbench.runs import runner
 
-    if not runner.converses(model):
-        raise ModelError(f"{model.name} takes no dialogue", cure="ask it one question a command")
+    if not runner.supports_multi_turn(model):
+        raise ModelError(f"{model.name} takes no dialogue", hint="ask it one question a command")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     model = model_options.load(args)
     if len(args.questions) > 1:
         refuse_single(model)
-    dialogue = Dialogue(model, Picture(args.image.name, partial(bytes, data)), generation, args.seed)
+    dialogue = Dialogue(model, ImageRef(args.image.name, partial(bytes, data)), generation, args.seed)
     for number, question in enumerate(questions, 1):
         response = dialogue.ask(question)
         regions = canvas.regions(response.text)
@@ -118,13 +118,13 @@ def run(args: argparse.Namespace) -> int:
 def _generation(args: argparse.Namespace) -> Generation:
     """What the options say about generating. Raises UsageError for numbers out of range."""
     if args.max_new_tokens < 1:
-        raise UsageError(f"--max-new-tokens {args.max_new_tokens} leaves no answer", cure="give a number above 0")
+        raise UsageError(f"--max-new-tokens {args.max_new_tokens} leaves no answer", hint="give a number above 0")
     if not 0 <= args.temperature < float("inf"):
-        raise UsageError(f"--temperature {args.temperature} makes no sense", cure="0, or a number above it")
+        raise UsageError(f"--temperature {args.temperature} makes no sense", hint="0, or a number above it")
     if args.top_p is not None and not 0 < args.top_p <= 1:
-        raise UsageError(f"--top-p {args.top_p} is no share", cure="give a number above 0 and at most 1")
+        raise UsageError(f"--top-p {args.top_p} is no share", hint="give a number above 0 and at most 1")
     if args.top_p is not None and not args.temperature:
-        raise UsageError("--top-p changes nothing at temperature 0", cure="give --temperature too, or leave it out")
+        raise UsageError("--top-p changes nothing at temperature 0", hint="give --temperature too, or leave it out")
     return Generation(max_new_tokens=args.max_new_tokens, temperature=args.temperature, top_p=args.top_p or 1.0)
 
 
@@ -133,14 +133,14 @@ def _questions(args: argparse.Namespace) -> Iterator[str]:
     if args.questions:
         questions = [question.strip() for question in args.questions]
         if not all(questions):
-            raise UsageError("an empty question", cure='write it in quotes: vlmbench ask ... IMAGE "What is there?"')
+            raise UsageError("an empty question", hint='write it in quotes: vlmbench ask ... IMAGE "What is there?"')
         return iter(questions)
     if sys.stdin.isatty():
         return _typed(args.image.name)
     lines = _lines()
     first = list(islice(lines, 1))
     if not first:
-        raise UsageError("no question", cure='write it behind IMAGE, in quotes: "What is there?"; or one a line')
+        raise UsageError("no question", hint='write it behind IMAGE, in quotes: "What is there?"; or one a line')
     return chain(first, lines)
 
 
@@ -164,7 +164,7 @@ def _lines() -> Iterator[str]:
             if line.strip():
                 yield _utf8(line.strip())
     except UnicodeDecodeError as error:
-        raise UsageError(f"the questions are not UTF-8 text: {error}", cure="save them as UTF-8") from None
+        raise UsageError(f"the questions are not UTF-8 text: {error}", hint="save them as UTF-8") from None
 
 
 def _utf8(question: str) -> str:
@@ -172,7 +172,7 @@ def _utf8(question: str) -> str:
     try:
         question.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(f"a question is not UTF-8 text: {error}", cure="write it as UTF-8") from None
+        raise UsageError(f"a question is not UTF-8 text: {error}", hint="write it as UTF-8") from None
     return question
 
 
@@ -219,9 +219,9 @@ class Canvas:
         self.target = target or Path(f"{source.stem}-boxes.png")
         known = Images.registered_extensions()
         if known.get(self.target.suffix.lower()) not in Images.SAVE:
-            raise UsageError(f"--boxes {self.target}: no picture's suffix", cure="end its name with .png or .jpg")
+            raise UsageError(f"--boxes {self.target}: no picture's suffix", hint="end its name with .png or .jpg")
         if not self.target.parent.is_dir():
-            raise UsageError(f"--boxes {self.target}: no folder {self.target.parent}", cure="make it first")
+            raise UsageError(f"--boxes {self.target}: no folder {self.target.parent}", hint="make it first")
         self.path(1)
 
     def path(self, turn: int) -> Path:
@@ -229,7 +229,7 @@ class Canvas:
         name = self.target.stem + (f"-{turn}" if turn > 1 else "") + self.target.suffix
         path = self.target.with_name(name)
         if path.exists() and path.samefile(self.source):
-            raise UsageError(f"--boxes {path} is the picture itself", cure="name another file")
+            raise UsageError(f"--boxes {path} is the picture itself", hint="name another file")
         return path
 
     def regions(self, text: str) -> tuple[Region, ...]:
@@ -249,5 +249,5 @@ class Canvas:
         try:
             path.write_bytes(out.getvalue())
         except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}", cure="name another file: --boxes FILE") from None
+            raise UsageError(f"cannot write {path}: {error.strerror}", hint="name another file: --boxes FILE") from None
         return path

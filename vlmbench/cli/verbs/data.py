@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base import registry, settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.registry import TaskChoice
-from vlmbench.base.task import HasHome, Wanted
+from vlmbench.base.task import BundledData, DataFile
 from vlmbench.cli import main as cli
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     folder = _folder(args)
     if args.action == "fetch":
         if not args.tasks:
-            raise UsageError("nothing named to fetch", cure=f"name one of: {', '.join(registry.tasks.names())}")
+            raise UsageError("nothing named to fetch", hint=f"name one of: {', '.join(registry.tasks.names())}")
         for choice in map(registry.choose_task, args.tasks):
             fetch(choice, folder, accepted=args.accept_licence)
     found = [status(choice, folder) for choice in _chosen(args.tasks, folder)]
@@ -68,10 +68,10 @@ def _chosen(names: Sequence[str], folder: Path) -> list[TaskChoice]:
         choice = registry.choose_task(name)
         found[choice.key] = choice
         if ":" not in name:
-            known = list(choice.task.wanted(choice.split))
+            known = list(choice.task.required_files(choice.split))
             for split in choice.task.splits[1:]:
                 other = TaskChoice(choice.task, split, choice.protocol)
-                own = [wanted for wanted in choice.task.wanted(split) if wanted not in known]
+                own = [wanted for wanted in choice.task.required_files(split) if wanted not in known]
                 known += own  # a part of a split that was listed has no files of its own
                 files = [w for w in own if not is_folder(w)]
                 if any(place(open_folder(folder, choice), w) for w in files):
@@ -84,12 +84,12 @@ def open_folder(root: Path, choice: TaskChoice) -> Folder:
     from vlmbench.data.files import Folder
 
     folder, task = Folder(root, str(root)).within(choice.task.name), choice.task
-    if isinstance(task, HasHome) and not any(place(folder, wanted) for wanted in task.wanted(choice.split)):
+    if isinstance(task, BundledData) and not any(place(folder, wanted) for wanted in task.required_files(choice.split)):
         return Folder(task.home)
     return folder
 
 
-def place(folder: Folder, wanted: Wanted) -> Path | None:
+def place(folder: Folder, wanted: DataFile) -> Path | None:
     """Where an official file (or folder with something in it) is; None when it is missing."""
     for name in (wanted.path, *wanted.also):
         path = folder.root / name
@@ -101,7 +101,7 @@ def place(folder: Folder, wanted: Wanted) -> Path | None:
     return None
 
 
-def is_folder(wanted: Wanted) -> bool:
+def is_folder(wanted: DataFile) -> bool:
     """Whether something wanted is a folder of pictures: its name has no suffix."""
     return "." not in Path(wanted.path).name
 
@@ -112,7 +112,7 @@ class State:
 
     choice: TaskChoice
     root: Path
-    files: Sequence[tuple[Wanted, Path | None]]
+    files: Sequence[tuple[DataFile, Path | None]]
     questions: int | None
     """None while question files are missing or broken; then `problem` says why."""
     pictures: int
@@ -178,7 +178,7 @@ def status(choice: TaskChoice, root: Path) -> State:
     from vlmbench.data.files import missing_pictures, read_samples
 
     folder = open_folder(root, choice)
-    files = [(wanted, place(folder, wanted)) for wanted in choice.task.wanted(choice.split)]
+    files = [(wanted, place(folder, wanted)) for wanted in choice.task.required_files(choice.split)]
     try:
         samples = read_samples(choice.task, folder, choice.split)
     except DataError as error:
@@ -209,15 +209,15 @@ def fetch(choice: TaskChoice, root: Path, *, accepted: bool) -> None:
             download(url, archive, progress=progress, checksum=checksum)
         absent = extract(archive, [wanted.path for wanted in items], state.root, progress=progress)
         if absent:
-            raise DataError(f"the archive has no {', '.join(absent)}", where=url, cure=f"look into {archive}")
+            raise DataError(f"the archive has no {', '.join(absent)}", where=url, hint=f"look into {archive}")
         archive.unlink()
     for wanted in missing:
         if not wanted.url:
             print(f"{wanted.path}: {wanted.how}", file=sys.stderr)
 
 
-def _check_licences(missing: Sequence[Wanted], accepted: bool) -> None:
+def _check_licences(missing: Sequence[DataFile], accepted: bool) -> None:
     terms = {w.licence: w.what for w in missing if w.url and w.licence}
     if terms and not accepted:
         told = "; ".join(f"{what}: {licence}" for licence, what in terms.items())
-        raise UsageError(f"these files come under licences: {told}", cure="add --accept-licence if you accept them")
+        raise UsageError(f"these files come under licences: {told}", hint="add --accept-licence if you accept them")

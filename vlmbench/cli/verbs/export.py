@@ -38,21 +38,21 @@ def run(args: argparse.Namespace) -> int:
     manifest, scores = read_finished(args.run)
     if ablation := manifest.get("asked", {}).get("ablate"):
         what = f"the answers were given under a change ({ablation}), not to the benchmark's own questions"
-        raise UsageError(what, where=str(args.run), cure="export the run as it is; records.parquet holds these answers")
+        raise UsageError(what, where=str(args.run), hint="export the run as it is; records.parquet holds these answers")
     key = _task(args, manifest)
     entry = _entry(args.run, manifest, key)
     choice = _choice(entry)
     if not isinstance(choice.task, Exports):
-        raise UsageError(f"{choice.task.name} has no format to export to", cure="records.parquet holds the answers")
+        raise UsageError(f"{choice.task.name} has no format to export to", hint="records.parquet holds the answers")
     path = _path(args, key, choice.task)
     answers = _answers(args.run, manifest, scores, key)
     samples = _samples(args, choice, entry)
     asked = [sample for sample in samples if sample.id in answers]
     if len(asked) != len(answers):
-        raise StoreError("the run asked other questions", where=entry["data"], cure="name its data: --data DIR")
+        raise StoreError("the run asked other questions", where=entry["data"], hint="name its data: --data DIR")
     if failed := [sample.id for sample in asked if answers[sample.id] is None]:
         what = f"{len(failed)} of {len(asked)} questions have no answer: {named(failed)}"
-        raise UsageError(what, where=str(args.run), cure="run the same command again: it asks them once more")
+        raise UsageError(what, where=str(args.run), hint="run the same command again: it asks them once more")
     texts = {key: text for key, text in answers.items() if text is not None}
     choice.task.export(texts, asked, choice.protocol, path)
     _tell_loss(choice, asked, texts, path)
@@ -68,16 +68,18 @@ def _tell_loss(choice: TaskChoice, asked: Sequence[Sample], texts: Mapping[str, 
     if not isinstance(task, Lossy) or path.suffix not in task.lossy:
         return
     scores = [task.score(sample, Response(texts[sample.id]), choice.protocol) for sample in asked]
-    if unread := sum(bool(score.status is Status.UNPARSED or score.unread or not score.read) for score in scores):
+    if unread := sum(
+        bool(score.status is Status.UNPARSED or score.unread or not score.parsed_answer) for score in scores
+    ):
         print(f"vlmbench: {unread} of {len(asked)} answers: {task.lossy[path.suffix]}", file=sys.stderr)
 
 
 def _task(args: argparse.Namespace, manifest: Mapping[str, Any]) -> str:
     keys = list(manifest.get("tasks", {}))
     if not keys:
-        raise StoreError("the run has no task", where=str(args.run), cure="name another run")
+        raise StoreError("the run has no task", where=str(args.run), hint="name another run")
     if args.task is None and len(keys) > 1:
-        raise UsageError(f"the run has {len(keys)} tasks", cure=f"name one: --task {' or '.join(keys)}")
+        raise UsageError(f"the run has {len(keys)} tasks", hint=f"name one: --task {' or '.join(keys)}")
     if args.task is not None and args.task not in keys:
         raise UnknownNameError("task of this run", args.task, keys)
     return str(args.task or keys[0])
@@ -88,7 +90,7 @@ def _entry(folder: Path, manifest: Mapping[str, Any], key: str) -> Mapping[str, 
     entry: Mapping[str, Any] = manifest["tasks"][key]
     if lacking := [name for name in ("name", "split", "protocol", "data", "samples", "hashes") if name not in entry]:
         what = f"field 'tasks.{key}.{lacking[0]}': it is missing"
-        raise StoreError(what, where=str(folder / "run.json"), cure="restore the file")
+        raise StoreError(what, where=str(folder / "run.json"), hint="restore the file")
     return entry
 
 
@@ -112,7 +114,7 @@ def _path(args: argparse.Namespace, key: str, task: Exports) -> Path:
         return Path(args.run) / "export" / f"{safe}{suffix}"
     if suffix and args.output.suffix != suffix:
         told = ", ".join(f"{one} ({ending or 'a folder'})" for one, ending in task.formats.items())
-        raise UsageError(f"--output {args.output} does not end in {suffix}", cure=f"the formats are: {told}")
+        raise UsageError(f"--output {args.output} does not end in {suffix}", hint=f"the formats are: {told}")
     return Path(args.output)
 
 
@@ -151,5 +153,5 @@ def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, A
     if len(samples) == entry["samples"]:
         now = hash_of([[s.id, s.question, s.target, s.choices] for s in samples])
         if now != entry["hashes"].get("samples"):
-            raise StoreError("the run asked other questions", where=data.label, cure="name its data: --data DIR")
+            raise StoreError("the run asked other questions", where=data.label, hint="name its data: --data DIR")
     return samples

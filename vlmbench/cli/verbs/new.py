@@ -27,16 +27,16 @@ def run(args: argparse.Namespace) -> int:
     """Write the files and say how to use them."""
     known = {"task": registry.tasks, "model": registry.models}[args.kind]
     if not NAME.fullmatch(args.name):
-        raise UsageError(f"{args.name!r} cannot be a {args.kind}'s name", cure="small letters, digits and _")
+        raise UsageError(f"{args.name!r} cannot be a {args.kind}'s name", hint="small letters, digits and _")
     if args.name in known.names():
-        raise UsageError(f"there is a {args.kind} named {args.name} already", cure="take another name")
+        raise UsageError(f"there is a {args.kind} named {args.name} already", hint="take another name")
     folder = args.output or Path(args.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError("there is something already", where=str(folder), cure="name a new folder: --output DIR")
+        raise UsageError("there is something already", where=str(folder), hint="name a new folder: --output DIR")
     try:
         write(args.kind, args.name, folder)
     except OSError as error:
-        raise UsageError(f"cannot write: {error.strerror}", where=str(folder), cure="name another --output") from None
+        raise UsageError(f"cannot write: {error.strerror}", where=str(folder), hint="name another --output") from None
     other = "--model tinyllava --tasks" if args.kind == "task" else "--tasks pope --model"
     print(f"written: {', '.join(sorted(path.name for path in folder.iterdir()))} in {folder}")
     print(f"  pytest {folder}\n  vlmbench run --plugins {folder} {other} {args.name}")

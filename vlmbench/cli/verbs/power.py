@@ -76,16 +76,16 @@ def _check(args: argparse.Namespace) -> None:
     for name, high in (("power", 1), ("alpha", 1), ("accuracy", 100), ("discordance", 100), ("correlation", 1)):
         value = getattr(args, name)
         if value is not None and not (0 < value < high or (name == "correlation" and value in (0, 1))):
-            raise UsageError(f"--{name} {value:g} is out of range", cure=f"give a number between 0 and {high}")
+            raise UsageError(f"--{name} {value:g} is out of range", hint=f"give a number between 0 and {high}")
     if not args.effect > 0:
-        raise UsageError(f"--effect {args.effect:g} is no difference", cure="give a number above 0")
+        raise UsageError(f"--effect {args.effect:g} is no difference", hint="give a number above 0")
     if args.limit is not None and args.limit < 1:
-        raise UsageError(f"--limit {args.limit} leaves nothing to ask", cure="give a number above 0")
+        raise UsageError(f"--limit {args.limit} leaves nothing to ask", hint="give a number above 0")
     if len(args.run) > 2:
-        raise UsageError("more than two runs", cure="name one run, or two to compare")
+        raise UsageError("more than two runs", hint="name one run, or two to compare")
     assumed = [name for name in ("accuracy", "discordance", "correlation") if getattr(args, name) is not None]
     if args.run and assumed:
-        raise UsageError(f"--run measures what --{assumed[0]} would assume", cure="leave one of them out")
+        raise UsageError(f"--run measures what --{assumed[0]} would assume", hint="leave one of them out")
 
 
 def _assumed(args: argparse.Namespace, choice: TaskChoice) -> Basis:
@@ -120,7 +120,7 @@ def _measured(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     for folder in args.run:
         tasks = stored.load(folder).tasks
         if choice.key not in tasks:
-            raise UsageError(f"the run has no {choice.key}", where=str(folder), cure=f"it has: {', '.join(tasks)}")
+            raise UsageError(f"the run has no {choice.key}", where=str(folder), hint=f"it has: {', '.join(tasks)}")
         found.append(tasks[choice.key])
     if len(found) == 1:
         return _from_one(found[0])
@@ -129,8 +129,8 @@ def _measured(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     made = pairing.paired(metrics[0], metrics[1]) if metrics[0] and metrics[1] else None
     design = power.from_comparison(made) if made else None
     if made is None or design is None:
-        cure = "name one run, or none"
-        raise UsageError("the two runs do not differ enough to learn from", where=choice.key, cure=cure)
+        hint = "name one run, or none"
+        raise UsageError("the two runs do not differ enough to learn from", where=choice.key, hint=hint)
     told = f"measured: how {args.run[0]} and {args.run[1]} differ on {len(ids):,} questions they share"
     return Basis(_mcnemar_design(design, made), found[0].headline, told, {"difference": made.difference.value})
 
@@ -155,7 +155,7 @@ def _from_one(task: StoredTask) -> Basis:
 
     metric = next((m for m in task.metrics(list(task.answered)) if m.name == task.headline), None)
     if metric is None or len(set(metric.clusters)) < 2:
-        raise UsageError(f"too few pictures were answered to learn from {task.key}", cure="name a larger run")
+        raise UsageError(f"too few pictures were answered to learn from {task.key}", hint="name a larger run")
     codes, count = statistics.cluster_codes(metric.clusters)
     n = len(metric.items) if metric.n is None else metric.n
     rows = statistics.outcomes(metric)
@@ -163,7 +163,7 @@ def _from_one(task: StoredTask) -> Basis:
     if rows is not None:
         share, clusters = float(rows.mean()), list(metric.clusters)
         if share in (0.0, 1.0):
-            raise UsageError(f"{task.headline} is {100 * share:g}: nothing to learn from", cure="name another run")
+            raise UsageError(f"{task.headline} is {100 * share:g}: nothing to learn from", hint="name another run")
         correlation = power.correlation(rows, clusters)
         discordance = power.independent(share)
         design = power.planned(clusters, discordance=discordance, correlation=correlation)
@@ -173,7 +173,7 @@ def _from_one(task: StoredTask) -> Basis:
     sums = None if metric.of_weights else statistics.cluster_sums(metric.items, codes, count)
     moved = influence.influence(metric, codes, count, sums)
     if moved is None or influence.error(moved) <= 1e-9:
-        raise UsageError(f"{task.headline} is the same in all pictures, or hangs on one", cure="name another run")
+        raise UsageError(f"{task.headline} is the same in all pictures, or hangs on one", hint="name another run")
     design = Design(n, count, math.sqrt(2) * influence.error(moved))
     return Basis(design, task.headline, told, {task.headline: metric.value()})
 

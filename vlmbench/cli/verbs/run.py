@@ -120,7 +120,7 @@ def carry_out(args: argparse.Namespace) -> Made:
     from vlmbench.perturbations import perturbations as ablations
 
     if args.limit is not None and args.limit < 1:
-        raise UsageError(f"--limit {args.limit} leaves nothing to ask", cure="give a number above 0")
+        raise UsageError(f"--limit {args.limit} leaves nothing to ask", hint="give a number above 0")
     changes = ablations.parse(args.ablate, args.seed)
     chosen = registry.choose_tasks(args.tasks)
     told = settings.load({"data": args.data})

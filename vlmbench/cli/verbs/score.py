@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         return _again(args)
     choice = registry.choose_task(args.task)
     if args.predictions is None:
-        raise UsageError("which answers?", cure="name them: --predictions PATH; or give a run's folder for TASK")
+        raise UsageError("which answers?", hint="name them: --predictions PATH; or give a run's folder for TASK")
     told = settings.load({"data": args.data})
     data = loading.open_data(choice, told)
     samples = read_samples(choice.task, data, choice.split)
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         judging.tell(judge)
     if all(score.status is Status.WITHHELD for _, score in scored):
         what = (scored[0][1].note or "the data have no answers") if scored else "there is nothing to score"
-        raise DataError(what, where=data.label, cure="`vlmbench export` writes what the server takes")
+        raise DataError(what, where=data.label, hint="`vlmbench export` writes what the server takes")
     if args.output is not None:
         _write_run(args.output, manifest, choice, pairs, scored, scores)
     _show(args, manifest, scores)
@@ -101,7 +101,7 @@ def _scored(
         verdicts = task.read_verdicts(args.predictions, samples, protocol)
         if verdicts is not None:
             if judge is not None:
-                raise UsageError("the file holds a judge's verdicts", where=str(args.predictions), cure="no --judge")
+                raise UsageError("the file holds a judge's verdicts", where=str(args.predictions), hint="no --judge")
             found = [(sample, combine(verdicts[sample.id])) for sample in samples]
             return [(sample, Response()) for sample in samples], found
     texts = _texts(args.predictions, choice, samples)
@@ -109,7 +109,7 @@ def _scored(
     if judge is None:
         scored = scoring.score_responses(task, protocol, pairs)
         if all(score.status is Status.JUDGE_FAILED for _, score in scored):
-            raise UsageError(f"{choice.key} is graded by a judge", cure="name one: --judge openai:gpt-4-0613")
+            raise UsageError(f"{choice.key} is graded by a judge", hint="name one: --judge openai:gpt-4-0613")
         return pairs, scored
     judging.announce(judge, ((choice, *pair) for pair in pairs))
     for pair in pairs:
@@ -133,7 +133,7 @@ def _again(args: argparse.Namespace) -> int:
     from vlmbench.runs import rescore as rescoring
 
     if args.predictions is not None or args.attentions is not None:
-        raise UsageError("a run's folder holds its answers", cure="leave --predictions and --attentions out")
+        raise UsageError("a run's folder holds its answers", hint="leave --predictions and --attentions out")
     folder = Path(args.task)
     old = rescoring.load(folder, args.data)
     with judging.opened(args, old.choices, settings.load()) as judge:
@@ -149,7 +149,7 @@ def _again(args: argparse.Namespace) -> int:
 def _with_attentions(choice: TaskChoice, samples: Sequence[Sample], path: Path, data: Folder | Hub) -> Sequence[Sample]:
     attach = getattr(choice.task, "with_attentions", None)
     if attach is None:
-        raise UsageError(f"{choice.task.name} has no score for attentions", cure="leave --attentions out")
+        raise UsageError(f"{choice.task.name} has no score for attentions", hint="leave --attentions out")
     found: Sequence[Sample] = attach(samples, path, data, choice.split)
     return found
 
@@ -187,7 +187,7 @@ def _answer_file(path: Path) -> AnswerFile:
 def _request(choice: TaskChoice, sample: Sample) -> Request:
     """What the protocol would have asked; the bare question where the data lack what its prompt needs (OCR tokens)."""
     try:
-        return choice.task.ask(sample, choice.protocol)
+        return choice.task.build_request(sample, choice.protocol)
     except DataError:
         return Request(sample.id, sample.question, sample.images)
 

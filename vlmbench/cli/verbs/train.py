@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         return cli.OK
     if args.recipe is None:
         names = ", ".join([*registry.recipes.names(), *registry.ABLATIONS])
-        raise UsageError("no recipe named", cure=f"there are: {names}")
+        raise UsageError("no recipe named", hint=f"there are: {names}")
     if args.recipe in registry.ABLATIONS:
         return _ablation(args)
     recipe = _recipe(args)
@@ -81,7 +81,7 @@ def _ablation(args: argparse.Namespace) -> int:
     """All variants of an ablation with several seeds each, then its table and plot."""
     ablation = registry.load_object(registry.ABLATIONS[args.recipe])()
     if args.start or args.smoke:
-        raise UsageError("--start and --smoke are of single recipes", cure="leave them out; --set changes all variants")
+        raise UsageError("--start and --smoke are of single recipes", hint="leave them out; --set changes all variants")
     output = args.output or Path("runs") / args.recipe
     run_all = registry.load_object("vlmbench.training.loop.loop.ablation:run")
     changes = dict(_pair(text) for text in args.set)
@@ -98,5 +98,5 @@ def _ablation(args: argparse.Namespace) -> int:
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"cannot read --set {text!r}", cure="write --set key=value")
+        raise UsageError(f"cannot read --set {text!r}", hint="write --set key=value")
     return key, value

@@ -17,7 +17,7 @@ import orjson
 
 from vlmbench.base import registry
 from vlmbench.base.errors import ImageError, StoreError, UsageError
-from vlmbench.base.samples import Picture, Sample, Score, Status, Verdict
+from vlmbench.base.samples import ImageRef, Sample, Score, Status, Verdict
 from vlmbench.runs import manifest
 from vlmbench.runs.storage import run_tables
 from vlmbench.runs.storage.run_files import JUDGEMENTS, RECORDS, read_finished
@@ -134,7 +134,7 @@ def chosen(known: Mapping[str, Any], tasks: Sequence[str], where: Path) -> list[
     for name in tasks:
         same = [key for key in known if name in (key, _bare(key))]
         if not same:
-            raise UsageError(f"no task {name!r} in it", where=str(where), cure=f"it has: {', '.join(known)}")
+            raise UsageError(f"no task {name!r} in it", where=str(where), hint=f"it has: {', '.join(known)}")
         found += same
     return list(dict.fromkeys(found)) if tasks else list(known)
 
@@ -148,7 +148,7 @@ def answers_hash(items: Sequence[Item]) -> str:
     return manifest.hash_of(sorted([i.sample.id, i.text, str(i.score.status), i.score.value] for i in items))
 
 
-def check(stored: StoredTask, where: Path, cure: str) -> None:
+def check(stored: StoredTask, where: Path, hint: str) -> None:
     """Raise StoreError unless the metrics of the rebuilt samples are those of scores.json.
 
     Another version of the task is left to the comparison, which names both.
@@ -160,14 +160,14 @@ def check(stored: StoredTask, where: Path, cure: str) -> None:
         values = {metric.name: metric.value() for metric in stored.metrics(ids)}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"{stored.key}: the records lack what its metrics read ({type(error).__name__}: {error})"
-        raise StoreError(what, where=str(where), cure=cure) from None
+        raise StoreError(what, where=str(where), hint=hint) from None
     for name, entry in stored.scores.items():
         if not isinstance(entry, dict) or "value" not in entry or (not ids and name == stored.headline):
             continue
         now, then = values.get(name, math.nan), math.nan if entry["value"] is None else entry["value"]
         if not (math.isnan(now) and math.isnan(then)) and not abs(now - then) <= SAME * max(1.0, abs(then)):
             what = f"{stored.key}: the records give {name} {now:g}, the run's scores say {then:g}"
-            raise StoreError(what, where=str(where), cure=cure)
+            raise StoreError(what, where=str(where), hint=hint)
 
 
 def _rows(
@@ -186,7 +186,7 @@ def _item(row: Mapping[str, Any], verdicts: tuple[Verdict, ...], folder: Path) -
     extra = orjson.loads(row.get("extra") or "{}")
     if extra is None:
         what = f"{row['task']} keeps with its samples what JSON cannot hold"
-        raise StoreError(what, where=str(folder), cure="mend the task: Sample.extra must be JSON-like")
+        raise StoreError(what, where=str(folder), hint="mend the task: Sample.extra must be JSON-like")
     sample = Sample(
         row["sample_id"],
         row["question"],
@@ -201,13 +201,13 @@ def _item(row: Mapping[str, Any], verdicts: tuple[Verdict, ...], folder: Path) -
     return Item(sample, score, row["text"] or "", tuple(row["image_hashes"] or ()))
 
 
-def picture(name: str) -> Picture:
+def picture(name: str) -> ImageRef:
     """A picture whose name is all that was kept."""
-    return Picture(name, _gone)
+    return ImageRef(name, _gone)
 
 
 def _gone() -> bytes:
-    raise ImageError("a stored run keeps no pictures", cure="ask for the sample's picture in the benchmark's data")
+    raise ImageError("a stored run keeps no pictures", hint="ask for the sample's picture in the benchmark's data")
 
 
 def _verdicts(folder: Path, content: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Verdict, ...]]:

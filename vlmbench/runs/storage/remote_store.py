@@ -66,7 +66,7 @@ class Mirror:
             self._fs.invalidate_cache()
             there = self._names()
             if MANIFEST not in there:  # a copy of a run that was there once would pass for it
-                raise StoreError("there is no run", where=str(self.url), cure="check the address")
+                raise StoreError("there is no run", where=str(self.url), hint="check the address")
             self._copy(there)
 
     def pull(self) -> None:
@@ -79,7 +79,7 @@ class Mirror:
             there = self._names()
             parts = [self._fs.cat_file(path) for name, path in sorted(there.items()) if name.startswith(f"{PARTS}/")]
             if there and MANIFEST not in there:
-                raise StoreError("it is not empty and holds no run", where=str(self.url), cure="name another --output")
+                raise StoreError("it is not empty and holds no run", where=str(self.url), hint="name another --output")
             if not there and _finished(self.local):  # somebody removed the run there
                 self._forget()
             self._copy(there)
@@ -174,15 +174,15 @@ class Mirror:
 
     @contextmanager
     def _reaching(self, what: str) -> Iterator[None]:
-        """Whatever the protocol's library raises, as an error that says the cure."""
+        """Whatever the protocol's library raises, as an error that says the hint."""
         try:
             yield
         except StoreError:
             raise
         except Exception as error:
             told = f"cannot {what}: {type(error).__name__}: {error}"
-            cure = f"the copy in {self.local} is kept: mend the access, then run the same command again"
-            raise StoreError(told, where=str(self.url), cure=cure) from None
+            hint = f"the copy in {self.local} is kept: mend the access, then run the same command again"
+            raise StoreError(told, where=str(self.url), hint=hint) from None
 
 
 def _finished(folder: Path) -> bool:

@@ -59,7 +59,7 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
         if damaged is not None:
             raise damaged
         what = f"the folder is not empty and holds no run: {', '.join(strange[:3])}"
-        raise StoreError(what, where=str(folder), cure="name another --output")
+        raise StoreError(what, where=str(folder), hint="name another --output")
     if damaged is not None:
         copy = keep_copy(path)
         LOGGER.warning("%s: %s; it is kept as %s and written anew", path, damaged.what, copy.name)

@@ -1,7 +1,7 @@
 """The JSON files of a run's folder, read with their types checked, and files written whole or not at all.
 
 Whoever reads run.json, scores.json or check.json reads it here: a damaged file is an error that names the file, the
-field and the cure, and not a traceback somewhere later. Special files (a pipe, a device) are refused unread.
+field and the hint, and not a traceback somewhere later. Special files (a pipe, a device) are refused unread.
 """
 
 from __future__ import annotations
@@ -147,17 +147,17 @@ def _is_text(value: Any) -> bool:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """run.json of a run's folder. Raises StoreError when there is none, DamagedError when it cannot be read."""
-    missing = StoreError(f"no {MANIFEST} here", where=str(folder), cure="name a folder written by `vlmbench run`")
-    cure = f"restore the file, or run {run_again(folder)}: it goes on, and asks no question that has an answer there"
-    content = _read_json(folder / MANIFEST, RUN, missing, cure)
+    missing = StoreError(f"no {MANIFEST} here", where=str(folder), hint="name a folder written by `vlmbench run`")
+    hint = f"restore the file, or run {run_again(folder)}: it goes on, and asks no question that has an answer there"
+    content = _read_json(folder / MANIFEST, RUN, missing, hint)
     refuse_newer(content, folder / MANIFEST, FORMAT)
     return content
 
 
 def read_scores(folder: Path) -> dict[str, Any]:
     """scores.json of a run. Raises StoreError when there is none, DamagedError when it cannot be read."""
-    cure = "let the run finish: the same command goes on"
-    missing = StoreError(f"no {SCORES} here", where=str(folder), cure=cure)
+    hint = "let the run finish: the same command goes on"
+    missing = StoreError(f"no {SCORES} here", where=str(folder), hint=hint)
     return _read_json(folder / SCORES, SCORED, missing, scores_cure(folder))
 
 
@@ -175,8 +175,8 @@ def read_finished(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """(run.json, scores.json) of a finished run. Raises StoreError for another one, DamagedError for damage."""
     manifest, scores = read_manifest(folder), read_scores(folder)
     if "finished" in manifest and manifest["finished"] is None:
-        cure = f"run {run_again(folder, manifest)}: it goes on from the last answer"
-        raise StoreError("the run is not finished", where=str(folder), cure=cure)
+        hint = f"run {run_again(folder, manifest)}: it goes on from the last answer"
+        raise StoreError("the run is not finished", where=str(folder), hint=hint)
     verify(folder, SCORES, manifest, scores_cure(folder))
     return manifest, scores
 
@@ -184,9 +184,9 @@ def read_finished(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def read_check(folder: Path) -> dict[str, Any] | None:
     """check.json of a run's folder; None where there is none. Raises DamagedError when it cannot be read."""
     missing = StoreError(f"no {CHECK} here", where=str(folder))
-    cure = "`vlmbench check` writes it anew; or delete the file"
+    hint = "`vlmbench check` writes it anew; or delete the file"
     try:
-        found = _read_json(folder / CHECK, CHECKED, missing, cure)
+        found = _read_json(folder / CHECK, CHECKED, missing, hint)
     except StoreError as error:
         if error is missing:
             return None
@@ -200,10 +200,10 @@ def refuse_newer(content: Mapping[str, Any], path: Path, known: int) -> None:
     told = content.get("format", known)
     if told != known:
         what = f"it has format {told}; this vlmbench reads format {known}"
-        raise StoreError(what, where=str(path), cure="use the vlmbench that wrote it, or a later one")
+        raise StoreError(what, where=str(path), hint="use the vlmbench that wrote it, or a later one")
 
 
-def _read_json(path: Path, shape: Shape, missing: StoreError, cure: str) -> dict[str, Any]:
+def _read_json(path: Path, shape: Shape, missing: StoreError, hint: str) -> dict[str, Any]:
     try:
         content = parsed(read_regular(path, LARGEST_JSON))
         shape(content, "")
@@ -211,10 +211,10 @@ def _read_json(path: Path, shape: Shape, missing: StoreError, cure: str) -> dict
         raise missing from None
     except orjson.JSONDecodeError as error:
         what = f"it is damaged: {error}" if path.stat().st_size else "it is damaged: the file is empty"
-        raise DamagedError(what, where=str(path), cure=cure) from None
+        raise DamagedError(what, where=str(path), hint=hint) from None
     except (OSError, MisfitError) as error:
         told = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise DamagedError(f"it cannot be used: {told}", where=str(path), cure=cure) from None
+        raise DamagedError(f"it cannot be used: {told}", where=str(path), hint=hint) from None
     found: dict[str, Any] = content
     return found
 
@@ -257,7 +257,7 @@ def refuse_special(folder: Path) -> None:
     for name in (MANIFEST, LOG, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS, TRAINING_LOG, ".lock"):
         path = folder / name
         if path.exists() and not path.is_file():
-            raise StoreError("it is not a regular file", where=str(path), cure="remove it, or name another --output")
+            raise StoreError("it is not a regular file", where=str(path), hint="remove it, or name another --output")
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def describe_file(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
 
 
-def verify(folder: Path, name: str, manifest: Mapping[str, Any], cure: str) -> None:
+def verify(folder: Path, name: str, manifest: Mapping[str, Any], hint: str) -> None:
     """Raise DamagedError for a file that has the length the run wrote, but not its content.
 
     A file of another length was either cut, which its reader finds, or written anew by somebody's tool, which is theirs
@@ -279,7 +279,7 @@ def verify(folder: Path, name: str, manifest: Mapping[str, Any], cure: str) -> N
     path = folder / name
     if told and path.is_file() and path.stat().st_size == told["bytes"] and describe_file(path) != told:
         what = "it is damaged: its checksum is not the one that run.json tells"
-        raise DamagedError(what, where=str(path), cure=cure)
+        raise DamagedError(what, where=str(path), hint=hint)
 
 
 # ------------------------------------------------------------------------------------------------------------ writing

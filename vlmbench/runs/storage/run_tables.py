@@ -1,6 +1,6 @@
 """The tables of a run's folder, records.parquet and judgements.parquet, read with their columns and types checked.
 
-Damage is an error that names the file, what is wrong and a cure that works: a flipped byte (by the checksum in
+Damage is an error that names the file, what is wrong and a hint that works: a flipped byte (by the checksum in
 run.json), a cut file, a column that is missing or of another type, a row that is there twice, rows that are not.
 """
 
@@ -94,7 +94,7 @@ def read(
         if rows is not None:
             _count(table, rows)
     except FileNotFoundError:
-        raise DamagedError("it is missing", where=str(path), cure=_cure(folder, manifest)) from None
+        raise DamagedError("it is missing", where=str(path), hint=_cure(folder, manifest)) from None
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise damaged(folder, name, manifest, told(error)) from None
     return table
@@ -102,7 +102,7 @@ def read(
 
 def damaged(folder: Path, name: str, manifest: Mapping[str, Any], what: str) -> DamagedError:
     """The error about a table, to be raised by the caller."""
-    return DamagedError(f"it is damaged: {what}", where=str(folder / name), cure=_cure(folder, manifest))
+    return DamagedError(f"it is damaged: {what}", where=str(folder / name), hint=_cure(folder, manifest))
 
 
 def _cure(folder: Path, manifest: Mapping[str, Any]) -> str:

@@ -146,7 +146,7 @@ class RunStore:
             raise StoreError(
                 "another process is running into this folder",
                 where=str(folder),
-                cure="wait for it, or name another --output",
+                hint="wait for it, or name another --output",
             ) from None
         store = cls(folder, lock, manifest, mirror)
         try:
@@ -276,17 +276,17 @@ def _check_same_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, A
     differ = [name for name in names if asked_before.get(name) != asked_now.get(name)]
     if differ:
         told = "; ".join(f"{name} was {asked_before.get(name)!r}, is {asked_now.get(name)!r}" for name in differ)
-        raise StoreError(f"the folder holds another run: {told}", where=str(folder), cure="name another --output")
+        raise StoreError(f"the folder holds another run: {told}", where=str(folder), hint="name another --output")
 
 
 @contextmanager
 def _disk(folder: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a StoreError that says the cure; what was written before stays."""
+    """Turn what the disk refuses into a StoreError that says the hint; what was written before stays."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            cure = "free some space, then run the same command again: it goes on from the last answer"
+            hint = "free some space, then run the same command again: it goes on from the last answer"
         else:
-            cure = "name an --output that can be written"
-        raise StoreError(f"cannot write: {error.strerror or error}", where=str(folder), cure=cure) from None
+            hint = "name an --output that can be written"
+        raise StoreError(f"cannot write: {error.strerror or error}", where=str(folder), hint=hint) from None

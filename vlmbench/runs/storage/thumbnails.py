@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vlmbench.base.errors import ImageError
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Picture
+from vlmbench.base.samples import ImageRef
 from vlmbench.data import images
 from vlmbench.runs.storage.run_files import THUMBS, TRAINING_LOG, write_atomically
 
@@ -24,7 +24,7 @@ SIDE = 256
 """Their longer side, in pixels."""
 
 
-def decorate(pictures: Mapping[str, Picture], model: Model, folder: Path) -> None:
+def decorate(pictures: Mapping[str, ImageRef], model: Model, folder: Path) -> None:
     """Put thumbnails and the training log into a run's folder, as far as that goes; `pictures` are by content hash."""
     try:
         _keep_thumbnails(pictures, folder / THUMBS)
@@ -35,11 +35,11 @@ def decorate(pictures: Mapping[str, Picture], model: Model, folder: Path) -> Non
         LOGGER.warning("%s: the scores are complete, the thumbnails for reports are not: %s", folder, told)
 
 
-def _keep_thumbnails(pictures: Mapping[str, Picture], folder: Path) -> None:
+def _keep_thumbnails(pictures: Mapping[str, ImageRef], folder: Path) -> None:
     """As many as a page can carry; one that cannot be drawn is left out."""
     for digest, picture in list(pictures.items())[:MOST]:
         path = folder / f"{digest[:16]}.jpg"
         if not path.is_file():
             folder.mkdir(exist_ok=True)
             with suppress(ImageError):
-                write_atomically(path, images.thumbnail(images.decode(picture.read(), picture.name), SIDE))
+                write_atomically(path, images.thumbnail(images.decode(picture.load(), picture.name), SIDE))

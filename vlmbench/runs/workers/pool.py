@@ -23,7 +23,7 @@ from typing import Any
 
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Picture, Request, Response
+from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.data import images
 from vlmbench.runs.runner import GIVE_UP_AFTER
 from vlmbench.runs.workers import worker as workers
@@ -98,7 +98,7 @@ class Pool:
         self._identity = first.identity
         self.name, self.fingerprint = first.name, first.fingerprint
         self.settings: Mapping[str, Any] = first.settings
-        self.ranks, self.converses = first.ranks, first.converses
+        self.ranks, self.supports_multi_turn = first.ranks, first.supports_multi_turn
         self._gpu = first.gpu
         for line in first.warnings:
             LOGGER.warning("%s", line)
@@ -184,7 +184,7 @@ class Pool:
         """Places that have something to say; none after a second of silence. Raises ModelError when none is left."""
         awaited = [(place.awaited, place) for place in self._places if place.awaited is not None]
         if not any(place.actor for place in self._places):
-            raise ModelError("no worker is left", cure="the warnings say why; mend it, and the same command goes on")
+            raise ModelError("no worker is left", hint="the warnings say why; mend it, and the same command goes on")
         refs = [ref for ref, _ in awaited]
         if not refs:
             return []
@@ -243,7 +243,7 @@ class Pool:
             self._close(place, str(told))
         elif told is not None and told.identity != self._identity:
             what = f"the worker on {told.node} has another model or vlmbench: {told.identity}, not {self._identity}"
-            raise ModelError(what, cure="install the same version and weights on all machines")
+            raise ModelError(what, hint="install the same version and weights on all machines")
 
     def _responses(self, told: Answers, group: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
         """A group's answers; what has none is an error. Raises ModelError when too many groups in a row have none."""
@@ -269,7 +269,7 @@ class Pool:
         if workers.head_is_gone():
             for other in self._places:
                 other.leave()
-            raise ModelError("Ray's head is gone", cure="start it again; the same command goes on with what is missing")
+            raise ModelError("Ray's head is gone", hint="start it again; the same command goes on with what is missing")
         node = f" on {place.replica.node}" if place.replica else ""
         LOGGER.warning("worker %d%s %s; another takes its place", place.number, node, told)
         place.deaths += 1
@@ -354,14 +354,14 @@ def packed(group: Sequence[Request]) -> list[Request]:
     """
     known: dict[Any, Callable[[], bytes]] = {}
 
-    def carried(picture: Picture) -> Picture:
+    def carried(picture: ImageRef) -> ImageRef:
         source = images.source_of(picture)
         if source not in known:
             try:
-                known[source] = partial(_at_hand, picture.read())
+                known[source] = partial(_at_hand, picture.load())
             except Exception as error:  # told by the model, as it does with its own readers
                 known[source] = partial(_unreadable, error)
-        return Picture(picture.name, known[source])
+        return ImageRef(picture.name, known[source])
 
     return [replace(request, images=tuple(carried(picture) for picture in request.images)) for request in group]
 

@@ -22,7 +22,7 @@ from typing import Any
 from vlmbench import __version__
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.exit_codes import Exit
-from vlmbench.base.model import Conversing, Model, Ranking
+from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
 from vlmbench.base.samples import Request, Response
 from vlmbench.cli.main import OK, USER_MUST_CHANGE
 
@@ -45,7 +45,7 @@ class Replica:
     settings: Mapping[str, Any]
     facts: Mapping[str, Any]
     ranks: bool
-    converses: bool
+    supports_multi_turn: bool
     node: str
     gpu: str
     version: str = __version__
@@ -101,8 +101,8 @@ class Worker:
             model.fingerprint,
             dict(model.settings),
             dict(model.facts),
-            isinstance(model, Ranking) and model.ranks,
-            isinstance(model, Conversing) and model.converses,
+            isinstance(model, SupportsLogprobs) and model.ranks,
+            isinstance(model, SupportsMultiTurn) and model.supports_multi_turn,
             socket.gethostname(),
             str(hardware().get("gpu", "")),
             warnings=self._warnings,
@@ -163,8 +163,8 @@ class Worker:
 
 def broken(name: str, told: str) -> ModelError:
     """A model that raises whatever it is given."""
-    cure = "the answers so far are kept; mend it and run the same command"
-    return ModelError(f"{name} fails on every group: {told}", cure=cure)
+    hint = "the answers so far are kept; mend it and run the same command"
+    return ModelError(f"{name} fails on every group: {told}", hint=hint)
 
 
 class _Out:
@@ -232,7 +232,7 @@ def ray() -> Any:
     try:
         import ray as library
     except ImportError:
-        raise UsageError("--workers and --ray need Ray", cure="pip install 'ray>=2.49'") from None
+        raise UsageError("--workers and --ray need Ray", hint="pip install 'ray>=2.49'") from None
     return library
 
 
@@ -263,14 +263,14 @@ def _join(library: Any, address: str, cores: int) -> None:
         _start_here(library, num_cpus=max(len(os.sched_getaffinity(0)), cores), include_dashboard=False, **quiet)
         return
     if "://" in address:
-        cure = "run the command on a machine of the cluster (`ray job submit -- vlmbench run ... --ray auto`)"
-        raise UsageError(f"--ray takes auto or HOST:PORT, not {address}", cure=cure)
+        hint = "run the command on a machine of the cluster (`ray job submit -- vlmbench run ... --ray auto`)"
+        raise UsageError(f"--ray takes auto or HOST:PORT, not {address}", hint=hint)
     try:
         library.init(address, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
-        cure = "start one with `ray start --head` and name its address; it may want RAY_AUTH_TOKEN (docs/scale.md)"
-        raise UsageError(f"cannot join a Ray cluster at {address}: {told}", cure=cure) from None
+        hint = "start one with `ray start --head` and name its address; it may want RAY_AUTH_TOKEN (docs/scale.md)"
+        raise UsageError(f"cannot join a Ray cluster at {address}: {told}", hint=hint) from None
 
 
 def _start_here(library: Any, **options: Any) -> None:
@@ -283,7 +283,7 @@ def _start_here(library: Any, **options: Any) -> None:
             library.shutdown()
             if not left:
                 told = f"Ray does not start on this machine: {error}"
-                raise UsageError(told, cure="leave --workers out; Ray's logs say more") from None
+                raise UsageError(told, hint="leave --workers out; Ray's logs say more") from None
 
 
 def stop() -> None:
@@ -340,7 +340,7 @@ def share(workers: int, threads: int, *, gpu: bool = True) -> Share:
     workers = workers or sum(gpus) or sum(c > 0 for c in cores)
     each = threads or next((n for n in range(max(cores), 0, -1) if sum(c // n for c in cores) >= workers), 0)
     if not each or sum(c // each for c in cores) < workers:
-        cure = f"--workers takes at most {sum(c // max(each, 1) for c in cores)} here"
-        raise UsageError(f"{workers} workers of {max(each, 1)} cores do not fit", cure=cure)
+        hint = f"--workers takes at most {sum(c // max(each, 1) for c in cores)} here"
+        raise UsageError(f"{workers} workers of {max(each, 1)} cores do not fit", hint=hint)
     crowd = next((k for k in range(1, workers + 1) if sum(g * k for g in gpus) >= workers), 0)
     return Share(workers, each, 1 / crowd if crowd else 0)
