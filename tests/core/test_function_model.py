@@ -100,7 +100,7 @@ def test_fingerprints_tell_functions_apart() -> None:
 def test_fingerprints_are_the_same_in_every_process(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from vlmbench.plugins.loading.function_model import fingerprint\n"
+        "from vlmbench.plugins.function_model import fingerprint\n"
         "print(fingerprint(lambda images, question: 'x' if question in {'a', 'b', 'c'} else 'y'))\n"
     )
     root = str(Path(__file__).resolve().parents[2])

@@ -14,7 +14,7 @@ from tests import kills, kills_ray
 
 SLOW = """
 import time
-from vlmbench import registry
+from vlmbench.base import registry
 from vlmbench.base.samples import Response
 
 class Slow:

@@ -266,7 +266,9 @@ def test_paths(tmp_path: Path) -> None:
 
 
 def test_a_path_without_url_loads_no_file_system() -> None:
-    code = "import sys; from vlmbench import places; places.path('runs'); sys.exit('fsspec' in sys.modules)"
+    code = (
+        "import sys; from vlmbench.base import paths as places; places.path('runs'); sys.exit('fsspec' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

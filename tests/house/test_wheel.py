@@ -31,7 +31,7 @@ socket.socket.connect = socket.socket.connect_ex = refuse
 """As sitecustomize.py: no checkout on the path (an editable install puts it there), and no network."""
 LOOK = """
 import importlib.util, json
-import vlmbench, vlmbench.tasks.pope, vlmbench.models.tinyllava, vlmbench.training, vlmbench.reports
+import vlmbench, vlmbench.tasks.yes_no.pope, vlmbench.models.systems.tinyllava, vlmbench.training, vlmbench.reports
 loose = [name for name in ("tasks", "models", "training", "reports", "tests") if importlib.util.find_spec(name)]
 print(json.dumps({"file": vlmbench.__file__, "path": list(vlmbench.__path__), "loose": loose}))
 """

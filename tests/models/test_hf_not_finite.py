@@ -129,7 +129,7 @@ def replace_media(question: Any, tensors: dict[str, Tensor]) -> Any:
 def test_without_the_check_answers_would_come(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant."""
     model = system("llava")
-    monkeypatch.setattr("vlmbench.models.engine.engine.decoding.math.isfinite", lambda number: True)
+    monkeypatch.setattr("vlmbench.models.engine.decoding.math.isfinite", lambda number: True)
     with torch.no_grad():
         model.model.get_decoder().norm.weight.fill_(NAN)
     assert len(failed(ask(model, every_way(), engine))) < 5

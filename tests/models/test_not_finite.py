@@ -205,7 +205,7 @@ def test_tokens_ruled_out_are_no_fault(engine: str) -> None:
 def test_without_the_check_answers_would_come(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: it is this check alone that makes errors of them."""
     system = SYSTEMS["tinyllava"](tmp_path)
-    monkeypatch.setattr("vlmbench.models.engine.engine.decoding.math.isfinite", lambda number: True)
+    monkeypatch.setattr("vlmbench.models.engine.decoding.math.isfinite", lambda number: True)
     with spoilt(places(system)["connector"], NAN):
         said = ask(system, every_way(1), kind=engine)
     assert any(response.finish != "error" for response in said.values())

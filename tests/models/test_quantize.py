@@ -221,8 +221,8 @@ from vlmbench.models.parts import hush
 hush.modelling()
 from transformers import PhiConfig, PhiForCausalLM
 from tests.performance.engine_memory import resident
-from vlmbench.models.memory import hand_back
-from vlmbench.models.quantize import check, quantize
+from vlmbench.models.engine.memory import hand_back
+from vlmbench.models.engine.quantize import check, quantize
 check("int8")
 before = resident("VmRSS")
 sizes = dict(vocab_size=64, hidden_size=512, intermediate_size=2048, num_hidden_layers=16, num_attention_heads=8)

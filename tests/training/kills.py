@@ -30,7 +30,7 @@ from vlmbench.training.loop import loop
 
 RECIPES = ("tinyllava-share-paper", "minigpt4-code", "minigptv2-code", "tinygptv-paper")
 WARM = (
-    "vlmbench.cli.main.verbs.train",
+    "vlmbench.cli.verbs.train",
     "vlmbench.training.loop.loop",
     "vlmbench.reports.training",
     "accelerate",

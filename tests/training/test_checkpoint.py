@@ -225,7 +225,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, size: int) -> N
 HOLDER = """
 import os, sys, time
 from pathlib import Path
-from vlmbench.training.folder_lock import FolderLock
+from vlmbench.training.loop.folder_lock import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 if os.fork() == 0:
     time.sleep(300)

@@ -18,11 +18,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TASK = (
     "name", "title", "version", "splits", "sizes", "protocols",
-    "wanted", "samples", "ask", "score", "summarise", "read_predictions",
+    "required_files", "samples", "build_request", "score", "summarise", "read_predictions",
 )  # fmt: skip
-"""What nouns.Task has."""
+"""The members of base.task.Task."""
 MODEL = ("name", "fingerprint", "settings", "facts", "answer")
-"""What nouns.Model has."""
+"""The members of base.model.Model."""
 
 
 def add_task(task: Task) -> None:

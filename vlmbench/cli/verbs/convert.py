@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CONVERT, INGREDIENTS = (
     "vlmbench.models.systems.convert:convert",
-    "vlmbench.models.checkpoints.folder.checkpoint:Ingredients",
+    "vlmbench.models.checkpoints.checkpoint:Ingredients",
 )
 SYSTEMS = ("tinyllava", "tinygptv", "minigpt4", "minigptv2")
 SHOWN = 8

@@ -47,7 +47,7 @@ def write(kind: str, name: str, folder: Path) -> None:
     """The plug-in and its test; a task's table and pictures too."""
     folder.mkdir(parents=True, exist_ok=True)
     for pattern in ("my_{}.py", "test_my_{}.py"):
-        source = resources.files("vlmbench.plugins.loading.templates").joinpath(pattern.format(kind)).read_text("utf-8")
+        source = resources.files("vlmbench.plugins.templates").joinpath(pattern.format(kind)).read_text("utf-8")
         target = folder / pattern.format(kind).replace(f"my_{kind}", name)
         target.write_text(source.replace(f"my_{kind}", name), encoding="utf-8")
     if kind == "task":

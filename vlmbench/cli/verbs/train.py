@@ -83,7 +83,7 @@ def _ablation(args: argparse.Namespace) -> int:
     if args.start or args.smoke:
         raise UsageError("--start and --smoke are of single recipes", hint="leave them out; --set changes all variants")
     output = args.output or Path("runs") / args.recipe
-    run_all = registry.load_object("vlmbench.training.loop.loop.ablation:run")
+    run_all = registry.load_object("vlmbench.training.loop.ablation:run")
     changes = dict(_pair(text) for text in args.set)
     told = {"seeds": args.seeds or ablation.seeds, "changes": changes, "threads": args.threads}
     if args.dry_run:

@@ -4,7 +4,7 @@
     vlmbench run --plugins my_model.py --model my_model,word=no --tasks pope --limit 90
 
 This is a model around a function. One that batches, or works on a picture once for all its questions, is a class with
-the five members of vlmbench.base.task.Model, made known by vlmbench.add_model("my_model", load).
+the five members of vlmbench.base.model.Model, made known by vlmbench.add_model("my_model", load).
 """
 
 from __future__ import annotations
