@@ -19,6 +19,8 @@ from vlmbench.plugins import loading as plugins
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Golden data and real photographs that may not be redistributed: beside the project where they are to be had."""
+GOLDEN = Path(__file__).parent / "golden"
+"""The tests in here carry the marker `shared`."""
 NEEDS_SHARED = {"shared", "oracle", "parity"}
 """Fixtures whose tests carry the marker `shared` without saying so."""
 OUTCOMES: dict[str, Counter[str]] = {}
@@ -43,7 +45,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that reads the shared folder."""
     for item in items:
-        if NEEDS_SHARED & set(getattr(item, "fixturenames", ())) or item.path.parent.name == "golden":
+        if NEEDS_SHARED & set(getattr(item, "fixturenames", ())) or GOLDEN in item.path.parents:
             item.add_marker("shared")
 
 

@@ -1,117 +1,127 @@
 """`make golden GOLDEN=DIR` = `pytest tests/golden --golden DIR`: what the official code returned, against ours.
 
-DIR holds oracles/ and parity/, or their folders directly, or is one such folder. A folder is known by its files and,
-for oracles, by its benchmark's name; folders no test here reads are listed as such. Zero cases is a failure.
+DIR is a tree of golden folders, a part of one, or one folder (tests/golden/folders.py). Folders that no test reads are
+listed; where no case was checked, the run fails and says why.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
 
+from tests.golden.folders import golden_folders, labels
+from tests.golden.kinds import ORACLES, kinds
+from tests.golden.oracles.reading import CHECKED, Oracle, Reader
+from tests.golden.report import Report
+
 ROOT = Path(__file__).resolve().parents[2]
-CASES: Counter[str] = Counter()
-SIGNS = {"oracles": ("expected.json",), "parity": ("info.json", "lr_schedules.json")}
-"""Files by one of which a golden folder of each kind is known."""
 
 
-def golden_folders(root: Path, kind: str) -> list[Path]:
-    """The folders of one kind (`oracles` or `parity`) under a golden folder, in name order."""
-    for base in (root / kind, root):
-        if any((base / sign).is_file() for sign in SIGNS[kind]):
-            return [base]
-        if found := sorted({path.parent for sign in SIGNS[kind] for path in base.glob(f"*/{sign}")}):
-            return found
-    return []
+@dataclass(frozen=True)
+class Found:
+    """The golden folders of a session, each with its name in the summary and its kinds."""
+
+    root: Path
+    labels: Mapping[Path, str]
+    kinds: Mapping[Path, list[str]]
 
 
-def golden_root(config: pytest.Config) -> Path:
-    """The golden folder in use."""
-    return Path(config.getoption("--golden") or ROOT.parent / "shared" / "golden")
+FOUND = pytest.StashKey[Found]()
 
 
-def pytest_configure() -> None:
-    """Forget what an earlier session in this process counted."""
-    CASES.clear()
+def find(config: pytest.Config) -> Found:
+    """The golden folders in use."""
+    if FOUND not in config.stash:
+        root = Path(config.getoption("--golden") or ROOT.parent / "shared" / "golden")
+        folders = labels(golden_folders(root), root)
+        config.stash[FOUND] = Found(root, folders, {folder: kinds(folder) for folder in folders})
+    return config.stash[FOUND]
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A golden folder named by hand of which no case was checked is a failure, not a success."""
-    asked = session.config.getoption("--golden") is not None
-    if asked and not CASES.total() and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that prints a summary adds up what the tests report."""
+    if not hasattr(config, "workerinput"):
+        asked = config.getoption("--golden") is not None
+        found = find(config)
+        unread = [found.labels[folder] for folder, fitting in found.kinds.items() if not fitting]
+        config.pluginmanager.register(Report(found.root, found.labels.values(), unread, asked), "golden")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print how many cases of which folder were checked, and which folders nothing here reads."""
-    root = golden_root(config)
-    folders = {folder.name for kind in ("oracles", "parity") for folder in golden_folders(root, kind)}
-    if folders or config.getoption("--golden"):
-        terminalreporter.section(f"golden data in {root}")
-    for name in sorted(folders | set(CASES)):
-        line = f"{CASES[name]:7,} cases checked" if CASES[name] else "      - no test here reads it"
-        terminalreporter.write_line(f"{line}  {name}")
-    if folders or config.getoption("--golden"):
-        terminalreporter.write_line(f"{CASES.total():7,} cases in all")
+def parity_cases(metafunc: pytest.Metafunc, found: Found) -> None:
+    """`parity_folder` is each folder of a kind in the test module's `KINDS`."""
+    read = [folder for folder, fitting in found.kinds.items() if {*fitting} & {*metafunc.module.KINDS}]
+    names = [found.labels[folder] for folder in read] or ["none"]
+    metafunc.parametrize("parity_folder", read or [None], ids=names, scope="session")
 
 
-def facts(folder: Path, name: str) -> dict[str, object]:
-    """A JSON object of a golden folder; empty without the file."""
-    file = folder / name
-    return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
+def oracle_cases(metafunc: pytest.Metafunc, found: Found) -> None:
+    """`comparison` is each reader of each oracle folder, under each of its variants; None without the folder."""
+    cases: dict[str, tuple[Path | None, Reader, str]] = {}
+    for kind, readers in ORACLES.items():
+        here: list[Path | None] = [folder for folder, fitting in found.kinds.items() if kind in fitting]
+        for folder, reader in product(here or [None], readers):
+            for variant in reader.variants:
+                label = found.labels[folder] if folder else kind
+                cases["-".join(filter(None, (label, reader.name, variant)))] = folder, reader, variant
+    metafunc.parametrize("comparison", cases.values(), ids=cases.keys())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`parity_folder` is each parity folder that the test module's `reads(folder)` says it reads."""
-    if "parity_folder" in metafunc.fixturenames:
-        every = golden_folders(golden_root(metafunc.config), "parity")
-        read = [folder for folder in every if metafunc.module.reads(folder)]
-        folders: list[Path | None] = [*read] or [None]
-        names = [folder.name if folder else "none" for folder in folders]
-        metafunc.parametrize("parity_folder", folders, ids=names, scope="session")
+    """One test per golden folder and reader."""
+    for fixture, cases in (("parity_folder", parity_cases), ("comparison", oracle_cases)):
+        if fixture in metafunc.fixturenames:
+            cases(metafunc, find(metafunc.config))
+
+
+def kind_absent(item: pytest.Item) -> str:
+    """`parity` or `oracle` for a test of a kind of folder that is not there; "" for others."""
+    params: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    if "parity_folder" in params and params["parity_folder"] is None:
+        return "parity"
+    comparison = params.get("comparison")
+    return "oracle" if isinstance(comparison, tuple) and comparison[0] is None else ""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where golden data is, tests of a kind of folder that is not among it are left out; without any, they skip."""
-    root = golden_root(config)
-    idle = {item for item in items if none_to_read(item)}
-    if golden_folders(root, "parity"):
-        config.hook.pytest_deselected(items=[item for item in items if item in idle])
-        items[:] = [item for item in items if item not in idle]
-    for item in idle:
-        item.add_marker(pytest.mark.skip(reason=f"no golden data under {root}"))
+    """Tests of kinds of folders that are not there are left out where others are, and skip where none is.
 
-
-def none_to_read(item: pytest.Item) -> bool:
-    """Whether a test reads a parity folder, and none of its kind is there."""
-    params: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
-    return "parity_folder" in params and params["parity_folder"] is None
+    In the shared folder every benchmark's oracle has to be there: its tests skip, which VLMBENCH_REQUIRE fails.
+    """
+    found, asked = find(config), config.getoption("--golden") is not None
+    idle = {item: absent for item in items if (absent := kind_absent(item))}
+    left_out = {item for item, absent in idle.items() if found.labels and (absent == "parity" or asked)}
+    config.hook.pytest_deselected(items=[*left_out])
+    items[:] = [item for item in items if item not in left_out]
+    for item in idle.keys() - left_out:
+        item.add_marker(pytest.mark.skip(reason=f"no golden data of this kind under {found.root}"))
 
 
 @pytest.fixture
-def counted() -> Callable[[Path, int], None]:
-    """Tests say here how many cases of a folder they checked."""
-
-    def add(folder: Path, cases: int) -> None:
-        CASES[folder.name] += cases
-
-    return add
+def counted(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Callable[[Path, int], None]:
+    """Tests of parity folders say here how many cases of a folder they checked."""
+    names = find(request.config).labels
+    return lambda folder, cases: record_property(CHECKED, [names[folder], cases])
 
 
 @pytest.fixture
-def oracle(request: pytest.FixtureRequest) -> Callable[[str], tuple[Path, dict[str, object], dict[str, object]]]:
-    """oracle(name) gives (folder, cases.json, expected.json) of a benchmark, or skips saying it is absent."""
-
-    def find(name: str) -> tuple[Path, dict[str, object], dict[str, object]]:
-        root = golden_root(request.config)
-        for folder in golden_folders(root, "oracles"):
-            if folder.name == name:
-                read = [json.loads((folder / f"{part}.json").read_text("utf-8")) for part in ("cases", "expected")]
-                return folder, read[0], read[1]
-        pytest.skip(f"no golden oracle {name!r} under {root}")
-
-    return find
+def oracle(
+    request: pytest.FixtureRequest,
+    comparison: tuple[Path, Reader, str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> Oracle:
+    """The oracle folder of a comparison; what is counted goes into the test's report."""
+    folder, reader, variant = comparison
+    label = find(request.config).labels[folder]
+    return Oracle(
+        folder,
+        tmp_path,
+        lambda kind, value: record_property(kind, [label, value]),
+        counting=variant == reader.variants[0],
+    )

@@ -20,24 +20,23 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.golden.tinyllava_parity import ACTIVATIONS, Case, Difference
+from tests.golden.parity.arrays import ACTIVATIONS, Arrays, Difference
+from tests.golden.parity.kinds import LEGACY_PROJECTOR as PROJECTOR
+from tests.golden.parity.kinds import is_whole_legacy
+from tests.golden.parity.tinyllava import Case
 from vlmbench.models.checkpoints import folder as checkpoints
 from vlmbench.models.checkpoints.tinyllava.legacy import NAMES
 from vlmbench.models.parts.connector.connector import Connector, Widths
 from vlmbench.models.parts.vision.preprocess import ASPECTS, Preparation, Processor, default_processor
 from vlmbench.models.parts.vision.tower import VisionTower
 
-VARIANT, PROJECTOR, TOWER = "RESAMPLER_VARIANT.", "model.mm_projector.", "model.vision_tower.vision_tower."
+VARIANT, TOWER = "RESAMPLER_VARIANT.", "model.vision_tower.vision_tower."
+POOLING = "vision_model.head."
+"""SigLIP's pooling, which no code here reads features behind."""
 HEADS = 4
 """Of the folders' small towers, where no file says it."""
 COMPUTED = frozenset({"connector_out", "eval_logits", "train_logits", "greedy_ids"})
 """Arrays that hang on the connector."""
-
-
-def is_legacy(folder: Path) -> bool:
-    """Whether a parity folder's weights have the first code's names."""
-    weights = folder / "model.safetensors"
-    return weights.is_file() and any(name.startswith(PROJECTOR) for name in checkpoints.names_in(weights))
 
 
 @dataclass(frozen=True)
@@ -57,19 +56,14 @@ class LegacyCase(Case):
         given = {name.removeprefix(VARIANT): t for name, t in stored.items() if name.startswith(VARIANT)}
         return own | {whole_name(name): tensor for name, tensor in given.items()}
 
-    @property
-    def whole(self) -> bool:
-        """Whether there is a language model with its tokenizer and config."""
-        sentence = (self.folder / "tokenizer").is_dir() and (self.folder / "config.json").is_file()
-        return sentence and "model.embed_tokens.weight" in self.state
-
     def resampled(self) -> LegacyCase:
         """The folder's second model: the same but for its connector, and what follows from it."""
-        told = self.info.get(VARIANT.removesuffix("."), {})
+        own = self.info.get(VARIANT.removesuffix("."), {})
         facts = {name: value for name, value in self.info.items() if not name.endswith("_loss") and name != "tune"}
-        arrays = {name: array for name, array in self.arrays.items() if name not in COMPUTED}
-        arrays |= {name.removeprefix(VARIANT): a for name, a in self.arrays.items() if name.startswith(VARIANT)}
-        return replace(self, info=facts | told, arrays=arrays, variant=True)
+        raw = self.arrays.raw
+        arrays = {name: array for name, array in raw.items() if name not in COMPUTED}
+        arrays |= {name.removeprefix(VARIANT): array for name, array in raw.items() if name.startswith(VARIANT)}
+        return replace(self, info=facts | own, arrays=Arrays(arrays), variant=True)
 
     def checkpoint(self, at: Path) -> Path:
         """The folder's model as the first code lays a checkpoint out."""
@@ -93,10 +87,10 @@ class LegacyCase(Case):
     def vision(self) -> dict[str, Any]:
         """The tower's config: a file's where there is one, completed from the shapes of the weights."""
         files = [json.loads(file.read_text("utf-8")) for file in sorted(self.folder.glob("*.json"))]
-        for told in files:
-            told = told.get("vision_config") or told
-            if told.get("model_type") == "siglip_vision_model":
-                return dict(told)
+        for config in files:
+            config = config.get("vision_config") or config
+            if config.get("model_type") == "siglip_vision_model":
+                return dict(config)
         inside = {name.removeprefix(TOWER): tensor for name, tensor in self.state.items() if name.startswith(TOWER)}
         width, _, patch, _ = inside["vision_model.embeddings.patch_embedding.weight"].shape
         edge = math.isqrt(len(inside["vision_model.embeddings.position_embedding.weight"]))
@@ -135,8 +129,9 @@ def resampler_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
 def tower_of(case: LegacyCase) -> VisionTower:
     """The tower alone: every layer its files hold, tapped at the end, all patches kept."""
     inside = {name.removeprefix(TOWER): tensor for name, tensor in case.state.items() if name.startswith(TOWER)}
-    told = {**case.vision(), "num_hidden_layers": layers_in(inside), "vision_use_head": False}
-    tower = VisionTower(told, -1, "cls_patch")
+    inside = {name: tensor for name, tensor in inside.items() if not name.startswith(POOLING)}
+    config = {**case.vision(), "num_hidden_layers": layers_in(inside), "vision_use_head": False}
+    tower = VisionTower(config, -1, "cls_patch")
     checkpoints.put(tower, {f"_vision_tower.{name}": t for name, t in inside.items()}, where=str(case.folder))
     return tower.eval()
 
@@ -145,10 +140,10 @@ def connector_of(case: LegacyCase, tokens: int) -> Connector:
     """The connector alone."""
     inside = {name.removeprefix(PROJECTOR): t for name, t in case.state.items() if name.startswith(PROJECTOR)}
     if "queries" in inside:
-        told = resampler_sizes(case.state)
+        config = resampler_sizes(case.state)
         out, vision = len(inside["final_proj.weight"]), len(inside["resampler_blocks.0.norm_image.weight"])
-        sizes = told["num_queries"], told["num_resampler_layers"]
-        widths = Widths(vision, out, tokens, *sizes, inner=told["resampler_hidden_size"])
+        sizes = config["num_queries"], config["num_resampler_layers"]
+        widths = Widths(vision, out, tokens, *sizes, inner=config["resampler_hidden_size"])
         joined = Connector("legacy_resampler", widths)
     elif "weight" in inside:
         joined = Connector("linear", Widths(inside["weight"].shape[1], inside["weight"].shape[0], tokens))
@@ -159,35 +154,37 @@ def connector_of(case: LegacyCase, tokens: int) -> Connector:
     return joined.eval()
 
 
-def stored(case: Case) -> dict[str, Tensor]:
-    """Every array of numbers of the folder, by file and name, without axes of one in front."""
-    found = {}
+def stored(case: Case, edge: int) -> Iterator[tuple[str, Tensor]]:
+    """Every sample of every array of numbers of the folder, by file and name: images, or matrices of features."""
     for file in sorted(case.folder.glob("*.npz")):
         with np.load(file) as arrays:
             for name, array in arrays.items():
-                if array.dtype.kind == "f":
-                    found[f"{file.name} {name}"] = torch.from_numpy(array.reshape(array.shape[array.shape[0] == 1 :]))
-    return found
+                if array.dtype.kind != "f":
+                    continue
+                axes = 3 if array.shape[-3:] == (3, edge, edge) else min(2, array.ndim)
+                samples = array.reshape(-1, *array.shape[array.ndim - axes :])
+                for number, sample in enumerate(samples):
+                    label = f"{file.name} {name}" + (f" sample {number}" if len(samples) > 1 else "")
+                    yield label, torch.from_numpy(sample)
 
 
 @torch.no_grad()
 def parts(case: LegacyCase, tower: VisionTower, connectors: list[Connector]) -> Iterator[Difference]:
-    """Every stored picture, feature and connector's output is one of those that ours give.
+    """Every sample of a stored image, feature or connector's output is one of those that ours give.
 
     Arrays that need the language model are left to the whole model's checks, if there is one.
     """
-    told = case.vision()
-    processor = Processor.from_config(default_processor(told))
-    pictures = {aspect: Preparation(processor, aspect)(case.image) for aspect in ASPECTS}
-    kept = stored(case)
-    inputs = [tensor for tensor in kept.values() if tensor.ndim == 3 and len(tensor) == 3]
-    seen = [tower(pixels[None]) for pixels in [*inputs, *pictures.values()]]
-    joined = [connector(features) for features in seen for connector in connectors]
-    ours = [tensor[0] for tensor in (*seen, *joined)]
+    processor = Processor.from_config(default_processor(case.vision()))
+    prepared = [Preparation(processor, aspect)(image) for aspect in ASPECTS for image in case.images]
+    kept = dict(stored(case, edge=prepared[0].shape[-1]))
+    inputs = [tensor for name, tensor in kept.items() if tensor.ndim == 3 and not name.startswith("preproc")]
+    features = [tower(pixels[None]) for pixels in [*inputs, *prepared]]
+    joined = [connector(one) for one in features for connector in connectors]
+    ours = [tensor[0] for tensor in (*features, *joined)]
     for name, tensor in kept.items():
-        given = [*pictures.values()] if name.startswith("preproc") else ours
-        if any(tensor is one for one in inputs) and not name.startswith("preproc"):
+        if tensor.ndim == 3 and not name.startswith("preproc"):
             continue
+        given = prepared if name.startswith("preproc") else ours
         near = [float((one - tensor).abs().max()) for one in given if one.shape == tensor.shape]
-        if near or not (case.whole and name.endswith("_logits")):
+        if near or not (is_whole_legacy(case.folder) and "_logits" in name):
             yield Difference(name, min(near, default=math.inf), ACTIVATIONS)

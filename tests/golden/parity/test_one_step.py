@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.golden import minigpt_parity, tinyllava_parity
-from tests.golden.conftest import facts
+from tests.golden.parity import minigpt as minigpt_parity
+from tests.golden.parity import tinyllava as tinyllava_parity
+from tests.golden.parity.kinds import facts
 from vlmbench.base import registry
 from vlmbench.models.checkpoints.minigpt.names import ours_to_official
 from vlmbench.training.loop.devices import Devices
@@ -20,15 +21,9 @@ from vlmbench.training.loop.learner import Learner, enter, groups, rate_at
 from vlmbench.training.recipe.recipe import Feed, Stage
 
 Counted = Callable[[Path, int], None]
+KINDS = ("tuned factory", "minigpt")
 FAMILY = {"minigpt4": ("minigpt4-code", 1), "minigptv2": ("minigptv2-code", 0), "tinygptv": ("tinygptv-code", 1)}
 """Recipe and number of the stage that trained what the folder's gradients are of."""
-
-
-def reads(folder: Path) -> bool:
-    """Folders of either kind that hold gradients."""
-    info = facts(folder, "info.json")
-    factory = "tune" in info and (folder / "preprocessor_config.json").is_file()
-    return factory or (info.get("repo"), info.get("model_class")) in minigpt_parity.SYSTEMS
 
 
 class Whole:
@@ -68,13 +63,13 @@ class Trained:
         return getattr(self._system, name)
 
 
-def stage_of(told: Mapping[str, Any]) -> Stage:
+def stage_of(settings: Mapping[str, Any]) -> Stage:
     """The recipes' stage that trains what Factory's arguments say."""
     base: tuple[Stage, ...] = registry.recipes.get("tinyllava-base")().stages
     share: tuple[Stage, ...] = registry.recipes.get("tinyllava-share-paper")().stages
-    if told["tune_type_vision_tower"] == "partially-tune":
-        return replace(share[1], tuning={**share[1].tuning, "first_layer": told["tune_vision_tower_from_layer"]})
-    return base[0] if told["tune_type_llm"] == "frozen" else base[1]
+    if settings["tune_type_vision_tower"] == "partially-tune":
+        return replace(share[1], tuning={**share[1].tuning, "first_layer": settings["tune_vision_tower_from_layer"]})
+    return base[0] if settings["tune_type_llm"] == "frozen" else base[1]
 
 
 def test_gradients_are_the_official_ones(
@@ -84,7 +79,9 @@ def test_gradients_are_the_official_ones(
         case = tinyllava_parity.Case.read(parity_folder)
         system = case.load(tmp_path / "model")
         system.network.eval()
-        monkeypatch.setattr(tinyllava_parity, "tune", lambda system, told: enter(system._system, stage_of(told)))
+        monkeypatch.setattr(
+            tinyllava_parity, "tune", lambda system, settings: enter(system._system, stage_of(settings))
+        )
         found = list(tinyllava_parity.gradients(case, Trained(system)))  # type: ignore[arg-type]
     else:
         other = minigpt_parity.Case.read(parity_folder)
@@ -115,22 +112,22 @@ def test_decay_acts_on_the_official_weights(parity_folder: Path, counted: Counte
         found[group["weight_decay"] == stage.weight_decay] += [names[id(p)] for p in group["params"]]
     known = {id(p) for p in system.network.parameters()}
     every = dict(system.network.named_parameters(remove_duplicate=False))
-    for decays, told in ((True, "weight_decay_params"), (False, "no_weight_decay_params")):
+    for decays, key in ((True, "weight_decay_params"), (False, "no_weight_decay_params")):
         chosen = {id(every[name]) for name in found[decays]} & known
         state = {name: p.detach() for name, p in every.items() if id(p) in chosen}
-        assert sorted(ours_to_official(state, system.config)) == sorted(case.info[told])
+        assert sorted(ours_to_official(state, system.config)) == sorted(case.info[key])
         counted(parity_folder, 1)
 
 
 def test_rates_of_stages_are_their_schedules() -> None:
-    """The share of the highest rate, step by step; epochs count anew in the family's warm-up."""
+    """The share of the highest rate, step by step; epochs count from zero in the family's warm-up."""
     for name in registry.RECIPES:
         for stage in registry.recipes.get(name)().stages:
             if stage.rates is None:
                 continue
             for step in (0, 1, stage.rates.warmup_steps, stage.rates.steps_per_epoch, stage.rates.steps - 1):
-                told = stage.rates.rate(*divmod(step, stage.rates.steps_per_epoch))
-                assert rate_at(stage, stage.steps, step) * stage.rates.peak == pytest.approx(told, rel=1e-12)
+                expected = stage.rates.rate(*divmod(step, stage.rates.steps_per_epoch))
+                assert rate_at(stage, stage.steps, step) * stage.rates.peak == pytest.approx(expected, rel=1e-12)
 
 
 def test_transformers_cosine() -> None:

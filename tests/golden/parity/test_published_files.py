@@ -1,6 +1,6 @@
 """The official state of a parity folder, put into the files its authors publish, read by the converter: the same model.
 
-Toy heads are narrower than the published 88 and 64, the only sizes that no tensor tells: they are set for the test.
+Toy heads are narrower than the published 88 and 64, the only sizes that no tensor shows: they are set for the test.
 """
 
 from __future__ import annotations
@@ -14,20 +14,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.golden.conftest import facts
-from tests.golden.minigpt_parity import SYSTEMS, Case, activations, generation
+from tests.golden.parity.minigpt import Case, activations, generation
 from vlmbench.models.checkpoints.checkpoint import Ingredients
 from vlmbench.models.checkpoints.minigpt import config as minigpt_config
 from vlmbench.models.checkpoints.minigpt.names import BUFFER, official_to_ours
 from vlmbench.models.systems import convert, minigpt
 
 Counted = Callable[[Path, int], None]
-
-
-def reads(folder: Path) -> bool:
-    """Whether a parity folder is of the family."""
-    info = facts(folder, "info.json")
-    return (info.get("repo"), info.get("model_class")) in SYSTEMS
+KINDS = ("minigpt",)
 
 
 def published(case: Case, folder: Path) -> tuple[Path, Ingredients]:

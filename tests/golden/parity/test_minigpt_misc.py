@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.golden.parity.arrays import batch, per_sample
 from vlmbench.models.checkpoints.minigpt.names import resized_positions
 from vlmbench.models.parts.prompts.minigpt_templates import STYLES
 from vlmbench.training.recipe.schedule import WarmupCosine
 
 Counted = Callable[[Path, int], None]
+KINDS = ("minigpt misc",)
 CONVERSATIONS = {
     "conv_prompts_minigpt4_repo.json": {
         "CONV_VISION_Vicuna0": "vicuna0",
@@ -29,11 +31,6 @@ CONVERSATIONS = {
 }
 
 
-def reads(folder: Path) -> bool:
-    """Whether a folder holds these."""
-    return (folder / "lr_schedules.json").is_file()
-
-
 def test_prompts_are_the_official_ones(parity_folder: Path, counted: Counted) -> None:
     for file, names in CONVERSATIONS.items():
         theirs = json.loads((parity_folder / file).read_text("utf-8"))
@@ -46,8 +43,8 @@ def test_prompts_are_the_official_ones(parity_folder: Path, counted: Counted) ->
 
 
 def test_learning_rates_are_the_official_ones(parity_folder: Path, counted: Counted) -> None:
-    for told in json.loads((parity_folder / "lr_schedules.json").read_text("utf-8")).values():
-        named = told["args"]
+    for entry in json.loads((parity_folder / "lr_schedules.json").read_text("utf-8")).values():
+        named = entry["args"]
         schedule = WarmupCosine(
             peak=named["init_lr"],
             last=named["min_lr"],
@@ -56,15 +53,15 @@ def test_learning_rates_are_the_official_ones(parity_folder: Path, counted: Coun
             epochs=named["max_epoch"],
             steps_per_epoch=named["iters_per_epoch"],
         )
-        for epoch, step, rate in told["epoch_step_lr"]:
+        for epoch, step, rate in entry["epoch_step_lr"]:
             assert schedule.rate(epoch, step) == pytest.approx(rate, rel=1e-12)
             counted(parity_folder, 1)
 
 
 def test_position_embeddings_grow_as_official(parity_folder: Path, counted: Counted) -> None:
-    with np.load(parity_folder / "pos_embed.npz") as arrays:
-        before, after = (torch.from_numpy(arrays[name]) for name in sorted(arrays.files, key=lambda n: arrays[n].size))
-    ours = resized_positions(before, after.shape[1] - 1)
-    assert ours.shape == after.shape
-    assert float((ours - after).abs().max()) <= 1e-6
-    counted(parity_folder, 1)
+    with np.load(parity_folder / "pos_embed.npz") as stored:
+        before, after = (batch(name, stored[name]) for name in sorted(stored.files, key=lambda n: stored[n].size))
+    ours = torch.cat([resized_positions(one[None], after.shape[1] - 1) for one in before])
+    found = [*per_sample("position embeddings", ours, after)]
+    assert all(difference.found <= 1e-6 for difference in found)
+    counted(parity_folder, len(found))

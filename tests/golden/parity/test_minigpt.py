@@ -12,9 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tests.golden.conftest import facts
-from tests.golden.minigpt_parity import CHECKS, SYSTEMS, Case, activations, learning, preparation
-from tests.golden.tinyllava_parity import Difference
+from tests.golden.parity.arrays import Difference, seen
+from tests.golden.parity.minigpt import CHECKS, Case, activations, learning, preparation
 from vlmbench.models.checkpoints.minigpt.names import checkpoint_keys, official_to_ours, ours_to_official
 from vlmbench.models.parts.connector.connector import MergeFour
 from vlmbench.models.parts.language import lora
@@ -23,14 +22,9 @@ from vlmbench.models.parts.prompts import minigpt_templates as talk
 from vlmbench.models.systems.minigpt import MiniGPT
 
 Counted = Callable[[Path, int], None]
+KINDS = ("minigpt",)
 Mutate = Callable[[MiniGPT], None]
 Check = Callable[[Case, MiniGPT], Iterator[Difference]]
-
-
-def reads(folder: Path) -> bool:
-    """Whether a parity folder is of the family: by repository and class of the official model."""
-    info = facts(folder, "info.json")
-    return (info.get("repo"), info.get("model_class")) in SYSTEMS
 
 
 @pytest.fixture(scope="session")
@@ -184,7 +178,7 @@ def blank_moved(system: MiniGPT) -> None:
     system.style = replace(system.style, answer=system.style.answer + " ")
 
 
-def no_blank_behind_the_picture(system: MiniGPT) -> None:
+def no_blank_behind_the_image(system: MiniGPT) -> None:
     system.style = replace(system.style, question=system.style.question.rstrip())
 
 
@@ -201,19 +195,17 @@ MUTANTS: list[tuple[Mutate, Check, str, Callable[[MiniGPT], bool]]] = [
     (query_order, activations, "img_embeds", lambda s: s.network.blueprint.connector != "merge4_linear"),
     (second_layer_first, activations, "qformer", lambda s: s.network.blueprint.connector != "merge4_linear"),
     (blank_moved, preparation, "chat prompt", lambda system: True),
-    (no_blank_behind_the_picture, preparation, "chat prompt", lambda system: True),
+    (no_blank_behind_the_image, preparation, "chat prompt", lambda system: True),
 ]
 
 
-@pytest.mark.parametrize(("mutate", "check", "seen", "fits"), MUTANTS, ids=[mutant[0].__name__ for mutant in MUTANTS])
-def test_a_mistake_is_seen(
-    mutate: Mutate, check: Check, seen: str, fits: Callable[[MiniGPT], bool], case: Case
-) -> None:
+@pytest.mark.parametrize(("mutate", "check", "off", "fits"), MUTANTS, ids=[mutant[0].__name__ for mutant in MUTANTS])
+def test_a_mistake_is_seen(mutate: Mutate, check: Check, off: str, fits: Callable[[MiniGPT], bool], case: Case) -> None:
     system = case.load()
     if not fits(system):
         return
     mutate(system)
-    assert [difference for difference in check(case, system) if difference.bad and difference.name == seen]
+    assert seen(off, check(case, system))
 
 
 def test_a_second_begin_token_too_few_is_seen(case: Case, loaded: MiniGPT, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tests.golden.tinyllava_parity import Difference, apart, relative, unequal
+from tests.golden.parity.arrays import (
+    Arrays,
+    Difference,
+    apart,
+    of_size,
+    per_sample,
+    read_images,
+    relative,
+    sample_image,
+    unequal,
+)
+from tests.golden.parity.kinds import SYSTEMS
 from vlmbench.base.samples import Conversation, Generation
 from vlmbench.models.checkpoints import folder as checkpoints
 from vlmbench.models.checkpoints.minigpt.names import official_to_ours, ours_to_official
@@ -35,22 +45,16 @@ from vlmbench.models.parts.protocols import IGNORE
 from vlmbench.models.systems import minigpt
 from vlmbench.models.systems.minigpt import MiniGPT
 
-SYSTEMS = {
-    ("Vision-CAIR/MiniGPT-4", "MiniGPT4"): "minigpt4",
-    ("Vision-CAIR/MiniGPT-4", "MiniGPTv2"): "minigptv2",
-    ("DLYuanGod/TinyGPT-V", "MiniGPT4"): "tinygptv",
-    ("DLYuanGod/TinyGPT-V", "MiniGPTv2"): "tinygptv",
-}
 TINYGPTV = {"attention_branch_norm": True, "half_rotary_tables": True}
 FUSED = ("q_proj", "k_proj", "v_proj")
 
 
 def config_of(info: Mapping[str, Any], llm: Mapping[str, Any]) -> dict[str, Any]:
     """Our config.json of the official model that a folder's info.json describes."""
-    told, vit, bert = info["model_cfg"], info["vit"], info["qformer"]
+    model_cfg, vit, bert = info["model_cfg"], info["vit"], info["qformer"]
     system = SYSTEMS[info["repo"], info["model_class"]]
     later, tiny = info["model_class"] == "MiniGPTv2", system == "tinygptv"
-    queried = tiny or (not later and told.get("has_qformer", True))
+    queried = tiny or (not later and model_cfg.get("has_qformer", True))
     styles = {("minigpt4", True): "vicuna0", ("minigpt4", False): "llama2", ("minigptv2", False): "minigptv2"}
     config: dict[str, Any] = {
         "model_type": system,
@@ -65,7 +69,7 @@ def config_of(info: Mapping[str, Any], llm: Mapping[str, Any]) -> dict[str, Any]
             "patch_size": vit["patch_size"],
             "qkv_bias": vit["qkv_bias"],
             "layer_norm_eps": info["vit_norm_eps"],
-            "image_size": told["image_size"],
+            "image_size": model_cfg["image_size"],
         },
         "vision_feature_select_strategy": "cls_patch" if queried else "patch",
         "connector_type": ("qformer_two_linear" if tiny else "qformer_linear") if queried else "merge4_linear",
@@ -80,9 +84,9 @@ def config_of(info: Mapping[str, Any], llm: Mapping[str, Any]) -> dict[str, Any]
             "hidden_act": extra["hidden_act"],
             "layer_norm_eps": extra["layer_norm_eps"],
         }
-    if told.get("lora_r"):
+    if model_cfg.get("lora_r"):
         targets = [*FUSED, "dense"] if tiny else ["q_proj", "v_proj"]
-        config["lora"] = {"rank": told["lora_r"], "alpha": told["lora_alpha"], "targets": targets}
+        config["lora"] = {"rank": model_cfg["lora_r"], "alpha": model_cfg["lora_alpha"], "targets": targets}
         config["lora"]["shared_input"] = [*FUSED] if tiny else []
     return config
 
@@ -93,16 +97,14 @@ class Case:
 
     folder: Path
     info: dict[str, Any]
-    arrays: dict[str, Any]
+    arrays: Arrays
     images: tuple[Image.Image, ...]
 
     @classmethod
     def read(cls, folder: Path) -> Case:
         """Read the folder's facts; the weights are read by `load`."""
-        with np.load(folder / "tensors.npz") as arrays:
-            info = json.loads((folder / "info.json").read_text("utf-8"))
-            pictures = sorted(folder.glob("image*.png"))
-            return cls(folder, info, dict(arrays), tuple(Image.open(path).convert("RGB") for path in pictures))
+        info = json.loads((folder / "info.json").read_text("utf-8"))
+        return cls(folder, info, Arrays.read(folder / "tensors.npz"), read_images(folder))
 
     def config(self) -> dict[str, Any]:
         """Our config of it."""
@@ -117,24 +119,19 @@ class Case:
         system.network.eval()
         return system
 
-    def tensor(self, name: str) -> Tensor:
-        """A stored array."""
-        return torch.from_numpy(self.arrays[name])
-
     def lesson(self, sample: Mapping[str, Any], system: MiniGPT) -> Lesson:
         """The form in which the official code learnt a batch."""
-        told = {**self.info["model_cfg"], **{name[1:]: value for name, value in sample.items() if name[0] == "_"}}
+        settings = {**self.info["model_cfg"], **{name[1:]: value for name, value in sample.items() if name[0] == "_"}}
         own = talk.find_lesson(system.style.lesson)
-        changed = {"end": told.get("end_sym", own.end), "longest": told.get("max_txt_len", own.longest)}
-        if "prompt_list" in told:
-            return replace(own, prompt=template_of(told["prompt_list"][0]), **changed)
+        changed = {"end": settings.get("end_sym", own.end), "longest": settings.get("max_txt_len", own.longest)}
+        if "prompt_list" in settings:
+            return replace(own, prompt=template_of(settings["prompt_list"][0]), **changed)
         if "instruction_input" in sample or "conv_q" in sample:
-            return replace(own, prompt=told.get("prompt_template", own.prompt), **changed)
+            return replace(own, prompt=settings.get("prompt_template", own.prompt), **changed)
         return replace(LESSONS["caption"], **changed)
 
     def rows(self, sample: Mapping[str, Any]) -> list[Conversation]:
         """A batch as our training rows."""
-        images = self.images if sample.get("_image", True) else (None,) * len(self.images)
         if "conv_q" in sample:
             sign = sample["connect_sym"][0]
             asked = [[bare(text) for text in row.split(sign)] for row in sample["conv_q"]]
@@ -143,14 +140,15 @@ class Case:
             said = [[answer] for answer in sample["answer"]]
             given = sample.get("instruction_input") or [question_of(sample)] * len(said)
             asked = [[bare(question)] for question in given]
+        shown = sample.get("_image", True)
         return [
-            Conversation(tuple(zip(questions, answers, strict=True)), image)
-            for questions, answers, image in zip(asked, said, images, strict=True)
+            Conversation(tuple(zip(questions, answers, strict=True)), sample_image(self.images, row) if shown else None)
+            for row, (questions, answers) in enumerate(zip(asked, said, strict=True))
         ]
 
 
 def bare(text: str) -> str:
-    """A question without the picture's place in front."""
+    """A question without the image placeholder in front."""
     return text.removeprefix(f"{PICTURE} ")
 
 
@@ -170,15 +168,16 @@ def question_of(sample: Mapping[str, Any]) -> str:
 
 
 def preparation(case: Case, system: MiniGPT) -> Iterator[Difference]:
-    """Pictures, the chat prompt, special tokens, and the labels of every batch."""
-    pixels = torch.stack([system.pixels(image) for image in case.images])
-    yield unequal("pixels", pixels, case.arrays["pixel_values"])
+    """Images, the chat prompt, special tokens, and the labels of every batch."""
+    stored = case.arrays["pixel_values"]
+    pixels = torch.stack([system.pixels(sample_image(case.images, number)) for number in range(len(stored))])
+    yield from per_sample("pixels", pixels, stored, unequal)
     yield unequal("chat prompt", system.style.write([("what is this?", None)], image=True), case.info["chat_prompt"])
     ids = {"pad": system.tokenizer.pad_id, "bos": system.tokenizer.bos_id, "eos": system.tokenizer.eos_id}
     yield unequal("special tokens", ids, {name: found for name, (_, found) in case.info["tokenizer"].items()})
     for number, batch in enumerate(case.info["batches"]):
         ours = system.collator(case.rows(batch["sample"]), case.lesson(batch["sample"], system))
-        asked = case.arrays[f"b{number}_cond_atts"].sum(axis=1)
+        asked = case.arrays[f"b{number}_cond_atts"].sum(dim=1)
         for row, before in enumerate(asked):
             start, seen = 1 + int(before), case.arrays[f"b{number}_regress_atts"][row]
             theirs = case.arrays[f"b{number}_targets"][row]
@@ -198,29 +197,43 @@ def preparation(case: Case, system: MiniGPT) -> Iterator[Difference]:
 @torch.no_grad()
 def activations(case: Case, system: MiniGPT) -> Iterator[Difference]:
     """Tower, its norm, Q-Former, connector, prompts as embeddings, logits."""
-    network, pixels = system.network, case.tensor("pixel_values")
+    network, pixels = system.network, case.arrays["pixel_values"]
     tower = network.vision_tower._vision_tower
     seen = tower.tap(pixels, network.vision_tower.layer)
-    yield apart("vit", seen, case.tensor("vit_out"))
-    yield apart("ln_vision", tower.norm(seen), case.tensor("ln_vision_out"))
+    yield from per_sample("vit", seen, case.arrays["vit_out"])
+    yield from per_sample("ln_vision", tower.norm(seen), case.arrays["ln_vision_out"])
     if "qformer_out" in case.arrays:
         connector: Any = network.connector._connector
         read = connector.read(network.vision_tower(pixels))
-        yield apart("qformer", read, case.tensor("qformer_out"))
+        yield from per_sample("qformer", read, case.arrays["qformer_out"])
     features = network.image_features(pixels)
-    yield apart("img_embeds", features, case.tensor("img_embeds"))
-    context = network.embed(torch.tensor(talk.to_ids(case.info["chat_prompt"], system.tokenizer)), features[0])[None]
-    yield apart("chat embeddings", context, case.tensor("chat_context_embeds"))
-    yield apart("chat logits", network.language_model(inputs_embeds=context).logits, case.tensor("chat_logits"))
-    mask = case.tensor("gen0_attention_mask").bool()
+    yield from per_sample("img_embeds", features, case.arrays["img_embeds"])
+    yield from chat(case, system, features)
+    mask = case.arrays["gen0_attention_mask"].bool()
     for row, text in enumerate(case.info["generate"]["texts"]):
-        ours = network.embed(torch.tensor(talk.to_ids(text, system.tokenizer)), features[row])
-        yield apart(f"prompt {row}", ours, case.tensor("gen0_inputs_embeds")[row][mask[row]])
-    given = {"inputs_embeds": case.tensor("gen0_inputs_embeds"), "attention_mask": mask.long()}
+        ours = network.embed(torch.tensor(talk.to_ids(text, system.tokenizer)), of_size(features, len(mask))[row])
+        yield apart(f"prompt {row}", ours, case.arrays["gen0_inputs_embeds"][row][mask[row]])
+    given = {"inputs_embeds": case.arrays["gen0_inputs_embeds"], "attention_mask": mask.long()}
     logits = network.language_model(**given).logits
-    yield apart("left-padded logits", logits[mask], case.tensor("gen0_first_logits")[mask])
+    yield apart("left-padded logits", logits[mask], case.arrays["gen0_first_logits"][mask])
     for number, batch in enumerate(case.info["batches"]):
         yield from conditions(case, system, number, batch["sample"], features)
+
+
+def chat(case: Case, system: MiniGPT, features: Tensor) -> Iterator[Difference]:
+    """The chat prompt as embeddings and its logits; each sample is about its own image or about the first."""
+    ids = torch.tensor(talk.to_ids(case.info["chat_prompt"], system.tokenizer))
+    every = torch.stack([system.network.embed(ids, seen) for seen in features])
+    stored, logits = case.arrays["chat_context_embeds"], case.arrays["chat_logits"]
+    about = [number if number < len(every) else 0 for number in range(len(stored))]
+    context = every[min(about, [0] * len(stored), key=lambda rows: distance(every[rows], stored))]
+    yield from per_sample("chat embeddings", context, stored)
+    yield from per_sample("chat logits", system.network.language_model(inputs_embeds=context).logits, logits)
+
+
+def distance(ours: Tensor, theirs: Tensor) -> float:
+    """How far two arrays are apart."""
+    return apart("", ours, theirs).found
 
 
 def conditions(
@@ -228,9 +241,9 @@ def conditions(
 ) -> Iterator[Difference]:
     """The prompts of a training batch as embeddings."""
     ours = system.collator(case.rows(sample), case.lesson(sample, system))
-    embeds, atts = case.tensor(f"b{number}_cond_embeds"), case.tensor(f"b{number}_cond_atts").bool()
+    embeds, atts = case.arrays[f"b{number}_cond_embeds"], case.arrays[f"b{number}_cond_atts"].bool()
     for row, ids in enumerate(ours["input_ids"]):
-        whole = system.network.embed(ids, features[row])
+        whole = system.network.embed(ids, of_size(features, len(embeds))[row])
         length = int(atts[row].sum())
         yield apart(f"batch {number} row {row} prompt", whole[1 : 1 + length], embeds[row][:length])
 
@@ -249,7 +262,7 @@ def generation(case: Case, system: MiniGPT) -> Iterator[Difference]:
                 if asked == job:
                     ids.append(int(logits.argmax()))
 
-            pixels = case.tensor("pixel_values")[row]
+            pixels = of_size(case.arrays["pixel_values"], row + 1)[row]
             if name == "simple":
                 OneByOne(system).answer(pixels, job, see)
             else:
@@ -266,16 +279,16 @@ def ends(system: MiniGPT, ids: list[int]) -> bool:
 
 def learning(case: Case, system: MiniGPT) -> Iterator[Difference]:
     """Loss and gradients of every training batch."""
-    for number, told in enumerate(case.info["batches"]):
+    for number, expected in enumerate(case.info["batches"]):
         system.network.zero_grad(set_to_none=True)
-        batch = system.collator(case.rows(told["sample"]), case.lesson(told["sample"], system))
+        batch = system.collator(case.rows(expected["sample"]), case.lesson(expected["sample"], system))
         loss = system.loss(batch)
         torch.autograd.backward(loss)
-        yield relative(f"batch {number} loss", float(loss.detach()), told["loss"])
+        yield relative(f"batch {number} loss", float(loss.detach()), expected["loss"])
         named = system.network.named_parameters(remove_duplicate=False)
         grads = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in named}
         official = ours_to_official(grads, system.config)
-        for name, (norm, total) in told["grad_norm_and_sum"].items():
+        for name, (norm, total) in expected["grad_norm_and_sum"].items():
             grad = official[name].double()
             yield relative(f"batch {number} norm {name}", float(grad.norm()), norm)
             yield relative(f"batch {number} sum {name}", float(grad.sum()), total, scale=max(abs(total), norm))

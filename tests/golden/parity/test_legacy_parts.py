@@ -11,17 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.golden.legacy_parity import LegacyCase, connector_of, is_legacy, parts, tower_of
+from tests.golden.parity.legacy import LegacyCase, connector_of, parts, tower_of
 from vlmbench.models.parts.connector.connector import Connector
 from vlmbench.models.parts.vision.tower import VisionTower
 
 Counted = Callable[[Path, int], None]
+KINDS = ("legacy",)
 Pieces = tuple[VisionTower, list[Connector]]
-
-
-def reads(folder: Path) -> bool:
-    """Whether a parity folder is of TinyLLaVA's first code."""
-    return is_legacy(folder)
 
 
 @pytest.fixture(scope="session")
