@@ -21,7 +21,8 @@ from ..checkpoints.minigpt.shape_check import bare, check
 from ..checkpoints.tinyllava import detect as tinyllava_forms
 from ..checkpoints.tinyllava import legacy
 from ..checkpoints.tinyllava.format import ORIGIN
-from . import minigpt, tinyllava
+from ..network.minigpt_blueprint import blueprint
+from . import tinyllava
 
 OWN, FACTORY = "vlmbench", "factory"
 MINIGPT: Mapping[str, tuple[str, Callable[[Checkpoint, Path], object]]] = {
@@ -103,7 +104,7 @@ def _open(source: Path, ingredients: Ingredients) -> _Opened:
     if read_json(source / CONFIG).get("model_type") in own.MODEL_TYPES:
         found = own.read(source)
         _same_system(found, ingredients, source)
-        check(bare(lambda: minigpt.blueprint(found.config), source), found.tensors, source)
+        check(bare(lambda: blueprint(found.config), source), found.tensors, source)
         return _minigpt(OWN, found, minigpt_pth.NAME)
     return _tinyllava(source, ingredients)
 

@@ -16,36 +16,14 @@ from ..checkpoints import folder as checkpoints
 from ..checkpoints.folder import CheckpointFolder
 from ..engine.adapter import Answering
 from ..engine.engine import DTYPES, Engine
-from ..network.network import Blueprint
+from ..network.minigpt_blueprint import blueprint
 from ..network.system import Assembled
-from ..parts.connector.connector import TINYGPTV_MIDDLE
 from ..parts.language import lora
 from ..parts.prompts import minigpt_templates as talk
 from ..parts.prompts.minigpt_templates import Lesson, Style
 
 SHIPPED = {"tinygptv": Path(__file__).parents[1] / "weights" / "tinygptv-nano"}
 """Trained small checkpoints of the package, by system."""
-UNCUT = 2**20
-"""No published recipe cuts whole rows: prompts and answers have limits of their own."""
-
-
-def blueprint(config: Mapping[str, Any]) -> Blueprint:
-    """The parts a config.json names. The tower is always EVA with its norm, tapped at the end."""
-    return Blueprint(
-        text=config["text_config"],
-        vision=config["vision_config"],
-        connector=str(config["connector_type"]),
-        feature_layer=-1,
-        selection=str(config["vision_feature_select_strategy"]),
-        final_norm=True,
-        queries=int(config.get("num_queries", 32)),
-        qformer=config.get("qformer_config", {}),
-        middle=int(config.get("projector_hidden_size", TINYGPTV_MIDDLE)),
-        lora=lora.Adapters.from_config(config["lora"]) if config.get("lora") else None,
-        branch_norm=bool(config.get("attention_branch_norm", False)),
-        half_tables=bool(config.get("half_rotary_tables", False)),
-        max_length=UNCUT,
-    )
 
 
 class MiniGPT(Assembled):

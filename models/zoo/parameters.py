@@ -12,16 +12,17 @@ from torch import nn
 
 from ..engine.quantize import GROUP, linear_layers
 from ..network import freezing as tuning
+from ..network.minigpt_blueprint import blueprint
 from ..network.network import Blueprint, VisionLanguageModel
 from ..parts import quiet_import as hush
-from ..systems import minigpt, tinyllava
+from ..systems import tinyllava
 from .variants import VARIANTS, Variant
 
 BLUEPRINTS: Mapping[str, Callable[[Mapping[str, Any]], Blueprint]] = {
     "tinyllava": tinyllava.blueprint,
-    "tinygptv": minigpt.blueprint,
-    "minigpt4": minigpt.blueprint,
-    "minigptv2": minigpt.blueprint,
+    "tinygptv": blueprint,
+    "minigpt4": blueprint,
+    "minigptv2": blueprint,
 }
 """By model_type: what reads a config.json."""
 

@@ -28,6 +28,7 @@ from vlmbench.models.checkpoints.minigpt.config import config_of, style_of
 from vlmbench.models.checkpoints.minigpt.names import ours_to_official
 from vlmbench.models.checkpoints.minigpt.shape_check import bare
 from vlmbench.models.checkpoints.minigpt.write import BLIP2, CHECKPOINT, EVA, LANGUAGE
+from vlmbench.models.network.minigpt_blueprint import blueprint
 from vlmbench.models.network.network import ties
 from vlmbench.models.parts import reshaping
 from vlmbench.models.parts.language.lora import Adapters
@@ -346,7 +347,7 @@ def test_tensors_that_share_their_memory_are_written_apart(tmp_path: Path) -> No
 def test_sizes_of_the_published_models_are_found(name: str) -> None:
     """From the names and shapes alone of the full-size official checkpoint; no weights exist."""
     expected = VARIANTS[name].config
-    network = bare(lambda: minigpt.blueprint(expected), Path())
+    network = bare(lambda: blueprint(expected), Path())
     state = {one: tensor for one, tensor in network.state_dict().items() if one not in ties(network)}
     language = {one: value for one, value in expected["text_config"].items() if one != "qk_layernorm"}
     asked = Ingredients(template=expected["template"] if name == "tinygptv:stage123" else "")

@@ -11,9 +11,9 @@ import torch
 from tests.models import tiny_minigpt
 from vlmbench.base.errors import TrainingError, UnknownNameError
 from vlmbench.models.network.freezing import Tuning, apply, share, weight_decay_groups
+from vlmbench.models.network.minigpt_blueprint import blueprint
 from vlmbench.models.network.network import Blueprint, VisionLanguageModel
 from vlmbench.models.parts.language.lora import Adapters
-from vlmbench.models.systems import minigpt
 from vlmbench.models.zoo.stages import factory_lora
 
 TEXT = {
@@ -204,8 +204,8 @@ def test_matrices_decay_and_nothing_else() -> None:
 def test_the_width_between_tinygptvs_linear_layers_is_a_config_field() -> None:
     config = tiny_minigpt.config("tinygptv")
     for settings, middle in (({}, 4096), ({"projector_hidden_size": 24}, 24)):
-        assert minigpt.blueprint({**config, **settings}).middle == middle
+        assert blueprint({**config, **settings}).middle == middle
     with torch.device("meta"):
-        network = VisionLanguageModel(minigpt.blueprint({**config, "projector_hidden_size": 24}))
+        network = VisionLanguageModel(blueprint({**config, "projector_hidden_size": 24}))
     first, second = (network.connector.get_parameter(f"_connector.projector.{at}.weight") for at in (0, 1))
     assert (first.shape[0], second.shape[1]) == (24, 24)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.training.toy import ready
 from vlmbench.training.loop import loop
+from vlmbench.training.loop.state import LOG
 
 ROOT = Path(__file__).parents[2]
 RECIPE = "tinygptv-paper"
@@ -29,7 +30,7 @@ def start(folder: Path, *more: str, recipe: str = RECIPE) -> subprocess.Popen[by
 
 def steps(folder: Path) -> int:
     """Lines with a loss in a training's log."""
-    log = folder / loop.LOG
+    log = folder / LOG
     return sum(b'"loss"' in line for line in log.read_bytes().splitlines()) if log.is_file() else 0
 
 

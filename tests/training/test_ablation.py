@@ -14,6 +14,7 @@ from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError
 from vlmbench.training.loop import ablation, loop
 from vlmbench.training.loop.ablation import Ablation, Result
+from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Recipe
 from vlmbench.training.recipes.smoke import smoke
 
@@ -84,7 +85,7 @@ def test_a_loss_that_is_no_number_is_a_result(tmp_path: Path, monkeypatch: pytes
     def broken(recipe: Recipe, output: Path, **_: object) -> Path:
         output.mkdir(parents=True)
         lines = [{"stage": "1", "step": 1, "loss": 2.0, "grad_norms": {"connector": 1e-9}}]
-        (output / loop.LOG).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        (output / LOG).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         raise TrainingError("the loss is nan", where="stage '1', step 2")
 
     monkeypatch.setattr(loop, "train", broken)

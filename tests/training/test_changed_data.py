@@ -19,6 +19,7 @@ from vlmbench.base.errors import TrainingError
 from vlmbench.scenes import captions as scene_text
 from vlmbench.training.loop import data_state, loop
 from vlmbench.training.loop.stage_run import StageRun
+from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Pool, Recipe
 from vlmbench.training.scenes.feature_pool import open_pool
 
@@ -149,7 +150,7 @@ def test_pictures_that_turn_out_damaged_are_told(data: Path, tmp_path: Path, cap
         told = replace(recipe(data), bad_rows=0.9, workers=workers)
         folder = ready(tmp_path / str(workers))
         loop.train(replace(told, stages=(replace(told.stages[0], steps=10),)), folder)
-        lines = [json.loads(line) for line in (folder / loop.LOG).read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
         bad = lines[-1]["pools"]["mix"]["bad"]["damaged picture"]
         assert bad >= 2
         (record,) = caplog.records

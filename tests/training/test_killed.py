@@ -14,6 +14,7 @@ from tests.training.killing import ROOT, finish, kill_at, steps, weights
 from tests.training.test_twins import losses
 from tests.training.toy import ready
 from vlmbench.training.loop import loop
+from vlmbench.training.loop.state import LOG
 
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 """Starts two processes on CPUs alone too, which `accelerate launch --cpu` does not: docs/training.md names it."""
@@ -58,5 +59,5 @@ def test_two_processes_have_the_losses_of_one(tmp_path: Path, recipe: str) -> No
     assert one.keys() == two.keys()
     for stage, told in one.items():
         assert two[stage] == pytest.approx(told, abs=1e-4), stage
-    lines = [json.loads(line) for line in (tmp_path / "two" / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "two" / LOG).read_text(encoding="utf-8").splitlines()]
     assert [line["step"] for line in lines if "loss" in line] == [*range(1, 5)] * len(one)

@@ -21,6 +21,7 @@ from vlmbench.base.errors import DataError, TrainingError
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import draw, make_scene
 from vlmbench.training.loop import loop
+from vlmbench.training.loop.state import LOG, RECIPE
 from vlmbench.training.recipe.recipe import Feed
 
 GOLDEN: dict[str, tuple[float, float]] = {
@@ -43,7 +44,7 @@ def one_thread() -> None:
 
 
 def log(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
 
 
 def weights(folder: Path) -> bytes:
@@ -78,8 +79,8 @@ def test_losses_are_golden(trained: Path) -> None:
 def test_a_finished_model_is_a_factory_folder(trained: Path) -> None:
     model = trained / loop.MODEL
     names = {path.name for path in model.iterdir()}
-    assert {"config.json", "model.safetensors", "vocab.json", "merges.txt", loop.RECIPE, loop.LOG} <= names
-    assert json.loads((model / loop.RECIPE).read_text(encoding="utf-8")) == toy().to_json()
+    assert {"config.json", "model.safetensors", "vocab.json", "merges.txt", RECIPE, LOG} <= names
+    assert json.loads((model / RECIPE).read_text(encoding="utf-8")) == toy().to_json()
     assert registry.load_object(toy().restore)(model).parts().keys() == {"vision_tower", "connector", "language_model"}
 
 
@@ -131,7 +132,7 @@ def test_kill_and_resume_ends_with_equal_weights(tmp_path: Path) -> None:
     assert start(whole).wait(300) == 0
     for lines in (3, 9, 14, 25):
         process = start(broken)
-        while process.poll() is None and not ((broken / loop.LOG).is_file() and len(log(broken)) >= lines):
+        while process.poll() is None and not ((broken / LOG).is_file() and len(log(broken)) >= lines):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait(60)

@@ -16,7 +16,8 @@ from tests.training.toy import ready, run, toy
 from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError, UsageError
 from vlmbench.models.parts.language import nf4
-from vlmbench.training.loop import learner, loop
+from vlmbench.training.loop import learner, loop, state
+from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Pool, Recipe, Stage
 from vlmbench.training.recipe.schedule import WarmupCosine
 
@@ -31,7 +32,7 @@ def weights(folder: Path) -> bytes:
 
 
 def model_of(recipe: Recipe, folder: Path) -> Any:
-    return loop.made(recipe, ready(folder))
+    return state.build_model(recipe, ready(folder))
 
 
 def test_frozen_parts_sleep(tmp_path: Path) -> None:
@@ -96,14 +97,14 @@ def test_tasks_are_asked_of_the_live_model(tmp_path: Path) -> None:
     run(recipe, tmp_path / "plain")
     run(replace(recipe, eval_every=2, eval_tasks="pope", eval_limit=6), tmp_path / "asked")
     assert weights(tmp_path / "asked") == weights(tmp_path / "plain")
-    lines = [json.loads(line) for line in (tmp_path / "asked" / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "asked" / LOG).read_text(encoding="utf-8").splitlines()]
     told = [(line["stage"], line["step"]) for line in lines if "eval" in line]
     assert told == [(stage.name, 2) for stage in recipe.stages]
     for stage, step in told:
         folder = tmp_path / "asked" / "eval" / f"{stage}-{step:07d}"
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
         assert scores["pope"]["coverage"] > 0
-    found = registry.load_object("vlmbench.reports.training:read")(tmp_path / "asked" / loop.LOG)
+    found = registry.load_object("vlmbench.reports.training:read")(tmp_path / "asked" / LOG)
     assert [len(stage["eval"]["pope"]["step"]) for stage in found] == [1, 1]
     assert all(stage["lr"] and stage["grad_norms"] for stage in found)
 

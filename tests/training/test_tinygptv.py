@@ -16,6 +16,7 @@ from vlmbench.base.errors import ModelError
 from vlmbench.models.systems import tinyllava, transplant
 from vlmbench.models.zoo.stages import TINYGPTV_STAGES
 from vlmbench.training.loop import learner, loop
+from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes.tinygptv_nano import CONFIG, four, nano
 from vlmbench.training.scenes import vocabulary
@@ -106,7 +107,7 @@ def test_stages_train_what_the_published_ones_do(donor: Path) -> None:
 def test_every_stage_runs_and_the_model_answers(donor: Path, tmp_path: Path) -> None:
     recipe = quick()
     model = loop.train(recipe, ready(tmp_path / "run"))
-    lines = [json.loads(line) for line in (model / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in (model / LOG).read_text(encoding="utf-8").splitlines()]
     assert [line["stage"] for line in lines[::2]] == [stage.name for stage in recipe.stages]
     from safetensors.torch import load_file
 

@@ -11,6 +11,7 @@ import torch
 from tests.training.toy import ready
 from vlmbench.base import registry
 from vlmbench.training.loop import loop
+from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Recipe
 from vlmbench.training.recipes.smoke import STEPS, smoke
 
@@ -27,7 +28,7 @@ def twin(name: str) -> Recipe:
 def losses(folder: Path) -> dict[str, list[float]]:
     """A training's losses by stage."""
     found: dict[str, list[float]] = {}
-    for line in map(json.loads, (folder / loop.LOG).read_text(encoding="utf-8").splitlines()):
+    for line in map(json.loads, (folder / LOG).read_text(encoding="utf-8").splitlines()):
         if "loss" in line:
             found.setdefault(line["stage"], []).append(line["loss"])
     return found

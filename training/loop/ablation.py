@@ -14,6 +14,7 @@ from vlmbench.base.errors import TrainingError
 from ..recipe.recipe import Recipe
 from . import evaluate_live as live
 from . import loop
+from .state import LOG
 
 LAST = 5
 """Lines of a stage's log whose mean is its end loss."""
@@ -133,7 +134,7 @@ def _one(ablation: Ablation, name: str, recipe: Recipe, folder: Path, threads: i
         broke = f"{error.where}: {error.what}"  # what an ablation is there to find
     else:
         scores = _asked(ablation, recipe, final, folder)
-    losses, vanished = read(folder / loop.LOG)
+    losses, vanished = read(folder / LOG)
     result = Result(name, recipe.seed, losses, scores, broke, vanished)
     kept.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
     return result

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import torch
 from torch import nn
@@ -29,9 +29,7 @@ from . import log as watch
 from .checkpoint import Position
 from .learner import Learner, Objective, building, enter, groups, norms, rate_at, set_numbers, start_anew, wake
 from .objectives import Scenery
-
-if TYPE_CHECKING:
-    from .loop import Run
+from .state import TrainingState
 
 LOGGER = logging.getLogger(__name__)
 MOST_SKIPPED = 50
@@ -41,7 +39,7 @@ MOST_SKIPPED = 50
 class StageRun:
     """One stage of a run."""
 
-    def __init__(self, run: Run, number: int, folder: Path | None, position: Position) -> None:
+    def __init__(self, run: TrainingState, number: int, folder: Path | None, position: Position) -> None:
         """`folder`: the checkpoint to go on from, in the middle of the stage. Raises TrainingError or DataError."""
         self.run, self.number, self.stage = run, number, run.recipe.stages[number]
         recipe, stage = run.recipe, self.stage

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from vlmbench.base.errors import ModelError
 
+from ...network.minigpt_blueprint import blueprint
 from ...parts import reshaping
-from ...systems import minigpt
 from ..checkpoint import Checkpoint, Ingredients
 from ..folder import FETCH, CheckpointFolder
 from . import config as minigpt_config
@@ -211,7 +211,7 @@ def _check(
 
     Raises ModelError listing, by file, what is missing, unexpected or misshapen, in official names.
     """
-    network = bare(lambda: minigpt.blueprint(config), sources["llm"].file)
+    network = bare(lambda: blueprint(config), sources["llm"].file)
     wanted = network.state_dict()
     for name in problems(network, tensors)["missing"]:
         if (start := _start(name, wanted, config)) is not None:

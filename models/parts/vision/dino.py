@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,7 @@ from torch.nn import functional
 
 from vlmbench.base.errors import ModelError
 
-if TYPE_CHECKING:
-    from .tower import TransformersTower
+from .base import TransformersTower
 
 PUBLISHED: Mapping[str, tuple[int, int, int]] = {
     "facebook/dinov2-small": (384, 12, 6),
