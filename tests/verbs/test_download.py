@@ -140,14 +140,14 @@ PAGE = b"\xef\xbb\xbf\n<!-- x -->\n<!DOCTYPE html><html><body>Please log in</bod
         (reply(200, PAGE), "a.json", "the server sends a web page"),
         (reply(200, b"<HTML>x"), "a.tsv", "the server sends a web page"),
         (reply(200, b"{}"), "a.zip", "no zip file"),
-        (reply(200, OLD, length="x1"), "a", "Content-Length is no number"),
-        (reply(200, OLD, length="-5"), "a", "Content-Length is no number"),
-        (reply(200, OLD, length="9" * 40), "a", "Content-Length is no number"),
+        (reply(200, OLD, length="x1"), "a", "bad Content-Length"),
+        (reply(200, OLD, length="-5"), "a", "bad Content-Length"),
+        (reply(200, OLD, length="9" * 40), "a", "bad Content-Length"),
         (reply(200, OLD, Content_Encoding="gzip"), "a", "compressed"),
         (reply(302, b"", Location="http://[::1"), "a", "cannot fetch it"),
         (reply(302, b"", Location="http://127.0.0.1:99999/"), "a", "cannot fetch it"),
-        (reply(302, b"", Location="file:///etc/passwd"), "a", "is not allowed"),
-        (reply(302, b"", Location="ftp://127.0.0.1/x"), "a", "no web address"),
+        (reply(302, b"", Location="file:///etc/passwd"), "a", "unsupported protocol 'file://'"),
+        (reply(302, b"", Location="ftp://127.0.0.1/x"), "a", "unsupported protocol 'ftp://'"),
         (reply(200, OLD[:10], length="10000"), "a", "ended after 10 of 10,000 bytes"),
         (reply(206, OLD, span="bytes 0-9999/10000"), "a", "the server answers 206"),
         (reply(503, b""), "a", "the server says 503"),
@@ -171,6 +171,24 @@ def test_checksums(server: str, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"its (sha256|md5|git) is .*, and that of the published file"):
             download(server, tmp_path / "b", progress=False, checksum=checksum[:-1] + "x")
     assert not list(tmp_path.glob("b*"))
+
+
+def test_proxies_of_the_environment(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are used, NO_PROXY is heeded, and one that cannot be used is an error in words."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    Handler.replies[:] = [reply(200, OLD)]
+    monkeypatch.setenv("http_proxy", server.removesuffix("/a.bin"))
+    download("http://nowhere.invalid/a.bin", tmp_path / "a.bin", progress=False)
+    assert (tmp_path / "a.bin").read_bytes() == OLD
+    monkeypatch.setenv("no_proxy", "nowhere.invalid")
+    with pytest.raises(DataError, match=r"nowhere\.invalid/b: cannot fetch it"):
+        download("http://nowhere.invalid/b", tmp_path / "b", progress=False)
+    monkeypatch.setenv("no_proxy", "")
+    for proxy in ("socks5://127.0.0.1:9", "nonsense://x"):
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(DataError, match="cannot fetch it"):
+            download("http://nowhere.invalid/c", tmp_path / "c", progress=False)
 
 
 # --------------------------------------------------------------------------------------------------------- archives

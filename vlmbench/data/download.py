@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
+from urllib.parse import urlsplit
+
+import httpx2
 
 from vlmbench.base.errors import DataError
 from vlmbench.data.archives import extract
@@ -55,7 +53,7 @@ def download(url: str, path: Path, *, progress: bool = True, checksum: str = "")
 
     `checksum` is `sha256:HEX`, `md5:HEX` or `git:HEX` (a blob's name). Raises DataError naming the URL.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+    if urlsplit(url).scheme not in ("http", "https"):
         raise DataError("only http and https addresses are fetched", where=url)
     part = path.with_name(path.name + ".part")
     try:
@@ -64,13 +62,12 @@ def download(url: str, path: Path, *, progress: bool = True, checksum: str = "")
         _check(url, part, checksum)
         part.replace(path)
         _beside(part).unlink(missing_ok=True)
-    except urllib.error.HTTPError as error:
-        error.close()
+    except httpx2.HTTPStatusError as error:
         hint = f"get it by hand and put it at {path}"
-        raise DataError(f"the server says {error.code} {error.reason}", where=url, hint=hint) from None
-    except (urllib.error.URLError, TimeoutError, HTTPException, ConnectionError, ValueError) as error:
-        what = f"cannot fetch it: {getattr(error, 'reason', None) or error}"
-        raise DataError(what, where=url, hint=KEPT) from None
+        said = error.response
+        raise DataError(f"the server says {said.status_code} {said.reason_phrase}", where=url, hint=hint) from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, ImportError, ValueError) as error:  # the last two: a proxy of no use
+        raise DataError(f"cannot fetch it: {str(error) or type(error).__name__}", where=url, hint=KEPT) from None
     except OSError as error:
         hint = "free some space or name another --data, then try again: it goes on from there"
         raise DataError(f"cannot write: {error.strerror}", where=str(path), hint=hint) from None
@@ -95,49 +92,55 @@ def _attempt(url: str, part: Path, progress: bool) -> None:
     headers = {"User-Agent": "vlmbench", "Accept-Encoding": "identity"}
     if known is not None and have:
         headers |= {"Range": f"bytes={have}-", "If-Range": known.validator}
-    try:
-        answer = _open(url, headers)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and have:
-            error.close()
-            raise _BeginAgainError("the server has no such range") from None
-        raise
-    with answer:
-        _refuse_compressed(answer, url)
-        said, have = _place(answer, url, known, have)
+    with httpx2.stream("GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as response:
+        if response.status_code == 416 and have:
+            raise _BeginAgainError("the server has no such range")
+        response.raise_for_status()
+        _refuse_compressed(response, url)
+        said, have = _place(response, url, known, have)
         if not have:
             _beside(part).write_text(json.dumps(asdict(said)), encoding="utf-8")
         with part.open("ab" if have else "wb") as file:
-            _copy(answer, file, said, have, part, progress)
+            ended = _copy(response, file, said, have, part, progress)
     if said.total is not None and part.stat().st_size != said.total:
         if part.stat().st_size > said.total:
             raise _BeginAgainError(f"more than the {said.total:,} bytes that the server told of")
         what = f"the connection ended after {part.stat().st_size:,} of {said.total:,} bytes"
         raise DataError(what, where=url, hint=KEPT)
+    if ended is not None:
+        raise ended
 
 
-def _copy(answer: HTTPResponse, file: IO[bytes], said: _Known, have: int, part: Path, progress: bool) -> None:
+def _copy(
+    response: httpx2.Response, file: IO[bytes], said: _Known, have: int, part: Path, progress: bool
+) -> httpx2.TransportError | None:
+    """Append what comes. Returns the error that ended it early, with everything before it written."""
     from tqdm import tqdm
 
     name = part.name.removesuffix(".part")
     silent = None if progress else True
     with tqdm(total=said.total, initial=have, unit="B", unit_scale=True, desc=name, disable=silent) as bar:
-        while block := answer.read(CHUNK):
-            if not have and file.tell() == 0:
-                _refuse_page(block, name, said.url)
-            file.write(block)
-            bar.update(len(block))
+        try:
+            for block in response.iter_raw():  # as it comes: a block of a fixed size would be lost when it breaks off
+                if not have and file.tell() == 0:
+                    _refuse_page(block, name, said.url)
+                file.write(block)
+                bar.update(len(block))
+        except httpx2.TransportError as error:
+            return error
+    return None
 
 
-def _place(answer: HTTPResponse, url: str, known: _Known | None, have: int) -> tuple[_Known, int]:
+def _place(response: httpx2.Response, url: str, known: _Known | None, have: int) -> tuple[_Known, int]:
     """What the answer is of, and where in the file it begins. Raises _BeginAgainError where it fits no part."""
-    length = _length(answer, url)
-    etag, modified = answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", "")
-    if answer.status == 200:
+    told = response.headers.get("Content-Length")
+    length = None if told is None else int(told)  # digits: the client refuses a response with any other
+    etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+    if response.status_code == 200:
         return _Known(url, etag, modified, length), 0
-    found = _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
-    if answer.status != 206 or known is None or found is None:
-        raise _BeginAgainError(f"the server answers {answer.status} without telling which part it sends")
+    found = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    if response.status_code != 206 or known is None or found is None:
+        raise _BeginAgainError(f"the server answers {response.status_code} without telling which part it sends")
     first, last = int(found[1]), int(found[2])
     total = None if found[3] == "*" else int(found[3])
     if first != have or (length is not None and last - first + 1 != length):
@@ -149,17 +152,8 @@ def _place(answer: HTTPResponse, url: str, known: _Known | None, have: int) -> t
     return _Known(url, known.etag, known.modified, last + 1 if total is None else total), have
 
 
-def _length(answer: HTTPResponse, url: str) -> int | None:
-    told = answer.headers.get("Content-Length")
-    if told is None:
-        return None
-    if not re.fullmatch("[0-9]{1,18}", told.strip()):
-        raise DataError(f"the server's Content-Length is no number: {told!r:.40}", where=url, hint="get it by hand")
-    return int(told)
-
-
-def _refuse_compressed(answer: HTTPResponse, url: str) -> None:
-    coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+def _refuse_compressed(response: httpx2.Response, url: str) -> None:
+    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
         raise DataError(f"the server sends it compressed ({coding!r:.20})", where=url, hint="get it by hand")
 
@@ -192,34 +186,6 @@ def _kept(url: str, part: Path) -> _Known | None:
             return known
     _discard(part)
     return None
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections to web addresses alone."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        parts = urllib.parse.urlsplit(newurl)
-        if parts.scheme not in ("http", "https") or parts.port == 0:  # asking for the port checks it
-            raise urllib.error.URLError(f"it is redirected to {newurl!r:.80}, which is no web address")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    def http_error_302(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any) -> Any:
-        """Close the answer whose address cannot be followed."""
-        try:
-            return super().http_error_302(req, fp, code, msg, headers)
-        except (ValueError, OSError):
-            fp.close()
-            raise
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
-
-
-def _open(url: str, headers: Mapping[str, str]) -> HTTPResponse:
-    request = urllib.request.Request(url, headers=dict(headers))
-    opener = urllib.request.build_opener(_Redirects)
-    return cast(HTTPResponse, opener.open(request, timeout=TIMEOUT))
 
 
 # -------------------------------------------------------------------------------------------------------- checksums
