@@ -69,11 +69,26 @@ def test_likelihoods() -> None:
     assert letters.share(far, "yes") == 0.0 and letters.share(far, "no") == 1.0
 
 
-@given(a=st.text(max_size=8), b=st.text(max_size=8))
-def test_edits_are_a_distance(a: str, b: str) -> None:
-    assert answers.edits(a, a) == 0 and answers.edits(a, "") == len(a)
-    assert answers.edits(a, b) == answers.edits(b, a) <= max(len(a), len(b))
-    assert (answers.edits(a, b) == 0) == (a == b)
+def edits(one: str, other: str) -> int:
+    """Levenshtein's distance as textbooks have it, row by row."""
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        corner, row[0] = row[0], i
+        for j, second in enumerate(other, 1):
+            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (letter != second))
+    return row[-1]
+
+
+@given(text=st.text(max_size=8), target=st.text(max_size=8))
+def test_anls_counts_edits_as_the_textbook_does(text: str, target: str) -> None:
+    length = max(len(text.upper()), len(target.upper()))
+    distance = edits(" ".join(target.lower().split()), " ".join(text.lower().split()))
+    similarity = 1 - distance / length if length else 1.0
+    assert answers.anls(text, [target]) == (similarity if similarity >= 0.5 else 0.0)
+
+
+def test_a_runaway_answer_is_compared_at_once() -> None:
+    assert answers.anls("ab" * 25_000, ["ba" * 25_000]) == 1 - 2 / 50_000
 
 
 @pytest.mark.parametrize(

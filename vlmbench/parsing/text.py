@@ -225,25 +225,18 @@ def qwen_vl_cut(text: str) -> str:
 # ------------------------------------------------------------------------------------------------------ near answers
 
 
-def edits(a: str, b: str) -> int:
-    """Levenshtein's distance: insertions, deletions and substitutions that turn one text into the other."""
-    row = list(range(len(b) + 1))
-    for i, letter in enumerate(a, 1):
-        corner, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (letter != other))
-    return row[-1]
-
-
 def anls(text: str, targets: Sequence[str]) -> float:
     """lmms-eval's normalised Levenshtein similarity to the nearest target, 0 below one half.
 
     Texts are compared in lower case with single blanks; the distance is over the longer one as it came.
     """
-    said = " ".join(text.strip().lower().split())
+    from rapidfuzz.distance import Levenshtein
+
+    answer = " ".join(text.strip().lower().split())
     shares = []
     for target in targets:
         length = max(len(target.upper()), len(text.upper()))
-        shares.append(edits(" ".join(target.strip().lower().split()), said) / length if length else 0.0)
+        edits = Levenshtein.distance(" ".join(target.strip().lower().split()), answer)
+        shares.append(edits / length if length else 0.0)
     similar = 1 - min(shares)
     return similar if similar >= 0.5 else 0.0
