@@ -7,9 +7,12 @@ those it knows.
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+
+from junitparser import Failure, Skipped, SystemOut
+from junitparser.xunit2 import JUnitXml, TestCase, TestSuite
 
 from .compare import signed
 from .gate import text
@@ -24,26 +27,15 @@ SUITE = "vlmbench check"
 
 def junit(report: Report) -> bytes:
     """The XML document, UTF-8 with its declaration."""
-    failed = sum(one.decision.outcome == "fail" for one in report.verdicts) + len(report.floors)
-    counts = {
-        "tests": str(len(report.verdicts) + len(report.floors)),
-        "failures": str(failed),
-        "errors": "0",
-        "skipped": str(sum(one.decision.outcome == "unknown" for one in report.verdicts)),
-        "time": "0",
-    }
-    suite = ElementTree.Element("testsuite", {"name": SUITE, **counts})
-    for verdict in report.verdicts:
-        suite.append(_case(verdict))
-    for floor in report.floors:
-        suite.append(_floor(floor))
-    ElementTree.SubElement(suite, "system-out").text = plain(text(report))
-    names = ("tests", "failures", "errors", "time")
-    suites = ElementTree.Element("testsuites", {"name": SUITE, **{name: counts[name] for name in names}})
-    suites.append(suite)
-    ElementTree.indent(suites)
-    written: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
-    return written + b"\n"
+    suite = TestSuite(SUITE)
+    suite.add_testcases([*map(_case, report.verdicts), *map(_floor, report.floors)])
+    suite.append(SystemOut(plain(text(report))))
+    document = JUnitXml()
+    document.add_testsuite(suite)
+    document.update_statistics()
+    file = io.BytesIO()
+    document.write(file)
+    return file.getvalue() + b"\n"
 
 
 def plain(text: str) -> str:
@@ -51,24 +43,25 @@ def plain(text: str) -> str:
     return _FORBIDDEN.sub("\ufffd", text)
 
 
-def _case(one: Verdict) -> ElementTree.Element:
-    name = f"{one.task.key} {one.metric.name}"
-    case = ElementTree.Element("testcase", {"classname": "vlmbench", "name": plain(name), "time": "0"})
+def _case(one: Verdict) -> TestCase:
+    case = TestCase(plain(f"{one.task.key} {one.metric.name}"), "vlmbench", 0)
     if one.decision.outcome == "fail":
-        failure = ElementTree.SubElement(case, "failure", {"message": plain(one.reason), "type": "regression"})
-        failure.text = plain("\n".join(_lines(one)))
+        case.append(_failure("regression", one.reason, "\n".join(_lines(one))))
     elif one.decision.outcome == "unknown":
-        ElementTree.SubElement(case, "skipped", {"message": plain(f"could not tell: {one.reason}")})
+        case.append(Skipped(plain(f"could not tell: {one.reason}")))
     return case
 
 
-def _floor(floor: Floor) -> ElementTree.Element:
-    case = ElementTree.Element(
-        "testcase", {"classname": "vlmbench", "name": plain(f"{floor.key} {floor.kind}"), "time": "0"}
-    )
-    failure = ElementTree.SubElement(case, "failure", {"message": plain(floor.what), "type": floor.kind})
-    failure.text = plain(floor.what)
+def _floor(floor: Floor) -> TestCase:
+    case = TestCase(plain(f"{floor.key} {floor.kind}"), "vlmbench", 0)
+    case.append(_failure(floor.kind, floor.what, floor.what))
     return case
+
+
+def _failure(kind: str, message: str, details: str) -> Failure:
+    failure = Failure(plain(message), kind)
+    failure.text = plain(details)
+    return failure
 
 
 def _value(value: float) -> str:
