@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vlmbench.base import registry
+from vlmbench.base import registry, terminal
 from vlmbench.base.errors import TrainingError, UnknownNameError
 
 from .recipe import Pool, Recipe, Stage
@@ -174,11 +174,8 @@ def describe(recipe: Recipe, gpu: str = "a100", devices: int = 1) -> Iterator[st
     yield f"on {devices} x {gpu}: {told.peak:g} TFLOP/s at {told.used:.0%} (assumed), {told.memory} GB"
     head = ("stage", "steps", "rows", "learns", "tokens", "memory", "FLOPs", "hours")
     rows = [head, *(_cells(stage) for stage in stages)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
-    for row in rows:
-        yield "  " + "  ".join(
-            cell.ljust(w) if not at else cell.rjust(w) for at, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
+    for line in terminal.columns(rows, range(1, len(head)), rule=False):
+        yield f"  {line}"
     for stage in stages:
         parts = ", ".join(f"{part} {count:,}" for part, count in stage.learns.items())
         yield f"  {stage.name}: {parts}" + (f" [{stage.source}]" if stage.source else "")

@@ -15,7 +15,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -36,6 +36,31 @@ def visible(text: str) -> str:
 def clean(text: str) -> str:
     """Text from data for a cell or inside a sentence: one line, no control or direction characters."""
     return _NEVER_IN_A_LINE.sub(" ", text)
+
+
+def columns(rows: Sequence[Sequence[str]], right: Collection[int] = (), *, rule: bool = True) -> list[str]:
+    """Rows of cells as lines whose columns are aligned; those numbered in `right` are set flush right.
+
+    The first row is the head; `rule` draws a line below it.
+    """
+    widths = [max(map(_width, cells)) for cells in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        blanks = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        padded = [b + c if at in right else c + b for at, (b, c) in enumerate(zip(blanks, row, strict=True))]
+        lines.append("  ".join(padded).rstrip())
+    if rule:
+        lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines
+
+
+def _width(text: str) -> int:
+    """How many cells of a terminal a text takes: Chinese characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 class _Guarded(io.TextIOBase):

@@ -166,10 +166,4 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A table for the terminal; columns without any entry are left out."""
     kept = [n for n in range(len(head)) if any(one[n] for one in rows)]
     cells = [[line[n] for n in kept] for line in (head, *rows)]
-    widths = [max(len(line[n]) for line in cells) for n in range(len(kept))]
-    sides = [str.ljust if head[n] in LEFT else str.rjust for n in kept]
-    lines = [
-        "  ".join(side(cell, width) for side, cell, width in zip(sides, line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+    return terminal.columns(cells, [at for at, n in enumerate(kept) if head[n] not in LEFT])
