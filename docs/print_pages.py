@@ -37,11 +37,23 @@ def option_rows(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def commands() -> str:
     """docs/commands.md: every verb with its options."""
-    lines = ["# Commands", "", PRINTED, "", "```", cli.overview(), "```"]
+    lines = ["# Commands", "", PRINTED, "", "```", cli.overview(), "```", *COMPLETION]
     for verb, text in cli.VERBS.items():
         lines += ["", f"## vlmbench {verb}", "", f"{text[0].upper()}{text[1:]}.", ""]
         lines += ["| argument | what it does |", "|---|---|", *option_rows(cli.parser(verb))]
     return "\n".join(lines) + "\n"
+
+
+COMPLETION = """
+The TAB key completes verbs, options, and the names of tasks, splits, protocols, models and recipes. Put one of these
+lines into your shell's start file:
+
+```bash
+eval "$(vlmbench completion bash)"        # ~/.bashrc
+eval "$(vlmbench completion zsh)"         # ~/.zshrc, below compinit
+vlmbench completion fish | source         # ~/.config/fish/config.fish
+```
+""".rstrip().splitlines()
 
 
 def benchmarks() -> str:

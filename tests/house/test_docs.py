@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from docs.print_pages import PAGES
 from vlmbench import __version__
@@ -99,7 +100,8 @@ def test_decisions_have_a_number_each() -> None:
 
 def test_one_version() -> None:
     pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
-    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert f'version = "{__version__}"' in pyproject
-    assert f"version: {__version__}" in citation
+    assert citation["version"] == __version__
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)  # what the format needs
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 
 from vlmbench import __version__
@@ -33,8 +33,9 @@ VERBS: Mapping[str, str] = {
     "convert": "turn a published checkpoint into our form, or ours into the published one",
     "train": "train a recipe, or one of its stages",
     "new": "write a starting file for a task or a model of your own, with its test",
+    "completion": "print what lets your shell complete verbs, options and names",
 }
-NAMELESS = ("convert", "new")
+NAMELESS = ("convert", "new", "completion")
 """Verbs that take no name of a task, a model or a recipe, and so no plug-ins."""
 
 OK, BAD_RESULT, USER_MUST_CHANGE, COULD_NOT_TELL, INTERRUPTED = 0, 1, 2, 3, 130
@@ -45,7 +46,7 @@ SIGNALLED = 128
 
 def overview() -> str:
     """The text of `vlmbench --help`."""
-    verbs = "\n".join(f"  {name:8} {text}" for name, text in VERBS.items())
+    verbs = "\n".join(f"  {name:10} {text}" for name, text in VERBS.items())
     return (
         "usage: vlmbench VERB [options]\n\n"
         "Evaluate vision-language models: the authors' own scores, with error bars, failures counted.\n\n"
@@ -58,6 +59,10 @@ def overview() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may follow
+        from vlmbench.cli import completion
+
+        completion.answer(VERBS, parser)
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(overview())
@@ -121,7 +126,9 @@ def _run(words: Sequence[str], *, own: bool) -> int:
     return code
 
 
-def parser(verb: str, kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+def parser(
+    verb: str, kind: Callable[..., argparse.ArgumentParser] = argparse.ArgumentParser
+) -> argparse.ArgumentParser:
     """A verb's words: its own, and --plugins where it takes names."""
     made = kind(prog=f"vlmbench {verb}", description=VERBS[verb])
     importlib.import_module(f"vlmbench.cli.verbs.{verb}").add_arguments(made)
