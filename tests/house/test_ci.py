@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.gated import ran, script, truths, wrong
+from tests.support.gate_runs import ran, script, truths, wrong
 from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]

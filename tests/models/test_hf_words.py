@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.models import tiny_hf
-from tests.toys import png
+from tests.support.toys import png
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.models.huggingface import load as hf

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.llama_server import CONTEXT, MODEL, Serving, make_model, serving
-from tests.toys import png_of
+from tests.support.llama_server import CONTEXT, MODEL, Serving, make_model, serving
+from tests.support.toys import png_of
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.cli import main as cli

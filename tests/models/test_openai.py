@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.judge_server import FaultProxy, Judging
-from tests.toys import gone
-from tests.vision_server import Seeing, number_of
+from tests.support.judge_server import FaultProxy, Judging
+from tests.support.toys import gone
+from tests.support.vision_server import Seeing, number_of
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, ImageRef, Request, Response

@@ -14,8 +14,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.judge_server import FaultProxy
-from tests.vision_server import Seeing, number_of
+from tests.support.judge_server import FaultProxy
+from tests.support.vision_server import Seeing, number_of
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage.store import LOG, RECORDS
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.judge_server import FaultProxy, Judging
-from tests.transformers_server import QUESTIONS, WORDS, asked, directly, make_llava, serving
-from tests.vision_server import number_of
+from tests.support.judge_server import FaultProxy, Judging
+from tests.support.transformers_server import QUESTIONS, WORDS, asked, directly, make_llava, serving
+from tests.support.vision_server import number_of
 from vlmbench.models.servers import openai
 
 

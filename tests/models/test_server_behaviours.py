@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server_behaviours import BEHAVIOURS, NONE, RIGHT, STOP, Behaving
+from tests.support.server_behaviours import BEHAVIOURS, NONE, RIGHT, STOP, Behaving
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request, Response, Sample, Status

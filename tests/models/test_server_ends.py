@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.judge_server import JSON, Body, Judging
+from tests.support.judge_server import JSON, Body, Judging
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.chat.faults import ErrorBodyError, SpoiltError, meaning, words_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.judge_server import JSON, Judging, completion, models, send
+from tests.support.judge_server import JSON, Judging, completion, models, send
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
 from vlmbench.chat import client as chat_client

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.judge_server import JSON, Judging, models
-from tests.judge_toys import chosen, judge_all
+from tests.support.judge_server import JSON, Judging, models
+from tests.support.judge_toys import chosen, judge_all
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
 from vlmbench.chat import models as chat_models

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests import vllm_stand_in
 from tests.models import tiny_hf
-from tests.toys import gone, png, png_of
-from tests.vision_server import Seeing
+from tests.support import vllm_stand_in
+from tests.support.toys import gone, png, png_of
+from tests.support.vision_server import Seeing
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.data import images

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 import torch
 
-from tests import vllm_stand_in
 from tests.models import tiny_hf
-from tests.toys import png
+from tests.support import vllm_stand_in
+from tests.support.toys import png
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.data import images

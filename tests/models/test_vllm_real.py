@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tests.transformers_server import QUESTIONS, asked, make_llava
+from tests.support.transformers_server import QUESTIONS, asked, make_llava
 from vlmbench.base.samples import Request, Response
 from vlmbench.models.huggingface import load as hf
 from vlmbench.models.servers import vllm as adapter

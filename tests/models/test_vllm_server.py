@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.toys import png
+from tests.support.toys import png
 from vlmbench.base.samples import ImageRef, Request
 from vlmbench.models.servers import vllm
 

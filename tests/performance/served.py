@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from tests.judge_server import JSON, Served, completion, send
+from tests.support.judge_server import JSON, Served, completion, send
 from vlmbench.base.samples import ImageRef, Request
 from vlmbench.models.servers import openai
 

@@ -1,8 +1,8 @@
 """The tables of docs/statistics.md: `python -m tests.performance.simulations [RUNS]`.
 
-Made-up benchmarks whose truth is known (tests/simulated.py): how often the 95 % interval holds it, how often the paired
-test cries wolf between equal models, and how often it finds the difference that vlmbench.stats.power announces. The
-suite runs a part of it (tests/core/test_coverage.py, test_power.py).
+Made-up benchmarks whose truth is known (tests/support/simulated.py): how often the 95 % interval holds it, how often
+the paired test finds a difference between equal models, and how often it finds the difference that
+vlmbench.stats.power announces. The suite runs a part of it (tests/stats/test_coverage.py, test_power.py).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tests import simulated
-from tests.simulated import MAKERS, World
+from tests.support import simulated
+from tests.support.simulated import MAKERS, World
 from vlmbench.stats import power
 from vlmbench.stats.metrics import Metric
 from vlmbench.stats.paired import paired

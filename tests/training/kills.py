@@ -21,8 +21,8 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from tests import kill_points
-from tests.kill_points import Ended
+from tests.kills import kill_points
+from tests.kills.kill_points import Ended
 from tests.training.test_twins import losses
 from tests.training.toy import ready
 from vlmbench.training.loop import log as watch
