@@ -26,7 +26,8 @@ from vlmbench.models.parts.vision.preprocess import default_processor
 from vlmbench.models.systems import tinyllava
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import TRAIN_SEEDS, Dice, draw, make_scene
-from vlmbench.training.loop.state import LOG, train
+from vlmbench.training.loop.loop import train
+from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Pool, Recipe, Stage
 from vlmbench.training.recipes import tinyllava as recipes
 from vlmbench.training.scenes.feature_pool import Pooled

@@ -72,7 +72,7 @@ def _files_of(pool: Pool, root: Path) -> Iterator[tuple[str, tuple[list[Path], b
         return
     path = root / pool.path
     if pool.kind == "webdataset":
-        from ..sources.files.shards import expand
+        from ..sources.shards import expand
 
         try:
             yield str(path), ([Path(name) for name in expand(str(path))], False)

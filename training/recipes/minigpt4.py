@@ -48,8 +48,8 @@ def family_recipe(name: str, about: str, system: str, variant: str, *stages: Sta
         precision="float16",
         seed=42,
         save_every=1000,
-        build=f"vlmbench.models.{system}:build",
-        restore=f"vlmbench.models.{system}:restore",
+        build=f"vlmbench.models.systems.{system}:build",
+        restore=f"vlmbench.models.systems.{system}:restore",
         variant=variant,
     )
 

@@ -76,8 +76,8 @@ def smoke(recipe: Recipe) -> Recipe:
         workers=0,
         save_every=2,
         log_every=1,
-        build=f"vlmbench.models.{whole['model_type']}:build",
-        restore=f"vlmbench.models.{whole['model_type']}:restore",
+        build=f"vlmbench.models.systems.{whole['model_type']}:build",
+        restore=f"vlmbench.models.systems.{whole['model_type']}:restore",
     )
 
 

@@ -74,7 +74,7 @@ def open_rows(
         raise UnknownNameError("kind of source", kind, KINDS)
     make = KINDS[kind].make
     if make is None:
-        from .files.shards import Shards
+        from .shards import Shards
 
         _check(kind, Shards, options)
         return Shards(str(path), name=kind, seed=seed, max_bad=max_bad, **options)

@@ -16,7 +16,7 @@ from PIL import Image
 from vlmbench.base.errors import DataError
 from vlmbench.training.sources import Stream, open_rows
 from vlmbench.training.sources.files import tarcount
-from vlmbench.training.sources.files.shards import Shards
+from vlmbench.training.sources.shards import Shards
 
 pytest.importorskip("webdataset")
 

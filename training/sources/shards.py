@@ -22,10 +22,10 @@ from vlmbench.base.samples import Conversation
 from vlmbench.data.images import decode
 from vlmbench.scenes.scene import Dice
 
-from ..draws import mix
-from ..entries import BadRowError, Tally
-from ..pools import clean as cleaned
-from . import tarcount
+from .draws import mix
+from .entries import BadRowError, Tally
+from .files import tarcount
+from .pools import clean as cleaned
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 JUDGED = 100
