@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlmbench.base.terminal import clean
+from vlmbench.base.terminal import clean, columns
 
 from .runs import SAMPLE_NOTE, Bar, TaskResult, task_results
 
@@ -162,16 +162,7 @@ def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]]) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]], head: Sequence[str], right: Sequence[str] = RIGHT) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for cell, width, name in zip(row, widths, head, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return lines
+    return columns(rows, [at for at, name in enumerate(head) if name in right])
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = RIGHT) -> list[str]:

@@ -53,7 +53,7 @@ class Evil(ToyTask):
         from dataclasses import replace
         return [replace(s, id=s.id + TEXT, tags={{"j": TEXT}}) for s in super().samples(data, split)]
     def score(self, sample, response, protocol):
-        return Score(None, Status.UNPARSED, note=TEXT, read=TEXT)
+        return Score(None, Status.UNPARSED, note=TEXT, parsed_answer=TEXT)
 
 class Broken(Noisy):
     def answer(self, groups):
@@ -187,7 +187,7 @@ def test_git_takes_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_signal_ends_as_ctrl_c_does(tmp_path: Path, number: int, code: int) -> None:
     plugin = tmp_path / "slow.py"
     plugin.write_text(
-        "import time\nfrom vlmbench import registry\nfrom tests.support.toys import ToyModel\n"
+        "import time\nfrom vlmbench.base import registry\nfrom tests.support.toys import ToyModel\n"
         "registry.models.add('slow', lambda checkpoint=None: ToyModel(lambda request: time.sleep(0.05) or 'yes'))\n"
     )
     run = tmp_path / "run"
