@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlmbench.base.terminal import clean, columns
+from vlmbench.base.terminal import aligned, clean
 
 from .runs import SAMPLE_NOTE, Bar, TaskResult, task_results
 
@@ -162,7 +162,7 @@ def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]]) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]], head: Sequence[str], right: Sequence[str] = RIGHT) -> list[str]:
-    return columns(rows, [at for at, name in enumerate(head) if name in right])
+    return aligned(rows, [at for at, name in enumerate(head) if name in right])
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = RIGHT) -> list[str]:

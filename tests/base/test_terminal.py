@@ -256,11 +256,11 @@ def test_an_output_that_is_too_long_is_told(tmp_path: Path, capsys: pytest.Captu
 def test_columns_of_text_in_any_script() -> None:
     """A wide character takes two cells, a combining mark none."""
     rows = [("label", "n"), ("red", "5"), ("红色", "1,200"), ("re\u0301d", "7")]
-    assert terminal.columns(rows, {1}) == [
+    assert terminal.aligned(rows, {1}) == [
         "label      n",
         "-----  -----",
         "red        5",
         "红色   1,200",
         "re\u0301d        7",
     ]
-    assert terminal.columns(rows[:2], rule=False) == ["label  n", "red    5"]
+    assert terminal.aligned(rows[:2], rule=False) == ["label  n", "red    5"]

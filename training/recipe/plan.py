@@ -174,7 +174,7 @@ def describe(recipe: Recipe, gpu: str = "a100", devices: int = 1) -> Iterator[st
     yield f"on {devices} x {gpu}: {told.peak:g} TFLOP/s at {told.used:.0%} (assumed), {told.memory} GB"
     head = ("stage", "steps", "rows", "learns", "tokens", "memory", "FLOPs", "hours")
     rows = [head, *(_cells(stage) for stage in stages)]
-    for line in terminal.columns(rows, range(1, len(head)), rule=False):
+    for line in terminal.aligned(rows, range(1, len(head)), rule=False):
         yield f"  {line}"
     for stage in stages:
         parts = ", ".join(f"{part} {count:,}" for part, count in stage.learns.items())

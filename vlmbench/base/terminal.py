@@ -38,7 +38,7 @@ def clean(text: str) -> str:
     return _NEVER_IN_A_LINE.sub(" ", text)
 
 
-def columns(rows: Sequence[Sequence[str]], right: Collection[int] = (), *, rule: bool = True) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = (), *, rule: bool = True) -> list[str]:
     """Rows of cells as lines whose columns are aligned; those numbered in `right` are set flush right.
 
     The first row is the head; `rule` draws a line below it.

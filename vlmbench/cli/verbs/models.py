@@ -166,4 +166,4 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A table for the terminal; columns without any entry are left out."""
     kept = [n for n in range(len(head)) if any(one[n] for one in rows)]
     cells = [[line[n] for n in kept] for line in (head, *rows)]
-    return terminal.columns(cells, [at for at, n in enumerate(kept) if head[n] not in LEFT])
+    return terminal.aligned(cells, [at for at, n in enumerate(kept) if head[n] not in LEFT])
