@@ -125,10 +125,9 @@ READERS: dict[str, Readers] = {
             first_answers,
             dict.fromkeys(PROTOCOLS, "hit_no_resample"),
             totals=minigpt_totals,
-            cases="cases",
         ),
         Check(resampled),
     ),
     "refcoco_iou_minigptv2": (Check(overlaps),),
-    "refcoco_peers": (Columns("refcoco", peer_files, PEERS, peer_agrees, peer_totals, cases="cases"),),
+    "refcoco_peers": (Columns("refcoco", peer_files, PEERS, peer_agrees, peer_totals),),
 }

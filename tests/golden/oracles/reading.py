@@ -158,7 +158,10 @@ def accuracy(
 
 @dataclass(frozen=True)
 class Columns:
-    """The reader of an oracle folder with one column of expected values per protocol."""
+    """The reader of an oracle folder with one column of expected values per protocol.
+
+    In the table of a family: "mmstar": (Columns("mmstar", mmstar_files, {"official": "official"}, key="index"),)
+    """
 
     task: str
     write: Callable[[Oracle], Files]
@@ -167,8 +170,8 @@ class Columns:
     agrees: Callable[[Score, Case, Case, str], bool] = equal
     """Whether a score agrees with a case's row of `per_case` in the column."""
     totals: Totals = no_totals
-    cases: str = ""
-    """Where in cases.json the cases are; "" where it is a list."""
+    cases: str = "cases"
+    """Where in cases.json the cases are; of no matter where it is a list."""
     key: str = ""
     """The field that joins cases and rows of `per_case`; "" where both have one order."""
     of_sample: Callable[[Sample], Hashable] | None = None
@@ -185,7 +188,7 @@ class Columns:
 
     def __call__(self, oracle: Oracle, variant: str) -> None:
         """See Reader."""
-        cases: Sequence[Case] = oracle.cases[self.cases] if self.cases else oracle.cases
+        cases: Sequence[Case] = oracle.cases if isinstance(oracle.cases, list) else oracle.cases[self.cases]
         outcome = run(self.task, variant, self.write(oracle))
         column, differ, compared = self.columns[variant], [], 0
         rows = self.rows(oracle, cases)

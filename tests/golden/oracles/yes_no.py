@@ -117,7 +117,6 @@ POPE = Columns(
     {protocol: protocol for protocol in POPE_PROTOCOLS},
     pope_agrees,
     pope_totals,
-    cases="cases",
     key="id",
     of_sample=lambda sample: sample.id,
     of_case=lambda case: f"{case['split']}/{case['question_id']}",
@@ -195,7 +194,6 @@ MME = Columns(
     {protocol: protocol for protocol in ("official", "lmms_eval", "vlmevalkit")},
     mme_agrees,
     mme_totals,
-    cases="cases",
     of_sample=lambda s: (s.tags["subtask"], s.question, s.images[0].name),
     of_case=lambda c: (c["subtask"], c["question"], f"{c['subtask']}/{c['image']}"),
 )
