@@ -76,8 +76,8 @@ def embedded(task: Task, split: str) -> Sequence[Sample]:
 
 
 def about(task: Task) -> list[str]:
-    """What the task's file says of itself, its first line left out."""
-    text = inspect.cleandoc(sys.modules[type(task).__module__].__doc__ or "")
+    """What the task's module says about it, without the first line."""
+    text = inspect.cleandoc(getattr(task, "about", "") or sys.modules[type(task).__module__].__doc__ or "")
     return text.partition("\n")[2].strip().splitlines() or [task.title]
 
 
@@ -215,11 +215,12 @@ def file_rows(task: Task, group: Sequence[tuple[DataFile, list[str]]]) -> Iterat
 def formats(task: Task) -> Iterator[str]:
     """Answer files that can be read and written."""
     yield from ("## Answer files", "", f"`vlmbench score {task.name} --predictions PATH` reads:")
-    yield from first_paragraph(task.read_predictions.__doc__)
+    known = getattr(task, "answer_files", None)
+    yield from first_paragraph(known.reads if known else task.read_predictions.__doc__)
     if isinstance(task, Exports):
         forms = (f"{code(name)} ({code(suffix) if suffix else 'a folder'})" for name, suffix in task.formats.items())
         yield from ("", f"`vlmbench export RUN --format FORMAT` writes {', '.join(forms)}.")
-        yield from first_paragraph(task.export.__doc__)
+        yield from first_paragraph(known.writes if known else task.export.__doc__)
 
 
 def first_paragraph(text: str | None) -> Iterable[str]:

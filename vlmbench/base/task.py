@@ -80,17 +80,29 @@ class Size:
 class Task(Protocol):
     """A benchmark: its data, its questions, its rules. One instance serves all its protocols."""
 
-    name: str
-    title: str
-    """One line: what is measured and the paper."""
-    version: int
-    """Goes up whenever a score changes its meaning; part of every answer's key."""
-    splits: tuple[str, ...]
-    """The data versions it knows, the default first: `--tasks NAME:SPLIT`."""
-    sizes: Mapping[str, Size]
-    """By split. Those whose size is not known are left out."""
-    protocols: Mapping[str, TaskProtocol]
-    """By name, the default first."""
+    @property
+    def name(self) -> str:
+        """As `--tasks` takes it."""
+
+    @property
+    def title(self) -> str:
+        """One line: what is measured and the paper."""
+
+    @property
+    def version(self) -> int:
+        """Goes up whenever a score changes its meaning; part of every answer's key."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The data versions it knows, the default first: `--tasks NAME:SPLIT`."""
+
+    @property
+    def sizes(self) -> Mapping[str, Size]:
+        """By split. Those whose size is not known are left out."""
+
+    @property
+    def protocols(self) -> Mapping[str, TaskProtocol]:
+        """By name, the default first."""
 
     def required_files(self, split: str) -> Sequence[DataFile]:
         """The official files of a split."""
@@ -141,8 +153,9 @@ class Judged(Protocol):
 class Exports(Protocol):
     """What a Task has besides when a test server or an official script takes its answers as files."""
 
-    formats: Mapping[str, str]
-    """What can be written, the usual one first: name to suffix (`.json`; empty for a folder)."""
+    @property
+    def formats(self) -> Mapping[str, str]:
+        """What can be written, the usual one first: name to suffix (`.json`; empty for a folder)."""
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """Write the answers, by sample id, to a path with one of the suffixes, in the form this protocol's papers used.

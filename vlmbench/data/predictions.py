@@ -69,8 +69,9 @@ class ReadsByProtocol(Protocol):
 class Lossy(Protocol):
     """What a task that Exports has besides when a format cannot say that an answer was not read."""
 
-    lossy: Mapping[str, str]
-    """By suffix: what is written instead. `vlmbench export` warns of it."""
+    @property
+    def lossy(self) -> Mapping[str, str]:
+        """By suffix: what is written instead. `vlmbench export` warns of it."""
 
 
 # ----------------------------------------------------------------------------------------------------------- files

@@ -1,0 +1,88 @@
+"""Answer files as data: how a benchmark reads predictions, and the formats in which it writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vlmbench.base.samples import Sample
+from vlmbench.data.predictions import join, read_plain, write_rows
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer as a writer of files needs it."""
+
+    sample: Sample
+    text: str
+    """As the model gave it."""
+    parsed: str
+    """What the protocol read it as."""
+    prompt: str
+    """What the model was asked."""
+    protocol: str
+
+    @property
+    def id(self) -> str:
+        """The sample's id."""
+        return self.sample.id
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format that answers are written in."""
+
+    suffix: str
+    """Of the path; empty for a folder."""
+    write: Callable[[Path, Sequence[Answer]], None]
+    lossy: str = ""
+    """What is written in place of an answer that was not read; `vlmbench export` warns of it."""
+
+
+@dataclass(frozen=True)
+class PlainRows:
+    """Reads rows that name the question in one column and hold the answer in another, from any kind of table.
+
+    The model's column is found by its name (vlmbench.data.answer_columns). Missing, extra and doubled ids are refused.
+    """
+
+    ids: tuple[str, ...] = ("question_id", "id", "index")
+    """Columns that may name the question."""
+    never: tuple[str, ...] = ()
+    """Columns that never hold the model's answers."""
+    hint: str = ""
+
+    def __call__(self, path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
+        """Sample id to text. Raises PredictionsError."""
+        return join(read_plain(path, self.ids, samples, self.never), samples, path, self.hint)
+
+
+def write_llava(path: Path, answers: Sequence[Answer]) -> None:
+    """LLaVA's answer lines."""
+    write_rows(path, ({"question_id": answer.id, "text": answer.text} for answer in answers))
+
+
+def write_id_text(path: Path, answers: Sequence[Answer]) -> None:
+    """Rows of id, question and text."""
+    write_rows(path, ({"id": a.id, "question": a.sample.question, "text": a.text} for a in answers))
+
+
+@dataclass(frozen=True)
+class AnswerFiles:
+    """The answer files of a benchmark: what it reads and writes, and both in words for its page in docs/."""
+
+    read: Callable[[Path, Sequence[Sample], str], Mapping[str, str]] = PlainRows()
+    """(path, samples, protocol or "" where it is not known) to text by sample id."""
+    reads: str = "LLaVA's answer lines, or rows of id and text."
+    formats: Mapping[str, Format] = field(default_factory=lambda: {"llava": Format(".jsonl", write_llava)})
+    """By name, the usual one first."""
+    writes: str = "LLaVA's answer lines."
+
+    def format_of(self, path: Path) -> Format:
+        """The format with the path's suffix, or else the usual one."""
+        formats = list(self.formats.values())
+        return next((one for one in formats if one.suffix == path.suffix), formats[0])
+
+
+PLAIN = AnswerFiles()

@@ -1,0 +1,214 @@
+"""A benchmark as data: what all families share, so that a benchmark's own file holds only what is its own.
+
+`Benchmark` implements vlmbench.base.task.Task (and Exports) from a table of `ProtocolRules`, a reader of the official
+`Files` and its `AnswerFiles`. A family is a subclass that says how one answer is read and scored:
+
+    class Numbers(Benchmark[ProtocolRules]):
+        def parse(self, sample, response, rules):  # hook 1: what the answer says
+            return rules.reader(response.text)
+
+        def rate(self, sample, response, rules):  # hook 2: what it is worth; called where the right answer is known
+            return Score(float(self.parse(sample, response, rules) == sample.target))
+
+        def figures_of(self, scored, rules):  # hook 3: metrics, where accuracy and `breakdowns` are not enough
+            ...
+
+A benchmark that needs more than these three hooks is a class of its own: the Task protocol stays open.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
+from vlmbench.base.task import DataFile, JudgeRules, Size, TaskProtocol
+from vlmbench.data.files import Folder, Hub
+from vlmbench.stats.metrics import Metric, by_tag, mean
+
+from .answer_files import PLAIN, Answer, AnswerFiles
+
+Scored = Sequence[tuple[Sample, Score]]
+Prompt = str | Callable[[Sample], str]
+"""A text with `{question}` in it, and `{hint}` or another name of `Sample.extra`; or a function."""
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class ProtocolRules:
+    """One protocol of a benchmark. Families with more to say about one (a metric, a flag) subclass this."""
+
+    source: str
+    """Where the rules were read: paper, or repository file@commit."""
+    prompt: Prompt
+    reader: Callable[..., Any]
+    """Reads an answer's text; its family says what it is called with and what it returns."""
+    tokens: int = 128
+    """New tokens at most."""
+    beams: int = 1
+    stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] | Callable[[Sample], tuple[str, ...]] = ()
+    """Answers to rank by likelihood, for a protocol that does not generate text."""
+    headline: str = "accuracy"
+    figures: Callable[[Scored], Sequence[Metric]] | None = None
+    """This protocol's own metrics; else the benchmark's."""
+    judge: JudgeRules | None = None
+    note: str = ""
+    """What is peculiar about it, for tables and docs."""
+
+    @property
+    def generation(self) -> Generation:
+        """How answers are generated."""
+        return Generation(max_new_tokens=self.tokens, num_beams=self.beams, stop=self.stop)
+
+
+Rules = TypeVar("Rules", bound=ProtocolRules)
+
+
+class Files(Protocol):
+    """Where a benchmark's questions come from: an object such as `ImageTable`, or a module with these functions."""
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The official files of a split."""
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All questions of a split; `task` is the benchmark's name, for messages.
+
+        Raises DataError naming file, line and field.
+        """
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Benchmark(ABC, Generic[Rules]):
+    """A benchmark: its splits, protocols, files and metrics as data. One instance serves all its protocols."""
+
+    name: str
+    title: str
+    """One line: what is measured and the paper."""
+    about: str = ""
+    """The module's docstring (`about=__doc__`): paper, files, peculiarities. Printed on its page in docs/."""
+    version: int = 1
+    """Goes up whenever a score changes its meaning."""
+    sizes: Mapping[str, Size]
+    """By split, the default first."""
+    unsized: tuple[str, ...] = ()
+    """Further splits, whose size is not known."""
+    rules: Mapping[str, Rules]
+    """By protocol, the default first."""
+    files: Files
+    answer_files: AnswerFiles = PLAIN
+    breakdowns: tuple[str, ...] = ()
+    """Tags by whose values accuracy is broken down."""
+    figures: Callable[[Scored, str], Sequence[Metric]] | None = None
+    """Metrics of (scored samples, protocol), in place of accuracy and its breakdowns."""
+    withheld_note: str = "the right answers of this split are not published"
+    """Why a sample without a target has no score."""
+
+    # ------------------------------------------------------------------------------------------- what a family says
+
+    @abstractmethod
+    def parse(self, sample: Sample, response: Response, rules: Rules) -> str:
+        """What an answer says, as `Score.parsed_answer` keeps it."""
+
+    @abstractmethod
+    def rate(self, sample: Sample, response: Response, rules: Rules) -> Score:
+        """The score of an answer to a question whose right answer is known."""
+
+    def figures_of(self, scored: Scored, rules: Rules) -> Sequence[Metric]:
+        """The metrics where neither the protocol nor the benchmark has its own."""
+        return accuracies(scored, self.breakdowns, rules.headline)
+
+    # ------------------------------------------------------------------------------------------ what follows from it
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits, the default first."""
+        return (*self.sizes, *self.unsized)
+
+    @cached_property
+    def protocols(self) -> Mapping[str, TaskProtocol]:
+        """The rules as tables, runs and docs show them."""
+        return {
+            name: TaskProtocol(name, r.source, r.headline, r.generation, r.note, r.judge)
+            for name, r in self.rules.items()
+        }
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The official files of a split."""
+        return self.files.required_files(split)
+
+    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+        """All questions of a split, in its order."""
+        return self.files.samples(data.within(self.name) if isinstance(data, Folder) else data, split, self.name)
+
+    def build_request(self, sample: Sample, protocol: str) -> Request:
+        """The question in the protocol's words."""
+        rules = self.rules[protocol]
+        choices = rules.choices(sample) if callable(rules.choices) else rules.choices
+        return Request(sample.id, filled(rules.prompt, sample), sample.images, choices, rules.generation)
+
+    def score(self, sample: Sample, response: Response, protocol: str) -> Score:
+        """Read and score one answer by the protocol's rules."""
+        rules = self.rules[protocol]
+        if sample.target is None:
+            return Score(None, Status.WITHHELD, self.parse(sample, response, rules), self.withheld_note)
+        return self.rate(sample, response, rules)
+
+    def summarise(self, scored: Scored, protocol: str) -> Sequence[Metric]:
+        """The protocol's metrics, the headline among them."""
+        rules = self.rules[protocol]
+        if rules.figures is not None:
+            return rules.figures(scored)
+        return self.figures(scored, protocol) if self.figures is not None else self.figures_of(scored, rules)
+
+    @property
+    def formats(self) -> Mapping[str, str]:
+        """What `export` writes: name to suffix."""
+        return {name: form.suffix for name, form in self.answer_files.formats.items()}
+
+    @property
+    def lossy(self) -> Mapping[str, str]:
+        """By suffix, what a format writes in place of an answer that was not read."""
+        return {form.suffix: form.lossy for form in self.answer_files.formats.values() if form.lossy}
+
+    def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
+        """Read an answer file: sample id to text."""
+        return self.answer_files.read(path, samples, "")
+
+    def read_protocol_predictions(self, path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+        """Read an answer file that says several things, of which the protocol decides which one counts."""
+        return self.answer_files.read(path, samples, protocol)
+
+    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
+        """Write the answers in the format of the path's suffix."""
+        rows = [self._answer(sample, answers[sample.id], protocol) for sample in samples]
+        self.answer_files.format_of(path).write(path, rows)
+
+    def _answer(self, sample: Sample, text: str, protocol: str) -> Answer:
+        parsed = self.parse(sample, Response(text), self.rules[protocol])
+        return Answer(sample, text, parsed, self.build_request(sample, protocol).prompt, protocol)
+
+
+def filled(prompt: Prompt, sample: Sample) -> str:
+    """A prompt for one sample. Words in braces that name nothing stay as they are."""
+    if callable(prompt):
+        return prompt(sample)
+    fields = {**sample.extra, "question": sample.question}
+    return _FIELD.sub(lambda found: str(fields[found[1]]) if found[1] in fields else found[0], prompt)
+
+
+def accuracies(scored: Scored, breakdowns: Sequence[str] = (), name: str = "accuracy") -> list[Metric]:
+    """The mean score, whole and by the values of each tag, over the samples that have the tag."""
+    values = [score.value or 0.0 for _, score in scored]
+    clusters = [sample.cluster for sample, _ in scored]
+    metrics = [mean(name, values, clusters)]
+    for tag in breakdowns:
+        rows = [row for row, (sample, _) in enumerate(scored) if tag in sample.tags]
+        labels = [scored[row][0].tags[tag] for row in rows]
+        metrics += by_tag(tag, [values[row] for row in rows], labels, [clusters[row] for row in rows])
+    return metrics
