@@ -1,28 +1,40 @@
-# The two commands of the README, and those of a contributor. Everything lands in .venv and runs/.
+# The two commands of the README, and those of a contributor. Everything lands in .venv, runs/ and dist/.
 #
 #   make demo                 install, run the main job on the embedded sample, write the leaderboard site
 #   make demo-site            the leaderboard site of everything that ships, on all embedded samples
 #   make test                 install with the test tools, run all tests
+#   make test-fast            the quick tests alone: no browser, no golden data, nothing marked slow
+#   make test-unit            one stage of `make test`: everything but the next three
+#   make test-golden test-models test-browser         the other stages
 #   make golden GOLDEN=DIR    compare with what the official codes returned; prints the cases checked per folder
-#   make check                lint, types, tests
+#   make check                lint, types, tests: what continuous integration runs, in this order
+#   make lint                 ruff check, ruff format --check
+#   make types                mypy --strict
+#   make hooks                run lint and types before every commit (pre-commit)
 #   make docs                 write again the pages that print what the code says
+#   make dist                 build wheel and source archive in dist/, check them, run the wheel
 #   make clean                remove what these commands made
 #
 # Variables: PYTHON=python3.12                 the interpreter, 3.11 or newer (default: the first one found)
 #            TORCH="torch==2.12.1"             another version of torch than constraints.txt pins
 #            PIP_ARGS="--extra-index-url URL"  anything pip install takes: another index, a build for your CUDA
+#            WORKERS=4                         test processes (default: one per core, at most 8; 0: none besides make's)
 #            PYTEST_ARGS="-k pope -x"          anything pytest takes
 #            DEMO_ARGS="--limit 20"            anything vlmbench run takes
 # After changing PYTHON, TORCH or PIP_ARGS: make clean first.
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-site test golden check docs constraints clean
+STAGES := golden models browser
+TOOLS := build hatchling pre-commit ruff twine
+.PHONY: help demo demo-site test test-fast test-unit test-golden test-models test-browser golden check lint types hooks docs dist \
+        constraints clean
 
 VENV ?= .venv
 PYTHON ?=
 PIP_ARGS ?=
 TORCH ?=
+WORKERS ?= logical
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 GOLDEN ?=
@@ -39,20 +51,48 @@ demo-site: $(VENV)/.installed
 	"$(IN)" examples/demo_site.py runs/demo-site $(DEMO_ARGS)
 	@echo; echo "The leaderboard is here: $$PWD/runs/demo-site/site/index.html"
 
+# worksteal: each worker starts with a run of neighbouring tests, so that most modules set up their fixtures once, and
+# takes over half of what another has left when it is done.
+PYTEST = "$(IN)" -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
+
 test: $(VENV)/.installed-test
-	"$(IN)" -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.installed-test
+	$(PYTEST) --fast $(PYTEST_ARGS)
+
+test-unit: $(VENV)/.installed-test
+	$(PYTEST) $(STAGES:%=--ignore=tests/%) $(PYTEST_ARGS)
+
+test-golden test-models test-browser: test-%: $(VENV)/.installed-test
+	$(PYTEST) tests/$* $(PYTEST_ARGS)
 
 golden: $(VENV)/.installed-test
-	"$(IN)" -m pytest tests/golden $(if $(GOLDEN),--golden "$(GOLDEN)") $(PYTEST_ARGS)
+	$(PYTEST) tests/golden $(if $(GOLDEN),--golden "$(GOLDEN)") $(PYTEST_ARGS)
 
-check: $(VENV)/.installed-test
+check: lint types test
+
+lint: $(VENV)/.installed-dev
 	"$(IN)" -m ruff check .
 	"$(IN)" -m ruff format --check .
+
+types: $(VENV)/.installed-test
 	"$(IN)" -m mypy
-	"$(IN)" -m pytest $(PYTEST_ARGS)
+
+hooks: $(VENV)/.installed-dev
+	"$(IN)" -m pre_commit install
 
 docs: $(VENV)/.installed
 	"$(IN)" -m docs.print_pages
+
+dist: $(VENV)/.installed-dev
+	rm -rf dist
+	"$(IN)" -m build --no-isolation
+	"$(IN)" -m twine check --strict dist/*
+	"$(IN)" -m venv dist/.venv
+	dist/.venv/bin/python -m pip install $(PIP_ARGS) -c "$(VENV)/constraints.txt" dist/*.whl
+	cd dist && .venv/bin/vlmbench run --model tinyllava --tasks pope --limit 12 --output .venv/run
+	rm -rf dist/.venv
 
 constraints: $(VENV)/.installed-test
 	@"$(IN)" -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//'
@@ -61,7 +101,7 @@ clean:
 	rm -rf "$(VENV)" runs/demo runs/demo-site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The installation, in three stamped steps: each is skipped while what it depends on has not changed.
+# The installation, in stamped steps: each is skipped while what it depends on has not changed.
 
 ifdef PYTHON
 PYTHONS := "$(PYTHON)"
@@ -92,4 +132,9 @@ $(VENV)/.installed: pyproject.toml $(VENV)/constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	"$(IN)" -m pip install $(PIP_ARGS) -c "$(VENV)/constraints.txt" -e ".[test]"
+	@touch "$@"
+
+# What lint, hooks and dist need: small, without vlmbench and torch.
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/constraints.txt
+	"$(IN)" -m pip install $(PIP_ARGS) -c "$(VENV)/constraints.txt" $(TOOLS)
 	@touch "$@"

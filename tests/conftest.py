@@ -3,10 +3,13 @@
 Some tests need what not every machine has: golden data and real photographs beside the project (marker `shared`), a
 browser (marker `browser`). They skip where it is missing. VLMBENCH_REQUIRE="shared browser" says that it is there:
 then one such test skipped, or none run, fails the whole run. .ci/run sets it.
+
+`pytest --fast` (`make test-fast`) leaves out tests marked `slow` and the paths of `slow_paths` in pyproject.toml.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +19,9 @@ import pytest
 from hypothesis import settings
 
 from vlmbench.plugins import loading as plugins
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core per worker process, also for the processes that its tests start
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Golden data and real photographs that may not be redistributed: beside the project where they are to be had."""
@@ -28,11 +34,13 @@ OUTCOMES: dict[str, Counter[str]] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--golden: the folder tests/golden reads."""
+    """--golden: the folder tests/golden reads. --fast, and the paths it leaves out."""
     parser.addoption("--golden", default=None, help="folder of golden data (default: ../shared/golden)")
+    parser.addoption("--fast", action="store_true", help="leave out tests marked slow and the paths of slow_paths")
+    parser.addini("slow_paths", type="linelist", help="files and folders that --fast does not read")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Take this machine's settings away, set hypothesis up, forget what an earlier session in this process counted."""
     for name in ("VLMBENCH_DATA", "VLMBENCH_RUNS", "VLMBENCH_CACHE", "VLMBENCH_PLUGINS"):
         os.environ.pop(name, None)
@@ -40,17 +48,35 @@ def pytest_configure() -> None:
     settings.load_profile("vlmbench")
     OUTCOMES.clear()
     OUTCOMES.update({marker: Counter() for marker in os.environ.get("VLMBENCH_REQUIRE", "").split()})
+    if getattr(config.option, "tx", None) and not config.getoption("--fast"):
+        # With worker processes this one collects nothing, so it does not come across tests/golden/conftest.py by itself.
+        importlib.import_module("tests.golden.conftest").pytest_configure(config)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that reads the shared folder."""
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --fast, do not read the paths of slow_paths; otherwise leave the decision to pytest."""
+    slow = {config.rootpath / path for path in config.getini("slow_paths")}
+    return True if config.getoption("--fast") and collection_path in slow else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --fast, leave out tests marked slow; mark every test that reads the shared folder."""
+    if config.getoption("--fast"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
     for item in items:
         if NEEDS_SHARED & set(getattr(item, "fixturenames", ())) or GOLDEN in item.path.parents:
             item.add_marker("shared")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count what became of the tests whose needs are said to be met."""
+    """Count what became of the tests whose needs are said to be met; make captured output fit to be sent.
+
+    Some tests print lone surrogates, which pytest-xdist cannot send from a worker.
+    """
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
     for marker, counts in OUTCOMES.items():
         if marker in report.keywords and (report.when == "call" or report.outcome != "passed"):
             counts[report.outcome] += 1

@@ -34,7 +34,8 @@ def commands(path: Path, tool: str) -> list[list[str]]:
 
 def make_targets() -> set[str]:
     """The targets of the Makefile."""
-    return set(re.findall(r"^([a-z][\w-]*):(?!=)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    rules = re.findall(r"^([a-z][\w -]*):(?!=)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    return {target for rule in rules for target in rule.split()}
 
 
 def test_readme_starts_with_the_two_commands() -> None:
@@ -99,9 +100,7 @@ def test_decisions_have_a_number_each() -> None:
 
 
 def test_one_version() -> None:
-    pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    assert f'version = "{__version__}"' in pyproject
     assert citation["version"] == __version__
     assert {"cff-version", "message", "title", "authors"} <= set(citation)  # what the format needs
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
