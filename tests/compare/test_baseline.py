@@ -32,10 +32,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ran(tmp_path_factory.mktemp("base") / "run", answers, tasks="pope,gqa")
 
 
-@pytest.fixture
-def file(run: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(run: Path) -> bytes:
     """Its baseline."""
-    assert cli.main(["baseline", str(run), "--output", str(tmp_path / "b.json")]) == cli.OK
+    path = run.parent / "b.json"
+    assert cli.main(["baseline", str(run), "--output", str(path)]) == cli.OK
+    return path.read_bytes()
+
+
+@pytest.fixture
+def file(made: bytes, tmp_path: Path) -> Path:
+    """A copy of the baseline, which the test may change."""
+    (tmp_path / "b.json").write_bytes(made)
     return tmp_path / "b.json"
 
 

@@ -31,7 +31,7 @@ class Answers:
 
     engine: HfEngine
     responses: dict[str, Response] = field(default_factory=dict)
-    logits: dict[str, list[Tensor]] = field(default_factory=dict)
+    logits: dict[str, list[Tensor]] = field(default_factory=dict, repr=False)  # a failed assert prints the rest
 
     @property
     def texts(self) -> dict[str, str]:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.models import tiny_minigpt
-from tests.models.test_engine import MUTANTS, ask, check_equal, questions
+from tests.models.test_engine import MUTANTS, Answers, ask, check_equal, questions
 from vlmbench.base.samples import Generation, ImageRef, Request
+from vlmbench.models.systems.minigpt import MiniGPT
 
 KINDS = tuple(tiny_minigpt.KINDS)
+GROUPS = questions(3, 8)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -25,16 +27,23 @@ def test_packed_questions_are_answered_as_one_by_one(kind: str, tmp_path: Path) 
     assert len(set(simple.texts.values())) >= 20
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.fixture(scope="module", params=KINDS)
+def unchanged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[MiniGPT, Answers]:
+    """A system, and its answers one by one; packed they are the same."""
+    system = tiny_minigpt.build(tmp_path_factory.mktemp("system"), request.param)
+    simple = ask(system, GROUPS, kind="simple")
+    check_equal(ask(system, GROUPS, pack_tokens=100), simple)
+    return system, simple
+
+
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_mutants_fail_the_check(kind: str, mutant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    system = tiny_minigpt.build(tmp_path, kind)
-    groups = questions(3, 8)
-    simple = ask(system, groups, kind="simple")
-    check_equal(ask(system, groups, pack_tokens=100), simple)
+def test_mutants_fail_the_check(
+    mutant: str, unchanged: tuple[MiniGPT, Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, simple = unchanged
     monkeypatch.setattr(*MUTANTS[mutant])
     with pytest.raises(AssertionError):
-        check_equal(ask(system, groups, pack_tokens=100), simple)
+        check_equal(ask(system, GROUPS, pack_tokens=100), simple)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -40,10 +40,10 @@ def server() -> Iterator[Seeing]:
 
 
 def pope() -> list[list[Request]]:
-    """The questions of POPE's embedded sample, by picture."""
+    """Two hundred questions of POPE's embedded sample, by picture."""
     choice = registry.choose_task("pope")
     model = tinyllava.load(None, threads=1)
-    plan = runner.plan([choice], {"pope": Folder.sample("pope")}, model, limit=None, ablation="", seed=0)
+    plan = runner.plan([choice], {"pope": Folder.sample("pope")}, model, limit=200, ablation="", seed=0)
     return [[item.request for item in group] for group in runner.group_by_pictures(plan.asked)]
 
 
