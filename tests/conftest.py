@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     OUTCOMES.clear()
     OUTCOMES.update({marker: Counter() for marker in os.environ.get("VLMBENCH_REQUIRE", "").split()})
     if getattr(config.option, "tx", None) and not config.getoption("--fast"):
-        # With worker processes this one collects nothing, so it does not come across tests/golden/conftest.py by itself.
+        # With worker processes this one collects nothing, so it does not read tests/golden/conftest.py by itself.
         importlib.import_module("tests.golden.conftest").pytest_configure(config)
 
 
