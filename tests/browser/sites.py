@@ -14,7 +14,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
 
-leaderboard: Any = import_module("vlmbench.reports.leaderboard")
+leaderboard: Any = import_module("vlmbench.reports.site.build")
 
 Visit = Callable[..., Any]
 DRAWN = "(document.getElementById('main').dataset.shown ?? (vb.show ? null : location.hash)) === location.hash"

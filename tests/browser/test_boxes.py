@@ -13,7 +13,7 @@ from tests.browser.sites import find, texts, wait
 from vlmbench.base.registry import choose_task
 from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
-from vlmbench.reports import leaderboard
+from vlmbench.reports.site import build as leaderboard
 
 pytestmark = pytest.mark.browser
 

@@ -85,7 +85,7 @@ def test_a_megabyte_is_an_answer_like_any_other(visit: Visit, tmp_path: Path) ->
     huge = ["<b>\u202e" + "word " * 210_000 + "</b>"] * table.num_rows
     at = table.column_names.index("text")
     pq.write_table(table.set_column(at, "text", [huge]), run / "records.parquet")
-    page = load_object("vlmbench.reports.leaderboard:write")([run], tmp_path / "html")
+    page = load_object("vlmbench.reports.site.build:write")([run], tmp_path / "html")
     driver = visit(page, "#/samples?open=gqa-0")
     wait(driver, "document.querySelector('.detail .story')")
     assert "[cut: 1,050,00" in find(driver, ".detail").text

@@ -14,8 +14,8 @@ from tests.reports.fabricate import fabricate, training_log
 
 pytestmark = pytest.mark.browser
 
-leaderboard: Any = import_module("vlmbench.reports.leaderboard")
-training: Any = import_module("vlmbench.reports.training")
+leaderboard: Any = import_module("vlmbench.reports.site.build")
+training: Any = import_module("vlmbench.reports.site.training_curves")
 
 POPE = "section[aria-label=pope] "
 

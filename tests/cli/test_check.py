@@ -256,4 +256,6 @@ def test_a_gate_needs_no_heavy_library(runs: dict[str, Path]) -> None:
 
 
 def test_the_reports_are_loaded_by_name() -> None:
-    assert callable(load_object("vlmbench.reports.gate:text")) and callable(load_object("vlmbench.reports.junit:junit"))
+    assert callable(load_object("vlmbench.reports.text.gate:text")) and callable(
+        load_object("vlmbench.reports.text.junit:junit")
+    )

@@ -39,7 +39,12 @@ TASKS = "pope,mmvet"
 JUDGE = ("--judge", "echo,text=0.5")
 REUSED = re.compile(r"(\d+) of (\d+) answers were taken")
 WARM = [f"vlmbench.cli.verbs.{verb}" for verb in ("run", "score", "check", "report", "baseline")]
-WARM += ["vlmbench.stats.intervals", "vlmbench.reports.leaderboard", "vlmbench.reports.gate", "vlmbench.reports.junit"]
+WARM += [
+    "vlmbench.stats.intervals",
+    "vlmbench.reports.site.build",
+    "vlmbench.reports.text.gate",
+    "vlmbench.reports.text.junit",
+]
 WARM += [
     "vlmbench.compare.gate",
     "vlmbench.runs.rescore",

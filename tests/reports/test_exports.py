@@ -13,8 +13,8 @@ import pytest
 
 from tests.reports.fabricate import fabricate
 
-exports: Any = import_module("vlmbench.reports.exports")
-leaderboard: Any = import_module("vlmbench.reports.leaderboard")
+exports: Any = import_module("vlmbench.reports.text.exports")
+leaderboard: Any = import_module("vlmbench.reports.site.build")
 
 EVIL = exports.Table(
     "t",

@@ -9,7 +9,7 @@ from typing import Any
 
 from vlmbench.runs.storage.store import read_manifest, read_scores
 
-table: Any = import_module("vlmbench.reports.table")
+table: Any = import_module("vlmbench.reports.text.table")
 
 MANIFEST: dict[str, Any] = {
     "vlmbench": "1.2.3",

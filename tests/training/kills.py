@@ -32,7 +32,7 @@ RECIPES = ("tinyllava-share-paper", "minigpt4-code", "minigptv2-code", "tinygptv
 WARM = (
     "vlmbench.cli.verbs.train",
     "vlmbench.training.loop.loop",
-    "vlmbench.reports.training",
+    "vlmbench.reports.site.training_curves",
     "accelerate",
     "transformers",
 )

@@ -104,7 +104,7 @@ def test_tasks_are_asked_of_the_live_model(tmp_path: Path) -> None:
         folder = tmp_path / "asked" / "eval" / f"{stage}-{step:07d}"
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
         assert scores["pope"]["coverage"] > 0
-    found = registry.load_object("vlmbench.reports.training:read")(tmp_path / "asked" / LOG)
+    found = registry.load_object("vlmbench.reports.site.training_curves:read")(tmp_path / "asked" / LOG)
     assert [len(stage["eval"]["pope"]["step"]) for stage in found] == [1, 1]
     assert all(stage["lr"] and stage["grad_norms"] for stage in found)
 

@@ -342,7 +342,7 @@ def assert_no_regression(
     report = check(Path(run), Path(baseline), Rules(_amounts(max_drop), _amounts(must_find), **rules), tasks=tasks)
     if report.outcome is Outcome.PASS:
         return report
-    table = load_object("vlmbench.reports.gate:text")(report)
+    table = load_object("vlmbench.reports.text.gate:text")(report)
     raise (AssertionError if report.outcome is Outcome.FAIL else InconclusiveError)(f"\n{table}")
 
 

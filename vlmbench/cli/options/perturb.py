@@ -36,4 +36,4 @@ def show(
     if json:
         terminal.result(to_json(found.to_json()).decode())
     else:
-        print(f"\n{load_object('vlmbench.reports.ablations:text')(found)}\nablations: {run / ABLATIONS}")
+        print(f"\n{load_object('vlmbench.reports.text.perturbations:text')(found)}\nablations: {run / ABLATIONS}")

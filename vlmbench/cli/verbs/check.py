@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json == STDOUT:
         terminal.result(to_json(report.to_json()).decode())
     else:
-        print(load_object("vlmbench.reports.gate:text")(report))
+        print(load_object("vlmbench.reports.text.gate:text")(report))
     return CODES[report.outcome]
 
 
@@ -101,10 +101,10 @@ def _write(args: argparse.Namespace, report: Report) -> None:
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     files = {}
     if args.junit:
-        files[args.junit] = load_object("vlmbench.reports.junit:junit")(report)
+        files[args.junit] = load_object("vlmbench.reports.text.junit:junit")(report)
     if args.json not in (None, STDOUT):
         files[Path(args.json)] = to_json(report.to_json())
-    words = load_object("vlmbench.reports.gate:markdown")(report) if args.markdown or summary else ""
+    words = load_object("vlmbench.reports.text.gate:markdown")(report) if args.markdown or summary else ""
     if args.markdown:
         files[args.markdown] = words.encode()
     for path, content in files.items():

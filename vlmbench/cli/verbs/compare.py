@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     every = args.metric == "all"
     whole = "all" if args.metric == "headline" and (args.json or args.output) else args.metric
     found = comparison.compare(args.before, args.after, tasks=tasks, metric=whole, force=args.force, seed=args.seed)
-    text = load_object("vlmbench.reports.compare:text")
+    text = load_object("vlmbench.reports.text.compare:text")
     if args.output is not None:
         with comparison.writing(args.output):
             args.output.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,6 @@ def run(args: argparse.Namespace) -> int:
     """Write the site and say where its first page is."""
     from vlmbench.base.registry import load_object
 
-    page: Path = load_object("vlmbench.reports.leaderboard:write")(args.runs, args.output)
+    page: Path = load_object("vlmbench.reports.site.build:write")(args.runs, args.output)
     print(f"report: {page}")
     return cli.OK

@@ -220,7 +220,7 @@ def _show(args: argparse.Namespace, outcome: Outcome) -> None:
     if args.json:
         terminal.result(to_json(outcome.scores).decode())
     else:
-        print(load_object("vlmbench.reports.table:text")(read_manifest(outcome.folder), outcome.scores))
+        print(load_object("vlmbench.reports.text.table:text")(read_manifest(outcome.folder), outcome.scores))
         if outcome.reused:
             print(f"{outcome.reused} of {len(outcome.records)} answers were taken from an earlier sitting of this run")
         judging.tell_spread(outcome.scores)
@@ -236,7 +236,7 @@ def _tell_lacking(args: argparse.Namespace, outcome: Outcome) -> None:
             note = task[task["headline"]].get("note", "")
             print(f"vlmbench: {key}: {terminal.clean(note)}; `vlmbench export` writes what it takes", file=sys.stderr)
         if task["coverage"] < args.min_coverage:
-            share = load_object("vlmbench.reports.table:coverage")(task["coverage"])
+            share = load_object("vlmbench.reports.text.table:coverage")(task["coverage"])
             print(f"vlmbench: {key}: only {share} of the samples have a score", file=sys.stderr)
             for line in _reasons(outcome, key):
                 print(f"  {line}", file=sys.stderr)

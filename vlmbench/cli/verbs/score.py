@@ -255,7 +255,7 @@ def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping
     if args.json:
         terminal.result(to_json(scores).decode())
         return
-    print(load_object("vlmbench.reports.table:text")(manifest, scores))
+    print(load_object("vlmbench.reports.text.table:text")(manifest, scores))
     for entry in scores.values():
         told = entry[entry["headline"]].get("note")  # in the table already
         found = dict.fromkeys(m["note"] for m in entry.values() if isinstance(m, dict) and "note" in m)

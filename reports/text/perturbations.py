@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vlmbench.base.terminal import clean
 from vlmbench.compare.perturbed import shown
 
+from ..runs import SAMPLE_NOTE
 from .compare import chance, share, signed, span
-from .runs import SAMPLE_NOTE
 from .table import _aligned, number
 
 if TYPE_CHECKING:

@@ -21,13 +21,14 @@ import orjson
 from vlmbench import __version__
 from vlmbench.base.errors import StoreError
 
-from . import differences, exports, payload, ranks, relations, table
+from ..runs import SAMPLE_NOTE, RunResult, load, with_ablations
+from ..text import exports, table
+from . import comparisons, ranks, report_data, run_groups
+from .answer_stats import glance
 from .efficiency import COLUMNS
-from .glance import glance
-from .listing import chunks, judgements_by_sample, listing
 from .page import data_script, render
 from .published import for_page, read
-from .runs import SAMPLE_NOTE, RunResult, load, with_ablations
+from .sample_index import chunks, judgements_by_sample, listing
 
 SCRIPTS = (
     "core.js",
@@ -93,7 +94,7 @@ class _Site:
             summaries.append(summary)
             details[run.id] = more
             self._put(f"data/run-{run.id}.js", data_script(f"run-{run.id}", more))
-        found = differences.compared(relations.pairs(runs))
+        found = comparisons.compared(run_groups.pairs(runs))
         for (before, after), comparison in found.items():
             name = f"compare-{before}-{after}"
             self._put(f"data/{name}.js", data_script(name, comparison))
@@ -121,7 +122,7 @@ class _Site:
             for place, chunk in enumerate(chunks(columns, judged)):
                 part = f"{name}-{place}"
                 self._put(f"data/{part}.js", data_script(part, chunk))
-        return payload.summary(run, glances, counts), payload.details(run, glances)
+        return report_data.summary(run, glances, counts), report_data.details(run, glances)
 
     def _picture(self, run: RunResult, digest: str) -> bool:
         """Copy a thumbnail, unless it is there; whether there is one."""
@@ -181,11 +182,11 @@ def _report(
         "sample_note": SAMPLE_NOTE,
         "costs": COLUMNS,
         "runs": summaries,
-        "contenders": [run.id for run in relations.contenders(runs)],
-        "ranks": ranks.ranks(relations.contenders(runs), differences.headlines(found)),
+        "contenders": [run.id for run in run_groups.contenders(runs)],
+        "ranks": ranks.ranks(run_groups.contenders(runs), comparisons.headlines(found)),
         "published": _published(runs),
-        "ablations": differences.with_corrected(relations.ablations(runs), found),
-        "histories": relations.histories(runs),
+        "ablations": comparisons.with_corrected(run_groups.ablations(runs), found),
+        "histories": run_groups.histories(runs),
         "pairs": [[before, after] for before, after in found],
     }
 

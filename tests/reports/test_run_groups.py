@@ -14,12 +14,12 @@ import pytest
 
 from tests.reports.fabricate import fabricate
 
-relations: Any = import_module("vlmbench.reports.relations")
-ranks: Any = import_module("vlmbench.reports.ranks")
-differences: Any = import_module("vlmbench.reports.differences")
+relations: Any = import_module("vlmbench.reports.site.run_groups")
+ranks: Any = import_module("vlmbench.reports.site.ranks")
+differences: Any = import_module("vlmbench.reports.site.comparisons")
 runs: Any = import_module("vlmbench.reports.runs")
-calibration: Any = import_module("vlmbench.reports.calibration")
-glance: Any = import_module("vlmbench.reports.glance")
+calibration: Any = import_module("vlmbench.reports.site.calibration")
+glance: Any = import_module("vlmbench.reports.site.answer_stats")
 
 
 def changed(folder: Path, **changes: Any) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.terminal import clean
 
-from .runs import SAMPLE_NOTE
+from ..runs import SAMPLE_NOTE
 from .table import MOST_BARS, _aligned, number
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .runs import RunResult
+from ..runs import RunResult
 
 COLUMNS: Mapping[str, str] = {
     "per_second": "questions/s",

@@ -17,12 +17,12 @@ from tests.reports.fabricate import HOSTILE, fabricate, training_log
 from vlmbench.base.errors import StoreError, TrainingError, UsageError
 from vlmbench.cli.main import main
 
-leaderboard: Any = import_module("vlmbench.reports.leaderboard")
-page: Any = import_module("vlmbench.reports.page")
-glance: Any = import_module("vlmbench.reports.glance")
-listing: Any = import_module("vlmbench.reports.listing")
+leaderboard: Any = import_module("vlmbench.reports.site.build")
+page: Any = import_module("vlmbench.reports.site.page")
+glance: Any = import_module("vlmbench.reports.site.answer_stats")
+listing: Any = import_module("vlmbench.reports.site.sample_index")
 runs: Any = import_module("vlmbench.reports.runs")
-training: Any = import_module("vlmbench.reports.training")
+training: Any = import_module("vlmbench.reports.site.training_curves")
 
 
 def test_a_folder_with_everything(run_folder: Path, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_policy_names_every_script_and_style(run_folder: Path, tmp_path: Path) -
 
 def test_plots_style_is_the_one_the_policy_allows() -> None:
     """Observable Plot puts this style into each chart; a new version with another one must not go unseen."""
-    source = (page.SITE / "vendor/plot.umd.min.js").read_text("utf-8")
+    source = (page.ASSETS / "vendor/plot.umd.min.js").read_text("utf-8")
     template = page.PLOT_STYLE.replace("\n", "\\n").replace("(.plot", "(.${c}")
     assert template in source
 
@@ -233,7 +233,7 @@ def test_training_page(tmp_path: Path) -> None:
 
 def test_vendored_files_are_what_they_say() -> None:
     """Unmodified files of the named npm packages, each with its licence."""
-    folder = page.SITE / "vendor"
+    folder = page.ASSETS / "vendor"
     entries = json.loads((folder / "versions.json").read_text("utf-8"))
     assert sorted(entry["file"] for entry in entries) == sorted(path.name for path in folder.glob("*.js"))
     for entry in entries:

@@ -16,7 +16,7 @@ from typing import Any
 
 from vlmbench.stats.paired import holm
 
-from .runs import Bar, RunResult, TaskResult
+from ..runs import Bar, RunResult, TaskResult
 
 ALPHA = 0.05
 NORMAL = 1.959963984540054

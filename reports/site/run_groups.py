@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
-from .runs import RunResult
+from ..runs import RunResult
 
 MOST_PAIRS = 45
 """Pairs of runs that are compared ahead; ten runs of the same tasks have so many."""

@@ -16,9 +16,9 @@ from typing import Any
 
 import orjson
 
-SITE = Path(__file__).parent / "site"
+ASSETS = Path(__file__).parent / "assets"
 VENDOR = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
-"""Charts: docs/decisions/0006-charts.md; versions and hashes in site/vendor/versions.json."""
+"""Charts: docs/decisions/0006-charts.md; versions and hashes in assets/vendor/versions.json."""
 
 PLOT_STYLE = """\
 :where(.plot) {
@@ -40,7 +40,7 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 def render(
     template: str, *, scripts: Sequence[str], data: Mapping[str, Any], folder: bool = False, **values: Any
 ) -> str:
-    """Fill a template of site/. `scripts` are files of site/, after the chart library; `data` are JSON blocks by id.
+    """Fill a template of assets/. `scripts`: files of assets/ after the chart library; `data`: JSON blocks by id.
 
     With `folder` its own scripts may load data files and pictures that lie beside the page.
     """
@@ -48,7 +48,11 @@ def render(
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(SITE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     styles = [_asset("report.css")]
     code = [_asset(name) for name in (*VENDOR, *scripts)]
@@ -102,8 +106,8 @@ def _hash(text: str) -> str:
 
 
 def _asset(name: str) -> str:
-    """A file of site/, as it will stand between its tags."""
-    text = (SITE / name).read_text("utf-8").replace("\r\n", "\n")
+    """A file of assets/, as it will stand between its tags."""
+    text = (ASSETS / name).read_text("utf-8").replace("\r\n", "\n")
     if "</script" in text.lower() or "</style" in text.lower() or "<!--" in text:
         raise ValueError(f"{name} would end its own element")
     return text

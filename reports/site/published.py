@@ -14,7 +14,7 @@ from typing import Any
 
 from vlmbench.data.files import Row, read_table
 
-from .runs import TaskResult
+from ..runs import TaskResult
 
 FILE = Path(__file__).with_name("published.csv")
 

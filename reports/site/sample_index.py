@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .drawn import drawn
+from .box_overlays import drawn
 
 LONGEST = 20_000
 """Characters of one text that the site carries; the records hold the rest."""

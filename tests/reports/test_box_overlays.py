@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from vlmbench.reports.drawn import drawn
+from vlmbench.reports.site.box_overlays import drawn
 
 TARGET = json.dumps({"bbox": [20.0, 10.0, 100.0, 50.0], "width": 200.0, "height": 100.0})
 RIGHT = [0.1, 0.1, 0.5, 0.5]

@@ -7,7 +7,7 @@ from typing import Any
 
 from vlmbench.base.terminal import aligned, clean
 
-from .runs import SAMPLE_NOTE, Bar, TaskResult, task_results
+from ..runs import SAMPLE_NOTE, Bar, TaskResult, task_results
 
 HEAD = ("task", "protocol", "metric", "value", "95 % interval", "n", "coverage", "statuses", "data")
 RIGHT = ("value", "n", "coverage")

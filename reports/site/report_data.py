@@ -12,10 +12,10 @@ from typing import Any
 from vlmbench.base.errors import UsageError
 from vlmbench.perturbations import perturbations as ablations
 
-from . import training
+from ..runs import Bar, RunResult, TaskResult
+from . import training_curves
 from .efficiency import costs
-from .listing import cut
-from .runs import Bar, RunResult, TaskResult
+from .sample_index import cut
 
 FACTS = ("model", "started", "finished", "seed", "vlmbench", "code", "packages", "hardware", "judge")
 """Of run.json, word for word in a run's details."""
@@ -60,7 +60,7 @@ def details(run: RunResult, glances: Mapping[str, Mapping[str, Any]]) -> dict[st
     return {
         "folder": run.folder.resolve().name,
         "command": command(manifest.get("command", [])),
-        "training": training.of_run(run),
+        "training": training_curves.of_run(run),
         "tasks": {task.key: {**_more(task), "glance": glances[task.key]} for task in run.tasks},
         **{name: manifest.get(name) for name in FACTS},
     }

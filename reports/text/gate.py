@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.terminal import clean
 
+from ..runs import SAMPLE_NOTE
 from .compare import chance, signed
-from .runs import SAMPLE_NOTE
 from .table import _aligned, _cell, number
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.stats.paired import holm
 
-from .runs import RunResult
+from ..runs import RunResult
 
 Pair = tuple[RunResult, RunResult]
 

@@ -10,8 +10,8 @@ import orjson
 
 from vlmbench.base.errors import TrainingError
 
+from ..runs import RunResult
 from .page import render
-from .runs import RunResult
 
 LOG = "training_log.jsonl"
 """Name of the log in a checkpoint's folder, and in the folder of a run of that checkpoint."""
