@@ -10,6 +10,8 @@
 #   make check                lint, types, tests: what continuous integration runs, in this order
 #   make lint                 ruff check, ruff format --check
 #   make types                mypy --strict
+#   make site-assets          bundle the site's scripts again, after a change in reports/site/assets (needs npm)
+#   make site-assets-check    their format, types and bundles; part of `make check` where there is npm
 #   make hooks                run lint and types before every commit (pre-commit)
 #   make docs                 write again the pages that print what the code says
 #   make dist                 build wheel and source archive in dist/, check them, run the wheel
@@ -28,7 +30,7 @@ SHELL := /bin/sh
 STAGES := golden models browser
 TOOLS := build hatchling pre-commit ruff twine
 .PHONY: help demo demo-site test test-fast test-unit test-golden test-models test-browser golden check lint types hooks docs dist \
-        constraints clean
+        constraints clean site-assets site-assets-check
 
 VENV ?= .venv
 PYTHON ?=
@@ -39,6 +41,8 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 GOLDEN ?=
 IN := $(VENV)/bin/python
+ASSETS := reports/site/assets
+NODE_MODULES := $(ASSETS)/node_modules/.package-lock.json
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -70,7 +74,7 @@ test-golden test-models test-browser: test-%: $(VENV)/.installed-test
 golden: $(VENV)/.installed-test
 	$(PYTEST) tests/golden $(if $(GOLDEN),--golden "$(GOLDEN)") $(PYTEST_ARGS)
 
-check: lint types test
+check: lint types $(if $(shell command -v npm),site-assets-check) test
 
 lint: $(VENV)/.installed-dev
 	"$(IN)" -m ruff check .
@@ -81,6 +85,16 @@ types: $(VENV)/.installed-test
 
 hooks: $(VENV)/.installed-dev
 	"$(IN)" -m pre_commit install
+
+site-assets: $(NODE_MODULES)
+	npm --prefix $(ASSETS) run --silent build
+
+site-assets-check: $(NODE_MODULES)
+	npm --prefix $(ASSETS) run --silent check
+
+$(NODE_MODULES): $(ASSETS)/package.json $(ASSETS)/package-lock.json
+	npm --prefix $(ASSETS) ci --ignore-scripts --no-audit --no-fund
+	@touch "$@"
 
 docs: $(VENV)/.installed
 	"$(IN)" -m docs.print_pages
@@ -98,7 +112,7 @@ constraints: $(VENV)/.installed-test
 	@"$(IN)" -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//'
 
 clean:
-	rm -rf "$(VENV)" runs/demo runs/demo-site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$(VENV)" $(ASSETS)/node_modules runs/demo runs/demo-site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The installation, in stamped steps: each is skipped while what it depends on has not changed.

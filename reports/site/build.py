@@ -30,30 +30,6 @@ from .page import data_script, render
 from .published import for_page, read
 from .sample_index import chunks, judgements_by_sample, listing
 
-SCRIPTS = (
-    "core.js",
-    "words.js",
-    "records.js",
-    "tables.js",
-    "charts.js",
-    "plots.js",
-    "training.js",
-    "scores.js",
-    "leaderboard.js",
-    "answers.js",
-    "model.js",
-    "task.js",
-    "filters.js",
-    "rows.js",
-    "samples.js",
-    "detail.js",
-    "compare.js",
-    "ablations.js",
-    "history.js",
-    "main.js",
-)
-"""In order: each builds on those before it. A new kind of page is a new file that adds itself to vb.views."""
-
 FILES = "files.json"
 
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -153,7 +129,7 @@ class _Site:
         title = " · ".join(dict.fromkeys(labels)) if len(labels) <= 3 else f"{len(labels)} runs"
         page = render(
             "report.html",
-            scripts=SCRIPTS,
+            script="report",
             data={"report": report},
             folder=True,
             title=f"{title} · vlmbench",

@@ -37,10 +37,8 @@ PLOT_STYLE = """\
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render(
-    template: str, *, scripts: Sequence[str], data: Mapping[str, Any], folder: bool = False, **values: Any
-) -> str:
-    """Fill a template of assets/. `scripts`: files of assets/ after the chart library; `data`: JSON blocks by id.
+def render(template: str, *, script: str, data: Mapping[str, Any], folder: bool = False, **values: Any) -> str:
+    """Fill a template of assets/. `script`: the bundle to run; `data`: JSON blocks by id.
 
     With `folder` its own scripts may load data files and pictures that lie beside the page.
     """
@@ -55,7 +53,7 @@ def render(
         lstrip_blocks=True,
     )
     styles = [_asset("report.css")]
-    code = [_asset(name) for name in (*VENDOR, *scripts)]
+    code = [_asset(name) for name in (*VENDOR, f"dist/{script}.js")]
     return environment.get_template(template).render(
         policy=policy(code, [*styles, PLOT_STYLE], folder=folder),
         styles=[Markup(text) for text in styles],

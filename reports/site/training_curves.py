@@ -16,8 +16,6 @@ from .page import render
 LOG = "training_log.jsonl"
 """Name of the log in a checkpoint's folder, and in the folder of a run of that checkpoint."""
 
-SCRIPTS = ("core.js", "words.js", "charts.js")
-
 POINTS = 600
 """Points a stage is drawn with; longer logs are averaged down."""
 
@@ -79,7 +77,7 @@ def write_plot(log: Path, output: Path, *, title: str = "Training") -> Path:
 
     Raises TrainingError when the log cannot be read or the page not written.
     """
-    return _write("training.js", {"training": read(log)}, output, title)
+    return _write("training", {"training": read(log)}, output, title)
 
 
 def write_ranges(columns: Mapping[str, Mapping[str, Sequence[float]]], output: Path, *, title: str) -> Path:
@@ -94,11 +92,11 @@ def write_ranges(columns: Mapping[str, Mapping[str, Sequence[float]]], output: P
         }
         for column, told in columns.items()
     ]
-    return _write("ranges.js", {"ranges": panels}, output, title)
+    return _write("ranges", {"ranges": panels}, output, title)
 
 
 def _write(script: str, data: Mapping[str, Any], output: Path, title: str) -> Path:
-    page = render("training.html", scripts=(*SCRIPTS, script), data=dict(data), title=title)
+    page = render("training.html", script=script, data=dict(data), title=title)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(page, encoding="utf-8", newline="\n")

@@ -17,7 +17,7 @@ from vlmbench.data.files import Folder
 leaderboard: Any = import_module("vlmbench.reports.site.build")
 
 Visit = Callable[..., Any]
-DRAWN = "(document.getElementById('main').dataset.shown ?? (vb.show ? null : location.hash)) === location.hash"
+DRAWN = "(document.getElementById('main').dataset.shown ?? (window.vb ? null : location.hash)) === location.hash"
 TASKS = ("pope", "gqa", "hateful_memes", "refcoco")
 LIMIT = 120
 
@@ -49,7 +49,7 @@ def shown(driver: Any) -> int:
 
 def run_id(driver: Any, label: str) -> str:
     """The id of a run in links."""
-    runs = driver.execute_script("return vb.runs().map((run) => [run.label, run.id])")
+    runs = driver.execute_script("return vb.allRuns().map((run) => [run.label, run.id])")
     return str(dict(runs)[label])
 
 

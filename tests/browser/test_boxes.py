@@ -46,7 +46,7 @@ def open_sample(visit: Callable[..., Any], page: Path, number: int) -> tuple[Any
     task = choose_task("refcoco").task
     sample = task.samples(Folder.sample("refcoco"), "refcoco_val")[number]
     driver = visit(page)
-    run = driver.execute_script("return vb.runs()[0].id")
+    run = driver.execute_script("return vb.allRuns()[0].id")
     driver = visit(page, f"#/samples?run={run}&task=refcoco&open={sample.id}")
     wait(driver, "document.querySelector('.boxed img')?.naturalWidth")
     return driver, sample

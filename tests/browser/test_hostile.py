@@ -23,7 +23,7 @@ BAD = (
 
 def places(driver: Any) -> list[str]:
     """Every page of a site, and some of its samples."""
-    first, second = driver.execute_script("return vb.runs().map((run) => run.id)")
+    first, second = driver.execute_script("return vb.allRuns().map((run) => run.id)")
     views = ["", "#/?published=all", f"#/model?run={first}", "#/task?task=gqa", "#/task?task=pope", "#/ablations"]
     views += [f"#/compare?a={first}&b={second}&task=gqa&show=all", "#/history"]
     views += [f"#/samples?run={first}&task={task}" for task in ("pope", "gqa")]

@@ -38,11 +38,13 @@ READY = "document.querySelector('h1, dialog[open] .story') && !document.querySel
 
 def places(driver: Any) -> dict[str, str]:
     """The pages' links with this site's ids."""
-    runs = driver.execute_script("return vb.runs().map((run) => [run.id, run.ablate, run.gate !== null])")
+    runs = driver.execute_script("return vb.allRuns().map((run) => [run.id, run.ablate, run.gate !== null])")
     good = next(run for run, ablate, gate in runs if not ablate and not gate)
     worse = next(run for run, _, gate in runs if gate)
-    driver.execute_async_script("const done = arguments[0]; vb.load([vb.runs()[0].tasks.at(-1).list]).then(done)")
-    box = driver.execute_script("return vb.records(vb.runs()[0].tasks.at(-1)).id[0]")
+    driver.execute_async_script(
+        "const done = arguments[0]; vb.loadFiles([vb.allRuns()[0].tasks.at(-1).list]).then(done)"
+    )
+    box = driver.execute_script("return vb.recordsOf(vb.allRuns()[0].tasks.at(-1)).id[0]")
     return {name: link.format(good=good, worse=worse, box=box) for name, link in PAGES.items()}
 
 
@@ -142,7 +144,7 @@ def test_the_gate_is_on_the_leaderboard(visit: Visit, real_page: Path) -> None:
     driver = visit(real_page)
     wait(driver, "document.querySelector('.tag-fail')")
     assert texts(driver, ".tag-fail") == ["gate: fail"]  # on gqa's board; the gate did not test the others
-    run = driver.execute_script("return vb.runs().find((run) => run.gate).id")
+    run = driver.execute_script("return vb.allRuns().find((run) => run.gate).id")
     assert "gqa fell by 20 points" in find(visit(real_page, f"#/model?run={run}"), ".notice-fail").text
 
 

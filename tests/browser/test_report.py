@@ -59,7 +59,7 @@ def test_tables_can_be_had(visit: Visit, page: Path) -> None:
     find(driver, f"{POPE} .export summary").click()
     labels = [b.get_attribute("aria-label") for b in driver.find_elements("css selector", f"{POPE} .export button")]
     assert labels == [f"{verb} as {form}" for form in ("Markdown", "CSV", "LaTeX", "JSON") for verb in ("Copy", "Save")]
-    made = "return vb.exported(arguments[0], ['a', 'n'], [['=1+1|<b>', 1.5], ['x_1, \"y\"', null]])"
+    made = "return vb.exportTable(arguments[0], ['a', 'n'], [['=1+1|<b>', 1.5], ['x_1, \"y\"', null]])"
     assert driver.execute_script(made, "csv") == 'a,n\n\'=1+1|<b>,1.5\n"x_1, ""y""",\n'
     assert driver.execute_script(made, "md").splitlines()[2] == "| =1+1\\|&lt;b> | 1.5 |"
     assert "x\\_1" in driver.execute_script(made, "tex") and '"n": 1.5' in driver.execute_script(made, "json")

@@ -125,7 +125,7 @@ def site_chunks(site: Path) -> Iterable[Any]:
 
 
 def shown_prompt(template: str, question: str) -> str:
-    """What reports/site/assets/records.js makes of a prompt."""
+    """What reports/site/assets/lib/records.ts makes of a prompt."""
     return re.sub("\ufffc([01])", lambda found: question if found[1] == "1" else "\ufffc", template)
 
 

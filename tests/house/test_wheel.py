@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+ASSETS = ROOT / "reports" / "site" / "assets"
 WINGS = ("tasks", "models", "training", "reports")
 BUILD = """
 import sys
@@ -94,8 +95,15 @@ def test_every_source_file_is_inside(wheel: Path, wing: str) -> None:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file belongs to the package: no cache, nothing hidden."""
-    return path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+    """Whether a file belongs to the package: no cache, nothing hidden, no source of a bundle."""
+    if not path.is_file() or {"__pycache__", "node_modules"} & set(path.parts) or path.name.startswith("."):
+        return False
+    return not (path.is_relative_to(ASSETS) and is_site_source(path))
+
+
+def is_site_source(path: Path) -> bool:
+    """Whether a file of the site's assets is for its developers alone."""
+    return path.suffix in (".ts", ".mjs") or (path.suffix == ".json" and path.parent == ASSETS)
 
 
 def test_data_is_inside(wheel: Path) -> None:
@@ -106,12 +114,16 @@ def test_data_is_inside(wheel: Path) -> None:
         ("vlmbench/tasks/samples/pope/", ""),
         ("vlmbench/tasks/samples/gqa/", ""),
         ("vlmbench/models/weights/", ".safetensors"),
-        ("vlmbench/reports/", ".html"),
+        ("vlmbench/reports/site/assets/", ".html"),
+        ("vlmbench/reports/site/assets/dist/", "report.js"),
+        ("vlmbench/reports/site/assets/dist/", "training.js"),
+        ("vlmbench/reports/site/assets/vendor/", "LICENSE-plot.txt"),
     ):
         assert [name for name in names if name.startswith(start) and name.endswith(end)], f"nothing like {start}*{end}"
 
 
 def test_nothing_else_is_inside(wheel: Path) -> None:
+    assert not [name for name in names_in(wheel) if name.endswith((".ts", ".mjs")) or "node_modules" in name]
     assert not [name for name in names_in(wheel) if "/tests/" in name or "__pycache__" in name or "/typings/" in name]
     assert wheel.stat().st_size < 40 * 2**20
 

@@ -1,0 +1,143 @@
+// Two runs compared ahead: the paired difference of each metric, in either direction.
+
+import { comparisonFile, report } from "./data.ts";
+import { formatP, formatScore, formatSigned, humanize } from "./format.ts";
+import type { DifferenceRow } from "./run_charts.ts";
+import { findTask } from "./runs.ts";
+import type { Column } from "./table.ts";
+import type { Bar, Difference, Direction, Run, TaskComparison } from "./types.ts";
+
+/** The file that compares two runs, and whether it holds them the other way round. */
+export function pairFile(before: string, after: string): { name: string; turned: boolean } | null {
+  for (const [one, other] of report().pairs) {
+    if (one === before && other === after) return { name: `compare-${one}-${other}`, turned: false };
+    if (one === after && other === before) return { name: `compare-${one}-${other}`, turned: true };
+  }
+  return null;
+}
+
+/** {task: comparison} of two runs whose file is loaded, from the first to the second; null where none was made. */
+export function comparisonOf(before: string, after: string): Map<string, TaskComparison> | null {
+  const file = pairFile(before, after);
+  const found = file && comparisonFile(file.name);
+  if (!found) return null;
+  return new Map(found.tasks.map((task) => [task.key, file.turned ? turnedTask(task) : task]));
+}
+
+const minus = (value: number | null): number | null => (value === null ? null : -value);
+const turned = (one: Difference): Difference => ({
+  ...one,
+  before: one.after,
+  after: one.before,
+  paired: {
+    ...one.paired,
+    difference: {
+      ...one.paired.difference,
+      value: minus(one.paired.difference.value),
+      low: minus(one.paired.difference.high),
+      high: minus(one.paired.difference.low),
+    },
+  },
+});
+const turnedTask = (task: TaskComparison): TaskComparison => ({
+  ...task,
+  differences: task.differences.map(turned),
+  breakdowns: (task.breakdowns ?? []).map(turned),
+  only_before: task.only_after,
+  only_after: task.only_before,
+});
+
+/** One side of a difference. */
+interface Side {
+  headline: string;
+  bar: Pick<Bar, "name" | "value">;
+}
+
+const NONE: Side = { headline: "", bar: { name: "", value: null } };
+
+/** A metric of two runs, as a row of a chart or a table. */
+export interface MetricDifference extends DifferenceRow {
+  key: string;
+  one: Side;
+  other: Side;
+  p: number | null;
+  method: string;
+  flips: { gained: number; lost: number } | null;
+  better?: Direction;
+  target?: number | null;
+}
+
+interface Change {
+  better?: Direction;
+  target?: number | null;
+  before: number | null;
+  after: number | null;
+  value: number | null;
+}
+
+const ALPHA = 0.05;
+/** Whether a test, corrected for all that are shown, tells the two apart. An interval alone does not. */
+export const isSignificant = (p: number | null | undefined): boolean => p !== null && p !== undefined && p < ALPHA;
+
+/** 1 where the second is better, -1 where the first is, 0 where neither; by what is better of the metric. */
+export function gain({ better = "more", target = null, before, after, value }: Change): number {
+  if (value === null || better === "neither") return 0;
+  if (better === "target" && target !== null && before !== null && after !== null)
+    return Math.sign(Math.abs(before - target) - Math.abs(after - target));
+  return better === "less" ? -Math.sign(value) : Math.sign(value);
+}
+
+const bare = (name: string, value: number | null): Side => ({ headline: name, bar: { name, value } });
+
+/**
+ * The headline's difference as a row of a chart or a table; without a comparison it has no interval. Where the
+ * headline is undefined in one run, the first metric that is not.
+ */
+export function headlineDifference(base: Run, run: Run, key: string): MetricDifference {
+  const task = comparisonOf(base.id, run.id)?.get(key);
+  const known = (one: Difference) => one.paired.difference.value !== null;
+  const found =
+    task?.differences.find((one) => one.name === task.headline && known(one)) ?? task?.differences.find(known);
+  const [before, after] = [findTask(base, key) ?? NONE, findTask(run, key) ?? NONE];
+  const one = found ? bare(found.name, found.before) : before;
+  const other = found ? bare(found.name, found.after) : after;
+  const plain = one.bar.value !== null && other.bar.value !== null ? other.bar.value - one.bar.value : null;
+  const { value, low, high } = found?.paired.difference ?? { value: plain, low: null, high: null };
+  const label = one.headline === before.headline ? key : `${key} (${humanize(one.headline)})`;
+  const series = report().ablations.find((entry) => entry.base === base.id);
+  const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key] : found?.p_holm) ?? null;
+  const direction = found ? gain({ ...found, value }) : Math.sign(value ?? 0);
+  const flips = task?.flips ?? null;
+  return {
+    label,
+    key,
+    one,
+    other,
+    value,
+    low,
+    high,
+    flips,
+    p,
+    gain: direction,
+    method: found?.paired.method ?? "",
+    significant: isSignificant(p),
+  };
+}
+
+export const differenceColumns = (before: string, after: string): Column<MetricDifference>[] => [
+  { head: before, class: "number", cell: (row) => formatScore(row.one.bar.value), plain: (row) => row.one.bar.value },
+  {
+    head: after,
+    class: "number",
+    cell: (row) => formatScore(row.other.bar.value),
+    plain: (row) => row.other.bar.value,
+  },
+  { head: "difference", class: "number strong", cell: (row) => formatSigned(row.value), plain: (row) => row.value },
+  {
+    head: "95 % interval",
+    class: "number",
+    cell: (row) => (row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`),
+  },
+  { head: "p (Holm)", class: "number", cell: (row) => formatP(row.p), plain: (row) => row.p },
+  { head: "test", cell: (row) => row.method || "–" },
+];

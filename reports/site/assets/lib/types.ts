@@ -1,0 +1,372 @@
+// The JSON that the Python side writes into a report: report_data.py, answer_stats.py, sample_index.py,
+// comparisons.py, run_groups.py, ranks.py, published.py and training_curves.py, in that order.
+
+/** A metric with its interval. */
+export interface Bar {
+  name: string;
+  label: string;
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  n: number;
+  note?: string;
+  /** The value if every question without a score were wrong, or right. */
+  bounds?: [number, number] | null;
+  better?: Direction;
+}
+
+export type Direction = "more" | "less" | "target" | "neither";
+export type Outcome = "pass" | "fail" | "unknown";
+export type Status = string;
+
+/** What the first page knows of a task of a run. */
+export interface Task {
+  key: string;
+  title: string;
+  name: string;
+  protocol: string;
+  split: string;
+  version: string | number | null;
+  data: string;
+  embedded: boolean;
+  headline: string;
+  coverage: number;
+  statuses: Record<Status, number>;
+  notes: string[];
+  bar: Bar;
+  hashes: { samples?: string; prompts?: string };
+  count: number;
+  /** The name of the file with its list of samples. */
+  list: string;
+  per_second: number | null;
+  per_word: number | null;
+}
+
+export interface GateResult {
+  key: string;
+  outcome: Outcome;
+  reason: string;
+}
+
+export type Costs = Record<string, number | null>;
+
+/** What the first page knows of a run. */
+export interface Run {
+  id: string;
+  label: string;
+  model: string;
+  fingerprint: string;
+  ablate: string;
+  change: string;
+  left_out: Record<string, Record<string, number>>;
+  limit: number | null;
+  finished: string | null;
+  commit: string;
+  gate: { tasks: GateResult[] } | null;
+  costs: Costs;
+  tasks: Task[];
+}
+
+export interface PublishedFigure {
+  model: string;
+  metric: string;
+  value: number;
+  protocol: string;
+  source: string;
+  certainty: string;
+  /** Why it cannot be set beside the runs; empty where it can. */
+  why: string;
+}
+
+/** A run and its perturbed runs. */
+export interface Ablations {
+  base: string;
+  runs: string[];
+  p_holm?: Record<string, Record<string, number | null>>;
+}
+
+/** What index.html carries. */
+export interface Report {
+  made: string;
+  /** Changes with each report, so that a browser loads no data file of an earlier one. */
+  stamp: string;
+  vlmbench: string;
+  sample_note: string;
+  costs: Record<string, string>;
+  runs: Run[];
+  contenders: string[];
+  ranks: Record<string, { ranks: Record<string, [number, number]>; paired: boolean }>;
+  published: Record<string, PublishedFigure[]>;
+  ablations: Ablations[];
+  histories: { name: string; runs: string[] }[];
+  pairs: [string, string][];
+}
+
+// ---- run-ID.js: the details of a run
+
+export interface YesNo {
+  yes_yes: number;
+  yes_no: number;
+  no_yes: number;
+  no_no: number;
+  unclear: number;
+  answered_yes: number | null;
+  truly_yes: number | null;
+}
+
+export interface Confusion {
+  labels: string[];
+  rows: number[][];
+  other: number[];
+}
+
+export interface CalibrationBin {
+  low: number;
+  high: number;
+  confidence: number;
+  right: number;
+  count: number;
+}
+
+export interface Calibration {
+  of: string;
+  bins: CalibrationBin[];
+  error: number;
+  count: number;
+}
+
+export interface LengthBin {
+  label: string;
+  count: number;
+}
+
+export interface CommonAnswer {
+  answer: string;
+  count: number;
+  right: number;
+}
+
+/** What the answers to a task look like. */
+export interface AnswerStats {
+  lengths: LengthBin[];
+  median_words: number | null;
+  common: CommonAnswer[];
+  yes_no: YesNo | null;
+  confusion: Confusion | null;
+  calibration: Calibration | null;
+  words: number;
+  seconds: number;
+  prompt_tokens: number | null;
+  new_tokens: number | null;
+}
+
+export interface AnswerCounts {
+  total: number;
+  unread: number;
+  cut: number | null;
+  empty: number;
+  distinct: number;
+  most_common: string;
+  most_common_share: number | null;
+}
+
+export interface Judging {
+  runs: number;
+  models?: string[];
+  run_values?: (number | null)[];
+  std: number | null;
+  krippendorff_alpha: number | null;
+  verdicts: number;
+  failed: number;
+  prompt_hash: string;
+  in_intervals: boolean;
+}
+
+export interface Breakdown {
+  name: string;
+  bars: Bar[];
+}
+
+export interface TaskDetails {
+  source: string;
+  note: string;
+  metrics: Bar[];
+  breakdowns: Breakdown[];
+  prompt: string;
+  generation: Record<string, unknown>;
+  answers: AnswerCounts | null;
+  images: number | null;
+  judge: { name: string; prompt_hash: string } | null;
+  judging: Judging | null;
+  glance: AnswerStats;
+}
+
+/** One line of a training log over its steps. */
+export interface Series {
+  step: number[];
+  value: number[];
+}
+
+export interface TrainingStage {
+  name: string;
+  step: number[];
+  loss: number[];
+  lr?: number[];
+  grad_norms?: Record<string, Series>;
+  eval?: Record<string, Series>;
+}
+
+export type Facts = Record<string, string | number | boolean | null>;
+
+export interface ModelDetails {
+  name: string;
+  fingerprint: string;
+  facts: Facts;
+  settings: Facts;
+}
+
+export interface Hardware {
+  processor?: string;
+  machine?: string;
+  cores?: number;
+  threads?: number;
+  gpu?: string;
+  memory_bytes?: number;
+}
+
+export interface RunDetails {
+  folder: string;
+  command: string;
+  training: TrainingStage[] | null;
+  tasks: Record<string, TaskDetails>;
+  model: ModelDetails;
+  started: string | null;
+  finished: string | null;
+  seed: number | null;
+  vlmbench: string;
+  code: { commit?: string; changed?: boolean } | null;
+  packages: Record<string, string> | null;
+  hardware: Hardware | null;
+  judge: { name: string } | null;
+}
+
+// ---- list-ID-N.js and list-ID-N-M.js: the samples of a task
+
+/** Distinct values, and for each row which of them. */
+export interface Coded<T> {
+  values: T[];
+  codes: number[];
+}
+
+export interface Tag extends Coded<string> {
+  name: string;
+}
+
+export interface Thumbnail {
+  name: string;
+  hash: string;
+  kept: boolean;
+}
+
+export interface SampleList {
+  id: string[];
+  question: string[];
+  text: Coded<string>;
+  read: Coded<string>;
+  target: Coded<string>;
+  status: Coded<Status>;
+  value: Coded<number | null>;
+  length: number[];
+  margin: (number | null)[];
+  seconds: (number | null)[];
+  tags: Tag[];
+  pictures: Thumbnail[];
+  shown: number[][];
+  chunk: number;
+}
+
+/** x, y, width and height as shares of the image's sides. */
+export type Box = [number, number, number, number];
+/** The right box, and the one that was answered. */
+export type Boxes = [Box, Box | null];
+export type ChoiceScore = [choice: string, logprob: number | null, tokens: number];
+export type Turn = [question: string, answer: string];
+
+export interface Judgement {
+  run: number;
+  value: number | null;
+  status: Status;
+  note: string;
+  replies: string[];
+  model: string;
+}
+
+export interface SampleChunk {
+  question: string[];
+  text: string[];
+  read: string[];
+  note: string[];
+  error: string[];
+  target: string[];
+  prompt: Coded<string>;
+  finish: Coded<string>;
+  choices: string[][] | null;
+  choice_scores: ChoiceScore[][] | null;
+  history: Turn[][] | null;
+  judged: (Judgement[] | null)[] | null;
+  boxes: (Boxes | null)[] | null;
+  prompt_tokens: number[];
+  new_tokens: number[];
+  seconds: (number | null)[];
+  margin: (number | null)[];
+  rerun: boolean[];
+  key: string[];
+}
+
+// ---- compare-A-B.js: two runs compared ahead
+
+export interface PairedTest {
+  difference: { value: number | null; low: number | null; high: number | null };
+  p: number | null;
+  method: string;
+  n: number;
+}
+
+export interface Difference {
+  name: string;
+  label?: string;
+  breakdown?: string;
+  before: number | null;
+  after: number | null;
+  paired: PairedTest;
+  p_holm?: number | null;
+  better?: Direction;
+  target?: number | null;
+}
+
+export interface TaskComparison {
+  key: string;
+  headline: string;
+  differences: Difference[];
+  breakdowns?: Difference[];
+  flips: { gained: number; lost: number };
+  agreement?: number | null;
+  differs?: string[];
+  notes?: string[];
+  only_before: number;
+  only_after: number;
+  p_holm?: number | null;
+}
+
+export interface Comparison {
+  tasks: TaskComparison[];
+  /** By task why it could not be compared; "" stands for all of them. */
+  failed: Record<string, string>;
+}
+
+// ---- ranges.html
+
+export interface RangePanel {
+  name: string;
+  bars: { label: string; value: number; low: number; high: number }[];
+}

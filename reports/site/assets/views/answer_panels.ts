@@ -1,0 +1,178 @@
+// Panels on what a task's answers look like: confusions, how sure, how long, which words.
+
+import { barChart, lengthHistogram } from "../lib/charts.ts";
+import { type Child, dataText, h } from "../lib/dom.ts";
+import { formatCount, formatScore, humanize, plural, shorten } from "../lib/format.ts";
+import { factList, panel } from "../lib/panels.ts";
+import { linkTo } from "../lib/route.ts";
+import { reliabilityChart } from "../lib/scatter_charts.ts";
+import { type Column, dataTable } from "../lib/table.ts";
+import type { AnswerStats, Breakdown, Calibration, Confusion, Run, Task, TaskDetails, YesNo } from "../lib/types.ts";
+
+function yesNo(table: YesNo): HTMLElement {
+  const cell = (name: "yes_yes" | "yes_no" | "no_yes" | "no_no", kind: string) =>
+    h("td", { class: `number ${kind}` }, formatCount(table[name]));
+  const share = (value: number | null) => (value === null ? "–" : `${(100 * value).toFixed(1)} %`);
+  return panel(
+    "Yes and no",
+    `answered yes ${share(table.answered_yes)}, truly yes ${share(table.truly_yes)}`,
+    h(
+      "table",
+      { class: "confusion" },
+      h("caption", { class: "unseen" }, "Answers against truths"),
+      h(
+        "thead",
+        {},
+        h("tr", {}, h("td", {}), h("th", { scope: "col" }, "answered yes"), h("th", { scope: "col" }, "answered no")),
+      ),
+      h(
+        "tbody",
+        {},
+        h("tr", {}, h("th", { scope: "row" }, "truly yes"), cell("yes_yes", "good"), cell("yes_no", "bad")),
+        h("tr", {}, h("th", { scope: "row" }, "truly no"), cell("no_yes", "bad"), cell("no_no", "good")),
+      ),
+    ),
+    table.unclear ? h("p", { class: "hint" }, `${formatCount(table.unclear)} without a clear yes or no`) : null,
+  );
+}
+
+interface ConfusionRow {
+  label: string;
+  counts: number[];
+  other: number;
+}
+
+function confusion(table: Confusion, task: Task): HTMLElement {
+  const most = Math.max(1, ...table.rows.flat());
+  const shade = (count: number) => `heat heat-${count ? Math.ceil((4 * count) / most) : 0}`;
+  return panel(
+    "Confusions",
+    "rows: the truth; columns: what was read",
+    dataTable(
+      `Confusions on ${task.key}`,
+      [
+        { head: "truth", cell: (row) => dataText(row.label) },
+        ...table.labels.map((label, at): Column<ConfusionRow> => ({
+          head: dataText(shorten(label, 14)),
+          class: "number",
+          cell: (row) => h("span", { class: shade(row.counts[at]) }, formatCount(row.counts[at])),
+          plain: (row) => row.counts[at],
+        })),
+        { head: "other", class: "number", cell: (row) => formatCount(row.other), plain: (row) => row.other },
+      ],
+      table.labels.map((label, at) => ({ label, counts: table.rows[at], other: table.other[at] })),
+      { class: "slim" },
+    ),
+  );
+}
+
+const calibration = (found: Calibration): HTMLElement =>
+  panel(
+    "Calibration",
+    `${formatScore(100 * found.error)} points from what it was sure of, on average (${found.of}; ${plural(found.count, "answer")})`,
+    reliabilityChart(found),
+  );
+
+function common(stats: AnswerStats, task: Task, run: Run): HTMLElement {
+  return panel(
+    "Commonest answers",
+    "as they were read",
+    dataTable(
+      `Commonest answers to ${task.key}`,
+      [
+        {
+          head: "answer",
+          plain: (one) => one.answer,
+          cell: (one) =>
+            h(
+              "a",
+              { href: linkTo("samples", { run: run.id, task: task.key, q: one.answer }) },
+              one.answer ? dataText(shorten(one.answer, 40)) : h("em", {}, "empty"),
+            ),
+        },
+        { head: "given", class: "number", cell: (one) => formatCount(one.count), plain: (one) => one.count },
+        { head: "right", class: "number", cell: (one) => `${Math.round((100 * one.right) / one.count)} %` },
+      ],
+      stats.common,
+      { class: "slim" },
+    ),
+  );
+}
+
+function lengths({ lengths: bins, median_words: median }: AnswerStats): HTMLElement {
+  const [first] = bins;
+  return bins.length > 1
+    ? panel("Answer length", `words an answer, median ${median}`, lengthHistogram(bins))
+    : panel(
+        "Answer length",
+        `${first.label} ${first.label === "1" ? "word" : "words"} an answer`,
+        h("p", {}, `All ${formatCount(first.count)} answers.`),
+      );
+}
+
+/** The panels of one run's answers to a task. */
+export const answerPanels = (run: Run, task: Task, stats: AnswerStats): HTMLElement[] =>
+  [
+    stats.yes_no ? yesNo(stats.yes_no) : null,
+    stats.confusion ? confusion(stats.confusion, task) : null,
+    stats.calibration ? calibration(stats.calibration) : null,
+    stats.words ? lengths(stats) : null,
+    stats.common.some((one) => one.count > 1) ? common(stats, task, run) : null,
+  ].filter((panel) => panel !== null);
+
+/** One breakdown of one run, as bars. */
+export function breakdownPanel(task: Task, { name, bars }: Breakdown): HTMLElement {
+  const label = `${task.key} by ${humanize(name)}`;
+  const most = 30;
+  const rest = bars.slice(most);
+  return panel(
+    h("span", {}, "By ", dataText(humanize(name))),
+    null,
+    barChart(bars.slice(0, most), label),
+    rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), barChart(rest, label)) : null,
+  );
+}
+
+/** Who graded, how far its runs agree, and how much they differ; nothing where no judge did. */
+export const judgePanel = ({ judge, judging }: TaskDetails): Child =>
+  judging?.runs
+    ? panel(
+        "Judge",
+        judging.in_intervals
+          ? "Intervals carry how far its runs differ."
+          : "Intervals leave out how far a judge differs from itself.",
+        factList([
+          ["judge", judge?.name],
+          ["said to be", (judging.models ?? []).join(", ")],
+          ["runs", judging.runs],
+          ["score by run", (judging.run_values ?? []).map((value) => formatScore(value)).join(", ")],
+          ["standard deviation", judging.std === null ? null : formatScore(judging.std, 2)],
+          [
+            "Krippendorff's alpha",
+            judging.krippendorff_alpha === null ? null : formatScore(judging.krippendorff_alpha, 3),
+          ],
+          ["verdicts", formatCount(judging.verdicts)],
+          ["failed", judging.failed || null],
+          ["prompt", judging.prompt_hash],
+        ]),
+      )
+    : null;
+
+/** Whose rules, which words: the prompt as it was asked. */
+export function protocolFacts(task: Task, more: TaskDetails): HTMLElement {
+  const settings = Object.entries(more.generation)
+    .filter(([, value]) => value !== null && String(value) !== "")
+    .map(([name, value]) => `${humanize(name)} ${value}`)
+    .join(", ");
+  return factList([
+    ["protocol", task.protocol],
+    ["task version", task.version],
+    ["note", more.note],
+    ["source", more.source],
+    ["generation", settings],
+    ["judge", more.judge?.name],
+    ["judge's prompt", more.judge?.prompt_hash],
+    ["questions", formatCount(task.count)],
+    ["images", more.images || null],
+  ]);
+}

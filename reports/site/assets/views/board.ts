@@ -1,0 +1,291 @@
+// The board of one task: its runs by headline, each with its interval on a shared axis and the range of its rank.
+
+import { type Domain, intervalAxis, intervalChart, valueDomain, zoomedDomain } from "../lib/charts.ts";
+import { report } from "../lib/data.ts";
+import { type Child, dataText, h } from "../lib/dom.ts";
+import { formatCost, formatCount, formatInterval, formatScore, humanize, plural } from "../lib/format.ts";
+import { card, coverageText, notesMark, statusChips } from "../lib/panels.ts";
+import { changeParams, currentRoute, linkTo } from "../lib/route.ts";
+import { runColor } from "../lib/run_charts.ts";
+import { dataLabel, gateOf, promptsDiffer, runsOn, type RunTask } from "../lib/runs.ts";
+import { type Column, dataTable, type Sort } from "../lib/table.ts";
+import type { Bar, GateResult, PublishedFigure, Run, Task } from "../lib/types.ts";
+
+type Rank = [first: number, last: number] | null;
+
+interface RunRow extends RunTask {
+  paper?: undefined;
+  bar: Bar;
+  rank: Rank;
+}
+
+/** A published figure: a score alone, and in place of the other columns where it was read. */
+interface PaperRow {
+  paper: PublishedFigure;
+  run?: undefined;
+  task?: undefined;
+  bar: Bar;
+  rank: null;
+  marked: string;
+  spans: { from: number; node: Child };
+}
+
+type Row = RunRow | PaperRow;
+
+/** What differs between rows of one task, so that nobody compares what cannot be compared. */
+function differing(rows: RunRow[]): string[] {
+  const aspects: Record<string, (task: Task) => unknown> = {
+    data: dataLabel,
+    questions: (task) => task.hashes.samples,
+    version: (task) => task.version,
+  };
+  const found = Object.entries(aspects)
+    .filter(([, of]) => new Set(rows.map(({ task }) => of(task))).size > 1)
+    .map(([name]) => name);
+  return promptsDiffer(rows) ? [...found, "prompts"] : found;
+}
+
+export const rankOf = (key: string, run: Run): Rank => report().ranks[key]?.ranks[run.id] ?? null;
+const rankText = (rank: Rank): string =>
+  rank === null ? "–" : rank[0] === rank[1] ? `${rank[0]}` : `${rank[0]}–${rank[1]}`;
+
+/** What a row is sorted by, for each column that can be. Rows of published figures have a score alone. */
+type Order = (row: Row) => number | string | null;
+const sortKeys = (): Record<string, Order> => ({
+  rank: ({ rank }) => (rank ? rank[0] * 1000 + rank[1] : null),
+  score: ({ bar }) => (bar.bounds ? bar.bounds[0] : bar.value), // missing answers lift no run
+  run: (row) => nameOf(row).toLowerCase(),
+  n: ({ task }) => task?.coverage ?? null,
+  ...Object.fromEntries(
+    Object.keys(report().costs).map((name): [string, Order] => [name, ({ run }) => run?.costs[name] ?? null]),
+  ),
+  per_second: ({ task }) => task?.per_second ?? null,
+});
+
+const nameOf = (row: Row): string => row.run?.label ?? row.paper?.model ?? "";
+
+function sorted(rows: Row[], by: string, down: boolean): Row[] {
+  const keys = sortKeys();
+  const of = Object.hasOwn(keys, by) ? keys[by] : keys.score;
+  const order = (a: number | string, b: number | string) => (a < b ? -1 : a > b ? 1 : 0);
+  return [...rows].sort((one, other) => {
+    const [a, b] = [of(one), of(other)];
+    if (a === null || b === null) return Number(a === null) - Number(b === null);
+    return down ? order(b, a) : order(a, b);
+  });
+}
+
+const costColumns = (rows: Row[]): Column<Row>[] =>
+  Object.entries(report().costs)
+    .filter(([name]) => rows.some(({ run }) => run && run.costs[name] !== null))
+    .map(([name, head]) => {
+      const of = ({ run, task }: Row) => (run ? (name === "per_second" ? task.per_second : run.costs[name]) : null);
+      return {
+        key: name,
+        down: name === "per_second",
+        head,
+        small: head,
+        class: "number",
+        cell: (row) => formatCost(name, of(row)),
+        plain: of,
+      };
+    });
+
+const gateMark = (gate: GateResult | null): Child =>
+  gate ? h("span", { class: `tag tag-${gate.outcome}`, title: gate.reason }, `gate: ${gate.outcome}`) : null;
+
+const runCell = ({ run, paper, task }: Row): Child =>
+  run
+    ? [
+        h("a", { href: linkTo("model", { run: run.id, task: task.key }) }, dataText(run.label)),
+        gateMark(gateOf(run, task.key)),
+      ]
+    : [h("span", {}, paper.model), h("span", { class: "tag" }, "published")];
+
+/** What stands in place of a published row's other columns. */
+const sourceOf = (paper: PublishedFigure): Child => [
+  h(
+    "span",
+    { class: "under wrap" },
+    `${humanize(paper.metric)}, protocol ${paper.protocol || "not known"}; ${paper.source}; ${paper.certainty}`,
+  ),
+  h(
+    "span",
+    { class: `under wrap ${paper.why ? "lacking" : ""}` },
+    paper.why ? `not comparable: ${paper.why}` : "comparable: same benchmark, split, protocol and metric",
+  ),
+];
+
+function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<Row>[] {
+  return [
+    {
+      key: "run",
+      head: "run",
+      class: "run",
+      cell: runCell,
+      plain: (row) => (row.run ? row.run.label : `${row.paper.model} (published)`),
+    },
+    {
+      key: "rank",
+      head: "rank",
+      small: "rank",
+      class: "number",
+      cell: ({ rank, run }) => (run ? rankText(rank) : "–"),
+      plain: ({ rank }) => (rank ? rankText(rank) : null),
+    },
+    {
+      key: "score",
+      down: true,
+      head: humanize(task.headline),
+      class: "number strong",
+      cell: ({ bar, run, task: one }) => [
+        formatScore(bar.value),
+        run ? h("span", { class: "under" }, formatInterval(bar)) : null,
+        bar.bounds
+          ? h(
+              "span",
+              { class: "under" },
+              `${formatScore(bar.bounds[0])} – ${formatScore(bar.bounds[1])} with what is missing`,
+            )
+          : null,
+        one ? notesMark(one) : null,
+      ],
+      plain: ({ bar }) => bar.value,
+    },
+    {
+      head: [h("span", { class: "axis-name" }, "95 % interval"), intervalAxis(domain)],
+      name: "95 % interval",
+      class: "whisker",
+      cell: (row) => intervalChart(row.bar, domain, nameOf(row), row.run ? runColor(row.run.id) : "var(--muted)"),
+      plain: ({ bar }) => (bar.low === null ? null : `${bar.low} to ${bar.high}`),
+    },
+    {
+      key: "n",
+      down: true,
+      head: "answered",
+      small: "answered",
+      class: "number",
+      cell: ({ task: one }) =>
+        one
+          ? [
+              coverageText(one),
+              h("span", { class: "under" }, `of ${formatCount(one.count)}`),
+              one.coverage < 1 ? statusChips(one, true) : null,
+            ]
+          : "–",
+      plain: ({ task: one }) => one?.coverage ?? null,
+    },
+    ...costColumns(rows),
+    {
+      head: h("span", { class: "unseen" }, "samples"),
+      class: "go",
+      plain: null,
+      cell: ({ run, task: one }) =>
+        run
+          ? h(
+              "a",
+              {
+                href: linkTo("samples", { run: run.id, task: key }),
+                "aria-label": `Samples of ${run.label} on ${one.key}`,
+              },
+              "samples",
+            )
+          : null,
+    },
+  ];
+}
+
+/** Runs as rows, and the published figures that are asked for: `comparable` ones, `all`, or `none`. */
+function rowsOf(key: string, params: URLSearchParams): { runs: RunRow[]; papers: PaperRow[] } {
+  const words = (params.get("q") ?? "").toLowerCase().trim();
+  const fits = (name: string) => !words || name.toLowerCase().includes(words);
+  const runs = runsOn(key)
+    .map(({ run, task }): RunRow => ({ run, task, bar: task.bar, rank: rankOf(key, run) }))
+    .filter(({ run }) => fits(run.label));
+  const asked = params.get("published") ?? "comparable";
+  const found = asked === "none" ? [] : (report().published[key] ?? []);
+  const papers = found
+    .filter((paper) => (asked === "all" || !paper.why) && fits(paper.model))
+    .map((paper): PaperRow => ({
+      paper,
+      rank: null,
+      marked: paper.why ? "published published-faint" : "published",
+      spans: { from: 4, node: sourceOf(paper) },
+      bar: { name: paper.metric, label: "", value: paper.value, low: null, high: null, n: 0 },
+    }));
+  return { runs, papers };
+}
+
+/** The board of one task; also on the task's own page. */
+export function board(key: string, params: URLSearchParams, { title = true } = {}): HTMLElement | null {
+  const { runs, papers } = rowsOf(key, params);
+  if (!runs.length) return null;
+  const fitting = papers.filter(({ paper }) => paper.metric === runs[0].task.headline);
+  const domain =
+    runs.length + papers.length > 1
+      ? zoomedDomain([...runs, ...fitting].map(({ bar }) => bar))
+      : valueDomain([runs[0].bar]);
+  const { task } = runs[0];
+  const differ = differing(runs);
+  const by = params.get("sort") ?? "score";
+  const down = (params.get("dir") ?? (by === "score" ? "down" : "up")) === "down";
+  const go: Sort["go"] = (now, turned) =>
+    changeParams({
+      sort: now === "score" && turned ? null : now,
+      dir: now === "score" && turned ? null : turned ? "down" : "up",
+    });
+  const paired = report().ranks[key]?.paired;
+  const facts: [name: string, value: string][] = [
+    ["headline", humanize(task.headline)],
+    ["protocol", task.protocol],
+    ["data", dataLabel(task)],
+  ];
+  const mini = h(
+    "dl",
+    { class: "mini" },
+    facts.map(([name, value]) =>
+      h(
+        "div",
+        { class: name === "data" && task.embedded ? "mini-loud" : "" },
+        h("dt", {}, name),
+        h("dd", {}, dataText(value)),
+      ),
+    ),
+  );
+  const hidden = (report().published[key]?.length ?? 0) - papers.length;
+  const heading = title ? h("a", { href: linkTo("task", { task: key }) }, dataText(key)) : "Runs";
+  return card(
+    heading,
+    title && task.title ? dataText(task.title) : null,
+    mini,
+    differ.length
+      ? h(
+          "p",
+          { class: "notice", role: "note" },
+          h("strong", {}, "Not the same test. "),
+          `These runs differ in: ${differ.join(", ")}.`,
+        )
+      : null,
+    dataTable(
+      `Runs on ${key}`,
+      columns(key, task, [...runs, ...papers], domain),
+      sorted([...runs, ...papers], by, down),
+      { class: "board" },
+      { sort: { by, down, go }, name: key },
+    ),
+    h(
+      "p",
+      { class: "hint" },
+      runs.length > 1
+        ? `A rank is a range: ${paired ? "paired tests on the same questions" : "tests of the difference of two scores"} tell runs apart (5 % per task, corrected over its pairs by Holm), unless missing answers could turn it. `
+        : null,
+      hidden > 0 ? h("a", { href: published("all") }, `${plural(hidden, "published figure")} not shown`) : null,
+    ),
+  );
+}
+
+function published(which: string): string {
+  const { view, params } = currentRoute();
+  params.set("published", which);
+  return linkTo(view, params);
+}

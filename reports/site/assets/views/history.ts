@@ -1,0 +1,117 @@
+// Several runs of one model over time: a trend a task, with what a gate said of each run.
+
+import { report } from "../lib/data.ts";
+import { dataText, h } from "../lib/dom.ts";
+import { formatInterval, formatScore, formatSigned, humanize, plural } from "../lib/format.ts";
+import { card, choiceField, notFound, pageFrame, sampleNotice } from "../lib/panels.ts";
+import { linkTo, type View } from "../lib/route.ts";
+import { trendChart, type TrendPoint } from "../lib/run_charts.ts";
+import { findRun, findTask, gateOf } from "../lib/runs.ts";
+import { dataTable } from "../lib/table.ts";
+import type { Run, Task } from "../lib/types.ts";
+
+interface Point extends TrendPoint {
+  run: Run;
+  task: Task;
+}
+
+/** The commit; where several runs are of one, when each was finished. */
+function named(run: Run, runs: Run[]): string {
+  const alone = runs.filter((one) => one.commit === run.commit).length === 1;
+  return (alone && run.commit) || (run.finished ?? "").slice(0, 16).replace("T", " ") || run.id;
+}
+
+function part(key: string, runs: Run[]): HTMLElement | null {
+  const points = runs.flatMap((run): Point[] => {
+    const task = findTask(run, key);
+    const gate = gateOf(run, key)?.outcome ?? null;
+    return task ? [{ ...task.bar, run, task, name: named(run, runs), gate }] : [];
+  });
+  if (points.length < 2) return null;
+  const before = (at: number): number | null => {
+    const [value, last] = [points[at].value, points[at - 1]?.value ?? null];
+    return value !== null && last !== null ? value - last : null;
+  };
+  return card(
+    h("a", { href: linkTo("task", { task: key }) }, dataText(key)),
+    humanize(points[0].task.headline),
+    null,
+    trendChart(points, `${key} over time`),
+    dataTable(
+      `${key} over time`,
+      [
+        {
+          head: "run",
+          class: "run",
+          cell: ({ run }) => h("a", { href: linkTo("model", { run: run.id, task: key }) }, dataText(run.label)),
+        },
+        {
+          head: "finished",
+          class: "nowrap",
+          cell: ({ run }) => (run.finished ?? "–").replace("T", " ").replace("Z", ""),
+        },
+        { head: "commit", cell: ({ run }) => run.commit || "–" },
+        {
+          head: "value",
+          class: "number strong",
+          cell: (one) => formatScore(one.value),
+          plain: (one) => one.value,
+        },
+        { head: "95 % interval", class: "number", cell: (one) => formatInterval(one) },
+        {
+          head: "since the one before",
+          class: "number",
+          cell: (_, at) => formatSigned(before(at ?? 0)),
+          plain: (one) => before(points.indexOf(one)),
+        },
+        { head: "gate", cell: ({ gate }) => (gate ? h("span", { class: `tag tag-${gate}` }, gate) : "–") },
+        {
+          head: h("span", { class: "unseen" }, "compare"),
+          plain: null,
+          cell: (one) => {
+            const at = points.indexOf(one);
+            if (at < 1) return null;
+            const link = linkTo("compare", { a: points[at - 1].run.id, b: one.run.id, task: key });
+            return h(
+              "a",
+              { href: link, "aria-label": `Compare ${one.name} with the run before it on ${key}` },
+              "compare",
+            );
+          },
+        },
+      ],
+      points,
+      { class: "slim" },
+    ),
+  );
+}
+
+export const historyView: View = {
+  title: () => "History",
+  build: (main, params) => {
+    const { histories } = report();
+    const history = histories[Number(params.get("of") ?? 0)];
+    if (!history) return void main.append(notFound("No model has several runs in this report."));
+    const runs = history.runs.map(findRun).filter((run) => run !== undefined);
+    const keys = [...new Set(runs.flatMap((run) => run.tasks.map((task) => task.key)))];
+    main.append(
+      pageFrame(
+        "History",
+        [
+          dataText(history.name),
+          `: ${plural(runs.length, "run")}, oldest first. Bands are 95 % intervals; marks above the line tell what a gate said: ○ pass, × fail, ◇ could not tell.`,
+        ],
+        histories.length > 1
+          ? choiceField(
+              "model",
+              "of",
+              String(histories.indexOf(history)),
+              histories.map((one, at): [string, string] => [String(at), one.name]),
+            )
+          : null,
+        sampleNotice(runs.flatMap((run) => run.tasks)),
+        keys.map((key) => part(key, runs)),
+      ),
+    );
+  },
+};

@@ -1,0 +1,221 @@
+// The page of one task: how it is asked and scored, its board, score against cost, and breakdowns of all runs.
+
+import { type Child, dataText, h } from "../lib/dom.ts";
+import { formatBytes, formatInterval, formatScore, formatSeconds, humanize, shorten } from "../lib/format.ts";
+import { card, choiceField, notesList, notFound, pageFrame, panel, sampleNotice } from "../lib/panels.ts";
+import { linkTo, type View } from "../lib/route.ts";
+import { breakdownChart, legend, type RunBar } from "../lib/run_charts.ts";
+import { detailsOf, promptsDiffer, runsOn, type RunTask, taskKeys } from "../lib/runs.ts";
+import { type CostPoint, paretoChart } from "../lib/scatter_charts.ts";
+import { type Column, dataTable } from "../lib/table.ts";
+import type { Task, TaskDetails } from "../lib/types.ts";
+import { answerPanels, protocolFacts } from "./answer_panels.ts";
+import { board } from "./board.ts";
+
+const MOST_LABELS = 24;
+
+function rules(takers: RunTask[]): HTMLElement {
+  const seen = new Map<string, { task: Task; more: TaskDetails; runs: string[] }>();
+  const worded = promptsDiffer(takers);
+  for (const { run, task } of takers) {
+    const more = detailsOf(run).tasks[task.key];
+    const key = [task.protocol, task.version, JSON.stringify(more.generation), worded ? more.prompt : ""].join("\n");
+    const group = seen.get(key) ?? { task, more, runs: [] };
+    group.runs.push(run.label);
+    seen.set(key, group);
+  }
+  return card(
+    "How it is asked",
+    null,
+    null,
+    [...seen.values()].map(({ task, more, runs }) =>
+      h(
+        "div",
+        { class: "rules" },
+        seen.size > 1 ? h("p", { class: "hint" }, dataText(shorten(runs.join(", "), 200))) : null,
+        h(
+          "div",
+          {},
+          h("h3", {}, "A prompt, word for word"),
+          h("pre", { class: "quote", tabindex: "0" }, dataText(more.prompt || "–")),
+        ),
+        h("div", {}, h("h3", {}, "Rules"), protocolFacts(task, more)),
+      ),
+    ),
+  );
+}
+
+/** What stands beside the scores, by run. */
+function notes(takers: RunTask[]): Child {
+  const noted = takers.filter(({ task }) => task.notes?.length);
+  return noted.length
+    ? card(
+        "Notes",
+        "What a reader of these scores should know.",
+        null,
+        noted.map(({ run, task }) => [h("h3", {}, dataText(run.label)), notesList(task)]),
+      )
+    : null;
+}
+
+/** Score against seconds a question, and against memory. */
+/** What a score costs, in the unit of its axis; null where it was not measured. */
+interface CostAxis {
+  title: string;
+  label: string;
+  of: (one: RunTask) => number | null;
+  format: (value: number) => string;
+}
+
+const MIB = 2 ** 20;
+const COST_AXES: CostAxis[] = [
+  {
+    title: "Score against time",
+    label: "seconds a question",
+    of: ({ task }) => (task.per_second ? 1 / task.per_second : null),
+    format: formatSeconds,
+  },
+  {
+    title: "Score against memory",
+    label: "peak memory",
+    of: ({ run }) => (run.costs.peak_memory_bytes ?? 0) / MIB,
+    format: (value) => formatBytes(value * MIB),
+  },
+];
+
+/** The runs that have a score and a cost. */
+const costPoints = (takers: RunTask[], of: CostAxis["of"]): CostPoint[] =>
+  takers.flatMap((one) => {
+    const { bar } = one.task;
+    const x = of(one);
+    return x && bar.value !== null
+      ? [{ id: one.run.id, label: one.run.label, x, y: bar.value, low: bar.low, high: bar.high }]
+      : [];
+  });
+
+/** Score against seconds per question, and against memory. */
+function cost(takers: RunTask[]): Child {
+  const yLabel = humanize(takers[0].task.headline);
+  const charts = COST_AXES.flatMap(({ title, label, of, format }) => {
+    const points = costPoints(takers, of);
+    return points.length > 1
+      ? [panel(title, null, paretoChart(points, { label: title, xLabel: label, yLabel, format }))]
+      : [];
+  });
+  return charts.length
+    ? card(
+        "Score against cost",
+        "Runs on the dashed line are beaten by none on both.",
+        null,
+        h("div", { class: "halves" }, charts),
+      )
+    : null;
+}
+
+function breakdowns(takers: RunTask[]): Child {
+  const names = [
+    ...new Set(takers.flatMap(({ run, task }) => detailsOf(run).tasks[task.key].breakdowns.map((one) => one.name))),
+  ];
+  if (!names.length) return null;
+  const parts = names.map((name) => {
+    const rows = takers.flatMap(({ run, task }) =>
+      (detailsOf(run).tasks[task.key].breakdowns.find((one) => one.name === name)?.bars ?? []).map((bar) => ({
+        ...bar,
+        id: run.id,
+        run: run.label,
+      })),
+    );
+    const labels = [...new Set(rows.map((row) => row.label))];
+    const first = new Set(labels.slice(0, MOST_LABELS));
+    const [shown, rest] = [rows.filter((row) => first.has(row.label)), rows.filter((row) => !first.has(row.label))];
+    const label = `By ${humanize(name)}`;
+    return panel(
+      h("span", {}, "By ", dataText(humanize(name))),
+      null,
+      breakdownChart(shown, label),
+      rest.length
+        ? h("details", {}, h("summary", {}, `${labels.length - MOST_LABELS} more`), breakdownChart(rest, label))
+        : null,
+      h("details", {}, h("summary", {}, "as a table"), breakdownTable(label, labels, rows, takers)),
+    );
+  });
+  return card("Breakdowns", null, legend(takers.map(({ run }) => run)), h("div", { class: "halves" }, parts));
+}
+
+function breakdownTable(caption: string, labels: string[], rows: RunBar[], takers: RunTask[]): HTMLElement {
+  const found = new Map(rows.map((row) => [`${row.id}\n${row.label}`, row]));
+  return dataTable(
+    caption,
+    [
+      { head: "", name: "label", cell: (label) => dataText(label) },
+      ...takers.map(({ run }): Column<string> => ({
+        head: dataText(run.label),
+        class: "number",
+        cell: (label) => {
+          const row = found.get(`${run.id}\n${label}`);
+          return row ? [formatScore(row.value), h("span", { class: "under" }, formatInterval(row))] : "–";
+        },
+        plain: (label) => found.get(`${run.id}\n${label}`)?.value ?? null,
+      })),
+    ],
+    labels,
+    { class: "slim" },
+  );
+}
+
+function answers(takers: RunTask[], params: URLSearchParams): Child {
+  const chosen = takers.find(({ run }) => run.id === params.get("run")) ?? takers[0];
+  const { run, task } = chosen;
+  const panels = answerPanels(run, task, detailsOf(run).tasks[task.key].glance).filter(Boolean);
+  return panels.length
+    ? card(
+        "Answers",
+        null,
+        takers.length > 1
+          ? choiceField(
+              "run",
+              "run",
+              run.id,
+              takers.map((one): [string, string] => [one.run.id, one.run.label]),
+            )
+          : null,
+        h("div", { class: "panels" }, panels),
+      )
+    : null;
+}
+
+export const taskView: View = {
+  title: (params) => params.get("task") ?? "Task",
+  needs: (params) => runsOn(params.get("task") ?? taskKeys()[0]).map(({ run }) => `run-${run.id}`),
+  build: (main, params) => {
+    const key = params.get("task") ?? taskKeys()[0];
+    const takers = runsOn(key);
+    if (!takers.length) return void main.append(notFound("There is no such task in this report."));
+    const keys = taskKeys();
+    const { task } = takers[0];
+    main.append(
+      pageFrame(
+        dataText(key),
+        task.title ? dataText(task.title) : null,
+        keys.length > 1
+          ? choiceField(
+              "task",
+              "task",
+              key,
+              keys.map((one): [string, string] => [one, one]),
+              (one) => {
+                location.hash = linkTo("task", { task: one });
+              },
+            )
+          : null,
+        sampleNotice(takers.map((one) => one.task)),
+        board(key, params, { title: false }),
+        notes(takers),
+        rules(takers),
+        cost(takers),
+        breakdowns(takers),
+        answers(takers, params),
+      ),
+    );
+  },
+};
