@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from vlmbench.runs.storage.store import JUDGEMENTS, RECORDS, THUMBS, read_check,
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
 """What every table says beside scores on the data that ship with the package."""
+
+LEVEL = 0.95
+"""The confidence level of the intervals of runs that do not say theirs."""
 
 LOGGER = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class Bar:
     """What it would be were the questions without a score all wrong or all right; None where none are missing."""
     better: str = "more"
     """What is better: more, less, target or neither."""
+    level: float = LEVEL
+    """The confidence level of its interval."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,12 @@ class TaskResult:
         """The headline's bar; an empty one where the task gave none."""
         whole = {bar.name: bar for bar in self.metrics}
         return whole.get(self.headline, Bar(self.headline, None, None, None, 0))
+
+    @property
+    def level(self) -> float:
+        """The confidence level of its intervals."""
+        level = self.scores.get("level")
+        return float(level) if isinstance(level, float) and 0 < level < 1 else LEVEL
 
     @property
     def coverage(self) -> float:
@@ -119,7 +130,9 @@ class TaskResult:
 
     def _bars(self) -> list[Bar]:
         return [
-            _bar(name, entry) for name, entry in self.scores.items() if isinstance(entry, dict) and "value" in entry
+            _bar(name, entry, self.level)
+            for name, entry in self.scores.items()
+            if isinstance(entry, dict) and "value" in entry
         ]
 
 
@@ -193,6 +206,11 @@ class RunResult:
         return self.folder / THUMBS / f"{digest[:16]}.jpg"
 
 
+def level_words(levels: Iterable[float]) -> str:
+    """`95 %`; where intervals of several levels stand beside each other, `90 % / 95 %`."""
+    return " / ".join(f"{100 * level:.4g} %" for level in sorted(set(levels))) or f"{100 * LEVEL:.4g} %"
+
+
 def task_results(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> list[TaskResult]:
     """The tasks of a run, in the order they were asked."""
     entries = manifest.get("tasks", {})
@@ -231,7 +249,7 @@ def with_ablations(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _bar(name: str, entry: Mapping[str, Any]) -> Bar:
+def _bar(name: str, entry: Mapping[str, Any], level: float) -> Bar:
     return Bar(
         name,
         entry["value"],
@@ -243,6 +261,7 @@ def _bar(name: str, entry: Mapping[str, Any]) -> Bar:
         str(entry.get("note") or ""),
         _bounds(entry.get("bounds")),
         str(entry.get("better") or "more"),
+        level,
     )
 
 

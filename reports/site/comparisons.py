@@ -89,12 +89,13 @@ def _one(before: RunResult, after: RunResult, opened: dict[str, Any], *, bars: b
     except VlmbenchError as error:
         return {"tasks": [], "failed": {"": str(error)}}
     one, other = opened[before.id], opened[after.id]
+    levels = {task.key: task.level for task in after.tasks}
     tasks: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     for key in (key for key in other.tasks if key in one.tasks):
         pair = [replace(run, tasks={key: run.tasks[key]}) for run in (one, other)]
         try:
-            content = comparison.compare(*pair, bars=bars, resamples=RESAMPLES).tasks[0].to_json()
+            content = comparison.compare(*pair, bars=bars, resamples=RESAMPLES, level=levels[key]).tasks[0].to_json()
             content["flips"] = {name: len(content[name]) for name in FLIPS}
         except VlmbenchError as error:
             failed[key] = str(error)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from statistics import NormalDist
 from typing import Any
 
 from vlmbench.stats.paired import holm
@@ -19,9 +20,6 @@ from vlmbench.stats.paired import holm
 from ..runs import Bar, RunResult, TaskResult
 
 ALPHA = 0.05
-NORMAL = 1.959963984540054
-"""Standard errors from a value to the end of a 95 % interval; of Student's intervals the error comes out large."""
-
 Told = Mapping[tuple[str, str], Mapping[str, tuple[float, float | None]]]
 """{(before, after): {task: (difference, p)}} by run id."""
 
@@ -80,10 +78,15 @@ def _apart(one: Bar, other: Bar) -> tuple[float, float | None]:
         if ahead > 0
         else (one.high - one.value, other.value - other.low)
     )
-    error = math.hypot(*near) / NORMAL
+    error = math.hypot(*(reach / _errors(bar.level) for reach, bar in zip(near, (one, other), strict=True)))
     if error <= 0:
         return ahead, None
     return ahead, math.erfc(abs(ahead) / error / math.sqrt(2))
+
+
+def _errors(level: float) -> float:
+    """Standard errors from a value to the end of its interval; of Student's intervals the error comes out large."""
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def _whatever_failed(better: Bar, worse: Bar) -> bool:

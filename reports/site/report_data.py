@@ -114,6 +114,7 @@ def _board(task: TaskResult) -> dict[str, Any]:
         "data": task.data,
         "embedded": task.embedded,
         "headline": task.headline,
+        "level": task.level,
         "coverage": task.coverage,
         "statuses": task.statuses,
         "notes": [cut(note) for note in task.notes],

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base.terminal import clean
 
 from ..runs import SAMPLE_NOTE
-from .table import MOST_BARS, _aligned, number
+from .table import MOST_BARS, _aligned, interval_head, number
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import Comparison, Flip, MetricDifference, Said, TaskComparison
 
-HEAD = ("task", "metric", "before", "after", "difference", "95 % interval", "p", "p (Holm)", "pairs", "gained", "lost")
-INNER = ("metric", "before", "after", "difference", "95 % interval", "p")
 NUMBERS = ("before", "after", "difference", "p", "p (Holm)", "pairs", "gained", "lost", "n")
 """Columns set flush right."""
 LONGEST = 100
@@ -27,7 +25,8 @@ def text(found: Comparison, *, flips: int = 3, every: bool = False) -> str:
     lines = [_run("before", found.before.describe()), _run("after", found.after.describe())]
     if any(task.after.entry.get("data") == "sample" for task in found.tasks):
         lines.append(SAMPLE_NOTE.upper())
-    lines += ["", *_aligned([HEAD, *map(_headline, found.tasks)], HEAD, NUMBERS)]
+    head = ("task", *_inner_head(task.level for task in found.tasks), "p (Holm)", "pairs", "gained", "lost")
+    lines += ["", *_aligned([head, *map(_headline, found.tasks)], head, NUMBERS)]
     lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in found.tasks for one in task.differs]
     lines += [f"note: {clean(task.key)}: {clean(one)}" for task in found.tasks for one in task.notes]
     if found.left_out:
@@ -70,6 +69,10 @@ def _run(word: str, told: Mapping[str, Any]) -> str:
     return clean(f"{word:6} {' · '.join(parts)}")
 
 
+def _inner_head(levels: Iterable[float]) -> tuple[str, ...]:
+    return ("metric", "before", "after", "difference", interval_head(levels), "p")
+
+
 def _headline(task: TaskComparison) -> tuple[str, ...]:
     inner = _numbers(task.best)
     counts = (f"{len(task.ids):,}", f"{len(task.gained):,}", f"{len(task.lost):,}")
@@ -96,9 +99,10 @@ def _task(task: TaskComparison, flips: int, every: bool) -> list[str]:
         lines.append(f"  without a pair: {task.only_before:,} scored before only, {task.only_after:,} after only")
     if every and len(task.differences) > 1:
         rows = [_numbers(one) for one in task.differences[1:]]
-        lines += ["", *(f"  {line}" for line in _aligned([INNER, *rows], INNER, NUMBERS))]
+        head = _inner_head([task.level])
+        lines += ["", *(f"  {line}" for line in _aligned([head, *rows], head, NUMBERS))]
     for tag, bars in _breakdowns(task.breakdowns, every):
-        lines += ["", *(f"  {line}" for line in _bars(tag, bars))]
+        lines += ["", *(f"  {line}" for line in _bars(tag, bars, task.level))]
     lines += _flips("lost: a lower score after", task.lost, flips)
     return lines + _flips("gained: a higher score after", task.gained, flips)
 
@@ -112,8 +116,8 @@ def _breakdowns(bars: Iterable[MetricDifference], every: bool) -> list[tuple[str
     return [one for at, one in enumerate(found.items()) if every or tags.index(tags[at]) == at]
 
 
-def _bars(tag: str, bars: Sequence[MetricDifference]) -> list[str]:
-    head = (f"by {clean(tag)}", *INNER[1:], "n")
+def _bars(tag: str, bars: Sequence[MetricDifference], level: float) -> list[str]:
+    head = (f"by {clean(tag)}", *_inner_head([level])[1:], "n")
     rows = [(*_numbers(bar), f"{bar.paired.n:,}") for bar in bars[:MOST_BARS]]
     more = len(bars) - MOST_BARS
     lines = _aligned([head, *rows], head, NUMBERS)

@@ -15,6 +15,7 @@ import orjson
 
 from vlmbench.base.terminal import clean
 
+from ..runs import level_words
 from .table import coverage, grid, number
 
 Cell = str | int | float | None
@@ -176,7 +177,11 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
             rows.append([*row, *made, "; ".join(task["notes"]) or None])
     order = {task: place for place, task in enumerate(dict.fromkeys(row[0] for row in rows))}
     rows.sort(key=lambda row: (order[row[0]], -_least(row)))
-    return Table("leaderboard", f"Leaderboard, {report['made']}. Intervals are 95 %.", head, rows)
+    return Table("leaderboard", f"Leaderboard, {report['made']}. Intervals are {_levels(report)}.", head, rows)
+
+
+def _levels(report: Mapping[str, Any]) -> str:
+    return level_words(task["level"] for run in report["runs"] for task in run["tasks"])
 
 
 def _least(row: Sequence[Cell]) -> float:
@@ -195,7 +200,7 @@ def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]
             for breakdown, bar in bars:
                 numbers = [bar[name] for name in ("value", "low", "high", "n")]
                 rows.append([run["label"], key, bar["name"], breakdown, bar["label"], *numbers])
-    return Table("metrics", "Every metric and breakdown. Intervals are 95 %.", head, rows)
+    return Table("metrics", f"Every metric and breakdown. Intervals are {_levels(report)}.", head, rows)
 
 
 def _published(report: Mapping[str, Any]) -> Table:
@@ -212,6 +217,7 @@ def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], M
     labels = {run["id"]: run["label"] for run in report["runs"]}
     head = ["before", "after", "task", "metric", "breakdown", "label", "value before", "value after", "difference"]
     head += ["low", "high", "p", "p (Holm)", "better", "test", "n"]
+    level = level_words(task["level"] for found in compared.values() for task in found["tasks"])
     rows: list[list[Cell]] = []
     for (before, after), found in compared.items():
         for task in found["tasks"]:
@@ -224,7 +230,7 @@ def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], M
                 rows.append([*names, *values, *told])
     return Table(
         "differences",
-        "Paired differences of runs (after less before). Intervals are 95 %; p (Holm): over a task's metrics or bars.",
+        f"Paired differences (after less before). Intervals are {level}; p (Holm): over a task's metrics or bars.",
         head,
         rows,
     )

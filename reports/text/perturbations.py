@@ -10,14 +10,12 @@ from vlmbench.compare.perturbed import shown
 
 from ..runs import SAMPLE_NOTE
 from .compare import chance, share, signed, span
-from .table import _aligned, number
+from .table import _aligned, interval_head, number
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import TaskComparison
     from vlmbench.compare.perturbed import Ablated, Series
 
-HEAD = ("ablation", "task", "metric", "as is", "changed", "difference", "95 % interval", "p (Holm)", "pairs", "gained",
-        "lost", "same answer")  # fmt: skip
 NUMBERS = ("as is", "changed", "difference", "p (Holm)", "pairs", "gained", "lost", "same answer")
 """Columns set flush right."""
 
@@ -30,7 +28,9 @@ def text(found: Series) -> str:
     corrected = found.p_holm
     rows = [_row(one, task, corrected) for one in found.ablated for task in one.tasks]
     if rows:
-        lines += ["", *_aligned([HEAD, *rows], HEAD, NUMBERS), ""]
+        interval_name = interval_head(task.level for one in found.ablated for task in one.tasks)
+        head = ("ablation", "task", "metric", "as is", "changed", "difference", interval_name, *NUMBERS[3:])
+        lines += ["", *_aligned([head, *rows], head, NUMBERS), ""]
     lines += [f"{one.change.label}: {one.change.words}" for one in found.ablated]
     for one in found.ablated:
         lines += [clean(line) for line in _left_out(one)]

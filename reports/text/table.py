@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vlmbench.base.terminal import aligned, clean
 
-from ..runs import SAMPLE_NOTE, Bar, TaskResult, task_results
+from ..runs import SAMPLE_NOTE, Bar, TaskResult, level_words, task_results
 
-HEAD = ("task", "protocol", "metric", "value", "95 % interval", "n", "coverage", "statuses", "data")
 RIGHT = ("value", "n", "coverage")
 """Columns of numbers, set flush right."""
 
@@ -27,7 +26,8 @@ def text(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     parts = [_title(manifest)]
     if any(result.embedded for result in results):
         parts.append(SAMPLE_NOTE.upper())
-    parts += ["", *_aligned([HEAD, *rows], HEAD)]
+    head = _head(results)
+    parts += ["", *_aligned([head, *rows], head)]
     if notes := [f"note: {clean(result.key)}: {clean(note)}" for result in results for note in result.notes]:
         parts += ["", *notes]
     for result in results:
@@ -41,7 +41,7 @@ def markdown(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     lines = [f"**{_cell(_title(manifest))}**", ""]
     if any(result.embedded for result in results):
         lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
-    lines += grid(HEAD, [_headline(result) for result in results])
+    lines += grid(_head(results), [_headline(result) for result in results])
     if notes := [f"- {_cell(clean(result.key))}: {_cell(clean(note))}" for result in results for note in result.notes]:
         lines += ["", *notes]
     for result in results:
@@ -50,9 +50,14 @@ def markdown(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
                 "",
                 f"**{_cell(clean(result.key))}**",
                 "",
-                *grid(("metric", "value", "95 % interval", "n"), others),
+                *grid(("metric", "value", interval_head([result.level]), "n"), others),
             ]
     return "\n".join(lines) + "\n"
+
+
+def interval_head(levels: Iterable[float]) -> str:
+    """The head of a column of intervals."""
+    return f"{level_words(levels)} interval"
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -69,6 +74,11 @@ def coverage(share: float) -> str:
     """A share as percent; never rounded up to 100, since a missing answer must show."""
     percent = 100 * share
     return "100 %" if percent == 100 else f"{min(percent, 99.9):.1f} %"
+
+
+def _head(results: Sequence[TaskResult]) -> tuple[str, ...]:
+    interval_name = interval_head(result.level for result in results)
+    return ("task", "protocol", "metric", "value", interval_name, "n", "coverage", "statuses", "data")
 
 
 def _title(manifest: Mapping[str, Any]) -> str:
@@ -110,14 +120,15 @@ def _named(bar: Bar) -> tuple[str, ...]:
 
 def _details(result: TaskResult) -> list[str]:
     """Every metric but the headline, then one short table a breakdown."""
-    head = ("metric", "value", "95 % interval", "n")
+    interval_name = interval_head([result.level])
+    head = ("metric", "value", interval_name, "n")
     lines = [f"{clean(result.key)}: {clean(str(result.entry.get('title', '')))}".rstrip(": ")]
     if told := _answers(result.scores.get("answers")):
         lines.append(f"  {told}")
     if others := [_named(bar) for bar in result.metrics[1:]]:
         lines += [f"  {line}" for line in _aligned([head, *others], head)]
     for tag, columns in _by_tag(result).items():
-        lines += ["", *(f"  {line}" for line in _breakdown(tag, columns))]
+        lines += ["", *(f"  {line}" for line in _breakdown(tag, columns, interval_name))]
     return lines
 
 
@@ -142,11 +153,11 @@ def _by_tag(result: TaskResult) -> dict[str, dict[str, list[Bar]]]:
     return found
 
 
-def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]]) -> list[str]:
+def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]], interval_name: str) -> list[str]:
     """One metric with its intervals; of several the values alone, since scores.json and the report hold the rest."""
     first = next(iter(columns.values()))
     if len(columns) == 1:
-        head: tuple[str, ...] = (f"by {clean(tag)}", "value", "95 % interval", "n")
+        head: tuple[str, ...] = (f"by {clean(tag)}", "value", interval_name, "n")
         rows = [(clean(bar.label), *_named(bar)[1:]) for bar in first]
     else:
         head = (f"by {clean(tag)}", *(clean(name) for name in columns), "n")

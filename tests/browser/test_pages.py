@@ -41,9 +41,8 @@ def places(driver: Any) -> dict[str, str]:
     runs = driver.execute_script("return vb.allRuns().map((run) => [run.id, run.ablate, run.gate !== null])")
     good = next(run for run, ablate, gate in runs if not ablate and not gate)
     worse = next(run for run, _, gate in runs if gate)
-    driver.execute_async_script(
-        "const done = arguments[0]; vb.loadFiles([vb.allRuns()[0].tasks.at(-1).list]).then(done)"
-    )
+    load = "const done = arguments[0]; vb.loadFiles([vb.allRuns()[0].tasks.at(-1).list]).then(done)"
+    driver.execute_async_script(load)
     box = driver.execute_script("return vb.recordsOf(vb.allRuns()[0].tasks.at(-1)).id[0]")
     return {name: link.format(good=good, worse=worse, box=box) for name, link in PAGES.items()}
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.browser.sites import Visit, find, run_id, shown, texts, wait
 from tests.reports.fabricate import fabricate, training_log
+from tests.reports.test_interval_level import at_level
 
 pytestmark = pytest.mark.browser
 
@@ -242,3 +243,16 @@ def test_training_page(visit: Visit, tmp_path: Path) -> None:
     driver = visit(training.write_plot(log, tmp_path / "loss.html", title="Nano"))
     wait(driver, "document.querySelectorAll('.chart svg').length === 4")
     assert texts(driver, ".panel h3") == ["connector", "conversations"]
+
+
+def test_pages_print_the_level_of_the_intervals(visit: Visit, tmp_path: Path) -> None:
+    """Which scores.json says: 90 % here, on every page that shows an interval."""
+    recipe = {"tasks": ("okvqa",), "breakdowns": False, "training": False}
+    runs = [at_level(fabricate(tmp_path / name, name=name, **recipe), 0.9) for name in ("one", "two")]
+    page = leaderboard.write(runs, tmp_path / "html")
+    driver = visit(page)
+    for place in ("#/", f"#/model?run={run_id(driver, 'one')}", "#/compare"):
+        driver = visit(page, place)
+        wait(driver, "document.querySelector('main table')")
+        text = find(driver, "main").text
+        assert "90 %" in text and "95 %" not in text, place

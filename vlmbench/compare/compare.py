@@ -110,6 +110,8 @@ class TaskComparison:
     breakdowns: Sequence[MetricDifference]
     p_holm: float | None = None
     """The headline's p, corrected for the number of tasks."""
+    level: float = 0.95
+    """Of every interval."""
     failed: Sequence[str] = ()
     """Samples that have no score in the later run and were counted as wrong answers (a gate does so)."""
 
@@ -188,6 +190,7 @@ class TaskComparison:
             "key": self.key,
             "before_key": self.before.key,
             "headline": self.headline,
+            "level": self.level,
             "pairs": len(self.ids),
             "only_before": self.only_before,
             "only_after": self.only_after,
@@ -324,7 +327,7 @@ def _task(
     few = {**settings, "resamples": min(settings["resamples"], BAR_RESAMPLES)}
     shown = [name for name, found in other.items() if bars and found.breakdown and name in one]
     parts = [difference(one[name], other[name], few) for name in shown]
-    return TaskComparison(before, after, ids, differing, made, parts, failed=failed)
+    return TaskComparison(before, after, ids, differing, made, parts, level=settings["level"], failed=failed)
 
 
 def _wanted(there: Sequence[str], after: StoredTask, metric: str, before: Mapping[str, Metric]) -> list[str]:

@@ -110,6 +110,8 @@ var vb = (() => {
   var formatSigned = (value, digits = 1) => value === null || value === void 0 ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(digits)}`;
   var formatShare = (share) => share === 1 ? "100 %" : `${Math.min(100 * share, 99.9).toFixed(1)} %`;
   var formatInterval = (bar) => bar.low === null || bar.high === null ? "no interval" : `${formatScore(bar.low)} – ${formatScore(bar.high)}`;
+  var formatLevels = (levels) => [...new Set(levels)].sort((a, b) => a - b).map((level) => `${Number((100 * level).toPrecision(4))} %`).join(" / ");
+  var intervalHead = (levels) => `${formatLevels(levels)} interval`.trim();
   var humanize = (name) => name.replaceAll("_", " ");
   var plural = (count, word) => `${formatCount(count)} ${word}${count === 1 ? "" : "s"}`;
   var shorten = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
@@ -214,6 +216,7 @@ var vb = (() => {
   });
   var NONE = { headline: "", bar: { name: "", value: null } };
   var ALPHA = 0.05;
+  var levelsOf = (rows) => rows.flatMap((row) => row.level ?? []);
   var isSignificant = (p) => p !== null && p !== void 0 && p < ALPHA;
   function gain({ better = "more", target = null, before, after, value }) {
     if (value === null || better === "neither") return 0;
@@ -248,10 +251,11 @@ var vb = (() => {
       p,
       gain: direction2,
       method: found?.paired.method ?? "",
-      significant: isSignificant(p)
+      significant: isSignificant(p),
+      level: (task ?? findTask(run, key2))?.level ?? null
     };
   }
-  var differenceColumns = (before, after) => [
+  var differenceColumns = (before, after, rows) => [
     { head: before, class: "number", cell: (row) => formatScore(row.one.bar.value), plain: (row) => row.one.bar.value },
     {
       head: after,
@@ -261,7 +265,7 @@ var vb = (() => {
     },
     { head: "difference", class: "number strong", cell: (row) => formatSigned(row.value), plain: (row) => row.value },
     {
-      head: "95 % interval",
+      head: intervalHead(levelsOf(rows)),
       class: "number",
       cell: (row) => row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`
     },
@@ -539,7 +543,7 @@ ${body}\\bottomrule
         ]
       },
       { head: "value", class: "number strong", cell: (bar) => formatScore(bar.value), plain: (bar) => bar.value },
-      { head: "95 % interval", class: "number", cell: (bar) => formatInterval(bar) },
+      { head: intervalHead([task.level]), class: "number", cell: (bar) => formatInterval(bar) },
       { head: "n", class: "number", cell: (bar) => formatCount(bar.n), plain: (bar) => bar.n }
     ],
     metrics
@@ -1359,14 +1363,20 @@ loss ${formatScore(point.loss, 4)}`,
       target: one.target ?? null,
       method: one.paired.method,
       flips: null,
+      level: head.level,
       significant: isSignificant(one.p_holm)
     });
     const rows = task ? task.differences.map(row) : [{ ...head, label: humanize(head.one.headline) }];
     const parts2 = (task?.breakdowns ?? []).map(row);
     const drawn = rows.filter((one) => one.value !== null);
-    const table = (caption, of) => dataTable(caption, [{ head: "metric", cell: (one) => dataText(one.label) }, ...differenceColumns("A", "B")], of, {
-      class: "slim"
-    });
+    const table = (caption, of) => dataTable(
+      caption,
+      [{ head: "metric", cell: (one) => dataText(one.label) }, ...differenceColumns("A", "B", of)],
+      of,
+      {
+        class: "slim"
+      }
+    );
     return card(
       "Differences",
       task?.agreement !== void 0 && task?.agreement !== null ? `The two agree on ${formatShare(task.agreement)} of the questions. ${direction(rows)}` : direction(rows),
@@ -1538,7 +1548,11 @@ loss ${formatScore(point.loss, 4)}`,
             cell: (one) => formatScore(one.value),
             plain: (one) => one.value
           },
-          { head: "95 % interval", class: "number", cell: (one) => formatInterval(one) },
+          {
+            head: intervalHead(points.map(({ task }) => task.level)),
+            class: "number",
+            cell: (one) => formatInterval(one)
+          },
           {
             head: "since the one before",
             class: "number",
@@ -1579,7 +1593,7 @@ loss ${formatScore(point.loss, 4)}`,
           "History",
           [
             dataText(history2.name),
-            `: ${plural(runs.length, "run")}, oldest first. Bands are 95 % intervals; marks above the line tell what a gate said: ○ pass, × fail, ◇ could not tell.`
+            `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line tell what a gate said: ○ pass, × fail, ◇ could not tell.`
           ],
           histories.length > 1 ? choiceField(
             "model",
@@ -1658,6 +1672,7 @@ loss ${formatScore(point.loss, 4)}`,
     )
   ];
   function columns(key2, task, rows, domain) {
+    const intervalName = intervalHead(rows.flatMap((row) => row.task?.level ?? []));
     return [
       {
         key: "run",
@@ -1692,8 +1707,8 @@ loss ${formatScore(point.loss, 4)}`,
         plain: ({ bar }) => bar.value
       },
       {
-        head: [h("span", { class: "axis-name" }, "95 % interval"), intervalAxis(domain)],
-        name: "95 % interval",
+        head: [h("span", { class: "axis-name" }, intervalName), intervalAxis(domain)],
+        name: intervalName,
         class: "whisker",
         cell: (row) => intervalChart(row.bar, domain, nameOf(row), row.run ? runColor(row.run.id) : "var(--muted)"),
         plain: ({ bar }) => bar.low === null ? null : `${bar.low} to ${bar.high}`
@@ -1892,7 +1907,7 @@ loss ${formatScore(point.loss, 4)}`,
       main2.append(
         pageFrame(
           "Leaderboard",
-          `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers2, "answer")}. Intervals are 95 %, clustered by image. Made ${made}.`,
+          `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers2, "answer")}. Intervals are ${formatLevels(tasks.map((task) => task.level))}, clustered by image. Made ${made}.`,
           h("a", { class: "button", href: "exports/leaderboard.csv", download: true }, "Save as CSV"),
           sampleNotice(tasks),
           bar.node,
@@ -2235,7 +2250,12 @@ right ${formatScore(100 * bin.right)} %`,
       h(
         "div",
         { class: "tiles" },
-        tile(dataText(humanize(task.headline)), formatScore(bar.value), `95 %: ${formatInterval(bar)}`, "tile-main"),
+        tile(
+          dataText(humanize(task.headline)),
+          formatScore(bar.value),
+          `${formatLevels([task.level])}: ${formatInterval(bar)}`,
+          "tile-main"
+        ),
         tile("coverage", coverageText(task), statusChips(task)),
         tile(
           "questions a second",
@@ -2451,13 +2471,14 @@ right ${formatScore(100 * bin.right)} %`,
     if (runs.length < 2) return null;
     const keys = base.tasks.map((task) => task.key);
     const of = (run, key2) => findTask(run, key2) ? headlineDifference(base, run, key2) : null;
+    const rows = runs.flatMap((run) => keys.flatMap((key2) => of(run, key2) ?? []));
     const shown2 = ({ value, low, high, significant }) => [
       h("span", { class: significant ? "strong" : "" }, formatSigned(value)),
       h("span", { class: "under" }, low === null ? "–" : `${formatSigned(low)} to ${formatSigned(high)}`)
     ];
     return card(
       "At a glance",
-      "Differences from the run as it is, with 95 % intervals. Bold: p below 5 %, corrected over all changes and tasks (Holm). –: the change does not fit the task.",
+      `Differences from the run as it is, with ${formatLevels(levelsOf(rows))} intervals. Bold: p below 5 %, corrected over all changes and tasks (Holm). –: the change does not fit the task.`,
       null,
       dataTable(
         "Differences under every ablation",
@@ -2495,7 +2516,7 @@ right ${formatScore(100 * bin.right)} %`,
             cell: (row) => h("a", { href: linkTo("compare", { a: base.id, b: run.id, task: row.key }) }, dataText(row.key))
           },
           { head: "metric", cell: (row) => humanize(row.one.headline) },
-          ...differenceColumns("as it is", run.ablate),
+          ...differenceColumns("as it is", run.ablate, rows),
           flipColumn("gained"),
           flipColumn("lost")
         ],

@@ -1,7 +1,7 @@
 // Two runs compared ahead: the paired difference of each metric, in either direction.
 
 import { comparisonFile, report } from "./data.ts";
-import { formatP, formatScore, formatSigned, humanize } from "./format.ts";
+import { formatP, formatScore, formatSigned, humanize, intervalHead } from "./format.ts";
 import type { DifferenceRow } from "./run_charts.ts";
 import { findTask } from "./runs.ts";
 import type { Column } from "./table.ts";
@@ -63,6 +63,8 @@ export interface MetricDifference extends DifferenceRow {
   p: number | null;
   method: string;
   flips: { gained: number; lost: number } | null;
+  /** The confidence level of its interval. */
+  level: number | null;
   better?: Direction;
   target?: number | null;
 }
@@ -76,6 +78,9 @@ interface Change {
 }
 
 const ALPHA = 0.05;
+/** The levels of the intervals that stand beside each other. */
+export const levelsOf = (rows: MetricDifference[]): number[] => rows.flatMap((row) => row.level ?? []);
+
 /** Whether a test, corrected for all that are shown, tells the two apart. An interval alone does not. */
 export const isSignificant = (p: number | null | undefined): boolean => p !== null && p !== undefined && p < ALPHA;
 
@@ -121,10 +126,15 @@ export function headlineDifference(base: Run, run: Run, key: string): MetricDiff
     gain: direction,
     method: found?.paired.method ?? "",
     significant: isSignificant(p),
+    level: (task ?? findTask(run, key))?.level ?? null,
   };
 }
 
-export const differenceColumns = (before: string, after: string): Column<MetricDifference>[] => [
+export const differenceColumns = (
+  before: string,
+  after: string,
+  rows: MetricDifference[],
+): Column<MetricDifference>[] => [
   { head: before, class: "number", cell: (row) => formatScore(row.one.bar.value), plain: (row) => row.one.bar.value },
   {
     head: after,
@@ -134,7 +144,7 @@ export const differenceColumns = (before: string, after: string): Column<MetricD
   },
   { head: "difference", class: "number strong", cell: (row) => formatSigned(row.value), plain: (row) => row.value },
   {
-    head: "95 % interval",
+    head: intervalHead(levelsOf(rows)),
     class: "number",
     cell: (row) => (row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`),
   },

@@ -19,6 +19,17 @@ export const formatShare = (share: number): string =>
   share === 1 ? "100 %" : `${Math.min(100 * share, 99.9).toFixed(1)} %`;
 export const formatInterval = (bar: Pick<Bar, "low" | "high">): string =>
   bar.low === null || bar.high === null ? "no interval" : `${formatScore(bar.low)} – ${formatScore(bar.high)}`;
+
+/** `95 %`; where intervals of several levels stand beside each other, `90 % / 95 %`. */
+export const formatLevels = (levels: number[]): string =>
+  [...new Set(levels)]
+    .sort((a, b) => a - b)
+    .map((level) => `${Number((100 * level).toPrecision(4))} %`)
+    .join(" / ");
+
+/** The head of a column of intervals. */
+export const intervalHead = (levels: number[]): string => `${formatLevels(levels)} interval`.trim();
+
 export const humanize = (name: string): string => name.replaceAll("_", " ");
 export const plural = (count: number, word: string): string => `${formatCount(count)} ${word}${count === 1 ? "" : "s"}`;
 export const shorten = (text: string, most: number): string =>

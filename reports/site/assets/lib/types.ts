@@ -30,6 +30,8 @@ export interface Task {
   data: string;
   embedded: boolean;
   headline: string;
+  /** The confidence level of its intervals. */
+  level: number;
   coverage: number;
   statuses: Record<Status, number>;
   notes: string[];
@@ -347,6 +349,8 @@ export interface Difference {
 export interface TaskComparison {
   key: string;
   headline: string;
+  /** The confidence level of its intervals. */
+  level: number;
   differences: Difference[];
   breakdowns?: Difference[];
   flips: { gained: number; lost: number };

@@ -3,7 +3,7 @@
 import { type Domain, intervalAxis, intervalChart, valueDomain, zoomedDomain } from "../lib/charts.ts";
 import { report } from "../lib/data.ts";
 import { type Child, dataText, h } from "../lib/dom.ts";
-import { formatCost, formatCount, formatInterval, formatScore, humanize, plural } from "../lib/format.ts";
+import { formatCost, formatCount, formatInterval, formatScore, humanize, intervalHead, plural } from "../lib/format.ts";
 import { card, coverageText, notesMark, statusChips } from "../lib/panels.ts";
 import { changeParams, currentRoute, linkTo } from "../lib/route.ts";
 import { runColor } from "../lib/run_charts.ts";
@@ -117,6 +117,7 @@ const sourceOf = (paper: PublishedFigure): Child => [
 ];
 
 function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<Row>[] {
+  const intervalName = intervalHead(rows.flatMap((row) => row.task?.level ?? []));
   return [
     {
       key: "run",
@@ -153,8 +154,8 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
       plain: ({ bar }) => bar.value,
     },
     {
-      head: [h("span", { class: "axis-name" }, "95 % interval"), intervalAxis(domain)],
-      name: "95 % interval",
+      head: [h("span", { class: "axis-name" }, intervalName), intervalAxis(domain)],
+      name: intervalName,
       class: "whisker",
       cell: (row) => intervalChart(row.bar, domain, nameOf(row), row.run ? runColor(row.run.id) : "var(--muted)"),
       plain: ({ bar }) => (bar.low === null ? null : `${bar.low} to ${bar.high}`),

@@ -150,15 +150,21 @@ function differences(a: Run, b: Run, key: string): HTMLElement {
     target: one.target ?? null,
     method: one.paired.method,
     flips: null,
+    level: head.level,
     significant: isSignificant(one.p_holm),
   });
   const rows = task ? task.differences.map(row) : [{ ...head, label: humanize(head.one.headline) }];
   const parts = (task?.breakdowns ?? []).map(row);
   const drawn = rows.filter((one) => one.value !== null);
   const table = (caption: string, of: MetricDifference[]) =>
-    dataTable(caption, [{ head: "metric", cell: (one) => dataText(one.label) }, ...differenceColumns("A", "B")], of, {
-      class: "slim",
-    });
+    dataTable(
+      caption,
+      [{ head: "metric", cell: (one) => dataText(one.label) }, ...differenceColumns("A", "B", of)],
+      of,
+      {
+        class: "slim",
+      },
+    );
   return card(
     "Differences",
     task?.agreement !== undefined && task?.agreement !== null

@@ -2,7 +2,15 @@
 
 import { report } from "../lib/data.ts";
 import { dataText, h } from "../lib/dom.ts";
-import { formatInterval, formatScore, formatSigned, humanize, plural } from "../lib/format.ts";
+import {
+  formatInterval,
+  formatLevels,
+  formatScore,
+  formatSigned,
+  humanize,
+  intervalHead,
+  plural,
+} from "../lib/format.ts";
 import { card, choiceField, notFound, pageFrame, sampleNotice } from "../lib/panels.ts";
 import { linkTo, type View } from "../lib/route.ts";
 import { trendChart, type TrendPoint } from "../lib/run_charts.ts";
@@ -57,7 +65,11 @@ function part(key: string, runs: Run[]): HTMLElement | null {
           cell: (one) => formatScore(one.value),
           plain: (one) => one.value,
         },
-        { head: "95 % interval", class: "number", cell: (one) => formatInterval(one) },
+        {
+          head: intervalHead(points.map(({ task }) => task.level)),
+          class: "number",
+          cell: (one) => formatInterval(one),
+        },
         {
           head: "since the one before",
           class: "number",
@@ -99,7 +111,7 @@ export const historyView: View = {
         "History",
         [
           dataText(history.name),
-          `: ${plural(runs.length, "run")}, oldest first. Bands are 95 % intervals; marks above the line tell what a gate said: ○ pass, × fail, ◇ could not tell.`,
+          `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line tell what a gate said: ○ pass, × fail, ◇ could not tell.`,
         ],
         histories.length > 1
           ? choiceField(

@@ -2,7 +2,7 @@
 
 import { report } from "../lib/data.ts";
 import { dataText, h } from "../lib/dom.ts";
-import { formatInterval, formatScore, plural } from "../lib/format.ts";
+import { formatInterval, formatLevels, formatScore, plural } from "../lib/format.ts";
 import { card, choiceField, pageFrame, sampleNotice } from "../lib/panels.ts";
 import { changeParams, linkTo, type View } from "../lib/route.ts";
 import { contenders, findTask, taskKeys } from "../lib/runs.ts";
@@ -98,7 +98,7 @@ export const leaderboardView: View = {
     main.append(
       pageFrame(
         "Leaderboard",
-        `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers, "answer")}. Intervals are 95 %, clustered by image. Made ${made}.`,
+        `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers, "answer")}. Intervals are ${formatLevels(tasks.map((task) => task.level))}, clustered by image. Made ${made}.`,
         h("a", { class: "button", href: "exports/leaderboard.csv", download: true }, "Save as CSV"),
         sampleNotice(tasks),
         bar.node,

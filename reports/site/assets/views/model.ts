@@ -8,6 +8,7 @@ import {
   formatCost,
   formatCount,
   formatInterval,
+  formatLevels,
   formatScore,
   formatSeconds,
   humanize,
@@ -57,7 +58,12 @@ function taskPart(run: Run, task: Task, more: TaskDetails): HTMLElement {
     h(
       "div",
       { class: "tiles" },
-      tile(dataText(humanize(task.headline)), formatScore(bar.value), `95 %: ${formatInterval(bar)}`, "tile-main"),
+      tile(
+        dataText(humanize(task.headline)),
+        formatScore(bar.value),
+        `${formatLevels([task.level])}: ${formatInterval(bar)}`,
+        "tile-main",
+      ),
       tile("coverage", coverageText(task), statusChips(task)),
       tile(
         "questions a second",

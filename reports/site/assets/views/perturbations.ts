@@ -1,9 +1,15 @@
 // What a change of pictures, options or words costs: each run beside the same model's runs under it, as paired differences.
 
-import { differenceColumns, headlineDifference, type MetricDifference, pairFile } from "../lib/comparisons.ts";
+import {
+  differenceColumns,
+  headlineDifference,
+  levelsOf,
+  type MetricDifference,
+  pairFile,
+} from "../lib/comparisons.ts";
 import { report } from "../lib/data.ts";
 import { type Child, dataText, h } from "../lib/dom.ts";
-import { formatCount, formatSigned, humanize, plural } from "../lib/format.ts";
+import { formatCount, formatLevels, formatSigned, humanize, plural } from "../lib/format.ts";
 import { card, choiceField, notFound, pageFrame, sampleNotice } from "../lib/panels.ts";
 import { linkTo, type View } from "../lib/route.ts";
 import { differenceChart } from "../lib/run_charts.ts";
@@ -34,13 +40,14 @@ function overview(base: Run, runs: Run[]): HTMLElement | null {
   if (runs.length < 2) return null;
   const keys = base.tasks.map((task) => task.key);
   const of = (run: Run, key: string) => (findTask(run, key) ? headlineDifference(base, run, key) : null);
+  const rows = runs.flatMap((run) => keys.flatMap((key) => of(run, key) ?? []));
   const shown = ({ value, low, high, significant }: MetricDifference): Child => [
     h("span", { class: significant ? "strong" : "" }, formatSigned(value)),
     h("span", { class: "under" }, low === null ? "–" : `${formatSigned(low)} to ${formatSigned(high)}`),
   ];
   return card(
     "At a glance",
-    "Differences from the run as it is, with 95 % intervals. Bold: p below 5 %, corrected over all changes and tasks (Holm). –: the change does not fit the task.",
+    `Differences from the run as it is, with ${formatLevels(levelsOf(rows))} intervals. Bold: p below 5 %, corrected over all changes and tasks (Holm). –: the change does not fit the task.`,
     null,
     dataTable(
       "Differences under every ablation",
@@ -82,7 +89,7 @@ function part(base: Run, run: Run): HTMLElement {
             h("a", { href: linkTo("compare", { a: base.id, b: run.id, task: row.key }) }, dataText(row.key)),
         },
         { head: "metric", cell: (row) => humanize(row.one.headline) },
-        ...differenceColumns("as it is", run.ablate),
+        ...differenceColumns("as it is", run.ablate, rows),
         flipColumn("gained"),
         flipColumn("lost"),
       ],

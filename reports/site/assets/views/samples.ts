@@ -7,7 +7,7 @@ import { type Records, recordsOf } from "../lib/records.ts";
 import { changeParams, currentRoute, linkTo, type Shown, type View } from "../lib/route.ts";
 import { allRuns, findRun, findTask, taskKeys } from "../lib/runs.ts";
 import type { Run, Task } from "../lib/types.ts";
-import { type VirtualList, virtualList } from "../lib/virtual_list.ts";
+import { virtualList, type VirtualList } from "../lib/virtual_list.ts";
 import { filterBar, filteredRows } from "./filters.ts";
 import { sampleDialog, type SampleDialog } from "./sample_dialog.ts";
 import { imageNode, verdictNode } from "./sample_parts.ts";
