@@ -14,7 +14,7 @@ from vlmbench.compare import perturbed as ablated
 from vlmbench.runs.storage.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finished
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
-"""What every table says beside scores on the data that ship with the package."""
+"""What tables say beside scores on the data that ship with the package."""
 
 LEVEL = 0.95
 """The confidence level of the intervals of runs that do not say theirs."""
@@ -22,7 +22,7 @@ LEVEL = 0.95
 LOGGER = logging.getLogger(__name__)
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z]")
-"""What an id may not hold, since files are named after it."""
+"""Characters that an id may not hold, since files are named after it."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Bar:
     high: float | None
     n: int
     breakdown: str = ""
-    """The tag it is one bar of; empty for a metric of the whole task."""
+    """The breakdown that it is a bar of; empty for a metric of the whole task."""
     label: str = ""
     note: str = ""
-    """Why it is undefined, or what is peculiar about it."""
+    """Why it is undefined, or what is special about it."""
     bounds: tuple[float, float] | None = None
-    """What it would be were the questions without a score all wrong or all right; None where none are missing."""
+    """What it would be if the questions without a score were all wrong, or all right; None where none are missing."""
     better: str = "more"
     """What is better: more, less, target or neither."""
     level: float = LEVEL
@@ -49,11 +49,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What one task of a run came to."""
+    """The results of one task of a run."""
 
     key: str
     entry: Mapping[str, Any]
-    """What run.json says of it: protocol, split, data, hashes, ..."""
+    """Its entry in run.json: protocol, split, data, hashes, ..."""
     scores: Mapping[str, Any]
 
     @property
@@ -106,7 +106,7 @@ class TaskResult:
 
     @property
     def protocol(self) -> str:
-        """Whose rules it was asked and scored by."""
+        """The protocol of its prompts and scores."""
         return str(self.scores.get("protocol") or self.entry.get("protocol", ""))
 
     @property
@@ -116,7 +116,7 @@ class TaskResult:
 
     @property
     def data(self) -> str:
-        """Which data it was, in words: the folder as the user wrote it, or the embedded sample."""
+        """A label of its data: the folder as the user wrote it, or the embedded sample."""
         return "embedded sample" if self.embedded else self._label
 
     @property
@@ -144,7 +144,7 @@ class RunResult:
     id: str
     """Short and stable: part of links into a report."""
     label: str
-    """What it is called in tables: the model, and what sets it apart from the other runs shown."""
+    """Its name in tables: the model, and what sets it apart from the other runs shown."""
     manifest: Mapping[str, Any]
     tasks: Sequence[TaskResult]
 
@@ -154,22 +154,22 @@ class RunResult:
         return str(self.manifest.get("model", {}).get("name", "?"))
 
     @property
-    def ablation(self) -> str:
-        """The change under which pictures were shown; empty for none."""
+    def perturbation(self) -> str:
+        """The perturbation of its inputs; empty for none."""
         return str(self.manifest.get("asked", {}).get("ablate") or "")
 
     @property
     def commit(self) -> str:
-        """The start of the commit that the code was at; with `+` where files were changed; empty if not known."""
+        """The start of the commit of the code, with `+` where files were changed; empty if not known."""
         code = self.manifest.get("code") or {}
         return f"{str(code['commit'])[:10]}{'+' if code.get('changed') else ''}" if code.get("commit") else ""
 
     @property
     def gate(self) -> Mapping[str, Any] | None:
-        """What `vlmbench check` said of it, where its report lies in the run's folder."""
+        """The report of `vlmbench check`, where it lies in the run's folder."""
         try:
             return read_check(self.folder)
-        except StoreError as error:  # what a gate said is not worth a report
+        except StoreError as error:  # a damaged check.json must not cost the report
             LOGGER.warning("%s; the report leaves it out", error)
             return None
 
@@ -202,7 +202,7 @@ class RunResult:
         return rows
 
     def thumbnail(self, digest: str) -> Path:
-        """Where the small copy of a picture would be."""
+        """Where the small copy of an image would be."""
         return self.folder / THUMBS / f"{digest[:16]}.jpg"
 
 
@@ -212,7 +212,7 @@ def level_words(levels: Iterable[float]) -> str:
 
 
 def task_results(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> list[TaskResult]:
-    """The tasks of a run, in the order they were asked."""
+    """The tasks of a run, in the order of the run."""
     entries = manifest.get("tasks", {})
     return [TaskResult(key, entries.get(key, {}), found) for key, found in scores.items()]
 
@@ -240,8 +240,8 @@ def load(folders: Sequence[Path]) -> list[RunResult]:
     ]
 
 
-def with_ablations(folders: Sequence[Path]) -> list[Path]:
-    """Folders of runs, each followed by its finished runs under changes that are not named themselves."""
+def with_perturbed(folders: Sequence[Path]) -> list[Path]:
+    """Folders of runs, each followed by its finished perturbed runs that are not named themselves."""
     named = {folder.resolve() for folder in folders}
     found: list[Path] = []
     for folder in folders:
@@ -271,7 +271,7 @@ def _bounds(found: Any) -> tuple[float, float] | None:
 
 
 def _labels(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The model's name; where that is not enough, with what the command said differently, or the folder's name."""
+    """The model's name; where that is not enough, with the options that differ, or the folder's name."""
     names = [_model_name(manifest) for manifest in manifests]
     labels = [name + _differences(index, names, manifests) for index, name in enumerate(names)]
     return [
@@ -282,15 +282,15 @@ def _labels(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> 
 
 def _model_name(manifest: Mapping[str, Any]) -> str:
     name = str(manifest.get("model", {}).get("name", "?"))
-    ablation = manifest.get("asked", {}).get("ablate")
-    return f"{name}, {ablation}" if ablation else name
+    perturbation = manifest.get("asked", {}).get("ablate")
+    return f"{name}, {perturbation}" if perturbation else name
 
 
 def _differences(index: int, names: Sequence[str], manifests: Sequence[Mapping[str, Any]]) -> str:
-    """What sets a run apart from those of the same name, by the words of its command that are short enough to show."""
-    same = [_said(manifest) for name, manifest in zip(names, manifests, strict=True) if name == names[index]]
+    """The options that set a run apart from those of the same name, as far as they are short enough to show."""
+    same = [_options(manifest) for name, manifest in zip(names, manifests, strict=True) if name == names[index]]
     words = []
-    for key, value in _said(manifests[index]).items():
+    for key, value in _options(manifests[index]).items():
         shown = f", {key} {value}"
         if (
             any(other.get(key) != value for other in same)
@@ -301,8 +301,8 @@ def _differences(index: int, names: Sequence[str], manifests: Sequence[Mapping[s
     return "".join(words)
 
 
-def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The words of a command that may set two runs of one model apart."""
+def _options(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that may set two runs of one model apart."""
     asked = manifest.get("asked", {})
     checkpoint = str(asked.get("model", "")).partition(",")[0].partition(":")[2]
     return {

@@ -1,4 +1,4 @@
-"""What a task's answers look like from afar: how long, how often yes, which words, how sure, how fast."""
+"""Statistics of a task's answers: length, yes ratio, most common answers, confusions, calibration, speed."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from typing import Any
 
 from .calibration import calibration
 
+Columns = Mapping[str, Sequence[Any]]
+
 LENGTHS = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 50), (51, None))
 """Bins of answer length in words."""
 
-COMMON = 10
-"""How many of the commonest answers are shown."""
+MOST_COMMON = 10
+"""How many of the most common answers are shown."""
 
-CLASSES = 10
-"""Targets of so many kinds at most make a table of confusions."""
+MOST_CLASSES = 10
+"""Up to so many distinct targets make a confusion matrix."""
 
 
-def glance(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """The summary of one task's records, given as columns of records.parquet."""
+def answer_stats(columns: Columns) -> dict[str, Any]:
+    """The statistics of one task's records, given as columns of records.parquet."""
     answered = [index for index, finish in enumerate(columns["finish"]) if finish != "error"]
     words = [len(columns["text"][index].split()) for index in answered]
     return {
         "lengths": _lengths(words),
         "median_words": median(words) if words else None,
-        "common": _common(columns, answered),
+        "common": _most_common(columns, answered),
         "yes_no": _yes_no(columns),
         "confusion": confusion(columns),
         "calibration": calibration(columns),
@@ -40,30 +42,31 @@ def _lengths(words: Sequence[int]) -> list[dict[str, Any]]:
     for low, high in LENGTHS:
         name = f"{low}" if high == low else f"{low}+" if high is None else f"{low}-{high}"
         bins.append({"label": name, "count": sum(low <= n and (high is None or n <= high) for n in words)})
-    used = [index for index, one in enumerate(bins) if one["count"]]
+    used = [index for index, length_bin in enumerate(bins) if length_bin["count"]]
     return bins[used[0] : used[-1] + 1] if used else []
 
 
-def _common(columns: Mapping[str, Sequence[Any]], answered: Sequence[int]) -> list[dict[str, Any]]:
-    """The commonest answers as they were read, with how often each was right."""
-    given = Counter((columns["read"][i] or columns["text"][i]).strip()[:80] for i in answered)
+def _most_common(columns: Columns, answered: Sequence[int]) -> list[dict[str, Any]]:
+    """The most common parsed answers, with how often each was right."""
+    texts = {i: (columns["read"][i] or columns["text"][i]).strip()[:80] for i in answered}
+    counts = Counter(texts.values())
     right: Counter[str] = Counter()
-    for i in answered:
-        right[(columns["read"][i] or columns["text"][i]).strip()[:80]] += columns["value"][i] == 1
-    return [{"answer": text, "count": count, "right": right[text]} for text, count in given.most_common(COMMON)]
+    for i, text in texts.items():
+        right[text] += columns["value"][i] == 1
+    return [{"answer": text, "count": count, "right": right[text]} for text, count in counts.most_common(MOST_COMMON)]
 
 
-def _yes_no(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any] | None:
-    """Answers against truths of a task whose targets are yes or no; None for other tasks.
+def _yes_no(columns: Columns) -> dict[str, Any] | None:
+    """Answers by target where all targets are yes or no; None for other tasks.
 
-    The yes-ratio counts answers, not targets: it is there to show a leaning.
+    The yes ratio counts answers, not targets: it shows a bias.
     """
     targets = [_word(json.loads(target)) for target in columns["target"]]
     if not targets or not set(targets) <= {"yes", "no"}:
         return None
-    read = [_word(text) for text in columns["read"]]
-    table = Counter(zip(targets, read, strict=True))
-    clear = sum(table[truth, answer] for truth in ("yes", "no") for answer in ("yes", "no"))
+    parsed = [_word(text) for text in columns["read"]]
+    table = Counter(zip(targets, parsed, strict=True))
+    clear = sum(table[target, answer] for target in ("yes", "no") for answer in ("yes", "no"))
     if not clear:
         return None
     return {
@@ -73,28 +76,28 @@ def _yes_no(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any] | None:
         "no_no": table["no", "no"],
         "unclear": len(targets) - clear,
         "answered_yes": (table["yes", "yes"] + table["no", "yes"]) / clear,
-        "truly_yes": targets.count("yes") / len(targets),
+        "target_yes": targets.count("yes") / len(targets),
     }
 
 
-def confusion(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any] | None:
-    """Targets against what was read, where there are few kinds of both: {"labels", "rows" (counts), "other"}.
+def confusion(columns: Columns) -> dict[str, Any] | None:
+    """Parsed answers by target, where there are few distinct ones: {"labels", "rows" (counts), "other"}.
 
-    None for yes or no (which has a table of its own), for free answers, and where no answer was read.
+    None for yes or no (which has a table of its own), for free answers, and where no answer was parsed.
     """
     targets = [_word(json.loads(target)) if target[:1] == '"' else None for target in columns["target"]]
-    kinds = sorted({target for target in targets if target is not None})
-    if None in targets or not 2 < len(kinds) <= CLASSES or max(map(len, kinds)) > 40:
+    labels = sorted({target for target in targets if target is not None})
+    if None in targets or not 2 < len(labels) <= MOST_CLASSES or max(map(len, labels)) > 40:
         return None
-    read = [_word(text) for text in columns["read"]]
-    table = Counter(zip(targets, read, strict=True))
-    rows = [[table[truth, answer] for answer in kinds] for truth in kinds]
+    parsed = [_word(text) for text in columns["read"]]
+    table = Counter(zip(targets, parsed, strict=True))
+    rows = [[table[target, answer] for answer in labels] for target in labels]
     if not sum(map(sum, rows)):
         return None
     return {
-        "labels": kinds,
+        "labels": labels,
         "rows": rows,
-        "other": [targets.count(k) - sum(r) for k, r in zip(kinds, rows, strict=True)],
+        "other": [targets.count(label) - sum(row) for label, row in zip(labels, rows, strict=True)],
     }
 
 
@@ -102,19 +105,19 @@ def _word(value: Any) -> str:
     return value.strip().lower() if isinstance(value, str) else repr(value)
 
 
-def _speed(columns: Mapping[str, Sequence[Any]], answered: Sequence[int], words: Sequence[int]) -> dict[str, Any]:
-    """Questions a second and tokens a question; an answer that served several equal questions counts once."""
+def _speed(columns: Columns, answered: Sequence[int], words: Sequence[int]) -> dict[str, Any]:
+    """Questions per second and tokens per question; an answer that served several equal questions counts once."""
     lengths = dict(zip(answered, words, strict=True))
-    once = list({columns["key"][i]: i for i in answered}.values())
-    seconds = sum(columns["seconds"][i] or 0.0 for i in once)
-    count, said = len(once), sum(lengths[i] for i in once)
+    distinct = list({columns["key"][i]: i for i in answered}.values())
+    seconds = sum(columns["seconds"][i] or 0.0 for i in distinct)
+    count, total_words = len(distinct), sum(lengths[i] for i in distinct)
     return {
         "distinct": count,
-        "words": said,
+        "words": total_words,
         "seconds": seconds,
         "per_second": count / seconds if seconds else None,
-        "per_word": seconds / said if seconds and said else None,
-        "prompt_tokens": sum(columns["prompt_tokens"][i] for i in once) / count if count else None,
-        "new_tokens": sum(columns["new_tokens"][i] for i in once) / count if count else None,
-        "rerun": sum(bool(columns["rerun"][i]) for i in once),
+        "per_word": seconds / total_words if seconds and total_words else None,
+        "prompt_tokens": sum(columns["prompt_tokens"][i] for i in distinct) / count if count else None,
+        "new_tokens": sum(columns["new_tokens"][i] for i in distinct) / count if count else None,
+        "rerun": sum(bool(columns["rerun"][i]) for i in distinct),
     }

@@ -12,74 +12,74 @@ from vlmbench.stats.paired import holm
 from ..runs import RunResult
 
 Pair = tuple[RunResult, RunResult]
+Comparisons = Mapping[tuple[str, str], Mapping[str, Any]]
+"""By the ids of two runs, (before, after)."""
 
 MOST_RECORDS = 400_000
-"""Records of all pairs together that are compared ahead: some 20 seconds. Others are told to be compared by command."""
-
+"""Records of all pairs that are compared ahead: some 20 seconds. The site names the command for other pairs."""
 
 RESAMPLES = 2_000
 """Fewer than `vlmbench compare` draws: ends of intervals differ by hundredths of a point, and a site has many pairs."""
 
-MOST_WITH_BARS = 10
-"""Up to so many pairs the bars of breakdowns are compared as well; of more, the metrics of whole tasks alone."""
+MOST_WITH_BREAKDOWNS = 10
+"""Up to so many pairs, breakdowns are compared as well; with more, the metrics of whole tasks alone."""
 
 FLIPS = ("gained", "lost")
-"""Counted; the questions themselves the site finds in the lists of both runs."""
+"""Only counted: the site finds the questions in the sample indexes of both runs."""
 
 
-def compared(pairs: Sequence[Pair]) -> dict[tuple[str, str], dict[str, Any]]:
-    """{(before, after): the tasks of `vlmbench compare --json` without the flips, and "failed": {task: why}}."""
+def compare_pairs(pairs: Sequence[Pair]) -> Comparisons:
+    """{(before, after): the tasks of `vlmbench compare --json` without the flips, and "failed": {task: reason}}."""
     opened: dict[str, Any] = {}
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    left = MOST_RECORDS
+    comparisons: dict[tuple[str, str], dict[str, Any]] = {}
+    budget = MOST_RECORDS
     for before, after in pairs:
-        left -= sum(task.best.n for task in after.tasks)
-        if left > 0:
-            found[before.id, after.id] = _one(before, after, opened, bars=len(pairs) <= MOST_WITH_BARS)
-    return found
+        budget -= sum(task.best.n for task in after.tasks)
+        if budget > 0:
+            breakdowns = len(pairs) <= MOST_WITH_BREAKDOWNS
+            comparisons[before.id, after.id] = _compare(before, after, opened, breakdowns=breakdowns)
+    return comparisons
 
 
-def headlines(found: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """{(before, after): {task: (difference, p)}} of each task's headline."""
-    told: dict[tuple[str, str], dict[str, Any]] = {}
-    for pair, comparison in found.items():
-        told[pair] = {}
+def headline_tests(comparisons: Comparisons) -> dict[tuple[str, str], dict[str, Any]]:
+    """{(before, after): {task: (difference, p)}} of each task's headline metric."""
+    tests: dict[tuple[str, str], dict[str, Any]] = {}
+    for pair, comparison in comparisons.items():
+        tests[pair] = {}
         for task in comparison.get("tasks", ()):
-            for one in task["differences"]:
-                paired = one.get("paired")
-                if one["name"] == task["headline"] and paired and paired["difference"]["value"] is not None:
-                    told[pair][task["key"]] = (paired["difference"]["value"], paired["p"])
-    return told
+            for metric in task["differences"]:
+                paired = metric.get("paired")
+                if metric["name"] == task["headline"] and paired and paired["difference"]["value"] is not None:
+                    tests[pair][task["key"]] = (paired["difference"]["value"], paired["p"])
+    return tests
 
 
-def with_corrected(
-    entries: Sequence[Mapping[str, Any]], found: Mapping[tuple[str, str], Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """A run's ablations with `p_holm`, {run: {task: p}}: of what is shown, corrected over all changes and tasks."""
-    made = []
-    for entry in entries:
+def with_holm(groups: Sequence[Mapping[str, Any]], comparisons: Comparisons) -> list[dict[str, Any]]:
+    """Perturbed runs with `p_holm`, {run: {task: p}}: of what is shown, corrected over all perturbations and tasks."""
+    corrected_groups = []
+    for group in groups:
         tests: dict[str, float | None] = {}
-        for run in entry["runs"]:
-            comparison = found.get((entry["base"], run)) or found.get((run, entry["base"])) or {}
+        for run in group["runs"]:
+            comparison = comparisons.get((group["base"], run)) or comparisons.get((run, group["base"])) or {}
             for task in comparison.get("tasks", ()):
                 tests[f"{run}\n{task['key']}"] = _shown(task)["paired"]["p"]
         corrected: dict[str, dict[str, float | None]] = {}
         for name, p in holm(tests).items():
             run, _, key = name.partition("\n")
             corrected.setdefault(run, {})[key] = p
-        made.append({**entry, "p_holm": corrected})
-    return made
+        corrected_groups.append({**group, "p_holm": corrected})
+    return corrected_groups
 
 
 def _shown(task: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The headline's difference; where it is undefined in one of the runs, that of the first metric that is not."""
+    """The headline's difference; where that is undefined in one of the runs, the first that is defined."""
     rows: Sequence[Mapping[str, Any]] = task["differences"]
     known = [row for row in rows if row["paired"]["difference"]["value"] is not None]
     return next((row for row in known if row["name"] == task["headline"]), known[0] if known else rows[0])
 
 
-def _one(before: RunResult, after: RunResult, opened: dict[str, Any], *, bars: bool) -> dict[str, Any]:
-    """Task by task: one that cannot be paired says why, and the others are there."""
+def _compare(before: RunResult, after: RunResult, opened: dict[str, Any], *, breakdowns: bool) -> dict[str, Any]:
+    """Compare task by task: one that cannot be paired says why, and the others are there."""
     from vlmbench.compare import compare as comparison
 
     try:
@@ -95,7 +95,9 @@ def _one(before: RunResult, after: RunResult, opened: dict[str, Any], *, bars: b
     for key in (key for key in other.tasks if key in one.tasks):
         pair = [replace(run, tasks={key: run.tasks[key]}) for run in (one, other)]
         try:
-            content = comparison.compare(*pair, bars=bars, resamples=RESAMPLES, level=levels[key]).tasks[0].to_json()
+            content = (
+                comparison.compare(*pair, bars=breakdowns, resamples=RESAMPLES, level=levels[key]).tasks[0].to_json()
+            )
             content["flips"] = {name: len(content[name]) for name in FLIPS}
         except VlmbenchError as error:
             failed[key] = str(error)
@@ -111,5 +113,5 @@ def _corrected(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _family(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    corrected = holm({str(at): row["paired"]["p"] for at, row in enumerate(rows)})
-    return [{**row, "p_holm": corrected[str(at)]} for at, row in enumerate(rows)]
+    corrected = holm({str(index): row["paired"]["p"] for index, row in enumerate(rows)})
+    return [{**row, "p_holm": corrected[str(index)]} for index, row in enumerate(rows)]

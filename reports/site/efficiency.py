@@ -1,4 +1,4 @@
-"""What a run took: the efficiency columns of a leaderboard. None stands for what nobody measured."""
+"""The efficiency columns of a leaderboard. None stands for what was not measured."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ COLUMNS: Mapping[str, str] = {
     "judge_usd": "judge cost",
     "energy_joules": "energy",
 }
-"""Name in the data to words of a table's head."""
+"""Name in the data to head of the column."""
 
 ENERGY = ("energy_joules", "energy_j")
-"""What a machine that counts its energy may call it, in the model's facts or the hardware's."""
+"""Names of measured energy in the model's facts or the hardware's."""
 
 
-def costs(run: RunResult, glances: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
-    """One number a column of COLUMNS; those of time are over all tasks of the run, each by its own answers."""
+def costs(run: RunResult, stats: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
+    """A number per column of COLUMNS, of all tasks of a run together. `stats`: its answer statistics by task."""
     facts = run.manifest.get("model", {}).get("facts", {})
-    asked = sum(one["distinct"] for one in glances.values())
-    seconds = sum(one["seconds"] for one in glances.values())
-    words = sum(one["words"] for one in glances.values())
-    known = run.manifest.get("hardware") or {}
-    energy = next((found for name in ENERGY for found in (facts.get(name), known.get(name)) if found), None)
+    questions = sum(task["distinct"] for task in stats.values())
+    seconds = sum(task["seconds"] for task in stats.values())
+    words = sum(task["words"] for task in stats.values())
+    hardware = run.manifest.get("hardware") or {}
+    energy = next((value for name in ENERGY for value in (facts.get(name), hardware.get(name)) if value), None)
     return {
-        "per_second": asked / seconds if seconds else None,
+        "per_second": questions / seconds if seconds else None,
         "seconds_per_word": seconds / words if seconds and words else None,
         "peak_memory_bytes": _number(facts.get("peak_memory_bytes")),
         "weight_bytes": _number(facts.get("weight_bytes")),

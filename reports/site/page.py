@@ -1,9 +1,9 @@
-"""Builds HTML pages whose scripts and styles are inlined, and which nothing else may run in.
+"""HTML pages with inlined scripts and styles, in which nothing else may run.
 
-What models and benchmarks say is hostile text. It reaches a page only as JSON: in a block no browser executes, with
-every character escaped that could end the block, or as one string in a file of its own that hands it over. The scripts
-put it into the page as text. The content security policy names the hash of each script and style, so that even a
-mistake there could not run or load anything.
+Text of models and benchmarks is hostile. It reaches a page only as JSON: in a block that no browser executes, with
+every character escaped that could end the block, or as one string in a data file. The scripts insert it as text. The
+content security policy names the hash of each script and style, so that even a mistake in them could not run or load
+anything.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 def render(template: str, *, script: str, data: Mapping[str, Any], folder: bool = False, **values: Any) -> str:
     """Fill a template of assets/. `script`: the bundle to run; `data`: JSON blocks by id.
 
-    With `folder` its own scripts may load data files and pictures that lie beside the page.
+    With `folder`, the script may load data files and images that lie beside the page.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -72,7 +72,7 @@ def json_block(content: Any) -> str:
 
 
 def data_script(name: str, content: Any) -> bytes:
-    """A file that hands one JSON text to the page under a name: the one way to load data that works from file://.
+    """A file that passes one JSON text to the page: a script is the only data that loads from file://.
 
     The only code in it is the call; the JSON is one string literal that nothing in it can end.
     """
@@ -83,7 +83,7 @@ def data_script(name: str, content: Any) -> bytes:
 def policy(scripts: Sequence[str], styles: Sequence[str], *, folder: bool = False) -> str:
     """The content security policy of a page with exactly these scripts and styles.
 
-    With `folder`, scripts and pictures may also come from beside the page (`file:` is for browsers to which a file is
+    With `folder`, scripts and images may also come from beside the page (`file:` is for browsers to which a file is
     not its own origin). Not 'strict-dynamic': under it, inline script that a script put into the page would run.
     """
     hashes = " ".join(_hash(text) for text in scripts)

@@ -1,8 +1,8 @@
-"""Scores that papers and tools have printed (published.csv), with where they were read and what they can be set beside.
+"""Scores that papers and tools printed (published.csv), with their source and what they can be compared with.
 
-A figure is comparable with a run of the same task, split, protocol and metric unless its row says why not: another
-metric under the same name (POPE as mean F1 or as mean accuracy, Hateful Memes as AUROC or as accuracy), a scorer that
-is not known, a judge that is gone. An empty split or protocol is one that the source does not tell.
+A score is comparable with a run of the same task, split, protocol and metric unless its row says why not: another
+metric under the same name (POPE as mean F1 or as mean accuracy, Hateful Memes as AUROC or as accuracy), an unknown
+scorer, a judge that is no longer served. An empty split or protocol is one that the source does not state.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CERTAINTY: Mapping[str, str] = {
     "M": "remembered",
     "U": "not verified",
 }
-"""How sure a figure is, by its mark."""
+"""What each mark of certainty means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Published:
     certainty: str
     """A key of CERTAINTY."""
     why_not: str
-    """Why no run can be set beside it; empty where one can."""
+    """Why no run can be compared with it; empty where one can."""
 
     @property
     def comparable(self) -> bool:
-        """Whether a run of the same task, split, protocol and metric can be set beside it."""
+        """Whether a run of the same task, split, protocol and metric can be compared with it."""
         return not self.why_not
 
 
@@ -78,17 +78,19 @@ def _figure(row: Row) -> Published:
     )
 
 
-def beside(figures: Iterable[Published], benchmark: str, *, split: str, protocol: str, metric: str) -> list[Published]:
-    """The figures that a score may be set beside, best first."""
-    asked = (benchmark, split, protocol, metric)
-    found = [f for f in figures if f.comparable and (f.benchmark, f.split, f.protocol, f.metric) == asked]
-    return sorted(found, key=lambda figure: -figure.value)
+def comparable_figures(
+    figures: Iterable[Published], benchmark: str, *, split: str, protocol: str, metric: str
+) -> list[Published]:
+    """The figures that a score may be compared with, best first."""
+    key = (benchmark, split, protocol, metric)
+    same = [f for f in figures if f.comparable and (f.benchmark, f.split, f.protocol, f.metric) == key]
+    return sorted(same, key=lambda figure: -figure.value)
 
 
-def for_page(figures: Iterable[Published], task: TaskResult) -> list[dict[str, Any]]:
+def figures_of(figures: Iterable[Published], task: TaskResult) -> list[dict[str, Any]]:
     """The figures of a task's benchmark and split as a report shows them: comparable ones first, then best first.
 
-    Each says why it cannot be set beside this task's headline, if it cannot.
+    Each says why it cannot be compared with this task's headline, if it cannot.
     """
     entry = task.entry
     same = [f for f in figures if f.benchmark == entry.get("name") and f.split in ("", entry.get("split"))]

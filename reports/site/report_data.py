@@ -1,6 +1,6 @@
-"""A run as the JSON that the site draws from: a summary that the first page carries, details that its own page loads.
+"""A run as JSON for the site: a summary that the first page carries, details that the run's own page loads.
 
-Everything in it is data: the pages put it in as text only.
+All of it is data: the pages insert it as text only. assets/lib/types.ts names its fields and their types.
 """
 
 from __future__ import annotations
@@ -15,94 +15,93 @@ from vlmbench.perturbations import perturbations as ablations
 from ..runs import Bar, RunResult, TaskResult
 from . import training_curves
 from .efficiency import costs
-from .sample_index import cut
+from .sample_index import clip
 
-FACTS = ("model", "started", "finished", "seed", "vlmbench", "code", "packages", "hardware", "judge")
-"""Of run.json, word for word in a run's details."""
-
+MANIFEST_FIELDS = ("model", "started", "finished", "seed", "vlmbench", "code", "packages", "hardware", "judge")
+"""Fields of run.json that a run's details repeat unchanged."""
 
 OUTCOMES = ("fail", "unknown", "pass")
-"""What a gate may say, the worst first."""
+"""Outcomes of a gate, the worst first."""
 
 
-def summary(run: RunResult, glances: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> dict[str, Any]:
-    """What the first page says of a run: headlines, coverage, efficiency."""
+def run_summary(run: RunResult, stats: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> dict[str, Any]:
+    """What the first page shows of a run: headlines, coverage, efficiency. `stats`: its answer statistics by task."""
     asked = run.manifest.get("asked", {})
     return {
         "id": run.id,
         "label": run.label,
         "model": run.name,
         "fingerprint": str(run.manifest.get("model", {}).get("fingerprint", ""))[:16],
-        "ablate": run.ablation,
-        "change": _change(run.ablation),
-        "left_out": run.manifest.get("left_out") or {},
+        "perturbation": run.perturbation,
+        "change": _description(run.perturbation),
+        "skipped": run.manifest.get("left_out") or {},
         "limit": asked.get("limit"),
         "finished": run.manifest.get("finished"),
         "commit": run.commit,
-        "gate": _gate(run.gate),
-        "costs": costs(run, glances),
+        "gate": gate_data(run.gate),
+        "costs": costs(run, stats),
         "tasks": [
             {
-                **_board(task),
+                **_task_summary(task),
                 "count": counts[task.key],
                 "list": f"list-{run.id}-{number}",
-                "per_second": glances[task.key]["per_second"],
-                "per_word": glances[task.key]["per_word"],
+                "per_second": stats[task.key]["per_second"],
+                "per_word": stats[task.key]["per_word"],
             }
             for number, task in enumerate(run.tasks)
         ],
     }
 
 
-def details(run: RunResult, glances: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def run_details(run: RunResult, stats: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The rest: every metric and breakdown, what the answers look like, model, machine, training."""
     manifest = run.manifest
     return {
         "folder": run.folder.resolve().name,
-        "command": command(manifest.get("command", [])),
-        "training": training_curves.of_run(run),
-        "tasks": {task.key: {**_more(task), "glance": glances[task.key]} for task in run.tasks},
-        **{name: manifest.get(name) for name in FACTS},
+        "command": command_line(manifest.get("command", [])),
+        "training": training_curves.curves_of(run),
+        "tasks": {task.key: {**_task_details(task), "answer_stats": stats[task.key]} for task in run.tasks},
+        **{name: manifest.get(name) for name in MANIFEST_FIELDS},
     }
 
 
-def _change(label: str) -> str:
-    """What an ablation does, in words; empty for none, and for one of another version."""
+def _description(label: str) -> str:
+    """What a perturbation does; empty for none, and for one that this version does not know."""
     try:
         return ablations.parse_one(label).words if label else ""
     except UsageError:
         return ""
 
 
-def command(words: Sequence[str]) -> str:
-    """The command line as one would type it: the program's name, not where it was installed."""
+def command_line(words: Sequence[str]) -> str:
+    """The command line as one would type it, with the program's name instead of its path."""
     return shlex.join(["vlmbench", *(str(word) for word in words[1:])]) if words else ""
 
 
-def _gate(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What the pages show of a gate's report, by task: its outcome, and why. A task that no check tested has none."""
-    if found is None:
+def gate_data(check: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What the pages show of check.json: the outcome and reason per task. A task that no check tested has none."""
+    if check is None:
         return None
-    by_task = found.get("by_task")
+    by_task = check.get("by_task")
     if isinstance(by_task, dict):
-        known = [{"key": key, **one} for key, one in by_task.items() if isinstance(one, dict)]
-    else:  # an older one has a line for each test
-        tasks = found.get("tasks")
-        known = [one for one in tasks if isinstance(one, dict)] if isinstance(tasks, list) else []
+        results = [{"key": key, **result} for key, result in by_task.items() if isinstance(result, dict)]
+    else:  # an older file has an entry per test
+        tests = check.get("tasks")
+        results = [result for result in tests if isinstance(result, dict)] if isinstance(tests, list) else []
     worst: dict[str, dict[str, Any]] = {}
-    for one in known:
-        outcome, key = one.get("outcome"), str(one.get("key"))
+    for result in results:
+        outcome, key = result.get("outcome"), str(result.get("key"))
         if outcome in OUTCOMES and OUTCOMES.index(outcome) <= OUTCOMES.index(worst.get(key, {}).get("outcome", "pass")):
-            worst[key] = {"key": key, "outcome": outcome, "reason": cut(_reason(one))}
+            worst[key] = {"key": key, "outcome": outcome, "reason": clip(_reason(result))}
     return {"tasks": list(worst.values())} if worst else None
 
 
-def _reason(one: Mapping[str, Any]) -> str:
-    reasons = one.get("reasons")
-    return "; ".join(map(str, reasons)) if isinstance(reasons, list) else str(one.get("reason") or "")
+def _reason(result: Mapping[str, Any]) -> str:
+    reasons = result.get("reasons")
+    return "; ".join(map(str, reasons)) if isinstance(reasons, list) else str(result.get("reason") or "")
 
 
-def _board(task: TaskResult) -> dict[str, Any]:
+def _task_summary(task: TaskResult) -> dict[str, Any]:
     entry = task.entry
     return {
         "key": task.key,
@@ -117,20 +116,22 @@ def _board(task: TaskResult) -> dict[str, Any]:
         "level": task.level,
         "coverage": task.coverage,
         "statuses": task.statuses,
-        "notes": [cut(note) for note in task.notes],
-        "bar": bar(task.best),
+        "notes": [clip(note) for note in task.notes],
+        "bar": bar_data(task.best),
         "hashes": entry.get("hashes", {}),
     }
 
 
-def _more(task: TaskResult) -> dict[str, Any]:
+def _task_details(task: TaskResult) -> dict[str, Any]:
     entry = task.entry
     return {
         "source": entry.get("protocol_source", ""),
         "note": entry.get("protocol_note", ""),
-        "metrics": [bar(one) for one in task.metrics],
-        "breakdowns": [{"name": name, "bars": [bar(b) for b in bars]} for name, bars in task.breakdowns.items()],
-        "prompt": cut(entry.get("prompt_example", "")),
+        "metrics": [bar_data(metric) for metric in task.metrics],
+        "breakdowns": [
+            {"name": name, "bars": [bar_data(bar) for bar in bars]} for name, bars in task.breakdowns.items()
+        ],
+        "prompt": clip(entry.get("prompt_example", "")),
         "generation": entry.get("generation", {}),
         "answers": task.scores.get("answers"),
         "images": entry.get("images"),
@@ -139,8 +140,8 @@ def _more(task: TaskResult) -> dict[str, Any]:
     }
 
 
-def bar(one: Bar) -> dict[str, Any]:
+def bar_data(bar: Bar) -> dict[str, Any]:
     """A metric with its interval."""
     return {
-        name: getattr(one, name) for name in ("name", "label", "value", "low", "high", "n", "note", "bounds", "better")
+        name: getattr(bar, name) for name in ("name", "label", "value", "low", "high", "n", "note", "bounds", "better")
     }

@@ -1,4 +1,4 @@
-"""Which runs belong beside each other: a run and its ablations, one model over time, any two on the same questions."""
+"""Which runs belong together: a run and its perturbed runs, one model over time, any two on the same questions."""
 
 from __future__ import annotations
 
@@ -6,81 +6,83 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
-from ..runs import RunResult
+from ..runs import RunResult, TaskResult
 
 MOST_PAIRS = 45
-"""Pairs of runs that are compared ahead; ten runs of the same tasks have so many."""
+"""Most pairs of runs that are compared ahead; ten runs of the same tasks have so many."""
 
 
-def ablations(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
-    """[{"base", "runs": [...]}] by id: runs that differ from another one of the same weights in the ablation alone."""
-    found: list[dict[str, Any]] = []
+def perturbed_runs(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
+    """[{"base", "runs": [...]}] by id: runs that differ from one of the same weights in the perturbation alone."""
+    groups: list[dict[str, Any]] = []
     for base in runs:
-        changed = [run for run in runs if run.ablation and not base.ablation and _alike(run, base)]
-        latest = {run.ablation: run.id for run in sorted(changed, key=_when)}
-        if latest and not any(entry["runs"] == list(latest.values()) for entry in found):
-            found.append({"base": base.id, "runs": list(latest.values())})
-    return found
+        perturbed = [run for run in runs if run.perturbation and not base.perturbation and _alike(run, base)]
+        latest = {run.perturbation: run.id for run in sorted(perturbed, key=_finished)}
+        if latest and not any(group["runs"] == list(latest.values()) for group in groups):
+            groups.append({"base": base.id, "runs": list(latest.values())})
+    return groups
 
 
 def contenders(runs: Sequence[RunResult]) -> list[RunResult]:
-    """The runs of a leaderboard: those under an ablation were asked otherwise: there only among themselves."""
-    return [run for run in runs if not run.ablation] or list(runs)
+    """The runs of a leaderboard. Perturbed runs got other inputs: they are ranked only where there are no others."""
+    return [run for run in runs if not run.perturbation] or list(runs)
 
 
 def histories(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
-    """[{"name", "runs": [...]}]: several runs of one model, oldest first. Other weights are what a history shows."""
+    """[{"name", "runs": [...]}]: several runs of one model, oldest first, whatever their weights."""
     groups: dict[tuple[Any, ...], list[RunResult]] = {}
     for run in runs:
         asked = run.manifest.get("asked", {})
         settings = tuple(sorted((k, str(v)) for k, v in asked.get("settings", {}).items()))
-        groups.setdefault((run.name, run.ablation, settings, asked.get("limit"), asked.get("data")), []).append(run)
-    long = [sorted(group, key=_when) for group in groups.values() if len(group) > 1]
-    return [
-        {"name": f"{group[0].name}, {group[0].ablation}" if group[0].ablation else group[0].name, "runs": _ids(group)}
-        for group in long
-    ]
+        key = (run.name, run.perturbation, settings, asked.get("limit"), asked.get("data"))
+        groups.setdefault(key, []).append(run)
+    series = [sorted(group, key=_finished) for group in groups.values() if len(group) > 1]
+    return [{"name": _series_name(group[0]), "runs": [run.id for run in group]} for group in series]
 
 
 def pairs(runs: Sequence[RunResult]) -> list[tuple[RunResult, RunResult]]:
     """Pairs to compare ahead, at most MOST_PAIRS: (before, after).
 
-    First an ablation against its base, then neighbours in a history, then all others of one ablation that share a task.
+    First perturbed runs against their base, then neighbors in a history, then all others of one perturbation that
+    share a task.
     """
     by_id = {run.id: run for run in runs}
-    wanted: list[tuple[RunResult, RunResult]] = []
-    for entry in ablations(runs):
-        wanted += [(by_id[entry["base"]], by_id[name]) for name in entry["runs"]]
+    candidates: list[tuple[RunResult, RunResult]] = []
+    for group in perturbed_runs(runs):
+        candidates += [(by_id[group["base"]], by_id[name]) for name in group["runs"]]
     for history in histories(runs):
-        members = [by_id[name] for name in history["runs"]]
-        wanted += list(pairwise(members))
-    wanted += [pair for pair in combinations(runs, 2) if shared(*pair) and _same_change(*pair)]
-    once: dict[frozenset[str], tuple[RunResult, RunResult]] = {}
-    for one, other in wanted:
-        once.setdefault(frozenset((one.id, other.id)), (one, other))
-    return list(once.values())[:MOST_PAIRS]
+        candidates += pairwise(by_id[name] for name in history["runs"])
+    for before, after in combinations(runs, 2):
+        if shared_tasks(before, after) and before.perturbation == after.perturbation:
+            candidates.append((before, after))
+    unique: dict[frozenset[str], tuple[RunResult, RunResult]] = {}
+    for before, after in candidates:
+        unique.setdefault(frozenset((before.id, after.id)), (before, after))
+    return list(unique.values())[:MOST_PAIRS]
 
 
-def shared(one: RunResult, other: RunResult) -> list[str]:
-    """The tasks that two runs asked the same questions of."""
-    theirs: Mapping[str, Any] = {task.key: task.entry.get("hashes", {}).get("samples") for task in other.tasks}
-    return [t.key for t in one.tasks if t.key in theirs and t.entry.get("hashes", {}).get("samples") == theirs[t.key]]
+def shared_tasks(run: RunResult, other: RunResult) -> list[str]:
+    """The tasks on which two runs answered the same questions."""
+    hashes: Mapping[str, Any] = {task.key: _samples_hash(task) for task in other.tasks}
+    return [task.key for task in run.tasks if task.key in hashes and _samples_hash(task) == hashes[task.key]]
 
 
-def _same_change(one: RunResult, other: RunResult) -> bool:
-    return one.ablation == other.ablation
+def _samples_hash(task: TaskResult) -> Any:
+    return task.entry.get("hashes", {}).get("samples")
+
+
+def _series_name(run: RunResult) -> str:
+    return f"{run.name}, {run.perturbation}" if run.perturbation else run.name
 
 
 def _alike(run: RunResult, base: RunResult) -> bool:
     same = ("model", "settings", "data", "limit", "seed")
     asked, other = run.manifest.get("asked", {}), base.manifest.get("asked", {})
-    weights = [one.manifest.get("model", {}).get("fingerprint") for one in (run, base)]
-    return weights[0] == weights[1] and all(asked.get(k) == other.get(k) for k in same) and bool(shared(run, base))
+    weights = [each.manifest.get("model", {}).get("fingerprint") for each in (run, base)]
+    return (
+        weights[0] == weights[1] and all(asked.get(k) == other.get(k) for k in same) and bool(shared_tasks(run, base))
+    )
 
 
-def _when(run: RunResult) -> str:
+def _finished(run: RunResult) -> str:
     return str(run.manifest.get("finished") or "")
-
-
-def _ids(runs: Sequence[RunResult]) -> list[str]:
-    return [run.id for run in runs]

@@ -1,4 +1,4 @@
-"""The loss curve of a training run: a page of its own while it trains, and a panel of a run's report."""
+"""Training curves: a page of their own while a model trains, and a panel of its runs in a report."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .page import render
 LOG = "training_log.jsonl"
 """Name of the log in a checkpoint's folder, and in the folder of a run of that checkpoint."""
 
-POINTS = 600
-"""Points a stage is drawn with; longer logs are averaged down."""
+MOST_POINTS = 600
+"""Most points of a stage's curve; longer logs are averaged down."""
 
 
 def read(log: Path) -> list[dict[str, Any]]:
     """The stages of a log in order of appearance: {"name", "step", "loss", "lr", "grad_norms", "eval"}.
 
-    `step` and `loss` go together point by point; `lr` is as long, or empty where the log has none; `grad_norms` is
-    {part: {"step", "value"}}, and so is `eval`, by task. One JSON object a line with `stage`, `step` and `loss`, or
+    `step` and `loss` are as long as each other; `lr` is as long, or empty where the log has none; `grad_norms` is
+    {part: {"step", "value"}}, and so is `eval`, by task. One JSON object per line with `stage`, `step` and `loss`, or
     `eval`; other lines are ignored, and so is a last line that a kill cut short. Raises TrainingError when the file
     cannot be read.
     """
@@ -38,33 +38,34 @@ def read(log: Path) -> list[dict[str, Any]]:
             row = orjson.loads(line)
             step = float(row["step"])
             for kind, values in _numbers(row).items():
-                found = stages.setdefault(str(row.get("stage", "training")), {}).setdefault(kind, {})
+                series = stages.setdefault(str(row.get("stage", "training")), {}).setdefault(kind, {})
                 for name, value in values.items():
-                    found.setdefault(name, []).append((step, float(value)))
+                    series.setdefault(name, []).append((step, float(value)))
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             continue
-    return [_stage(name, told) for name, told in stages.items() if told.get("loss")]
+    return [_stage(name, kinds) for name, kinds in stages.items() if kinds.get("loss")]
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a line of the log tells, by kind and name. Raises KeyError for one that tells nothing."""
+    """The values of a line of the log, by kind and name. Raises KeyError for a line without any."""
     if "eval" in row:
         return {"eval": {name: value for name, value in row["eval"].items() if value is not None}}
-    told = {"loss": {"loss": float(row["loss"])}, "grad_norms": row.get("grad_norms", {})}
-    return {**told, "lr": {"lr": row["lr"]}} if "lr" in row else told
+    numbers = {"loss": {"loss": float(row["loss"])}, "grad_norms": row.get("grad_norms", {})}
+    return {**numbers, "lr": {"lr": row["lr"]}} if "lr" in row else numbers
 
 
-def _stage(name: str, told: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> dict[str, Any]:
-    loss = _thinned(told["loss"]["loss"])
-    rates = _thinned(told["lr"]["lr"])["value"] if "lr" in told else []
-    kinds = {
-        kind: {of: _thinned(points) for of, points in told.get(kind, {}).items()} for kind in ("grad_norms", "eval")
+def _stage(name: str, kinds: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> dict[str, Any]:
+    loss = _averaged(kinds["loss"]["loss"])
+    rates = _averaged(kinds["lr"]["lr"])["value"] if "lr" in kinds else []
+    more = {
+        kind: {part: _averaged(points) for part, points in kinds.get(kind, {}).items()}
+        for kind in ("grad_norms", "eval")
     }
-    return {"name": name, "step": loss["step"], "loss": loss["value"], "lr": rates, **kinds}
+    return {"name": name, "step": loss["step"], "loss": loss["value"], "lr": rates, **more}
 
 
-def of_run(run: RunResult) -> list[dict[str, Any]] | None:
-    """The training log of the model of a run, where the run's folder or the model's facts name one."""
+def curves_of(run: RunResult) -> list[dict[str, Any]] | None:
+    """The training log of a run's model, where the run's folder holds one or the model's facts name one."""
     named = run.manifest.get("model", {}).get("facts", {}).get("training_log")
     for path in (run.folder / LOG, Path(str(named)) if named else None):
         if path is not None and path.is_file():
@@ -81,16 +82,18 @@ def write_plot(log: Path, output: Path, *, title: str = "Training") -> Path:
 
 
 def write_ranges(columns: Mapping[str, Mapping[str, Sequence[float]]], output: Path, *, title: str) -> Path:
-    """Draw {column: {variant: (mean, least, most)}} as a panel a column, one self-contained page; returns its path.
+    """Draw {column: {variant: (mean, least, most)}} as one self-contained page, a panel per column; returns its path.
 
     Raises TrainingError when the page cannot be written.
     """
     panels = [
         {
             "name": column,
-            "bars": [{"label": of, "value": v, "low": low, "high": high} for of, (v, low, high) in told.items()],
+            "bars": [
+                {"label": name, "value": v, "low": low, "high": high} for name, (v, low, high) in variants.items()
+            ],
         }
-        for column, told in columns.items()
+        for column, variants in columns.items()
     ]
     return _write("ranges", {"ranges": panels}, output, title)
 
@@ -107,10 +110,10 @@ def _write(script: str, data: Mapping[str, Any], output: Path, title: str) -> Pa
     return output
 
 
-def _thinned(points: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
-    """Points in the order of steps (a resumed stage may repeat some: the later counts), averaged to at most POINTS."""
+def _averaged(points: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
+    """Points by step (of those that a resumed stage repeats, the later ones), averaged down to MOST_POINTS."""
     ordered = sorted(dict(points).items())
-    width = -(-len(ordered) // POINTS)
+    width = -(-len(ordered) // MOST_POINTS)
     groups = [ordered[start : start + width] for start in range(0, len(ordered), width)] if ordered else []
     return {
         "step": [group[-1][0] for group in groups],

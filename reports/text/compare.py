@@ -1,4 +1,4 @@
-"""Two runs side by side as plain text: differences with their doubt, and the answers that turned."""
+"""A comparison of two runs as plain text: paired differences with intervals, and the answers that changed."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base.terminal import clean
 
 from ..runs import SAMPLE_NOTE
-from .table import MOST_BARS, _aligned, interval_head, number
+from .table import MOST_BARS, interval_head, number, text_table
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import Comparison, Flip, MetricDifference, Said, TaskComparison
 
 NUMBERS = ("before", "after", "difference", "p", "p (Holm)", "pairs", "gained", "lost", "n")
-"""Columns set flush right."""
+"""Columns aligned right."""
 LONGEST = 100
-"""Letters of a question or an answer that a line shows."""
+"""Most characters of a question or an answer in a line."""
 
 
-def text(found: Comparison, *, flips: int = 3, every: bool = False) -> str:
-    """The headlines, what differs, then each task: other metrics (with `every`), breakdowns, agreement, flips."""
-    lines = [_run("before", found.before.describe()), _run("after", found.after.describe())]
-    if any(task.after.entry.get("data") == "sample" for task in found.tasks):
+def text(comparison: Comparison, *, flips: int = 3, every: bool = False) -> str:
+    """The headlines, what differs, then per task the other metrics (with `every`), breakdowns, agreement and flips."""
+    lines = [_run("before", comparison.before.describe()), _run("after", comparison.after.describe())]
+    if any(task.after.entry.get("data") == "sample" for task in comparison.tasks):
         lines.append(SAMPLE_NOTE.upper())
-    head = ("task", *_inner_head(task.level for task in found.tasks), "p (Holm)", "pairs", "gained", "lost")
-    lines += ["", *_aligned([head, *map(_headline, found.tasks)], head, NUMBERS)]
-    lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in found.tasks for one in task.differs]
-    lines += [f"note: {clean(task.key)}: {clean(one)}" for task in found.tasks for one in task.notes]
-    if found.left_out:
-        lines.append(f"only in one of the runs: {clean(', '.join(found.left_out))}")
-    for task in found.tasks:
+    head = ("task", *_inner_head(task.level for task in comparison.tasks), "p (Holm)", "pairs", "gained", "lost")
+    lines += ["", *text_table([head, *map(_headline, comparison.tasks)], head, NUMBERS)]
+    lines += [f"differs in {clean(task.key)}: {clean(item)}" for task in comparison.tasks for item in task.differs]
+    lines += [f"note: {clean(task.key)}: {clean(note)}" for task in comparison.tasks for note in task.notes]
+    if comparison.left_out:
+        lines.append(f"only in one of the runs: {clean(', '.join(comparison.left_out))}")
+    for task in comparison.tasks:
         lines += ["", *_task(task, flips, every)]
     return "\n".join(lines)
 
@@ -41,32 +41,32 @@ def signed(value: float | None) -> str:
     return "-" if value is None or value != value else f"{value:+.1f}"
 
 
-def chance(p: float | None) -> str:
+def p_text(p: float | None) -> str:
     """A p-value; `-` where there is no test."""
     if p is None:
         return "-"
     return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
 
 
-def span(one: MetricDifference) -> str:
+def interval_text(metric: MetricDifference) -> str:
     """The interval of a difference, or `-`."""
-    low, high = one.paired.difference.low, one.paired.difference.high
+    low, high = metric.paired.difference.low, metric.paired.difference.high
     return "-" if low is None or high is None else f"[{low:+.1f}, {high:+.1f}]"
 
 
-def share(value: float | None) -> str:
-    """A share as percent, rounded to 100 only where it is whole."""
+def share_text(value: float | None) -> str:
+    """A share as a percentage, rounded to 100 only where it is exact."""
     return "-" if value is None else "100 %" if value == 1 else f"{min(100 * value, 99.9):.1f} %"
 
 
-def _run(word: str, told: Mapping[str, Any]) -> str:
+def _run(side: str, run: Mapping[str, Any]) -> str:
     parts = [
-        f"{told['model']}, {told['ablation']}" if told["ablation"] else str(told["model"]),
-        f"weights {str(told['fingerprint'])[:12]}",
-        f"vlmbench {told['vlmbench']}",
-        f"{told['kind']} {told['path']}",
+        f"{run['model']}, {run['ablation']}" if run["ablation"] else str(run["model"]),
+        f"weights {str(run['fingerprint'])[:12]}",
+        f"vlmbench {run['vlmbench']}",
+        f"{run['kind']} {run['path']}",
     ]
-    return clean(f"{word:6} {' · '.join(parts)}")
+    return clean(f"{side:6} {' · '.join(parts)}")
 
 
 def _inner_head(levels: Iterable[float]) -> tuple[str, ...]:
@@ -76,13 +76,13 @@ def _inner_head(levels: Iterable[float]) -> tuple[str, ...]:
 def _headline(task: TaskComparison) -> tuple[str, ...]:
     inner = _numbers(task.best)
     counts = (f"{len(task.ids):,}", f"{len(task.gained):,}", f"{len(task.lost):,}")
-    return (clean(task.key), clean(task.best.name), *inner[1:], chance(task.p_holm), *counts)
+    return (clean(task.key), clean(task.best.name), *inner[1:], p_text(task.p_holm), *counts)
 
 
-def _numbers(one: MetricDifference) -> tuple[str, ...]:
-    difference = one.paired.difference.value
-    whole = (_defined(one.before), _defined(one.after), signed(difference), span(one), chance(one.paired.p))
-    return (clean(one.label or one.name), *whole)
+def _numbers(metric: MetricDifference) -> tuple[str, ...]:
+    difference = signed(metric.paired.difference.value)
+    values = (_defined(metric.before), _defined(metric.after), difference, interval_text(metric))
+    return (clean(metric.label or metric.name), *values, p_text(metric.paired.p))
 
 
 def _defined(value: float) -> str:
@@ -93,14 +93,14 @@ def _task(task: TaskComparison, flips: int, every: bool) -> list[str]:
     best = task.best.paired
     lines = [
         f"{clean(task.key)}: {len(task.ids):,} pairs on {best.clusters:,} clusters, {best.method}; "
-        f"same score {share(task.agreement)}, same answer as read {share(task.same_answers)}"
+        f"same score {share_text(task.agreement)}, same parsed answer {share_text(task.same_answers)}"
     ]
     if task.only_before or task.only_after:
         lines.append(f"  without a pair: {task.only_before:,} scored before only, {task.only_after:,} after only")
     if every and len(task.differences) > 1:
-        rows = [_numbers(one) for one in task.differences[1:]]
+        rows = [_numbers(metric) for metric in task.differences[1:]]
         head = _inner_head([task.level])
-        lines += ["", *(f"  {line}" for line in _aligned([head, *rows], head, NUMBERS))]
+        lines += ["", *(f"  {line}" for line in text_table([head, *rows], head, NUMBERS))]
     for tag, bars in _breakdowns(task.breakdowns, every):
         lines += ["", *(f"  {line}" for line in _bars(tag, bars, task.level))]
     lines += _flips("lost: a lower score after", task.lost, flips)
@@ -109,45 +109,44 @@ def _task(task: TaskComparison, flips: int, every: bool) -> list[str]:
 
 def _breakdowns(bars: Iterable[MetricDifference], every: bool) -> list[tuple[str, list[MetricDifference]]]:
     """Bars by breakdown; of several metrics by one tag (`split (f1)`, `split (recall)`) the first alone, or all."""
-    found: dict[str, list[MetricDifference]] = {}
+    by_name: dict[str, list[MetricDifference]] = {}
     for bar in bars:
-        found.setdefault(bar.breakdown, []).append(bar)
-    tags = [name.partition(" (")[0] for name in found]
-    return [one for at, one in enumerate(found.items()) if every or tags.index(tags[at]) == at]
+        by_name.setdefault(bar.breakdown, []).append(bar)
+    tags = [name.partition(" (")[0] for name in by_name]
+    return [item for index, item in enumerate(by_name.items()) if every or tags.index(tags[index]) == index]
 
 
 def _bars(tag: str, bars: Sequence[MetricDifference], level: float) -> list[str]:
     head = (f"by {clean(tag)}", *_inner_head([level])[1:], "n")
     rows = [(*_numbers(bar), f"{bar.paired.n:,}") for bar in bars[:MOST_BARS]]
     more = len(bars) - MOST_BARS
-    lines = _aligned([head, *rows], head, NUMBERS)
+    lines = text_table([head, *rows], head, NUMBERS)
     return [*lines, f"... and {more} more: --json has them"] if more > 0 else lines
 
 
-def _flips(title: str, found: Sequence[Flip], most: int) -> list[str]:
-    if not found or not most:
+def _flips(title: str, flips: Sequence[Flip], most: int) -> list[str]:
+    if not flips or not most:
         return []
-    shown = found[:most]
-    lines = ["", f"  {title}: {len(found):,}" + (f", the first {most}" if len(found) > most else "")]
-    for flip in shown:
-        pictures = ", ".join(flip.images[:3]) + (", ..." if len(flip.images) > 3 else "")
-        lines.append(f"    {_short(flip.id)}  {_short(pictures)}")
-        lines.append(f"      {_short(flip.question)}  (right: {_short(_target(flip.target))})")
-        lines += [f"      before: {_said(flip.before)}", f"      after:  {_said(flip.after)}"]
+    lines = ["", f"  {title}: {len(flips):,}" + (f", the first {most}" if len(flips) > most else "")]
+    for flip in flips[:most]:
+        images = ", ".join(flip.images[:3]) + (", ..." if len(flip.images) > 3 else "")
+        lines.append(f"    {_short(flip.id)}  {_short(images)}")
+        lines.append(f"      {_short(flip.question)}  (target: {_short(_target(flip.target))})")
+        lines += [f"      before: {_answer(flip.before)}", f"      after:  {_answer(flip.after)}"]
     return lines
 
 
 def _target(target: Any) -> str:
-    """The right answer in words; of several human answers each once."""
-    if isinstance(target, list) and all(isinstance(one, str) for one in target):
+    """The target as text; of several human answers each once."""
+    if isinstance(target, list) and all(isinstance(answer, str) for answer in target):
         return ", ".join(dict.fromkeys(target))
     return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
 
 
-def _said(said: Said) -> str:
-    score = "-" if said.value is None else f"{said.value:g}"
-    words = f", in full {_short(said.text)!r}" if said.text and said.text.strip() != said.parsed_answer else ""
-    return f"{_short(said.parsed_answer)!r}, score {score}{words}"
+def _answer(answer: Said) -> str:
+    score = "-" if answer.value is None else f"{answer.value:g}"
+    text = f", in full {_short(answer.text)!r}" if answer.text and answer.text.strip() != answer.parsed_answer else ""
+    return f"{_short(answer.parsed_answer)!r}, score {score}{text}"
 
 
 def _short(text: str) -> str:

@@ -1,6 +1,6 @@
-"""Tables as files: Markdown, CSV, LaTeX and JSON of everything that the site prints as a table.
+"""The site's tables as files: Markdown, CSV, LaTeX and JSON.
 
-Cells hold hostile text. Each format escapes what would end a cell, start markup, or be run as a formula.
+Cells hold hostile text. Each format escapes what would end a cell, start markup, or run as a formula.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Cell = str | int | float | None
 
 
 class Share(float):
-    """A share of all: a number in CSV and JSON, percent where people read it, rounded to 100 only where it is whole."""
+    """A share: a number in CSV and JSON, a percentage for people, rounded to 100 only where it is exact."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Table:
     """Rows of plain values under named columns."""
 
     name: str
-    """Of its files."""
+    """The name of its files."""
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -53,7 +53,7 @@ def markdown(table: Table) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """Values to full precision, empty where there is none; text that a spreadsheet would compute is quoted by '."""
+    """Values at full precision, empty where there is none; text that a spreadsheet would compute starts with '."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([_inert(name) for name in table.head])
@@ -62,7 +62,7 @@ def comma_separated(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """A tabular with booktabs' rules."""
+    """A tabular with the rules of booktabs."""
     columns = "".join("r" if _numeric(table, at) else "l" for at in range(len(table.head)))
     lines = [" & ".join(_tex(_shown(cell)) for cell in row) + r" \\" for row in table.rows]
     head = " & ".join(_tex(name) for name in table.head) + r" \\"
@@ -82,7 +82,7 @@ def latex(table: Table) -> str:
 
 
 def json(table: Table) -> str:
-    """One object a row."""
+    """One object per row."""
     rows = [dict(zip(table.head, row, strict=True)) for row in table.rows]
     return orjson.dumps({"title": table.title, "rows": rows}, default=float, option=orjson.OPT_INDENT_2).decode() + "\n"
 
@@ -116,7 +116,7 @@ def _tex(text: str) -> str:
 
 
 def _inert(text: str) -> str:
-    """A spreadsheet takes what starts so for a formula."""
+    """Text that a spreadsheet does not take for a formula."""
     text = clean(text)
     return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") and text != "-" else text
 
@@ -146,7 +146,7 @@ def tables(
         _leaderboard(report),
         _metrics(report, details),
         *([_published(report)] if report["published"] else []),
-        *([_differences(report, compared)] if any(found["tasks"] for found in compared.values()) else []),
+        *([_differences(report, compared)] if any(comparison["tasks"] for comparison in compared.values()) else []),
     ]
 
 
@@ -173,11 +173,11 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
             rank = report["ranks"].get(task["key"], {}).get("ranks", {}).get(run["id"], [None, None])
             row = [task["key"], run["label"], task["protocol"], task["data"], task["headline"], bar["value"]]
             row += [bar["low"], bar["high"], bar["n"], *(bar["bounds"] or (None, None)), *rank, Share(task["coverage"])]
-            made = [*(run["costs"][name] for name in costs), run["finished"], run["commit"]]
-            rows.append([*row, *made, "; ".join(task["notes"]) or None])
+            costs_and_origin = [*(run["costs"][name] for name in costs), run["finished"], run["commit"]]
+            rows.append([*row, *costs_and_origin, "; ".join(task["notes"]) or None])
     order = {task: place for place, task in enumerate(dict.fromkeys(row[0] for row in rows))}
     rows.sort(key=lambda row: (order[row[0]], -_least(row)))
-    return Table("leaderboard", f"Leaderboard, {report['made']}. Intervals are {_levels(report)}.", head, rows)
+    return Table("leaderboard", f"Leaderboard, {report['built']}. Intervals are {_levels(report)}.", head, rows)
 
 
 def _levels(report: Mapping[str, Any]) -> str:
@@ -185,7 +185,7 @@ def _levels(report: Mapping[str, Any]) -> str:
 
 
 def _least(row: Sequence[Cell]) -> float:
-    """A row's value for its place: where questions have no score, what it would be were they all wrong."""
+    """A row's value for sorting: where questions have no score, what it would be if they were all wrong."""
     value = row[5] if row[9] is None else row[9]
     return float(value) if isinstance(value, int | float) else -1e99
 
@@ -207,8 +207,8 @@ def _published(report: Mapping[str, Any]) -> Table:
     head = ["task", "model", "metric", "value", "protocol", "source", "certainty", "why not comparable"]
     rows: list[list[Cell]] = [
         [key, *(row[name] for name in ("model", "metric", "value", "protocol", "source", "certainty", "why"))]
-        for key, found in report["published"].items()
-        for row in found
+        for key, figures in report["published"].items()
+        for row in figures
     ]
     return Table("published", "Published figures for the same benchmarks and splits.", head, rows)
 
@@ -217,17 +217,23 @@ def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], M
     labels = {run["id"]: run["label"] for run in report["runs"]}
     head = ["before", "after", "task", "metric", "breakdown", "label", "value before", "value after", "difference"]
     head += ["low", "high", "p", "p (Holm)", "better", "test", "n"]
-    level = level_words(task["level"] for found in compared.values() for task in found["tasks"])
+    level = level_words(task["level"] for comparison in compared.values() for task in comparison["tasks"])
     rows: list[list[Cell]] = []
-    for (before, after), found in compared.items():
-        for task in found["tasks"]:
-            for one in (*task["differences"], *task["breakdowns"]):
-                paired = one["paired"]
-                names = [labels[before], labels[after], task["key"], one["name"]]
+    for (before, after), comparison in compared.items():
+        for task in comparison["tasks"]:
+            for metric in (*task["differences"], *task["breakdowns"]):
+                paired = metric["paired"]
+                names = [labels[before], labels[after], task["key"], metric["name"]]
                 ends = [paired["difference"][name] for name in ("value", "low", "high")]
-                values = [one.get("breakdown", ""), one.get("label", ""), one["before"], one["after"], *ends]
-                told = [paired["p"], one.get("p_holm"), one.get("better", "more"), paired["method"], paired["n"]]
-                rows.append([*names, *values, *told])
+                values = [
+                    metric.get("breakdown", ""),
+                    metric.get("label", ""),
+                    metric["before"],
+                    metric["after"],
+                    *ends,
+                ]
+                tests = [paired["p"], metric.get("p_holm"), metric.get("better", "more"), paired["method"], paired["n"]]
+                rows.append([*names, *values, *tests])
     return Table(
         "differences",
         f"Paired differences (after less before). Intervals are {level}; p (Holm): over a task's metrics or bars.",

@@ -1,4 +1,4 @@
-"""What a gate says: a table for the terminal, a summary in markdown for a pull request."""
+"""The report of a gate: a table for the terminal, a summary in Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base.terminal import clean
 
 from ..runs import SAMPLE_NOTE
-from .compare import chance, signed
-from .table import _aligned, _cell, number
+from .compare import p_text, signed
+from .table import cell_text, number, text_table
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import Flip
@@ -21,17 +21,17 @@ SIGNS: Mapping[str, str] = {"pass": "✅ pass", "fail": "❌ **fail**", "unknown
 HEAD = ("task", "metric", "before", "after", "difference", "allowed", "p", "tells", "items", "outcome")
 NUMBERS = HEAD[2:9]
 MOST_FLIPS = 10
-"""Lost samples a task that the summary lists."""
+"""Most lost samples per task in the summary."""
 LONGEST = 160
 
 
 def text(report: Report) -> str:
-    """One line a test, then why; floors and what differs below.
+    """One line per test, then the reasons; broken floors and what differs below.
 
-    `allowed` is the drop that may be, `tells` the smallest drop that these items tell.
+    `allowed` is the drop that may be, `tells` the smallest drop that these items can detect.
     """
     lines = [SAMPLE_NOTE.upper(), ""] if _embedded(report) else []
-    lines += [*_aligned([HEAD, *(_row(one, WORDS) for one in report.verdicts)], HEAD, NUMBERS), ""]
+    lines += [*text_table([HEAD, *(_row(one, WORDS) for one in report.verdicts)], HEAD, NUMBERS), ""]
     lines += [f"{clean(one.task.key)}: {WORDS[one.decision.outcome]}: {clean(one.reason)}" for one in report.verdicts]
     lines += [f"{clean(floor.key)}: FAIL: {clean(floor.what)}" for floor in report.floors]
     lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in report.comparison.tasks for one in task.differs]
@@ -40,13 +40,13 @@ def text(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The same for a pull request, with the samples that were lost."""
+    """The same for a pull request, with the lost samples."""
     lines = [f"### vlmbench: {SIGNS[report.outcome]}", "", _escaped(_whole(report)), ""]
     if _embedded(report):
         lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
     rows = [_row(one, SIGNS) for one in report.verdicts]
     rule = tuple("---:" if name in NUMBERS else ":---" for name in HEAD)
-    lines += [_line(HEAD), _line(rule), *(_line((*map(_cell, row[:-1]), row[-1])) for row in rows), ""]
+    lines += [_line(HEAD), _line(rule), *(_line((*map(cell_text, row[:-1]), row[-1])) for row in rows), ""]
     lines += [f"- **{_escaped(one.task.key)}**: {_escaped(one.reason)}." for one in report.verdicts]
     lines += [f"- ❌ **{_escaped(floor.key)}**: {_escaped(floor.what)}." for floor in report.floors]
     lines += [
@@ -63,10 +63,10 @@ def _embedded(report: Report) -> bool:
 
 
 def _notes(report: Report) -> list[tuple[str, str]]:
-    """(task, what stands beside its score) of the run that is checked."""
-    found = [(task.key, task.after.scores.get("notes")) for task in report.comparison.tasks]
-    told = [(key, str(note)) for key, notes in found if isinstance(notes, list) for note in notes]
-    return told + [(task.key, note) for task in report.comparison.tasks for note in task.notes]
+    """(task, note beside its score) of the run that is checked."""
+    scored = [(task.key, task.after.scores.get("notes")) for task in report.comparison.tasks]
+    listed = [(key, str(note)) for key, notes in scored if isinstance(notes, list) for note in notes]
+    return listed + [(task.key, note) for task in report.comparison.tasks for note in task.notes]
 
 
 def _whole(report: Report) -> str:
@@ -74,9 +74,9 @@ def _whole(report: Report) -> str:
     return f"{clean(_named(after))} against {clean(_named(before))}"
 
 
-def _named(told: Mapping[str, Any]) -> str:
-    ablated = f", {told['ablation']}" if told["ablation"] else ""
-    return f"{told['model']}{ablated} (weights {str(told['fingerprint'])[:12]})"
+def _named(run: Mapping[str, Any]) -> str:
+    perturbed = f", {run['ablation']}" if run["ablation"] else ""
+    return f"{run['model']}{perturbed} (weights {str(run['fingerprint'])[:12]})"
 
 
 def _row(one: Verdict, words: Mapping[str, str]) -> tuple[str, ...]:
@@ -88,29 +88,29 @@ def _row(one: Verdict, words: Mapping[str, str]) -> tuple[str, ...]:
         number(None if metric.after != metric.after else metric.after),
         signed(metric.paired.difference.value),
         f"{one.margins.allowed:g}",
-        chance(one.p_holm),
+        p_text(one.p_holm),
         number(decision.detectable),
         f"{metric.paired.n:,}",
         words[decision.outcome],
     )
 
 
-def _lost(key: str, found: Sequence[Flip]) -> list[str]:
-    if not found:
+def _lost(key: str, flips: Sequence[Flip]) -> list[str]:
+    if not flips:
         return []
-    title = f"{escape(clean(key))}: {len(found):,} samples with a lower score"
+    title = f"{escape(clean(key))}: {len(flips):,} samples with a lower score"
     lines = [
         "",
         f"<details><summary>{title}</summary>",
         "",
-        _line(("sample", "picture", "question", "before", "after")),
+        _line(("sample", "image", "question", "before", "after")),
     ]
     lines.append(_line((":---",) * 5))
-    for flip in found[:MOST_FLIPS]:
+    for flip in flips[:MOST_FLIPS]:
         cells = (flip.id, ", ".join(flip.images), flip.question, flip.before.parsed_answer, flip.after.parsed_answer)
         lines.append(_line(tuple(_escaped(cell) for cell in cells)))
-    if len(found) > MOST_FLIPS:
-        lines += ["", f"... and {len(found) - MOST_FLIPS:,} more: `vlmbench compare` lists them."]
+    if len(flips) > MOST_FLIPS:
+        lines += ["", f"... and {len(flips) - MOST_FLIPS:,} more: `vlmbench compare` lists them."]
     return [*lines, "", "</details>"]
 
 
@@ -119,10 +119,10 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text from data for markdown: one line, short, nothing in it is markup or calls anybody."""
+    """Text from data for Markdown: one short line in which nothing is markup or mentions a user."""
     plain = " ".join(clean(text).split())
     plain = plain if len(plain) <= LONGEST else plain[: LONGEST - 3] + "..."
-    safe = _cell(plain.replace("&", "&amp;"))
+    safe = cell_text(plain.replace("&", "&amp;"))
     for sign, other in (("[", "\\["), ("_", "\\_"), ("@", "@\u200b"), ("#", "\\#"), ("://", ":\u200b//")):
         safe = safe.replace(sign, other)
     return safe

@@ -1,6 +1,6 @@
-"""What a gate says as JUnit XML, the form that GitHub's, GitLab's and Jenkins' test reports read.
+"""The report of a gate as JUnit XML, which the test reports of GitHub, GitLab and Jenkins read.
 
-One suite, one testcase a test: `<failure>` for a regression, `<skipped>` where the gate could not tell, and one
+One suite, one testcase per test: `<failure>` for a regression, `<skipped>` where the gate could not tell, and one
 testcase for each broken floor. Jenkins' published schema (junit-10.xsd) is the narrowest of the three: attributes are
 those it knows.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vlmbench.compare.gate import Floor, Report, Verdict
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no XML 1.0 document may hold, however it is escaped."""
+"""Characters that no XML 1.0 document may hold, however they are escaped."""
 SUITE = "vlmbench check"
 
 

@@ -1,4 +1,4 @@
-"""A run beside itself under changes as plain text: what each change costs, and whom it does not fit."""
+"""A run and its perturbed runs as plain text: what each perturbation costs, and which questions it skips."""
 
 from __future__ import annotations
 
@@ -9,59 +9,62 @@ from vlmbench.base.terminal import clean
 from vlmbench.compare.perturbed import shown
 
 from ..runs import SAMPLE_NOTE
-from .compare import chance, share, signed, span
-from .table import _aligned, interval_head, number
+from .compare import interval_text, p_text, share_text, signed
+from .table import interval_head, number, text_table
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import TaskComparison
     from vlmbench.compare.perturbed import Ablated, Series
 
-NUMBERS = ("as is", "changed", "difference", "p (Holm)", "pairs", "gained", "lost", "same answer")
-"""Columns set flush right."""
+NUMBERS = ("unperturbed", "perturbed", "difference", "p (Holm)", "pairs", "gained", "lost", "same answer")
+"""Columns aligned right."""
 
 
-def text(found: Series) -> str:
-    """One line a change and task, then what each change is, then what was left out and why."""
-    lines = [f"{clean(found.plain.name)} against itself under changes, seed {found.seed}"]
-    if any(task.entry.get("data") == "sample" for task in found.plain.tasks.values()):
+def text(series: Series) -> str:
+    """One line per perturbation and task, then what each perturbation does, then what was skipped and why."""
+    lines = [f"{clean(series.plain.name)} against itself under perturbations, seed {series.seed}"]
+    if any(task.entry.get("data") == "sample" for task in series.plain.tasks.values()):
         lines.append(SAMPLE_NOTE.upper())
-    corrected = found.p_holm
-    rows = [_row(one, task, corrected) for one in found.ablated for task in one.tasks]
+    corrected = series.p_holm
+    rows = [_row(perturbed, task, corrected) for perturbed in series.ablated for task in perturbed.tasks]
     if rows:
-        interval_name = interval_head(task.level for one in found.ablated for task in one.tasks)
-        head = ("ablation", "task", "metric", "as is", "changed", "difference", interval_name, *NUMBERS[3:])
-        lines += ["", *_aligned([head, *rows], head, NUMBERS), ""]
-    lines += [f"{one.change.label}: {one.change.words}" for one in found.ablated]
-    for one in found.ablated:
-        lines += [clean(line) for line in _left_out(one)]
+        interval_name = interval_head(task.level for perturbed in series.ablated for task in perturbed.tasks)
+        head = ("perturbation", "task", "metric", *NUMBERS[:3], interval_name, *NUMBERS[3:])
+        lines += ["", *text_table([head, *rows], head, NUMBERS), ""]
+    lines += [f"{perturbed.change.label}: {perturbed.change.words}" for perturbed in series.ablated]
+    for perturbed in series.ablated:
+        lines += [clean(line) for line in _skipped(perturbed)]
         lines += [
-            f"{one.change.label}: {clean(key)} cannot be compared: {clean(why)}" for key, why in one.failed.items()
+            f"{perturbed.change.label}: {clean(key)} cannot be compared: {clean(reason)}"
+            for key, reason in perturbed.failed.items()
         ]
     return "\n".join(lines)
 
 
-def _row(one: Ablated, task: TaskComparison, corrected: Mapping[str, Mapping[str, float | None]]) -> tuple[str, ...]:
+def _row(
+    perturbed: Ablated, task: TaskComparison, corrected: Mapping[str, Mapping[str, float | None]]
+) -> tuple[str, ...]:
     best = shown(task)
     return (
-        one.change.label,
+        perturbed.change.label,
         clean(task.key),
         clean(best.name),
         number(None if best.before != best.before else best.before),
         number(None if best.after != best.after else best.after),
         signed(best.paired.difference.value),
-        span(best),
-        chance(corrected[one.change.label][task.key]),
+        interval_text(best),
+        p_text(corrected[perturbed.change.label][task.key]),
         f"{len(task.ids):,}",
         f"{len(task.gained):,}",
         f"{len(task.lost):,}",
-        share(task.same_answers),
+        share_text(task.same_answers),
     )
 
 
-def _left_out(one: Ablated) -> list[str]:
-    asked = {task.key for task in one.tasks} | set(one.failed)
+def _skipped(perturbed: Ablated) -> list[str]:
+    answered = {task.key for task in perturbed.tasks} | set(perturbed.failed)
     lines = []
-    for key, reasons in one.left_out.items():
-        told = "; ".join(f"{count:,} questions: {reason}" for reason, count in reasons.items())
-        lines.append(f"{one.change.label}: {key} left out{' in part' if key in asked else ''}: {told}")
+    for key, reasons in perturbed.left_out.items():
+        skipped = "; ".join(f"{count:,} questions: {reason}" for reason, count in reasons.items())
+        lines.append(f"{perturbed.change.label}: {key} skipped{' in part' if key in answered else ''}: {skipped}")
     return lines

@@ -1,4 +1,4 @@
-"""A run's scores as plain text for the terminal, and as markdown."""
+"""A run's scores as a table for the terminal, and as Markdown."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from vlmbench.base.terminal import aligned, clean
 from ..runs import SAMPLE_NOTE, Bar, TaskResult, level_words, task_results
 
 RIGHT = ("value", "n", "coverage")
-"""Columns of numbers, set flush right."""
+"""Columns of numbers, aligned right."""
 
 MOST_BARS = 12
-"""Bars of one breakdown that a terminal shows."""
+"""Most bars of one breakdown that a terminal shows."""
 
 
 def text(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     """The table a run ends with: headlines, then every other metric, then the breakdowns.
 
-    An interval is printed as its two ends, since it need not be symmetric; `-` where none can be told.
+    An interval is printed as its two ends, since it need not be symmetric; `-` where there is none.
     """
     results = task_results(manifest, scores)
     rows = [_headline(result) for result in results]
@@ -27,7 +27,7 @@ def text(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     if any(result.embedded for result in results):
         parts.append(SAMPLE_NOTE.upper())
     head = _head(results)
-    parts += ["", *_aligned([head, *rows], head)]
+    parts += ["", *text_table([head, *rows], head)]
     if notes := [f"note: {clean(result.key)}: {clean(note)}" for result in results for note in result.notes]:
         parts += ["", *notes]
     for result in results:
@@ -36,19 +36,21 @@ def text(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
 
 
 def markdown(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
-    """The headlines as a markdown table, with every other metric below it."""
+    """The headlines as a Markdown table, with every other metric below it."""
     results = task_results(manifest, scores)
-    lines = [f"**{_cell(_title(manifest))}**", ""]
+    lines = [f"**{cell_text(_title(manifest))}**", ""]
     if any(result.embedded for result in results):
         lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
     lines += grid(_head(results), [_headline(result) for result in results])
-    if notes := [f"- {_cell(clean(result.key))}: {_cell(clean(note))}" for result in results for note in result.notes]:
+    if notes := [
+        f"- {cell_text(clean(result.key))}: {cell_text(clean(note))}" for result in results for note in result.notes
+    ]:
         lines += ["", *notes]
     for result in results:
         if others := [_named(bar) for bar in result.metrics[1:]]:
             lines += [
                 "",
-                f"**{_cell(clean(result.key))}**",
+                f"**{cell_text(clean(result.key))}**",
                 "",
                 *grid(("metric", "value", interval_head([result.level]), "n"), others),
             ]
@@ -71,7 +73,7 @@ def interval(bar: Bar) -> str:
 
 
 def coverage(share: float) -> str:
-    """A share as percent; never rounded up to 100, since a missing answer must show."""
+    """A share as a percentage; never rounded up to 100, since a missing answer must show."""
     percent = 100 * share
     return "100 %" if percent == 100 else f"{min(percent, 99.9):.1f} %"
 
@@ -84,10 +86,10 @@ def _head(results: Sequence[TaskResult]) -> tuple[str, ...]:
 def _title(manifest: Mapping[str, Any]) -> str:
     model = manifest.get("model", {})
     asked = manifest.get("asked", {})
-    ablation = asked.get("ablate")
+    perturbation = asked.get("ablate")
     words = [
         str(model.get("name", "?")),
-        f"ablation: {ablation}" if ablation else "",
+        f"perturbation: {perturbation}" if perturbation else "",
         f"weights {str(model.get('fingerprint', ''))[:12]}",
         f"vlmbench {manifest.get('vlmbench', '?')}",
         f"seed {manifest.get('seed', '?')}",
@@ -119,21 +121,21 @@ def _named(bar: Bar) -> tuple[str, ...]:
 
 
 def _details(result: TaskResult) -> list[str]:
-    """Every metric but the headline, then one short table a breakdown."""
+    """Every metric but the headline, then one short table per breakdown."""
     interval_name = interval_head([result.level])
     head = ("metric", "value", interval_name, "n")
     lines = [f"{clean(result.key)}: {clean(str(result.entry.get('title', '')))}".rstrip(": ")]
-    if told := _answers(result.scores.get("answers")):
-        lines.append(f"  {told}")
+    if counts := _answers(result.scores.get("answers")):
+        lines.append(f"  {counts}")
     if others := [_named(bar) for bar in result.metrics[1:]]:
-        lines += [f"  {line}" for line in _aligned([head, *others], head)]
+        lines += [f"  {line}" for line in text_table([head, *others], head)]
     for tag, columns in _by_tag(result).items():
         lines += ["", *(f"  {line}" for line in _breakdown(tag, columns, interval_name))]
     return lines
 
 
 def _answers(counts: Any) -> str:
-    """How the answers came out, in one line; empty where that is not known."""
+    """The counts of kinds of answers, in one line; empty where they are not known."""
     if not isinstance(counts, dict) or counts.get("cut") is None:
         return ""
     parts = [f"{name} {int(counts.get(name) or 0):,}" for name in ("unread", "cut", "empty")]
@@ -146,15 +148,15 @@ def _answers(counts: Any) -> str:
 
 def _by_tag(result: TaskResult) -> dict[str, dict[str, list[Bar]]]:
     """{tag: {metric: bars}}: breakdowns of several metrics by one tag are named `split (f1)`, `split (recall)`."""
-    found: dict[str, dict[str, list[Bar]]] = {}
+    tags: dict[str, dict[str, list[Bar]]] = {}
     for name, bars in result.breakdowns.items():
         tag, _, metric = name.partition(" (")
-        found.setdefault(tag, {})[metric.removesuffix(")")] = bars
-    return found
+        tags.setdefault(tag, {})[metric.removesuffix(")")] = bars
+    return tags
 
 
 def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]], interval_name: str) -> list[str]:
-    """One metric with its intervals; of several the values alone, since scores.json and the report hold the rest."""
+    """One metric with its intervals; of several the values alone: scores.json and the report hold the rest."""
     first = next(iter(columns.values()))
     if len(columns) == 1:
         head: tuple[str, ...] = (f"by {clean(tag)}", "value", interval_name, "n")
@@ -162,8 +164,10 @@ def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]], interval_name: st
     else:
         head = (f"by {clean(tag)}", *(clean(name) for name in columns), "n")
         values = [{bar.label: number(bar.value) for bar in bars} for bars in columns.values()]
-        rows = [(clean(bar.label), *(one.get(bar.label, "-") for one in values), f"{bar.n:,}") for bar in first]
-    lines = _aligned([head, *rows[:MOST_BARS]], head, right=head[1:] if len(columns) > 1 else RIGHT)
+        rows = [
+            (clean(bar.label), *(by_label.get(bar.label, "-") for by_label in values), f"{bar.n:,}") for bar in first
+        ]
+    lines = text_table([head, *rows[:MOST_BARS]], head, right=head[1:] if len(columns) > 1 else RIGHT)
     more = len(rows) - MOST_BARS
     if more > 0:
         lines.append(f"... and {more} more in scores.json and the report")
@@ -172,18 +176,19 @@ def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]], interval_name: st
     return lines
 
 
-def _aligned(rows: Sequence[Sequence[str]], head: Sequence[str], right: Sequence[str] = RIGHT) -> list[str]:
-    return aligned(rows, [at for at, name in enumerate(head) if name in right])
+def text_table(rows: Sequence[Sequence[str]], head: Sequence[str], right: Sequence[str] = RIGHT) -> list[str]:
+    """The lines of a table for the terminal; the first of `rows` is its head, `right` names columns of numbers."""
+    return aligned(rows, [index for index, name in enumerate(head) if name in right])
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = RIGHT) -> list[str]:
-    """The lines of a markdown table; columns named in `right` are set flush right."""
+    """The lines of a Markdown table; columns named in `right` are aligned right."""
     rule = [("---:" if name in right else ":---") for name in head]
-    return ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in (head, rule, *rows)]
+    return ["| " + " | ".join(cell_text(cell) for cell in row) + " |" for row in (head, rule, *rows)]
 
 
-def _cell(text: str) -> str:
-    """Text in a markdown cell: what would end the cell, start a tag, a link or emphasis is escaped."""
+def cell_text(text: str) -> str:
+    """Text in a Markdown cell: what would end the cell or start a tag, a link or emphasis is escaped."""
     for plain, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("*", "\\*"), ("`", "\\`"), ("](", "]\\(")):
         text = text.replace(plain, escaped)
     return text

@@ -14,7 +14,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
 
-leaderboard: Any = import_module("vlmbench.reports.site.build")
+build: Any = import_module("vlmbench.reports.site.build")
 
 Visit = Callable[..., Any]
 DRAWN = "(document.getElementById('main').dataset.shown ?? (window.vb ? null : location.hash)) === location.hash"
@@ -60,7 +60,7 @@ def fabricated_site(folder: Path) -> Path:
         fabricate(folder / "b", skill=0.55, name="weaker"),
         fabricate(folder / "c", name="other", failures=0.1, seed=4, judged=True),
     ]
-    written: Path = leaderboard.write(runs, folder / "html")
+    written: Path = build.write(runs, folder / "html")
     return written
 
 
@@ -69,7 +69,7 @@ def hostile_site(folder: Path) -> Path:
     name = "<img src=x onerror='window.hacked=5'>"
     run = fabricate(folder / "run", name=name, hostile=True, failures=0.1, judged=True)
     other = fabricate(folder / "other", name=name, hostile=True, skill=0.5, ablate="</script><b>")
-    written: Path = leaderboard.write([run, other], folder / "html")
+    written: Path = build.write([run, other], folder / "html")
     return written
 
 
@@ -86,7 +86,7 @@ def real_site(folder: Path) -> Path:
     told = {"key": "gqa", "metric": "accuracy", "outcome": "fail", "reason": "gqa fell by 20 points"}
     gate = {"outcome": "fail", "tasks": [told]}
     (folder / "worse" / "check.json").write_text(json.dumps(gate))
-    written: Path = leaderboard.write(runs, folder / "html")
+    written: Path = build.write(runs, folder / "html")
     return written
 
 

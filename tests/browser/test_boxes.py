@@ -1,4 +1,4 @@
-"""Boxes over the picture of a sample: where the right one and the answered one are; and published figures."""
+"""Boxes over the image of a sample: where the target and the prediction are; and published figures."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tests.browser.sites import find, texts, wait
 from vlmbench.base.registry import choose_task
 from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
-from vlmbench.reports.site import build as leaderboard
+from vlmbench.reports.site import build
 
 pytestmark = pytest.mark.browser
 
 PLACES = """
 const at = (node) => node.getBoundingClientRect();
-const picture = at(document.querySelector(".boxed img"));
+const image = at(document.querySelector(".boxed img"));
 return [...document.querySelectorAll(".boxed rect")].map((rect) => {
   const { x, y, width, height } = at(rect);
-  return [rect.classList[1], (x - picture.x) / picture.width, (y - picture.y) / picture.height,
-    width / picture.width, height / picture.height];
+  return [rect.classList[1], (x - image.x) / image.width, (y - image.y) / image.height,
+    width / image.width, height / image.height];
 });
 """
 
@@ -37,7 +37,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "script.json").write_text(json.dumps({first.id: "{<25><50><75><100>}"}))
     words = ["run", "--model", f"echo:{root / 'script.json'}", "--tasks", "refcoco", "--output", str(root / "run")]
     assert main(words) == 0
-    written: Path = leaderboard.write([root / "run"], root / "html")
+    written: Path = build.write([root / "run"], root / "html")
     return written
 
 
@@ -55,17 +55,17 @@ def open_sample(visit: Callable[..., Any], page: Path, number: int) -> tuple[Any
 def test_both_boxes_are_where_they_should_be(visit: Callable[..., Any], page: Path) -> None:
     driver, sample = open_sample(visit, page, 0)
     right, read = driver.execute_script(PLACES)
-    assert (right[0], read[0]) == ("box-right", "box-read")
+    assert (right[0], read[0]) == ("box-target", "box-predicted")
     assert right[1:] == pytest.approx([side / 96 for side in sample.target["bbox"]], abs=0.02)
     assert read[1:] == pytest.approx([0.25, 0.5, 0.5, 0.5], abs=0.02)
-    assert "Dashed: the answer's." in find(driver, ".detail-pictures figcaption").text
+    assert "Dashed: predicted box." in find(driver, ".detail-images figcaption").text
 
 
 def test_an_answer_without_a_box(visit: Callable[..., Any], page: Path) -> None:
     driver, _ = open_sample(visit, page, 5)
     ((kind, *_),) = driver.execute_script(PLACES)
-    assert kind == "box-right"
-    assert find(driver, ".boxed svg").get_attribute("aria-label") == "The right box; none was answered"
+    assert kind == "box-target"
+    assert find(driver, ".boxed svg").get_attribute("aria-label") == "The target box; none was predicted"
 
 
 def test_published_figures_say_what_they_are(visit: Callable[..., Any], page: Path) -> None:

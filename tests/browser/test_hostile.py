@@ -24,7 +24,7 @@ BAD = (
 def places(driver: Any) -> list[str]:
     """Every page of a site, and some of its samples."""
     first, second = driver.execute_script("return vb.allRuns().map((run) => run.id)")
-    views = ["", "#/?published=all", f"#/model?run={first}", "#/task?task=gqa", "#/task?task=pope", "#/ablations"]
+    views = ["", "#/?published=all", f"#/model?run={first}", "#/task?task=gqa", "#/task?task=pope", "#/perturbations"]
     views += [f"#/compare?a={first}&b={second}&task=gqa&show=all", "#/history"]
     views += [f"#/samples?run={first}&task={task}" for task in ("pope", "gqa")]
     return views + [f"#/samples?run={first}&task=gqa&open=gqa-{number}" for number in range(8)]

@@ -30,7 +30,7 @@ PAGES = {
     "samples": "#/samples?run={good}&task=gqa",
     "sample": "#/samples?run={worse}&task=refcoco&open={box}",
     "compare": "#/compare?a={good}&b={worse}&task=gqa",
-    "ablations": "#/ablations",
+    "perturbations": "#/perturbations",
     "history": "#/history",
 }
 READY = "document.querySelector('h1, dialog[open] .story') && !document.querySelector('.loading')"
@@ -38,8 +38,8 @@ READY = "document.querySelector('h1, dialog[open] .story') && !document.querySel
 
 def places(driver: Any) -> dict[str, str]:
     """The pages' links with this site's ids."""
-    runs = driver.execute_script("return vb.allRuns().map((run) => [run.id, run.ablate, run.gate !== null])")
-    good = next(run for run, ablate, gate in runs if not ablate and not gate)
+    runs = driver.execute_script("return vb.allRuns().map((run) => [run.id, run.perturbation, run.gate !== null])")
+    good = next(run for run, perturbation, gate in runs if not perturbation and not gate)
     worse = next(run for run, _, gate in runs if gate)
     load = "const done = arguments[0]; vb.loadFiles([vb.allRuns()[0].tasks.at(-1).list]).then(done)"
     driver.execute_async_script(load)
@@ -67,7 +67,7 @@ def test_clicking_through(visit: Visit, real_page: Path, width: int) -> None:
     """By the navigation alone: each page says where it is and has drawn its charts."""
     driver = visit(real_page, width=width)
     names = texts(driver, "#nav a")
-    assert names == ["Leaderboard", "Tasks", "Models", "Samples", "Compare", "Ablations", "History"]
+    assert names == ["Leaderboard", "Tasks", "Models", "Samples", "Compare", "Perturbations", "History"]
     for number, name in enumerate(names):
         driver.execute_script("document.querySelectorAll('#nav a')[arguments[0]].click()", number)
         wait(driver, f"document.querySelector('#nav [aria-current]')?.textContent === '{name}' && {READY}")
@@ -76,13 +76,13 @@ def test_clicking_through(visit: Visit, real_page: Path, width: int) -> None:
 
 
 def test_task_page(visit: Visit, real_page: Path) -> None:
-    """The prompt as it was asked, rules, score against time, breakdowns side by side, how sure it was."""
+    """The prompt, the protocol, score against time, breakdowns side by side, calibration."""
     driver = visit(real_page, "#/task?task=hateful_memes")
     wait(driver, "document.querySelectorAll('.chart svg').length")
     prompt = find(driver, ".rules .quote").text
     assert prompt.startswith("This is an image with the words '") and prompt.endswith("Answer yes or no.")
     headings = texts(driver, "h2")
-    assert {"Runs", "How it is asked", "Answers"} <= set(headings)
+    assert {"Runs", "Prompt and protocol", "Answers"} <= set(headings)
     driver = visit(real_page, "#/task?task=gqa")
     wait(driver, "document.querySelectorAll('.halves .chart svg').length >= 2")
     assert {"Breakdowns"} <= set(texts(driver, "h2")) and len(texts(driver, ".legend li")) == 2
@@ -113,24 +113,24 @@ def test_a_yes_ratio_further_from_its_target_is_not_drawn_as_better(visit: Visit
     driver = visit(real_page, re.sub("task=[^&]*", "task=pope", links["compare"]))
     wait(driver, "document.querySelector('.chart svg')")
     hints = " ".join(texts(driver, "main p.hint"))
-    assert "Not so for yes ratio: nearer to " in hints and "corrected over the metrics (Holm)" in hints
+    assert "Exceptions: yes ratio: nearer to " in hints and "Holm-corrected over the metrics" in hints
     gain = "return vb.gain({ better: 'target', target: 50, before: %s, after: %s, value: 40 })"
     assert [driver.execute_script(gain % pair) for pair in ((51, 91), (9, 49))] == [-1, 1]
     assert driver.execute_script("return vb.gain({ better: 'less', before: 1, after: 2, value: 1 })") == -1
     assert driver.execute_script("return vb.gain({ better: 'neither', before: 1, after: 2, value: 1 })") == 0
 
 
-def test_ablations_and_history(visit: Visit, real_page: Path) -> None:
+def test_perturbations_and_history(visit: Visit, real_page: Path) -> None:
     """What blindness costs (a script too: equal questions about grey are asked once); what the gate said."""
-    driver = visit(real_page, "#/ablations")
+    driver = visit(real_page, "#/perturbations")
     tables = "[...document.querySelectorAll('main table')].map((t) => [...t.tBodies[0].rows].map((r) => r.innerText))"
-    glance, blind, turned = driver.execute_script(f"return {tables}")
-    assert [row.split()[0] for row in glance] == ["blind", "rotate:1"] and glance[1].split()[-1] == "–"
+    overview, blind, rotated = driver.execute_script(f"return {tables}")
+    assert [row.split()[0] for row in overview] == ["blind", "rotate:1"] and overview[1].split()[-1] == "–"
     assert [row.split()[0] for row in blind] == list(TASKS)
     assert "clustered permutation" in blind[0] and " to " in blind[0] and "±0.0" in blind[2]
-    assert [row.split()[0] for row in turned] == [name for name in TASKS if name != "refcoco"]
+    assert [row.split()[0] for row in rotated] == [name for name in TASKS if name != "refcoco"]
     hints = " ".join(texts(driver, "main p.hint"))
-    assert re.search(r"refcoco: \d+ questions left out: a box has no right answer", hints)
+    assert re.search(r"refcoco: \d+ questions skipped: a box has no right answer", hints)
     driver = visit(real_page, "#/history")
     wait(driver, "document.querySelectorAll('.chart svg').length >= 2")
     gates = texts(driver, ".tag")

@@ -15,8 +15,8 @@ from tests.reports.test_interval_level import at_level
 
 pytestmark = pytest.mark.browser
 
-leaderboard: Any = import_module("vlmbench.reports.site.build")
-training: Any = import_module("vlmbench.reports.site.training_curves")
+build: Any = import_module("vlmbench.reports.site.build")
+training_curves: Any = import_module("vlmbench.reports.site.training_curves")
 
 POPE = "section[aria-label=pope] "
 
@@ -75,7 +75,7 @@ def test_model_page(visit: Visit, page: Path) -> None:
     wait(driver, "document.querySelectorAll('.panel .chart svg').length >= 3")
     assert find(driver, "h1").text == "tinyllava"
     headings = texts(driver, ".panel > h3")
-    assert {"Metrics", "By split", "Yes and no", "Calibration", "Commonest answers", "Protocol"} <= set(headings)
+    assert {"Metrics", "By split", "Yes and no", "Calibration", "Most common answers", "Protocol"} <= set(headings)
     assert {"connector", "conversations"} <= set(headings)
     assert find(driver, ".tabs a[aria-current]").text == "pope"
     bars = driver.find_elements("css selector", ".chart[aria-label^='pope by split'] [aria-label=bar] > *")
@@ -169,12 +169,12 @@ def test_the_judges_words(visit: Visit, page: Path) -> None:
     assert "Judge" in texts(driver, ".panel > h3") and "0.912" in find(driver, "main").text
     driver = visit(page, f"#/samples?run={run}&task=gqa&open=gqa-3")
     wait(driver, "document.querySelector('.detail .story')")
-    assert "The judge's reply" in texts(driver, ".story h3")
+    assert "Judge's reply" in texts(driver, ".story h3")
     assert "The answer fits the reference." in find(driver, ".detail").text
 
 
-def test_all_questions_about_a_picture(visit: Visit, page: Path) -> None:
-    """From one sample to all that ask about its picture."""
+def test_all_questions_about_an_image(visit: Visit, page: Path) -> None:
+    """From one sample to all that ask about its image."""
     driver = visit(page, "#/samples?task=pope&open=pope-20")
     wait(driver, "document.querySelector('dialog').open")
     find(driver, "figcaption a").click()
@@ -212,7 +212,7 @@ def test_twenty_thousand_records_stay_quick(visit: Visit, tmp_path: Path) -> Non
     from tests.performance.site import FILTERED, SCROLLED
 
     run = fabricate(tmp_path / "run", images=500, questions=40, tasks=("gqa",), training=False)
-    driver = visit(leaderboard.write([run], tmp_path / "html"))
+    driver = visit(build.write([run], tmp_path / "html"))
     for place in ("#/samples", "#/samples?q=dog", "#/samples?q=dog&is=wrong", "#/samples?sort=margin"):
         assert driver.execute_async_script(FILTERED, place) < 1500, place
     for top in (500_000, 10_000, 900_000):
@@ -227,7 +227,7 @@ def test_ranges_page(visit: Visit, tmp_path: Path) -> None:
         "End loss of stage 1": {"full": (1.2, 1.1, 1.3), "less <b>": (2.0, 1.5, 2.5)},
         "Score on gqa": {"full": (61.0, 60.0, 62.0)},
     }
-    driver = visit(training.write_ranges(told, tmp_path / "plot.html", title="Ablation"))
+    driver = visit(training_curves.write_ranges(told, tmp_path / "plot.html", title="Ablation"))
     wait(driver, "document.querySelectorAll('.chart svg').length === 2")
     assert texts(driver, ".panel h3") == list(told)
     assert len(driver.find_elements("css selector", ".chart svg circle")) == 3
@@ -240,7 +240,7 @@ def test_training_page(visit: Visit, tmp_path: Path) -> None:
     """The plot that training writes: for each stage its loss and its learning rate."""
     log = tmp_path / "log.jsonl"
     log.write_bytes(training_log())
-    driver = visit(training.write_plot(log, tmp_path / "loss.html", title="Nano"))
+    driver = visit(training_curves.write_plot(log, tmp_path / "loss.html", title="Nano"))
     wait(driver, "document.querySelectorAll('.chart svg').length === 4")
     assert texts(driver, ".panel h3") == ["connector", "conversations"]
 
@@ -249,7 +249,7 @@ def test_pages_print_the_level_of_the_intervals(visit: Visit, tmp_path: Path) ->
     """Which scores.json says: 90 % here, on every page that shows an interval."""
     recipe = {"tasks": ("okvqa",), "breakdowns": False, "training": False}
     runs = [at_level(fabricate(tmp_path / name, name=name, **recipe), 0.9) for name in ("one", "two")]
-    page = leaderboard.write(runs, tmp_path / "html")
+    page = build.write(runs, tmp_path / "html")
     driver = visit(page)
     for place in ("#/", f"#/model?run={run_id(driver, 'one')}", "#/compare"):
         driver = visit(page, place)

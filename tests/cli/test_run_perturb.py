@@ -94,9 +94,9 @@ def test_json_and_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert list(wording["left_out"]) == ["pope"] and wording["tasks"]["mmbench@llava"]["pairs"] == 60
     run(tmp_path / "run", *words[:-1], tasks="pope,mmbench@llava")
     printed = capsys.readouterr().out
-    assert "option-order: pope left out: 60 questions: no options to choose from" in printed
+    assert "option-order: pope skipped: 60 questions: no options to choose from" in printed
     assert "60 of 60" in printed or "120 of 120 answers were taken from an earlier sitting" in printed
-    assert "EMBEDDED SAMPLE" in printed.split("against itself under changes")[1]
+    assert "EMBEDDED SAMPLE" in printed.split("against itself under perturbations")[1]
 
 
 def test_a_change_that_fits_nothing_is_said_and_makes_no_run(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_a_badge_belongs_to_the_task_that_was_checked(base: Path, tmp_path: Path
     assert [one["key"] for one in found["tasks"]] == ["gqa"]
     assert {key: one["outcome"] for key, one in found["by_task"].items()} == {"pope": "fail", "gqa": "pass"}
     loaded = load_object("vlmbench.reports.runs:load")([run])[0]
-    gate = load_object("vlmbench.reports.site.report_data:_gate")(loaded.gate)
+    gate = load_object("vlmbench.reports.site.report_data:gate_data")(loaded.gate)
     assert {one["key"]: one["outcome"] for one in gate["tasks"]} == {"pope": "fail", "gqa": "pass"}
     assert check(run, before, "--tasks", "pope", "--max-drop", "90") == cli.OK
     assert json.loads((run / "check.json").read_text())["by_task"]["pope"]["outcome"] == "pass"

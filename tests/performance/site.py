@@ -42,7 +42,7 @@ LIMITS = {
 
 OPENED = """
 const done = arguments[0];
-const look = () => document.querySelector(".glance tbody tr, .whisker .chart svg, .sample")
+const look = () => document.querySelector(".overview tbody tr, .whisker .chart svg, .sample")
   ? requestAnimationFrame(() => done(performance.now())) : setTimeout(look, 5);
 look();
 """

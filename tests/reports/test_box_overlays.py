@@ -1,4 +1,4 @@
-"""Boxes for the report: shares of the picture, put in order, cut at its sides; anything else is no box."""
+"""Boxes for the report: shares of the image, ordered, clipped to it; anything else is no box."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from vlmbench.reports.site.box_overlays import drawn
+from vlmbench.reports.site.box_overlays import box_overlays
 
 TARGET = json.dumps({"bbox": [20.0, 10.0, 100.0, 50.0], "width": 200.0, "height": 100.0})
 RIGHT = [0.1, 0.1, 0.5, 0.5]
@@ -26,11 +26,12 @@ RIGHT = [0.1, 0.1, 0.5, 0.5]
     ],
 )
 def test_pairs(read: str, box: list[float] | None) -> None:
-    assert drawn({"target": [TARGET], "read": [read]}) == [(RIGHT, box)]
+    assert box_overlays({"target": [TARGET], "read": [read]}) == [(RIGHT, box)]
 
 
 def test_tasks_without_boxes() -> None:
     assert (
-        drawn({"target": ['"yes"', "3", "null", '{"bbox": [1, 2], "width": 3, "height": 0}'], "read": [""] * 4}) is None
+        box_overlays({"target": ['"yes"', "3", "null", '{"bbox": [1, 2], "width": 3, "height": 0}'], "read": [""] * 4})
+        is None
     )
-    assert drawn({"target": [TARGET, '"yes"'], "read": ["", ""]}) == [(RIGHT, None), None]
+    assert box_overlays({"target": [TARGET, '"yes"'], "read": ["", ""]}) == [(RIGHT, None), None]

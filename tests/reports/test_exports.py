@@ -14,7 +14,7 @@ import pytest
 from tests.reports.fabricate import fabricate
 
 exports: Any = import_module("vlmbench.reports.text.exports")
-leaderboard: Any = import_module("vlmbench.reports.site.build")
+build: Any = import_module("vlmbench.reports.site.build")
 
 EVIL = exports.Table(
     "t",
@@ -26,7 +26,7 @@ EVIL = exports.Table(
 
 def test_each_table_in_each_format(run_folder: Path, tmp_path: Path) -> None:
     other = fabricate(tmp_path / "other", name="other", skill=0.5)
-    folder = leaderboard.write([run_folder, other], tmp_path / "out").parent / "exports"
+    folder = build.write([run_folder, other], tmp_path / "out").parent / "exports"
     for name in ("leaderboard", "metrics", "published"):
         assert {path.suffix for path in folder.glob(f"{name}.*")} == {".md", ".csv", ".tex", ".json"}
     rows = list(csv.DictReader(io.StringIO((folder / "leaderboard.csv").read_text("utf-8"))))

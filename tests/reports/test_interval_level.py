@@ -78,7 +78,7 @@ def test_ranks_know_how_wide_an_interval_is() -> None:
     def board(level: float) -> Any:
         bars = {name: runs.Bar("f1", value, value - 2, value + 2, 500, level=level) for name, value in
                 (("a", 80.0), ("b", 83.0))}  # fmt: skip
-        return ranks._board(bars, {})["ranks"]
+        return ranks.board_ranks(bars, {})["ranks"]
 
     assert board(0.99) == {"a": [2, 2], "b": [1, 1]}
     assert board(0.68) == {"a": [1, 2], "b": [1, 2]}

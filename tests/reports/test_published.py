@@ -14,7 +14,7 @@ from vlmbench.base.samples import Response, Score, Status, Verdict
 from vlmbench.base.task import Judged, Task
 from vlmbench.data.files import Folder
 from vlmbench.reports.runs import TaskResult
-from vlmbench.reports.site.published import CERTAINTY, FILE, Published, beside, for_page, read
+from vlmbench.reports.site.published import CERTAINTY, FILE, Published, comparable_figures, figures_of, read
 from vlmbench.scoring.score import score_response
 
 FIGURES = read()
@@ -92,9 +92,9 @@ def test_what_is_not_comparable_says_why() -> None:
 
 
 def test_beside() -> None:
-    rows = beside(FIGURES, "pope", split="coco", protocol="tinyllava", metric="mean_accuracy")
+    rows = comparable_figures(FIGURES, "pope", split="coco", protocol="tinyllava", metric="mean_accuracy")
     assert len(rows) == 14 and rows[0].value == 87.9 and rows[0].model == "TinyLLaVA-Factory-SigLIP-Phi-2-base&lora"
-    rows = beside(FIGURES, "refcoco", split="refcoco_testA", protocol="minigpt_v2", metric="accuracy")
+    rows = comparable_figures(FIGURES, "refcoco", split="refcoco_testA", protocol="minigpt_v2", metric="accuracy")
     assert [row.value for row in rows] == [91.65, 91.29]
 
 
@@ -124,13 +124,13 @@ def task(**changes: str) -> TaskResult:
 
 
 def test_for_a_page() -> None:
-    rows = for_page(FIGURES, task())
+    rows = figures_of(FIGURES, task())
     good = [row for row in rows if not row["why"]]
     assert rows[: len(good)] == good and good[0]["value"] == 86.7 and {row["metric"] for row in good} == {"mean_f1"}
     assert {row["protocol"] for row in good} == {"llava"}
     why = {row["why"] for row in rows[len(good) :]}
     assert "another metric than mean_f1" in why and any("mean F1 or the mean accuracy" in text for text in why)
-    assert all(row["why"] for row in for_page(FIGURES, task(data="sample")))
-    rows = for_page(FIGURES, task(protocol="lmms_eval", headline="mean_f1"))
+    assert all(row["why"] for row in figures_of(FIGURES, task(data="sample")))
+    rows = figures_of(FIGURES, task(protocol="lmms_eval", headline="mean_f1"))
     assert "protocol llava, not lmms_eval" in {row["why"] for row in rows}
-    assert not for_page(FIGURES, task(split="aokvqa"))
+    assert not figures_of(FIGURES, task(split="aokvqa"))

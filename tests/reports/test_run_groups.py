@@ -14,12 +14,12 @@ import pytest
 
 from tests.reports.fabricate import fabricate
 
-relations: Any = import_module("vlmbench.reports.site.run_groups")
+run_groups: Any = import_module("vlmbench.reports.site.run_groups")
 ranks: Any = import_module("vlmbench.reports.site.ranks")
-differences: Any = import_module("vlmbench.reports.site.comparisons")
+comparisons: Any = import_module("vlmbench.reports.site.comparisons")
 runs: Any = import_module("vlmbench.reports.runs")
 calibration: Any = import_module("vlmbench.reports.site.calibration")
-glance: Any = import_module("vlmbench.reports.site.answer_stats")
+answer_stats: Any = import_module("vlmbench.reports.site.answer_stats")
 
 
 def changed(folder: Path, **changes: Any) -> Path:
@@ -47,12 +47,12 @@ def loaded(tmp_path: Path) -> Any:
     return {run.folder.name: run for run in runs.load([base, blind, old, other])}
 
 
-def test_ablations_histories_and_pairs(loaded: Any) -> None:
+def test_perturbed_runs_histories_and_pairs(loaded: Any) -> None:
     every = list(loaded.values())
     ids = {name: run.id for name, run in loaded.items()}
-    assert relations.ablations(every) == [{"base": ids["base"], "runs": [ids["blind"]]}]
-    assert relations.histories(every) == [{"name": "tinyllava", "runs": [ids["old"], ids["base"]]}]
-    found = [(one.id, other.id) for one, other in relations.pairs(every)]
+    assert run_groups.perturbed_runs(every) == [{"base": ids["base"], "runs": [ids["blind"]]}]
+    assert run_groups.histories(every) == [{"name": "tinyllava", "runs": [ids["old"], ids["base"]]}]
+    found = [(one.id, other.id) for one, other in run_groups.pairs(every)]
     assert found[:2] == [(ids["base"], ids["blind"]), (ids["old"], ids["base"])]
     assert len(found) == len({frozenset(pair) for pair in found}) == 4
     assert loaded["old"].gate == {"outcome": "fail", "tasks": []} and loaded["base"].gate is None
@@ -78,9 +78,9 @@ def bar_of(value: float, half: float, **more: Any) -> Any:
 def test_pairs_that_were_not_tested_are_corrected_with_the_others() -> None:
     """Intervals that just do not overlap are p .006: enough for one pair, not among 45."""
     two = {"a": bar_of(80.0, 1.0), "b": bar_of(82.1, 1.0)}
-    assert ranks._board(two, {})["ranks"] == {"a": [2, 2], "b": [1, 1]}
+    assert ranks.board_ranks(two, {})["ranks"] == {"a": [2, 2], "b": [1, 1]}
     ten = {str(at): bar_of(80.0 + 2.1 * (at == 9), 1.0) for at in range(10)}
-    assert set(map(tuple, ranks._board(ten, {})["ranks"].values())) == {(1, 10)}
+    assert set(map(tuple, ranks.board_ranks(ten, {})["ranks"].values())) == {(1, 10)}
 
 
 def test_equal_models_are_seldom_ranked_apart_without_paired_tests() -> None:
@@ -88,7 +88,7 @@ def test_equal_models_are_seldom_ranked_apart_without_paired_tests() -> None:
     rng, apart = random.Random(5), 0
     for _ in range(100):
         bars = {str(at): bar_of(rng.gauss(80.0, 1.0), 1.96) for at in range(20)}
-        apart += any(place != [1, 20] for place in ranks._board(bars, {})["ranks"].values())
+        apart += any(place != [1, 20] for place in ranks.board_ranks(bars, {})["ranks"].values())
     assert apart / 100 <= 0.05 + 0.045  # two standard errors
 
 
@@ -96,7 +96,7 @@ def test_missing_answers_win_no_rank() -> None:
     """The first run failed on what it would have got wrong; its lower end is that of the others."""
     tests = {("lucky", "honest"): (-9.0, 0.0001), ("honest", "bad"): (-30.0, 0.0001), ("lucky", "bad"): (-39.0, 0.0001)}
     bars = {"lucky": bar_of(98.0, 1.0, bounds=(85.0, 99.0)), "honest": bar_of(89.0, 1.0), "bad": bar_of(59.0, 1.0)}
-    assert ranks._board(bars, tests)["ranks"] == {"lucky": [1, 2], "honest": [1, 2], "bad": [3, 3]}
+    assert ranks.board_ranks(bars, tests)["ranks"] == {"lucky": [1, 2], "honest": [1, 2], "bad": [3, 3]}
 
 
 def test_older_runs_with_failures_and_no_bounds_are_never_told_apart(loaded: Any) -> None:
@@ -105,7 +105,7 @@ def test_older_runs_with_failures_and_no_bounds_are_never_told_apart(loaded: Any
     assert ranks._bounded(task).bounds == (-math.inf, math.inf)
 
 
-def test_ablations_are_corrected_over_all_changes_and_tasks() -> None:
+def test_perturbed_runs_are_corrected_over_all_perturbations_and_tasks() -> None:
     def task(key: str, p: float, value: float | None = 1.0) -> dict[str, Any]:
         rows = [("f1", value, p), ("accuracy", 2.0, 0.02)]
         made = [{"name": name, "paired": {"p": p, "difference": {"value": v}}} for name, v, p in rows]
@@ -113,7 +113,7 @@ def test_ablations_are_corrected_over_all_changes_and_tasks() -> None:
 
     found = {("plain", "blind"): {"tasks": [task("pope", 0.01), task("gqa", 0.9)]},
              ("plain", "noise"): {"tasks": [task("pope", 0.03, None)]}}  # fmt: skip
-    (entry,) = differences.with_corrected([{"base": "plain", "runs": ["blind", "noise"]}], found)
+    (entry,) = comparisons.with_holm([{"base": "plain", "runs": ["blind", "noise"]}], found)
     assert entry["p_holm"] == {"blind": {"pope": 0.03, "gqa": 0.9}, "noise": {"pope": 0.04}}
 
 
@@ -139,8 +139,8 @@ def test_calibration() -> None:
 def test_confusions() -> None:
     """Few kinds of targets make a table; yes and no, free answers and boxes do not."""
     targets = ['"A"', '"b"', '"C"', '"A"']
-    found = glance.confusion({"target": targets, "read": ["a", "b", "", "C"]})
+    found = answer_stats.confusion({"target": targets, "read": ["a", "b", "", "C"]})
     assert found == {"labels": ["a", "b", "c"], "rows": [[1, 0, 1], [0, 1, 0], [0, 0, 0]], "other": [0, 0, 1]}
-    assert glance.confusion({"target": ['"yes"', '"no"'], "read": ["yes", "no"]}) is None
-    assert glance.confusion({"target": ['["a"]', "3", '{"bbox": []}'], "read": ["", "", ""]}) is None
-    assert glance.confusion({"target": targets, "read": ["", "", "", ""]}) is None
+    assert answer_stats.confusion({"target": ['"yes"', '"no"'], "read": ["yes", "no"]}) is None
+    assert answer_stats.confusion({"target": ['["a"]', "3", '{"bbox": []}'], "read": ["", "", ""]}) is None
+    assert answer_stats.confusion({"target": targets, "read": ["", "", "", ""]}) is None

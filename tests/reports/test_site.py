@@ -17,17 +17,17 @@ from tests.reports.fabricate import HOSTILE, fabricate, training_log
 from vlmbench.base.errors import StoreError, TrainingError, UsageError
 from vlmbench.cli.main import main
 
-leaderboard: Any = import_module("vlmbench.reports.site.build")
+build: Any = import_module("vlmbench.reports.site.build")
 page: Any = import_module("vlmbench.reports.site.page")
-glance: Any = import_module("vlmbench.reports.site.answer_stats")
-listing: Any = import_module("vlmbench.reports.site.sample_index")
+answer_stats: Any = import_module("vlmbench.reports.site.answer_stats")
+sample_index: Any = import_module("vlmbench.reports.site.sample_index")
 runs: Any = import_module("vlmbench.reports.runs")
-training: Any = import_module("vlmbench.reports.site.training_curves")
+training_curves: Any = import_module("vlmbench.reports.site.training_curves")
 
 
 def test_a_folder_with_everything(run_folder: Path, tmp_path: Path) -> None:
-    """Scores in the page, records and pictures beside it; nothing is fetched from elsewhere."""
-    path = leaderboard.write([run_folder], tmp_path / "out")
+    """Scores in the page, records and images beside it; nothing is fetched from elsewhere."""
+    path = build.write([run_folder], tmp_path / "out")
     html = path.read_text("utf-8")
     assert sorted(p.name for p in path.parent.iterdir()) == ["data", "exports", "files.json", "images", "index.html"]
     (run,) = written.report(path)["runs"]
@@ -36,7 +36,7 @@ def test_a_folder_with_everything(run_folder: Path, tmp_path: Path) -> None:
     assert pope["bar"]["name"] == "f1" and pope["embedded"] and pope["data"] == "embedded sample"
     listed = written.data(path, pope["list"])
     assert len(listed["id"]) == pope["count"] == 24 * 9
-    assert all(picture["kept"] for picture in listed["pictures"])
+    assert all(image["kept"] for image in listed["images"])
     chunk = written.data(path, f"{pope['list']}-0")
     assert len(chunk["text"]) == 24 * 9 and chunk["prompt"]["values"]
     details = written.data(path, f"run-{run['id']}")
@@ -53,16 +53,16 @@ def test_a_folder_with_everything(run_folder: Path, tmp_path: Path) -> None:
 def test_records_come_in_chunks(tmp_path: Path) -> None:
     """The list holds all, the rest is apart; texts are whole in the chunk and cut in the list."""
     folder = fabricate(tmp_path / "run", images=30, questions=40, tasks=("gqa",))
-    path = leaderboard.write([folder], tmp_path / "out")
+    path = build.write([folder], tmp_path / "out")
     (name, *parts) = written.names(path, "list-")
     assert len(parts) == 2 and len(written.data(path, name)["id"]) == 1200
     assert [len(written.data(path, part)["text"]) for part in parts] == [1000, 200]
 
 
-def test_pictures_are_shared_by_runs(run_folder: Path, tmp_path: Path) -> None:
-    """Two runs on the same pictures: each picture is in the folder once."""
+def test_images_are_shared_by_runs(run_folder: Path, tmp_path: Path) -> None:
+    """Two runs on the same images: each image is in the folder once."""
     other = fabricate(tmp_path / "other", seed=3, name="other")
-    path = leaderboard.write([run_folder, other], tmp_path / "out")
+    path = build.write([run_folder, other], tmp_path / "out")
     assert len(list((path.parent / "images").rglob("*.jpg"))) == 24
     assert [run["label"] for run in written.report(path)["runs"]] == ["tinyllava", "other"]
 
@@ -70,22 +70,22 @@ def test_pictures_are_shared_by_runs(run_folder: Path, tmp_path: Path) -> None:
 def test_written_again_nothing_old_is_left(run_folder: Path, tmp_path: Path) -> None:
     """Another report into the same folder takes away what was the first one's, and touches nothing else."""
     other = fabricate(tmp_path / "other", seed=3, name="other", images=2)
-    first = leaderboard.write([run_folder, other], tmp_path / "out")
+    first = build.write([run_folder, other], tmp_path / "out")
     (tmp_path / "out" / "images" / "mine.txt").write_text("mine")
     (tmp_path / "out" / "data" / "mine.js").write_text("mine")
     names = written.names(first)
-    second = leaderboard.write([other], tmp_path / "out")
+    second = build.write([other], tmp_path / "out")
     assert len(written.names(second)) < len(names)
     assert len(list((tmp_path / "out" / "images").rglob("*.jpg"))) == 2
     assert (tmp_path / "out" / "images" / "mine.txt").is_file() and (tmp_path / "out" / "data" / "mine.js").is_file()
     (tmp_path / "out" / "files.json").write_text('["../other/run.json", "/etc/passwd", 7]')
-    leaderboard.write([run_folder], tmp_path / "out")
+    build.write([run_folder], tmp_path / "out")
     assert (other / "run.json").is_file()
 
 
 def test_policy_names_every_script_and_style(run_folder: Path, tmp_path: Path) -> None:
     """The content security policy holds the hash of each executable script, and nothing looser."""
-    html = leaderboard.write([run_folder], tmp_path).read_text("utf-8")
+    html = build.write([run_folder], tmp_path).read_text("utf-8")
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
     assert policy is not None
     rules = policy[1].replace("&#39;", "'")
@@ -107,7 +107,7 @@ def test_plots_style_is_the_one_the_policy_allows() -> None:
 
 def test_hostile_text_cannot_leave_its_place(hostile_folder: Path, tmp_path: Path) -> None:
     """Nothing of the data shows up in markup or code; every text comes back whole from the JSON (long ones are cut)."""
-    path = leaderboard.write([hostile_folder], tmp_path)
+    path = build.write([hostile_folder], tmp_path)
     html = path.read_text("utf-8")
     outside = written.BLOCK.sub("", html)
     assert "hacked" not in outside and "&lt;img src=x onerror" in outside
@@ -123,9 +123,9 @@ def test_hostile_text_cannot_leave_its_place(hostile_folder: Path, tmp_path: Pat
 
 def test_prompts_come_back_whole() -> None:
     """A prompt is kept as a template around its question, and nothing is lost by it."""
-    assert listing._template("Q: Is it red? A:", "Is it red?") == "Q: \ufffc1 A:"
-    assert listing._template("red? red?", "red?") == "red? red?"
-    assert listing._template("no \ufffc question", "Is it?") == "no \ufffc0 question"
+    assert sample_index._template("Q: Is it red? A:", "Is it red?") == "Q: \ufffc1 A:"
+    assert sample_index._template("red? red?", "red?") == "red? red?"
+    assert sample_index._template("no \ufffc question", "Is it?") == "no \ufffc0 question"
 
 
 def test_labels_tell_runs_apart(tmp_path: Path) -> None:
@@ -149,22 +149,22 @@ def test_labels_tell_runs_apart(tmp_path: Path) -> None:
 def test_what_cannot_be_reported(run_folder: Path, tmp_path: Path) -> None:
     """Each a message with its hint."""
     with pytest.raises(UsageError, match="no run named"):
-        leaderboard.write([], tmp_path)
+        build.write([], tmp_path)
     with pytest.raises(UsageError, match="named twice"):
-        leaderboard.write([run_folder, run_folder / "../plain"], tmp_path)
+        build.write([run_folder, run_folder / "../plain"], tmp_path)
     with pytest.raises(StoreError, match=r"run\.json"):
-        leaderboard.write([tmp_path], tmp_path / "out")
+        build.write([tmp_path], tmp_path / "out")
     unfinished = fabricate(tmp_path / "unfinished", images=2)
     (unfinished / "scores.json").unlink()
     with pytest.raises(StoreError, match=r"scores\.json"):
-        leaderboard.write([unfinished], tmp_path / "out")
+        build.write([unfinished], tmp_path / "out")
     broken = fabricate(tmp_path / "broken", images=2)
     (broken / "records.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(StoreError, match=r"records\.parquet"):
-        leaderboard.write([broken], tmp_path / "out")
+        build.write([broken], tmp_path / "out")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="--output"):
-        leaderboard.write([run_folder], tmp_path / "file")
+        build.write([run_folder], tmp_path / "file")
 
 
 def test_a_hostile_manifest_names_no_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -175,22 +175,22 @@ def test_a_hostile_manifest_names_no_file(tmp_path: Path, caplog: pytest.LogCapt
     (folder / "check.json").write_text(
         '{"outcome": "fail", "reason": ["<b>"], "tasks": [7, {"key": 1, "outcome": "x"}]}'
     )
-    path = leaderboard.write([folder], tmp_path / "out")
+    path = build.write([folder], tmp_path / "out")
     (run,) = written.report(path)["runs"]
     assert run["id"] == "xscript" and written.names(path, "run-") == ["run-xscript"]
     assert run["gate"] is None and "check.json: it cannot be used: field 'tasks[0]'" in caplog.text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "run"]
     for content in ("[1]", '{"outcome": {}}', "{"):
         (folder / "check.json").write_text(content)
-        assert written.report(leaderboard.write([folder], tmp_path / "out"))["runs"][0]["gate"] is None
+        assert written.report(build.write([folder], tmp_path / "out"))["runs"][0]["gate"] is None
 
 
 def test_missing_thumbnails_are_no_error(tmp_path: Path) -> None:
-    """A run whose pictures were not kept is shown without them."""
+    """A run whose images were not kept is shown without them."""
     folder = fabricate(tmp_path / "run", pictures=False, images=3)
-    path = leaderboard.write([folder], tmp_path / "out")
+    path = build.write([folder], tmp_path / "out")
     assert not (path.parent / "images").exists()
-    assert not any(picture["kept"] for picture in written.data(path, written.names(path, "list-")[0])["pictures"])
+    assert not any(image["kept"] for image in written.data(path, written.names(path, "list-")[0])["images"])
 
 
 def test_the_verb(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,20 +201,20 @@ def test_the_verb(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "run.json" in capsys.readouterr().err
 
 
-def test_glance_of_yes_no_answers(run_folder: Path) -> None:
+def test_answer_stats_of_yes_no_answers(run_folder: Path) -> None:
     """The yes-ratio is of the answers; the four cells add up to the clear ones."""
     columns = dict(runs.load([run_folder])[0].records())
-    table = glance.glance(columns["pope"])["yes_no"]
+    table = answer_stats.answer_stats(columns["pope"])["yes_no"]
     cells = sum(table[name] for name in ("yes_yes", "yes_no", "no_yes", "no_no"))
     assert cells + table["unclear"] == 24 * 9
     assert table["answered_yes"] == pytest.approx((table["yes_yes"] + table["no_yes"]) / cells)
-    assert glance.glance(columns["gqa"])["yes_no"] is None
+    assert answer_stats.answer_stats(columns["gqa"])["yes_no"] is None
 
 
 def test_a_large_run_gives_a_small_page(tmp_path: Path) -> None:
     """20,000 records."""
     folder = fabricate(tmp_path / "run", images=500, questions=40, tasks=("gqa",))
-    path = leaderboard.write([folder], tmp_path / "out")
+    path = build.write([folder], tmp_path / "out")
     assert path.stat().st_size < 1e6
 
 
@@ -222,13 +222,13 @@ def test_training_page(tmp_path: Path) -> None:
     """A curve a stage; other lines and a cut last one are ignored; a resumed step counts once."""
     log = tmp_path / "log.jsonl"
     log.write_bytes(training_log() + b'\n{"stage": "connector", "step": 0, "loss": 9.0}\n')
-    html = training.write_plot(log, tmp_path / "out" / "loss.html", title="A <b>run</b>").read_text("utf-8")
+    html = training_curves.write_plot(log, tmp_path / "out" / "loss.html", title="A <b>run</b>").read_text("utf-8")
     stages = written.blocks(html)["training"]
     assert [stage["name"] for stage in stages] == ["connector", "conversations"]
-    assert stages[0]["loss"][0] == 9.0 and len(stages[1]["step"]) <= training.POINTS
+    assert stages[0]["loss"][0] == 9.0 and len(stages[1]["step"]) <= training_curves.MOST_POINTS
     assert "A &lt;b&gt;run" in html
     with pytest.raises(TrainingError, match="cannot read the log"):
-        training.write_plot(tmp_path / "none.jsonl", tmp_path / "x.html")
+        training_curves.write_plot(tmp_path / "none.jsonl", tmp_path / "x.html")
 
 
 def test_vendored_files_are_what_they_say() -> None:
@@ -257,4 +257,4 @@ def test_vendored_files_are_what_they_say() -> None:
     ],
 )
 def test_targets_as_people_read_them(stored: str, shown: str) -> None:
-    assert listing.target(stored) == shown
+    assert sample_index.target_text(stored) == shown

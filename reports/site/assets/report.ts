@@ -25,7 +25,8 @@ const VIEWS: Record<string, View> = {
   model: modelView,
   samples: samplesView,
   compare: compareView,
-  ablations: perturbationsView,
+  perturbations: perturbationsView,
+  ablations: perturbationsView, // links of earlier reports
   history: historyView,
 };
 
@@ -42,20 +43,20 @@ let requests = 0;
 type Entry = [view: string, text: string, shown?: boolean, params?: Record<string, string>];
 
 function navigation(view: string): void {
-  const { ablations, histories, pairs, runs } = report();
+  const { perturbed, histories, pairs, runs } = report();
   const entries: Entry[] = [
     ["leaderboard", "Leaderboard"],
     ["task", "Tasks"],
     ["model", "Models", true, { run: runs[0]?.id ?? "" }],
     ["samples", "Samples"],
     ["compare", "Compare", pairs.length > 0],
-    ["ablations", "Ablations", ablations.length > 0],
+    ["perturbations", "Perturbations", perturbed.length > 0],
     ["history", "History", histories.length > 0],
   ];
   const links = entries
     .filter(([, , shown = true]) => shown)
     .map(([name, text, , params]) =>
-      h("a", { href: linkTo(name, params), "aria-current": view === name ? "page" : null }, text),
+      h("a", { href: linkTo(name, params), "aria-current": VIEWS[view] === VIEWS[name] ? "page" : null }, text),
     );
   document.getElementById("nav")?.replaceChildren(...links);
   document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

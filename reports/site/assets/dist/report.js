@@ -235,7 +235,7 @@ var vb = (() => {
     const plain = one.bar.value !== null && other.bar.value !== null ? other.bar.value - one.bar.value : null;
     const { value, low, high } = found?.paired.difference ?? { value: plain, low: null, high: null };
     const label = one.headline === before.headline ? key2 : `${key2} (${humanize(one.headline)})`;
-    const series = report().ablations.find((entry) => entry.base === base.id);
+    const series = report().perturbed.find((entry) => entry.base === base.id);
     const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key2] : found?.p_holm) ?? null;
     const direction2 = found ? gain({ ...found, value }) : Math.sign(value ?? 0);
     const flips2 = task?.flips ?? null;
@@ -373,7 +373,7 @@ ${body}\\bottomrule
           "aria-label": `Copy as ${label}`,
           onclick: () => copy(write(...plain())).then(
             () => told.textContent = "copied",
-            () => told.textContent = "this browser lets no page copy: save it"
+            () => told.textContent = "the browser blocked the clipboard; save the file instead"
           )
         },
         "copy"
@@ -577,9 +577,9 @@ ${body}\\bottomrule
       ["unread", formatCount(answers2.unread)],
       ["cut at max_new_tokens", formatCount(answers2.cut)],
       ["empty", formatCount(answers2.empty)],
-      ["different", formatCount(answers2.distinct)],
+      ["distinct", formatCount(answers2.distinct)],
       [
-        "most often",
+        "most common",
         answers2.most_common_share ? `${answers2.most_common} (${formatShare(answers2.most_common_share)})` : null
       ]
     ])
@@ -593,7 +593,7 @@ ${body}\\bottomrule
   var missingFile = (error) => h(
     "p",
     { class: "notice" },
-    `${error.message} is not beside this page. A report is a folder: copy the whole of it, or make it again.`
+    `${error.message} is missing beside this page. A report is a folder: copy all of it, or build it again.`
   );
 
   // lib/records.ts
@@ -612,9 +612,9 @@ ${body}\\bottomrule
     return (row) => ok[status.codes[row]] ? of[value.codes[row]] : "none";
   }
   function reader(name, list) {
-    const [text, read, target] = [coded(list.text), coded(list.read), coded(list.target)];
+    const [text, parsed, target] = [coded(list.text), coded(list.parsed), coded(list.target)];
     const searchable = new Array(list.id.length);
-    const find = (row) => searchable[row] ??= [list.id[row], list.question[row], text(row), read(row), target(row)].join("\n").toLowerCase();
+    const find = (row) => searchable[row] ??= [list.id[row], list.question[row], text(row), parsed(row), target(row)].join("\n").toLowerCase();
     prepare(find, list.id.length);
     return {
       count: list.id.length,
@@ -625,7 +625,7 @@ ${body}\\bottomrule
       seconds: list.seconds,
       tags: list.tags,
       text,
-      read,
+      parsed,
       target,
       find,
       status: coded(list.status),
@@ -633,7 +633,7 @@ ${body}\\bottomrule
       value: coded(list.value),
       verdict: verdicts(list),
       tag: (tag, row) => tag.values[tag.codes[row]],
-      images: (row) => list.shown[row].map((index) => list.pictures[index]),
+      images: (row) => list.image_rows[row].map((index) => list.images[index]),
       place: places(list.id),
       chunk: (row) => `${name}-${Math.floor(row / list.chunk)}`,
       whole: (row) => whole(name, list, row)
@@ -662,7 +662,7 @@ ${body}\\bottomrule
     return {
       question: chunk.question[at],
       text: chunk.text[at],
-      read: chunk.read[at],
+      parsed: chunk.parsed[at],
       note: chunk.note[at],
       error: chunk.error[at],
       target: chunk.target[at],
@@ -1241,18 +1241,18 @@ loss ${formatScore(point.loss, 4)}`,
   var VERDICTS = { right: "Right", wrong: "Wrong", partly: "Partly", none: "No score" };
   function imageNode(image, { large = false, boxes = null } = {}) {
     const source = image && thumbnailPath(image);
-    if (!source) return h("span", { class: "no-picture" }, image ? dataText(shorten(image.name, 60)) : "no picture");
-    const node = h("img", { src: source, alt: large ? `Picture ${image.name}` : "", decoding: "async" });
+    if (!source) return h("span", { class: "no-image" }, image ? dataText(shorten(image.name, 60)) : "no image");
+    const node = h("img", { src: source, alt: large ? `Image ${image.name}` : "", decoding: "async" });
     return boxes ? h("div", { class: "boxed" }, node, drawing(boxes)) : node;
   }
-  function drawing([right, read]) {
+  function drawing([target, predicted]) {
     const box = ([x, y, width, height], kind) => svg("rect", { class: `box box-${kind}`, x, y, width, height, "vector-effect": "non-scaling-stroke" });
-    const label = read ? "The right box (solid) and the answered one (dashed)" : "The right box; none was answered";
+    const label = predicted ? "The target box (solid) and the predicted one (dashed)" : "The target box; none was predicted";
     return svg(
       "svg",
       { viewBox: "0 0 1 1", preserveAspectRatio: "none", role: "img", "aria-label": label },
-      box(right, "right"),
-      read ? box(read, "read") : null
+      box(target, "target"),
+      predicted ? box(predicted, "predicted") : null
     );
   }
   function verdictNode(records, row) {
@@ -1267,7 +1267,7 @@ loss ${formatScore(point.loss, 4)}`,
   var KINDS = {
     lost: "A right, B wrong",
     gained: "A wrong, B right",
-    changed: "Other words",
+    changed: "Different wording",
     all: "All"
   };
   function chosen(params) {
@@ -1290,7 +1290,7 @@ loss ${formatScore(point.loss, 4)}`,
     const scored = one.verdict(row) !== "none" && other.verdict(there) !== "none";
     const [before, after] = [one.value(row), other.value(there)];
     if (scored && before !== after) return Number(after) > Number(before) ? "gained" : "lost";
-    return one.read(row) !== other.read(there) || one.text(row) !== other.text(there) ? "changed" : "same";
+    return one.parsed(row) !== other.parsed(there) || one.text(row) !== other.text(there) ? "changed" : "same";
   }
   function flipCard(one, other, pair, link) {
     const [row, there] = pair;
@@ -1298,13 +1298,13 @@ loss ${formatScore(point.loss, 4)}`,
       "span",
       { class: "flip-side" },
       h("span", { class: "hint" }, name),
-      h("span", { class: "sample-answer" }, dataText(shorten(records.text(at) || records.read(at) || "(empty)", 60))),
+      h("span", { class: "sample-answer" }, dataText(shorten(records.text(at) || records.parsed(at) || "(empty)", 60))),
       verdictNode(records, at)
     );
     return h(
       "a",
       { class: "sample", href: link, "data-row": row },
-      h("span", { class: "sample-picture" }, imageNode(one.images(row)[0])),
+      h("span", { class: "sample-image" }, imageNode(one.images(row)[0])),
       h(
         "span",
         { class: "sample-words" },
@@ -1321,7 +1321,7 @@ loss ${formatScore(point.loss, 4)}`,
   function notice(a, b, key2) {
     const file = pairFile(a.id, b.id);
     const why = (file && comparisonFile(file.name)?.failed) ?? {};
-    const failed = file ? why[""] ?? why[key2] : "These two were not compared ahead: `vlmbench compare` does it.";
+    const failed = file ? why[""] ?? why[key2] : "These two runs were not compared when the report was built; run `vlmbench compare`.";
     const task = comparisonOf(a.id, b.id)?.get(key2);
     return [
       failed ? h("p", { class: "notice", role: "note" }, h("strong", {}, "No intervals. "), dataText(failed)) : null,
@@ -1345,8 +1345,8 @@ loss ${formatScore(point.loss, 4)}`,
       const words = TOWARDS[row.better ?? "more"]?.(row);
       return words ? [`${row.label}: ${words}`] : [];
     });
-    const unlike = told.length ? ` Not so for ${told.join("; ")}.` : "";
-    return `Above zero: B is better.${unlike} Coloured: p below 5 %, corrected over the metrics (Holm).`;
+    const unlike = told.length ? ` Exceptions: ${told.join("; ")}.` : "";
+    return `Above zero: B is better.${unlike} Colored: p below 5 %, Holm-corrected over the metrics.`;
   }
   function differences(a, b, key2) {
     const task = comparisonOf(a.id, b.id)?.get(key2);
@@ -1381,13 +1381,13 @@ loss ${formatScore(point.loss, 4)}`,
       "Differences",
       task?.agreement !== void 0 && task?.agreement !== null ? `The two agree on ${formatShare(task.agreement)} of the questions. ${direction(rows)}` : direction(rows),
       null,
-      drawn.length ? differenceChart(drawn, `B less A on ${key2}`) : null,
-      table(`B less A on ${key2}`, rows),
+      drawn.length ? differenceChart(drawn, `B minus A on ${key2}`) : null,
+      table(`B minus A on ${key2}`, rows),
       parts2.length ? h(
         "details",
         {},
         h("summary", {}, `${parts2.length} more, by category`),
-        table(`B less A on ${key2}, by category`, parts2)
+        table(`B minus A on ${key2}, by category`, parts2)
       ) : null
     );
   }
@@ -1479,7 +1479,7 @@ loss ${formatScore(point.loss, 4)}`,
     build: (main2, params) => {
       const choice = chosen(params);
       const { a, b, key: key2 } = choice;
-      if (!a || !b) return void main2.append(notFound("There are no such two runs in this report."));
+      if (!a || !b) return void main2.append(notFound("This report does not hold these two runs."));
       const [task, other] = [findTask(a, key2), findTask(b, key2)];
       if (!key2 || !task || !other) {
         const hint = "These two runs have no task in common.";
@@ -1554,7 +1554,7 @@ loss ${formatScore(point.loss, 4)}`,
             cell: (one) => formatInterval(one)
           },
           {
-            head: "since the one before",
+            head: "change",
             class: "number",
             cell: (_, at) => formatSigned(before(at ?? 0)),
             plain: (one) => before(points.indexOf(one))
@@ -1585,7 +1585,7 @@ loss ${formatScore(point.loss, 4)}`,
     build: (main2, params) => {
       const { histories } = report();
       const history2 = histories[Number(params.get("of") ?? 0)];
-      if (!history2) return void main2.append(notFound("No model has several runs in this report."));
+      if (!history2) return void main2.append(notFound("This report holds no model with several runs."));
       const runs = history2.runs.map(findRun).filter((run) => run !== void 0);
       const keys = [...new Set(runs.flatMap((run) => run.tasks.map((task) => task.key)))];
       main2.append(
@@ -1593,7 +1593,7 @@ loss ${formatScore(point.loss, 4)}`,
           "History",
           [
             dataText(history2.name),
-            `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line tell what a gate said: ○ pass, × fail, ◇ could not tell.`
+            `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line show the gate's result: ○ pass, × fail, ◇ could not tell.`
           ],
           histories.length > 1 ? choiceField(
             "model",
@@ -1700,7 +1700,7 @@ loss ${formatScore(point.loss, 4)}`,
           bar.bounds ? h(
             "span",
             { class: "under" },
-            `${formatScore(bar.bounds[0])} – ${formatScore(bar.bounds[1])} with what is missing`
+            `${formatScore(bar.bounds[0])} – ${formatScore(bar.bounds[1])} counting missing answers`
           ) : null,
           one ? notesMark(one) : null
         ],
@@ -1810,7 +1810,7 @@ loss ${formatScore(point.loss, 4)}`,
       h(
         "p",
         { class: "hint" },
-        runs.length > 1 ? `A rank is a range: ${paired ? "paired tests on the same questions" : "tests of the difference of two scores"} tell runs apart (5 % per task, corrected over its pairs by Holm), unless missing answers could turn it. ` : null,
+        runs.length > 1 ? `Ranks are ranges: runs are told apart by ${paired ? "paired tests on the same questions" : "tests of the difference between two scores"} (5 % per task, Holm-corrected over its pairs), unless missing answers could reverse the order. ` : null,
         hidden > 0 ? h("a", { href: published("all") }, `${plural(hidden, "published figure")} not shown`) : null
       )
     );
@@ -1842,8 +1842,8 @@ loss ${formatScore(point.loss, 4)}`,
       }
     }));
     return card(
-      "At a glance",
-      "Bold: no other run tests better (5 % per task, corrected over its pairs).",
+      "Overview",
+      "Bold: no other run is significantly better (5 % per task, Holm-corrected over its pairs).",
       null,
       dataTable(
         "Headline of every run on every task",
@@ -1856,7 +1856,7 @@ loss ${formatScore(point.loss, 4)}`,
           ...columnsOf
         ],
         shown2,
-        { class: "glance" }
+        { class: "overview" }
       )
     );
   }
@@ -1897,7 +1897,7 @@ loss ${formatScore(point.loss, 4)}`,
     title: () => "Leaderboard",
     same: () => "",
     build: (main2) => {
-      const { made } = report();
+      const { built } = report();
       const runs = contenders();
       const keys = taskKeys();
       const tasks = runs.flatMap((run) => run.tasks);
@@ -1907,7 +1907,7 @@ loss ${formatScore(point.loss, 4)}`,
       main2.append(
         pageFrame(
           "Leaderboard",
-          `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers2, "answer")}. Intervals are ${formatLevels(tasks.map((task) => task.level))}, clustered by image. Made ${made}.`,
+          `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers2, "answer")}. Intervals are ${formatLevels(tasks.map((task) => task.level))}, clustered by image. Built ${built}.`,
           h("a", { class: "button", href: "exports/leaderboard.csv", download: true }, "Save as CSV"),
           sampleNotice(tasks),
           bar.node,
@@ -1925,7 +1925,9 @@ loss ${formatScore(point.loss, 4)}`,
           const parts2 = [overview(fitting, shown2), ...shown2.map((key2) => board(key2, params))].filter(
             (part4) => part4 !== null
           );
-          boards.replaceChildren(...parts2.length ? parts2 : [h("p", { class: "nothing" }, "No run fits this filter.")]);
+          boards.replaceChildren(
+            ...parts2.length ? parts2 : [h("p", { class: "nothing" }, "No run matches this filter.")]
+          );
           if (focus) boards.querySelector(`[data-sort="${focus}"]`)?.focus();
         }
       };
@@ -1942,7 +1944,7 @@ loss ${formatScore(point.loss, 4)}`,
   var extras = (stage) => [
     ...lines(`Learning rate of stage ${stage.name}`, rates(stage), "learning rate"),
     ...lines(`Gradient norms of stage ${stage.name}`, stage.grad_norms ?? {}, "gradient norm, by part"),
-    ...lines(`Tasks asked during stage ${stage.name}`, stage.eval ?? {}, "scores of the live model, by task")
+    ...lines(`Evaluation during stage ${stage.name}`, stage.eval ?? {}, "evaluation during training, by task")
   ];
   var rates = ({ step, lr }) => lr?.length ? { lr: { step, value: lr } } : {};
   var trainingPanels = (stages) => h(
@@ -2036,7 +2038,7 @@ ${formatScore(one.y)} at ${format(one.x)}`,
   }
   function reliabilityChart({ bins, error }) {
     const words = bins.map(
-      (bin) => `sure ${formatScore(100 * bin.confidence)} %: right ${formatScore(100 * bin.right)} % of ${bin.count}`
+      (bin) => `confidence ${formatScore(100 * bin.confidence)} %: accuracy ${formatScore(100 * bin.right)} % of ${bin.count}`
     );
     const most = Math.max(...bins.map((bin) => bin.count));
     return chart(
@@ -2045,12 +2047,12 @@ ${formatScore(one.y)} at ${format(one.x)}`,
         plotFrame(width, 230, {
           marginLeft: 40,
           x: {
-            label: "how sure, %",
+            label: "confidence, %",
             domain: [bins[0].low < 0.5 ? 0 : 50, 100],
             ticks: 5,
             labelArrow: "none"
           },
-          y: { label: "right, %", domain: [0, 100], ticks: 5, labelArrow: "none" },
+          y: { label: "accuracy, %", domain: [0, 100], ticks: 5, labelArrow: "none" },
           r: { range: [3, 10], domain: [0, most] },
           marks: [
             Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
@@ -2079,8 +2081,8 @@ ${formatScore(one.y)} at ${format(one.x)}`,
                 x: (bin) => 100 * bin.confidence,
                 y: (bin) => 100 * bin.right,
                 title: (bin) => `${plural(bin.count, "answer")}
-sure ${formatScore(100 * bin.confidence)} %
-right ${formatScore(100 * bin.right)} %`,
+confidence ${formatScore(100 * bin.confidence)} %
+accuracy ${formatScore(100 * bin.right)} %`,
                 ...TIP
               })
             )
@@ -2097,11 +2099,11 @@ right ${formatScore(100 * bin.right)} %`,
     const share = (value) => value === null ? "–" : `${(100 * value).toFixed(1)} %`;
     return panel(
       "Yes and no",
-      `answered yes ${share(table.answered_yes)}, truly yes ${share(table.truly_yes)}`,
+      `answered yes ${share(table.answered_yes)}, target yes ${share(table.target_yes)}`,
       h(
         "table",
         { class: "confusion" },
-        h("caption", { class: "unseen" }, "Answers against truths"),
+        h("caption", { class: "unseen" }, "Answers by target"),
         h(
           "thead",
           {},
@@ -2110,8 +2112,8 @@ right ${formatScore(100 * bin.right)} %`,
         h(
           "tbody",
           {},
-          h("tr", {}, h("th", { scope: "row" }, "truly yes"), cell("yes_yes", "good"), cell("yes_no", "bad")),
-          h("tr", {}, h("th", { scope: "row" }, "truly no"), cell("no_yes", "bad"), cell("no_no", "good"))
+          h("tr", {}, h("th", { scope: "row" }, "target yes"), cell("yes_yes", "good"), cell("yes_no", "bad")),
+          h("tr", {}, h("th", { scope: "row" }, "target no"), cell("no_yes", "bad"), cell("no_no", "good"))
         )
       ),
       table.unclear ? h("p", { class: "hint" }, `${formatCount(table.unclear)} without a clear yes or no`) : null
@@ -2121,12 +2123,12 @@ right ${formatScore(100 * bin.right)} %`,
     const most = Math.max(1, ...table.rows.flat());
     const shade = (count) => `heat heat-${count ? Math.ceil(4 * count / most) : 0}`;
     return panel(
-      "Confusions",
-      "rows: the truth; columns: what was read",
+      "Confusion matrix",
+      "rows: target; columns: parsed answer",
       dataTable(
-        `Confusions on ${task.key}`,
+        `Confusion matrix of ${task.key}`,
         [
-          { head: "truth", cell: (row) => dataText(row.label) },
+          { head: "target", cell: (row) => dataText(row.label) },
           ...table.labels.map((label, at) => ({
             head: dataText(shorten(label, 14)),
             class: "number",
@@ -2142,15 +2144,15 @@ right ${formatScore(100 * bin.right)} %`,
   }
   var calibration = (found) => panel(
     "Calibration",
-    `${formatScore(100 * found.error)} points from what it was sure of, on average (${found.of}; ${plural(found.count, "answer")})`,
+    `expected calibration error ${formatScore(100 * found.error)} points (${found.of}; ${plural(found.count, "answer")})`,
     reliabilityChart(found)
   );
   function common(stats, task, run) {
     return panel(
-      "Commonest answers",
-      "as they were read",
+      "Most common answers",
+      "as parsed",
       dataTable(
-        `Commonest answers to ${task.key}`,
+        `Most common answers to ${task.key}`,
         [
           {
             head: "answer",
@@ -2161,7 +2163,7 @@ right ${formatScore(100 * bin.right)} %`,
               one.answer ? dataText(shorten(one.answer, 40)) : h("em", {}, "empty")
             )
           },
-          { head: "given", class: "number", cell: (one) => formatCount(one.count), plain: (one) => one.count },
+          { head: "count", class: "number", cell: (one) => formatCount(one.count), plain: (one) => one.count },
           { head: "right", class: "number", cell: (one) => `${Math.round(100 * one.right / one.count)} %` }
         ],
         stats.common,
@@ -2171,9 +2173,9 @@ right ${formatScore(100 * bin.right)} %`,
   }
   function lengths({ lengths: bins, median_words: median }) {
     const [first] = bins;
-    return bins.length > 1 ? panel("Answer length", `words an answer, median ${median}`, lengthHistogram(bins)) : panel(
+    return bins.length > 1 ? panel("Answer length", `words per answer, median ${median}`, lengthHistogram(bins)) : panel(
       "Answer length",
-      `${first.label} ${first.label === "1" ? "word" : "words"} an answer`,
+      `${first.label} ${first.label === "1" ? "word" : "words"} per answer`,
       h("p", {}, `All ${formatCount(first.count)} answers.`)
     );
   }
@@ -2197,10 +2199,10 @@ right ${formatScore(100 * bin.right)} %`,
   }
   var judgePanel = ({ judge: judge2, judging }) => judging?.runs ? panel(
     "Judge",
-    judging.in_intervals ? "Intervals carry how far its runs differ." : "Intervals leave out how far a judge differs from itself.",
+    judging.in_intervals ? "Intervals include the variance between judge runs." : "Intervals do not include the variance between judge runs.",
     factList([
       ["judge", judge2?.name],
-      ["said to be", (judging.models ?? []).join(", ")],
+      ["reported model", (judging.models ?? []).join(", ")],
       ["runs", judging.runs],
       ["score by run", (judging.run_values ?? []).map((value) => formatScore(value)).join(", ")],
       ["standard deviation", judging.std === null ? null : formatScore(judging.std, 2)],
@@ -2258,9 +2260,9 @@ right ${formatScore(100 * bin.right)} %`,
         ),
         tile("coverage", coverageText(task), statusChips(task)),
         tile(
-          "questions a second",
+          "questions/s",
           speedText(task, ""),
-          more.glance.seconds ? `${formatSeconds(more.glance.seconds)} for ${plural(task.count, "question")}` : ""
+          more.answer_stats.seconds ? `${formatSeconds(more.answer_stats.seconds)} for ${plural(task.count, "question")}` : ""
         ),
         h(
           "div",
@@ -2277,7 +2279,7 @@ right ${formatScore(100 * bin.right)} %`,
         judgePanel(more),
         more.breakdowns.map((one) => breakdownPanel(task, one)),
         answerCounts(more),
-        answerPanels(run, task, more.glance),
+        answerPanels(run, task, more.answer_stats),
         panel(
           "Protocol",
           null,
@@ -2337,7 +2339,7 @@ right ${formatScore(100 * bin.right)} %`,
   }
   function mean(details, name) {
     const known = Object.entries(details.tasks).flatMap(
-      ([key2, { glance }]) => glance[name] ? [`${glance[name].toFixed(1)} (${key2})`] : []
+      ([key2, { answer_stats }]) => answer_stats[name] ? [`${answer_stats[name].toFixed(1)} (${key2})`] : []
     );
     return known.length ? known.join(", ") : null;
   }
@@ -2369,12 +2371,12 @@ right ${formatScore(100 * bin.right)} %`,
             ["finished", details.finished],
             ["seed", details.seed],
             ["limit", run.limit],
-            ["ablation", run.ablate],
+            ["perturbation", run.perturbation],
             ["vlmbench", details.vlmbench],
             ["code", commit],
             ["judge", details.judge?.name],
-            ["prompt tokens a question", mean(details, "prompt_tokens")],
-            ["new tokens a question", mean(details, "new_tokens")]
+            ["prompt tokens per question", mean(details, "prompt_tokens")],
+            ["new tokens per question", mean(details, "new_tokens")]
           ]),
           details.command ? [
             h("p", { class: "hint" }, "Run it again:"),
@@ -2462,9 +2464,9 @@ right ${formatScore(100 * bin.right)} %`,
     cell: (row) => row.flips ? formatCount(row.flips[name]) : "–",
     plain: (row) => row.flips?.[name] ?? null
   });
-  var leftOut = (run) => Object.entries(run.left_out).flatMap(
+  var skipped = (run) => Object.entries(run.skipped).flatMap(
     ([key2, reasons]) => Object.entries(reasons).map(
-      ([why, count]) => h("p", { class: "hint" }, `${key2}: ${plural(count, "question")} left out: ${why}`)
+      ([why, count]) => h("p", { class: "hint" }, `${key2}: ${plural(count, "question")} skipped: ${why}`)
     )
   );
   function overview2(base, runs) {
@@ -2477,13 +2479,18 @@ right ${formatScore(100 * bin.right)} %`,
       h("span", { class: "under" }, low === null ? "–" : `${formatSigned(low)} to ${formatSigned(high)}`)
     ];
     return card(
-      "At a glance",
-      `Differences from the run as it is, with ${formatLevels(levelsOf(rows))} intervals. Bold: p below 5 %, corrected over all changes and tasks (Holm). –: the change does not fit the task.`,
+      "Overview",
+      `Differences from the unperturbed run, with ${formatLevels(levelsOf(rows))} intervals. Bold: p below 5 %, Holm-corrected over all perturbations and tasks. –: does not apply to the task.`,
       null,
       dataTable(
-        "Differences under every ablation",
+        "Differences under every perturbation",
         [
-          { head: "ablation", class: "run", cell: (run) => dataText(run.ablate), plain: (run) => run.ablate },
+          {
+            head: "perturbation",
+            class: "run",
+            cell: (run) => dataText(run.perturbation),
+            plain: (run) => run.perturbation
+          },
           ...keys.map((key2) => ({
             head: dataText(key2),
             name: key2,
@@ -2496,7 +2503,7 @@ right ${formatScore(100 * bin.right)} %`,
           }))
         ],
         runs,
-        { class: "glance" }
+        { class: "overview" }
       )
     );
   }
@@ -2504,34 +2511,34 @@ right ${formatScore(100 * bin.right)} %`,
     const keys = base.tasks.map((task) => task.key).filter((key2) => findTask(run, key2));
     const rows = keys.map((key2) => headlineDifference(base, run, key2)).filter((row) => row.value !== null);
     return card(
-      dataText(run.ablate),
-      `How far the headline moves on the same questions${run.change ? `: ${run.change}` : ""}.`,
+      dataText(run.perturbation),
+      `Change of the headline metric on the same questions${run.change ? `: ${run.change}` : ""}.`,
       null,
-      [rows.filter((row) => !summed(row)), rows.filter(summed)].filter((some) => some.length).map((some) => differenceChart(some, `Differences under ${run.ablate}`)),
+      [rows.filter((row) => !summed(row)), rows.filter(summed)].filter((some) => some.length).map((some) => differenceChart(some, `Differences under ${run.perturbation}`)),
       dataTable(
-        `Differences under ${run.ablate}`,
+        `Differences under ${run.perturbation}`,
         [
           {
             head: "task",
             cell: (row) => h("a", { href: linkTo("compare", { a: base.id, b: run.id, task: row.key }) }, dataText(row.key))
           },
           { head: "metric", cell: (row) => humanize(row.one.headline) },
-          ...differenceColumns("as it is", run.ablate, rows),
+          ...differenceColumns("unperturbed", run.perturbation, rows),
           flipColumn("gained"),
           flipColumn("lost")
         ],
         rows,
         { class: "slim" }
       ),
-      leftOut(run)
+      skipped(run)
     );
   }
   function chosen2(params) {
-    const { ablations } = report();
-    return ablations.find((one) => one.base === params.get("run")) ?? (params.has("run") ? null : ablations[0]);
+    const { perturbed } = report();
+    return perturbed.find((one) => one.base === params.get("run")) ?? (params.has("run") ? null : perturbed[0]);
   }
   var perturbationsView = {
-    title: () => "Ablations",
+    title: () => "Perturbations",
     needs: (params) => {
       const entry = chosen2(params);
       return (entry?.runs ?? []).flatMap((run) => pairFile(entry?.base ?? "", run)?.name ?? []);
@@ -2539,25 +2546,25 @@ right ${formatScore(100 * bin.right)} %`,
     build: (main2, params) => {
       const entry = chosen2(params);
       const base = findRun(entry?.base);
-      if (!entry || !base) return void main2.append(notFound("No run in this report was made under an ablation."));
-      const { ablations } = report();
-      const perturbed = entry.runs.map(findRun).filter((run) => run !== void 0);
+      if (!entry || !base) return void main2.append(notFound("This report holds no perturbed runs."));
+      const { perturbed } = report();
+      const runs = entry.runs.map(findRun).filter((run) => run !== void 0);
       main2.append(
         pageFrame(
-          "Ablations",
+          "Perturbations",
           [
             h("a", { href: linkTo("model", { run: base.id }) }, dataText(base.label)),
-            " against itself under changes: what is left without the pictures is no vision; what small changes cost is fragile."
+            " against itself under perturbations: a score that survives without the image needs no vision; one that small changes lower is fragile."
           ],
-          ablations.length > 1 ? choiceField(
+          perturbed.length > 1 ? choiceField(
             "run",
             "run",
             entry.base,
-            ablations.map((one) => [one.base, findRun(one.base)?.label ?? one.base])
+            perturbed.map((one) => [one.base, findRun(one.base)?.label ?? one.base])
           ) : null,
           sampleNotice(base.tasks),
-          overview2(base, perturbed),
-          perturbed.map((run) => part2(base, run))
+          overview2(base, runs),
+          runs.map((run) => part2(base, run))
         )
       );
     }
@@ -2567,18 +2574,19 @@ right ${formatScore(100 * bin.right)} %`,
   var MOST_OPTIONS = 300;
   var MOST_SELECTS = 7;
   var ORDERS = {
-    "": { label: "as asked" },
+    "": { label: "original order" },
     margin: { label: "smallest margin first", by: (records) => (row) => records.margin[row] ?? Infinity },
     longest: { label: "longest answer first", by: (records) => (row) => -records.length[row] },
     slowest: { label: "slowest first", by: (records) => (row) => -(records.seconds[row] ?? 0) }
   };
+  var imageName = (params) => params.get("image") ?? params.get("picture");
   function filteredRows(records, params) {
     const tests = [];
     const words = (params.get("q") ?? "").toLowerCase().trim();
     if (params.get("is")) tests.push((row) => records.verdict(row) === params.get("is"));
     if (params.get("status")) tests.push((row) => records.status(row) === params.get("status"));
-    if (params.get("picture"))
-      tests.push((row) => records.images(row).some((picture) => picture.name === params.get("picture")));
+    const name = imageName(params);
+    if (name) tests.push((row) => records.images(row).some((image) => image.name === name));
     for (const tag of records.tags) {
       const wanted = params.get(`tag.${tag.name}`);
       if (wanted !== null) {
@@ -2660,7 +2668,11 @@ right ${formatScore(100 * bin.right)} %`,
         (tag) => select2(humanize(tag.name), `tag.${tag.name}`, options("any", tag.values.filter((value) => value !== "").sort()))
       )
     ];
-    const picture = h("button", { type: "button", class: "chip chip-clear", onclick: () => set({ picture: null }) });
+    const image = h("button", {
+      type: "button",
+      class: "chip chip-clear",
+      onclick: () => set({ image: null, picture: null })
+    });
     const clear = h(
       "button",
       {
@@ -2687,7 +2699,7 @@ right ${formatScore(100 * bin.right)} %`,
         "div",
         { class: "filter-row" },
         selects.slice(0, MOST_SELECTS).map((one) => one.node),
-        picture,
+        image,
         clear
       ),
       selects.length > MOST_SELECTS ? h(
@@ -2705,10 +2717,11 @@ right ${formatScore(100 * bin.right)} %`,
       if (document.activeElement !== search) search.value = params.get("q") ?? "";
       for (const button of verdict.buttons)
         button.setAttribute("aria-pressed", String(button.dataset.is === (params.get("is") ?? "")));
-      for (const { name, control } of selects) control.value = params.get(name) ?? "";
-      picture.hidden = !params.has("picture");
-      picture.replaceChildren("picture ", dataText(shorten(params.get("picture") ?? "", 40)), " ✕");
-      clear.hidden = ![...params.keys()].some((name) => !["run", "task", "at", "open", "sort"].includes(name));
+      for (const { name: name2, control } of selects) control.value = params.get(name2) ?? "";
+      const name = imageName(params);
+      image.hidden = name === null;
+      image.replaceChildren("image ", dataText(shorten(name ?? "", 40)), " ✕");
+      clear.hidden = ![...params.keys()].some((name2) => !["run", "task", "at", "open", "sort"].includes(name2));
     };
     return { node, update };
   }
@@ -2727,11 +2740,11 @@ right ${formatScore(100 * bin.right)} %`,
         boxes ? h(
           "p",
           { class: "hint" },
-          boxes[1] ? "Solid: the right box. Dashed: the answer's." : "The right box; the answer holds none."
+          boxes[1] ? "Solid: target box. Dashed: predicted box." : "Target box; the answer holds none."
         ) : null,
         h(
           "a",
-          { href: linkTo("samples", { run: run.id, task: task.key, picture: image.name }) },
+          { href: linkTo("samples", { run: run.id, task: task.key, image: image.name }) },
           "all questions about ",
           dataText(shorten(image.name, 48))
         )
@@ -2763,7 +2776,7 @@ right ${formatScore(100 * bin.right)} %`,
     );
   }
   var judge = (judged) => part3(
-    "The judge's reply",
+    "Judge's reply",
     judged.map((verdict) => [
       h(
         "p",
@@ -2789,8 +2802,8 @@ right ${formatScore(100 * bin.right)} %`,
       ["new tokens", whole2.new_tokens || null],
       ["seconds", whole2.seconds ? whole2.seconds.toPrecision(2) : null],
       ["margin", whole2.margin?.toFixed(3)],
-      ["asked again", whole2.rerun ? "yes, one by one" : null],
-      ["answer's key", whole2.key]
+      ["rerun", whole2.rerun ? "yes, unbatched" : null],
+      ["key", whole2.key]
     ]);
   }
   function story(run, task, records, row) {
@@ -2810,7 +2823,7 @@ right ${formatScore(100 * bin.right)} %`,
     return [
       h(
         "div",
-        { class: "detail-pictures" },
+        { class: "detail-images" },
         images.length ? images.map((image) => figure(run, task, image, whole2.boxes)) : imageNode(null)
       ),
       h(
@@ -2826,7 +2839,7 @@ right ${formatScore(100 * bin.right)} %`,
           "div",
           { class: "compare" },
           part3("Answer", quote(whole2.text)),
-          part3("Read as", h("p", { tabindex: "0" }, whole2.read ? dataText(whole2.read) : "–")),
+          part3("Parsed answer", h("p", { tabindex: "0" }, whole2.parsed ? dataText(whole2.parsed) : "–")),
           part3("Target", h("p", { tabindex: "0" }, dataText(whole2.target)))
         ),
         whole2.error ? part3("Error", quote(whole2.error)) : null,
@@ -2849,7 +2862,7 @@ right ${formatScore(100 * bin.right)} %`,
       { class: "chip", href: linkTo("samples", { run: one.run.id, task: task.key, open: id }) },
       dataText(shorten(one.run.label, 48))
     );
-    return part3("The same question to", h("p", { class: "chips" }, found.map(link)));
+    return part3("Same question, other runs", h("p", { class: "chips" }, found.map(link)));
   }
   function sampleDialog(run, task, records) {
     const where = h("span", { class: "hint" });
@@ -2919,11 +2932,11 @@ right ${formatScore(100 * bin.right)} %`,
   var HEIGHT2 = 132;
   var LEAST2 = 330;
   function card2(records, row, link) {
-    const answer = records.text(row) || records.read(row);
+    const answer = records.text(row) || records.parsed(row);
     return h(
       "a",
       { class: "sample", href: link, "data-row": row },
-      h("span", { class: "sample-picture" }, imageNode(records.images(row)[0])),
+      h("span", { class: "sample-image" }, imageNode(records.images(row)[0])),
       h(
         "span",
         { class: "sample-words" },
@@ -2975,7 +2988,7 @@ right ${formatScore(100 * bin.right)} %`,
     const records = recordsOf(task);
     const bar = filterBar(records);
     const status = h("p", { class: "hint", role: "status" });
-    const nothing = h("p", { class: "nothing" }, "No sample fits these filters.");
+    const nothing = h("p", { class: "nothing" }, "No sample matches these filters.");
     const dialog = sampleDialog(run, task, records);
     const list = virtualList("Samples", {
       height: HEIGHT2,
@@ -3004,7 +3017,7 @@ right ${formatScore(100 * bin.right)} %`,
             key("/"),
             " search, ",
             key("arrows"),
-            " walk, ",
+            " move, ",
             key("Enter"),
             " open, ",
             key("Esc"),
@@ -3068,7 +3081,7 @@ right ${formatScore(100 * bin.right)} %`,
 
   // views/task.ts
   var MOST_LABELS = 24;
-  function rules(takers) {
+  function promptCard(takers) {
     const seen = /* @__PURE__ */ new Map();
     const worded = promptsDiffer(takers);
     for (const { run, task } of takers) {
@@ -3079,7 +3092,7 @@ right ${formatScore(100 * bin.right)} %`,
       seen.set(key2, group);
     }
     return card(
-      "How it is asked",
+      "Prompt and protocol",
       null,
       null,
       [...seen.values()].map(
@@ -3090,10 +3103,10 @@ right ${formatScore(100 * bin.right)} %`,
           h(
             "div",
             {},
-            h("h3", {}, "A prompt, word for word"),
+            h("h3", {}, "Example prompt"),
             h("pre", { class: "quote", tabindex: "0" }, dataText(more.prompt || "–"))
           ),
-          h("div", {}, h("h3", {}, "Rules"), protocolFacts(task, more))
+          h("div", {}, h("h3", {}, "Protocol"), protocolFacts(task, more))
         )
       )
     );
@@ -3111,7 +3124,7 @@ right ${formatScore(100 * bin.right)} %`,
   var COST_AXES = [
     {
       title: "Score against time",
-      label: "seconds a question",
+      label: "seconds per question",
       of: ({ task }) => task.per_second ? 1 / task.per_second : null,
       format: formatSeconds
     },
@@ -3135,7 +3148,7 @@ right ${formatScore(100 * bin.right)} %`,
     });
     return charts.length ? card(
       "Score against cost",
-      "Runs on the dashed line are beaten by none on both.",
+      "No other run beats those on the dashed line on both axes.",
       null,
       h("div", { class: "halves" }, charts)
     ) : null;
@@ -3193,7 +3206,7 @@ ${label}`)?.value ?? null
   function answers(takers, params) {
     const chosen4 = takers.find(({ run: run2 }) => run2.id === params.get("run")) ?? takers[0];
     const { run, task } = chosen4;
-    const panels = answerPanels(run, task, detailsOf(run).tasks[task.key].glance).filter(Boolean);
+    const panels = answerPanels(run, task, detailsOf(run).tasks[task.key].answer_stats).filter(Boolean);
     return panels.length ? card(
       "Answers",
       null,
@@ -3231,7 +3244,7 @@ ${label}`)?.value ?? null
           sampleNotice(takers.map((one) => one.task)),
           board(key2, params, { title: false }),
           notes(takers),
-          rules(takers),
+          promptCard(takers),
           cost(takers),
           breakdowns(takers),
           answers(takers, params)
@@ -3247,25 +3260,27 @@ ${label}`)?.value ?? null
     model: modelView,
     samples: samplesView,
     compare: compareView,
+    perturbations: perturbationsView,
     ablations: perturbationsView,
+    // links of earlier reports
     history: historyView
   };
   var main = document.getElementById("main");
   var current = null;
   var requests = 0;
   function navigation(view) {
-    const { ablations, histories, pairs, runs } = report();
+    const { perturbed, histories, pairs, runs } = report();
     const entries = [
       ["leaderboard", "Leaderboard"],
       ["task", "Tasks"],
       ["model", "Models", true, { run: runs[0]?.id ?? "" }],
       ["samples", "Samples"],
       ["compare", "Compare", pairs.length > 0],
-      ["ablations", "Ablations", ablations.length > 0],
+      ["perturbations", "Perturbations", perturbed.length > 0],
       ["history", "History", histories.length > 0]
     ];
     const links = entries.filter(([, , shown2 = true]) => shown2).map(
-      ([name, text, , params]) => h("a", { href: linkTo(name, params), "aria-current": view === name ? "page" : null }, text)
+      ([name, text, , params]) => h("a", { href: linkTo(name, params), "aria-current": VIEWS[view] === VIEWS[name] ? "page" : null }, text)
     );
     document.getElementById("nav")?.replaceChildren(...links);
     document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

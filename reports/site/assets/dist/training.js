@@ -145,7 +145,7 @@ loss ${formatScore(point.loss, 4)}`,
   var extras = (stage) => [
     ...lines(`Learning rate of stage ${stage.name}`, rates(stage), "learning rate"),
     ...lines(`Gradient norms of stage ${stage.name}`, stage.grad_norms ?? {}, "gradient norm, by part"),
-    ...lines(`Tasks asked during stage ${stage.name}`, stage.eval ?? {}, "scores of the live model, by task")
+    ...lines(`Evaluation during stage ${stage.name}`, stage.eval ?? {}, "evaluation during training, by task")
   ];
   var rates = ({ step, lr }) => lr?.length ? { lr: { step, value: lr } } : {};
   var trainingPanels = (stages2) => h(

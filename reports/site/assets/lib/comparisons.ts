@@ -109,7 +109,7 @@ export function headlineDifference(base: Run, run: Run, key: string): MetricDiff
   const plain = one.bar.value !== null && other.bar.value !== null ? other.bar.value - one.bar.value : null;
   const { value, low, high } = found?.paired.difference ?? { value: plain, low: null, high: null };
   const label = one.headline === before.headline ? key : `${key} (${humanize(one.headline)})`;
-  const series = report().ablations.find((entry) => entry.base === base.id);
+  const series = report().perturbed.find((entry) => entry.base === base.id);
   const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key] : found?.p_holm) ?? null;
   const direction = found ? gain({ ...found, value }) : Math.sign(value ?? 0);
   const flips = task?.flips ?? null;

@@ -165,9 +165,9 @@ export const answerCounts = ({ answers }: TaskDetails): Child =>
           ["unread", formatCount(answers.unread)],
           ["cut at max_new_tokens", formatCount(answers.cut)],
           ["empty", formatCount(answers.empty)],
-          ["different", formatCount(answers.distinct)],
+          ["distinct", formatCount(answers.distinct)],
           [
-            "most often",
+            "most common",
             answers.most_common_share ? `${answers.most_common} (${formatShare(answers.most_common_share)})` : null,
           ],
         ]),
@@ -187,5 +187,5 @@ export const missingFile = (error: Error): HTMLElement =>
   h(
     "p",
     { class: "notice" },
-    `${error.message} is not beside this page. A report is a folder: copy the whole of it, or make it again.`,
+    `${error.message} is missing beside this page. A report is a folder: copy all of it, or build it again.`,
   );

@@ -12,7 +12,7 @@ export type Verdict = "right" | "partly" | "wrong" | "none";
 export interface Sample {
   question: string;
   text: string;
-  read: string;
+  parsed: string;
   note: string;
   error: string;
   target: string;
@@ -42,7 +42,7 @@ export interface Records {
   tags: Tag[];
   statuses: Status[];
   text: (row: number) => string;
-  read: (row: number) => string;
+  parsed: (row: number) => string;
   target: (row: number) => string;
   /** What search looks through, in lower case. */
   find: (row: number) => string;
@@ -80,10 +80,10 @@ function verdicts({ value, status }: SampleList): (row: number) => Verdict {
 }
 
 function reader(name: string, list: SampleList): Records {
-  const [text, read, target] = [coded(list.text), coded(list.read), coded(list.target)];
+  const [text, parsed, target] = [coded(list.text), coded(list.parsed), coded(list.target)];
   const searchable = new Array<string | undefined>(list.id.length);
   const find = (row: number) =>
-    (searchable[row] ??= [list.id[row], list.question[row], text(row), read(row), target(row)]
+    (searchable[row] ??= [list.id[row], list.question[row], text(row), parsed(row), target(row)]
       .join("\n")
       .toLowerCase());
   prepare(find, list.id.length);
@@ -96,7 +96,7 @@ function reader(name: string, list: SampleList): Records {
     seconds: list.seconds,
     tags: list.tags,
     text,
-    read,
+    parsed,
     target,
     find,
     status: coded(list.status),
@@ -104,7 +104,7 @@ function reader(name: string, list: SampleList): Records {
     value: coded(list.value),
     verdict: verdicts(list),
     tag: (tag, row) => tag.values[tag.codes[row]],
-    images: (row) => list.shown[row].map((index) => list.pictures[index]),
+    images: (row) => list.image_rows[row].map((index) => list.images[index]),
     place: places(list.id),
     chunk: (row) => `${name}-${Math.floor(row / list.chunk)}`,
     whole: (row) => whole(name, list, row),
@@ -138,7 +138,7 @@ function whole(name: string, list: SampleList, row: number): Sample {
   return {
     question: chunk.question[at],
     text: chunk.text[at],
-    read: chunk.read[at],
+    parsed: chunk.parsed[at],
     note: chunk.note[at],
     error: chunk.error[at],
     target: chunk.target[at],
@@ -160,6 +160,6 @@ function whole(name: string, list: SampleList, row: number): Sample {
   };
 }
 
-/** Where a picture's thumbnail lies, or null when the run kept none. */
+/** Where an image's thumbnail lies, or null when the run kept none. */
 export const thumbnailPath = ({ hash, kept }: Thumbnail): string | null =>
   kept && /^[0-9a-f]{16}$/.test(hash) ? `images/${hash.slice(0, 2)}/${hash}.jpg` : null;

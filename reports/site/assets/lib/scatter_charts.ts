@@ -1,4 +1,4 @@
-// Scatter charts: score against cost, and how sure a model was against how often it was right.
+// Scatter charts: score against cost, accuracy against confidence.
 
 import { chart, plotFrame, TIP } from "./charts.ts";
 import { formatScore, plural, shorten } from "./format.ts";
@@ -23,7 +23,7 @@ interface ParetoText {
   format: (value: number) => string;
 }
 
-/** Points that no other beats on both sides: less of x, more of y. */
+/** The Pareto front: points that no other beats on both axes, with less of x and more of y. */
 function front(points: CostPoint[]): CostPoint[] {
   let best = -Infinity;
   return [...points].sort((a, b) => a.x - b.x || b.y - a.y).filter(({ y }) => y > best && ((best = y), true));
@@ -96,10 +96,11 @@ export function paretoChart(points: CostPoint[], { label, xLabel, yLabel, format
   );
 }
 
-/** How often answers were right, by how sure the model was; on the dashed line it knows how sure to be. */
+/** Accuracy by confidence; on the dashed line a model is calibrated. */
 export function reliabilityChart({ bins, error }: Calibration): HTMLElement {
   const words = bins.map(
-    (bin) => `sure ${formatScore(100 * bin.confidence)} %: right ${formatScore(100 * bin.right)} % of ${bin.count}`,
+    (bin) =>
+      `confidence ${formatScore(100 * bin.confidence)} %: accuracy ${formatScore(100 * bin.right)} % of ${bin.count}`,
   );
   const most = Math.max(...bins.map((bin) => bin.count));
   return chart(
@@ -109,12 +110,12 @@ export function reliabilityChart({ bins, error }: Calibration): HTMLElement {
         plotFrame(width, 230, {
           marginLeft: 40,
           x: {
-            label: "how sure, %",
+            label: "confidence, %",
             domain: [bins[0].low < 0.5 ? 0 : 50, 100],
             ticks: 5,
             labelArrow: "none",
           },
-          y: { label: "right, %", domain: [0, 100], ticks: 5, labelArrow: "none" },
+          y: { label: "accuracy, %", domain: [0, 100], ticks: 5, labelArrow: "none" },
           r: { range: [3, 10], domain: [0, most] },
           marks: [
             Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
@@ -143,7 +144,7 @@ export function reliabilityChart({ bins, error }: Calibration): HTMLElement {
                 x: (bin) => 100 * bin.confidence,
                 y: (bin) => 100 * bin.right,
                 title: (bin) =>
-                  `${plural(bin.count, "answer")}\nsure ${formatScore(100 * bin.confidence)} %\nright ${formatScore(100 * bin.right)} %`,
+                  `${plural(bin.count, "answer")}\nconfidence ${formatScore(100 * bin.confidence)} %\naccuracy ${formatScore(100 * bin.right)} %`,
                 ...TIP,
               }),
             ),

@@ -123,7 +123,7 @@ function menu(caption: string, plain: () => [string[], Rows]): HTMLElement {
           onclick: () =>
             copy(write(...plain())).then(
               () => (told.textContent = "copied"),
-              () => (told.textContent = "this browser lets no page copy: save it"),
+              () => (told.textContent = "the browser blocked the clipboard; save the file instead"),
             ),
         },
         "copy",

@@ -17,7 +17,7 @@ function lines(title: string, series: Record<string, Series>, hint: string): Chi
 const extras = (stage: TrainingStage): Child[] => [
   ...lines(`Learning rate of stage ${stage.name}`, rates(stage), "learning rate"),
   ...lines(`Gradient norms of stage ${stage.name}`, stage.grad_norms ?? {}, "gradient norm, by part"),
-  ...lines(`Tasks asked during stage ${stage.name}`, stage.eval ?? {}, "scores of the live model, by task"),
+  ...lines(`Evaluation during stage ${stage.name}`, stage.eval ?? {}, "evaluation during training, by task"),
 ];
 
 const rates = ({ step, lr }: TrainingStage): Record<string, Series> => (lr?.length ? { lr: { step, value: lr } } : {});

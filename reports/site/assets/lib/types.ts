@@ -58,9 +58,9 @@ export interface Run {
   label: string;
   model: string;
   fingerprint: string;
-  ablate: string;
+  perturbation: string;
   change: string;
-  left_out: Record<string, Record<string, number>>;
+  skipped: Record<string, Record<string, number>>;
   limit: number | null;
   finished: string | null;
   commit: string;
@@ -81,7 +81,7 @@ export interface PublishedFigure {
 }
 
 /** A run and its perturbed runs. */
-export interface Ablations {
+export interface PerturbedRuns {
   base: string;
   runs: string[];
   p_holm?: Record<string, Record<string, number | null>>;
@@ -89,7 +89,7 @@ export interface Ablations {
 
 /** What index.html carries. */
 export interface Report {
-  made: string;
+  built: string;
   /** Changes with each report, so that a browser loads no data file of an earlier one. */
   stamp: string;
   vlmbench: string;
@@ -99,7 +99,7 @@ export interface Report {
   contenders: string[];
   ranks: Record<string, { ranks: Record<string, [number, number]>; paired: boolean }>;
   published: Record<string, PublishedFigure[]>;
-  ablations: Ablations[];
+  perturbed: PerturbedRuns[];
   histories: { name: string; runs: string[] }[];
   pairs: [string, string][];
 }
@@ -113,7 +113,7 @@ export interface YesNo {
   no_no: number;
   unclear: number;
   answered_yes: number | null;
-  truly_yes: number | null;
+  target_yes: number | null;
 }
 
 export interface Confusion {
@@ -200,7 +200,7 @@ export interface TaskDetails {
   images: number | null;
   judge: { name: string; prompt_hash: string } | null;
   judging: Judging | null;
-  glance: AnswerStats;
+  answer_stats: AnswerStats;
 }
 
 /** One line of a training log over its steps. */
@@ -274,7 +274,7 @@ export interface SampleList {
   id: string[];
   question: string[];
   text: Coded<string>;
-  read: Coded<string>;
+  parsed: Coded<string>;
   target: Coded<string>;
   status: Coded<Status>;
   value: Coded<number | null>;
@@ -282,8 +282,9 @@ export interface SampleList {
   margin: (number | null)[];
   seconds: (number | null)[];
   tags: Tag[];
-  pictures: Thumbnail[];
-  shown: number[][];
+  images: Thumbnail[];
+  /** By row, places in `images`. */
+  image_rows: number[][];
   chunk: number;
 }
 
@@ -306,7 +307,7 @@ export interface Judgement {
 export interface SampleChunk {
   question: string[];
   text: string[];
-  read: string[];
+  parsed: string[];
   note: string[];
   error: string[];
   target: string[];

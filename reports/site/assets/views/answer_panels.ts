@@ -15,11 +15,11 @@ function yesNo(table: YesNo): HTMLElement {
   const share = (value: number | null) => (value === null ? "–" : `${(100 * value).toFixed(1)} %`);
   return panel(
     "Yes and no",
-    `answered yes ${share(table.answered_yes)}, truly yes ${share(table.truly_yes)}`,
+    `answered yes ${share(table.answered_yes)}, target yes ${share(table.target_yes)}`,
     h(
       "table",
       { class: "confusion" },
-      h("caption", { class: "unseen" }, "Answers against truths"),
+      h("caption", { class: "unseen" }, "Answers by target"),
       h(
         "thead",
         {},
@@ -28,8 +28,8 @@ function yesNo(table: YesNo): HTMLElement {
       h(
         "tbody",
         {},
-        h("tr", {}, h("th", { scope: "row" }, "truly yes"), cell("yes_yes", "good"), cell("yes_no", "bad")),
-        h("tr", {}, h("th", { scope: "row" }, "truly no"), cell("no_yes", "bad"), cell("no_no", "good")),
+        h("tr", {}, h("th", { scope: "row" }, "target yes"), cell("yes_yes", "good"), cell("yes_no", "bad")),
+        h("tr", {}, h("th", { scope: "row" }, "target no"), cell("no_yes", "bad"), cell("no_no", "good")),
       ),
     ),
     table.unclear ? h("p", { class: "hint" }, `${formatCount(table.unclear)} without a clear yes or no`) : null,
@@ -46,12 +46,12 @@ function confusion(table: Confusion, task: Task): HTMLElement {
   const most = Math.max(1, ...table.rows.flat());
   const shade = (count: number) => `heat heat-${count ? Math.ceil((4 * count) / most) : 0}`;
   return panel(
-    "Confusions",
-    "rows: the truth; columns: what was read",
+    "Confusion matrix",
+    "rows: target; columns: parsed answer",
     dataTable(
-      `Confusions on ${task.key}`,
+      `Confusion matrix of ${task.key}`,
       [
-        { head: "truth", cell: (row) => dataText(row.label) },
+        { head: "target", cell: (row) => dataText(row.label) },
         ...table.labels.map((label, at): Column<ConfusionRow> => ({
           head: dataText(shorten(label, 14)),
           class: "number",
@@ -69,16 +69,16 @@ function confusion(table: Confusion, task: Task): HTMLElement {
 const calibration = (found: Calibration): HTMLElement =>
   panel(
     "Calibration",
-    `${formatScore(100 * found.error)} points from what it was sure of, on average (${found.of}; ${plural(found.count, "answer")})`,
+    `expected calibration error ${formatScore(100 * found.error)} points (${found.of}; ${plural(found.count, "answer")})`,
     reliabilityChart(found),
   );
 
 function common(stats: AnswerStats, task: Task, run: Run): HTMLElement {
   return panel(
-    "Commonest answers",
-    "as they were read",
+    "Most common answers",
+    "as parsed",
     dataTable(
-      `Commonest answers to ${task.key}`,
+      `Most common answers to ${task.key}`,
       [
         {
           head: "answer",
@@ -90,7 +90,7 @@ function common(stats: AnswerStats, task: Task, run: Run): HTMLElement {
               one.answer ? dataText(shorten(one.answer, 40)) : h("em", {}, "empty"),
             ),
         },
-        { head: "given", class: "number", cell: (one) => formatCount(one.count), plain: (one) => one.count },
+        { head: "count", class: "number", cell: (one) => formatCount(one.count), plain: (one) => one.count },
         { head: "right", class: "number", cell: (one) => `${Math.round((100 * one.right) / one.count)} %` },
       ],
       stats.common,
@@ -102,10 +102,10 @@ function common(stats: AnswerStats, task: Task, run: Run): HTMLElement {
 function lengths({ lengths: bins, median_words: median }: AnswerStats): HTMLElement {
   const [first] = bins;
   return bins.length > 1
-    ? panel("Answer length", `words an answer, median ${median}`, lengthHistogram(bins))
+    ? panel("Answer length", `words per answer, median ${median}`, lengthHistogram(bins))
     : panel(
         "Answer length",
-        `${first.label} ${first.label === "1" ? "word" : "words"} an answer`,
+        `${first.label} ${first.label === "1" ? "word" : "words"} per answer`,
         h("p", {}, `All ${formatCount(first.count)} answers.`),
       );
 }
@@ -139,11 +139,11 @@ export const judgePanel = ({ judge, judging }: TaskDetails): Child =>
     ? panel(
         "Judge",
         judging.in_intervals
-          ? "Intervals carry how far its runs differ."
-          : "Intervals leave out how far a judge differs from itself.",
+          ? "Intervals include the variance between judge runs."
+          : "Intervals do not include the variance between judge runs.",
         factList([
           ["judge", judge?.name],
-          ["said to be", (judging.models ?? []).join(", ")],
+          ["reported model", (judging.models ?? []).join(", ")],
           ["runs", judging.runs],
           ["score by run", (judging.run_values ?? []).map((value) => formatScore(value)).join(", ")],
           ["standard deviation", judging.std === null ? null : formatScore(judging.std, 2)],

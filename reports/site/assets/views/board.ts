@@ -146,7 +146,7 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
           ? h(
               "span",
               { class: "under" },
-              `${formatScore(bar.bounds[0])} – ${formatScore(bar.bounds[1])} with what is missing`,
+              `${formatScore(bar.bounds[0])} – ${formatScore(bar.bounds[1])} counting missing answers`,
             )
           : null,
         one ? notesMark(one) : null,
@@ -278,7 +278,7 @@ export function board(key: string, params: URLSearchParams, { title = true } = {
       "p",
       { class: "hint" },
       runs.length > 1
-        ? `A rank is a range: ${paired ? "paired tests on the same questions" : "tests of the difference of two scores"} tell runs apart (5 % per task, corrected over its pairs by Holm), unless missing answers could turn it. `
+        ? `Ranks are ranges: runs are told apart by ${paired ? "paired tests on the same questions" : "tests of the difference between two scores"} (5 % per task, Holm-corrected over its pairs), unless missing answers could reverse the order. `
         : null,
       hidden > 0 ? h("a", { href: published("all") }, `${plural(hidden, "published figure")} not shown`) : null,
     ),

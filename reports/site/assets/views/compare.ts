@@ -30,7 +30,7 @@ type Kind = "lost" | "gained" | "changed" | "all";
 const KINDS: Record<Kind, string> = {
   lost: "A right, B wrong",
   gained: "A wrong, B right",
-  changed: "Other words",
+  changed: "Different wording",
   all: "All",
 };
 
@@ -67,7 +67,7 @@ function kindOf(one: Records, other: Records, [row, there]: RowPair): Kind | "sa
   const scored = one.verdict(row) !== "none" && other.verdict(there) !== "none";
   const [before, after] = [one.value(row), other.value(there)];
   if (scored && before !== after) return Number(after) > Number(before) ? "gained" : "lost";
-  return one.read(row) !== other.read(there) || one.text(row) !== other.text(there) ? "changed" : "same";
+  return one.parsed(row) !== other.parsed(there) || one.text(row) !== other.text(there) ? "changed" : "same";
 }
 
 function flipCard(one: Records, other: Records, pair: RowPair, link: string): HTMLElement {
@@ -77,13 +77,13 @@ function flipCard(one: Records, other: Records, pair: RowPair, link: string): HT
       "span",
       { class: "flip-side" },
       h("span", { class: "hint" }, name),
-      h("span", { class: "sample-answer" }, dataText(shorten(records.text(at) || records.read(at) || "(empty)", 60))),
+      h("span", { class: "sample-answer" }, dataText(shorten(records.text(at) || records.parsed(at) || "(empty)", 60))),
       verdictNode(records, at),
     );
   return h(
     "a",
     { class: "sample", href: link, "data-row": row },
-    h("span", { class: "sample-picture" }, imageNode(one.images(row)[0])),
+    h("span", { class: "sample-image" }, imageNode(one.images(row)[0])),
     h(
       "span",
       { class: "sample-words" },
@@ -101,7 +101,9 @@ function flipCard(one: Records, other: Records, pair: RowPair, link: string): HT
 function notice(a: Run, b: Run, key: string): Child {
   const file = pairFile(a.id, b.id);
   const why = (file && comparisonFile(file.name)?.failed) ?? {};
-  const failed = file ? (why[""] ?? why[key]) : "These two were not compared ahead: `vlmbench compare` does it.";
+  const failed = file
+    ? (why[""] ?? why[key])
+    : "These two runs were not compared when the report was built; run `vlmbench compare`.";
   const task = comparisonOf(a.id, b.id)?.get(key);
   return [
     failed ? h("p", { class: "notice", role: "note" }, h("strong", {}, "No intervals. "), dataText(failed)) : null,
@@ -130,8 +132,8 @@ function direction(rows: MetricDifference[]): string {
     const words = TOWARDS[row.better ?? "more"]?.(row);
     return words ? [`${row.label}: ${words}`] : [];
   });
-  const unlike = told.length ? ` Not so for ${told.join("; ")}.` : "";
-  return `Above zero: B is better.${unlike} Coloured: p below 5 %, corrected over the metrics (Holm).`;
+  const unlike = told.length ? ` Exceptions: ${told.join("; ")}.` : "";
+  return `Above zero: B is better.${unlike} Colored: p below 5 %, Holm-corrected over the metrics.`;
 }
 
 /** Every metric of the task, and the breakdowns, as paired differences. */
@@ -171,14 +173,14 @@ function differences(a: Run, b: Run, key: string): HTMLElement {
       ? `The two agree on ${formatShare(task.agreement)} of the questions. ${direction(rows)}`
       : direction(rows),
     null,
-    drawn.length ? differenceChart(drawn, `B less A on ${key}`) : null,
-    table(`B less A on ${key}`, rows),
+    drawn.length ? differenceChart(drawn, `B minus A on ${key}`) : null,
+    table(`B minus A on ${key}`, rows),
     parts.length
       ? h(
           "details",
           {},
           h("summary", {}, `${parts.length} more, by category`),
-          table(`B less A on ${key}, by category`, parts),
+          table(`B minus A on ${key}, by category`, parts),
         )
       : null,
   );
@@ -284,7 +286,7 @@ export const compareView: View = {
   build: (main, params) => {
     const choice = chosen(params);
     const { a, b, key } = choice;
-    if (!a || !b) return void main.append(notFound("There are no such two runs in this report."));
+    if (!a || !b) return void main.append(notFound("This report does not hold these two runs."));
     const [task, other] = [findTask(a, key), findTask(b, key)];
     if (!key || !task || !other) {
       const hint = "These two runs have no task in common.";

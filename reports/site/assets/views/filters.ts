@@ -15,11 +15,14 @@ interface Order {
 }
 
 const ORDERS: Record<string, Order> = {
-  "": { label: "as asked" },
+  "": { label: "original order" },
   margin: { label: "smallest margin first", by: (records) => (row) => records.margin[row] ?? Infinity },
   longest: { label: "longest answer first", by: (records) => (row) => -records.length[row] },
   slowest: { label: "slowest first", by: (records) => (row) => -(records.seconds[row] ?? 0) },
 };
+
+/** The image whose questions alone are shown; `picture` in links of earlier reports. */
+const imageName = (params: URLSearchParams): string | null => params.get("image") ?? params.get("picture");
 
 /** The rows that the parameters let through, in their order. */
 export function filteredRows(records: Records, params: URLSearchParams): number[] {
@@ -27,8 +30,8 @@ export function filteredRows(records: Records, params: URLSearchParams): number[
   const words = (params.get("q") ?? "").toLowerCase().trim();
   if (params.get("is")) tests.push((row) => records.verdict(row) === params.get("is"));
   if (params.get("status")) tests.push((row) => records.status(row) === params.get("status"));
-  if (params.get("picture"))
-    tests.push((row) => records.images(row).some((picture) => picture.name === params.get("picture")));
+  const name = imageName(params);
+  if (name) tests.push((row) => records.images(row).some((image) => image.name === name));
   for (const tag of records.tags) {
     const wanted = params.get(`tag.${tag.name}`);
     if (wanted !== null) {
@@ -137,7 +140,11 @@ export function filterBar(records: Records): FilterBar {
       select(humanize(tag.name), `tag.${tag.name}`, options("any", tag.values.filter((value) => value !== "").sort())),
     ),
   ];
-  const picture = h("button", { type: "button", class: "chip chip-clear", onclick: () => set({ picture: null }) });
+  const image = h("button", {
+    type: "button",
+    class: "chip chip-clear",
+    onclick: () => set({ image: null, picture: null }),
+  });
   const clear = h(
     "button",
     {
@@ -167,7 +174,7 @@ export function filterBar(records: Records): FilterBar {
       "div",
       { class: "filter-row" },
       selects.slice(0, MOST_SELECTS).map((one) => one.node),
-      picture,
+      image,
       clear,
     ),
     selects.length > MOST_SELECTS
@@ -188,8 +195,9 @@ export function filterBar(records: Records): FilterBar {
     for (const button of verdict.buttons)
       button.setAttribute("aria-pressed", String(button.dataset.is === (params.get("is") ?? "")));
     for (const { name, control } of selects) control.value = params.get(name) ?? "";
-    picture.hidden = !params.has("picture");
-    picture.replaceChildren("picture ", dataText(shorten(params.get("picture") ?? "", 40)), " ✕");
+    const name = imageName(params);
+    image.hidden = name === null;
+    image.replaceChildren("image ", dataText(shorten(name ?? "", 40)), " ✕");
     clear.hidden = ![...params.keys()].some((name) => !["run", "task", "at", "open", "sort"].includes(name));
   };
   return { node, update };

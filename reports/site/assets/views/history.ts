@@ -71,7 +71,7 @@ function part(key: string, runs: Run[]): HTMLElement | null {
           cell: (one) => formatInterval(one),
         },
         {
-          head: "since the one before",
+          head: "change",
           class: "number",
           cell: (_, at) => formatSigned(before(at ?? 0)),
           plain: (one) => before(points.indexOf(one)),
@@ -103,7 +103,7 @@ export const historyView: View = {
   build: (main, params) => {
     const { histories } = report();
     const history = histories[Number(params.get("of") ?? 0)];
-    if (!history) return void main.append(notFound("No model has several runs in this report."));
+    if (!history) return void main.append(notFound("This report holds no model with several runs."));
     const runs = history.runs.map(findRun).filter((run) => run !== undefined);
     const keys = [...new Set(runs.flatMap((run) => run.tasks.map((task) => task.key)))];
     main.append(
@@ -111,7 +111,7 @@ export const historyView: View = {
         "History",
         [
           dataText(history.name),
-          `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line tell what a gate said: ○ pass, × fail, ◇ could not tell.`,
+          `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line show the gate's result: ○ pass, × fail, ◇ could not tell.`,
         ],
         histories.length > 1
           ? choiceField(

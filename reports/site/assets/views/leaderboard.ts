@@ -1,4 +1,4 @@
-// The first page: every task's board, and all runs on all tasks at a glance.
+// The first page: every task's board, and all runs on all tasks at a answer_stats.
 
 import { report } from "../lib/data.ts";
 import { dataText, h } from "../lib/dom.ts";
@@ -30,8 +30,8 @@ function overview(runs: Run[], keys: string[]): HTMLElement | null {
     },
   }));
   return card(
-    "At a glance",
-    "Bold: no other run tests better (5 % per task, corrected over its pairs).",
+    "Overview",
+    "Bold: no other run is significantly better (5 % per task, Holm-corrected over its pairs).",
     null,
     dataTable(
       "Headline of every run on every task",
@@ -44,7 +44,7 @@ function overview(runs: Run[], keys: string[]): HTMLElement | null {
         ...columnsOf,
       ],
       shown,
-      { class: "glance" },
+      { class: "overview" },
     ),
   );
 }
@@ -88,7 +88,7 @@ export const leaderboardView: View = {
   title: () => "Leaderboard",
   same: () => "",
   build: (main) => {
-    const { made } = report();
+    const { built } = report();
     const runs = contenders();
     const keys = taskKeys();
     const tasks = runs.flatMap((run) => run.tasks);
@@ -98,7 +98,7 @@ export const leaderboardView: View = {
     main.append(
       pageFrame(
         "Leaderboard",
-        `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers, "answer")}. Intervals are ${formatLevels(tasks.map((task) => task.level))}, clustered by image. Made ${made}.`,
+        `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers, "answer")}. Intervals are ${formatLevels(tasks.map((task) => task.level))}, clustered by image. Built ${built}.`,
         h("a", { class: "button", href: "exports/leaderboard.csv", download: true }, "Save as CSV"),
         sampleNotice(tasks),
         bar.node,
@@ -116,7 +116,9 @@ export const leaderboardView: View = {
         const parts = [overview(fitting, shown), ...shown.map((key) => board(key, params))].filter(
           (part) => part !== null,
         );
-        boards.replaceChildren(...(parts.length ? parts : [h("p", { class: "nothing" }, "No run fits this filter.")]));
+        boards.replaceChildren(
+          ...(parts.length ? parts : [h("p", { class: "nothing" }, "No run matches this filter.")]),
+        );
         if (focus) boards.querySelector<HTMLElement>(`[data-sort="${focus}"]`)?.focus();
       },
     };

@@ -66,9 +66,11 @@ function taskPart(run: Run, task: Task, more: TaskDetails): HTMLElement {
       ),
       tile("coverage", coverageText(task), statusChips(task)),
       tile(
-        "questions a second",
+        "questions/s",
         speedText(task, ""),
-        more.glance.seconds ? `${formatSeconds(more.glance.seconds)} for ${plural(task.count, "question")}` : "",
+        more.answer_stats.seconds
+          ? `${formatSeconds(more.answer_stats.seconds)} for ${plural(task.count, "question")}`
+          : "",
       ),
       h(
         "div",
@@ -85,7 +87,7 @@ function taskPart(run: Run, task: Task, more: TaskDetails): HTMLElement {
       judgePanel(more),
       more.breakdowns.map((one) => breakdownPanel(task, one)),
       answerCounts(more),
-      answerPanels(run, task, more.glance),
+      answerPanels(run, task, more.answer_stats),
       panel(
         "Protocol",
         null,
@@ -155,8 +157,8 @@ function costTiles(run: Run): Child {
 }
 
 function mean(details: RunDetails, name: "prompt_tokens" | "new_tokens"): string | null {
-  const known = Object.entries(details.tasks).flatMap(([key, { glance }]) =>
-    glance[name] ? [`${glance[name].toFixed(1)} (${key})`] : [],
+  const known = Object.entries(details.tasks).flatMap(([key, { answer_stats }]) =>
+    answer_stats[name] ? [`${answer_stats[name].toFixed(1)} (${key})`] : [],
   );
   return known.length ? known.join(", ") : null;
 }
@@ -194,12 +196,12 @@ function about(run: Run, details: RunDetails): HTMLElement {
           ["finished", details.finished],
           ["seed", details.seed],
           ["limit", run.limit],
-          ["ablation", run.ablate],
+          ["perturbation", run.perturbation],
           ["vlmbench", details.vlmbench],
           ["code", commit],
           ["judge", details.judge?.name],
-          ["prompt tokens a question", mean(details, "prompt_tokens")],
-          ["new tokens a question", mean(details, "new_tokens")],
+          ["prompt tokens per question", mean(details, "prompt_tokens")],
+          ["new tokens per question", mean(details, "new_tokens")],
         ]),
         details.command
           ? [

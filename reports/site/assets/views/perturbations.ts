@@ -1,4 +1,4 @@
-// What a change of pictures, options or words costs: each run beside the same model's runs under it, as paired differences.
+// What a perturbation of images, options or wording costs: paired differences of a run and its perturbed runs.
 
 import {
   differenceColumns,
@@ -15,7 +15,7 @@ import { linkTo, type View } from "../lib/route.ts";
 import { differenceChart } from "../lib/run_charts.ts";
 import { findRun, findTask } from "../lib/runs.ts";
 import { type Column, dataTable } from "../lib/table.ts";
-import type { Ablations, Run } from "../lib/types.ts";
+import type { PerturbedRuns, Run } from "../lib/types.ts";
 
 /** Sums go further than rates: they get an axis of their own. */
 const summed = ({ one, other }: MetricDifference): boolean => Math.max(one.bar.value ?? 0, other.bar.value ?? 0) > 100;
@@ -27,15 +27,15 @@ const flipColumn = (name: "gained" | "lost"): Column<MetricDifference> => ({
   plain: (row) => row.flips?.[name] ?? null,
 });
 
-/** One line a reason: whom a change does not fit. */
-const leftOut = (run: Run): HTMLElement[] =>
-  Object.entries(run.left_out).flatMap(([key, reasons]) =>
+/** The questions that a perturbation does not apply to, a line per reason. */
+const skipped = (run: Run): HTMLElement[] =>
+  Object.entries(run.skipped).flatMap(([key, reasons]) =>
     Object.entries(reasons).map(([why, count]) =>
-      h("p", { class: "hint" }, `${key}: ${plural(count, "question")} left out: ${why}`),
+      h("p", { class: "hint" }, `${key}: ${plural(count, "question")} skipped: ${why}`),
     ),
   );
 
-/** Every change on every task, as differences. */
+/** Every perturbation on every task, as differences. */
 function overview(base: Run, runs: Run[]): HTMLElement | null {
   if (runs.length < 2) return null;
   const keys = base.tasks.map((task) => task.key);
@@ -46,13 +46,18 @@ function overview(base: Run, runs: Run[]): HTMLElement | null {
     h("span", { class: "under" }, low === null ? "–" : `${formatSigned(low)} to ${formatSigned(high)}`),
   ];
   return card(
-    "At a glance",
-    `Differences from the run as it is, with ${formatLevels(levelsOf(rows))} intervals. Bold: p below 5 %, corrected over all changes and tasks (Holm). –: the change does not fit the task.`,
+    "Overview",
+    `Differences from the unperturbed run, with ${formatLevels(levelsOf(rows))} intervals. Bold: p below 5 %, Holm-corrected over all perturbations and tasks. –: does not apply to the task.`,
     null,
     dataTable(
-      "Differences under every ablation",
+      "Differences under every perturbation",
       [
-        { head: "ablation", class: "run", cell: (run) => dataText(run.ablate), plain: (run) => run.ablate },
+        {
+          head: "perturbation",
+          class: "run",
+          cell: (run) => dataText(run.perturbation),
+          plain: (run) => run.perturbation,
+        },
         ...keys.map((key): Column<Run> => ({
           head: dataText(key),
           name: key,
@@ -65,7 +70,7 @@ function overview(base: Run, runs: Run[]): HTMLElement | null {
         })),
       ],
       runs,
-      { class: "glance" },
+      { class: "overview" },
     ),
   );
 }
@@ -74,14 +79,14 @@ function part(base: Run, run: Run): HTMLElement {
   const keys = base.tasks.map((task) => task.key).filter((key) => findTask(run, key));
   const rows = keys.map((key) => headlineDifference(base, run, key)).filter((row) => row.value !== null);
   return card(
-    dataText(run.ablate),
-    `How far the headline moves on the same questions${run.change ? `: ${run.change}` : ""}.`,
+    dataText(run.perturbation),
+    `Change of the headline metric on the same questions${run.change ? `: ${run.change}` : ""}.`,
     null,
     [rows.filter((row) => !summed(row)), rows.filter(summed)]
       .filter((some) => some.length)
-      .map((some) => differenceChart(some, `Differences under ${run.ablate}`)),
+      .map((some) => differenceChart(some, `Differences under ${run.perturbation}`)),
     dataTable(
-      `Differences under ${run.ablate}`,
+      `Differences under ${run.perturbation}`,
       [
         {
           head: "task",
@@ -89,24 +94,24 @@ function part(base: Run, run: Run): HTMLElement {
             h("a", { href: linkTo("compare", { a: base.id, b: run.id, task: row.key }) }, dataText(row.key)),
         },
         { head: "metric", cell: (row) => humanize(row.one.headline) },
-        ...differenceColumns("as it is", run.ablate, rows),
+        ...differenceColumns("unperturbed", run.perturbation, rows),
         flipColumn("gained"),
         flipColumn("lost"),
       ],
       rows,
       { class: "slim" },
     ),
-    leftOut(run),
+    skipped(run),
   );
 }
 
-function chosen(params: URLSearchParams): Ablations | null | undefined {
-  const { ablations } = report();
-  return ablations.find((one) => one.base === params.get("run")) ?? (params.has("run") ? null : ablations[0]);
+function chosen(params: URLSearchParams): PerturbedRuns | null | undefined {
+  const { perturbed } = report();
+  return perturbed.find((one) => one.base === params.get("run")) ?? (params.has("run") ? null : perturbed[0]);
 }
 
 export const perturbationsView: View = {
-  title: () => "Ablations",
+  title: () => "Perturbations",
   needs: (params) => {
     const entry = chosen(params);
     return (entry?.runs ?? []).flatMap((run) => pairFile(entry?.base ?? "", run)?.name ?? []);
@@ -114,27 +119,27 @@ export const perturbationsView: View = {
   build: (main, params) => {
     const entry = chosen(params);
     const base = findRun(entry?.base);
-    if (!entry || !base) return void main.append(notFound("No run in this report was made under an ablation."));
-    const { ablations } = report();
-    const perturbed = entry.runs.map(findRun).filter((run) => run !== undefined);
+    if (!entry || !base) return void main.append(notFound("This report holds no perturbed runs."));
+    const { perturbed } = report();
+    const runs = entry.runs.map(findRun).filter((run) => run !== undefined);
     main.append(
       pageFrame(
-        "Ablations",
+        "Perturbations",
         [
           h("a", { href: linkTo("model", { run: base.id }) }, dataText(base.label)),
-          " against itself under changes: what is left without the pictures is no vision; what small changes cost is fragile.",
+          " against itself under perturbations: a score that survives without the image needs no vision; one that small changes lower is fragile.",
         ],
-        ablations.length > 1
+        perturbed.length > 1
           ? choiceField(
               "run",
               "run",
               entry.base,
-              ablations.map((one): [string, string] => [one.base, findRun(one.base)?.label ?? one.base]),
+              perturbed.map((one): [string, string] => [one.base, findRun(one.base)?.label ?? one.base]),
             )
           : null,
         sampleNotice(base.tasks),
-        overview(base, perturbed),
-        perturbed.map((run) => part(base, run)),
+        overview(base, runs),
+        runs.map((run) => part(base, run)),
       ),
     );
   },

@@ -1,4 +1,4 @@
-// One sample's whole story, in a dialog: picture, prompt, answer, how it was read, and everything recorded about it.
+// The dialog of one sample: image, prompt, answer, how it was parsed, and everything else that is recorded of it.
 
 import { loadFiles } from "../lib/data.ts";
 import { type Child, dataText, h } from "../lib/dom.ts";
@@ -29,12 +29,12 @@ function figure(run: Run, task: Task, image: Thumbnail, boxes: Boxes | null): HT
         ? h(
             "p",
             { class: "hint" },
-            boxes[1] ? "Solid: the right box. Dashed: the answer's." : "The right box; the answer holds none.",
+            boxes[1] ? "Solid: target box. Dashed: predicted box." : "Target box; the answer holds none.",
           )
         : null,
       h(
         "a",
-        { href: linkTo("samples", { run: run.id, task: task.key, picture: image.name }) },
+        { href: linkTo("samples", { run: run.id, task: task.key, image: image.name }) },
         "all questions about ",
         dataText(shorten(image.name, 48)),
       ),
@@ -70,7 +70,7 @@ function choices({ choices: names, scores }: Sample): HTMLElement {
 
 const judge = (judged: Judgement[]): HTMLElement =>
   part(
-    "The judge's reply",
+    "Judge's reply",
     judged.map((verdict) => [
       h(
         "p",
@@ -99,8 +99,8 @@ function facts(records: Records, row: number, whole: Sample): HTMLElement {
     ["new tokens", whole.new_tokens || null],
     ["seconds", whole.seconds ? whole.seconds.toPrecision(2) : null],
     ["margin", whole.margin?.toFixed(3)],
-    ["asked again", whole.rerun ? "yes, one by one" : null],
-    ["answer's key", whole.key],
+    ["rerun", whole.rerun ? "yes, unbatched" : null],
+    ["key", whole.key],
   ]);
 }
 
@@ -122,7 +122,7 @@ function story(run: Run, task: Task, records: Records, row: number): HTMLElement
   return [
     h(
       "div",
-      { class: "detail-pictures" },
+      { class: "detail-images" },
       images.length ? images.map((image) => figure(run, task, image, whole.boxes)) : imageNode(null),
     ),
     h(
@@ -138,7 +138,7 @@ function story(run: Run, task: Task, records: Records, row: number): HTMLElement
         "div",
         { class: "compare" },
         part("Answer", quote(whole.text)),
-        part("Read as", h("p", { tabindex: "0" }, whole.read ? dataText(whole.read) : "–")),
+        part("Parsed answer", h("p", { tabindex: "0" }, whole.parsed ? dataText(whole.parsed) : "–")),
         part("Target", h("p", { tabindex: "0" }, dataText(whole.target))),
       ),
       whole.error ? part("Error", quote(whole.error)) : null,
@@ -164,7 +164,7 @@ function others(run: Run, task: Task, id: string): Child {
       { class: "chip", href: linkTo("samples", { run: one.run.id, task: task.key, open: id }) },
       dataText(shorten(one.run.label, 48)),
     );
-  return part("The same question to", h("p", { class: "chips" }, found.map(link)));
+  return part("Same question, other runs", h("p", { class: "chips" }, found.map(link)));
 }
 
 export interface SampleDialog {

@@ -1,4 +1,4 @@
-// The sample browser: pictures with questions and answers, filtered by what the URL says.
+// The sample browser: images with questions and answers, filtered by what the URL says.
 
 import { dataText, h } from "../lib/dom.ts";
 import { formatCount, plural, shorten } from "../lib/format.ts";
@@ -16,11 +16,11 @@ const HEIGHT = 132;
 const LEAST = 330;
 
 function card(records: Records, row: number, link: string): HTMLElement {
-  const answer = records.text(row) || records.read(row);
+  const answer = records.text(row) || records.parsed(row);
   return h(
     "a",
     { class: "sample", href: link, "data-row": row },
-    h("span", { class: "sample-picture" }, imageNode(records.images(row)[0])),
+    h("span", { class: "sample-image" }, imageNode(records.images(row)[0])),
     h(
       "span",
       { class: "sample-words" },
@@ -81,7 +81,7 @@ function build(main: HTMLElement, params: URLSearchParams): Shown | void {
   const records = recordsOf(task);
   const bar = filterBar(records);
   const status = h("p", { class: "hint", role: "status" });
-  const nothing = h("p", { class: "nothing" }, "No sample fits these filters.");
+  const nothing = h("p", { class: "nothing" }, "No sample matches these filters.");
   const dialog = sampleDialog(run, task, records);
   const list = virtualList<number>("Samples", {
     height: HEIGHT,
@@ -110,7 +110,7 @@ function build(main: HTMLElement, params: URLSearchParams): Shown | void {
           key("/"),
           " search, ",
           key("arrows"),
-          " walk, ",
+          " move, ",
           key("Enter"),
           " open, ",
           key("Esc"),

@@ -14,7 +14,7 @@ import { board } from "./board.ts";
 
 const MOST_LABELS = 24;
 
-function rules(takers: RunTask[]): HTMLElement {
+function promptCard(takers: RunTask[]): HTMLElement {
   const seen = new Map<string, { task: Task; more: TaskDetails; runs: string[] }>();
   const worded = promptsDiffer(takers);
   for (const { run, task } of takers) {
@@ -25,7 +25,7 @@ function rules(takers: RunTask[]): HTMLElement {
     seen.set(key, group);
   }
   return card(
-    "How it is asked",
+    "Prompt and protocol",
     null,
     null,
     [...seen.values()].map(({ task, more, runs }) =>
@@ -36,10 +36,10 @@ function rules(takers: RunTask[]): HTMLElement {
         h(
           "div",
           {},
-          h("h3", {}, "A prompt, word for word"),
+          h("h3", {}, "Example prompt"),
           h("pre", { class: "quote", tabindex: "0" }, dataText(more.prompt || "–")),
         ),
-        h("div", {}, h("h3", {}, "Rules"), protocolFacts(task, more)),
+        h("div", {}, h("h3", {}, "Protocol"), protocolFacts(task, more)),
       ),
     ),
   );
@@ -71,7 +71,7 @@ const MIB = 2 ** 20;
 const COST_AXES: CostAxis[] = [
   {
     title: "Score against time",
-    label: "seconds a question",
+    label: "seconds per question",
     of: ({ task }) => (task.per_second ? 1 / task.per_second : null),
     format: formatSeconds,
   },
@@ -105,7 +105,7 @@ function cost(takers: RunTask[]): Child {
   return charts.length
     ? card(
         "Score against cost",
-        "Runs on the dashed line are beaten by none on both.",
+        "No other run beats those on the dashed line on both axes.",
         null,
         h("div", { class: "halves" }, charts),
       )
@@ -166,7 +166,7 @@ function breakdownTable(caption: string, labels: string[], rows: RunBar[], taker
 function answers(takers: RunTask[], params: URLSearchParams): Child {
   const chosen = takers.find(({ run }) => run.id === params.get("run")) ?? takers[0];
   const { run, task } = chosen;
-  const panels = answerPanels(run, task, detailsOf(run).tasks[task.key].glance).filter(Boolean);
+  const panels = answerPanels(run, task, detailsOf(run).tasks[task.key].answer_stats).filter(Boolean);
   return panels.length
     ? card(
         "Answers",
@@ -211,7 +211,7 @@ export const taskView: View = {
         sampleNotice(takers.map((one) => one.task)),
         board(key, params, { title: false }),
         notes(takers),
-        rules(takers),
+        promptCard(takers),
         cost(takers),
         breakdowns(takers),
         answers(takers, params),
