@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.compare import perturbed as ablated
+from vlmbench.compare import perturbed
 from vlmbench.runs.storage.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finished
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
@@ -245,7 +245,7 @@ def with_perturbed(folders: Sequence[Path]) -> list[Path]:
     named = {folder.resolve() for folder in folders}
     found: list[Path] = []
     for folder in folders:
-        found += [folder, *(one for one in ablated.finished(folder) if one.resolve() not in named)]
+        found += [folder, *(one for one in perturbed.finished(folder) if one.resolve() not in named)]
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlmbench.base.errors import UsageError
-from vlmbench.perturbations import perturbations as ablations
+from vlmbench.perturbations import perturbations
 
 from ..runs import Bar, RunResult, TaskResult
 from . import training_curves
@@ -68,7 +68,7 @@ def run_details(run: RunResult, stats: Mapping[str, Mapping[str, Any]]) -> dict[
 def _description(label: str) -> str:
     """What a perturbation does; empty for none, and for one that this version does not know."""
     try:
-        return ablations.parse_one(label).words if label else ""
+        return perturbations.parse_one(label).words if label else ""
     except UsageError:
         return ""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.sites import Visit, find, run_id, shown, texts, wait
-from tests.reports.fabricate import fabricate, training_log
+from tests.reports.fabricate import Recipe, fabricate, training_log
 from tests.reports.test_interval_level import at_level
 
 pytestmark = pytest.mark.browser
@@ -247,8 +247,8 @@ def test_training_page(visit: Visit, tmp_path: Path) -> None:
 
 def test_pages_print_the_level_of_the_intervals(visit: Visit, tmp_path: Path) -> None:
     """Which scores.json says: 90 % here, on every page that shows an interval."""
-    recipe = {"tasks": ("okvqa",), "breakdowns": False, "training": False}
-    runs = [at_level(fabricate(tmp_path / name, name=name, **recipe), 0.9) for name in ("one", "two")]
+    recipe = Recipe(tasks=("okvqa",), breakdowns=False, training=False)
+    runs = [at_level(fabricate(tmp_path / name, recipe, name=name), 0.9) for name in ("one", "two")]
     page = build.write(runs, tmp_path / "html")
     driver = visit(page)
     for place in ("#/", f"#/model?run={run_id(driver, 'one')}", "#/compare"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.reports import written
-from tests.reports.fabricate import fabricate
+from tests.reports.fabricate import Recipe, fabricate
 
 build: Any = import_module("vlmbench.reports.site.build")
 ranks: Any = import_module("vlmbench.reports.site.ranks")
@@ -30,8 +30,8 @@ def at_level(folder: Path, level: float) -> Path:
 @pytest.fixture
 def folders(tmp_path: Path) -> list[Path]:
     """Two runs with 90 % intervals that can be compared."""
-    recipe = {"tasks": ("okvqa",), "breakdowns": False, "training": False}
-    made = [fabricate(tmp_path / name, name=name, skill=skill, **recipe) for name, skill in (("a", 0.8), ("b", 0.6))]
+    recipe = Recipe(tasks=("okvqa",), breakdowns=False, training=False)
+    made = [fabricate(tmp_path / name, recipe, name=name, skill=skill) for name, skill in (("a", 0.8), ("b", 0.6))]
     return [at_level(folder, 0.9) for folder in made]
 
 
