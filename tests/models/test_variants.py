@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from vlmbench.base import registry
+from vlmbench.base.extras import install_command
 from vlmbench.models.engine import memory, quantize
 from vlmbench.models.network.network import VisionLanguageModel
 from vlmbench.models.parts.prompts import minigpt_templates as talk
@@ -166,7 +167,7 @@ TINY: Mapping[str, Any] = {"hidden_size": 64, "intermediate_size": 96, "num_hidd
 @pytest.mark.parametrize("mode", ["bfloat16", "int8", "int4"])
 def test_memory_is_what_a_loaded_model_holds(mode: str) -> None:
     if mode != "bfloat16":
-        pytest.importorskip("torchao", reason="torchao is not installed here: pip install 'torchao>=0.18'")
+        pytest.importorskip("torchao", reason=f"torchao is not installed here: {install_command('quantize')}")
     config = copy.deepcopy(dict(VARIANTS["tinyllava:base-Sig-TL"].config))
     config["text_config"] |= {**TINY, "num_key_value_heads": 1, "vocab_size": 100}
     config["vision_config"] |= {**TINY, "image_size": 28}

@@ -21,6 +21,7 @@ from tests.support import pool_toys
 from tests.support.pool_toys import EACH, PICTURES, PoolToy, processes
 from tests.support.toys import ToyModel
 from vlmbench.base.errors import DataError, ImageError, ModelError, UnknownNameError, UsageError, VlmbenchError
+from vlmbench.base.extras import install_command
 from vlmbench.base.model import Model
 from vlmbench.base.samples import ImageRef, Request
 from vlmbench.cli import main as cli
@@ -31,7 +32,7 @@ from vlmbench.runs.workers import worker as workers
 from vlmbench.runs.workers.pool import Pool, combined, packed
 from vlmbench.runs.workers.worker import Answers, Share, Worker
 
-pytest.importorskip("ray", reason="Ray is not installed here: pip install 'ray>=2.49'")
+pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
 ROOT = Path(__file__).resolve().parents[2]
 TWO = Share(2, 1, 0)
 KILLS = 10

@@ -13,10 +13,11 @@ import pytest
 
 from tests.runs.test_pool import calm, logged, same
 from tests.support.pool_toys import EACH, PICTURES, processes
+from vlmbench.base.extras import install_command
 from vlmbench.cli.main import USER_MUST_CHANGE
 from vlmbench.runs.storage.store import read_answers
 
-pytest.importorskip("ray", reason="Ray is not installed here: pip install 'ray>=2.49'")
+pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
 ROOT = Path(__file__).resolve().parents[2]
 __all__ = ["calm"]
 """A fixture."""

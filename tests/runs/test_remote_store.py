@@ -18,6 +18,7 @@ from tests.support.toys import ToyModel, ToyTask
 from vlmbench.base import paths as places
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.extras import install_command
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.cli import main as cli
@@ -27,7 +28,7 @@ from vlmbench.runs import manifest, runner
 from vlmbench.runs.storage import remote_store as mirror
 from vlmbench.runs.storage.store import RunStore, read_manifest, read_scores
 
-pytest.importorskip("upath", reason="universal_pathlib is not installed here: pip install 'universal-pathlib>=0.3'")
+pytest.importorskip("upath", reason=f"universal_pathlib is not installed here: {install_command('remote')}")
 URL = "memory://bucket/runs/one"
 ROOT = "/bucket/runs/one"
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError, ImageError, UsageError
+from vlmbench.base.extras import install_command
 from vlmbench.base.samples import Conversation
 from vlmbench.data.images import decode
 from vlmbench.scenes.scene import Dice
@@ -211,6 +212,6 @@ def _library() -> Any:
     try:
         import webdataset
     except ImportError:
-        hint = "pip install 'webdataset>=0.2.100'"
+        hint = install_command("train")
         raise UsageError("shards are read by the webdataset library, which is not installed", hint=hint) from None
     return webdataset

@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from vlmbench.base.errors import UsageError
+from vlmbench.base.extras import install_command
 
 HERE = frozenset({"", "file", "local"})
 """Protocols of this machine's own files."""
@@ -29,7 +30,7 @@ def path(text: str) -> Path:
     try:
         from upath import UPath
     except ImportError:
-        raise UsageError(f"{text} needs universal_pathlib", hint="pip install 'universal-pathlib>=0.3'") from None
+        raise UsageError(f"{text} needs universal_pathlib", hint=install_command("remote")) from None
     try:
         found: Any = UPath(text)
         if found.protocol in HERE:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
+from vlmbench.base.extras import install_command
 from vlmbench.plugins import specs as loading
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 ENGINES, DTYPES, WIDTHS = ("shared", "batched", "simple"), ("float32", "bfloat16", "float16"), ("int8", "int4")
 FLAGS = ("engine", "exact", "dtype", "quantize", "device", "threads", "batch", "attention", "trust_remote_code")
-NEEDS: Mapping[str, tuple[str, str]] = {"quantize": ("torchao", "pip install 'torchao>=0.18'")}
+NEEDS: Mapping[str, tuple[str, str]] = {"quantize": ("torchao", install_command("quantize"))}
 """Settings that need a package that is not always installed: its module and the command that installs it."""
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from vlmbench import __version__
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.exit_codes import Exit
+from vlmbench.base.extras import install_command
 from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
 from vlmbench.base.samples import Request, Response
 from vlmbench.cli.main import OK, USER_MUST_CHANGE
@@ -232,7 +233,7 @@ def ray() -> Any:
     try:
         import ray as library
     except ImportError:
-        raise UsageError("--workers and --ray need Ray", hint="pip install 'ray>=2.49'") from None
+        raise UsageError("--workers and --ray need Ray", hint=install_command("ray")) from None
     return library
 
 
