@@ -180,4 +180,4 @@ def test_whatever_is_changed_is_refused_or_read_and_never_a_crash(seed: int, run
         content = mutated(content, rng)
     file.write_text(json.dumps(content))
     with suppress(VlmbenchError):
-        gate.check(run, file, gate.Rules({}, {}), tasks=["gqa"], force=True)
+        gate.check(run, file, gate.GateRules({}, {}), tasks=["gqa"], force=True)

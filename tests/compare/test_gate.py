@@ -11,14 +11,14 @@ import pytest
 
 from tests.support.gate_runs import ran, script
 from vlmbench.compare import gate
-from vlmbench.compare.gate import Report, Rules
+from vlmbench.compare.gate import GateRules, Report
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import Item, StoredRun
 from vlmbench.scoring import score as scoring
 from vlmbench.stats.noninferiority import Outcome
 
 TIMES = 20
-RULES = Rules({}, {})
+RULES = GateRules({}, {})
 
 
 @pytest.fixture(scope="module")

@@ -26,11 +26,12 @@ from tests.support.toys import png
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Request, Sample
+from vlmbench.base.text import unicode_problem
 from vlmbench.cli import main as cli
+from vlmbench.data.encoding import check_encodable
 from vlmbench.data.files import Folder
 from vlmbench.data.predictions import answer_rows
 from vlmbench.data.rows import Row
-from vlmbench.data.storable import complaint, refuse_broken
 from vlmbench.runs.storage.store import read_answers
 
 SCRIPTS = (
@@ -179,7 +180,7 @@ def test_halves_of_pairs_are_refused_with_their_place(before: str, half: str, af
         f"file.jsonl, line 3, field 'question': character {len(before) + 1} is U+{ord(half):04X}, half of"
     )
     str(error.value).encode()
-    assert complaint(before + after) == ""
+    assert unicode_problem(before + after) == ""
 
 
 def test_both_escaped_halves_are_a_character(tmp_path: Path) -> None:
@@ -225,4 +226,4 @@ def test_other_encodings_are_refused(encoding: str, tmp_path: Path) -> None:
 )
 def test_a_task_that_makes_one_is_refused_before_it_is_asked(sample: Sample, prompt: str, place: str) -> None:
     with pytest.raises(DataError, match=rf"mine, sample '.*', {place}: character 1 is U\+D800"):
-        refuse_broken("mine", sample, Request(sample.id, prompt))
+        check_encodable("mine", sample, Request(sample.id, prompt))

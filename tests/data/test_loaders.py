@@ -18,7 +18,7 @@ import pytest
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Sample
-from vlmbench.data import storable as wellformed
+from vlmbench.data import encoding
 from vlmbench.data.files import Folder, read_samples
 
 PICTURE_FIELDS = {"image", "img", "imagename", "image_id", "imageId", "img_id"}
@@ -72,7 +72,7 @@ def used(task: Any, samples: list[Sample]) -> None:
     """What a run does with each sample before it is asked."""
     for sample in samples:
         request = task.build_request(sample, next(iter(task.protocols)))
-        wellformed.refuse_broken(task.name, sample, request)
+        encoding.check_encodable(task.name, sample, request)
     pictures = {picture.name: picture for sample in samples for picture in sample.images}
     for picture in pictures.values():
         with contextlib.suppress(ImageError):

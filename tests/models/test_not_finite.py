@@ -17,8 +17,8 @@ from tests.models import tiny, tiny_minigpt
 from tests.models.test_engine import questions
 from tests.models.toy import LETTERS, ToySystem, letter_id, network
 from vlmbench.base.samples import ChoiceScore, Generation, Request, Response
+from vlmbench.data.encoding import sanitized
 from vlmbench.data.images import decode
-from vlmbench.data.storable import storable
 from vlmbench.models.engine import engine as engine_module
 from vlmbench.models.engine.decoding import check_scores, greedy
 from vlmbench.models.engine.engine import Engine
@@ -229,8 +229,8 @@ def test_what_a_prediction_is(row: list[float], fine: bool) -> None:
 def test_no_adapters_scores_may_be_infinite(number: float) -> None:
     """Whoever gives them: servers, plugins, functions."""
     response = Response(choices=(ChoiceScore("yes", -1.0, 1), ChoiceScore("no", number, 1)))
-    kept = storable(response)
+    kept = sanitized(response)
     assert kept.finish == "error" and "'no'" in kept.error and not kept.choices
-    assert storable(Response("yes", margin=NAN)).finish == "error"
+    assert sanitized(Response("yes", margin=NAN)).finish == "error"
     fine = Response("yes", (ChoiceScore("yes", -1.0, 1),), margin=INF)
-    assert storable(fine) is fine
+    assert sanitized(fine) is fine

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from vlmbench.base.samples import Generation, JudgeRequest, Request, Response, Sample, Score, Verdict
 
 if TYPE_CHECKING:
+    from vlmbench.base.metric import Metric
     from vlmbench.data.files import Folder, Hub
-    from vlmbench.stats.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)

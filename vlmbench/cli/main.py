@@ -15,7 +15,7 @@ from vlmbench.base import signals as ending
 from vlmbench.base import terminal
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.exit_codes import Exit
-from vlmbench.data import storable as wellformed
+from vlmbench.base.text import unicode_problem
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one picture, and draw the boxes it answers with",
@@ -109,7 +109,7 @@ def _run(words: Sequence[str], *, own: bool) -> int:
     if verb not in VERBS:
         raise UnknownNameError("verb", verb, VERBS)
     for word in words:  # bytes of another encoding, as Python keeps them
-        if what := wellformed.complaint(word):
+        if what := unicode_problem(word):
             raise UsageError(f"{word!a} is not UTF-8 text: {what}", hint="write it, and name files, in UTF-8")
     args = parser(verb).parse_intermixed_args(words[1:])
     with terminal.only_json(for_good=own) if getattr(args, "json", None) in (True, "-") else nullcontext():

@@ -16,9 +16,9 @@ from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.registry import load_object
 from vlmbench.base.samples import Status
 from vlmbench.compare import compare as comparison
-from vlmbench.compare import gate_reasons as gate_words
 from vlmbench.compare import gate_tests
-from vlmbench.compare.compare import Comparison, MetricDifference, TaskComparison
+from vlmbench.compare.compare import Comparison, TaskComparison
+from vlmbench.compare.gate_verdict import Verdict
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import read_check
 from vlmbench.runs.storage.store import CHECK, to_json, write_atomically
@@ -32,7 +32,7 @@ RESAMPLES = 2_000
 
 
 @dataclass(frozen=True)
-class Rules:
+class GateRules:
     """What a gate asks for."""
 
     max_drop: Mapping[str, float]
@@ -57,68 +57,6 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One test of a gate."""
-
-    task: TaskComparison
-    metric: MetricDifference
-    margins: Margins
-    decision: Decision
-    p_holm: float | None
-    paired: pairing.Paired
-    """The difference turned so that a fall is for the worse."""
-
-    @property
-    def items_needed(self) -> int | None:
-        """How many items would have told."""
-        times = self.decision.needed
-        return None if times is None else math.ceil(times * self.metric.paired.n)
-
-    @property
-    def available(self) -> int | None:
-        """How many questions the split has, where that is known."""
-        choice = self.task.after.choice
-        size = choice.task.sizes.get(choice.split)
-        return None if size is None else size.questions
-
-    @property
-    def reason(self) -> str:
-        """Why, in one sentence."""
-        return gate_words.reason(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """For scripts."""
-        one = self.metric.to_json()
-        return {
-            "key": self.task.key,
-            "metric": self.metric.name,
-            "better": self.metric.better,
-            "target": self.metric.target,
-            "outcome": str(self.decision.outcome),
-            "rule": self.decision.rule,
-            "reason": self.reason,
-            "before": one["before"],
-            "after": one["after"],
-            "difference": one["paired"]["difference"],
-            "items": self.metric.paired.n,
-            "clusters": self.metric.paired.clusters,
-            "lower": self.decision.lower,
-            "upper": self.decision.upper,
-            "p": self.decision.p,
-            "p_holm": self.p_holm,
-            "max_drop": self.margins.allowed,
-            "must_find": self.margins.must_find,
-            "detectable": self.decision.detectable,
-            "items_needed": self.items_needed,
-            "items_of_split": self.available,
-            "gained": len(self.task.gained),
-            "lost": len(self.task.lost),
-            "failed": len(self.task.failed),
-            "differs": self.task.differs,
-        }
-
-
-@dataclass(frozen=True)
 class Floor:
     """A floor under a run that is broken."""
 
@@ -133,7 +71,7 @@ class Report:
     """What a gate says of a run."""
 
     comparison: Comparison
-    rules: Rules
+    rules: GateRules
     verdicts: Sequence[Verdict]
     floors: Sequence[Floor]
 
@@ -176,7 +114,7 @@ class Report:
 def check(
     run: Path | StoredRun,
     baseline: Path | StoredRun,
-    rules: Rules,
+    rules: GateRules,
     *,
     tasks: Sequence[str] = (),
     force: bool = False,
@@ -230,7 +168,7 @@ def _same_ablation(found: comparison.Comparison, force: bool) -> None:
         raise UsageError(what, hint=hint)
 
 
-def _sensible(rules: Rules) -> None:
+def _sensible(rules: GateRules) -> None:
     for name, share in (("--alpha", rules.alpha), ("--power", rules.power)):
         if not 0 < share < 1:
             raise UsageError(f"{name} {share:g} is not between 0 and 1", hint="0.05 and 0.8 are usual")
@@ -250,7 +188,7 @@ def _all_there(found: Comparison, tasks: Sequence[str]) -> None:
         )
 
 
-def _floors(task: StoredTask, rules: Rules) -> list[Floor]:
+def _floors(task: StoredTask, rules: GateRules) -> list[Floor]:
     """The floors that a task's run breaks."""
     broken = []
     coverage = float(task.scores.get("coverage", 0.0))
@@ -337,9 +275,9 @@ def assert_no_regression(
     """`vlmbench check` for tests: raises AssertionError, with the gate's table, when a run is worse than its baseline.
 
     Where the gate could not tell it raises InconclusiveError, which is an AssertionError too. `rules` are the other
-    fields of Rules: alpha, power, metric, min_coverage, max_status. Raises UsageError and StoreError for bad input.
+    fields of GateRules: alpha, power, metric, min_coverage, max_status. Raises UsageError and StoreError for bad input.
     """
-    report = check(Path(run), Path(baseline), Rules(_amounts(max_drop), _amounts(must_find), **rules), tasks=tasks)
+    report = check(Path(run), Path(baseline), GateRules(_amounts(max_drop), _amounts(must_find), **rules), tasks=tasks)
     if report.outcome is Outcome.PASS:
         return report
     table = load_object("vlmbench.reports.text.gate:text")(report)

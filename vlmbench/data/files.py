@@ -23,10 +23,10 @@ from vlmbench.base.errors import DataError, ImageError, VlmbenchError
 from vlmbench.base.paths import is_remote
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import Task
+from vlmbench.base.text import unicode_problem
 from vlmbench.data.hub import Hub, HubTable
 from vlmbench.data.reading import PICTURE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
 from vlmbench.data.rows import Row, named_columns
-from vlmbench.data.storable import complaint
 
 __all__ = [
     "Folder",
@@ -102,7 +102,7 @@ class Folder:
         A name that leaves the folder is the data file's fault: DataError. A missing picture is an ImageError on read.
         """
         parts = name.replace("\\", "/").split("/")
-        if what := complaint(name):
+        if what := unicode_problem(name):
             raise row.error(field, what, "write the whole character, or leave it out")
         if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
             raise row.error(field, f"{name!r} is not the name of a picture inside the data folder")
@@ -260,7 +260,7 @@ def read_keyed(path: Path, field: str) -> dict[str, Row]:
     if text.count(f'"{field}"') != len(content):
         _refuse_doubled(text, path)
     for key in content:
-        if what := complaint(key):
+        if what := unicode_problem(key):
             raise DataError(f"a key: {what}", where=f"{path}, key {key!a:.60}", hint="write the whole character")
     return {key: _row(values, path, f"key {key}") for key, values in content.items()}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import ImageError
+from vlmbench.data.reading import read_whole
 
 _DATA_URI = re.compile(r"data:[\w.+/-]*(;[\w=.+-]+)*,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
@@ -77,12 +78,10 @@ def _of_text(cell: str, where: str, folder: Path | None) -> bytes:
 
 def _of_file(name: str, where: str, folder: Path | None) -> bytes:
     """A file that a cell names, if it lies in the folder of the data."""
-    from vlmbench.data.files import read_bytes
-
     if folder is not None:
         path = folder / name
         if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
-            return read_bytes(path)
+            return read_whole(path)
     beside = f" in {folder}" if folder is not None else ""
     what = f"no bytes, only the name of a file that is not there{beside}: {name!r:.80}"
     raise ImageError(what, where=where, hint="store the picture's bytes in the table")

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, overload
 
 from vlmbench.base.errors import DataError
-from vlmbench.data.storable import complaint
+from vlmbench.base.text import unicode_problem
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class Row:
         for item in found:
             if not isinstance(item, str):
                 raise self.error(field, f"a list of texts was expected, but it holds {item!r:.40}")
-            self._refuse_broken(field, item)
+            self._check_encodable(field, item)
         return found
 
     def keys(self, field: str) -> list[str]:
@@ -176,9 +176,9 @@ class Row:
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
         if isinstance(value, str):
-            self._refuse_broken(field, value)
+            self._check_encodable(field, value)
         return value
 
-    def _refuse_broken(self, field: str, text: str) -> None:
-        if what := complaint(text):
+    def _check_encodable(self, field: str, text: str) -> None:
+        if what := unicode_problem(text):
             raise self.error(field, what, "write the whole character, or leave it out")

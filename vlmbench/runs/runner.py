@@ -19,9 +19,8 @@ from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ImageRef, Record, Request, Response, Sample
-from vlmbench.data import images
+from vlmbench.data import encoding, images
 from vlmbench.data import notes as data_notes
-from vlmbench.data import storable as wellformed
 from vlmbench.data.files import read_samples
 from vlmbench.perturbations import perturbations as ablations
 from vlmbench.runs import manifest
@@ -107,7 +106,7 @@ def plan(
             continue
         of_sample: dict[str, tuple[str, ...]] = {}
         for sample, request in put.asked:
-            wellformed.refuse_broken(choice.key, sample, request)
+            encoding.check_encodable(choice.key, sample, request)
             if request.choices:
                 _refuse_unable(model, choice, sample)
             if request.history and not supports_multi_turn(model):
@@ -177,7 +176,7 @@ def execute(
     total = sum(len(group) for group in groups)
     with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
         for key, response in _answers(groups, model, store):
-            response = wellformed.storable(response)
+            response = encoding.sanitized(response)
             if response.finish == "error":
                 failures[key] = response.error
             else:

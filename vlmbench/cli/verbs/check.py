@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench.compare import gate
     from vlmbench.runs.storage.store import to_json
 
-    rules = gate.Rules(
+    rules = gate.GateRules(
         gate.read_amounts(args.max_drop, "--max-drop"),
         gate.read_amounts(args.must_find, "--must-find"),
         args.alpha,

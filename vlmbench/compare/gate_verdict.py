@@ -1,17 +1,83 @@
-"""Why a test of a gate came to what it did, in one sentence."""
+"""The verdict of one test of the gate, and why, in one sentence."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from vlmbench.stats.metrics import LESS, TARGET
 
 if TYPE_CHECKING:
-    from vlmbench.compare.gate import Verdict
+    from vlmbench.compare.compare import MetricDifference, TaskComparison
+    from vlmbench.stats.noninferiority import Decision, Margins
+    from vlmbench.stats.paired import Paired
 
 UNMOVED = 0.05
 """Below this a difference is printed as 0.0."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One test of a gate."""
+
+    task: TaskComparison
+    metric: MetricDifference
+    margins: Margins
+    decision: Decision
+    p_holm: float | None
+    paired: Paired
+    """The difference turned so that a fall is for the worse."""
+
+    @property
+    def items_needed(self) -> int | None:
+        """How many items would have told."""
+        times = self.decision.needed
+        return None if times is None else math.ceil(times * self.metric.paired.n)
+
+    @property
+    def available(self) -> int | None:
+        """How many questions the split has, where that is known."""
+        choice = self.task.after.choice
+        size = choice.task.sizes.get(choice.split)
+        return None if size is None else size.questions
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+        return reason(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        one = self.metric.to_json()
+        return {
+            "key": self.task.key,
+            "metric": self.metric.name,
+            "better": self.metric.better,
+            "target": self.metric.target,
+            "outcome": str(self.decision.outcome),
+            "rule": self.decision.rule,
+            "reason": self.reason,
+            "before": one["before"],
+            "after": one["after"],
+            "difference": one["paired"]["difference"],
+            "items": self.metric.paired.n,
+            "clusters": self.metric.paired.clusters,
+            "lower": self.decision.lower,
+            "upper": self.decision.upper,
+            "p": self.decision.p,
+            "p_holm": self.p_holm,
+            "max_drop": self.margins.allowed,
+            "must_find": self.margins.must_find,
+            "detectable": self.decision.detectable,
+            "items_needed": self.items_needed,
+            "items_of_split": self.available,
+            "gained": len(self.task.gained),
+            "lost": len(self.task.lost),
+            "failed": len(self.task.failed),
+            "differs": self.task.differs,
+        }
 
 
 def reason(verdict: Verdict) -> str:
