@@ -1,1 +1,9 @@
-"""Training: recipes as typed functions, and the loop that runs them."""
+"""Training: recipes as typed functions, and the loop that runs them.
+
+Rooms, top first; imports go down only:
+- recipes: one file per system. loop: stages, steps, checkpoints, resumption.
+- scenes: rows from drawn scenes. sources: rows from files in their official formats.
+- recipe: what a recipe is, its limits, schedules and plan.
+
+Models are named as strings and used through vlmbench.base.trainable; nothing here imports models, tasks or reports.
+"""

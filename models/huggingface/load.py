@@ -24,13 +24,13 @@ from ..engine.memory import hand_back
 from ..engine.quantize import check as check_quantization
 from ..engine.quantize import quantize as quantize_weights
 from ..parts.quiet_import import hushed
-from . import adapters as hf_adapters
 from .batching import AUTO
 from .engine import HfEngine
-from .load_errors import cure_of, first_words
-from .processors import open_processor
+from .loading import adapters as hf_adapters
+from .loading.load_errors import cure_of, first_words
+from .loading.processors import open_processor
+from .loading.weights import all_keys_told, check_expression, check_files, refuse
 from .system import HfSystem
-from .weights import all_keys_told, check_expression, check_files, refuse
 
 RAISED = (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError, AttributeError)
 """What transformers raises for files that it cannot open."""

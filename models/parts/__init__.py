@@ -1,1 +1,8 @@
-"""What the included models are built from: vision towers, connectors, language models."""
+"""The building blocks of the included systems, each built from a config alone, its weights under their official names.
+
+- vision/, connector/, language/, prompts/: towers, connectors, language models with their tokenizers, templates.
+- protocols: what an engine needs of a system. published_configs: the parts at their real sizes.
+- reshaping: tensors that official files hold in another layout. quiet_import: imports of libraries that log a lot.
+
+What is put together from parts belongs to network/.
+"""

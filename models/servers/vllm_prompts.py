@@ -174,7 +174,7 @@ def open_prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Pr
     """The prompts of a checkpoint by transformers' processor. Raises what transformers raises where it has none."""
     from transformers import AutoConfig
 
-    from ..huggingface.processors import open_processor
+    from ..huggingface.loading.processors import open_processor
     from ..parts.quiet_import import hushed
 
     more = {"revision": commit} if commit else {}

@@ -1,1 +1,5 @@
-"""TODO door."""
+"""Vision towers: pixels to hidden states of one layer.
+
+- base: the interface and the towers of transformers. tower: the table TOWERS, layer and token selection.
+- dino: DINOv2, alone or beside CLIP. preprocess: an RGB image to pixels, bit for bit as the published processors do.
+"""

@@ -14,7 +14,7 @@ from typing import Any
 
 from vlmbench.base.errors import ModelError
 
-from ..checkpoints import fingerprints
+from ...checkpoints import fingerprints
 from .weights import refuse, told
 
 WEIGHTS = "adapter_model.safetensors"

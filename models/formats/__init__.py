@@ -1,1 +1,0 @@
-"""Checkpoints in the forms their authors publish: read into our names and config, and written back."""
