@@ -17,8 +17,8 @@ from tests.models import tiny_hf
 from tests.models.hf_asking import questions
 from vlmbench.base.errors import ModelError
 from vlmbench.models.checkpoints import fingerprints
-from vlmbench.models.huggingface import adapters as hf_adapters
 from vlmbench.models.huggingface import load as hf
+from vlmbench.models.huggingface.loading import adapters as hf_adapters
 
 WEIGHTS = "adapter_model.safetensors"
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT asks for it

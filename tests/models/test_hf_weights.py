@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tests.models import tiny_hf
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.models.huggingface import load as hf
-from vlmbench.models.huggingface import weights as hf_weights
+from vlmbench.models.huggingface.loading import weights as hf_weights
 
 Tensors = dict[str, torch.Tensor]
 

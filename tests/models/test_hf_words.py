@@ -15,7 +15,7 @@ from tests.support.toys import png
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.models.huggingface import load as hf
-from vlmbench.models.huggingface.load_errors import OTHERWISE, PACKAGES, cure_of, first_words
+from vlmbench.models.huggingface.loading.load_errors import OTHERWISE, PACKAGES, cure_of, first_words
 
 SAID = {
     "PixtralProcessor requires the Torchvision library but it was not found in your environment.": "torchvision",

@@ -12,7 +12,7 @@ import transformers as hf
 
 from tests.models import tiny_hf
 from tests.models.tiny_hf import PATCH, SIDE, chat, text, tokenizer, vision
-from vlmbench.models.huggingface.processors import no_videos
+from vlmbench.models.huggingface.loading.processors import no_videos
 
 TORCHVISION = "its image processor needs torchvision"
 NEEDS_TORCHVISION: Mapping[str, str] = {

@@ -13,7 +13,7 @@ import torch
 import transformers as hf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
-from vlmbench.models.huggingface.processors import no_videos, without_videos
+from vlmbench.models.huggingface.loading.processors import no_videos, without_videos
 
 Builder = Callable[[], tuple[Any, Any]]
 SIDE, PATCH = 28, 14

@@ -22,7 +22,7 @@ import torch
 from PIL.Image import Image
 
 from tests.support.toys import png_of
-from vlmbench.models.huggingface.processors import open_processor
+from vlmbench.models.huggingface.loading.processors import open_processor
 
 __version__ = "0.33.0"
 """Of the interface that is stood in for."""
