@@ -11,7 +11,8 @@ from typing import Any
 
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.compare import perturbed
-from vlmbench.runs.storage.store import JUDGEMENTS, RECORDS, THUMBS, read_check, read_finished
+from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS
+from vlmbench.runs.storage.run_files import read_check, read_finished
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
 """What tables say beside scores on the data that ship with the package."""

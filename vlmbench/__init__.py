@@ -4,14 +4,14 @@ from pathlib import Path as _Path
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from vlmbench.base.version import __version__ as __version__
+
 if _TYPE_CHECKING:
     from vlmbench.api import Result, evaluate
     from vlmbench.compare.gate import InconclusiveError, assert_no_regression
     from vlmbench.plugins.api import add_model, add_task, model
     from vlmbench.plugins.function_model import FunctionModel
     from vlmbench.plugins.table_task import TableTask
-
-__version__ = "0.1.0"
 
 # In a checkout the wings (tasks/ models/ training/ reports/) stand beside this folder; in a wheel they lie inside it.
 _root = _Path(__file__).resolve().parent.parent

@@ -69,7 +69,7 @@ class Result:
         """A row a question: what was asked and answered, what that was read as, value, status, and all else kept."""
         import pandas as pd
 
-        from vlmbench.runs.storage.store import RECORDS
+        from vlmbench.runs.storage.layout import RECORDS
 
         return pd.read_parquet(self.folder / RECORDS)
 

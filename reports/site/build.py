@@ -18,8 +18,8 @@ from typing import Any
 
 import orjson
 
-from vlmbench import __version__
 from vlmbench.base.errors import StoreError
+from vlmbench.base.version import __version__
 
 from ..runs import SAMPLE_NOTE, RunResult, load, with_perturbed
 from ..text import exports, table

@@ -16,10 +16,10 @@ import pytest
 import vlmbench
 from tests.support import toys
 from tests.support.toys import ToyModel
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from vlmbench.cli import main as cli
-from vlmbench.runs.storage.store import read_manifest
+from vlmbench.runs.storage.run_files import read_manifest
 
 
 @dataclass
@@ -46,7 +46,7 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 def test_the_same_as_the_command(tmp_path: Path) -> None:
     result = vlmbench.evaluate("echo,text=yes", "pope,gqa", limit=36, seed=3, output=tmp_path / "api")
     words = ["run", "--model", "echo,text=yes", "--tasks", "pope,gqa", "--limit", "36", "--seed", "3"]
-    assert cli.main([*words, "--output", str(tmp_path / "run")]) == cli.OK
+    assert cli.main([*words, "--output", str(tmp_path / "run")]) == exit_codes.OK
     for name in ("scores.json",):
         assert (tmp_path / "api" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
     pd.testing.assert_frame_equal(

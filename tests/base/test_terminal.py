@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.runs.test_damage import SPECIAL
-from vlmbench.base import terminal
+from vlmbench.base import exit_codes, terminal
 from vlmbench.cli import main as cli
 from vlmbench.runs import manifest
 
@@ -127,7 +127,7 @@ def test_a_model_that_ends_the_process_is_no_success(
     plugin = tmp_path / "ends.py"
     plugin.write_text(f"import sys, vlmbench\n@vlmbench.model('ends')\ndef ends(images, question):\n    {stop}\n")
     command = ["run", "--plugins", str(plugin), "--model", "ends", "--tasks", "pope", "--limit", "2", "--json"]
-    assert cli.main([*command, "--output", str(tmp_path / "run")]) == cli.USER_MUST_CHANGE
+    assert cli.main([*command, "--output", str(tmp_path / "run")]) == exit_codes.USER_MUST_CHANGE
     out, err = capfd.readouterr()
     assert out == "" and "ended the command: SystemExit(" in err and not (tmp_path / "run/scores.json").exists()
 
@@ -225,7 +225,7 @@ def test_settings_that_make_no_sense_are_told_in_a_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("vlmbench.toml").write_text(content)
-    assert cli.main(["run", "--model", "echo", "--tasks", "pope", "--limit", "3"]) == cli.USER_MUST_CHANGE
+    assert cli.main(["run", "--model", "echo", "--tasks", "pope", "--limit", "3"]) == exit_codes.USER_MUST_CHANGE
     told = capsys.readouterr().err
     assert told.startswith("vlmbench: ") and len(told) < 600 and "vlmbench.toml" in told
 
@@ -234,7 +234,7 @@ def test_settings_that_make_no_sense_are_told_in_a_line(
 def test_special_files_as_settings(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     SPECIAL[kind](Path("vlmbench.toml"))
-    assert cli.main(["run", "--model", "echo", "--tasks", "pope", "--limit", "3"]) == cli.USER_MUST_CHANGE
+    assert cli.main(["run", "--model", "echo", "--tasks", "pope", "--limit", "3"]) == exit_codes.USER_MUST_CHANGE
 
 
 def test_a_long_name_becomes_a_folder_that_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

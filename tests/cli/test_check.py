@@ -14,6 +14,7 @@ import pytest
 
 import vlmbench
 from tests.support.gate_runs import changed, ran, script, truths, worse, wrong
+from vlmbench.base import exit_codes
 from vlmbench.base.errors import UsageError
 from vlmbench.base.registry import load_object
 from vlmbench.cli import main as cli
@@ -50,26 +51,26 @@ def check(run: Path, baseline: Path, *words: str) -> int:
 SURE = ["--must-find", "10"]
 """Equal answers on the embedded sample's pictures exclude a drop of 10, not the usual one of 2."""
 EXITS = [
-    ("same", "before", SURE, cli.OK),
-    ("same", "before", [], cli.COULD_NOT_TELL),
-    ("noise", "before", ["--tasks", "gqa"], cli.OK),
-    ("fallen", "before", [], cli.BAD_RESULT),
-    ("fallen", "before", ["--tasks", "gqa", *SURE], cli.OK),
-    ("fallen", "before", ["--max-drop", "1.0,pope=60", "--must-find", "gqa=10"], cli.OK),
-    ("fallen", "before", ["--max-drop", "60", "--metric", "accuracy"], cli.OK),
-    ("few later", "few", [], cli.COULD_NOT_TELL),
-    ("few", "few", [], cli.COULD_NOT_TELL),
-    ("few", "few", ["--must-find", "50"], cli.OK),
-    ("few", "before", ["--tasks", "pope"], cli.USER_MUST_CHANGE),
-    ("few", "before", [], cli.USER_MUST_CHANGE),
-    ("same", "before", ["--tasks", "vsr"], cli.USER_MUST_CHANGE),
-    ("same", "before", ["--alpha", "2"], cli.USER_MUST_CHANGE),
-    ("same", "before", ["--max-drop", "-1"], cli.USER_MUST_CHANGE),
-    ("same", "before", ["--max-drop", "much"], cli.USER_MUST_CHANGE),
-    ("same", "before", ["--must-find", "0.5"], cli.USER_MUST_CHANGE),
-    ("same", "before", ["--metric", "bleu"], cli.USER_MUST_CHANGE),
-    ("same", "before", ["--min-coverage", "7"], cli.USER_MUST_CHANGE),
-    ("same", "before", ["--max-status", "wrong=1"], cli.USER_MUST_CHANGE),
+    ("same", "before", SURE, exit_codes.OK),
+    ("same", "before", [], exit_codes.INCONCLUSIVE),
+    ("noise", "before", ["--tasks", "gqa"], exit_codes.OK),
+    ("fallen", "before", [], exit_codes.BAD_RESULT),
+    ("fallen", "before", ["--tasks", "gqa", *SURE], exit_codes.OK),
+    ("fallen", "before", ["--max-drop", "1.0,pope=60", "--must-find", "gqa=10"], exit_codes.OK),
+    ("fallen", "before", ["--max-drop", "60", "--metric", "accuracy"], exit_codes.OK),
+    ("few later", "few", [], exit_codes.INCONCLUSIVE),
+    ("few", "few", [], exit_codes.INCONCLUSIVE),
+    ("few", "few", ["--must-find", "50"], exit_codes.OK),
+    ("few", "before", ["--tasks", "pope"], exit_codes.USER_MUST_CHANGE),
+    ("few", "before", [], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--tasks", "vsr"], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--alpha", "2"], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--max-drop", "-1"], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--max-drop", "much"], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--must-find", "0.5"], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--metric", "bleu"], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--min-coverage", "7"], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--max-status", "wrong=1"], exit_codes.USER_MUST_CHANGE),
 ]
 
 
@@ -79,47 +80,47 @@ def test_exit_codes(
 ) -> None:
     assert check(runs[run], runs[baseline], *words) == code
     told = capsys.readouterr()
-    assert told.err.startswith("vlmbench: ") if code == cli.USER_MUST_CHANGE else not told.err
+    assert told.err.startswith("vlmbench: ") if code == exit_codes.USER_MUST_CHANGE else not told.err
 
 
 def test_what_it_says_when_it_could_not_tell(runs: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(runs["few later"], runs["few"]) == cli.COULD_NOT_TELL
+    assert check(runs["few later"], runs["few"]) == exit_codes.INCONCLUSIVE
     told = capsys.readouterr().out
     assert "pope: could not tell: fell by" in told and "these 90 items tell a drop of" in told
-    assert check(runs["few later"], runs["few"], "--must-find", "9", "--max-drop", "3") == cli.COULD_NOT_TELL
+    assert check(runs["few later"], runs["few"], "--must-find", "9", "--max-drop", "3") == exit_codes.INCONCLUSIVE
     assert "would be needed (the split has 9,000)" in capsys.readouterr().out
 
 
 def test_a_task_of_the_baseline_cannot_go_missing(runs: dict[str, Path], tmp_path: Path) -> None:
     only = ran(tmp_path / "only", GOOD, tasks="pope")
-    assert check(only, runs["before"]) == cli.USER_MUST_CHANGE
-    assert check(only, runs["before"], "--tasks", "pope", *SURE) == cli.OK
+    assert check(only, runs["before"]) == exit_codes.USER_MUST_CHANGE
+    assert check(only, runs["before"], "--tasks", "pope", *SURE) == exit_codes.OK
 
 
 def test_a_baseline_file_serves_as_its_run_does(runs: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
-    assert cli.main(["baseline", str(runs["before"]), "--output", str(file)]) == cli.OK
+    assert cli.main(["baseline", str(runs["before"]), "--output", str(file)]) == exit_codes.OK
     results = []
     for baseline in (runs["before"], file):
-        assert check(runs["fallen"], baseline, "--json", str(tmp_path / "out.json")) == cli.BAD_RESULT
+        assert check(runs["fallen"], baseline, "--json", str(tmp_path / "out.json")) == exit_codes.BAD_RESULT
         results.append(json.loads((tmp_path / "out.json").read_text()))
     assert results[0]["tasks"] == results[1]["tasks"]
-    assert check(runs["same"], file, *SURE) == cli.OK
+    assert check(runs["same"], file, *SURE) == exit_codes.OK
 
 
 def test_floors(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = worse(runs["before"], tmp_path / "holes", {3: "error", 4: "truncated", 9: "truncated"})
     base = runs["before"]
-    assert check(run, base) == cli.BAD_RESULT
+    assert check(run, base) == exit_codes.BAD_RESULT
     told = capsys.readouterr().out
     assert "pope: FAIL: 99.7 % of the samples have a score, 100 % must (ok 1,077, error 1, truncated 2)" in told
     assert "3 samples that had a score before have none now and count as wrong" in told
     low = ("--min-coverage", "0.99", *SURE)
-    assert check(run, base, *low) == cli.OK
-    assert check(run, base, *low, "--max-status", "error=0") == cli.BAD_RESULT
+    assert check(run, base, *low) == exit_codes.OK
+    assert check(run, base, *low, "--max-status", "error=0") == exit_codes.BAD_RESULT
     assert "1 of 1,080 samples ended as error; allowed: 0" in capsys.readouterr().out
-    assert check(run, base, *low, "--max-status", "error=1,truncated=1%") == cli.OK
-    assert check(run, base, *low, "--max-status", "truncated=0.1%") == cli.BAD_RESULT
+    assert check(run, base, *low, "--max-status", "error=1,truncated=1%") == exit_codes.OK
+    assert check(run, base, *low, "--max-status", "truncated=0.1%") == exit_codes.BAD_RESULT
 
 
 # --------------------------------------------------------------------------------------------------------------- files
@@ -186,7 +187,7 @@ def test_hostile_words_in_every_file(runs: dict[str, Path], tmp_path: Path) -> N
     pq.write_table(table, run / "records.parquet")
     changed(run, "run.json", lambda content: content["model"].update(name=nasty[:40]))  # type: ignore[attr-defined]
     files = ("--junit", str(tmp_path / "j.xml"), "--markdown", str(tmp_path / "s.md"))
-    assert check(run, runs["before"], *files) == cli.BAD_RESULT
+    assert check(run, runs["before"], *files) == exit_codes.BAD_RESULT
     junit(tmp_path / "j.xml")
     summary = (tmp_path / "s.md").read_text()
     assert "<script" not in summary and "](java" not in summary and "@everyone" not in summary
@@ -203,7 +204,7 @@ def test_the_summary_goes_to_the_step(runs: dict[str, Path], tmp_path: Path, mon
 
 
 def test_json(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(runs["fallen"], runs["before"], "--json", *SURE) == cli.BAD_RESULT
+    assert check(runs["fallen"], runs["before"], "--json", *SURE) == exit_codes.BAD_RESULT
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((runs["fallen"] / "check.json").read_text())
     assert (told["outcome"], [task["outcome"] for task in told["tasks"]]) == ("fail", ["fail", "pass"])
@@ -214,7 +215,9 @@ def test_a_file_that_cannot_be_written(
     runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
-    assert check(runs["same"], runs["before"], "--junit", str(tmp_path / "file" / "j.xml")) == cli.USER_MUST_CHANGE
+    assert (
+        check(runs["same"], runs["before"], "--junit", str(tmp_path / "file" / "j.xml")) == exit_codes.USER_MUST_CHANGE
+    )
     assert "cannot write" in capsys.readouterr().err
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.cli import main as cli
 from vlmbench.plugins.specs import ModelSpec, load_model, parse_model
-from vlmbench.runs.storage.store import read_manifest
+from vlmbench.runs.storage.run_files import read_manifest
 
 
 def run(*words: str) -> int:
@@ -19,7 +19,7 @@ def run(*words: str) -> int:
 
 
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--help") == cli.OK
+    assert run("--help") == exit_codes.OK
     out = capsys.readouterr().out
     assert all(f"\n  {verb} " in out for verb in cli.VERBS)
 
@@ -51,7 +51,7 @@ def test_wrong_words_are_told_with_the_cure(
     words: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(*words) == cli.USER_MUST_CHANGE
+    assert run(*words) == exit_codes.USER_MUST_CHANGE
     out, err = capsys.readouterr()
     assert told in err
     assert (out, "Traceback" in err) == ("", False)
@@ -62,7 +62,7 @@ def test_the_main_job_with_json_prints_the_scores_and_nothing_else(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     words = ["run", "--model", "echo,text=yes", "--tasks", "pope,gqa", "--output", str(tmp_path / "run"), "--json"]
-    assert run(*words) == cli.OK
+    assert run(*words) == exit_codes.OK
     out = capsys.readouterr().out
     assert json.loads(out) == json.loads((tmp_path / "run" / "scores.json").read_text())
     scores = json.loads(out)
@@ -88,8 +88,8 @@ def test_run_json_pins_what_was_run(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_a_run_into_another_runs_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "--tasks", "pope", "--limit", "6", "--output", str(tmp_path / "run")]
-    assert run(*words, "--model", "echo,text=no") == cli.OK
-    assert run(*words, "--model", "echo,text=yes") == cli.USER_MUST_CHANGE
+    assert run(*words, "--model", "echo,text=no") == exit_codes.OK
+    assert run(*words, "--model", "echo,text=yes") == exit_codes.USER_MUST_CHANGE
     assert "holds another run" in capsys.readouterr().err
 
 
@@ -124,11 +124,11 @@ def test_registering_a_name_twice_is_an_error() -> None:
 
 
 def test_tasks_tell_splits_with_sizes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("tasks") == cli.OK
+    assert run("tasks") == exit_codes.OK
     out = capsys.readouterr().out
     assert "splits: testdev_balanced (12,578 q, 398 img), val_balanced (132,062 q), testdev, " in out
     assert "test-dev (107,394 q, server)" in out
-    assert run("tasks", "pope", "vqav2", "--json") == cli.OK
+    assert run("tasks", "pope", "vqav2", "--json") == exit_codes.OK
     found = json.loads(capsys.readouterr().out)
     assert found["vqav2"]["sizes"]["test"] == {"questions": 447_793, "images": 81_434, "answers": False, "note": ""}
     sizes = {name: size["questions"] for name, size in found["pope"]["sizes"].items()}

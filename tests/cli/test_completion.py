@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,5 +55,5 @@ def test_what_bash_offers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_code_for_each_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["completion", shell]) == cli.OK
+    assert cli.main(["completion", shell]) == exit_codes.OK
     assert "_ARGCOMPLETE" in capsys.readouterr().out

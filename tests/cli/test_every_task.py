@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.cli import main as cli
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
@@ -18,7 +18,7 @@ def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
     words = ["run", "--model", "echo,text=yes", "--tasks", name, "--output", str(tmp_path / "run"), "--json"]
     judge = ["--judge", JUDGED[name]] if name in JUDGED else []
-    assert cli.main([*words, *judge]) == cli.OK
+    assert cli.main([*words, *judge]) == exit_codes.OK
     entry = json.loads(capsys.readouterr().out)[name]
     assert entry["coverage"] == 1
     assert entry["headline"] in entry

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vlmbench.base import exit_codes
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.cli import main as cli
 from vlmbench.cli.verbs import models
@@ -25,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_list_has_every_variant(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["models"]) == cli.OK
+    assert cli.main(["models"]) == exit_codes.OK
     out = capsys.readouterr().out
     assert all(name in out for name in ("base-Sig-Phi", "factory-Sig-Gemma-2b-it", "stage4", "vicuna-13b", "minigptv2"))
     assert max(map(len, out.splitlines())) <= 120
@@ -69,7 +70,7 @@ def test_as_json_the_numbers_are_exact(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_folder_is_loaded_as_before(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["models", f"tinyllava:{NANO}"]) == cli.OK
+    assert cli.main(["models", f"tinyllava:{NANO}"]) == exit_codes.OK
     out = capsys.readouterr().out
     assert "fingerprint" in out
     assert "template     phi" in out

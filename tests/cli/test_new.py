@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(("kind", "files"), [("task", 4), ("model", 2)])
 def test_the_written_test_passes(kind: str, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["new", kind, "brand_new"]) == cli.OK
+    assert cli.main(["new", kind, "brand_new"]) == exit_codes.OK
     assert len(list((tmp_path / "brand_new").iterdir())) == files
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "brand_new"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -32,10 +33,10 @@ def test_the_told_command_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["new", "task", "brand_new"]) == cli.OK
+    assert cli.main(["new", "task", "brand_new"]) == exit_codes.OK
     words = capsys.readouterr().out.splitlines()[-1].split()[1:]
     words[words.index("tinyllava")] = "echo,text=red"
-    assert cli.main(words) == cli.OK
+    assert cli.main(words) == exit_codes.OK
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,6 @@ def test_what_is_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
-    assert cli.main(["new", *words]) == cli.USER_MUST_CHANGE
+    assert cli.main(["new", *words]) == exit_codes.USER_MUST_CHANGE
     assert told in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["full"]

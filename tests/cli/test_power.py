@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     """What `power --json` prints."""
-    assert cli.main(["power", *words, "--json"]) == cli.OK
+    assert cli.main(["power", *words, "--json"]) == exit_codes.OK
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -21,7 +22,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 def ran(folder: Path, task: str, text: str) -> str:
     """A run of the scripted model."""
     words = ["run", "--model", f"echo,text={text}", "--tasks", task, "--output", str(folder)]
-    assert cli.main(words) == cli.OK
+    assert cli.main(words) == exit_codes.OK
     return str(folder)
 
 
@@ -41,10 +42,10 @@ def test_assumptions_alone(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_words(capsys: pytest.CaptureFixture[str]) -> None:
     """What is assumed is said, and the limit to give."""
-    assert cli.main(["power", "pope", "--effect", "10"]) == cli.OK
+    assert cli.main(["power", "pope", "--effect", "10"]) == exit_codes.OK
     text = capsys.readouterr().out
     assert "1,080 questions about 60 pictures" in text and "independent" in text and "--limit" in text
-    assert cli.main(["power", "pope", "--limit", "1"]) == cli.OK
+    assert cli.main(["power", "pope", "--limit", "1"]) == exit_codes.OK
     assert "no difference can be found" in capsys.readouterr().out
 
 
@@ -65,10 +66,10 @@ def test_from_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ["power", "mme", "--run", yes],
         ["power", "pope", "--run", yes],
     ):  # MME: each picture half right
-        assert cli.main(words) == cli.USER_MUST_CHANGE
+        assert cli.main(words) == exit_codes.USER_MUST_CHANGE
     assert "no pope" in capsys.readouterr().err
-    assert cli.main(["power", "gqa", "--run", yes, "--accuracy", "50"]) == cli.USER_MUST_CHANGE
-    assert cli.main(["power", "gqa", *(["--run", yes] * 3)]) == cli.USER_MUST_CHANGE
+    assert cli.main(["power", "gqa", "--run", yes, "--accuracy", "50"]) == exit_codes.USER_MUST_CHANGE
+    assert cli.main(["power", "gqa", *(["--run", yes] * 3)]) == exit_codes.USER_MUST_CHANGE
 
 
 @pytest.mark.parametrize(
@@ -76,5 +77,5 @@ def test_from_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_numbers_out_of_range(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """They are refused with the range."""
-    assert cli.main(["power", "pope", *words]) == cli.USER_MUST_CHANGE
+    assert cli.main(["power", "pope", *words]) == exit_codes.USER_MUST_CHANGE
     assert words[0].removeprefix("--") in capsys.readouterr().err

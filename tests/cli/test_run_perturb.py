@@ -18,7 +18,7 @@ import pytest
 from tests.support.gate_runs import script
 from tests.support.perturbed_models import MODELS, loader
 from tests.support.toys import ToyModel
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def run(folder: Path, *words: str, model: str = "prompted", tasks: str = "pope", code: int = cli.OK) -> dict[str, Any]:
+def run(folder: Path, *words: str, model: str = "prompted", tasks: str = "pope", code: int = 0) -> dict[str, Any]:
     """A run under changes; what ablations.json holds, by change."""
     assert cli.main(["run", "--model", model, "--tasks", tasks, "--output", str(folder), *words]) == code
     content = json.loads((folder / "ablations.json").read_text())
@@ -83,7 +83,7 @@ def test_pairs_are_the_same_questions(tmp_path: Path) -> None:
 
 def test_json_and_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--limit", "60", "--ablate", "blind,option-order,paraphrase-suffix:2", "--json")
-    run(tmp_path / "run", *words, tasks="pope,mmbench@llava", code=cli.OK)
+    run(tmp_path / "run", *words, tasks="pope,mmbench@llava", code=exit_codes.OK)
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((tmp_path / "run" / "ablations.json").read_text())
     blind, order, wording = told["ablations"]
@@ -111,8 +111,8 @@ def test_the_plain_run_is_the_one_of_the_plain_command(
     """Its answers are used; without --output too, where folders are named after the command."""
     monkeypatch.chdir(tmp_path)
     words = ["run", "--model", "prompted", "--tasks", "pope", "--limit", "30"]
-    assert cli.main(words) == cli.OK
-    assert cli.main([*words, "--ablate", "blind"]) == cli.OK
+    assert cli.main(words) == exit_codes.OK
+    assert cli.main([*words, "--ablate", "blind"]) == exit_codes.OK
     assert "30 of 30 answers were taken from an earlier sitting" in capsys.readouterr().out
     (folder,) = (tmp_path / "runs").iterdir()
     assert (folder / "ablations" / "blind" / "scores.json").is_file()
@@ -127,7 +127,7 @@ def test_seed_and_severity_are_runs_of_their_own(tmp_path: Path) -> None:
     ]
     assert not hashes[0] & hashes[1]
     command = ["run", "--model", "prompted", "--tasks", "pope", "--limit", "30", "--output", str(tmp_path / "a")]
-    assert cli.main([*command, "--seed", "1", "--ablate", "noise:1"]) == cli.USER_MUST_CHANGE
+    assert cli.main([*command, "--seed", "1", "--ablate", "noise:1"]) == exit_codes.USER_MUST_CHANGE
 
 
 # -------------------------------------------------------------------------------------------- what is built upon runs
@@ -143,28 +143,28 @@ def test_score_compare_check_report_and_export_know_what_it_is(
     order, blind = (folder / "ablations" / name for name in ("option-order", "blind"))
 
     before = (order / "scores.json").read_bytes(), rows(order, "mmbench@exact")
-    assert cli.main(["score", str(order)]) == cli.OK  # read again: the right answers stay where the options are
+    assert cli.main(["score", str(order)]) == exit_codes.OK  # read again: the right answers stay where the options are
     assert ((order / "scores.json").read_bytes(), rows(order, "mmbench@exact")) == before
 
     capsys.readouterr()
-    assert cli.main(["compare", str(folder), str(order), "--tasks", "mmbench"]) == cli.OK
+    assert cli.main(["compare", str(folder), str(order), "--tasks", "mmbench"]) == exit_codes.OK
     assert "differs in mmbench@exact: ablation: none before, option-order after" in capsys.readouterr().out
 
     baseline = tmp_path / "baseline.json"
-    assert cli.main(["baseline", str(folder), "--output", str(baseline)]) == cli.OK
+    assert cli.main(["baseline", str(folder), "--output", str(baseline)]) == exit_codes.OK
     for against in (folder, baseline):
-        assert cli.main(["check", str(blind), "--baseline", str(against)]) == cli.USER_MUST_CHANGE
+        assert cli.main(["check", str(blind), "--baseline", str(against)]) == exit_codes.USER_MUST_CHANGE
         assert "ablation none before, blind after" in capsys.readouterr().err
     # A scripted model is none whose equal answers prove that nothing changed: 27 questions exclude a drop of 20.
-    assert cli.main(["check", str(folder), "--baseline", str(baseline), "--max-drop", "10"]) == cli.OK
-    assert cli.main(["check", str(blind), "--baseline", str(blind), "--max-drop", "10"]) == cli.OK
-    assert cli.main(["check", str(blind), "--baseline", str(folder), "--force"]) == cli.BAD_RESULT
+    assert cli.main(["check", str(folder), "--baseline", str(baseline), "--max-drop", "10"]) == exit_codes.OK
+    assert cli.main(["check", str(blind), "--baseline", str(blind), "--max-drop", "10"]) == exit_codes.OK
+    assert cli.main(["check", str(blind), "--baseline", str(folder), "--force"]) == exit_codes.BAD_RESULT
 
-    assert cli.main(["export", str(blind), "--task", "pope"]) == cli.USER_MUST_CHANGE
+    assert cli.main(["export", str(blind), "--task", "pope"]) == exit_codes.USER_MUST_CHANGE
     assert "under a change (blind)" in capsys.readouterr().err
 
     site = tmp_path / "site"
-    assert cli.main(["report", str(folder), str(blind), "--output", str(site)]) == cli.OK
+    assert cli.main(["report", str(folder), str(blind), "--output", str(site)]) == exit_codes.OK
     board = json.loads((site / "exports" / "leaderboard.json").read_text())["rows"]
     assert {(row["run"], row["first rank"], row["last rank"]) for row in board} == {("echo", 1, 1)}
     told = {row["after"] for row in json.loads((site / "exports" / "differences.json").read_text())["rows"]}
@@ -199,10 +199,10 @@ def test_an_interrupted_series_goes_on(tmp_path: Path, capsys: pytest.CaptureFix
     registry.models._extra["stopping"] = lambda checkpoint: model
     command = ["run", "--model", "stopping", "--tasks", "pope", "--output", str(tmp_path / "run"), *words]
     try:
-        assert cli.main(command) == cli.INTERRUPTED
+        assert cli.main(command) == exit_codes.INTERRUPTED
         assert str(tmp_path / "run" / "ablations" / "noise-2") in capsys.readouterr().err
         model.stop_after = None
-        assert cli.main(command) == cli.OK
+        assert cli.main(command) == exit_codes.OK
     finally:
         registry.models._extra.pop("stopping")
     keys = [
@@ -229,7 +229,7 @@ def test_kills(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "tests.support.perturbed_models", *words, "--output", str(folder)]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
 
-    assert start(tmp_path / "calm").wait() == cli.OK
+    assert start(tmp_path / "calm").wait() == exit_codes.OK
     rng, folder, kills = random.Random(3), tmp_path / "killed", 0
     for _ in range(6):
         before, process = logged(folder) if folder.is_dir() else 0, start(folder)
@@ -238,7 +238,7 @@ def test_kills(tmp_path: Path) -> None:
         time.sleep(rng.random() * 0.15)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() != 0
-    assert kills >= 4 and start(folder).wait() == cli.OK
+    assert kills >= 4 and start(folder).wait() == exit_codes.OK
     for name in ("", "ablations/blind", "ablations/shuffle-image", "ablations/noise-2"):
         ours, calm = (
             pq.read_table(one / name / "records.parquet").drop(["seconds"]) for one in (folder, tmp_path / "calm")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.gate_runs import ran, script, truths
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import StoreError, VlmbenchError
 from vlmbench.base.samples import Sample, Score
 from vlmbench.cli import main as cli
@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(run: Path) -> bytes:
     """Its baseline."""
     path = run.parent / "b.json"
-    assert cli.main(["baseline", str(run), "--output", str(path)]) == cli.OK
+    assert cli.main(["baseline", str(run), "--output", str(path)]) == exit_codes.OK
     return path.read_bytes()
 
 
@@ -122,7 +122,7 @@ def test_damaged_and_foreign_files_are_named(name: str, file: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[1, 2]", b'{"records": 1}', b"{"])
 def test_other_files_are_no_baseline(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.json").write_bytes(content)
-    assert cli.main(["check", str(tmp_path), "--baseline", str(tmp_path / "x.json")]) == cli.USER_MUST_CHANGE
+    assert cli.main(["check", str(tmp_path), "--baseline", str(tmp_path / "x.json")]) == exit_codes.USER_MUST_CHANGE
     assert str(tmp_path / "x.json") in capsys.readouterr().err
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_unpacks_without_end_is_refused(file: Path, monkeypatch: pyt
 
 def test_only_some_tasks(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["baseline", str(run), "--tasks", "gqa", "--output", str(tmp_path / "deep" / "b.json")]
-    assert cli.main(command) == cli.OK
+    assert cli.main(command) == exit_codes.OK
     assert "for 900 samples of gqa" in capsys.readouterr().out
     assert set(baseline.read(tmp_path / "deep" / "b.json").tasks) == {"gqa"}
 

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from tests.support.gate_runs import changed, ran, script, truths, wrong
 from tests.support.toys import ToyModel, ToyTask
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import UsageError
 from vlmbench.cli import main as cli
 from vlmbench.compare import compare as comparison
@@ -102,10 +102,10 @@ def test_other_data_or_rules_are_refused_with_both_values(
     other = copied(runs[1], tmp_path / "other")
     changed(other, "run.json", change)
     command = ["compare", str(runs[0]), str(other), "--tasks", "pope"]
-    assert cli.main(command) == cli.USER_MUST_CHANGE
+    assert cli.main(command) == exit_codes.USER_MUST_CHANGE
     told = capsys.readouterr().err
     assert words in told and "--force" in told
-    assert cli.main([*command, "--force"]) == cli.OK
+    assert cli.main([*command, "--force"]) == exit_codes.OK
     assert words in capsys.readouterr().out
 
 
@@ -130,7 +130,7 @@ def test_what_may_be_compared_is_told(
     change, words = WARNINGS[name]
     other = copied(runs[1], tmp_path / "other")
     changed(other, "run.json", change)
-    assert cli.main(["compare", str(runs[0]), str(other), "--tasks", "pope"]) == cli.OK
+    assert cli.main(["compare", str(runs[0]), str(other), "--tasks", "pope"]) == exit_codes.OK
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("differs in pope"))
     assert f"pope: {name}" in line and words in line
 
@@ -164,7 +164,7 @@ def test_protocols_are_told_apart_by_their_keys(runs: tuple[Path, Path], tmp_pat
 
 
 def test_nothing_in_common(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    other = ran(tmp_path / "vsr", {}, tasks="vsr", code=cli.OK)
+    other = ran(tmp_path / "vsr", {}, tasks="vsr", code=exit_codes.OK)
     with pytest.raises(UsageError, match="no task in common: pope, gqa before, vsr after"):
         comparison.compare(runs[0], other)
 
@@ -177,7 +177,7 @@ def test_a_metric_that_is_not_there_is_named_with_those_that_are(runs: tuple[Pat
 
 def test_files_and_json(runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["compare", *map(str, runs), "--output", str(tmp_path / "out"), "--json"]
-    assert cli.main(command) == cli.OK
+    assert cli.main(command) == exit_codes.OK
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((tmp_path / "out" / "compare.json").read_text())
     task = told["tasks"][0]
@@ -197,7 +197,7 @@ def test_hostile_words_stay_on_their_line(tmp_path: Path, capsys: pytest.Capture
     names = pa.array([f"<b>{nasty}" for _ in ids])
     pq.write_table(table.set_column(table.column_names.index("question"), "question", names), two / "records.parquet")
     capsys.readouterr()
-    assert cli.main(["compare", str(one), str(two), "--flips", "40"]) == cli.OK
+    assert cli.main(["compare", str(one), str(two), "--flips", "40"]) == exit_codes.OK
     told = capsys.readouterr().out
     assert "\x1b" not in told and "\u202e" not in told and "\nFAKE" not in told
 

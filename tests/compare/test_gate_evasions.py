@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.gate_runs import changed, ran, script, truths, worse, wrong
+from vlmbench.base import exit_codes
 from vlmbench.base.registry import choose_task, load_object
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
@@ -49,7 +50,7 @@ def test_a_collapse_to_one_answer_fails(base: Path, tmp_path: Path, capsys: pyte
     """Way 1: F1 is undefined where everything is `no`; that is no reason not to tell."""
     run = ran(tmp_path / "no", dict.fromkeys(TRUTHS, "no"))
     capsys.readouterr()
-    assert check(run, base) == cli.BAD_RESULT
+    assert check(run, base) == exit_codes.BAD_RESULT
     told = capsys.readouterr().out
     assert "pope: FAIL: mean_f1 was " in told and "is undefined now" in told
     found = verdicts(run)
@@ -61,7 +62,7 @@ def test_a_collapse_to_one_answer_fails(base: Path, tmp_path: Path, capsys: pyte
 def test_the_junit_file_of_a_collapse_is_red(base: Path, tmp_path: Path) -> None:
     """Way 9."""
     run, file = ran(tmp_path / "no", dict.fromkeys(TRUTHS, "no")), tmp_path / "junit.xml"
-    assert check(run, base, "--junit", str(file)) == cli.BAD_RESULT
+    assert check(run, base, "--junit", str(file)) == exit_codes.BAD_RESULT
     suite = ElementTree.parse(file).getroot()[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("2", "0")
     failure = suite.find("testcase[@name='pope mean_f1']/failure")
@@ -70,8 +71,8 @@ def test_the_junit_file_of_a_collapse_is_red(base: Path, tmp_path: Path) -> None
 
 def test_what_was_undefined_before_cannot_be_told(base: Path, tmp_path: Path) -> None:
     broken = ran(tmp_path / "no", dict.fromkeys(TRUTHS, "no"))
-    assert check(broken, broken) == cli.COULD_NOT_TELL
-    assert check(base, broken) == cli.COULD_NOT_TELL
+    assert check(broken, broken) == exit_codes.INCONCLUSIVE
+    assert check(base, broken) == exit_codes.INCONCLUSIVE
     assert {one["rule"] for one in verdicts(base).values()} >= {"was undefined"}
 
 
@@ -79,9 +80,9 @@ def test_less_yes_bias_is_no_regression_and_more_is(base: Path, tmp_path: Path) 
     """Way 4: nearer to as many `yes` as there are is better, whether the ratio rises or falls."""
     biased = {key: "yes" if at % 2 == 0 else BASE[key] for at, key in enumerate(TRUTHS)}
     run = ran(tmp_path / "biased", biased)
-    assert check(base, run, "--metric", "yes_ratio") != cli.BAD_RESULT
+    assert check(base, run, "--metric", "yes_ratio") != exit_codes.BAD_RESULT
     assert "nearer to its target 50.0" in str(verdicts(base)["yes_ratio"]["reason"])
-    assert check(run, base, "--metric", "yes_ratio") == cli.BAD_RESULT
+    assert check(run, base, "--metric", "yes_ratio") == exit_codes.BAD_RESULT
     assert "further from its target 50.0, by more than the allowed 1" in str(verdicts(run)["yes_ratio"]["reason"])
 
 
@@ -89,7 +90,7 @@ def test_every_metric_can_be_asked_for(base: Path, tmp_path: Path, capsys: pytes
     noisy = ran(
         tmp_path / "noisy", {key: wrong(BASE[key]) if at % 4 == 0 else BASE[key] for at, key in enumerate(BASE)}
     )
-    assert check(noisy, base, "--metric", "all") == cli.BAD_RESULT
+    assert check(noisy, base, "--metric", "all") == exit_codes.BAD_RESULT
     named = set(verdicts(noisy))
     assert {"mean_f1", "accuracy", "precision", "recall", "yes_ratio"} <= named
     assert verdicts(noisy)["accuracy"]["outcome"] == "fail"
@@ -101,15 +102,15 @@ def test_a_metric_of_which_less_is_better(tmp_path: Path) -> None:
     constant = dict.fromkeys(good, next(iter(good.values())))
     near, far = ran(tmp_path / "near", good, tasks="gqa"), ran(tmp_path / "far", constant, tasks="gqa")
     words = ("--metric", "distribution", "--max-drop", "0", "--must-find", "0.02")
-    assert check(far, near, *words) == cli.BAD_RESULT
+    assert check(far, near, *words) == exit_codes.BAD_RESULT
     assert "worse: less is better" in str(verdicts(far)["distribution"]["reason"])
-    assert check(near, far, *words) != cli.BAD_RESULT
+    assert check(near, far, *words) != exit_codes.BAD_RESULT
     assert "better: less is better" in str(verdicts(near)["distribution"]["reason"])
 
 
 def test_a_metric_without_a_direction_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = ran(tmp_path / "run", BASE, tasks="pope@lmms_eval")
-    assert check(run, run, "--metric", "yes_ratio_of_targets") == cli.USER_MUST_CHANGE
+    assert check(run, run, "--metric", "yes_ratio_of_targets") == exit_codes.USER_MUST_CHANGE
     assert "neither more nor less is better" in capsys.readouterr().err
 
 
@@ -124,7 +125,7 @@ def test_failing_on_what_would_be_wrong_lifts_nothing(base: Path, tmp_path: Path
     entry = json.loads((run / "scores.json").read_text())["pope"]
     whole = json.loads((honest / "scores.json").read_text())["pope"]["mean_f1"]["value"]
     assert entry["mean_f1"]["value"] > whole > entry["mean_f1"]["bounds"][0] - 1e-9
-    assert check(run, base, "--min-coverage", "0.5") == cli.BAD_RESULT
+    assert check(run, base, "--min-coverage", "0.5") == exit_codes.BAD_RESULT
     found = verdicts(run)["mean_f1"]
     before = json.loads((base / "scores.json").read_text())["pope"]["mean_f1"]["value"]
     assert found["before"] == pytest.approx(before)  # the baseline keeps its questions
@@ -135,7 +136,7 @@ def test_failing_on_what_would_be_wrong_lifts_nothing(base: Path, tmp_path: Path
 def test_what_failed_before_too_is_no_loss(base: Path, tmp_path: Path) -> None:
     first = failing(base, tmp_path / "first", set(missed(base)[:40]))
     again = failing(base, tmp_path / "again", set(missed(base)[:40]))
-    assert check(again, first, "--min-coverage", "0.5", "--must-find", "10") == cli.OK
+    assert check(again, first, "--min-coverage", "0.5", "--must-find", "10") == exit_codes.OK
     assert verdicts(again)["mean_f1"]["failed"] == 0
 
 
@@ -151,7 +152,7 @@ def test_a_run_in_which_everything_failed_fails(base: Path, tmp_path: Path, caps
         str(tmp_path / "o.json"),
     )
     capsys.readouterr()
-    assert check(run, base, *files) == cli.BAD_RESULT
+    assert check(run, base, *files) == exit_codes.BAD_RESULT
     told = capsys.readouterr().out
     assert "0.0 % of the samples have a score, 100 % must (error 1,080)" in told
     assert "mean_f1" in told and "FAIL" in told
@@ -159,7 +160,7 @@ def test_a_run_in_which_everything_failed_fails(base: Path, tmp_path: Path, caps
     assert int(suite.get("failures") or 0) >= 2
     assert "❌" in (tmp_path / "s.md").read_text()
     assert json.loads((tmp_path / "o.json").read_text())["outcome"] == "fail"
-    assert check(run, base, "--min-coverage", "0") == cli.BAD_RESULT
+    assert check(run, base, "--min-coverage", "0") == exit_codes.BAD_RESULT
 
 
 @pytest.mark.parametrize("name", ["mme", "mmbench", "iconqa"])
@@ -168,21 +169,21 @@ def test_everything_failed_is_a_fail_of_small_samples_too(name: str, tmp_path: P
     before = ran(tmp_path / "before", truths(name), tasks=name)
     rows = len(pq.read_table(before / "records.parquet"))
     dead = worse(before, tmp_path / "dead", dict.fromkeys(range(rows), "error"), name)
-    assert check(dead, before, "--min-coverage", "0", "--max-drop", "90") == cli.BAD_RESULT
+    assert check(dead, before, "--min-coverage", "0", "--max-drop", "90") == exit_codes.BAD_RESULT
     assert all(str(one["reason"]).startswith("no sample has a score now") for one in verdicts(dead).values())
 
 
 def test_against_a_baseline_in_which_everything_failed(base: Path, tmp_path: Path) -> None:
     dead = failing(base, tmp_path / "dead", set(TRUTHS))
-    assert check(base, dead) == cli.COULD_NOT_TELL
+    assert check(base, dead) == exit_codes.INCONCLUSIVE
     assert "no sample has a score in both runs" in str(verdicts(base)["mean_f1"]["reason"])
-    assert check(dead, dead) == cli.BAD_RESULT
+    assert check(dead, dead) == exit_codes.BAD_RESULT
 
 
 def test_equal_answers_to_few_questions_prove_little(base: Path, tmp_path: Path) -> None:
     """Two scripted models with the same 18 answers about one picture."""
     answers = [ran(tmp_path / name, BASE, "--limit", "18") for name in ("one", "other")]
-    assert check(answers[0], answers[1]) == cli.COULD_NOT_TELL
+    assert check(answers[0], answers[1]) == exit_codes.INCONCLUSIVE
     found = verdicts(answers[0])["mean_f1"]
     assert found["rule"] == "few same answers"
     assert "every answer is the same, but on 1 pictures" in str(found["reason"])
@@ -193,10 +194,10 @@ def test_equal_scores_in_other_words_prove_as_little(limit: int, tmp_path: Path)
     """`Yes.` for `yes`: no score moved, and that excludes no more than the same texts would."""
     words = {key: f"{said.capitalize()}." for key, said in BASE.items()}
     runs = [ran(tmp_path / name, said, "--limit", str(limit)) for name, said in (("one", BASE), ("other", words))]
-    assert check(runs[1], runs[0], "--metric", "all") == cli.COULD_NOT_TELL
+    assert check(runs[1], runs[0], "--metric", "all") == exit_codes.INCONCLUSIVE
     assert {one["rule"] for one in verdicts(runs[1]).values()} == {"few same scores"}
     assert "every answer has the same score, but on " in str(verdicts(runs[1])["mean_f1"]["reason"])
-    assert check(runs[1], runs[0], "--must-find", "96") == cli.OK  # one picture excludes a drop of 95
+    assert check(runs[1], runs[0], "--must-find", "96") == exit_codes.OK  # one picture excludes a drop of 95
 
 
 def test_the_same_model_asked_the_same_passes(base: Path, tmp_path: Path) -> None:
@@ -204,13 +205,13 @@ def test_the_same_model_asked_the_same_passes(base: Path, tmp_path: Path) -> Non
     runs = [ran(tmp_path / name, BASE, "--limit", "18") for name in ("one", "other")]
     for run in runs:
         changed(run, "run.json", lambda c: c["model"].update(fingerprint="f", settings={"engine": "shared"}))  # type: ignore[attr-defined]
-    assert check(runs[0], runs[1]) == cli.OK
+    assert check(runs[0], runs[1]) == exit_codes.OK
     assert verdicts(runs[0])["mean_f1"]["rule"] == "same model"
     changed(runs[1], "run.json", lambda c: c["model"].update(settings={"engine": "shared", "quantize": "int4"}))  # type: ignore[attr-defined]
-    assert check(runs[0], runs[1]) == cli.COULD_NOT_TELL
+    assert check(runs[0], runs[1]) == exit_codes.INCONCLUSIVE
     for run in runs:
         changed(run, "run.json", lambda c: c["model"].update(settings={"engine": "x", "server": "http://localhost"}))  # type: ignore[attr-defined]
-    assert check(runs[0], runs[1]) == cli.COULD_NOT_TELL
+    assert check(runs[0], runs[1]) == exit_codes.INCONCLUSIVE
 
 
 def test_empty_answers_that_a_rule_reads_as_yes_are_told_of(base: Path, tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def test_one_run_of_the_judge_is_said_everywhere(
     notes = json.loads((runs[0] / "scores.json").read_text())["mmvet"]["notes"]
     assert any("graded by one run of the judge" in note for note in notes)
     capsys.readouterr()
-    assert cli.main(["compare", str(runs[0]), str(runs[1])]) == cli.OK
+    assert cli.main(["compare", str(runs[0]), str(runs[1])]) == exit_codes.OK
     told = capsys.readouterr().out
     assert "note: mmvet: graded by one run of the judge on both sides" in told
     assert f"the judge graded {len(ids)} of {len(ids)} unchanged answers otherwise" in told
@@ -248,15 +249,15 @@ def test_a_badge_belongs_to_the_task_that_was_checked(base: Path, tmp_path: Path
     answers = {**dict.fromkeys(TRUTHS, "yes"), **truths("gqa")}
     before = ran(tmp_path / "before", {**BASE, **truths("gqa")}, tasks="pope,gqa,vsr")
     run = ran(tmp_path / "run", answers, tasks="pope,gqa,vsr")
-    assert check(run, before, "--tasks", "pope") == cli.BAD_RESULT
-    assert check(run, before, "--tasks", "gqa", "--must-find", "10") == cli.OK
+    assert check(run, before, "--tasks", "pope") == exit_codes.BAD_RESULT
+    assert check(run, before, "--tasks", "gqa", "--must-find", "10") == exit_codes.OK
     found = json.loads((run / "check.json").read_text())
     assert [one["key"] for one in found["tasks"]] == ["gqa"]
     assert {key: one["outcome"] for key, one in found["by_task"].items()} == {"pope": "fail", "gqa": "pass"}
     loaded = load_object("vlmbench.reports.runs:load")([run])[0]
     gate = load_object("vlmbench.reports.site.report_data:gate_data")(loaded.gate)
     assert {one["key"]: one["outcome"] for one in gate["tasks"]} == {"pope": "fail", "gqa": "pass"}
-    assert check(run, before, "--tasks", "pope", "--max-drop", "90") == cli.OK
+    assert check(run, before, "--tasks", "pope", "--max-drop", "90") == exit_codes.OK
     assert json.loads((run / "check.json").read_text())["by_task"]["pope"]["outcome"] == "pass"
 
 
@@ -270,8 +271,8 @@ def test_a_smaller_limit_is_another_set_of_questions_and_not_other_prompts(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = ran(tmp_path / "small", BASE, "--limit", "90")
-    assert cli.main(["compare", str(base), str(small)]) == cli.USER_MUST_CHANGE
+    assert cli.main(["compare", str(base), str(small)]) == exit_codes.USER_MUST_CHANGE
     told = capsys.readouterr().err
     assert "questions: 1,080" in told
-    assert cli.main(["compare", str(base), str(small), "--force"]) == cli.OK
+    assert cli.main(["compare", str(base), str(small), "--force"]) == exit_codes.OK
     assert "prompts" not in capsys.readouterr().out

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import vlmbench
 from tests.support.toys import png
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Request, Sample
 from vlmbench.base.text import unicode_problem
@@ -32,7 +32,7 @@ from vlmbench.data.encoding import check_encodable
 from vlmbench.data.files import Folder
 from vlmbench.data.predictions import answer_rows
 from vlmbench.data.rows import Row
-from vlmbench.runs.storage.store import read_answers
+from vlmbench.runs.storage.reopening import read_answers
 
 SCRIPTS = (
     "caf\u00e9 \u1e69 \u212b",  # NFC, and an Angstrom sign that NFC would change
@@ -135,7 +135,7 @@ def shown_prompt(template: str, question: str) -> str:
 @settings(max_examples=4)
 def test_to_the_site(rows: list[tuple[str, str]]) -> None:
     with ran(rows) as (folder, prompts, result):
-        assert cli.main(["report", str(result.folder), "--output", str(folder / "site")]) == cli.OK
+        assert cli.main(["report", str(result.folder), "--output", str(folder / "site")]) == exit_codes.OK
         (chunk,) = site_chunks(folder / "site")
         assert chunk["question"] == [question for question, _ in rows]
         assert chunk["text"] == chunk["read"] == chunk["target"] == [answer for _, answer in rows]
@@ -164,7 +164,7 @@ def test_mmbench_cn_keeps_its_bytes(tmp_path: Path) -> None:
     assert dict(zip(result.records["sample_id"], result.records["text"], strict=True)) == said
     for suffix in (".xlsx", ".tsv"):
         path = tmp_path / f"answers{suffix}"
-        assert cli.main(["export", str(tmp_path / "run"), "--output", str(path)]) == cli.OK
+        assert cli.main(["export", str(tmp_path / "run"), "--output", str(path)]) == exit_codes.OK
         assert choice.task.read_predictions(path, samples) == said
 
 
@@ -201,7 +201,7 @@ def test_an_answer_file_with_one_is_refused(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_words_of_a_command_that_are_no_text_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["run", "--model", "echo,text=\udcff", "--tasks", "pope"]) == cli.USER_MUST_CHANGE
+    assert cli.main(["run", "--model", "echo,text=\udcff", "--tasks", "pope"]) == exit_codes.USER_MUST_CHANGE
     assert r"'echo,text=\udcff' is not UTF-8 text: character 11 is U+DCFF" in capsys.readouterr().err
 
 

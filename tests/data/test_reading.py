@@ -15,6 +15,7 @@ import pytest
 from tests.runs.test_remote_store import bucket
 from tests.support.toys import png
 from vlmbench import TableTask
+from vlmbench.base import exit_codes
 from vlmbench.base import paths as places
 from vlmbench.base.errors import DataError, ImageError, VlmbenchError
 from vlmbench.base.registry import choose_task
@@ -62,7 +63,7 @@ def test_special_files_are_refused_by_every_command(special: Path, capsys: pytes
         ["score", "gqa", "--predictions", str(special)],
         ["score", "pope", "--predictions", str(special)],
     ):
-        assert cli.main(words) == cli.USER_MUST_CHANGE
+        assert cli.main(words) == exit_codes.USER_MUST_CHANGE
         told = capsys.readouterr().err
         assert "Traceback" not in told and str(special) in told
     assert time.monotonic() - begin < 20

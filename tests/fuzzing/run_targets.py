@@ -78,7 +78,8 @@ SUFFIXES = (".json", ".jsonl", ".parquet")
 def unfinish(folder: Path) -> None:
     """Make a finished run one that was killed before it closed: its answers back in the log, no results."""
     from vlmbench.base.samples import Response
-    from vlmbench.runs.storage.store import LOG, MANIFEST, RECORDS, RunStore
+    from vlmbench.runs.storage.layout import LOG, MANIFEST, RECORDS
+    from vlmbench.runs.storage.store import RunStore
 
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
     rows = pq.read_table(folder / RECORDS).to_pylist()

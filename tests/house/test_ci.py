@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.support.gate_runs import ran, script, truths, wrong
+from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"{name}.json").write_text(json.dumps(dict(answers)))
     for name, words in (("whole", ()), ("small", ("--limit", "90"))):
         run = ran(folder / name, GOOD, *words)
-        assert cli.main(["baseline", str(run), "--output", str(folder / f"{name}.baseline.json")]) == cli.OK
+        assert cli.main(["baseline", str(run), "--output", str(folder / f"{name}.baseline.json")]) == exit_codes.OK
     return folder
 
 
@@ -96,9 +97,9 @@ def run_action(machine: Mapping[str, str], where: Path, **given: str) -> int:
     return code
 
 
-CASES = [("good", "whole", "", cli.OK, "pass"), ("worse", "whole", "", cli.BAD_RESULT, "fail"),
-         ("unclear", "small", "--limit 90", cli.COULD_NOT_TELL, "unknown"),
-         ("good", "missing", "", cli.USER_MUST_CHANGE, "error")]  # fmt: skip
+CASES = [("good", "whole", "", exit_codes.OK, "pass"), ("worse", "whole", "", exit_codes.BAD_RESULT, "fail"),
+         ("unclear", "small", "--limit 90", exit_codes.INCONCLUSIVE, "unknown"),
+         ("good", "missing", "", exit_codes.USER_MUST_CHANGE, "error")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("model", "baseline", "args", "code", "outcome"), CASES)
@@ -117,12 +118,12 @@ def test_the_action(
             tmp_path / "vlmbench-out" / "summary.md"
         ).is_file()
     if outcome == "unknown":
-        assert run_action(machine, tmp_path, **given, when_unknown="pass") == cli.OK
+        assert run_action(machine, tmp_path, **given, when_unknown="pass") == exit_codes.OK
 
 
 def test_a_model_that_cannot_be_had_stops_the_action(made: Path, machine: dict[str, str], tmp_path: Path) -> None:
     given = {"model": "no_such_model", "tasks": "pope", "baseline": str(made / "whole.baseline.json")}
-    assert run_action(machine, tmp_path, **given) == cli.USER_MUST_CHANGE
+    assert run_action(machine, tmp_path, **given) == exit_codes.USER_MUST_CHANGE
     assert not (tmp_path / "GITHUB_OUTPUT").exists()
 
 
@@ -141,7 +142,7 @@ def test_third_party_steps_are_pinned_to_a_version() -> None:
     assert all(re.search(r"@(v\d+|main)$", step["uses"]) for step in steps)
 
 
-@pytest.mark.parametrize(("model", "code"), [("good", cli.OK), ("worse", cli.BAD_RESULT)])
+@pytest.mark.parametrize(("model", "code"), [("good", exit_codes.OK), ("worse", exit_codes.BAD_RESULT)])
 def test_the_workflow_by_hand(model: str, code: int, made: Path, machine: dict[str, str], tmp_path: Path) -> None:
     job = documented()[1]["jobs"]["gate"]
     env = {**machine, **job["env"], "MODEL": f"echo:{made / model}.json"}
@@ -157,6 +158,6 @@ def test_gitlabs_script(made: Path, machine: dict[str, str], tmp_path: Path) -> 
     env = {**machine, **job["variables"], "MODEL": f"echo:{made / 'worse'}.json"}
     env["BASELINE"] = str(made / "whole.baseline.json")
     codes = [shell(line, env, tmp_path).returncode for line in (*job["script"], *job["after_script"])]
-    assert codes == [0, cli.BAD_RESULT, 0]
+    assert codes == [0, exit_codes.BAD_RESULT, 0]
     assert (tmp_path / job["artifacts"]["reports"]["junit"]).is_file()
-    assert job["allow_failure"]["exit_codes"] == cli.COULD_NOT_TELL
+    assert job["allow_failure"]["exit_codes"] == exit_codes.INCONCLUSIVE

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from docs.print_pages import PAGES
-from vlmbench import __version__
 from vlmbench.base import registry
+from vlmbench.base.version import __version__
 from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]

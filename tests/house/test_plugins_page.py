@@ -12,8 +12,9 @@ import orjson
 import pytest
 from PIL import Image
 
+from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
-from vlmbench.runs.storage.store import read_scores
+from vlmbench.runs.storage.run_files import read_scores
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```(?:csv|python) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
@@ -40,7 +41,7 @@ def test_a_task_takes_20_lines_and_a_model_10() -> None:
 def test_the_commands(folder: Path) -> None:
     assert len(COMMANDS) == 5
     for words in COMMANDS:
-        assert cli.main(words.split()) == cli.OK, words
+        assert cli.main(words.split()) == exit_codes.OK, words
     loud = read_scores(folder / "runs" / "loud")["signs"]
     assert loud["accuracy"]["value"] == pytest.approx(100 / 3) and loud["coverage"] == 1.0
     assert read_scores(folder / "runs" / "go")["signs"]["accuracy"]["value"] == 0.0

@@ -33,7 +33,7 @@ from vlmbench.base.errors import VlmbenchError
 from vlmbench.data.files import Folder
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
-from vlmbench.runs.storage.run_files import LOG, MANIFEST, RECORDS, SCORES
+from vlmbench.runs.storage.layout import LOG, MANIFEST, RECORDS, SCORES
 
 TASKS = "pope,mmvet"
 JUDGE = ("--judge", "echo,text=0.5")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.kills import commands
 from tests.kills.kill_points import Ended
-from vlmbench.runs.storage.run_files import LOG
+from vlmbench.runs.storage.layout import LOG
 
 SESSION = secrets.token_hex(8)
 """Begins the mark of every command of this process."""

@@ -12,7 +12,9 @@ from pathlib import Path
 import orjson
 import pyarrow.parquet as pq
 
-from vlmbench.runs.storage.store import LOG, read_answers, read_scores
+from vlmbench.runs.storage.layout import LOG
+from vlmbench.runs.storage.reopening import read_answers
+from vlmbench.runs.storage.run_files import read_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.support.llama_server import CONTEXT, MODEL, Serving, make_model, serving
 from tests.support.toys import png_of
+from vlmbench.base import exit_codes
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.cli import main as cli
@@ -128,17 +129,17 @@ def test_a_run_whose_server_is_killed_goes_on(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(openai.OpenAIChat, "answer", killed)
-        assert cli.main(words) == cli.USER_MUST_CHANGE
+        assert cli.main(words) == exit_codes.USER_MUST_CHANGE
     told = capsys.readouterr().err
     assert "no server: connection" in told and "the answers so far are kept" in told
     with pytest.raises(ModelError, match="see whether the server runs"):
         _ = openai.load("m", base_url=server.url).fingerprint
     server.start(folders[0])
-    assert cli.main(words) == cli.OK
+    assert cli.main(words) == exit_codes.OK
     assert "answers were taken from an earlier sitting" in capsys.readouterr().out
     calm = [*words[:-1], str(tmp_path / "calm")]
     calm[2] += ",cache=false"
-    assert cli.main(calm) == cli.OK
+    assert cli.main(calm) == exit_codes.OK
     assert said_in(tmp_path / "run") == said_in(tmp_path / "calm")
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.support.judge_server import FaultProxy
 from tests.support.vision_server import Seeing, number_of
 from vlmbench.cli import main as cli
-from vlmbench.runs.storage.store import LOG, RECORDS
+from vlmbench.runs.storage.layout import LOG, RECORDS
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "not-to-be-found-0123456789"

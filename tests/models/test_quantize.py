@@ -18,6 +18,7 @@ from transformers import PhiConfig, PhiForCausalLM
 from tests.models import tiny, tiny_minigpt
 from tests.models.test_engine import ask, check_equal, questions
 from tests.models.toy import BOS, VOCABULARY, ToyNetwork, ToySystem
+from vlmbench.base import exit_codes
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.cli import main as cli
 from vlmbench.models.engine import memory
@@ -25,7 +26,7 @@ from vlmbench.models.engine.engine import Engine
 from vlmbench.models.engine.quantize import FourBits, linear_layers, quantize
 from vlmbench.models.systems import tinyllava
 from vlmbench.models.zoo import parameters
-from vlmbench.runs.storage.store import read_manifest
+from vlmbench.runs.storage.run_files import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -276,7 +277,7 @@ def test_the_arithmetic_of_real_sizes_is_what_really_holds_the_weights(tmp_path:
 def test_the_main_job_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In the settings, so in every answer's key; the facts stand in run.json; a model without it says so."""
     words = ["run", "--tasks", "pope", "--limit", "12", "--quantize", "int4", "--output", str(tmp_path / "run")]
-    assert cli.main([*words, "--model", "tinyllava"]) == cli.OK
+    assert cli.main([*words, "--model", "tinyllava"]) == exit_codes.OK
     told = read_manifest(tmp_path / "run")["model"]
     assert told["settings"]["quantize"] == "int4"
     named = ("weight_bytes_language_model", "peak_memory_bytes", "seconds_per_question", "seconds_per_word")
@@ -286,7 +287,7 @@ def test_the_main_job_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     rest = told["facts"]["parameters_language_model"] - table
     assert told["facts"]["weight_bytes_language_model"] < 4 * table + rest
     capsys.readouterr()
-    assert cli.main([*words, "--model", "echo"]) == cli.USER_MUST_CHANGE
+    assert cli.main([*words, "--model", "echo"]) == exit_codes.USER_MUST_CHANGE
     assert "model echo has no --quantize" in capsys.readouterr().err
 
 

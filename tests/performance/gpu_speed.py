@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import torch
 
 from tests.models.tiny_hf import CHAT, tokenizer
-from vlmbench.runs.storage.store import read_manifest
+from vlmbench.runs.storage.run_files import read_manifest
 
 SHAPES: dict[str, tuple[dict[str, int], dict[str, Any]]] = {
     "3.1b": (

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from tests.performance.engine_memory import resident
 from vlmbench.base.samples import Status
 from vlmbench.runs import rescore as rescoring
-from vlmbench.runs.storage.store import read_manifest
+from vlmbench.runs.storage.run_files import read_manifest
 from vlmbench.stats.intervals import difference
 
 if TYPE_CHECKING:

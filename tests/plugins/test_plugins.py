@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
 from vlmbench.cli import main as cli
 from vlmbench.plugins import loading as plugins
-from vlmbench.runs.storage.store import read_manifest
+from vlmbench.runs.storage.run_files import read_manifest
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 
@@ -47,7 +47,7 @@ def task(folder: Path, name: str = "rows", more: str = "") -> Path:
 
 
 def refused(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    assert cli.main(["models", "--plugins", str(path)]) == cli.USER_MUST_CHANGE
+    assert cli.main(["models", "--plugins", str(path)]) == exit_codes.USER_MUST_CHANGE
     return capsys.readouterr().err
 
 
@@ -90,9 +90,9 @@ def test_the_environment_names_plugins_and_a_settings_file_may_not(
     model(tmp_path), task(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VLMBENCH_PLUGINS", "says.py")
-    assert cli.main(["models"]) == cli.OK and "says" in capsys.readouterr().out
+    assert cli.main(["models"]) == exit_codes.OK and "says" in capsys.readouterr().out
     (tmp_path / "vlmbench.toml").write_text('plugins = "rows.py"')
-    assert cli.main(["tasks"]) == cli.USER_MUST_CHANGE
+    assert cli.main(["tasks"]) == exit_codes.USER_MUST_CHANGE
     assert "plug-ins are code, and a settings file runs none" in capsys.readouterr().err
     assert "rows" not in registry.tasks.names()
 
@@ -136,7 +136,7 @@ def test_two_plugins_with_one_name(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_says_how_plugins_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["tasks", "sings"]) == cli.USER_MUST_CHANGE
+    assert cli.main(["tasks", "sings"]) == exit_codes.USER_MUST_CHANGE
     assert "--plugins FILE|DIR" in capsys.readouterr().err
 
 
@@ -160,14 +160,14 @@ def test_a_run_keeps_the_hashes_and_goes_on_with_the_same_plugin_alone(
 ) -> None:
     source, output = task(tmp_path), tmp_path / "run"
     model(tmp_path)
-    assert run(tmp_path, "--output", str(output)) == cli.OK
+    assert run(tmp_path, "--output", str(output)) == exit_codes.OK
     manifest = read_manifest(output)
     assert manifest["asked"]["plugins"] == {p.path.name: p.hash for p in plugins._loaded.values()}
     assert manifest["tasks"]["rows"]["plugin"] == {"rows.py": plugins.source_hash(source)}
-    assert run(tmp_path, "--output", str(output)) == cli.OK
+    assert run(tmp_path, "--output", str(output)) == exit_codes.OK
     assert "2 of 2 answers were taken from an earlier sitting" in capsys.readouterr().out
     task(tmp_path, more="# changed\n")
-    assert run(tmp_path, "--output", str(output)) == cli.USER_MUST_CHANGE
+    assert run(tmp_path, "--output", str(output)) == exit_codes.USER_MUST_CHANGE
     told = capsys.readouterr().err
     assert "the folder holds another run: plugins was {'rows.py'" in told and "another --output" in told
 
@@ -176,17 +176,17 @@ def test_a_changed_task_makes_runs_incomparable(tmp_path: Path, capsys: pytest.C
     model(tmp_path)
     for name in ("before", "after"):
         task(tmp_path, more=f"# {name}\n")
-        assert run(tmp_path, "--output", str(tmp_path / name)) == cli.OK
+        assert run(tmp_path, "--output", str(tmp_path / name)) == exit_codes.OK
     words = ["compare", "--plugins", str(tmp_path / "rows.py"), str(tmp_path / "before"), str(tmp_path / "after")]
-    assert cli.main(words) == cli.USER_MUST_CHANGE
+    assert cli.main(words) == exit_codes.USER_MUST_CHANGE
     assert "plug-in" in capsys.readouterr().err
-    assert cli.main([*words, "--force"]) == cli.OK
+    assert cli.main([*words, "--force"]) == exit_codes.OK
 
 
 def test_a_plugin_that_the_run_does_not_use_is_not_in_it(tmp_path: Path) -> None:
     path, output = model(tmp_path), tmp_path / "run"
     words = ["run", "--plugins", str(path), "--tasks", "pope", "--model", "echo,text=yes", "--limit", "3"]
-    assert cli.main([*words, "--output", str(output)]) == cli.OK
+    assert cli.main([*words, "--output", str(output)]) == exit_codes.OK
     assert "plugins" not in read_manifest(output)["asked"] and "plugin" not in read_manifest(output)["tasks"]["pope"]
 
 
@@ -194,7 +194,7 @@ def test_score_takes_plugins(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     source, answers, output = task(tmp_path), tmp_path / "answers.jsonl", tmp_path / "run"
     answers.write_text('{"id": "1", "text": "Yes."}\n{"id": "2", "text": "Yes."}\n')
     words = ["score", "rows", "--plugins", str(source), "--predictions", str(answers), "--output", str(output)]
-    assert cli.main([*words, "--json"]) == cli.OK
+    assert cli.main([*words, "--json"]) == exit_codes.OK
     assert json.loads(capsys.readouterr().out)["rows"]["accuracy"]["value"] == 50.0
     assert read_manifest(output)["asked"]["plugins"] == {"rows.py": plugins.source_hash(source)}
 
@@ -202,17 +202,17 @@ def test_score_takes_plugins(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_data_status_looks_where_the_task_brings_its_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["data", "status", "rows", "--plugins", str(task(tmp_path)), "--data"]
     (tmp_path / "other").mkdir()
-    assert cli.main([*words, str(tmp_path / "other")]) == cli.OK
+    assert cli.main([*words, str(tmp_path / "other")]) == exit_codes.OK
     assert f"rows:all  complete  in {tmp_path}\n" in capsys.readouterr().out
 
 
 def test_a_run_whose_plugin_is_not_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task(tmp_path), model(tmp_path)
-    assert run(tmp_path, "--output", str(tmp_path / "run")) == cli.OK
+    assert run(tmp_path, "--output", str(tmp_path / "run")) == exit_codes.OK
     plugins.unload()
-    assert cli.main(["compare", str(tmp_path / "run"), str(tmp_path / "run")]) == cli.USER_MUST_CHANGE
+    assert cli.main(["compare", str(tmp_path / "run"), str(tmp_path / "run")]) == exit_codes.USER_MUST_CHANGE
     assert "no task named 'rows'" in capsys.readouterr().err
-    assert cli.main(["report", str(tmp_path / "run"), "--output", str(tmp_path / "site")]) == cli.OK
+    assert cli.main(["report", str(tmp_path / "run"), "--output", str(tmp_path / "site")]) == exit_codes.OK
 
 
 # ----------------------------------------------------------------------------------------------------- entry points
@@ -250,7 +250,7 @@ def test_a_packages_model(package: Any, tmp_path: Path) -> None:
     place = package(CODE, "[vlmbench.models]\npacked = signs_package:load\n")
     assert "packed" in registry.models.names()
     words = ["run", "--tasks", "pope", "--model", "packed,text=no", "--limit", "3", "--output", str(tmp_path / "run")]
-    assert cli.main(words) == cli.OK
+    assert cli.main(words) == exit_codes.OK
     assert read_manifest(tmp_path / "run")["asked"]["plugins"] == {"signs-package 1.2": plugins.source_hash(place)}
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from vlmbench.base.samples import ImageRef, Record, Request, Response, Sample, Score, Status
 from vlmbench.runs.runner import record_columns
-from vlmbench.runs.storage.store import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS, to_json
+from vlmbench.runs.storage.layout import JUDGEMENTS, MANIFEST, RECORDS, SCORES, THUMBS
+from vlmbench.runs.storage.run_files import to_json
 from vlmbench.stats.intervals import intervals
 from vlmbench.stats.metrics import Metric, by_tag, mean, ratio
 

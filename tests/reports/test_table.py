@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from vlmbench.runs.storage.store import read_manifest, read_scores
+from vlmbench.runs.storage.run_files import read_manifest, read_scores
 
 table: Any = import_module("vlmbench.reports.text.table")
 

@@ -14,23 +14,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from vlmbench.base import exit_codes
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import ChoiceScore, Response
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage import run_tables
-from vlmbench.runs.storage.run_files import (
-    CHECK,
-    JUDGEMENTS,
-    LOG,
-    MANIFEST,
-    RECORDS,
-    SCORES,
-    read_check,
-    read_finished,
-)
-from vlmbench.runs.storage.store import RunStore, read_answers
+from vlmbench.runs.storage.layout import CHECK, JUDGEMENTS, LOG, MANIFEST, RECORDS, SCORES
+from vlmbench.runs.storage.reopening import read_answers
+from vlmbench.runs.storage.run_files import read_check, read_finished
+from vlmbench.runs.storage.store import RunStore
 
 JSON_FILES = (MANIFEST, SCORES, CHECK)
 ANSWER = Response(text="ja – è\n", choices=(ChoiceScore("a", -1.5, 2),), margin=0.25, seconds=0.1, new_tokens=3)
@@ -59,8 +53,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patched.setenv("VLMBENCH_CACHE", str(folder / "cache"))
         words = command(folder / "run")
         patched.setattr("sys.argv", ["vlmbench", *words])
-        assert cli.main(words) == cli.OK
-        assert cli.main(["baseline", str(folder / "run"), "--output", str(folder / "base.json")]) == cli.OK
+        assert cli.main(words) == exit_codes.OK
+        assert cli.main(["baseline", str(folder / "run"), "--output", str(folder / "base.json")]) == exit_codes.OK
         assert cli.main(["check", str(folder / "run"), "--baseline", str(folder / "base.json")]) in (0, 3)
     return folder
 
@@ -112,7 +106,7 @@ def test_every_verb_names_the_damaged_file_or_does_without_it(
     code = cli.main(VERBS[verb](folder))
     told = capsys.readouterr().err + caplog.text
     assert "Traceback" not in told
-    if code == cli.USER_MUST_CHANGE:
+    if code == exit_codes.USER_MUST_CHANGE:
         assert name in told, told
         assert (folder / "run" / name).read_bytes() == before, "a refused file is left as it is"
     elif verb == "run":  # makes the file anew, and says so where it was read
@@ -128,13 +122,13 @@ def test_the_cure_works(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
     folder = damaged(whole, tmp_path, name, how)
-    assert cli.main(VERBS["baseline"](folder)) == cli.USER_MUST_CHANGE
+    assert cli.main(VERBS["baseline"](folder)) == exit_codes.USER_MUST_CHANGE
     told = capsys.readouterr().err
     assert told.startswith(f"vlmbench: {folder / 'run' / name}: it ") and told.count("\n") == 2
     hint = re.search(r"`vlmbench ([^`]+)`", told)
     words = shlex.split(hint[1]) if hint else command(folder / "run")  # "the command that made it"
-    assert cli.main(words) == cli.OK
-    assert cli.main(VERBS["baseline"](folder)) == cli.OK
+    assert cli.main(words) == exit_codes.OK
+    assert cli.main(VERBS["baseline"](folder)) == exit_codes.OK
     assert (folder / "new.json").read_bytes() == (folder / "base.json").read_bytes()
 
 
@@ -144,7 +138,7 @@ def test_records_that_are_partly_damaged_give_the_answers_that_are_whole(
     """Rows lie in groups, and a flipped byte takes one group with it."""
     monkeypatch.setattr(kept_answers, "ROWS", 10)
     words = ["run", "--model", "echo,text=yes", "--tasks", "pope", "--limit", "60", "--output", str(tmp_path / "run")]
-    assert cli.main(words) == cli.OK
+    assert cli.main(words) == exit_codes.OK
     path = tmp_path / "run" / RECORDS
     calm, content = pq.read_table(path).drop(["seconds"]), path.read_bytes()
     everything = read_answers(tmp_path / "run")
@@ -153,7 +147,7 @@ def test_records_that_are_partly_damaged_give_the_answers_that_are_whole(
     path.write_bytes(_flip(content, (column.data_page_offset + column.total_compressed_size - 20) / len(content)))
     kept = read_answers(tmp_path / "run")
     assert 0 < len(kept) < len(everything) and all(everything[key] == answer for key, answer in kept.items())
-    assert cli.main(words) == cli.OK
+    assert cli.main(words) == exit_codes.OK
     assert pq.read_table(path).drop(["seconds"]).equals(calm)
     assert (tmp_path / "run" / f"{RECORDS}.damaged").is_file() and f"{RECORDS}, rows" in caplog.text
 
@@ -172,7 +166,7 @@ def test_no_flipped_byte_of_records_or_log_is_served_as_an_answer(tmp_path: Path
         assert all(right.get(key) == answer for key, answer in kept.answers.items()), place
         assert kept.damaged or kept.torn
     words = ["run", "--model", "echo,text=yes", "--tasks", "pope", "--limit", "3", "--output", str(tmp_path / "pope")]
-    assert cli.main(words) == cli.OK
+    assert cli.main(words) == exit_codes.OK
     path = tmp_path / "pope" / RECORDS
     content, right = path.read_bytes(), read_answers(tmp_path / "pope")
     for place in range(0, len(content), 7):

@@ -27,7 +27,9 @@ from vlmbench.base.samples import ImageRef, Request
 from vlmbench.cli import main as cli
 from vlmbench.cli.main import USER_MUST_CHANGE
 from vlmbench.runs import runner
-from vlmbench.runs.storage.store import LOG, read_answers, read_scores
+from vlmbench.runs.storage.layout import LOG
+from vlmbench.runs.storage.reopening import read_answers
+from vlmbench.runs.storage.run_files import read_scores
 from vlmbench.runs.workers import worker as workers
 from vlmbench.runs.workers.pool import Pool, combined, packed
 from vlmbench.runs.workers.worker import Answers, Share, Worker

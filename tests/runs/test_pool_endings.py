@@ -15,7 +15,7 @@ from tests.runs.test_pool import calm, logged, same
 from tests.support.pool_toys import EACH, PICTURES, processes
 from vlmbench.base.extras import install_command
 from vlmbench.cli.main import USER_MUST_CHANGE
-from vlmbench.runs.storage.store import read_answers
+from vlmbench.runs.storage.reopening import read_answers
 
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.samples import Sample
 from vlmbench.cli import main as cli
@@ -40,7 +40,7 @@ def test_metrics_of_the_rebuilt_run_are_those_of_its_scores(
     text = SCRIPTS.get(name, "yes")
     words = ["run", "--model", f"echo,text={text}", "--tasks", spec, "--output", str(tmp_path / "run")]
     words += ["--min-coverage", "0", "--json", *(["--judge", JUDGED[name]] if name in JUDGED else [])]
-    assert cli.main(words) == cli.OK
+    assert cli.main(words) == exit_codes.OK
     run = stored.load(tmp_path / "run")  # checks every metric by itself
     task = run.tasks[spec]
     values = {metric.name: metric.value() for metric in task.metrics(list(task.answered))}
@@ -76,7 +76,7 @@ def test_sets_are_sorted_and_names_of_the_split_left_out() -> None:
 
 def ran(folder: Path, *words: str) -> StoredRun:
     """A run of a scripted model over the embedded sample, loaded again."""
-    assert cli.main(["run", "--model", "echo,text=yes", "--output", str(folder), "--json", *words]) == cli.OK
+    assert cli.main(["run", "--model", "echo,text=yes", "--output", str(folder), "--json", *words]) == exit_codes.OK
     return stored.load(folder)
 
 
@@ -88,7 +88,7 @@ def test_runs_without_the_column_are_read_where_metrics_need_nothing_of_it(tmp_p
     with pytest.raises(StoreError, match="gqa: the records lack what its metrics read") as caught:
         stored.load(tmp_path / "run")
     assert "vlmbench score RUN" in caught.value.hint
-    assert cli.main(["score", str(tmp_path / "run"), "--json"]) == cli.OK
+    assert cli.main(["score", str(tmp_path / "run"), "--json"]) == exit_codes.OK
     assert set(stored.load(tmp_path / "run").tasks) == {"pope", "gqa"}
 
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.toys import ToyModel, ToyTask
+from vlmbench.base import exit_codes, registry, settings
 from vlmbench.base import paths as places
-from vlmbench.base import registry, settings
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.extras import install_command
 from vlmbench.base.registry import TaskChoice
@@ -25,8 +25,9 @@ from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
 from vlmbench.runs import manifest, runner
-from vlmbench.runs.storage import remote_store as mirror
-from vlmbench.runs.storage.store import RunStore, read_manifest, read_scores
+from vlmbench.runs.storage import remote_store
+from vlmbench.runs.storage.run_files import read_manifest, read_scores
+from vlmbench.runs.storage.store import RunStore
 
 pytest.importorskip("upath", reason=f"universal_pathlib is not installed here: {install_command('remote')}")
 URL = "memory://bucket/runs/one"
@@ -83,7 +84,7 @@ def test_a_run_is_the_same_there_as_here(tmp_path: Path, bucket: Any) -> None:
 def test_an_interrupted_run_goes_on_on_this_machine_and_on_another(
     tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch, same_machine: bool
 ) -> None:
-    monkeypatch.setattr(mirror, "EVERY", 0.0)
+    monkeypatch.setattr(remote_store, "EVERY", 0.0)
     for sitting in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             run(ToyModel(stop_after=4), places.path(URL))
@@ -103,7 +104,7 @@ def test_answers_that_were_never_sent_are_sent_by_the_next_sitting(
 ) -> None:
     """Killed between two parts, on a machine that lives on."""
     with monkeypatch.context() as killed:
-        killed.setattr(mirror.Mirror, "logged", lambda self, now=False: None)
+        killed.setattr(remote_store.Mirror, "logged", lambda self, now=False: None)
         with pytest.raises(KeyboardInterrupt):
             run(ToyModel(stop_after=5), places.path(URL))
     assert listed(bucket) == {"run.json"}
@@ -120,7 +121,7 @@ class Cut(BaseException):
 def test_killed_at_any_write_another_machine_goes_on(
     tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirror, "EVERY", 0.0)
+    monkeypatch.setattr(remote_store, "EVERY", 0.0)
     put, remove = type(bucket).pipe_file, type(bucket).rm_file
     expected = run(ToyModel(), places.path(URL)).scores
     for cut in range(100):
@@ -158,7 +159,7 @@ def test_killed_at_any_write_another_machine_goes_on(
 
 def test_two_machines_at_once_spoil_nothing(tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody locks an object store: both ask everything, and what is there is a whole run."""
-    monkeypatch.setattr(mirror, "EVERY", 0.0)
+    monkeypatch.setattr(remote_store, "EVERY", 0.0)
 
     def other(request: Request) -> str:
         if request.sample_id == "2-0":
@@ -174,7 +175,7 @@ def test_two_machines_at_once_spoil_nothing(tmp_path: Path, bucket: Any, monkeyp
 def test_a_place_out_of_reach_for_a_while(
     bucket: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(mirror, "EVERY", 0.0)
+    monkeypatch.setattr(remote_store, "EVERY", 0.0)
     put = type(bucket).pipe_file
     failures: list[str] = []
 
@@ -244,7 +245,7 @@ def test_the_commands(tmp_path: Path, bucket: Any, capsys: pytest.CaptureFixture
     assert cli.main([*words, "--data", "memory://bucket/pope", "--output", URL]) == 0
     assert cli.main([*words, "--data", "sample", "--output", str(tmp_path / "here")]) == 0
     assert f"run: {URL}" in capsys.readouterr().out
-    there, here = (read_scores(folder)["pope"] for folder in (places.run_folder(URL), tmp_path / "here"))
+    there, here = (read_scores(folder)["pope"] for folder in (remote_store.fetch_run(URL), tmp_path / "here"))
     assert "1,080 questions, and the official coco has 9,000" in there["notes"][0]  # a copy is no embedded sample
     assert {**there, "notes": []} == {**here, "notes": []}
     assert cli.main(["compare", URL, str(tmp_path / "here")]) == 0
@@ -276,14 +277,17 @@ def test_a_path_without_url_loads_no_file_system() -> None:
 def test_a_baseline_on_a_url(tmp_path: Path, bucket: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """`check --baseline`: a run's folder, a baseline file, and one that is not there."""
     words = ["run", "--model", "echo,text=yes", "--tasks", "pope", "--limit", "40", "--output"]
-    assert cli.main([*words, URL]) == cli.main([*words, str(tmp_path / "run")]) == cli.OK
-    assert cli.main(["baseline", str(tmp_path / "run"), "--output", str(tmp_path / "base.json")]) == cli.OK
+    assert cli.main([*words, URL]) == cli.main([*words, str(tmp_path / "run")]) == exit_codes.OK
+    assert cli.main(["baseline", str(tmp_path / "run"), "--output", str(tmp_path / "base.json")]) == exit_codes.OK
     bucket.pipe("/bucket/base.json", (tmp_path / "base.json").read_bytes())
     for place in (URL, "memory://bucket/base.json"):
         capsys.readouterr()
         told = ["--max-drop", "50", "--min-coverage", "0"]
-        assert cli.main(["check", str(tmp_path / "run"), "--baseline", place, *told]) in (cli.OK, cli.COULD_NOT_TELL)
+        assert cli.main(["check", str(tmp_path / "run"), "--baseline", place, *told]) in (
+            exit_codes.OK,
+            exit_codes.INCONCLUSIVE,
+        )
         assert "pope" in capsys.readouterr().out
     for place in ("memory://bucket/none.json", "memory://bucket/none"):
-        assert cli.main(["check", str(tmp_path / "run"), "--baseline", place]) == cli.USER_MUST_CHANGE
+        assert cli.main(["check", str(tmp_path / "run"), "--baseline", place]) == exit_codes.USER_MUST_CHANGE
         assert place.removeprefix("memory:/") in capsys.readouterr().err

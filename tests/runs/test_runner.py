@@ -13,7 +13,8 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
 from vlmbench.runs import manifest, runner
-from vlmbench.runs.storage.store import RunStore, read_answers
+from vlmbench.runs.storage.reopening import read_answers
+from vlmbench.runs.storage.store import RunStore
 
 
 def run(

@@ -12,7 +12,9 @@ import pytest
 
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import ChoiceScore, Generation, Request, Response
-from vlmbench.runs.storage.store import LOG, RunStore, answer_key, read_answers
+from vlmbench.runs.storage.layout import LOG
+from vlmbench.runs.storage.reopening import read_answers
+from vlmbench.runs.storage.store import RunStore, answer_key
 
 
 def manifest(identity: str = "i", **asked: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tests.tasks.layouts import big_gqa, write_pope
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.data.files import Folder
-from vlmbench.runs.storage.store import to_json
+from vlmbench.runs.storage.run_files import to_json
 from vlmbench.scoring.score import score_response, score_responses, summarise
 
 POPE = choose_task("pope")

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 
 TASKS = ("mmvet", "mmvet@vlmevalkit", "mmvet@lmms_eval", "llava_bench@official", "llava_bench@vlmevalkit")
@@ -31,14 +32,14 @@ def test_a_text_without_a_grade(task: str, tmp_path: Path, capsys: pytest.Captur
     """Scored by the rule, as the papers' scripts do; counted, noted, and kept with each verdict."""
     code, entry = run(tmp_path / "run", task, "echo,text=I cannot say", "--judge-runs", "2")
     count = entry["statuses"]["ok"]
-    assert code == cli.OK and entry["judge"]["unread"] == 2 * count == entry["judge"]["verdicts"]
+    assert code == exit_codes.OK and entry["judge"]["unread"] == 2 * count == entry["judge"]["verdicts"]
     note = f"{2 * count} of {2 * count} judge's replies hold no grade; the protocol's rule scores them all the same"
     assert note in entry["notes"]
     told = capsys.readouterr().out
     assert note in told and f"{2 * count} replies held no grade" in told
     rows = pq.read_table(tmp_path / "run" / "judgements.parquet").to_pylist()
     assert len(rows) == 2 * count and all(row["unread"] and row["status"] == "ok" for row in rows)
-    assert cli.main(["score", str(tmp_path / "run"), "--judge", "echo,text=I cannot say"]) == cli.OK
+    assert cli.main(["score", str(tmp_path / "run"), "--judge", "echo,text=I cannot say"]) == exit_codes.OK
     assert "judge's replies hold no grade" in capsys.readouterr().out
 
 
@@ -47,7 +48,7 @@ def test_a_text_without_a_grade(task: str, tmp_path: Path, capsys: pytest.Captur
 def test_no_reply(task: str, text: str, tmp_path: Path) -> None:
     """Neither nothing nor half a thought makes a grade, though there are numbers in it."""
     code, entry = run(tmp_path / "run", task, f"echo,text={text}".replace(", ", " "))
-    assert code == cli.BAD_RESULT and set(entry["statuses"]) == {"judge_failed"} and entry["coverage"] == 0
+    assert code == exit_codes.BAD_RESULT and set(entry["statuses"]) == {"judge_failed"} and entry["coverage"] == 0
     assert entry[entry["headline"]]["value"] is None
 
 
@@ -59,7 +60,7 @@ def test_a_grade_that_is_no_number_makes_no_total(
 ) -> None:
     """The scripts take "nan" for a grade. What is shown is no total, why, and an exit code of its own."""
     code, entry = run(tmp_path / "run", task, f"echo,text={text}")
-    assert code == cli.BAD_RESULT and entry[entry["headline"]]["value"] is None
+    assert code == exit_codes.BAD_RESULT and entry[entry["headline"]]["value"] is None
     assert any("are not finite numbers: totals over them are undefined" in note for note in entry["notes"])
     told = capsys.readouterr()
     assert "not finite" in told.out and entry["judge"]["unread"] == entry["statuses"]["ok"]
@@ -83,5 +84,5 @@ def test_published_grades_are_counted_too(tmp_path: Path, capsys: pytest.Capture
     }
     path = tmp_path / "grades.json"
     path.write_text(json.dumps(grades))
-    assert cli.main(["score", "mmvet", "--predictions", str(path)]) == cli.OK
+    assert cli.main(["score", "mmvet", "--predictions", str(path)]) == exit_codes.OK
     assert f"1 of {len(samples)} judge's replies hold no grade" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.runs.storage import reload as stored
@@ -36,7 +36,7 @@ def script(name: str, share_wrong: float, seed: int = 0) -> dict[str, str]:
     return {key: wrong(truth) if rng.random() < share_wrong else truth for key, truth in truths(name).items()}
 
 
-def ran(folder: Path, answers: Mapping[str, str], *words: str, tasks: str = "pope", code: int = cli.OK) -> Path:
+def ran(folder: Path, answers: Mapping[str, str], *words: str, tasks: str = "pope", code: int = exit_codes.OK) -> Path:
     """Run a scripted model into a folder; returns the folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     told = folder.with_suffix(".answers.json")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import UsageError
 from vlmbench.cli import main as cli
 from vlmbench.training import sources
@@ -99,11 +99,11 @@ def test_an_unknown_gpu_is_refused() -> None:
 
 
 def test_the_command_tells_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["train", "tinygptv-paper:1", "--dry-run", "--gpu", "3090"]) == cli.OK
+    assert cli.main(["train", "tinygptv-paper:1", "--dry-run", "--gpu", "3090"]) == exit_codes.OK
     said = capsys.readouterr().out
     assert "13,809,664" in said
     assert "17,000" in said
     assert "1 x 3090" in said
-    assert cli.main(["train", "--list"]) == cli.OK
+    assert cli.main(["train", "--list"]) == exit_codes.OK
     said = capsys.readouterr().out
     assert all(name in said for name in [*registry.RECIPES, *registry.ABLATIONS])

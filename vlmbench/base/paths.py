@@ -1,7 +1,7 @@
 """Folders on this machine or anywhere fsspec reaches: `s3://bucket/coco`, `gs://...`, `hf://...`, `memory://...`.
 
 A URL becomes a universal path, which has pathlib's methods, so that whoever reads files need not know where they are.
-Runs are written by mirror.py, since object stores can neither append nor rename.
+Runs are written by runs/storage/remote_store.py, since object stores can neither append nor rename.
 """
 
 from __future__ import annotations
@@ -45,34 +45,3 @@ def path(text: str) -> Path:
 def is_remote(folder: Path) -> bool:
     """Whether a path of `path` lies elsewhere."""
     return not isinstance(folder, Path)
-
-
-def run_folder(text: str) -> Path:
-    """A finished run's folder to read: for a URL a copy of it on this machine, brought up to date."""
-    found = path(text)
-    if not is_remote(found):
-        return found
-    from vlmbench.runs.storage.remote_store import Mirror
-
-    mirror = Mirror(found, "read")
-    mirror.fetch()
-    return mirror.local
-
-
-def run_or_file(text: str) -> Path:
-    """A finished run's folder, or a baseline file: for a URL a copy of it on this machine. Raises StoreError."""
-    found = path(text)
-    if not is_remote(found) or not found.name.endswith(".json"):
-        return run_folder(text)
-    from vlmbench.base.errors import DataError, StoreError
-    from vlmbench.data.reading import read_whole
-    from vlmbench.runs.storage.remote_store import Mirror
-
-    try:
-        content = read_whole(found)
-    except DataError as error:
-        raise StoreError(error.what, where=error.where, hint=error.hint) from None
-    folder = Mirror(found, "read").local
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / found.name).write_bytes(content)
-    return folder / found.name

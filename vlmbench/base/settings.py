@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vlmbench.base import paths as places
 from vlmbench.base.errors import UnknownNameError, UsageError
-from vlmbench.runs.storage.run_files import read_regular
+from vlmbench.base.files import read_regular
 
 CONFIG = "vlmbench.toml"
 CODE = "plugins"

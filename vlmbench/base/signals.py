@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vlmbench.base import exit_codes
+
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-INTERRUPTED = 130
 
 
 class Terminated(KeyboardInterrupt):
@@ -24,7 +25,8 @@ class Terminated(KeyboardInterrupt):
 
 def code_of(stop: KeyboardInterrupt) -> int:
     """The exit code: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
-    return 128 + stop.number if isinstance(stop, Terminated) else INTERRUPTED
+    signalled = exit_codes.SIGNAL_BASE
+    return signalled + stop.number if isinstance(stop, Terminated) else exit_codes.INTERRUPTED
 
 
 @contextmanager

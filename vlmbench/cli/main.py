@@ -10,12 +10,11 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 
-from vlmbench import __version__
+from vlmbench.base import exit_codes, terminal
 from vlmbench.base import signals as ending
-from vlmbench.base import terminal
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
-from vlmbench.base.exit_codes import Exit
 from vlmbench.base.text import unicode_problem
+from vlmbench.base.version import __version__
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one picture, and draw the boxes it answers with",
@@ -37,11 +36,6 @@ VERBS: Mapping[str, str] = {
 }
 NAMELESS = ("convert", "new", "completion")
 """Verbs that take no name of a task, a model or a recipe, and so no plug-ins."""
-
-OK, BAD_RESULT, USER_MUST_CHANGE, COULD_NOT_TELL, INTERRUPTED = 0, 1, 2, 3, 130
-"""Exit codes."""
-SIGNALLED = 128
-"""And the number of a signal."""
 
 
 def overview() -> str:
@@ -66,17 +60,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(overview())
-        return OK
+        return exit_codes.OK
     if words[0] == "--version":
         print(__version__)
-        return OK
+        return exit_codes.OK
     traceback = "--traceback" in words
     if not (traceback or sys.warnoptions):  # what libraries warn about is for developers: errors are told apart from it
         warnings.simplefilter("ignore")
     words = [word for word in words if word != "--traceback"]
     with terminal.guarded(), ending.as_interrupts():
-        Exit.code = _told(words, traceback=traceback, own=argv is None)
-    return Exit.code
+        exit_codes.Exit.code = _told(words, traceback=traceback, own=argv is None)
+    return exit_codes.Exit.code
 
 
 def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
@@ -87,21 +81,21 @@ def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
         if traceback:
             raise
         print(f"vlmbench: {error}", file=sys.stderr)
-        return USER_MUST_CHANGE
+        return exit_codes.USER_MUST_CHANGE
     except KeyboardInterrupt as stop:
         print(f"\nvlmbench: {'ended by ' + str(stop) if str(stop) else 'interrupted'}", file=sys.stderr)
         return ending.code_of(stop)
     except BrokenPipeError:  # the reader of a pipe has seen enough (`| head`)
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return exit_codes.OK
     except OSError as error:  # what nobody expected of the disk: a name too long, a folder that may not be read
         if traceback or error.errno is None:
             raise
         where = f"{error.filename!s:.200}: " if error.filename else ""
         hint = "mend that, then run the same command again; --traceback shows where it comes from"
         print(f"vlmbench: {where}{error.strerror}\n  {hint}", file=sys.stderr)
-        return USER_MUST_CHANGE
+        return exit_codes.USER_MUST_CHANGE
 
 
 def _run(words: Sequence[str], *, own: bool) -> int:
@@ -118,7 +112,7 @@ def _run(words: Sequence[str], *, own: bool) -> int:
         try:
             code: int = importlib.import_module(f"vlmbench.cli.verbs.{verb}").run(args)
         except SystemExit as stop:  # its code is no verdict of ours: least of all 0
-            if isinstance(stop.code, int) and stop.code > SIGNALLED:
+            if isinstance(stop.code, int) and stop.code > exit_codes.SIGNAL_BASE:
                 raise
             what = f"a model, a plug-in or a library ended the command: SystemExit({stop.code!r:.200})"
             hint = "--traceback shows where; what was answered is kept, and the same command goes on"

@@ -23,6 +23,7 @@ import orjson
 
 from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, VlmbenchError
+from vlmbench.base.files import read_regular, write_atomically
 from vlmbench.base.json_shapes import (
     MisfitError,
     Shape,
@@ -41,16 +42,7 @@ from vlmbench.base.samples import Sample, Score, Status, Verdict
 from vlmbench.runs.runner import extra_text
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
-from vlmbench.runs.storage.run_files import (
-    ASKED_SHAPE,
-    LARGEST_JSON,
-    TASK_SHAPE,
-    parsed,
-    read_regular,
-    scored_task,
-    to_json,
-    write_atomically,
-)
+from vlmbench.runs.storage.run_files import ASKED_SHAPE, LARGEST_JSON, TASK_SHAPE, parsed, scored_task, to_json
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric

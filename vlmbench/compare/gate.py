@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.files import write_atomically
 from vlmbench.base.registry import load_object
 from vlmbench.base.samples import Status
 from vlmbench.compare import compare as comparison
 from vlmbench.compare import gate_tests
 from vlmbench.compare.compare import Comparison, TaskComparison
 from vlmbench.compare.gate_verdict import Verdict
+from vlmbench.runs.storage.layout import CHECK
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
-from vlmbench.runs.storage.run_files import read_check
-from vlmbench.runs.storage.store import CHECK, to_json, write_atomically
+from vlmbench.runs.storage.run_files import read_check, to_json
 from vlmbench.stats import noninferiority as decision
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.noninferiority import Decision, Margins, Outcome, decide, one_sided

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import VlmbenchError
+from vlmbench.base.files import write_atomically
 from vlmbench.compare import compare as comparison
 from vlmbench.compare.compare import MetricDifference, TaskComparison
 from vlmbench.perturbations.perturbations import Change
 from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage.layout import ABLATIONS, SCORES
 from vlmbench.runs.storage.reload import StoredRun
-from vlmbench.runs.storage.store import ABLATIONS, SCORES, to_json, write_atomically
+from vlmbench.runs.storage.run_files import to_json
 from vlmbench.stats.paired import holm
 
 FORMAT = 1

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from vlmbench import __version__
 from vlmbench.base import registry
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Sample
+from vlmbench.base.version import __version__
 from vlmbench.plugins import loading as plugins
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from vlmbench.runs.runner import record_columns
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage import run_tables
-from vlmbench.runs.storage.run_files import MANIFEST, RECORDS, DamagedError, read_manifest, run_again
+from vlmbench.runs.storage.layout import MANIFEST, RECORDS
+from vlmbench.runs.storage.run_files import DamagedError, read_manifest, run_again
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts

@@ -29,7 +29,8 @@ def show(
     """Compare, keep and print: the table, or with `json` what ablations.json holds."""
     from vlmbench.base.registry import load_object
     from vlmbench.compare import perturbed as ablated
-    from vlmbench.runs.storage.store import ABLATIONS, to_json
+    from vlmbench.runs.storage.layout import ABLATIONS
+    from vlmbench.runs.storage.run_files import to_json
 
     found = ablated.series(run, changes, left_out)
     ablated.write(found, run)

@@ -12,10 +12,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import terminal
+from vlmbench.base import exit_codes, terminal
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
-from vlmbench.cli import main as cli
 from vlmbench.cli.options import model as model_options
 
 if TYPE_CHECKING:
@@ -107,12 +106,12 @@ def run(args: argparse.Namespace) -> int:
         regions = canvas.regions(response.text)
         _show(args, question, response, regions)
         if response.finish == "error":
-            return cli.BAD_RESULT
+            return exit_codes.BAD_RESULT
         if regions:
             _tell(f"{len(regions)} box{'es' * (len(regions) > 1)} drawn: {canvas.draw(regions, number)}")
         elif args.boxes is not None:
             _tell("no box in the answer: nothing drawn")
-    return cli.OK
+    return exit_codes.OK
 
 
 def _generation(args: argparse.Namespace) -> Generation:

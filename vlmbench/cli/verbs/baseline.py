@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlmbench.base import paths as places
-from vlmbench.cli import main as cli
+from vlmbench.base import exit_codes
+from vlmbench.runs.storage import remote_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which run, and where the file goes."""
     add = parser.add_argument
-    add("run", type=places.run_folder, metavar="RUN", help="a finished run's folder")
+    add("run", type=remote_store.fetch_run, metavar="RUN", help="a finished run's folder")
     add("--tasks", default="", metavar="NAME,...", help="only these of its tasks")
     add("--output", type=Path, default=Path("baseline.json"), metavar="FILE", help="the file (default: baseline.json)")
 
@@ -27,4 +27,4 @@ def run(args: argparse.Namespace) -> int:
     size = baseline.write(found, args.output)
     items = sum(len(task.items) for task in found.tasks.values())
     print(f"baseline: {args.output} ({size:,} bytes for {items:,} samples of {', '.join(found.tasks)})")
-    return cli.OK
+    return exit_codes.OK

@@ -8,24 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench.base import paths as places
-from vlmbench.base import terminal
-from vlmbench.cli import main as cli
+from vlmbench.base import exit_codes, terminal
+from vlmbench.runs.storage import remote_store
 
 if TYPE_CHECKING:
     from vlmbench.compare.gate import Report
 
-CODES: Mapping[str, int] = {"pass": cli.OK, "fail": cli.BAD_RESULT, "unknown": cli.COULD_NOT_TELL}
+CODES: Mapping[str, int] = {"pass": exit_codes.OK, "fail": exit_codes.BAD_RESULT, "unknown": exit_codes.INCONCLUSIVE}
 STDOUT = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is held against what, and what is allowed."""
     add = parser.add_argument
-    add("run", type=places.run_folder, metavar="RUN", help="a finished run's folder")
+    add("run", type=remote_store.fetch_run, metavar="RUN", help="a finished run's folder")
     add(
         "--baseline",
-        type=places.run_or_file,
+        type=remote_store.fetch_run_or_file,
         required=True,
         metavar="RUN|FILE",
         help="a run's folder, or a file of `vlmbench baseline`",
@@ -70,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Check, write the files asked for, show the table."""
     from vlmbench.base.registry import load_object
     from vlmbench.compare import gate
-    from vlmbench.runs.storage.store import to_json
+    from vlmbench.runs.storage.run_files import to_json
 
     rules = gate.GateRules(
         gate.read_amounts(args.max_drop, "--max-drop"),
@@ -94,9 +93,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(args: argparse.Namespace, report: Report) -> None:
     """The files asked for, whole or not at all; the step's summary is appended to."""
+    from vlmbench.base.files import write_atomically
     from vlmbench.base.registry import load_object
     from vlmbench.compare.compare import writing
-    from vlmbench.runs.storage.store import to_json, write_atomically
+    from vlmbench.runs.storage.run_files import to_json
 
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     files = {}

@@ -6,16 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from vlmbench.base import paths as places
-from vlmbench.base import terminal
-from vlmbench.cli import main as cli
+from vlmbench.base import exit_codes, terminal
+from vlmbench.runs.storage import remote_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, and what of them."""
     add = parser.add_argument
-    add("before", type=places.run_folder, metavar="BEFORE", help="a run's folder, or a baseline file")
-    add("after", type=places.run_folder, metavar="AFTER", help="a run's folder over the same questions")
+    add("before", type=remote_store.fetch_run, metavar="BEFORE", help="a run's folder, or a baseline file")
+    add("after", type=remote_store.fetch_run, metavar="AFTER", help="a run's folder over the same questions")
     add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
     add(
         "--metric",
@@ -32,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and show."""
+    from vlmbench.base.files import write_atomically
     from vlmbench.base.registry import load_object
     from vlmbench.compare import compare as comparison
-    from vlmbench.runs.storage.store import to_json, write_atomically
+    from vlmbench.runs.storage.run_files import to_json
 
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
     every = args.metric == "all"
@@ -50,4 +50,4 @@ def run(args: argparse.Namespace) -> int:
         terminal.result(to_json(found.to_json()).decode())
     else:
         print(text(found, flips=args.flips, every=every))
-    return cli.OK
+    return exit_codes.OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vlmbench.cli import main as cli
+from vlmbench.base import exit_codes
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 
@@ -19,4 +19,4 @@ def run(args: argparse.Namespace) -> int:
     from argcomplete.shell_integration import shellcode
 
     print(shellcode(["vlmbench"], shell=args.shell))
-    return cli.OK
+    return exit_codes.OK

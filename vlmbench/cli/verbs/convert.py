@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import registry
-from vlmbench.cli import main as cli
+from vlmbench.base import exit_codes, registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     report = convert(args.source, args.target, to=args.to, ingredients=given, overwrite=args.overwrite)
     print(_table(report), file=sys.stderr)
     print(args.target)
-    return cli.OK
+    return exit_codes.OK
 
 
 def _table(report: Any) -> str:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import registry, settings, terminal
+from vlmbench.base import exit_codes, registry, settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.task import BundledData, DataFile
-from vlmbench.cli import main as cli
 
 if TYPE_CHECKING:
     from vlmbench.data.files import Folder
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         terminal.result(json.dumps([state.to_json() for state in found], indent=2))
     else:
         print("\n\n".join(state.text() for state in found))
-    return cli.OK if all(state.complete for state in found) else cli.USER_MUST_CHANGE
+    return exit_codes.OK if all(state.complete for state in found) else exit_codes.USER_MUST_CHANGE
 
 
 def _folder(args: argparse.Namespace) -> Path:

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import paths as places
-from vlmbench.base import settings
+from vlmbench.base import exit_codes, settings
 from vlmbench.base.errors import StoreError, UnknownNameError, UsageError
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.base.task import Exports
-from vlmbench.cli import main as cli
 from vlmbench.data.predictions import Lossy, named
 from vlmbench.plugins import specs as loading
+from vlmbench.runs.storage import remote_store
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which answers, in which form, to where."""
     add = parser.add_argument
-    add("run", type=places.run_folder, metavar="RUN", help="folder of a finished run")
+    add("run", type=remote_store.fetch_run, metavar="RUN", help="folder of a finished run")
     add("--task", metavar="NAME[:SPLIT][@PROTOCOL]", help="which of its tasks (needed where it has several)")
     add("--format", metavar="NAME", help="which of the task's formats (default: its first, or that of --output)")
     add("--output", type=Path, metavar="PATH", help="file or folder to write (default: RUN/export/TASK)")
@@ -33,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the answers, say where they are and what is left out."""
-    from vlmbench.runs.storage.store import read_finished
+    from vlmbench.runs.storage.run_files import read_finished
 
     manifest, scores = read_finished(args.run)
     if ablation := manifest.get("asked", {}).get("ablate"):
@@ -59,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if len(asked) < len(samples):
         print(f"vlmbench: the run asked {len(asked)} of {len(samples)} questions: servers want all", file=sys.stderr)
     print(f"{key}: {len(asked)} answers: {path}")
-    return cli.OK
+    return exit_codes.OK
 
 
 def _tell_loss(choice: TaskChoice, asked: Sequence[Sample], texts: Mapping[str, str], path: Path) -> None:
@@ -126,7 +125,7 @@ def _answers(folder: Path, manifest: Mapping[str, Any], scores: Mapping[str, Any
     import pyarrow.compute as pc
 
     from vlmbench.runs.storage import run_tables
-    from vlmbench.runs.storage.store import RECORDS
+    from vlmbench.runs.storage.layout import RECORDS
 
     columns = ("task", "sample_id", "text", "finish", "read", "choice_scores")
     expected = run_tables.expected_rows({key: scores[key]} if key in scores else {})

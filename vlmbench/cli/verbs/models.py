@@ -10,8 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base import registry, terminal
-from vlmbench.cli import main as cli
+from vlmbench.base import exit_codes, registry, terminal
 
 Sheet = Any
 """models/zoo/parameters.py: Sheet."""
@@ -48,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
             terminal.result(json.dumps(_listing(), indent=2))
         else:
             print("\n".join(_lines()))
-        return cli.OK
+        return exit_codes.OK
     told: dict[str, Any] = {}
     for spec in args.names:
         told[spec] = _published(spec) or _loaded(loading.parse_model(spec))
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         terminal.result(json.dumps({spec: _plain(facts) for spec, facts in told.items()}, indent=2))
     else:
         print("\n\n".join(_shown(spec, facts) for spec, facts in told.items()))
-    return cli.OK
+    return exit_codes.OK
 
 
 def _listing() -> dict[str, dict[str, Any]]:

@@ -7,9 +7,8 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import UsageError
-from vlmbench.cli import main as cli
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 30), "blue": (30, 30, 200)}
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     other = "--model tinyllava --tasks" if args.kind == "task" else "--tasks pope --model"
     print(f"written: {', '.join(sorted(path.name for path in folder.iterdir()))} in {folder}")
     print(f"  pytest {folder}\n  vlmbench run --plugins {folder} {other} {args.name}")
-    return cli.OK
+    return exit_codes.OK
 
 
 def write(kind: str, name: str, folder: Path) -> None:

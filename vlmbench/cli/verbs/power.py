@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import terminal
+from vlmbench.base import exit_codes, terminal
 from vlmbench.base.errors import UsageError
-from vlmbench.cli import main as cli
 from vlmbench.stats import power
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         terminal.result(json.dumps(report, indent=2))
     else:
         print(_text(args, report))
-    return cli.OK
+    return exit_codes.OK
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlmbench.base import paths as places
-from vlmbench.cli import main as cli
+from vlmbench.base import exit_codes
+from vlmbench.runs.storage import remote_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, and where the page goes."""
     parser.add_argument(
-        "runs", nargs="+", type=places.run_folder, metavar="RUN", help="folders written by `vlmbench run`"
+        "runs", nargs="+", type=remote_store.fetch_run, metavar="RUN", help="folders written by `vlmbench run`"
     )
     parser.add_argument(
         "--output",
@@ -29,4 +29,4 @@ def run(args: argparse.Namespace) -> int:
 
     page: Path = load_object("vlmbench.reports.site.build:write")(args.runs, args.output)
     print(f"report: {page}")
-    return cli.OK
+    return exit_codes.OK

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlmbench.base import exit_codes, settings, terminal
 from vlmbench.base import paths as places
-from vlmbench.base import settings, terminal
 from vlmbench.base import signals as ending
 from vlmbench.base.errors import UsageError
 from vlmbench.cli import main as cli
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     if made.changes:
         ablating.show(made.plain.folder, made.changes, made.left_out, json=args.json)
     whole = all(scoring.complete(one.scores, args.min_coverage) for one in made.outcomes)
-    return cli.OK if whole else cli.BAD_RESULT
+    return exit_codes.OK if whole else exit_codes.BAD_RESULT
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def _name(model: Model, plan: Plan, asked: Mapping[str, Any]) -> str:
 
 def _show(args: argparse.Namespace, outcome: Outcome) -> None:
     from vlmbench.base.registry import load_object
-    from vlmbench.runs.storage.store import read_manifest, to_json
+    from vlmbench.runs.storage.run_files import read_manifest, to_json
 
     if args.json:
         terminal.result(to_json(outcome.scores).decode())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import settings, terminal
+from vlmbench.base import exit_codes, settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.samples import Request, Response, Sample, Score, Status
 from vlmbench.base.task import Judged
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         _write_run(args.output, manifest, choice, pairs, scored, scores)
     _show(args, manifest, scores)
-    return cli.OK if scoring.complete(scores, args.min_coverage) else cli.BAD_RESULT
+    return exit_codes.OK if scoring.complete(scores, args.min_coverage) else exit_codes.BAD_RESULT
 
 
 Pairs = Sequence[tuple[Sample, Response]]
@@ -143,7 +143,7 @@ def _again(args: argparse.Namespace) -> int:
         args.output = args.output or folder
         manifest, scores = rescoring.write(old, records, judge, args.output)
     _show(args, manifest, scores)
-    return cli.OK if scoring.complete(scores, args.min_coverage) else cli.BAD_RESULT
+    return exit_codes.OK if scoring.complete(scores, args.min_coverage) else exit_codes.BAD_RESULT
 
 
 def _with_attentions(choice: TaskChoice, samples: Sequence[Sample], path: Path, data: Folder | Hub) -> Sequence[Sample]:
@@ -250,7 +250,7 @@ def _write_run(
 
 def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
     from vlmbench.base.registry import load_object
-    from vlmbench.runs.storage.store import to_json
+    from vlmbench.runs.storage.run_files import to_json
 
     if args.json:
         terminal.result(to_json(scores).decode())

@@ -6,9 +6,8 @@ import argparse
 import json
 from dataclasses import asdict
 
-from vlmbench.base import registry, terminal
+from vlmbench.base import exit_codes, registry, terminal
 from vlmbench.base.task import Size, Task
-from vlmbench.cli import main as cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
             "\nNAME[:SPLIT][@PROTOCOL]: first split and protocol are the default. `vlmbench tasks NAME` tells more.\n"
             "q: questions of the official data, img: pictures, server: only the benchmark's server has the answers."
         )
-    return cli.OK
+    return exit_codes.OK
 
 
 def describe(task: Task) -> dict[str, object]:

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base import registry
+from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import UsageError
-from vlmbench.cli import main as cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             print(registry.recipes.get(name)().describe())
         for name, path in registry.ABLATIONS.items():
             print(registry.load_object(path)().describe(name))
-        return cli.OK
+        return exit_codes.OK
     if args.recipe is None:
         names = ", ".join([*registry.recipes.names(), *registry.ABLATIONS])
         raise UsageError("no recipe named", hint=f"there are: {names}")
@@ -56,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         lines = registry.load_object("vlmbench.training.recipe.plan:describe")(recipe, args.gpu, args.devices)
         print("\n".join(lines))
-        return cli.OK
+        return exit_codes.OK
     output = args.output or Path("runs") / f"train-{args.recipe.replace(':', '-')}{'-smoke' if args.smoke else ''}"
     train = registry.load_object("vlmbench.training.loop.loop:train")
     train(recipe, output, threads=args.threads, progress=sys.stderr.isatty())
     print(f"trained: {output}")
-    return cli.OK
+    return exit_codes.OK
 
 
 def _recipe(args: argparse.Namespace) -> Any:
@@ -88,11 +87,11 @@ def _ablation(args: argparse.Namespace) -> int:
     told = {"seeds": args.seeds or ablation.seeds, "changes": changes, "threads": args.threads}
     if args.dry_run:
         print("\n".join(ablation.steps(told["seeds"])))
-        return cli.OK
+        return exit_codes.OK
     table = run_all(ablation, output, progress=sys.stderr.isatty(), **told)
     print(table)
     print(f"ablation: {output}")
-    return cli.OK
+    return exit_codes.OK
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -22,9 +22,9 @@ import orjson
 
 from vlmbench.base import json_shapes as shapes
 from vlmbench.base.errors import StoreError
+from vlmbench.base.files import read_regular
 from vlmbench.base.json_shapes import MisfitError, count, fields, flag, list_of, number, one_of, optional, text
 from vlmbench.base.samples import ChoiceScore, Response
-from vlmbench.runs.storage.run_files import read_regular
 
 FINISHES = ("stop", "length", "error")
 LARGEST_LOG = 64 << 30

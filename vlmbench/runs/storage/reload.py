@@ -20,7 +20,8 @@ from vlmbench.base.errors import ImageError, StoreError, UsageError
 from vlmbench.base.samples import ImageRef, Sample, Score, Status, Verdict
 from vlmbench.runs import manifest
 from vlmbench.runs.storage import run_tables
-from vlmbench.runs.storage.run_files import JUDGEMENTS, RECORDS, read_finished
+from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS
+from vlmbench.runs.storage.run_files import read_finished
 from vlmbench.scoring import verdicts as judge_verdicts
 
 if TYPE_CHECKING:

@@ -20,21 +20,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base import settings
-from vlmbench.base.errors import StoreError
-from vlmbench.runs.storage.reopening import PARTIAL, SUPERSEDED
-from vlmbench.runs.storage.run_files import (
+from vlmbench.base import paths, settings
+from vlmbench.base.errors import DataError, StoreError
+from vlmbench.base.files import write_atomically
+from vlmbench.runs.storage.layout import (
     CHECK,
     JUDGEMENTS,
     LOG,
     MANIFEST,
+    PARTIAL,
     RECORDS,
     SCORES,
+    SUPERSEDED,
     THUMBS,
     TRAINING_LOG,
-    read_manifest,
-    write_atomically,
 )
+from vlmbench.runs.storage.run_files import read_manifest
 
 LOGGER = logging.getLogger(__name__)
 EVERY = 5.0
@@ -190,3 +191,30 @@ def _finished(folder: Path) -> bool:
         return bool(read_manifest(folder).get("finished"))
     except StoreError:
         return False
+
+
+def fetch_run(text: str) -> Path:
+    """A finished run's folder to read: for a URL a copy of it on this machine, brought up to date."""
+    place = paths.path(text)
+    if not paths.is_remote(place):
+        return place
+    mirror = Mirror(place, "read")
+    mirror.fetch()
+    return mirror.local
+
+
+def fetch_run_or_file(text: str) -> Path:
+    """A finished run's folder, or a baseline file: for a URL a copy of it on this machine. Raises StoreError."""
+    place = paths.path(text)
+    if not paths.is_remote(place) or not place.name.endswith(".json"):
+        return fetch_run(text)
+    from vlmbench.data.reading import read_whole
+
+    try:
+        content = read_whole(place)
+    except DataError as error:
+        raise StoreError(error.what, where=error.where, hint=error.hint) from None
+    folder = Mirror(place, "read").local
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / place.name).write_bytes(content)
+    return folder / place.name

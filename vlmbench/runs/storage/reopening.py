@@ -17,26 +17,26 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import StoreError
+from vlmbench.base.files import write_atomically
 from vlmbench.base.samples import Response
 from vlmbench.runs.storage import answer_log as kept_answers
-from vlmbench.runs.storage.run_files import (
+from vlmbench.runs.storage.layout import (
     ABLATIONS,
     CHECK,
     JUDGEMENTS,
     LOG,
     MANIFEST,
+    PARTIAL,
     RECORDS,
     SCORES,
+    SUPERSEDED,
     THUMBS,
     TRAINING_LOG,
-    DamagedError,
-    read_manifest,
-    write_atomically,
 )
+from vlmbench.runs.storage.run_files import DamagedError, read_manifest
 
 LOGGER = logging.getLogger(__name__)
 RESULTS = (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS)
-SUPERSEDED, PARTIAL = "superseded", ".partial"
 FOLDERS = (SUPERSEDED, THUMBS, "ablations", "export")
 TOLD = 5
 """Damaged places of a file that are told one by one."""

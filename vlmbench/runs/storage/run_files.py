@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shlex
-import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +17,8 @@ from typing import Any
 import orjson
 
 from vlmbench.base import json_shapes as shapes
-from vlmbench.base import paths as places
 from vlmbench.base.errors import StoreError
+from vlmbench.base.files import read_regular
 from vlmbench.base.json_shapes import (
     MisfitError,
     Shape,
@@ -33,12 +31,18 @@ from vlmbench.base.json_shapes import (
     text,
     whole,
 )
-
-LOG, RECORDS, SCORES, MANIFEST, THUMBS = "log.jsonl", "records.parquet", "scores.json", "run.json", "thumbs"
-JUDGEMENTS, CHECK, ABLATIONS = "judgements.parquet", "check.json", "ablations.json"
-TRAINING_LOG = "training_log.jsonl"
-FORMAT = 1
-"""Of the folder; part of every key."""
+from vlmbench.runs.storage.layout import (
+    ABLATIONS,
+    CHECK,
+    FORMAT,
+    JUDGEMENTS,
+    LOCK,
+    LOG,
+    MANIFEST,
+    RECORDS,
+    SCORES,
+    TRAINING_LOG,
+)
 
 LARGEST_JSON = 256 << 20
 """Bytes of a JSON file of a run's folder; real ones have some kilobytes."""
@@ -238,23 +242,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def read_regular(path: Path, most: int) -> bytes:
-    """The bytes of a file that is no pipe or device and not longer than `most`. Raises OSError."""
-    if places.is_remote(path):
-        return path.read_bytes()
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode):
-            raise OSError(0, "it is not a regular file")
-        if facts.st_size > most:
-            raise OSError(0, f"it has {facts.st_size:,} bytes, more than {most:,}")
-        return file.read()
-
-
 def refuse_special(folder: Path) -> None:
     """Raise StoreError where a file of the run is a pipe, a device or a folder: reading it could wait for ever."""
-    for name in (MANIFEST, LOG, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS, TRAINING_LOG, ".lock"):
+    for name in (MANIFEST, LOG, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS, TRAINING_LOG, LOCK):
         path = folder / name
         if path.exists() and not path.is_file():
             raise StoreError("it is not a regular file", where=str(path), hint="remove it, or name another --output")
@@ -290,25 +280,3 @@ def to_json(content: Any) -> bytes:
     return (
         orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY) + b"\n"
     )
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; what a full disk leaves of the new one is removed."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def replace_synced(temporary: Path, path: Path) -> None:
-    """Put a file that was written beside another in its place."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)

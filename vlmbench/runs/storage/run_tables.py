@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from vlmbench.base.files import read_regular
 from vlmbench.base.json_shapes import MisfitError, count, fields, list_of, mapping, mapping_of, number, optional, text
 from vlmbench.base.samples import Status
 from vlmbench.runs.storage.answer_log import told
-from vlmbench.runs.storage.run_files import JUDGEMENTS, RECORDS, DamagedError, read_regular, run_again, verify
+from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS
+from vlmbench.runs.storage.run_files import DamagedError, run_again, verify
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -42,42 +42,23 @@ import orjson
 
 from vlmbench.base import paths as places
 from vlmbench.base.errors import StoreError
+from vlmbench.base.files import replace_synced, write_atomically
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reopening
-from vlmbench.runs.storage.reopening import read_answers
-from vlmbench.runs.storage.run_files import (
-    ABLATIONS,
-    CHECK,
+from vlmbench.runs.storage.layout import (
     FORMAT,
     JUDGEMENTS,
+    LOCK,
     LOG,
     MANIFEST,
     RECORDS,
     SCORES,
-    THUMBS,
-    TRAINING_LOG,
-    DamagedError,
-    describe_file,
-    read_check,
-    read_finished,
-    read_manifest,
-    read_scores,
-    refuse_special,
-    replace_synced,
-    to_json,
-    verify,
-    write_atomically,
 )
+from vlmbench.runs.storage.run_files import describe_file, read_manifest, refuse_special, to_json
 
 if TYPE_CHECKING:
     from vlmbench.runs.storage.remote_store import Mirror
-
-__all__ = [
-    "ABLATIONS", "CHECK", "FORMAT", "JUDGEMENTS", "LOG", "MANIFEST", "RECORDS", "SCORES", "THUMBS", "TRAINING_LOG",
-    "DamagedError", "RunStore", "answer_key", "read_answers", "read_check", "read_finished", "read_manifest",
-    "read_scores", "to_json", "verify", "write_atomically",
-]  # fmt: skip
 
 
 def answer_key(
@@ -138,7 +119,7 @@ class RunStore:
             folder = mirror.local
         with _disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+            lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -12,10 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from vlmbench.base.errors import ImageError
+from vlmbench.base.files import write_atomically
 from vlmbench.base.model import Model
 from vlmbench.base.samples import ImageRef
 from vlmbench.data import images
-from vlmbench.runs.storage.run_files import THUMBS, TRAINING_LOG, write_atomically
+from vlmbench.runs.storage.layout import THUMBS, TRAINING_LOG
 
 LOGGER = logging.getLogger(__name__)
 MOST = 2000

@@ -19,13 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from vlmbench import __version__
+from vlmbench.base import exit_codes
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.base.exit_codes import Exit
 from vlmbench.base.extras import install_command
 from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
 from vlmbench.base.samples import Request, Response
-from vlmbench.cli.main import OK, USER_MUST_CHANGE
+from vlmbench.base.version import __version__
 
 LOGGER = logging.getLogger(__name__)
 Portion = Sequence[tuple[int, Sequence[Request]]]
@@ -298,7 +297,7 @@ def stop() -> None:
         failed = sys.exc_info()[1] is not None
         if not failed:
             LOGGER.warning("Ray's head is gone; all answers had come by then")
-        Exit.code = USER_MUST_CHANGE if failed else OK
+        exit_codes.Exit.code = exit_codes.USER_MUST_CHANGE if failed else exit_codes.OK
         atexit.unregister(library.shutdown)
         atexit.register(_leave_at_once)
     else:
@@ -308,7 +307,7 @@ def stop() -> None:
 def _leave_at_once() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(Exit.code)
+    os._exit(exit_codes.Exit.code)
 
 
 def head_is_gone() -> bool:
