@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -161,6 +162,30 @@ def test_what_a_server_sends_is_not_kept_unseen(
         download(server, tmp_path / name, progress=False)
     assert told in str(error.value) and "http://127.0.0.1" in str(error.value)
     assert not (tmp_path / name).exists()
+
+
+def in_pieces(body: bytes) -> Reply:
+    """The first byte in a packet of its own."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body[:1])
+        handler.wfile.flush()
+        time.sleep(0.05)
+        handler.wfile.write(body[1:])
+
+    return answer
+
+
+def test_a_file_is_known_by_its_start_however_it_arrives(server: str, tmp_path: Path) -> None:
+    Handler.replies[:] = [in_pieces(b"PK" + OLD)]
+    download(server, tmp_path / "a.zip", progress=False)
+    assert (tmp_path / "a.zip").read_bytes() == b"PK" + OLD
+    Handler.replies[:] = [in_pieces(b"<html>Please log in")]
+    with pytest.raises(DataError, match="the server sends a web page"):
+        download(server, tmp_path / "b.json", progress=False)
 
 
 def test_checksums(server: str, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from vlmbench.data.archives import extract
 
 __all__ = ["download", "extract"]
 CHUNK = 1 << 20
+START = 1 << 16
+"""Bytes that are looked at before anything is written: they say whether it is a web page."""
 TIMEOUT = 60.0
 """Seconds without a byte before a connection counts as dead."""
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -119,16 +121,26 @@ def _copy(
 
     name = part.name.removesuffix(".part")
     silent = None if progress else True
+    waiting, ended = b"", None
     with tqdm(total=said.total, initial=have, unit="B", unit_scale=True, desc=name, disable=silent) as bar:
+
+        def write(content: bytes) -> None:
+            if not have and file.tell() == 0:
+                _refuse_page(content, name, said.url)
+            file.write(content)
+            bar.update(len(content))
+
         try:
-            for block in response.iter_raw():  # as it comes: a block of a fixed size would be lost when it breaks off
-                if not have and file.tell() == 0:
-                    _refuse_page(block, name, said.url)
-                file.write(block)
-                bar.update(len(block))
+            for block in response.iter_raw():  # as it arrives: a block of a fixed size would be lost when it breaks off
+                waiting += block
+                if have or file.tell() or len(waiting) >= START:
+                    write(waiting)
+                    waiting = b""
         except httpx2.TransportError as error:
-            return error
-    return None
+            ended = error
+        if waiting:
+            write(waiting)
+    return ended
 
 
 def _place(response: httpx2.Response, url: str, known: _Known | None, have: int) -> tuple[_Known, int]:
