@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlmbench.parsing import text as answers
+from vlmbench.parsing import text as answers, yes_no
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from vlmbench.parsing import text as answers
     ],
 )  # fmt: skip
 def test_first_sentence_yes_no(text: str, read: str) -> None:
-    assert answers.first_sentence_yes_no(text) == read
+    assert yes_no.first_sentence_yes_no(text) == read
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_first_sentence_yes_no(text: str, read: str) -> None:
     ],
 )  # fmt: skip
 def test_word_yes_no(text: str, read: str) -> None:
-    assert answers.word_yes_no(text) == read
+    assert yes_no.word_yes_no(text) == read
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_short_answer_readers() -> None:
     assert answers.qwen_vl_cut("It is a red car, I think") == "red car"
     assert answers.qwen_vl_cut("sofa big") == "big"
     assert answers.qwen_vl_cut("the top of the hill") == "top"
-    assert answers.bare(" Yes\n") == "yes"
+    assert yes_no.bare_yes_no(" Yes\n") == "yes"
 
 
 @given(st.text())
 def test_no_text_breaks_a_reader(text: str) -> None:
-    assert answers.first_sentence_yes_no(text) in ("yes", "no")
-    assert answers.word_yes_no(text) in ("yes", "no", "unknown")
+    assert yes_no.first_sentence_yes_no(text) in ("yes", "no")
+    assert yes_no.word_yes_no(text) in ("yes", "no", "unknown")
     for normal in (answers.vqa_normal, answers.m4c_normal, answers.vlmevalkit_normal, answers.lavis_normal):
         assert isinstance(normal(text), str)
     for read in (answers.converted, answers.unpunctuated, answers.qwen_vl_cut):

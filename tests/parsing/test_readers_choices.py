@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vlmbench.base.samples import ChoiceScore
 from vlmbench.parsing import options as letters
-from vlmbench.parsing import text as answers
+from vlmbench.parsing import text as answers, yes_no
 
 OPTIONS = {"A": "push", "B": "pull", "C": "the moon"}
 
@@ -30,8 +30,8 @@ OPTIONS = {"A": "push", "B": "pull", "C": "the moon"}
     ],
 )
 def test_opening_yes_no(text: str, plain: str, stripped: str) -> None:
-    assert answers.opening_yes_no(text) == plain
-    assert answers.opening_yes_no_stripped(text) == stripped
+    assert yes_no.opening_yes_no(text) == plain
+    assert yes_no.opening_yes_no_stripped(text) == stripped
 
 
 @pytest.mark.parametrize(

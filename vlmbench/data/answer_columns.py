@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
@@ -107,21 +108,27 @@ def id_and_answer(
         yield answer_key(row, key), answer_text(row, answer), row
 
 
+@contextmanager
+def as_predictions_error(hint: str = "") -> Iterator[None]:
+    """Raise a DataError about an answer file as PredictionsError. `hint` is used where the error has none."""
+    try:
+        yield
+    except PredictionsError:
+        raise
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, hint=error.hint or hint) from None
+
+
 def answer_key(row: Row, field: str) -> str:
     """The id a row answers. Raises PredictionsError."""
-    try:
+    with as_predictions_error():
         return row.key(field)
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
 
 
 def answer_text(row: Row, field: str) -> str:
     """The answer's text; an empty one is an answer. Raises PredictionsError for null and other types."""
-    try:
+    with as_predictions_error("an answer is a text, in quotes"):
         return row.text(field)
-    except DataError as error:
-        hint = error.hint or "an answer is a text, in quotes"
-        raise PredictionsError(error.what, where=error.where, hint=hint) from None
 
 
 def answer_column(
@@ -196,10 +203,8 @@ def is_predicted(name: str) -> bool:
 
 def probability(row: Row, field: str) -> float:
     """A number from 0 to 1. Raises PredictionsError for anything else: percent, scores before the softmax, nan."""
-    try:
+    with as_predictions_error(PROBABILITIES):
         found = row.number(field)
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, hint=error.hint or PROBABILITIES) from None
     if not 0 <= found <= 1:
         what = f"{field} is {found!r}, and a probability is a number from 0 to 1"
         raise PredictionsError(what, where=row.where, hint=PROBABILITIES)

@@ -14,6 +14,7 @@ from vlmbench.data.answer_columns import (
     MODELS,
     answer_key,
     answer_text,
+    as_predictions_error,
     find_column,
     id_and_answer,
     listed,
@@ -30,6 +31,7 @@ __all__ = [
     "answer_key",
     "answer_rows",
     "answer_text",
+    "as_predictions_error",
     "find_column",
     "id_and_answer",
     "is_hidden",
@@ -84,12 +86,8 @@ def is_hidden(path: Path) -> bool:
 
 def answer_files(path: Path) -> list[Path]:
     """The answer file, or all files of a folder with one of SUFFIXES. Raises PredictionsError if there is none."""
-    try:
+    with as_predictions_error():
         return _answer_files(path)
-    except PredictionsError:
-        raise
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
 
 
 def _answer_files(path: Path) -> list[Path]:
@@ -126,15 +124,11 @@ def answer_rows(path: Path) -> list[Row]:
 
     Columns of a table are known by their names without blanks around them, in small letters. Raises PredictionsError.
     """
-    try:
+    with as_predictions_error():
         head = read_bytes(path)[:4]
         if packer := next((name for magic, name in _PACKED.items() if head.startswith(magic)), ""):
             raise PredictionsError(f"the file is packed with {packer}", where=str(path), hint="unpack it first")
         return _READERS.get(path.suffix, _json_rows)(path)
-    except PredictionsError:
-        raise
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
 
 
 def _json_rows(path: Path) -> list[Row]:

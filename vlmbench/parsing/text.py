@@ -1,16 +1,13 @@
 """Text to answer: the readers that benchmarks share, each named after the code whose rule it is.
 
-Yes or no:     first_sentence_yes_no (POPE, LLaVA, TinyLLaVA), word_yes_no (VLMEvalKit), bare (lmms-eval),
-               opening_yes_no (MME), opening_yes_no_stripped (lmms-eval's MME)
 Short answers: vqa_normal (the VQA challenge), m4c_normal (TextVQA; EvalAI), vizwiz_normal (VizWiz), lavis_normal,
                vlmevalkit_normal, lmms_normal, unpunctuated (lmms-eval), converted (LLaVA), qwen_vl_cut (Qwen-VL)
 
 Sources:
-- POPE evaluate.py@3df3ba1b, LLaVA llava/eval/eval_pope.py@c121f043, TinyLLaVA tinyllava/eval/eval_pope.py@53f12c78
 - VQA PythonEvaluationTools/vqaEvaluation/vqaEval.py@a013f004; mmf mmf/utils/m4c_evaluators.py@b0ffc7fb
-- VLMEvalKit vlmeval/dataset/utils/{yorn,vqa_eval}.py@e8e78f05; lmms-eval lmms_eval/tasks/pope/utils.py@75571cfe
+- VLMEvalKit vlmeval/dataset/utils/vqa_eval.py@e8e78f05
 - LAVIS lavis/common/vqa_tools/vqa_eval.py@506965b9; Qwen-VL eval_mm/evaluate_vqa.py@aa00ed04
-- MME eval_tool.zip calculation.py@dd295090; lmms-eval lmms_eval/tasks/mme/utils.py, api/metrics.py (anls)@75571cfe
+- lmms-eval api/metrics.py (anls)@75571cfe
 - LLaVA scripts/convert_gqa_for_eval.py@c121f043; lmms-eval lmms_eval/tasks/_task_utils/vqa_eval_metric.py@75571cfe
 - VizWiz VQAEval, as in AttentionX/InstructBLIP_PEFT lavis/common/vqa_tools/vqa_eval_vizwiz.py@97ae217f
 
@@ -24,53 +21,6 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-
-# ------------------------------------------------------------------------------------------------------- yes or no
-
-
-def first_sentence_yes_no(text: str) -> str:
-    """POPE's rule: `no` if the text before the first full stop has the word No, not or no; else `yes`.
-
-    Words are what single blanks part: "No!", "NO", "maybe" and an empty answer are all `yes`.
-    """
-    words = text.partition(".")[0].replace(",", "").split(" ")
-    return "no" if any(word in words for word in ("No", "not", "no")) else "yes"
-
-
-_SAID = re.compile(r"\b(yes|no|not)\b", re.IGNORECASE)
-
-
-def lacks_yes_no(text: str) -> str:
-    """For `Score.unread`: a text without any of the words yes, no and not, which POPE's rule counts as `yes`."""
-    return "" if _SAID.search(text) else "yes or no"
-
-
-def word_yes_no(text: str) -> str:
-    """VLMEvalKit's rule: the word yes without the word no is `yes`, and the other way round; else `unknown`."""
-    words = _depunctuated(text.lower(), _STRAY_PERIOD).split()
-    said = [word for word in ("yes", "no") if word in words]
-    return said[0] if len(said) == 1 else "unknown"
-
-
-def bare(text: str) -> str:
-    """lmms-eval's reading of a yes/no answer: lower-cased and stripped, to be equal to the target or wrong."""
-    return text.lower().strip()
-
-
-def opening_yes_no(text: str) -> str:
-    """MME's rule: yes, else no, within the first four characters, leading blanks counted; else `other`.
-
-    So "know", "none" and "note" are `no`, "eyes" is `yes`, and "The answer is yes" is `other`.
-    """
-    opening = text.lower()[:4]
-    return next((word for word in ("yes", "no") if word in opening), "other")
-
-
-def opening_yes_no_stripped(text: str) -> str:
-    """lmms-eval's MME: stripped, full stops deleted; a lone y or n counts too."""
-    text = text.lower().strip().replace(".", "")
-    return {"y": "yes", "n": "no"}.get(text) or opening_yes_no(text)
-
 
 # --------------------------------------------------------------------------------------------------- short answers
 
@@ -140,6 +90,11 @@ def _depunctuated(text: str, period: re.Pattern[str], number: re.Pattern[str] = 
     return period.sub("", out, count=_PERIODS_TAKEN)
 
 
+def vlmevalkit_depunctuated(text: str) -> str:
+    """VLMEvalKit's punctuation rules: as the challenge's, but "3." keeps its period."""
+    return _depunctuated(text, _STRAY_PERIOD)
+
+
 def _worded(text: str, contractions: Mapping[str, str] = _CONTRACTIONS) -> str:
     """Lower-case; number words to digits, articles dropped, apostrophes put back."""
     words = (_NUMBERS.get(word, word) for word in text.lower().split())
@@ -175,7 +130,7 @@ def lavis_normal(text: str) -> str:
 @lru_cache(maxsize=1 << 18)
 def vlmevalkit_normal(text: str) -> str:
     """VLMEvalKit's process_answer: as the challenge's, but "3." keeps its period."""
-    return _worded(_depunctuated(vqa_cleaned(text), _STRAY_PERIOD))
+    return _worded(vlmevalkit_depunctuated(vqa_cleaned(text)))
 
 
 @lru_cache(maxsize=1 << 18)

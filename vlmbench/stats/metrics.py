@@ -63,17 +63,29 @@ def upward(metric: Metric) -> Metric:
     )
 
 
-def ratio(numerator: int = 0, denominator: int = 1, scale: float = 100.0) -> Callable[[Floats], Floats]:
-    """A combine function: scale * sums[numerator] / sums[denominator], nan where the denominator is 0."""
+def ratio(
+    numerator: int = 0, denominator: int = 1, scale: float = 100.0, empty: float = float("nan")
+) -> Callable[[Floats], Floats]:
+    """A combine function: scale * sums[numerator] / sums[denominator], `empty` where the denominator is 0."""
 
     def combine(sums: Floats) -> Floats:
         import numpy as np
 
         top, bottom = sums[..., numerator], sums[..., denominator]
-        quotient: Floats = scale * np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom != 0)
+        quotient: Floats = scale * np.divide(top, bottom, out=np.full(np.shape(top), empty), where=bottom != 0)
         return quotient
 
     return combine
+
+
+def share(
+    name: str, parts: Sequence[float] | Floats, wholes: Sequence[float] | Floats, clusters: Sequence[str], *, empty: float = float("nan")
+) -> Metric:
+    """The sum of the parts over the sum of the wholes, 0-100; `empty` where the wholes are nothing."""
+    import numpy as np
+
+    items = np.stack([np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)], axis=1)
+    return Metric(name, items, clusters, ratio(empty=empty), limits=RATE, better=MORE)
 
 
 def mean(

@@ -28,7 +28,7 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Sample, Score
 from vlmbench.data.files import Folder
-from vlmbench.parsing import text as answers
+from vlmbench.parsing import yes_no
 
 # ---------------------------------------------------------------------------------------------------------------- POPE
 
@@ -184,7 +184,7 @@ def mme_degenerate(oracle: Oracle, _: str) -> None:
                 task.read_predictions(files.answers, samples)
         else:
             read = task.read_predictions(files.answers, samples)[samples[0].id]
-            assert answers.opening_yes_no(read) == right["first_label"]
+            assert yes_no.opening_yes_no(read) == right["first_label"]
     oracle.count(len(oracle.expected["degenerate"]))
 
 
