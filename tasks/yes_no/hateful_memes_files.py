@@ -29,8 +29,8 @@ from vlmbench.data.rows import Row
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
 
 from ..families.answer_files import Answer, AnswerFiles, Format
+from ..families.answers_without_ids import are_pred_gt, read_pred_gt
 from ..families.official_files import by_key, data_file, places
-from ..families.ordered_answers import are_pred_gt, read_pred_gt
 
 OLD_NAMES = {"dev_seen": ("dev.jsonl",), "test_seen": ("test.jsonl",)}
 """What phase 1 of the challenge called them."""

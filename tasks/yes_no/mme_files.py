@@ -6,38 +6,65 @@ calculation.py) of BradyFU/Awesome-Multimodal-Large-Language-Models branch Evalu
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
-from vlmbench.data.files import Folder, Row, read_text
-from vlmbench.data.predictions import answer_text, find_column, id_and_answer, is_hidden, join, read_files
+from vlmbench.base.task import DataFile
+from vlmbench.data.answer_columns import bare_question
+from vlmbench.data.files import Folder, Hub, Row, read_text
+from vlmbench.data.predictions import (
+    answer_text,
+    as_predictions_error,
+    find_column,
+    id_and_answer,
+    is_hidden,
+    join,
+    read_files,
+)
 from vlmbench.data.reading import is_dir
 
+from ..families.answer_files import Answer, AnswerFiles, Format
+from ..families.answers_without_ids import Unanswered
+from ..families.official_files import data_file, hub_rows, mirrored
 from .mme_metrics import PERCEPTION, SUBTASKS
 
 ROOTS = ("MME_Benchmark_release_version", "MME_Benchmark_release_version/MME_Benchmark", "MME_Benchmark")
 TEMPLATES = ("eval_tool/Your_Results", "Your_Results")
-QUESTIONS, PICTURES = "questions_answers_YN", "images"
+QUESTIONS, IMAGES = "questions_answers_YN", "images"
 """Folders inside some subtasks; in the others both lie side by side."""
 SUFFIXES = (".jpg", ".png", ".jpeg")
-WORDS_AROUND = ("Please answer yes or no.", "Answer the question using a single word or phrase.", "<image>")
+HUB_FIELDS = ("question_id", "question", "answer", "category")
+LICENCE = "academic research only; ask the authors"
+HOW = "ask the authors for MME_Benchmark_release_version.zip (their README says how) and unpack it here"
 
-Answer = tuple[str, str, Row]
+Found = tuple[str, str, Row]
+"""Sample id, text, and the row it was read from."""
 
 
-def lines(path: Path) -> list[str]:
-    """Lines as Python's text mode parts them. Raises DataError."""
-    return read_text(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+def required_files(split: str) -> list[DataFile]:
+    """A folder per subtask: questions and images."""
+    first, *others = ROOTS
+    return [
+        data_file(
+            [f"{first}/{subtask}", subtask, *(f"{root}/{subtask}" for root in others)],
+            f"{subtask}: questions and pictures",
+            licence=LICENCE,
+            how=HOW,
+        )
+        for subtask in SUBTASKS
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------- questions
 
 
-def read_questions(data: Folder) -> list[Sample]:
-    """Every question of every subtask, or of the result templates where there are no question folders."""
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """All questions, or those of the result templates where there are no question folders; ids: `OCR/0001.jpg#1`."""
+    if isinstance(data, Hub):
+        return _from_hub(data)
     for root in (*ROOTS, "."):
         found = [subtask for subtask in SUBTASKS if is_dir(data.root / root / subtask)]
         if found:
@@ -53,163 +80,162 @@ def read_questions(data: Folder) -> list[Sample]:
     raise AssertionError
 
 
+def _from_hub(data: Hub) -> list[Sample]:
+    def name(row: Row) -> str:
+        category, key = row.text("category"), row.key("question_id")
+        if category not in SUBTASKS:
+            raise row.error("category", f"{category!r} is no subtask of MME")
+        return key if key.startswith(f"{category}/") else f"{category}/{key}"
+
+    numbers: defaultdict[str, int] = defaultdict(int)
+    found = []
+    for row, image in hub_rows(data, mirrored("MME"), "test", HUB_FIELDS, name):
+        numbers[image.name] += 1
+        question = (row.text("question"), row.text("answer"))
+        found.append(_sample(row, row.text("category"), image.name, numbers[image.name], question, image))
+    first = {sample.cluster: place for place, sample in reversed(list(enumerate(found)))}
+    return sorted(found, key=lambda sample: (SUBTASKS.index(sample.tags["subtask"]), first[sample.cluster]))
+
+
 def _subtask(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     folder = data.root / root / subtask
     texts = folder / QUESTIONS if is_dir(folder / QUESTIONS) else folder
     files = sorted(path for path in texts.iterdir() if path.suffix == ".txt" and not is_hidden(path))
     if not files:
         raise DataError("no question files (*.txt)", where=str(texts), hint="get the folder again")
-    shown = f"{subtask}/{PICTURES}" if is_dir(folder / PICTURES) else subtask
-    pictures = {
+    below = f"{subtask}/{IMAGES}" if is_dir(folder / IMAGES) else subtask
+    images = {
         path.stem: path.name
-        for path in (data.root / root / shown).iterdir()
+        for path in (data.root / root / below).iterdir()
         if path.suffix.lower() in SUFFIXES and not is_hidden(path)
     }
     for path in files:
-        name = pictures.get(path.stem, f"{path.stem}.jpg")
-        asked: dict[str, Row] = {}
-        for number, line in enumerate(lines(path), 1):
-            row, cells = _cells(path, number, line, 2, "question<TAB>Yes or No")
-            _refuse_repeated(asked, cells[0], row)
-            picture = data.picture(row, f"{shown}/{name}", root)
-            yield sample(row, subtask, f"{subtask}/{name}", number, (cells[0], cells[1]), picture)
+        name = images.get(path.stem, f"{path.stem}.jpg")
+        first: dict[str, Row] = {}
+        for number, row, (question, answer) in _cells(path, 2, "question<TAB>Yes or No"):
+            _refuse_repeated(first, question, row)
+            image = data.picture(row, f"{below}/{name}", root)
+            yield _sample(row, subtask, f"{subtask}/{name}", number, (question, answer), image)
 
 
 def _template(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
-    """Questions and right answers of a result template: enough to score, without pictures."""
+    """Questions and right answers of a result template: enough to score, without images."""
     path = data.need(f"the template of {subtask}", f"{root}/{subtask}.txt")
     numbers: defaultdict[str, int] = defaultdict(int)
-    asked: dict[str, Row] = {}
-    for number, line in enumerate(lines(path), 1):
-        cells = line.split("\t")[:3]
-        row, cells = _cells(path, number, "\t".join(cells), 3, "picture<TAB>question<TAB>Yes or No")
-        _refuse_repeated(asked, f"{cells[0]}: {cells[1]}", row)
-        numbers[cells[0]] += 1
-        picture = data.picture(row, f"{subtask}/{cells[0]}", *ROOTS)
-        yield sample(row, subtask, f"{subtask}/{cells[0]}", numbers[cells[0]], (cells[1], cells[2]), picture)
+    first: dict[str, Row] = {}
+    for _, row, (name, question, answer) in _cells(path, 3, "picture<TAB>question<TAB>Yes or No", more=True):
+        _refuse_repeated(first, f"{name}: {question}", row)
+        numbers[name] += 1
+        image = data.picture(row, f"{subtask}/{name}", *ROOTS)
+        yield _sample(row, subtask, f"{subtask}/{name}", numbers[name], (question, answer), image)
 
 
-def _refuse_repeated(asked: dict[str, Row], question: str, row: Row) -> None:
-    """Raise DataError for a picture's question that is there twice: its other one is missing, or counted twice."""
-    if question in asked:
-        what = f"the question {question!r:.80} is there twice: also at {asked[question].at}"
+def _refuse_repeated(first: dict[str, Row], question: str, row: Row) -> None:
+    """Raise DataError for an image's question that is there twice: its other one is missing, or counted twice."""
+    if question in first:
+        what = f"the question {question!r:.80} is there twice: also at {first[question].at}"
         raise DataError(what, where=row.where, hint="get the file again")
-    asked[question] = row
+    first[question] = row
 
 
-def _cells(path: Path, number: int, line: str, count: int, wanted: str) -> tuple[Row, list[str]]:
-    row, cells = Row({"line": line}, str(path), f"line {number}"), line.split("\t")
-    if len(cells) != count:
-        raise DataError(f"{len(cells)} cells parted by tabs, not {count}", where=row.where, hint=f"needed: {wanted}")
-    return row, cells
+def _cells(path: Path, count: int, needed: str, *, more: bool = False) -> Iterator[tuple[int, Row, list[str]]]:
+    """(number, line, its cells) of a file of lines as Python's text mode parts them. Cells beyond `count`: `more`."""
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    for number, line in enumerate(text.split("\n"), 1):
+        row, cells = Row({"line": line}, str(path), f"line {number}"), line.split("\t")
+        cells = cells[:count] if more else cells
+        if len(cells) != count:
+            what = f"{len(cells)} cells parted by tabs, not {count}"
+            raise DataError(what, where=row.where, hint=f"needed: {needed}")
+        yield number, row, cells
 
 
-def sample(row: Row, subtask: str, name: str, number: int, question: tuple[str, str], picture: ImageRef) -> Sample:
-    """One question. `name` is SUBTASK/NAME, what its pair is known by."""
+def _sample(row: Row, subtask: str, name: str, number: int, question: tuple[str, str], image: ImageRef) -> Sample:
+    """One question and its answer. `name` is SUBTASK/NAME, what its pair is known by."""
     target = question[1].strip().lower().rstrip(".")
     if target not in ("yes", "no"):
         raise row.error("answer", f"Yes or No was expected, not {question[1]!r:.40}")
     if number > 2:
         raise row.error("question", f"{name} has more than two questions")
-    kind = "perception" if subtask in PERCEPTION else "cognition"
-    return Sample(
-        id=f"{name}#{number}",
-        question=question[0],
-        images=(picture,),
-        target=target,
-        tags={"subtask": subtask, "kind": kind},
-        cluster=name,
-    )
+    tags = {"subtask": subtask, "kind": "perception" if subtask in PERCEPTION else "cognition"}
+    return Sample(f"{name}#{number}", question[0], (image,), target, tags=tags, cluster=name)
 
 
 # --------------------------------------------------------------------------------------------------------- answers
 
 
-class _Asked:
-    """Finds the sample that an answer is for: by subtask, picture without its suffix, and question."""
+def _key(name: str, question: str) -> tuple[str, str]:
+    """What an answer is for: SUBTASK/NAME without the suffix, and the question.
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self._ids: defaultdict[tuple[str, str], deque[Sample]] = defaultdict(deque)
-        for one in samples:
-            self._ids[_place(one.cluster), _bare(one.question)].append(one)
-
-    def find(self, name: str, question: str) -> Sample | None:
-        """The sample; equal questions of one picture in their order."""
-        waiting = self._ids[_place(name), _bare(question)]
-        return waiting.popleft() if waiting else None
-
-
-def _place(name: str) -> str:
-    """SUBTASK/NAME without the suffix; of a longer path the first and the last part, as convert_answer_to_mme.py."""
+    Of a longer path the first and the last part count, as in convert_answer_to_mme.py.
+    """
     path = PurePosixPath(name)
     if len(path.parts) > 2:
         path = PurePosixPath(path.parts[0], path.name)
-    return str(path.with_suffix("")) if path.suffix in (*SUFFIXES, ".txt") else str(path)
+    return str(path.with_suffix("") if path.suffix in (*SUFFIXES, ".txt") else path), bare_question(question)
 
 
-def _bare(question: str) -> str:
-    for words in WORDS_AROUND:
-        question = question.replace(words, "")
-    return " ".join(question.split())
-
-
-def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
-    """Sample id to text. Raises PredictionsError."""
-    asked = _Asked(samples)
-    found: list[Answer] = []
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+    waiting = Unanswered(samples, lambda sample: _key(sample.cluster, sample.question))
     results = [path / f"{subtask}.txt" for subtask in SUBTASKS] if path.is_dir() else [path]
-    if any(file.is_file() and file.suffix == ".txt" for file in results):
+    results = [file for file in results if file.is_file() and file.suffix == ".txt"]
+    found: list[Found] = []
+    if results:
         for file in results:
-            if file.is_file():
-                found += _result_lines(file, asked)
+            found += _result_lines(file, waiting)
     else:
         for rows in read_files(path):
-            found += _lines(rows, asked, samples)
+            found += _rows(rows, waiting, samples)
     return join(found, samples, path)
 
 
-def _result_lines(path: Path, asked: _Asked) -> Iterator[Answer]:
+def _result_lines(path: Path, waiting: Unanswered) -> list[Found]:
     if path.stem not in SUBTASKS:
         raise PredictionsError("not named after a subtask", where=str(path), hint=f"one of: {', '.join(SUBTASKS)}")
-    try:
-        content = lines(path)
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
-    for number, line in enumerate(content, 1):
-        row, cells = Row({"line": line}, str(path), f"line {number}"), line.split("\t")
-        if len(cells) != 4:
-            what = f"{len(cells)} cells parted by tabs, not 4"
-            hint = "needed: picture, question, right answer, response; a response holds no tab and no line end"
-            raise PredictionsError(what, where=row.where, hint=hint)
-        name, question, target, text = cells
-        one = asked.find(f"{path.stem}/{name}", question)
-        if one is not None and target.strip().lower() != one.target:
-            what = f"the row says that {target!r} is right, the question file says {one.target!r}"
+    found = []
+    needed = "picture, question, right answer, response; a response holds no tab and no line end"
+    with as_predictions_error():
+        lines = list(_cells(path, 4, needed))
+    for _, row, (name, question, target, text) in lines:
+        sample = waiting.take(_key(f"{path.stem}/{name}", question))
+        if sample is not None and target.strip().lower() != sample.target:
+            what = f"the row says that {target!r} is right, the question file says {sample.target!r}"
             raise PredictionsError(what, where=row.where, hint="use the questions these answers were made with")
-        yield one.id if one else f"{path.stem}/{name}: {question}", text, row
+        found.append((sample.id if sample else f"{path.stem}/{name}: {question}", text, row))
+    return found
 
 
-def _lines(rows: Sequence[Row], asked: _Asked, samples: Sequence[Sample]) -> Iterator[Answer]:
-    """LLaVA's rows name the picture and repeat the question; our own name the sample."""
+def _rows(rows: Sequence[Row], waiting: Unanswered, samples: Sequence[Sample]) -> Iterator[Found]:
+    """LLaVA's rows name the image and repeat the question; our own name the sample."""
     prompt = find_column(rows, "prompt", "question")
     if find_column(rows, "id") or not prompt:
         yield from id_and_answer(rows, ("id",), samples)
         return
     for name, text, row in id_and_answer(rows, ("question_id",), samples):
         question = answer_text(row, prompt)
-        one = asked.find(name, question)
-        yield one.id if one else f"{name}: {_bare(question)}", text, row
+        sample = waiting.take(_key(name, question))
+        yield sample.id if sample else f"{name}: {bare_question(question)}", text, row
 
 
-def write_answers(answers: Mapping[str, str], samples: Sequence[Sample], path: Path) -> None:
+def _write(path: Path, answers: Sequence[Answer]) -> None:
     """SUBTASK.txt for each subtask. Tabs and line ends in an answer, which the format cannot hold, become blanks."""
+    if path.exists() and not path.is_dir():
+        raise DataError("the results are a folder of files, and this is a file", where=str(path))
     rows: dict[str, list[str]] = {}
-    for one in samples:
-        text = answers[one.id].translate(str.maketrans("\t\n\r", "   "))
-        if one.target is None:
-            raise DataError("the right answer is not known, and this format holds it", where=f"question {one.id}")
-        cells = (one.cluster.partition("/")[2], one.question, one.target.title(), text)
-        rows.setdefault(one.tags["subtask"], []).append("\t".join(cells) + "\n")
+    for answer in answers:
+        sample, text = answer.sample, answer.text.translate(str.maketrans("\t\n\r", "   "))
+        if sample.target is None:
+            raise DataError("the right answer is not known, and this format holds it", where=f"question {sample.id}")
+        cells = (sample.cluster.partition("/")[2], sample.question, sample.target.title(), text)
+        rows.setdefault(sample.tags["subtask"], []).append("\t".join(cells) + "\n")
     path.mkdir(parents=True, exist_ok=True)
-    for subtask, content in rows.items():
-        (path / f"{subtask}.txt").write_text("".join(content), encoding="utf-8", newline="\n")
+    for subtask, lines in rows.items():
+        (path / f"{subtask}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+ANSWERS = AnswerFiles(
+    _read,
+    "A folder of the official result files, LLaVA's answer lines, or rows of id and text.",
+    {"official": Format("", _write)},
+    "The official result folder: SUBTASK.txt, which calculation.py takes. Raises DataError when in the way.",
+)

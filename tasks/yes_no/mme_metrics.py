@@ -1,7 +1,7 @@
 """MME's figures: acc, acc+, their sum a subtask, and the sums over subtasks.
 
 Source: calculation.py of eval_tool.zip, BradyFU/Awesome-Multimodal-Large-Language-Models branch Evaluation@dd295090.
-acc is of questions, acc+ of pictures with both questions right; a subtask scores 100 (acc + acc+), at most 200.
+acc is of questions, acc+ of images with both questions right; a subtask scores 100 (acc + acc+), at most 200.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample, Score
-from vlmbench.stats.metrics import MORE, RATE, Metric
+from vlmbench.stats.metrics import MORE, RATE, Metric, ratio
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Floats
@@ -22,64 +22,57 @@ COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation
 SUBTASKS = PERCEPTION + COGNITION
 
 RIGHT, QUESTIONS, BOTH, PAIRS = range(4)
-"""Columns: right answers, questions, pictures with both right, pictures with both answered."""
+"""Columns: right answers, questions, images with both right, images with both answered."""
 
 
-def metrics(scored: Sequence[tuple[Sample, Score]]) -> list[Metric]:
-    """All figures. A picture of whose two questions only one has a score counts for acc and not for acc+."""
+def metrics(scored: Sequence[tuple[Sample, Score]], protocol: str) -> list[Metric]:
+    """Perception, cognition and total, and each subtask's score, acc and acc+.
+
+    An image of whose two questions only one has a score counts for acc and not for acc+.
+    """
     import numpy as np
 
     pairs: dict[tuple[str, str], list[float]] = {}
     for sample, score in scored:
         pairs.setdefault((sample.tags["subtask"], sample.cluster), []).append(score.value or 0.0)
-    names = [cluster for _, cluster in pairs]
+    clusters = np.array([cluster for _, cluster in pairs], dtype=object)
     rows = np.array([[sum(v), len(v), len(v) > 1 and all(v), len(v) > 1] for v in pairs.values()], dtype=np.float64)
     of = np.array([SUBTASKS.index(subtask) for subtask, _ in pairs])
     blocks = np.zeros((len(rows), len(SUBTASKS), 4))
     blocks[np.arange(len(rows)), of] = rows
-    present = sorted(set(of.tolist()))
-    made = []
-    for name, group in (("perception", PERCEPTION), ("cognition", COGNITION), ("total", SUBTASKS)):
-        inside = [at for at in present if SUBTASKS[at] in group]
-        if inside:
-            absent = [subtask for subtask in group if SUBTASKS.index(subtask) not in inside]
-            part = f"a sum over {len(inside)} of {len(group)} subtasks, at most {200 * len(inside):,}"
-            note = f"{part}: without {', '.join(absent)}" if absent else ""
-            kept = np.isin(of, inside)
-            here = [cluster for cluster, keep in zip(names, kept, strict=True) if keep]
-            items = blocks[kept][:, inside].reshape(int(kept.sum()), -1)
-            n = int(rows[kept][:, QUESTIONS].sum())
-            limits = (0.0, 200.0 * len(inside))
-            summed = Metric(name, items, here, _summed(len(inside)), n=n, note=note, limits=limits, better=MORE)
-            made.append(summed)
-    for at in present:
-        here = [cluster for cluster, index in zip(names, of, strict=True) if index == at]
-        items, subtask = rows[of == at], SUBTASKS[at]
-        n = int(items[:, QUESTIONS].sum())
-        bars = (
-            ("subtask", subtask, _score, (0.0, 200.0)),
-            ("acc", f"{subtask}_acc", _share(RIGHT, QUESTIONS), RATE),
-            ("acc_plus", f"{subtask}_acc_plus", _share(BOTH, PAIRS), RATE),
+    there = sorted(set(of.tolist()))
+
+    def sums(name: str, group: Sequence[str]) -> Metric:
+        inside = [at for at in there if SUBTASKS[at] in group]
+        absent = ", ".join(subtask for subtask in group if SUBTASKS.index(subtask) not in inside)
+        limits, mine = (0.0, 200.0 * len(inside)), np.isin(of, inside)
+        note = f"a sum over {len(inside)} of {len(group)} subtasks, at most {limits[1]:,.0f}: without {absent}"
+        items, n = blocks[mine][:, inside].reshape(int(mine.sum()), -1), int(rows[mine][:, QUESTIONS].sum())
+        combine = _summed(len(inside))
+        return Metric(
+            name, items, list(clusters[mine]), combine, n=n, note=note if absent else "", limits=limits, better=MORE
         )
-        for breakdown, name, combine, limits in bars:
-            bar = Metric(name, items, here, combine, breakdown, subtask, n=n, limits=limits, better=MORE)
-            made.append(bar)
-    return made
 
-
-def _share(top: int, bottom: int) -> Callable[[Floats], Floats]:
-    def combine(sums: Floats) -> Floats:
-        import numpy as np
-
-        over, under = sums[..., top], sums[..., bottom]
-        return np.asarray(100 * np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under != 0))
-
-    return combine
+    found = [
+        sums(name, group)
+        for name, group in (("perception", PERCEPTION), ("cognition", COGNITION), ("total", SUBTASKS))
+        if any(SUBTASKS[at] in group for at in there)
+    ]
+    for at in there:
+        subtask, items, n = SUBTASKS[at], rows[of == at], int(rows[of == at][:, QUESTIONS].sum())
+        for breakdown, name, combine, limits in (
+            ("subtask", subtask, _score, (0.0, 200.0)),
+            ("acc", f"{subtask}_acc", ratio(RIGHT, QUESTIONS), RATE),
+            ("acc_plus", f"{subtask}_acc_plus", ratio(BOTH, PAIRS), RATE),
+        ):
+            inside = list(clusters[of == at])
+            found.append(Metric(name, items, inside, combine, breakdown, subtask, n=n, limits=limits, better=MORE))
+    return found
 
 
 def _score(sums: Floats) -> Floats:
-    """100 (acc + acc+); nan where a drawn set has no picture of the subtask."""
-    return _share(RIGHT, QUESTIONS)(sums) + _share(BOTH, PAIRS)(sums)
+    """100 (acc + acc+); nan where a drawn set has no image of the subtask."""
+    return ratio(RIGHT, QUESTIONS)(sums) + ratio(BOTH, PAIRS)(sums)
 
 
 def _summed(subtasks: int) -> Callable[[Floats], Floats]:

@@ -9,15 +9,13 @@ rows against new labels of 3,000 then silently halves the random F1.)
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.data import question_files
-from vlmbench.data.answer_columns import answer_column, refuse_numbers
+from vlmbench.data.answer_columns import answer_column, bare_question, refuse_numbers
 from vlmbench.data.files import Row
 from vlmbench.data.predictions import (
     answer_key,
@@ -27,38 +25,41 @@ from vlmbench.data.predictions import (
     id_and_answer,
     join,
     read_files,
+    write_rows,
 )
 
+from ..families.answer_files import Answer, AnswerFiles, Format
+from ..families.answers_without_ids import Unanswered
+from .pope_files import KINDS
+
 QUESTION_FILE = "llava_pope_test.jsonl"
-_WORDS_AROUND = ("<image>", "Answer the question using a single word or phrase.", "Please answer yes or no.")
 
-Answer = tuple[str, str, Row]
+Found = tuple[str, str, Row]
+"""Sample id, text, and the row it was read from."""
 
 
-def read(path: Path, samples: Sequence[Sample], kinds: Sequence[str]) -> dict[str, str]:
-    """Sample id to text. Raises PredictionsError."""
-    found: list[Answer] = []
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+    found: list[Found] = []
     files = [rows for rows in read_files(path) if Path(rows[0].file).name != QUESTION_FILE]
     if not files:
         raise PredictionsError("this is a question file, not answers", where=str(path), hint="check --predictions")
-    asked = {sample.tags["split"] for sample in samples}
-    others = [kind for kind in kinds if kind not in asked]
+    others = [kind for kind in KINDS if kind not in {sample.tags["split"] for sample in samples}]
     for rows in files:
         file = Path(rows[0].file)
-        named = [kind for kind in kinds if kind in file.name.lower()]
+        named = [kind for kind in KINDS if kind in file.name.lower()]
         kind = named[0] if len(named) == 1 else ""
         if kind in others and len(files) > 1:
             continue  # one kind is scored out of a folder of all
         if len(files) > 1 and not kind and not find_column(rows, "id"):
             what = "cannot tell which split this file answers"
-            raise PredictionsError(what, where=str(file), hint=f"let its name hold one of: {', '.join(kinds)}")
+            raise PredictionsError(what, where=str(file), hint=f"let its name hold one of: {', '.join(KINDS)}")
         answers = _answers(file, rows, samples, kind, others)
         found += [answer for answer in answers if answer[0].partition("/")[0] not in others]
-    _refuse_one_kind(found, samples, kinds, path)
+    _refuse_one_kind(found, samples, path)
     return join(found, samples, path)
 
 
-def _refuse_one_kind(found: Sequence[Answer], samples: Sequence[Sample], kinds: Sequence[str], path: Path) -> None:
+def _refuse_one_kind(found: Sequence[Found], samples: Sequence[Sample], path: Path) -> None:
     """Raise PredictionsError, naming the split to score, for the answers to all questions of one kind and no others."""
     answered = {key.partition("/")[0] for key, _, _ in found}
     asked = {sample.tags["split"] for sample in samples}
@@ -66,7 +67,7 @@ def _refuse_one_kind(found: Sequence[Answer], samples: Sequence[Sample], kinds: 
         return
     (kind,) = answered
     if {key for key, _, _ in found} == {sample.id for sample in samples if sample.tags["split"] == kind}:
-        every = ", ".join(one for one in kinds if one in asked)
+        every = ", ".join(one for one in KINDS if one in asked)
         what = f"these are the answers to the {kind} questions alone; the split has {every}"
         hint = f"score that kind by itself: `vlmbench score pope:coco_{kind} --predictions {path}` (or aokvqa_, gqa_)"
         raise PredictionsError(what, where=str(path), hint=hint)
@@ -74,7 +75,7 @@ def _refuse_one_kind(found: Sequence[Answer], samples: Sequence[Sample], kinds: 
 
 def _answers(
     file: Path, rows: Sequence[Row], samples: Sequence[Sample], kind: str, others: Sequence[str]
-) -> Iterator[Answer]:
+) -> Iterator[Found]:
     if find_column(rows, "id"):
         yield from id_and_answer(rows, ("id",), samples)
         return
@@ -95,19 +96,15 @@ def _answers(
 
 def _asked(row: Row, answer: str) -> str | None:
     """The question a row repeats, without the words a protocol put around it; None if it does not."""
-    for field in ("prompt", "question", "text"):
-        if field in row.values and field != answer:
-            return _bare(answer_text(row, field))
-    return None
+    field = next((field for field in ("prompt", "question", "text") if field in row.values and field != answer), None)
+    return None if field is None else bare_question(answer_text(row, field))
 
 
-def _bare(prompt: str) -> str:
-    for words in _WORDS_AROUND:
-        prompt = prompt.replace(words, "")
-    return prompt.strip()
+def _own(sample: Sample) -> str:
+    return bare_question(sample.question)
 
 
-def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Answer]:
+def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Found]:
     """Rows that say their split and the official question_id in it."""
     known = {sample.id: sample for sample in samples}
     number, split = find_column(rows, "question_id"), find_column(rows, "category", "split")
@@ -115,7 +112,7 @@ def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: 
         said = answer_text(row, split) if split else kind
         key = f"{said}/{answer_key(row, number)}"
         asked = _asked(row, text)
-        if key in known and asked is not None and asked != known[key].question.strip():
+        if key in known and asked is not None and asked != _own(known[key]):
             what = f"the row asks {asked!r:.200}, but question {key} is {known[key].question!r}"
             raise PredictionsError(what, where=row.where, hint="use the question files these answers were made with")
         yield key, answer_text(row, text), row
@@ -128,24 +125,22 @@ def _question_file(file: Path, samples: Sequence[Sample]) -> Path | None:
 
 def _by_question_file(
     rows: Sequence[Row], samples: Sequence[Sample], path: Path, text: str, others: Sequence[str]
-) -> Iterator[Answer]:
-    """LLaVA's rows through its question file: question_id to category, picture and text, which name a sample."""
-    ids: defaultdict[tuple[str, str, str], deque[str]] = defaultdict(deque)
-    for sample in samples:
-        ids[sample.tags["split"], sample.images[0].name, sample.question.strip()].append(sample.id)
+) -> Iterator[Found]:
+    """LLaVA's rows through its question file: question_id to category, image and text, which name a sample."""
+    waiting = Unanswered(samples, lambda sample: (sample.tags["split"], sample.images[0].name, _own(sample)))
     to_id: dict[str, str] = {}
     for question in answer_rows(path):
-        about = tuple(answer_text(question, field) for field in ("category", "image"))
-        queue = ids[about[0], about[1], _bare(answer_text(question, "text"))]
+        kind, image = (answer_text(question, field) for field in ("category", "image"))
+        sample = waiting.take((kind, image, bare_question(answer_text(question, "text"))))
         number = answer_key(question, "question_id")
-        other = f"{about[0]}/{number}" if about[0] in others else f"question_id {number}"
-        to_id[number] = queue.popleft() if queue else other
+        other = f"{kind}/{number}" if kind in others else f"question_id {number}"
+        to_id[number] = sample.id if sample else other
     for row in rows:
         number = answer_key(row, "question_id")
         yield to_id.get(number, f"question_id {number}"), answer_text(row, text), row
 
 
-def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Answer]:
+def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Found]:
     """Rows without ids: whole splits one after the other, in any order, each in the order of its question file."""
     left: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -173,7 +168,7 @@ def _agreement(asked: Sequence[str | None], wanted: Sequence[Sample]) -> int:
     """How many questions agree before the first that does not."""
     count = 0
     for question, sample in zip(asked, wanted, strict=False):
-        if question != sample.question.strip():
+        if question != _own(sample):
             break
         count += 1
     return count
@@ -194,37 +189,36 @@ def _disagreement(rows: Sequence[Row], at: int, sample: Sample, asked: Sequence[
 # --------------------------------------------------------------------------------------------------------- writing
 
 
-def write_official(folder: Path, answers: Mapping[str, str], samples: Sequence[Sample]) -> None:
-    """Lines of question and answer, a file a split, in the order of the question files."""
+def _write_official(folder: Path, answers: Sequence[Answer]) -> None:
+    """Lines of question and answer, a file per split, in the order of the question files."""
     lines: dict[str, list[dict[str, str]]] = {}
-    for sample in samples:
-        lines.setdefault(sample.tags["split"], []).append({"question": sample.question, "answer": answers[sample.id]})
+    for answer in answers:
+        kind = answer.sample.tags["split"]
+        lines.setdefault(kind, []).append({"question": answer.sample.question, "answer": answer.text})
     for kind, rows in lines.items():
-        _write_lines(folder / f"{kind}.jsonl", rows)
+        write_rows(folder / f"{kind}.jsonl", rows)
 
 
-def write_llava(path: Path, answers: Mapping[str, str], samples: Sequence[Sample], prompts: Mapping[str, str]) -> None:
+def _write_llava(path: Path, answers: Sequence[Answer]) -> None:
     """LLaVA's answer lines, and beside them the question file that says what their numbers stand for.
 
     Raises PredictionsError when another question file lies there.
     """
     questions = [
-        {"question_id": n, "image": s.images[0].name, "text": prompts[s.id], "category": s.tags["split"]}
-        for n, s in enumerate(samples)
+        {"question_id": n, "image": a.sample.images[0].name, "text": a.prompt, "category": a.sample.tags["split"]}
+        for n, a in enumerate(answers)
     ]
     beside = path.parent / QUESTION_FILE
     if beside.is_file() and [dict(row.values) for row in answer_rows(beside)] != questions:
         raise PredictionsError("there is another question file", where=str(beside), hint="name another --output")
-    _write_lines(beside, questions)
-    _write_lines(
-        path,
-        [
-            {"question_id": n, "prompt": prompts[s.id], "text": answers[s.id], "answer_id": s.id, "metadata": {}}
-            for n, s in enumerate(samples)
-        ],
-    )
+    write_rows(beside, questions)
+    about = [{"question_id": n, "prompt": a.prompt, "text": a.text, "answer_id": a.id} for n, a in enumerate(answers)]
+    write_rows(path, ({**row, "metadata": {}} for row in about))
 
 
-def _write_lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+ANSWERS = AnswerFiles(
+    _read,
+    "Official answer lines, LLaVA's answer lines, or rows of id and text.",
+    {"official": Format("", _write_official), "llava": Format(".jsonl", _write_llava)},
+    "A folder of official answer lines, a file a split; or LLaVA's answer lines, its question file beside them.",
+)

@@ -9,6 +9,7 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,11 +19,12 @@ import pytest
 from tests.tasks.layouts import gqa_question, pope_rows, write_gqa, write_pope
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile
 from vlmbench.cli.main import main
 from vlmbench.data.download import download, extract
-from vlmbench.data.files import Folder
-from vlmbench.tasks.yes_no.pope import Pope
+from vlmbench.data.files import Folder, Hub
+from vlmbench.tasks.yes_no.pope import POPE
 
 # ---------------------------------------------------------------------------------------------------------- status
 
@@ -192,22 +194,24 @@ def test_extracting_takes_only_what_is_wanted(tmp_path: Path) -> None:
         extract(archive, ["x"], tmp_path, progress=False)
 
 
-class Served(Pope):
-    """POPE with its files on a server of ours."""
+@dataclass(frozen=True)
+class Served:
+    """POPE's files on a server of ours."""
 
-    name = "served_pope"
-    server = ""
+    server: str
 
     def required_files(self, split: str) -> Sequence[DataFile]:
-        files = super().required_files(split)[:3]
+        files = POPE.required_files(split)[:3]
         moved = [DataFile(w.path, w.what, f"{self.server}/{Path(w.path).name}", licence="MIT") for w in files]
         return [*moved, DataFile("val2014", "pictures", f"{self.server}/val2014.zip", licence="free")]
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        return POPE.files.samples(data, split, task)
 
 
 @pytest.fixture
 def served(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    task = Served()
-    task.server = server
+    task = replace(POPE, name="served_pope", files=Served(server))
     monkeypatch.setitem(registry.tasks._extra, "served_pope", task)
     for kind in ("random", "popular", "adversarial"):
         rows = "".join(json.dumps(row) + "\n" for row in pope_rows(kind))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlmbench.parsing import text as answers, yes_no
+from vlmbench.parsing import text as answers
+from vlmbench.parsing import yes_no
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from vlmbench.base.samples import ChoiceScore
 from vlmbench.parsing import options as letters
-from vlmbench.parsing import text as answers, yes_no
+from vlmbench.parsing import text as answers
+from vlmbench.parsing import yes_no
 
 OPTIONS = {"A": "push", "B": "pull", "C": "the moon"}
 

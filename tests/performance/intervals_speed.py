@@ -17,9 +17,9 @@ from vlmbench.stats import intervals as statistics
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import Metric
 from vlmbench.tasks.short_answer import gqa_metrics
-from vlmbench.tasks.yes_no import pope_metrics
 from vlmbench.tasks.yes_no.hateful_memes import HATEFUL_MEMES
-from vlmbench.tasks.yes_no.pope import KINDS
+from vlmbench.tasks.yes_no.pope import POPE
+from vlmbench.tasks.yes_no.pope_files import KINDS
 
 RESAMPLES = 10_000
 QUESTIONS, PICTURES = 12_578, 398
@@ -58,12 +58,13 @@ def gqa(skill: float, seed: int) -> list[Metric]:
 def pope(skill: float, seed: int) -> list[Metric]:
     """Official figures of three splits."""
     dice = random.Random(seed)
-    targets = ["yes" if place % 2 else "no" for place in range(9000)]
-    said = [word if dice.random() < skill else {"yes": "no", "no": "yes"}[word] for word in targets]
-    right = [float(a == b) for a, b in zip(said, targets, strict=True)]
-    splits = [KINDS[place % 3] for place in range(9000)]
-    clusters = [str(place // 18) for place in range(9000)]
-    return pope_metrics.metrics(splits, pope_metrics.columns(said, targets, right), clusters, "official", KINDS)
+    scored = []
+    for place in range(9000):
+        target = "yes" if place % 2 else "no"
+        said = target if dice.random() < skill else {"yes": "no", "no": "yes"}[target]
+        sample = Sample(str(place), "?", (), target, tags={"split": KINDS[place % 3]}, cluster=str(place // 18))
+        scored.append((sample, Score(float(said == target), parsed_answer=said)))
+    return list(POPE.summarise(scored, "official"))
 
 
 def memes(skill: float, seed: int) -> list[Metric]:

@@ -279,12 +279,16 @@ def _either(names: Sequence[str]) -> str:
 # ------------------------------------------------------------------------------------------------ answers that are none
 
 
-def plain(text: object) -> str:
-    """A text without letter case, blanks around it, and the words that protocols put around a question."""
-    found = str(text)
+def bare_question(prompt: str) -> str:
+    """A question without the words that protocols put around it, single blanks between its words."""
     for words in _AROUND:
-        found = found.replace(words, "")
-    return " ".join(found.casefold().split())
+        prompt = prompt.replace(words, "")
+    return " ".join(prompt.split())
+
+
+def plain(text: object) -> str:
+    """The same of any value, without letter case."""
+    return bare_question(str(text)).casefold()
 
 
 def holds_questions(rows: Sequence[Row], name: str, samples: Sequence[Sample]) -> bool:

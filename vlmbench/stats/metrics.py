@@ -79,7 +79,12 @@ def ratio(
 
 
 def share(
-    name: str, parts: Sequence[float] | Floats, wholes: Sequence[float] | Floats, clusters: Sequence[str], *, empty: float = float("nan")
+    name: str,
+    parts: Sequence[float] | Floats,
+    wholes: Sequence[float] | Floats,
+    clusters: Sequence[str],
+    *,
+    empty: float = float("nan"),
 ) -> Metric:
     """The sum of the parts over the sum of the wholes, 0-100; `empty` where the wholes are nothing."""
     import numpy as np

@@ -1,8 +1,9 @@
-"""Answer files without ids: one answer per question, in the order of the question file."""
+"""Answer files without ids: matched by their order, or by what they say of the question (its image, its text)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 
 from vlmbench.base.errors import PredictionsError
@@ -39,3 +40,17 @@ def read_pred_gt(
             raise PredictionsError(what, where=row.where, hint="use the split these answers were made with")
         texts[sample.id] = text(row)
     return texts
+
+
+class Unanswered:
+    """Finds the question that an answer is for, by what both say; equal questions are taken in their order."""
+
+    def __init__(self, samples: Sequence[Sample], key: Callable[[Sample], Hashable]) -> None:
+        self._waiting: defaultdict[Hashable, deque[Sample]] = defaultdict(deque)
+        for sample in samples:
+            self._waiting[key(sample)].append(sample)
+
+    def take(self, key: Hashable) -> Sample | None:
+        """The next question of that key; None where there is none, or all of them are answered."""
+        waiting = self._waiting.get(key)
+        return waiting.popleft() if waiting else None
