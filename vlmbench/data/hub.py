@@ -95,10 +95,44 @@ class HubTable:
         """Which rows have something in a column, without reading it."""
         return holds_picture(self.data.data.column(field))
 
-    def picture(self, index: int, field: str, name: str) -> ImageRef:
-        """The picture in one row, read when needed."""
-        return ImageRef(name, partial(_encoded, self.data, self.where, index, field, self.folder))
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+        return list(self.data.column_names)
+
+    def picture(self, index: int, field: str, name: str, item: int | None = None) -> ImageRef:
+        """The image in one row, or one item of the list of images in it; read when needed."""
+        return ImageRef(name, partial(_encoded, self.data, self.where, index, field, item, self.folder))
+
+    def images(self, fields: Sequence[str], names: Sequence[str]) -> list[tuple[ImageRef, ...]]:
+        """The images of every row, in columns that hold one each or lists of them; empty cells are left out.
+
+        `names` are those of the rows: a row's only image has the row's name, several are NAME/1, NAME/2, ...
+        """
+        cells = [
+            [(field, item) for field, items in zip(fields, row, strict=True) for item in items]
+            for row in zip(*(self._items(field) for field in fields), strict=True)
+        ]
+        return [
+            tuple(
+                self.picture(index, field, names[index] if len(row) == 1 else f"{names[index]}/{number}", item)
+                for number, (field, item) in enumerate(row, 1)
+            )
+            for index, row in enumerate(cells)
+        ]
+
+    def _items(self, field: str) -> list[Sequence[int | None]]:
+        """For every row the places in its list of images; [None] for an image by itself, empty for none."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = self.data.data.column(field)
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+            return [range(count or 0) for count in pc.list_value_length(column).to_pylist()]
+        return [[None] if there else [] for there in holds_picture(column)]
 
 
-def _encoded(data: Any, where: str, index: int, field: str, folder: Path | None) -> bytes:
-    return picture_bytes(data[index][field], f"{where}, row {index + 1}, field {field!r}", folder)
+def _encoded(data: Any, where: str, index: int, field: str, item: int | None, folder: Path | None) -> bytes:
+    cell = data[index][field]
+    where = f"{where}, row {index + 1}, field {field!r}"
+    return picture_bytes(cell if item is None else cell[item], where, folder)

@@ -1,0 +1,200 @@
+"""A row of a data file as a sample: which column holds what. The readers of files share it.
+
+Cells are read alike from tables, JSON and parquet: a missing value, a blank cell and what pandas writes for one
+("nan") are no value. A question without an answer keeps no target, so that it can be asked and not scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.data.rows import Row, named_columns
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+NAN = "nan"
+"""What pandas writes for an empty cell; as an option it may also be a word."""
+
+
+def cell(row: Row, column: str) -> str:
+    """A cell's text as it stands; empty where there is none. Raises DataError for a list or an object."""
+    value = row.values.get(column)
+    if value is None or value != value:
+        return ""
+    if isinstance(value, list | dict):
+        raise row.error(column, f"a text or a number was expected, not {value!r:.40}")
+    text = row.text(column) if isinstance(value, str) else str(value)
+    return text if text.strip() else ""
+
+
+def given(row: Row, column: str) -> str:
+    """A cell's text; empty where there is none, and for what pandas writes for none."""
+    text = cell(row, column)
+    return "" if text.strip().lower() == NAN else text
+
+
+def by_letter(options: Iterable[str]) -> dict[str, str]:
+    """Options by letter."""
+    return dict(zip(LETTERS, options, strict=False))
+
+
+def options_of(sample: Sample) -> dict[str, str]:
+    """A sample's options by letter."""
+    return by_letter(sample.choices)
+
+
+def _several(row: Row, column: str, options: Sequence[str], problem: str = "") -> tuple[str, ...]:
+    if not 1 < len(options) <= len(LETTERS):
+        raise row.error(column, problem or f"{len(options)} options; two or more are needed")
+    return tuple(options)
+
+
+# ---------------------------------------------------------------------------------------------- the right option
+
+
+def _letter(row: Row, column: str, options: Sequence[str]) -> str | None:
+    answer = given(row, column).strip()
+    if answer and answer not in by_letter(options):
+        raise row.error(column, f"{answer!r:.40} is none of {', '.join(by_letter(options))}")
+    return answer or None
+
+
+def _index(row: Row, column: str, options: Sequence[str]) -> str | None:
+    if not given(row, column).strip():
+        return None
+    place = row.integer(column)
+    if not 0 <= place < len(options):
+        raise row.error(column, f"{place} is not the place of one of {len(options)} options, from 0 on")
+    return LETTERS[place]
+
+
+def _text(row: Row, column: str, options: Sequence[str]) -> str | None:
+    answer = cell(row, column)
+    if answer and options.count(answer) != 1:
+        raise row.error(column, f"{answer!r:.40} is not the text of exactly one option: {list(options)!r:.80}")
+    return LETTERS[options.index(answer)] if answer else None
+
+
+ANSWERS: Mapping[str, Callable[[Row, str, Sequence[str]], str | None]] = {
+    "letter": _letter,
+    "index": _index,
+    "text": _text,
+}
+"""How the column of the right option names it, to its letter."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column holds what."""
+
+    id: str = ""
+    """Empty: the rows' numbers are the ids."""
+    question: str = "question"
+    answer: str = "answer"
+    options: str | tuple[str, ...] = ()
+    """One column with a list of texts, or a column per letter, of which the last ones may be empty."""
+    answer_is: str = "letter"
+    """How the answer names the right option: a key of ANSWERS."""
+    target: Callable[[Row, str], Any] | None = None
+    """(row, answer column) to the target, for benchmarks without options; else the answer's text, or texts."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tag to column. Rows without a value lack the tag."""
+    extra: Mapping[str, str] = field(default_factory=lambda: {"hint": "hint"})
+    """Name in `Sample.extra` to column, as text."""
+    cluster: str = ""
+    """What is resampled as one; empty: the image."""
+    hidden_answers: bool = False
+    """Whether a file may lack the answer column: its questions can be asked, and not scored."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that must be there."""
+        options = (self.options,) if isinstance(self.options, str) else self.options[:2]
+        return (*filter(None, (self.id, self.question, *options)), *(() if self.hidden_answers else (self.answer,)))
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All columns that are read where they are there."""
+        options = (self.options,) if isinstance(self.options, str) else self.options
+        others = (*options, self.answer, *self.tags.values(), *self.extra.values(), self.cluster)
+        return tuple(dict.fromkeys(filter(None, (*self.needed, *others))))
+
+    def check(self, names: Iterable[str], where: str) -> None:
+        """Raise DataError where a column is missing that every row needs."""
+        there = list(names)
+        if absent := [name for name in self.needed if name not in there]:
+            raise DataError(f"no column {absent[0]!r}", where=where, hint=f"it has: {named_columns(absent[0], there)}")
+
+    def key(self, row: Row, number: int) -> str:
+        """The sample's id."""
+        return row.key(self.id) if self.id else str(number)
+
+    def fills_with_nan(self, rows: Iterable[Row]) -> bool:
+        """Whether a file marks absent options with "nan": it says so somewhere, and leaves no such cell empty."""
+        cells = [cell(row, letter) for row in rows for letter in self.options] if self.by_letter else []
+        return NAN in cells and "" not in cells
+
+    @property
+    def by_letter(self) -> bool:
+        """Whether there is a column per option."""
+        return not isinstance(self.options, str)
+
+    def choices(self, row: Row, rotations: int = 1, *, nan_fills: bool = False) -> tuple[str, ...]:
+        """The options that a row shows. Raises DataError for fewer than two, or for a gap.
+
+        "nan" at the end is an option where the question is asked in as many `rotations`, or else where the file does
+        not fill absent options with it (`nan_fills`).
+        """
+        if not self.options:
+            return ()
+        if isinstance(self.options, str):
+            return _several(row, self.options, row.texts(self.options))
+        cells = [cell(row, letter) for letter in self.options]
+        most = count = cells.index("") if "" in cells else len(cells)
+        least = most
+        while least and cells[least - 1] == NAN:
+            least -= 1
+        if least < most and 1 < rotations and least <= rotations <= most:
+            count = rotations
+        elif least < most and nan_fills:
+            count = least
+        if any(cells[most:]):
+            count = 0
+        return _several(row, self.options[0], cells[:count], f"2 to {len(cells)} options, from {self.options[0]} on "
+            f"without a gap, are needed, not {cells!r}")
+
+    def sample(
+        self,
+        key: str,
+        row: Row,
+        images: tuple[ImageRef, ...],
+        choices: tuple[str, ...],
+        *,
+        tags: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Sample:
+        """The sample of a row. Raises DataError naming row and column."""
+        known = {tag: text for tag, column in self.tags.items() if (text := given(row, column))}
+        cluster = row.key(self.cluster) if self.cluster else " ".join(image.name for image in images)
+        return Sample(
+            id=key,
+            question=row.text(self.question),
+            images=images,
+            target=self._target(row, choices),
+            choices=choices,
+            tags={**(tags or {}), **known},
+            cluster=cluster or key,
+            extra={**{name: given(row, column) for name, column in self.extra.items()}, **(extra or {})},
+        )
+
+    def _target(self, row: Row, choices: Sequence[str]) -> Any:
+        if choices:
+            return ANSWERS[self.answer_is](row, self.answer, choices)
+        if self.target is not None:
+            return self.target(row, self.answer)
+        if isinstance(row.values.get(self.answer), list):
+            return tuple(row.texts(self.answer)) or None
+        return cell(row, self.answer) or None

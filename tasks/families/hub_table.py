@@ -1,0 +1,90 @@
+"""Hub datasets with a row per question: where a split lies, and which column holds what.
+
+Copies of the dataset's files (`--data hub:COPIES`) are read the same way. So is a folder with the columns as JSON lines
+(SPLIT.jsonl, images named by their place beside it), which is how a small part of such a dataset is kept: no library
+for parquet files is needed to read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile
+from vlmbench.data.files import Folder, Hub, HubTable, Row, read_rows, unique
+
+from .columns import Columns
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A dataset of the Hugging Face hub."""
+
+    names: tuple[str, ...]
+    """OWNER/NAME, and other owners or names of the same dataset."""
+    splits: Mapping[str, str]
+    """By split of the benchmark: the dataset's split, or CONFIG/SPLIT where it has several configurations."""
+    columns: Columns = Columns()
+    images: tuple[str, ...] = ("image",)
+    """Columns of images. Each holds one image per row, or a list of them; empty ones are left out."""
+    image_id: str = ""
+    """A column that names the image: rows with the same name show the same one. Empty: an image per row."""
+    licence: str = ""
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The dataset's own files."""
+        config, _, name = f"/{self.splits[split]}".rpartition("/")
+        path = f"{self.names[0]}{config or '/data'}/{name}-*.parquet"
+        return [DataFile(path, "questions and images", how="--data hub", licence=self.licence, split=split)]
+
+    def open(self, data: Hub, split: str, task: str) -> HubTable:
+        """The dataset's table of a split. Raises DataError for a split that it lacks, or for a missing column."""
+        if split not in self.splits:
+            what = f"the hub has {task}'s split {', '.join(self.splits)} only, not {split}"
+            raise DataError(what, hint="use --data DIR with the official files")
+        config, _, name = self.splits[split].rpartition("/")
+        return data.table(self.names, config or "default", name, (*self.columns.needed, *self.images))
+
+    def columns_of(self, table: HubTable) -> list[str]:
+        """The columns of text that are read: those that are there."""
+        return [name for name in self.columns.all if name in table.columns]
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All rows of a split, in order. Raises DataError naming row and column."""
+        if isinstance(data, Folder):
+            return self._of_folder(data, split, task)
+        table = self.open(data, split, task)
+        rows = table.rows(self.columns_of(table))
+        names = [row.key(self.image_id) if self.image_id else str(n) for n, row in enumerate(rows, 1)]
+        first: dict[str, int] = {}
+        places = [first.setdefault(name, place) for place, name in enumerate(names)]
+        images = table.images(self.images, names)
+        return self._samples(rows, [images[place] for place in places])
+
+    def _of_folder(self, data: Folder, split: str, task: str) -> Sequence[Sample]:
+        hint = "use --data hub, or --data hub:DIR for a folder with copies of the dataset"
+        rows = read_rows(data.need(f"{task}'s rows of {split}", f"{split}.jsonl", hint=hint))
+        return self._samples(rows, [self._named(data, row) for row in rows])
+
+    def _named(self, data: Folder, row: Row) -> tuple[ImageRef, ...]:
+        """The images that a row of a folder names."""
+        images = []
+        for column in self.images:
+            if row.has(column):
+                names = [row.text(column)] if isinstance(row.values[column], str) else row.texts(column)
+                images += [data.picture(row, name, field=column) for name in names]
+        return tuple(images)
+
+    def _samples(self, rows: Sequence[Row], images: Sequence[tuple[ImageRef, ...]]) -> list[Sample]:
+        columns = self.columns
+        for row in rows[:1]:
+            columns.check(row.values, row.file)
+        shown = {columns.key(row, number): refs for number, (row, refs) in enumerate(zip(rows, images, strict=True), 1)}
+        known = unique(((columns.key(row, number), row) for number, row in enumerate(rows, 1)), columns.id)
+        nan_fills = columns.fills_with_nan(rows)
+        return [
+            columns.sample(key, row, shown[key], columns.choices(row, nan_fills=nan_fills))
+            for key, row in known.items()
+        ]

@@ -1,0 +1,165 @@
+"""VLMEvalKit's tables: one TSV per split, a row per question, its image in the row as base64.
+
+A short image cell is the index of another row, whose image it shares. A file of a circular benchmark holds a question
+once per rotation of its options: row i, then i + 10^6, i + 2·10^6, ... Options may be hidden: see `Columns.choices`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from vlmbench.base.errors import DataError, ImageError
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile
+from vlmbench.data.files import Folder, Hub, Row, read_table, unique
+from vlmbench.data.image_cells import decode_base64
+
+from .checksums import checksum
+from .columns import Columns
+from .hub_table import HubDataset
+
+SITE = "https://opencompass.openxlab.space/utils/VLMEval"
+"""Where VLMEvalKit keeps most of its tables."""
+SHARED = 64
+"""An image cell of at most so many characters may be the index of another row."""
+ROTATION = 10**6
+"""Added to a question's index for each rotation of its options."""
+
+
+def columns(options: str = "ABCD", **others: Mapping[str, str]) -> Columns:
+    """The columns of these tables, with a letter per option ("" where questions have none)."""
+    return Columns(id="index", options=tuple(options), **others)  # type: ignore[arg-type]
+
+
+def table(name: str, url: str = "", also: Sequence[str] = (), licence: str = "") -> DataFile:
+    """The file of one split. `url` is the folder or the address it is fetched from."""
+    url = f"{url}/{name}" if url and not url.endswith(name) else url
+    how = "" if url else "get it from its authors"
+    return DataFile(name, "questions and images", url, how, licence, also=tuple(also), checksum=checksum(url))
+
+
+@dataclass(frozen=True, slots=True)
+class CellImage:
+    """Decodes the image in a cell of a table."""
+
+    cell: str
+    where: str
+
+    def __call__(self) -> bytes:
+        return decode_base64(self.cell, self.where)
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """The tables of a benchmark by split, and what their columns are called."""
+
+    files: Mapping[str, DataFile]
+    """By split. `also` names older files that are taken where the first one is missing."""
+    columns: Columns = columns()
+    rotated: bool = False
+    """Whether questions are repeated with their options rotated; samples then know `group` and `turns` (extra)."""
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By split, tags that all its samples have."""
+    hub: HubDataset | None = None
+    """The hub's copy of the same table."""
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """One table, with the images inside."""
+        return [replace(self.files[split], split=split)]
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All rows of a split; ids are the rows' indices. Raises DataError naming line and column."""
+        if isinstance(data, Hub):
+            return self._of_hub(data, split, task)
+        rows = read_table(data.need(f"{task}'s table of {split}", *self._names(split), hint=self._hint(data, split, task)))
+        known = self._known(rows)
+        owners = {key: _owner(key, row, known) for key, row in known.items()}
+        images = _images({key: known[owner] for key, owner in owners.items()})
+        return self._samples(known, images, split, self.columns)
+
+    def _names(self, split: str) -> tuple[str, ...]:
+        return self.files[split].path, *self.files[split].also
+
+    def _hint(self, data: Folder, split: str, task: str) -> str:
+        """What to do where the file is missing: name another split whose file is there, or fetch it."""
+        others = [other for other in self.files if other != split and data.find(*self._names(other))]
+        if others:
+            return f"there is a file of {', '.join(others)}: name it, {task}:{others[0]}"
+        fetch = "fetch" if self.files[split].url else "status"
+        return f"`vlmbench data {fetch} {task}` {'gets it' if fetch == 'fetch' else 'says what is needed'}"
+
+    def _known(self, rows: Sequence[Row]) -> Mapping[str, Row]:
+        self.columns.check(rows[0].values, rows[0].file)
+        return unique(((str(row.integer(self.columns.id)), row) for row in rows), self.columns.id)
+
+    def _of_hub(self, data: Hub, split: str, task: str) -> Sequence[Sample]:
+        if self.hub is None:
+            raise DataError(f"{task} has no copy on the hub", hint="use --data DIR with the official files")
+        source = self.hub.open(data, split, task)
+        known = self._known(source.rows(self.hub.columns_of(source)))
+        first: dict[str, int] = {}
+        for place, key in enumerate(known):
+            first.setdefault(self._group(key), place)
+        images = {group: source.picture(place, "image", f"{group}.jpg") for group, place in first.items()}
+        return self._samples(known, {key: images[self._group(key)] for key in known}, split, self.hub.columns)
+
+    def _group(self, key: str) -> str:
+        return str(int(key) % ROTATION) if self.rotated else key
+
+    def _samples(
+        self, known: Mapping[str, Row], images: Mapping[str, ImageRef], split: str, columns: Columns
+    ) -> list[Sample]:
+        turns = Counter(map(self._group, known))
+        nan_fills = columns.fills_with_nan(known.values())
+        samples = []
+        for key, row in known.items():
+            group = self._group(key)
+            choices = columns.choices(row, turns[group], nan_fills=nan_fills)
+            extra = {"group": int(group), "turns": turns[group]} if self.rotated else {}
+            tags = self.tags.get(split, {})
+            samples.append(columns.sample(key, row, (images[key],), choices, tags=tags, extra=extra))
+        return samples
+
+
+def _owner(key: str, row: Row, known: Mapping[str, Row]) -> str:
+    """The row that holds a row's image."""
+    cell = row.text("image")
+    if len(cell) > SHARED or _is_image(cell):
+        return key
+    other = str(row.integer("image")) if cell.strip().isdecimal() else ""
+    if other not in known:
+        raise row.error("image", f"neither an image nor the index of a row: {cell!r:.40}")
+    shared = known[other].text("image")
+    if len(shared) <= SHARED and not _is_image(shared) and other != key:
+        raise row.error("image", f"names row {other}, which has no image of its own")
+    if other == key:
+        raise row.error("image", "names its own row")
+    return other
+
+
+def _is_image(cell: str) -> bool:
+    """Whether a short cell holds an image of few pixels, not the index of a row."""
+    if cell.strip().isdecimal():
+        return False
+    try:
+        return bool(decode_base64(cell, ""))
+    except ImageError:
+        return False
+
+
+def _images(owners: Mapping[str, Row]) -> dict[str, ImageRef]:
+    """The image of each row. Equal ones are one image, named after the first row that shows it."""
+    by_content: dict[bytes, ImageRef] = {}
+    by_owner: dict[int, ImageRef] = {}
+    images: dict[str, ImageRef] = {}
+    for key, row in owners.items():
+        if id(row) not in by_owner:
+            cell = row.text("image")
+            digest = hashlib.sha256(cell.encode()).digest()
+            image = ImageRef(f"{key}.jpg", CellImage(cell, f"{row.where}, field 'image'"))
+            by_owner[id(row)] = by_content.setdefault(digest, image)
+        images[key] = by_owner[id(row)]
+    return images

@@ -1,0 +1,66 @@
+"""Files with a row per question, and their images in a folder: JSON lines, a JSON array, an object by id, CSV or TSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile
+from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_rows, read_table, unique
+
+from .columns import Columns
+from .hub_table import HubDataset
+
+TABLES = (".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """The question files of a benchmark by split, and what their columns are called."""
+
+    files: Mapping[str, Sequence[DataFile]]
+    """By split: the question file, then whatever else is needed (the images)."""
+    columns: Columns = Columns()
+    image: str = "image"
+    """The column that names the image, or a list of images; a row without a value has none. Empty: no images."""
+    folders: tuple[str, ...] = ("images", ".")
+    """Where images are looked for, below the data folder."""
+    keyed_by: str = ""
+    """A field that each row has, where the file is one object of rows by id."""
+    hub: HubDataset | None = None
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The question file and the images."""
+        return self.files[split]
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All rows of a split, in order. Raises DataError naming line and field."""
+        if isinstance(data, Hub):
+            if self.hub is None:
+                raise DataError(f"{task} has no copy on the hub", hint="use --data DIR with the official files")
+            return self.hub.samples(data, split, task)
+        file = self.files[split][0]
+        hint = f"`vlmbench data status {task}:{split}` says what is missing"
+        rows = self._rows(data, data.need(f"{task}'s questions of {split}", file.path, *file.also, hint=hint))
+        nan_fills = self.columns.fills_with_nan(rows.values())
+        return [
+            self.columns.sample(key, row, self._images(data, row), self.columns.choices(row, nan_fills=nan_fills))
+            for key, row in rows.items()
+        ]
+
+    def _rows(self, data: Folder, path: Path) -> Mapping[str, Row]:
+        if self.keyed_by:
+            rows = read_keyed(path, self.keyed_by)
+            check_columns(list(rows.values()), self.columns, self.image)
+            return rows
+        listed = read_table(path) if path.suffix in TABLES else read_rows(path)
+        if path.suffix not in TABLES:
+            refuse_doubled_keys(path, listed)
+        check_columns(listed, self.columns, self.image)
+        return unique(((self.columns.key(row, number), row) for number, row in enumerate(listed, 1)), self.columns.id)
+
+    def _images(self, data: Folder, row: Row) -> tuple[ImageRef, ...]:
+        names = texts(row, self.image) if self.image and row.has(self.image) and row.values[self.image] != [] else []
+        return tuple(data.picture(row, name, *self.folders, field=self.image) for name in names if name)
