@@ -157,14 +157,18 @@ class Columns:
         least = most
         while least and cells[least - 1] == NAN:
             least -= 1
-        if least < most and 1 < rotations and least <= rotations <= most:
+        if least < most and rotations > 1 and least <= rotations <= most:
             count = rotations
         elif least < most and nan_fills:
             count = least
         if any(cells[most:]):
             count = 0
-        return _several(row, self.options[0], cells[:count], f"2 to {len(cells)} options, from {self.options[0]} on "
-            f"without a gap, are needed, not {cells!r}")
+        return _several(
+            row,
+            self.options[0],
+            cells[:count],
+            f"2 to {len(cells)} options, from {self.options[0]} on without a gap, are needed, not {cells!r}",
+        )
 
     def sample(
         self,
@@ -198,3 +202,6 @@ class Columns:
         if isinstance(row.values.get(self.answer), list):
             return tuple(row.texts(self.answer)) or None
         return cell(row, self.answer) or None
+
+
+DEFAULT = Columns()

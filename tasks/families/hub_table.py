@@ -14,8 +14,9 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, HubTable, Row, read_rows, unique
+from vlmbench.data.image_column import named_images
 
-from .columns import Columns
+from .columns import DEFAULT, Columns
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class HubDataset:
     """OWNER/NAME, and other owners or names of the same dataset."""
     splits: Mapping[str, str]
     """By split of the benchmark: the dataset's split, or CONFIG/SPLIT where it has several configurations."""
-    columns: Columns = Columns()
+    columns: Columns = DEFAULT
     images: tuple[str, ...] = ("image",)
     """Columns of images. Each holds one image per row, or a list of them; empty ones are left out."""
     image_id: str = ""
@@ -66,16 +67,8 @@ class HubDataset:
     def _of_folder(self, data: Folder, split: str, task: str) -> Sequence[Sample]:
         hint = "use --data hub, or --data hub:DIR for a folder with copies of the dataset"
         rows = read_rows(data.need(f"{task}'s rows of {split}", f"{split}.jsonl", hint=hint))
-        return self._samples(rows, [self._named(data, row) for row in rows])
-
-    def _named(self, data: Folder, row: Row) -> tuple[ImageRef, ...]:
-        """The images that a row of a folder names."""
-        images = []
-        for column in self.images:
-            if row.has(column):
-                names = [row.text(column)] if isinstance(row.values[column], str) else row.texts(column)
-                images += [data.picture(row, name, field=column) for name in names]
-        return tuple(images)
+        named = [tuple(ref for name in self.images for ref in named_images(data, row, name)) for row in rows]
+        return self._samples(rows, named)
 
     def _samples(self, rows: Sequence[Row], images: Sequence[tuple[ImageRef, ...]]) -> list[Sample]:
         columns = self.columns

@@ -34,6 +34,9 @@ def columns(options: str = "ABCD", **others: Mapping[str, str]) -> Columns:
     return Columns(id="index", options=tuple(options), **others)  # type: ignore[arg-type]
 
 
+TABLE = columns()
+
+
 def table(name: str, url: str = "", also: Sequence[str] = (), licence: str = "") -> DataFile:
     """The file of one split. `url` is the folder or the address it is fetched from."""
     url = f"{url}/{name}" if url and not url.endswith(name) else url
@@ -58,7 +61,7 @@ class ImageTable:
 
     files: Mapping[str, DataFile]
     """By split. `also` names older files that are taken where the first one is missing."""
-    columns: Columns = columns()
+    columns: Columns = TABLE
     rotated: bool = False
     """Whether questions are repeated with their options rotated; samples then know `group` and `turns` (extra)."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -74,8 +77,8 @@ class ImageTable:
         """All rows of a split; ids are the rows' indices. Raises DataError naming line and column."""
         if isinstance(data, Hub):
             return self._of_hub(data, split, task)
-        rows = read_table(data.need(f"{task}'s table of {split}", *self._names(split), hint=self._hint(data, split, task)))
-        known = self._known(rows)
+        hint = self._hint(data, split, task)
+        known = self._known(read_table(data.need(f"{task}'s table of {split}", *self._names(split), hint=hint)))
         owners = {key: _owner(key, row, known) for key, row in known.items()}
         images = _images({key: known[owner] for key, owner in owners.items()})
         return self._samples(known, images, split, self.columns)

@@ -1,16 +1,19 @@
-"""Files with a row per question, and their images in a folder: JSON lines, a JSON array, an object by id, CSV or TSV."""
+"""Files with a row per question, and their images in a folder: JSON (lines, an array, an object by id), CSV or TSV."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_rows, read_table, unique
+from vlmbench.data.image_column import check_image_column, named_images
+from vlmbench.data.predictions import refuse_doubled_keys
 
-from .columns import Columns
+from .columns import DEFAULT, Columns
 from .hub_table import HubDataset
 
 TABLES = (".csv", ".tsv")
@@ -22,7 +25,7 @@ class RowFiles:
 
     files: Mapping[str, Sequence[DataFile]]
     """By split: the question file, then whatever else is needed (the images)."""
-    columns: Columns = Columns()
+    columns: Columns = DEFAULT
     image: str = "image"
     """The column that names the image, or a list of images; a row without a value has none. Empty: no images."""
     folders: tuple[str, ...] = ("images", ".")
@@ -43,24 +46,27 @@ class RowFiles:
             return self.hub.samples(data, split, task)
         file = self.files[split][0]
         hint = f"`vlmbench data status {task}:{split}` says what is missing"
-        rows = self._rows(data, data.need(f"{task}'s questions of {split}", file.path, *file.also, hint=hint))
+        rows = self._rows(data.need(f"{task}'s questions of {split}", file.path, *file.also, hint=hint))
         nan_fills = self.columns.fills_with_nan(rows.values())
         return [
             self.columns.sample(key, row, self._images(data, row), self.columns.choices(row, nan_fills=nan_fills))
             for key, row in rows.items()
         ]
 
-    def _rows(self, data: Folder, path: Path) -> Mapping[str, Row]:
+    def _rows(self, path: Path) -> Mapping[str, Row]:
+        rows = self._read(path)
+        self.columns.check(next(iter(rows.values())).values, str(path))
+        if self.image:
+            check_image_column(list(rows.values()), self.image, path, "name the column: RowFiles(..., image='NAME')")
+        return rows
+
+    def _read(self, path: Path) -> Mapping[str, Row]:
         if self.keyed_by:
-            rows = read_keyed(path, self.keyed_by)
-            check_columns(list(rows.values()), self.columns, self.image)
-            return rows
-        listed = read_table(path) if path.suffix in TABLES else read_rows(path)
+            return read_keyed(path, self.keyed_by)
+        rows = read_table(path) if path.suffix in TABLES else read_rows(path)
         if path.suffix not in TABLES:
-            refuse_doubled_keys(path, listed)
-        check_columns(listed, self.columns, self.image)
-        return unique(((self.columns.key(row, number), row) for number, row in enumerate(listed, 1)), self.columns.id)
+            refuse_doubled_keys(path, rows)
+        return unique(((self.columns.key(row, number), row) for number, row in enumerate(rows, 1)), self.columns.id)
 
     def _images(self, data: Folder, row: Row) -> tuple[ImageRef, ...]:
-        names = texts(row, self.image) if self.image and row.has(self.image) and row.values[self.image] != [] else []
-        return tuple(data.picture(row, name, *self.folders, field=self.image) for name in names if name)
+        return named_images(data, row, self.image, *self.folders) if self.image else ()

@@ -152,7 +152,7 @@ def test_a_long_run_of_marks_takes_no_time() -> None:
         ("a.csv", "picture,question,answer\na.png,?,a\n", "is it 'picture'?"),
         ("a.csv", "Image,question,answer\na.png,?,a\n", "is it 'Image'?"),
         ("a.tsv", "imgae\tquestion\tanswer\na.png\t?\ta\n", "is it 'imgae'?"),
-        ("a.csv", "id,question,answer\n1,?,a\n", "no column 'image' for the pictures"),
+        ("a.csv", "id,question,answer\n1,?,a\n", "no column 'image' for the images"),
         ("a.jsonl", '{"image_path": "a.png", "question": "?", "answer": "a"}', "is it 'image_path'?"),
         (
             "a.jsonl",

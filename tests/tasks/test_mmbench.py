@@ -119,9 +119,9 @@ CHANGES: Sequence[tuple[Mapping[str, Any], str]] = [
     ({"index": "x"}, "field 'index': a whole number was expected, not 'x'"),
     ({"answer": "D"}, "field 'answer': 'D' is none of A, B, C"),
     ({"B": ""}, "field 'A': 2 to 4 options, from A on without a gap, are needed"),
-    ({"image": "77"}, "field 'image': neither a picture nor the index of a row: '77'"),
+    ({"image": "77"}, "field 'image': neither an image nor the index of a row: '77'"),
     ({"image": "1000005"}, "names its own row"),
-    ({"image": "2000005"}, "names row 2000005, which has no picture of its own"),
+    ({"image": "2000005"}, "names row 2000005, which has no image of its own"),
 ]
 
 

@@ -13,14 +13,13 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import DataFile, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub, read_rows, read_table, unique
+from vlmbench.data.image_column import check_image_column, named_images
 from vlmbench.data.predictions import join, read_plain, refuse_doubled_keys, write_rows
-from vlmbench.data.rows import Row, named_columns, near_names
+from vlmbench.data.rows import Row
 from vlmbench.parsing.text_match import same_words
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 TABLES = (".csv", ".tsv")
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""How names of pictures end, for a column that was mistyped."""
 Correct = Callable[[str, str], "float | bool | None"]
 """(what the model said, an accepted answer) to right or wrong, a share of 1, or None: cannot be read."""
 
@@ -80,44 +79,25 @@ class TableTask:
         rows = read_table(path) if path.suffix in TABLES else read_rows(path)
         if path.suffix not in TABLES:
             refuse_doubled_keys(path, rows)
-        self._check_image_column(rows, path)
+        if (image := self.columns[0]) is not None:
+            without = (None, *self.columns[1:])
+            hint = "name the column, TableTask(..., columns=('NAME', ...)), "
+            check_image_column(rows, image, path, f"{hint}or say that there are no images: columns={without!r}")
         known = unique(((self._id(row, number), row) for number, row in enumerate(rows, 1)), "id")
         return [self._sample(key, row, data) for key, row in known.items()]
-
-    def _check_image_column(self, rows: Sequence[Row], path: Path) -> None:
-        """Refuse a table without the image column: its questions would be asked without their pictures."""
-        image = self.columns[0]
-        if image is None:
-            return
-        seen = dict.fromkeys(str(name) for row in rows for name in row.values)
-        without = (None, *self.columns[1:])
-        if image not in seen:
-            hint = (
-                f"the table has: {named_columns(image, seen)}\nname the column, TableTask(..., columns=('NAME', ...)), "
-            )
-            hint += f"or say that there are no pictures: columns={without!r}"
-            raise DataError(f"no column {image!r} for the pictures", where=str(path), hint=hint)
-        known = {name for row in rows if image in row.values for name in row.values}
-        for row in rows:  # in JSON, rows can differ
-            others = [str(name) for name in row.values if name not in known]
-            near = near_names(image, others) + [name for name in others if _names_a_picture(row.values[name])]
-            if image not in row.values and near:
-                hint = f"name the pictures in {image!r}; for a question without one write null"
-                raise row.error(image, f"the field is missing, and there is {near[0]!r}", hint)
 
     def _id(self, row: Row, number: int) -> str:
         return row.key("id") if row.has("id") else str(number)
 
     def _sample(self, key: str, row: Row, data: Folder) -> Sample:
         image, question, answer = self.columns
-        given = image is not None and row.has(image) and row.values[image] != []
-        names = [name for name in _texts(row, str(image)) if name] if given else []
         targets = _texts(row, answer)
         if not all(targets):
             raise row.error(answer, "the answer is empty", "every question needs one")
-        pictures = tuple(data.picture(row, name, field=str(image)) for name in names)
+        images = named_images(data, row, image) if image is not None else ()
         tags = {name: _texts(row, name)[0] for name in self.breakdowns}
-        return Sample(key, row.text(question), pictures, targets, tags=tags, cluster=" ".join(names) or key)
+        cluster = " ".join(ref.name for ref in images) or key
+        return Sample(key, row.text(question), images, targets, tags=tags, cluster=cluster)
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the prompt's words."""
@@ -147,11 +127,6 @@ class TableTask:
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """Rows of id, question and text."""
         write_rows(path, ({"id": s.id, "question": s.question, "text": answers[s.id]} for s in samples))
-
-
-def _names_a_picture(value: Any) -> bool:
-    first = value[0] if isinstance(value, list) and value else value
-    return isinstance(first, str) and first.lower().endswith(PICTURES)
 
 
 def _texts(row: Row, field: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What MMBench asks a judge about an answer from which no rule can tell the option.
+"""What VLMEvalKit asks a judge about an answer from which no rule can tell the option.
 
 Source: VLMEvalKit vlmeval/dataset/utils/multiple_choice.py@e8e78f05. Its questions get a second question mark, and the
 Chinese words are used where the question has Chinese characters. After three replies that say no option it throws dice;
@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from vlmbench.base.samples import JudgeRequest, Sample, Status, Verdict
 from vlmbench.base.task import JudgeRules
 
-from .mmbench_rows import by_letter
+from .columns import options_of
 
 TRIES = 3
 _CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -56,7 +56,7 @@ Read = Callable[[str, Mapping[str, str]], str]
 def prompt(sample: Sample, answer: str) -> str:
     """The judge's question about one answer."""
     template = CHINESE if _CHINESE.search(sample.question) else ENGLISH
-    options = "".join(f"{letter}. {option}\n" for letter, option in by_letter(sample).items())
+    options = "".join(f"{letter}. {option}\n" for letter, option in options_of(sample).items())
     words = {"question": sample.question, "options": f"There are several options: \n{options}", "answer": answer}
     return re.sub(r"\{(question|options|answer)\}", lambda found: words[found[1]], template)
 
@@ -68,13 +68,13 @@ def verdict(sample: Sample, letter: str, *replies: str) -> Verdict:
 
 def grade(sample: Sample, answer: str, read: Read) -> Generator[JudgeRequest, str, Verdict]:
     """The letter by rule where one applies, without asking; else what the judge says, read by the same rule."""
-    options = by_letter(sample)
+    options = options_of(sample)
     if letter := read(answer, options):
         return verdict(sample, letter)
-    ask = JudgeRequest((("user", prompt(sample, answer)),), RULES.max_tokens, RULES.temperature)
+    request = JudgeRequest((("user", prompt(sample, answer)),), RULES.max_tokens, RULES.temperature)
     replies: list[str] = []
     while len(replies) < TRIES:
-        replies.append((yield ask))
+        replies.append((yield request))
         if letter := read(replies[-1], options):
             return verdict(sample, letter, *replies)
     return Verdict(None, Status.JUDGE_FAILED, note=f"{TRIES} replies named no option", replies=tuple(replies))

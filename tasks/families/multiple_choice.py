@@ -1,0 +1,73 @@
+"""Multiple choice: options by letter, generated or ranked, scored by the letter that is read.
+
+A protocol is a prompt (`prompts`) and a reader of letters (vlmbench.parsing.options). Letters are ranked with
+`choices=letters`, the options' texts with `choices=texts`. A protocol with `judge=option_judge.RULES` has a judge match
+the answers that no rule can read. Figures of circular benchmarks: `circular`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
+from vlmbench.parsing import options as readers
+
+from . import option_judge
+from .base import Benchmark, ProtocolRules
+from .columns import options_of
+
+
+def letters(sample: Sample) -> tuple[str, ...]:
+    """The options' letters, to be ranked."""
+    return tuple(options_of(sample))
+
+
+def texts(sample: Sample) -> tuple[str, ...]:
+    """The options' texts, to be ranked."""
+    return sample.choices
+
+
+@dataclass(frozen=True)
+class ChoiceRules(ProtocolRules):
+    """One protocol of a multiple-choice benchmark."""
+
+    reader: Callable[[str, Mapping[str, str]], str]
+    """Answer and options by letter to a letter; "" where it cannot be told, which is wrong."""
+    tokens: int = 1024
+    per_token: bool = False
+    """Whether ranked choices are compared by log-probability per token."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MultipleChoice(Benchmark[ChoiceRules]):
+    """A multiple-choice benchmark."""
+
+    def parse(self, sample: Sample, response: Response, rules: ChoiceRules) -> str:
+        """The letter of the likeliest choice, or the one that is read from the text."""
+        options = options_of(sample)
+        if not response.choices:
+            return rules.reader(response.text, options)
+        best = readers.likeliest(response.choices, per_token=rules.per_token)
+        if rules.choices is texts:
+            return next((letter for letter, text in options.items() if text == best), "")
+        return best
+
+    def rate(self, sample: Sample, response: Response, rules: ChoiceRules) -> Score:
+        """Right or wrong. What no rule can read is wrong, or for a judge where there is one."""
+        letter = self.parse(sample, response, rules)
+        if not letter and rules.judge is not None:
+            return Score(None, Status.JUDGE_FAILED, note="no rule can tell the option, and no judge was asked")
+        note, unread = "" if letter else "no option was read", "" if letter in options_of(sample) else "option"
+        return Score(float(letter == sample.target), parsed_answer=letter, note=note, unread=unread)
+
+    def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeRequest, str, Verdict]:
+        """Ask a judge which option is meant, where no rule can tell."""
+        return option_judge.grade(sample, response.text, self.rules[protocol].reader)
+
+    def read_verdicts(
+        self, path: Path, samples: Sequence[Sample], protocol: str
+    ) -> Mapping[str, tuple[Verdict, ...]] | None:
+        """None: such verdicts are kept in no file of their own."""
+        return None
