@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.performance.start import bytecode
 from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 
@@ -46,6 +47,7 @@ def test_what_bash_offers(tmp_path: Path) -> None:
     program.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "VLMBENCH_PLUGINS": str(plugin)}
+    env |= {"PYTHONPYCACHEPREFIX": bytecode(), "PYTHONDONTWRITEBYTECODE": ""}
     lines = "".join(f"{line}\n" for line in CASES)
     done = subprocess.run(["bash", "-c", ASK], input=lines, env=env, cwd=tmp_path, capture_output=True, text=True)
     offered = [set(line.split()) for line in done.stdout.splitlines()]
