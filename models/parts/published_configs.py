@@ -1,7 +1,7 @@
 """The published parts at their real sizes, as transformers' configs write them; what is left out is its default.
 
 Sources: the config.json of each part's own repository, named in `hub`; EVA-CLIP-g: MiniGPT-4
-minigpt4/models/eva_vit.py@d94738a. The parameter counts that follow are held by tests/models/test_variants.py.
+minigpt4/models/eva_vit.py@d94738a. The parameter counts that follow are held by tests/models/systems/test_variants.py.
 """
 
 from __future__ import annotations

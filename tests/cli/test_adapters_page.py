@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models import tiny_hf
+from tests.models.huggingface import tiny_hf
 from tests.support import vllm_stand_in
 from tests.support.toys import png
 from tests.support.vision_server import Seeing

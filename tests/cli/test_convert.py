@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.models import tiny
-from tests.models.official import KINDS, make
+from tests.models.checkpoints.official import KINDS, make
 from vlmbench.cli.main import main
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import torch
 
-from tests.models.tiny_hf import CHAT, tokenizer
+from tests.models.huggingface.tiny_hf import CHAT, tokenizer
 from vlmbench.runs.storage.run_files import read_manifest
 
 SHAPES: dict[str, tuple[dict[str, int], dict[str, Any]]] = {

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from tests.support.paths import ROOT
 from tests.training.sources.official import opened, picture, says, write
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, ImageError, StoreError, UnknownNameError
@@ -23,7 +24,7 @@ from vlmbench.base.samples import Conversation
 from vlmbench.training.sources import Entry, Features, Mixture, Part, Rows, fingerprint, pack
 
 LIMIT = 1 << 30
-SHIPPED = Path(__file__).parents[3] / "models" / "weights" / "tinyllava-nano"
+SHIPPED = ROOT / "models" / "weights" / "tinyllava-nano"
 
 
 @pytest.fixture(scope="module")

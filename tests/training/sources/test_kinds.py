@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
+from tests.support.paths import ROOT
 from vlmbench.training.sources import KINDS
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "training-data.md"
+PAGE = ROOT / "docs" / "training-data.md"
 
 
 def test_the_page_lists_every_kind() -> None:

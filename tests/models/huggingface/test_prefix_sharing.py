@@ -1,0 +1,235 @@
+"""Shared prefixes over transformers models: equal to plain runs, refused where they must be, and mutants fail."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.models.huggingface import tiny_hf
+from tests.models.huggingface.asking import Answers, ask, check_equal, largest, noisy, questions, system
+from vlmbench.base.samples import Generation, Request
+from vlmbench.models.engine import packing
+from vlmbench.models.huggingface import engine as hf_engine
+from vlmbench.models.huggingface import prefix_check as hf_sharing
+from vlmbench.models.huggingface.engine import HfEngine
+from vlmbench.models.huggingface.prompts import Media
+from vlmbench.models.huggingface.shared import SharedMedia
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
+
+
+def both(kind: str, groups: Any, **options: Any) -> Answers:
+    """Shared, checked against one by one."""
+    shared = ask(system(kind), groups, **options)
+    assert (shared.engine.kind, shared.engine.sharing) == ("shared", "yes")
+    check_equal(shared, ask(system(kind), groups, kind="simple"))
+    return shared
+
+
+@pytest.mark.parametrize("kind", tiny_hf.SHARING)
+def test_sharing_changes_no_answer_and_no_logit(kind: str) -> None:
+    groups = questions(3, 12, ranked=True)
+    said = both(kind, groups)
+    assert said.engine.facts["engine_packed"] == 36
+    assert len(set(said.texts.values())) >= 10
+    assert 0 < said.engine._difference < 1e-4
+
+
+@pytest.mark.parametrize("kind", tiny_hf.SHARING)
+def test_order_packs_and_company_change_nothing(kind: str) -> None:
+    groups = questions(2, 9)
+    plain = both(kind, groups)
+    check_equal(ask(system(kind), [random.Random(1).sample(group, len(group)) for group in groups]), plain)
+    for tokens in (1, 30, 4096):
+        check_equal(ask(system(kind), groups, pack_tokens=tokens), plain)
+    check_equal(ask(system(kind), [[request] for group in groups for request in group]), plain)
+    mixed = [request for group in questions(2, 9) for request in group]
+    check_equal(ask(system(kind), [random.Random(2).sample(mixed, len(mixed))]), plain)
+
+
+def test_several_pictures_share_too() -> None:
+    said = both("llava", questions(2, 6, images=2))
+    assert said.engine.facts["engine_packed"] == 12
+
+
+def test_the_picture_goes_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a timing: counts pictures and tokens that go through the network."""
+    model = system("llava")
+    engine = HfEngine(model)
+    seen: list[tuple[int, bool]] = []
+    forward = model.model.forward
+
+    def count(*args: Any, **kwargs: Any) -> Any:
+        seen.append((kwargs["input_ids"].shape[1], kwargs.get("pixel_values") is not None))
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(model.model, "forward", count)
+    group = questions(1, 10, tokens=1)[0]
+    made = [model.question(request, [noisy_image()]).job.ids for request in group]
+    list(engine.answer([group]))
+    prefix = packing.common_prefix(made)
+    assert seen == [(prefix, True), (sum(len(ids) - prefix for ids in made), False)]
+
+
+def noisy_image() -> Any:
+    from vlmbench.data import images
+
+    return images.decode(noisy(0).load())
+
+
+@pytest.mark.parametrize("kind", tiny_hf.REFUSED)
+def test_refused_and_said_so(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    said = ask(system(kind), questions(2, 3))
+    assert said.engine.settings["engine"] == "batched"
+    assert said.engine.sharing.startswith("refused: ")
+    assert tiny_hf.REFUSED[kind] in said.engine.sharing
+    assert tiny_hf.REFUSED[kind] in caplog.text
+    check_equal(said, ask(system(kind), questions(2, 3), kind="simple"))
+
+
+@pytest.mark.parametrize("kind", tiny_hf.REFUSED)
+def test_the_trial_refuses_what_the_config_does_not_tell(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hf_engine, "reason_against", lambda model: "")
+    engine = HfEngine(system(kind))
+    assert engine.kind == "batched"
+    assert engine.sharing.startswith("refused: ")
+
+
+def test_names_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model is judged by what it is: the same under another's name."""
+    for kind, alias, expected in (("llava", "qwen2_vl", "shared"), ("qwen2_vl", "llava", "batched")):
+        model = system(kind)
+        monkeypatch.setattr(type(model.model.config), "model_type", alias)
+        model.model.__class__ = type(f"{alias}ForConditionalGeneration", (type(model.model),), {})
+        assert HfEngine(model).kind == expected
+
+
+def test_flash_attention_takes_no_block_mask() -> None:
+    model = system("llava").model
+    model.get_decoder().config._attn_implementation = "flash_attention_2"
+    assert "block mask" in hf_sharing.reason_against(model)
+
+
+def test_eager_attention_shares() -> None:
+    model = system("llava")
+    model.model.set_attn_implementation("eager")
+    groups = questions(2, 6)
+    shared = ask(model, groups)
+    assert shared.engine.kind == "shared"
+    check_equal(shared, ask(system("llava"), groups, kind="simple"))
+
+
+def test_pictures_prepared_after_the_question_are_not_shared() -> None:
+    model = system("llava")
+    real = model.prompts.prompt
+
+    def told(text: str, images: Sequence[Any]) -> Any:
+        made = real(text, images)
+        tensors = {**made.media.tensors, "of": torch.tensor([len(text)])}
+        return type(made)(made.ids, made.rows, Media(tensors))
+
+    model.prompts.prompt = told  # type: ignore[method-assign]
+    assert "hangs on the question" in HfEngine(model).sharing
+
+
+def test_a_picture_behind_the_question_is_not_shared() -> None:
+    kind, processor = tiny_hf.build("llava")
+    template = processor.chat_template
+    processor.chat_template = "{% for m in messages %}{{ m['content'][-1]['text'] }}<image>{% endfor %}"
+    from vlmbench.models.huggingface.system import HfSystem
+
+    assert "do not begin with the picture" in HfEngine(HfSystem(kind, processor)).sharing
+    assert template
+
+
+def shifted(lengths: Sequence[int], prefix: int, real: Any = packing.restart) -> Tensor:
+    return real(lengths, prefix) + 1  # type: ignore[no-any-return]
+
+
+def shifted_step(*args: Any, real: Any = packing.step_positions) -> Tensor:
+    return real(*args) + 1  # type: ignore[no-any-return]
+
+
+def leak(lengths: Sequence[int], prefix: int, real: Any = packing.block_mask) -> Tensor:
+    mask = real(lengths, prefix)
+    return mask | torch.ones_like(mask).tril(prefix)  # type: ignore[no-any-return]
+
+
+def step_leak(owner: Tensor, live: Sequence[int]) -> Tensor:
+    return torch.ones(len(live), len(owner), dtype=torch.bool)
+
+
+def wrong_picture(self: SharedMedia, media: Media, *args: Any, real: Any = SharedMedia.answer) -> Any:
+    turned = {name: value.flip(-1) if value.is_floating_point() else value for name, value in media.tensors.items()}
+    return real(self, Media(turned), *args)
+
+
+def no_first_token(self: SharedMedia, ids: Any, media: Any, cache: Any, real: Any = SharedMedia._prefill) -> Any:
+    return real(self, ids[1:], media, cache)
+
+
+MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+    "positions + 1 in prefill": (packing, "restart", shifted),
+    "positions + 1 in decode": (packing, "step_positions", shifted_step),
+    "suffixes see each other": (packing, "block_mask", leak),
+    "answers see each other": (packing, "step_mask", step_leak),
+    "wrong picture": (SharedMedia, "answer", wrong_picture),
+    "first token dropped": (SharedMedia, "_prefill", no_first_token),
+}
+
+
+@pytest.mark.parametrize("kind", tiny_hf.SHARING)
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_mutants_fail_the_check(kind: str, mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = questions(2, 8)
+    simple = ask(system(kind), groups, kind="simple")
+    monkeypatch.setattr(hf_engine, "self_check", lambda *_: ("", 0.0))
+    check_equal(ask(system(kind), groups), simple)
+    monkeypatch.setattr(*MUTANTS[mutant])
+    broken = ask(system(kind), groups)
+    assert all(response.finish != "error" for response in broken.responses.values()), "it must fail by its numbers"
+    with pytest.raises(AssertionError):
+        check_equal(broken, simple)
+    assert largest(broken, simple) > 1e-3
+
+
+@pytest.mark.parametrize("kind", tiny_hf.SHARING)
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_trial_refuses_mutants(kind: str, mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*MUTANTS[mutant])
+    engine = HfEngine(system(kind))
+    assert (engine.kind, "part by" in engine.sharing) == ("batched", True)
+
+
+def test_out_of_memory_halves_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = questions(2, 8)
+    plain = ask(system("llava"), groups).texts
+    engine = HfEngine(system("llava"))
+    real = SharedMedia.answer
+
+    def scarce(self: SharedMedia, media: Any, jobs: Any, pack_tokens: int, *args: Any) -> Any:
+        if pack_tokens > 128:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, media, jobs, pack_tokens, *args)
+
+    monkeypatch.setattr(SharedMedia, "answer", scarce)
+    assert {request.sample_id: response.text for request, response in engine.answer(groups)} == plain
+    assert engine.facts["engine_memory_retries"] == 4
+
+
+def test_a_pack_that_fails_is_an_error_of_its_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = HfEngine(system("llava"))
+
+    def fail(*args: Any) -> Any:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(SharedMedia, "answer", fail)
+    groups = [*questions(1, 3), [Request("alone", "what?", (noisy(5),), (), Generation(2))]]
+    said = {request.sample_id: response for request, response in engine.answer(groups)}
+    assert {name for name, response in said.items() if response.finish == "error"} == {"0-0", "0-1", "0-2"}
+    assert said["0-0"].error == "ValueError: broken"

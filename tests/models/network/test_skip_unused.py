@@ -1,0 +1,79 @@
+"""The last layer's MLP is left out where nothing is predicted: losses and gradients must not notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tests.models import tiny
+from vlmbench.base.samples import Conversation
+from vlmbench.models.network import skip_unused as trim
+from vlmbench.models.network.splice_images import lay_out, learnt
+from vlmbench.models.parts.language.model import FAMILIES
+from vlmbench.models.systems.tinyllava import TinyLLaVA
+
+ROWS = (
+    Conversation((("<image>\nWhat is it?", "the table"),), tiny.picture()),
+    Conversation((("What?\n<image>", "no"),), tiny.picture(1)),
+)
+LEARNS = {"connector": "full", "language_model": "full"}
+
+
+def _model(kind: str, folder: Path) -> TinyLLaVA:
+    return tiny.build(folder, tiny.config(kind, text={"num_key_value_heads": 2}))
+
+
+def _gradients(model: TinyLLaVA, loss: Tensor) -> dict[str, Tensor]:
+    model.module.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    return {name: one.grad.clone() for name, one in model.module.named_parameters() if one.grad is not None}
+
+
+def _whole(model: TinyLLaVA, batch: dict[str, Tensor]) -> Tensor:
+    """The same loss from all logits, which forward() gives."""
+    row, source, target = learnt(lay_out(batch, model.visual_tokens, 512))
+    return functional.cross_entropy(model.network(batch)[row, source], target)
+
+
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+@pytest.mark.parametrize("again", [False, True], ids=["kept", "computed again"])
+def test_loss_and_gradients_are_those_of_the_whole_model(kind: str, again: bool, tmp_path: Path) -> None:
+    model = _model(kind, tmp_path)
+    model.tune(LEARNS, checkpointing=again)
+    model.module.train()
+    batch = model.collate(ROWS, "pretrain")
+    loss, whole = model.loss(batch), _whole(model, batch)
+    assert loss.item() == pytest.approx(whole.item(), abs=1e-6)
+    found, wanted = _gradients(model, loss), _gradients(model, whole)
+    assert found.keys() == wanted.keys()
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(found[name], gradient, atol=1e-6, rtol=1e-4, msg=name)
+
+
+def test_the_last_mlp_sees_only_what_is_learnt(tmp_path: Path) -> None:
+    model = _model("phi", tmp_path)
+    seen: list[tuple[int, ...]] = []
+    layers = model.network.language_model.base_model.layers
+    for layer in layers:
+        layer.mlp.fc1.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape)))
+    batch = model.collate(ROWS, "pretrain")
+    model.loss(batch)
+    places = len(learnt(lay_out(batch, model.visual_tokens, 512))[2])
+    assert [len(shape) for shape in seen] == [3, 2]
+    assert seen[-1] == (places, 32)
+    model.network(batch)
+    assert [len(shape) for shape in seen[2:]] == [3, 3]
+
+
+def test_nothing_is_left_behind_when_the_run_fails(tmp_path: Path) -> None:
+    model = _model("phi", tmp_path)
+    place = torch.tensor([0])
+    with pytest.raises(RuntimeError, match="halfway"), trim.last_mlp(model.network.language_model, place, place):
+        raise RuntimeError("halfway")
+    mlp = model.network.language_model.base_model.layers[-1].mlp
+    assert not mlp._forward_hooks
+    assert not mlp._forward_pre_hooks
