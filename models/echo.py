@@ -19,7 +19,7 @@ class Echo:
     """Answers every request with a fixed text, or with the one scripted for its sample."""
 
     name = "echo"
-    ranks = True
+    supports_logprobs = True
     supports_multi_turn = True
     """What was said before changes a script no more than the picture does."""
 

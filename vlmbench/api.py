@@ -50,7 +50,7 @@ class Result:
     def scores(self) -> pd.DataFrame:
         """A row a metric: task, metric, value, low, high, n, breakdown, label, headline (is it the one papers print?).
 
-        low and high bound the 95 % interval.
+        low and high bound the interval; its confidence level is `summary[task]["level"]`.
         """
         import pandas as pd
 

@@ -56,7 +56,7 @@ class Driver(Protocol):
 class Answering:
     """Answers by an engine, and tells what decides the answers and what the tables show."""
 
-    ranks = True
+    supports_logprobs = True
     supports_multi_turn = True
 
     def __init__(

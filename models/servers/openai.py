@@ -116,7 +116,7 @@ class OpenAIChat:
         return hashlib.sha256(f"{self.line.client.where}{mark and ' '}{mark}".encode()).hexdigest()[:16]
 
     @property
-    def ranks(self) -> bool:
+    def supports_logprobs(self) -> bool:
         """Whether the server is said to tell log-probabilities."""
         return self.form.top_logprobs > 0
 

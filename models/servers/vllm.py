@@ -45,7 +45,7 @@ KEPT = "the answers so far are kept; mend it and run the same command"
 class InProcess:
     """Answers by a vLLM engine in this process, loaded when the first question comes."""
 
-    ranks = True
+    supports_logprobs = True
     supports_multi_turn = True
 
     def __init__(

@@ -48,7 +48,7 @@ def _lengths(words: Sequence[int]) -> list[dict[str, Any]]:
 
 def _most_common(columns: Columns, answered: Sequence[int]) -> list[dict[str, Any]]:
     """The most common parsed answers, with how often each was right."""
-    texts = {i: (columns["read"][i] or columns["text"][i]).strip()[:80] for i in answered}
+    texts = {i: (columns["parsed_answer"][i] or columns["text"][i]).strip()[:80] for i in answered}
     counts = Counter(texts.values())
     right: Counter[str] = Counter()
     for i, text in texts.items():
@@ -64,7 +64,7 @@ def _yes_no(columns: Columns) -> dict[str, Any] | None:
     targets = [_word(json.loads(target)) for target in columns["target"]]
     if not targets or not set(targets) <= {"yes", "no"}:
         return None
-    parsed = [_word(text) for text in columns["read"]]
+    parsed = [_word(text) for text in columns["parsed_answer"]]
     table = Counter(zip(targets, parsed, strict=True))
     clear = sum(table[target, answer] for target in ("yes", "no") for answer in ("yes", "no"))
     if not clear:
@@ -89,7 +89,7 @@ def confusion(columns: Columns) -> dict[str, Any] | None:
     labels = sorted({target for target in targets if target is not None})
     if None in targets or not 2 < len(labels) <= MOST_CLASSES or max(map(len, labels)) > 40:
         return None
-    parsed = [_word(text) for text in columns["read"]]
+    parsed = [_word(text) for text in columns["parsed_answer"]]
     table = Counter(zip(targets, parsed, strict=True))
     rows = [[table[target, answer] for answer in labels] for target in labels]
     if not sum(map(sum, rows)):

@@ -16,7 +16,7 @@ Shares = list[float]
 
 def box_overlays(columns: Mapping[str, Sequence[Any]]) -> list[tuple[Shares, Shares | None] | None] | None:
     """(target box, predicted box) for each record whose target is a box; None where no target is one."""
-    pairs = [_pair(target, parsed) for target, parsed in zip(columns["target"], columns["read"], strict=True)]
+    pairs = [_pair(target, parsed) for target, parsed in zip(columns["target"], columns["parsed_answer"], strict=True)]
     return pairs if any(pairs) else None
 
 

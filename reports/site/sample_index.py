@@ -39,7 +39,7 @@ def sample_index(columns: Columns) -> dict[str, Any]:
         "id": columns["sample_id"],
         "question": [clip(text, SHOWN) for text in columns["question"]],
         "text": coded([clip(_answer(columns, row), SHOWN) for row in range(len(columns["text"]))]),
-        "parsed": coded([clip(text, SHOWN) for text in columns["read"]]),
+        "parsed": coded([clip(text, SHOWN) for text in columns["parsed_answer"]]),
         "target": coded([clip(target_text(text), SHOWN) for text in columns["target"]]),
         "status": coded(columns["status"]),
         "value": coded(columns["value"]),
@@ -61,7 +61,7 @@ def sample_chunks(columns: Columns, judgements: Mapping[str, list[dict[str, Any]
         prompts = [_template(*pair) for pair in zip(part["prompt"], part["question"], strict=True)]
         yield {
             **{name: [clip(text) for text in part[name]] for name in ("question", "text", "note", "error")},
-            "parsed": [clip(text) for text in part["read"]],
+            "parsed": [clip(text) for text in part["parsed_answer"]],
             "prompt": coded(prompts),
             "target": [clip(target_text(text)) for text in part["target"]],
             "choices": [list(options) for options in part["options"]] if any(map(len, part["options"])) else None,

@@ -156,7 +156,7 @@ class Benchmark(ABC, Generic[Rules]):
         """Read and score one answer by the protocol's rules."""
         rules = self.rules[protocol]
         if sample.target is None:
-            return Score(None, Status.WITHHELD, self.parse(sample, response, rules), self.withheld_note)
+            return Score(None, Status.UNLABELED, self.parse(sample, response, rules), self.withheld_note)
         return self.rate(sample, response, rules)
 
     def summarise(self, scored: Scored, protocol: str) -> Sequence[Metric]:

@@ -83,7 +83,7 @@ class HumanAnswered:
         text = response.text
         if sample.target is None:
             note = f"the right answers are not published: only {self.server} can score them"
-            return Score(None, Status.WITHHELD, text.strip(), note)
+            return Score(None, Status.UNLABELED, text.strip(), note)
         read, value = self.rules[protocol].match(text, sample.target)
         return Score(value, Status.OK, read)
 

@@ -175,7 +175,7 @@ class Vizwiz(HumanAnswered):
         if protocol != RANKED:
             return score
         likely = unanswerability(response)
-        if score.status is Status.WITHHELD:
+        if score.status is Status.UNLABELED:
             return replace(score, parsed_answer=repr(likely))
         return Score(float((likely > 0.5) != sample.extra["answerable"]), Status.OK, repr(likely))
 

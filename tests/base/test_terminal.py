@@ -35,7 +35,7 @@ EVIL = {evil!r}
 TEXT = EVIL.encode("utf-8", "replace").decode()
 
 class Noisy:
-    name, fingerprint, settings, ranks = TEXT, "n", {{}}, False
+    name, fingerprint, settings, supports_logprobs = TEXT, "n", {{}}, False
     facts = {{"device": TEXT}}
     def answer(self, groups):
         print("printed" + EVIL)

@@ -107,7 +107,7 @@ def test_from_the_file_to_the_export(rows: list[tuple[str, str]], suffix: str) -
         assert prompts == [wrapped(question) for question in questions] == list(kept["prompt"])
         assert list(kept["question"]) == questions
         assert [json.loads(text) for text in kept["target"]] == [[answer] for answer in answers]
-        assert list(kept["text"]) == list(kept["read"]) == answers
+        assert list(kept["text"]) == list(kept["parsed_answer"]) == answers
         assert {response.text for response in read_answers(result.folder).values()} == set(answers)
         assert result.summary["scripts"]["accuracy"]["value"] == 100.0  # a text says the same as itself
         task = vlmbench.TableTask("scripts", folder / f"t{suffix}")
@@ -138,7 +138,7 @@ def test_to_the_site(rows: list[tuple[str, str]]) -> None:
         assert cli.main(["report", str(result.folder), "--output", str(folder / "site")]) == exit_codes.OK
         (chunk,) = site_chunks(folder / "site")
         assert chunk["question"] == [question for question, _ in rows]
-        assert chunk["text"] == chunk["read"] == chunk["target"] == [answer for _, answer in rows]
+        assert chunk["text"] == chunk["parsed_answer"] == chunk["target"] == [answer for _, answer in rows]
         numbers, words = chunk["prompt"]["codes"], chunk["prompt"]["values"]
         assert [shown_prompt(words[n], q) for n, (q, _) in zip(numbers, rows, strict=True)] == prompts
 

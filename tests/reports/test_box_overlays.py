@@ -26,12 +26,14 @@ RIGHT = [0.1, 0.1, 0.5, 0.5]
     ],
 )
 def test_pairs(read: str, box: list[float] | None) -> None:
-    assert box_overlays({"target": [TARGET], "read": [read]}) == [(RIGHT, box)]
+    assert box_overlays({"target": [TARGET], "parsed_answer": [read]}) == [(RIGHT, box)]
 
 
 def test_tasks_without_boxes() -> None:
     assert (
-        box_overlays({"target": ['"yes"', "3", "null", '{"bbox": [1, 2], "width": 3, "height": 0}'], "read": [""] * 4})
+        box_overlays(
+            {"target": ['"yes"', "3", "null", '{"bbox": [1, 2], "width": 3, "height": 0}'], "parsed_answer": [""] * 4}
+        )
         is None
     )
-    assert box_overlays({"target": [TARGET, '"yes"'], "read": ["", ""]}) == [(RIGHT, None), None]
+    assert box_overlays({"target": [TARGET, '"yes"'], "parsed_answer": ["", ""]}) == [(RIGHT, None), None]

@@ -139,8 +139,8 @@ def test_calibration() -> None:
 def test_confusions() -> None:
     """Few kinds of targets make a table; yes and no, free answers and boxes do not."""
     targets = ['"A"', '"b"', '"C"', '"A"']
-    found = answer_stats.confusion({"target": targets, "read": ["a", "b", "", "C"]})
+    found = answer_stats.confusion({"target": targets, "parsed_answer": ["a", "b", "", "C"]})
     assert found == {"labels": ["a", "b", "c"], "rows": [[1, 0, 1], [0, 1, 0], [0, 0, 0]], "other": [0, 0, 1]}
-    assert answer_stats.confusion({"target": ['"yes"', '"no"'], "read": ["yes", "no"]}) is None
-    assert answer_stats.confusion({"target": ['["a"]', "3", '{"bbox": []}'], "read": ["", "", ""]}) is None
-    assert answer_stats.confusion({"target": targets, "read": ["", "", "", ""]}) is None
+    assert answer_stats.confusion({"target": ['"yes"', '"no"'], "parsed_answer": ["yes", "no"]}) is None
+    assert answer_stats.confusion({"target": ['["a"]', "3", '{"bbox": []}'], "parsed_answer": ["", "", ""]}) is None
+    assert answer_stats.confusion({"target": targets, "parsed_answer": ["", "", "", ""]}) is None

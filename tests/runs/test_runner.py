@@ -158,14 +158,14 @@ class RankingTask(ToyTask):
 class RankingModel(ToyModel):
     """Says that it can rank."""
 
-    ranks = True
+    supports_logprobs = True
 
 
-@pytest.mark.parametrize("ranks", [None, False])
-def test_a_model_that_cannot_rank_is_refused_before_the_run(tmp_path: Path, ranks: bool | None) -> None:
+@pytest.mark.parametrize("supported", [None, False])
+def test_a_model_that_cannot_rank_is_refused_before_the_run(tmp_path: Path, supported: bool | None) -> None:
     model = ToyModel()
-    if ranks is not None:
-        model.ranks = ranks  # type: ignore[attr-defined]
+    if supported is not None:
+        model.supports_logprobs = supported  # type: ignore[attr-defined]
     with pytest.raises(ModelError, match=r"toy cannot rank .* toy asks for\n  protocols that read text: toy@polite"):
         run(tmp_path / "run", model, RankingTask())
     assert not model.asked and not (tmp_path / "run").exists()

@@ -96,7 +96,7 @@ def test_nothing_missing_has_no_bounds() -> None:
 
 def test_what_only_a_server_can_score_is_not_missing() -> None:
     choice, scored, _ = made_up("vqav2")
-    withheld = [(sample, Score(None, Status.WITHHELD)) for sample, _ in scored]
+    withheld = [(sample, Score(None, Status.UNLABELED)) for sample, _ in scored]
     assert bounds.bounds(choice.task, choice.protocol, withheld) == {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from vlmbench.stats import influence
 from vlmbench.stats import intervals as statistics
 from vlmbench.stats.intervals import Estimate, difference, interval, intervals, resample, wilson
 from vlmbench.stats.metrics import RATE, Metric, auroc, average_precision, mean, ratio
+from vlmbench.stats.paired import paired
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Floats
@@ -320,3 +322,25 @@ def test_metrics_of_the_order_of_items() -> None:
         average_precision("x", [False], [1], ["a"]).value()
     )
     assert auroc("x", [True, False], [1, 1], ["a", "b"]).value() == 50
+
+
+@pytest.mark.parametrize("level", [0.90, 0.99])
+def test_another_level(level: float) -> None:
+    """Wilson's closed form at that level, and wider intervals at a higher level, for every way to compute one."""
+    share = mean("accuracy", [1.0] * 45 + [0.0] * 15, [str(i) for i in range(60)])
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    centre, half = 0.75 + z * z / 120, z * math.sqrt(0.75 * 0.25 / 60 + z * z / 14400)
+    expected = [100 * (centre + sign * half) / (1 + z * z / 60) for sign in (-1, 1)]
+    found = interval(share, level=level)
+    assert (found.low, found.high) == pytest.approx(expected)
+    clustered, free = random_f1(30, 3, 5), random_f1(40, 2, 4)
+    bounded = replace(clustered, limits=RATE)
+    for metric in (share, clustered, bounded, free, replace(free, run_values=(60.0, 62.0, 61.0))):
+        other, usual = interval(metric, level=level), interval(metric)
+        width = [high - low for low, high in ((e.low, e.high) for e in (other, usual)) if low is not None and high]
+        assert (width[0] > width[1]) is (level > 0.95)
+    names = [str(i) for i in range(60)]
+    before, after = mean("a", [1.0, 0.0] * 30, names), mean("a", [1.0, 1.0, 0.0] * 20, names)
+    other, usual = (paired(before, after, level=at).difference for at in (level, 0.95))
+    assert other.low is not None and usual.low is not None
+    assert (other.low < usual.low) is (level > 0.95)

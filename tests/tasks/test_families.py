@@ -117,7 +117,7 @@ def test_requests() -> None:
 def test_scores_and_metrics() -> None:
     scores = [NUMBERS.score(sample, Response(" 3 "), "official") for sample in SAMPLES]
     assert [score.value for score in scores] == [1.0, 0.0, None]
-    assert (scores[2].status, scores[2].parsed_answer) == (Status.WITHHELD, "3")
+    assert (scores[2].status, scores[2].parsed_answer) == (Status.UNLABELED, "3")
     scored = list(zip(SAMPLES[:2], scores[:2], strict=True))
     assert [metric.name for metric in NUMBERS.summarise(scored, "official")] == ["accuracy", "kind_few", "kind_many"]
     assert [metric.name for metric in NUMBERS.summarise(scored, "first_digit")] == ["share"]

@@ -96,7 +96,7 @@ def test_hidden_answers(tmp_path: Path) -> None:
     score = MMBENCH.score(hidden[0], Response("A"), "official")
     assert (score.value, score.status, score.parsed_answer) == (
         None,
-        Status.WITHHELD,
+        Status.UNLABELED,
         "A",
     ) and "no answers" in score.note
 

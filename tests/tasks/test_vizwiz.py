@@ -89,7 +89,7 @@ def test_withheld(tmp_path: Path) -> None:
     rows = [{"image": f"VizWiz_test_{n:08d}.jpg", "question": "What?"} for n in range(3)]
     found = samples(write_vizwiz(tmp_path, rows, "test.json"), "test")
     for protocol in VIZWIZ.protocols:
-        assert VIZWIZ.score(found[0], Response("red"), protocol).status is Status.WITHHELD
+        assert VIZWIZ.score(found[0], Response("red"), protocol).status is Status.UNLABELED
     VIZWIZ.export({s.id: "The Red?" for s in found}, found, "llava", tmp_path / "up.json")
     assert json.loads((tmp_path / "up.json").read_text())[0] == {"image": "VizWiz_test_00000000.jpg", "answer": "red"}
 

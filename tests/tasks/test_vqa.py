@@ -61,9 +61,9 @@ def test_a_withheld_split(tmp_path: Path) -> None:
     choice = choose_task("vqav2:test-dev@llava")
     assert VQAV2.build_request(found[0], "llava").prompt == found[0].question + SHORT
     scored = score_responses(VQAV2, "llava", [(s, Response("red")) for s in found])
-    assert {score.status for _, score in scored} == {Status.WITHHELD}
+    assert {score.status for _, score in scored} == {Status.UNLABELED}
     entry = summarise(choice, scored)
-    assert entry["coverage"] == 1.0 and entry["statuses"] == {"withheld": 4}
+    assert entry["coverage"] == 1.0 and entry["statuses"] == {"unlabeled": 4}
     assert entry["accuracy"]["value"] is None and "EvalAI 830" in entry["accuracy"]["note"]
 
 

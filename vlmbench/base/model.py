@@ -34,23 +34,23 @@ class Model(Protocol):
 
 @runtime_checkable
 class SupportsLogprobs(Protocol):
-    """What a model also has that can tell log-probabilities of a request's choices.
+    """What a model has besides when it can give log-probabilities of a request's choices.
 
     A model without it, or with False, is refused before a run whose protocol ranks.
     """
 
     @property
-    def ranks(self) -> bool:
+    def supports_logprobs(self) -> bool:
         """Whether responses to requests with choices carry a ChoiceScore for each."""
 
 
 @runtime_checkable
 class SupportsMultiTurn(Protocol):
-    """What a model also has that can answer in the light of a request's `history`.
+    """What a model has besides when it can answer a follow-up question (a request with `history`).
 
     A model without it, or with False, is refused before it is asked such a request.
     """
 
     @property
     def supports_multi_turn(self) -> bool:
-        """Whether earlier turns of a dialogue are heeded."""
+        """Whether earlier turns of a dialogue are part of the prompt."""

@@ -27,8 +27,18 @@ class Status(StrEnum):
     """The protocol's reader found no answer in the text and its rules do not say what that counts as."""
     JUDGE_FAILED = "judge_failed"
     """The judge gave no verdict."""
-    WITHHELD = "withheld"
-    """Answered in order, but the right answer is not published: only the benchmark's server can score it."""
+    UNLABELED = "unlabeled"
+    """The right answer is not published: only the benchmark's server can score the answer. Counts as covered."""
+    WITHHELD = "unlabeled"  # the earlier name
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        """Read the statuses of runs of earlier versions."""
+        return cls(EARLIER_STATUSES[value]) if value in EARLIER_STATUSES else None
+
+
+EARLIER_STATUSES: Mapping[object, str] = {"withheld": "unlabeled"}
+"""Statuses by the names that runs of earlier versions hold."""
 
 
 @dataclass(frozen=True, slots=True)

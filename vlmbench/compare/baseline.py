@@ -38,7 +38,7 @@ from vlmbench.base.json_shapes import (
     text,
     whole,
 )
-from vlmbench.base.samples import Sample, Score, Status, Verdict
+from vlmbench.base.samples import EARLIER_STATUSES, Sample, Score, Status, Verdict
 from vlmbench.runs.runner import extra_text
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
@@ -47,27 +47,31 @@ from vlmbench.runs.storage.run_files import ASKED_SHAPE, LARGEST_JSON, TASK_SHAP
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric
 
-KIND, FORMAT = "vlmbench baseline", 1
+KIND, FORMAT = "vlmbench baseline", 2
+EARLIER_FORMATS = (1,)
+"""Formats that are read too."""
+EARLIER_COLUMNS: Mapping[str, str] = {"read": "parsed_answer", "pictures": "images"}
+"""Columns of format 1 that have another name now."""
 CURE = "`vlmbench baseline RUN --output FILE` writes a new one"
 ENTRY = (
     "name", "version", "split", "protocol", "headline", "samples", "images", "generation", "hashes", "judge", "plugin",
 )  # fmt: skip
 """What run.json says of a task, as far as a comparison looks at it."""
 ASKED = ("ablate", "limit", "seed")
-LONGEST_READ = 80
-"""Letters kept of what an answer was read as, where no metric needs more."""
+LONGEST_PARSED = 80
+"""Characters kept of a parsed answer, where no metric needs more."""
 LARGEST = 1 << 28
 """Bytes a table may unpack to."""
 
 _text_or_null = optional(text)
 CELLS: Mapping[str, Shape] = {
     "cluster": text,
-    "status": one_of(list(Status)),
+    "status": one_of([*Status, *map(str, EARLIER_STATUSES)]),
     "value": optional(number),
-    "read": text,
+    "parsed_answer": text,
     "note": text,
     "question": text,
-    "pictures": list_of(text),
+    "images": list_of(text),
     "choices": list_of(text),
     "extra": optional(mapping),
     "verdicts": list_of(listing),
@@ -75,7 +79,7 @@ CELLS: Mapping[str, Shape] = {
 """What a value of each column is."""
 TABLE: Shape = fields(
     {"ids": list_of(text)},
-    needed=("ids", "cluster", "status", "value", "read"),
+    needed=("ids", "cluster", "status", "value", "parsed_answer"),
     rest=optional(fields({"of": listing, "at": list_of(whole)}, needed=("of", "at"))),
 )
 """The table of a task."""
@@ -99,10 +103,10 @@ LEAVE_OUT: Mapping[str, Callable[[Item], Item]] = {
     "target": lambda item: replace(item, sample=replace(item.sample, target=None)),
     "choices": lambda item: replace(item, sample=replace(item.sample, choices=())),
     "extra": lambda item: replace(item, sample=replace(item.sample, extra={})),
-    "pictures": lambda item: replace(item, sample=replace(item.sample, images=())),
+    "images": lambda item: replace(item, sample=replace(item.sample, images=())),
     "question": lambda item: replace(item, sample=replace(item.sample, question="")),
-    "read": lambda item: replace(
-        item, score=replace(item.score, parsed_answer=item.score.parsed_answer[:LONGEST_READ])
+    "parsed_answer": lambda item: replace(
+        item, score=replace(item.score, parsed_answer=item.score.parsed_answer[:LONGEST_PARSED])
     ),
     "note": lambda item: replace(item, score=replace(item.score, note="")),
 }
@@ -200,7 +204,7 @@ def _columns(items: Sequence[Item], needed: Sequence[str]) -> dict[str, Any]:
         "cluster": [sample.cluster for sample in samples],
         "status": [str(score.status) for score in scores],
         "value": [score.value for score in scores],
-        "read": [score.parsed_answer for score in scores],
+        "parsed_answer": [score.parsed_answer for score in scores],
         **{f"tag {name}": [sample.tags.get(name) for sample in samples] for name in tags},
         **({"verdicts": [[_verdict(one) for one in score.verdicts] for score in scores]} if judged else {}),
     }
@@ -208,7 +212,7 @@ def _columns(items: Sequence[Item], needed: Sequence[str]) -> dict[str, Any]:
         "target": lambda: [sample.target for sample in samples],
         "choices": lambda: [sample.choices for sample in samples],
         "extra": lambda: [orjson.loads(extra_text(sample.extra)) for sample in samples],
-        "pictures": lambda: [[picture.name for picture in sample.images] for sample in samples],
+        "images": lambda: [[image.name for image in sample.images] for sample in samples],
         "question": lambda: [sample.question for sample in samples],
         "note": lambda: [score.note for score in scores],
     }
@@ -250,7 +254,7 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
         raise StoreError(f"cannot read the baseline: {told}", where=str(path), hint=CURE) from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise StoreError("not a baseline file", where=str(path), hint=f"name a run's folder, or: {CURE}")
-    if content.get("format") != FORMAT:
+    if content.get("format") not in (FORMAT, *EARLIER_FORMATS):
         what = f"a baseline of format {content.get('format')!r}; this vlmbench reads {FORMAT}"
         raise StoreError(what, where=str(path), hint=CURE)
     try:
@@ -278,7 +282,7 @@ def _stored(key: str, content: Mapping[str, Any], path: Path) -> StoredTask:
         raise ValueError("its table is not the one that was written")
     choice = registry.choose_task(key)
     entry = {**content["entry"], "hashes": {**content["entry"].get("hashes", {})}}
-    table = orjson.loads(packed)
+    table = {EARLIER_COLUMNS.get(name, name): column for name, column in orjson.loads(packed).items()}
     TABLE(table, f"tasks.{key}.items")
     found = StoredTask(choice, entry, content["scores"], _items(table), content["answers"])
     stored.check(found, path, CURE)
@@ -303,7 +307,7 @@ def _items(table: Mapping[str, Any]) -> list[Item]:
             Sample(
                 key,
                 of("question", row, ""),
-                tuple(stored.picture(name) for name in of("pictures", row, ())),
+                tuple(stored.picture(name) for name in of("images", row, ())),
                 of("target", row, None),
                 tuple(of("choices", row, ())),
                 {name[4:]: columns[name][row] for name in tags if columns[name][row] is not None},
@@ -313,7 +317,7 @@ def _items(table: Mapping[str, Any]) -> list[Item]:
             Score(
                 columns["value"][row],
                 Status(columns["status"][row]),
-                columns["read"][row],
+                columns["parsed_answer"][row],
                 of("note", row, ""),
                 tuple(
                     Verdict(value, Status(status), tuple(values)) for value, status, values in of("verdicts", row, ())

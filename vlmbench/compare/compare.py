@@ -26,6 +26,7 @@ from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.scoring import verdicts as judge_verdicts
 from vlmbench.stats import paired as pairing
+from vlmbench.stats.intervals import LEVEL
 from vlmbench.stats.metrics import MORE
 from vlmbench.stats.paired import Paired
 
@@ -110,7 +111,7 @@ class TaskComparison:
     breakdowns: Sequence[MetricDifference]
     p_holm: float | None = None
     """The headline's p, corrected for the number of tasks."""
-    level: float = 0.95
+    level: float = LEVEL
     """Of every interval."""
     failed: Sequence[str] = ()
     """Samples that have no score in the later run and were counted as wrong answers (a gate does so)."""
@@ -245,10 +246,12 @@ def compare(
     force: bool = False,
     resamples: int = 10_000,
     seed: int = 0,
-    level: float = 0.95,
+    level: float | None = None,
     count_failures: bool = False,
 ) -> Comparison:
     """Pair the tasks and samples of two runs. `metric` is `all`, `headline` or names; `bars` includes breakdowns.
+
+    Intervals have the given `level`, or that of each task of the later run.
 
     With `count_failures` a sample that had a score before and has none now counts as a wrong answer, and runs without
     a scored sample in common are paired all the same: a gate does so, where a run that failed must not pass.
@@ -267,13 +270,16 @@ def compare(
     if refused and not force:
         what = "\n  ".join(["the runs did not answer the same questions under the same rules", *refused])
         raise UsageError(what, hint="run both on the same data and protocol; --force compares what they share")
-    settings = {"resamples": resamples, "seed": seed, "level": level}
-    told = [_task(a, b, differing[b.key], metric, bars, count_failures, settings) for a, b in pairs]
-    corrected = pairing.holm({task.key: task.best.paired.p for task in told})
+    settings = {"resamples": resamples, "seed": seed}
+    compared = [
+        _task(a, b, differing[b.key], metric, bars, count_failures, {**settings, "level": level or b.level})
+        for a, b in pairs
+    ]
+    corrected = pairing.holm({task.key: task.best.paired.p for task in compared})
     paired = {key for pair in pairs for key in (f"before {pair[0].key}", f"after {pair[1].key}")}
     every = [*(f"before {key}" for key in one.tasks), *(f"after {key}" for key in other.tasks)]
     left_out = [name.partition(" ")[2] for name in every if name not in paired]
-    return Comparison(one, other, [replace(task, p_holm=corrected[task.key]) for task in told], left_out)
+    return Comparison(one, other, [replace(task, p_holm=corrected[task.key]) for task in compared], left_out)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def counted(before: StoredTask, after: StoredTask) -> tuple[StoredTask, Sequence
 
 
 def _failed(item: Item) -> bool:
-    return item.score.status not in (Status.OK, Status.WITHHELD)
+    return item.score.status not in (Status.OK, Status.UNLABELED)
 
 
 def fill(before: dict[str, Metric], after: dict[str, Metric], headline: str) -> None:

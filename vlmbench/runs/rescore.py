@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage import run_tables
 from vlmbench.runs.storage.layout import MANIFEST, RECORDS
-from vlmbench.runs.storage.run_files import DamagedError, read_manifest, run_again
+from vlmbench.runs.storage.run_files import DamagedError, read_manifest, read_scores, run_again
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
@@ -190,7 +191,14 @@ def write(run: OldRun, records: Sequence[Record], judge: Judge | None, folder: P
     manifest["rescoring"] = True
     if judge is not None:
         manifest["judge"] = judge.facts()
-    scores = scoring.score_records(run.choices, records, manifest["tasks"])
+    scores = scoring.score_records(run.choices, records, manifest["tasks"], _level(run.folder))
     with RunStore.open(folder, manifest) as store:
         store.finish(record_columns(records), scores, judge_verdicts.columns(records))
     return manifest, scores
+
+
+def _level(folder: Path) -> float | None:
+    """The confidence level of the run's intervals; None where scores.json cannot be read or does not say it."""
+    with suppress(StoreError):
+        return next((entry["level"] for entry in read_scores(folder).values() if "level" in entry), None)
+    return None

@@ -141,7 +141,7 @@ def plan(
 
 def _refuse_unable(model: Model, choice: TaskChoice, sample: Sample) -> None:
     """Raise ModelError, naming the protocols that read text, unless the model can rank choices."""
-    if isinstance(model, SupportsLogprobs) and model.ranks:
+    if isinstance(model, SupportsLogprobs) and model.supports_logprobs:
         return
     readers = []
     for name in choice.task.protocols:
@@ -317,7 +317,8 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
             "images": [p.name for p in r.request.images], "image_hashes": list(r.image_hashes),
             "target": text(r.sample.target), "options": list(r.sample.choices),
             "tags": text(dict(r.sample.tags)), "cluster": r.sample.cluster, "extra": extra_text(r.sample.extra),
-            "status": str(r.score.status), "value": r.score.value, "read": r.score.parsed_answer, "note": r.score.note,
+            "status": str(r.score.status), "value": r.score.value, "parsed_answer": r.score.parsed_answer,
+            "note": r.score.note,
             "key": r.key, "choice_scores": text(r.response.choices),
             kept_answers.CHECKSUM: kept_answers.checksum(r.key, r.response),
             **({"history": text(r.request.history)} if dialogues else {}),

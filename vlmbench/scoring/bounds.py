@@ -44,7 +44,7 @@ def extremes(task: Task, protocol: str, sample: Sample, runs: int = 0) -> tuple[
 
 def missing(scored: Scored) -> list[Sample]:
     """The questions without a score; those that only a server can score are not missing."""
-    return [sample for sample, score in scored if score.status not in (Status.OK, Status.WITHHELD)]
+    return [sample for sample, score in scored if score.status not in (Status.OK, Status.UNLABELED)]
 
 
 def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, float]]:
@@ -55,7 +55,7 @@ def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, 
     failed, and those may be wrong already by another one.
     """
     lacking = missing(scored)
-    if not lacking or any(score.status is Status.WITHHELD for _, score in scored):
+    if not lacking or any(score.status is Status.UNLABELED for _, score in scored):
         return {}
     good = [pair for pair in scored if pair[1].status is Status.OK]
     runs = judge_verdicts.runs_of(good) or int(task.protocols[protocol].judge is not None and not good)

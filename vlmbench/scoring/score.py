@@ -53,23 +53,25 @@ def summarise(
     notes: Sequence[str] = (),
     resamples: int = 10_000,
     seed: int = 0,
+    level: float | None = None,
 ) -> dict[str, Any]:
-    """One task's entry of scores.json: {metric: {value, low, high, n}, coverage, statuses, headline, ...}.
+    """One task's entry of scores.json: {metric: {value, low, high, n}, coverage, statuses, headline, level, ...}.
 
-    Metrics are of the samples that have a score; coverage says what share of all that is, withheld ones (which only a
-    server can score) counted as in order. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
+    Metrics are of the samples that have a score; coverage says what share of all that is; unlabeled ones, which only a
+    server can score, count as covered. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
     or peculiar carries a note; `better` is there where more is not better, `bounds` (bounds.py) where questions have no
     score. Where a judge gave verdicts, `judge` tells of its runs. `answers` and `notes` are what
     stands beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already.
     """
-    from vlmbench.stats.intervals import intervals
+    from vlmbench.stats.intervals import LEVEL, intervals
 
+    level = level or LEVEL
     task, protocol = choice.task, choice.protocol
     counts = Counter(str(score.status) for _, score in scored)
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     entry: dict[str, Any] = {}
     metrics = judge_verdicts.metrics(task, protocol, good)
-    estimates = intervals(metrics, resamples=resamples, seed=seed)
+    estimates = intervals(metrics, resamples=resamples, seed=seed, level=level)
     ends = bounds.bounds(task, protocol, scored)
     for metric, estimate in zip(metrics, estimates, strict=True):
         found: dict[str, Any] = dict(estimate.to_json())
@@ -84,9 +86,9 @@ def summarise(
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
     for name in ends.keys() & entry.keys():
         entry[name]["bounds"] = list(ends[name])
-    withheld = [score for _, score in scored if score.status is Status.WITHHELD]
-    if withheld and withheld[0].note:
-        entry[headline]["note"] = withheld[0].note
+    unlabeled = [score for _, score in scored if score.status is Status.UNLABELED]
+    if unlabeled and unlabeled[0].note:
+        entry[headline]["note"] = unlabeled[0].note
     if judge_verdicts.runs_of(scored):
         entry["judge"] = judge_verdicts.summary(choice, scored)
     known = [*notes, *_peculiar(headline, entry), *_if_missing(scored, headline, ends)]
@@ -95,9 +97,10 @@ def summarise(
     return entry | {
         "answers": answer_notes.counts(found_answers),
         "notes": answer_notes.notes(found_answers, known),
-        "coverage": (len(good) + len(withheld)) / len(scored) if scored else 0.0,
+        "coverage": (len(good) + len(unlabeled)) / len(scored) if scored else 0.0,
         "statuses": {str(status): counts[str(status)] for status in Status if counts[str(status)]},
         "headline": headline,
+        "level": level,
         "protocol": protocol,
         "split": choice.split,
         "version": task.version,
@@ -134,7 +137,10 @@ def without_total(task: Mapping[str, Any]) -> bool:
 
 
 def score_records(
-    choices: Sequence[TaskChoice], records: Sequence[Record], tasks: Mapping[str, Mapping[str, Any]]
+    choices: Sequence[TaskChoice],
+    records: Sequence[Record],
+    tasks: Mapping[str, Mapping[str, Any]],
+    level: float | None = None,
 ) -> dict[str, Any]:
     """What scores.json holds. `tasks` are their entries in run.json, whose `notes` stand beside the scores."""
     by_task: dict[str, list[Record]] = {choice.key: [] for choice in choices}
@@ -146,6 +152,7 @@ def score_records(
             [(r.sample, r.score) for r in by_task[choice.key]],
             responses=[r.response for r in by_task[choice.key]],
             notes=tasks.get(choice.key, {}).get("notes", ()),
+            level=level,
         )
         for choice in choices
     }

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     Counts = NDArray[np.uint16]
 
+LEVEL = 0.95
+"""The confidence level of intervals, unless a caller gives another; runs that do not say theirs have this one."""
 BLOCK = 1 << 22
 """Cells of a weight or result matrix held at once: 32 MiB of float64."""
 BIASED = 1.0
@@ -60,7 +62,7 @@ class Estimate:
         return {"value": value, "low": self.low, "high": self.high, "n": self.n}
 
 
-def interval(metric: Metric, *, resamples: int = 1000, seed: int = 0, level: float = 0.95) -> Estimate:
+def interval(metric: Metric, *, resamples: int = 1000, seed: int = 0, level: float = LEVEL) -> Estimate:
     """The metric and its interval, by cluster.
 
     Resamples where the metric is undefined are left out; where they are the majority, or the metric itself is
@@ -70,7 +72,7 @@ def interval(metric: Metric, *, resamples: int = 1000, seed: int = 0, level: flo
 
 
 def intervals(
-    metrics: Sequence[Metric], *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+    metrics: Sequence[Metric], *, resamples: int = 1000, seed: int = 0, level: float = LEVEL
 ) -> list[Estimate]:
     """`interval` of each metric; cluster names shared by several metrics are sorted once."""
     known: dict[int, tuple[NDArray[np.intp], int]] = {}
@@ -90,7 +92,7 @@ def resample(metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Floats:
 
 
 def difference(
-    metric: Metric, against: Metric, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+    metric: Metric, against: Metric, *, resamples: int = 1000, seed: int = 0, level: float = LEVEL
 ) -> Estimate:
     """How much larger one metric is than another over the same pictures, with the interval of the paired difference.
 
@@ -111,7 +113,7 @@ def difference(
     return Estimate(value, low, high, n)
 
 
-def wilson(share: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+def wilson(share: float, n: float, *, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval of a share in 0..1 seen over n items (n may be an effective sample size)."""
     from scipy.special import ndtri
 

@@ -59,7 +59,9 @@ class Paired:
     """Standard error of the difference; None where it cannot be told."""
 
 
-def paired(before: Metric, after: Metric, *, resamples: int = 10_000, seed: int = 0, level: float = 0.95) -> Paired:
+def paired(
+    before: Metric, after: Metric, *, resamples: int = 10_000, seed: int = 0, level: float = statistics.LEVEL
+) -> Paired:
     """Compare a metric of two runs over the same items.
 
     The caller sees to it that both are over the same items. A metric whose items depend on the answers (GQA's

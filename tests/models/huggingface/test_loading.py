@@ -47,7 +47,7 @@ def test_what_it_tells_of_itself(folder: Path) -> None:
     model = opened(folder)
     assert model.name == "hf"
     assert (isinstance(model, SupportsLogprobs), isinstance(model, SupportsMultiTurn)) == (True, True)
-    assert (model.ranks, model.supports_multi_turn) == (True, True)
+    assert (model.supports_logprobs, model.supports_multi_turn) == (True, True)
     expected = {"engine": "shared", "exact": False, "device": "cpu", "prompting": "chat", "dtype": "float32"}
     assert model.settings == expected
     assert (model.facts["sharing"], model.facts["visual_tokens"]) == ("yes", 4)

@@ -115,7 +115,7 @@ def test_a_server_without_log_probabilities() -> None:
     with Seeing(offers_logprobs=False) as server:
         response = answers(openai.load("tiny", base_url=server.url), [[asked]])["a"]
     assert response.finish == "error" and "tells no log-probabilities" in response.error
-    assert not openai.load("tiny", base_url=server.url, top_logprobs=0).ranks
+    assert not openai.load("tiny", base_url=server.url, top_logprobs=0).supports_logprobs
 
 
 def test_what_cannot_be_asked_is_an_error_of_its_own(server: Seeing) -> None:

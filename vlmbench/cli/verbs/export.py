@@ -127,19 +127,16 @@ def _answers(folder: Path, manifest: Mapping[str, Any], scores: Mapping[str, Any
     from vlmbench.runs.storage import run_tables
     from vlmbench.runs.storage.layout import RECORDS
 
-    columns = ("task", "sample_id", "text", "finish", "read", "choice_scores")
+    columns = ("task", "sample_id", "text", "finish", "parsed_answer", "choice_scores")
     expected = run_tables.expected_rows({key: scores[key]} if key in scores else {})
     table = run_tables.read(folder, RECORDS, manifest, columns, rows=expected)
     rows = table.filter(pc.equal(table["task"], key))
-    return {
-        row["sample_id"]: None if row["finish"] == "error" else _answer(row["text"], row["read"], row["choice_scores"])
-        for row in rows.to_pylist()
-    }
+    return {row["sample_id"]: None if row["finish"] == "error" else _answer(row) for row in rows.to_pylist()}
 
 
-def _answer(text: str, read: str, choices: str) -> str:
-    """The text, or what ranked choices were read as."""
-    return text if choices == "[]" else read
+def _answer(row: Mapping[str, Any]) -> str:
+    """The text; for ranked choices, what they were parsed as."""
+    return str(row["text"] if row["choice_scores"] == "[]" else row["parsed_answer"])
 
 
 def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, Any]) -> Sequence[Sample]:

@@ -232,7 +232,7 @@ def _tell_lacking(args: argparse.Namespace, outcome: Outcome) -> None:
     from vlmbench.base.registry import load_object
 
     for key, task in outcome.scores.items():
-        if "withheld" in task["statuses"]:
+        if "unlabeled" in task["statuses"]:
             note = task[task["headline"]].get("note", "")
             print(f"vlmbench: {key}: {terminal.clean(note)}; `vlmbench export` writes what it takes", file=sys.stderr)
         if task["coverage"] < args.min_coverage:
@@ -249,7 +249,7 @@ def _reasons(outcome: Outcome, key: str, most: int = 5) -> list[str]:
     """Why samples of a task have no score: the commonest reasons, each with a sample."""
     found: dict[str, list[str]] = {}
     for record in outcome.records:
-        if record.task == key and record.score.status not in ("ok", "withheld"):
+        if record.task == key and record.score.status not in ("ok", "unlabeled"):
             note = record.score.note.partition("\n")[0] or "no reason given"
             found.setdefault(f"{record.score.status}: {note}", []).append(record.sample.id)
     ranked = sorted(found.items(), key=lambda item: -len(item[1]))

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         notes += note_on_targets({sample.id: response.text for sample, response in pairs}, samples)
         scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes)}
         judging.tell(judge)
-    if all(score.status is Status.WITHHELD for _, score in scored):
+    if all(score.status is Status.UNLABELED for _, score in scored):
         what = (scored[0][1].note or "the data have no answers") if scored else "there is nothing to score"
         raise DataError(what, where=data.label, hint="`vlmbench export` writes what the server takes")
     if args.output is not None:

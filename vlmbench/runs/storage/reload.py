@@ -23,13 +23,14 @@ from vlmbench.runs.storage import run_tables
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS
 from vlmbench.runs.storage.run_files import read_finished
 from vlmbench.scoring import verdicts as judge_verdicts
+from vlmbench.stats.intervals import LEVEL
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.stats.metrics import Metric
 
 COLUMNS = ("task", "sample_id", "question", "images", "image_hashes", "target", "options", "tags", "cluster")
-OUTCOME = ("status", "value", "read", "note", "text")
+OUTCOME = ("status", "value", "parsed_answer", "note", "text")
 AGAIN = "`vlmbench score RUN` writes the records anew from the answers; or run it again"
 SAME = 1e-6
 """How far a metric may be from scores.json: sums of floats differ by their order."""
@@ -63,6 +64,11 @@ class StoredTask:
     def key(self) -> str:
         """The task as the run names it."""
         return self.choice.key
+
+    @property
+    def level(self) -> float:
+        """The confidence level of its intervals; runs of earlier versions do not say it."""
+        return float(self.scores.get("level", LEVEL))
 
     @property
     def headline(self) -> str:
@@ -198,7 +204,7 @@ def _item(row: Mapping[str, Any], verdicts: tuple[Verdict, ...], folder: Path) -
         row["cluster"],
         extra,
     )
-    score = Score(row["value"], Status(row["status"]), row["read"] or "", row["note"] or "", verdicts)
+    score = Score(row["value"], Status(row["status"]), row["parsed_answer"] or "", row["note"] or "", verdicts)
     return Item(sample, score, row["text"] or "", tuple(row["image_hashes"] or ()))
 
 

@@ -31,6 +31,7 @@ from vlmbench.base.json_shapes import (
     text,
     whole,
 )
+from vlmbench.base.samples import EARLIER_STATUSES
 from vlmbench.runs.storage.layout import (
     ABLATIONS,
     CHECK,
@@ -81,6 +82,13 @@ _BAR = fields(
 )
 
 
+def _level(value: Any, at: str) -> None:
+    """The level of intervals, between 0 and 1."""
+    shapes.number(value, at)
+    if not 0 < value < 1:
+        raise MisfitError(at, f"a level between 0 and 1 was expected, not {value!r:.40}")
+
+
 def _entry_part(value: Any, at: str) -> None:
     """A metric, or something else that is told beside the metrics."""
     if value is None:
@@ -93,8 +101,8 @@ def _entry_part(value: Any, at: str) -> None:
 
 _ENTRY = fields(
     {
-        "coverage": shapes.number, "statuses": mapping_of(shapes.count), "headline": text, "protocol": text,
-        "split": text, "version": whole, "data": text, "judge": mapping, "answers": mapping,
+        "coverage": shapes.number, "level": _level, "statuses": mapping_of(shapes.count), "headline": text,
+        "protocol": text, "split": text, "version": whole, "data": text, "judge": mapping, "answers": mapping,
         "notes": shapes.list_of(text),
     },
     needed=("coverage", "statuses", "headline"),
@@ -162,7 +170,10 @@ def read_scores(folder: Path) -> dict[str, Any]:
     """scores.json of a run. Raises StoreError when there is none, DamagedError when it cannot be read."""
     hint = "let the run finish: the same command goes on"
     missing = StoreError(f"no {SCORES} here", where=str(folder), hint=hint)
-    return _read_json(folder / SCORES, SCORED, missing, scores_cure(folder))
+    scores = _read_json(folder / SCORES, SCORED, missing, scores_cure(folder))
+    for entry in scores.values():
+        entry["statuses"] = {EARLIER_STATUSES.get(name, name): count for name, count in entry["statuses"].items()}
+    return scores
 
 
 def scores_cure(folder: Path) -> str:

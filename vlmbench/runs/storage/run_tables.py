@@ -14,7 +14,7 @@ import orjson
 
 from vlmbench.base.files import read_regular
 from vlmbench.base.json_shapes import MisfitError, count, fields, list_of, mapping, mapping_of, number, optional, text
-from vlmbench.base.samples import Status
+from vlmbench.base.samples import EARLIER_STATUSES, Status
 from vlmbench.runs.storage.answer_log import told
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS
 from vlmbench.runs.storage.run_files import DamagedError, run_again, verify
@@ -27,8 +27,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     RECORDS: {
         **dict.fromkeys(
             (
-                "task", "sample_id", "question", "prompt", "target", "tags", "cluster", "extra", "status", "read",
-                "note", "key", "choice_scores", "text", "finish", "error", "history",
+                "task", "sample_id", "question", "prompt", "target", "tags", "cluster", "extra", "status",
+                "parsed_answer", "note", "key", "choice_scores", "text", "finish", "error", "history",
             ),
             TEXT,
         ),
@@ -61,6 +61,8 @@ ALWAYS += ("prompt_tokens", "new_tokens")
 """Columns without nulls."""
 LATER: Mapping[str, Sequence[str]] = {RECORDS: ("extra", "history", "crc32"), JUDGEMENTS: ("unread",)}
 """Columns that runs of earlier versions, or runs without what they tell, have not."""
+EARLIER_COLUMNS: Mapping[str, str] = {"read": "parsed_answer"}
+"""Columns by the names that runs of earlier versions hold, with today's."""
 KEYS: Mapping[str, Sequence[str]] = {RECORDS: ("task", "sample_id"), JUDGEMENTS: ("task", "sample_id", "run")}
 """What is there once."""
 _CHOICES = list_of(fields({"choice": text, "logprob": optional(number), "tokens": count}, needed=("choice", "logprob")))
@@ -120,12 +122,13 @@ def _checked(path: Path, name: str, needed: Sequence[str], more: Sequence[str]) 
     if not path.is_file():
         read_regular(path, 0)  # says what it is instead
     with pq.ParquetFile(path) as file:
-        there = file.schema_arrow.names
+        stored = file.schema_arrow.names
+        there = [EARLIER_COLUMNS.get(column, column) for column in stored]
         if lacking := [column for column in needed if column not in there]:
             raise ValueError(f"it has no column {', '.join(lacking)}")
-        wanted = [column for column in there if column in needed or column in more]
-        table = file.read(columns=wanted)
-    for column in wanted:
+        chosen = {old: new for old, new in zip(stored, there, strict=True) if new in needed or new in more}
+        table = file.read(columns=list(chosen)).rename_columns(chosen)
+    for column in table.column_names:
         kind = KINDS[name].get(column)
         if there.count(column) > 1 or (kind is not None and not _fits(table.schema.field(column).type, kind)):
             raise ValueError(f"column {column!r} does not hold {kind}")
@@ -133,10 +136,21 @@ def _checked(path: Path, name: str, needed: Sequence[str], more: Sequence[str]) 
             raise ValueError(f"column {column!r} has rows without a value")
         if kind == TEXT:
             filled = pc.fill_null(table[column].cast(pa.string()), "")
+            if column == "status":
+                filled = _todays_statuses(filled)
             table = table.set_column(table.column_names.index(column), column, filled)
     table.validate(full=True)  # texts are UTF-8, offsets lie inside
     _check_values(table, name)
     return table
+
+
+def _todays_statuses(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of statuses whose earlier names are replaced."""
+    import pyarrow.compute as pc
+
+    for old, new in EARLIER_STATUSES.items():
+        column = pc.if_else(pc.equal(column, old), new, column)
+    return column
 
 
 def _holes(column: pa.ChunkedArray, kind: str | None) -> int:

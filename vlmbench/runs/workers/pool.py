@@ -98,7 +98,7 @@ class Pool:
         self._identity = first.identity
         self.name, self.fingerprint = first.name, first.fingerprint
         self.settings: Mapping[str, Any] = first.settings
-        self.ranks, self.supports_multi_turn = first.ranks, first.supports_multi_turn
+        self.supports_logprobs, self.supports_multi_turn = first.supports_logprobs, first.supports_multi_turn
         self._gpu = first.gpu
         for line in first.warnings:
             LOGGER.warning("%s", line)

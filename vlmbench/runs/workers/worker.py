@@ -44,7 +44,7 @@ class Replica:
     fingerprint: str
     settings: Mapping[str, Any]
     facts: Mapping[str, Any]
-    ranks: bool
+    supports_logprobs: bool
     supports_multi_turn: bool
     node: str
     gpu: str
@@ -101,7 +101,7 @@ class Worker:
             model.fingerprint,
             dict(model.settings),
             dict(model.facts),
-            isinstance(model, SupportsLogprobs) and model.ranks,
+            isinstance(model, SupportsLogprobs) and model.supports_logprobs,
             isinstance(model, SupportsMultiTurn) and model.supports_multi_turn,
             socket.gethostname(),
             str(hardware().get("gpu", "")),
