@@ -255,7 +255,8 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise StoreError("not a baseline file", where=str(path), hint=f"name a run's folder, or: {CURE}")
     if content.get("format") not in (FORMAT, *EARLIER_FORMATS):
-        what = f"a baseline of format {content.get('format')!r}; this vlmbench reads {FORMAT}"
+        readable = " and ".join(map(str, (*EARLIER_FORMATS, FORMAT)))
+        what = f"a baseline of format {content.get('format')!r}; this vlmbench reads {readable}"
         raise StoreError(what, where=str(path), hint=CURE)
     try:
         WRITTEN(content, "")
