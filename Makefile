@@ -3,7 +3,7 @@
 #   make demo                 install, run the main job on the embedded sample, write the leaderboard site
 #   make demo-site            the leaderboard site of everything that ships, on all embedded samples
 #   make test                 install with the test tools, run all tests
-#   make test-fast            the quick tests alone: no browser, no golden data, nothing marked slow
+#   make test-fast            the quick tests alone: no browser, golden data or kills, nothing marked slow
 #   make test-unit            one stage of `make test`: everything but the next three
 #   make test-golden test-models test-browser         the other stages
 #   make golden GOLDEN=DIR    compare with what the official codes returned; prints the cases checked per folder

@@ -146,6 +146,7 @@ def test_json_stays_json_whatever_is_printed(plugin: Path, tmp_path: Path, capfd
             assert "printed" in err and "written" in err and "by a child" in err
 
 
+@pytest.mark.slow
 def test_json_alone_on_the_stdout_of_a_process(plugin: Path, tmp_path: Path) -> None:
     """At exit, too, when libraries say goodbye."""
     plugin.write_text(
@@ -183,6 +184,7 @@ def test_git_takes_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(lines) == 2 and all(line.startswith("0 --no-optional-locks ") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_as_ctrl_c_does(tmp_path: Path, number: int, code: int) -> None:
     plugin = tmp_path / "slow.py"
@@ -192,9 +194,11 @@ def test_a_signal_ends_as_ctrl_c_does(tmp_path: Path, number: int, code: int) ->
     )
     run = tmp_path / "run"
     command = [sys.executable, "-m", "vlmbench.cli.main", "run", "--plugins", str(plugin), "--model", "slow"]
+    before = signal.signal(number, signal.SIG_DFL)  # a child inherits what nohup or a background shell lets it ignore
     process = subprocess.Popen(
         [*command, "--tasks", "pope", "--output", str(run)], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(number, before)
     _until(lambda: process.poll() is not None or ((run / "log.jsonl").is_file() and (run / "log.jsonl").stat().st_size))
     process.send_signal(number)
     _, told = process.communicate(timeout=60)

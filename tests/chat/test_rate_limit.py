@@ -221,6 +221,7 @@ def measured(tmp_path: Path, calls: int) -> tuple[float, int]:
         return (calls - 1) / (server.times[-1] - server.times[0]), server.refused
 
 
+@pytest.mark.slow
 def test_fifty_a_second_for_real(tmp_path: Path) -> None:
     """On a clock everybody shares: a busy machine gets a second and a third try."""
     tries: list[tuple[float, int]] = []

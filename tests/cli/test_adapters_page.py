@@ -19,6 +19,8 @@ from vlmbench.cli import main as cli
 from vlmbench.models.servers import openai, vllm
 from vlmbench.plugins import specs as loading
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "adapters.md").read_text("utf-8")
 FENCED = [
     line for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()

@@ -19,6 +19,8 @@ from vlmbench.base.errors import UsageError
 from vlmbench.base.registry import load_object
 from vlmbench.cli import main as cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {**script("pope", 0.05), **script("gqa", 0.05)}
 

@@ -251,6 +251,7 @@ def test_fetch_needs_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nothing named to fetch" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_folders_of_llavas_docs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--data EVAL_DIR, laid out as docs/Evaluation.md of LLaVA says: MME/, llava-bench-in-the-wild/, gqa/data/."""
     for task, folder in (("mme", "MME"), ("llava_bench", "llava-bench-in-the-wild"), ("gqa", "gqa/data")):

@@ -15,6 +15,8 @@ from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
 from vlmbench.parsing.boxes import from_size
 
+pytestmark = pytest.mark.slow
+
 ODD = ("Yes", "no, it is not", "A", "B", "The answer is B.", "left", "red", "Red.", "{<10><10><60><60>}", "", "=1+1")
 
 

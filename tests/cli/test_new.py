@@ -12,6 +12,8 @@ import pytest
 from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

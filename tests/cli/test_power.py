@@ -49,6 +49,7 @@ def test_the_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no difference can be found" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_from_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One run gives its accuracy and correlation, two how they differ; a mean of shares its own error."""
     tasks = "gqa,vqav2,mme"

@@ -21,6 +21,7 @@ from tests.support.toys import ToyModel
 from vlmbench.base import exit_codes, registry
 from vlmbench.cli import main as cli
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = "blind,shuffle-image,noise:1,blur:1,jpeg:1,crop:1,rotate:1"
 

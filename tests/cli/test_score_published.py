@@ -9,6 +9,8 @@ import pytest
 
 from vlmbench.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 LAVIN = {
     "existence": 185.00, "count": 88.33, "position": 63.33, "color": 75.00, "posters": 79.59, "celebrity": 47.35,
     "scene": 136.75, "landmark": 93.50, "artwork": 87.25, "OCR": 107.50, "commonsense_reasoning": 87.14,

@@ -17,6 +17,8 @@ from vlmbench.runs.storage.reload import Item, StoredRun
 from vlmbench.scoring import score as scoring
 from vlmbench.stats.noninferiority import Outcome
 
+pytestmark = pytest.mark.slow
+
 TIMES = 20
 RULES = GateRules({}, {})
 

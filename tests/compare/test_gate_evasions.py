@@ -16,6 +16,8 @@ from vlmbench.base.registry import choose_task, load_object
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 
+pytestmark = pytest.mark.slow
+
 BASE = script("pope", 0.1)
 TRUTHS = truths("pope")
 

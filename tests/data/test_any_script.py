@@ -96,6 +96,7 @@ def wrapped(question: str) -> str:
 ROWS = st.lists(st.tuples(ANY, ANY), min_size=1, max_size=4, unique_by=lambda row: row[0])
 
 
+@pytest.mark.slow
 @given(ROWS, st.sampled_from([".csv", ".tsv", ".jsonl"]))
 @example([(text, text) for text in SCRIPTS], ".csv")
 @example([(text, text) for text in SCRIPTS], ".jsonl")

@@ -17,6 +17,8 @@ from vlmbench.data import sheets
 from vlmbench.data.predictions import answer_files, answer_rows
 from vlmbench.data.sheets import LONGEST, read_sheet, write_sheet, write_tsv
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ("=SUM(1)", "a\x07\x00b\r\n\tc", "_x0041_", "  lead", "nan", "+1", "NULL", "😀中", "x" * LONGEST)
 
 

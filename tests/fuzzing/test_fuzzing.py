@@ -9,6 +9,8 @@ import pytest
 from tests.fuzzing.__main__ import TARGETS, fuzz
 from tests.fuzzing.targets import Target
 
+pytestmark = pytest.mark.slow
+
 CASES = {"questions": 80, "answers": 60, "runs": 25, "baselines": 8, "checkpoints": 15, "hub": 6}
 """By target; 30 of the others, which are quick."""
 

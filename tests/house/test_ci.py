@@ -18,6 +18,8 @@ from tests.support.gate_runs import ran, script, truths, wrong
 from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 GOOD = script("pope", 0.05)

@@ -65,7 +65,13 @@ def test_the_makefile_tells_of_its_targets() -> None:
     assert {"demo", "test", "golden", "check", "clean"} <= told
 
 
-@pytest.mark.parametrize("name", PAGES)
+SLOW_PAGES = {"models.md"}
+"""It counts the parameters of every published variant."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW_PAGES else name for name in PAGES]
+)
 def test_printed_pages_are_fresh(name: str) -> None:
     assert (ROOT / "docs" / name).read_text("utf-8") == PAGES[name](), f"docs/{name} is stale: make docs"
 

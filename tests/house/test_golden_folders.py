@@ -138,6 +138,7 @@ WORKERS = ["-n", "1"] if find_spec("xdist") else []
 """Tests run in another process than the one that prints the summary."""
 
 
+@pytest.mark.slow
 def test_an_unread_folder_is_named_and_counts_come_from_other_processes(shared: Path, tmp_path: Path) -> None:
     for name in (SMALL, "vsr"):
         shutil.copytree(shared / "golden" / "oracles" / name, tmp_path / "oracles" / name)

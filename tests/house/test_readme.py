@@ -17,6 +17,8 @@ import pytest
 
 from vlmbench.cli import main as cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = [match[1] for match in re.finditer(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)]

@@ -96,6 +96,7 @@ def test_a_skipped_requirement_fails_the_run(
     assert ("VLMBENCH_REQUIRE names" in done.stdout) == bool(code)
 
 
+@pytest.mark.slow
 def test_counts_are_over_all_worker_processes(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     words = ("--golden", str(tmp_path), *PARALLEL)

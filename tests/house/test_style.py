@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import os
 import subprocess
@@ -27,6 +28,12 @@ def sources(folders: tuple[str, ...] = FOLDERS) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """A file's syntax tree."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def run_tool(*words: str) -> subprocess.CompletedProcess[str]:
     """Run an installed development tool over the project, or skip."""
     if importlib.util.find_spec(words[0]) is None:
@@ -47,6 +54,7 @@ def test_ruff_format() -> None:
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\nruff format mends it"
 
 
+@pytest.mark.slow
 def test_mypy_strict() -> None:
     """The wings are checked under the names they are imported by, through the links in typings/."""
     if not (ROOT / "typings" / "vlmbench" / "tasks" / "__init__.py").is_file():
@@ -130,7 +138,7 @@ def test_habits(rule: Rule) -> None:
         for path in sources(
             CODE if rule is unsafe_loads else FOLDERS
         )  # tests may write the pickles that must be refused
-        for line, what in rule(ast.parse(path.read_text("utf-8")))
+        for line, what in rule(parsed(path))
     ]
     assert not found
 
@@ -140,14 +148,14 @@ def test_only_the_surface_prints() -> None:
         f"{path.relative_to(ROOT)}:{call.lineno}"
         for path in sources(CODE)
         if not path.relative_to(ROOT).as_posix().startswith(MAY_PRINT)
-        for call, name in calls(ast.parse(path.read_text("utf-8")))
+        for call, name in calls(parsed(path))
         if name == "print"
     ]
     assert not found, f"print() belongs in {', '.join(MAY_PRINT)}"
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [p for p in sources() if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text("utf-8")))]
+    silent = [p for p in sources() if p.stat().st_size and not ast.get_docstring(parsed(p))]
     assert not [str(path.relative_to(ROOT)) for path in silent]
 
 

@@ -62,6 +62,7 @@ def test_short_answer_readers() -> None:
     assert yes_no.bare_yes_no(" Yes\n") == "yes"
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_no_text_breaks_a_reader(text: str) -> None:
     assert yes_no.first_sentence_yes_no(text) in ("yes", "no")

@@ -211,6 +211,7 @@ def test_answer_stats_of_yes_no_answers(run_folder: Path) -> None:
     assert answer_stats.answer_stats(columns["gqa"])["yes_no"] is None
 
 
+@pytest.mark.slow
 def test_a_large_run_gives_a_small_page(tmp_path: Path) -> None:
     """20,000 records."""
     folder = fabricate(tmp_path / "run", images=500, questions=40, tasks=("gqa",))

@@ -152,6 +152,7 @@ def test_records_that_are_partly_damaged_give_the_answers_that_are_whole(
     assert (tmp_path / "run" / f"{RECORDS}.damaged").is_file() and f"{RECORDS}, rows" in caplog.text
 
 
+@pytest.mark.slow
 def test_no_flipped_byte_of_records_or_log_is_served_as_an_answer(tmp_path: Path) -> None:
     """Every byte of a log's line, and of the records of some answers."""
     asked: dict[str, Any] = {"asked": {}, "identity": "i", "finished": None, "model": {}}

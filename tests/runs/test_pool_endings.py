@@ -18,6 +18,8 @@ from vlmbench.cli.main import USER_MUST_CHANGE
 from vlmbench.runs.storage.reopening import read_answers
 
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
+
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 __all__ = ["calm"]
 """A fixture."""

@@ -118,6 +118,7 @@ class Cut(BaseException):
     """kill -9, as far as the store sees: nothing is written after it."""
 
 
+@pytest.mark.slow
 def test_killed_at_any_write_another_machine_goes_on(
     tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

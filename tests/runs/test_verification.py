@@ -126,6 +126,7 @@ def run(tmp_path: Path) -> Callable[..., int]:
     return go
 
 
+@pytest.mark.slow
 def test_from_the_command_line(run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--verify-backend", "4", "--verify-against", "echo,text=no") == 2
     told = capsys.readouterr().err

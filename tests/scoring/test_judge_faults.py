@@ -19,6 +19,8 @@ from vlmbench.base.samples import Status
 from vlmbench.scoring.conversations import GIVE_UP_AFTER
 from vlmbench.scoring.judge import open_judge
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

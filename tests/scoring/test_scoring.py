@@ -18,6 +18,8 @@ from vlmbench.data.files import Folder
 from vlmbench.runs.storage.run_files import to_json
 from vlmbench.scoring.score import score_response, score_responses, summarise
 
+pytestmark = pytest.mark.slow
+
 POPE = choose_task("pope")
 FIELDS = {"coverage", "statuses", "headline", "protocol", "split", "version"}
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.simulated import MAKERS, World, coverage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("each", [1, 6, 18, 32])

@@ -221,6 +221,7 @@ def test_a_rotation_without_a_score(found: Sequence[Sample]) -> None:
     assert [m.name for m in MMBENCH.summarise(scored[:1], "official")] == ["vanilla_accuracy"]
 
 
+@pytest.mark.slow
 def test_failing_rows_do_not_move_circular_accuracy() -> None:
     """Rows that fail at random: over many runs the figure stays at the true one; it used to lean by -9 points."""
     rng, apart = random.Random(3), []

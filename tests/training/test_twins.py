@@ -15,6 +15,8 @@ from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Recipe
 from vlmbench.training.recipes.smoke import STEPS, smoke
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).with_name("twin_losses.json")
 """{recipe: {stage: losses}}. `python -m tests.training.twin_losses` writes it anew."""
 TWINS = [name for name in registry.RECIPES if name != "nano"]

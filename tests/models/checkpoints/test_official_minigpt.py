@@ -36,6 +36,8 @@ from vlmbench.models.parts.language.lora import Adapters
 from vlmbench.models.systems import convert, minigpt
 from vlmbench.models.zoo.variants import VARIANTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=KINDS)
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> Official:

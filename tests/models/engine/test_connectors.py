@@ -12,6 +12,8 @@ from tests.models.checkpoints.formats import LEGACY_RESAMPLER, MIXTURE, QFORMER,
 from tests.models.engine.test_engine import ask, check_equal, questions
 from vlmbench.models.systems.tinyllava import TinyLLaVA
 
+pytestmark = pytest.mark.slow
+
 NETWORKS: dict[str, tuple[dict[str, Any], int]] = {
     "mixture": (MIXTURE, 8),
     "qformer": (QFORMER, 5),

@@ -236,6 +236,7 @@ print(whole, resident("VmRSS") - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_the_system_gets_the_memory_back() -> None:
     """What is resident falls as the bytes do, and nothing is said beside it."""

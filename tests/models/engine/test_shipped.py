@@ -12,6 +12,8 @@ from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
 from vlmbench.models.systems import tinygptv, tinyllava
 
+pytestmark = pytest.mark.slow
+
 PICTURES = 4
 
 

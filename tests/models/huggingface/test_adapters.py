@@ -21,7 +21,10 @@ from vlmbench.models.huggingface import load as hf
 from vlmbench.models.huggingface.loading import adapters as hf_adapters
 
 WEIGHTS = "adapter_model.safetensors"
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # PEFT asks for it
+]
 Tensors = dict[str, torch.Tensor]
 
 

@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from tests.models.huggingface import tiny_hf
 from vlmbench.cli import main as cli
 
+pytestmark = pytest.mark.slow
+
 TASKS = "pope,hateful_memes"
 
 

@@ -10,7 +10,10 @@ from tests.models.huggingface import families
 from tests.models.huggingface.families import CLOSE, KINDS
 from tests.models.huggingface.tiny_families import FAMILIES, NEEDS_TORCHVISION, ONE_BY_ONE, SHARING
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # PaliGemma's processor
+]
 
 
 @pytest.mark.parametrize("kind", FAMILIES)

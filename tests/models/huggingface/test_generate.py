@@ -16,6 +16,8 @@ from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.plain import Plain
 from vlmbench.models.huggingface.system import HfSystem
 
+pytestmark = pytest.mark.slow
+
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"forced_bos_token_id": 7, "forced_eos_token_id": 2, "no_repeat_ngram_size": 1},
     {"suppress_tokens": list(range(40, 120)), "begin_suppress_tokens": list(range(100, 200)), "bad_words_ids": [[95]]},

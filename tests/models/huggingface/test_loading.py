@@ -175,6 +175,7 @@ def test_questions_wait_for_others_of_their_kind(folder: Path) -> None:
     assert (batches, rest) == ([["0", "2"], ["1", "3"]], [["4"]])
 
 
+@pytest.mark.slow
 def test_a_model_in_memory_answers_through_the_api(folder: Path, tmp_path: Path) -> None:
     """As the same weights by path do; other weights have another fingerprint."""
     from transformers import AutoModelForImageTextToText, AutoProcessor

@@ -21,6 +21,8 @@ from vlmbench.models.huggingface import engine as hf_engine
 from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.system import HfSystem
 
+pytestmark = pytest.mark.slow
+
 ENGINES: dict[str, dict[str, Any]] = {
     "simple": {"kind": "simple"},
     "batched": {"kind": "batched", "batch": "4"},

@@ -20,7 +20,10 @@ from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.prompts import Media
 from vlmbench.models.huggingface.shared import SharedMedia
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # PaliGemma's processor
+]
 
 
 def both(kind: str, groups: Any, **options: Any) -> Answers:

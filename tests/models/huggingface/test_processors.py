@@ -18,7 +18,10 @@ from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.plain import Plain, Question
 from vlmbench.models.huggingface.system import HfSystem
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # PaliGemma's processor
+]
 KINDS = tuple(tiny_hf.BUILDERS)
 WITHOUT = ("paligemma", "blip2", "blip2_t5", "instructblip")
 """No chat template."""

@@ -196,6 +196,7 @@ PARTS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(PARTS, st.booleans())
 def test_any_body_is_a_reply_or_a_fault(body: Any, ranked: bool) -> None:

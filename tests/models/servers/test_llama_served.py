@@ -19,6 +19,8 @@ from vlmbench.cli import main as cli
 from vlmbench.models.servers import openai
 from vlmbench.runs.storage.reload import load
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = ("Is it red?", "Is it blue?", "Is it round, or not?")
 
 

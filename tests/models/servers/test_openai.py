@@ -25,6 +25,8 @@ from vlmbench.models.servers import openai
 from vlmbench.models.systems import tinyllava
 from vlmbench.runs import runner
 
+pytestmark = pytest.mark.slow
+
 FAST = {"timeout": 20.0, "attempts": 7, "backoff": 0.01, "in_flight": 4}
 
 

@@ -20,6 +20,8 @@ from tests.support.vision_server import Seeing, number_of
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage.layout import LOG, RECORDS
 
+pytestmark = pytest.mark.slow
+
 KEY = "not-to-be-found-0123456789"
 IN_FLIGHT = 4
 

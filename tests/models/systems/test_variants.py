@@ -21,6 +21,8 @@ from vlmbench.models.zoo import parameters
 from vlmbench.models.zoo.parameters import PARTS, Sheet, sheet_of
 from vlmbench.models.zoo.variants import ABSENT, VARIANTS
 
+pytestmark = pytest.mark.slow
+
 TOTALS = {
     "Sig-Phi": 3.217,
     "C-Phi": 3.092,

@@ -140,6 +140,7 @@ def test_a_training_does_not_go_on_with_other_rows(
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_pictures_that_turn_out_damaged_are_told(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """At the stage's end, in the log and as a warning, from the process that prepares batches too."""
     torch.set_num_threads(1)

@@ -108,6 +108,7 @@ def restarted(folder: Path, step: int) -> None:
     save(folder, step)
 
 
+@pytest.mark.slow
 def test_killed_at_any_call_twice_in_a_row_a_state_is_left(tmp_path: Path) -> None:
     """The step never goes back: what was the last whole state is found, or a newer one."""
     base = tmp_path / "base"

@@ -25,6 +25,8 @@ from vlmbench.training.loop import loop
 from vlmbench.training.loop.state import LOG, RECIPE
 from vlmbench.training.recipe.recipe import Feed
 
+pytestmark = pytest.mark.slow
+
 GOLDEN: dict[str, tuple[float, float]] = {
     "see": (93.36568, 76.65392),
     "sharpen": (107.87078, 92.38715),

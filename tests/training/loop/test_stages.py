@@ -53,6 +53,7 @@ def test_frozen_parts_sleep(tmp_path: Path) -> None:
     assert not parts["language_model"].training
 
 
+@pytest.mark.slow
 def test_recomputing_activations_changes_no_loss(tmp_path: Path) -> None:
     found = []
     for on in (True, False):
@@ -63,6 +64,7 @@ def test_recomputing_activations_changes_no_loss(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_kept_features_change_no_loss(tmp_path: Path) -> None:
     """The tower looks at each picture once, over stages and runs."""
     recipe = twin("tinyllava-base")
@@ -91,6 +93,7 @@ def test_four_bits_are_near_and_learn_nothing() -> None:
     assert torch.equal(again.weight, packed.weight)
 
 
+@pytest.mark.slow
 def test_tasks_are_asked_of_the_live_model(tmp_path: Path) -> None:
     """Results are in the log and in run folders; the training itself goes on as if nothing had been asked."""
     recipe = replace(toy(), stages=toy().stages[-2:])
@@ -121,6 +124,7 @@ def test_a_wider_picture_keeps_the_weights(tmp_path: Path) -> None:
     assert all(torch.equal(after[name], before[name]) for name in after if name not in other)
 
 
+@pytest.mark.slow
 def test_one_stage_alone_goes_on_from_a_folder(tmp_path: Path) -> None:
     recipe = twin("tinyllava-base")
     final = loop.train(recipe.only("pretrain"), ready(tmp_path / "one"))

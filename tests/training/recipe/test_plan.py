@@ -12,6 +12,8 @@ from vlmbench.cli import main as cli
 from vlmbench.training import sources
 from vlmbench.training.recipe import plan
 
+pytestmark = pytest.mark.slow
+
 M = 10**6
 MLP, PHI = 9_507_840, 2_779_683_840
 TINYGPTV = 45_266_944

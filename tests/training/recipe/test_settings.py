@@ -21,6 +21,8 @@ from vlmbench.base.errors import VlmbenchError
 from vlmbench.training.loop import loop
 from vlmbench.training.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.slow
+
 ODD: tuple[str, ...] = (
     "-1",
     "-0.5",

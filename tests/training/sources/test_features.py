@@ -164,6 +164,7 @@ def work(rows: Rows, folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 def test_kills_and_other_processes_leave_whole_files(rows: Rows, tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     for _ in range(3):

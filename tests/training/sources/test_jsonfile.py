@@ -29,6 +29,7 @@ def opened(folders: pytest.TempPathFactory, content: bytes, window: int) -> Json
     return JsonFile(path)
 
 
+@pytest.mark.slow
 @given(rows=ROWS, window=st.sampled_from([16, 64, 1000]), ascii=st.booleans(), indent=st.sampled_from([None, 1]))
 def test_every_form(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], window: int, ascii: bool, indent: int | None

@@ -156,6 +156,7 @@ def test_rows_travel_to_other_processes(tmp_path: Path) -> None:
     assert [copy.entry(at) for at in range(4)] == [rows.entry(at) for at in range(4)]
 
 
+@pytest.mark.slow
 def test_a_large_file_is_not_held(tmp_path: Path) -> None:
     """20,000 rows of 1 kB: 20 MB as text, more as objects; their places take 0.6 MB."""
     row = json.dumps({"id": "1", "conversations": says("why " * 100, "so " * 200)})
