@@ -97,7 +97,7 @@ $(NODE_MODULES): $(ASSETS)/package.json $(ASSETS)/package-lock.json
 	@touch "$@"
 
 docs: $(VENV)/.installed
-	"$(IN)" -m docs.print_pages
+	"$(IN)" -m docs.printing.print_pages
 
 dist: $(VENV)/.installed-dev
 	rm -rf dist

@@ -281,7 +281,7 @@ def load(
     send_stop: bool = True,
     cache: str | bool = "auto",
 ) -> OpenAIChat:
-    """`checkpoint` is the model's name on the server; the options are those of docs/adapters.md.
+    """`checkpoint` is the model's name on the server; the options are those of docs/models/adapters.md.
 
     Nothing is asked yet. Raises UsageError, for a missing key among others.
     """
@@ -293,7 +293,7 @@ def load(
         if value not in known:
             raise UsageError(f"no {name} {value!r}", hint=f"there are: {', '.join(filter(None, known))}")
     if max_bytes < 1 or max_side < 0 or not 0 <= top_logprobs <= 20:
-        raise UsageError("max_bytes, max_side or top_logprobs out of range", hint="see docs/adapters.md")
+        raise UsageError("max_bytes, max_side or top_logprobs out of range", hint="see docs/models/adapters.md")
     check_budget(budget, "budget")
     options = ApiOptions(
         base_url=base_url,

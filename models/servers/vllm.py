@@ -188,7 +188,7 @@ class InProcess:
                     return self._loaded
             reason = vllm_process.last_reason(lines)
             told = str(failure) if not reason or reason in str(failure) else f"{failure}\n  its log says: {reason}"
-            hint = "docs/adapters.md tells the options that vLLM takes here, and what a CPU needs"
+            hint = "docs/models/adapters.md tells the options that vLLM takes here, and what a CPU needs"
             raise ModelError(f"vLLM cannot load {self._made_with['model']}: {told}", hint=hint) from failure
         return self._loaded
 

@@ -140,7 +140,7 @@ def test_only_some_tasks(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_size_of_the_whole_of_pope(tmp_path: Path) -> None:
-    """The figure of docs/gate.md: 9,000 questions about 500 pictures, 86 % right."""
+    """The figure of docs/evaluate/gate.md: 9,000 questions about 500 pictures, 86 % right."""
     rng = random.Random(0)
     names = [f"COCO_val2014_{rng.randrange(600_000):012d}.jpg" for _ in range(500)]
     items = []

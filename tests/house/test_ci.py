@@ -1,4 +1,4 @@
-"""action.yml and the workflows of docs/ci.md do what they say: their shell steps run here, on the embedded sample."""
+"""action.yml and the workflows of docs/evaluate/ci.md do what they say: their shell steps run here."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def action() -> dict[str, Any]:
 
 
 def documented() -> list[dict[Any, Any]]:
-    """The YAML blocks of docs/ci.md: the action's workflow, the one by hand, GitLab's."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "ci.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    """The YAML blocks of docs/evaluate/ci.md: the action's workflow, the one by hand, GitLab's."""
+    blocks = re.findall(
+        r"^```yaml\n(.*?)^```", (ROOT / "docs" / "evaluate" / "ci.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
     return [yaml.safe_load(block) for block in blocks]
 
 

@@ -1,4 +1,4 @@
-"""The examples of docs/plugins.md run, and are as short as promised."""
+"""The examples of docs/models/plugins.md run, and are as short as promised."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage.run_files import read_scores
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "models" / "plugins.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```(?:csv|python) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
 COMMANDS = re.findall(r"^\$ vlmbench (.*)$", PAGE, re.MULTILINE)
 

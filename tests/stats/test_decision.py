@@ -107,7 +107,7 @@ def test_a_model_that_did_not_change_is_not_failed(name: str) -> None:
 
 @pytest.mark.parametrize(("images", "each"), [(24, 1), (60, 1), (218, 1), (20, 18)])
 def test_few_answers_fail_a_model_that_did_not_change_less_often_than_alpha(images: int, each: int) -> None:
-    """As docs/gate.md says: up to 4 of 100 where one answer in ten turns."""
+    """As docs/evaluate/gate.md says: up to 4 of 100 where one answer in ten turns."""
     assert share(simulate(images, each, 0.10, 0.0, 1000, 11), Outcome.FAIL) <= 0.04 + 0.012  # two standard errors
 
 

@@ -1,7 +1,7 @@
 """The gate of `vlmbench check`: did a model get worse than a baseline, by more than is allowed?
 
-The statistics of one test are in decision.py, told in docs/gate.md. A gate makes one test a task (or one a metric,
-where several are asked for), corrects them together, and holds the run against floors of coverage and status counts.
+The statistics of one test are in stats/noninferiority.py (docs/evaluate/gate.md). A gate makes one test per task (or
+per metric, where several are named), corrects them together, and checks floors of coverage and status counts.
 """
 
 from __future__ import annotations

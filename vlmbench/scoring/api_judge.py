@@ -49,9 +49,9 @@ def read_options(words: Mapping[str, str]) -> JudgeOptions:
         try:
             made[name] = WORDS[text.lower()] if kind is bool else kind(text)
         except KeyError:
-            raise UsageError(f"{name} takes true or false, not {text!r}", hint="see docs/judging.md") from None
+            raise UsageError(f"{name} takes true or false, not {text!r}", hint="see docs/evaluate/judging.md") from None
         except ValueError:
-            raise UsageError(f"{name} takes a number, not {text!r}", hint="see docs/judging.md") from None
+            raise UsageError(f"{name} takes a number, not {text!r}", hint="see docs/evaluate/judging.md") from None
     options = JudgeOptions(**made)
     check_options(options)
     for name, known in (("length_field", LENGTHS), ("cache", ("auto", "true", "false"))):

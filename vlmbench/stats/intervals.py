@@ -1,7 +1,7 @@
 """Metrics to intervals: how far each number might move had other images been drawn.
 
 Items that share a cluster (an image, usually) count as one draw, since answers about one picture are right or wrong
-together. docs/statistics.md has the formulas, what was assumed, and the simulations that chose them. In short:
+together. docs/evaluate/statistics.md has the formulas, what was assumed, and the simulations that chose them. In short:
 
 - A plain share, one item a cluster: Wilson's score interval (JASA 22, 1927).
 - Whatever has limits (shares, means, F1, AUROC, MME's sums): Wilson's interval on the way between the limits, with the

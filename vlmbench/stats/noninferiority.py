@@ -1,4 +1,4 @@
-"""Pass, fail or could not tell: what a paired difference says about an allowed drop. The rule is told in docs/gate.md.
+"""Pass, fail or inconclusive: what a paired difference says about an allowed drop (docs/evaluate/gate.md).
 
 With d the difference (after minus before), A the allowed drop, and all limits one-sided at 1 - alpha:
 

@@ -18,7 +18,7 @@ from vlmbench.training.loop import loop
 from vlmbench.training.loop.state import LOG
 
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-"""Starts two processes on CPUs alone too, which `accelerate launch --cpu` does not: docs/training.md names it."""
+"""Starts two processes on CPUs alone too, which `accelerate launch --cpu` does not (docs/training/training.md)."""
 
 
 @pytest.mark.slow

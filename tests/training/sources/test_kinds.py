@@ -7,7 +7,7 @@ import re
 from tests.support.paths import ROOT
 from vlmbench.training.sources import KINDS
 
-PAGE = ROOT / "docs" / "training-data.md"
+PAGE = ROOT / "docs" / "training" / "training-data.md"
 
 
 def test_the_page_lists_every_kind() -> None:

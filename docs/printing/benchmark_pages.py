@@ -8,8 +8,8 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from docs import benchmark_readings
-from docs.markdown import code, fence, joined, table
+from docs.printing import benchmark_readings
+from docs.printing.markdown import code, fence, joined, table
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.registry import tasks
 from vlmbench.base.samples import Request, Sample
@@ -156,7 +156,12 @@ def judging(task: Task) -> Iterator[str]:
     rules = {name: protocol.judge for name, protocol in task.protocols.items() if protocol.judge}
     if not rules:
         return
-    yield from ("## Judge", "", "Who judged in the papers. Yours is named by `--judge`: [judging](../judging.md).", "")
+    yield from (
+        "## Judge",
+        "",
+        "Who judged in the papers. Yours is named by `--judge`: [judging](../evaluate/judging.md).",
+        "",
+    )
     heads = ("protocol", "judge", "tokens at most", "temperature")
     yield from table(heads, ((code(name), r.model, str(r.max_tokens), str(r.temperature)) for name, r in rules.items()))
     templates: dict[str, list[str]] = {}

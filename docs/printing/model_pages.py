@@ -1,10 +1,10 @@
-"""docs/models.md: the published variants, their parameters and their stages, counted by models/zoo/parameters.py."""
+"""docs/models/models.md: the published variants, their parameters and stages, counted by models/zoo/parameters.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from docs.markdown import code, joined, table
+from docs.printing.markdown import code, joined, table
 from vlmbench.base import registry
 from vlmbench.cli.verbs.models import HEAD, NOTES, row, stage_text
 from vlmbench.models.zoo.parameters import Sheet, sheet_of

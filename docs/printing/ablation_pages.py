@@ -1,7 +1,7 @@
-"""docs/ablations.md: the changes as the code has them, and what they cost the shipped models.
+"""docs/evaluate/ablations.md: the changes as the code has them, and what they cost the shipped models.
 
-`python -m docs.ablation_pages` draws the picture; with folders of runs made by COMMANDS it also takes their figures
-into docs/ablations.json. The page itself is printed from both by `make docs`, which asks no model.
+`python -m docs.printing.ablation_pages` draws the picture; with folders of runs made by COMMANDS it also takes their
+figures into docs/printing/ablations.json. The page itself is printed from both by `make docs`, which asks no model.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 
-from docs.markdown import code, table
+from docs.printing.markdown import code, table
 from vlmbench.perturbations import paraphrases as wordings
 from vlmbench.perturbations import perturbations as ablations
 from vlmbench.perturbations.corruptions import PIXEL_CHANGES
 
 FOLDER = Path(__file__).resolve().parent
-FIGURES, PICTURE = FOLDER / "ablations.json", FOLDER / "images" / "ablations.jpg"
+FIGURES, PICTURE = FOLDER / "ablations.json", FOLDER.parent / "images" / "ablations.jpg"
 CHANGES = (
     *("blind", "shuffle-image"),
     *(f"{name}:{level}" for name in ("noise", "blur", "jpeg", "crop", "rotate") for level in (1, 3, 5)),
@@ -143,7 +143,7 @@ def page(printed: str) -> str:
     return TEXT.format(
         printed=printed,
         changes="\n".join(table(("change", "what", "severities 1 to 5", "if none is said"), _changes())),
-        picture=PICTURE.relative_to(FOLDER),
+        picture=f"../images/{PICTURE.name}",
         wordings="\n".join(table(("sentence", "1", "2", "3"), _wordings())),
         models="\n".join(map(_model, figures.values())).rstrip(),
     )

@@ -1,7 +1,7 @@
-"""docs/training-ablations.md: what the trained ablations gave, beside the papers.
+"""docs/training/training-ablations.md: what the trained ablations gave, beside the papers.
 
-`python -m docs.training_ablation_pages FOLDER...` takes results.json of finished `vlmbench train ablation-...` folders
-into docs/training-ablations.json. The page is printed from it by `make docs`, which trains nothing.
+`python -m docs.printing.training_ablation_pages FOLDER...` takes results.json of finished `vlmbench train ablation-...`
+folders into docs/printing/training-ablations.json. The page is printed from it by `make docs`, which trains nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from docs.markdown import table
+from docs.printing.markdown import table
 from vlmbench.base import registry
 from vlmbench.training.loop import ablation
 from vlmbench.training.loop.ablation import Ablation, Result
@@ -33,7 +33,7 @@ PART = """## {title}
     vlmbench train {name} --seeds 3 --output FOLDER
 
 {table}
-![Mean and range over seeds, by variant](images/{name}.png)
+![Mean and range over seeds, by variant](../images/{name}.png)
 
 In how many of the seeds a variant is worse than the first row:
 

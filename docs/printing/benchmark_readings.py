@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-from docs.markdown import code, joined, table
+from docs.printing.markdown import code, joined, table
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import ChoiceScore, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Task

@@ -1,5 +1,6 @@
-"""The rooms of the project and the imports between them, read from the code: `python -m docs.rooms` draws the diagram.
+"""The rooms of the project and the imports between them, read from the code.
 
+`python -m docs.printing.rooms` draws the diagram.
 A room is a folder of modules. Imports inside functions and those for type checkers count like any other.
 tests/house/test_rooms.py holds the imports to FLOORS; docs/architecture.md shows the drawing.
 """
@@ -11,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "docs" / "images" / "rooms.svg"
 AREAS = ("models", "training", "tasks", "reports", "vlmbench")
 NOT_ROOMS = frozenset({"samples", "templates", "weights", "assets"})

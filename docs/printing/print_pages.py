@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that print what the code says: `python -m docs.print_pages` (`make docs`).
+"""Writes the pages of docs/ that print what the code says: `python -m docs.printing.print_pages` (`make docs`).
 
 tests/house/test_docs.py fails when a page and the code have parted.
 """
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from docs import ablation_pages, benchmark_pages
-from docs.markdown import cell, table
+from docs.printing import ablation_pages, benchmark_pages
+from docs.printing.markdown import cell, table
 from vlmbench.base import registry
 from vlmbench.cli import main as cli
 
-FOLDER = Path(__file__).resolve().parent
-PRINTED = "<!-- Printed by docs/print_pages.py (`make docs`): change the code, not this page. -->"
+DOCS = Path(__file__).resolve().parents[1]
+PRINTED = "<!-- Printed by docs/printing/print_pages.py (`make docs`): change the code, not this page. -->"
 
 
 def option_rows(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -36,7 +36,7 @@ def option_rows(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def commands() -> str:
-    """docs/commands.md: every verb with its options."""
+    """docs/evaluate/commands.md: every verb with its options."""
     lines = ["# Commands", "", PRINTED, "", "```", cli.overview(), "```", *COMPLETION]
     for verb, text in cli.VERBS.items():
         lines += ["", f"## vlmbench {verb}", "", f"{text[0].upper()}{text[1:]}.", ""]
@@ -88,25 +88,25 @@ model's answer is decided once per file, by the names of all its columns:
 
 
 def models() -> str:
-    """docs/models.md: the published variants, counted."""
-    from docs import model_pages  # needs torch, which the other pages do without
+    """docs/models/models.md: the published variants, counted."""
+    from docs.printing import model_pages  # needs torch, which the other pages do without
 
     return model_pages.models(PRINTED)
 
 
 def training_ablations() -> str:
-    """docs/training-ablations.md: what the trained ablations gave."""
-    from docs import training_ablation_pages  # needs torch, too
+    """docs/training/training-ablations.md: what the trained ablations gave."""
+    from docs.printing import training_ablation_pages  # needs torch, too
 
     return training_ablation_pages.page(PRINTED)
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "ablations.md": partial(ablation_pages.page, PRINTED),
-    "commands.md": commands,
+    "evaluate/ablations.md": partial(ablation_pages.page, PRINTED),
+    "evaluate/commands.md": commands,
     "benchmarks.md": benchmarks,
-    "models.md": models,
-    "training-ablations.md": training_ablations,
+    "models/models.md": models,
+    "training/training-ablations.md": training_ablations,
     **{f"benchmarks/{name}.md": partial(benchmark_pages.page, name, PRINTED) for name in registry.TASKS},
 }
 
@@ -114,8 +114,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
 def main() -> None:
     """Write every page."""
     for name, text in PAGES.items():
-        (FOLDER / name).parent.mkdir(exist_ok=True)
-        (FOLDER / name).write_text(text(), encoding="utf-8")
+        (DOCS / name).parent.mkdir(exist_ok=True)
+        (DOCS / name).write_text(text(), encoding="utf-8")
 
 
 if __name__ == "__main__":
