@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="CHANGE[:SEVERITY],...",
         help=f"ask again under changes and report paired differences: {', '.join(ablations.names())} "
-        "(docs/ablations.md); each is a run in RUN/ablations",
+        "(docs/evaluate/ablations.md); each is a run in RUN/ablations",
     )
 
 
