@@ -12,6 +12,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
+from vlmbench.base import exit_codes
 from vlmbench.base.samples import Status
 from vlmbench.cli import main as cli
 from vlmbench.compare import baseline
@@ -40,7 +41,7 @@ def aged(folder: Path) -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     words = ["run", "--model", "echo,text=yes", "--tasks", "pope,vqav2:test-dev", "--limit", "12"]
-    assert cli.main([*words, "--output", str(tmp_path / "run")]) == cli.OK
+    assert cli.main([*words, "--output", str(tmp_path / "run")]) == exit_codes.OK
     return tmp_path / "run"
 
 
@@ -53,15 +54,15 @@ def test_an_earlier_run(run: Path) -> None:
     statuses = {key: task.scores["statuses"] for key, task in after.tasks.items()}
     assert [*statuses.values()] == [{"ok": 12}, {"unlabeled": 12}]
     assert {item.score.status for item in [*after.tasks.values()][1].items} == {Status.UNLABELED}
-    assert cli.main(["report", str(run)]) == cli.OK
-    assert cli.main(["score", str(run)]) == cli.OK
+    assert cli.main(["report", str(run)]) == exit_codes.OK
+    assert cli.main(["score", str(run)]) == exit_codes.OK
     assert "parsed_answer" in pq.read_schema(run / RECORDS).names
     assert json.loads((run / SCORES).read_text())["pope"]["level"] == 0.95
 
 
 def test_an_earlier_baseline(run: Path, tmp_path: Path) -> None:
     file = tmp_path / "b.json"
-    assert cli.main(["baseline", str(run), "--tasks", "pope", "--output", str(file)]) == cli.OK
+    assert cli.main(["baseline", str(run), "--tasks", "pope", "--output", str(file)]) == exit_codes.OK
     now, content = baseline.read(file), json.loads(file.read_text())
     task = content["tasks"]["pope"]
     table = orjson.loads(zlib.decompress(base64.b64decode(task["items"])))
@@ -82,7 +83,7 @@ def test_another_level_is_kept_and_compared_at(run: Path) -> None:
     for entry in scores.values():
         entry["level"] = 0.9
     (run / SCORES).write_text(json.dumps(scores))
-    assert cli.main(["score", str(run)]) == cli.OK
+    assert cli.main(["score", str(run)]) == exit_codes.OK
     narrow = json.loads((run / SCORES).read_text())["pope"]
     assert narrow["level"] == 0.9
     assert narrow["accuracy"]["low"] > wide["low"] and narrow["accuracy"]["high"] < wide["high"]

@@ -13,8 +13,8 @@ import pytest
 
 from tests.runs.test_pool import calm, logged, same
 from tests.support.pool_toys import EACH, PICTURES, processes
+from vlmbench.base.exit_codes import USER_MUST_CHANGE
 from vlmbench.base.extras import install_command
-from vlmbench.cli.main import USER_MUST_CHANGE
 from vlmbench.runs.storage.reopening import read_answers
 
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
