@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,12 @@ class PlainRows:
     def __call__(self, path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
         """Sample id to text. Raises PredictionsError."""
         return join(read_plain(path, self.ids, samples, self.never), samples, path, self.hint)
+
+
+def write_json(path: Path, content: object) -> None:
+    """An indented JSON document. Folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def write_llava(path: Path, answers: Sequence[Answer]) -> None:

@@ -6,9 +6,9 @@ llava/eval/eval_science_qa.py@c121f043.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vlmbench.base.errors import DataError, PredictionsError
@@ -18,10 +18,14 @@ from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_ob
 from vlmbench.data.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
 from vlmbench.data.rows import named_columns
 
+from ..families.answer_files import Answer, write_json
 from ..families.checksums import checksum
+from ..families.columns import LETTERS, by_letter
 
-LETTERS = "ABCDE"
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
+PROBLEMS = tuple(f"{folder}problems.json" for folder in FOLDERS)
+MOST = 5
+"""Options a question can have."""
 HUB_NAMES = ("lmms-lab/ScienceQA", "lmms-lab-encoder/ScienceQA")
 HUB_FIELDS = ("question", "choices", "answer", "hint", "grade", "subject", "topic")
 RAW = "https://raw.githubusercontent.com/lupantech/ScienceQA/2cbf8318e07b9ece895bb2ae605e71e38d623264/data/scienceqa"
@@ -31,54 +35,51 @@ LOWER = tuple(f"grade{number}" for number in range(1, 7))
 
 
 def tier(split: str) -> str:
-    """The official split that one of ours is of: `image` is the part of `test` with pictures."""
+    """The official split that one of ours is of: `image` is the part of `test` with images."""
     return "test" if split == "image" else split.removesuffix("_image")
 
 
 def required_files(split: str) -> list[DataFile]:
-    """Problems, the list of splits, pictures."""
+    """Problems, the list of splits, images."""
     official = tier(split)
-    images = (f"images/{official}", f"data/scienceqa/images/{official}", official)
+    images, *also = (f"images/{official}", f"data/scienceqa/images/{official}", official)
     files = [
-        DataFile(name, what, url, licence=LICENCE, split=split, also=also, checksum=checksum(url))
+        _data_file(name, what, split)
         for name, what in (
             ("problems.json", "problems (30 MB)"),
             ("pid_splits.json", "which problem is in which split"),
         )
-        for url, also in [(f"{RAW}/{name}", tuple(folder + name for folder in FOLDERS[1:]))]
     ]
-    pictures = f"pictures of {official}"
-    return [
-        *files,
-        DataFile(images[0], pictures, f"{S3}/{official}.zip", licence=LICENCE, split=split, also=images[1:]),
-    ]
+    zipped = f"{S3}/{official}.zip"
+    return [*files, DataFile(images, f"images of {official}", zipped, licence=LICENCE, split=split, also=tuple(also))]
+
+
+def _data_file(name: str, what: str, split: str) -> DataFile:
+    url, also = f"{RAW}/{name}", tuple(folder + name for folder in FOLDERS[1:])
+    return DataFile(name, what, url, licence=LICENCE, split=split, also=also, checksum=checksum(url))
 
 
 # ------------------------------------------------------------------------------------------------------- questions
 
 
-def read_questions(data: Folder, split: str) -> list[Sample]:
-    """The questions of a split, from problems.json or, where that is missing, from LLaVA's file."""
-    official = tier(split)
-    problems = data.find(*(f"{folder}problems.json" for folder in FOLDERS))
-    if problems is not None:
-        found = list(_problems(data, problems, official))
+def samples(data: Folder | Hub, split: str, task: str = "scienceqa") -> list[Sample]:
+    """The questions of a split, in its order; ids are those of problems.json, on the hub the rows' numbers."""
+    if isinstance(data, Hub):
+        found = _of_hub(data, split)
+    elif problems := data.find(*PROBLEMS):
+        found = list(_problems(data, problems, tier(split)))
     else:
-        name = f"llava_{official}_CQM-A.json"
-        hint = f"`vlmbench data fetch scienceqa` gets it; {name} of LLaVA's eval.zip will do"
-        places = [f"{folder}problems.json" for folder in FOLDERS] + [f"{folder}{name}" for folder in FOLDERS]
-        found = list(_llava(data, data.need("ScienceQA's problems", *places, hint=hint), official))
-    if official == split:
-        return found
-    return _pictured(found)
+        name = f"llava_{tier(split)}_CQM-A.json"
+        hint = f"`vlmbench data fetch {task}` gets it; {name} of LLaVA's eval.zip will do"
+        places = (*PROBLEMS, *(f"{folder}{name}" for folder in FOLDERS))
+        found = list(_llava(data, data.need("ScienceQA's problems", *places, hint=hint), tier(split)))
+    return found if split == tier(split) else _with_images(found)
 
 
-def _pictured(found: Sequence[Sample]) -> list[Sample]:
-    """Those with a picture. Answers to the others may be in an answer file: whole-test files are common."""
-    from dataclasses import replace
-
-    others = frozenset(sample.id for sample in found if not sample.images)
-    return [replace(sample, extra={**sample.extra, OTHERS: others}) for sample in found if sample.images]
+def _with_images(samples: Sequence[Sample]) -> list[Sample]:
+    """Those with an image. Answers to the others may be in an answer file: files of the whole test are common."""
+    others = frozenset(sample.id for sample in samples if not sample.images)
+    return [replace(sample, extra={**sample.extra, OTHERS: others}) for sample in samples if sample.images]
 
 
 def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
@@ -96,14 +97,14 @@ def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
         row = rows[pid]
         if "image" not in row.values:  # the official file says null where there is none
             raise row.error("image", "the field is missing", f"the row has: {named_columns('image', row.values)}")
-        pictures = (data.picture(row, f"{pid}/{row.text('image')}", *places),) if row.has("image") else ()
-        yield sample(pid, row, pictures)
+        images = (data.picture(row, f"{pid}/{row.text('image')}", *places),) if row.has("image") else ()
+        yield sample(pid, row, images)
 
 
-def sample(key: str, row: Row, pictures: tuple[ImageRef, ...]) -> Sample:
-    """One problem. Without a picture it is a cluster of its own."""
+def sample(key: str, row: Row, images: tuple[ImageRef, ...]) -> Sample:
+    """One problem. Without an image it is a cluster of its own."""
     choices, answer, hint = row.texts("choices"), row.integer("answer"), row.text("hint", "")
-    if not 1 < len(choices) <= len(LETTERS):
+    if not 1 < len(choices) <= MOST:
         raise row.error("choices", f"{len(choices)} options; there are two to five")
     if not 0 <= answer < len(choices):
         raise row.error("answer", f"{answer} is not the place of one of {len(choices)} options")
@@ -113,7 +114,7 @@ def sample(key: str, row: Row, pictures: tuple[ImageRef, ...]) -> Sample:
     tags = {"subject": subject.removesuffix(" science"), "grades": "1_6" if grade in LOWER else "7_12"}
     tags |= {"grade": grade, "topic": row.text("topic")}
     extra = {"hint": hint, "has_text": bool(hint)}
-    return Sample(key, row.text("question"), pictures, LETTERS[answer], tuple(choices), tags, key, extra)
+    return Sample(key, row.text("question"), images, LETTERS[answer], tuple(choices), tags, key, extra)
 
 
 _CHOICE = re.compile(r"\n([A-E])\. ")
@@ -125,18 +126,18 @@ def _llava(data: Folder, path: Path, split: str) -> Iterator[Sample]:
         turns = row.listing("conversations")
         if len(turns) != 2 or not all(isinstance(turn, dict) for turn in turns):
             raise row.error("conversations", "a question and an answer were expected")
-        asked, target = (Row(turn, row.file, f"{row.at}, in 'conversations'") for turn in turns)
-        text = asked.text("value").removeprefix("<image>\n")
-        if text != asked.text("value") and not row.has("image"):
+        question, target = (Row(turn, row.file, f"{row.at}, in 'conversations'") for turn in turns)
+        text = question.text("value").removeprefix("<image>\n")
+        if text != question.text("value") and not row.has("image"):
             hint = f"the row has: {named_columns('image', row.values)}"
             raise row.error("image", "the question shows <image>, and the field is missing", hint)
-        question, choices = _parted(text)
-        if not choices or target.text("value") not in LETTERS[: len(choices)]:
+        bare, choices = _parted(text)
+        if not choices or target.text("value") not in by_letter(choices):
             raise row.error("conversations", "no options, or an answer that is the letter of none of them")
         places = (f"images/{split}", split, "images", ".")
-        pictures = (data.picture(row, row.text("image"), *places),) if row.has("image") else ()
-        extra = {"hint": "", "has_text": question.startswith("Context: ")}
-        yield Sample(key, question, pictures, target.text("value"), choices, {}, key, extra)
+        images = (data.picture(row, row.text("image"), *places),) if row.has("image") else ()
+        extra = {"hint": "", "has_text": bare.startswith("Context: ")}
+        yield Sample(key, bare, images, target.text("value"), choices, {}, key, extra)
 
 
 def _parted(text: str) -> tuple[str, tuple[str, ...]]:
@@ -152,24 +153,19 @@ def _parted(text: str) -> tuple[str, tuple[str, ...]]:
     return (text[: kept[0].start()], choices) if kept else (text, ())
 
 
-def from_hub(data: Hub, split: str) -> list[Sample]:
-    """The hub's rows have no pid: ids are the rows' numbers."""
+def _of_hub(data: Hub, split: str) -> list[Sample]:
     official = {"test": "test", "val": "validation"}[tier(split)]
     config = "ScienceQA-FULL" if split == tier(split) else "ScienceQA-IMG"
     table = data.table(HUB_NAMES, config, official, (*HUB_FIELDS, "image"))
-    # The pictures are not read to know which rows have one: a row without has a null, which counts as no image.
-    there = table.filled("image")
-    found = []
-    for index, row in enumerate(table.rows(HUB_FIELDS)):
-        pictures = (table.picture(index, "image", f"{config}/{index + 1}"),) if there[index] else ()
-        found.append(sample(str(index + 1), row, pictures))
-    return found if split == tier(split) else _pictured(found)
+    rows = table.rows(HUB_FIELDS)
+    images = table.images(("image",), [f"{config}/{number}" for number in range(1, len(rows) + 1)])
+    return [sample(str(n), row, shown) for n, (row, shown) in enumerate(zip(rows, images, strict=True), 1)]
 
 
 # --------------------------------------------------------------------------------------------------------- answers
 
 
-def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+def read_answers(path: Path, samples: Sequence[Sample], protocol: str = "") -> dict[str, str]:
     """Sample id to text; an index becomes its letter, -1 an empty text. Raises PredictionsError."""
     found: list[tuple[str, str, Row]] = []
     rows: list[list[Row]] = []
@@ -207,11 +203,10 @@ def letter(row: Row, field: str) -> str:
         place = row.integer(field)
     except DataError as error:
         raise PredictionsError(error.what, where=error.where, hint="needed: the place of an option, or -1") from None
-    return LETTERS[place] if 0 <= place < len(LETTERS) else ""
+    return LETTERS[place] if 0 <= place < MOST else ""
 
 
-def write_results(places: Mapping[str, int], texts: Mapping[str, str], path: Path) -> None:
-    """The official results file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"results": dict(places), "outputs": dict(texts)}
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+def write_results(path: Path, answers: Sequence[Answer]) -> None:
+    """The official results file: the place of the option, -1 where none was read."""
+    results = {a.id: LETTERS[: len(a.sample.choices)].find(a.parsed or "?") for a in answers}
+    write_json(path, {"results": results, "outputs": {answer.id: answer.text for answer in answers}})
