@@ -5,7 +5,6 @@ Source: lupantech/IconQA data, tools/sub_acc.py@4b053f31; iconqa/iconqa.github.i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,23 +15,26 @@ from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_ob
 from vlmbench.data.predictions import answer_files, answer_rows, id_and_answer, is_hidden, join, refuse_two_models
 from vlmbench.data.reading import is_dir, is_file
 
-KINDS = (TEXT, PICTURE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
-LETTERS = "ABCDE"
+from ..families.columns import LETTERS
+
+KINDS = (TEXT, IMAGE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
+MOST = 5
+"""Options a problem can have."""
 FOLDERS = ("", "iconqa_data/", "data/iconqa_data/")
 HUB_NAMES = ("lmms-lab/ICON-QA", "lmms-lab-encoder/ICON-QA")
 HUB_FIELDS = ("question_id", "question", "choices", "answer", "ques_type", "grade", "skills")
-HUB_PICTURES = ("query_image", "choice_image_0", "choice_image_1")
+HUB_IMAGES = ("query_image", "choice_image_0", "choice_image_1")
 ARCHIVE = "https://iconqa2021.s3.us-west-1.amazonaws.com/iconqa_data.zip"
 
 
 def required_files(split: str) -> list[DataFile]:
-    """Problems, splits, skills and pictures: one archive."""
+    """Problems, splits, skills and images: one archive."""
     licence = "CC BY-NC-SA 4.0"
     listed = (
         ("problems.json", "problems", False),
         ("pid_splits.json", "which problem is in which split", False),
         ("pid2skills.json", "skills a problem needs", True),
-        ("iconqa", "pictures", False),
+        ("iconqa", "images", False),
     )
     return [
         DataFile(f"iconqa_data/{name}", what, ARCHIVE, licence=licence, optional=optional, also=(name,))
@@ -49,11 +51,13 @@ def parts(split: str) -> tuple[tuple[str, ...], str]:
 # -------------------------------------------------------------------------------------------------------- problems
 
 
-def read_problems(data: Folder, split: str) -> list[Sample]:
-    """The problems of a split: of problems.json, or of the problem folders that are there."""
+def samples(data: Folder | Hub, split: str, task: str = "iconqa") -> list[Sample]:
+    """The problems of a split: of problems.json, of the problem folders that are there, or of the hub."""
+    if isinstance(data, Hub):
+        return _of_hub(data, split)
     places = [f"{folder}problems.json" for folder in FOLDERS]
     if data.find(*places) is None:
-        data = data.within("iconqa")  # only then: beside problems.json, that folder holds the pictures
+        data = data.within(task)  # only then: beside problems.json, that folder holds the images
     path = data.find(*places)
     found = list(_folders(data, split) if path is None else _listed(data, path, split))
     if not found:
@@ -112,17 +116,17 @@ def _problem(
 ) -> Sample:
     kind = row.text("ques_type")
     choices = () if kind == BLANK else tuple(row.texts("choices"))
-    names = ("image.png", *(choices if kind == PICTURE else ()))
-    pictures = tuple(data.picture(row, f"{pid}/{name}", *places, field="choices") for name in names)
+    names = ("image.png", *(choices if kind == IMAGE else ()))
+    images = tuple(data.picture(row, f"{pid}/{name}", *places, field="choices") for name in names)
     place = None if kind == BLANK else row.integer("answer")
-    return sample(pid, row, choices, pictures, place, skills, partial=partial)
+    return sample(pid, row, choices, images, place, skills, partial=partial)
 
 
 def sample(
     pid: str,
     row: Row,
     choices: tuple[str, ...],
-    pictures: tuple[ImageRef, ...],
+    images: tuple[ImageRef, ...],
     place: int | None,
     skills: tuple[str, ...],
     *,
@@ -132,14 +136,14 @@ def sample(
     kind = row.text("ques_type")
     if kind not in KINDS:
         raise row.error("ques_type", f"{kind!r} is none of {', '.join(KINDS)}")
-    if kind != BLANK and not 1 < len(choices) <= len(LETTERS):
+    if kind != BLANK and not 1 < len(choices) <= MOST:
         raise row.error("choices", f"{len(choices)} options; there are two to five")
     if place is not None and not 0 <= place < len(choices):
         raise row.error("answer", f"{place} is not the place of one of {len(choices)} options")
     return Sample(
         id=pid,
         question=row.text("question"),
-        images=pictures,
+        images=images,
         target=row.text("answer") if place is None else LETTERS[place],
         choices=choices,
         tags={"kind": kind, "grade": row.text("grade", "")},
@@ -148,13 +152,13 @@ def sample(
     )
 
 
-def from_hub(data: Hub, split: str) -> list[Sample]:
-    """The hub's rows: options in one text, parted by commas, and two pictures to choose from at most."""
+def _of_hub(data: Hub, split: str) -> list[Sample]:
+    """The hub's rows: options in one text, parted by commas, and two images to choose from at most."""
     kinds, part = parts(split)
-    table = data.table(HUB_NAMES, "default", part, (*HUB_FIELDS, *HUB_PICTURES))
+    table = data.table(HUB_NAMES, "default", part, (*HUB_FIELDS, *HUB_IMAGES))
     rows = table.rows(HUB_FIELDS)
     unique(((row.key("question_id"), row) for row in rows), "question_id")
-    filled = {name: table.filled(name) for name in HUB_PICTURES}
+    filled = {name: table.filled(name) for name in HUB_IMAGES}
     texts = [row for row in rows if row.text("ques_type") == TEXT]
     by_place = all(row.text("answer").isdecimal() and int(row.text("answer")) < _count(row) for row in texts)
     found = []
@@ -162,14 +166,14 @@ def from_hub(data: Hub, split: str) -> list[Sample]:
         kind, key = row.text("ques_type"), row.key("question_id")
         if kind not in kinds:
             continue
-        shown = HUB_PICTURES if kind == PICTURE else HUB_PICTURES[:1]
+        shown = HUB_IMAGES if kind == IMAGE else HUB_IMAGES[:1]
         there = [name for name in shown if filled[name][index]]
-        pictures = tuple(table.picture(index, name, f"{key}/{name}") for name in there)
-        choices = tuple(there[1:]) if kind == PICTURE else tuple(row.text("choices").split(","))
+        images = tuple(table.picture(index, name, f"{key}/{name}") for name in there)
+        choices = tuple(there[1:]) if kind == IMAGE else tuple(row.text("choices").split(","))
         if kind == BLANK:
-            found.append(sample(key, row, (), pictures, None, _words(row)))
+            found.append(sample(key, row, (), images, None, _words(row)))
             continue
-        found.append(sample(key, row, choices, pictures, _place(row, choices, by_place), _words(row)))
+        found.append(sample(key, row, choices, images, _place(row, choices, by_place), _words(row)))
     return found
 
 
@@ -179,7 +183,7 @@ def _count(row: Row) -> int:
 
 def _place(row: Row, choices: Sequence[str], by_place: bool) -> int:
     """Whether the column holds places or texts is told by all rows together."""
-    if by_place or row.text("ques_type") == PICTURE:
+    if by_place or row.text("ques_type") == IMAGE:
         return row.integer("answer")
     if row.text("answer") not in choices:
         raise row.error("answer", f"{row.text('answer')!r:.40} is none of the options", "use the official files")
@@ -196,7 +200,7 @@ def _words(row: Row) -> tuple[str, ...]:
 Answer = tuple[str, str, Row]
 
 
-def read_answers(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
+def read_answers(path: Path, samples: Sequence[Sample], protocol: str = "") -> dict[str, str]:
     """Sample id to text; the place of an option becomes its letter. Raises PredictionsError."""
     kinds = {one.id: one.tags["kind"] for one in samples}
     found: list[Answer] = []
@@ -240,9 +244,3 @@ def _text(row: Row, pid: str, kind: str) -> str:
     if kind == BLANK:
         return str(value)
     return LETTERS[int(value)] if str(value) in ("0", "1", "2", "3", "4") else ""
-
-
-def write_results(results: Mapping[str, int | str], path: Path) -> None:
-    """The official results file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"results": dict(results)}, indent=2, ensure_ascii=False), encoding="utf-8")
