@@ -139,7 +139,7 @@ def test_to_the_site(rows: list[tuple[str, str]]) -> None:
         assert cli.main(["report", str(result.folder), "--output", str(folder / "site")]) == exit_codes.OK
         (chunk,) = site_chunks(folder / "site")
         assert chunk["question"] == [question for question, _ in rows]
-        assert chunk["text"] == chunk["parsed_answer"] == chunk["target"] == [answer for _, answer in rows]
+        assert chunk["text"] == chunk["parsed"] == chunk["target"] == [answer for _, answer in rows]
         numbers, words = chunk["prompt"]["codes"], chunk["prompt"]["values"]
         assert [shown_prompt(words[n], q) for n, (q, _) in zip(numbers, rows, strict=True)] == prompts
 

@@ -71,8 +71,8 @@ class Report:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary."""
-        if not self.folders and not self.asked:
-            return
+        if not self.cases and not self.asked:
+            return  # no golden test ran
         terminalreporter.section(f"golden data in {self.root}")
         for line in self.lines():
             terminalreporter.write_line(line)

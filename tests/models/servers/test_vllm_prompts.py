@@ -274,7 +274,7 @@ def test_the_engines_log_goes_to_stderr(
 def test_sigterm_ends_as_an_exit_while_an_engine_lives() -> None:
     code = """
 import atexit, os, signal, time
-from vlmbench.models import vllm_process
+from vlmbench.models.servers import vllm_process
 atexit.register(lambda: print("engine ended", flush=True))
 vllm_process.end_with_this_process()
 os.kill(os.getpid(), signal.SIGTERM)
