@@ -1,4 +1,4 @@
-"""README's commands run and its figures are what they print: the shipped models, the examples, the usage block."""
+"""The commands of README and the usage page run, and their figures are what the commands print."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = [match[1] for match in re.finditer(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)]
+USAGE = (ROOT / "docs" / "evaluate" / "usage.md").read_text("utf-8")
+INCLUDED = (ROOT / "docs" / "models" / "included.md").read_text("utf-8")
+BLOCKS = [match[1] for match in re.finditer(r"^```\n(.*?)^```", README + USAGE, re.MULTILINE | re.DOTALL)]
 
 OUT_OF_REACH = {
     "--data DIR": "official files",
@@ -31,11 +33,11 @@ OUT_OF_REACH = {
     "convert minigpt.pth": "official checkpoints",
     "train nano": "four hours",
 }
-"""Words of the usage block's lines that no test can run, with what they need."""
+"""Words of the usage blocks' lines that no test can run, with what they need."""
 
 
 def run(words: Sequence[str], folder: Path) -> tuple[int, str, str]:
-    """One command of the README in a folder of its own: exit code, stdout, stderr. In this process, which has torch."""
+    """One command of the pages in a folder of its own: exit code, stdout, stderr. In this process, which has torch."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main([*words])
@@ -43,9 +45,11 @@ def run(words: Sequence[str], folder: Path) -> tuple[int, str, str]:
 
 
 def usage_lines() -> list[list[str]]:
-    """The words of each command of the usage block, its comment cut off."""
-    block = next(block for block in BLOCKS if "vlmbench compare BEFORE AFTER" in block)
-    return [shlex.split(line, comments=True)[1:] for line in block.splitlines()]
+    """The words of each command of README's and the page's usage block, without the comments."""
+    blocks = [block for block in BLOCKS if "vlmbench compare BEFORE AFTER" in block]
+    assert len(blocks) == 2
+    lines = dict.fromkeys(line.partition("#")[0].strip() for block in blocks for line in block.splitlines())
+    return [shlex.split(line)[1:] for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def scores(folder: Path) -> dict[str, Any]:
 
 
 def test_table_of_shipped_models(shipped: tuple[str, Path]) -> None:
-    assert shipped[0].strip() in README
+    assert shipped[0].strip() in INCLUDED
 
 
 def test_first_table_and_blind_figures(shipped: tuple[str, Path]) -> None:
@@ -78,13 +82,15 @@ def test_first_table_and_blind_figures(shipped: tuple[str, Path]) -> None:
         row = next(line for line in README.splitlines() if line.startswith(f"{task}  ") and interval in line)
         assert row.split()[:4] == [task, "official", metric, f"{found['value']:.1f}"]
         assert f" {found['n']:,} " in row
-    told = re.search(r"gets ([\d.]+) accuracy on POPE and ([\d.]+) on GQA", " ".join(README.split()))
-    assert told is not None
-    assert [f"{blind['pope']['accuracy']['value']:.1f}", f"{blind['gqa']['accuracy']['value']:.1f}"] == [*told.groups()]
+    figures = re.search(r"gets ([\d.]+) accuracy on POPE and ([\d.]+) on GQA", " ".join(README.split()))
+    assert figures is not None
+    assert [f"{blind['pope']['accuracy']['value']:.1f}", f"{blind['gqa']['accuracy']['value']:.1f}"] == [
+        *figures.groups()
+    ]
 
 
 def test_example_of_ask() -> None:
-    """Every `vlmbench ask` of the README prints the lines that stand below it."""
+    """Every `vlmbench ask` of the usage page prints the lines below it."""
     block = next(block for block in BLOCKS if "$ vlmbench ask" in block)
     for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, expected = example.partition("\n")
@@ -99,7 +105,7 @@ def test_usage_block_can_be_parsed(words: list[str]) -> None:
 
 
 def test_usage_block_runs(shipped: tuple[str, Path], tmp_path: Path) -> None:
-    """Each line that needs nothing from outside runs as it stands, on the runs that the table came from."""
+    """Each line that needs nothing from outside runs as written, on the runs that the table came from."""
     runs = shipped[1]
     names = {
         "RUN": runs / "tinyllava",
