@@ -16,7 +16,7 @@ import io
 import sys
 from pathlib import Path
 
-from vlmbench.base.registry import TASKS
+from vlmbench.base.registry import tasks
 from vlmbench.cli.main import main as vlmbench
 
 RUNS = {
@@ -39,7 +39,7 @@ def main() -> int:
     """Run what is asked for, then write the site."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tasks", default=",".join(TASKS), help="default: all")
+    parser.add_argument("--tasks", default=",".join(tasks.builtin), help="default: all")
     options, more = parser.parse_known_args()
     folders = [options.folder / name for name in RUNS]
     for folder, words in zip(folders, RUNS.values(), strict=True):

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base.registry import TASKS
+from vlmbench.base.registry import tasks
 from vlmbench.cli.main import main as vlmbench
 
 MODELS = ("tinyllava", "tinygptv")
@@ -59,7 +59,9 @@ def main() -> int:
     """Run what is missing, then print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tasks", default=",".join(task for task in TASKS if task not in JUDGED), help="default: all")
+    parser.add_argument(
+        "--tasks", default=",".join(task for task in tasks.builtin if task not in JUDGED), help="default: all"
+    )
     options = parser.parse_args()
     runs: dict[str, dict[str, Any]] = {}
     for model in MODELS:

@@ -63,7 +63,7 @@ def benchmarks() -> str:
     lines += ["`--tasks NAME:SPLIT@PROTOCOL`. The first split and the first protocol are the default. Each benchmark's"]
     lines += ["page has its splits, prompts, readers, metrics, and how to get the data.", ""]
     heads = ("benchmark", "what", "default split", "headline", "protocols")
-    return "\n".join([*lines, *table(heads, map(benchmark_pages.row, registry.TASKS)), *ANSWER_FILES]) + "\n"
+    return "\n".join([*lines, *table(heads, map(benchmark_pages.row, registry.tasks.builtin)), *ANSWER_FILES]) + "\n"
 
 
 ANSWER_FILES = """
@@ -107,7 +107,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "benchmarks.md": benchmarks,
     "models/models.md": models,
     "training/training-ablations.md": training_ablations,
-    **{f"benchmarks/{name}.md": partial(benchmark_pages.page, name, PRINTED) for name in registry.TASKS},
+    **{f"benchmarks/{name}.md": partial(benchmark_pages.page, name, PRINTED) for name in registry.tasks.builtin},
 }
 
 

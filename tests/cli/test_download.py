@@ -322,7 +322,7 @@ def test_the_checksums_are_of_files_that_tasks_fetch() -> None:
     """Each is of one address."""
     urls = {
         wanted.url: wanted.checksum
-        for name in registry.TASKS
+        for name in registry.tasks.builtin
         for task in (registry.choose_task(name).task,)
         for split in task.splits
         for wanted in task.required_files(split)

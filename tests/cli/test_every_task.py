@@ -13,7 +13,7 @@ from vlmbench.cli import main as cli
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
 
 
-@pytest.mark.parametrize("name", registry.TASKS)
+@pytest.mark.parametrize("name", registry.tasks.builtin)
 def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
     words = ["run", "--model", "echo,text=yes", "--tasks", name, "--output", str(tmp_path / "run"), "--json"]

@@ -69,7 +69,7 @@ def test_no_questions_pictures_or_paths_are_in_it(run: Path, file: Path) -> None
     assert "Is there" not in everything and str(run.parent) not in everything and "prompt" not in inside[0]
 
 
-@pytest.mark.parametrize("name", registry.TASKS)
+@pytest.mark.parametrize("name", registry.tasks.builtin)
 def test_every_task(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
     judge = ["--judge", JUDGED[name], "--judge-runs", "2"] if name in JUDGED else []

@@ -21,7 +21,7 @@ from vlmbench.data.sheets import read_sheet
 EMPTY = (None, "", "null")
 FORMATS = [
     (name, protocol, form)
-    for name in registry.TASKS
+    for name in registry.tasks.builtin
     for task in (registry.choose_task(name).task,)
     if isinstance(task, Exports)
     for protocol in list(task.protocols)[:: 1 if name in ("vsr", "hateful_memes", "iconqa") else len(task.protocols)]

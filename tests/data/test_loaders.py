@@ -79,7 +79,7 @@ def used(task: Any, samples: list[Sample]) -> None:
             picture.load()
 
 
-@pytest.fixture(params=registry.TASKS)
+@pytest.fixture(params=registry.tasks.builtin)
 def copied(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Folder, list[Path]]:
     """(task, its embedded data without pictures, the JSON files of it)."""
     task = registry.choose_task(request.param).task

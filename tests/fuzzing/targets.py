@@ -82,7 +82,7 @@ class Questions(Target):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.tasks: list[tuple[Task, list[tuple[Path, bytes]], dict[str, int]]] = []
-        for name in registry.TASKS:
+        for name in registry.tasks.builtin:
             task = registry.tasks.get(name)
             files = linked(Folder.sample(name).root, self.folder / name)
             counts = {}
@@ -148,7 +148,7 @@ class Answers(Target):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.files: list[tuple[Task, Sequence[Sample], Path, bytes, Mapping[str, str]]] = []
-        for name in registry.TASKS:
+        for name in registry.tasks.builtin:
             task: Task = registry.tasks.get(name)
             writer: object = task
             if isinstance(writer, Exports):

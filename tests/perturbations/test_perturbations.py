@@ -13,7 +13,7 @@ from PIL import Image
 from tests.perturbations.test_corruptions import picture
 from tests.support.toys import ToyTask, gone, keep, png
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
-from vlmbench.base.registry import TASKS, TaskChoice, choose_task
+from vlmbench.base.registry import TaskChoice, choose_task, tasks
 from vlmbench.base.samples import ImageRef, Request, Response, Sample
 from vlmbench.data import images
 from vlmbench.data.files import Folder
@@ -39,7 +39,7 @@ def put(key: str, label: str, seed: int = 0, few: slice = slice(None)) -> Put:
 
 def everything() -> Iterator[str]:
     """Every protocol of every task on its default split."""
-    for name in TASKS:
+    for name in tasks.builtin:
         for protocol in choose_task(name).task.protocols:
             yield f"{name}@{protocol}"
 
@@ -69,7 +69,7 @@ def test_words_of_the_command_line() -> None:
 
 
 @pytest.mark.parametrize("label", [*ablations.names()])
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", tasks.builtin)
 def test_every_question_is_asked_or_left_out_with_a_reason(name: str, label: str) -> None:
     _, every = samples(name)
     found = put(name, label)

@@ -233,7 +233,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return site / "signs_package"
 
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setattr(registry, "tasks", registry.Registry("task", registry.TASKS, "vlmbench.tasks"))
+    monkeypatch.setattr(registry, "tasks", registry.Registry("task", registry.tasks.builtin, "vlmbench.tasks"))
     monkeypatch.setattr(registry, "models", registry.Registry("model", registry.MODELS, "vlmbench.models"))
     yield make
     sys.modules.pop("signs_package", None)

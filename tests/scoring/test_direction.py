@@ -16,7 +16,7 @@ from vlmbench.scoring import score as scoring
 from vlmbench.scoring.verdicts import metrics
 from vlmbench.stats.metrics import LESS, MORE, NEITHER, TARGET, Metric, mean, upward
 
-EVERY = [f"{name}@{protocol}" for name in registry.TASKS for protocol in registry.tasks.get(name).protocols]
+EVERY = [f"{name}@{protocol}" for name in registry.tasks.builtin for protocol in registry.tasks.get(name).protocols]
 NOT_MORE = {"distribution": LESS, "yes_ratio": TARGET, "yes_ratio_of_targets": NEITHER, "reference_score": NEITHER}
 """What is better of the metrics of which more is not."""
 

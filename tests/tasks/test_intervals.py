@@ -99,7 +99,7 @@ def judged(choice: TaskChoice, rng: random.Random) -> Score:
 
 CASES = [
     pytest.param(name, protocol, id=f"{name}@{protocol}")
-    for name in registry.TASKS
+    for name in registry.tasks.builtin
     for protocol in registry.tasks.get(name).protocols
 ]
 
@@ -129,7 +129,7 @@ def test_every_metric_has_its_interval(name: str, protocol: str) -> None:
         assert metric.breakdown and (undefined or (metric.bounds is None and len(set(metric.clusters)) == 1)), metric
 
 
-@pytest.mark.parametrize("name", registry.TASKS)
+@pytest.mark.parametrize("name", registry.tasks.builtin)
 def test_a_picture_is_one_cluster(name: str) -> None:
     """Samples that show the same picture are drawn together, and so are the turns of one question."""
     seen: dict[str, str] = {}

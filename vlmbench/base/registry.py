@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
@@ -19,23 +20,8 @@ if TYPE_CHECKING:
 
     from vlmbench.base.task import Task
 
-TASKS: Mapping[str, str] = {
-    "pope": "vlmbench.tasks.yes_no.pope:POPE",
-    "gqa": "vlmbench.tasks.short_answer.gqa:GQA",
-    "mmbench": "vlmbench.tasks.multiple_choice.mmbench:MMBENCH",
-    "refcoco": "vlmbench.tasks.grounding.refcoco:REFCOCO",
-    "vqav2": "vlmbench.tasks.short_answer.vqav2:VQAV2",
-    "okvqa": "vlmbench.tasks.short_answer.okvqa:OKVQA",
-    "textvqa": "vlmbench.tasks.short_answer.textvqa:TEXTVQA",
-    "vizwiz": "vlmbench.tasks.short_answer.vizwiz:VIZWIZ",
-    "vsr": "vlmbench.tasks.yes_no.vsr:VSR",
-    "iconqa": "vlmbench.tasks.multiple_choice.iconqa:ICONQA",
-    "hateful_memes": "vlmbench.tasks.yes_no.hateful_memes:HATEFUL_MEMES",
-    "scienceqa": "vlmbench.tasks.multiple_choice.scienceqa:SCIENCEQA",
-    "mme": "vlmbench.tasks.yes_no.mme:MME",
-    "mmvet": "vlmbench.tasks.judged.mmvet:MMVET",
-    "llava_bench": "vlmbench.tasks.judged.llava_bench:LLAVA_BENCH",
-}
+TASKS = "vlmbench.tasks.catalog:TASKS"
+"""The table of built-in benchmarks, by name."""
 
 MODELS: Mapping[str, str] = {
     "tinyllava": "vlmbench.models.systems.tinyllava:load",
@@ -102,11 +88,17 @@ class Registry:
     """The names of one kind of thing."""
 
     kind: str
-    builtin: Mapping[str, str]
+    table: Mapping[str, str] | str
+    """What vlmbench itself has, by name; or "module:object" of that table."""
     group: str
     _extra: dict[str, Any] = field(default_factory=dict)
     """Objects, "module:object" strings and entry points."""
     _scanned: bool = False
+
+    @cached_property
+    def builtin(self) -> Mapping[str, str]:
+        """What vlmbench itself has: name to "module:object"."""
+        return cast("Mapping[str, str]", load_object(self.table)) if isinstance(self.table, str) else self.table
 
     def names(self) -> list[str]:
         """All known names, built-in first."""

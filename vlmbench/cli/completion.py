@@ -52,7 +52,7 @@ def tasks(prefix: str, **_: Any) -> list[str]:
     before, comma, spec = prefix.rpartition(",")
     name, mark = re.split("[:@]", spec, maxsplit=1)[0], "@" if "@" in spec else ":"
     found = registry.tasks.names()
-    if name != spec and name in registry.TASKS:
+    if name != spec and name in registry.tasks.builtin:
         task, stem = registry.tasks.get(name), spec.rpartition(mark)[0]
         found = [f"{stem}{mark}{word}" for word in (task.protocols if mark == "@" else task.splits)]
     return [f"{before}{comma}{word}" for word in found]

@@ -1,0 +1,29 @@
+"""All built-in benchmarks by name, sorted by family. A new benchmark is one file, one line here, and one golden set.
+
+Nothing is imported here: an entry "module:object" is loaded when its benchmark is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_YES_NO, _CHOICE, _SHORT = "vlmbench.tasks.yes_no", "vlmbench.tasks.multiple_choice", "vlmbench.tasks.short_answer"
+_GROUNDING, _JUDGED = "vlmbench.tasks.grounding", "vlmbench.tasks.judged"
+
+TASKS: Mapping[str, str] = {
+    "pope": f"{_YES_NO}.pope:POPE",
+    "mme": f"{_YES_NO}.mme:MME",
+    "vsr": f"{_YES_NO}.vsr:VSR",
+    "hateful_memes": f"{_YES_NO}.hateful_memes:HATEFUL_MEMES",
+    "mmbench": f"{_CHOICE}.mmbench:MMBENCH",
+    "scienceqa": f"{_CHOICE}.scienceqa:SCIENCEQA",
+    "iconqa": f"{_CHOICE}.iconqa:ICONQA",
+    "gqa": f"{_SHORT}.gqa:GQA",
+    "vqav2": f"{_SHORT}.vqav2:VQAV2",
+    "okvqa": f"{_SHORT}.okvqa:OKVQA",
+    "textvqa": f"{_SHORT}.textvqa:TEXTVQA",
+    "vizwiz": f"{_SHORT}.vizwiz:VIZWIZ",
+    "refcoco": f"{_GROUNDING}.refcoco:REFCOCO",
+    "mmvet": f"{_JUDGED}.mmvet:MMVET",
+    "llava_bench": f"{_JUDGED}.llava_bench:LLAVA_BENCH",
+}
