@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlmbench.base.samples import Sample
+from vlmbench.base.samples import Request, Sample
 from vlmbench.data.predictions import join, read_plain, write_rows
 
 
@@ -20,14 +20,19 @@ class Answer:
     """As the model gave it."""
     parsed: str
     """What the protocol read it as."""
-    prompt: str
-    """What the model was asked."""
     protocol: str
+    build_request: Callable[[Sample, str], Request] = field(repr=False, compare=False)
+    """The benchmark's own."""
 
     @property
     def id(self) -> str:
         """The sample's id."""
         return self.sample.id
+
+    @property
+    def prompt(self) -> str:
+        """What the model was asked. Only for formats that hold it: a protocol may refuse to ask some questions."""
+        return self.build_request(self.sample, self.protocol).prompt
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import DataFile, JudgeRules, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub
+from vlmbench.data.predictions import named
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 from .answer_files import PLAIN, Answer, AnswerFiles
@@ -185,13 +187,16 @@ class Benchmark(ABC, Generic[Rules]):
         return self.answer_files.read(path, samples, protocol)
 
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """Write the answers in the format of the path's suffix."""
+        """Write the answers in the format of the path's suffix. Raises PredictionsError for missing answers."""
+        if missing := [sample.id for sample in samples if sample.id not in answers]:
+            what = f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}"
+            raise PredictionsError(what, where=str(path), hint="answer every question of the split")
         rows = [self._answer(sample, answers[sample.id], protocol) for sample in samples]
         self.answer_files.format_of(path).write(path, rows)
 
     def _answer(self, sample: Sample, text: str, protocol: str) -> Answer:
         parsed = self.parse(sample, Response(text), self.rules[protocol])
-        return Answer(sample, text, parsed, self.build_request(sample, protocol).prompt, protocol)
+        return Answer(sample, text, parsed, protocol, self.build_request)
 
 
 def filled(prompt: Prompt, sample: Sample) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef
 from vlmbench.base.task import DataFile
-from vlmbench.data.files import Hub, Row, unique
+from vlmbench.data.files import Hub, Row, read_json, unique
 
 from .checksums import checksum
 
@@ -40,6 +43,21 @@ def coco_images(
     """A folder of COCO images, such as `val2014`."""
     also = (f"images/{subset}", "images") if also is None else also
     return data_file((subset, *also), what, f"{COCO}/zips/{subset}.zip", licence, split)
+
+
+def rows_of_list(path: Path, field: str) -> tuple[Mapping[str, Any], list[Row]]:
+    """(The other fields, the rows of one list) of a JSON object. Raises DataError, also for an empty list."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get(field), list):
+        raise DataError(f"an object with a list {field!r} was expected", where=str(path), hint="get the official file")
+    if not content[field]:
+        raise DataError(f"the list {field!r} is empty", where=str(path), hint="get the file again")
+    for number, values in enumerate(content[field], 1):
+        if not isinstance(values, dict):
+            where = f"{path}, {field}, item {number}"
+            raise DataError(f"an object was expected, not {values!r:.40}", where=where, hint="get the file again")
+    rows = [Row(values, str(path), f"{field}, item {number}") for number, values in enumerate(content[field], 1)]
+    return {name: value for name, value in content.items() if name != field}, rows
 
 
 def by_key(rows: Sequence[Row], field: str) -> Mapping[str, Row]:

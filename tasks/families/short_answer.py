@@ -1,4 +1,7 @@
-"""What the benchmarks with ten human answers share: their rules by protocol, asking, scoring, figures, upload files."""
+"""Short answers in words, scored by a matcher: VQA accuracy over ten human answers, equality, containment.
+
+Matchers: vlmbench.parsing.matchers and vqa_accuracy; normalisers: vlmbench.parsing.text.
+"""
 
 from __future__ import annotations
 
@@ -8,131 +11,64 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from sys import intern
 
-from vlmbench.base.errors import PredictionsError
-from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
-from vlmbench.base.task import TaskProtocol
+from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.data.files import Row
-from vlmbench.data.predictions import join, named, read_plain, write_rows
-from vlmbench.parsing.vqa_accuracy import Humans, Matcher
-from vlmbench.stats.metrics import Metric, by_tag, mean
+from vlmbench.data.predictions import join, read_plain, write_rows
+from vlmbench.parsing.vqa_accuracy import Humans
+from vlmbench.stats.metrics import Metric
+
+from .answer_files import Answer, AnswerFiles, Format
+from .base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, filled
 
 SHORT = "\nAnswer the question using a single word or phrase."
 UNANSWERABLE = "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + SHORT
-INSTRUCTION = "[vqa] Based on the image, respond to this question with a short answer: {}"
-
-Ids = Mapping[str, None]
-"""An ordered set."""
-_FIELD = re.compile(r"\{(\w*)\}")
+INSTRUCTION = "[vqa] Based on the image, respond to this question with a short answer: {question}"
 
 
 @dataclass(frozen=True)
-class Rules:
-    """One protocol's words, reader and generation."""
+class ShortAnswerRules(ProtocolRules):
+    """One protocol. `reader` is a matcher: (text, target) to (what the text was read as, its score)."""
 
-    source: str
-    prompt: str
-    """With `{}` where the question goes, and `{ocr}` where words found in the picture go."""
-    match: Matcher
-    tokens: int = 128
-    beams: int = 1
-    stop: tuple[str, ...] = ()
-    capital: bool = False
-    """Whether the question's first letter is made a capital and all others small: `str.capitalize()`, as in LLaVA's
-    question files of VizWiz and TextVQA and in lmms-eval."""
-    choices: tuple[str, ...] = ()
-    """Answers to rank instead of writing one."""
     upload: Callable[[str], str] = str.strip
     """What is done to an answer before it is uploaded."""
-    headline: str = "accuracy"
-    note: str = ""
-
-    @property
-    def generation(self) -> Generation:
-        """How answers are made."""
-        return Generation(max_new_tokens=self.tokens, num_beams=self.beams, stop=self.stop)
 
 
-def protocols_of(rules: Mapping[str, Rules]) -> Mapping[str, TaskProtocol]:
-    """The rules as the task's protocols."""
-    return {name: TaskProtocol(name, r.source, r.headline, r.generation, r.note) for name, r in rules.items()}
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShortAnswer(Benchmark[ShortAnswerRules]):
+    """A benchmark whose answers are words, numbers or phrases."""
 
-
-class HumanAnswered:
-    """The part of such a task that is the same for all of them."""
-
-    rules: Mapping[str, Rules]
-    server: str = ""
-    """Who scores the splits whose answers are not published."""
-    breakdowns: tuple[str, ...] = ()
-    """Tags that scores are broken down by."""
-    formats: Mapping[str, str] = {"json": ".json"}
-
-    def build_request(self, sample: Sample, protocol: str) -> Request:
-        """The question in the protocol's words."""
-        rules = self.rules[protocol]
-        question = sample.question.capitalize() if rules.capital else sample.question
-        prompt = _FIELD.sub(lambda found: self.shown(found[1], sample) if found[1] else question, rules.prompt)
-        return Request(sample.id, prompt, sample.images, rules.choices, rules.generation)
-
-    def shown(self, field: str, sample: Sample) -> str:
-        """What else a prompt shows, by the name it has in braces."""
-        raise KeyError(field)
-
-    def score(self, sample: Sample, response: Response, protocol: str) -> Score:
-        """VQA accuracy of one answer. Where the human answers are withheld, only a server can tell."""
-        text = response.text
+    def parse(self, sample: Sample, response: Response, rules: ShortAnswerRules) -> str:
+        """The text as it was compared; of a question whose right answer is not known, the text."""
         if sample.target is None:
-            note = f"the right answers are not published: only {self.server} can score them"
-            return Score(None, Status.UNLABELED, text.strip(), note)
-        read, value = self.rules[protocol].match(text, sample.target)
-        return Score(value, Status.OK, read)
+            return response.text.strip()
+        parsed: str = rules.reader(response.text, sample.target)[0]
+        return parsed
 
-    def summarise(self, scored: Sequence[tuple[Sample, Score]], protocol: str) -> Sequence[Metric]:
-        """Accuracy, and by each of the task's breakdowns."""
-        return accuracies(scored, self.breakdowns)
+    def rate(self, sample: Sample, response: Response, rules: ShortAnswerRules) -> Score:
+        """What the protocol's matcher gives."""
+        parsed, value = rules.reader(response.text, sample.target)
+        return Score(value, Status.OK, parsed)
 
-    def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
-        """The official results [{"question_id", "answer"}], LLaVA's answer lines, or rows of id and text."""
-        answers = read_plain(path, ("question_id", "id"), samples)
-        empty = unasked(samples)
-        return join((answer for answer in answers if answer[0] not in empty or answer[1]), samples, path)
-
-    def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
-        """Write the file the server or the official script takes: a JSON array, a row a question, in their order.
-
-        Raises PredictionsError for missing answers.
-        """
-        rules = self.rules[protocol]
-        if missing := [sample.id for sample in samples if sample.id not in answers]:
-            what = f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}"
-            raise PredictionsError(what, where=str(path), hint="answer every question of the split")
-        rows = [self.upload_row(sample, rules.upload(answers[sample.id]), protocol) for sample in samples]
-        rows += [{"question_id": int(key), "answer": ""} for key in unasked(samples)]
-        write_rows(path, rows)
-
-    def upload_row(self, sample: Sample, answer: str, protocol: str) -> dict[str, object]:
-        """One row of the upload file. Numbers that are ids stay numbers."""
-        key: str | int = int(sample.id) if sample.id.isdecimal() else sample.id
-        return {"question_id": key, "answer": answer}
+    def figures_of(self, scored: Scored, rules: ShortAnswerRules) -> Sequence[Metric]:
+        """Mean accuracy, and its bars by each tag that all samples have, in the order of their labels."""
+        tags = [tag for tag in self.breakdowns if all(sample.tags.get(tag) for sample, _ in scored)]
+        accuracy, *bars = accuracies(scored, tags)
+        bars.sort(key=lambda bar: (tags.index(bar.breakdown), bar.label))
+        return [accuracy, *(replace(bar, name=f"{bar.breakdown}_{slug(bar.label)}") for bar in bars)]
 
 
-def unasked(samples: Sequence[Sample]) -> Ids:
-    """Ids that an upload file has to answer besides those of the samples: with nothing."""
-    found: Ids = samples[0].extra.get("_unasked", {}) if samples else {}
-    return found
+@dataclass(frozen=True)
+class Capitalised:
+    """A prompt with the question's first letter a capital and all others small: `str.capitalize()`.
 
+    As in LLaVA's question files of VizWiz and TextVQA, and in lmms-eval.
+    """
 
-def accuracies(scored: Sequence[tuple[Sample, Score]], breakdowns: Sequence[str]) -> list[Metric]:
-    """Mean accuracy, and its bars where samples have the tags."""
-    values = [score.value or 0.0 for _, score in scored]
-    clusters = [sample.cluster for sample, _ in scored]
-    made = [mean("accuracy", values, clusters)]
-    for name in breakdowns:
-        labels = [sample.tags.get(name, "") for sample, _ in scored]
-        if all(labels):
-            bars = sorted(by_tag(name, values, labels, clusters), key=lambda bar: bar.label)
-            made += [replace(bar, name=f"{name}_{slug(bar.label)}") for bar in bars]
-    return made
+    prompt: Prompt
+
+    def __call__(self, sample: Sample) -> str:
+        """The prompt for one sample."""
+        return filled(self.prompt, replace(sample, question=sample.question.capitalize()))
 
 
 def slug(label: str) -> str:
@@ -140,15 +76,54 @@ def slug(label: str) -> str:
     return re.sub(r"\W+", "_", label).strip("_")
 
 
+# ----------------------------------------------------------------------------------------------------- human answers
+
+
 def human_answers(row: Row, field: str = "answers") -> Humans:
     """The human answers of a row: a list of texts, or of objects with `answer`. Raises DataError."""
-    found = row.listing(field)
-    made: list[str] = []
-    for item in found:
+    found: list[str] = []
+    for item in row.listing(field):
         text = item.get("answer") if isinstance(item, dict) else item
         if not isinstance(text, str):
             raise row.error(field, f"a list of answers was expected, but it holds {item!r:.60}")
-        made.append(intern(text))
-    if not made:
+        found.append(intern(text))
+    if not found:
         raise row.error(field, "there are no answers")
-    return tuple(made)
+    return tuple(found)
+
+
+UNASKED = "_unasked"
+"""In a sample's `extra`: ids that an upload file has to answer besides those of the samples, with nothing."""
+
+
+def read_upload(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+    """Sample id to text. Empty answers to questions that were not asked are passed over."""
+    unasked = _unasked(samples)
+    answers = read_plain(path, ("question_id", "id"), samples)
+    return join((answer for answer in answers if answer[0] not in unasked or answer[1]), samples, path)
+
+
+def upload_files(rules: Mapping[str, ShortAnswerRules]) -> AnswerFiles:
+    """The files that the challenge's server takes: rows of question_id and answer."""
+
+    def write(path: Path, answers: Sequence[Answer]) -> None:
+        rows = [{"question_id": number(a.id), "answer": rules[a.protocol].upload(a.text)} for a in answers]
+        rows += [{"question_id": int(key), "answer": ""} for key in _unasked([a.sample for a in answers])]
+        write_rows(path, rows)
+
+    reads = 'The official results [{"question_id", "answer"}], LLaVA\'s answer lines, or rows of id and text.'
+    return AnswerFiles(read_upload, reads, {"json": Format(".json", write)}, UPLOAD)
+
+
+UPLOAD = "Write the file the server or the official script takes: a JSON array, a row a question, in their order."
+
+
+def number(key: str) -> int | str:
+    """An id as official files have it: numbers stay numbers."""
+    return int(key) if key.isdecimal() else key
+
+
+def _unasked(samples: Sequence[Sample]) -> Mapping[str, None]:
+    """An ordered set of ids."""
+    unasked: Mapping[str, None] = samples[0].extra.get(UNASKED, {}) if samples else {}
+    return unasked

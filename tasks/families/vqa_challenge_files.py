@@ -6,19 +6,22 @@ Format: visualqa.org/vqa_v1_download.html; GT-Vision-Lab/VQA PythonHelperTools/v
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
-from vlmbench.data.files import Folder, Row, read_json, unique
+from vlmbench.base.task import DataFile
+from vlmbench.data.files import Folder, Hub, Row
 from vlmbench.data.predictions import named
 
-from .short_answer import human_answers
+from .official_files import by_key, coco_images, data_file, hub_rows, places, rows_of_list
+from .short_answer import UNASKED, human_answers
 
+LICENCE = "CC BY 4.0 (annotations); COCO terms of use, pictures from Flickr under their own licences"
 SUBSETS = ("train2014", "val2014", "test2015")
-"""Folders of pictures."""
+"""Folders of images."""
 
 
 @dataclass(frozen=True)
@@ -26,112 +29,150 @@ class Part:
     """One split of such a benchmark."""
 
     subset: str
-    """The folder of its pictures: `val2014`."""
-    questions: tuple[str, ...]
+    """The folder of its images: `val2014`."""
+    count: int
+    """Its questions."""
+    images: str
+    """Its images, in words."""
+    questions: Sequence[str]
     """Names its question file may have, the official one first."""
-    annotations: tuple[str, ...] = ()
+    questions_url: str
+    annotations: Sequence[str] = ()
     """Likewise; none where the answers are withheld."""
+    annotations_url: str = ""
+    part_of: str = ""
+    """The split whose other questions an upload file has to answer with nothing."""
 
 
-def places(names: Sequence[str], *folders: str) -> list[str]:
-    """Where files may lie below the data folder, the usual place first."""
-    return [folder + name for name in names for folder in ("", *folders)]
+@dataclass(frozen=True)
+class VqaChallenge:
+    """Where such a benchmark's files lie, and what its hub dataset is called."""
+
+    parts: Mapping[str, Part]
+    hub: Sequence[str]
+    hub_splits: Mapping[str, str]
+    hub_shares_images: bool = True
+    """Whether the hub's rows name their image, so that several can be about one."""
+
+    def required_files(self, split: str) -> list[DataFile]:
+        """Questions, annotations where they are published, and images."""
+        part = self.parts[split]
+        common = {"licence": LICENCE, "split": split}
+        files = [data_file(_questions(part), f"{part.count:,} questions", part.questions_url, **common)]
+        if part.annotations:
+            files.append(data_file(_annotations(part), "annotations", part.annotations_url, **common))
+        if part.part_of:
+            whole = self.parts[part.part_of]
+            what = f"ids of {whole.subset}, which upload files answer with nothing"
+            files.append(data_file(_questions(whole), what, whole.questions_url, optional=True, **common))
+        return [*files, coco_images(part.subset, part.images, **common)]
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> list[Sample]:
+        """All questions of a split, in the file's order; without human answers where they are not published."""
+        if isinstance(data, Hub):
+            return self._from_hub(data, split)
+        part = self.parts[split]
+        hint = f"`vlmbench data status {task}:{split}` says what is missing"
+        path = data.need(f"{task}'s question file of {split}", *_questions(part), hint=hint)
+        head, questions = rows_of_list(path, "questions")
+        rows = by_key(questions, "question_id")
+        notes: Mapping[str, Row] = {}
+        kinds: Mapping[str, Any] = {}
+        if part.annotations:
+            file = data.need(f"{task}'s annotation file of {split}", *_annotations(part), hint=hint)
+            notes_head, annotations = rows_of_list(file, "annotations")
+            notes = by_key(annotations, "question_id")
+            named_kinds = notes_head.get("question_types")
+            kinds = named_kinds if isinstance(named_kinds, dict) else {}
+            _refuse_other_ids(rows, notes, path, file)
+        images = _Images(data, _subsets(head, part, path))
+        found = [
+            _sample(key, row, images(row), row.key("image_id"), notes.get(key), kinds) for key, row in rows.items()
+        ]
+        whole = data.find(*_questions(self.parts[part.part_of])) if part.part_of else None
+        if whole is None:
+            return found
+        every = (row.key("question_id") for row in rows_of_list(whole, "questions")[1])
+        unasked = dict.fromkeys(key for key in every if key not in rows)
+        return [replace(sample, extra={UNASKED: unasked}) for sample in found]
+
+    def _from_hub(self, data: Hub, split: str) -> list[Sample]:
+        if split not in self.hub_splits:
+            what = f"the hub has this benchmark's split {' and '.join(self.hub_splits)} only, not {split}"
+            raise DataError(what, hint="use --data DIR for the other")
+        fields = ["question_id", "question", "answers", "question_type", "answer_type"]
+        fields += ["image_id"] if self.hub_shares_images else []
+
+        def image_name(row: Row) -> str:
+            if not self.hub_shares_images:
+                return f"{row.key('question_id')}.jpg"
+            return _image_name(self.parts[split].subset, row.integer("image_id"))
+
+        rows = hub_rows(data, self.hub, self.hub_splits[split], fields, image_name)
+        known = by_key([row for row, _ in rows], "question_id")
+        cluster = "image_id" if self.hub_shares_images else "question_id"
+        return [
+            _sample(key, row, image, row.key(cluster), row if row.has("answers") else None, {})
+            for key, (row, image) in zip(known, rows, strict=True)
+        ]
 
 
-def read_samples(data: Folder, task: str, split: str, part: Part) -> list[Sample]:
-    """All questions of a split, in the file's order. Raises DataError."""
-    hint = f"`vlmbench data status {task}:{split}` says what is missing"
-    path = data.need(
-        f"{task}'s question file of {split}", *places(part.questions, "Questions/", "questions/"), hint=hint
-    )
-    head, listed = _listed(path, "questions")
-    rows = unique(((row.key("question_id"), row) for row in listed), "question_id")
-    notes: Mapping[str, Row] = {}
-    kinds: Mapping[str, Any] = {}
-    if part.annotations:
-        names = places(part.annotations, "Annotations/", "annotations/")
-        file = data.need(f"{task}'s annotation file of {split}", *names, hint=hint)
-        notes_head, found = _listed(file, "annotations")
-        notes = unique(((row.key("question_id"), row) for row in found), "question_id")
-        said_kinds = notes_head.get("question_types")
-        kinds = said_kinds if isinstance(said_kinds, dict) else {}
-        _check_same(rows, notes, path, file)
+def _questions(part: Part) -> list[str]:
+    return places(part.questions, "Questions/", "questions/")
+
+
+def _annotations(part: Part) -> list[str]:
+    return places(part.annotations, "Annotations/", "annotations/")
+
+
+def _subsets(head: Mapping[str, Any], part: Part, path: Path) -> Sequence[str]:
+    """Where images may be: in the subset that the file is of; all of them where neither name nor content says."""
     said = head.get("data_subtype")
     known = said.replace("test-dev", "test") if isinstance(said, str) and said else part.subset
     official = path.name == part.questions[0] or said
-    subsets = (known,) if official else (known, *(name for name in SUBSETS if name != known))
-    return _samples(data, rows, notes if part.annotations else None, kinds, subsets)
+    return (known,) if official else (known, *(name for name in SUBSETS if name != known))
 
 
-def question_ids(path: Path) -> list[str]:
-    """The ids of a question file."""
-    return [row.key("question_id") for row in _listed(path, "questions")[1]]
+def _image_name(subset: str, image: int) -> str:
+    return f"COCO_{subset}_{image:012d}.jpg"
 
 
-def _samples(
-    data: Folder,
-    rows: Mapping[str, Row],
-    notes: Mapping[str, Row] | None,
-    kinds: Mapping[str, Any],
-    subsets: Sequence[str],
-) -> list[Sample]:
-    pictures: dict[int, ImageRef] = {}
-    made: list[Sample] = []
-    for key, row in rows.items():
-        image = row.integer("image_id")
-        if image not in pictures:
-            pictures[image] = _picture(data, row, image, subsets)
-        note = None if notes is None else notes[key]
-        made.append(
-            Sample(
-                id=key,
-                question=row.text("question"),
-                images=(pictures[image],),
-                target=None if note is None else human_answers(note),
-                tags={} if note is None else tags(note, kinds),
-                cluster=str(image),
-            )
-        )
-    return made
+class _Images:
+    """Images by their number, each once; of several possible subsets the first whose image is there."""
+
+    def __init__(self, data: Folder, subsets: Sequence[str]) -> None:
+        self.data, self.subsets = data, subsets
+        self.known: dict[int, ImageRef] = {}
+
+    def __call__(self, row: Row) -> ImageRef:
+        number = row.integer("image_id")
+        if number not in self.known:
+            where = {
+                _image_name(subset, number): (subset, f"images/{subset}", "images", ".") for subset in self.subsets
+            }
+            first, *others = where
+            there = (name for name in where if others and self.data.find(*(f"{f}/{name}" for f in where[name])))
+            name = next(there, first)
+            self.known[number] = self.data.picture(row, name, *where[name], field="image_id")
+        return self.known[number]
 
 
-def tags(note: Row, kinds: Mapping[str, Any]) -> dict[str, str]:
-    """Types of a question and of its answer; OK-VQA's file says what its codes of question types mean."""
-    kind = note.text("question_type")
-    return {"answer_type": note.text("answer_type"), "question_type": str(kinds.get(kind, kind))}
+def _sample(key: str, row: Row, image: ImageRef, cluster: str, note: Row | None, kinds: Mapping[str, Any]) -> Sample:
+    """One question. OK-VQA's annotations say what their codes of question types mean: `kinds`."""
+    question, target, tags = row.text("question"), None, {}
+    if note is not None:
+        target = human_answers(note)
+        kind = note.text("question_type")
+        tags = {"answer_type": note.text("answer_type"), "question_type": str(kinds.get(kind, kind))}
+    return Sample(key, question, (image,), target, tags=tags, cluster=cluster)
 
 
-def _picture(data: Folder, row: Row, image: int, subsets: Sequence[str]) -> ImageRef:
-    """`COCO_val2014_000000123456.jpg`; of several possible subsets the first whose picture is there."""
-    places = {f"COCO_{subset}_{image:012d}.jpg": (subset, f"images/{subset}", "images", ".") for subset in subsets}
-    first, *others = places
-    there = [name for name in places if others and data.find(*(f"{place}/{name}" for place in places[name]))]
-    name = there[0] if there else first
-    return data.picture(row, name, *places[name], field="image_id")
-
-
-def _listed(path: Path, field: str) -> tuple[Mapping[str, Any], list[Row]]:
-    """(the other fields, the rows of one list) of a JSON object."""
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get(field), list):
-        raise DataError(f"an object with a list {field!r} was expected", where=str(path), hint="get the official file")
-    rows = []
-    for number, values in enumerate(content[field], 1):
-        if not isinstance(values, dict):
-            where = f"{path}, {field}, item {number}"
-            raise DataError(f"an object was expected, not {values!r:.40}", where=where, hint="get the file again")
-        rows.append(Row(values, str(path), f"{field}, item {number}"))
-    if not rows:
-        raise DataError(f"the list {field!r} is empty", where=str(path), hint="get the file again")
-    return {name: value for name, value in content.items() if name != field}, rows
-
-
-def _check_same(asked: Mapping[str, Row], notes: Mapping[str, Row], questions: Path, annotations: Path) -> None:
+def _refuse_other_ids(rows: Mapping[str, Row], notes: Mapping[str, Row], questions: Path, annotations: Path) -> None:
     """Questions and annotations must be of the same ids, as the official scorer asserts."""
     hint = f"use the question file and the annotation file of one split ({questions.name}, {annotations.name})"
-    if absent := [key for key in asked if key not in notes]:
+    if absent := [key for key in rows if key not in notes]:
         what = f"{len(absent)} questions have no annotation: {named(sorted(absent))}"
         raise DataError(what, where=str(annotations), hint=hint)
-    if extra := [key for key in notes if key not in asked]:
+    if extra := [key for key in notes if key not in rows]:
         what = f"{len(extra)} annotations have no question: {named(sorted(extra))}"
         raise DataError(what, where=str(questions), hint=hint)

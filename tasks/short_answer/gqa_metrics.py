@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample, Score
-from vlmbench.stats.metrics import LESS, MORE, RATE, Metric, by_tag, mean, ratio
+from vlmbench.stats.metrics import LESS, Metric, by_tag, mean, share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,20 +57,17 @@ def consistency(scored: Scored) -> Metric | None:
 
     `entailed` is empty unless the question file holds all the entailed questions (balanced files do not).
     """
-    import numpy as np
-
     if not any(sample.extra["entailed"] for sample, _ in scored):
         return None
     right = {sample.id: score.value or 0.0 for sample, score in scored}
-    rows: list[tuple[float, float]] = []
+    shares: list[float] = []
     clusters: list[str] = []
     for sample, score in scored:
         known = [right[key] for key in sample.extra["entailed"] if key in right]
         if sample.extra["balanced"] and score.value and known:
-            rows.append((sum(known) / len(known), 1.0))
+            shares.append(sum(known) / len(known))
             clusters.append(sample.cluster)
-    items = np.array(rows, dtype=np.float64).reshape(-1, 2)
-    return Metric("consistency", items, clusters, ratio(), limits=RATE, better=MORE)
+    return share("consistency", shares, [1.0] * len(shares), clusters)
 
 
 def choices(counted: Scored) -> list[Metric]:

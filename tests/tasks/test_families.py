@@ -148,4 +148,7 @@ def test_writers_are_told_what_was_read_and_asked(tmp_path: Path) -> None:
         answer_files=AnswerFiles(formats={"own": Format("", lambda path, answers: kept.extend(answers))}),
     )
     task.export({"1": "30"}, SAMPLES[:1], "first_digit", tmp_path / "folder")
-    assert kept == [Answer(SAMPLES[0], "30", "3", "HOW MANY?", "first_digit")]
+    assert kept == [Answer(SAMPLES[0], "30", "3", "first_digit", task.build_request)]
+    assert kept[0].prompt == "HOW MANY?"
+    with pytest.raises(PredictionsError, match="2 of 3 questions have no answer: 2, 3"):
+        task.export({"1": "30"}, SAMPLES, "official", tmp_path / "folder")

@@ -32,7 +32,7 @@ from vlmbench.base.samples import Score
 from vlmbench.data.files import Folder
 from vlmbench.parsing import text as answers
 from vlmbench.tasks.families.short_answer import slug
-from vlmbench.tasks.short_answer import textvqa
+from vlmbench.tasks.short_answer.textvqa_files import question_of
 
 NORMALISERS: Mapping[str, Callable[[str], object]] = {
     "official_py3": lambda text: [answers.vqa_depunctuated(answers.vqa_cleaned(text)), answers.vqa_normal(text)],
@@ -182,7 +182,7 @@ def textvqa_files(oracle: Oracle) -> Files:
 def textvqa_prompts(oracle: Oracle, _: str) -> None:
     """The question inside LLaVA's prompts."""
     for prompt, question in oracle.expected["llava_prompt_processor"]:
-        found = textvqa.asked(prompt)
+        found = question_of(prompt)
         assert found == question if isinstance(question, str) and not question.startswith("raises") else found is None
 
 

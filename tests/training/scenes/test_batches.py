@@ -16,6 +16,7 @@ from vlmbench.base import registry
 from vlmbench.base.errors import DataError
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
+from vlmbench.tasks.families.short_answer import Capitalised
 from vlmbench.tasks.short_answer import textvqa, vizwiz
 from vlmbench.training.loop import patches
 from vlmbench.training.loop.objectives import IGNORE, Scenery
@@ -146,7 +147,9 @@ def test_the_shipped_tokenizer_is_learnt_again(tmp_path: Path, monkeypatch: pyte
         (vizwiz.RULES, ("llava", "unanswerability")),
     ):
         for name in names:
-            monkeypatch.setitem(rules, name, replace(rules[name], capital=False))
+            capitalised = rules[name].prompt
+            assert isinstance(capitalised, Capitalised)
+            monkeypatch.setitem(rules, name, replace(rules[name], prompt=capitalised.prompt))
     shipped = ROOT / "models" / "weights" / "tinyllava-nano"
     vocabulary.learn(tmp_path / "tokenizer", nano().vocabulary)
     for name in ("vocab.json", "merges.txt"):
