@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +58,15 @@ class VqaChallenge:
     def required_files(self, split: str) -> list[DataFile]:
         """Questions, annotations where they are published, and images."""
         part = self.parts[split]
-        common = {"licence": LICENCE, "split": split}
-        files = [data_file(_questions(part), f"{part.count:,} questions", part.questions_url, **common)]
+        file = partial(data_file, licence=LICENCE, split=split)
+        files = [file(_questions(part), f"{part.count:,} questions", part.questions_url)]
         if part.annotations:
-            files.append(data_file(_annotations(part), "annotations", part.annotations_url, **common))
+            files.append(file(_annotations(part), "annotations", part.annotations_url))
         if part.part_of:
             whole = self.parts[part.part_of]
             what = f"ids of {whole.subset}, which upload files answer with nothing"
-            files.append(data_file(_questions(whole), what, whole.questions_url, optional=True, **common))
-        return [*files, coco_images(part.subset, part.images, **common)]
+            files.append(file(_questions(whole), what, whole.questions_url, optional=True))
+        return [*files, coco_images(part.subset, part.images, split, LICENCE)]
 
     def samples(self, data: Folder | Hub, split: str, task: str) -> list[Sample]:
         """All questions of a split, in the file's order; without human answers where they are not published."""

@@ -18,6 +18,7 @@ from vlmbench.data.files import Folder, Hub, read_keyed
 from vlmbench.data.predictions import write_rows
 from vlmbench.parsing import text as answers
 from vlmbench.parsing.matchers import contains, exact
+from vlmbench.stats.metrics import Metric
 
 from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
 from ..families.base import Scored
@@ -94,7 +95,7 @@ OFFICIAL = ("official", "llava", "tinyllava")
 """Protocols whose scores are those of GQA's eval.py: balanced questions only, all its figures."""
 
 
-def _figures(scored: Scored, protocol: str) -> Sequence[gqa_metrics.Metric]:
+def _figures(scored: Scored, protocol: str) -> Sequence[Metric]:
     return gqa_metrics.metrics(scored, official=protocol in OFFICIAL)
 
 

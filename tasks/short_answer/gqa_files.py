@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from vlmbench.base.samples import ImageRef, Sample
@@ -49,15 +50,15 @@ def _choice_places(split: str) -> list[str]:
 
 def required_files(split: str) -> list[DataFile]:
     """The question file and the images; for val also choices and scene graphs."""
-    common = {"licence": LICENCE, "split": split}
+    file = partial(data_file, licence=LICENCE, split=split)
     files = [
-        data_file(_question_places(split), "questions", f"{SITE}/questions1.2.zip", **common),
-        data_file(IMAGES, "pictures", f"{SITE}/images.zip", **common),
+        file(_question_places(split), "questions", f"{SITE}/questions1.2.zip"),
+        file(IMAGES, "pictures", f"{SITE}/images.zip"),
     ]
     if _tier(split) != "testdev":
         choices, scenes = "choices (validity, plausibility)", "scene graphs (grounding)"
-        files.append(data_file(_choice_places(split), choices, f"{SITE}/eval.zip", optional=True, **common))
-        files.append(data_file(scene_places(split), scenes, f"{SITE}/sceneGraphs.zip", optional=True, **common))
+        files.append(file(_choice_places(split), choices, f"{SITE}/eval.zip", optional=True))
+        files.append(file(scene_places(split), scenes, f"{SITE}/sceneGraphs.zip", optional=True))
     return files
 
 
