@@ -165,6 +165,7 @@ def work(rows: Rows, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # Python 3.12 and newer
 def test_kills_and_other_processes_leave_whole_files(rows: Rows, tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     for _ in range(3):
