@@ -153,3 +153,11 @@ def test_vendored_axe_is_what_it_says() -> None:
     assert hashlib.sha256(content).hexdigest() == entry["sha256"]
     assert f"axe v{entry['version']}" in content[:200].decode()
     assert "Mozilla Public License" in (VENDOR / entry["licence_file"]).read_text("utf-8")[:200]
+
+
+def test_wide_tables_scroll_in_their_own_frame(visit: Visit, page: Path) -> None:
+    """A table with many columns must not make the page scroll sideways: not its heads for screen readers either."""
+    driver = visit(page)
+    wait(driver, "document.querySelectorAll('.whisker .chart svg').length >= 4")
+    driver.execute_script("for (const table of document.querySelectorAll('table')) table.style.minWidth = '3000px'")
+    assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")

@@ -37,7 +37,7 @@ interface Current extends Shown {
 
 const main = document.getElementById("main") as HTMLElement;
 let current: Current | null = null;
-/** How many times a view was asked for: a slow one must not replace a later one. */
+/** Counts the views requested: one that loads slowly must not replace a later one. */
 let requests = 0;
 
 type Entry = [view: string, text: string, shown?: boolean, params?: Record<string, string>];

@@ -51,7 +51,7 @@ var vb = (() => {
     if (child === null || child === void 0 || child === false) return [];
     return [child instanceof Node ? child : String(child)];
   });
-  var dataText = (text) => h("bdi", { class: "said" }, text);
+  var dataText = (text) => h("bdi", { class: "data-text" }, text);
 
   // lib/data.ts
   var blocks = /* @__PURE__ */ new Map();
@@ -188,9 +188,9 @@ var vb = (() => {
   }
   function comparisonOf(before, after) {
     const file = pairFile(before, after);
-    const found = file && comparisonFile(file.name);
-    if (!found) return null;
-    return new Map(found.tasks.map((task) => [task.key, file.turned ? turnedTask(task) : task]));
+    const comparison = file && comparisonFile(file.name);
+    if (!comparison) return null;
+    return new Map(comparison.tasks.map((task) => [task.key, file.turned ? turnedTask(task) : task]));
   }
   var minus = (value) => value === null ? null : -value;
   var turned = (one) => ({
@@ -228,16 +228,16 @@ var vb = (() => {
   function headlineDifference(base, run, key2) {
     const task = comparisonOf(base.id, run.id)?.get(key2);
     const known = (one2) => one2.paired.difference.value !== null;
-    const found = task?.differences.find((one2) => one2.name === task.headline && known(one2)) ?? task?.differences.find(known);
+    const difference = task?.differences.find((one2) => one2.name === task.headline && known(one2)) ?? task?.differences.find(known);
     const [before, after] = [findTask(base, key2) ?? NONE, findTask(run, key2) ?? NONE];
-    const one = found ? bare(found.name, found.before) : before;
-    const other = found ? bare(found.name, found.after) : after;
+    const one = difference ? bare(difference.name, difference.before) : before;
+    const other = difference ? bare(difference.name, difference.after) : after;
     const plain = one.bar.value !== null && other.bar.value !== null ? other.bar.value - one.bar.value : null;
-    const { value, low, high } = found?.paired.difference ?? { value: plain, low: null, high: null };
+    const { value, low, high } = difference?.paired.difference ?? { value: plain, low: null, high: null };
     const label = one.headline === before.headline ? key2 : `${key2} (${humanize(one.headline)})`;
     const series = report().perturbed.find((entry) => entry.base === base.id);
-    const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key2] : found?.p_holm) ?? null;
-    const direction2 = found ? gain({ ...found, value }) : Math.sign(value ?? 0);
+    const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key2] : difference?.p_holm) ?? null;
+    const direction2 = difference ? gain({ ...difference, value }) : Math.sign(value ?? 0);
     const flips2 = task?.flips ?? null;
     return {
       label,
@@ -250,7 +250,7 @@ var vb = (() => {
       flips: flips2,
       p,
       gain: direction2,
-      method: found?.paired.method ?? "",
+      method: difference?.paired.method ?? "",
       significant: isSignificant(p),
       level: (task ?? findTask(run, key2))?.level ?? null
     };
@@ -359,7 +359,7 @@ ${body}\\bottomrule
     setTimeout(() => URL.revokeObjectURL(url), 1e3);
   }
   function menu(caption, plain) {
-    const told = h("span", { class: "hint", role: "status" });
+    const status = h("span", { class: "hint", role: "status" });
     const name = caption.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60).replace(/^-|-$/g, "") || "table";
     const one = ([suffix, [label, write]]) => h(
       "li",
@@ -372,8 +372,8 @@ ${body}\\bottomrule
           class: "plain",
           "aria-label": `Copy as ${label}`,
           onclick: () => copy(write(...plain())).then(
-            () => told.textContent = "copied",
-            () => told.textContent = "the browser blocked the clipboard; save the file instead"
+            () => status.textContent = "copied",
+            () => status.textContent = "the browser blocked the clipboard; save the file instead"
           )
         },
         "copy"
@@ -401,7 +401,7 @@ ${body}\\bottomrule
         }
       },
       summary,
-      h("ul", {}, Object.entries(FORMATS).map(one), h("li", {}, told))
+      h("ul", {}, Object.entries(FORMATS).map(one), h("li", {}, status))
     );
     return node;
   }
@@ -427,15 +427,15 @@ ${body}\\bottomrule
   }
   function cells(columns2, row, at) {
     const spans = row.spans ?? null;
-    const made = columns2.slice(0, spans?.from ?? columns2.length).map(
+    const filled2 = columns2.slice(0, spans?.from ?? columns2.length).map(
       (column, place) => h(
         place === 0 ? "th" : "td",
         { scope: place === 0 ? "row" : null, class: column.class, "data-head": column.small ?? null },
         column.cell(row, at)
       )
     );
-    if (spans) made.push(h("td", { colspan: columns2.length - spans.from, class: "spans" }, spans.node));
-    return made;
+    if (spans) filled2.push(h("td", { colspan: columns2.length - spans.from, class: "spans" }, spans.node));
+    return filled2;
   }
   function dataTable(caption, columns2, rows, attributes = {}, { sort = null, name = null } = {}) {
     const plain = () => {
@@ -614,8 +614,8 @@ ${body}\\bottomrule
   function reader(name, list) {
     const [text, parsed, target] = [coded(list.text), coded(list.parsed), coded(list.target)];
     const searchable = new Array(list.id.length);
-    const find = (row) => searchable[row] ??= [list.id[row], list.question[row], text(row), parsed(row), target(row)].join("\n").toLowerCase();
-    prepare(find, list.id.length);
+    const searchText = (row) => searchable[row] ??= [list.id[row], list.question[row], text(row), parsed(row), target(row)].join("\n").toLowerCase();
+    prepare(searchText, list.id.length);
     return {
       count: list.id.length,
       id: list.id,
@@ -627,35 +627,35 @@ ${body}\\bottomrule
       text,
       parsed,
       target,
-      find,
+      searchText,
       status: coded(list.status),
       statuses: list.status.values,
       value: coded(list.value),
       verdict: verdicts(list),
       tag: (tag, row) => tag.values[tag.codes[row]],
       images: (row) => list.image_rows[row].map((index) => list.images[index]),
-      place: places(list.id),
+      rowOf: rowsById(list.id),
       chunk: (row) => `${name}-${Math.floor(row / list.chunk)}`,
-      whole: (row) => whole(name, list, row)
+      sample: (row) => sampleAt(name, list, row)
     };
   }
-  function prepare(find, count) {
+  function prepare(searchText, count) {
     const idle = window.requestIdleCallback ?? ((go) => setTimeout(go, 50));
     const part4 = (from) => {
-      for (let row = from; row < Math.min(from + PART, count); row++) find(row);
+      for (let row = from; row < Math.min(from + PART, count); row++) searchText(row);
       if (from + PART < count) idle(() => part4(from + PART));
     };
     idle(() => part4(0));
   }
-  function places(ids) {
-    let known = null;
+  function rowsById(ids) {
+    let rows = null;
     return (id) => {
       if (id === null) return null;
-      known ??= new Map(ids.map((one, row) => [one, row]));
-      return known.get(id) ?? null;
+      rows ??= new Map(ids.map((each, row) => [each, row]));
+      return rows.get(id) ?? null;
     };
   }
-  function whole(name, list, row) {
+  function sampleAt(name, list, row) {
     const chunk = chunkFile(`${name}-${Math.floor(row / list.chunk)}`);
     const at = row % list.chunk;
     const of = (column) => column?.[at] ?? null;
@@ -1281,7 +1281,7 @@ loss ${formatScore(point.loss, 4)}`,
   function joined(one, other) {
     const pairs = [];
     one.id.forEach((id, row) => {
-      const there = other.place(id);
+      const there = other.rowOf(id);
       if (there !== null) pairs.push([row, there]);
     });
     return pairs;
@@ -1341,12 +1341,12 @@ loss ${formatScore(point.loss, 4)}`,
     neither: () => "neither is better"
   };
   function direction(rows) {
-    const told = rows.flatMap((row) => {
+    const exceptions = rows.flatMap((row) => {
       const words = TOWARDS[row.better ?? "more"]?.(row);
       return words ? [`${row.label}: ${words}`] : [];
     });
-    const unlike = told.length ? ` Exceptions: ${told.join("; ")}.` : "";
-    return `Above zero: B is better.${unlike} Colored: p below 5 %, Holm-corrected over the metrics.`;
+    const suffix = exceptions.length ? ` Exceptions: ${exceptions.join("; ")}.` : "";
+    return `Above zero: B is better.${suffix} Colored: p below 5 %, Holm-corrected over the metrics.`;
   }
   function differences(a, b, key2) {
     const task = comparisonOf(a.id, b.id)?.get(key2);
@@ -1449,7 +1449,7 @@ loss ${formatScore(point.loss, 4)}`,
       if (before === `${show} ${words}`) return;
       before = `${show} ${words}`;
       const rows = pairs.filter(
-        ([row, there], at) => (show === "all" || kinds[at] === show) && (!words || one.find(row).includes(words) || other.find(there).includes(words))
+        ([row, there], at) => (show === "all" || kinds[at] === show) && (!words || one.searchText(row).includes(words) || other.searchText(there).includes(words))
       );
       status.textContent = plural(rows.length, "question");
       list.set(rows);
@@ -1615,8 +1615,8 @@ loss ${formatScore(point.loss, 4)}`,
       questions: (task) => task.hashes.samples,
       version: (task) => task.version
     };
-    const found = Object.entries(aspects).filter(([, of]) => new Set(rows.map(({ task }) => of(task))).size > 1).map(([name]) => name);
-    return promptsDiffer(rows) ? [...found, "prompts"] : found;
+    const names = Object.entries(aspects).filter(([, of]) => new Set(rows.map(({ task }) => of(task))).size > 1).map(([name]) => name);
+    return promptsDiffer(rows) ? [...names, "prompts"] : names;
   }
   var rankOf = (key2, run) => report().ranks[key2]?.ranks[run.id] ?? null;
   var rankText = (rank) => rank === null ? "–" : rank[0] === rank[1] ? `${rank[0]}` : `${rank[0]}–${rank[1]}`;
@@ -1746,9 +1746,9 @@ loss ${formatScore(point.loss, 4)}`,
     const words = (params.get("q") ?? "").toLowerCase().trim();
     const fits = (name) => !words || name.toLowerCase().includes(words);
     const runs = runsOn(key2).map(({ run, task }) => ({ run, task, bar: task.bar, rank: rankOf(key2, run) })).filter(({ run }) => fits(run.label));
-    const asked = params.get("published") ?? "comparable";
-    const found = asked === "none" ? [] : report().published[key2] ?? [];
-    const papers = found.filter((paper) => (asked === "all" || !paper.why) && fits(paper.model)).map((paper) => ({
+    const which = params.get("published") ?? "comparable";
+    const figures = which === "none" ? [] : report().published[key2] ?? [];
+    const papers = figures.filter((paper) => (which === "all" || !paper.why) && fits(paper.model)).map((paper) => ({
       paper,
       rank: null,
       marked: paper.why ? "published published-faint" : "published",
@@ -2142,10 +2142,10 @@ accuracy ${formatScore(100 * bin.right)} %`,
       )
     );
   }
-  var calibration = (found) => panel(
+  var calibration = (stats) => panel(
     "Calibration",
-    `expected calibration error ${formatScore(100 * found.error)} points (${found.of}; ${plural(found.count, "answer")})`,
-    reliabilityChart(found)
+    `expected calibration error ${formatScore(100 * stats.error)} points (${stats.of}; ${plural(stats.count, "answer")})`,
+    reliabilityChart(stats)
   );
   function common(stats, task, run) {
     return panel(
@@ -2398,7 +2398,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       )
     );
   }
-  var gate = (run, tasks) => tasks.map((task) => gateOf(run, task.key)).filter((found) => found !== null).map(
+  var gate = (run, tasks) => tasks.map((task) => gateOf(run, task.key)).filter((result) => result !== null).map(
     ({ key: key2, outcome, reason }) => h(
       "p",
       { class: `notice notice-${outcome}`, role: "note" },
@@ -2594,7 +2594,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
         tests.push((row) => tag.codes[row] === code);
       }
     }
-    if (words) tests.push((row) => records.find(row).includes(words));
+    if (words) tests.push((row) => records.searchText(row).includes(words));
     const rows = [];
     for (let row = 0; row < records.count; row++) if (tests.every((test) => test(row))) rows.push(row);
     const order = ORDERS[params.get("sort") ?? ""]?.by?.(records);
@@ -2792,22 +2792,22 @@ accuracy ${formatScore(100 * bin.right)} %`,
     "Earlier turns",
     turns.map(([question, answer]) => [h("p", {}, dataText(question)), quote(answer)])
   );
-  function facts(records, row, whole2) {
+  function facts(records, row, sample) {
     return factList([
       ["id", records.id[row]],
       ["status", statusLabel(records.status(row))],
       ["value", records.value(row)],
-      ["finish", whole2.finish],
-      ["prompt tokens", whole2.prompt_tokens || null],
-      ["new tokens", whole2.new_tokens || null],
-      ["seconds", whole2.seconds ? whole2.seconds.toPrecision(2) : null],
-      ["margin", whole2.margin?.toFixed(3)],
-      ["rerun", whole2.rerun ? "yes, unbatched" : null],
-      ["key", whole2.key]
+      ["finish", sample.finish],
+      ["prompt tokens", sample.prompt_tokens || null],
+      ["new tokens", sample.new_tokens || null],
+      ["seconds", sample.seconds ? sample.seconds.toPrecision(2) : null],
+      ["margin", sample.margin?.toFixed(3)],
+      ["rerun", sample.rerun ? "yes, unbatched" : null],
+      ["key", sample.key]
     ]);
   }
   function story(run, task, records, row) {
-    const whole2 = records.whole(row);
+    const sample = records.sample(row);
     const tagLink = (tag) => h(
       "a",
       {
@@ -2824,7 +2824,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       h(
         "div",
         { class: "detail-images" },
-        images.length ? images.map((image) => figure(run, task, image, whole2.boxes)) : imageNode(null)
+        images.length ? images.map((image) => figure(run, task, image, sample.boxes)) : imageNode(null)
       ),
       h(
         "div",
@@ -2832,37 +2832,37 @@ accuracy ${formatScore(100 * bin.right)} %`,
         h(
           "div",
           { class: "detail-question" },
-          h("h2", { id: "detail-title", tabindex: "0" }, dataText(whole2.question)),
+          h("h2", { id: "detail-title", tabindex: "0" }, dataText(sample.question)),
           verdictNode(records, row)
         ),
         h(
           "div",
           { class: "compare" },
-          part3("Answer", quote(whole2.text)),
-          part3("Parsed answer", h("p", { tabindex: "0" }, whole2.parsed ? dataText(whole2.parsed) : "–")),
-          part3("Target", h("p", { tabindex: "0" }, dataText(whole2.target)))
+          part3("Answer", quote(sample.text)),
+          part3("Parsed answer", h("p", { tabindex: "0" }, sample.parsed ? dataText(sample.parsed) : "–")),
+          part3("Target", h("p", { tabindex: "0" }, dataText(sample.target)))
         ),
-        whole2.error ? part3("Error", quote(whole2.error)) : null,
-        whole2.note ? part3("Note", h("p", {}, dataText(whole2.note))) : null,
-        whole2.judged.length ? judge(whole2.judged) : null,
-        whole2.choices.length || whole2.scores.length ? part3("Choices", choices(whole2)) : null,
-        whole2.history.length ? dialogue(whole2.history) : null,
-        part3("Prompt", quote(whole2.prompt)),
+        sample.error ? part3("Error", quote(sample.error)) : null,
+        sample.note ? part3("Note", h("p", {}, dataText(sample.note))) : null,
+        sample.judged.length ? judge(sample.judged) : null,
+        sample.choices.length || sample.scores.length ? part3("Choices", choices(sample)) : null,
+        sample.history.length ? dialogue(sample.history) : null,
+        part3("Prompt", quote(sample.prompt)),
         tags.length ? part3("Tags", h("p", { class: "chips" }, tags.map(tagLink))) : null,
         others(run, task, records.id[row]),
-        part3("Record", facts(records, row, whole2))
+        part3("Record", facts(records, row, sample))
       )
     ];
   }
   function others(run, task, id) {
-    const found = runsOn(task.key).filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
-    if (!found.length) return null;
+    const same = runsOn(task.key).filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
+    if (!same.length) return null;
     const link = (one) => h(
       "a",
       { class: "chip", href: linkTo("samples", { run: one.run.id, task: task.key, open: id }) },
       dataText(shorten(one.run.label, 48))
     );
-    return part3("Same question, other runs", h("p", { class: "chips" }, found.map(link)));
+    return part3("Same question, other runs", h("p", { class: "chips" }, same.map(link)));
   }
   function sampleDialog(run, task, records) {
     const where = h("span", { class: "hint" });
@@ -2907,7 +2907,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
     };
     const update = (params, filtered, list) => {
       rows = filtered;
-      const row = params.has("open") ? records.place(params.get("open")) : null;
+      const row = params.has("open") ? records.rowOf(params.get("open")) : null;
       if (row === null) {
         if (node.open) node.close();
         if (open !== null && rows.includes(open)) list.reveal(rows.indexOf(open));
@@ -3181,7 +3181,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
     return card("Breakdowns", null, legend(takers.map(({ run }) => run)), h("div", { class: "halves" }, parts2));
   }
   function breakdownTable(caption, labels, rows, takers) {
-    const found = new Map(rows.map((row) => [`${row.id}
+    const byRun = new Map(rows.map((row) => [`${row.id}
 ${row.label}`, row]));
     return dataTable(
       caption,
@@ -3191,11 +3191,11 @@ ${row.label}`, row]));
           head: dataText(run.label),
           class: "number",
           cell: (label) => {
-            const row = found.get(`${run.id}
+            const row = byRun.get(`${run.id}
 ${label}`);
             return row ? [formatScore(row.value), h("span", { class: "under" }, formatInterval(row))] : "–";
           },
-          plain: (label) => found.get(`${run.id}
+          plain: (label) => byRun.get(`${run.id}
 ${label}`)?.value ?? null
         }))
       ],

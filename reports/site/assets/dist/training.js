@@ -19,7 +19,7 @@
     if (child === null || child === void 0 || child === false) return [];
     return [child instanceof Node ? child : String(child)];
   });
-  var dataText = (text) => h("bdi", { class: "said" }, text);
+  var dataText = (text) => h("bdi", { class: "data-text" }, text);
 
   // lib/data.ts
   var blocks = /* @__PURE__ */ new Map();

@@ -16,12 +16,12 @@ export function pairFile(before: string, after: string): { name: string; turned:
   return null;
 }
 
-/** {task: comparison} of two runs whose file is loaded, from the first to the second; null where none was made. */
+/** {task: comparison} of two runs whose file is loaded, from the first to the second; null where they were not compared. */
 export function comparisonOf(before: string, after: string): Map<string, TaskComparison> | null {
   const file = pairFile(before, after);
-  const found = file && comparisonFile(file.name);
-  if (!found) return null;
-  return new Map(found.tasks.map((task) => [task.key, file.turned ? turnedTask(task) : task]));
+  const comparison = file && comparisonFile(file.name);
+  if (!comparison) return null;
+  return new Map(comparison.tasks.map((task) => [task.key, file.turned ? turnedTask(task) : task]));
 }
 
 const minus = (value: number | null): number | null => (value === null ? null : -value);
@@ -101,17 +101,17 @@ const bare = (name: string, value: number | null): Side => ({ headline: name, ba
 export function headlineDifference(base: Run, run: Run, key: string): MetricDifference {
   const task = comparisonOf(base.id, run.id)?.get(key);
   const known = (one: Difference) => one.paired.difference.value !== null;
-  const found =
+  const difference =
     task?.differences.find((one) => one.name === task.headline && known(one)) ?? task?.differences.find(known);
   const [before, after] = [findTask(base, key) ?? NONE, findTask(run, key) ?? NONE];
-  const one = found ? bare(found.name, found.before) : before;
-  const other = found ? bare(found.name, found.after) : after;
+  const one = difference ? bare(difference.name, difference.before) : before;
+  const other = difference ? bare(difference.name, difference.after) : after;
   const plain = one.bar.value !== null && other.bar.value !== null ? other.bar.value - one.bar.value : null;
-  const { value, low, high } = found?.paired.difference ?? { value: plain, low: null, high: null };
+  const { value, low, high } = difference?.paired.difference ?? { value: plain, low: null, high: null };
   const label = one.headline === before.headline ? key : `${key} (${humanize(one.headline)})`;
   const series = report().perturbed.find((entry) => entry.base === base.id);
-  const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key] : found?.p_holm) ?? null;
-  const direction = found ? gain({ ...found, value }) : Math.sign(value ?? 0);
+  const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key] : difference?.p_holm) ?? null;
+  const direction = difference ? gain({ ...difference, value }) : Math.sign(value ?? 0);
   const flips = task?.flips ?? null;
   return {
     label,
@@ -124,7 +124,7 @@ export function headlineDifference(base: Run, run: Run, key: string): MetricDiff
     flips,
     p,
     gain: direction,
-    method: found?.paired.method ?? "",
+    method: difference?.paired.method ?? "",
     significant: isSignificant(p),
     level: (task ?? findTask(run, key))?.level ?? null,
   };

@@ -1,5 +1,4 @@
-// Building elements from text. Everything a model or a benchmark said goes through here as text: no page parses HTML
-// from data.
+// Builds elements from text. All text of models and benchmarks goes through here: no page parses HTML from data.
 
 export type Child = Node | string | number | null | undefined | false | Child[];
 type Value = string | number | boolean | null | undefined;
@@ -52,4 +51,5 @@ const nodes = (children: Child[]): (Node | string)[] =>
   });
 
 /** Text from data: isolated, so that direction marks in it turn nothing beside it. */
-export const dataText = (text: string | number | null | undefined): HTMLElement => h("bdi", { class: "said" }, text);
+export const dataText = (text: string | number | null | undefined): HTMLElement =>
+  h("bdi", { class: "data-text" }, text);

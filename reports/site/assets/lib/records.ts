@@ -1,4 +1,4 @@
-// The records of a task: the list that is shown and searched, and the whole of one record when it is asked for.
+// The records of a task: the index that is shown and searched, and the whole of one record when it is opened.
 
 import { chunkFile, listFile } from "./data.ts";
 import type { Boxes, ChoiceScore, Coded, Judgement, SampleList, Status, Tag, Task, Thumbnail, Turn } from "./types.ts";
@@ -45,17 +45,17 @@ export interface Records {
   parsed: (row: number) => string;
   target: (row: number) => string;
   /** What search looks through, in lower case. */
-  find: (row: number) => string;
+  searchText: (row: number) => string;
   status: (row: number) => Status;
   value: (row: number) => number | null;
   verdict: (row: number) => Verdict;
   tag: (tag: Tag, row: number) => string;
   images: (row: number) => Thumbnail[];
   /** The row of an id; null where there is none. */
-  place: (id: string | null) => number | null;
+  rowOf: (id: string | null) => number | null;
   /** The file with the whole of a row. */
   chunk: (row: number) => string;
-  whole: (row: number) => Sample;
+  sample: (row: number) => Sample;
 }
 
 /** The records of a task whose list is loaded, with the functions that read one row. */
@@ -82,11 +82,11 @@ function verdicts({ value, status }: SampleList): (row: number) => Verdict {
 function reader(name: string, list: SampleList): Records {
   const [text, parsed, target] = [coded(list.text), coded(list.parsed), coded(list.target)];
   const searchable = new Array<string | undefined>(list.id.length);
-  const find = (row: number) =>
+  const searchText = (row: number) =>
     (searchable[row] ??= [list.id[row], list.question[row], text(row), parsed(row), target(row)]
       .join("\n")
       .toLowerCase());
-  prepare(find, list.id.length);
+  prepare(searchText, list.id.length);
   return {
     count: list.id.length,
     id: list.id,
@@ -98,40 +98,40 @@ function reader(name: string, list: SampleList): Records {
     text,
     parsed,
     target,
-    find,
+    searchText,
     status: coded(list.status),
     statuses: list.status.values,
     value: coded(list.value),
     verdict: verdicts(list),
     tag: (tag, row) => tag.values[tag.codes[row]],
     images: (row) => list.image_rows[row].map((index) => list.images[index]),
-    place: places(list.id),
+    rowOf: rowsById(list.id),
     chunk: (row) => `${name}-${Math.floor(row / list.chunk)}`,
-    whole: (row) => whole(name, list, row),
+    sample: (row) => sampleAt(name, list, row),
   };
 }
 
-/** Lower-case texts are made a part at a time while nothing else is to do, so that the first search is as quick. */
-function prepare(find: (row: number) => string, count: number): void {
+/** Lower-case texts are prepared in parts while the browser is idle, so that the first search is fast too. */
+function prepare(searchText: (row: number) => string, count: number): void {
   const idle = window.requestIdleCallback ?? ((go: () => void) => setTimeout(go, 50));
   const part = (from: number) => {
-    for (let row = from; row < Math.min(from + PART, count); row++) find(row);
+    for (let row = from; row < Math.min(from + PART, count); row++) searchText(row);
     if (from + PART < count) idle(() => part(from + PART));
   };
   idle(() => part(0));
 }
 
-function places(ids: string[]): (id: string | null) => number | null {
-  let known: Map<string, number> | null = null;
+function rowsById(ids: string[]): (id: string | null) => number | null {
+  let rows: Map<string, number> | null = null;
   return (id) => {
     if (id === null) return null;
-    known ??= new Map(ids.map((one, row) => [one, row]));
-    return known.get(id) ?? null;
+    rows ??= new Map(ids.map((each, row) => [each, row]));
+    return rows.get(id) ?? null;
   };
 }
 
 /** Everything recorded about one row; its chunk must be loaded. */
-function whole(name: string, list: SampleList, row: number): Sample {
+function sampleAt(name: string, list: SampleList, row: number): Sample {
   const chunk = chunkFile(`${name}-${Math.floor(row / list.chunk)}`);
   const at = row % list.chunk;
   const of = <T>(column: T[] | null): T | null => column?.[at] ?? null;

@@ -176,7 +176,7 @@ const GATES: Record<Outcome, [symbol: SymbolType, color: string]> = {
   unknown: ["diamond", "var(--warn)"],
 };
 
-/** A score over several runs, oldest first; what a gate said of a run is a mark above it. */
+/** A score over several runs, oldest first; the gate's outcome is a mark above each run. */
 export function trendChart(points: TrendPoint[], label: string): HTMLElement {
   const shown = points.map((point, at) => ({ ...point, at }));
   const words = (one: TrendPoint) =>

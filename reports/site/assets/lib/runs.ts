@@ -32,11 +32,11 @@ export const runsOn = (key: string | undefined): RunTask[] =>
 
 export const taskKeys = (): string[] => [...new Set(contenders().flatMap((run) => run.tasks.map((task) => task.key)))];
 
-/** What a gate said of a run on one task; null where none tested it. */
+/** The gate's result of a run on one task; null where no gate tested it. */
 export const gateOf = (run: Run, key: string): GateResult | null =>
   run.gate?.tasks.find((task) => task.key === key) ?? null;
 
-/** Whether runs were asked the same questions in other words. Other questions have other prompts anyway. */
+/** Whether runs got different prompts for the same questions. Different questions have different prompts anyway. */
 export function promptsDiffer(rows: { task: Task }[]): boolean {
   const known = new Map<string | undefined, string | undefined>();
   return rows.some(({ task: { hashes } }) => {

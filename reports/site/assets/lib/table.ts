@@ -100,9 +100,9 @@ function save(text: string, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** The menu that hands a table over; `plain` gives its head and rows when asked. */
+/** The export menu of a table; `plain` computes its head and rows. */
 function menu(caption: string, plain: () => [string[], Rows]): HTMLElement {
-  const told = h("span", { class: "hint", role: "status" });
+  const status = h("span", { class: "hint", role: "status" });
   const name =
     caption
       .toLowerCase()
@@ -122,8 +122,8 @@ function menu(caption: string, plain: () => [string[], Rows]): HTMLElement {
           "aria-label": `Copy as ${label}`,
           onclick: () =>
             copy(write(...plain())).then(
-              () => (told.textContent = "copied"),
-              () => (told.textContent = "the browser blocked the clipboard; save the file instead"),
+              () => (status.textContent = "copied"),
+              () => (status.textContent = "the browser blocked the clipboard; save the file instead"),
             ),
         },
         "copy",
@@ -151,7 +151,7 @@ function menu(caption: string, plain: () => [string[], Rows]): HTMLElement {
       },
     },
     summary,
-    h("ul", {}, Object.entries(FORMATS).map(one), h("li", {}, told)),
+    h("ul", {}, Object.entries(FORMATS).map(one), h("li", {}, status)),
   );
   return node;
 }
@@ -180,7 +180,7 @@ function headCell<Row>(column: Column<Row>, sort: Sort | null): HTMLElement {
 /** The cells of a row. One that `spans` fills its columns from there on with one cell. */
 function cells<Row>(columns: Column<Row>[], row: Row, at: number): HTMLElement[] {
   const spans = (row as RowStyle).spans ?? null;
-  const made: HTMLElement[] = columns
+  const filled: HTMLElement[] = columns
     .slice(0, spans?.from ?? columns.length)
     .map((column, place) =>
       h(
@@ -189,8 +189,8 @@ function cells<Row>(columns: Column<Row>[], row: Row, at: number): HTMLElement[]
         column.cell(row, at),
       ),
     );
-  if (spans) made.push(h("td", { colspan: columns.length - spans.from, class: "spans" }, spans.node));
-  return made;
+  if (spans) filled.push(h("td", { colspan: columns.length - spans.from, class: "spans" }, spans.node));
+  return filled;
 }
 
 /** A table with a menu that exports it. A row may say how it is shown: `marked`, `spans`. */

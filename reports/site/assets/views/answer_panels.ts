@@ -66,11 +66,11 @@ function confusion(table: Confusion, task: Task): HTMLElement {
   );
 }
 
-const calibration = (found: Calibration): HTMLElement =>
+const calibration = (stats: Calibration): HTMLElement =>
   panel(
     "Calibration",
-    `expected calibration error ${formatScore(100 * found.error)} points (${found.of}; ${plural(found.count, "answer")})`,
-    reliabilityChart(found),
+    `expected calibration error ${formatScore(100 * stats.error)} points (${stats.of}; ${plural(stats.count, "answer")})`,
+    reliabilityChart(stats),
   );
 
 function common(stats: AnswerStats, task: Task, run: Run): HTMLElement {
@@ -158,7 +158,7 @@ export const judgePanel = ({ judge, judging }: TaskDetails): Child =>
       )
     : null;
 
-/** Whose rules, which words: the prompt as it was asked. */
+/** The protocol of a task: where its rules come from, how answers are generated. */
 export function protocolFacts(task: Task, more: TaskDetails): HTMLElement {
   const settings = Object.entries(more.generation)
     .filter(([, value]) => value !== null && String(value) !== "")

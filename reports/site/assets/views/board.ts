@@ -39,10 +39,10 @@ function differing(rows: RunRow[]): string[] {
     questions: (task) => task.hashes.samples,
     version: (task) => task.version,
   };
-  const found = Object.entries(aspects)
+  const names = Object.entries(aspects)
     .filter(([, of]) => new Set(rows.map(({ task }) => of(task))).size > 1)
     .map(([name]) => name);
-  return promptsDiffer(rows) ? [...found, "prompts"] : found;
+  return promptsDiffer(rows) ? [...names, "prompts"] : names;
 }
 
 export const rankOf = (key: string, run: Run): Rank => report().ranks[key]?.ranks[run.id] ?? null;
@@ -196,17 +196,17 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
   ];
 }
 
-/** Runs as rows, and the published figures that are asked for: `comparable` ones, `all`, or `none`. */
+/** Runs as rows, and the published figures that the URL names: `comparable` ones, `all`, or `none`. */
 function rowsOf(key: string, params: URLSearchParams): { runs: RunRow[]; papers: PaperRow[] } {
   const words = (params.get("q") ?? "").toLowerCase().trim();
   const fits = (name: string) => !words || name.toLowerCase().includes(words);
   const runs = runsOn(key)
     .map(({ run, task }): RunRow => ({ run, task, bar: task.bar, rank: rankOf(key, run) }))
     .filter(({ run }) => fits(run.label));
-  const asked = params.get("published") ?? "comparable";
-  const found = asked === "none" ? [] : (report().published[key] ?? []);
-  const papers = found
-    .filter((paper) => (asked === "all" || !paper.why) && fits(paper.model))
+  const which = params.get("published") ?? "comparable";
+  const figures = which === "none" ? [] : (report().published[key] ?? []);
+  const papers = figures
+    .filter((paper) => (which === "all" || !paper.why) && fits(paper.model))
     .map((paper): PaperRow => ({
       paper,
       rank: null,

@@ -57,7 +57,7 @@ type RowPair = [row: number, there: number];
 function joined(one: Records, other: Records): RowPair[] {
   const pairs: RowPair[] = [];
   one.id.forEach((id, row) => {
-    const there = other.place(id);
+    const there = other.rowOf(id);
     if (there !== null) pairs.push([row, there]);
   });
   return pairs;
@@ -128,12 +128,12 @@ const TOWARDS: Partial<Record<Direction, (row: MetricDifference) => string>> = {
 
 /** What a difference above zero means, with the metrics of which it means something else. */
 function direction(rows: MetricDifference[]): string {
-  const told = rows.flatMap((row) => {
+  const exceptions = rows.flatMap((row) => {
     const words = TOWARDS[row.better ?? "more"]?.(row);
     return words ? [`${row.label}: ${words}`] : [];
   });
-  const unlike = told.length ? ` Exceptions: ${told.join("; ")}.` : "";
-  return `Above zero: B is better.${unlike} Colored: p below 5 %, Holm-corrected over the metrics.`;
+  const suffix = exceptions.length ? ` Exceptions: ${exceptions.join("; ")}.` : "";
+  return `Above zero: B is better.${suffix} Colored: p below 5 %, Holm-corrected over the metrics.`;
 }
 
 /** Every metric of the task, and the breakdowns, as paired differences. */
@@ -255,7 +255,7 @@ function flips(b: Run, tasks: [Task, Task]): Flips {
     const rows = pairs.filter(
       ([row, there], at) =>
         (show === "all" || kinds[at] === show) &&
-        (!words || one.find(row).includes(words) || other.find(there).includes(words)),
+        (!words || one.searchText(row).includes(words) || other.searchText(there).includes(words)),
     );
     status.textContent = plural(rows.length, "question");
     list.set(rows);

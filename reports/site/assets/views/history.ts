@@ -1,4 +1,4 @@
-// Several runs of one model over time: a trend a task, with what a gate said of each run.
+// Several runs of one model over time: one trend per task, with the gate's outcome of each run.
 
 import { report } from "../lib/data.ts";
 import { dataText, h } from "../lib/dom.ts";

@@ -226,11 +226,11 @@ function about(run: Run, details: RunDetails): HTMLElement {
   );
 }
 
-/** What a gate said of each task; those that none tested have no line. */
+/** The gate's result of each task; tasks that no gate tested have no line. */
 const gate = (run: Run, tasks: Task[]): HTMLElement[] =>
   tasks
     .map((task) => gateOf(run, task.key))
-    .filter((found) => found !== null)
+    .filter((result) => result !== null)
     .map(({ key, outcome, reason }) =>
       h(
         "p",

@@ -42,7 +42,7 @@ function figure(run: Run, task: Task, image: Thumbnail, boxes: Boxes | null): HT
   );
 }
 
-/** The choices with how likely each was found, where the model told. */
+/** The choices, with their log-probabilities where the model gives them. */
 function choices({ choices: names, scores }: Sample): HTMLElement {
   if (scores.length) {
     return dataTable(
@@ -89,23 +89,23 @@ const dialogue = (turns: Turn[]): HTMLElement =>
     turns.map(([question, answer]) => [h("p", {}, dataText(question)), quote(answer)]),
   );
 
-function facts(records: Records, row: number, whole: Sample): HTMLElement {
+function facts(records: Records, row: number, sample: Sample): HTMLElement {
   return factList([
     ["id", records.id[row]],
     ["status", statusLabel(records.status(row))],
     ["value", records.value(row)],
-    ["finish", whole.finish],
-    ["prompt tokens", whole.prompt_tokens || null],
-    ["new tokens", whole.new_tokens || null],
-    ["seconds", whole.seconds ? whole.seconds.toPrecision(2) : null],
-    ["margin", whole.margin?.toFixed(3)],
-    ["rerun", whole.rerun ? "yes, unbatched" : null],
-    ["key", whole.key],
+    ["finish", sample.finish],
+    ["prompt tokens", sample.prompt_tokens || null],
+    ["new tokens", sample.new_tokens || null],
+    ["seconds", sample.seconds ? sample.seconds.toPrecision(2) : null],
+    ["margin", sample.margin?.toFixed(3)],
+    ["rerun", sample.rerun ? "yes, unbatched" : null],
+    ["key", sample.key],
   ]);
 }
 
 function story(run: Run, task: Task, records: Records, row: number): HTMLElement[] {
-  const whole = records.whole(row);
+  const sample = records.sample(row);
   const tagLink = (tag: Tag) =>
     h(
       "a",
@@ -123,7 +123,7 @@ function story(run: Run, task: Task, records: Records, row: number): HTMLElement
     h(
       "div",
       { class: "detail-images" },
-      images.length ? images.map((image) => figure(run, task, image, whole.boxes)) : imageNode(null),
+      images.length ? images.map((image) => figure(run, task, image, sample.boxes)) : imageNode(null),
     ),
     h(
       "div",
@@ -131,40 +131,40 @@ function story(run: Run, task: Task, records: Records, row: number): HTMLElement
       h(
         "div",
         { class: "detail-question" },
-        h("h2", { id: "detail-title", tabindex: "0" }, dataText(whole.question)),
+        h("h2", { id: "detail-title", tabindex: "0" }, dataText(sample.question)),
         verdictNode(records, row),
       ),
       h(
         "div",
         { class: "compare" },
-        part("Answer", quote(whole.text)),
-        part("Parsed answer", h("p", { tabindex: "0" }, whole.parsed ? dataText(whole.parsed) : "–")),
-        part("Target", h("p", { tabindex: "0" }, dataText(whole.target))),
+        part("Answer", quote(sample.text)),
+        part("Parsed answer", h("p", { tabindex: "0" }, sample.parsed ? dataText(sample.parsed) : "–")),
+        part("Target", h("p", { tabindex: "0" }, dataText(sample.target))),
       ),
-      whole.error ? part("Error", quote(whole.error)) : null,
-      whole.note ? part("Note", h("p", {}, dataText(whole.note))) : null,
-      whole.judged.length ? judge(whole.judged) : null,
-      whole.choices.length || whole.scores.length ? part("Choices", choices(whole)) : null,
-      whole.history.length ? dialogue(whole.history) : null,
-      part("Prompt", quote(whole.prompt)),
+      sample.error ? part("Error", quote(sample.error)) : null,
+      sample.note ? part("Note", h("p", {}, dataText(sample.note))) : null,
+      sample.judged.length ? judge(sample.judged) : null,
+      sample.choices.length || sample.scores.length ? part("Choices", choices(sample)) : null,
+      sample.history.length ? dialogue(sample.history) : null,
+      part("Prompt", quote(sample.prompt)),
       tags.length ? part("Tags", h("p", { class: "chips" }, tags.map(tagLink))) : null,
       others(run, task, records.id[row]),
-      part("Record", facts(records, row, whole)),
+      part("Record", facts(records, row, sample)),
     ),
   ];
 }
 
 /** The same question in other runs. */
 function others(run: Run, task: Task, id: string): Child {
-  const found = runsOn(task.key).filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
-  if (!found.length) return null;
+  const same = runsOn(task.key).filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
+  if (!same.length) return null;
   const link = (one: RunTask) =>
     h(
       "a",
       { class: "chip", href: linkTo("samples", { run: one.run.id, task: task.key, open: id }) },
       dataText(shorten(one.run.label, 48)),
     );
-  return part("Same question, other runs", h("p", { class: "chips" }, found.map(link)));
+  return part("Same question, other runs", h("p", { class: "chips" }, same.map(link)));
 }
 
 export interface SampleDialog {
@@ -204,7 +204,7 @@ export function sampleDialog(run: Run, task: Task, records: Records): SampleDial
     if (next !== undefined) changeParams({ open: records.id[next] }, { replace: true });
     return true;
   };
-  /** Shows a row once its chunk is there; another one may have been asked for meanwhile. */
+  /** Shows a row once its chunk is there; another one may have been opened meanwhile. */
   const fill = (row: number): void => {
     const waiting = loadFiles([records.chunk(row)]);
     if (!waiting) return void content.replaceChildren(...story(run, task, records, row));
@@ -220,7 +220,7 @@ export function sampleDialog(run: Run, task: Task, records: Records): SampleDial
   };
   const update: SampleDialog["update"] = (params, filtered, list) => {
     rows = filtered;
-    const row = params.has("open") ? records.place(params.get("open")) : null;
+    const row = params.has("open") ? records.rowOf(params.get("open")) : null;
     if (row === null) {
       if (node.open) node.close();
       if (open !== null && rows.includes(open)) list.reveal(rows.indexOf(open));

@@ -1,4 +1,4 @@
-// The page of one task: how it is asked and scored, its board, score against cost, and breakdowns of all runs.
+// The page of one task: its prompt and protocol, its board, score against cost, and breakdowns of all runs.
 
 import { type Child, dataText, h } from "../lib/dom.ts";
 import { formatBytes, formatInterval, formatScore, formatSeconds, humanize, shorten } from "../lib/format.ts";
@@ -143,7 +143,7 @@ function breakdowns(takers: RunTask[]): Child {
 }
 
 function breakdownTable(caption: string, labels: string[], rows: RunBar[], takers: RunTask[]): HTMLElement {
-  const found = new Map(rows.map((row) => [`${row.id}\n${row.label}`, row]));
+  const byRun = new Map(rows.map((row) => [`${row.id}\n${row.label}`, row]));
   return dataTable(
     caption,
     [
@@ -152,10 +152,10 @@ function breakdownTable(caption: string, labels: string[], rows: RunBar[], taker
         head: dataText(run.label),
         class: "number",
         cell: (label) => {
-          const row = found.get(`${run.id}\n${label}`);
+          const row = byRun.get(`${run.id}\n${label}`);
           return row ? [formatScore(row.value), h("span", { class: "under" }, formatInterval(row))] : "–";
         },
-        plain: (label) => found.get(`${run.id}\n${label}`)?.value ?? null,
+        plain: (label) => byRun.get(`${run.id}\n${label}`)?.value ?? null,
       })),
     ],
     labels,
