@@ -20,6 +20,8 @@ from vlmbench.compare import compare as comparison
 from vlmbench.runs import runner
 from vlmbench.runs.storage.store import RunStore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -30,7 +32,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return ran(folder / "one", good, tasks="pope,gqa"), ran(folder / "two", worse, tasks="pope,gqa")
 
 
-@pytest.mark.slow
 def test_what_the_comparison_says(runs: tuple[Path, Path]) -> None:
     found = comparison.compare(*runs)
     pope, gqa = found.tasks
@@ -158,7 +159,6 @@ def test_fewer_questions_are_other_data(runs: tuple[Path, Path], tmp_path: Path)
     assert len(comparison.compare(runs[0], few, tasks=["pope"], force=True).tasks[0].ids) == 60
 
 
-@pytest.mark.slow
 def test_protocols_are_told_apart_by_their_keys(runs: tuple[Path, Path], tmp_path: Path) -> None:
     other = ran(tmp_path / "llava", script("pope", 0.1), tasks="pope@llava")
     with pytest.raises(UsageError, match="protocol: official before, llava after"):

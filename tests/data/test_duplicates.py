@@ -17,6 +17,8 @@ from vlmbench.base.errors import DataError
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import Folder
 
+pytestmark = pytest.mark.slow
+
 SUFFIXES = (".json", ".jsonl", ".tsv", ".txt")
 FEW = 2
 """Rows of each file that are put there twice, one after the other."""

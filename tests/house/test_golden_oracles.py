@@ -18,6 +18,8 @@ from tests.golden.kinds import FAMILIES, ORACLES, kinds
 from tests.golden.oracles.reading import ABSENT, CHECKED, Check, Columns, Oracle, accuracy
 from tests.golden.oracles.yes_no import vsr_files
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[Any], None]
 
 

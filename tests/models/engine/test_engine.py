@@ -21,6 +21,8 @@ from vlmbench.models.engine.engine import Engine
 from vlmbench.models.engine.shared_prefix import SharedPrefix
 from vlmbench.models.parts.protocols import System
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("phi", "llama")
 WORDS = [
     "is",
@@ -118,7 +120,6 @@ def both(system: ToySystem, groups: Groups, **options: Any) -> Answers:
     return simple
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_five_hundred_questions_are_answered_as_one_by_one(kind: str) -> None:
     groups = questions(16, 32)
@@ -269,7 +270,6 @@ def test_no_picture_and_mixed_pictures_in_one_group() -> None:
     both(toy(), [random.Random(2).sample(mixed, len(mixed))])
 
 
-@pytest.mark.slow
 def test_ends_first_at_length_and_at_different_steps() -> None:
     groups = questions(4, 16, tokens=12)
     plain = both(toy(), groups)

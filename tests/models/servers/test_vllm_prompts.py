@@ -29,6 +29,8 @@ from vlmbench.models.servers import vllm, vllm_process
 from vlmbench.models.servers.vllm_answers import ranking
 from vlmbench.models.servers.vllm_prompts import Conversations, Rendered, open_prompts, refuse_other_choice
 
+pytestmark = pytest.mark.slow
+
 PARTS = tiny_hf.CHAT.replace("IMAGE", "<image>")
 CONTENT = (
     "{% for m in messages %}{% if m['role'] == 'user' %}USER: {% for c in m['content'] %}"
