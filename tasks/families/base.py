@@ -108,6 +108,8 @@ class Benchmark(ABC, Generic[Rules]):
     """Tags by whose values accuracy is broken down."""
     figures: Callable[[Scored, str], Sequence[Metric]] | None = None
     """Metrics of (scored samples, protocol), in place of accuracy and its breakdowns."""
+    bundled_data_dir: Path | None = None
+    """Of a plug-in: the folder with its data, used unless `--data` names another."""
     withheld_note: str = "the right answers of this split are not published"
     """Why a sample without a target has no score."""
 

@@ -26,7 +26,7 @@ from vlmbench.runs.storage.run_files import read_manifest
 class ToyTask(toys.ToyTask):
     """One that needs no data but itself."""
 
-    home: Path = Path(__file__).parent
+    bundled_data_dir: Path = Path(__file__).parent
 
 
 ROOT = Path(__file__).resolve().parents[2]

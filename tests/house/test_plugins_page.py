@@ -12,6 +12,7 @@ import orjson
 import pytest
 from PIL import Image
 
+from tests.support.toys import write_stars
 from vlmbench.base import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage.run_files import read_scores
@@ -30,6 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: None) -> 
     (tmp_path / "images").mkdir()
     for name in re.findall(r"^images/(\w+\.png)", FILES["signs.csv"], re.MULTILINE):
         Image.new("RGB", (32, 32), (200, 20, 20)).save(tmp_path / "images" / name)
+    write_stars(tmp_path / "stars.tsv")
     return tmp_path
 
 
@@ -38,8 +40,12 @@ def test_a_task_takes_20_lines_and_a_model_10() -> None:
     assert len(FILES["loud.py"].splitlines()) <= 10
 
 
+def test_a_multiple_choice_benchmark_with_three_protocols_takes_40_lines() -> None:
+    assert len(FILES["stars.py"].splitlines()) <= 40
+
+
 def test_the_commands(folder: Path) -> None:
-    assert len(COMMANDS) == 5
+    assert len(COMMANDS) == 6
     for words in COMMANDS:
         assert cli.main(words.split()) == exit_codes.OK, words
     loud = read_scores(folder / "runs" / "loud")["signs"]
@@ -48,6 +54,13 @@ def test_the_commands(folder: Path) -> None:
     rows = [orjson.loads(line) for line in (folder / "answers.jsonl").read_bytes().splitlines()]
     assert rows[1] == {"id": "2", "question": "ماذا تقول اللافتة؟", "text": "STOP"}
     assert (folder / "site" / "index.html").is_file()
+    stars = read_scores(folder / "runs" / "stars")
+    assert {key: entry["accuracy"]["value"] for key, entry in stars.items()} == {
+        "stars": 0.0,  # "A." is not the letter alone
+        "stars@lmms_eval": 50.0,
+        "stars@vlmevalkit": 50.0,
+    }
+    assert stars["stars@vlmevalkit"]["axis_shape"]["value"] == 100.0
 
 
 def test_the_python_example(folder: Path) -> None:

@@ -19,7 +19,7 @@ from vlmbench.parsing.text_match import same_words
 
 
 def samples(task: TableTask) -> list[Sample]:
-    return list(task.samples(Folder(task.home), "all"))
+    return list(task.samples(Folder(task.bundled_data_dir), "all"))
 
 
 def written(folder: Path, name: str, text: str) -> TableTask:

@@ -166,7 +166,13 @@ class Exports(Protocol):
 
 @runtime_checkable
 class BundledData(Protocol):
-    """What a Task has besides when its data lie with it: they are used unless `--data` says otherwise."""
+    """What a Task has besides when its data come with it: they are used unless `--data` names others."""
 
-    home: Path
-    """The folder."""
+    @property
+    def bundled_data_dir(self) -> Path | None:
+        """The folder; None for a benchmark whose embedded sample is among vlmbench's own."""
+
+
+def bundled_data_dir(task: Task) -> Path | None:
+    """The folder with the data that come with a task, if any."""
+    return task.bundled_data_dir if isinstance(task, BundledData) else None

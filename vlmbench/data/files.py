@@ -70,7 +70,7 @@ class Folder:
             root = Path(place) / "samples" / task
             if root.is_dir():
                 return cls(root, "sample")
-        hint = "name a folder of official files: --data DIR; a task of your own may say in `home` where its data are"
+        hint = "name a folder of official files: --data DIR; a task of your own may name its folder in `bundled_data_dir`"
         raise DataError(f"no embedded sample of {task}", hint=hint)
 
     def within(self, task: str) -> Folder:

@@ -11,7 +11,7 @@ from vlmbench.base import paths as places
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.model import Model
-from vlmbench.base.task import BundledData
+from vlmbench.base.task import bundled_data_dir
 from vlmbench.plugins import variants as weights
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
     from vlmbench.data.reading import is_dir
 
     if told.data == "sample":
-        home = choice.task.home if isinstance(choice.task, BundledData) else None
-        return Folder.sample(choice.task.name) if home is None else Folder(home)
+        own = bundled_data_dir(choice.task)
+        return Folder.sample(choice.task.name) if own is None else Folder(own)
     if told.data == "hub":
         return Hub()
     copies = told.data.startswith("hub:")

@@ -52,7 +52,7 @@ class TableTask:
         """
         self.name, self.title, self.version = name, title or f"{name}: questions of {Path(file).name}", version
         self.file = Path(file).expanduser().resolve()
-        self.home = self.file.parent
+        self.bundled_data_dir = self.file.parent
         self.prompt, self.correct, self.columns, self.breakdowns = prompt, correct, columns, tuple(breakdowns)
         self.splits: tuple[str, ...] = ("all",)
         self.sizes: Mapping[str, Size] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base import exit_codes, registry, settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.registry import TaskChoice
-from vlmbench.base.task import BundledData, DataFile
+from vlmbench.base.task import DataFile, bundled_data_dir
 
 if TYPE_CHECKING:
     from vlmbench.data.files import Folder
@@ -82,10 +82,9 @@ def open_folder(root: Path, choice: TaskChoice) -> Folder:
     """The data folder as the task sees it; of a task that brings its data, its own unless the folder has them."""
     from vlmbench.data.files import Folder
 
-    folder, task = Folder(root, str(root)).within(choice.task.name), choice.task
-    if isinstance(task, BundledData) and not any(place(folder, wanted) for wanted in task.required_files(choice.split)):
-        return Folder(task.home)
-    return folder
+    folder, own = Folder(root, str(root)).within(choice.task.name), bundled_data_dir(choice.task)
+    missing = not any(place(folder, wanted) for wanted in choice.task.required_files(choice.split))
+    return Folder(own) if own is not None and missing else folder
 
 
 def place(folder: Folder, wanted: DataFile) -> Path | None:
