@@ -46,11 +46,13 @@ class HubDataset:
             what = f"the hub has {task}'s split {', '.join(self.splits)} only, not {split}"
             raise DataError(what, hint="use --data DIR with the official files")
         config, _, name = self.splits[split].rpartition("/")
-        return data.table(self.names, config or "default", name, (*self.columns.needed, *self.images))
+        needed = (*self.columns.needed, *self.images, *filter(None, (self.image_id,)))
+        return data.table(self.names, config or "default", name, needed)
 
     def columns_of(self, table: HubTable) -> list[str]:
         """The columns of text that are read: those that are there."""
-        return [name for name in self.columns.all if name in table.columns]
+        names = dict.fromkeys(filter(None, (*self.columns.all, self.image_id)))
+        return [name for name in names if name in table.columns]
 
     def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
         """All rows of a split, in order. Raises DataError naming row and column."""

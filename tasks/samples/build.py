@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vlmbench.base.registry import load_object
 from vlmbench.scenes.gqa_questions import ask_many
 from vlmbench.scenes.questions import Question, exists
 from vlmbench.scenes.scene import (
@@ -29,6 +30,8 @@ from vlmbench.scenes.scene import (
     scene_graph,
 )
 
+from ..catalog import TASKS
+from . import by_family
 from .common import compact, jpeg, scenes, write
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
@@ -257,8 +260,17 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "mmvet": build_mmvet,
     "llava_bench": build_llava_bench,
 }
+"""Of the benchmarks whose files have a layout of their own. All others: `by_family.build`."""
+
+
+def build(name: str, folder: Path) -> None:
+    """Write the embedded sample of a built-in benchmark into a folder."""
+    if name in BUILDERS:
+        BUILDERS[name](folder)
+    else:
+        by_family.build(load_object(TASKS[name]), folder)
 
 
 if __name__ == "__main__":
-    for task, builder in BUILDERS.items():
-        builder(Path(sys.argv[1]) / task)
+    for task in TASKS:
+        build(task, Path(sys.argv[1]) / task)

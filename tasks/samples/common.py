@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.scenes.scene import SAMPLE_SEEDS, Scene, draw, make_scene
+from vlmbench.scenes.scene import Scene, draw, make_scene, sample_seeds
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +19,7 @@ IMAGES = 60
 def scenes(task: str, wanted: int = IMAGES) -> list[Scene]:
     """The sample's scenes: at least three different kinds each, as POPE asks of its pictures."""
     found: list[Scene] = []
-    for seed in SAMPLE_SEEDS[task]:
+    for seed in sample_seeds(task):
         scene = make_scene(seed)
         if len({thing.kind for thing in scene.things}) >= 3:
             found.append(scene)

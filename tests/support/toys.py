@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,17 @@ def png_of(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def write_stars(path: Path) -> None:
+    """Four multiple-choice questions about two images, as VLMEvalKit's tables have them: right are A, B, A, B."""
+    image = base64.b64encode(png((200, 20, 20)) * 2).decode("ascii")
+    lines = ["index\tquestion\timage\tA\tB\tC\tD\tanswer\tcategory\tl2_category"]
+    for index, (cell, right, axis) in enumerate(
+        ((image, "A", "shape"), ("1", "B", "color"), (image[:-4], "A", "shape"), ("3", "B", "color")), 1
+    ):
+        lines.append(f"{index}\tWhat is {index}?\t{cell}\tstar\tmoon\tring\t\t{right}\tperception\t{axis}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def keep(data: bytes) -> bytes:

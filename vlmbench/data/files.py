@@ -70,7 +70,9 @@ class Folder:
             root = Path(place) / "samples" / task
             if root.is_dir():
                 return cls(root, "sample")
-        hint = "name a folder of official files: --data DIR; a task of your own may name its folder in `bundled_data_dir`"
+        hint = (
+            "name a folder of official files: --data DIR; a task of your own may name its folder in `bundled_data_dir`"
+        )
         raise DataError(f"no embedded sample of {task}", hint=hint)
 
     def within(self, task: str) -> Folder:

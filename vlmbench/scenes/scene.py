@@ -6,6 +6,7 @@ arithmetic and the documented parts of `random.Random` are used, so that a seed 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -73,10 +74,18 @@ SAMPLE_SEEDS = {
     "llava_bench": range(31_000, 31_500),
 }
 """Seeds of the embedded samples, by task."""
+FURTHER_SEEDS = range(100_000, 10_000_000, 500)
+"""Where the seeds of further samples begin: one of these blocks per task, found by its name."""
 TRAIN_SEEDS = range(10_000_000, 2_000_000_000)
 """Seeds that training may use: disjoint from every sample by construction."""
 
 T = TypeVar("T")
+
+
+def sample_seeds(task: str) -> range:
+    """The seeds of a task's embedded sample. Two tasks with the same block need an entry in SAMPLE_SEEDS (tested)."""
+    first = FURTHER_SEEDS[zlib.crc32(task.encode()) % len(FURTHER_SEEDS)]
+    return SAMPLE_SEEDS.get(task, range(first, first + 500))
 
 
 @dataclass(frozen=True, slots=True)
