@@ -29,9 +29,9 @@ ROTATION = 10**6
 """Added to a question's index for each rotation of its options."""
 
 
-def columns(options: str = "ABCD", **others: Mapping[str, str]) -> Columns:
+def columns(options: str = "ABCD", *, tags: Mapping[str, str] | None = None, hidden_answers: bool = False) -> Columns:
     """The columns of these tables, with a letter per option ("" where questions have none)."""
-    return Columns(id="index", options=tuple(options), **others)  # type: ignore[arg-type]
+    return Columns(id="index", options=tuple(options), tags=tags or {}, hidden_answers=hidden_answers)
 
 
 TABLE = columns()

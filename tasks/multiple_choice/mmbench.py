@@ -154,7 +154,7 @@ class MMBench(MultipleChoice):
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words."""
-        request, tokens = super().build_request(sample, protocol), self.rules[protocol].chinese_tokens
+        request, tokens = super().build_request(sample, protocol), RULES[protocol].chinese_tokens
         if tokens is None or sample.tags["language"] == "en":
             return request
         return replace(request, generation=replace(request.generation, max_new_tokens=tokens))
