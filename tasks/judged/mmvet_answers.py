@@ -15,15 +15,24 @@ from typing import Any
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample, Verdict
 from vlmbench.data.files import Row, read_keyed, read_text
-from vlmbench.data.predictions import answer_rows, id_and_answer, join, named, refuse_two_models
+from vlmbench.data.predictions import (
+    answer_rows,
+    as_predictions_error,
+    id_and_answer,
+    join,
+    named,
+    refuse_two_models,
+)
+from vlmbench.parsing.numbers import first_word_number, number
 
-from .mmvet_grading import allowed, first_word, number
+from ..families.answer_files import Answer, AnswerFiles, Format
+from ..families.judged import Verdicts
+from .mmvet_judge import is_grade
 
 GRADES = ("model", "content", "score")
 
 
-def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
-    """Sample id to text. Raises PredictionsError."""
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
     _one_file(path)
     rows = answer_rows(path)
     refuse_two_models([rows])
@@ -49,22 +58,20 @@ def _pairs(path: Path) -> list[tuple[str, Any]] | None:
     return None if {"id", "question_id"} & {key for key, _ in pairs} else pairs or None
 
 
-def read_grades(path: Path, samples: Sequence[Sample]) -> Mapping[str, tuple[Verdict, ...]] | None:
+def read_grades(path: Path, samples: Sequence[Sample], protocol: str) -> Verdicts | None:
     """Verdicts of a grade file by sample id; None when the file is none. Raises PredictionsError."""
     _one_file(path)
     pairs = _pairs(path)
     if not pairs or not all(_has_grades(value) for _, value in pairs):
         return None
-    try:
+    with as_predictions_error():
         rows = read_keyed(path, GRADES[2])
-        verdicts = {key: _verdicts(row) for key, row in rows.items()}
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, hint=error.hint) from None
-    wanted = join(((key, "", rows[key]) for key in verdicts), samples, path)
-    verdicts = {key: found for key, found in verdicts.items() if key in wanted}
-    counts = {len(found) for found in verdicts.values()}
+        every = {key: _verdicts(row) for key, row in rows.items()}
+    asked = join(((key, "", rows[key]) for key in every), samples, path)
+    verdicts = {key: runs for key, runs in every.items() if key in asked}
+    counts = {len(runs) for runs in verdicts.values()}
     if len(counts) > 1:
-        short = [key for key, found in verdicts.items() if len(found) < max(counts)]
+        short = [key for key, runs in verdicts.items() if len(runs) < max(counts)]
         what = f"{max(counts)} runs, but fewer of {named(short)}"
         raise PredictionsError(what, where=str(path), hint="let the official script finish its runs")
     return verdicts
@@ -86,6 +93,19 @@ def _verdicts(row: Row) -> tuple[Verdict, ...]:
             value = number(grade)
         if value is None or value < 0 or value > 1:
             raise row.error("score", f"a number from 0 to 1 was expected, not {grade!r:.40}")
-        unread = not allowed(first_word(str(content))) or math.isnan(value)
+        unread = not is_grade(first_word_number(str(content))) or math.isnan(value)
         found.append(Verdict(value, replies=(str(content),), model=str(model), unread=unread))
     return tuple(found)
+
+
+def _write(path: Path, answers: Sequence[Answer]) -> None:
+    texts = {answer.id: answer.text for answer in answers}
+    path.write_text(json.dumps(texts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+ANSWERS = AnswerFiles(
+    _read,
+    "A results JSON, LLaVA's answer lines, or rows of id and text.",
+    {"results": Format(".json", _write)},
+    "The results JSON that the official script and the authors' grading page take.",
+)

@@ -21,9 +21,10 @@ from vlmbench.data import images
 from vlmbench.data.files import Folder, Hub, missing_pictures
 from vlmbench.scenes.scene import SAMPLE_SEEDS
 from vlmbench.scoring.verdicts import combine
-from vlmbench.tasks.judged import llava_bench_grading, mmvet_grading, mmvet_prompts
+from vlmbench.tasks.judged import llava_bench_judge, mmvet_judge
 from vlmbench.tasks.judged.llava_bench import LLAVA_BENCH
-from vlmbench.tasks.judged.mmvet import CAPABILITIES, MMVET
+from vlmbench.tasks.judged.mmvet import MMVET, THINK
+from vlmbench.tasks.judged.mmvet_files import CAPABILITIES
 from vlmbench.tasks.samples import build
 
 SAMPLES = Path(__file__).resolve().parents[2] / "tasks" / "samples"
@@ -114,7 +115,7 @@ def test_mmvet_files(tmp_path: Path) -> None:
     assert one.tags == {"integration": "ocr+rec", "integration_as_written": "rec_ocr"}
     assert [sample.id for sample in MMVET.samples(Folder(tmp_path), "bard_set")] == ["v1_0", "v1_3"]
     assert MMVET.build_request(one, "official").prompt == "Q1?"
-    assert MMVET.build_request(one, "lmms_eval").prompt == mmvet_prompts.THINK + "Q1?"
+    assert MMVET.build_request(one, "lmms_eval").prompt == THINK + "Q1?"
 
 
 def test_llava_files_are_joined_by_key(tmp_path: Path) -> None:
@@ -260,30 +261,33 @@ def talked(talk: Iterator[Any], *replies: str) -> tuple[Verdict, int]:
         return end.value, asks
 
 
+QUESTION = Sample("1", "q", (), "t")
+
+
 def test_failure_values_of_the_official_rules() -> None:
     """Six asks, the last never read; each peer's own end."""
-    assert talked(mmvet_grading.official("q", "t", "a"), "N/A", "N/A", "N/A", "N/A", "N/A", "1.0") == (
-        Verdict(0.0, note=mmvet_grading.UNREAD, unread=True), 6
+    assert talked(mmvet_judge.official(QUESTION, "a"), "N/A", "N/A", "N/A", "N/A", "N/A", "1.0") == (
+        Verdict(0.0, note=mmvet_judge.UNREAD, unread=True), 6
     )  # fmt: skip
-    assert talked(mmvet_grading.vlmevalkit("q", "t", "a"), "0.5 because") == (
-        Verdict(0.0, note=mmvet_grading.UNREAD, unread=True),
+    assert talked(mmvet_judge.vlmevalkit(QUESTION, "a"), "0.5 because") == (
+        Verdict(0.0, note=mmvet_judge.UNREAD, unread=True),
         5,
     )
-    verdict, asks = talked(mmvet_grading.lmms_eval("q", "t", "a"), "7")
-    assert verdict.status is Status.JUDGE_FAILED and asks == mmvet_grading.ENDLESS
-    assert talked(mmvet_grading.lmms_eval("q", "t", "a"), "")[0].value == 0.0
+    verdict, asks = talked(mmvet_judge.lmms_eval(QUESTION, "a"), "7")
+    assert verdict.status is Status.JUDGE_FAILED and asks == mmvet_judge.ENDLESS
+    assert talked(mmvet_judge.lmms_eval(QUESTION, "a"), "")[0].value == 0.0
 
 
 def test_honest_and_official_part_on_failures() -> None:
     for review in ("no numbers", "8, 10", "8 nan", "8 11"):
-        assert llava_bench_grading.verdict(review, "honest").status is Status.JUDGE_FAILED
-    assert llava_bench_grading.verdict("8, 10", "official").values == (-1.0, -1.0)
-    assert llava_bench_grading.verdict("Assistant 1: 8 Assistant 2: 10", "lmms_eval").values == (1.0, 8.0)
-    assert llava_bench_grading.verdict("7,9.5\nbecause", "honest") == Verdict(9.5, values=(7.0, 9.5))
+        assert llava_bench_judge.REVIEWS["honest"].verdict(review).status is Status.JUDGE_FAILED
+    assert llava_bench_judge.REVIEWS["official"].verdict("8, 10").values == (-1.0, -1.0)
+    assert llava_bench_judge.REVIEWS["lmms_eval"].verdict("Assistant 1: 8 Assistant 2: 10").values == (1.0, 8.0)
+    assert llava_bench_judge.REVIEWS["honest"].verdict("7,9.5\nbecause") == Verdict(9.5, values=(7.0, 9.5))
 
 
 def test_braces_in_answers_are_left_alone() -> None:
-    text = llava_bench_grading.prompt("c", "q", "{answer}", "{context} {rule}")
+    text = llava_bench_judge.prompt("c", "q", "{answer}", "{context} {rule}")
     assert "[Assistant 1]\n{answer}\n" in text and "[Assistant 2]\n{context} {rule}\n" in text
 
 

@@ -1,0 +1,93 @@
+"""LLaVA-Bench's questions, what the images show in words, reference answers; LLaVA's answer lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile
+from vlmbench.data.files import Folder, Hub, Row, read_rows
+from vlmbench.data.predictions import write_rows
+
+from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
+from ..families.official_files import by_key, hub_rows, mirrored
+from ..families.short_answer import number
+from .llava_bench_metrics import CATEGORIES
+
+HUB_FIELDS = ("question_id", "question", "caption", "gpt_answer", "category")
+RAW = "https://huggingface.co/datasets/liuhaotian/llava-bench-in-the-wild/resolve/main"
+LICENCE = "Apache-2.0 (dataset card); pictures from the web; reference answers written by GPT-4"
+FILES = {
+    "questions.jsonl": "60 questions (8 kB)",
+    "context.jsonl": "what the 24 pictures show, in words, for the judge (8 kB)",
+    "answers_gpt4.jsonl": "reference answers (47 kB)",
+}
+
+
+def required_files(split: str) -> list[DataFile]:
+    """Questions, what the images show, reference answers, images."""
+    files = FILES | {f"images/{n:03d}.jpg": f"picture {n} of 24 (10 MB in all)" for n in range(1, 25)}
+    return [DataFile(name, what, f"{RAW}/{name}", licence=LICENCE) for name, what in files.items()]
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """All questions; ids are their question_id."""
+    if isinstance(data, Hub):
+        return _from_hub(data)
+    hint = "`vlmbench data fetch llava_bench` gets it"
+    paths = [data.need(f"LLaVA-Bench's {name}", name, hint=hint) for name in FILES]
+    questions, contexts, references = (read_rows(path) for path in paths)
+    context, reference = by_key(contexts, "image"), by_key(references, "question_id")
+    found = []
+    for key, row in by_key(questions, "question_id").items():
+        name = row.text("image")
+        if name not in context:
+            raise row.error("image", f"{name!r} has no context", f"context.jsonl must have one: {paths[1]}")
+        if key not in reference:
+            raise row.error("question_id", f"{key} has no reference answer", f"it must be in {paths[2]}")
+        image, target = data.picture(row, name, "images", "."), reference[key].text("text")
+        found.append(_sample(key, row, row.text("text"), image, target, _caption(context[name]), name))
+    return found
+
+
+def _from_hub(data: Hub) -> list[Sample]:
+    """The rows name no image; questions about one share its description."""
+    rows = hub_rows(
+        data, mirrored("llava-bench-in-the-wild"), "train", HUB_FIELDS, lambda row: f"{row.key('question_id')}.jpg"
+    )
+    keys = by_key([row for row, _ in rows], "question_id")
+    return [
+        _sample(key, row, row.text("question"), image, row.text("gpt_answer"), _caption(row), _caption(row))
+        for key, (row, image) in zip(keys, rows, strict=True)
+    ]
+
+
+def _sample(key: str, row: Row, question: str, image: ImageRef, target: str, context: str, cluster: str) -> Sample:
+    category = row.text("category").removeprefix("llava_bench_")
+    if category not in CATEGORIES:
+        raise row.error("category", f"{category!r} is none of {', '.join(CATEGORIES)}")
+    extra = {"context": context}
+    return Sample(key, question, (image,), target, tags={"category": category}, cluster=cluster, extra=extra)
+
+
+def _caption(row: Row) -> str:
+    """One description, or several on lines of their own."""
+    return "\n".join(row.texts("caption")) if isinstance(row.values.get("caption"), list) else row.text("caption")
+
+
+def _write(path: Path, answers: Sequence[Answer]) -> None:
+    about = {"model_id": "vlmbench", "metadata": {}}
+    rows = (
+        {"question_id": number(a.id), "prompt": a.sample.question, "text": a.text, "answer_id": f"answer-{a.id}"}
+        for a in answers
+    )
+    write_rows(path, ({**row, **about} for row in rows))
+
+
+ANSWERS = AnswerFiles(
+    PlainRows(("question_id", "id")),
+    "LLaVA's answer lines (question_id, text), or rows of id and text.",
+    {"answers": Format(".jsonl", _write)},
+    "LLaVA's answer lines, in the order of the questions: its review script pairs lines by number.",
+)
