@@ -17,9 +17,11 @@ from vlmbench.base.samples import Sample
 from vlmbench.data.files import Row, read_json
 from vlmbench.data.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
 
+from ..families.answer_files import Answer, AnswerFiles, Format
+from ..families.answers_without_ids import Unanswered
 
-def read(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
-    """Sample id to text. Raises PredictionsError."""
+
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
     files = answer_files(path)
     if len(files) == 1 and files[0].suffix == ".json":
         try:
@@ -55,22 +57,28 @@ def _by_thing(content: Mapping[str, Any], samples: Sequence[Sample], path: Path)
 
 def _answers(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[tuple[str, str, Row]]:
     """Rows of id and text, or of img_id, expression and answer; equal expressions in the file's order."""
-    waiting: dict[tuple[str, str], list[str]] = {}
-    for sample in reversed(samples):
-        waiting.setdefault((sample.extra["img_id"], sample.question), []).append(sample.id)
     if not find_column(rows, "img_id") or find_column(rows, "id"):
         yield from id_and_answer(rows, ("id",), samples)
         return
+    waiting = Unanswered(samples, lambda sample: (sample.extra["img_id"], sample.question))
     for thing, text, row in id_and_answer(rows, ("img_id",), samples):
-        about = thing, answer_text(row, "sents")
-        left = waiting.get(about, [])
-        yield left.pop() if left else f"{about[0]} {about[1]!r}", text, row
+        expression = answer_text(row, "sents")
+        sample = waiting.take((thing, expression))
+        yield sample.id if sample else f"{thing} {expression!r}", text, row
 
 
-def write(path: Path, answers: Mapping[str, str], samples: Sequence[Sample]) -> None:
-    """Save answers as MiniGPT-4's script does, malformed ones too: they are misses either way."""
+def _write(path: Path, answers: Sequence[Answer]) -> None:
+    """Malformed answers too: they are misses either way."""
     found: dict[str, list[str]] = {}
-    for sample in samples:
-        found.setdefault(sample.extra["img_id"], []).append(answers[sample.id])
+    for answer in answers:
+        found.setdefault(answer.sample.extra["img_id"], []).append(answer.text)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+
+
+ANSWERS = AnswerFiles(
+    _read,
+    "MiniGPT-4's object of answers by img_id; rows of img_id, expression and answer; rows of id and text.",
+    {"minigpt4": Format(".json", _write)},
+    "The object of answers by img_id that MiniGPT-4's script saves.",
+)

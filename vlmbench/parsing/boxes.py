@@ -10,8 +10,9 @@ lmms_eval/tasks/refcoco/utils_rec.py@75571cfe; VLMEvalKit vlmeval/dataset/refcoc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 Box = tuple[float, float, float, float]
@@ -182,3 +183,55 @@ def holds_centre(box: Sequence[float], other: Sequence[float]) -> bool:
     """Whether the middle of the other box lies in this one."""
     x, y = (other[0] + other[2]) / 2, (other[1] + other[3]) / 2
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What an answer came to: a box in pixels (if any), and how well it agrees with the right one."""
+
+    box: Box | None
+    iou: float = 0.0
+    centred: bool = False
+    """Whether the box's middle lies in the right one."""
+
+    @property
+    def parsed(self) -> str:
+        """The box, as a score keeps it: `[x1, y1, x2, y2]` in pixels."""
+        known = self.box is not None and all(map(isfinite, self.box))
+        return str([round(side, 2) for side in self.box or ()]) if known else ""
+
+    @property
+    def note(self) -> str:
+        """The agreement, as a score keeps it."""
+        return f"IoU {self.iou!r}{', centred' if self.centred else ''}"
+
+    @classmethod
+    def from_note(cls, note: str) -> Agreement:
+        """The agreement, back from a score's note; the box stays in its text."""
+        share, _, centred = note.partition(", ")
+        return cls(None, float(share.removeprefix("IoU ")), centred == "centred")
+
+
+BoxReader = Callable[[str, Box, float, float], Agreement]
+"""(Answer, right box, the image's width and height) to how well the answer's box agrees with the right one."""
+
+
+def agreement(
+    read: Callable[[str, float, float], Box | None], overlap: Callable[[Sequence[float], Sequence[float]], float]
+) -> BoxReader:
+    """A reader of boxes in pixels and a measure of overlap as one rule; an answer without a box is a miss."""
+
+    def compare(text: str, right: Box, width: float, height: float) -> Agreement:
+        box = read(text, width, height)
+        return Agreement(None) if box is None else Agreement(box, overlap(box, right), holds_centre(right, box))
+
+    return compare
+
+
+def lmms_eval_agreement(text: str, right: Box, width: float, height: float) -> Agreement:
+    """In shares of the image, as lmms-eval counts; an answer without a box is the box of four zeros."""
+    numbers = lmms_eval_numbers(text)
+    x1, y1, x2, y2 = shares = numbers or (0.0, 0.0, 0.0, 0.0)
+    target = (right[0] / width, right[1] / height, right[2] / width, right[3] / height)
+    box = None if numbers is None else (x1 * width, y1 * height, x2 * width, y2 * height)
+    return Agreement(box, iou(target, shares), holds_centre(target, shares))

@@ -1,0 +1,73 @@
+"""Grounding: where in an image is it? Boxes by their overlap with the right one. Readers: vlmbench.parsing.boxes.
+
+A target is {"bbox": (x, y, width, height), "width", "height"}: the box as COCO writes boxes, and the image's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vlmbench.base.samples import Response, Sample, Score
+from vlmbench.parsing.boxes import Agreement, from_size
+from vlmbench.stats.metrics import Metric, mean, share
+
+from .base import Benchmark, ProtocolRules, Scored, accuracies
+
+
+def at_least_half(found: Agreement) -> bool:
+    """The usual hit: IoU of 0.5 and more."""
+    return found.iou >= 0.5
+
+
+def above_half(found: Agreement) -> bool:
+    """IoU above 0.5."""
+    return found.iou > 0.5
+
+
+@dataclass(frozen=True)
+class GroundingRules(ProtocolRules):
+    """One protocol. `reader` is a vlmbench.parsing.boxes.BoxReader."""
+
+    hit: Callable[[Agreement], bool] = at_least_half
+    """Which answers are right."""
+    beside: Callable[[Scored], Sequence[Metric]] | None = None
+    """Metrics beside the accuracy, the share of answers with a box and the mean IoU."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Grounding(Benchmark[GroundingRules]):
+    """A benchmark whose right answers are boxes."""
+
+    def parse(self, sample: Sample, response: Response, rules: GroundingRules) -> str:
+        """The box in pixels; empty where the answer has none."""
+        return self._agreement(sample, response, rules).parsed
+
+    def rate(self, sample: Sample, response: Response, rules: GroundingRules) -> Score:
+        """1 for a hit; an answer without a box is a miss. The note tells the IoU."""
+        found = self._agreement(sample, response, rules)
+        unread = "" if found.parsed else "box"
+        return Score(float(rules.hit(found)), parsed_answer=found.parsed, note=found.note, unread=unread)
+
+    def figures_of(self, scored: Scored, rules: GroundingRules) -> Sequence[Metric]:
+        """Accuracy, the share of answers with a box, and the mean IoU."""
+        clusters = [sample.cluster for sample, _ in scored]
+        boxes = mean("valid_boxes", [float(bool(score.parsed_answer)) for _, score in scored], clusters)
+        overlaps = [found.iou for found in agreements(scored)]
+        overlap = share("mean_iou", overlaps, [1.0] * len(overlaps), clusters)
+        return [*accuracies(scored), boxes, overlap, *(rules.beside(scored) if rules.beside else ())]
+
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """A miss, and the very box."""
+        miss, hit = Agreement(None), Agreement(from_size(sample.target["bbox"]), 1.0, True)
+        return Score(0.0, note=miss.note), Score(1.0, parsed_answer=hit.parsed, note=hit.note)
+
+    def _agreement(self, sample: Sample, response: Response, rules: GroundingRules) -> Agreement:
+        target = sample.target
+        found: Agreement = rules.reader(response.text, from_size(target["bbox"]), target["width"], target["height"])
+        return found
+
+
+def agreements(scored: Scored) -> list[Agreement]:
+    """How well each answer agreed with the right box."""
+    return [Agreement.from_note(score.note) for _, score in scored]
