@@ -266,13 +266,9 @@ QUESTION = Sample("1", "q", (), "t")
 
 def test_failure_values_of_the_official_rules() -> None:
     """Six asks, the last never read; each peer's own end."""
-    assert talked(mmvet_judge.official(QUESTION, "a"), "N/A", "N/A", "N/A", "N/A", "N/A", "1.0") == (
-        Verdict(0.0, note=mmvet_judge.UNREAD, unread=True), 6
-    )  # fmt: skip
-    assert talked(mmvet_judge.vlmevalkit(QUESTION, "a"), "0.5 because") == (
-        Verdict(0.0, note=mmvet_judge.UNREAD, unread=True),
-        5,
-    )
+    failed = Verdict(0.0, note=mmvet_judge.UNREAD, unread=True)
+    assert talked(mmvet_judge.official(QUESTION, "a"), *["N/A"] * 5, "1.0") == (failed, 6)
+    assert talked(mmvet_judge.vlmevalkit(QUESTION, "a"), "0.5 because") == (failed, 5)
     verdict, asks = talked(mmvet_judge.lmms_eval(QUESTION, "a"), "7")
     assert verdict.status is Status.JUDGE_FAILED and asks == mmvet_judge.ENDLESS
     assert talked(mmvet_judge.lmms_eval(QUESTION, "a"), "")[0].value == 0.0
