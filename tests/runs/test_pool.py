@@ -21,11 +21,11 @@ from tests.support import pool_toys
 from tests.support.pool_toys import EACH, PICTURES, PoolToy, processes
 from tests.support.toys import ToyModel
 from vlmbench.base.errors import DataError, ImageError, ModelError, UnknownNameError, UsageError, VlmbenchError
+from vlmbench.base.exit_codes import USER_MUST_CHANGE
 from vlmbench.base.extras import install_command
 from vlmbench.base.model import Model
 from vlmbench.base.samples import ImageRef, Request
 from vlmbench.cli import main as cli
-from vlmbench.cli.main import USER_MUST_CHANGE
 from vlmbench.runs import runner
 from vlmbench.runs.storage.layout import LOG
 from vlmbench.runs.storage.reopening import read_answers
