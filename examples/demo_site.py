@@ -4,7 +4,7 @@
     python examples/demo_site.py FOLDER --tasks pope,gqa     (make demo)
 
 FOLDER gets one folder a run and the site in FOLDER/site. A run that is finished already is not asked again. Models
-are asked about grey pictures too (FOLDER/tinyllava/ablations/blind): what is left of a score without looking; the
+are asked about grey images too (FOLDER/tinyllava/perturbations/blind): what is left of a score without looking; the
 script, which says yes to everything, shows what a score is worth. Other options go to each run.
 """
 
@@ -20,8 +20,8 @@ from vlmbench.base.registry import tasks
 from vlmbench.cli.main import main as vlmbench
 
 RUNS = {
-    "tinyllava": ["--model", "tinyllava", "--ablate", "blind"],
-    "tinygptv": ["--model", "tinygptv", "--ablate", "blind"],
+    "tinyllava": ["--model", "tinyllava", "--perturb", "blind"],
+    "tinygptv": ["--model", "tinygptv", "--perturb", "blind"],
     "echo-yes": ["--model", "echo,text=yes"],
 }
 """Folder to the words of its run: the models that ship with weights, and one that needs none."""

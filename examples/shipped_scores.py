@@ -26,12 +26,12 @@ JUDGED = ("mmvet", "llava_bench")
 
 def scores(model: str, tasks: str, folder: Path) -> dict[str, dict[str, Any]]:
     """Scores with pictures and without, asked where they are not there yet."""
-    words = ["run", "--model", model, "--tasks", tasks, "--ablate", "blind", "--output", str(folder)]
+    words = ["run", "--model", model, "--tasks", tasks, "--perturb", "blind", "--output", str(folder)]
     with contextlib.redirect_stdout(io.StringIO()):
         code = vlmbench(words)
     if code:
         sys.exit(code)
-    files = {model: folder, f"{model}, blind": folder / "ablations" / "blind"}
+    files = {model: folder, f"{model}, blind": folder / "perturbations" / "blind"}
     return {name: json.loads((place / "scores.json").read_text(encoding="utf-8")) for name, place in files.items()}
 
 

@@ -157,7 +157,7 @@ class RunResult:
     @property
     def perturbation(self) -> str:
         """The perturbation of its inputs; empty for none."""
-        return str(self.manifest.get("asked", {}).get("ablate") or "")
+        return str(self.manifest.get("asked", {}).get("perturb") or "")
 
     @property
     def commit(self) -> str:
@@ -283,7 +283,7 @@ def _labels(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> 
 
 def _model_name(manifest: Mapping[str, Any]) -> str:
     name = str(manifest.get("model", {}).get("name", "?"))
-    perturbation = manifest.get("asked", {}).get("ablate")
+    perturbation = manifest.get("asked", {}).get("perturb")
     return f"{name}, {perturbation}" if perturbation else name
 
 

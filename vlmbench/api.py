@@ -1,8 +1,7 @@
-"""`vlmbench.evaluate`: what `vlmbench run` does, from Python: the same options, engine, folder and scores."""
+"""`vlmbench.evaluate`: what `vlmbench run` does, from Python, with the same options, folder and scores."""
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import sys
@@ -10,16 +9,20 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, Never
 
-from vlmbench.base import registry
+from vlmbench.base import paths, registry
 from vlmbench.base.errors import UnknownNameError, UsageError
-from vlmbench.cli import main as cli
+from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.plugins.api import MODEL, TASK, refuse_lacking
 from vlmbench.plugins.function_model import FunctionModel
+from vlmbench.plugins.loading import load_configured
+from vlmbench.runs import evaluation
+from vlmbench.runs.options import JudgeOptions, ModelOptions, RunOptions, VerifyOptions, WorkerOptions
 from vlmbench.runs.restore_state import preserved
 
 if TYPE_CHECKING:
@@ -28,16 +31,13 @@ if TYPE_CHECKING:
     from vlmbench.base.model import Model
     from vlmbench.base.task import Task
 
-OWN = ("model", "tasks", "help", "json", "min_coverage")
-"""What of `vlmbench run` is no keyword here: evaluate's own words, and what only a command line can need."""
-
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run."""
+    """A finished evaluation."""
 
     folder: Path
-    """The run's folder, as `vlmbench compare`, `report` and the rest take it; a temporary one goes with this object."""
+    """The run's folder, for `vlmbench compare`, `report` and so on. A temporary one is deleted with this object."""
     summary: Mapping[str, Any]
     """What scores.json holds, by task."""
 
@@ -48,9 +48,10 @@ class Result:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """A row a metric: task, metric, value, low, high, n, breakdown, label, headline (is it the one papers print?).
+        """One row per metric: task, metric, value, low, high, n, breakdown, label, headline.
 
-        low and high bound the interval; its confidence level is `summary[task]["level"]`.
+        low and high bound the interval; its confidence level is `summary[task]["level"]`. `headline` marks the metric
+        that papers print.
         """
         import pandas as pd
 
@@ -66,7 +67,7 @@ class Result:
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """A row a question: what was asked and answered, what that was read as, value, status, and all else kept."""
+        """One row per question: request, answer, parsed answer, value, status, and everything else that is stored."""
         import pandas as pd
 
         from vlmbench.runs.storage.layout import RECORDS
@@ -80,39 +81,93 @@ def evaluate(
     *,
     processor: Any = None,
     output: str | Path | None = None,
-    **options: Any,
+    data: str | Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    perturb: str | Sequence[str] = "",
+    engine: Literal["shared", "batched", "simple"] | None = None,
+    recheck_ties: bool = False,
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None,
+    quantize: Literal["int8", "int4"] | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    batch_size: int | Literal["auto"] | None = None,
+    attention: str | None = None,
+    trust_remote_code: bool = False,
+    judge: str | None = None,
+    judge_runs: int | None = None,
+    judge_budget: float | None = None,
+    verify_backend: int | None = None,
+    verify_against: str | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    worker_timeout: float | None = None,
+    plugins: str | Path | Sequence[str | Path] | None = None,
+    **unknown: Never,
 ) -> Result:
     """Put benchmarks' questions to a model and score the answers, as `vlmbench run` does.
 
-    `model`: what --model takes; an adapter (nouns.Model); a function (images, question) -> text; or a transformers
-    model, with its `processor`. `tasks`: what --tasks takes, or tasks (nouns.Task), or a list of both. `output`: the
-    run's folder, where the same call goes on after an interruption; without it, one that lasts as long as the result.
-    `options` are those of `vlmbench run` (limit=10, data=FOLDER, ablate="blind", plugins="mine.py", judge=..., ...).
+    `model`: what --model takes; an adapter (base.model.Model); a function (images, question) -> text; or a transformers
+    model, with its `processor`. `tasks`: what --tasks takes, or tasks (base.task.Task), or a list of both. `output`:
+    the run's folder, from which the same call resumes after an interruption; without it, a temporary folder that lasts
+    as long as the result. The other keywords are the options of `vlmbench run` (`vlmbench run --help`).
 
-    A model object and its processor come back as they were (training flags, settings, hooks), and so do random numbers.
+    A model object and its processor come back as they were (training flags, settings, hooks), and so does the state of
+    random number generators.
 
-    Raises UsageError for words that do not fit, DataError, ModelError and StoreError as the command does.
+    Raises UsageError for options that do not fit, DataError, ModelError and StoreError as the command does.
     """
-    from vlmbench.cli.verbs import run
+    _refuse_unknown(unknown)
+    spec, size = model if isinstance(model, str) else "", None if batch_size is None else str(batch_size)
+    options = RunOptions(
+        ModelOptions(spec, engine, recheck_ties, dtype, quantize, device, threads, size, attention, trust_remote_code),
+        tasks="",
+        data=None if data is None else str(data),
+        limit=limit,
+        output=None if output is None else paths.path(str(output)),
+        perturb=_joined(perturb),
+        seed=seed,
+        judge=JudgeOptions(judge, judge_runs, judge_budget),
+        verify=VerifyOptions(verify_backend, verify_against),
+        workers=WorkerOptions(workers, ray, worker_timeout),
+        plugins=None if plugins is None else _joined(plugins),
+    )
+    return _evaluate(options, model, processor, tasks)
 
-    args = _parsed(options)
-    cli.load_plugins(args)
-    made = Path(tempfile.mkdtemp(prefix="vlmbench-")) if output is None else None
-    with preserved(model, processor), ExitStack() as lent, ExitStack() as undo:
-        if made is not None:
-            undo.callback(shutil.rmtree, made, ignore_errors=True)
-        if not isinstance(model, str) and (args.workers is not None or args.ray is not None):
-            hint = "leave workers and ray out, or name the model: a worker loads its own"
-            raise UsageError("a model object cannot go to workers", hint=hint)
-        args.model = model if isinstance(model, str) else _lend(lent, adapter(model, processor))
-        args.tasks = ",".join(_task_names(lent, tasks))
-        args.output = made or Path(str(output)).expanduser()
-        outcome = run.carry_out(args).plain
+
+def _evaluate(options: RunOptions, model: Any, processor: Any, tasks: Any) -> Result:
+    """Evaluate with the model and task objects registered while it lasts."""
+    load_configured(options.plugins)
+    if not isinstance(model, str) and options.workers.wanted:
+        hint = "leave workers and ray out, or name the model: a worker loads its own"
+        raise UsageError("a model object cannot go to workers", hint=hint)
+    temporary = Path(tempfile.mkdtemp(prefix="vlmbench-")) if options.output is None else None
+    with preserved(model, processor), ExitStack() as registered, ExitStack() as undo:
+        if temporary is not None:
+            undo.callback(shutil.rmtree, temporary, ignore_errors=True)
+        if not isinstance(model, str):
+            name = _register(registered, adapter(model, processor))
+            options = replace(options, model=replace(options.model, spec=name))
+        names = ",".join(_task_names(registered, tasks))
+        outcome = evaluation.evaluate(replace(options, tasks=names, output=temporary or options.output)).unperturbed
         undo.pop_all()
     result = Result(outcome.folder, outcome.scores)
-    if made is not None:
-        weakref.finalize(result, shutil.rmtree, made, ignore_errors=True)
+    if temporary is not None:
+        weakref.finalize(result, shutil.rmtree, temporary, ignore_errors=True)
     return result
+
+
+def _refuse_unknown(names: Mapping[str, Any]) -> None:
+    """Raise UnknownNameError, with near names, for a keyword that `evaluate` does not have."""
+    refuse_old_names(names)
+    for name in names:
+        known = [parameter.name for parameter in signature(evaluate).parameters.values()]
+        raise UnknownNameError("option of vlmbench.evaluate", name, known[:-1])
+
+
+def _joined(value: str | Path | Sequence[str | Path]) -> str:
+    """One name or several, with commas between as the command line takes them."""
+    return ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
 
 
 def adapter(model: Any, processor: Any = None) -> Model:
@@ -137,40 +192,18 @@ def adapter(model: Any, processor: Any = None) -> Model:
     raise UsageError(f"{type(model).__name__} is no model", hint=hint)
 
 
-def _lend(lent: ExitStack, model: Model) -> str:
-    """Make a model object known while it runs; its name there."""
+def _register(registered: ExitStack, model: Model) -> str:
+    """Register a model object while it is evaluated; its name there."""
     name = re.sub(r"[:,]", "_", model.name)
     if name in registry.models.names():
         name = f"{name} (object)"
-    lent.enter_context(registry.models.lent(name, lambda checkpoint: model))
+    registered.enter_context(registry.models.temporarily_registered(name, lambda checkpoint: model))
     return name
 
 
-def _task_names(lent: ExitStack, tasks: Any) -> Iterable[str]:
+def _task_names(registered: ExitStack, tasks: Any) -> Iterable[str]:
     for task in [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else tasks:
         if not isinstance(task, str):
             refuse_lacking(task, "task", TASK)
-            lent.enter_context(registry.tasks.lent(task.name, task))
+            registered.enter_context(registry.tasks.temporarily_registered(task.name, task))
         yield task if isinstance(task, str) else task.name
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint="`vlmbench run --help` tells the options")
-
-
-def _parsed(options: Mapping[str, Any]) -> argparse.Namespace:
-    """The options as the command's parser reads them. Raises UsageError, UnknownNameError for one it does not have."""
-    parser = cli.parser("run", _Parser)
-    known = {action.dest: action for action in parser._actions if action.dest not in OWN}
-    words = ["--model=", "--tasks="]
-    for name, value in options.items():
-        if name not in known:
-            raise UnknownNameError("option of vlmbench.evaluate", name, known)
-        flag = known[name].option_strings[-1]
-        if known[name].nargs == 0:
-            words += [flag] * bool(value)
-        elif value is not None:
-            several = isinstance(value, Sequence) and not isinstance(value, str)
-            words.append(f"{flag}={','.join(map(str, value)) if several else value}")
-    return parser.parse_args(words)

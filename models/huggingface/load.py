@@ -53,12 +53,12 @@ def load(
     checkpoint: str | None,
     *,
     engine: str = "shared",
-    exact: bool = False,
+    recheck_ties: bool = False,
     dtype: str = "float32",
     device: str = "",
     threads: int = 0,
     quantize: str = "",
-    batch: str = AUTO,
+    batch_size: str = AUTO,
     attention: str = "",
     prompting: str = "",
     trust_remote_code: bool = False,
@@ -66,9 +66,10 @@ def load(
 ) -> HfModel:
     """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
 
-    `batch`: rows that go through the network at once, or `auto`. `attention`: transformers' name of an implementation.
-    `prompting`: `chat` or another way of hf_prompts. `trust_remote_code`: run code that comes with the checkpoint;
-    never without being told. `unread`: a regular expression of keys in the checkpoint that change no answer.
+    `batch_size`: rows that go through the network at once, or `auto`. `attention`: transformers' name of one of its
+    implementations. `prompting`: `chat` or another way of prompts.py. `trust_remote_code`: run Python code that comes
+    with the checkpoint, only where asked for. `unread`: a regular expression of keys in the checkpoint that change no
+    answer.
 
     Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
     """
@@ -98,7 +99,7 @@ def load(
         **({"unread": unread} if unread else {}),
     }
     system = HfSystem(model, processor, way=prompting, told=told)
-    return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch, exact=exact))
+    return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties))
 
 
 def of_objects(model: Any, processor: Any) -> HfModel:

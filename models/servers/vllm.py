@@ -260,7 +260,7 @@ def load(
     images_per_prompt: int = 0,
     enforce_eager: bool = False,
     trust_remote_code: bool = False,
-    batch: int = 256,
+    batch_size: int = 256,
     prompting: str = "",
 ) -> InProcess | openai.OpenAIChat:
     """`checkpoint` is a folder or a model of the hub. With `base_url` a running `vllm serve` is asked.
@@ -296,7 +296,9 @@ def load(
     name = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint
     prompts = _prompts(checkpoint, commit=commit, trusted=trust_remote_code, way=prompting)
     reference = ",".join([f"hf:{checkpoint}", *(f"{name}={value}" for name, value in same.items() if value)])
-    return InProcess(f"vllm:{name}", fingerprint, engine, batch=max(1, batch), reference=reference, prompts=prompts)
+    return InProcess(
+        f"vllm:{name}", fingerprint, engine, batch=max(1, batch_size), reference=reference, prompts=prompts
+    )
 
 
 def _refuse_missing() -> None:

@@ -105,7 +105,7 @@ def load(
     checkpoint: str | None,
     *,
     engine: str = "shared",
-    exact: bool = False,
+    recheck_ties: bool = False,
     dtype: str = "float32",
     device: str = "",
     threads: int = 0,
@@ -133,7 +133,9 @@ def load(
     folder = _opened(Path(checkpoint).expanduser(), system, given, template=template, image_size=image_size)
     found = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     lora.merge(found.network.language_model)
-    driver = Engine(found, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads, quantize=quantize)
+    driver = Engine(
+        found, kind=engine, exact=recheck_ties, dtype=dtype, device=device, threads=threads, quantize=quantize
+    )
     return Answering(found, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 
 

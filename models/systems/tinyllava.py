@@ -179,7 +179,7 @@ def load(
     checkpoint: str | None,
     *,
     engine: str = "shared",
-    exact: bool = False,
+    recheck_ties: bool = False,
     dtype: str = "float32",
     device: str = "",
     threads: int = 0,
@@ -204,7 +204,9 @@ def load(
     system = _loaded(folder, config, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     if system.network.blueprint.lora is not None:
         lora.merge(system.network.language_model)
-    driver = Engine(system, kind=engine, exact=exact, dtype=dtype, device=device, threads=threads, quantize=quantize)
+    driver = Engine(
+        system, kind=engine, exact=recheck_ties, dtype=dtype, device=device, threads=threads, quantize=quantize
+    )
     return Answering(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 
 

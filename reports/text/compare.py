@@ -61,7 +61,7 @@ def share_text(value: float | None) -> str:
 
 def _run(side: str, run: Mapping[str, Any]) -> str:
     parts = [
-        f"{run['model']}, {run['ablation']}" if run["ablation"] else str(run["model"]),
+        f"{run['model']}, {run['perturbation']}" if run["perturbation"] else str(run["model"]),
         f"weights {str(run['fingerprint'])[:12]}",
         f"vlmbench {run['vlmbench']}",
         f"{run['kind']} {run['path']}",

@@ -76,7 +76,7 @@ def _whole(report: Report) -> str:
 
 
 def _named(run: Mapping[str, Any]) -> str:
-    perturbed = f", {run['ablation']}" if run["ablation"] else ""
+    perturbed = f", {run['perturbation']}" if run["perturbation"] else ""
     return f"{run['model']}{perturbed} (weights {str(run['fingerprint'])[:12]})"
 
 

@@ -86,7 +86,7 @@ def _head(results: Sequence[TaskResult]) -> tuple[str, ...]:
 def _title(manifest: Mapping[str, Any]) -> str:
     model = manifest.get("model", {})
     asked = manifest.get("asked", {})
-    perturbation = asked.get("ablate")
+    perturbation = asked.get("perturb")
     words = [
         str(model.get("name", "?")),
         f"perturbation: {perturbation}" if perturbation else "",

@@ -152,9 +152,17 @@ def test_a_model_object_with_its_processor(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ({"limits": 3}, "no option of vlmbench.evaluate named 'limits'"),
         ({"json": True}, "no option of vlmbench.evaluate named 'json'"),
-        ({"limit": "many"}, "argument --limit: invalid int value"),
-        ({"engine": "fast"}, "argument --engine: invalid choice"),
+        ({"limit": "many"}, "--limit takes a whole number, not 'many'"),
+        ({"engine": "fast"}, "--engine takes shared, batched, simple; not 'fast'"),
         ({"limit": 0}, "--limit 0 leaves nothing to ask"),
+        ({"ablate": "blind"}, "ablate is now called perturb"),
+        ({"exact": True}, "exact is now called recheck_ties"),
+        ({"batch": 4}, "batch is now called batch_size"),
+        ({"judge_runs": 2}, "--judge-runs needs a judge"),
+        ({"verify_backend": 0}, "--verify-backend 0 compares nothing"),
+        ({"workers": 0}, "--workers and --worker-timeout take numbers above 0"),
+        ({"threads": -1}, "--threads takes a number above -1"),
+        ({"seed": 1.5}, "--seed takes a whole number, not 1.5"),
     ],
 )
 def test_options_that_do_not_fit(options: dict[str, Any], told: str) -> None:

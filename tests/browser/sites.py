@@ -68,7 +68,7 @@ def hostile_site(folder: Path) -> Path:
     """Every text of this one means harm."""
     name = "<img src=x onerror='window.hacked=5'>"
     run = fabricate(folder / "run", name=name, hostile=True, failures=0.1, judged=True)
-    other = fabricate(folder / "other", name=name, hostile=True, skill=0.5, ablate="</script><b>")
+    other = fabricate(folder / "other", name=name, hostile=True, skill=0.5, perturb="</script><b>")
     written: Path = build.write([run, other], folder / "html")
     return written
 
@@ -76,7 +76,7 @@ def hostile_site(folder: Path) -> Path:
 def real_site(folder: Path) -> Path:
     """Real runs of a scripted model: a good one, under changes too, and a worse one that a gate failed."""
     runs = []
-    for name, share, words in (("good", 0.9, ["--ablate", "blind,rotate:1"]), ("worse", 0.7, [])):
+    for name, share, words in (("good", 0.9, ["--perturb", "blind,rotate:1"]), ("worse", 0.7, [])):
         script = folder / f"{share}.json"
         if not script.is_file():
             script.write_text(json.dumps(_answers(share)))

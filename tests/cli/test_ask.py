@@ -20,6 +20,7 @@ from vlmbench.cli.main import main, parser
 from vlmbench.cli.options import model as model_options
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
+from vlmbench.runs import opening, options
 
 BOXED = "echo,text=<p>the star</p> {<10><20><50><60>}"
 
@@ -262,8 +263,8 @@ def test_the_model_that_ships_looks_and_answers(capsys: pytest.CaptureFixture[st
 
 
 def test_a_missing_package_is_told_before_the_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_options, "find_spec", lambda name: None)
+    monkeypatch.setattr(options, "find_spec", lambda name: None)
     monkeypatch.setattr(loading, "load_model", lambda *args: pytest.fail("the model was loaded"))
     args = parser("run").parse_args(["--model", "tinyllava", "--tasks", "pope", "--quantize", "int8"])
     with pytest.raises(UsageError, match="--quantize needs torchao, which is not installed\n  pip install"):
-        model_options.load(args)
+        opening.load_model(model_options.options(args))

@@ -50,7 +50,7 @@ def check(run: Path, baseline: Path, *words: str) -> int:
     return cli.main(["check", str(run), "--baseline", str(baseline), *words])
 
 
-SURE = ["--must-find", "10"]
+SURE = ["--min-detectable-drop", "10"]
 """Equal answers on the embedded sample's pictures exclude a drop of 10, not the usual one of 2."""
 EXITS = [
     ("same", "before", SURE, exit_codes.OK),
@@ -58,18 +58,18 @@ EXITS = [
     ("noise", "before", ["--tasks", "gqa"], exit_codes.OK),
     ("fallen", "before", [], exit_codes.BAD_RESULT),
     ("fallen", "before", ["--tasks", "gqa", *SURE], exit_codes.OK),
-    ("fallen", "before", ["--max-drop", "1.0,pope=60", "--must-find", "gqa=10"], exit_codes.OK),
+    ("fallen", "before", ["--max-drop", "1.0,pope=60", "--min-detectable-drop", "gqa=10"], exit_codes.OK),
     ("fallen", "before", ["--max-drop", "60", "--metric", "accuracy"], exit_codes.OK),
     ("few later", "few", [], exit_codes.INCONCLUSIVE),
     ("few", "few", [], exit_codes.INCONCLUSIVE),
-    ("few", "few", ["--must-find", "50"], exit_codes.OK),
+    ("few", "few", ["--min-detectable-drop", "50"], exit_codes.OK),
     ("few", "before", ["--tasks", "pope"], exit_codes.USER_MUST_CHANGE),
     ("few", "before", [], exit_codes.USER_MUST_CHANGE),
     ("same", "before", ["--tasks", "vsr"], exit_codes.USER_MUST_CHANGE),
     ("same", "before", ["--alpha", "2"], exit_codes.USER_MUST_CHANGE),
     ("same", "before", ["--max-drop", "-1"], exit_codes.USER_MUST_CHANGE),
     ("same", "before", ["--max-drop", "much"], exit_codes.USER_MUST_CHANGE),
-    ("same", "before", ["--must-find", "0.5"], exit_codes.USER_MUST_CHANGE),
+    ("same", "before", ["--min-detectable-drop", "0.5"], exit_codes.USER_MUST_CHANGE),
     ("same", "before", ["--metric", "bleu"], exit_codes.USER_MUST_CHANGE),
     ("same", "before", ["--min-coverage", "7"], exit_codes.USER_MUST_CHANGE),
     ("same", "before", ["--max-status", "wrong=1"], exit_codes.USER_MUST_CHANGE),
@@ -89,7 +89,10 @@ def test_what_it_says_when_it_could_not_tell(runs: dict[str, Path], capsys: pyte
     assert check(runs["few later"], runs["few"]) == exit_codes.INCONCLUSIVE
     told = capsys.readouterr().out
     assert "pope: could not tell: fell by" in told and "these 90 items tell a drop of" in told
-    assert check(runs["few later"], runs["few"], "--must-find", "9", "--max-drop", "3") == exit_codes.INCONCLUSIVE
+    assert (
+        check(runs["few later"], runs["few"], "--min-detectable-drop", "9", "--max-drop", "3")
+        == exit_codes.INCONCLUSIVE
+    )
     assert "would be needed (the split has 9,000)" in capsys.readouterr().out
 
 
@@ -227,12 +230,12 @@ def test_a_file_that_cannot_be_written(
 
 
 def test_assert_no_regression(runs: dict[str, Path]) -> None:
-    report = vlmbench.assert_no_regression(runs["same"], runs["before"], must_find=10)
+    report = vlmbench.assert_no_regression(runs["same"], runs["before"], min_detectable_drop=10)
     assert report.outcome == "pass"
     with pytest.raises(AssertionError, match=r"pope: FAIL: fell by .* by more than the allowed 1") as caught:
         vlmbench.assert_no_regression(str(runs["fallen"]), str(runs["before"]))
     assert not isinstance(caught.value, vlmbench.InconclusiveError) and "mean_f1" in str(caught.value)
-    vlmbench.assert_no_regression(runs["fallen"], runs["before"], {"pope": 60.0}, must_find={"gqa": 10})
+    vlmbench.assert_no_regression(runs["fallen"], runs["before"], {"pope": 60.0}, min_detectable_drop={"gqa": 10})
     with pytest.raises(vlmbench.InconclusiveError):
         vlmbench.assert_no_regression(runs["few later"], runs["few"])
     with pytest.raises(UsageError):

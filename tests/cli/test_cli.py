@@ -41,7 +41,7 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--model", "echo", "--tasks", "pope", "--data", "/nowhere"], "no folder /nowhere"),
         (["run", "--model", "echo", "--tasks", "pope", "--data", "hub:/nowhere"], "no folder /nowhere"),
         (["run", "--model", "echo", "--tasks", "pope", "--data", "hub:."], "no test-*.parquet in lmms-lab/POPE"),
-        (["run", "--model", "echo", "--tasks", "pope", "--ablate", "blnd"], "did you mean blind"),
+        (["run", "--model", "echo", "--tasks", "pope", "--perturb", "blnd"], "did you mean blind"),
         (["run", "--model", "echo:/nowhere.json", "--tasks", "pope"], "cannot read the script"),
         (["train", "nan0"], "did you mean nano"),
         (["train"], "no recipe named"),

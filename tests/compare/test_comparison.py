@@ -17,7 +17,7 @@ from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import UsageError
 from vlmbench.cli import main as cli
 from vlmbench.compare import compare as comparison
-from vlmbench.runs import runner
+from vlmbench.runs import planning, runner
 from vlmbench.runs.storage.store import RunStore
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def test_failures_are_neither_lost_nor_gained(tmp_path: Path) -> None:
     try:
         for name, missing in (("one", ()), ("two", (0, 1))):
             choice = registry.TaskChoice(ToyTask(pictures=6, missing=missing), "test", "official")
-            plan = runner.plan([choice], {"toy": _Label()}, ToyModel(), limit=None, ablation="", seed=0)  # type: ignore[dict-item]
+            plan = planning.plan([choice], {"toy": _Label()}, ToyModel(), limit=None, seed=0)  # type: ignore[dict-item]
             content = {"asked": {}, "identity": name, "finished": None, "tasks": plan.tasks, "model": {}}
             with RunStore.open(tmp_path / name, content) as store:
                 runner.execute(plan, ToyModel(), store)
@@ -117,7 +117,7 @@ WARNINGS: dict[str, tuple[Any, str]] = {
         lambda run: run["tasks"]["pope"]["generation"].update(temperature=0.7),
         "generation: temperature 0.0 before, temperature 0.7 after",
     ),
-    "ablation": (lambda run: run["asked"].update(ablate="blind"), "ablation: none before, blind after"),
+    "perturbation": (lambda run: run["asked"].update(perturb="blind"), "perturbation: none before, blind after"),
     "judge": (
         lambda run: run["tasks"]["pope"].update(judge={"model": "gpt-5"}),
         "judge: none before, model gpt-5 after",
@@ -146,10 +146,10 @@ def copied(folder: Path, target: Path) -> Path:
     return target
 
 
-def test_a_real_ablation_is_told_and_compared(tmp_path: Path) -> None:
+def test_a_perturbed_run_is_compared(tmp_path: Path) -> None:
     one = ran(tmp_path / "one", script("pope", 0.1), "--limit", "60")
-    two = ran(tmp_path / "two", script("pope", 0.2), "--limit", "60", "--ablate", "blind") / "ablations" / "blind"
-    assert comparison.compare(one, two).tasks[0].differs == ["ablation: none before, blind after"]
+    two = ran(tmp_path / "two", script("pope", 0.2), "--limit", "60", "--perturb", "blind") / "perturbations" / "blind"
+    assert comparison.compare(one, two).tasks[0].differs == ["perturbation: none before, blind after"]
 
 
 def test_fewer_questions_are_other_data(runs: tuple[Path, Path], tmp_path: Path) -> None:

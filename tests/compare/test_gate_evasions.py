@@ -103,7 +103,7 @@ def test_a_metric_of_which_less_is_better(tmp_path: Path) -> None:
     good = truths("gqa")
     constant = dict.fromkeys(good, next(iter(good.values())))
     near, far = ran(tmp_path / "near", good, tasks="gqa"), ran(tmp_path / "far", constant, tasks="gqa")
-    words = ("--metric", "distribution", "--max-drop", "0", "--must-find", "0.02")
+    words = ("--metric", "distribution", "--max-drop", "0", "--min-detectable-drop", "0.02")
     assert check(far, near, *words) == exit_codes.BAD_RESULT
     assert "worse: less is better" in str(verdicts(far)["distribution"]["reason"])
     assert check(near, far, *words) != exit_codes.BAD_RESULT
@@ -138,7 +138,7 @@ def test_failing_on_what_would_be_wrong_lifts_nothing(base: Path, tmp_path: Path
 def test_what_failed_before_too_is_no_loss(base: Path, tmp_path: Path) -> None:
     first = failing(base, tmp_path / "first", set(missed(base)[:40]))
     again = failing(base, tmp_path / "again", set(missed(base)[:40]))
-    assert check(again, first, "--min-coverage", "0.5", "--must-find", "10") == exit_codes.OK
+    assert check(again, first, "--min-coverage", "0.5", "--min-detectable-drop", "10") == exit_codes.OK
     assert verdicts(again)["mean_f1"]["failed"] == 0
 
 
@@ -199,7 +199,7 @@ def test_equal_scores_in_other_words_prove_as_little(limit: int, tmp_path: Path)
     assert check(runs[1], runs[0], "--metric", "all") == exit_codes.INCONCLUSIVE
     assert {one["rule"] for one in verdicts(runs[1]).values()} == {"few same scores"}
     assert "every answer has the same score, but on " in str(verdicts(runs[1])["mean_f1"]["reason"])
-    assert check(runs[1], runs[0], "--must-find", "96") == exit_codes.OK  # one picture excludes a drop of 95
+    assert check(runs[1], runs[0], "--min-detectable-drop", "96") == exit_codes.OK  # one picture excludes a drop of 95
 
 
 def test_the_same_model_asked_the_same_passes(base: Path, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_badge_belongs_to_the_task_that_was_checked(base: Path, tmp_path: Path
     before = ran(tmp_path / "before", {**BASE, **truths("gqa")}, tasks="pope,gqa,vsr")
     run = ran(tmp_path / "run", answers, tasks="pope,gqa,vsr")
     assert check(run, before, "--tasks", "pope") == exit_codes.BAD_RESULT
-    assert check(run, before, "--tasks", "gqa", "--must-find", "10") == exit_codes.OK
+    assert check(run, before, "--tasks", "gqa", "--min-detectable-drop", "10") == exit_codes.OK
     found = json.loads((run / "check.json").read_text())
     assert [one["key"] for one in found["tasks"]] == ["gqa"]
     assert {key: one["outcome"] for key, one in found["by_task"].items()} == {"pope": "fail", "gqa": "pass"}

@@ -75,7 +75,7 @@ def test_table_of_shipped_models(shipped: tuple[str, Path]) -> None:
 
 def test_first_table_and_blind_figures(shipped: tuple[str, Path]) -> None:
     """The demo's rows, and what the same model gets with grey images."""
-    plain, blind = scores(shipped[1] / "tinyllava"), scores(shipped[1] / "tinyllava" / "ablations" / "blind")
+    plain, blind = scores(shipped[1] / "tinyllava"), scores(shipped[1] / "tinyllava" / "perturbations" / "blind")
     for task, metric in (("pope", "mean_f1"), ("gqa", "accuracy")):
         found = plain[task][metric]
         interval = f"[{found['low']:.1f}, {found['high']:.1f}]"

@@ -10,7 +10,7 @@ from tests.support.toys import ToyModel, ToyTask
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
-from vlmbench.runs import manifest, runner
+from vlmbench.runs import manifest, planning, runner
 from vlmbench.runs.storage.store import RunStore
 
 
@@ -25,8 +25,8 @@ def main(folder: Path) -> None:
     """Run, or go on with the run."""
     model, task = ToyModel(slowly), ToyTask(pictures=90, each=5)
     choice = TaskChoice(task, "test", "official")
-    plan = runner.plan([choice], {choice.key: Folder(folder, "toys")}, model, limit=None, ablation="", seed=0)
-    with RunStore.open(folder, manifest.build(asked={}, model=model, tasks=plan.tasks, seed=0)) as store:
+    plan = planning.plan([choice], {choice.key: Folder(folder, "toys")}, model, limit=None, seed=0)
+    with RunStore.open(folder, manifest.build(request={}, model=model, tasks=plan.tasks, seed=0)) as store:
         runner.execute(plan, model, store)
 
 

@@ -165,7 +165,7 @@ def test_a_run_keeps_the_hashes_and_goes_on_with_the_same_plugin_alone(
     assert manifest["asked"]["plugins"] == {p.path.name: p.hash for p in plugins._loaded.values()}
     assert manifest["tasks"]["rows"]["plugin"] == {"rows.py": plugins.source_hash(source)}
     assert run(tmp_path, "--output", str(output)) == exit_codes.OK
-    assert "2 of 2 answers were taken from an earlier sitting" in capsys.readouterr().out
+    assert "2 of 2 answers were taken from the run so far" in capsys.readouterr().out
     task(tmp_path, more="# changed\n")
     assert run(tmp_path, "--output", str(output)) == exit_codes.USER_MUST_CHANGE
     told = capsys.readouterr().err
@@ -276,8 +276,8 @@ def test_a_file_that_takes_a_packages_name(package: Any, tmp_path: Path) -> None
         plugins.load(str(model(tmp_path)))
 
 
-def test_names_are_lent_for_a_while() -> None:
-    with registry.models.lent("lent", object()):
-        assert "lent" in registry.models.names()
+def test_a_temporarily_registered_name() -> None:
+    with registry.models.temporarily_registered("temporary", object()):
+        assert "temporary" in registry.models.names()
     with pytest.raises(UnknownNameError):
-        registry.models.get("lent")
+        registry.models.get("temporary")

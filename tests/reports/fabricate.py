@@ -55,7 +55,7 @@ class Recipe:
     failures: float = 0.01
     tasks: tuple[str, ...] = ("pope", "gqa")
     data: str = "sample"
-    ablate: str = ""
+    perturb: str = ""
     training: bool = True
     pictures: bool = True
     breakdowns: bool = True
@@ -268,7 +268,7 @@ def _manifest(recipe: Recipe, records: Sequence[Record], scores: dict[str, Any])
             "tasks": list(scores),
             "data": recipe.data,
             "limit": None,
-            "ablate": recipe.ablate,
+            "perturb": recipe.perturb,
             "seed": recipe.seed,
         },
         "command": ["/somewhere/bin/vlmbench", "run", "--model", recipe.name, "--tasks", ",".join(scores)],

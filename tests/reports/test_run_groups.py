@@ -40,7 +40,7 @@ def loaded(tmp_path: Path) -> Any:
     """Two commits of a model, the later one also blind, and another model."""
     base = fabricate(tmp_path / "base", images=4)
     weights = json.loads((base / "run.json").read_text())["model"]["fingerprint"]
-    blind = changed(fabricate(tmp_path / "blind", images=4, ablate="blind", skill=0.5), model__fingerprint=weights)
+    blind = changed(fabricate(tmp_path / "blind", images=4, perturb="blind", skill=0.5), model__fingerprint=weights)
     old = changed(fabricate(tmp_path / "old", images=4), finished="2025-12-01T00:00:00Z", model__fingerprint="0" * 64)
     (old / "check.json").write_text('{"outcome": "fail", "tasks": []}')
     other = fabricate(tmp_path / "other", images=4, name="other", tasks=("gqa",))

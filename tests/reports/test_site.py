@@ -129,10 +129,10 @@ def test_prompts_come_back_whole() -> None:
 
 
 def test_labels_tell_runs_apart(tmp_path: Path) -> None:
-    """By name, then ablation and settings, then folder; links stay unique."""
+    """By name, then perturbation and settings, then folder; links stay unique."""
     folders = [
         fabricate(tmp_path / "a", images=2),
-        fabricate(tmp_path / "b", images=2, ablate="blind"),
+        fabricate(tmp_path / "b", images=2, perturb="blind"),
         fabricate(tmp_path / "c", images=2, seed=5),
         fabricate(tmp_path / "d", images=2),
     ]

@@ -16,7 +16,7 @@ MANIFEST: dict[str, Any] = {
     "seed": 0,
     "finished": "2026-01-01T00:00:00Z",
     "model": {"name": "m", "fingerprint": "abcdef0123456789"},
-    "asked": {"ablate": ""},
+    "asked": {"perturb": ""},
     "tasks": {"pope": {"title": "Objects", "protocol": "official", "split": "std", "data": "sample", "headline": "f1"}},
 }
 SCORES: dict[str, Any] = {

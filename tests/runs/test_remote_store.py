@@ -24,7 +24,7 @@ from vlmbench.base.samples import Request
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
-from vlmbench.runs import manifest, runner
+from vlmbench.runs import manifest, planning, runner
 from vlmbench.runs.storage import remote_store
 from vlmbench.runs.storage.run_files import read_manifest, read_scores
 from vlmbench.runs.storage.store import RunStore
@@ -50,8 +50,8 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def run(model: ToyModel, folder: Path, task: ToyTask | None = None) -> runner.Outcome:
     choice = TaskChoice(task or ToyTask(), "test", "official")
-    plan = runner.plan([choice], {choice.key: Folder(Path(), "toys")}, model, limit=None, ablation="", seed=0)
-    content = manifest.build(asked={"model": "toy"}, model=model, tasks=plan.tasks, seed=0)
+    plan = planning.plan([choice], {choice.key: Folder(Path(), "toys")}, model, limit=None, seed=0)
+    content = manifest.build(request={"model": "toy"}, model=model, tasks=plan.tasks, seed=0)
     with RunStore.open(folder, content) as store:
         return runner.execute(plan, model, store)
 

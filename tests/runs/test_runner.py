@@ -12,7 +12,8 @@ from vlmbench.base.errors import ModelError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
-from vlmbench.runs import manifest, runner
+from vlmbench.perturbations.perturbations import Change
+from vlmbench.runs import manifest, planning, runner
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.store import RunStore
 
@@ -21,10 +22,10 @@ def run(
     folder: Path, model: ToyModel, *tasks: ToyTask, protocols: tuple[str, ...] = ("official",), **options: Any
 ) -> runner.Outcome:
     choices = [TaskChoice(task, "test", protocol) for task in (tasks or (ToyTask(),)) for protocol in protocols]
-    settings = {"limit": None, "ablation": "", "seed": 0, **options}
+    settings = {"limit": None, "seed": 0, **options}
     data = {choice.key: Folder(folder, "toys") for choice in choices}
-    plan = runner.plan(choices, data, model, **settings)
-    content = manifest.build(asked={"model": "toy"}, model=model, tasks=plan.tasks, seed=0)
+    plan = planning.plan(choices, data, model, **settings)
+    content = manifest.build(request={"model": "toy"}, model=model, tasks=plan.tasks, seed=0)
     with RunStore.open(folder, content) as store:
         return runner.execute(plan, model, store)
 
@@ -134,7 +135,7 @@ def test_protocols_are_separate_tasks_of_a_run(tmp_path: Path) -> None:
 def test_blind_asks_about_other_pictures(tmp_path: Path) -> None:
     model = ToyModel()
     seen = run(tmp_path / "seen", model).records
-    blind = run(tmp_path / "blind", ToyModel(), ablation="blind").records
+    blind = run(tmp_path / "blind", ToyModel(), perturbation=Change("blind")).records
     assert not {r.key for r in seen} & {r.key for r in blind}
     assert len({r.image_hashes for r in blind}) == 1  # all grey and of one size
 

@@ -14,16 +14,16 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Request, Response
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
-from vlmbench.runs import runner
+from vlmbench.runs import planning
 from vlmbench.runs import verification as backends
-from vlmbench.runs.runner import PlannedRequest
+from vlmbench.runs.planning import PlannedRequest
 
 
 def questions(count: int = 12) -> list[PlannedRequest]:
     task = ToyTask(pictures=count // 3)
     choice = TaskChoice(task, "test", "official")
     data = {choice.key: Folder(Path(), "toys")}
-    return runner.plan([choice], data, ToyModel(), limit=None, ablation="", seed=0).asked
+    return planning.plan([choice], data, ToyModel(), limit=None, seed=0).requests
 
 
 def said(text: str, margin: float | None = None, **more: str | int) -> Response:
@@ -160,11 +160,11 @@ def test_some_questions_of_each_task() -> None:
         task.name = f"toy{number}"
     choices = [TaskChoice(task, "test", "official") for task in tasks]
     data = {choice.key: Folder(Path(), "toys") for choice in choices}
-    asked = runner.plan(choices, data, ToyModel(), limit=None, ablation="", seed=0).asked
+    asked = planning.plan(choices, data, ToyModel(), limit=None, seed=0).requests
     for count, spread in ((1, [1, 1, 1]), (9, [3, 3, 3]), (21, [3, 9, 9]), (1000, [3, 12, 27])):
         found = backends.first_questions(asked, count)
         assert [sum(item.task.startswith(task.name) for item in found) for task in tasks] == spread
-        in_order = [item for group in runner.group_by_pictures(asked) for item in group]
+        in_order = [item for group in planning.group_by_images(asked) for item in group]
         assert [in_order.index(item) for item in found] == sorted(in_order.index(item) for item in found)
 
 

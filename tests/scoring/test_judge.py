@@ -20,7 +20,7 @@ from vlmbench.base.samples import JudgeRequest, Request, Response, Sample, Score
 from vlmbench.base.task import Judged
 from vlmbench.chat.cache import Reply, ReplyCache, ask_key
 from vlmbench.data.files import Folder
-from vlmbench.runs import manifest, runner
+from vlmbench.runs import manifest, planning, runner
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
@@ -285,8 +285,8 @@ def test_judging_starts_while_answers_come(tmp_path: Path) -> None:
         for _ in range(2):
             with open_judge(spec, tmp_path, runs=2) as judge:
                 data: dict[str, Any] = {choice.key: Folder(tmp_path, "toys")}
-                plan = runner.plan([choice], data, model, limit=None, ablation="", seed=0, judge=judge)
-                content = manifest.build(asked={}, model=model, tasks=plan.tasks, seed=0)
+                plan = planning.plan([choice], data, model, limit=None, seed=0, judge=judge)
+                content = manifest.build(request={}, model=model, tasks=plan.tasks, seed=0)
                 with RunStore.open(folder, content) as store:
                     outcome = runner.execute(plan, model, store, judge=judge)
     assert sum(server.graded.values()) == 20 and len(model.asked) == 10

@@ -101,7 +101,7 @@ def test_a_drop_of_the_announced_size_is_found_on_the_whole() -> None:
 def test_a_model_that_did_not_change_is_not_failed(name: str) -> None:
     found = simulate(*SETTINGS[name], 0.0, 300, 3)
     assert share(found, Outcome.FAIL) <= 0.02
-    enough = [one for one in found if (one.detectable or math.inf) <= PLAIN.must_find]
+    enough = [one for one in found if (one.detectable or math.inf) <= PLAIN.min_detectable_drop]
     assert not enough or share(enough, Outcome.PASS) >= 0.95
 
 
@@ -123,7 +123,7 @@ def test_a_drop_of_just_the_allowed_size_seldom_fails(name: str) -> None:
 
 def test_a_drop_that_must_be_found_seldom_passes() -> None:
     for name in ("MME-like", "POPE-like", "many single questions"):
-        assert share(simulate(*SETTINGS[name], PLAIN.must_find, 300, 6), Outcome.PASS) <= 0.05
+        assert share(simulate(*SETTINGS[name], PLAIN.min_detectable_drop, 300, 6), Outcome.PASS) <= 0.05
 
 
 def test_the_items_it_asks_for_are_enough() -> None:
@@ -132,7 +132,7 @@ def test_the_items_it_asks_for_are_enough() -> None:
     assert needed > 5
     enough = simulate(math.ceil(images * needed), each, noise, 0.0, 100, 1)
     assert share(enough, Outcome.PASS) >= 0.8
-    found = simulate(math.ceil(images * needed), each, noise, PLAIN.must_find, 100, 2)
+    found = simulate(math.ceil(images * needed), each, noise, PLAIN.min_detectable_drop, 100, 2)
     assert share(found, Outcome.FAIL) >= 0.72
 
 
@@ -197,7 +197,7 @@ def test_the_same_model_passes_and_nothing_to_go_by_does_not() -> None:
 @pytest.mark.parametrize("drop", [2, 5])
 def test_a_model_that_lost_what_must_be_found_seldom_passes_on_equal_answers(drop: int) -> None:
     """Small sets: all answers are the same by luck, which used to pass whatever their number."""
-    rng, margins = np.random.default_rng(9), Margins(must_find=float(drop))
+    rng, margins = np.random.default_rng(9), Margins(min_detectable_drop=float(drop))
     for images in (10, 24, 60, 100, 200, 400):
         passed = 0
         for _ in range(400):

@@ -22,7 +22,7 @@ from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Response
 from vlmbench.data.files import Folder
-from vlmbench.runs import manifest, runner
+from vlmbench.runs import manifest, planning, runner
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.runs.workers import worker as workers
 from vlmbench.runs.workers.pool import Pool
@@ -120,8 +120,8 @@ def _runs(pid: int) -> bool:
 def run(folder: Path, model: Model) -> runner.Outcome:
     """The whole toy task into a folder."""
     choice = TaskChoice(TASK, "test", "official")
-    plan = runner.plan([choice], {choice.key: Folder(folder, "toys")}, model, limit=None, ablation="", seed=0)
-    content = manifest.build(asked={"model": "toy"}, model=model, tasks=plan.tasks, seed=0)
+    plan = planning.plan([choice], {choice.key: Folder(folder, "toys")}, model, limit=None, seed=0)
+    content = manifest.build(request={"model": "toy"}, model=model, tasks=plan.tasks, seed=0)
     with RunStore.open(folder, content) as store:
         return runner.execute(plan, model, store)
 

@@ -9,7 +9,7 @@ from typing import Any
 from vlmbench.base import registry, settings
 from vlmbench.base.trainable import Trainable
 from vlmbench.plugins import specs as loading
-from vlmbench.runs import manifest, runner
+from vlmbench.runs import manifest, planning, runner
 from vlmbench.runs.storage.store import RunStore
 
 from ..recipe.recipe import Recipe
@@ -30,17 +30,17 @@ def evaluate(recipe: Recipe, model: Trainable, output: Path, stage: str, step: i
     shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed and comes by once more
     limit = recipe.eval_limit or None
     with registry.load_object(registry.LIVE)(model) as live:
-        plan = runner.plan(chosen, data, live, limit=limit, ablation="", seed=recipe.seed)
-        asked = {
+        plan = planning.plan(chosen, data, live, limit=limit, seed=recipe.seed)
+        request = {
             "model": f"{live.name}:{recipe.name}@{stage}-{step}",
             "settings": dict(live.settings),
             "tasks": [choice.key for choice in chosen],
             "data": told.data,
             "limit": limit,
-            "ablate": "",
+            "perturb": "",
             "seed": recipe.seed,
         }
-        content = manifest.build(asked=asked, model=live, tasks=plan.tasks, seed=recipe.seed, data_folder=told.data)
+        content = manifest.build(request=request, model=live, tasks=plan.tasks, seed=recipe.seed, data_folder=told.data)
         with RunStore.open(folder, content) as store:
             outcome = runner.execute(plan, live, store)
     return {"stage": stage, "step": step, "eval": {key: _headline(task) for key, task in outcome.scores.items()}}

@@ -116,8 +116,8 @@ class Registry:
         del self._extra[name]
 
     @contextmanager
-    def lent(self, name: str, target: Any) -> Iterator[None]:
-        """Know an object for a while. Raises UsageError for a name that is taken."""
+    def temporarily_registered(self, name: str, target: Any) -> Iterator[None]:
+        """Inside, an object has a name. Raises UsageError for a name that is taken."""
         self.add(name, target)
         try:
             yield

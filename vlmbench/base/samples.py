@@ -132,7 +132,7 @@ class Response:
     margin: float | None = None
     """Smallest gap between the best and second-best logit over the generated steps; a small one is fragile."""
     rerun: bool = False
-    """Whether `--exact` asked it again one by one."""
+    """Whether `--recheck-ties` asked it again, alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,11 @@ def visible(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
 
 
+def warn(text: str) -> None:
+    """Print a remark of vlmbench on stderr."""
+    print(f"vlmbench: {text}", file=sys.stderr, flush=True)
+
+
 def clean(text: str) -> str:
     """Text from data for a cell or inside a sentence: one line, no control or direction characters."""
     return _NEVER_IN_A_LINE.sub(" ", text)

@@ -13,6 +13,7 @@ from contextlib import nullcontext, suppress
 from vlmbench.base import exit_codes, terminal
 from vlmbench.base import signals as ending
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
+from vlmbench.base.renamed_options import as_flag, refuse_old_names
 from vlmbench.base.text import unicode_problem
 from vlmbench.base.version import __version__
 
@@ -105,10 +106,13 @@ def _run(words: Sequence[str], *, own: bool) -> int:
     for word in words:  # bytes of another encoding, as Python keeps them
         if what := unicode_problem(word):
             raise UsageError(f"{word!a} is not UTF-8 text: {what}", hint="write it, and name files, in UTF-8")
+    refuse_old_names((word[2:].partition("=")[0].replace("-", "_") for word in words if word[:2] == "--"), as_flag)
     args = parser(verb).parse_intermixed_args(words[1:])
     with terminal.only_json(for_good=own) if getattr(args, "json", None) in (True, "-") else nullcontext():
         if verb not in NAMELESS:
-            load_plugins(args)
+            from vlmbench.plugins.loading import load_configured
+
+            load_configured(args.plugins)
         try:
             code: int = importlib.import_module(f"vlmbench.cli.verbs.{verb}").run(args)
         except SystemExit as stop:  # its code is no verdict of ours: least of all 0
@@ -129,22 +133,6 @@ def parser(
     if verb not in NAMELESS:
         made.add_argument("--plugins", metavar="FILE|DIR,...", help="files with tasks and models of your own")
     return made
-
-
-def tell_notes(key: str, notes: Sequence[str]) -> None:
-    """Say on stderr, before the work begins, what is peculiar about a task's data."""
-    for note in notes:
-        print(f"vlmbench: {key}: {note}", file=sys.stderr)
-
-
-def load_plugins(args: argparse.Namespace) -> None:
-    """Make known what --plugins names, or VLMBENCH_PLUGINS. Raises PluginError."""
-    from vlmbench.base import settings
-
-    if named := settings.load({"plugins": args.plugins}).plugins:
-        from vlmbench.plugins import loading as plugins
-
-        plugins.load(named)
 
 
 if __name__ == "__main__":

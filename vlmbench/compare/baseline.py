@@ -40,9 +40,17 @@ from vlmbench.base.json_shapes import (
 )
 from vlmbench.base.samples import EARLIER_STATUSES, Sample, Score, Status, Verdict
 from vlmbench.runs.runner import extra_text
+from vlmbench.runs.storage import earlier_names
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
-from vlmbench.runs.storage.run_files import ASKED_SHAPE, LARGEST_JSON, TASK_SHAPE, parsed, scored_task, to_json
+from vlmbench.runs.storage.run_files import (
+    ASKED_SHAPE,
+    LARGEST_JSON,
+    TASK_SHAPE,
+    parsed,
+    scored_task,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric
@@ -57,7 +65,7 @@ ENTRY = (
     "name", "version", "split", "protocol", "headline", "samples", "images", "generation", "hashes", "judge", "plugin",
 )  # fmt: skip
 """What run.json says of a task, as far as a comparison looks at it."""
-ASKED = ("ablate", "limit", "seed")
+ASKED = ("perturb", "limit", "seed")
 LONGEST_PARSED = 80
 """Characters kept of a parsed answer, where no metric needs more."""
 LARGEST = 1 << 28
@@ -262,6 +270,7 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
         WRITTEN(content, "")
         wanted = stored.chosen(content["tasks"], tasks, path)
         found = {key: _stored(key, content["tasks"][key], path) for key in wanted}
+        earlier_names.update(content["asked"])
         manifest = {name: content[name] for name in ("vlmbench", "model", "asked")}
         manifest["tasks"] = {key: dict(task.entry) for key, task in found.items()}
         run = StoredRun(path, manifest, found, kind="baseline")

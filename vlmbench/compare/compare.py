@@ -6,7 +6,7 @@ gain: it is missing, and is told as that. Metrics are the task's own over the pa
 differences and p-values those of pairing.py, Holm's correction over the tasks' headlines.
 
 Runs that did not answer the same questions under the same rules are refused, with both values of what differs; what may
-be the very thing that is compared (prompt, generation, ablation, judge) is told and let through.
+be the very thing that is compared (prompt, generation, perturbation, judge) is told and let through.
 """
 
 from __future__ import annotations

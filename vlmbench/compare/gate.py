@@ -15,6 +15,7 @@ from typing import Any
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.files import write_atomically
 from vlmbench.base.registry import load_object
+from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.samples import Status
 from vlmbench.compare import compare as comparison
 from vlmbench.compare import gate_tests
@@ -38,7 +39,7 @@ class GateRules:
 
     max_drop: Mapping[str, float]
     """By task key or bare name; "" for all others. In the metric's own unit."""
-    must_find: Mapping[str, float]
+    min_detectable_drop: Mapping[str, float]
     """The drop that must not slip through, likewise; where it is missing, twice the allowed drop (1.0 for none)."""
     alpha: float = 0.05
     power: float = 0.8
@@ -50,11 +51,11 @@ class GateRules:
     def margins(self, key: str, tests: int) -> Margins:
         """What holds for a task."""
         allowed = _of(self.max_drop, key, 1.0)
-        must_find = _of(self.must_find, key, 2 * allowed or 1.0)
-        if must_find <= allowed:
-            what = f"{key}: a drop of {must_find:g} cannot have to be found while one of {allowed:g} is allowed"
-            raise UsageError(what, hint="give --must-find more than --max-drop")
-        return Margins(allowed, must_find, self.alpha, self.power, tests)
+        min_detectable_drop = _of(self.min_detectable_drop, key, 2 * allowed or 1.0)
+        if min_detectable_drop <= allowed:
+            what = f"{key}: a drop of {min_detectable_drop:g} must be detectable while one of {allowed:g} is allowed"
+            raise UsageError(what, hint="give --min-detectable-drop more than --max-drop")
+        return Margins(allowed, min_detectable_drop, self.alpha, self.power, tests)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def check(
         **settings,
     )
     _all_there(found, tasks)
-    _same_ablation(found, force)
+    _same_perturbation(found, force)
     made = gate_tests.tests(found, rules.metric, settings)
     margins = [rules.margins(one.task.key, len(made)) for one in made]
     ps = {str(at): one_sided(one.paired, one.spread, margins[at].allowed) for at, one in enumerate(made)}
@@ -160,12 +161,12 @@ def _nothing_left(found: Comparison, task: TaskComparison) -> Decision | None:
     return Decision(Outcome.FAIL, None, None, None, None, None, "all failed")
 
 
-def _same_ablation(found: comparison.Comparison, force: bool) -> None:
+def _same_perturbation(found: comparison.Comparison, force: bool) -> None:
     """Raise UsageError where one of the runs was asked under a change that the other was not."""
-    before, after = (run.describe()["ablation"] or "none" for run in (found.before, found.after))
+    before, after = (run.describe()["perturbation"] or "none" for run in (found.before, found.after))
     if before != after and not force:
-        what = f"a gate between different questions: ablation {before} before, {after} after"
-        hint = "check runs under the same --ablate; `vlmbench compare` tells what a change costs; --force checks anyway"
+        what = f"a gate between different questions: perturbation {before} before, {after} after"
+        hint = "check runs under the same --perturb (`vlmbench compare` tells what it costs); --force checks anyway"
         raise UsageError(what, hint=hint)
 
 
@@ -269,7 +270,7 @@ def assert_no_regression(
     baseline: Path | str,
     max_drop: float | Mapping[str, float] = 1.0,
     *,
-    must_find: float | Mapping[str, float] | None = None,
+    min_detectable_drop: float | Mapping[str, float] | None = None,
     tasks: Sequence[str] = (),
     **rules: Any,
 ) -> Report:
@@ -278,7 +279,10 @@ def assert_no_regression(
     Where the gate could not tell it raises InconclusiveError, which is an AssertionError too. `rules` are the other
     fields of GateRules: alpha, power, metric, min_coverage, max_status. Raises UsageError and StoreError for bad input.
     """
-    report = check(Path(run), Path(baseline), GateRules(_amounts(max_drop), _amounts(must_find), **rules), tasks=tasks)
+    refuse_old_names(rules)
+    report = check(
+        Path(run), Path(baseline), GateRules(_amounts(max_drop), _amounts(min_detectable_drop), **rules), tasks=tasks
+    )
     if report.outcome is Outcome.PASS:
         return report
     table = load_object("vlmbench.reports.text.gate:text")(report)

@@ -69,7 +69,7 @@ class Verdict:
             "p": self.decision.p,
             "p_holm": self.p_holm,
             "max_drop": self.margins.allowed,
-            "must_find": self.margins.must_find,
+            "min_detectable_drop": self.margins.min_detectable_drop,
             "detectable": self.decision.detectable,
             "items_needed": self.items_needed,
             "items_of_split": self.available,
@@ -117,7 +117,7 @@ def _found(v: Verdict) -> str:
 
 def _few(v: Verdict) -> str:
     items = f"{v.metric.paired.n:,} items"
-    told = f"these {items} tell a drop of {v.decision.detectable:.1f}, not of {v.margins.must_find:g}"
+    told = f"these {items} tell a drop of {v.decision.detectable:.1f}, not of {v.margins.min_detectable_drop:g}"
     return f"{_moved(v)}; {told}{_need(v)}"
 
 
@@ -128,7 +128,7 @@ def _close(v: Verdict) -> str:
 def _few_same(v: Verdict) -> str:
     told = f"on {v.paired.clusters:,} pictures that excludes a drop of {v.decision.detectable:.1f}"
     what = "is the same" if v.decision.rule == "few same answers" else "has the same score"
-    return f"every answer {what}, but {told}, not of {v.margins.must_find:g}{_need(v)}"
+    return f"every answer {what}, but {told}, not of {v.margins.min_detectable_drop:g}{_need(v)}"
 
 
 def _need(v: Verdict) -> str:

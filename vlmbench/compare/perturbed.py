@@ -1,11 +1,11 @@
 """A run beside the runs of the same questions under changes: where they lie, and the paired differences.
 
-    RUN/                      the run as it is, an ordinary run's folder
-    RUN/ablations/noise-2/    the same under a change, an ordinary run's folder too
-    RUN/ablations.json        each change against the run as it is, task by task
+    RUN/                          the run as it is, an ordinary run's folder
+    RUN/perturbations/noise-2/    the same under a change, an ordinary run's folder too
+    RUN/perturbations.json        each change against the run as it is, task by task
 
 Each of them is begun, interrupted, gone on with and reported like any run. The plain run is the one that the same
-command makes without --ablate: its answers are used where it is there already.
+command makes without --perturb: its answers are used where it is there already.
 """
 
 from __future__ import annotations
@@ -22,13 +22,19 @@ from vlmbench.compare import compare as comparison
 from vlmbench.compare.compare import MetricDifference, TaskComparison
 from vlmbench.perturbations.perturbations import Change
 from vlmbench.runs.storage import reload as stored
-from vlmbench.runs.storage.layout import ABLATIONS, SCORES
+from vlmbench.runs.storage.layout import (
+    EARLIER_PERTURBATIONS,
+    EARLIER_PERTURBED,
+    PERTURBATIONS,
+    PERTURBED,
+    SCORES,
+    perturbed_run,
+)
 from vlmbench.runs.storage.reload import StoredRun
 from vlmbench.runs.storage.run_files import to_json
 from vlmbench.stats.paired import holm
 
 FORMAT = 1
-FOLDER = "ablations"
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,9 @@ class Ablated:
     def to_json(self, p_holm: Mapping[str, float | None]) -> dict[str, Any]:
         """For pages and scripts; `p_holm` by task."""
         return {
-            "ablation": self.change.label,
+            "perturbation": self.change.label,
             "what": self.change.words,
-            "folder": None if self.folder is None else f"{FOLDER}/{self.folder.name}",
+            "folder": None if self.folder is None else f"{self.folder.parent.name}/{self.folder.name}",
             "left_out": {key: dict(reasons) for key, reasons in self.left_out.items()},
             "failed": dict(self.failed),
             "tasks": {task.key: _task(task, p_holm.get(task.key)) for task in self.tasks},
@@ -75,14 +81,14 @@ class Series:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """What ablations.json holds."""
+        """What perturbations.json holds."""
         p_holm = self.p_holm
         return {
             "format": FORMAT,
             "run": {**self.plain.describe(), "path": None},
             "seed": self.seed,
             "scores": {key: dict(task.scores) for key, task in self.plain.tasks.items()},
-            "ablations": [one.to_json(p_holm.get(one.change.label, {})) for one in self.ablated],
+            "perturbations": [one.to_json(p_holm.get(one.change.label, {})) for one in self.ablated],
         }
 
 
@@ -101,15 +107,11 @@ def _task(task: TaskComparison, p_holm: float | None) -> dict[str, Any]:
     return {**{name: content[name] for name in names}, "shown": shown(task).name, **counts, "p_holm": p_holm}
 
 
-def folder_of(run: Path, change: Change) -> Path:
-    """Where the run under a change lies, beside the run as it is."""
-    return run / FOLDER / change.label.replace(":", "-")
-
-
 def finished(run: Path) -> list[Path]:
     """The folders of a run's finished runs under changes, in order of name."""
-    inside = run / FOLDER
-    return sorted(one for one in inside.iterdir() if (one / SCORES).is_file()) if inside.is_dir() else []
+    folders = [run / PERTURBED, run / EARLIER_PERTURBED]
+    found = [one for folder in folders if folder.is_dir() for one in folder.iterdir() if (one / SCORES).is_file()]
+    return sorted(found, key=lambda path: path.name)
 
 
 def series(run: Path, changes: Sequence[Change], left_out: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Series:
@@ -124,13 +126,14 @@ def series(run: Path, changes: Sequence[Change], left_out: Mapping[str, Mapping[
 
 
 def write(found: Series, run: Path) -> None:
-    """Put ablations.json into the run's folder. Raises StoreError when it cannot be written."""
-    with comparison.writing(run / ABLATIONS):
-        write_atomically(run / ABLATIONS, to_json(found.to_json()))
+    """Write perturbations.json into the run's folder. Raises StoreError when it cannot be written."""
+    with comparison.writing(run / PERTURBATIONS):
+        write_atomically(run / PERTURBATIONS, to_json(found.to_json()))
+        (run / EARLIER_PERTURBATIONS).unlink(missing_ok=True)
 
 
 def _ablated(plain: StoredRun, run: Path, change: Change, left_out: Mapping[str, Mapping[str, int]]) -> Ablated:
-    folder = folder_of(run, change)
+    folder = perturbed_run(run, change.label)
     if set(left_out) >= set(plain.tasks) and not (folder / SCORES).is_file():
         return Ablated(change, None, left_out)
     other = stored.load(folder)

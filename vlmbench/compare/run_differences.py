@@ -31,7 +31,7 @@ def differing(one: StoredRun, other: StoredRun, before: StoredTask, after: Store
 
     Prompts are looked at where the questions are the same ones; other questions have other prompts anyway.
     """
-    ablated = [str(run.manifest.get("asked", {}).get("ablate") or "none") for run in (one, other)]
+    perturbed = [str(run.manifest.get("asked", {}).get("perturb") or "none") for run in (one, other)]
     installed = str(after.choice.task.version)
     worded = [_hash(task, "prompts") for task in (before, after)]
     judged = [entry.get("judge") or {} for entry in (before.entry, after.entry)]
@@ -43,7 +43,7 @@ def differing(one: StoredRun, other: StoredRun, before: StoredTask, after: Store
         ),
         ("plug-in", before.entry.get("plugin"), after.entry.get("plugin"), True),
         ("questions", _questions(before), _questions(after), True),
-        ("ablation", ablated[0], ablated[1], False),
+        ("perturbation", perturbed[0], perturbed[1], False),
         *(
             [("prompts", _prompts(before), _prompts(after), False)]
             if worded[0] != worded[1] and _alike(before, after)
@@ -52,7 +52,7 @@ def differing(one: StoredRun, other: StoredRun, before: StoredTask, after: Store
         ("generation", before.entry.get("generation"), after.entry.get("generation"), False),
         ("judge", judged[0], judged[1], False),
     ]
-    if ablated[0] == ablated[1] and before.entry.get("images") and after.entry.get("images"):
+    if perturbed[0] == perturbed[1] and before.entry.get("images") and after.entry.get("images"):
         facts.append(("pictures", _hash(before, "images"), _hash(after, "images"), True))
     found = [Difference(w, *_shown(a, b), refuses) for w, a, b, refuses in facts if str(a) != str(b)]
     return sorted(found, key=lambda one: not one.refuses)

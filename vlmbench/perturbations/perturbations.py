@@ -1,6 +1,6 @@
 """Changes under which the same questions are asked again: is the score vision at all, and how fragile is it?
 
-`--ablate blind,noise:2,option-order`. A change is made between task and model, on samples and requests; neither knows
+`--perturb blind,noise:2,option-order`. A change is made between task and model, on samples and requests; neither knows
 of it. A changed picture is a ImageRef like any other, so hashes and stored keys change with it. Everything that is
 drawn is drawn from the seed and the content it concerns (a picture's bytes, a question's words), never from an order: a
 resumed run, another order of samples, a larger --limit change nothing.
@@ -107,9 +107,9 @@ def parse(words: str, seed: int = 0) -> list[Change]:
     changes = [parse_one(word.strip(), seed) for word in words.split(",") if word.strip()]
     labels = [change.label for change in changes]
     if words and not changes:
-        raise UsageError("--ablate names no change", hint=f"there are: {', '.join(names())}")
+        raise UsageError("--perturb names no perturbation", hint=f"there are: {', '.join(names())}")
     if doubled := sorted({label for label in labels if labels.count(label) > 1}):
-        raise UsageError(f"change named twice: {', '.join(doubled)}", hint="name each once")
+        raise UsageError(f"perturbation named twice: {', '.join(doubled)}", hint="name each once")
     return changes
 
 
@@ -117,7 +117,7 @@ def parse_one(word: str, seed: int = 0) -> Change:
     """One change from its label; the default level where none is given."""
     name, colon, told = word.partition(":")
     if name not in names():
-        raise UnknownNameError("ablation", name, names())
+        raise UnknownNameError("perturbation", name, names())
     most, default = levels(name)
     if not most and colon:
         raise UsageError(f"{name} has no severities: {word!r}", hint=f"write {name}")

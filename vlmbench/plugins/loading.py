@@ -15,7 +15,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import registry
+from vlmbench.base import registry, settings
 from vlmbench.base.errors import PluginError, VlmbenchError
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ def load(named: str) -> list[Plugin]:
     Raises PluginError, naming the file, for one that cannot be imported, registers nothing or takes a known name.
     """
     return [_load(path) for word in named.split(",") if word.strip() for path in _files(Path(word.strip()))]
+
+
+def load_configured(flag: str | None) -> None:
+    """Load what --plugins names, or VLMBENCH_PLUGINS. Raises PluginError."""
+    if named := settings.load({"plugins": flag}).plugins:
+        load(named)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from vlmbench.base import paths as places
 from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.model import Model
+from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.task import bundled_data_dir
 from vlmbench.plugins import variants as weights
 
@@ -59,9 +60,10 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
             continue
         if name not in known:
             raise UsageError(f"model {spec.name} has no --{name.replace('_', '-')}", hint=_options(spec.name, known))
-        options[name] = value
+        options[name] = _typed(name, value, parameters[name].default) if isinstance(value, str) else value
     for name, value in spec.options.items():
         if name not in known:
+            refuse_old_names([name])
             raise UnknownNameError(f"option of model {spec.name}", name, known)
         options[name] = _typed(name, value, parameters[name].default)
     return cast(Model, loader(checkpoint, **options))

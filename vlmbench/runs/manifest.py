@@ -22,6 +22,7 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Sample
 from vlmbench.base.version import __version__
 from vlmbench.plugins import loading as plugins
+from vlmbench.runs.storage.earlier_names import canonical
 
 if TYPE_CHECKING:
     from vlmbench.scoring.judge import Judge
@@ -47,6 +48,17 @@ def hash_of(content: Any) -> str:
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()[:16]
 
 
+def identity(request: Mapping[str, Any], fingerprint: str, tasks: Mapping[str, Mapping[str, Any]]) -> str:
+    """Content hash of everything that decides a run's scores."""
+    versions = {key: [entry["version"], entry["hashes"]] for key, entry in tasks.items()}
+    return hash_of([canonical(request), fingerprint, versions])
+
+
+def hash_of_request(request: Mapping[str, Any]) -> str:
+    """Content hash of the options that decide a run: part of its folder's default name."""
+    return hash_of(canonical(request))
+
+
 def task_entry(
     choice: TaskChoice,
     asked: Sequence[tuple[Sample, Request]],
@@ -56,10 +68,11 @@ def task_entry(
     questions: Sequence[Sample] | None = None,
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One task of the run: which rules and judge, and hashes of its questions, answers, prompts and pictures.
+    """One task of the run: which rules and judge, and hashes of its questions, answers, prompts and images.
 
-    `questions` are the benchmark's own where an ablation asks others: runs under different ablations are about the same
-    questions, those included that a change does not fit. `notes` are warnings about the data, for beside the score.
+    `questions` are the benchmark's own where a perturbation asks others: differently perturbed runs are about the same
+    questions, those included that a perturbation does not apply to. `notes` are warnings about the data, printed beside
+    the score.
     """
     own = [sample for sample, _ in asked] if questions is None else questions
     protocol = choice.task.protocols[choice.protocol]
@@ -93,14 +106,14 @@ def task_entry(
 
 
 def build(
-    *, asked: dict[str, Any], model: Model, tasks: dict[str, dict[str, Any]], seed: int, data_folder: str = ""
+    *, request: dict[str, Any], model: Model, tasks: dict[str, dict[str, Any]], seed: int, data_folder: str = ""
 ) -> dict[str, Any]:
-    """The whole manifest. `asked` is what the command said; `identity` adds what it meant: weights, data, versions."""
+    """The whole of run.json. `request`: the options that decide the run; `identity` adds weights, data and versions."""
     return {
         "format": FORMAT,
         "vlmbench": __version__,
-        "asked": asked,
-        "identity": hash_of([asked, model.fingerprint, {key: [t["version"], t["hashes"]] for key, t in tasks.items()}]),
+        "asked": request,
+        "identity": identity(request, model.fingerprint, tasks),
         "command": sys.argv,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "finished": None,

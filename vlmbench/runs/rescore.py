@@ -17,7 +17,7 @@ from vlmbench.base.samples import Record, Response, Sample
 from vlmbench.data.files import read_samples
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
-from vlmbench.runs.manifest import hash_of
+from vlmbench.runs.manifest import hash_of, identity
 from vlmbench.runs.runner import record_columns
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
@@ -63,7 +63,7 @@ class Kept:
     image_hashes: tuple[str, ...]
     prompt: str
     images: tuple[str, ...] = ()
-    """Names of the pictures that were shown: under an ablation they may be others than the sample's."""
+    """Names of the pictures that were shown: under a perturbation they may be others than the sample's."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ def load(folder: Path, data: str | None) -> OldRun:
     choices = [registry.choose_task(key) for key in manifest["tasks"]]
     told = settings.load({"data": data or manifest["data_folder"] or None})
     kept: list[Kept] = []
-    ablated = bool(manifest.get("asked", {}).get("ablate"))
+    perturbed = bool(manifest.get("asked", {}).get("perturb"))
     for choice in choices:
         source = loading.open_data(choice, told)
         samples = read_samples(choice.task, source, choice.split)
-        there = _joined(choice, samples, rows.get(choice.key, {}), source.label, ablated=ablated)
+        there = _joined(choice, samples, rows.get(choice.key, {}), source.label, perturbed=perturbed)
         kept += [_kept(choice, sample, row, folder, manifest) for sample, row in there]
     return OldRun(folder, manifest, choices, kept)
 
@@ -117,7 +117,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _joined(
-    choice: TaskChoice, samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], where: str, *, ablated: bool
+    choice: TaskChoice, samples: Sequence[Sample], rows: Mapping[str, Mapping[str, Any]], where: str, *, perturbed: bool
 ) -> list[tuple[Sample, Mapping[str, Any]]]:
     """Each row with its question, as the data have it now."""
     known = {sample.id: sample for sample in samples}
@@ -129,7 +129,7 @@ def _joined(
                 f", the data say {known[key].question!r:.80}" if key in known else ", the data have no such question"
             )
             raise DataError(told + other, where=where, hint="name the data the run was made with: --data DIR")
-        found.append((_as_asked(known[key], row) if ablated else known[key], row))
+        found.append((_as_asked(known[key], row) if perturbed else known[key], row))
     return found
 
 
@@ -145,7 +145,7 @@ def _kept(
 
 
 def _as_asked(sample: Sample, row: Mapping[str, Any]) -> Sample:
-    """A sample with the options and the right answer that an ablation gave it."""
+    """A sample with the options and the right answer that a perturbation gave it."""
     return replace(sample, target=orjson.loads(row["target"]), choices=tuple(row["options"] or ()))
 
 
@@ -185,8 +185,7 @@ def write(run: OldRun, records: Sequence[Record], judge: Judge | None, folder: P
         if judge is not None and choice.task.protocols[choice.protocol].judge is not None:
             entry["judge"] = judge.entry(choice)
             entry["hashes"]["judge"] = hash_of(entry["judge"])
-    tasks = {key: [entry["version"], entry["hashes"]] for key, entry in manifest["tasks"].items()}
-    manifest["identity"] = hash_of([manifest["asked"], manifest["model"]["fingerprint"], tasks])
+    manifest["identity"] = identity(manifest["asked"], manifest["model"]["fingerprint"], manifest["tasks"])
     manifest.pop("judge", None)
     manifest["rescoring"] = True
     if judge is not None:

@@ -22,13 +22,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from vlmbench.base.errors import ModelError, VlmbenchError
+from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Response
-from vlmbench.runs import runner
+from vlmbench.plugins import specs
+from vlmbench.runs.planning import Plan, PlannedRequest, group_by_images
 
 if TYPE_CHECKING:
-    from vlmbench.runs.runner import PlannedRequest
+    from vlmbench.runs.options import VerifyOptions
 
 LOGGER = logging.getLogger(__name__)
 
@@ -111,27 +112,27 @@ class Verification:
         return "\n".join([f"{counts}; {parted}{lost}", *lines, *([f"  {more} more"] if more > 0 else [])])
 
 
-def first_questions(asked: Iterable[PlannedRequest], count: int) -> list[PlannedRequest]:
+def first_questions(requests: Iterable[PlannedRequest], count: int) -> list[PlannedRequest]:
     """`count` different questions that can be asked, of each task alike many, at least one: whole pictures first.
 
     They come in the order of the run.
     """
-    able = [item for item in asked if not item.error]
+    able = [item for item in requests if not item.error]
     by_task: dict[str, list[PlannedRequest]] = {}
-    for group in runner.group_by_pictures(able):
+    for group in group_by_images(able):
         for item in group:
             by_task.setdefault(item.task, []).append(item)
     taken: list[PlannedRequest] = []
     for left, items in zip(range(len(by_task), 0, -1), sorted(by_task.values(), key=len), strict=True):
         taken += items[: max(1, (count - len(taken)) // left)]
     chosen = set(map(id, taken))
-    return [item for group in runner.group_by_pictures(able) for item in group if id(item) in chosen]
+    return [item for group in group_by_images(able) for item in group if id(item) in chosen]
 
 
 def answers(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Response]:
     """A model's answers by key. Errors are answers too; where the model itself breaks, the rest is left out."""
     keys = {id(item.request): item.key for item in items}
-    groups = [[item.request for item in group] for group in runner.group_by_pictures(items)]
+    groups = [[item.request for item in group] for group in group_by_images(items)]
     found: dict[str, Response] = {}
     try:
         for request, response in model.answer(groups):
@@ -213,14 +214,28 @@ def _margin(response: Response) -> float | None:
     return response.margin
 
 
+def verify_backend(options: VerifyOptions, plan: Plan, model: Model) -> dict[str, Any]:
+    """What run.json says of the check that the options ask for. Raises ModelError when the run is refused."""
+    if options.questions is None:
+        return {}
+    spec = options.against or (model.reference if isinstance(model, Referring) else "")
+    if not spec:
+        raise UsageError(f"which model should answer like {model.name}?", hint="name it: --verify-against hf:PATH")
+    named = specs.parse_model(spec)
+    found = verify(model, lambda: specs.load_model(named, {}), plan.requests, options.questions, spec)
+    refuse(found)
+    print(f"--verify-backend: {found}", file=sys.stderr)
+    return {"verified": found.entry()}
+
+
 def verify(
-    model: Model, reference: Callable[[], Model], asked: Iterable[PlannedRequest], count: int, name: str
+    model: Model, reference: Callable[[], Model], requests: Iterable[PlannedRequest], count: int, name: str
 ) -> Verification:
     """Ask both the first questions and compare. `reference` loads the other model, `name` is how it was named.
 
     It is let go before `model` is asked: two seldom fit into one accelerator.
     """
-    items = first_questions(asked, count)
+    items = first_questions(requests, count)
     other = reference()
     theirs, bounds = answers_anew(other, items), getattr(other, "ranks_first_token", False)
     del other

@@ -60,12 +60,12 @@ class Margins:
 
     allowed: float = 1.0
     """A drop this large is no regression."""
-    must_find: float = 2.0
+    min_detectable_drop: float = 2.0
     """A drop this large must not slip through: above `allowed`."""
     alpha: float = 0.05
     """How often a gate may fail though no metric fell by more than allowed, all its tests together."""
     power: float = 0.8
-    """How often a drop of `must_find` must be found."""
+    """How often a drop of `min_detectable_drop` must be found."""
     tests: int = 1
     """How many tests the gate makes."""
 
@@ -207,7 +207,7 @@ def alike(found: Paired, around: Spread | None, margins: Margins, same: Same) ->
     """The decision where every answer is the same, or has the same score."""
     what = "answers" if same.texts else "scores"
     p = one_sided(found, around, margins.allowed)
-    share = min(1.0, margins.must_find / same.span)
+    share = min(1.0, margins.min_detectable_drop / same.span)
     clusters = math.log(margins.alpha) / math.log1p(-share) if share < 1 else 1.0
     if same.certain:
         return Decision(Outcome.PASS, p, None, None, None, None, "same model")
@@ -242,11 +242,11 @@ def decide(
         outcome, rule = Outcome.FAIL, "fell"
     elif lower >= -allowed:
         outcome, rule = Outcome.PASS, "excluded"
-    elif value >= -allowed and detectable <= margins.must_find:
+    elif value >= -allowed and detectable <= margins.min_detectable_drop:
         outcome, rule = Outcome.PASS, "would have been found"
     else:
-        gap = margins.must_find - allowed
-        if detectable <= margins.must_find:  # there were enough: the drop lies between allowed and not
+        gap = margins.min_detectable_drop - allowed
+        if detectable <= margins.min_detectable_drop:  # there were enough: the drop lies between allowed and not
             rule, gap = "too close", -allowed - value
         needed = _times(around, both, gap, lost, allowed)
     return Decision(outcome, p, lower, upper, detectable, needed, rule)

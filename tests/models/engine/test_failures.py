@@ -1,4 +1,4 @@
-"""What goes wrong becomes a response that says so, and nothing else is lost. And `--exact`, which asks again."""
+"""What goes wrong becomes a response that says so, and nothing else is lost. And `--recheck-ties`, which asks again."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_options_reach_the_network(folder: Path) -> None:
     eager = opened(folder, attention="eager")
     assert eager.hf.model.get_decoder().config._attn_implementation == "eager"
     assert eager.settings["attention"] == "eager"
-    assert opened(folder, batch="7").facts["batch"] == 7
+    assert opened(folder, batch_size="7").facts["batch"] == 7
     half = opened(folder, dtype="bfloat16")
     assert half.settings["engine"] == "shared"
     said = dict(half.answer(questions(1, 3)))
@@ -110,7 +110,7 @@ def test_what_cannot_be_opened(folder: Path, tmp_path: Path) -> None:
         opened(folder, dtype="float8")
     with pytest.raises(UsageError, match="threads"):
         opened(folder, threads=-1)
-    with pytest.raises(UsageError, match="has no --batch"):
+    with pytest.raises(UsageError, match="has no --batch-size"):
         loading.load_model(loading.parse_model("echo"), {"batch": "4"})
 
 
@@ -141,7 +141,7 @@ def test_code_of_a_checkpoint_runs_only_when_told(folder: Path, tmp_path: Path) 
 def test_the_main_job_over_a_transformers_model(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["run", "--model", f"hf:{folder}", "--tasks", "pope@lmms_eval", "--limit", "12", "--batch", "4"]
+    words = ["run", "--model", f"hf:{folder}", "--tasks", "pope@lmms_eval", "--limit", "12", "--batch-size", "4"]
     assert cli.main([*words, "--output", str(tmp_path / "run"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["pope@lmms_eval"]["statuses"] == {"ok": 12}
     manifest = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))

@@ -138,7 +138,7 @@ def test_a_run_whose_server_is_killed_goes_on(
         _ = openai.load("m", base_url=server.url).fingerprint
     server.start(folders[0])
     assert cli.main(words) == exit_codes.OK
-    assert "answers were taken from an earlier sitting" in capsys.readouterr().out
+    assert "answers were taken from the run so far" in capsys.readouterr().out
     calm = [*words[:-1], str(tmp_path / "calm")]
     calm[2] += ",cache=false"
     assert cli.main(calm) == exit_codes.OK

@@ -23,7 +23,7 @@ from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.data.files import Folder
 from vlmbench.models.servers import openai
 from vlmbench.models.systems import tinyllava
-from vlmbench.runs import runner
+from vlmbench.runs import planning
 
 pytestmark = pytest.mark.slow
 
@@ -45,8 +45,8 @@ def pope() -> list[list[Request]]:
     """Two hundred questions of POPE's embedded sample, by picture."""
     choice = registry.choose_task("pope")
     model = tinyllava.load(None, threads=1)
-    plan = runner.plan([choice], {"pope": Folder.sample("pope")}, model, limit=200, ablation="", seed=0)
-    return [[item.request for item in group] for group in runner.group_by_pictures(plan.asked)]
+    plan = planning.plan([choice], {"pope": Folder.sample("pope")}, model, limit=200, seed=0)
+    return [[item.request for item in group] for group in planning.group_by_images(plan.requests)]
 
 
 def answers(model: object, groups: Sequence[Sequence[Request]]) -> dict[str, Response]:

@@ -75,7 +75,7 @@ def test_questions_are_handed_over_by_picture(script: vllm_stand_in.Script, fold
         [about(2, "Is it?"), about(2, "How many?"), about(2, "Is it blue?")],
         [about(4, "Late?")],
     ]
-    found = answers(load(folder, batch=7), groups)
+    found = answers(load(folder, batch_size=7), groups)
     assert asked(script) == [
         ["Where?", "How many?", "Is it blue?", "Is it?", "Is it red?", "What is it?", "Both?"],
         ["Late?"],

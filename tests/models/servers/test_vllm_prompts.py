@@ -249,7 +249,7 @@ def test_only_the_choice_is_scored(original: Path, tail: str) -> None:
 
 def test_a_dead_engine_ends_the_run_at_once(original: Path, script: vllm_stand_in.Script) -> None:
     script.dies_after = 1
-    model = load(original, batch=1)
+    model = load(original, batch_size=1)
     with pytest.raises(ModelError, match="engine died") as failure:
         list(model.answer([[request] for request in REQUESTS]))
     assert "run the same command" in failure.value.hint and len(script.calls) == 1

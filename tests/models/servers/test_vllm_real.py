@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(folder: Path) -> Any:
     """In float32, as the reference; small, so that it fits beside others."""
     small: dict[str, Any] = {"gpu_memory_utilization": 0.1, "max_model_len": 256, "enforce_eager": True}
-    return adapter.load(str(folder), dtype="float32", batch=4, **small)
+    return adapter.load(str(folder), dtype="float32", batch_size=4, **small)
 
 
 def both(folder: Path, model: Any, groups: Any) -> list[tuple[Response, Response]]:

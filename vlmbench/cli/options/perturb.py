@@ -1,40 +1,37 @@
-"""`run --ablate`: the same questions under changes, each a run of its own, and the paired differences."""
+"""`run --perturb`: the same questions again under perturbations, and the paired differences."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vlmbench.base import terminal
-from vlmbench.perturbations.perturbations import Change
+if TYPE_CHECKING:
+    from vlmbench.runs.evaluation import Evaluated
+
+NAMES = "blind, noise, blur, jpeg, crop, rotate, shuffle-image, option-order, paraphrase-suffix"
+"""For the help text, so that a run without perturbations imports none of their code; a test holds them equal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which changes."""
-    from vlmbench.perturbations import perturbations as ablations
-
+    """Which perturbations."""
     parser.add_argument(
-        "--ablate",
+        "--perturb",
         default="",
-        metavar="CHANGE[:SEVERITY],...",
-        help=f"ask again under changes and report paired differences: {', '.join(ablations.names())} "
-        "(docs/evaluate/ablations.md); each is a run in RUN/ablations",
+        metavar="NAME[:SEVERITY],...",
+        help=f"ask again under perturbations and report paired differences: {NAMES} (docs/evaluate/perturbations.md); "
+        "each is a run in RUN/perturbations",
     )
 
 
-def show(
-    run: Path, changes: Sequence[Change], left_out: Mapping[str, Mapping[str, Mapping[str, int]]], json: bool
-) -> None:
-    """Compare, keep and print: the table, or with `json` what ablations.json holds."""
+def report(result: Evaluated, *, quiet: bool) -> None:
+    """Compare the perturbed runs with the unperturbed one, write perturbations.json, print the table unless `quiet`."""
     from vlmbench.base.registry import load_object
-    from vlmbench.compare import perturbed as ablated
-    from vlmbench.runs.storage.layout import ABLATIONS
-    from vlmbench.runs.storage.run_files import to_json
+    from vlmbench.compare import perturbed
+    from vlmbench.runs.storage.layout import PERTURBATIONS
 
-    found = ablated.series(run, changes, left_out)
-    ablated.write(found, run)
-    if json:
-        terminal.result(to_json(found.to_json()).decode())
-    else:
-        print(f"\n{load_object('vlmbench.reports.text.perturbations:text')(found)}\nablations: {run / ABLATIONS}")
+    folder = result.unperturbed.folder
+    found = perturbed.series(folder, result.perturbations, result.skipped)
+    perturbed.write(found, folder)
+    if not quiet:
+        table = load_object("vlmbench.reports.text.perturbations:text")(found)
+        print(f"\n{table}\nperturbations: {folder / PERTURBATIONS}")

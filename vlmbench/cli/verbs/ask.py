@@ -81,9 +81,9 @@ class Dialogue:
 
 def refuse_single(model: Model) -> None:
     """Raise ModelError for a model that does not heed earlier turns."""
-    from vlmbench.runs import runner
+    from vlmbench.runs.planning import supports_multi_turn
 
-    if not runner.supports_multi_turn(model):
+    if not supports_multi_turn(model):
         raise ModelError(f"{model.name} takes no dialogue", hint="ask it one question a command")
 
 
@@ -91,13 +91,14 @@ def run(args: argparse.Namespace) -> int:
     """Ask, print, draw. Exit code 1 when there is no answer."""
     from vlmbench.data import images
     from vlmbench.data.reading import PICTURE_BYTES, read_whole
+    from vlmbench.runs.opening import load_model
 
     generation = _generation(args)
     data = read_whole(args.image, PICTURE_BYTES)
     image = images.decode(data, str(args.image))
     canvas = Canvas(image, args.image, args.boxes, padded=args.padded)
     questions = _questions(args)
-    model = model_options.load(args)
+    model = load_model(model_options.options(args))
     if len(args.questions) > 1:
         refuse_single(model)
     dialogue = Dialogue(model, ImageRef(args.image.name, partial(bytes, data)), generation, args.seed)

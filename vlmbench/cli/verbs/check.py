@@ -36,13 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far a metric may go for the worse, in its own unit (default 1.0): `1.0,mme=20`",
     )
     add(
-        "--must-find",
+        "--min-detectable-drop",
         default="",
         metavar="POINTS[,TASK=POINTS]",
         help="the drop that must not slip through (default: twice --max-drop): decides how many items are enough",
     )
     add("--alpha", type=float, default=0.05, metavar="SHARE", help="false alarms of the whole gate (default 0.05)")
-    add("--power", type=float, default=0.8, metavar="SHARE", help="how often --must-find is found (default 0.8)")
+    add(
+        "--power",
+        type=float,
+        default=0.8,
+        metavar="SHARE",
+        help="how often --min-detectable-drop is found (default 0.8)",
+    )
     add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
     add(
         "--metric",
@@ -73,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
     rules = gate.GateRules(
         gate.read_amounts(args.max_drop, "--max-drop"),
-        gate.read_amounts(args.must_find, "--must-find"),
+        gate.read_amounts(args.min_detectable_drop, "--min-detectable-drop"),
         args.alpha,
         args.power,
         args.metric,

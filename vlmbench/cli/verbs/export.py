@@ -35,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench.runs.storage.run_files import read_finished
 
     manifest, scores = read_finished(args.run)
-    if ablation := manifest.get("asked", {}).get("ablate"):
-        what = f"the answers were given under a change ({ablation}), not to the benchmark's own questions"
+    if perturbation := manifest.get("asked", {}).get("perturb"):
+        what = f"the answers were given under a perturbation ({perturbation}), not to the benchmark's own questions"
         raise UsageError(what, where=str(args.run), hint="export the run as it is; records.parquet holds these answers")
     key = _task(args, manifest)
     entry = _entry(args.run, manifest, key)

@@ -14,12 +14,12 @@ from vlmbench.base import exit_codes, settings, terminal
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.samples import Request, Response, Sample, Score, Status
 from vlmbench.base.task import Judged
-from vlmbench.cli import main as cli
-from vlmbench.cli.options import judge as judging
+from vlmbench.cli.options import judge as judge_options
 from vlmbench.data.answer_columns import note_on_targets, refuse_questions
 from vlmbench.data.predictions import ReadsByProtocol
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
+from vlmbench.runs import opening
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring.verdicts import columns, combine
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit 1 when fewer answers have a score (default 1.0)",
     )
     add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
-    judging.add_arguments(parser)
+    judge_options.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     samples = read_samples(choice.task, data, choice.split)
     if args.attentions is not None:
         samples = _with_attentions(choice, samples, args.attentions, data)
-    with judging.opened(args, [choice], told) as judge:
+    with opening.open_judge(judge_options.options(args), [choice], told.cache_folder) as judge:
         pairs, scored = _scored(args, choice, samples, judge)
         manifest = _manifest(args, choice, data, samples, judge)
         verdicts_alone = judge is None and any(score.verdicts for _, score in scored)
@@ -79,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
         notes = manifest["tasks"][choice.key].setdefault("notes", [])
         notes += note_on_targets({sample.id: response.text for sample, response in pairs}, samples)
         scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes)}
-        judging.tell(judge)
+        if judge is not None:
+            opening.print_judge_usage(judge)
     if all(score.status is Status.UNLABELED for _, score in scored):
         what = (scored[0][1].note or "the data have no answers") if scored else "there is nothing to score"
         raise DataError(what, where=data.label, hint="`vlmbench export` writes what the server takes")
@@ -97,7 +98,7 @@ def _scored(
 ) -> tuple[Pairs, list[tuple[Sample, Score]]]:
     """Answers and their scores: from verdicts in the file, from a judge, or by the task's own rules."""
     task, protocol = choice.task, choice.protocol
-    if judging.graded(choice) and isinstance(task, Judged):
+    if opening.is_graded(choice) and isinstance(task, Judged):
         verdicts = task.read_verdicts(args.predictions, samples, protocol)
         if verdicts is not None:
             if judge is not None:
@@ -111,7 +112,7 @@ def _scored(
         if all(score.status is Status.JUDGE_FAILED for _, score in scored):
             raise UsageError(f"{choice.key} is graded by a judge", hint="name one: --judge openai:gpt-4-0613")
         return pairs, scored
-    judging.announce(judge, ((choice, *pair) for pair in pairs))
+    opening.print_judge_estimate(judge, ((choice, *pair) for pair in pairs))
     for pair in pairs:
         judge.submit(choice, *pair)
     judge.finish(progress=sys.stderr.isatty())
@@ -136,10 +137,12 @@ def _again(args: argparse.Namespace) -> int:
         raise UsageError("a run's folder holds its answers", hint="leave --predictions and --attentions out")
     folder = Path(args.task)
     old = rescoring.load(folder, args.data)
-    with judging.opened(args, old.choices, settings.load()) as judge:
-        judging.announce(judge, ((item.choice, item.sample, item.response) for item in old.kept))
+    with opening.open_judge(judge_options.options(args), old.choices, settings.load().cache_folder) as judge:
+        if judge is not None:
+            opening.print_judge_estimate(judge, ((item.choice, item.sample, item.response) for item in old.kept))
         records = rescoring.score(old, judge, progress=sys.stderr.isatty())
-        judging.tell(judge)
+        if judge is not None:
+            opening.print_judge_usage(judge)
         args.output = args.output or folder
         manifest, scores = rescoring.write(old, records, judge, args.output)
     _show(args, manifest, scores)
@@ -201,6 +204,7 @@ def _manifest(
 ) -> dict[str, Any]:
     from vlmbench.data import notes as data_notes
     from vlmbench.runs import manifest
+    from vlmbench.runs.evaluation import print_notes
 
     asked = [(sample, _request(choice, sample)) for sample in samples]
     model = _answer_file(args.predictions)
@@ -212,9 +216,9 @@ def _manifest(
     }
     words |= plugins.asked([choice.task.name])
     told = data_notes.notes(choice.task, choice.split, samples, data.label)
-    cli.tell_notes(choice.key, told)
     tasks = {choice.key: manifest.task_entry(choice, asked, {}, data.label, judge, notes=told)}
-    made = manifest.build(asked=words, model=model, tasks=tasks, seed=0, data_folder=data.label)
+    print_notes(tasks)
+    made = manifest.build(request=words, model=model, tasks=tasks, seed=0, data_folder=data.label)
     return made | ({"judge": judge.facts()} if judge is not None else {})
 
 
@@ -262,6 +266,6 @@ def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping
         for note in (note for note in found if note != told):
             names = [name for name, m in entry.items() if isinstance(m, dict) and m.get("note") == note]
             print(f"note: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}: {note}")
-    judging.tell_spread(scores)
+    judge_options.print_agreement(scores)
     if args.output is not None:
         print(f"run: {args.output}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 MANIFEST = "run.json"
 LOG = "log.jsonl"
 RECORDS = "records.parquet"
 JUDGEMENTS = "judgements.parquet"
 SCORES = "scores.json"
 CHECK = "check.json"
-ABLATIONS = "ablations.json"
+PERTURBATIONS = "perturbations.json"
 TRAINING_LOG = "training_log.jsonl"
 LOCK = ".lock"
 
@@ -17,5 +19,17 @@ SUPERSEDED = "superseded"
 PARTIAL = ".partial"
 """In superseded/: results that are being copied there."""
 
+PERTURBED = "perturbations"
+"""Folder of the perturbed runs, each a run's folder."""
+EARLIER_PERTURBATIONS, EARLIER_PERTURBED = "ablations.json", "ablations"
+"""What earlier versions called them: runs that have them are read and resumed where they are."""
+
 FORMAT = 1
 """Of the folder; part of every answer's key."""
+
+
+def perturbed_run(run: Path, label: str) -> Path:
+    """The folder of the run under a perturbation: perturbations/noise-2, or where an earlier version put it."""
+    name = label.replace(":", "-")
+    earlier = run / EARLIER_PERTURBED / name
+    return earlier if earlier.is_dir() else run / PERTURBED / name

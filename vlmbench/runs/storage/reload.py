@@ -109,7 +109,7 @@ class StoredRun:
             "kind": self.kind,
             "model": self.name,
             "fingerprint": model.get("fingerprint", ""),
-            "ablation": self.manifest.get("asked", {}).get("ablate", ""),
+            "perturbation": self.manifest.get("asked", {}).get("perturb", ""),
             "vlmbench": self.manifest.get("vlmbench", ""),
             "commit": self.manifest.get("code", {}).get("commit"),
             "finished": self.manifest.get("finished"),

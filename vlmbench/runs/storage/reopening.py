@@ -21,12 +21,15 @@ from vlmbench.base.files import write_atomically
 from vlmbench.base.samples import Response
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage.layout import (
-    ABLATIONS,
     CHECK,
+    EARLIER_PERTURBATIONS,
+    EARLIER_PERTURBED,
     JUDGEMENTS,
     LOG,
     MANIFEST,
     PARTIAL,
+    PERTURBATIONS,
+    PERTURBED,
     RECORDS,
     SCORES,
     SUPERSEDED,
@@ -36,8 +39,8 @@ from vlmbench.runs.storage.layout import (
 from vlmbench.runs.storage.run_files import DamagedError, read_manifest
 
 LOGGER = logging.getLogger(__name__)
-RESULTS = (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS)
-FOLDERS = (SUPERSEDED, THUMBS, "ablations", "export")
+RESULTS = (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, PERTURBATIONS, EARLIER_PERTURBATIONS)
+FOLDERS = (SUPERSEDED, THUMBS, PERTURBED, EARLIER_PERTURBED, "export")
 TOLD = 5
 """Damaged places of a file that are told one by one."""
 
@@ -148,7 +151,14 @@ def supersede(folder: Path, *, keep_records: bool) -> None:
             if (folder / name).is_file():
                 _link(folder / name, partial / name)
         partial.rename(_free(aside))
-    for name in (SCORES, JUDGEMENTS, CHECK, ABLATIONS, *(() if keep_records else (RECORDS,))):
+    for name in (
+        SCORES,
+        JUDGEMENTS,
+        CHECK,
+        PERTURBATIONS,
+        EARLIER_PERTURBATIONS,
+        *(() if keep_records else (RECORDS,)),
+    ):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -32,14 +32,15 @@ from vlmbench.base.json_shapes import (
     whole,
 )
 from vlmbench.base.samples import EARLIER_STATUSES
+from vlmbench.runs.storage import earlier_names
 from vlmbench.runs.storage.layout import (
-    ABLATIONS,
     CHECK,
     FORMAT,
     JUDGEMENTS,
     LOCK,
     LOG,
     MANIFEST,
+    PERTURBATIONS,
     RECORDS,
     SCORES,
     TRAINING_LOG,
@@ -58,7 +59,7 @@ TASK_SHAPE: Shape = fields(
     }
 )  # fmt: skip
 ASKED_SHAPE: Shape = fields(
-    {"model": text, "settings": mapping, "tasks": shapes.list_of(text), "data": text, "ablate": text}
+    {"model": text, "settings": mapping, "tasks": shapes.list_of(text), "data": text, "perturb": text, "ablate": text}
     | {"limit": optional(whole), "seed": whole, "predictions": text}
 )
 MODEL_SHAPE: Shape = fields({"name": text, "fingerprint": text, "settings": mapping, "facts": mapping})
@@ -163,6 +164,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     hint = f"restore the file, or run {run_again(folder)}: it goes on, and asks no question that has an answer there"
     content = _read_json(folder / MANIFEST, RUN, missing, hint)
     refuse_newer(content, folder / MANIFEST, FORMAT)
+    earlier_names.update(content["asked"])
     return content
 
 
@@ -255,7 +257,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def refuse_special(folder: Path) -> None:
     """Raise StoreError where a file of the run is a pipe, a device or a folder: reading it could wait for ever."""
-    for name in (MANIFEST, LOG, RECORDS, SCORES, JUDGEMENTS, CHECK, ABLATIONS, TRAINING_LOG, LOCK):
+    for name in (MANIFEST, LOG, RECORDS, SCORES, JUDGEMENTS, CHECK, PERTURBATIONS, TRAINING_LOG, LOCK):
         path = folder / name
         if path.exists() and not path.is_file():
             raise StoreError("it is not a regular file", where=str(path), hint="remove it, or name another --output")

@@ -9,8 +9,8 @@
     judgements.parquet  one row a verdict: run, value, status, the judge's own words; where a judge graded
     scores.json      {task: {metric: {value, low, high, n}, coverage, statuses, headline}}
     check.json       what `vlmbench check` said of it
-    ablations/       the same questions under changes: a run's folder each (ablated.py)
-    ablations.json   their paired differences
+    perturbations/   the same questions under perturbations: a run's folder each (compare/perturbed.py)
+    perturbations.json   their paired differences
     thumbs/          small copies of the pictures, by content hash, for reports
     training_log.jsonl  the model's own, where its checkpoint carries one
     superseded/      results of the same run made with other weights, data or versions, never deleted
@@ -46,6 +46,7 @@ from vlmbench.base.files import replace_synced, write_atomically
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reopening
+from vlmbench.runs.storage.earlier_names import canonical
 from vlmbench.runs.storage.layout import (
     FORMAT,
     JUDGEMENTS,
@@ -252,12 +253,15 @@ def _is_finished(folder: Path) -> bool:
 
 
 def _check_same_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    asked_before, asked_now = before.get("asked", {}), now["asked"]
-    names = [*asked_now, *(name for name in asked_before if name not in asked_now)]
-    differ = [name for name in names if asked_before.get(name) != asked_now.get(name)]
-    if differ:
-        told = "; ".join(f"{name} was {asked_before.get(name)!r}, is {asked_now.get(name)!r}" for name in differ)
-        raise StoreError(f"the folder holds another run: {told}", where=str(folder), hint="name another --output")
+    stored, requested = before.get("asked", {}), now["asked"]
+    changed = []
+    for name in dict.fromkeys([*requested, *stored]):
+        old, new = stored.get(name), requested.get(name)
+        if canonical({name: old}) != canonical({name: new}):
+            changed.append(f"{name} was {old!r}, is {new!r}")
+    if changed:
+        what = f"the folder holds another run: {'; '.join(changed)}"
+        raise StoreError(what, where=str(folder), hint="name another --output")
 
 
 @contextmanager

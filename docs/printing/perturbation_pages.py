@@ -1,7 +1,7 @@
-"""docs/evaluate/ablations.md: the changes as the code has them, and what they cost the shipped models.
+"""docs/evaluate/perturbations.md: the changes as the code has them, and what they cost the shipped models.
 
-`python -m docs.printing.ablation_pages` draws the picture; with folders of runs made by COMMANDS it also takes their
-figures into docs/printing/ablations.json. The page itself is printed from both by `make docs`, which asks no model.
+`python -m docs.printing.perturbation_pages` draws the image; with folders of runs made by COMMANDS it also takes their
+figures into docs/printing/perturbations.json. The page itself is printed from both by `make docs`, which asks no model.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import orjson
 
 from docs.printing.markdown import code, table
 from vlmbench.perturbations import paraphrases as wordings
-from vlmbench.perturbations import perturbations as ablations
+from vlmbench.perturbations import perturbations
 from vlmbench.perturbations.corruptions import PIXEL_CHANGES
 
 FOLDER = Path(__file__).resolve().parent
-FIGURES, PICTURE = FOLDER / "ablations.json", FOLDER.parent / "images" / "ablations.jpg"
+FIGURES, PICTURE = FOLDER / "perturbations.json", FOLDER.parent / "images" / "perturbations.jpg"
 CHANGES = (
     *("blind", "shuffle-image"),
     *(f"{name}:{level}" for name in ("noise", "blur", "jpeg", "crop", "rotate") for level in (1, 3, 5)),
     *("option-order", "paraphrase-suffix:1", "paraphrase-suffix:2", "paraphrase-suffix:3"),
 )
 COMMANDS = {
-    model: f"vlmbench run --model {model} --tasks {tasks} --ablate {changes}"
+    model: f"vlmbench run --model {model} --tasks {tasks} --perturb {changes}"
     for model, tasks, changes in (
         ("tinyllava", "pope,gqa,gqa@llava", ",".join(CHANGES)),
         ("tinygptv", "pope,gqa", "blind,shuffle-image,noise,blur,jpeg,crop,rotate"),
@@ -41,14 +41,14 @@ TEXT = """# Is it vision, and how fragile is it?
 {printed}
 
 ```
-vlmbench run --model tinyllava --tasks pope,gqa --ablate blind,shuffle-image,noise:2,option-order
+vlmbench run --model tinyllava --tasks pope,gqa --perturb blind,shuffle-image,noise:2,option-order
 ```
 
 asks every question as it is, then again under each change, and ends with the paired differences: same questions, same
 model, one thing changed. A change is made between benchmark and model, so that it works for every task, every model and
 every protocol; a change that does not fit a task, or some of its questions, says so, and they are left out of that run.
 
-## The changes
+## The perturbations
 
 `NAME` or `NAME:SEVERITY`; several with commas. Everything that is drawn depends on `--seed` and on what it concerns (a
 picture's bytes, a question's words), not on the order of questions, on `--limit`, or on how often a run was
@@ -97,15 +97,18 @@ lose them on the way. `jpeg` is not scaled: on large pictures it is milder than 
 ## What it leaves behind
 
 ```
-RUN/                     the run as it is, that of the same command without --ablate: its answers are used if there
-RUN/ablations/noise-2/   an ordinary run's folder for each change
-RUN/ablations.json       every difference (what --json prints)
+RUN/                         the unperturbed run, that of the same command without --perturb: its answers are reused
+RUN/perturbations/noise-2/   an ordinary run's folder for each perturbation
+RUN/perturbations.json       every difference
 ```
 
-Each of them survives a kill and goes on with the same command. Folders under a change are runs like others for
-`vlmbench compare RUN RUN/ablations/blind` (the answers that turned) and `vlmbench score`. `vlmbench report RUN` takes
-them along: page Ablations, never the leaderboard. `vlmbench check` refuses to hold a run against one under another
-change (`--force` does it anyway), and `vlmbench export` refuses answers given under one.
+Each of them survives a kill and resumes with the same command. Perturbed runs are runs like others for
+`vlmbench compare RUN RUN/perturbations/blind` (the answers that changed) and `vlmbench score`. `vlmbench report RUN`
+includes them on the page Perturbations, never on the leaderboard. `vlmbench check` refuses to hold a run against one
+under another perturbation (`--force` does it anyway), and `vlmbench export` refuses answers given under one.
+
+Earlier versions called all this ablations (`--ablate`, `RUN/ablations/`, `ablations.json`). Their runs are read, and
+the same command with `--perturb` resumes them where they are.
 
 ## How to read the figures
 
@@ -158,11 +161,11 @@ def _model(figures: dict[str, Any]) -> str:
 
 
 def _changes() -> Iterator[tuple[str, ...]]:
-    for name in ablations.names():
-        most, default = ablations.levels(name)
+    for name in perturbations.names():
+        most, default = perturbations.levels(name)
         pixels = PIXEL_CHANGES.get(name)
         if pixels is None:
-            what, values = ablations.OTHERS[name].what, f"wordings 1 to {most}" if most else ""
+            what, values = perturbations.OTHERS[name].what, f"wordings 1 to {most}" if most else ""
         else:
             what, values = pixels.what.replace("{:g}", "c"), ", ".join(f"{value:g}" for value in pixels.levels)
         yield code(name), what, values, str(default) if most else ""
@@ -182,7 +185,7 @@ def _figures(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         ends = [f"{row[name]:+.1f}" for name in ("low", "high") if row[name] is not None]
         p = row["p_holm"]
         yield (
-            code(row["ablation"]), code(row["task"]), row["metric"], f"{row['before']:.1f}", f"{row['after']:.1f}",
+            code(row["perturbation"]), code(row["task"]), row["metric"], f"{row['before']:.1f}", f"{row['after']:.1f}",
             f"{row['difference']:+.1f}", f"[{', '.join(ends)}]" if ends else "-",
             "-" if p is None else "<0.0001" if p < 0.0001 else f"{p:.2g}", f"{row['pairs']:,}", f"{row['gained']:,}",
             f"{row['lost']:,}", f"{100 * row['same_answers']:.1f} %",
@@ -191,7 +194,7 @@ def _figures(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 def _reading(figures: dict[str, Any]) -> Iterator[str]:
     """What the table shows, said by its own numbers."""
-    rows = {(row["ablation"], row["task"]): row for row in figures["rows"]}
+    rows = {(row["perturbation"], row["task"]): row for row in figures["rows"]}
     tasks = list(dict.fromkeys(task for _, task in rows))
     for task in tasks:
         blind, worst = (
@@ -201,7 +204,7 @@ def _reading(figures: dict[str, Any]) -> Iterator[str]:
                 key=lambda row: row["difference"],
             ),
         )
-        cost = f"{code(worst['ablation'])} ({worst['metric']} {worst['difference']:+.1f})"
+        cost = f"{code(worst['perturbation'])} ({worst['metric']} {worst['difference']:+.1f})"
         seen = f"{blind['metric']} {blind['before']:.1f}, without pictures {blind['after']:.1f}"
         yield f"- {code(task)}: {seen}; besides pictures blanked or exchanged, what costs most is {cost}."
     for label, reasons in figures["left_out"].items():
@@ -211,18 +214,18 @@ def _reading(figures: dict[str, Any]) -> Iterator[str]:
 
 
 def take(run: Path) -> dict[str, Any]:
-    """A model's entry: the figures of a run's ablations.json, as much as the page shows."""
-    content = orjson.loads((run / "ablations.json").read_bytes())
+    """A model's entry: the figures of a run's perturbations.json, as much as the page shows."""
+    content = orjson.loads((run / "perturbations.json").read_bytes())
     rows = []
-    for one in content["ablations"]:
+    for one in content["perturbations"]:
         for key, task in one["tasks"].items():
             shown = next(found for found in task["differences"] if found["name"] == task["shown"])
             ends = shown["paired"]["difference"]
             counts = {name: task[name] for name in ("pairs", "gained", "lost", "same_answers", "p_holm")}
             values = {"before": shown["before"], "after": shown["after"], "difference": ends["value"]}
-            name = {"ablation": one["ablation"], "task": key, "metric": shown["name"]}
+            name = {"perturbation": one["perturbation"], "task": key, "metric": shown["name"]}
             rows.append({**name, **values, "low": ends["low"], "high": ends["high"], **counts})
-    left_out = {one["ablation"]: one["left_out"] for one in content["ablations"] if one["left_out"]}
+    left_out = {one["perturbation"]: one["left_out"] for one in content["perturbations"] if one["left_out"]}
     told = content["run"]
     return {told["model"]: {"command": COMMANDS[told["model"]], "weights": told["fingerprint"], "rows": rows,
                             "left_out": left_out}}  # fmt: skip
@@ -241,7 +244,7 @@ def draw() -> None:
     side = TILE + GAP
     sheet = Image.new("RGB", (6 * side - GAP, len(SHOWN) * side - GAP), "white")
     for row, name in enumerate(SHOWN):
-        shown = [picture, *(ablations.ablate(picture, ablations.parse_one(f"{name}:{n}")) for n in range(1, 6))]
+        shown = [picture, *(perturbations.ablate(picture, perturbations.parse_one(f"{name}:{n}")) for n in range(1, 6))]
         for column, one in enumerate(shown):
             tile = images.decode(one.load(), one.name)
             tile.thumbnail((TILE, TILE))

@@ -1,0 +1,180 @@
+"""One evaluation: a model's answers to the questions of some tasks, scored and stored, and again under perturbations.
+
+`vlmbench run` and `vlmbench.evaluate` both build RunOptions and call `evaluate`. The walk:
+
+    options -> choose tasks -> open data, judge and model -> plan the requests (planning.plan)
+            -> open the run's folder (RunStore) -> ask and score (runner.execute) -> the same for each perturbation
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench.base import registry, settings, terminal
+from vlmbench.plugins import loading as plugins
+from vlmbench.plugins import specs
+from vlmbench.runs import manifest, opening, planning, runner
+from vlmbench.runs.storage.layout import perturbed_run
+from vlmbench.runs.storage.store import RunStore
+
+if TYPE_CHECKING:
+    from vlmbench.base.model import Model
+    from vlmbench.base.registry import TaskChoice
+    from vlmbench.base.settings import Settings
+    from vlmbench.perturbations.perturbations import Change
+    from vlmbench.runs.options import RunOptions
+    from vlmbench.runs.planning import Plan
+    from vlmbench.runs.runner import Outcome
+    from vlmbench.scoring.judge import Judge
+
+LONGEST_NAME = 180
+"""Bytes of a run's default folder name before its hash: file systems take 255."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The finished runs of one evaluation."""
+
+    outcomes: Sequence[Outcome]
+    """The unperturbed run, then one per perturbation that had something to ask."""
+    perturbations: Sequence[Change] = ()
+    skipped: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    """By perturbation and task: how many samples it does not apply to, by reason."""
+
+    @property
+    def unperturbed(self) -> Outcome:
+        """The run of the questions as they are."""
+        return self.outcomes[0]
+
+
+def evaluate(options: RunOptions) -> Evaluated:
+    """Ask, score and store; progress and remarks go to stderr.
+
+    Ctrl-C and errors leave every answer in the run's folder, from where the same options resume.
+    """
+    perturbations = _perturbations(options)
+    choices = registry.choose_tasks(options.tasks)
+    places = settings.load({"data": options.data})
+    data = {choice.key: specs.open_data(choice, places) for choice in choices}
+    with ExitStack() as stack:
+        judge = None
+        if options.judge.model:
+            judge = stack.enter_context(opening.open_judge(options.judge, choices, places.cache_folder))
+        if options.workers.wanted:
+            model = stack.enter_context(opening.open_workers(options))
+        else:
+            model = opening.load_model(options.model)
+        evaluation = Evaluation(options, choices, places, data, model, judge)
+        try:
+            result = evaluation.run(perturbations)
+        except KeyboardInterrupt:
+            kept = f": the answers so far are in {evaluation.folder}; the same command goes on from there"
+            print(f"\ninterrupted{kept if evaluation.folder else ' before the first answer'}", file=sys.stderr)
+            raise
+        if judge is not None:
+            opening.print_judge_usage(judge)
+        opening.print_server_usage(model)
+    return result
+
+
+def _perturbations(options: RunOptions) -> Sequence[Change]:
+    if not options.perturb:
+        return ()
+    from vlmbench.perturbations import perturbations
+
+    return perturbations.parse(options.perturb, options.seed)
+
+
+@dataclass
+class Evaluation:
+    """What the runs of one evaluation share, and the run that is being made."""
+
+    options: RunOptions
+    choices: Sequence[TaskChoice]
+    places: Settings
+    data: Mapping[str, Any]
+    """By task key: where its samples come from."""
+    model: Model
+    judge: Judge | None
+    folder: Path | None = None
+    """Of the run that is being made."""
+    verified: Mapping[str, Any] = field(default_factory=dict)
+    """What --verify-backend found, for run.json."""
+
+    def run(self, perturbations: Sequence[Change]) -> Evaluated:
+        """The unperturbed run, then the perturbed ones."""
+        plan = self.plan(None)
+        print_notes(plan.tasks)
+        if self.options.verify.questions is not None:
+            from vlmbench.runs.verification import verify_backend
+
+            self.verified = verify_backend(self.options.verify, plan, self.model)
+        outcomes = [self.execute(plan, None, None)]
+        skipped: dict[str, Mapping[str, Mapping[str, int]]] = {}
+        for change in perturbations:
+            plan = self.plan(change)
+            skipped[change.label] = plan.skipped
+            if plan.choices:
+                outcomes.append(self.execute(plan, change, perturbed_run(outcomes[0].folder, change.label)))
+        return Evaluated(outcomes, perturbations, skipped)
+
+    def plan(self, change: Change | None) -> Plan:
+        """What is asked, under a perturbation or as it is."""
+        limit, seed = self.options.limit, self.options.seed
+        return planning.plan(
+            self.choices, self.data, self.model, limit=limit, seed=seed, perturbation=change, judge=self.judge
+        )
+
+    def execute(self, plan: Plan, change: Change | None, folder: Path | None) -> Outcome:
+        """Ask and score one run; without a folder it is the one that the options name."""
+        request = self._request(plan, change)
+        self.folder = folder or self.options.output or self.places.runs_folder / _name(self.model, plan, request)
+        if self.judge is not None:
+            self.judge.next_run()
+            choices = {choice.key: choice for choice in plan.choices}
+            opening.print_judge_estimate(self.judge, ((choices[i.task], i.sample, None) for i in plan.requests))
+        content = manifest.build(
+            request=request,
+            model=self.model,
+            tasks=plan.tasks,
+            seed=self.options.seed,
+            data_folder=self.places.data,
+        )
+        if plan.skipped:
+            content["left_out"] = plan.skipped
+        with RunStore.open(self.folder, {**content, **self.verified}) as store:
+            return runner.execute(plan, self.model, store, progress=sys.stderr.isatty(), judge=self.judge)
+
+    def _request(self, plan: Plan, change: Change | None) -> dict[str, Any]:
+        """What run.json holds under `asked`: the options that decide the run's content."""
+        model = specs.parse_model(self.options.model.spec).name
+        return {
+            "model": self.options.model.spec,
+            "settings": dict(self.model.settings),
+            "tasks": [choice.key for choice in plan.choices],
+            "data": self.places.data,
+            "limit": self.options.limit,
+            "perturb": "" if change is None else change.label,
+            "seed": self.options.seed,
+            **plugins.asked((choice.task.name for choice in plan.choices), model),
+        }
+
+
+def _name(model: Model, plan: Plan, request: Mapping[str, Any]) -> str:
+    """The default name of a run's folder: the same for the same options, with or without perturbations."""
+    name = "-".join([model.name, *(choice.key for choice in plan.choices)])
+    safe = "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)
+    short = safe.encode()[:LONGEST_NAME].decode(errors="ignore")
+    return f"{short}-{manifest.hash_of_request(request)[:8]}"
+
+
+def print_notes(tasks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print, before the work begins, what is peculiar about each task's data. `tasks`: their entries in run.json."""
+    for key, entry in tasks.items():
+        for note in entry.get("notes", ()):
+            terminal.warn(f"{key}: {note}")

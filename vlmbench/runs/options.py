@@ -1,0 +1,179 @@
+"""The options of one evaluation, typed and checked: what `vlmbench run` and `vlmbench.evaluate` both fill in.
+
+Each class checks itself when it is made and raises UsageError with the option's name as the command line spells it. The
+Python keyword is the same name with underscores. Options that are left out (None, False) take the default of whatever
+they set: a model, for example, has its own number type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from vlmbench.base.errors import UsageError
+from vlmbench.base.extras import install_command
+
+ENGINES = ("shared", "batched", "simple")
+DTYPES = ("float32", "bfloat16", "float16")
+WIDTHS = ("int8", "int4")
+NEEDED_PACKAGES: Mapping[str, tuple[str, str]] = {"quantize": ("torchao", install_command("quantize"))}
+"""Model options that need a package which is not always installed: its module and the command that installs it."""
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model answers, and how it computes."""
+
+    spec: str
+    """`NAME[:CHECKPOINT][,key=value]`, as --model takes it."""
+    engine: str | None = None
+    """shared: compute each image's prefix once; batched: several questions at once; simple: one by one."""
+    recheck_ties: bool = False
+    """Ask answers whose best two tokens are nearly tied again, one by one."""
+    dtype: str | None = None
+    """Number type of the weights."""
+    quantize: str | None = None
+    """Keep the language model's weights in 8 or 4 bits."""
+    device: str | None = None
+    """cpu, cuda, cuda:1, ..."""
+    threads: int | None = None
+    """Processor threads; 0 leaves the number to torch."""
+    batch_size: str | None = None
+    """Rows that go through the network at once: a number, or `auto`."""
+    attention: str | None = None
+    """transformers' name of an attention implementation."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the checkpoint."""
+
+    def __post_init__(self) -> None:
+        _check_choice("--engine", self.engine, ENGINES)
+        _check_choice("--dtype", self.dtype, DTYPES)
+        _check_choice("--quantize", self.quantize, WIDTHS)
+        _check_number(self, "threads", "--threads", above=-1, whole=True)
+
+    def loader_options(self) -> dict[str, Any]:
+        """Every option but `spec`, by name, for the model's loader.
+
+        Raises UsageError for one whose package is missing, before a model is loaded: that takes seconds to minutes.
+        """
+        options = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "spec"}
+        for name, (module, command) in NEEDED_PACKAGES.items():
+            if options[name] and find_spec(module) is None:
+                raise UsageError(f"--{name} needs {module}, which is not installed", hint=command)
+        return options
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """Which model grades open answers."""
+
+    model: str | None = None
+    """`openai:NAME[,key=value]`, or a model as --model takes it; None: no judge."""
+    runs: int | None = None
+    """How many times every answer is graded (default 1)."""
+    budget: float | None = None
+    """US dollars after which the judge is asked no more."""
+
+    def __post_init__(self) -> None:
+        _check_number(self, "runs", "--judge-runs", whole=True)
+        _check_number(self, "budget", "--judge-budget")
+        for option, value in (("--judge-runs", self.runs), ("--judge-budget", self.budget)):
+            if self.model is None and value:
+                raise UsageError(f"{option} needs a judge", hint="name one: --judge openai:gpt-4-0613")
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """Whether another model checks the backend first."""
+
+    questions: int | None = None
+    """How many questions both models answer; None: no check."""
+    against: str | None = None
+    """The other model, as --model takes it; None: the one that the model names as its reference."""
+
+    def __post_init__(self) -> None:
+        _check_number(self, "questions", "--verify-backend", whole=True)
+        if self.questions is None and self.against:
+            raise UsageError(
+                "--verify-against needs --verify-backend N", hint="give a number of questions, such as 100"
+            )
+        if self.questions is not None and self.questions < 1:
+            raise UsageError(f"--verify-backend {self.questions} compares nothing", hint="give a number above 0")
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How many replicas of the model answer, and where."""
+
+    count: int | None = None
+    """Replicas, each in a process of its own."""
+    ray: str | None = None
+    """Address of a running Ray cluster: `auto`, or HOST:PORT."""
+    timeout: float | None = None
+    """Seconds without an answer after which a worker is replaced."""
+
+    def __post_init__(self) -> None:
+        _check_number(self, "count", "--workers", whole=True)
+        _check_number(self, "timeout", "--worker-timeout")
+        if not self.wanted and self.timeout is not None:
+            raise UsageError("--worker-timeout is for workers", hint="name --workers N or --ray ADDRESS too")
+        if (self.count is not None and self.count < 1) or (self.timeout is not None and self.timeout <= 0):
+            hint = "leave them out for the defaults"
+            raise UsageError("--workers and --worker-timeout take numbers above 0", hint=hint)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether workers answer instead of this process."""
+        return self.count is not None or self.ray is not None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Everything that decides one evaluation."""
+
+    model: ModelOptions
+    tasks: str
+    """`NAME[:SPLIT][@PROTOCOL]`, with commas between."""
+    data: str | None = None
+    """`sample`, `hub[:COPIES]`, or a folder or URL of official files; None: as the settings say."""
+    limit: int | None = None
+    """At most so many questions per task: whole images in a seeded order."""
+    output: Path | None = None
+    """The run's folder; None: one under runs/ whose name is the same for the same options."""
+    perturb: str = ""
+    """`NAME[:SEVERITY]` of perturbations, with commas between: each makes one more run of the same questions."""
+    seed: int = 0
+    """For `limit`, sampling and perturbations."""
+    judge: JudgeOptions = field(default_factory=JudgeOptions)
+    verify: VerifyOptions = field(default_factory=VerifyOptions)
+    workers: WorkerOptions = field(default_factory=WorkerOptions)
+    plugins: str | None = None
+    """Files and folders with tasks and models, with commas between; workers load them too."""
+
+    def __post_init__(self) -> None:
+        _check_number(self, "seed", "--seed", whole=True)
+        _check_number(self, "limit", "--limit", whole=True)
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit {self.limit} leaves nothing to ask", hint="give a number above 0")
+
+
+def _check_choice(option: str, value: str | None, choices: Iterable[str]) -> None:
+    if value is not None and value not in choices:
+        raise UsageError(f"{option} takes {', '.join(choices)}; not {value!r:.80}")
+
+
+def _check_number(options: Any, name: str, option: str, *, above: float | None = None, whole: bool = False) -> None:
+    """Raise UsageError for what is no number, or no whole one, or too small; numpy's numbers become Python's own."""
+    value = getattr(options, name)
+    if hasattr(value, "item"):
+        value = value.item()
+        object.__setattr__(options, name, value)
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise UsageError(f"{option} takes a {'whole ' if whole else ''}number, not {value!r:.80}")
+    if above is not None and value <= above:
+        raise UsageError(f"{option} takes a number above {above}, not {value}")

@@ -1,0 +1,185 @@
+"""Plans a run: reads the samples, builds the requests, hashes the images and gives every request its key.
+
+Nothing is asked here (runner.py does that), so a plan costs no model time and `--verify-backend` can use a part of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
+from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
+from vlmbench.base.registry import TaskChoice
+from vlmbench.base.samples import ImageRef, Request, Sample
+from vlmbench.data import encoding, images
+from vlmbench.data import notes as data_notes
+from vlmbench.data.files import read_samples
+from vlmbench.runs import manifest
+from vlmbench.runs.storage.store import answer_key
+
+if TYPE_CHECKING:
+    from vlmbench.data.files import Folder, Hub
+    from vlmbench.perturbations.perturbations import Change
+    from vlmbench.scoring.judge import Judge
+
+
+@dataclass(frozen=True)
+class PlannedRequest:
+    """One sample of one task, with everything decided but the answer."""
+
+    task: str
+    sample: Sample
+    request: Request
+    key: str
+    image_hashes: tuple[str, ...]
+    error: str = ""
+    """Why it cannot even be asked: its image cannot be read."""
+
+
+@dataclass
+class Plan:
+    """Everything a run will ask."""
+
+    choices: Sequence[TaskChoice]
+    requests: list[PlannedRequest]
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Each task's entry in run.json."""
+    skipped: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By task, how many samples the perturbation does not apply to, by reason. A task of which no sample is left is not
+    in `choices`."""
+
+
+def plan(
+    choices: Sequence[TaskChoice],
+    data: Mapping[str, Folder | Hub],
+    model: Model,
+    *,
+    limit: int | None,
+    seed: int,
+    perturbation: Change | None = None,
+    judge: Judge | None = None,
+) -> Plan:
+    """Read the samples, build the requests and hash the images. `data` is by task key.
+
+    Raises ModelError when a protocol ranks choices, or continues a dialogue, and the model cannot.
+    """
+    result = Plan([], [])
+    for choice in choices:
+        samples = read_samples(choice.task, data[choice.key], choice.split)
+        chosen = _limited(samples, limit, seed)
+        pairs, skipped = _requests(choice, samples, chosen, perturbation)
+        if skipped:
+            result.skipped[choice.key] = skipped
+        if skipped and not pairs:
+            continue
+        planned = _planned(choice, pairs, model)
+        result.requests += planned
+        result.choices = [*result.choices, choice]
+        label = data[choice.key].label
+        result.tasks[choice.key] = manifest.task_entry(
+            choice,
+            pairs,
+            {item.sample.id: item.image_hashes for item in planned},
+            label,
+            judge,
+            questions=chosen,
+            notes=data_notes.notes(choice.task, choice.split, samples, label),
+        )
+    return result
+
+
+def _requests(
+    choice: TaskChoice, samples: Sequence[Sample], chosen: Sequence[Sample], perturbation: Change | None
+) -> tuple[list[tuple[Sample, Request]], dict[str, int]]:
+    """Each chosen sample with its request, and how many samples the perturbation does not apply to, by reason."""
+    if perturbation is None:
+        return [(sample, choice.task.build_request(sample, choice.protocol)) for sample in chosen], {}
+    from vlmbench.perturbations import perturbations
+
+    perturbed = perturbations.put(choice, samples, chosen, perturbation)
+    return perturbed.asked, dict(perturbed.left_out)
+
+
+def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:
+    """The requests of one task with their images' hashes and keys. Raises ModelError for what the model cannot do."""
+    known: dict[str, str | ImageError] = {}
+    planned = []
+    for sample, request in pairs:
+        encoding.check_encodable(choice.key, sample, request)
+        if request.choices:
+            _refuse_unable(model, choice, sample)
+        if request.history and not supports_multi_turn(model):
+            raise ModelError(f"{model.name} takes no dialogue, which {choice.key} asks for", hint="use another")
+        hashes, error = _image_hashes(request.images, known)
+        key = answer_key(
+            model=model.fingerprint,
+            settings=model.settings,
+            task=choice.task.name,
+            version=choice.task.version,
+            request=request,
+            images=hashes,
+        )
+        planned.append(PlannedRequest(choice.key, sample, request, key, hashes, error))
+    return planned
+
+
+def _image_hashes(refs: Sequence[ImageRef], known: dict[str, str | ImageError]) -> tuple[tuple[str, ...], str]:
+    """One content hash per image, or none and why an image cannot be read.
+
+    `known` holds what was found before, by image name, which is unique in a split: each file is read once.
+    """
+    for ref in refs:
+        if ref.name not in known:
+            try:
+                known[ref.name] = images.fingerprint(ref.load())
+            except ImageError as error:
+                known[ref.name] = error
+        found = known[ref.name]
+        if isinstance(found, ImageError):
+            return (), str(found)
+    return tuple(str(known[ref.name]) for ref in refs), ""
+
+
+def _refuse_unable(model: Model, choice: TaskChoice, sample: Sample) -> None:
+    """Raise ModelError, naming the protocols that read text, unless the model can rank choices."""
+    if isinstance(model, SupportsLogprobs) and model.supports_logprobs:
+        return
+    readers = []
+    for name in choice.task.protocols:
+        with suppress(VlmbenchError):  # a protocol need not know this kind of question
+            if not choice.task.build_request(sample, name).choices:
+                readers.append(name)
+    task = choice.task.name if choice.split == choice.task.splits[0] else f"{choice.task.name}:{choice.split}"
+    hint = f"protocols that read text: {', '.join(f'{task}@{name}' for name in readers)}" if readers else "use another"
+    raise ModelError(f"{model.name} cannot rank answers by likelihood, which {choice.key} asks for", hint=hint)
+
+
+def supports_multi_turn(model: Model) -> bool:
+    """Whether a model uses the earlier turns of a dialogue."""
+    return isinstance(model, SupportsMultiTurn) and model.supports_multi_turn
+
+
+def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:
+    """At most `limit` samples: whole clusters in a seeded order, so that every split and kind stays represented."""
+    if limit is None or limit >= len(samples):
+        return samples
+    clusters: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        clusters.setdefault(sample.cluster or sample.id, []).append(index)
+    order = sorted(clusters)
+    random.Random(seed).shuffle(order)
+    chosen = [index for name in order for index in clusters[name]][:limit]
+    return [samples[index] for index in sorted(chosen)]
+
+
+def group_by_images(items: Iterable[PlannedRequest]) -> list[list[PlannedRequest]]:
+    """Groups that share their images, in order of first appearance; one item per key."""
+    groups: dict[tuple[str, ...], dict[str, PlannedRequest]] = {}
+    for number, item in enumerate(items):
+        shared = item.image_hashes or (f"text only {number // 32}",)  # no image to share: groups of a handy size
+        groups.setdefault(shared, {}).setdefault(item.key, item)
+    return [list(group.values()) for group in groups.values()]
