@@ -11,7 +11,7 @@ if _TYPE_CHECKING:
     from vlmbench.compare.gate import InconclusiveError, assert_no_regression
     from vlmbench.plugins.api import add_model, add_task, model
     from vlmbench.plugins.function_model import FunctionModel
-    from vlmbench.plugins.table_task import TableTask
+    from vlmbench.plugins.table_task import TableProtocol, TableTask
 
 # In a checkout the wings (tasks/ models/ training/ reports/) stand beside this folder; in a wheel they lie inside it.
 _root = _Path(__file__).resolve().parent.parent
@@ -22,6 +22,7 @@ __all__ = [
     "FunctionModel",
     "InconclusiveError",
     "Result",
+    "TableProtocol",
     "TableTask",
     "__version__",
     "add_model",
@@ -35,6 +36,7 @@ _HOMES = {
     "FunctionModel": "plugins.function_model",
     "InconclusiveError": "compare.gate",
     "Result": "api",
+    "TableProtocol": "plugins.table_task",
     "TableTask": "plugins.table_task",
     "add_model": "plugins.api",
     "add_task": "plugins.api",

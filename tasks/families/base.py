@@ -1,7 +1,7 @@
 """A benchmark as data: what all families share, so that a benchmark's own file holds only what is its own.
 
 `Benchmark` implements vlmbench.base.task.Task (and Exports) from a table of `ProtocolRules`, a reader of the official
-`Files` and its `AnswerFiles`. A family is a subclass that says how one answer is read and scored:
+files and its `AnswerFiles`. A family is a subclass that says how one answer is read and scored:
 
     class Numbers(Benchmark[ProtocolRules]):
         def parse(self, sample, response, rules):  # hook 1: what the answer says
@@ -24,11 +24,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
-from vlmbench.base.task import DataFile, JudgeRules, Size, TaskProtocol
+from vlmbench.base.task import DataFile, JudgeRules, QuestionFiles, Size, TaskProtocol
 from vlmbench.data.files import Folder, Hub
 from vlmbench.data.predictions import named
 from vlmbench.stats.metrics import Metric, by_tag, mean
@@ -72,19 +72,6 @@ class ProtocolRules:
 Rules = TypeVar("Rules", bound=ProtocolRules)
 
 
-class Files(Protocol):
-    """Where a benchmark's questions come from: an object such as `ImageTable`, or a module with these functions."""
-
-    def required_files(self, split: str) -> Sequence[DataFile]:
-        """The official files of a split."""
-
-    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
-        """All questions of a split; `task` is the benchmark's name, for messages.
-
-        Raises DataError naming file, line and field.
-        """
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Benchmark(ABC, Generic[Rules]):
     """A benchmark: its splits, protocols, files and metrics as data. One instance serves all its protocols."""
@@ -102,7 +89,7 @@ class Benchmark(ABC, Generic[Rules]):
     """Further splits, whose size is not known."""
     rules: Mapping[str, Rules]
     """By protocol, the default first."""
-    files: Files
+    files: QuestionFiles
     answer_files: AnswerFiles = PLAIN
     breakdowns: tuple[str, ...] = ()
     """Tags by whose values accuracy is broken down."""

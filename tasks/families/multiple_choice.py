@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
+from vlmbench.data.tables.columns import options_of
 from vlmbench.parsing import options as readers
 
 from . import option_judge
 from .base import Benchmark, ProtocolRules
-from .columns import options_of
 
 
 def letters(sample: Sample) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 
 from vlmbench.base.samples import JudgeRequest, Sample, Status, Verdict
 from vlmbench.base.task import JudgeRules
-
-from .columns import options_of
+from vlmbench.data.tables.columns import options_of
 
 TRIES = 3
 _CHINESE = re.compile("[\u4e00-\u9fff]")

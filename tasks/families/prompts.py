@@ -6,8 +6,7 @@ A change here moves every benchmark that uses the prompt: golden data exist per 
 from __future__ import annotations
 
 from vlmbench.base.samples import Sample
-
-from .columns import options_of
+from vlmbench.data.tables.columns import options_of
 
 LETTER = "Answer with the option's letter from the given choices directly."
 

@@ -16,7 +16,9 @@ from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Request, Response, Sample, Score
 from vlmbench.base.task import Size
 from vlmbench.data.files import Folder, Hub
+from vlmbench.data.image_sheet import sheet
 from vlmbench.data.predictions import write_rows
+from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
 from vlmbench.parsing import options as readers
 from vlmbench.parsing.text import anls
 from vlmbench.stats.metrics import by_tag, mean
@@ -24,11 +26,9 @@ from vlmbench.stats.metrics import by_tag, mean
 from ..families import prompts
 from ..families.answer_files import Answer, AnswerFiles, Format, write_json
 from ..families.base import Scored
-from ..families.columns import LETTERS, by_letter, options_of
 from ..families.multiple_choice import ChoiceRules, MultipleChoice, texts
 from . import iconqa_files
 from .iconqa_files import BLANK, IMAGE, KINDS, TEXT
-from .iconqa_sheet import sheet
 
 PARTIAL = "of the problem folders that are there: without pid_splits.json nothing says which are missing"
 SHORT = "\nAnswer the question using a single word or phrase."

@@ -14,8 +14,7 @@ from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_object, unique
 from vlmbench.data.predictions import answer_files, answer_rows, id_and_answer, is_hidden, join, refuse_two_models
 from vlmbench.data.reading import is_dir, is_file
-
-from ..families.columns import LETTERS
+from vlmbench.data.tables.columns import LETTERS
 
 KINDS = (TEXT, IMAGE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
 MOST = 5

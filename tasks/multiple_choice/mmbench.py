@@ -13,15 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlmbench.base.samples import Request, Sample
-from vlmbench.base.task import Size
+from vlmbench.base.task import DataFile, Size
 from vlmbench.data import sheets
+from vlmbench.data.tables.columns import options_of
+from vlmbench.data.tables.hub_dataset import HubDataset
+from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.parsing import options as letters
 
 from ..families import circular, option_judge, prompts
 from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from ..families.columns import options_of
-from ..families.hub_table import HubDataset
-from ..families.image_table import ImageTable, columns, table
+from ..families.checksums import checksum
 from ..families.multiple_choice import ChoiceRules, MultipleChoice
 
 OPTIONS = "ABCD"
@@ -110,15 +111,20 @@ OLD_SITE = "https://download.openmmlab.com/mmclassification/datasets/mmbench"
 LICENCE = "Apache-2.0 (as two papers say); images under their own licences"
 LANGUAGES = {"dev_en": "en", "dev_cn": "cn", "test_en": "en", "test_cn": "cn", "dev_20230712": "en"}
 COLUMNS = columns(OPTIONS, tags={"ability": "l2-category", "leaf": "category", "split": "split"}, hidden_answers=True)
+
+
+def tsv(name: str, *older: str, site: str = SITE) -> DataFile:
+    """One split's table, and older files that are taken where it is missing."""
+    return table(name, site, older, LICENCE, checksum(f"{site}/{name}"))
+
+
 FILES = ImageTable(
     files={
-        "dev_en": table(
-            "MMBench_DEV_EN.tsv", SITE, ("mmbench_dev_en_20231003.tsv", "mmbench_dev_20230712.tsv"), LICENCE
-        ),
-        "dev_cn": table("MMBench_DEV_CN.tsv", SITE, ("mmbench_dev_cn_20231003.tsv",), LICENCE),
-        "test_en": table("MMBench_TEST_EN.tsv", SITE, ("mmbench_test_en_20231003.tsv",), LICENCE),
-        "test_cn": table("MMBench_TEST_CN.tsv", SITE, ("mmbench_test_cn_20231003.tsv",), LICENCE),
-        "dev_20230712": table("mmbench_dev_20230712.tsv", OLD_SITE, licence=LICENCE),
+        "dev_en": tsv("MMBench_DEV_EN.tsv", "mmbench_dev_en_20231003.tsv", "mmbench_dev_20230712.tsv"),
+        "dev_cn": tsv("MMBench_DEV_CN.tsv", "mmbench_dev_cn_20231003.tsv"),
+        "test_en": tsv("MMBench_TEST_EN.tsv", "mmbench_test_en_20231003.tsv"),
+        "test_cn": tsv("MMBench_TEST_CN.tsv", "mmbench_test_cn_20231003.tsv"),
+        "dev_20230712": tsv("mmbench_dev_20230712.tsv", site=OLD_SITE),
     },
     columns=COLUMNS,
     rotated=True,

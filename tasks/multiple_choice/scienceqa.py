@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
+from vlmbench.data.tables.columns import options_of
 from vlmbench.parsing import options as readers
 from vlmbench.stats.metrics import mean
 
 from ..families import prompts
 from ..families.answer_files import AnswerFiles, Format, write_llava
 from ..families.base import Scored, accuracies
-from ..families.columns import options_of
 from ..families.multiple_choice import ChoiceRules, MultipleChoice, letters
 from . import scienceqa_files
 

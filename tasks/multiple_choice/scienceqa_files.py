@@ -17,10 +17,10 @@ from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
 from vlmbench.data.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
 from vlmbench.data.rows import named_columns
+from vlmbench.data.tables.columns import LETTERS, by_letter
 
 from ..families.answer_files import Answer, write_json
 from ..families.checksums import checksum
-from ..families.columns import LETTERS, by_letter
 
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
 PROBLEMS = tuple(f"{folder}problems.json" for folder in FOLDERS)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.support.toys import write_stars
+from vlmbench import TableProtocol, TableTask, evaluate
 from vlmbench.base import exit_codes, registry
+from vlmbench.base.samples import Response, Status
 from vlmbench.cli import main as cli
+from vlmbench.data.files import Folder
+from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.runs.storage.run_files import read_scores
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "models" / "plugins.md").read_text("utf-8")
@@ -25,8 +30,8 @@ import vlmbench
 from vlmbench.base.task import Size
 from vlmbench.parsing import options as readers
 from vlmbench.tasks.families import prompts
-from vlmbench.tasks.families.columns import Columns
-from vlmbench.tasks.families.hub_table import HubDataset
+from vlmbench.data.tables.columns import Columns
+from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.tasks.families.multiple_choice import ChoiceRules, MultipleChoice
 
 DIAGRAMS = MultipleChoice(
@@ -93,6 +98,26 @@ def test_as_a_plug_in(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["score", *words]) == exit_codes.OK
     entry = json.loads(capsys.readouterr().out)["stars@vlmevalkit"]
     assert entry["accuracy"]["value"] == 50.0 and entry["accuracy"]["low"] < 50.0 < entry["accuracy"]["high"]
+
+
+def test_the_same_table_as_a_table_task(folder: Path) -> None:
+    """Options, images inside the table, several protocols and splits without a family."""
+    files = ImageTable({"val": table("stars.tsv"), "test": table("more.tsv")}, columns(tags={"axis": "l2_category"}))
+    asked = TableProtocol("{question}\n{options}\nThe letter:")
+    strict = TableProtocol(asked.prompt, lambda text, answer: text == answer, 4, "here", "the letter alone")
+    task = TableTask("stars", files, protocols={"loose": asked, "strict": strict}, breakdowns=["axis"])
+    assert (task.splits, list(task.protocols)) == (("val", "test"), ["loose", "strict"])
+    assert task.protocols["strict"].generation.max_new_tokens == 4
+    (first, *_) = samples = task.samples(Folder(folder), "val")
+    assert task.build_request(first, "loose").prompt == "What is 1?\nA. star\nB. moon\nC. ring\nThe letter:"
+    for protocol, value in (("loose", 50.0), ("strict", 0.0)):
+        scored = [(sample, task.score(sample, Response("A."), protocol)) for sample in samples]
+        metrics = {metric.name: metric.value() for metric in task.summarise(scored, protocol)}
+        assert metrics["accuracy"] == value and metrics["axis_shape"] == 2 * value
+    hidden = replace(first, target=None)
+    assert task.score(hidden, Response("A"), "loose").status is Status.WITHHELD
+    scores = evaluate("echo,text=B", TableTask("stars", files, bundled_data_dir=folder)).scores
+    assert scores.set_index("metric")["value"]["accuracy"] == 50.0
 
 
 def test_as_a_built_in_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

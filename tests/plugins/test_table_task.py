@@ -185,11 +185,16 @@ def test_an_empty_picture_column_is_told(text: str, tmp_path: Path) -> None:
     assert not data_notes.notes(without, "all", samples(without), "folder")
 
 
+def rating(text: str, answer: str) -> float | None:
+    """A rule of one's own."""
+    return None if text == "?" else len(answer) / 4
+
+
 def test_scores(tmp_path: Path) -> None:
     task = written(tmp_path, "a.jsonl", '{"question": "?", "answer": ["one", "1"]}')
     sample = samples(task)[0]
     assert task.score(sample, Response("1."), "official").value == 1.0
-    task.correct = lambda text, answer: None if text == "?" else len(answer) / 4
+    task = TableTask("mine", task.bundled_data_dir / "a.jsonl", correct=rating)
     assert task.score(sample, Response("x"), "official").value == 0.75
     assert task.score(sample, Response("?"), "official").status is Status.UNPARSED
 

@@ -14,22 +14,21 @@ import pytest
 from tests.support.toys import png
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Response, Sample, Status
-from vlmbench.base.task import DataFile, Size
+from vlmbench.base.task import DataFile, QuestionFiles, Size
 from vlmbench.data.files import Folder, Hub
+from vlmbench.data.tables.columns import Columns
+from vlmbench.data.tables.hub_dataset import HubDataset
+from vlmbench.data.tables.image_table import ImageTable, columns, table
+from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.parsing import options as readers
 from vlmbench.scenes.scene import SAMPLE_SEEDS, TRAIN_SEEDS, sample_seeds
 from vlmbench.tasks.catalog import TASKS
 from vlmbench.tasks.families import prompts
-from vlmbench.tasks.families.base import Files
-from vlmbench.tasks.families.columns import Columns
-from vlmbench.tasks.families.hub_table import HubDataset
-from vlmbench.tasks.families.image_table import ImageTable, columns, table
 from vlmbench.tasks.families.multiple_choice import ChoiceRules, MultipleChoice
-from vlmbench.tasks.families.row_files import RowFiles
 from vlmbench.tasks.samples import by_family
 
 LISTED = Columns(id="id", options="choices", tags={"kind": "type"})
-FILES: Mapping[str, Files] = {
+FILES: Mapping[str, QuestionFiles] = {
     "tsv": ImageTable({"val": table("a.tsv")}, columns(tags={"kind": "type"})),
     "rotated": ImageTable({"val": table("a.tsv")}, columns(tags={"kind": "type"}), rotated=True),
     "hub": HubDataset(("us/a",), {"val": "test"}, LISTED),
@@ -41,7 +40,7 @@ FILES: Mapping[str, Files] = {
 }
 
 
-def task(files: Files) -> MultipleChoice:
+def task(files: QuestionFiles) -> MultipleChoice:
     """A benchmark with these files."""
     return MultipleChoice(
         name="stars",

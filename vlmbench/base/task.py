@@ -64,6 +64,19 @@ class DataFile:
     """Of what the url gives, where it is known: `sha256:HEX`, `md5:HEX`, or `git:HEX`, a blob's name in git."""
 
 
+class QuestionFiles(Protocol):
+    """Where a benchmark's questions come from: a reader of vlmbench.data.tables, or a module with these functions."""
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The official files of a split."""
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All questions of a split; `task` is the benchmark's name, for messages.
+
+        Raises DataError naming file, line and field.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """How large a split of the official data is."""

@@ -30,7 +30,7 @@ def notes(task: Task, split: str, samples: Sequence[Sample], label: str) -> list
 
 def _pictures(task: Task, samples: Sequence[Sample]) -> list[str]:
     """A table whose image column is empty in all rows, and whose author did not say that there are no pictures."""
-    if not samples or not getattr(task, "needs_pictures", False) or any(sample.images for sample in samples):
+    if not samples or not getattr(task, "needs_images", False) or any(sample.images for sample in samples):
         return []
     return ["no question has a picture: the image column is empty in all rows"]
 

@@ -16,10 +16,8 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_table, unique
 from vlmbench.data.image_cells import decode_base64
-
-from .checksums import checksum
-from .columns import Columns
-from .hub_table import HubDataset
+from vlmbench.data.tables.columns import Columns
+from vlmbench.data.tables.hub_dataset import HubDataset
 
 SITE = "https://opencompass.openxlab.space/utils/VLMEval"
 """Where VLMEvalKit keeps most of its tables."""
@@ -37,11 +35,11 @@ def columns(options: str = "ABCD", *, tags: Mapping[str, str] | None = None, hid
 TABLE = columns()
 
 
-def table(name: str, url: str = "", also: Sequence[str] = (), licence: str = "") -> DataFile:
-    """The file of one split. `url` is the folder or the address it is fetched from."""
-    url = f"{url}/{name}" if url and not url.endswith(name) else url
+def table(name: str, url: str = "", also: Sequence[str] = (), licence: str = "", checksum: str = "") -> DataFile:
+    """The file of one split. `url` is the folder that it is fetched from."""
     how = "" if url else "get it from its authors"
-    return DataFile(name, "questions and images", url, how, licence, also=tuple(also), checksum=checksum(url))
+    url = f"{url}/{name}" if url else ""
+    return DataFile(name, "questions and images", url, how, licence, also=tuple(also), checksum=checksum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,11 @@ class ImageTable:
     """By split, tags that all its samples have."""
     hub: HubDataset | None = None
     """The hub's copy of the same table."""
+
+    @property
+    def splits(self) -> Sequence[str]:
+        """The splits, the default first."""
+        return tuple(self.files)
 
     def required_files(self, split: str) -> Sequence[DataFile]:
         """One table, with the images inside."""

@@ -14,9 +14,8 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, HubTable, Row, read_rows, unique
-from vlmbench.data.image_column import named_images
-
-from .columns import DEFAULT, Columns
+from vlmbench.data.tables.columns import DEFAULT, Columns
+from vlmbench.data.tables.image_column import named_images
 
 
 @dataclass(frozen=True)

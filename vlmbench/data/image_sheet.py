@@ -1,6 +1,6 @@
-"""A question's picture and the pictures to choose from on one sheet, for models that take one picture.
+"""A question's image and the images to choose from on one sheet, for models that take one image.
 
-The question's picture is on top; below it the options stand in a row, each with its mark A, B, C, ... over it.
+The question's image is on top; below it the options stand in a row, each with its letter A, B, C, ... above it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GAP = 8
 """White pixels around everything."""
 OPTION = 120
-"""Longest side of an option's picture."""
+"""Longest side of an option."""
 POINT = 3
 """Pixels a point of a mark."""
 _MARKS = {
@@ -31,16 +31,16 @@ _MARKS = {
 }
 
 
-def sheet(pictures: Sequence[ImageRef]) -> ImageRef:
-    """One picture of the question's and the options'; made when it is read."""
-    return ImageRef(f"{pictures[0].name} and {len(pictures) - 1} options", partial(drawn, tuple(pictures)))
+def sheet(refs: Sequence[ImageRef]) -> ImageRef:
+    """One image of the question's and the options'; made when it is read."""
+    return ImageRef(f"{refs[0].name} and {len(refs) - 1} options", partial(drawn, tuple(refs)))
 
 
-def drawn(pictures: tuple[ImageRef, ...]) -> bytes:
-    """The sheet as a PNG file. Raises ImageError when one of the pictures cannot be read."""
+def drawn(refs: tuple[ImageRef, ...]) -> bytes:
+    """The sheet as a PNG file. Raises ImageError when one of the images cannot be read."""
     from PIL import Image
 
-    question, *options = (images.decode(picture.load(), picture.name) for picture in pictures)
+    question, *options = (images.decode(ref.load(), ref.name) for ref in refs)
     marked = [_marked(_small(option), letter) for option, letter in zip(options, _MARKS, strict=False)]
     width = max(question.width, sum(one.width + GAP for one in marked) - GAP) + 2 * GAP
     height = question.height + max(one.height for one in marked) + 3 * GAP
@@ -55,12 +55,12 @@ def drawn(pictures: tuple[ImageRef, ...]) -> bytes:
     return file.getvalue()
 
 
-def _small(picture: Image) -> Image:
-    scale = OPTION / max(OPTION, *picture.size)
-    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+def _small(image: Image) -> Image:
+    scale = OPTION / max(OPTION, *image.size)
+    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
 
 
-def _marked(picture: Image, letter: str) -> Image:
+def _marked(image: Image, letter: str) -> Image:
     """The option with its mark above it."""
     from PIL import Image
 
@@ -71,8 +71,8 @@ def _marked(picture: Image, letter: str) -> Image:
             if point == "#":
                 mark.putpixel((x, y), (0, 0, 0))
     mark = mark.resize((mark.width * POINT, mark.height * POINT), Image.Resampling.NEAREST)
-    width = max(picture.width, mark.width)
-    made = Image.new("RGB", (width, picture.height + mark.height + GAP), "white")
+    width = max(image.width, mark.width)
+    made = Image.new("RGB", (width, image.height + mark.height + GAP), "white")
     made.paste(mark, ((width - mark.width) // 2, 0))
-    made.paste(picture, ((width - picture.width) // 2, mark.height + GAP))
+    made.paste(image, ((width - image.width) // 2, mark.height + GAP))
     return made

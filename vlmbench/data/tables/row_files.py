@@ -10,11 +10,10 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_rows, read_table, unique
-from vlmbench.data.image_column import check_image_column, named_images
 from vlmbench.data.predictions import refuse_doubled_keys
-
-from .columns import DEFAULT, Columns
-from .hub_table import HubDataset
+from vlmbench.data.tables.columns import DEFAULT, Columns
+from vlmbench.data.tables.hub_dataset import HubDataset
+from vlmbench.data.tables.image_column import check_image_column, named_images
 
 TABLES = (".csv", ".tsv")
 
@@ -33,6 +32,11 @@ class RowFiles:
     keyed_by: str = ""
     """A field that each row has, where the file is one object of rows by id."""
     hub: HubDataset | None = None
+
+    @property
+    def splits(self) -> Sequence[str]:
+        """The splits, the default first."""
+        return tuple(self.files)
 
     def required_files(self, split: str) -> Sequence[DataFile]:
         """The question file and the images."""
