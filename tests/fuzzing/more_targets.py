@@ -50,7 +50,7 @@ class Tables(Target):
         keep_last(path, self.folder)
         try:
             task = TableTask("mine", path)
-            samples = task.samples(Folder(task.bundled_data_dir), "all")
+            samples = task.samples(Folder(path.parent), "all")
             ids = {sample.id for sample in samples}
             if len(ids) != len(samples) or len(ids) > ROWS or (len(ids) < ROWS and not done.shorter):
                 raise WrongReadError(f"{path.name}, {done.name}: {len(samples)} samples with {len(ids)} ids")

@@ -19,6 +19,7 @@ from vlmbench.parsing.text_match import same_words
 
 
 def samples(task: TableTask) -> list[Sample]:
+    assert task.bundled_data_dir is not None
     return list(task.samples(Folder(task.bundled_data_dir), "all"))
 
 
@@ -194,7 +195,7 @@ def test_scores(tmp_path: Path) -> None:
     task = written(tmp_path, "a.jsonl", '{"question": "?", "answer": ["one", "1"]}')
     sample = samples(task)[0]
     assert task.score(sample, Response("1."), "official").value == 1.0
-    task = TableTask("mine", task.bundled_data_dir / "a.jsonl", correct=rating)
+    task = TableTask("mine", tmp_path / "a.jsonl", correct=rating)
     assert task.score(sample, Response("x"), "official").value == 0.75
     assert task.score(sample, Response("?"), "official").status is Status.UNPARSED
 
