@@ -1,4 +1,4 @@
-"""Peak memory of the shared-prefix engine against one-by-one, at 32 questions a picture. Linux.
+"""Peak memory of the shared-prefix engine against one-by-one, at 32 questions per image. Linux.
 
     OMP_NUM_THREADS=1 python -m tests.performance.engine_memory random240m
 

@@ -1,4 +1,4 @@
-"""CPU seconds a question: the shared-prefix engine against one-by-one, at 1 to 32 questions a picture.
+"""CPU seconds per question: the shared-prefix engine against one-by-one, at 1 to 32 questions per image.
 
     OMP_NUM_THREADS=1 python -m tests.performance.engine_speed shipped
     OMP_NUM_THREADS=1 python -m tests.performance.engine_speed random240m --rounds 3
@@ -25,7 +25,7 @@ TARGETS = (1.0, 1.9, 5.0, 11.0, 15.0)
 
 
 def measure(engine: Engine, of: Subject, questions: int, limit: int = 0) -> tuple[float, dict[str, str]]:
-    """CPU seconds a question, and the answers."""
+    """CPU seconds per question, and the answers."""
     asked = of.groups(questions, limit)
     begun = time.process_time()
     answered = {request.sample_id: response for request, response in engine.answer(asked)}
@@ -64,7 +64,7 @@ def main() -> int:
                 assert found["simple"].items() <= found["shared"].items(), "the answers differ"
     size = sum(p.numel() for p in of.system.module.parameters()) / 1e6
     print(f"{of.name}, {size:.1f}M parameters, {options.dtype}, {options.rounds} rounds, {len(distinct)} answers\n")
-    print("| questions a picture | one by one, s a question | shared, s a question | ratio | study |")
+    print("| questions per image | one by one, s per question | shared, s per question | ratio | study |")
     print("|---|---|---|---|---|")
     for questions in options.questions:
         one, other = times["simple", questions], times["shared", questions]

@@ -1,10 +1,10 @@
-"""On a GPU: a picture's questions behind one prefix, plain batches, one by one, and vLLM, on TinyLLaVA-3.1B's shapes.
+"""On a GPU: an image's questions behind one prefix, plain batches, one by one, and vLLM, on TinyLLaVA-3.1B's shapes.
 
     python -m tests.performance.gpu_speed FOLDER
     python -m tests.performance.gpu_speed FOLDER --shapes tiny --device cpu --dtype float32    (does the script work?)
 
 FOLDER gets a checkpoint with random weights (SigLIP 384/14 with 729 visual tokens, two linears, Phi-2; 6 GB in
-bfloat16) and a run for each way of asking the embedded POPE sample, 18 questions a picture, each in a process of its
+bfloat16) and a run for each way of asking the embedded POPE sample, 18 questions per image, each in a process of its
 own. vLLM is asked where it is installed. Random weights say nothing; that equal questions get equal answers can be seen
 all the same, up to bfloat16's rounding. Prints a markdown table.
 """
@@ -77,7 +77,7 @@ def checkpoint(folder: Path, shapes: str, dtype: torch.dtype) -> Path:
 
 
 def asked(folder: Path, model: str, limit: int, *more: str) -> tuple[float, dict[str, str]]:
-    """Seconds a question, and the answers."""
+    """Seconds per question, and the answers."""
     command = [
         sys.executable,
         "-m",
@@ -117,7 +117,7 @@ def main() -> None:
     runs = told.folder / f"runs-{told.shapes}-{told.device}-{told.dtype}"
     found = {name: asked(runs / name, way, told.limit, *more) for name, (way, more) in ways.items()}
     first, answers = found["one by one"]
-    print("| way | ms a question | times as fast | equal answers |\n|---|---|---|---|")
+    print("| way | ms per question | times as fast | equal answers |\n|---|---|---|---|")
     for name, (seconds, texts) in found.items():
         equal = sum(texts[sample] == text for sample, text in answers.items())
         print(f"| {name} | {1000 * seconds:.1f} | {first / seconds:.1f} | {equal} of {len(answers)} |")

@@ -2,7 +2,7 @@
 
 Processor time of one core. A GQA testdev run (12,578 questions about 398 pictures, the official figures with validity,
 plausibility, consistency, distribution and all bars), a POPE run (9,000 questions about 500 pictures) and 12,578 scored
-memes with AUROC, one a picture. For each: the intervals, and the paired comparison of its figures with another run's.
+memes with AUROC, one per image. For each: the intervals, and the paired comparison of its figures with another run's.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def pope(skill: float, seed: int) -> list[Metric]:
 
 
 def memes(skill: float, seed: int) -> list[Metric]:
-    """AUROC and its like, one question a picture."""
+    """AUROC and its like, one question per image."""
     dice = random.Random(seed)
     protocol = next(iter(HATEFUL_MEMES.protocols))
     scored = []

@@ -51,7 +51,7 @@ OBJECTS = [
 
 
 class Random240M:
-    """SigLIP (729 tokens), a two-layer connector and Phi with random weights; a token a word.
+    """SigLIP (729 tokens), a two-layer connector and Phi with random weights; one token per word.
 
     An answer's end is simulated as in the study the targets come from: 45 % of the vocabulary ends it.
     """
@@ -114,7 +114,7 @@ class Subject:
     pictures: int
     """Pictures a measurement."""
     simple_questions: int
-    """At most so many questions a picture are timed one by one: each costs the same."""
+    """At most so many questions per image are timed one by one: each costs the same."""
     tail: str = ""
     """Words after each question."""
 

@@ -116,7 +116,7 @@ def tell_costs(rounds: Mapping[tuple[str, str], Sequence[Measured]]) -> None:
     """Bytes, memory, seconds and how many answers are float32's."""
     whole = rounds[SETTINGS[0]][0]
     parts = "language model, MiB | share | all weights, MiB | peak memory, MiB"
-    print(f"| dtype | quantize | {parts} | ms a question | ms a word | equal answers |")
+    print(f"| dtype | quantize | {parts} | ms per question | ms per word | equal answers |")
     print("|---" * 9 + "|")
     for (dtype, quantize), measured in rounds.items():
         facts = measured[0].facts

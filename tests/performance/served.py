@@ -42,7 +42,7 @@ def photograph(number: int) -> bytes:
 
 
 def main() -> None:
-    """Print a row for each number of open requests: questions a second, and processor time of each."""
+    """Print a row for each number of open requests: questions per second, and processor time of each."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--serve", action="store_true")
     if parser.parse_args().serve:
@@ -66,7 +66,7 @@ def main() -> None:
                 wall, busy = time.perf_counter(), time.process_time()
                 count = sum(response.text == "yes" for _, response in model.answer(groups))
                 wall, busy = time.perf_counter() - wall, time.process_time() - busy
-                told = f"{count / wall:.0f} questions a second, {busy / count * 1e3:.2f} ms CPU each"
+                told = f"{count / wall:.0f} questions per second, {busy / count * 1e3:.2f} ms CPU each"
                 print(f"{in_flight} open{again}: {told}")
     process.terminate()
     process.wait()

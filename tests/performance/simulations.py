@@ -24,7 +24,7 @@ EACH = (1, 6, 18, 32)
 
 def coverage(runs: int) -> None:
     """Shares of runs whose interval holds the truth."""
-    print("| metric | level | pictures |" + "".join(f" {each} a picture |" for each in EACH))
+    print("| metric | accuracy | images |" + "".join(f" {each} per image |" for each in EACH))
     print("|---|---|---|" + "---|" * len(EACH))
     for name in MAKERS:
         for level in (0.75, 0.9):
@@ -68,7 +68,7 @@ def found(draw: Drawn, world: World, effect: float, runs: int) -> float:
 
 def alarms(runs: int) -> None:
     """How often two equally good models are told apart at alpha 0.05."""
-    print("| metric | pictures |" + "".join(f" {each} a picture |" for each in EACH))
+    print("| metric | images |" + "".join(f" {each} per image |" for each in EACH))
     print("|---|---|" + "---|" * len(EACH))
     draws = {"accuracy, difficulty shared": simulated.models, "f1": equals("f1"), "auroc": equals("auroc")}
     draws["mme subtask"] = equals("mme subtask")
@@ -80,7 +80,7 @@ def alarms(runs: int) -> None:
 
 def announced(runs: int) -> None:
     """How often the announced minimum is found."""
-    print("| pictures | a picture | discordance | correlation | announced minimum (80 %) | found |")
+    print("| images | questions per image | discordance | correlation | computed minimum (80 %) | detected |")
     print("|---|---|---|---|---|---|")
     for pictures in (60, 200, 500):
         for each in EACH:

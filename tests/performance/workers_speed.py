@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.performance.models import Subject
 
 SIZES = {"shipped": (120, 18), "random240m": (8, 6)}
-"""Pictures, and questions a picture."""
+"""Images, and questions per image."""
 
 
 class Timed:
