@@ -1,4 +1,4 @@
-"""The catalogue: a page for each benchmark, printed from the task itself and its embedded sample."""
+"""The catalogue: one page per benchmark, printed from the task itself and its embedded sample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vlmbench.base.task import DataFile, Exports, Size, Task
 from vlmbench.data.files import Folder
 
 FEW = 3
-"""Files of a folder that are listed one by one; more are one row."""
+"""Files of a folder that are listed one by one; more than these share a row."""
 
 
 def page(name: str, printed: str) -> str:
@@ -26,16 +26,16 @@ def page(name: str, printed: str) -> str:
     samples = embedded(task, task.splits[0])
     parts = [
         [f"# {task.title.partition(':')[0]}", "", printed, ""],
-        [f"{task.title}. Version {task.version} of its scores. [All benchmarks](../benchmarks.md)", ""],
+        [f"{task.title}. Scoring version {task.version}. [All benchmarks](../benchmarks.md)", ""],
         about(task),
         ["", "## Splits", "", f"`--tasks {name}:SPLIT@PROTOCOL`; the first split and protocol are the default.", ""],
         table(
-            ("split", "questions", "pictures", "questions a picture", "right answers", "embedded sample", "note"),
+            ("split", "questions", "images", "questions per image", "right answers", "embedded sample", "note"),
             (split_row(task, split) for split in task.splits),
         ),
         ["", "## Protocols", ""],
         table(
-            ("protocol", "headline", "generation", "rules read in", "note"),
+            ("protocol", "headline", "generation", "source of its rules", "note"),
             (
                 (code(p.name), code(p.headline), generation(task, p.name), p.source, p.note)
                 for p in task.protocols.values()
@@ -62,9 +62,9 @@ def row(name: str) -> Sequence[str]:
 
 
 def sized(size: Size) -> str:
-    """A size in words."""
-    images = "" if size.images is None else f", {size.images:,} pictures"
-    return f"{size.questions:,} questions{images}{'' if size.answers else ', server'}"
+    """A split's size as text."""
+    images = "" if size.images is None else f", {size.images:,} images"
+    return f"{size.questions:,} questions{images}{'' if size.answers else ', scored by its server'}"
 
 
 def embedded(task: Task, split: str) -> Sequence[Sample]:
@@ -76,24 +76,24 @@ def embedded(task: Task, split: str) -> Sequence[Sample]:
 
 
 def about(task: Task) -> list[str]:
-    """What the task's module says about it, without the first line."""
+    """The docstring of the task's module, without its first line."""
     text = inspect.cleandoc(getattr(task, "about", "") or sys.modules[type(task).__module__].__doc__ or "")
     return text.partition("\n")[2].strip().splitlines() or [task.title]
 
 
 def split_row(task: Task, split: str) -> tuple[str, ...]:
-    """A split's size, and what of it is embedded."""
+    """A split's size, and that of its embedded sample."""
     found, size = embedded(task, split), task.sizes.get(split)
-    pictures = len({picture.name for sample in found for picture in sample.images})
-    have = f"{len(found):,} questions, {pictures} pictures" if found else ""
+    images = len({image.name for sample in found for image in sample.images})
+    have = f"{len(found):,} questions, {images} images" if found else ""
     if size is None:
-        return code(split), "not known here", "", "", "", have, ""
+        return code(split), "unknown", "", "", "", have, ""
     each = f"{size.questions / size.images:.1f}" if size.images else ""
-    answers = "published" if size.answers else "with the server alone"
+    answers = "published" if size.answers else "only on the server"
     return (
         code(split),
         f"{size.questions:,}",
-        f"{size.images:,}" if size.images else "not known here",
+        f"{size.images:,}" if size.images else "unknown",
         each,
         answers,
         have,
@@ -102,20 +102,20 @@ def split_row(task: Task, split: str) -> tuple[str, ...]:
 
 
 def generation(task: Task, protocol: str) -> str:
-    """How its answers are made."""
+    """How its answers are generated."""
     how = task.protocols[protocol].generation
-    words = [f"{how.max_new_tokens} new tokens at most"]
+    words = [f"at most {how.max_new_tokens} new tokens"]
     words += [f"{how.num_beams} beams"] if how.num_beams > 1 else []
     words += [f"temperature {how.temperature}"] if how.temperature else []
     words += [f"stops at {', '.join(code(repr(stop)) for stop in how.stop)}"] if how.stop else []
     return "; ".join(words)
 
 
-# ------------------------------------------------------------------------------------------------------------ words
+# ------------------------------------------------------------------------------------------------------------ prompts
 
 
-def asked(task: Task, samples: Sequence[Sample], protocol: str) -> tuple[Sample, Request, str]:
-    """The first question that a protocol takes, what it asks, and which it refuses."""
+def first_request(task: Task, samples: Sequence[Sample], protocol: str) -> tuple[Sample, Request, str]:
+    """The first question that a protocol accepts, its request, and a text about those that it refuses."""
     taken, refused = [], []
     for sample in samples:
         try:
@@ -127,22 +127,22 @@ def asked(task: Task, samples: Sequence[Sample], protocol: str) -> tuple[Sample,
 
 
 def prompts(task: Task, samples: Sequence[Sample]) -> Iterator[str]:
-    """Every protocol's words around one question; protocols with the same words together."""
+    """Every protocol's prompt for one question; protocols with the same prompt together."""
     groups: dict[Hashable, list[tuple[str, Sample, Request, str]]] = {}
     for name in task.protocols:
-        sample, request, refused = asked(task, samples, name)
+        sample, request, refused = first_request(task, samples, name)
         key = (sample.id, request.prompt, request.choices, len(request.images))
         groups.setdefault(key, []).append((name, sample, request, refused))
     yield from (
         "## Prompts",
         "",
-        f"For a question of the embedded sample's split `{task.splits[0]}`. A model puts its own",
+        f"For a question of the embedded sample's split `{task.splits[0]}`. Models add their own chat template.",
+        "",
     )
-    yield from ("chat template around them.", "")
     for group in groups.values():
         _, sample, request, _ = group[0]
-        pictures = f" with {len(request.images)} pictures" if len(request.images) != 1 else ""
-        yield f"{joined(name for name, *_ in group)}, question `{sample.id}`{pictures}:"
+        images = f" with {len(request.images)} images" if len(request.images) != 1 else ""
+        yield f"{joined(name for name, *_ in group)}, question `{sample.id}`{images}:"
         yield from ("", *fence(request.prompt), "")
         if request.choices:
             yield from (f"Ranked by likelihood: {', '.join(code(choice) for choice in request.choices)}.", "")
@@ -152,17 +152,17 @@ def prompts(task: Task, samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def judging(task: Task) -> Iterator[str]:
-    """Whom the papers had as judge, and what they asked it."""
+    """Which judge the papers used, and its prompt."""
     rules = {name: protocol.judge for name, protocol in task.protocols.items() if protocol.judge}
     if not rules:
         return
     yield from (
         "## Judge",
         "",
-        "Who judged in the papers. Yours is named by `--judge`: [judging](../evaluate/judging.md).",
+        "The judges of the papers. Choose yours with `--judge`: [judging](../evaluate/judging.md).",
         "",
     )
-    heads = ("protocol", "judge", "tokens at most", "temperature")
+    heads = ("protocol", "judge", "maximum tokens", "temperature")
     yield from table(heads, ((code(name), r.model, str(r.max_tokens), str(r.temperature)) for name, r in rules.items()))
     templates: dict[str, list[str]] = {}
     for name, rule in rules.items():
@@ -170,7 +170,7 @@ def judging(task: Task) -> Iterator[str]:
     for template, names in templates.items():
         yield from (
             "",
-            f"The words around question and answer, {joined(names)} (all messages and languages one after the other):",
+            f"The judge's prompt around question and answer, {joined(names)} (all messages and languages in sequence):",
             "",
             *fence(template),
         )
@@ -181,7 +181,7 @@ def judging(task: Task) -> Iterator[str]:
 
 
 def files(task: Task) -> Iterator[str]:
-    """What is official and wanted on disk, and where it comes from."""
+    """The official files that the task needs on disk, and where they come from."""
     found: dict[tuple[str, str], list[DataFile]] = {}
     splits: dict[tuple[str, str], list[str]] = {}
     for split in task.splits:
@@ -194,21 +194,25 @@ def files(task: Task) -> Iterator[str]:
         path = PurePosixPath(wanted.path)
         group = (path.parent, path.suffix, wanted.url.rpartition("/")[0], wanted.licence, wanted.how, *splits[key])
         folders.setdefault(group, []).append((wanted, splits[key]))
-    yield from ("## Data", "", f"`vlmbench data status {task.name}` tells what is there and what is missing,")
+    yield from (
+        "## Data",
+        "",
+        f"`vlmbench data status {task.name}` lists which files are present and which are missing;",
+    )
     fetched = any(wanted.url for wanted, *_ in found.values())
-    yield f"`vlmbench data fetch {task.name}` {'gets what has an address' if fetched else 'can get none of it'}."
+    yield f"`vlmbench data fetch {task.name}` {'downloads those with a URL' if fetched else 'cannot download them'}."
     yield ""
-    heads = ("below the data folder", "what", "splits", "licence", "from")
+    heads = ("path in the data folder", "contents", "splits", "license", "source")
     yield from table(heads, (line for group in folders.values() for line in file_rows(task, group)))
     yield ""
 
 
 def file_rows(task: Task, group: Sequence[tuple[DataFile, list[str]]]) -> Iterator[tuple[str, ...]]:
-    """A row a file; one for all of many files that lie together."""
+    """One row per file; one for many files of the same folder."""
     if len(group) > FEW:
         (first, splits), (last, _) = group[0], group[-1]
-        source = f"<{first.url}> and so on" if first.url else first.how
-        what = f"{len(group)} such: {first.what}"
+        source = f"<{first.url}>, ..." if first.url else first.how
+        what = f"{len(group)} files: {first.what}"
         group = [(replace(first, path=f"{first.path}` to `{last.path}", what=what, url="", how=source), splits)]
     for wanted, splits in group:
         source = f"<{wanted.url}>" if wanted.url else wanted.how
@@ -218,7 +222,7 @@ def file_rows(task: Task, group: Sequence[tuple[DataFile, list[str]]]) -> Iterat
 
 
 def formats(task: Task) -> Iterator[str]:
-    """Answer files that can be read and written."""
+    """The answer files that can be read and written."""
     yield from ("## Answer files", "", f"`vlmbench score {task.name} --predictions PATH` reads:")
     known = getattr(task, "answer_files", None)
     yield from first_paragraph(known.reads if known else task.read_predictions.__doc__)

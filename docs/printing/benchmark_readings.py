@@ -1,4 +1,4 @@
-"""For the catalogue: what each protocol makes of a few answers, and the figures it gives."""
+"""For the catalogue: how each protocol scores a few answers, and which metrics it has."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from vlmbench.base.task import Task
 from vlmbench.parsing.boxes import from_size
 
 LOOKED_AT = 100
-"""Questions among which the one is sought that tells most protocols apart."""
+"""Questions among which to look for the one that shows the most differences between protocols."""
 MANY = 12
-"""Bars of a breakdown that are named."""
+"""Values of a breakdown that are listed."""
 
 JUDGED = "judge"
 YES_NO = {"true": "yes", "false": "no"}
 
 
 def right(sample: Sample) -> str:
-    """The right answer as a text; of human answers the commonest."""
+    """The right answer as text; of human answers the most common one."""
     if isinstance(sample.target, str):
         return sample.target
     if isinstance(sample.target, Mapping):
@@ -30,7 +30,7 @@ def right(sample: Sample) -> str:
 
 
 def boxes(sample: Sample) -> list[str]:
-    """The right box in the forms that models write it in."""
+    """The right box in the notations of different models."""
     box = from_size(sample.target["bbox"])
     shares = [
         side / whole for side, whole in zip(box, (sample.target["width"], sample.target["height"]) * 2, strict=True)
@@ -46,7 +46,7 @@ def boxes(sample: Sample) -> list[str]:
 
 
 def probes(sample: Sample) -> list[str]:
-    """A few ways to give the right answer, and one to give none."""
+    """A few ways to give the right answer, and an empty answer."""
     if isinstance(sample.target, Mapping):
         return [*boxes(sample), ""]
     word = right(sample)
@@ -59,7 +59,7 @@ def probes(sample: Sample) -> list[str]:
 
 
 def readings(task: Task, samples: Sequence[Sample]) -> Iterator[str]:
-    """How the protocols' readers part: the score of a few answers to one question under each."""
+    """How the protocols' parsers differ: the scores of a few answers to one question under each."""
     names = [name for name in task.protocols if not ranks(task, samples, name)]
     sample = max(samples[:LOOKED_AT], key=lambda one: len(set(map(tuple, outcomes(task, one, names).values()))))
     texts, cells = probes(sample), outcomes(task, sample, names)
@@ -68,7 +68,7 @@ def readings(task: Task, samples: Sequence[Sample]) -> Iterator[str]:
     groups: dict[Hashable, list[str]] = {}
     for name in names:
         groups.setdefault(tuple(cells[name]), []).append(name)
-    yield from ("## Readers", "", f"What a few answers to question `{sample.id}` score. {told(sample)}", "")
+    yield from ("## Answer parsing", "", f"Scores of a few answers to question `{sample.id}`. {truth(sample)}", "")
     columns = [cells[group[0]] for group in groups.values()]
     rows = ((code(text.replace("\n", "\\n")), *said) for text, *said in zip(texts, *columns, strict=True))
     yield from table(("answer", *(joined(group) for group in groups.values())), rows)
@@ -76,26 +76,26 @@ def readings(task: Task, samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def outcomes(task: Task, sample: Sample, names: Sequence[str]) -> dict[str, list[str]]:
-    """What the answers to a question score, by protocol."""
+    """The scores of a few answers to a question, by protocol."""
     texts = probes(sample)
     return {name: [outcome(task.score(sample, Response(text), name)) for text in texts] for name in names}
 
 
 def outcome(score: Score) -> str:
-    """A score in a word."""
+    """A score as text."""
     if score.value is not None:
         return f"{score.value:.3g}"
     return JUDGED if score.status is Status.JUDGE_FAILED else str(score.status)
 
 
-def told(sample: Sample) -> str:
-    """The right answer of a question, as its file has it."""
+def truth(sample: Sample) -> str:
+    """The right answer to a question, as its file has it."""
     if isinstance(sample.target, Mapping):
         return f"The right box is {code(str(list(sample.target['bbox'])))} (left, top, width, height in pixels)."
     if isinstance(sample.target, str):
         return f"The right answer is {code(sample.target)}."
     counted = Counter(sample.target).most_common()
-    return f"People answered {', '.join(f'{code(text)} ({times})' for text, times in counted)}."
+    return f"Human answers: {', '.join(f'{code(text)} ({times})' for text, times in counted)}."
 
 
 def ranks(task: Task, samples: Sequence[Sample], protocol: str) -> bool:
@@ -104,7 +104,7 @@ def ranks(task: Task, samples: Sequence[Sample], protocol: str) -> bool:
 
 
 def taken(task: Task, samples: Sequence[Sample], protocol: str) -> Iterator[tuple[Sample, Request]]:
-    """The questions that a protocol does not refuse."""
+    """The questions that a protocol accepts."""
     for sample in samples:
         try:
             yield sample, task.build_request(sample, protocol)
@@ -113,7 +113,7 @@ def taken(task: Task, samples: Sequence[Sample], protocol: str) -> Iterator[tupl
 
 
 def scripted(task: Task, sample: Sample, request: Request, protocol: str) -> Score:
-    """The score of a right answer, or of the first choice; a judge is content with all."""
+    """The score of a right answer, or of the first choice; the judge accepts every answer."""
     ranked = tuple(ChoiceScore(choice, -1.0 - n, 1) for n, choice in enumerate(request.choices))
     text = ranked[0].choice if ranked else right(sample)
     score = task.score(sample, Response(text, ranked), protocol)
@@ -123,7 +123,7 @@ def scripted(task: Task, sample: Sample, request: Request, protocol: str) -> Sco
 
 
 def figures(task: Task, samples: Sequence[Sample]) -> Iterator[str]:
-    """The metrics' names under each protocol, as the embedded sample gives them."""
+    """The names of each protocol's metrics on the embedded sample."""
     groups: dict[tuple[str, str], list[str]] = {}
     for protocol in task.protocols:
         scored = [(s, scripted(task, s, request, protocol)) for s, request in taken(task, samples, protocol)]
@@ -135,7 +135,7 @@ def figures(task: Task, samples: Sequence[Sample]) -> Iterator[str]:
                 bars.setdefault(metric.breakdown, []).append(metric.label)
         broken = "; ".join(f"{code(name)}: {some(labels)}" for name, labels in bars.items())
         groups.setdefault((whole, broken), []).append(protocol)
-    yield from ("## Metrics", "", "As the embedded sample gives them; other data may have other bars.", "")
+    yield from ("## Metrics", "", "On the embedded sample; other data may have other breakdown values.", "")
     rows = [(joined(names), whole, bars) for (whole, bars), names in groups.items()]
     yield from table(("protocols", "metrics", "broken down by"), rows)
     yield ""

@@ -13,25 +13,26 @@ from vlmbench.plugins import variants as weights
 
 TITLES = {"tinyllava": "TinyLLaVA", "tinygptv": "TinyGPT-V", "minigpt4": "MiniGPT-4", "minigptv2": "MiniGPT-v2"}
 INTRO = """\
-`vlmbench models` lists them, `vlmbench models NAME` prints what stands here. Everything is counted on networks without
-weights: nothing is downloaded. `--model NAME` uses the weights in the cache folder, under `models/`; where they are
-missing it says how to get them. Names follow the papers: recipe, vision tower (C: CLIP, Sig: SigLIP), language model
-(TL: TinyLlama, SLM: StableLM-2, Phi: phi-2); `factory-` are the rows of TinyLLaVA Factory's table."""
+`vlmbench models` lists the published variants, and `vlmbench models NAME` prints the figures of this page. They are
+counted on networks without weights, so nothing is downloaded. `--model NAME` uses the weights in the cache folder,
+under `models/`; if they are missing, it says how to get them. Names follow the papers: recipe, vision tower (C: CLIP,
+Sig: SigLIP), language model (TL: TinyLlama, SLM: StableLM-2, Phi: phi-2); `factory-` marks the rows of TinyLLaVA
+Factory's table."""
 COUNTED = """\
-- TinyGPT-V's paper calls the language model alone 2.8 B. All its parts are 3.88 B, and 3.92 B with the adapters, which
-  the total here counts.
-- Factory drops the first token of every tower. SigLIP has no class token, so it loses a patch: 728 visual tokens, where
+- TinyGPT-V's paper gives 2.8 B for the language model alone. All its parts have 3.88 B, and 3.92 B with the adapters,
+  which are included in the total here.
+- Factory drops the first token of every tower. SigLIP has no class token, so it loses a patch: 728 visual tokens, while
   the code of TinyLLaVA's paper kept all 729.
-- share-pretrain differs: the paper trains SigLIP's layers from 12 on, Factory's scripts leave the tower frozen."""
+- share-pretrain differs: the paper trains SigLIP's layers from 12 on, Factory's scripts freeze the tower."""
 
 
 def models(printed: str) -> str:
-    """The page. `printed`: the line that says where it comes from."""
+    """The page. `printed`: the line that says how it is generated."""
     lines = ["# Models", "", printed, "", INTRO, "", *(f"- {note}" for note in NOTES), COUNTED]
     for system in registry.MODELS:
         if found := list(weights.variants(system).values()):
             lines += ["", f"## {TITLES[system]}", "", *_system(found)]
-    lines += ["", "## Published, but not here", "", *table(("variant", "why"), _absent())]
+    lines += ["", "## Published, but not supported", "", *table(("variant", "why"), _absent())]
     return "\n".join(lines) + "\n"
 
 
@@ -39,11 +40,9 @@ def _system(found: list[Variant]) -> Iterator[str]:
     sheets = [sheet_of(variant.name) for variant in found]
     yield from table(HEAD, ([code(sheet.name), *row(sheet)[1:]] for sheet in sheets))
     yield ""
-    yield from table(("variants", "stage", "learns", "source"), _stages(found, sheets))
+    yield from table(("variants", "stage", "trains", "source"), _stages(found, sheets))
     yield ""
-    yield from table(
-        ("variant", "made of", "source", "official weights", "to be put together with"), map(_where, found)
-    )
+    yield from table(("variant", "parts", "source", "official weights", "needs in addition"), map(_where, found))
 
 
 def _stages(found: list[Variant], sheets: list[Sheet]) -> Iterator[tuple[str, str, str, str]]:

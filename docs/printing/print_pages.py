@@ -1,6 +1,6 @@
-"""Writes the pages of docs/ that print what the code says: `python -m docs.printing.print_pages` (`make docs`).
+"""Writes the pages of docs/ that are generated from the code: `python -m docs.printing.print_pages` (`make docs`).
 
-tests/house/test_docs.py fails when a page and the code have parted.
+tests/house/test_docs.py fails if a page is out of date.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PRINTED = "<!-- Printed by docs/printing/print_pages.py (`make docs`): change th
 
 
 def option_rows(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """A table row for each argument of a verb, --help left out."""
+    """A table row for each argument of a verb, except --help."""
     for action in parser._actions:
         if "--help" in action.option_strings:
             continue
@@ -45,8 +45,8 @@ def commands() -> str:
 
 
 COMPLETION = """
-The TAB key completes verbs, options, and the names of tasks, splits, protocols, models and recipes. Put one of these
-lines into your shell's start file:
+The Tab key completes verbs, options, and the names of tasks, splits, protocols, models and recipes. Add one of these
+lines to your shell's start-up file:
 
 ```bash
 eval "$(vlmbench completion bash)"        # ~/.bashrc
@@ -57,11 +57,11 @@ vlmbench completion fish | source         # ~/.config/fish/config.fish
 
 
 def benchmarks() -> str:
-    """docs/benchmarks.md: the list of the catalogue's pages."""
+    """docs/benchmarks.md: the list of all benchmarks."""
     lines = ["# Benchmarks and their protocols", "", PRINTED, ""]
-    lines += ["Where papers and tools disagree on how to run a benchmark, each way is a named protocol:"]
+    lines += ["Where papers and tools disagree on how to run a benchmark, each variant is a named protocol:"]
     lines += ["`--tasks NAME:SPLIT@PROTOCOL`. The first split and the first protocol are the default. Each benchmark's"]
-    lines += ["page has its splits, prompts, readers, metrics, and how to get the data.", ""]
+    lines += ["page has its splits, prompts, answer parsing, metrics, and how to get the data.", ""]
     heads = ("benchmark", "what", "default split", "headline", "protocols")
     return "\n".join([*lines, *table(heads, map(benchmark_pages.row, registry.tasks.builtin)), *ANSWER_FILES]) + "\n"
 
@@ -69,34 +69,34 @@ def benchmarks() -> str:
 ANSWER_FILES = """
 ## Answer files
 
-`vlmbench score TASK --predictions PATH` reads the files named on each page, and rows of an id and an answer: JSON
-lines, a JSON array, one object of answers by id, tables (`.csv`, `.tsv`) and sheets (`.xlsx`). Which column holds the
-model's answer is decided once per file, by the names of all its columns:
+`vlmbench score TASK --predictions PATH` reads the files named on each benchmark's page, and rows of an id and an
+answer: JSON Lines, a JSON array, one object of answers by id, tables (`.csv`, `.tsv`) and spreadsheets (`.xlsx`). Which
+column has the model's answer is decided once per file, from the names of all its columns:
 
 - A column named for a prediction (`prediction`, `pred`, `response`, `output`, `model_answer`, `generated_text`, ...)
-  comes first; then `answer` beside it is the truth. Two such columns that differ are refused.
-  So are scores, percent and marks of 0 and 1 under such a name where the right answers are words.
-- `text` is the answer in LLaVA's lines (with a `prompt` beside it), and the question where it repeats the questions.
-- `answer` is the model's where it stands alone or beside a column named for the truth (`gt`, `annotation`, `label`,
-  ...), and refused beside columns that only rows of the dataset have.
-- Question files, label files and annotations are refused by what they look like; so are answers that are the text of
-  the questions. Answers that all equal the truth are scored with a note; beside another column that may be a model's
-  (`my_model`) they are refused.
-- Files that start with a dot are passed over. Packed files, a whole beside its parts, and answers that say to be of
-  two models (`model_id`) are refused.
+  takes precedence; an `answer` next to it is then the right answer. Two such columns that differ are refused.
+  So are scores, percentages and marks of 0 and 1 under such a name if the right answers are words.
+- `text` is the answer in LLaVA's lines (with a `prompt` next to it), and the question if it repeats the questions.
+- `answer` is the model's if it is the only candidate or next to a column named for the right answer (`gt`,
+  `annotation`, `label`, ...), and is refused next to columns that only rows of the dataset have.
+- Question files, label files and annotations are recognised by their contents and refused, and so are answers that
+  equal the questions. Answers that all equal the right answers are scored with a note; next to another column that
+  could be a model's (`my_model`) they are refused.
+- Files whose names start with a dot are ignored. Archives, a complete file next to its parts, and answers of two models
+  (`model_id`) are refused.
 """.splitlines()
 
 
 def models() -> str:
     """docs/models/models.md: the published variants, counted."""
-    from docs.printing import model_pages  # needs torch, which the other pages do without
+    from docs.printing import model_pages  # imports torch, which the other pages do not need
 
     return model_pages.models(PRINTED)
 
 
 def training_ablations() -> str:
-    """docs/training/training-ablations.md: what the trained ablations gave."""
-    from docs.printing import training_ablation_pages  # needs torch, too
+    """docs/training/training-ablations.md: results of the trained ablations."""
+    from docs.printing import training_ablation_pages  # imports torch, too
 
     return training_ablation_pages.page(PRINTED)
 

@@ -1,7 +1,7 @@
-"""docs/training/training-ablations.md: what the trained ablations gave, beside the papers.
+"""docs/training/training-ablations.md: results of the trained ablations next to those of the papers.
 
-`python -m docs.printing.training_ablation_pages FOLDER...` takes results.json of finished `vlmbench train ablation-...`
-folders into docs/printing/training-ablations.json. The page is printed from it by `make docs`, which trains nothing.
+`python -m docs.printing.training_ablation_pages FOLDER...` copies results.json of finished `vlmbench train
+ablation-...` folders to docs/printing/training-ablations.json. `make docs` prints the page from it and trains nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ TEXT = """# Trained ablations
 
 {printed}
 
-What TinyGPT-V's and TinyLLaVA's papers found by leaving parts out, asked again a thousand times smaller, on drawn
-scenes, with three seeds for each variant. Parts that the papers took as published (tower, language model, Q-Former)
-are trained once; seeds vary what the papers train: connector, adapters, norms, batches. Scores are those of the first
+The ablations of the TinyGPT-V and TinyLLaVA papers, repeated with models a thousand times smaller, on synthetic scenes,
+with three seeds per variant. Parts that the papers used as published (vision tower, language model, Q-Former) are
+trained once; the seeds vary what the papers train: connector, adapters, norms, batches. Scores are those of the first
 {limit} questions of the embedded samples. None of this says how a model of three billion parameters behaves.
 
 {parts}"""
@@ -35,7 +35,7 @@ PART = """## {title}
 {table}
 ![Mean and range over seeds, by variant](../images/{name}.png)
 
-In how many of the seeds a variant is worse than the first row:
+Number of seeds with which a variant is worse than the first row:
 
 {worse}
 
@@ -43,37 +43,37 @@ In how many of the seeds a variant is worse than the first row:
 """
 READING = {
     "ablation-tinygptv": """
-End losses of stages 1 and 2 hold the matching of each query with the words of its place (two thirds of the weight)
-besides captions, so that their height says nothing beside the paper's.
+The end losses of stages 1 and 2 include matching each query with the words of its position (two thirds of the weight)
+as well as captions, so their absolute values cannot be compared with the paper's.
 
 - **LoRA** matters as in the paper: every loss is higher without it. The paper's gradient vanishes in stage 3; here the
   model learns what linear layers and norms can learn, and no more.
 - **Training the input norms** helps as in the paper, most in stage 4, where the paper's gradient vanishes without it.
-- **RMSNorm and QK-norm** do not help here: losses are lower without either. The paper's trainings break without them,
-  in float16 and with 2.8 billion parameters; nothing breaks in bfloat16 at this size, so what is left is their price: a
-  language model that was made without them has to get used to them.
-- 490 steps are too few for scores: no variant gets beyond saying yes to POPE. The recipe that ships takes 2,200 steps,
-  after 500 in which the language model meets its norms.
+- **RMSNorm and QK-norm** do not help here: losses are lower without either. The paper's training fails without them,
+  in float16 and with 2.8 billion parameters. Nothing fails in bfloat16 at this size, so only their cost remains: a
+  language model that was trained without them has to adapt to them.
+- 490 steps are too few for scores: no variant does better than saying yes to all of POPE. The recipe of the included
+  model takes 2,200 steps, after 500 in which the language model adapts to its norms.
 """,
     "ablation-tinyllava": """
 - **Connector**: the MLP is above the resampler on GQA with every seed, as in the paper's figure. MLP and linear layer
-  cannot be told apart: their seeds overlap.
-- **Recipe**: share is above base on GQA with every seed, as in the paper. It sees more rows, there and here.
-- **Encoder** and **language model**: SigLIP is above CLIP, and four layers above two, on GQA with two seeds of three.
-  That is the paper's direction, and too little to say so. There CLIP's pictures are smaller and have fewer tokens, too;
-  here they are the same.
-- POPE's scores lie far apart from seed to seed, and say little at this length of training.
+  cannot be distinguished: the ranges of their seeds overlap.
+- **Recipe**: share is above base on GQA with every seed, as in the paper. It sees more rows, both there and here.
+- **Encoder** and **language model**: SigLIP is above CLIP, and four layers are above two, on GQA with two of three
+  seeds. The direction is that of the paper, but the evidence is too weak for a conclusion. In the paper, CLIP's images
+  are also smaller and have fewer tokens; here they are the same.
+- POPE's scores vary widely between seeds and say little at this length of training.
 """,
 }
-"""What agrees with the paper and what does not, by ablation."""
+"""What agrees with the paper and what does not, per ablation."""
 
 
 def page(printed: str) -> str:
     """The page."""
-    told = json.loads(FIGURES.read_text(encoding="utf-8"))
-    found = {name: registry.load_object(registry.ABLATIONS[name])() for name in told}
-    parts = [_part(what, ablation.from_json(json.dumps(told[name]))) for name, what in found.items()]
-    limit = next(iter(found.values())).limit
+    stored = json.loads(FIGURES.read_text(encoding="utf-8"))
+    ablations = {name: registry.load_object(registry.ABLATIONS[name])() for name in stored}
+    parts = [_part(each, ablation.from_json(json.dumps(stored[name]))) for name, each in ablations.items()]
+    limit = next(iter(ablations.values())).limit
     return TEXT.format(printed=printed, limit=limit, parts="\n".join(parts))
 
 
