@@ -1,29 +1,29 @@
-# The two commands of the README, and those of a contributor. Everything lands in .venv, runs/ and dist/.
+# The two commands of the README, and those for contributors. Everything is written to .venv, runs/ and dist/.
 #
-#   make demo                 install, run the main job on the embedded sample, write the leaderboard site
-#   make demo-site            the leaderboard site of everything that ships, on all embedded samples
+#   make demo                 install, run the main job on the embedded samples, write the leaderboard site
+#   make demo-site            the leaderboard site of all included models on all embedded samples
 #   make test                 install with the test tools, run all tests
-#   make test-fast            the quick tests alone: no browser, golden data or kills, nothing marked slow
-#   make test-unit            one stage of `make test`: everything but the next three
+#   make test-fast            the quick tests: without browser, golden data, kill tests, and tests marked slow
+#   make test-unit            one stage of `make test`: everything except the next three
 #   make test-golden test-models test-browser         the other stages
-#   make golden GOLDEN=DIR    compare with what the official codes returned; prints the cases checked per folder
+#   make golden GOLDEN=DIR    compare with results of the official code; prints the checked cases per folder
 #   make check                lint, types, tests: what continuous integration runs, in this order
 #   make lint                 ruff check, ruff format --check
 #   make types                mypy --strict
 #   make site-assets          bundle the site's scripts again, after a change in reports/site/assets (needs npm)
-#   make site-assets-check    their format, types and bundles; part of `make check` where there is npm
+#   make site-assets-check    check their format, types and bundles; part of `make check` if npm is installed
 #   make hooks                run lint and types before every commit (pre-commit)
-#   make docs                 write again the pages that print what the code says
+#   make docs                 write the generated pages of docs/ again
 #   make dist                 build wheel and source archive in dist/, check them, run the wheel
-#   make clean                remove what these commands made
+#   make clean                remove everything that these commands created
 #
 # Variables: PYTHON=python3.12                 the interpreter, 3.11 or newer (default: the first one found)
-#            TORCH="torch==2.12.1"             another version of torch than constraints.txt pins
-#            PIP_ARGS="--extra-index-url URL"  anything pip install takes: another index, a build for your CUDA
-#            WORKERS=4                         test processes (default: one per core, at most 8; 0: none besides make's)
-#            PYTEST_ARGS="-k pope -x"          anything pytest takes
-#            DEMO_ARGS="--limit 20"            anything vlmbench run takes
-# After changing PYTHON, TORCH or PIP_ARGS: make clean first.
+#            TORCH="torch==2.12.1"             a version of torch other than the one in constraints.txt
+#            PIP_ARGS="--extra-index-url URL"  options of pip install: another index, a build for your CUDA
+#            WORKERS=4                         test processes (default: one per core, at most 8; 0: run in one process)
+#            PYTEST_ARGS="-k pope -x"          options of pytest
+#            DEMO_ARGS="--limit 20"            options of vlmbench run
+# After changing PYTHON, TORCH or PIP_ARGS, run make clean first.
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:

@@ -1,11 +1,11 @@
-"""A leaderboard site of what ships: every model on every embedded sample, the same without pictures, and a script.
+"""A leaderboard site of the included models on all embedded samples, with and without images, and of a script.
 
     python examples/demo_site.py FOLDER                      (make demo-site: half a minute)
     python examples/demo_site.py FOLDER --tasks pope,gqa     (make demo)
 
-FOLDER gets one folder a run and the site in FOLDER/site. A run that is finished already is not asked again. Models
-are asked about grey images too (FOLDER/tinyllava/perturbations/blind): what is left of a score without looking; the
-script, which says yes to everything, shows what a score is worth. Other options go to each run.
+FOLDER gets one folder per run, and the site in FOLDER/site. Finished runs are not repeated. The models also answer
+with grey images (FOLDER/tinyllava/perturbations/blind), which shows how much of a score needs the image; the script, which
+says yes to everything, is a trivial baseline. Other options are passed to each run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ RUNS = {
     "tinygptv": ["--model", "tinygptv", "--perturb", "blind"],
     "echo-yes": ["--model", "echo,text=yes"],
 }
-"""Folder to the words of its run: the models that ship with weights, and one that needs none."""
+"""Folder to the arguments of its run: the models with included weights, and one without any."""
 
 
 def run(words: list[str], folder: Path, *, quiet: bool) -> None:
-    """One run, with its table or without. Judged tasks have no judge here, so their coverage is 0."""
+    """One run, with or without its table. Judged tasks have no judge here, so their coverage is 0."""
     with contextlib.redirect_stdout(io.StringIO() if quiet else sys.stdout):
         code = vlmbench(["run", *words, "--min-coverage", "0", "--output", str(folder)])
     if code:
@@ -36,7 +36,7 @@ def run(words: list[str], folder: Path, *, quiet: bool) -> None:
 
 
 def main() -> int:
-    """Run what is asked for, then write the site."""
+    """Run the tasks, then write the site."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tasks", default=",".join(tasks.builtin), help="default: all")

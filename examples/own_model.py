@@ -1,8 +1,8 @@
-"""A model of your own in thirty lines: python examples/own_model.py [FOLDER]
+"""Your own model in thirty lines: python examples/own_model.py [FOLDER]
 
-It looks at no pixel and says yes to questions about things with long names: a score near chance, with its interval.
-Your own model answers in `answer`; data, prompts, reading, metrics, intervals, the run's folder and the report are
-there already. A package offers its model to others by the entry point group `vlmbench.models`.
+It ignores the image and says yes to questions about objects with long names: a score near chance, with its interval.
+Your own model answers in `answer`; data, prompts, parsing, metrics, intervals, the run's folder and the report come
+with vlmbench. A package offers its model to others through the entry point group `vlmbench.models`.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from vlmbench.cli import main as cli
 
 
 class LongWords:
-    """Says yes when the thing asked about has a long name."""
+    """Says yes if the object in the question has a long name."""
 
     name = "longwords"
-    fingerprint = "longwords-1"  # another rule would be another model: change this, and old answers are not reused
+    fingerprint = "longwords-1"  # change this with the rule, so that old answers are not reused
 
     def __init__(self, letters: int) -> None:
         self.letters = letters
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
-        """What else decides the answers."""
+        """Everything else that determines the answers."""
         return {"letters": self.letters}
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """What tables show."""
+        """Shown in tables."""
         return {"parameters": 0}
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        """One answer for each request; a group shares its picture."""
+        """One answer per request; the requests of a group share their image."""
         for group in groups:
             for request in group:
                 word = request.prompt.split("?")[0].split()[-4]  # Is there a CROSS in the image
@@ -45,12 +45,12 @@ class LongWords:
 
 
 def load(checkpoint: str | None, *, letters: int = 5) -> LongWords:
-    """What the registry calls; keyword options become `--model longwords,letters=7`."""
+    """Called by the registry; keyword options become `--model longwords,letters=7`."""
     return LongWords(letters)
 
 
 def main(folder: Path) -> int:
-    """Run it on a part of POPE's sample."""
+    """Run it on a part of POPE's embedded sample."""
     if "longwords" not in registry.models.names():
         registry.models.add("longwords", load)
     words = ["--model", "longwords,letters=6", "--tasks", "pope", "--limit", "180", "--output", str(folder / "run")]

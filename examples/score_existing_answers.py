@@ -1,8 +1,8 @@
-"""Answers that exist already, scored without a model: python examples/score_existing_answers.py [FOLDER]
+"""Score existing answers without a model: python examples/score_existing_answers.py [FOLDER]
 
-Writes POPE answer files as POPE's authors do (one JSON object a line, `question` and `answer`, a file for each split)
-for two made-up models, one that says yes to everything and one that says no, then scores each with `vlmbench score`.
-Always-yes has an F1 of 66.7 at an accuracy of 50: look at the yes ratio before you believe an F1.
+Writes answer files in the format of POPE's authors (one JSON object per line with `question` and `answer`, one file
+per split) for two artificial models, one that always says yes and one that always says no, and scores each with
+`vlmbench score`. Always-yes has an F1 of 66.7 at an accuracy of 50, so look at the yes ratio as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vlmbench.plugins import specs as loading
 
 
 def write_answers(folder: Path, says: str) -> None:
-    """The answer files of a model that always says the same."""
+    """Write the answer files of a model that always gives the same answer."""
     choice = registry.choose_task("pope")
     samples = choice.task.samples(loading.open_data(choice, settings.load()), choice.split)
     folder.mkdir(parents=True, exist_ok=True)

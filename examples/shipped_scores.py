@@ -1,9 +1,9 @@
-"""What the models that ship reach on the embedded samples, with pictures and without, as a markdown table.
+"""Scores of the included models on the embedded samples, with and without images, as a Markdown table.
 
-    python examples/shipped_scores.py FOLDER      (a minute a model; runs that are finished are not asked again)
+    python examples/shipped_scores.py FOLDER      (half a minute; finished runs are not repeated)
 
-`blind` is the same model asked about grey pictures: what is left of the score without looking. The samples show that
-everything works; their figures are not comparable with papers.
+`blind` is the same model with grey images, which shows how much of the score needs the image. The samples show that
+everything works; their scores are not comparable with those in papers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from vlmbench.cli.main import main as vlmbench
 
 MODELS = ("tinyllava", "tinygptv")
 JUDGED = ("mmvet", "llava_bench")
-"""Graded by a judge, which does not ship."""
+"""Graded by a judge, which is not included."""
 
 
 def scores(model: str, tasks: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """Scores with pictures and without, asked where they are not there yet."""
+    """Scores with and without images; finished runs are not repeated."""
     words = ["run", "--model", model, "--tasks", tasks, "--perturb", "blind", "--output", str(folder)]
     with contextlib.redirect_stdout(io.StringIO()):
         code = vlmbench(words)
@@ -45,18 +45,18 @@ def cell(entry: dict[str, Any]) -> str:
 
 
 def table(runs: dict[str, dict[str, Any]]) -> str:
-    """A row a task, a column a run."""
+    """One row per task, one column per run."""
     lines = [f"| task | metric | questions | {' | '.join(runs)} |", f"|---|---|---|{'---|' * len(runs)}"]
     for task in next(iter(runs.values())):
         entries = [found[task] for found in runs.values()]
         headline = entries[0]["headline"]
-        told = f"`{task}@{entries[0]['protocol']}` | {headline} | {entries[0][headline]['n']:,}"
-        lines.append(f"| {told} | {' | '.join(map(cell, entries))} |")
+        row = f"`{task}@{entries[0]['protocol']}` | {headline} | {entries[0][headline]['n']:,}"
+        lines.append(f"| {row} | {' | '.join(map(cell, entries))} |")
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Run what is missing, then print."""
+    """Run what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument(

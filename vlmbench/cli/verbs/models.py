@@ -21,7 +21,7 @@ LEFT = ("variant", "template", "stage", "trained")
 """Columns of words; the others are numbers, set flush right."""
 NOTES = (
     "Tied weights count once.",
-    "never run: layers of the tower after the one that is used, its final norm and pooling head; included in the total.",
+    "never run: layers of the tower after the one that is used, its final norm and pooling head; part of the total.",
     "float32 to int4: bytes of the weights when loaded to answer, with merged adapters; int8 and int4 apply to the "
     "Linear layers of the language model, while its embeddings, head, norms and biases and all other parts stay in "
     "bfloat16.",
