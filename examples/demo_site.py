@@ -4,8 +4,8 @@
     python examples/demo_site.py FOLDER --tasks pope,gqa     (make demo)
 
 FOLDER gets one folder per run, and the site in FOLDER/site. Finished runs are not repeated. The models also answer
-with grey images (FOLDER/tinyllava/perturbations/blind), which shows how much of a score needs the image; the script, which
-says yes to everything, is a trivial baseline. Other options are passed to each run.
+with grey images (FOLDER/tinyllava/perturbations/blind), which shows how much of a score needs the image; the script,
+which says yes to everything, is a trivial baseline. Other options are passed to each run.
 """
 
 from __future__ import annotations
