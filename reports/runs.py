@@ -66,11 +66,11 @@ class TaskResult:
     @property
     def breakdowns(self) -> dict[str, list[Bar]]:
         """The bars of each breakdown, in the task's own order."""
-        found: dict[str, list[Bar]] = {}
+        by_name: dict[str, list[Bar]] = {}
         for bar in self._bars():
             if bar.breakdown:
-                found.setdefault(bar.breakdown, []).append(bar)
-        return found
+                by_name.setdefault(bar.breakdown, []).append(bar)
+        return by_name
 
     @property
     def headline(self) -> str:
@@ -102,8 +102,8 @@ class TaskResult:
     @property
     def notes(self) -> list[str]:
         """Warnings that stand beside its scores; none in runs of earlier versions."""
-        found = self.scores.get("notes")
-        return [str(note) for note in found] if isinstance(found, list) else []
+        notes = self.scores.get("notes")
+        return [str(note) for note in notes] if isinstance(notes, list) else []
 
     @property
     def protocol(self) -> str:
@@ -157,7 +157,7 @@ class RunResult:
     @property
     def perturbation(self) -> str:
         """The perturbation of its inputs; empty for none."""
-        return str(self.manifest.get("asked", {}).get("perturb") or "")
+        return perturbation_of(self.manifest)
 
     @property
     def commit(self) -> str:
@@ -207,6 +207,11 @@ class RunResult:
         return self.folder / THUMBS / f"{digest[:16]}.jpg"
 
 
+def perturbation_of(manifest: Mapping[str, Any]) -> str:
+    """The perturbation under which a run was made; empty for none."""
+    return str(manifest.get("asked", {}).get("perturb") or "")
+
+
 def level_words(levels: Iterable[float]) -> str:
     """`95 %`; where intervals of several levels stand beside each other, `90 % / 95 %`."""
     return " / ".join(f"{100 * level:.4g} %" for level in sorted(set(levels))) or f"{100 * LEVEL:.4g} %"
@@ -215,7 +220,7 @@ def level_words(levels: Iterable[float]) -> str:
 def task_results(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> list[TaskResult]:
     """The tasks of a run, in the order of the run."""
     entries = manifest.get("tasks", {})
-    return [TaskResult(key, entries.get(key, {}), found) for key, found in scores.items()]
+    return [TaskResult(key, entries.get(key, {}), content) for key, content in scores.items()]
 
 
 def load(folders: Sequence[Path]) -> list[RunResult]:
@@ -229,25 +234,25 @@ def load(folders: Sequence[Path]) -> list[RunResult]:
     for place in places:
         if places.count(place) > 1:
             raise UsageError(f"run named twice: {place}", hint="name each once")
-    found = [read_finished(folder) for folder in folders]
-    manifests = [manifest for manifest, _ in found]
+    contents = [read_finished(folder) for folder in folders]
+    manifests = [manifest for manifest, _ in contents]
     labels = _labels(folders, manifests)
     ids: list[str] = []
     for manifest in manifests:
         ids.append(_free(_UNSAFE.sub("", str(manifest.get("identity", "")))[:8] or "run", ids))
     return [
         RunResult(folder, run_id, label, manifest, task_results(manifest, scores))
-        for folder, run_id, label, (manifest, scores) in zip(folders, ids, labels, found, strict=True)
+        for folder, run_id, label, (manifest, scores) in zip(folders, ids, labels, contents, strict=True)
     ]
 
 
 def with_perturbed(folders: Sequence[Path]) -> list[Path]:
     """Folders of runs, each followed by its finished perturbed runs that are not named themselves."""
     named = {folder.resolve() for folder in folders}
-    found: list[Path] = []
+    every: list[Path] = []
     for folder in folders:
-        found += [folder, *(one for one in perturbed.finished(folder) if one.resolve() not in named)]
-    return found
+        every += [folder, *(run for run in perturbed.finished(folder) if run.resolve() not in named)]
+    return every
 
 
 def _bar(name: str, entry: Mapping[str, Any], level: float) -> Bar:
@@ -266,9 +271,9 @@ def _bar(name: str, entry: Mapping[str, Any], level: float) -> Bar:
     )
 
 
-def _bounds(found: Any) -> tuple[float, float] | None:
-    known = isinstance(found, list) and len(found) == 2 and all(isinstance(one, int | float) for one in found)
-    return (float(found[0]), float(found[1])) if known else None
+def _bounds(ends: Any) -> tuple[float, float] | None:
+    known = isinstance(ends, list) and len(ends) == 2 and all(isinstance(end, int | float) for end in ends)
+    return (float(ends[0]), float(ends[1])) if known else None
 
 
 def _labels(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -283,7 +288,7 @@ def _labels(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> 
 
 def _model_name(manifest: Mapping[str, Any]) -> str:
     name = str(manifest.get("model", {}).get("name", "?"))
-    perturbation = manifest.get("asked", {}).get("perturb")
+    perturbation = perturbation_of(manifest)
     return f"{name}, {perturbation}" if perturbation else name
 
 
@@ -304,19 +309,19 @@ def _differences(index: int, names: Sequence[str], manifests: Sequence[Mapping[s
 
 def _options(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The options that may set two runs of one model apart."""
-    asked = manifest.get("asked", {})
-    checkpoint = str(asked.get("model", "")).partition(",")[0].partition(":")[2]
+    options = manifest.get("asked", {})
+    checkpoint = str(options.get("model", "")).partition(",")[0].partition(":")[2]
     return {
-        **asked.get("settings", {}),
+        **options.get("settings", {}),
         "checkpoint": Path(checkpoint).name if checkpoint else None,
-        "limit": asked.get("limit"),
-        "seed": asked.get("seed"),
+        "limit": options.get("limit"),
+        "seed": options.get("seed"),
     }
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
-    number, found = 1, name
-    while found in taken:
+    number, free = 1, name
+    while free in taken:
         number += 1
-        found = f"{name}-{number}"
-    return found
+        free = f"{name}-{number}"
+    return free

@@ -88,12 +88,12 @@ def _compare(before: RunResult, after: RunResult, opened: dict[str, Any], *, bre
                 opened[run.id] = comparison.open_run(run.folder)
     except VlmbenchError as error:
         return {"tasks": [], "failed": {"": str(error)}}
-    one, other = opened[before.id], opened[after.id]
+    earlier, later = opened[before.id], opened[after.id]
     levels = {task.key: task.level for task in after.tasks}
     tasks: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
-    for key in (key for key in other.tasks if key in one.tasks):
-        pair = [replace(run, tasks={key: run.tasks[key]}) for run in (one, other)]
+    for key in (key for key in later.tasks if key in earlier.tasks):
+        pair = [replace(run, tasks={key: run.tasks[key]}) for run in (earlier, later)]
         try:
             content = (
                 comparison.compare(*pair, bars=breakdowns, resamples=RESAMPLES, level=levels[key]).tasks[0].to_json()

@@ -26,7 +26,6 @@ OUTCOMES = ("fail", "unknown", "pass")
 
 def run_summary(run: RunResult, stats: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> dict[str, Any]:
     """What the first page shows of a run: headlines, coverage, efficiency. `stats`: its answer statistics by task."""
-    asked = run.manifest.get("asked", {})
     return {
         "id": run.id,
         "label": run.label,
@@ -35,7 +34,7 @@ def run_summary(run: RunResult, stats: Mapping[str, Mapping[str, Any]], counts: 
         "perturbation": run.perturbation,
         "change": _description(run.perturbation),
         "skipped": run.manifest.get("left_out") or {},
-        "limit": asked.get("limit"),
+        "limit": run.manifest.get("asked", {}).get("limit"),
         "finished": run.manifest.get("finished"),
         "commit": run.commit,
         "gate": gate_data(run.gate),

@@ -32,9 +32,9 @@ def histories(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
     """[{"name", "runs": [...]}]: several runs of one model, oldest first, whatever their weights."""
     groups: dict[tuple[Any, ...], list[RunResult]] = {}
     for run in runs:
-        asked = run.manifest.get("asked", {})
-        settings = tuple(sorted((k, str(v)) for k, v in asked.get("settings", {}).items()))
-        key = (run.name, run.perturbation, settings, asked.get("limit"), asked.get("data"))
+        options = run.manifest.get("asked", {})
+        settings = tuple(sorted((k, str(v)) for k, v in options.get("settings", {}).items()))
+        key = (run.name, run.perturbation, settings, options.get("limit"), options.get("data"))
         groups.setdefault(key, []).append(run)
     series = [sorted(group, key=_finished) for group in groups.values() if len(group) > 1]
     return [{"name": _series_name(group[0]), "runs": [run.id for run in group]} for group in series]
@@ -77,10 +77,12 @@ def _series_name(run: RunResult) -> str:
 
 def _alike(run: RunResult, base: RunResult) -> bool:
     same = ("model", "settings", "data", "limit", "seed")
-    asked, other = run.manifest.get("asked", {}), base.manifest.get("asked", {})
+    options, base_options = run.manifest.get("asked", {}), base.manifest.get("asked", {})
     weights = [each.manifest.get("model", {}).get("fingerprint") for each in (run, base)]
     return (
-        weights[0] == weights[1] and all(asked.get(k) == other.get(k) for k in same) and bool(shared_tasks(run, base))
+        weights[0] == weights[1]
+        and all(options.get(k) == base_options.get(k) for k in same)
+        and bool(shared_tasks(run, base))
     )
 
 

@@ -47,7 +47,7 @@ def files(tables: Sequence[Table]) -> dict[str, bytes]:
 
 def markdown(table: Table) -> str:
     """A pipe table under its title."""
-    right = [name for at, name in enumerate(table.head) if _numeric(table, at)]
+    right = [name for column, name in enumerate(table.head) if _numeric(table, column)]
     rows = [[_shown(cell) for cell in row] for row in table.rows]
     return "\n".join([f"**{clean(table.title)}**", "", *grid(table.head, rows, right)]) + "\n"
 
@@ -63,7 +63,7 @@ def comma_separated(table: Table) -> str:
 
 def latex(table: Table) -> str:
     """A tabular with the rules of booktabs."""
-    columns = "".join("r" if _numeric(table, at) else "l" for at in range(len(table.head)))
+    columns = "".join("r" if _numeric(table, column) else "l" for column in range(len(table.head)))
     lines = [" & ".join(_tex(_shown(cell)) for cell in row) + r" \\" for row in table.rows]
     head = " & ".join(_tex(name) for name in table.head) + r" \\"
     return "\n".join(
@@ -131,8 +131,8 @@ def _shown(cell: Cell) -> str:
     return f"{cell:,}" if isinstance(cell, int) else clean(cell)
 
 
-def _numeric(table: Table, at: int) -> bool:
-    cells = [row[at] for row in table.rows if row[at] is not None]
+def _numeric(table: Table, column: int) -> bool:
+    cells = [row[column] for row in table.rows if row[column] is not None]
     return bool(cells) and not any(isinstance(cell, str) for cell in cells)
 
 

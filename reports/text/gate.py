@@ -32,7 +32,7 @@ def text(report: Report) -> str:
     `allowed` is the drop that may be, `tells` the smallest drop that these items can detect.
     """
     lines = [SAMPLE_NOTE.upper(), ""] if _embedded(report) else []
-    lines += [*text_table([HEAD, *(_row(one, WORDS) for one in report.verdicts)], HEAD, NUMBERS), ""]
+    lines += [*text_table([HEAD, *(_row(verdict, WORDS) for verdict in report.verdicts)], HEAD, NUMBERS), ""]
     lines += [f"{clean(one.task.key)}: {WORDS[one.decision.outcome]}: {clean(one.reason)}" for one in report.verdicts]
     lines += [f"{clean(floor.key)}: FAIL: {clean(floor.what)}" for floor in report.floors]
     lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in report.comparison.tasks for one in task.differs]
@@ -45,7 +45,7 @@ def markdown(report: Report) -> str:
     lines = [f"### vlmbench: {SIGNS[report.outcome]}", "", _escaped(_whole(report)), ""]
     if _embedded(report):
         lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
-    rows = [_row(one, SIGNS) for one in report.verdicts]
+    rows = [_row(verdict, SIGNS) for verdict in report.verdicts]
     rule = tuple("---:" if name in NUMBERS else ":---" for name in HEAD)
     lines += [_line(HEAD), _line(rule), *(_line((*map(cell_text, row[:-1]), row[-1])) for row in rows), ""]
     lines += [f"- **{_escaped(one.task.key)}**: {_escaped(one.reason)}." for one in report.verdicts]
@@ -80,16 +80,16 @@ def _named(run: Mapping[str, Any]) -> str:
     return f"{run['model']}{perturbed} (weights {str(run['fingerprint'])[:12]})"
 
 
-def _row(one: Verdict, words: Mapping[str, str]) -> tuple[str, ...]:
-    metric, decision = one.metric, one.decision
+def _row(verdict: Verdict, words: Mapping[str, str]) -> tuple[str, ...]:
+    metric, decision = verdict.metric, verdict.decision
     return (
-        clean(one.task.key),
+        clean(verdict.task.key),
         clean(metric.name),
         number(None if metric.before != metric.before else metric.before),
         number(None if metric.after != metric.after else metric.after),
         signed(metric.paired.difference.value),
-        f"{one.margins.allowed:g}",
-        p_text(one.p_holm),
+        f"{verdict.margins.allowed:g}",
+        p_text(verdict.p_holm),
         number(decision.detectable),
         f"{metric.paired.n:,}",
         words[decision.outcome],

@@ -44,12 +44,12 @@ def plain(text: str) -> str:
     return _FORBIDDEN.sub("\ufffd", text)
 
 
-def _case(one: Verdict) -> TestCase:
-    case = TestCase(plain(f"{one.task.key} {one.metric.name}"), "vlmbench", 0)
-    if one.decision.outcome == "fail":
-        case.append(_failure("regression", one.reason, "\n".join(_lines(one))))
-    elif one.decision.outcome == "unknown":
-        case.append(Skipped(plain(f"could not tell: {one.reason}")))
+def _case(verdict: Verdict) -> TestCase:
+    case = TestCase(plain(f"{verdict.task.key} {verdict.metric.name}"), "vlmbench", 0)
+    if verdict.decision.outcome == "fail":
+        case.append(_failure("regression", verdict.reason, "\n".join(_lines(verdict))))
+    elif verdict.decision.outcome == "unknown":
+        case.append(Skipped(plain(f"could not tell: {verdict.reason}")))
     return case
 
 
@@ -69,16 +69,19 @@ def _value(value: float) -> str:
     return "undefined" if value != value else f"{value:.2f}"
 
 
-def _lines(one: Verdict) -> list[str]:
+def _lines(verdict: Verdict) -> list[str]:
     """The failure's text: the figures, then the first samples that were lost."""
-    metric = one.metric
+    metric = verdict.metric
     lines = [
         f"before {_value(metric.before)}, after {_value(metric.after)}, "
         f"difference {signed(metric.paired.difference.value)}, "
-        f"allowed drop {one.margins.allowed:g}",
-        f"one-sided p after Holm's correction {one.p_holm}, {metric.paired.n} items, {metric.paired.clusters} clusters",
+        f"allowed drop {verdict.margins.allowed:g}",
+        f"one-sided p after Holm's correction {verdict.p_holm}, "
+        f"{metric.paired.n} items, {metric.paired.clusters} clusters",
     ]
-    for flip in one.task.lost[:10]:
-        said = f"before {flip.before.parsed_answer!r}, after {flip.after.parsed_answer!r}"
-        lines.append(f"lost {flip.id} ({', '.join(flip.images)}): {' '.join(flip.question.split())[:200]} {said[:300]}")
+    for flip in verdict.task.lost[:10]:
+        answers = f"before {flip.before.parsed_answer!r}, after {flip.after.parsed_answer!r}"
+        lines.append(
+            f"lost {flip.id} ({', '.join(flip.images)}): {' '.join(flip.question.split())[:200]} {answers[:300]}"
+        )
     return lines

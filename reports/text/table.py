@@ -7,7 +7,7 @@ from typing import Any
 
 from vlmbench.base.terminal import aligned, clean
 
-from ..runs import SAMPLE_NOTE, Bar, TaskResult, level_words, task_results
+from ..runs import SAMPLE_NOTE, Bar, TaskResult, level_words, perturbation_of, task_results
 
 RIGHT = ("value", "n", "coverage")
 """Columns of numbers, aligned right."""
@@ -85,8 +85,7 @@ def _head(results: Sequence[TaskResult]) -> tuple[str, ...]:
 
 def _title(manifest: Mapping[str, Any]) -> str:
     model = manifest.get("model", {})
-    asked = manifest.get("asked", {})
-    perturbation = asked.get("perturb")
+    perturbation = perturbation_of(manifest)
     words = [
         str(model.get("name", "?")),
         f"perturbation: {perturbation}" if perturbation else "",
