@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Request, Sample
-from vlmbench.data.predictions import join, read_plain, write_rows
+from vlmbench.data.files import Row, read_json
+from vlmbench.data.predictions import answer_rows, id_and_answer, join, read_plain, refuse_two_models, write_rows
+
+IdTextRow = tuple[str, str, Row]
+"""A sample's id, the answer, and where it was read."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,38 @@ class PlainRows:
     def __call__(self, path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
         """Sample id to text. Raises PredictionsError."""
         return join(read_plain(path, self.ids, samples, self.never), samples, path, self.hint)
+
+
+def objects_or_rows(
+    files: Iterable[Path],
+    of_object: Callable[[Mapping[str, Any], Path], Sequence[IdTextRow]],
+    ids: Sequence[str],
+    samples: Sequence[Sample],
+) -> list[IdTextRow]:
+    """(id, text, row) of answer files, each either a JSON object that `of_object` knows, or rows.
+
+    `of_object` gives nothing for an object that it does not know. Raises PredictionsError.
+    """
+    answers: list[IdTextRow] = []
+    rows: list[Sequence[Row]] = []
+    for file in files:
+        try:
+            content = read_json(file)
+        except DataError:
+            content = None
+        if isinstance(content, dict) and (known := of_object(content, file)):
+            answers += known
+        else:
+            rows.append(answer_rows(file))
+            answers += id_and_answer(rows[-1], ids, samples)
+    refuse_two_models(rows)
+    return answers
+
+
+def results_of(content: Mapping[str, Any], path: Path) -> Row:
+    """The object under "results" as a row; an empty row where there is none."""
+    results = content.get("results")
+    return Row(results if isinstance(results, dict) else {}, str(path), "in 'results'")
 
 
 def write_json(path: Path, content: object) -> None:

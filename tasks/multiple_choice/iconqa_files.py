@@ -7,37 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
-from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_object, unique
-from vlmbench.data.predictions import answer_files, answer_rows, id_and_answer, is_hidden, join, refuse_two_models
+from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_object, unique
+from vlmbench.data.predictions import answer_files, is_hidden, join
 from vlmbench.data.reading import is_dir, is_file
 from vlmbench.data.tables.columns import LETTERS
+
+from ..families.answer_files import IdTextRow, objects_or_rows, results_of
+from ..families.official_files import data_file, mirrored
 
 KINDS = (TEXT, IMAGE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
 MOST = 5
 """Options a problem can have."""
 FOLDERS = ("", "iconqa_data/", "data/iconqa_data/")
-HUB_NAMES = ("lmms-lab/ICON-QA", "lmms-lab-encoder/ICON-QA")
+HUB_NAMES = mirrored("ICON-QA")
 HUB_FIELDS = ("question_id", "question", "choices", "answer", "ques_type", "grade", "skills")
 HUB_IMAGES = ("query_image", "choice_image_0", "choice_image_1")
+SKILLS = "pid2skills.json"
 ARCHIVE = "https://iconqa2021.s3.us-west-1.amazonaws.com/iconqa_data.zip"
 
 
 def required_files(split: str) -> list[DataFile]:
     """Problems, splits, skills and images: one archive."""
-    licence = "CC BY-NC-SA 4.0"
-    listed = (
-        ("problems.json", "problems", False),
-        ("pid_splits.json", "which problem is in which split", False),
-        ("pid2skills.json", "skills a problem needs", True),
-        ("iconqa", "images", False),
-    )
     return [
-        DataFile(f"iconqa_data/{name}", what, ARCHIVE, licence=licence, optional=optional, also=(name,))
-        for name, what, optional in listed
+        data_file((f"iconqa_data/{name}", name), what, ARCHIVE, "CC BY-NC-SA 4.0", optional=name == SKILLS)
+        for name, what in (
+            ("problems.json", "problems"),
+            ("pid_splits.json", "which problem is in which split"),
+            (SKILLS, "skills a problem needs"),
+            ("iconqa", "images"),
+        )
     ]
 
 
@@ -103,11 +106,9 @@ def _folders(data: Folder, split: str) -> Iterator[Sample]:
 
 
 def _skills(data: Folder, base: str) -> dict[str, tuple[str, ...]]:
-    path = data.find(f"{base}pid2skills.json")
-    if path is None:
-        return {}
-    row = read_object(path)
-    return {pid: tuple(row.texts(pid)) for pid in row.values}
+    path = data.find(base + SKILLS)
+    row = read_object(path) if path else None
+    return {pid: tuple(row.texts(pid)) for pid in row.values} if row else {}
 
 
 def _problem(
@@ -152,7 +153,7 @@ def sample(
 
 
 def _of_hub(data: Hub, split: str) -> list[Sample]:
-    """The hub's rows: options in one text, parted by commas, and two images to choose from at most."""
+    """The hub's rows: options in one text, separated by commas, and two images to choose from at most."""
     kinds, part = parts(split)
     table = data.table(HUB_NAMES, "default", part, (*HUB_FIELDS, *HUB_IMAGES))
     rows = table.rows(HUB_FIELDS)
@@ -160,20 +161,17 @@ def _of_hub(data: Hub, split: str) -> list[Sample]:
     filled = {name: table.filled(name) for name in HUB_IMAGES}
     texts = [row for row in rows if row.text("ques_type") == TEXT]
     by_place = all(row.text("answer").isdecimal() and int(row.text("answer")) < _count(row) for row in texts)
-    found = []
+    samples = []
     for index, row in enumerate(rows):
         kind, key = row.text("ques_type"), row.key("question_id")
         if kind not in kinds:
             continue
-        shown = HUB_IMAGES if kind == IMAGE else HUB_IMAGES[:1]
-        there = [name for name in shown if filled[name][index]]
+        there = [name for name in HUB_IMAGES[: 3 if kind == IMAGE else 1] if filled[name][index]]
         images = tuple(table.picture(index, name, f"{key}/{name}") for name in there)
-        choices = tuple(there[1:]) if kind == IMAGE else tuple(row.text("choices").split(","))
-        if kind == BLANK:
-            found.append(sample(key, row, (), images, None, _words(row)))
-            continue
-        found.append(sample(key, row, choices, images, _place(row, choices, by_place), _words(row)))
-    return found
+        choices = tuple(row.text("choices").split(",") if kind == TEXT else there[1:])
+        place = None if kind == BLANK else _place(row, choices, by_place)
+        samples.append(sample(key, row, choices, images, place, _words(row)))
+    return samples
 
 
 def _count(row: Row) -> int:
@@ -196,42 +194,26 @@ def _words(row: Row) -> tuple[str, ...]:
 
 # --------------------------------------------------------------------------------------------------------- answers
 
-Answer = tuple[str, str, Row]
-
 
 def read_answers(path: Path, samples: Sequence[Sample], protocol: str = "") -> dict[str, str]:
     """Sample id to text; the place of an option becomes its letter. Raises PredictionsError."""
-    kinds = {one.id: one.tags["kind"] for one in samples}
-    found: list[Answer] = []
-    rows: list[list[Row]] = []
-    for file in _files(path, set(kinds.values())):
-        if results := _results(file, kinds):
-            found += results
-        else:
-            rows.append(answer_rows(file))
-            found += id_and_answer(rows[-1], ("id", "question_id", "pid"), samples)
-    refuse_two_models(rows)
+    kinds = {sample.id: sample.tags["kind"] for sample in samples}
+
+    def of_object(content: Mapping[str, Any], file: Path) -> list[IdTextRow]:
+        row = results_of(content, file)
+        return [(pid, _text(row, pid, kinds.get(pid, BLANK)), row) for pid in row.values]
+
+    answers = objects_or_rows(_files(path, set(kinds.values())), of_object, ("id", "question_id", "pid"), samples)
     if samples and samples[0].extra["partial"]:
-        found = [answer for answer in found if answer[0] in kinds]
+        answers = [answer for answer in answers if answer[0] in kinds]
     hint = "give answers to exactly the problems of this split (iconqa:choose_txt_val names another)"
-    return join(found, samples, path, hint)
+    return join(answers, samples, path, hint)
 
 
 def _files(path: Path, kinds: Iterable[str]) -> list[Path]:
     """The file, the files of the folder, or those of KIND/ folders in it."""
     inside = [path / kind for kind in KINDS if kind in kinds and (path / kind).is_dir()]
     return [file for folder in inside or [path] for file in answer_files(folder)]
-
-
-def _results(path: Path, kinds: Mapping[str, str]) -> list[Answer]:
-    try:
-        content = read_json(path)
-    except DataError:
-        return []
-    if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
-        return []
-    row = Row(content["results"], str(path), "in 'results'")
-    return [(pid, _text(row, pid, kinds.get(pid, BLANK)), row) for pid in row.values]
 
 
 def _text(row: Row, pid: str, kind: str) -> str:

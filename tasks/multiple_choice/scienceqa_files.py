@@ -7,26 +7,28 @@ llava/eval/eval_science_qa.py@c121f043.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
-from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed, read_object, read_rows, unique
-from vlmbench.data.predictions import OTHERS, answer_files, answer_rows, id_and_answer, join, refuse_two_models
+from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_object, read_rows, unique
+from vlmbench.data.predictions import OTHERS, answer_files, id_and_answer, join
 from vlmbench.data.rows import named_columns
 from vlmbench.data.tables.columns import LETTERS, by_letter
 
-from ..families.answer_files import Answer, write_json
-from ..families.checksums import checksum
+from ..families.answer_files import Answer, IdTextRow, objects_or_rows, results_of, write_json
+from ..families.official_files import data_file, mirrored
 
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
 PROBLEMS = tuple(f"{folder}problems.json" for folder in FOLDERS)
+SPLITS = tuple(f"{folder}pid_splits.json" for folder in FOLDERS)
 MOST = 5
 """Options a question can have."""
-HUB_NAMES = ("lmms-lab/ScienceQA", "lmms-lab-encoder/ScienceQA")
+HUB_NAMES = mirrored("ScienceQA")
 HUB_FIELDS = ("question", "choices", "answer", "hint", "grade", "subject", "topic")
 RAW = "https://raw.githubusercontent.com/lupantech/ScienceQA/2cbf8318e07b9ece895bb2ae605e71e38d623264/data/scienceqa"
 S3 = "https://scienceqa.s3.us-west-1.amazonaws.com/images"
@@ -42,21 +44,12 @@ def tier(split: str) -> str:
 def required_files(split: str) -> list[DataFile]:
     """Problems, the list of splits, images."""
     official = tier(split)
-    images, *also = (f"images/{official}", f"data/scienceqa/images/{official}", official)
-    files = [
-        _data_file(name, what, split)
-        for name, what in (
-            ("problems.json", "problems (30 MB)"),
-            ("pid_splits.json", "which problem is in which split"),
-        )
+    images = (f"images/{official}", f"data/scienceqa/images/{official}", official)
+    return [
+        data_file(PROBLEMS, "problems (30 MB)", f"{RAW}/problems.json", LICENCE, split),
+        data_file(SPLITS, "which problem is in which split", f"{RAW}/pid_splits.json", LICENCE, split),
+        data_file(images, f"images of {official}", f"{S3}/{official}.zip", LICENCE, split),
     ]
-    zipped = f"{S3}/{official}.zip"
-    return [*files, DataFile(images, f"images of {official}", zipped, licence=LICENCE, split=split, also=tuple(also))]
-
-
-def _data_file(name: str, what: str, split: str) -> DataFile:
-    url, also = f"{RAW}/{name}", tuple(folder + name for folder in FOLDERS[1:])
-    return DataFile(name, what, url, licence=LICENCE, split=split, also=also, checksum=checksum(url))
 
 
 # ------------------------------------------------------------------------------------------------------- questions
@@ -84,7 +77,7 @@ def _with_images(samples: Sequence[Sample]) -> list[Sample]:
 
 def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     rows = read_keyed(path, "choices")
-    listed = data.find(*(f"{folder}pid_splits.json" for folder in FOLDERS))
+    listed = data.find(*SPLITS)
     if listed is None:
         pids = [pid for pid, row in rows.items() if row.text("split") == split]
     else:
@@ -167,34 +160,19 @@ def _of_hub(data: Hub, split: str) -> list[Sample]:
 
 def read_answers(path: Path, samples: Sequence[Sample], protocol: str = "") -> dict[str, str]:
     """Sample id to text; an index becomes its letter, -1 an empty text. Raises PredictionsError."""
-    found: list[tuple[str, str, Row]] = []
-    rows: list[list[Row]] = []
-    for file in answer_files(path):
-        if results := _of_object(file):
-            found += results
-        else:
-            rows.append(answer_rows(file))
-            found += id_and_answer(rows[-1], ("question_id", "id"), samples)
-    refuse_two_models(rows)
-    return join(found, samples, path, "give answers to exactly the questions of this split (scienceqa:test is all)")
+    answers = objects_or_rows(answer_files(path), _of_object, ("question_id", "id"), samples)
+    return join(answers, samples, path, "give answers to exactly the questions of this split (scienceqa:test is all)")
 
 
-def _of_object(path: Path) -> list[tuple[str, str, Row]]:
-    """A results file or LLaVA's output file; nothing for rows."""
-    try:
-        content = read_json(path)
-    except DataError:
-        return []
-    if not isinstance(content, dict):
-        return []
-    if isinstance(content.get("results"), dict):
-        row = Row(content["results"], str(path), "in 'results'")
-        return [(key, letter(row, key), row) for key in row.values]
-    if isinstance(content.get("correct"), list) and isinstance(content.get("incorrect"), list):
-        listed = [*content["correct"], *content["incorrect"]]
-        rows = [Row(one if isinstance(one, dict) else {}, str(path), f"item {n}") for n, one in enumerate(listed, 1)]
-        return list(id_and_answer(rows, ("question_id",))) if rows else []
-    return []
+def _of_object(content: Mapping[str, Any], path: Path) -> list[IdTextRow]:
+    """A results file or LLaVA's output file."""
+    row = results_of(content, path)
+    parts = [content.get("correct"), content.get("incorrect")]
+    listed = [item for part in parts for item in part] if all(isinstance(part, list) for part in parts) else []
+    rows = [Row(item if isinstance(item, dict) else {}, str(path), f"item {n}") for n, item in enumerate(listed, 1)]
+    if rows and not row.values:
+        return list(id_and_answer(rows, ("question_id",)))
+    return [(key, letter(row, key), row) for key in row.values]
 
 
 def letter(row: Row, field: str) -> str:
