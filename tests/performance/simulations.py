@@ -2,7 +2,7 @@
 
 Made-up benchmarks whose truth is known (tests/support/simulated.py): how often the 95 % interval holds it, how often
 the paired test finds a difference between equal models, and how often it finds the difference that
-vlmbench.stats.power announces. The suite runs a part of it (tests/stats/test_coverage.py, test_power.py).
+vlmbench.stats.power announces. The suite runs a part of it (tests/core/stats/test_coverage.py, test_power.py).
 """
 
 from __future__ import annotations

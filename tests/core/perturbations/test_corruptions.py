@@ -18,7 +18,7 @@ from vlmbench.perturbations import corruptions as pixel_changes
 from vlmbench.perturbations.corruptions import PIXEL_CHANGES
 from vlmbench.perturbations.perturbations import Change, ablate, levels, parse_one
 
-PINS = Path(__file__).resolve().parents[2] / "constraints.txt"
+PINS = Path(__file__).resolve().parents[3] / "constraints.txt"
 GOLDEN = {
     "blind": "f990833efe0d0675",
     "noise:1": "2bd52498701f843c",

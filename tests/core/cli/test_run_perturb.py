@@ -24,7 +24,7 @@ from vlmbench.cli import main as cli
 from vlmbench.runs.storage.store import RunStore
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EVERY = "blind,shuffle-image,noise:1,blur:1,jpeg:1,crop:1,rotate:1"
 
 

@@ -14,7 +14,7 @@ from vlmbench.cli import main as cli
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(("kind", "files"), [("task", 4), ("model", 2)])

@@ -21,7 +21,7 @@ from vlmbench.scoring.judge import open_judge
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def start(url: str, cache: Path) -> subprocess.Popen[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.perturbations.test_corruptions import picture
+from tests.core.perturbations.test_corruptions import picture
 from tests.support.toys import ToyTask, gone, keep, png
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.registry import TaskChoice, choose_task, tasks

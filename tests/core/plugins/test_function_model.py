@@ -103,7 +103,7 @@ def test_fingerprints_are_the_same_in_every_process(tmp_path: Path) -> None:
         "from vlmbench.plugins.function_model import fingerprint\n"
         "print(fingerprint(lambda images, question: 'x' if question in {'a', 'b', 'c'} else 'y'))\n"
     )
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[3])
     found = {
         subprocess.run(
             [sys.executable, *words], env={"PYTHONPATH": root, "PYTHONHASHSEED": seed}, capture_output=True, check=True

@@ -29,7 +29,7 @@ class ToyTask(toys.ToyTask):
     bundled_data_dir: Path = Path(__file__).parent
 
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from vlmbench.cli import main as cli
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GOOD = {**script("pope", 0.05), **script("gqa", 0.05)}
 
 

@@ -97,7 +97,7 @@ def test_answers_of_a_file_are_judged(tmp_path: Path, capsys: pytest.CaptureFixt
     ],
 )
 def test_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
-    ids = list(json.loads((Path(__file__).parents[2] / "tasks/samples/mmvet/mm-vet.json").read_text()))
+    ids = list(json.loads((Path(__file__).parents[3] / "tasks/samples/mmvet/mm-vet.json").read_text()))
     (tmp_path / "results.json").write_text(json.dumps(dict.fromkeys(ids, "red")))
     grades = {key: {"model": ["m"], "content": ["0.5"], "score": [0.5]} for key in ids}
     (tmp_path / "grades.json").write_text(json.dumps(grades))
@@ -109,7 +109,7 @@ def test_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list
 
 
 def test_verdicts_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ids = list(json.loads((Path(__file__).parents[2] / "tasks/samples/mmvet/mm-vet.json").read_text()))
+    ids = list(json.loads((Path(__file__).parents[3] / "tasks/samples/mmvet/mm-vet.json").read_text()))
     grades = {key: {"model": ["m"] * 2, "content": ["x"] * 2, "score": [0.5, 1.0]} for key in ids}
     (tmp_path / "grades.json").write_text(json.dumps(grades))
     assert main(["score", "mmvet", "--predictions", str(tmp_path / "grades.json")]) == 0
@@ -118,7 +118,7 @@ def test_verdicts_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_finished_run_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Scored again into another folder, the run's own stays as it is; other data are refused."""
-    folder, data = tmp_path / "run", Path(__file__).parents[2] / "tasks/samples/llava_bench"
+    folder, data = tmp_path / "run", Path(__file__).parents[3] / "tasks/samples/llava_bench"
     main(["run", "--model", "echo", "--tasks", "llava_bench", "--limit", "3", "--output", str(folder)])
     words = ["score", str(folder), "--judge", "echo,text=5 5", "--output", str(tmp_path / "new"), "--data"]
     assert main([*words, str(data)]) == 0

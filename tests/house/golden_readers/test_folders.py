@@ -17,7 +17,7 @@ from tests.golden.kinds import kinds
 from tests.golden.oracles.reading import ABSENT, CHECKED
 from tests.golden.report import Report
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = "refcoco_iou_minigptv2"
 
 

@@ -20,7 +20,7 @@ from vlmbench.data.files import Folder
 from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.runs.storage.run_files import read_scores
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "models" / "plugins.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models" / "plugins.md").read_text("utf-8")
 STARS = re.findall(r"^```python stars.py\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
 PROTOCOLS = ("official", "lmms_eval", "vlmevalkit")
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.runs.test_damage import SPECIAL
+from tests.core.runs.test_damage import SPECIAL
 from vlmbench.base import exit_codes, terminal
 from vlmbench.cli import main as cli
 from vlmbench.runs import manifest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EVIL = "\x1b]52;c;aGk=\x07\x1b[2J\x1b]0;title\x07\x9b31m\u202eevil\u2066\r\x08\x00\x7f\ud800\u2028end"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 PLUGIN = """

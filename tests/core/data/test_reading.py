@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.runs.test_remote_store import bucket
+from tests.core.runs.test_remote_store import bucket
 from tests.support.toys import png
 from vlmbench import TableTask
 from vlmbench.base import exit_codes

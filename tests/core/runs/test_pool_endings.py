@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.test_pool import calm, logged, same
+from tests.core.runs.test_pool import calm, logged, same
 from tests.support.pool_toys import EACH, PICTURES, processes
 from vlmbench.base.exit_codes import USER_MUST_CHANGE
 from vlmbench.base.extras import install_command
@@ -20,7 +20,7 @@ from vlmbench.runs.storage.reopening import read_answers
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 __all__ = ["calm"]
 """A fixture."""
 TOKEN = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-this-test-alone-" + "0" * 20}
