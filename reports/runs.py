@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.compare import perturbed
+from vlmbench.compare import perturbation_report
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS
 from vlmbench.runs.storage.run_files import read_check, read_finished
 
@@ -251,7 +251,7 @@ def with_perturbed(folders: Sequence[Path]) -> list[Path]:
     named = {folder.resolve() for folder in folders}
     every: list[Path] = []
     for folder in folders:
-        every += [folder, *(run for run in perturbed.finished(folder) if run.resolve() not in named)]
+        every += [folder, *(run for run in perturbation_report.finished(folder) if run.resolve() not in named)]
     return every
 
 

@@ -14,9 +14,8 @@ from typing import Any
 import orjson
 
 from docs.printing.markdown import code, table
-from vlmbench.perturbations import paraphrases as wordings
-from vlmbench.perturbations import perturbations
-from vlmbench.perturbations.corruptions import PIXEL_CHANGES
+from vlmbench.perturbations import paraphrases, perturbations
+from vlmbench.perturbations.corruptions import CORRUPTIONS
 
 FOLDER = Path(__file__).resolve().parent
 FIGURES, PICTURE = FOLDER / "perturbations.json", FOLDER.parent / "images" / "perturbations.jpg"
@@ -163,16 +162,16 @@ def _model(figures: dict[str, Any]) -> str:
 def _changes() -> Iterator[tuple[str, ...]]:
     for name in perturbations.names():
         most, default = perturbations.levels(name)
-        pixels = PIXEL_CHANGES.get(name)
+        pixels = CORRUPTIONS.get(name)
         if pixels is None:
-            what, values = perturbations.OTHERS[name].what, f"wordings 1 to {most}" if most else ""
+            what, values = perturbations.INPUT_CHANGES[name].description, f"paraphrases 1 to {most}" if most else ""
         else:
-            what, values = pixels.what.replace("{:g}", "c"), ", ".join(f"{value:g}" for value in pixels.levels)
+            what, values = pixels.description.replace("{:g}", "c"), ", ".join(f"{value:g}" for value in pixels.levels)
         yield code(name), what, values, str(default) if most else ""
 
 
 def _wordings() -> Iterator[tuple[str, ...]]:
-    for sentence, others in wordings.WORDINGS.items():
+    for sentence, others in paraphrases.PARAPHRASES.items():
         yield sentence, *others
 
 
@@ -244,7 +243,10 @@ def draw() -> None:
     side = TILE + GAP
     sheet = Image.new("RGB", (6 * side - GAP, len(SHOWN) * side - GAP), "white")
     for row, name in enumerate(SHOWN):
-        shown = [picture, *(perturbations.ablate(picture, perturbations.parse_one(f"{name}:{n}")) for n in range(1, 6))]
+        shown = [
+            picture,
+            *(perturbations.perturbed_image(picture, perturbations.parse_one(f"{name}:{n}")) for n in range(1, 6)),
+        ]
         for column, one in enumerate(shown):
             tile = images.decode(one.load(), one.name)
             tile.thumbnail((TILE, TILE))

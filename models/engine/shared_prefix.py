@@ -133,7 +133,7 @@ class SharedPrefix(Packed):
     def answer(
         self, pixels: Tensor | None, jobs: Sequence[Job], pack_tokens: int, observe: Observer = nobody
     ) -> list[Outcome]:
-        """Outcomes in the jobs' order. `pixels`: (3, height, width) on the network's device; None: no picture."""
+        """Outcomes in the jobs' order. `pixels`: (3, height, width) on the network's device; None: no image."""
         features = None if pixels is None else self.system.network.image_features(pixels[None])[0]
         buckets: dict[tuple[int, ...], list[Line]] = {}
         for index, job in enumerate(jobs):

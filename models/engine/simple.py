@@ -21,7 +21,7 @@ class OneByOne:
 
     @torch.inference_mode()
     def answer(self, pixels: Tensor | None, job: Job, observe: Observer = nobody) -> Outcome:
-        """The outcome of one job. `pixels`: (3, height, width) on the network's device; None: no picture."""
+        """The outcome of one job. `pixels`: (3, height, width) on the network's device; None: no image."""
         features = None if pixels is None else self.system.network.image_features(pixels[None])[0]
         visual = 0 if features is None else features.shape[0]
         if job.choices:

@@ -1,7 +1,7 @@
 """Questions in plain batches through a transformers model's own `generate`: what runs on every architecture.
 
 Prompts are padded on the left (an encoder's on the right), and only questions whose picture tensors have the same shape
-go together, so no picture is ever padded. A batch of one is the run that everything else is measured against.
+go together, so no image is ever padded. A batch of one is the run that everything else is measured against.
 
 Choices are ranked by giving `generate` their tokens one after the other and noting what the network expected, before
 anything that the checkpoint's generation settings force or forbid: so ranking, too, needs nothing that an architecture

@@ -221,7 +221,7 @@ class VisionLanguageModel(nn.Module):
         return None if pixels is None else self.image_features(pixels)
 
     def _no_pictures(self) -> Tensor:
-        """What the connector makes of no picture, (0, visual tokens, d). Not every one can be run on none at all."""
+        """What the connector makes of no image, (0, visual tokens, d). Not every one can be run on none at all."""
         like = self.language_model.get_input_embeddings().weight
         black = like.new_zeros(1, self.vision_tower.tokens(), int(self.blueprint.vision["hidden_size"]))
         return cast("Tensor", self.connector(black))[:0]

@@ -20,7 +20,7 @@ from vlmbench.chat.cache import Reply, ReplyCache, cache_file
 from vlmbench.chat.client import ChatClient
 from vlmbench.chat.faults import NoReplyError
 from vlmbench.chat.options import LENGTHS
-from vlmbench.chat.pricing import Price, Purse, tokens_of
+from vlmbench.chat.pricing import Budget, Price, tokens_of
 from vlmbench.chat.reply import read_reply
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Ask:
 
 
 class Line:
-    """A client with a memory and a purse: asks that were answered before cost nothing."""
+    """A client with a memory and a budget: asks that were answered before cost nothing."""
 
     def __init__(self, client: ChatClient, price: Price, *, budget: float | None, folder: Path | None) -> None:
         """`folder`: where replies are kept; None: nowhere. Raises UsageError for a budget without prices."""
@@ -57,7 +57,7 @@ class Line:
         """What the server says it holds: part of every key. To be set before anything is asked."""
         self.from_cache = True
         """False: ask anew what is known already. Replies are kept all the same."""
-        Purse(budget, price, client.where.partition(" ")[0], "budget")
+        Budget(budget, price, client.where.partition(" ")[0], "budget")
         self.counts: Counter[str] = Counter()
         """replies, cached, failed, prompt_tokens, completion_tokens: of this sitting."""
         self.spent = 0.0
@@ -87,13 +87,13 @@ class Line:
 
         try:
             left = None if self.budget is None else self.budget - self.spent
-            purse = Purse(left, self.price, self.client.where)
+            budget = Budget(left, self.price, self.client.where)
             if self.folder is not None and self._cache is None:
                 self._cache = ReplyCache(cache_file(self.folder, self.client.where.partition(" ")[0], self.identity))
             wait(self.client.open())
             self._last = time.monotonic()
 
-            yield lambda ask: asyncio.run_coroutine_threadsafe(self._reply(ask, purse), loop)
+            yield lambda ask: asyncio.run_coroutine_threadsafe(self._reply(ask, budget), loop)
         finally:
             wait(self._end())
             wait(self.client.close())
@@ -101,7 +101,7 @@ class Line:
             thread.join()
             loop.close()
 
-    async def _reply(self, ask: Ask, purse: Purse) -> Reply:
+    async def _reply(self, ask: Ask, budget: Budget) -> Reply:
         task = asyncio.current_task()
         assert task is not None
         self._waiting.add(task)
@@ -116,15 +116,15 @@ class Line:
         if key in self._none:
             raise NoReplyError(self._none[key], refused=True)
         if key not in self._under_way:
-            self._under_way[key] = asyncio.create_task(self._call(key, ask, purse))
+            self._under_way[key] = asyncio.create_task(self._call(key, ask, budget))
             self._under_way[key].add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(self._under_way[key])
 
-    async def _call(self, key: str, ask: Ask, purse: Purse) -> Reply:
+    async def _call(self, key: str, ask: Ask, budget: Budget) -> Reply:
         """Ask, pay and keep."""
         size = sum(map(tokens_of, ask.texts)) + ask.pictures * PICTURE_TOKENS
         longest = next((int(ask.body[name]) for name in LENGTHS if ask.body.get(name)), 0)
-        number = await purse.take(size, longest)
+        number = await budget.reserve(size, longest)
         if number is None:
             raise NoReplyError("the budget is spent: a larger one goes on from here", refused=True)
         used: tuple[int, int] | None = None
@@ -136,7 +136,7 @@ class Line:
             )
             used = reply.prompt_tokens, reply.completion_tokens
         finally:
-            await purse.settle(number, used)
+            await budget.settle(number, used)
             self.spent += 0.0 if used is None else self.price.cost(*used) or 0.0
         return self._keep(key, reply)
 

@@ -29,7 +29,7 @@ class Limits:
     max_side: int = 0
     """Pixels of the longer side; 0: any."""
     max_bytes: int = 20_000_000
-    """Of the encoded picture, before base64 makes it a third longer."""
+    """Of the encoded image, before base64 makes it a third longer."""
 
 
 def messages(request: Request, pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def data_url(data: bytes, name: str, limits: Limits) -> str:
     """A picture's bytes as a data URL: as they are where any server reads them to the pixels that our adapters see.
 
     Others (turned by EXIF, transparent, CMYK, rare formats, too large) are decoded by the rules of
-    vlmbench.data.images and sent as PNG, or as JPEG where PNG is too large. Raises ImageError for what is no picture.
+    vlmbench.data.images and sent as PNG, or as JPEG where PNG is too large. Raises ImageError for what is no image.
     """
     picture = images.decode(data, name)
     kind = _kind(data, limits)

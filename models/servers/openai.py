@@ -78,7 +78,7 @@ class OpenAIChat:
     """A choice counts by its first token, and by a bound where that is not among those told."""
 
     def __init__(self, name: str, line: Line, form: Form, *, in_flight: int, cache: str = "auto") -> None:
-        """`cache`: `true`, `false`, or `auto`: unless the server does not tell which weights it holds."""
+        """`cache`: `true`, `false`, or `auto`: unless the server does not say which weights it holds."""
         self.name, self.line, self.form, self.in_flight, self.cache = name, line, form, in_flight, cache
         self.reference = ""
         """The model to check its answers against: vlmbench.runs.verification."""
@@ -103,7 +103,7 @@ class OpenAIChat:
         if not found.known and self.cache == "auto":
             line.folder = None
             LOGGER.warning(
-                "%s does not tell which weights it holds: its replies are not kept for other runs (cache=true keeps "
+                "%s does not say which weights it holds: its replies are not kept for other runs (cache=true keeps "
                 "them), and a run that is resumed cannot notice that they changed",
                 line.client.where,
             )
@@ -141,7 +141,7 @@ class OpenAIChat:
         names = ("replies", "cached", "failed", "prompt_tokens", "completion_tokens")
         return {
             "served_model": line.served,
-            **({"adapted": told} if (told := line.client.adapted.told()) else {}),
+            **({"adapted": told} if (told := line.client.adapted.summary()) else {}),
             **{name: line.counts[name] for name in names},
             "calls": line.client.calls,
             "refusals": line.client.refusals,

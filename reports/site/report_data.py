@@ -67,7 +67,7 @@ def run_details(run: RunResult, stats: Mapping[str, Mapping[str, Any]]) -> dict[
 def _description(label: str) -> str:
     """What a perturbation does; empty for none, and for one that this version does not know."""
     try:
-        return perturbations.parse_one(label).words if label else ""
+        return perturbations.parse_one(label).description if label else ""
     except UsageError:
         return ""
 

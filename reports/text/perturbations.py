@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vlmbench.base.terminal import clean
-from vlmbench.compare.perturbed import shown
+from vlmbench.compare.perturbation_report import shown
 
 from ..runs import SAMPLE_NOTE
 from .compare import interval_text, p_text, share_text, signed
@@ -14,25 +14,25 @@ from .table import interval_head, number, text_table
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import TaskComparison
-    from vlmbench.compare.perturbed import Ablated, Series
+    from vlmbench.compare.perturbation_report import PerturbationReport, PerturbedRun
 
 NUMBERS = ("unperturbed", "perturbed", "difference", "p (Holm)", "pairs", "gained", "lost", "same answer")
 """Columns aligned right."""
 
 
-def text(series: Series) -> str:
+def text(report: PerturbationReport) -> str:
     """One line per perturbation and task, then what each perturbation does, then what was skipped and why."""
-    lines = [f"{clean(series.plain.name)} against itself under perturbations, seed {series.seed}"]
-    if any(task.entry.get("data") == "sample" for task in series.plain.tasks.values()):
+    lines = [f"{clean(report.plain.name)} against itself under perturbations, seed {report.seed}"]
+    if any(task.entry.get("data") == "sample" for task in report.plain.tasks.values()):
         lines.append(SAMPLE_NOTE.upper())
-    corrected = series.p_holm
-    rows = [_row(perturbed, task, corrected) for perturbed in series.ablated for task in perturbed.tasks]
+    corrected = report.p_holm
+    rows = [_row(perturbed, task, corrected) for perturbed in report.runs for task in perturbed.tasks]
     if rows:
-        interval_name = interval_head(task.level for perturbed in series.ablated for task in perturbed.tasks)
+        interval_name = interval_head(task.level for perturbed in report.runs for task in perturbed.tasks)
         head = ("perturbation", "task", "metric", *NUMBERS[:3], interval_name, *NUMBERS[3:])
         lines += ["", *text_table([head, *rows], head, NUMBERS), ""]
-    lines += [f"{perturbed.change.label}: {perturbed.change.words}" for perturbed in series.ablated]
-    for perturbed in series.ablated:
+    lines += [f"{perturbed.change.label}: {perturbed.change.description}" for perturbed in report.runs]
+    for perturbed in report.runs:
         lines += [clean(line) for line in _skipped(perturbed)]
         lines += [
             f"{perturbed.change.label}: {clean(key)} cannot be compared: {clean(reason)}"
@@ -42,7 +42,7 @@ def text(series: Series) -> str:
 
 
 def _row(
-    perturbed: Ablated, task: TaskComparison, corrected: Mapping[str, Mapping[str, float | None]]
+    perturbed: PerturbedRun, task: TaskComparison, corrected: Mapping[str, Mapping[str, float | None]]
 ) -> tuple[str, ...]:
     best = shown(task)
     return (
@@ -61,7 +61,7 @@ def _row(
     )
 
 
-def _skipped(perturbed: Ablated) -> list[str]:
+def _skipped(perturbed: PerturbedRun) -> list[str]:
     answered = {task.key for task in perturbed.tasks} | set(perturbed.failed)
     lines = []
     for key, reasons in perturbed.left_out.items():

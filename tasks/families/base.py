@@ -28,8 +28,8 @@ from typing import Any, Generic, TypeVar
 
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
-from vlmbench.base.task import DataFile, JudgeRules, QuestionFiles, Size, TaskProtocol
-from vlmbench.data.files import Folder, Hub
+from vlmbench.base.task import DataFile, DataSource, JudgeRules, Size, TaskProtocol
+from vlmbench.data.files import QuestionFiles, folder_or_hub
 from vlmbench.data.predictions import named
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
@@ -133,9 +133,9 @@ class Benchmark(ABC, Generic[Rules]):
         """The official files of a split."""
         return self.files.required_files(split)
 
-    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+    def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
         """All questions of a split, in its order."""
-        return self.files.samples(data.within(self.name) if isinstance(data, Folder) else data, split, self.name)
+        return self.files.samples(folder_or_hub(data, self.name), split, self.name)
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words."""
@@ -178,8 +178,8 @@ class Benchmark(ABC, Generic[Rules]):
     def export(self, answers: Mapping[str, str], samples: Sequence[Sample], protocol: str, path: Path) -> None:
         """Write the answers in the format of the path's suffix. Raises PredictionsError for missing answers."""
         if missing := [sample.id for sample in samples if sample.id not in answers]:
-            what = f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}"
-            raise PredictionsError(what, where=str(path), hint="answer every question of the split")
+            problem = f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}"
+            raise PredictionsError(problem, where=str(path), hint="answer every question of the split")
         rows = [self._answer(sample, answers[sample.id], protocol) for sample in samples]
         self.answer_files.format_of(path).write(path, rows)
 

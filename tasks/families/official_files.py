@@ -80,7 +80,7 @@ def hub_rows(
     for index, row in enumerate(rows):
         name = image_name(row)
         if name not in images:
-            images[name] = table.picture(index, "image", name)
+            images[name] = table.image(index, "image", name)
     return [(row, images[image_name(row)]) for row in rows]
 
 

@@ -154,7 +154,7 @@ class _Images:
             first, *others = where
             there = (name for name in where if others and self.data.find(*(f"{f}/{name}" for f in where[name])))
             name = next(there, first)
-            self.known[number] = self.data.picture(row, name, *where[name], field="image_id")
+            self.known[number] = self.data.image(row, name, *where[name], field="image_id")
         return self.known[number]
 
 

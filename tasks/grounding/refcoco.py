@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlmbench.base.samples import Sample
-from vlmbench.data.files import Folder, Hub
+from vlmbench.base.task import DataSource
+from vlmbench.data.files import folder_or_hub
 from vlmbench.parsing import boxes
 from vlmbench.stats.metrics import Metric, mean
 
@@ -91,9 +92,9 @@ RULES: Mapping[str, GroundingRules] = {
 class RefCoco(Grounding):
     """Boxes; and official folders side by side, of which one has this benchmark's name."""
 
-    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+    def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
         """All expressions of a split. Their file may lie in DIR/refcoco, or in DIR beside a folder of that name."""
-        return self.files.samples(data, split, self.name)
+        return self.files.samples(folder_or_hub(data), split, self.name)
 
 
 REFCOCO = RefCoco(

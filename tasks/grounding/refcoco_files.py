@@ -98,7 +98,7 @@ def _rows(folder: Folder, path: Path) -> Iterator[tuple[Row, ImageRef]]:
     for row in read_rows(path):
         stem = row.text("img_id")[:STEM]
         if stem not in known:
-            known[stem] = folder.picture(row, f"{stem}.jpg", *where, field="img_id")
+            known[stem] = folder.image(row, f"{stem}.jpg", *where, field="img_id")
         yield row, known[stem]
 
 
@@ -114,7 +114,7 @@ def _hub_rows(hub: Hub, split: str) -> Iterator[tuple[Row, ImageRef]]:
         key = PurePosixPath(row.text("file_name")).stem
         stem = key.rpartition("_")[0]
         if stem not in images:
-            image = table.picture(index, "image", f"{stem}.jpg")
+            image = table.image(index, "image", f"{stem}.jpg")
             images[stem] = image, _size(image, row)
         image, (width, height) = images[stem]
         for expression in row.texts("answer"):

@@ -46,7 +46,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
             raise row.error("image", f"{name!r} has no context", f"context.jsonl must have one: {paths[1]}")
         if key not in reference:
             raise row.error("question_id", f"{key} has no reference answer", f"it must be in {paths[2]}")
-        image, target = data.picture(row, name, "images", "."), reference[key].text("text")
+        image, target = data.image(row, name, "images", "."), reference[key].text("text")
         found.append(_sample(key, row, row.text("text"), image, target, _caption(context[name]), name))
     return found
 

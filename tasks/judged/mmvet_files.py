@@ -52,7 +52,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     found = []
     for key in (key for key in rows if key in kept):
         row = rows[key]
-        image = data.picture(row, row.text("imagename"), *where)
+        image = data.image(row, row.text("imagename"), *where)
         sample = _sample(key, row, row.texts("capability"), image)
         found.append(replace(sample, extra={**sample.extra, OTHERS: others}) if others else sample)
     if not found:

@@ -14,8 +14,8 @@ from pathlib import Path
 from vlmbench.base.errors import UsageError
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Request, Response, Sample, Score
-from vlmbench.base.task import Size
-from vlmbench.data.files import Folder, Hub
+from vlmbench.base.task import DataSource, Size
+from vlmbench.data.files import folder_or_hub
 from vlmbench.data.image_sheet import sheet
 from vlmbench.data.predictions import write_rows
 from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
@@ -119,16 +119,16 @@ RULES = {
 class IconQa(MultipleChoice):
     """Multiple choice with texts or images, and blanks to fill."""
 
-    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+    def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
         """The problems of a split; ids are their pids. The folder DIR/iconqa may hold the problems or their images."""
-        return iconqa_files.samples(data, split, self.name)
+        return iconqa_files.samples(folder_or_hub(data), split, self.name)
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words. Raises UsageError for a kind that the protocol does not know."""
         rules = RULES[protocol]
         if rules.choices is texts and sample.tags["kind"] != TEXT:
-            what = f"{protocol} ranks texts, and problem {sample.id} is {sample.tags['kind']}"
-            raise UsageError(what, hint=f"name a split of texts: iconqa:choose_txt_val@{protocol}")
+            problem = f"{protocol} ranks texts, and problem {sample.id} is {sample.tags['kind']}"
+            raise UsageError(problem, hint=f"name a split of texts: iconqa:choose_txt_val@{protocol}")
         request = super().build_request(sample, protocol)
         return replace(request, images=(sheet(sample.images),)) if rules.sheet and len(sample.images) > 1 else request
 

@@ -117,7 +117,7 @@ def _problem(
     kind = row.text("ques_type")
     choices = () if kind == BLANK else tuple(row.texts("choices"))
     names = ("image.png", *(choices if kind == IMAGE else ()))
-    images = tuple(data.picture(row, f"{pid}/{name}", *places, field="choices") for name in names)
+    images = tuple(data.image(row, f"{pid}/{name}", *places, field="choices") for name in names)
     place = None if kind == BLANK else row.integer("answer")
     return sample(pid, row, choices, images, place, skills, partial=partial)
 
@@ -167,7 +167,7 @@ def _of_hub(data: Hub, split: str) -> list[Sample]:
         if kind not in kinds:
             continue
         there = [name for name in HUB_IMAGES[: 3 if kind == IMAGE else 1] if filled[name][index]]
-        images = tuple(table.picture(index, name, f"{key}/{name}") for name in there)
+        images = tuple(table.image(index, name, f"{key}/{name}") for name in there)
         choices = tuple(row.text("choices").split(",") if kind == TEXT else there[1:])
         place = None if kind == BLANK else _place(row, choices, by_place)
         samples.append(sample(key, row, choices, images, place, _words(row)))

@@ -90,7 +90,7 @@ def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
         row = rows[pid]
         if "image" not in row.values:  # the official file says null where there is none
             raise row.error("image", "the field is missing", f"the row has: {named_columns('image', row.values)}")
-        images = (data.picture(row, f"{pid}/{row.text('image')}", *places),) if row.has("image") else ()
+        images = (data.image(row, f"{pid}/{row.text('image')}", *places),) if row.has("image") else ()
         yield sample(pid, row, images)
 
 
@@ -128,7 +128,7 @@ def _llava(data: Folder, path: Path, split: str) -> Iterator[Sample]:
         if not choices or target.text("value") not in by_letter(choices):
             raise row.error("conversations", "no options, or an answer that is the letter of none of them")
         places = (f"images/{split}", split, "images", ".")
-        images = (data.picture(row, row.text("image"), *places),) if row.has("image") else ()
+        images = (data.image(row, row.text("image"), *places),) if row.has("image") else ()
         extra = {"hint": "", "has_text": bare.startswith("Context: ")}
         yield Sample(key, bare, images, target.text("value"), choices, {}, key, extra)
 

@@ -71,7 +71,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     closed = _closed(rows)
     found = []
     for key, row in rows.items():
-        image = data.picture(row, f"{row.key('imageId')}.jpg", *IMAGES, field="imageId")
+        image = data.image(row, f"{row.key('imageId')}.jpg", *IMAGES, field="imageId")
         found.append(_sample(key, row, image, _allowed(allowed, key, row), closed))
     return found
 
@@ -95,7 +95,7 @@ def _from_hub(data: Hub, split: str) -> Iterator[Sample]:
         image = row.key("imageId")
         if image not in place:
             raise row.error("imageId", f"no picture {image!r} in {images.where}")
-        yield _sample(key, row, images.picture(place[image], "image", f"{image}.jpg"), None, closed)
+        yield _sample(key, row, images.image(place[image], "image", f"{image}.jpg"), None, closed)
 
 
 def _sample(key: str, row: Row, image: ImageRef, choices: Mapping[str, Any] | None, closed: bool) -> Sample:

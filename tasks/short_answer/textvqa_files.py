@@ -67,7 +67,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     ocr, folder = _ocr_tokens(data, split), _image_folder(split)
     where = (folder, f"images/{folder}", "images", ".")
     return [
-        _sample(key, row, data.picture(row, f"{row.key('image_id')}.jpg", *where, field="image_id"), ocr(row))
+        _sample(key, row, data.image(row, f"{row.key('image_id')}.jpg", *where, field="image_id"), ocr(row))
         for key, row in by_key(rows_of_list(path, "data")[1], "question_id").items()
     ]
 

@@ -71,7 +71,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     where = [*places([f"{split}.json"], "Annotations/", "annotations/"), *others[:1]]
     path = data.need(f"VizWiz's question file of {split}", *where, hint="`vlmbench data fetch vizwiz` gets it")
     return [
-        _sample(row, data.picture(row, key, split, f"images/{split}", "images", "."), "answer_type")
+        _sample(row, data.image(row, key, split, f"images/{split}", "images", "."), "answer_type")
         for key, row in by_key(read_rows(path), "image").items()
     ]
 

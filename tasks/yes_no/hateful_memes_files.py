@@ -62,7 +62,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
 
 
 def _sample(key: str, row: Row, data: Folder) -> Sample:
-    image = data.picture(row, row.text("img"), ".", "data", "images", field="img")
+    image = data.image(row, row.text("img"), ".", "data", "images", field="img")
     label = row.integer("label", None)
     if label not in (0, 1, None):
         raise row.error("label", f"0 or 1 was expected, not {label}")

@@ -114,7 +114,7 @@ def _subtask(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
         first: dict[str, Row] = {}
         for number, row, (question, answer) in _cells(path, 2, "question<TAB>Yes or No"):
             _refuse_repeated(first, question, row)
-            image = data.picture(row, f"{below}/{name}", root)
+            image = data.image(row, f"{below}/{name}", root)
             yield _sample(row, subtask, f"{subtask}/{name}", number, (question, answer), image)
 
 
@@ -126,7 +126,7 @@ def _template(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     for _, row, (name, question, answer) in _cells(path, 3, "picture<TAB>question<TAB>Yes or No", more=True):
         _refuse_repeated(first, f"{name}: {question}", row)
         numbers[name] += 1
-        image = data.picture(row, f"{subtask}/{name}", *ROOTS)
+        image = data.image(row, f"{subtask}/{name}", *ROOTS)
         yield _sample(row, subtask, f"{subtask}/{name}", numbers[name], (question, answer), image)
 
 

@@ -77,7 +77,7 @@ def _of_kind(data: Folder, kind: str, path: Path) -> list[Sample]:
     places = (f"{here}/val2014", f"{here}/images", "val2014", "images", here, ".")
     rows = by_key(read_rows(path), "question_id")
     return [
-        _sample(f"{kind}/{key}", row, row.text("text"), "label", data.picture(row, row.text("image"), *places))
+        _sample(f"{kind}/{key}", row, row.text("text"), "label", data.image(row, row.text("image"), *places))
         for key, row in rows.items()
     ]
 

@@ -72,7 +72,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
         rows = read_rows(data.need(f"VSR's file of {split}", *_places(split), hint=hint))
 
         def image(row: Row) -> ImageRef:
-            return folder.picture(row, row.text("image"), *IMAGES)
+            return folder.image(row, row.text("image"), *IMAGES)
 
     # rows have no ids: no image has a statement twice in the published files
     unique(((f"{row.text('image')}: {row.text('caption')}", row) for row in rows), "caption")

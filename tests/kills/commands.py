@@ -31,8 +31,7 @@ from tests.kills.kill_points import Ended
 from vlmbench.base import registry
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.data.files import Folder
-from vlmbench.runs.storage import answer_log as kept_answers
-from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage import answer_log, reload
 from vlmbench.runs.storage.layout import LOG, MANIFEST, RECORDS, SCORES
 
 TASKS = "pope,mmvet"
@@ -130,7 +129,7 @@ def calm(words: Sequence[str], root: Path) -> Ended:
 
 def results(round_: Round) -> dict[str, Any]:
     """Records and scores of a finished run; raises StoreError for one that is not whole."""
-    run = stored.load(round_.run)
+    run = reload.load(round_.run)
     table = pq.read_table(round_.run / RECORDS).drop(["seconds"])
     leftovers = sorted(path.name for path in round_.run.iterdir() if path.name == LOG or path.suffix == ".tmp")
     return {
@@ -210,13 +209,13 @@ class Tally:
 
 def logged(run: Path) -> set[str]:
     """The keys of the answers that lie whole in a run's log."""
-    return set(kept_answers.read_log(run / LOG).answers) if (run / LOG).is_file() else set()
+    return set(answer_log.read_log(run / LOG).answers) if (run / LOG).is_file() else set()
 
 
 def honest(round_: Round, before: Any, after: Any) -> str:
     """What a reader would be told wrong right after a kill: scores of neither the old nor the new run; or nothing."""
     try:
-        run = stored.load(round_.run)
+        run = reload.load(round_.run)
     except VlmbenchError:
         return ""
     scores = {key: dict(task.scores) for key, task in run.tasks.items()}

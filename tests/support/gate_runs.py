@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from vlmbench.base import exit_codes, registry
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
-from vlmbench.runs.storage import reload as stored
-from vlmbench.scoring import score as scoring
+from vlmbench.runs.storage import reload
+from vlmbench.scoring import score
 
 
 @lru_cache
@@ -66,8 +66,8 @@ def worse(folder: Path, target: Path, statuses: dict[int, str], name: str = "pop
         table = table.set_column(table.column_names.index(column), column, pa.array(cells))
     pq.write_table(table, target / "records.parquet")
     choice = registry.choose_task(name)
-    rows = stored._rows(target, {name}, {})[name]
-    items = [stored._item(row, (), target) for row in rows]
-    scores = scoring.summarise(choice, [(item.sample, item.score) for item in items])
+    rows = reload._rows(target, {name}, {})[name]
+    items = [reload._item(row, (), target) for row in rows]
+    scores = score.summarise(choice, [(item.sample, item.score) for item in items])
     changed(target, "scores.json", lambda content: content.update({name: scores}))
     return target

@@ -14,7 +14,7 @@ from vlmbench.base.errors import DataError, PredictionsError, UsageError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.base.task import Exports
-from vlmbench.data.files import Folder, missing_pictures
+from vlmbench.data.files import Folder, missing_images
 from vlmbench.scoring.score import score_responses
 
 NAMES = ("vsr", "iconqa", "hateful_memes", "scienceqa", "mme")
@@ -62,7 +62,7 @@ def dumped(path: Path, content: object) -> Path:
 @pytest.mark.parametrize(("spec", "count"), COUNTS.items())
 def test_embedded_samples(spec: str, count: int) -> None:
     _, samples = of(spec)
-    assert len(samples) == count and not missing_pictures(samples)
+    assert len(samples) == count and not missing_images(samples)
     assert len({sample.id for sample in samples}) == count
     for sample in samples:
         assert all(picture.load() for picture in sample.images)

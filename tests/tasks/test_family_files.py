@@ -14,8 +14,8 @@ import pytest
 from tests.support.toys import png
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Response, Sample, Status
-from vlmbench.base.task import DataFile, QuestionFiles, Size
-from vlmbench.data.files import Folder, Hub
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.files import Folder, Hub, QuestionFiles
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
@@ -102,7 +102,7 @@ BROKEN: Sequence[tuple[dict[str, Any], str]] = [
     ({"answer": ["B"]}, "field 'answer': a text or a number was expected"),
     ({"choices": ["x"]}, "field 'choices': 1 options; two or more are needed"),
     ({"choices": "x"}, "field 'choices': a list was expected"),
-    ({"image": "../a.png"}, "field 'image': '../a.png' is not the name of a picture inside the data folder"),
+    ({"image": "../a.png"}, "field 'image': '../a.png' is not the name of an image inside the data folder"),
     ({"image": ["a.png", 3]}, "field 'image': a list of texts was expected"),
     ({"question": None}, "field 'question': the field is null"),
     ({"id": "0"}, "line 2, field 'id': '0' is there twice: also at line 1"),

@@ -14,7 +14,7 @@ from tests.tasks.layouts import gqa_question, write_gqa, write_lines, yes_no
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
-from vlmbench.data.files import Folder, missing_pictures
+from vlmbench.data.files import Folder, missing_images
 from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.short_answer import gqa_metrics
 from vlmbench.tasks.short_answer.gqa import GQA
@@ -49,10 +49,10 @@ def test_reading(tmp_path: Path) -> None:
         "words": "5",
     }
     assert found[1].tags["kind"] == "binary" and found[1].cluster == "n2" and found[1].target == "yes"
-    assert missing_pictures(found) == ["n1.jpg", "n2.jpg"]
+    assert missing_images(found) == ["n1.jpg", "n2.jpg"]
     (tmp_path / "images").mkdir()
     (tmp_path / "images/n1.jpg").write_bytes(b"x")
-    assert missing_pictures(found) == ["n2.jpg"] and found[0].images[0].load() == b"x"
+    assert missing_images(found) == ["n2.jpg"] and found[0].images[0].load() == b"x"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_embedded_sample() -> None:
     data = Folder.sample("gqa")
     for split in ("testdev_balanced", "testdev"):
         found = GQA.samples(data, split)
-        assert len(found) >= 900 and len({s.cluster for s in found}) >= 60 and not missing_pictures(found)
+        assert len(found) >= 900 and len({s.cluster for s in found}) >= 60 and not missing_images(found)
     values = figures(found, {s.id: s.target for s in found})
     assert values["accuracy"] == values["consistency"] == values["validity"] == values["plausibility"] == 100
     assert values["distribution"] == 0 and choose_task("gqa").split == "testdev_balanced"

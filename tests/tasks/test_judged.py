@@ -18,7 +18,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status, Verdict
 from vlmbench.base.task import Exports, Judged
 from vlmbench.data import images
-from vlmbench.data.files import Folder, Hub, missing_pictures
+from vlmbench.data.files import Folder, Hub, missing_images
 from vlmbench.scenes.scene import SAMPLE_SEEDS
 from vlmbench.scoring.verdicts import combine
 from vlmbench.tasks.judged import llava_bench_judge, mmvet_judge
@@ -90,7 +90,7 @@ def test_embedded_sample(tmp_path: Path, name: str) -> None:
     data = Folder.sample(name)
     for split in task.splits:
         samples = task.samples(data, split)
-        assert len(samples) >= 20 and not missing_pictures(samples)
+        assert len(samples) >= 20 and not missing_images(samples)
         assert len({sample.cluster for sample in samples}) >= 16
         assert pickle.loads(pickle.dumps(samples)) == samples
         for sample in samples:
@@ -134,7 +134,7 @@ def test_llava_files_are_joined_by_key(tmp_path: Path) -> None:
         ("capability", ["rec", "smell"], "'smell' is none of rec"),
         ("capability", [], "the list is empty"),
         ("capability", "rec", "a list was expected"),
-        ("imagename", "../secret.png", "not the name of a picture"),
+        ("imagename", "../secret.png", "not the name of an image"),
     ],
 )
 def test_broken_mmvet_rows(tmp_path: Path, field: str, value: Any, told: str) -> None:

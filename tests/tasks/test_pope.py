@@ -14,7 +14,7 @@ from tests.tasks.layouts import KINDS, pope_rows, write_lines, write_pope
 from vlmbench.base.errors import DataError, ImageError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
-from vlmbench.data.files import Folder, missing_pictures
+from vlmbench.data.files import Folder, missing_images
 from vlmbench.scoring.score import score_responses
 from vlmbench.stats.intervals import intervals
 
@@ -33,7 +33,7 @@ def test_layouts(tmp_path: Path, folder: str, pictures: str) -> None:
     assert len(found) == 36 and found[0].id == "random/1" and found[-1].id == "adversarial/12"
     assert [sample.tags["split"] for sample in found[::12]] == list(KINDS)
     assert found[1].target == "no" and found[1].cluster == "COCO_val2014_000000000000.jpg"
-    assert found[0].images[0].load() == b"a picture" and not missing_pictures(found)
+    assert found[0].images[0].load() == b"a picture" and not missing_images(found)
 
 
 def test_other_versions(tmp_path: Path) -> None:
@@ -47,12 +47,12 @@ def test_other_versions(tmp_path: Path) -> None:
 def test_pictures_beside_the_folder(tmp_path: Path) -> None:
     write_pope(tmp_path, "coco", pictures=None)
     found = samples(tmp_path)
-    assert missing_pictures(found) == ["COCO_val2014_000000000000.jpg", "COCO_val2014_000000000001.jpg"]
-    with pytest.raises(ImageError, match=r"no picture COCO_val2014_000000000000\.jpg"):
+    assert missing_images(found) == ["COCO_val2014_000000000000.jpg", "COCO_val2014_000000000001.jpg"]
+    with pytest.raises(ImageError, match=r"no image COCO_val2014_000000000000\.jpg"):
         found[0].images[0].load()
     (tmp_path / "val2014").mkdir()
     (tmp_path / "val2014" / "COCO_val2014_000000000000.jpg").write_bytes(b"x")
-    assert missing_pictures(found) == ["COCO_val2014_000000000001.jpg"]
+    assert missing_images(found) == ["COCO_val2014_000000000001.jpg"]
 
 
 def test_old_random_file_is_shorter(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_real_files(shared: Path) -> None:
     root = shared / "real" / "pope"
     for split, count in (("coco", 54), ("aokvqa", 270)):
         found = samples(root, split)
-        assert len(found) == count and not missing_pictures(found)
+        assert len(found) == count and not missing_images(found)
     assert [s.id for s in samples(root / "aokvqa", "aokvqa")] == [s.id for s in samples(root, "aokvqa")]
     with pytest.raises(DataError, match="pope:aokvqa"):
         samples(root / "aokvqa")
@@ -288,4 +288,4 @@ def test_real_files(shared: Path) -> None:
 
 def test_embedded_sample() -> None:
     found = POPE.samples(Folder.sample("pope"), "coco")
-    assert len(found) >= 1080 and len({s.cluster for s in found}) >= 60 and not missing_pictures(found)
+    assert len(found) >= 1080 and len({s.cluster for s in found}) >= 60 and not missing_images(found)

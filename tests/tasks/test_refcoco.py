@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
-from vlmbench.data.files import Folder, Hub, missing_pictures
+from vlmbench.data.files import Folder, Hub, missing_images
 from vlmbench.models.echo import Echo
 from vlmbench.parsing import boxes
 from vlmbench.scoring.score import score_responses
@@ -70,7 +70,7 @@ def test_layouts(tmp_path: Path, folder: str, pictures: str) -> None:
     for name in (1, 2):
         (root / pictures / f"COCO_train2014_{name:012d}.jpg").write_bytes(b"a picture")
     found = samples(tmp_path, "refcoco+_testA")
-    assert len(found) == 5 and not missing_pictures(found) and found[0].images[0].load() == b"a picture"
+    assert len(found) == 5 and not missing_images(found) and found[0].images[0].load() == b"a picture"
 
 
 def test_the_split_is_named_where_another_is_there(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_real_files(shared: Path, split: str) -> None:
     """Loading, asking and scoring with answers made from the right boxes."""
     choice = choose_task(f"refcoco:{split}")
     found = choice.task.samples(Folder(shared / "real" / "refcoco"), split)
-    assert not missing_pictures(found)
+    assert not missing_images(found)
     script = {}
     for sample in found:
         x1, y1, x2, y2 = boxes.from_size(sample.target["bbox"])

@@ -14,7 +14,7 @@ from tests.tasks.layouts import write_lines
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.cli import main as cli
-from vlmbench.data.files import Folder, missing_pictures
+from vlmbench.data.files import Folder, missing_images
 from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.short_answer.textvqa import TEXTVQA
 
@@ -29,7 +29,7 @@ def samples(root: Path, split: str = "val") -> Sequence[Sample]:
 def test_reading(tmp_path: Path) -> None:
     found = samples(write_textvqa(tmp_path, ocr=OCR))
     assert [s.id for s in found] == ["34602", "34603", "34604"]
-    assert found[0].cluster == found[1].cluster == "00aa" and not missing_pictures(found)
+    assert found[0].cluster == found[1].cluster == "00aa" and not missing_images(found)
     assert found[0].extra["ocr"] == "STOP, 5T0P" and found[2].extra["ocr"] == ""
     scored = score_responses(TEXTVQA, "official", [(s, Response("Stop,")) for s in found])
     assert [score.value for _, score in scored] == [1.0, 1.0, 1.0]
@@ -97,7 +97,7 @@ def test_broken_files(tmp_path: Path) -> None:
         (lambda rows: rows[1].pop("image_id"), "data, item 2, field 'image_id': the field is missing"),
         (lambda rows: rows[1].update(answers=["a"] * 9), "9 answers, where the official scorer demands 10"),
         (lambda rows: rows[1].update(question_id=34_602), "is there twice"),
-        (lambda rows: rows[1].update(image_id="../x"), "not the name of a picture"),
+        (lambda rows: rows[1].update(image_id="../x"), "not the name of an image"),
     ]
     for number, (change, told) in enumerate(cases):
         rows = textvqa_rows()

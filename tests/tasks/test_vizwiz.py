@@ -15,7 +15,7 @@ from tests.tasks.layouts import write_lines
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.cli import main as cli
-from vlmbench.data.files import Folder, missing_pictures
+from vlmbench.data.files import Folder, missing_images
 from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.short_answer.vizwiz import MAJORITY, VIZWIZ, unanswerability
 
@@ -131,7 +131,7 @@ def test_broken_files(tmp_path: Path) -> None:
         (lambda rows: rows[1].update(answers=[None]), "item 2, field 'answers': a list of answers"),
         (lambda rows: rows[1].update(answerable="x"), "item 2, field 'answerable': a whole number"),
         (lambda rows: rows[1].update(image=rows[0]["image"]), "is there twice"),
-        (lambda rows: rows[1].update(image="/etc/x.jpg"), "not the name of a picture"),
+        (lambda rows: rows[1].update(image="/etc/x.jpg"), "not the name of an image"),
     ]
     for number, (change, told) in enumerate(cases):
         rows = vizwiz_rows()
@@ -160,7 +160,7 @@ def test_majority_answers(tmp_path: Path) -> None:
 def test_real_files(shared: Path) -> None:
     root = shared / "real" / "vizwiz"
     found = samples(root)
-    assert found and not missing_pictures(found)
+    assert found and not missing_images(found)
     hidden = samples(root, "test")
     assert len(hidden) == 8000 and hidden[0].target is None
 

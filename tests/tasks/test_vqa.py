@@ -13,7 +13,7 @@ from tests.tasks.human_layouts import vqa_rows, write_json, write_vqa
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status
-from vlmbench.data.files import Folder, missing_pictures
+from vlmbench.data.files import Folder, missing_images
 from vlmbench.scoring.score import score_responses, summarise
 from vlmbench.tasks.short_answer.okvqa import OKVQA
 from vlmbench.tasks.short_answer.vqav2 import VQAV2
@@ -38,7 +38,7 @@ def test_reading(tmp_path: Path) -> None:
     assert found[0].target[0] == "red" and len(found[0].target) == 10
     assert dict(found[1].tags) == {"answer_type": "yes/no", "question_type": "what color"}
     assert found[0].cluster == found[1].cluster != found[2].cluster
-    assert found[0].images[0].name == "COCO_val2014_000000000100.jpg" and not missing_pictures(found)
+    assert found[0].images[0].name == "COCO_val2014_000000000100.jpg" and not missing_images(found)
     assert found[0].images[0].load() == b"a picture"
 
 
@@ -49,7 +49,7 @@ def test_other_names(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder / "val2014").rename(tmp_path / folder / "train2014")
     for path in (tmp_path / folder / "train2014").iterdir():
         path.rename(path.with_name(path.name.replace("val", "train")))
-    assert not missing_pictures(samples(tmp_path))
+    assert not missing_images(samples(tmp_path))
 
 
 def test_a_withheld_split(tmp_path: Path) -> None:
@@ -208,4 +208,4 @@ def test_real_files(shared: Path) -> None:
     """Real questions and photographs, without the official header."""
     for root in (shared / "real" / "vqav2", shared / "real"):
         found = samples(root)
-        assert found and not missing_pictures(found) and all(len(s.target) == 10 for s in found)
+        assert found and not missing_images(found) and all(len(s.target) == 10 for s in found)

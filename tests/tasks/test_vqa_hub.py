@@ -14,7 +14,7 @@ from vlmbench.base.samples import Sample
 from vlmbench.data.files import Hub
 
 pytest.importorskip("pyarrow")
-IMAGE = {"bytes": b"encoded picture", "path": None}
+IMAGE = {"bytes": b"encoded image", "path": None}
 TEN = [{"answer": "red", "answer_confidence": "yes", "answer_id": number} for number in range(1, 11)]
 
 
@@ -49,7 +49,7 @@ def test_vqav2(tmp_path: Path) -> None:
     assert [s.id for s in found] == ["42000", "42001", "42002"] and found[0].target == ("red",) * 10
     assert found[0].cluster == found[1].cluster == "42" and found[0].images[0] == found[1].images[0]
     assert found[2].images[0].name == "COCO_val2014_000000000043.jpg"
-    assert found[0].images[0].load() == b"encoded picture"
+    assert found[0].images[0].load() == b"encoded image"
 
 
 def test_vqav2_withheld(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
-from vlmbench.data.files import Folder, missing_pictures
+from vlmbench.data.files import Folder, missing_images
 from vlmbench.scenes import lettering
 from vlmbench.scenes.scene import SIDE, Scene, blurred
 from vlmbench.scoring.score import score_responses
@@ -49,7 +49,7 @@ def test_the_answer_of_most_people_scores_everything(task: str) -> None:
     """At least seven of ten say what is right (of OK-VQA's five at least four), so the answer is sure."""
     choice = choose_task(task)
     found = choice.task.samples(Folder.sample(task), choice.split)
-    assert len(found) >= 30 and len({s.cluster for s in found}) >= 24 and not missing_pictures(found)
+    assert len(found) >= 30 and len({s.cluster for s in found}) >= 24 and not missing_images(found)
     best = {s.id: Counter(text.lower() for text in s.target).most_common(1)[0] for s in found}
     assert min(count for _, count in best.values()) >= 7
     for protocol in ("official", "lmms_eval"):
@@ -85,7 +85,7 @@ def test_hidden_splits_have_no_answers() -> None:
     for spec in ("vqav2:test-dev", "vizwiz:test"):
         choice = choose_task(spec)
         found = choice.task.samples(Folder.sample(choice.task.name), choice.split)
-        assert found and not missing_pictures(found) and all(s.target is None and not s.tags for s in found)
+        assert found and not missing_images(found) and all(s.target is None and not s.tags for s in found)
 
 
 def test_what_okvqa_asks_for_is_there_once() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vlmbench.base.errors import DataError, VlmbenchError
 from vlmbench.base.samples import Conversation, ImageRef
-from vlmbench.data.files import PictureFile
+from vlmbench.data.files import ImageFile
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes import lists as scene_lists
 from vlmbench.scenes.scene import Dice
@@ -138,7 +138,7 @@ class Filed:
     def digest(self) -> dict[str, Any]:
         """Counts and a digest of the rows' pictures."""
         names = [str(row["image"]) if isinstance(row, dict) and "image" in row else "" for row in self._rows]
-        pictures = [ImageRef(name, PictureFile(self._images, name, ("",))) if name else None for name in names]
+        pictures = [ImageRef(name, ImageFile(self._images, name, ("",))) if name else None for name in names]
         sizes = PictureSizes()
         for picture in pictures:
             if picture is not None:

@@ -46,7 +46,7 @@ SAYS: Mapping[str, Callable[[Scene, Dice], Turns]] = {
     "one": _one,
     "text": lambda scene, dice: [(f"Say: {scene_text.caption(scene)}", scene_text.caption(scene))],
 }
-"""`text` has no picture; `short` asks independent questions; `one` asks a single one."""
+"""`text` has no image; `short` asks independent questions; `one` asks a single one."""
 
 
 @dataclass

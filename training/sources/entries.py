@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Conversation, ImageRef
-from vlmbench.data.files import PictureFile
+from vlmbench.data.files import ImageFile
 from vlmbench.data.images import FORMATS, decode
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Rows(Protocol):
 
 @runtime_checkable
 class Mending(Protocol):
-    """What rows have besides that count damaged pictures and let other rows stand in for theirs."""
+    """What rows have besides that count damaged images and let other rows stand in for theirs."""
 
     def blame(self, index: int, error: ImageError) -> None:
         """Count a row whose picture turned out damaged. Raises DataError when there are too many."""
@@ -195,7 +195,7 @@ def _reason(error: BadRowError | DataError) -> tuple[str, str]:
     if isinstance(error, BadRowError):
         return error.reason, error.what
     if isinstance(error, ImageError):
-        return "damaged picture", f"{error.where}: {error.what}"
+        return "damaged image", f"{error.where}: {error.what}"
     return "odd field", f"{error.where}: {error.what}"
 
 
@@ -204,10 +204,10 @@ def place(images: Path, *names: str) -> ImageRef:
     for name in names:
         parts = name.replace("\\", "/").split("/")
         if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-            raise BadRowError("picture outside the folder", f"{name!r} is not the name of a picture inside the folder")
+            raise BadRowError("picture outside the folder", f"{name!r} is not the name of an image inside the folder")
         if (images / name).is_file():
-            return ImageRef(name, PictureFile(images, name, ("",)))
-    raise BadRowError("missing picture", f"no picture {names[0]}")
+            return ImageRef(name, ImageFile(images, name, ("",)))
+    raise BadRowError("missing picture", f"no image {names[0]}")
 
 
 def size(picture: ImageRef) -> tuple[int, int]:

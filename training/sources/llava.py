@@ -66,7 +66,7 @@ class Llava(Reader):
         said = tuple(turns(row))
         tagged = [at for at, (question, _) in enumerate(said) if TAG in question]
         if tagged and picture is None:
-            raise BadRowError("tag without a picture", f"question {tagged[0] + 1} has {TAG}, the row no picture")
+            raise BadRowError("tag without a picture", f"question {tagged[0] + 1} has {TAG}, the row no image")
         if len(tagged) > 1:
             raise BadRowError("several tags", f"{len(tagged)} questions have {TAG}, the row has one picture")
         for at, (question, _) in enumerate(said):

@@ -142,7 +142,7 @@ class Mixture:
     def rows(self, draw: Draw, rank: int = 0, world: int = 1, *, room: int = 0) -> list[Conversation]:
         """The batch's rows of one process, packed up to `room` words where that is above 0.
 
-        Raises DataError when too many have damaged pictures.
+        Raises DataError when too many have damaged images.
         """
         rows, places = self.parts[draw.part].rows, draw.share(rank, world)
         if isinstance(rows, Stream):

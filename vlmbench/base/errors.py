@@ -5,10 +5,10 @@ VlmbenchError               exit code 2: the user must change something
 │   ├── UnknownNameError    no such task, model, protocol, ...: near names are offered
 │   └── PluginError         a plug-in cannot be imported, registers nothing, or takes a known name
 ├── DataError               a data file is missing or broken: names file, line and field
-│   ├── ImageError          one picture cannot be read: becomes that sample's status
+│   ├── ImageError          one image cannot be read: becomes that sample's status
 │   └── PredictionsError    an answer file does not fit the questions
-├── ModelError              a checkpoint cannot be loaded or a model cannot do what is asked
-├── TrainingError           a recipe contradicts itself, or training cannot go on
+├── ModelError              a checkpoint cannot be loaded or a model cannot do what is requested
+├── TrainingError           a recipe contradicts itself, or training cannot continue
 └── StoreError              the run's folder cannot be used: another run's, in use, not writable, full
 """
 
@@ -21,14 +21,14 @@ from typing import Any
 
 
 class VlmbenchError(Exception):
-    """Base of all errors a user can mend. `str()` is the whole message: what, where, hint."""
+    """Base of all errors a user can fix. `str()` is the whole message: what, where, hint."""
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         self.what, self.where, self.hint = what, where, hint
         super().__init__(what, where, hint)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Errors travel between processes as what they say: every kind has its own words to be made of."""
+        """Errors travel between processes as what they say: every kind has constructor arguments of its own."""
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class UsageError(VlmbenchError):
 
 
 class UnknownNameError(UsageError):
-    """A name that is not registered. `more`: what else may mend it."""
+    """A name that is not registered. `more`: what else may help."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], more: str = "") -> None:
         known = sorted(known)
@@ -61,28 +61,28 @@ class DataError(VlmbenchError):
 
 
 class ImageError(DataError):
-    """A picture cannot be read."""
+    """An image cannot be read."""
 
 
 LONGEST = 600
-"""Letters of what an error says about an answer file: ids and texts of others stand in it."""
+"""Characters that an error about an answer file has at most: it quotes ids and texts of others."""
 
 
 class PredictionsError(DataError):
     """An answer file does not fit the questions."""
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
-        if len(what) > LONGEST:
-            what = f"{what[: LONGEST * 3 // 4]} ... {what[-LONGEST // 4 :]}"
-        super().__init__(what, where=where, hint=hint)
+    def __init__(self, problem: str, *, where: str = "", hint: str = "") -> None:
+        if len(problem) > LONGEST:
+            problem = f"{problem[: LONGEST * 3 // 4]} ... {problem[-LONGEST // 4 :]}"
+        super().__init__(problem, where=where, hint=hint)
 
 
 class ModelError(VlmbenchError):
-    """A checkpoint cannot be loaded, or a model cannot do what is asked."""
+    """A checkpoint cannot be loaded, or a model cannot do what is requested."""
 
 
 class TrainingError(VlmbenchError):
-    """A recipe contradicts itself, or training cannot go on."""
+    """A recipe contradicts itself, or training cannot continue."""
 
 
 class StoreError(VlmbenchError):

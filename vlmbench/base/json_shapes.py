@@ -23,70 +23,70 @@ class MisfitError(ValueError):
         super().__init__(f"field {field!r}: {what}" if field else what)
 
 
-def _expected(at: str, name: str, value: Any) -> MisfitError:
+def _expected(field: str, name: str, value: Any) -> MisfitError:
     shown = {dict: "an object", list: "a list", type(None): "null"}.get(type(value)) or f"{value!r:.40}"
-    return MisfitError(at, f"{name} was expected, not {shown}")
+    return MisfitError(field, f"{name} was expected, not {shown}")
 
 
-def text(value: Any, at: str) -> None:
+def text(value: Any, field: str) -> None:
     """A string."""
     if not isinstance(value, str):
-        raise _expected(at, "a text", value)
+        raise _expected(field, "a text", value)
 
 
-def whole(value: Any, at: str) -> None:
+def whole(value: Any, field: str) -> None:
     """A whole number."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _expected(at, "a whole number", value)
+        raise _expected(field, "a whole number", value)
 
 
-def count(value: Any, at: str) -> None:
+def count(value: Any, field: str) -> None:
     """A whole number that is not negative."""
-    whole(value, at)
+    whole(value, field)
     if value < 0:
-        raise _expected(at, "a count", value)
+        raise _expected(field, "a count", value)
 
 
-def number(value: Any, at: str) -> None:
+def number(value: Any, field: str) -> None:
     """A finite number."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise _expected(at, "a number", value)
+        raise _expected(field, "a number", value)
 
 
-def flag(value: Any, at: str) -> None:
+def flag(value: Any, field: str) -> None:
     """true or false."""
     if not isinstance(value, bool):
-        raise _expected(at, "true or false", value)
+        raise _expected(field, "true or false", value)
 
 
-def anything(value: Any, at: str, depth: int = 0) -> None:
+def anything(value: Any, field: str, depth: int = 0) -> None:
     """Any JSON, unless it is nested deeper than anybody writes it."""
     if depth > DEEPEST:
-        raise MisfitError(at, f"it is nested more than {DEEPEST} levels deep")
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        anything(one, at, depth + 1)
+        raise MisfitError(field, f"it is nested more than {DEEPEST} levels deep")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        anything(item, field, depth + 1)
 
 
-def mapping(value: Any, at: str) -> None:
+def mapping(value: Any, field: str) -> None:
     """An object with any content."""
     if not isinstance(value, dict):
-        raise _expected(at, "an object", value)
-    anything(value, at)
+        raise _expected(field, "an object", value)
+    anything(value, field)
 
 
-def listing(value: Any, at: str) -> None:
+def listing(value: Any, field: str) -> None:
     """A list with any content."""
     if not isinstance(value, list):
-        raise _expected(at, "a list", value)
-    anything(value, at)
+        raise _expected(field, "a list", value)
+    anything(value, field)
 
 
 def optional(shape: Shape) -> Shape:
     """The shape, or null."""
 
-    def check(value: Any, at: str) -> None:
+    def check(value: Any, field: str) -> None:
         if value is not None:
-            shape(value, at)
+            shape(value, field)
 
     return check
 
@@ -94,9 +94,9 @@ def optional(shape: Shape) -> Shape:
 def one_of(names: Sequence[str]) -> Shape:
     """One of several texts."""
 
-    def check(value: Any, at: str) -> None:
+    def check(value: Any, field: str) -> None:
         if value not in names:
-            raise _expected(at, f"one of {', '.join(names)}", value)
+            raise _expected(field, f"one of {', '.join(names)}", value)
 
     return check
 
@@ -104,11 +104,11 @@ def one_of(names: Sequence[str]) -> Shape:
 def list_of(shape: Shape) -> Shape:
     """A list whose items all have a shape."""
 
-    def check(value: Any, at: str) -> None:
+    def check(value: Any, field: str) -> None:
         if not isinstance(value, list):
-            raise _expected(at, "a list", value)
-        for place, item in enumerate(value):
-            shape(item, f"{at}[{place}]")
+            raise _expected(field, "a list", value)
+        for index, item in enumerate(value):
+            shape(item, f"{field}[{index}]")
 
     return check
 
@@ -116,11 +116,11 @@ def list_of(shape: Shape) -> Shape:
 def mapping_of(shape: Shape) -> Shape:
     """An object whose values all have a shape, whatever their names."""
 
-    def check(value: Any, at: str) -> None:
+    def check(value: Any, field: str) -> None:
         if not isinstance(value, dict):
-            raise _expected(at, "an object", value)
+            raise _expected(field, "an object", value)
         for name, item in value.items():
-            shape(item, _below(at, name))
+            shape(item, _below(field, name))
 
     return check
 
@@ -128,17 +128,17 @@ def mapping_of(shape: Shape) -> Shape:
 def fields(known: Mapping[str, Shape], needed: Sequence[str] = (), rest: Shape = anything) -> Shape:
     """An object with fields of their own shapes; those not `needed` may be missing, others have the shape `rest`."""
 
-    def check(value: Any, at: str) -> None:
+    def check(value: Any, field: str) -> None:
         if not isinstance(value, dict):
-            raise _expected(at, "an object", value)
+            raise _expected(field, "an object", value)
         for name in needed:
             if name not in value:
-                raise MisfitError(_below(at, name), "it is missing")
+                raise MisfitError(_below(field, name), "it is missing")
         for name, item in value.items():
-            known.get(name, rest)(item, _below(at, name))
+            known.get(name, rest)(item, _below(field, name))
 
     return check
 
 
-def _below(at: str, name: str) -> str:
-    return f"{at}.{name}" if at else name
+def _below(field: str, name: str) -> str:
+    return f"{field}.{name}" if field else name

@@ -24,7 +24,7 @@ MORE, LESS, TARGET, NEITHER = "more", "less", "target", "neither"
 
 @dataclass(frozen=True)
 class Metric:
-    """A number over a set of scored items, ready to be computed and resampled."""
+    """A figure over a set of scored items, ready to be computed and resampled."""
 
     name: str
     """snake_case, the field's word: `accuracy`, `f1`, `mean_f1`."""
@@ -35,7 +35,7 @@ class Metric:
     combine: Callable[[Floats], Floats]
     """(..., k) sums to (...) values in the unit papers print (0-100 for rates). nan where undefined.
 
-    With `of_weights`, (..., items) weights to (...) values: what no sums can tell.
+    With `of_weights`, (..., items) weights to (...) values: what cannot be computed from sums.
     """
     breakdown: str = ""
     """The tag this is one bar of, e.g. `structural`; empty for a metric of the whole task."""

@@ -127,7 +127,7 @@ class Registry:
     def get(self, name: str) -> Any:
         """The object behind a name.
 
-        Raises UnknownNameError, with near names, for a name nobody registered; PluginError for a package whose entry
+        Raises UnknownNameError, with near names, for an unregistered name; PluginError for a package whose entry
         point cannot be loaded.
         """
         target: Any = self.builtin.get(name)
@@ -151,13 +151,13 @@ class Registry:
         if name in self.builtin:
             holder = "vlmbench itself has it"
         elif point := self.entry_point(name):
-            holder = f"{told(point)} has it"
+            holder = f"{describe(point)} has it"
         elif name in self._extra:
             holder = "it was added before"
         else:
             return
-        what = f"{self.kind} {name!r} is registered twice: {holder}"
-        raise UsageError(what, where=where, hint="give one of them another name")
+        problem = f"{self.kind} {name!r} is registered twice: {holder}"
+        raise UsageError(problem, where=where, hint="give one of them another name")
 
     def _scan(self) -> None:
         if self._scanned:
@@ -165,14 +165,14 @@ class Registry:
         from importlib.metadata import entry_points
 
         for point in entry_points(group=self.group):
-            known = self.entry_point(point.name)  # a scan that was cut short by a collision begins anew
+            known = self.entry_point(point.name)  # a scan that a collision ended starts again
             if known is None or known != point:
-                self._refuse_known(point.name, told(point))
+                self._refuse_known(point.name, describe(point))
                 self._extra[point.name] = point
         self._scanned = True
 
 
-def told(point: EntryPoint) -> str:
+def describe(point: EntryPoint) -> str:
     """An entry point's package, for messages and run.json: `vlmbench-signs 1.2`."""
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
 
@@ -181,8 +181,8 @@ def _load_point(point: EntryPoint) -> Any:
     try:
         return point.load()
     except Exception as error:  # whatever a package's code raises
-        what = f"its entry point {point.name} = {point.value} cannot be loaded: {type(error).__name__}: {error}"
-        raise PluginError(what, where=told(point), hint="mend or uninstall the package") from error
+        problem = f"its entry point {point.name} = {point.value} cannot be loaded: {type(error).__name__}: {error}"
+        raise PluginError(problem, where=describe(point), hint="fix or uninstall the package") from error
 
 
 def load_object(path: str) -> Any:

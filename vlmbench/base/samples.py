@@ -62,17 +62,17 @@ class Sample:
     images: tuple[ImageRef, ...]
     target: Any
     """The right answer in the task's own form: a string, a list of human answers, a box, ...; None where the benchmark
-    keeps it to itself."""
+    does not publish it."""
     choices: tuple[str, ...] = ()
     """Options in the order they are shown; the target names the right one by letter, place or text. Where the options
-    are pictures, `images` are the question's and then one an option."""
+    are images, `images` are the question's and then one per option."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """What scores are broken down by: split, category, question type, ..."""
     cluster: str = ""
     """What is resampled as one for intervals: the image, usually."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Other fields of the row that only the task's own metrics read. JSON-like, sets too: a run keeps it beside the
-    answer, and metrics meet lists where there were tuples and sets. Names that begin with an underscore tell of the
+    answer, and metrics meet lists where there were tuples and sets. Names that begin with an underscore are about the
     whole split, for reading and writing answer files: they are not kept."""
 
 
@@ -94,13 +94,13 @@ class Request:
 
     sample_id: str
     prompt: str
-    """The protocol's words around the question; the chat template is the model's."""
+    """The question in the protocol's words; the chat template is added by the model."""
     images: tuple[ImageRef, ...] = ()
     choices: tuple[str, ...] = ()
     """Answers to rank by log-probability; empty: generate text."""
     generation: Generation = Generation()
     history: tuple[tuple[str, str], ...] = ()
-    """Earlier (question, answer) turns of the same dialogue; the picture belongs to its first question."""
+    """Earlier (question, answer) turns of the same dialogue; the image belongs to its first question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Verdict:
     """Every number the judge gave, where there are several (LLaVA-Bench: the reference's grade, then the answer's)."""
     note: str = ""
     replies: tuple[str, ...] = ()
-    """The judge's own words, one for each time it was asked."""
+    """The judge's own words, one text per request."""
     model: str = ""
     """What the judge's server said it is."""
     unread: bool = False
@@ -174,15 +174,15 @@ class Score:
     """What the text was read as: the yes/no, the letter, the normalised answer."""
     note: str = ""
     verdicts: tuple[Verdict, ...] = ()
-    """One a run of the judge, where a judge graded it; value is then their mean."""
+    """One per run of the judge, where a judge graded it; value is then their mean."""
     unread: str = ""
     """What the reader looks for and did not find (`yes or no`, `option`), where the protocol's rule scores such a text
-    all the same. Counted and shown beside the score."""
+    anyway. Counted and shown beside the score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One sample's whole story in a run."""
+    """One sample of a run with its request, response and score."""
 
     task: str
     """The task as the run names it, e.g. `pope@llava`: the key in scores.json."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from vlmbench.base import paths as places
+from vlmbench.base import paths
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.files import read_regular
 
@@ -37,7 +37,7 @@ class Settings:
     @property
     def runs_folder(self) -> Path:
         """`runs` as a path."""
-        return places.path(self.runs)
+        return paths.path(self.runs)
 
     @property
     def cache_folder(self) -> Path:
@@ -56,8 +56,8 @@ def load(flags: Mapping[str, str | None] | None = None, folder: Path | None = No
             values[name] = flag
     for name, value in values.items():
         if len(os.fsencode(value)) > LONGEST or "\0" in value:
-            what = f"{name} is no path: {'it holds a NUL' if chr(0) in value else f'it has {len(value):,} letters'}"
-            raise UsageError(what, hint=f"look into VLMBENCH_{name.upper()}, {CONFIG} and the command's options")
+            problem = f"{name} is no path: {'it holds a NUL' if chr(0) in value else f'it has {len(value):,} letters'}"
+            raise UsageError(problem, hint=f"look into VLMBENCH_{name.upper()}, {CONFIG} and the command's options")
     return Settings(**values)
 
 

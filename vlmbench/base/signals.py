@@ -1,6 +1,6 @@
 """SIGTERM (a batch system, `timeout`, CI) and SIGHUP (a closed terminal) end a command as Ctrl-C does.
 
-Answers are kept, workers and engines are closed, a line says how to go on. Only SIGKILL leaves no time for that.
+Answers are kept, workers and engines are closed, a line says how to resume. Only SIGKILL leaves no time for that.
 """
 
 from __future__ import annotations

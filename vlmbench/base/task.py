@@ -11,7 +11,6 @@ from vlmbench.base.samples import Generation, JudgeRequest, Request, Response, S
 
 if TYPE_CHECKING:
     from vlmbench.base.metric import Metric
-    from vlmbench.data.files import Folder, Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +20,14 @@ class JudgeRules:
     model: str
     """The judge they used; ours is named on the command line."""
     template: str
-    """The words around question and answer; their hash tells judge prompts apart."""
+    """The text around question and answer; its hash distinguishes judge prompts."""
     max_tokens: int
     temperature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class TaskProtocol:
-    """How one family of papers runs a benchmark. Same data, different words, reader or metric: a named protocol."""
+    """How one family of papers runs a benchmark. Same data, other prompts, parser or metric: another protocol."""
 
     name: str
     source: str
@@ -64,19 +63,6 @@ class DataFile:
     """Of what the url gives, where it is known: `sha256:HEX`, `md5:HEX`, or `git:HEX`, a blob's name in git."""
 
 
-class QuestionFiles(Protocol):
-    """Where a benchmark's questions come from: a reader of vlmbench.data.tables, or a module with these functions."""
-
-    def required_files(self, split: str) -> Sequence[DataFile]:
-        """The official files of a split."""
-
-    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
-        """All questions of a split; `task` is the benchmark's name, for messages.
-
-        Raises DataError naming file, line and field.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class Size:
     """How large a split of the official data is."""
@@ -88,6 +74,17 @@ class Size:
     answers: bool = True
     """False: the right answers are not published, the benchmark's server alone can score."""
     note: str = ""
+
+
+class DataSource(Protocol):
+    """Where a task's questions come from: a folder of official files or the hub (data/files.py, data/hub.py).
+
+    A task gets either of them from `data.files.folder_or_hub`.
+    """
+
+    @property
+    def label(self) -> str:
+        """How tables name it."""
 
 
 class Task(Protocol):
@@ -120,11 +117,11 @@ class Task(Protocol):
     def required_files(self, split: str) -> Sequence[DataFile]:
         """The official files of a split."""
 
-    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+    def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
         """Read every question of a split. Raises DataError naming file, line and field."""
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
-        """Put the question in the protocol's words."""
+        """Build the prompt in the protocol's words."""
 
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Read one answer by the protocol's rules. Called only for responses without an error."""
@@ -135,7 +132,7 @@ class Task(Protocol):
     def read_predictions(self, path: Path, samples: Sequence[Sample]) -> Mapping[str, str]:
         """Read an answer file in the benchmark's own formats: sample id to text.
 
-        Raises PredictionsError for missing, extra or doubled ids.
+        Raises PredictionsError for missing, extra or duplicate ids.
         """
 
 
@@ -156,9 +153,9 @@ class Judged(Protocol):
     def read_verdicts(
         self, path: Path, samples: Sequence[Sample], protocol: str
     ) -> Mapping[str, tuple[Verdict, ...]] | None:
-        """Read verdicts that exist already, one a run: sample id to verdicts. None when the file holds answers.
+        """Read existing verdicts, one per run: sample id to verdicts. None when the file holds answers.
 
-        Raises PredictionsError for missing, extra or doubled ids.
+        Raises PredictionsError for missing, extra or duplicate ids.
         """
 
 

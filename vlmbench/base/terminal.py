@@ -2,7 +2,7 @@
 is all there is on stdout.
 
 A control character may clear a screen, set its title or write into the clipboard; one that turns the direction of
-text makes a line read as another. `guarded` puts a filter under everything that is printed, whoever prints it: such
+text makes a line read as another. `guarded` puts a filter under everything that is printed, whatever prints it: such
 characters are shown as `\\u001b`. In JSON that is an escape of the same character, so what is parsed stays the same.
 
 `only_json` keeps stdout for `result`: all else that is written to it, by libraries, C code and child processes too,
@@ -30,7 +30,7 @@ def visible(text: str) -> str:
     """Text for a terminal: line ends and tabs stay, other control and direction characters are spelt out."""
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.replace("\r\n", "\n"))
 
 
 def warn(text: str) -> None:
@@ -51,8 +51,11 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = (), *, rule:
     widths = [max(map(_width, cells)) for cells in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        blanks = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-        padded = [b + c if at in right else c + b for at, (b, c) in enumerate(zip(blanks, row, strict=True))]
+        padding = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        padded = [
+            space + content if index in right else content + space
+            for index, (space, content) in enumerate(zip(padding, row, strict=True))
+        ]
         lines.append("  ".join(padded).rstrip())
     if rule:
         lines.insert(1, "  ".join("-" * width for width in widths))
@@ -146,11 +149,11 @@ def result(text: str) -> None:
 def only_json(*, for_good: bool = False) -> Iterator[None]:
     """Keep stdout for `result`. `for_good`: also until the process ends, where libraries say goodbye on it."""
     if sys.stdout is None or sys.stderr is None or not _is_open(1) or not _is_open(2):
-        yield  # nobody listens
+        yield  # the streams are closed
         return
     out = sys.stdout.inner if isinstance(sys.stdout, _Guarded) else sys.stdout
     out.flush()
-    kept = os.dup(1)
+    saved = os.dup(1)
     stream: TextIO = out
     if _is_stdout(out):
         stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
@@ -165,9 +168,9 @@ def only_json(*, for_good: bool = False) -> Iterator[None]:
         with suppress(ValueError, OSError):
             sys.stderr.flush()
         if not for_good:
-            os.dup2(kept, 1)
+            os.dup2(saved, 1)
         sys.stdout = before
-        os.close(kept)
+        os.close(saved)
         if stream is not out:
             with suppress(OSError):
                 stream.close()

@@ -1,4 +1,4 @@
-"""What training needs of a model; the models wing fulfils it, and neither imports the other."""
+"""What training needs of a model; models/ implements it, and neither imports the other."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ class Trainable(Protocol):
 
     @property
     def visual_tokens(self) -> int:
-        """Tokens a picture takes in the language model."""
+        """Tokens per image in the language model."""
 
     def parts(self) -> Mapping[str, nn.Module]:
         """`vision_tower`, `connector`, `language_model`."""
 
     def collate(self, rows: Sequence[Conversation], template: str) -> Mapping[str, Any]:
-        """Rows to tensors: ids, labels (-100 where nothing is learnt), pixels. `template` names the prompt form."""
+        """Rows to tensors: ids, labels (-100 where no loss is taken), pixels. `template` names the prompt form."""
 
     def loss(self, batch: Mapping[str, Any]) -> Tensor:
-        """Mean cross-entropy over the learnt tokens of a collated batch, scalar. `image_features`, as `see` gives
+        """Mean cross-entropy over the trained tokens of a collated batch, scalar. `image_features`, as `see` gives
         them, may stand in the place of `images`.
         """
 
     def see(self, images: Tensor) -> Tensor:
-        """What the vision tower gives for a batch of pictures, without gradients."""
+        """The vision tower's features of a batch of images, without gradients."""
 
     def tune(
         self, settings: Mapping[str, Any], *, max_length: int = 0, checkpointing: bool = False, quantize: str = ""
     ) -> None:
-        """Make ready for a stage: set what learns, by part and in the model's own words; how long rows may be (0: its
+        """Prepare a stage: set what is trained, by part and in the model's own words; how long rows may be (0: its
         own limit); whether activations are computed again in the backward pass; in how many bits frozen weights are.
         """
 
     def decays(self, name: str) -> bool:
-        """Whether weight decay acts on a parameter that learns, by its name in `module`."""
+        """Whether weight decay applies to a trained parameter, by its name in `module`."""
 
     def changed(self, settings: Mapping[str, Any]) -> Trainable:
-        """The same model with a changed config; weights that fit go on."""
+        """The same model with a changed config; weights that fit are kept."""
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint in the system's official layout."""

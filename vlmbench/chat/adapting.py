@@ -1,7 +1,7 @@
 """Fields that a server does not know: found out from its refusal, left out or renamed from then on.
 
 OpenAI's reasoning models refuse `max_tokens`, a temperature and `stop`; other servers know no `max_completion_tokens`.
-Each field is changed once at most, and what was changed is told.
+Each field is changed once at most, and changes are reported.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAMED = {"stop": r"""['"`]stop['"`]|parameter:? stop\b|stop (sequence|word|text
 
 
 class Adapted:
-    """What one server's refusals taught about the fields of a request."""
+    """The fields of a request as one server takes them, learnt from its refusals."""
 
     def __init__(self, allowed: Collection[str]) -> None:
         """`allowed`: which of LENGTH, SAMPLING and STOP may be changed without asking the user."""
@@ -38,29 +38,29 @@ class Adapted:
         self.changes: dict[str, str] = {}
         """By field: the name it goes under, or nothing where it is left out."""
 
-    def body(self, ask: Mapping[str, Any]) -> dict[str, Any]:
+    def body(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The request as this server takes it."""
-        made = {}
-        for name, value in ask.items():
+        adapted = {}
+        for name, value in request.items():
             if new := self.changes.get(name, name):
-                made[new] = value
-        return made
+                adapted[new] = value
+        return adapted
 
-    def learn(self, sent: Mapping[str, Any], words: str, parameter: str) -> str:
-        """Take a refusal in. What is changed because of it, in words; empty when it is about something else.
+    def learn(self, sent: Mapping[str, Any], message: str, parameter: str) -> str:
+        """Adapt to a refusal. Returns what is changed because of it; empty when it is about something else.
 
         `parameter` is the field that the server names by itself, where it does.
         """
-        if not UNSUPPORTED.search(words):
+        if not UNSUPPORTED.search(message):
             return ""
         for name, new in self._fields.items():
             if name not in sent or name in self.changes or name in self.changes.values():
                 continue
-            if parameter == name or (not parameter and re.search(_NAMED.get(name, rf"\b{name}\b"), words)):
+            if parameter == name or (not parameter and re.search(_NAMED.get(name, rf"\b{name}\b"), message)):
                 self.changes[name] = new
                 return f"{name} is sent as {new}" if new else f"{name} is left out"
         return ""
 
-    def told(self) -> str:
-        """All changes in words, for run.json."""
+    def summary(self) -> str:
+        """All changes as text, for run.json."""
         return ", ".join(f"{name} as {new}" if new else f"no {name}" for name, new in self.changes.items())

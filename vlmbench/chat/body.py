@@ -1,6 +1,6 @@
 """Bodies of responses, unpacked by us and never larger than a limit: whatever a server sends, memory is bounded.
 
-A server is asked not to compress. One that does so all the same is unpacked step by step, so that a small body which
+A server is asked not to compress. One that compresses anyway is unpacked step by step, so that a small body which
 unpacks to a huge one stops at the limit too.
 """
 
@@ -44,7 +44,7 @@ class Unpacked:
                 yield part
 
     async def aclose(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         await self._stream.aclose()
 
 

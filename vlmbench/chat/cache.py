@@ -1,4 +1,4 @@
-"""What a server has said before, so that nothing is paid for twice: one line a reply, in the cache folder.
+"""Replies of servers, so that nothing is paid for twice: one line per reply, in the cache folder.
 
 A file for each server and model: `judge/NAME-HASH.jsonl` or `answers/NAME-HASH.jsonl` below the cache folder. The key
 of a line is a content hash of everything that decides the reply. Lines are appended with one write call each: a process
@@ -23,7 +23,7 @@ from vlmbench.base.samples import JudgeRequest
 SYNC_EVERY = 1.0
 """Seconds between two fsyncs: what a power cut may cost."""
 VERSION = 2
-"""Of the lines. Those of version 1 do not tell a model that said nothing from a server that gave no answer."""
+"""Of the lines. Version 1 does not distinguish a model that said nothing from a server that gave no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,18 @@ class Reply:
     """Why this is no answer, where the server gave none. Such a reply is not kept."""
 
 
-def ask_key(judge: str, ask: JudgeRequest, run: int, repeat: int) -> str:
+def reply_key(judge: str, request: JudgeRequest, run: int, repeat: int) -> str:
     """Content hash of everything that decides a reply: 32 hex digits.
 
-    `judge` is the judge's identity. `repeat` counts equal asks of one dialogue: some rules ask the same again.
+    `judge` is the judge's identity. `repeat` counts equal requests of one conversation: some rules repeat a request.
     """
-    content = [judge, ask.messages, ask.max_tokens, ask.temperature, run, repeat]
+    content = [judge, request.messages, request.max_tokens, request.temperature, run, repeat]
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
 
 
 def cache_file(folder: Path, name: str, identity: str) -> Path:
     """Where the replies of one server and model lie: a readable name, made unique by a hash of the identity."""
-    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)[:60]
+    safe = "".join(character if character.isalnum() or character in "-_." else "_" for character in name)[:60]
     return folder / f"{safe}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.jsonl"
 
 
@@ -81,9 +81,9 @@ class ReplyCache:
             content = path.read_bytes()
             self.replies.update(_lines(content))
             if content and not content.endswith(b"\n"):
-                os.write(self._file, b"\n")  # a cut last line: let the next one not glue to it
+                os.write(self._file, b"\n")  # a cut last line: the next one starts on a line of its own
         except OSError as error:
-            raise _told(error, path) from None
+            raise _store_error(error, path) from None
 
     def add(self, key: str, reply: Reply) -> None:
         """Keep a reply: one write call."""
@@ -98,10 +98,10 @@ class ReplyCache:
                 os.fsync(self._file)
                 self._synced = time.monotonic()
         except OSError as error:
-            raise _told(error, self.path) from None
+            raise _store_error(error, self.path) from None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
 
@@ -115,9 +115,9 @@ def _lines(content: bytes) -> Iterator[tuple[str, Reply]]:
             if reply.text or first or row.get("version") == VERSION:
                 yield row["key"], reply
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
-            continue  # cut by a kill: that reply is asked for again
+            continue  # cut by a kill: that request is sent again
 
 
-def _told(error: OSError, path: Path) -> StoreError:
+def _store_error(error: OSError, path: Path) -> StoreError:
     hint = "free some space, or set VLMBENCH_CACHE to a folder that can be written"
     return StoreError(f"cannot keep replies: {error.strerror or error}", where=str(path), hint=hint)

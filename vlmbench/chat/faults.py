@@ -1,7 +1,7 @@
-"""What went wrong with a call to a chat server, and what that means: try again, give this ask up, or end the run.
+"""What went wrong with a call to a chat server, and what that means: try again, give this request up, or end the run.
 
 The tables here know the HTTP statuses and the words of the servers in use: an account without credit and a wrong key
-concern every ask; a question that the server's moderation flags, and one that is too long, concern that ask alone.
+concern every request; a question that the server's moderation flags, and one that is too long, concern it alone.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ NAME_CURE = "check the model's name and base_url"
 
 
 class NoReplyError(Exception):
-    """An ask for which no reply could be had; the text says why."""
+    """A request without a reply; the text says why."""
 
-    def __init__(self, what: str, *, refused: bool = False) -> None:
+    def __init__(self, problem: str, *, refused: bool = False) -> None:
         self.refused = refused
-        """The server refused this very ask: it is there, and trying again is of no use."""
-        super().__init__(what)
+        """The server refused this very request: it is there, and trying again does not help."""
+        super().__init__(problem)
 
 
 class ServerStoppedError(Exception):
-    """No ask can be answered any more; holds the error that says the hint."""
+    """No request can be answered any more; holds the error to be shown."""
 
     def __init__(self, error: ModelError) -> None:
         self.error = error
         super().__init__(str(error))
 
 
-class SpoiltError(Exception):
+class MalformedReplyError(Exception):
     """One attempt went wrong."""
 
     def __init__(
         self,
-        what: str,
+        problem: str,
         *,
         again: bool = True,
         slow_down: bool = False,
@@ -68,11 +68,11 @@ class SpoiltError(Exception):
     ) -> None:
         self.again, self.slow_down, self.pause = again, slow_down, pause
         self.kind = kind
-        """`gone`: nobody listens there. `forbidden`: HTTP 403 that does not say why. `status`: another HTTP status.
+        """`gone`: no server listens there. `forbidden`: HTTP 403 that does not say why. `status`: another HTTP status.
         `body`: no chat completion."""
         self.parameter = parameter
-        """The parameter that the server complains of, where it names one by itself."""
-        super().__init__(what)
+        """The parameter that the server refuses, where it names one by itself."""
+        super().__init__(problem)
 
 
 class ErrorBodyError(Exception):
@@ -92,7 +92,7 @@ class ErrorBodyError(Exception):
 
 
 def error_of(body: object) -> Mapping[str, Any]:
-    """The part of a body that tells of an error, whichever of the usual forms it has."""
+    """The part of a body that describes an error, whichever of the usual forms it has."""
     if not isinstance(body, Mapping):
         return {}
     error = body.get("error")
@@ -103,31 +103,31 @@ def error_of(body: object) -> Mapping[str, Any]:
 
 def words_of(body: object) -> str:
     """What a body says about an error; empty where it says nothing."""
-    said = error_of(body)
+    error = error_of(body)
     for name in ("message", "detail", "msg", "error"):
-        if isinstance(text := said.get(name), str) and text.strip():
+        if isinstance(text := error.get(name), str) and text.strip():
             return text
-    return str(said["detail"]) if said.get("detail") else ""
+    return str(error["detail"]) if error.get("detail") else ""
 
 
-def meaning(status: int, body: object, told: str, pause: float | None) -> SpoiltError | str:
-    """What an HTTP status with a body means: a spoilt attempt, or (as text) the hint without which nothing goes on.
+def meaning(status: int, body: object, message: str, pause: float | None) -> MalformedReplyError | str:
+    """What an HTTP status with a body means: a failed attempt, or (as text) the hint without which none succeeds.
 
-    The hint `key` stands for words about the key, which the caller has.
+    The hint `key` stands for a hint about the key, which the caller has.
     """
-    said = error_of(body)
-    codes = (said.get("code"), said.get("type"))
-    if status == 402 or "insufficient_quota" in codes or (status in (400, 403, 429) and NO_CREDIT.search(told)):
+    error = error_of(body)
+    codes = (error.get("code"), error.get("type"))
+    if status == 402 or "insufficient_quota" in codes or (status in (400, 403, 429) and NO_CREDIT.search(message)):
         return CREDIT_CURE
-    if status == 401 or (status in (400, 403) and BAD_KEY.search(told)):
+    if status == 401 or (status in (400, 403) and BAD_KEY.search(message)):
         return "key"
     if status == 404:
         return NAME_CURE
     again = status in AGAIN or (status >= 500 and status not in NEVER_AGAIN)
-    parameter = said.get("param")
-    forbidden = status == 403 and not MODERATED.search(told) and "logprob" not in told
-    return SpoiltError(
-        told,
+    parameter = error.get("param")
+    forbidden = status == 403 and not MODERATED.search(message) and "logprob" not in message
+    return MalformedReplyError(
+        message,
         again=again,
         slow_down=status == 429,
         pause=pause,

@@ -1,8 +1,8 @@
-"""Which weights a server on this machine or network holds under a name, as far as it tells: GET /models.
+"""Which weights a server on this machine or network holds under a name, as far as it says: GET /models.
 
 A model's name says little on a server of one's own: the next checkpoint is served under the same name and port. What
-vLLM (root), llama.cpp (meta), Ollama (digest) and `transformers serve` (a path) tell becomes part of the fingerprint
-and of the replies' keys. Where a server tells nothing, its replies are not kept unless the user says so.
+vLLM (root), llama.cpp (meta), Ollama (digest) and `transformers serve` (a path) say becomes part of the fingerprint
+and of the replies' keys. Where a server says nothing, its replies are not kept unless the user says so.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ LATER = frozenset((429, 502, 503, 504))
 
 @dataclass(frozen=True)
 class Served:
-    """What a server tells of the model behind a name."""
+    """What a server says about the model behind a name."""
 
     known: bool
     """Whether other weights would show."""
     mark: str = ""
-    """Content hash of what it tells; empty where it tells nothing."""
-    told: str = ""
-    """The same without the files of this machine, which may change while the server goes on with what it has read."""
+    """Content hash of what it says; empty where it says nothing."""
+    details: str = ""
+    """The same without the files of this machine, which may change while the server keeps what it has read."""
 
 
 REMOTE = Served(known=True)
@@ -59,46 +59,46 @@ def is_local(base_url: str) -> bool:
     """Whether a server is on this machine or in a private network."""
     host = urlsplit(base_url).hostname or ""
     try:
-        found = {ipaddress.ip_address(host)}
+        addresses = {ipaddress.ip_address(host)}
     except ValueError:
         try:
-            found = {ipaddress.ip_address(row[4][0]) for row in socket.getaddrinfo(host, None)}
+            addresses = {ipaddress.ip_address(row[4][0]) for row in socket.getaddrinfo(host, None)}
         except (OSError, ValueError):
             return host == "localhost" or "." not in host or host.endswith((".local", ".internal", ".lan"))
-    return any(one.is_loopback or one.is_private or one.is_link_local for one in found)
+    return any(address.is_loopback or address.is_private or address.is_link_local for address in addresses)
 
 
 def served(base_url: str, model: str, key: str) -> Served:
-    """What a local server holds under a name. Raises ModelError when nobody answers there.
+    """What a local server holds under a name. Raises ModelError when no server answers there.
 
-    A server that is there and has no such list, or no such row, tells nothing.
+    A server without such a list, or without such a row, says nothing.
     """
     if not is_local(base_url):
         return REMOTE
     body = _listed(base_url.rstrip("/"), key)
     row = _row(body, model)
-    told: dict[str, Any] = {name: row[name] for name in TELLING if isinstance(row.get(name), str) and row[name]}
+    details: dict[str, Any] = {name: row[name] for name in TELLING if isinstance(row.get(name), str) and row[name]}
     meta = row.get("meta")
     if isinstance(meta, Mapping) and (sizes := {name: meta[name] for name in SIZES if meta.get(name) is not None}):
-        told["meta"] = sizes
+        details["meta"] = sizes
     if row.get("owned_by") == "library" and (digest := _of_ollama(base_url, model, key)):
-        told["digest"] = digest
-    files = [listed for path in {model, *map(str, told.values())} for listed in _files(path)]
+        details["digest"] = digest
+    files = [listed for path in {model, *map(str, details.values())} for listed in _files(path)]
     if files:
-        told["files"] = sorted(files)
-    if not ({"meta", "digest", "files"} & set(told) or told.get("root", model) != model or told.get("parent")):
+        details["files"] = sorted(files)
+    if not ({"meta", "digest", "files"} & set(details) or details.get("root", model) != model or details.get("parent")):
         return SILENT
-    return Served(known=True, mark=_hash(told), told=_hash({**told, "files": None}))
+    return Served(known=True, mark=_hash(details), details=_hash({**details, "files": None}))
 
 
-def _hash(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+def _hash(details: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(details, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def refuse_others(before: Served, base_url: str, model: str, key: str, *, restarted: bool) -> None:
-    """Raise ModelError when a local server tells of other weights than `before`.
+    """Raise ModelError when a local server names other weights than `before`.
 
-    `restarted`: it may have read its files again. A server that does not tell at the moment is no reason.
+    `restarted`: it may have read its files again. A server that does not say it at the moment is no reason.
     """
     if not before.mark:
         return
@@ -106,23 +106,23 @@ def refuse_others(before: Served, base_url: str, model: str, key: str, *, restar
         now = served(base_url, model, key)
     except ModelError:
         return
-    if now.known and (now.mark != before.mark if restarted else now.told != before.told):
-        what = f"the server holds other weights under the name {model} than when this command began"
+    if now.known and (now.mark != before.mark if restarted else now.details != before.details):
+        problem = f"the server holds other weights under the name {model} than when this command began"
         hint = "run the command again with another --output: the latest answers here may be of either"
-        raise ModelError(what, where=base_url, hint=hint)
+        raise ModelError(problem, where=base_url, hint=hint)
 
 
 def _listed(base_url: str, key: str) -> Mapping[str, Any]:
     """The body of GET /models; empty where the server has none."""
-    told = ""
+    reason = ""
     for attempt in range(TRIES):
         time.sleep(min(attempt, 1))
         try:
             return _get(f"{base_url}/models", key)
         except _NoAnswerError as error:
-            told = str(error)
+            reason = str(error)
     hint = "see whether the server runs, and has loaded its model; then run the same command"
-    raise ModelError(f"no server: GET /models: {told}", where=base_url, hint=hint)
+    raise ModelError(f"no server: GET /models: {reason}", where=base_url, hint=hint)
 
 
 class _NoAnswerError(Exception):
@@ -150,12 +150,12 @@ def _row(body: Mapping[str, Any], model: str) -> Mapping[str, Any]:
     listed = body.get("data")
     rows = [row for row in listed if isinstance(row, Mapping)] if isinstance(listed, list) else []
     named = [row for row in rows if row.get("id") == model]
-    found = named or (rows if len(rows) == 1 else [])
-    return found[0] if found else {}
+    matches = named or (rows if len(rows) == 1 else [])
+    return matches[0] if matches else {}
 
 
 def _of_ollama(base_url: str, model: str, key: str) -> str:
-    """The digest of Ollama's model of that name; empty where it tells none."""
+    """The digest of Ollama's model of that name; empty where it gives none."""
     try:
         rows = _get(f"{base_url.rstrip('/').removesuffix('/v1')}/api/tags", key).get("models")
     except _NoAnswerError:
@@ -172,11 +172,11 @@ def _files(path: str) -> list[tuple[str, int, int]]:
         if not place.is_absolute() and len(place.parts) < 2:
             return []
         if place.is_file():
-            found = [place, *(one for one in place.parent.glob("*mmproj*") if one.is_file() and one != place)]
+            files = [place, *(file for file in place.parent.glob("*mmproj*") if file.is_file() and file != place)]
         elif place.is_dir():
-            found = [one for one in place.rglob("*") if one.suffix in WEIGHTS and one.is_file()][:MOST_FILES]
+            files = [file for file in place.rglob("*") if file.suffix in WEIGHTS and file.is_file()][:MOST_FILES]
         else:
             return []
-        return [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in sorted(found)]
+        return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(files)]
     except (OSError, ValueError, RuntimeError):
         return []

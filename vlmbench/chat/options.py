@@ -14,7 +14,7 @@ OPENAI = "https://api.openai.com/v1"
 LENGTHS = ("max_tokens", "max_completion_tokens")
 """Names of the field that limits a reply's length."""
 LIST_PRICE = -1.0
-"""A price nobody gave: the list price, where it is known."""
+"""A price that is not given: the list price, where it is known."""
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,60}")
 """How environment variables are usually named. Anything else may be a key, given where its name belongs."""
 
@@ -36,15 +36,15 @@ class ApiOptions:
     timeout: float = 60.0
     """Seconds for one attempt."""
     deadline: float = 600.0
-    """Seconds for one ask, from its first attempt; and for how long a server may refuse every call."""
+    """Seconds for one request, from its first attempt; and for how long a server may refuse every call."""
     attempts: int = 8
-    """Calls for one ask, refusals (HTTP 429) not counted: those are bounded by the deadline."""
+    """Calls for one request, refusals (HTTP 429) not counted: those are bounded by the deadline."""
     backoff: float = 0.5
     """Seconds before the second attempt; doubled each time."""
     price_in: float = LIST_PRICE
-    """US dollars for a million prompt tokens; the list price, where it is known, unless given."""
+    """US dollars per million prompt tokens; the list price, where it is known, unless given."""
     price_out: float = LIST_PRICE
-    """US dollars for a million generated tokens."""
+    """US dollars per million generated tokens."""
 
 
 def check_options(options: ApiOptions) -> None:
@@ -74,10 +74,10 @@ def check_budget(budget: float, name: str) -> None:
 def _check_address(base_url: str) -> None:
     try:
         parts = urlsplit(base_url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
-        known = False
-    if not known:
+        valid = False
+    if not valid:
         raise UsageError("base_url is no address", hint="write base_url=http://HOST:PORT/v1")
     if parts.username or parts.password or parts.query or parts.fragment or set("?#@") & set(base_url):
         hint = "put the key into an environment variable and name it: key_env=NAME"
@@ -91,8 +91,8 @@ def find_key(options: ApiOptions) -> str:
         return ""
     key = os.environ.get(name, "").strip() if "\0" not in name and "=" not in name else ""
     if not key and not _VARIABLE.fullmatch(name):
-        what = "key_env names no environment variable that is set (its value is not shown here: it may be a key)"
-        raise UsageError(what, hint="key_env=NAME takes the variable's name: export NAME=..., then key_env=NAME")
+        problem = "key_env names no environment variable that is set (its value is not shown here: it may be a key)"
+        raise UsageError(problem, hint="key_env=NAME takes the variable's name: export NAME=..., then key_env=NAME")
     if not key:
         own = ", or name a server of your own: openai:MODEL,base_url=http://HOST:PORT/v1"
         raise UsageError(
@@ -100,6 +100,6 @@ def find_key(options: ApiOptions) -> str:
             hint=f"set it: export {name}=...{'' if options.key_env else own}",
         )
     if not (key.isascii() and key.isprintable()):
-        what = "the key in the environment holds characters that no HTTP header can"
-        raise UsageError(what, where=name, hint="copy the key again, without line breaks and typographic characters")
+        problem = "the key in the environment holds characters that no HTTP header can"
+        raise UsageError(problem, where=name, hint="copy the key again, without line breaks and typographic characters")
     return key

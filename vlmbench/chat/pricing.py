@@ -1,6 +1,6 @@
-"""What a server's replies cost: list prices, sizes of texts in tokens, and a purse that closes before it is empty.
+"""What a server's replies cost: list prices, sizes of texts in tokens, and a budget that stops before it is overspent.
 
-Prices are OpenAI's list prices in US dollars for a million tokens as far as known in 2025; `price_in` and `price_out`
+Prices are OpenAI's list prices in US dollars per million tokens as far as known in 2025; `price_in` and `price_out`
 of the options go before them. Exact names only: a dated name and its alias are two names.
 """
 
@@ -46,7 +46,7 @@ def tokens_of(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens; None where nobody told."""
+    """US dollars per million tokens; None where not known."""
 
     prompt: float | None
     completion: float | None
@@ -54,8 +54,8 @@ class Price:
     @classmethod
     def of(cls, model: str, prompt: float, completion: float) -> Price:
         """The given prices, else the list price."""
-        known = PER_MILLION.get(model, (None, None))
-        return cls(prompt if prompt >= 0 else known[0], completion if completion >= 0 else known[1])
+        listed = PER_MILLION.get(model, (None, None))
+        return cls(prompt if prompt >= 0 else listed[0], completion if completion >= 0 else listed[1])
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """US dollars; None when the price is not known."""
@@ -68,54 +68,54 @@ FREE = Price(0.0, 0.0)
 """Local judges."""
 
 
-class Purse:
-    """Money for one sitting. A call's highest cost is set aside before it goes out. Use from one event loop.
+class Budget:
+    """What one command may spend. A call's highest cost is reserved before it goes out. Use from one event loop.
 
     Sizes in tokens are estimates: under a budget the first call goes out alone, and the largest ratio seen of cost to
     estimate is applied to all that follow.
     """
 
-    def __init__(self, budget: float | None, price: Price, name: str, word: str = "--judge-budget") -> None:
-        if budget is not None and price.cost(1, 1) is None:
-            hint = f"say them: {name},price_in=...,price_out=... (US dollars for a million tokens)"
+    def __init__(self, limit: float | None, price: Price, name: str, word: str = "--judge-budget") -> None:
+        if limit is not None and price.cost(1, 1) is None:
+            hint = f"give them: {name},price_in=...,price_out=... (US dollars per million tokens)"
             raise UsageError(f"{word} needs the prices of {name}, which are not known", hint=hint)
-        self.budget, self.price = budget, price
+        self.limit, self.price = limit, price
         self.spent = 0.0
         self.closed = False
-        self._aside: dict[int, float] = {}
+        self._reserved: dict[int, float] = {}
         """Estimates of the calls that are out, by number."""
         self._number = 0
         self._ratio: float | None = None
         self._change = asyncio.Condition()
 
-    async def take(self, prompt_tokens: int, completion_tokens: int) -> int | None:
-        """Set a call's highest cost aside, if need be once others have been settled; returns the call's number.
+    async def reserve(self, prompt_tokens: int, completion_tokens: int) -> int | None:
+        """Reserve a call's highest cost, if need be once others have been settled; returns the call's number.
 
-        None, and for good, when the call could go over the budget all the same.
+        None, and for good, when the call could still exceed the budget.
         """
         cost = self.price.cost(prompt_tokens, completion_tokens) or 0.0
         async with self._change:
-            while not self.closed and self._aside and not self._fits(cost):
+            while not self.closed and self._reserved and not self._fits(cost):
                 await self._change.wait()
             if self.closed or not self._fits(cost):
                 self.closed = True
                 self._change.notify_all()
                 return None
             self._number += 1
-            self._aside[self._number] = cost
+            self._reserved[self._number] = cost
             return self._number
 
     def _fits(self, cost: float) -> bool:
-        if self.budget is None:
+        if self.limit is None:
             return True
-        if self._ratio is None and self._aside:
+        if self._ratio is None and self._reserved:
             return False
-        return self.spent + (sum(self._aside.values()) + cost) * (self._ratio or 1.0) <= self.budget
+        return self.spent + (sum(self._reserved.values()) + cost) * (self._ratio or 1.0) <= self.limit
 
     async def settle(self, number: int, used: tuple[int, int] | None) -> None:
-        """Put back what was set aside for a call and pay what it cost; `used` is None for one that failed."""
+        """Release a call's reservation and add what it cost; `used` is None for one that failed."""
         async with self._change:
-            estimate = self._aside.pop(number)
+            estimate = self._reserved.pop(number)
             cost = 0.0 if used is None else self.price.cost(*used) or 0.0
             self.spent += cost
             if used is not None and estimate > 0:

@@ -1,9 +1,9 @@
-"""When the next call to a server may go out: never faster than its limits, slower when it complains.
+"""When the next call to a server may be sent: never faster than its limits, slower after a refusal.
 
-Two flows, requests and tokens, each with a rate. A call waits until both have room; calls go out evenly spaced and in
-order. A refusal (HTTP 429) stops all calls for as long as the server says and slows both flows; they recover slowly,
-up to the limit told. What counts is the rate, not how many calls are open: a limit of R calls a second with answers
-after L seconds needs R x L open calls, whatever their number.
+Two token buckets, for requests and for tokens, each with a rate. A call waits until both have room; calls are sent
+evenly spaced and in order. A refusal (HTTP 429) stops all calls for as long as the server says and slows both buckets;
+they recover slowly, up to the server's limit. What counts is the rate, not how many calls are open: a limit of R calls
+per second with answers after L seconds needs R x L open calls, whatever their number.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PausedError(Exception):
 
 
 @dataclass
-class Flow:
+class TokenBucket:
     """One thing that is limited, per second."""
 
     limit: float
@@ -44,21 +44,21 @@ class Flow:
         self.rate = self.rate or self.limit
 
     def lower(self, limit: float) -> None:
-        """A limit the server told, if it is stricter."""
+        """Apply a limit from the server, if it is stricter."""
         self.limit = min(self.limit, limit * SHARE)
         self.rate = min(self.rate, self.limit)
 
     def take(self, amount: float, now: float) -> None:
-        """Let the clock run on by what was sent."""
+        """Advance by what was sent."""
         self.next_at = max(self.next_at, now - LATE) + amount / self.rate
 
 
 @dataclass
-class Pacer:
-    """Gives each call its turn. Use from one event loop."""
+class RateLimiter:
+    """Lets calls out at the allowed rate. Use from one event loop."""
 
-    requests: Flow
-    tokens: Flow | None = None
+    requests: TokenBucket
+    tokens: TokenBucket | None = None
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     refusals: int = 0
@@ -72,14 +72,14 @@ class Pacer:
     _queue: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def per_minute(cls, requests: float, tokens: float | None) -> Pacer:
+    def per_minute(cls, requests: float, tokens: float | None) -> RateLimiter:
         """From the limits as servers name them."""
-        return cls(Flow(requests / 60), None if tokens is None else Flow(tokens / 60))
+        return cls(TokenBucket(requests / 60), None if tokens is None else TokenBucket(tokens / 60))
 
-    async def turn(self, tokens: int, left: Callable[[], float] | None = None) -> float:
-        """Wait for a call's turn; returns when it went out.
+    async def acquire(self, tokens: int, left: Callable[[], float] | None = None) -> float:
+        """Wait until a call may be sent; returns the time.
 
-        `left` tells how many seconds the call has. Raises PausedError when the server's pause, or its refusing every
+        `left` gives the seconds that the call has. Raises PausedError when the server's pause, or its refusing every
         call, goes beyond them.
         """
         async with self._queue:  # asyncio's locks are fair: first come, first served
@@ -94,7 +94,7 @@ class Pacer:
             return now
 
     def _check(self, left: Callable[[], float] | None) -> None:
-        """Raise PausedError when waiting is of no use. A wait that is due to the user's own limits is no reason."""
+        """Raise PausedError when waiting does not help. A wait that is due to the user's own limits is no reason."""
         if left is None:
             return
         now, seconds = self.clock(), left()
@@ -104,24 +104,24 @@ class Pacer:
             raise PausedError(f"the server has refused every call for {now - self.stalled_since:,.0f} s")
 
     def _wait(self) -> float:
-        ready = [self._paused_until, *(flow.next_at for flow in self._flows())]
+        ready = [self._paused_until, *(bucket.next_at for bucket in self._buckets())]
         return max(ready) - self.clock()
 
-    def _flows(self) -> list[Flow]:
-        return [flow for flow in (self.requests, self.tokens) if flow]
+    def _buckets(self) -> list[TokenBucket]:
+        return [bucket for bucket in (self.requests, self.tokens) if bucket]
 
     def _grow(self, now: float) -> None:
         seconds = now - (now if self._grown_at is None else self._grown_at)
         self._grown_at = now
-        for flow in self._flows():
-            flow.rate = min(flow.limit, flow.rate + REGAIN * flow.limit * seconds)
+        for bucket in self._buckets():
+            bucket.rate = min(bucket.limit, bucket.rate + REGAIN * bucket.limit * seconds)
 
     def served(self) -> None:
         """A call was answered."""
         self.stalled_since = None
         self._served.append(self.clock())
 
-    def refused(self, sent_at: float, pause: float | None) -> None:
+    def on_429(self, sent_at: float, pause: float | None) -> None:
         """A call was refused: stop for `pause` seconds, and slow down, once for all calls of one burst."""
         now = self.clock()
         self.refusals += 1
@@ -133,15 +133,15 @@ class Pacer:
         while self._served and self._served[0] < now - WINDOW:
             self._served.popleft()
         share = max(0.5, 0.97 * len(self._served) / WINDOW / self.requests.rate)
-        for flow in self._flows():
-            flow.rate = max(SLOWEST * flow.limit, flow.rate * min(share, 0.97))
+        for bucket in self._buckets():
+            bucket.rate = max(SLOWEST * bucket.limit, bucket.rate * min(share, 0.97))
 
-    def told(self, headers: Mapping[str, str]) -> None:
-        """Limits a server writes into its answers."""
-        for flow, name in ((self.requests, "requests"), (self.tokens, "tokens")):
+    def update_from_headers(self, headers: Mapping[str, str]) -> None:
+        """Apply the limits in a response's headers."""
+        for bucket, name in ((self.requests, "requests"), (self.tokens, "tokens")):
             limit = headers.get(f"x-ratelimit-limit-{name}", "")
-            if flow and limit.isdecimal() and int(limit) > 0:
-                flow.lower(int(limit) / 60)
+            if bucket and limit.isdecimal() and int(limit) > 0:
+                bucket.lower(int(limit) / 60)
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:

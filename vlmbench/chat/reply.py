@@ -2,7 +2,7 @@
 
 A reply without text is no answer when that is the server's doing: a filter, a refusal, a tool call, or a model that
 used up its tokens on thinking. It then says why (`Reply.none`). Nothing that is only odd (token counts that are none,
-log-probabilities nobody asked for, half a surrogate pair) costs a reply that was paid for.
+unrequested log-probabilities, half a surrogate pair) costs a reply that was paid for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from vlmbench.chat.cache import Reply
-from vlmbench.chat.faults import ErrorBodyError, SpoiltError, words_of
+from vlmbench.chat.faults import ErrorBodyError, MalformedReplyError, words_of
 from vlmbench.chat.pricing import tokens_of
 from vlmbench.parsing.thinking import unfinished
 
@@ -34,23 +34,23 @@ _PREFIX = re.compile(r"^finish_?reason[._]")
 FEW_TOKENS = 8
 """Tokens up to which a reply without any text may be an answer: the model said nothing and ended."""
 LONGEST = 300
-"""Letters of a refusal that are told."""
+"""Characters of a refusal that are reported."""
 MOST_TOKENS = 1_000_000_000
-"""A count above that is none."""
+"""A count above this is not believed."""
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Fields of a message in which servers put a model's thoughts."""
 
 
 def ending(word: object) -> str:
     """`stop`, `length`, or the server's own word for an end that leaves no answer."""
-    told = str(word).strip() if word is not None else "stop"
-    return ENDS.get(_PREFIX.sub("", told.lower()), told) if told else "stop"
+    reason = str(word).strip() if word is not None else "stop"
+    return ENDS.get(_PREFIX.sub("", reason.lower()), reason) if reason else "stop"
 
 
 def read_reply(content: bytes, calls: int, texts: Sequence[str], *, ranked: bool = False) -> Reply:
     """The reply in a chat completion's body. `texts` are what was asked; `ranked`: log-probabilities were asked for.
 
-    Raises ErrorBodyError for a body that says there was an error, SpoiltError for one that is no chat completion.
+    Raises ErrorBodyError for a body that reports an error, MalformedReplyError for one that is no chat completion.
     """
     try:
         return _read(_parsed(content), calls, texts, ranked)
@@ -69,15 +69,15 @@ def _read(body: Mapping[str, Any], calls: int, texts: Sequence[str], ranked: boo
     finish = ending(choice.get("finish_reason"))
     usage = body.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
-    told = _count(usage.get("completion_tokens"))
+    new_tokens = _count(usage.get("completion_tokens"))
     first = _first_tokens(choice) if ranked else ()
-    none = _why_none(message, text, finish, thoughts, refusal, told, ranked)
-    asked = _count(usage.get("prompt_tokens"))
+    none = _why_none(message, text, finish, thoughts, refusal, new_tokens, ranked)
+    prompt_tokens = _count(usage.get("prompt_tokens"))
     return Reply(
         text or "",
         _clean(str(body.get("model") or "")),
-        asked or sum(map(tokens_of, texts)),
-        told if told or (told == 0 and not text) else tokens_of(text or ""),
+        prompt_tokens or sum(map(tokens_of, texts)),
+        new_tokens if new_tokens or (new_tokens == 0 and not text) else tokens_of(text or ""),
         calls,
         finish,
         first,
@@ -152,8 +152,8 @@ def _lenient(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        what = f"it begins with {text[:60]!r}" if text else "it is empty"
-        raise _broken(f"{what}") from None
+        problem = f"it begins with {text[:60]!r}" if text else "it is empty"
+        raise _broken(f"{problem}") from None
 
 
 def _of_events(text: str) -> Mapping[str, Any]:
@@ -169,17 +169,17 @@ def _of_events(text: str) -> Mapping[str, Any]:
         if not isinstance(body, Mapping):
             continue
         whole |= {name: body[name] for name in ("model", "usage", "error") if body.get(name)}
-        for one in body.get("choices") or ():
-            delta = one.get("delta") or one.get("message") or {}
+        for event_choice in body.get("choices") or ():
+            delta = event_choice.get("delta") or event_choice.get("message") or {}
             content, thoughts, refusal = _content(delta)
             parts += [content] if content is not None else []
             message |= {"reasoning": "..."} if thoughts else {}
             message |= {"refusal": refusal} if refusal else {}
-            choice |= {name: one[name] for name in ("finish_reason", "logprobs") if one.get(name)}
+            choice |= {name: event_choice[name] for name in ("finish_reason", "logprobs") if event_choice.get(name)}
     if whole.get("error"):
         return whole
     if not ended and choice["finish_reason"] is None:
-        raise SpoiltError("the reply came as a stream of events, and was cut", kind="body")
+        raise MalformedReplyError("the reply came as a stream of events, and was cut", kind="body")
     return {**whole, "choices": [{**choice, "message": {**message, "content": "".join(parts) if parts else None}}]}
 
 
@@ -190,8 +190,8 @@ def _choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return choices[0]
 
 
-def _broken(what: str) -> SpoiltError:
-    return SpoiltError(f"the reply is no chat completion: {what}", kind="body")
+def _broken(problem: str) -> MalformedReplyError:
+    return MalformedReplyError(f"the reply is no chat completion: {problem}", kind="body")
 
 
 def _shown(part: Mapping[str, Any]) -> str:
@@ -238,14 +238,14 @@ def _count(value: object) -> int | None:
 
 
 def _first_tokens(choice: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
-    """The likeliest first tokens with their log-probabilities; nothing where the server told none."""
+    """The likeliest first tokens with their log-probabilities; nothing where the server gives none."""
     logprobs = choice.get("logprobs")
     steps = logprobs.get("content") if isinstance(logprobs, Mapping) else None
     step = steps[0] if isinstance(steps, list) and steps else None
     rows = step.get("top_logprobs") if isinstance(step, Mapping) else None
-    found = []
+    alternatives = []
     for row in rows if isinstance(rows, list) else ():
         value = row.get("logprob") if isinstance(row, Mapping) else None
         if isinstance(value, int | float) and not isinstance(value, bool):
-            found.append((_clean(str(row.get("token", ""))), float(value)))
-    return tuple(found)
+            alternatives.append((_clean(str(row.get("token", ""))), float(value)))
+    return tuple(alternatives)

@@ -1,6 +1,6 @@
 """A small JSON document of an HTTP server, within a time that no server can stretch.
 
-The time limit of a socket begins anew with each byte: a server that sends a byte a second would hold a command for
+The time limit of a socket starts again with each byte: a server that sends one byte per second would hold a command for
 hours. Here the whole exchange has a limit, from the name's look-up to the last byte.
 """
 
@@ -32,7 +32,7 @@ def fetched(url: str, *, headers: Mapping[str, str], within: float, largest: int
     def read() -> None:
         try:
             content.append(_read(request, within, largest))
-        except Exception as error:  # told to whoever waits
+        except Exception as error:  # raised in the waiting thread
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
             failure.append(error)
@@ -48,12 +48,12 @@ def fetched(url: str, *, headers: Mapping[str, str], within: float, largest: int
 
 
 def _read(request: urllib.request.Request, within: float, largest: int) -> bytes:
-    end, found = time.monotonic() + within, b""
+    end, body = time.monotonic() + within, b""
     with urllib.request.urlopen(request, timeout=within) as response:
         while block := response.read1(HELD):
-            found += block
-            if len(found) > largest:
+            body += block
+            if len(body) > largest:
                 raise ValueError(f"more than {largest:,} bytes")
-            if time.monotonic() > end:  # nobody waits for it any more
+            if time.monotonic() > end:  # the caller has given up
                 break
-    return found
+    return body

@@ -1,1 +1,8 @@
-"""TODO door."""
+"""Two finished runs, or a run and a baseline: differences, the gate, and the report of perturbed runs.
+
+Belongs here: what needs two runs. Not here: one run's figures (scoring/), tables and pages (reports/), tests and
+intervals themselves (stats/).
+In reading order: compare (two runs, paired sample by sample), run_differences (what makes them incomparable), baseline
+(a run as a small file), losses (samples that lost their score), gate (`vlmbench check`), gate_tests (what it tests),
+gate_verdict (each verdict in a sentence), perturbation_report (a run and its perturbed runs).
+"""

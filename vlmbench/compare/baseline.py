@@ -1,11 +1,11 @@
-"""A run as one small file for a repository: what became of every sample, and under which rules. No pictures, no data.
+"""A run as one small file for a repository: what became of every sample, and under which rules. No images, no data.
 
     {"kind": "vlmbench baseline", "format": 1, "vlmbench", "model", "asked",
      "tasks": {KEY: {"entry", "scores", "answers", "items", "digest"}}}
 
 `items` is a table of columns as JSON, compressed by zlib, in base64; `digest` is the hash of its JSON. Of each sample
 it holds what the task's metrics read, and no more: fields that change no metric when they are left out are left out
-(question texts, pictures, mostly the right answers too). The same run gives the same bytes.
+(question texts, images, mostly the right answers too). The same run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ from vlmbench.base.json_shapes import (
 )
 from vlmbench.base.samples import EARLIER_STATUSES, Sample, Score, Status, Verdict
 from vlmbench.runs.runner import extra_text
-from vlmbench.runs.storage import earlier_names
-from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage import earlier_names, reload
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import (
     ASKED_SHAPE,
@@ -124,13 +123,13 @@ LEAVE_OUT: Mapping[str, Callable[[Item], Item]] = {
 def make(run: StoredRun) -> bytes:
     """The baseline of a run, as the bytes of its file."""
     model = run.manifest.get("model", {})
-    asked = run.manifest.get("asked", {})
+    requested = run.manifest.get("asked", {})
     content = {
         "kind": KIND,
         "format": FORMAT,
         "vlmbench": run.manifest.get("vlmbench", ""),
         "model": {name: model.get(name) for name in ("name", "fingerprint", "settings")},
-        "asked": {name: asked[name] for name in ASKED if name in asked},
+        "asked": {name: requested[name] for name in ASKED if name in requested},
         "tasks": {key: _task(task) for key, task in run.tasks.items()},
     }
     return to_json(content)
@@ -149,16 +148,16 @@ def write(run: StoredRun, path: Path) -> int:
 
 def _task(task: StoredTask) -> dict[str, Any]:
     items = sorted(task.items, key=lambda item: item.sample.id)
-    needed, kept = _least(task, items)
-    packed = orjson.dumps(_columns(kept, needed), option=orjson.OPT_SORT_KEYS)
-    whole = {
+    needed, reduced = _least(task, items)
+    packed = orjson.dumps(_columns(reduced, needed), option=orjson.OPT_SORT_KEYS)
+    totals = {
         name: entry
         for name, entry in task.scores.items()
         if not (isinstance(entry, dict) and entry.get("breakdown")) and name not in ("judge", "answers", "notes")
     }
     return {
         "entry": {name: task.entry[name] for name in ENTRY if name in task.entry},
-        "scores": whole,
+        "scores": totals,
         "answers": task.answers_hash,
         "items": base64.b64encode(zlib.compress(packed, 9)).decode(),
         "digest": hashlib.sha256(packed).hexdigest(),
@@ -170,15 +169,15 @@ def _task(task: StoredTask) -> dict[str, Any]:
 
 def _least(task: StoredTask, items: Sequence[Item]) -> tuple[list[str], list[Item]]:
     """(fields that the metrics need, the items without the others)."""
-    needed, kept = [], list(items)
-    whole = _fingerprint(task, kept)
+    needed, reduced = [], list(items)
+    complete = _fingerprint(task, reduced)
     for name, without in LEAVE_OUT.items():
-        less = [without(item) for item in kept]
-        if less != kept and _fingerprint(task, less) != whole:
+        less = [without(item) for item in reduced]
+        if less != reduced and _fingerprint(task, less) != complete:
             needed.append(name)
         else:
-            kept = less
-    return needed, kept
+            reduced = less
+    return needed, reduced
 
 
 def _fingerprint(task: StoredTask, items: Sequence[Item]) -> str:
@@ -197,8 +196,8 @@ def _fingerprint(task: StoredTask, items: Sequence[Item]) -> str:
 def _bytes_of(metric: Metric) -> bytes:
     opposite = b"" if metric.opposite is None else metric.opposite.tobytes()
     words = [metric.name, metric.breakdown, metric.label, metric.n, metric.proportion, metric.of_weights, metric.note]
-    told = orjson.dumps([words, list(metric.clusters), repr(metric.value())])
-    return told + str(metric.items.shape).encode() + metric.items.tobytes() + opposite
+    head = orjson.dumps([words, list(metric.clusters), repr(metric.value())])
+    return head + str(metric.items.shape).encode() + metric.items.tobytes() + opposite
 
 
 # ----------------------------------------------------------------------------------------------------------- the table
@@ -214,7 +213,7 @@ def _columns(items: Sequence[Item], needed: Sequence[str]) -> dict[str, Any]:
         "value": [score.value for score in scores],
         "parsed_answer": [score.parsed_answer for score in scores],
         **{f"tag {name}": [sample.tags.get(name) for sample in samples] for name in tags},
-        **({"verdicts": [[_verdict(one) for one in score.verdicts] for score in scores]} if judged else {}),
+        **({"verdicts": [[_verdict(verdict) for verdict in score.verdicts] for score in scores]} if judged else {}),
     }
     more: Mapping[str, Callable[[], list[Any]]] = {
         "target": lambda: [sample.target for sample in samples],
@@ -258,30 +257,30 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     try:
         content = parsed(read_regular(path, LARGEST_JSON))
     except (OSError, orjson.JSONDecodeError, MisfitError) as error:
-        told = getattr(error, "strerror", None) or error
-        raise StoreError(f"cannot read the baseline: {told}", where=str(path), hint=CURE) from None
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"cannot read the baseline: {reason}", where=str(path), hint=CURE) from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise StoreError("not a baseline file", where=str(path), hint=f"name a run's folder, or: {CURE}")
     if content.get("format") not in (FORMAT, *EARLIER_FORMATS):
         readable = " and ".join(map(str, (*EARLIER_FORMATS, FORMAT)))
-        what = f"a baseline of format {content.get('format')!r}; this vlmbench reads {readable}"
-        raise StoreError(what, where=str(path), hint=CURE)
+        problem = f"a baseline of format {content.get('format')!r}; this vlmbench reads {readable}"
+        raise StoreError(problem, where=str(path), hint=CURE)
     try:
         WRITTEN(content, "")
-        wanted = stored.chosen(content["tasks"], tasks, path)
-        found = {key: _stored(key, content["tasks"][key], path) for key in wanted}
+        keys = reload.chosen(content["tasks"], tasks, path)
+        stored_tasks = {key: _stored(key, content["tasks"][key], path) for key in keys}
         earlier_names.update(content["asked"])
         manifest = {name: content[name] for name in ("vlmbench", "model", "asked")}
-        manifest["tasks"] = {key: dict(task.entry) for key, task in found.items()}
-        run = StoredRun(path, manifest, found, kind="baseline")
+        manifest["tasks"] = {key: dict(task.entry) for key, task in stored_tasks.items()}
+        run = StoredRun(path, manifest, stored_tasks, kind="baseline")
         run.describe()
     except VlmbenchError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, zlib.error) as error:
-        what = f"the baseline is damaged: {error or type(error).__name__}"
+        problem = f"the baseline is damaged: {error or type(error).__name__}"
         if not isinstance(error, MisfitError | binascii.Error | zlib.error):
-            what = f"the baseline is damaged ({type(error).__name__}: {error})"
-        raise StoreError(what, where=str(path), hint=f"restore it from the repository, or: {CURE}") from None
+            problem = f"the baseline is damaged ({type(error).__name__}: {error})"
+        raise StoreError(problem, where=str(path), hint=f"restore it from the repository, or: {CURE}") from None
     return run
 
 
@@ -294,9 +293,9 @@ def _stored(key: str, content: Mapping[str, Any], path: Path) -> StoredTask:
     entry = {**content["entry"], "hashes": {**content["entry"].get("hashes", {})}}
     table = {EARLIER_COLUMNS.get(name, name): column for name, column in orjson.loads(packed).items()}
     TABLE(table, f"tasks.{key}.items")
-    found = StoredTask(choice, entry, content["scores"], _items(table), content["answers"])
-    stored.check(found, path, CURE)
-    return found
+    task = StoredTask(choice, entry, content["scores"], _items(table), content["answers"])
+    reload.check(task, path, CURE)
+    return task
 
 
 def _items(table: Mapping[str, Any]) -> list[Item]:
@@ -317,7 +316,7 @@ def _items(table: Mapping[str, Any]) -> list[Item]:
             Sample(
                 key,
                 of("question", row, ""),
-                tuple(stored.picture(name) for name in of("images", row, ())),
+                tuple(reload.image_ref(name) for name in of("images", row, ())),
                 of("target", row, None),
                 tuple(of("choices", row, ())),
                 {name[4:]: columns[name][row] for name in tags if columns[name][row] is not None},

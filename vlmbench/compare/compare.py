@@ -1,12 +1,12 @@
 """Two stored runs, sample by sample: how far apart each metric is, and which answers turned.
 
 Samples are paired by id, and only those that have a score in both runs count, so a failure is neither a loss nor a
-gain: it is missing, and is told as that. Metrics are the task's own over the paired samples
+gain: it is missing, and is reported as that. Metrics are the task's own over the paired samples
 (vlmbench/runs/storage/reload.py), their
-differences and p-values those of pairing.py, Holm's correction over the tasks' headlines.
+differences and p-values those of stats/paired.py, Holm's correction over the tasks' headlines.
 
 Runs that did not answer the same questions under the same rules are refused, with both values of what differs; what may
-be the very thing that is compared (prompt, generation, perturbation, judge) is told and let through.
+be the very thing that is compared (prompt, generation, perturbation, judge) is reported and let through.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.compare import baseline, losses, run_differences
 from vlmbench.compare.run_differences import Difference
-from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
-from vlmbench.scoring import verdicts as judge_verdicts
+from vlmbench.scoring import verdicts
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.intervals import LEVEL
 from vlmbench.stats.metrics import MORE
@@ -63,11 +63,11 @@ class MetricDifference:
 
     def to_json(self) -> dict[str, Any]:
         """For pages and scripts; null where something is undefined."""
-        found = {"name": self.name, "before": _plain(self.before), "after": _plain(self.after)}
-        found |= {"better": self.better, "target": self.target}
-        told = asdict(self.paired) | {"difference": self.paired.difference.to_json()}
+        content = {"name": self.name, "before": _plain(self.before), "after": _plain(self.after)}
+        content |= {"better": self.better, "target": self.target}
+        paired = asdict(self.paired) | {"difference": self.paired.difference.to_json()}
         bar = {"breakdown": self.breakdown, "label": self.label} if self.breakdown else {}
-        return {**found, "paired": told, **bar}
+        return {**content, "paired": paired, **bar}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class TaskComparison:
     @property
     def differs(self) -> list[str]:
         """What is not the same in both runs, in words."""
-        return [str(one) for one in self.differing]
+        return [str(difference) for difference in self.differing]
 
     @property
     def only_before(self) -> int:
@@ -171,7 +171,7 @@ class TaskComparison:
         """What a reader of the differences should know besides."""
         pairs = list(self.pairs())
         before, after = ([(pair[side].sample, pair[side].score) for pair in pairs] for side in (0, 1))
-        return judge_verdicts.regraded(before, after, [bool(a.text) and a.text == b.text for a, b in pairs])
+        return verdicts.regraded(before, after, [bool(a.text) and a.text == b.text for a, b in pairs])
 
     @property
     def agreement(self) -> float | None:
@@ -197,8 +197,8 @@ class TaskComparison:
             "only_after": self.only_after,
             "differs": self.differs,
             "notes": self.notes,
-            "differences": [one.to_json() for one in self.differences],
-            "breakdowns": [one.to_json() for one in self.breakdowns],
+            "differences": [difference.to_json() for difference in self.differences],
+            "breakdowns": [difference.to_json() for difference in self.breakdowns],
             "p_holm": self.p_holm,
             "agreement": self.agreement,
             "same_answers": self.same_answers,
@@ -233,7 +233,7 @@ def open_run(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     if not path.exists():
         hint = "name a run's folder, or a file: `vlmbench baseline RUN --output FILE` writes one"
         raise StoreError("there is no such run or baseline", where=str(path), hint=hint)
-    return baseline.read(path, tasks) if path.is_file() else stored.load(path, tasks)
+    return baseline.read(path, tasks) if path.is_file() else reload.load(path, tasks)
 
 
 def compare(
@@ -254,22 +254,24 @@ def compare(
     Intervals have the given `level`, or that of each task of the later run.
 
     With `count_failures` a sample that had a score before and has none now counts as a wrong answer, and runs without
-    a scored sample in common are paired all the same: a gate does so, where a run that failed must not pass.
+    a scored sample in common are paired anyway: a gate does so, where a run that failed must not pass.
 
     Raises UsageError when nothing can be paired or, without `force`, when data or rules differ; StoreError for a run
     that cannot be read.
     """
-    one = open_run(before, tasks) if isinstance(before, Path) else before
-    other = open_run(after, tasks) if isinstance(after, Path) else after
-    pairs = _task_pairs(one, other)
+    first = open_run(before, tasks) if isinstance(before, Path) else before
+    second = open_run(after, tasks) if isinstance(after, Path) else after
+    pairs = _task_pairs(first, second)
     if not pairs:
-        what = f"no task in common: {', '.join(one.tasks) or 'none'} before, {', '.join(other.tasks) or 'none'} after"
-        raise UsageError(what, hint="compare runs of the same tasks")
-    differing = {b.key: run_differences.differing(one, other, a, b) for a, b in pairs}
-    refused = [f"{key}: {one}" for key, found in differing.items() for one in found if one.refuses]
+        problem = (
+            f"no task in common: {', '.join(first.tasks) or 'none'} before, {', '.join(second.tasks) or 'none'} after"
+        )
+        raise UsageError(problem, hint="compare runs of the same tasks")
+    differing = {b.key: run_differences.differing(first, second, a, b) for a, b in pairs}
+    refused = [f"{key}: {first}" for key, differences in differing.items() for first in differences if first.refuses]
     if refused and not force:
-        what = "\n  ".join(["the runs did not answer the same questions under the same rules", *refused])
-        raise UsageError(what, hint="run both on the same data and protocol; --force compares what they share")
+        problem = "\n  ".join(["the runs did not answer the same questions under the same rules", *refused])
+        raise UsageError(problem, hint="run both on the same data and protocol; --force compares what they share")
     settings = {"resamples": resamples, "seed": seed}
     compared = [
         _task(a, b, differing[b.key], metric, bars, count_failures, {**settings, "level": level or b.level})
@@ -277,9 +279,9 @@ def compare(
     ]
     corrected = pairing.holm({task.key: task.best.paired.p for task in compared})
     paired = {key for pair in pairs for key in (f"before {pair[0].key}", f"after {pair[1].key}")}
-    every = [*(f"before {key}" for key in one.tasks), *(f"after {key}" for key in other.tasks)]
+    every = [*(f"before {key}" for key in first.tasks), *(f"after {key}" for key in second.tasks)]
     left_out = [name.partition(" ")[2] for name in every if name not in paired]
-    return Comparison(one, other, [replace(task, p_holm=corrected[task.key]) for task in compared], left_out)
+    return Comparison(first, second, [replace(task, p_holm=corrected[task.key]) for task in compared], left_out)
 
 
 @contextmanager
@@ -288,24 +290,24 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = f"cannot write: {error.strerror or error}"
-        raise StoreError(what, where=str(path), hint="name a place that can be written") from None
+        problem = f"cannot write: {error.strerror or error}"
+        raise StoreError(problem, where=str(path), hint="name a place that can be written") from None
 
 
 def _task_pairs(before: StoredRun, after: StoredRun) -> list[tuple[StoredTask, StoredTask]]:
     """Tasks of the same key; else of the same benchmark, where each run has one of it left."""
-    found = [(before.tasks[key], task) for key, task in after.tasks.items() if key in before.tasks]
-    taken = {task.key for _, task in found}
+    pairs = [(before.tasks[key], task) for key, task in after.tasks.items() if key in before.tasks]
+    taken = {task.key for _, task in pairs}
 
     def rest(run: StoredRun, name: str) -> list[StoredTask]:
         return [task for key, task in run.tasks.items() if key not in taken and task.choice.task.name == name]
 
     for name in dict.fromkeys(task.choice.task.name for task in after.tasks.values()):
-        one, other = rest(before, name), rest(after, name)
-        if len(one) == len(other) == 1:
-            found.append((one[0], other[0]))
+        first, second = rest(before, name), rest(after, name)
+        if len(first) == len(second) == 1:
+            pairs.append((first[0], second[0]))
     order = list(after.tasks)
-    return sorted(found, key=lambda pair: order.index(pair[1].key))
+    return sorted(pairs, key=lambda pair: order.index(pair[1].key))
 
 
 def _task(
@@ -324,21 +326,21 @@ def _task(
     if not ids and not count_failures:
         hint = "run both on the same data; where all samples of one failed, its table tells why"
         raise UsageError(f"{after.key}: no sample has a score in both runs", hint=hint)
-    one = {found.name: found for found in before.metrics(ids)}
-    other = {found.name: found for found in after.metrics(ids)}
+    metrics_before = {m.name: m for m in before.metrics(ids)}
+    metrics_after = {m.name: m for m in after.metrics(ids)}
     if count_failures:
-        losses.fill(one, other, after.headline)
-    whole = _wanted([name for name, found in other.items() if not found.breakdown], after, metric, one)
-    made = [difference(one[name], other[name], settings) for name in whole]
+        losses.fill(metrics_before, metrics_after, after.headline)
+    names = _wanted([name for name, m in metrics_after.items() if not m.breakdown], after, metric, metrics_before)
+    differences = [difference(metrics_before[name], metrics_after[name], settings) for name in names]
     few = {**settings, "resamples": min(settings["resamples"], BAR_RESAMPLES)}
-    shown = [name for name, found in other.items() if bars and found.breakdown and name in one]
-    parts = [difference(one[name], other[name], few) for name in shown]
-    return TaskComparison(before, after, ids, differing, made, parts, level=settings["level"], failed=failed)
+    bar_names = [name for name, m in metrics_after.items() if bars and m.breakdown and name in metrics_before]
+    parts = [difference(metrics_before[name], metrics_after[name], few) for name in bar_names]
+    return TaskComparison(before, after, ids, differing, differences, parts, level=settings["level"], failed=failed)
 
 
-def _wanted(there: Sequence[str], after: StoredTask, metric: str, before: Mapping[str, Metric]) -> list[str]:
+def _wanted(available: Sequence[str], after: StoredTask, metric: str, before: Mapping[str, Metric]) -> list[str]:
     """The metrics to compare, the headline first where all are wanted."""
-    common = [name for name in there if name in before]
+    common = [name for name in available if name in before]
     if metric == "all":
         return sorted(common, key=lambda name: name != after.headline) or _none(after, after.headline, common)
     names = [after.headline if name == "headline" else name for name in metric.replace(" ", "").split(",")]
@@ -346,16 +348,16 @@ def _wanted(there: Sequence[str], after: StoredTask, metric: str, before: Mappin
     return _none(after, missing[0], common) if missing else list(dict.fromkeys(names))
 
 
-def _none(task: StoredTask, name: str, there: Sequence[str]) -> list[str]:
-    what = f"{task.key}: no metric {name!r} in both runs"
-    raise UsageError(what, hint=f"there are: {', '.join(there) or 'none'}")
+def _none(task: StoredTask, name: str, available: Sequence[str]) -> list[str]:
+    problem = f"{task.key}: no metric {name!r} in both runs"
+    raise UsageError(problem, hint=f"there are: {', '.join(available) or 'none'}")
 
 
 def difference(before: Metric, after: Metric, settings: Mapping[str, Any]) -> MetricDifference:
     """One metric of both runs, paired."""
-    found = pairing.paired(before, after, **settings)
+    result = pairing.paired(before, after, **settings)
     values = (before.value(), after.value())
-    return MetricDifference(after.name, *values, found, after.breakdown, after.label, (before, after))
+    return MetricDifference(after.name, *values, result, after.breakdown, after.label, (before, after))
 
 
 def _flip(before: Item, after: Item) -> Flip:
@@ -363,7 +365,7 @@ def _flip(before: Item, after: Item) -> Flip:
         after.sample.id,
         after.sample.question or before.sample.question,
         after.sample.target,
-        tuple(picture.name for picture in after.sample.images),
+        tuple(image.name for image in after.sample.images),
         after.image_hashes or before.image_hashes,
         _said(before),
         _said(after),

@@ -17,15 +17,13 @@ from vlmbench.base.files import write_atomically
 from vlmbench.base.registry import load_object
 from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.samples import Status
-from vlmbench.compare import compare as comparison
-from vlmbench.compare import gate_tests
+from vlmbench.compare import compare, gate_tests
 from vlmbench.compare.compare import Comparison, TaskComparison
 from vlmbench.compare.gate_verdict import Verdict
 from vlmbench.runs.storage.layout import CHECK
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import read_check, to_json
-from vlmbench.stats import noninferiority as decision
-from vlmbench.stats import paired as pairing
+from vlmbench.stats import noninferiority, paired
 from vlmbench.stats.noninferiority import Decision, Margins, Outcome, decide, one_sided
 
 FORMAT = 1
@@ -53,8 +51,8 @@ class GateRules:
         allowed = _of(self.max_drop, key, 1.0)
         min_detectable_drop = _of(self.min_detectable_drop, key, 2 * allowed or 1.0)
         if min_detectable_drop <= allowed:
-            what = f"{key}: a drop of {min_detectable_drop:g} must be detectable while one of {allowed:g} is allowed"
-            raise UsageError(what, hint="give --min-detectable-drop more than --max-drop")
+            problem = f"{key}: a drop of {min_detectable_drop:g} must be detectable while one of {allowed:g} is allowed"
+            raise UsageError(problem, hint="give --min-detectable-drop more than --max-drop")
         return Margins(allowed, min_detectable_drop, self.alpha, self.power, tests)
 
 
@@ -80,23 +78,23 @@ class Report:
     @property
     def outcome(self) -> Outcome:
         """Fail where one test fails or a floor is broken; else could not tell where one could not; else pass."""
-        found = {verdict.decision.outcome for verdict in self.verdicts}
-        if self.floors or Outcome.FAIL in found:
+        outcomes = {verdict.decision.outcome for verdict in self.verdicts}
+        if self.floors or Outcome.FAIL in outcomes:
             return Outcome.FAIL
-        return Outcome.UNKNOWN if Outcome.UNKNOWN in found else Outcome.PASS
+        return Outcome.UNKNOWN if Outcome.UNKNOWN in outcomes else Outcome.PASS
 
     @property
     def by_task(self) -> dict[str, dict[str, Any]]:
         """Outcome and reasons of each task: fail where one of its tests fails or one of its floors is broken."""
-        found: dict[str, dict[str, Any]] = {}
+        result: dict[str, dict[str, Any]] = {}
         for task in self.comparison.tasks:
-            outcomes = {one.decision.outcome for one in self.verdicts if one.task.key == task.key}
-            reasons = [one.reason for one in self.verdicts if one.task.key == task.key]
+            outcomes = {verdict.decision.outcome for verdict in self.verdicts if verdict.task.key == task.key}
+            reasons = [verdict.reason for verdict in self.verdicts if verdict.task.key == task.key]
             broken = [floor.what for floor in self.floors if floor.key == task.key]
-            worst = next((one for one in (Outcome.FAIL, Outcome.UNKNOWN) if one in outcomes), Outcome.PASS)
+            worst = next((verdict for verdict in (Outcome.FAIL, Outcome.UNKNOWN) if verdict in outcomes), Outcome.PASS)
             outcome = Outcome.FAIL if broken else worst
-            found[task.key] = {"outcome": str(outcome), "reasons": [*broken, *reasons]}
-        return found
+            result[task.key] = {"outcome": str(outcome), "reasons": [*broken, *reasons]}
+        return result
 
     def to_json(self) -> dict[str, Any]:
         """For scripts, and what stays in the run's folder."""
@@ -128,7 +126,7 @@ def check(
     """
     _sensible(rules)
     settings = {"resamples": RESAMPLES, "seed": seed}
-    found = comparison.compare(
+    compared = compare.compare(
         baseline,
         run,
         tasks=tasks,
@@ -138,36 +136,36 @@ def check(
         count_failures=True,
         **settings,
     )
-    _all_there(found, tasks)
-    _same_perturbation(found, force)
-    made = gate_tests.tests(found, rules.metric, settings)
-    margins = [rules.margins(one.task.key, len(made)) for one in made]
-    ps = {str(at): one_sided(one.paired, one.spread, margins[at].allowed) for at, one in enumerate(made)}
-    corrected = pairing.holm(ps)
+    _all_there(compared, tasks)
+    _same_perturbation(compared, force)
+    planned = gate_tests.tests(compared, rules.metric, settings)
+    margins = [rules.margins(test.task.key, len(planned)) for test in planned]
+    ps = {str(index): one_sided(test.paired, test.spread, margins[index].allowed) for index, test in enumerate(planned)}
+    corrected = paired.holm(ps)
     verdicts = []
-    for at, one in enumerate(made):
-        decided = _nothing_left(found, one.task) or decision.undefined(one.metric.before, one.metric.after)
+    for index, test in enumerate(planned):
+        decided = _nothing_left(compared, test.task) or noninferiority.undefined(test.metric.before, test.metric.after)
         if decided is None:
-            decided = decide(one.paired, one.spread, corrected[str(at)], margins[at], same=one.same)
-        verdicts.append(Verdict(one.task, one.metric, margins[at], decided, corrected[str(at)], one.paired))
-    floors = [floor for task in found.tasks for floor in _floors(found.after.tasks[task.key], rules)]
-    return Report(found, rules, verdicts, floors)
+            decided = decide(test.paired, test.spread, corrected[str(index)], margins[index], same=test.same)
+        verdicts.append(Verdict(test.task, test.metric, margins[index], decided, corrected[str(index)], test.paired))
+    floors = [floor for task in compared.tasks for floor in _floors(compared.after.tasks[task.key], rules)]
+    return Report(compared, rules, verdicts, floors)
 
 
-def _nothing_left(found: Comparison, task: TaskComparison) -> Decision | None:
+def _nothing_left(compared: Comparison, task: TaskComparison) -> Decision | None:
     """A fail where samples had scores before and not one has now, however wide its interval; None elsewhere."""
-    if not task.failed or any(item.score.value is not None for item in found.after.tasks[task.key].items):
+    if not task.failed or any(item.score.value is not None for item in compared.after.tasks[task.key].items):
         return None
     return Decision(Outcome.FAIL, None, None, None, None, None, "all failed")
 
 
-def _same_perturbation(found: comparison.Comparison, force: bool) -> None:
+def _same_perturbation(found: compare.Comparison, force: bool) -> None:
     """Raise UsageError where one of the runs was asked under a change that the other was not."""
     before, after = (run.describe()["perturbation"] or "none" for run in (found.before, found.after))
     if before != after and not force:
-        what = f"a gate between different questions: perturbation {before} before, {after} after"
+        problem = f"a gate between different questions: perturbation {before} before, {after} after"
         hint = "check runs under the same --perturb (`vlmbench compare` tells what it costs); --force checks anyway"
-        raise UsageError(what, hint=hint)
+        raise UsageError(problem, hint=hint)
 
 
 def _sensible(rules: GateRules) -> None:
@@ -180,13 +178,13 @@ def _sensible(rules: GateRules) -> None:
         raise UsageError(f"--min-coverage {rules.min_coverage:g} is no share", hint="give a number from 0 to 1")
 
 
-def _all_there(found: Comparison, tasks: Sequence[str]) -> None:
+def _all_there(compared: Comparison, tasks: Sequence[str]) -> None:
     """A task of the baseline that the run did not do must not pass unseen."""
-    missing = [key for key in found.before.tasks if key not in {task.before.key for task in found.tasks}]
+    missing = [key for key in compared.before.tasks if key not in {task.before.key for task in compared.tasks}]
     if missing:
-        what = f"the run has no {', '.join(missing)}, which the baseline has"
+        problem = f"the run has no {', '.join(missing)}, which the baseline has"
         raise UsageError(
-            what, hint=f"run it too, or name what to check: --tasks {','.join(t.key for t in found.tasks)}"
+            problem, hint=f"run it too, or name what to check: --tasks {','.join(t.key for t in compared.tasks)}"
         )
 
 
@@ -196,8 +194,8 @@ def _floors(task: StoredTask, rules: GateRules) -> list[Floor]:
     coverage = float(task.scores.get("coverage", 0.0))
     if coverage < rules.min_coverage:
         counts = ", ".join(f"{name} {count:,}" for name, count in _statuses(task).items())
-        what = f"{min(100 * coverage, 99.9):.1f} % of the samples have a score, {100 * rules.min_coverage:g} % must"
-        broken.append(Floor(task.key, "coverage", f"{what} ({counts})"))
+        problem = f"{min(100 * coverage, 99.9):.1f} % of the samples have a score, {100 * rules.min_coverage:g} % must"
+        broken.append(Floor(task.key, "coverage", f"{problem} ({counts})"))
     for name, limit in rules.max_status.items():
         count, total = _statuses(task).get(name, 0), len(task.items)
         share = limit.endswith("%")
@@ -207,10 +205,10 @@ def _floors(task: StoredTask, rules: GateRules) -> list[Floor]:
 
 
 def _statuses(task: StoredTask) -> dict[str, int]:
-    found: dict[str, int] = dict.fromkeys(map(str, Status), 0)
+    counts: dict[str, int] = dict.fromkeys(map(str, Status), 0)
     for item in task.items:
-        found[str(item.score.status)] += 1
-    return {name: count for name, count in found.items() if count}
+        counts[str(item.score.status)] += 1
+    return {name: count for name, count in counts.items() if count}
 
 
 def _of(values: Mapping[str, float], key: str, default: float) -> float:
@@ -222,26 +220,26 @@ def _of(values: Mapping[str, float], key: str, default: float) -> float:
 
 def read_amounts(text: str, option: str) -> dict[str, float]:
     """`1.0`, or `1.0,mme=20`: by task, "" for all others. Raises UsageError."""
-    found: dict[str, float] = {}
+    amounts: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = part.rpartition("=")
         try:
-            found[name.strip()] = float(value)
+            amounts[name.strip()] = float(value)
         except ValueError:
             raise UsageError(f"cannot read {part!r} in {option}", hint=f"write {option} 1.0,mme=20") from None
-    return found
+    return amounts
 
 
 def read_limits(text: str) -> dict[str, str]:
     """`error=0,truncated=1%`: by status. Raises UsageError."""
-    found: dict[str, str] = {}
+    limits: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, limit = part.partition("=")
         if name not in set(Status) or not limit.removesuffix("%").replace(".", "", 1).isdigit():
             hint = f"write --max-status error=0,truncated=1%; statuses: {', '.join(Status)}"
             raise UsageError(f"cannot read {part!r} in --max-status", hint=hint)
-        found[name] = limit
-    return found
+        limits[name] = limit
+    return limits
 
 
 def keep(report: Report) -> None:

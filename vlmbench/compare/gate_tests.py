@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
-from vlmbench.compare import compare as comparison
+from vlmbench.compare import compare
 from vlmbench.compare.compare import Comparison, MetricDifference, TaskComparison
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import MORE, NEITHER, upward
@@ -36,74 +36,78 @@ class Test:
     same: Same | None
 
 
-def tests(found: Comparison, metric: str, settings: dict[str, Any]) -> list[Test]:
+def tests(compared: Comparison, metric: str, settings: dict[str, Any]) -> list[Test]:
     """Every test of a gate. Raises UsageError for a metric of which neither more nor less is better."""
-    return [_test(found, task, one, settings) for task in found.tasks for one in _metrics(task, metric, settings)]
+    return [
+        _test(compared, task, difference, settings)
+        for task in compared.tasks
+        for difference in _metrics(task, metric, settings)
+    ]
 
 
 def _metrics(task: TaskComparison, metric: str, settings: dict[str, Any]) -> Iterator[MetricDifference]:
-    for one in task.differences:
-        if one.better != NEITHER:
-            yield one
+    for difference in task.differences:
+        if difference.better != NEITHER:
+            yield difference
         elif metric != "all":
-            what = f"{task.key}: of {one.name} neither more nor less is better"
-            raise UsageError(what, hint="name another --metric")
-    names = [one.name for one in task.differences]
-    if any(one.name == task.headline and _undefined(one) for one in task.differences):
+            problem = f"{task.key}: of {difference.name} neither more nor less is better"
+            raise UsageError(problem, hint="name another --metric")
+    names = [difference.name for difference in task.differences]
+    if any(difference.name == task.headline and _undefined(difference) for difference in task.differences):
         guard = _guard(task, names)
         if guard is not None:
-            yield comparison.difference(*guard, settings)
+            yield compare.difference(*guard, settings)
 
 
-def _undefined(one: MetricDifference) -> bool:
-    return math.isnan(one.before) or math.isnan(one.after)
+def _undefined(difference: MetricDifference) -> bool:
+    return math.isnan(difference.before) or math.isnan(difference.after)
 
 
 def _guard(task: TaskComparison, tested: list[str]) -> tuple[Metric, Metric] | None:
     """The metric that is tested beside an undefined headline: the accuracy, or the first one that is defined."""
-    before = {one.name: one for one in task.before.metrics(task.ids) if not one.breakdown}
-    after = {one.name: one for one in task.after.metrics(task.ids) if not one.breakdown}
+    before = {m.name: m for m in task.before.metrics(task.ids) if not m.breakdown}
+    after = {m.name: m for m in task.after.metrics(task.ids) if not m.breakdown}
     known = [
         name
-        for name, one in after.items()
-        if name in before and one.direction == MORE and not any(math.isnan(m.value()) for m in (one, before[name]))
+        for name, m in after.items()
+        if name in before and m.direction == MORE and not any(math.isnan(x.value()) for x in (m, before[name]))
     ]
     known.sort(key=lambda name: name != GUARD)
     return None if not known or known[0] in tested else (before[known[0]], after[known[0]])
 
 
-def _test(found: Comparison, task: TaskComparison, one: MetricDifference, settings: dict[str, Any]) -> Test:
-    assert one.metrics is not None
-    before, after = map(upward, one.metrics)
-    paired = one.paired if after is one.metrics[1] else pairing.paired(before, after, **settings)
-    turned = len(task.gained) + len(task.lost)
+def _test(compared: Comparison, task: TaskComparison, difference: MetricDifference, settings: dict[str, Any]) -> Test:
+    assert difference.metrics is not None
+    before, after = map(upward, difference.metrics)
+    paired = difference.paired if after is difference.metrics[1] else pairing.paired(before, after, **settings)
+    flips = len(task.gained) + len(task.lost)
     around = None
-    if not _undefined(one):
-        around = spread(paired, max(flip_size(before), flip_size(after)), turned, skewness(before, after))
+    if not _undefined(difference):
+        around = spread(paired, max(flip_size(before), flip_size(after)), flips, skewness(before, after))
     limits = after.bounds
     span = limits[1] - limits[0] if limits is not None and math.isfinite(limits[1] - limits[0]) else 100.0
-    return Test(task, one, paired, around, _same(found, task, before, after, span))
+    return Test(task, difference, paired, around, _same(compared, task, before, after, span))
 
 
-def _same(found: Comparison, task: TaskComparison, before: Metric, after: Metric, span: float) -> Same | None:
+def _same(compared: Comparison, task: TaskComparison, before: Metric, after: Metric, span: float) -> Same | None:
     """What holds where every answer is the same, or was given the same score in other words; None elsewhere."""
     import numpy as np
 
     if not task.ids or task.only_before or task.only_after or task.failed:
         return None
     if task.before.answers_hash == task.after.answers_hash:
-        return Same(_certain(found, task), span)
+        return Same(_certain(compared, task), span)
     alike = before.items.shape == after.items.shape and np.array_equal(before.items, after.items, equal_nan=True)
     return Same(False, span, texts=False) if alike and not (task.gained or task.lost) else None
 
 
-def _certain(found: Comparison, task: TaskComparison) -> bool:
+def _certain(compared: Comparison, task: TaskComparison) -> bool:
     """Whether equal answers had to come: the same weights in an engine of ours, asked the same, decoded greedily.
 
     What a server holds, and what a function does, nobody has hashed; a file of answers is its own fingerprint.
     """
     return (
-        _weights(found.before) == _weights(found.after) is not None
+        _weights(compared.before) == _weights(compared.after) is not None
         and _asked(task.before) == _asked(task.after) is not None
     )
 

@@ -50,7 +50,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
-        one = self.metric.to_json()
+        metric = self.metric.to_json()
         return {
             "key": self.task.key,
             "metric": self.metric.name,
@@ -59,9 +59,9 @@ class Verdict:
             "outcome": str(self.decision.outcome),
             "rule": self.decision.rule,
             "reason": self.reason,
-            "before": one["before"],
-            "after": one["after"],
-            "difference": one["paired"]["difference"],
+            "before": metric["before"],
+            "after": metric["after"],
+            "difference": metric["paired"]["difference"],
             "items": self.metric.paired.n,
             "clusters": self.metric.paired.clusters,
             "lower": self.decision.lower,
@@ -117,8 +117,8 @@ def _found(v: Verdict) -> str:
 
 def _few(v: Verdict) -> str:
     items = f"{v.metric.paired.n:,} items"
-    told = f"these {items} tell a drop of {v.decision.detectable:.1f}, not of {v.margins.min_detectable_drop:g}"
-    return f"{_moved(v)}; {told}{_need(v)}"
+    finding = f"these {items} can show a drop of {v.decision.detectable:.1f}, not of {v.margins.min_detectable_drop:g}"
+    return f"{_moved(v)}; {finding}{_need(v)}"
 
 
 def _close(v: Verdict) -> str:
@@ -126,22 +126,22 @@ def _close(v: Verdict) -> str:
 
 
 def _few_same(v: Verdict) -> str:
-    told = f"on {v.paired.clusters:,} pictures that excludes a drop of {v.decision.detectable:.1f}"
-    what = "is the same" if v.decision.rule == "few same answers" else "has the same score"
-    return f"every answer {what}, but {told}, not of {v.margins.min_detectable_drop:g}{_need(v)}"
+    finding = f"on {v.paired.clusters:,} images that excludes a drop of {v.decision.detectable:.1f}"
+    sameness = "is the same" if v.decision.rule == "few same answers" else "has the same score"
+    return f"every answer {sameness}, but {finding}, not of {v.margins.min_detectable_drop:g}{_need(v)}"
 
 
 def _need(v: Verdict) -> str:
     if v.items_needed is None:
         return "; more items than are worth asking for would be needed"
-    there = f" (the split has {v.available:,})" if v.available is not None else ""
-    return f"; about {v.items_needed:,} would be needed{there}"
+    available = f" (the split has {v.available:,})" if v.available is not None else ""
+    return f"; about {v.items_needed:,} would be needed{available}"
 
 
 def _undefined(v: Verdict) -> str:
     if not v.task.ids:
         return "no sample has a score in both runs"
-    return f"{v.metric.name} is undefined here, or rests on a single picture"
+    return f"{v.metric.name} is undefined here, or rests on a single image"
 
 
 REASONS: Mapping[str, Callable[[Verdict], str]] = {
@@ -160,4 +160,4 @@ REASONS: Mapping[str, Callable[[Verdict], str]] = {
     "became undefined": lambda v: f"{v.metric.name} was {v.metric.before:.1f} and is undefined now",
     "was undefined": lambda v: f"{v.metric.name} was undefined before, so there is nothing to compare",
 }
-"""By decision.py's rule."""
+"""By the rule of stats/noninferiority.py."""

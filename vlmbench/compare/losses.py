@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Status
-from vlmbench.scoring import bounds
-from vlmbench.scoring import verdicts as judge_verdicts
+from vlmbench.scoring import bounds, verdicts
 from vlmbench.stats.metrics import Metric
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def counted(before: StoredTask, after: StoredTask) -> tuple[StoredTask, Sequence
     if not failed:
         return after, ()
     scored = [(item.sample, item.score) for task in (after, before) for item in task.answered.values()]
-    runs = judge_verdicts.runs_of(scored[: len(after.answered)]) or judge_verdicts.runs_of(scored)
+    runs = verdicts.runs_of(scored[: len(after.answered)]) or verdicts.runs_of(scored)
     task, protocol = after.choice.task, after.choice.protocol
     worst = {
         item.sample.id: replace(item, score=bounds.extremes(task, protocol, item.sample, runs)[0]) for item in failed

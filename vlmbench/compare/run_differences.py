@@ -9,7 +9,7 @@ from typing import Any
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
 
 SHOWN = 60
-"""Letters of a value that a line about what differs shows."""
+"""Characters of a value that a line about a difference shows."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Difference:
         return f"{self.what}: {self.before} before, {self.after} after"
 
 
-def differing(one: StoredRun, other: StoredRun, before: StoredTask, after: StoredTask) -> list[Difference]:
+def differing(before_run: StoredRun, after_run: StoredRun, before: StoredTask, after: StoredTask) -> list[Difference]:
     """What is not the same: first what makes the runs incomparable.
 
     Prompts are looked at where the questions are the same ones; other questions have other prompts anyway.
     """
-    perturbed = [str(run.manifest.get("asked", {}).get("perturb") or "none") for run in (one, other)]
+    perturbed = [str(run.manifest.get("asked", {}).get("perturb") or "none") for run in (before_run, after_run)]
     installed = str(after.choice.task.version)
     worded = [_hash(task, "prompts") for task in (before, after)]
     judged = [entry.get("judge") or {} for entry in (before.entry, after.entry)]
@@ -53,9 +53,9 @@ def differing(one: StoredRun, other: StoredRun, before: StoredTask, after: Store
         ("judge", judged[0], judged[1], False),
     ]
     if perturbed[0] == perturbed[1] and before.entry.get("images") and after.entry.get("images"):
-        facts.append(("pictures", _hash(before, "images"), _hash(after, "images"), True))
-    found = [Difference(w, *_shown(a, b), refuses) for w, a, b, refuses in facts if str(a) != str(b)]
-    return sorted(found, key=lambda one: not one.refuses)
+        facts.append(("images", _hash(before, "images"), _hash(after, "images"), True))
+    differences = [Difference(w, *_shown(a, b), refuses) for w, a, b, refuses in facts if str(a) != str(b)]
+    return sorted(differences, key=lambda before_run: not before_run.refuses)
 
 
 def _alike(before: StoredTask, after: StoredTask) -> bool:
@@ -79,6 +79,6 @@ def _shown(before: Any, after: Any) -> tuple[str, str]:
     """Both values, shortened; of mappings what differs alone."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-        one, other = (", ".join(f"{n} {str(m.get(n))[:SHOWN]}" for n in names if n in m) for m in (before, after))
-        return one or "none", other or "none"
+        first, second = (", ".join(f"{n} {str(m.get(n))[:SHOWN]}" for n in names if n in m) for m in (before, after))
+        return first or "none", second or "none"
     return str(before), str(after)

@@ -62,7 +62,7 @@ _AROUND = ("<image>", "Answer the question using a single word or phrase.", "Ple
 
 
 def squashed(name: str) -> str:
-    """A column's name without letter case, blanks and marks: `Question ID` and `questionId` are one."""
+    """A column's name without letter case, spaces and punctuation: `Question ID` and `questionId` are one."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
@@ -75,8 +75,8 @@ def listed(names: Iterable[object]) -> str:
 
 def find_column(rows: Sequence[Row], *wanted: str) -> str:
     """The first of some columns that the rows have, by its name there; empty where they have none."""
-    there = {squashed(name): name for row in reversed(rows) for name in reversed(list(row.values))}
-    return next((there[one] for name in wanted if (one := squashed(name)) in there), "")
+    by_squashed_name = {squashed(name): name for row in reversed(rows) for name in reversed(list(row.values))}
+    return next((by_squashed_name[key] for name in wanted if (key := squashed(name)) in by_squashed_name), "")
 
 
 def id_and_answer(
@@ -98,13 +98,13 @@ def id_and_answer(
         refuse_numbers(rows, answer, samples)
     key = find_column(rows, *ids)
     if not key:
-        what = f"no column holds the question's id: the row has {listed(rows[0].values)}"
-        raise PredictionsError(what, where=rows[0].where, hint=f"needed: {_either(ids)} with {answer!r}")
+        problem = f"no column holds the question's id: the row has {listed(rows[0].values)}"
+        raise PredictionsError(problem, where=rows[0].where, hint=f"needed: {_either(ids)} with {answer!r}")
     for row in rows:
         if absent := [name for name in (key, answer) if name not in row.values]:
-            what = f"the row has {listed(row.values)}, and no {absent[0]!r}"
+            problem = f"the row has {listed(row.values)}, and no {absent[0]!r}"
             hint = f"needed: {key!r} with {answer!r}, in every row of the file"
-            raise PredictionsError(what, where=row.where, hint=hint)
+            raise PredictionsError(problem, where=row.where, hint=hint)
         yield answer_key(row, key), answer_text(row, answer), row
 
 
@@ -156,24 +156,24 @@ def answer_column(
     chosen = _the_one([*answers, *texts], rows)
     marks = [name for name in names if by_kind[name] in DATASET]
     if chosen in answers and marks and not _has_truth(rows, names):
-        what = f"these are rows of the dataset: {chosen!r} stands beside {listed(marks[:3])}, and may be the truth"
-        raise PredictionsError(what, where=rows[0].where, hint="name the model's column 'prediction'")
+        problem = f"these are rows of the dataset: {chosen!r} stands beside {listed(marks[:3])}, and may be the truth"
+        raise PredictionsError(problem, where=rows[0].where, hint="name the model's column 'prediction'")
     return chosen
 
 
 def refuse_numbers(rows: Sequence[Row], answer: str, samples: Sequence[Sample]) -> None:
     """Raise PredictionsError for a column of scores or of 0 and 1 in place of words, where the truth is no number."""
-    said = [value.strip() for row in rows if isinstance(value := row.values.get(answer), str) and value.strip()]
+    texts = [value.strip() for row in rows if isinstance(value := row.values.get(answer), str) and value.strip()]
     targets = [str(t) for s in samples for t in (s.target if isinstance(s.target, tuple | list) else (s.target,))]
-    if len(said) < FEWEST or not all(map(_is_number, said)):
+    if len(texts) < FEWEST or not all(map(_is_number, texts)):
         return
     true = [target for target in targets if _is_number(target)]
-    scores = _broken(said) >= len(said) / 2 and _broken(true) <= len(targets) / 4
-    marks = set(said) <= {"0", "1"} and len(true) <= len(targets) / 4
+    scores = _broken(texts) >= len(texts) / 2 and _broken(true) <= len(targets) / 4
+    marks = set(texts) <= {"0", "1"} and len(true) <= len(targets) / 4
     marks = marks and any(_holds_words(rows, name) for name in _other_answers(rows, answer))
     if scores or marks:
-        what = f"{answer!r} holds numbers ({said[0]:.20}, {said[1]:.20}, ...) where the right answers are words"
-        raise PredictionsError(what, where=rows[0].where, hint="name the column with the model's words 'prediction'")
+        problem = f"{answer!r} holds numbers ({texts[0]:.20}, {texts[1]:.20}, ...) where the right answers are words"
+        raise PredictionsError(problem, where=rows[0].where, hint="name the column with the model's words 'prediction'")
 
 
 def _broken(numbers: Sequence[str]) -> int:
@@ -204,11 +204,11 @@ def is_predicted(name: str) -> bool:
 def probability(row: Row, field: str) -> float:
     """A number from 0 to 1. Raises PredictionsError for anything else: percent, scores before the softmax, nan."""
     with as_predictions_error(PROBABILITIES):
-        found = row.number(field)
-    if not 0 <= found <= 1:
-        what = f"{field} is {found!r}, and a probability is a number from 0 to 1"
-        raise PredictionsError(what, where=row.where, hint=PROBABILITIES)
-    return found
+        value = row.number(field)
+    if not 0 <= value <= 1:
+        problem = f"{field} is {value!r}, and a probability is a number from 0 to 1"
+        raise PredictionsError(problem, where=row.where, hint=PROBABILITIES)
+    return value
 
 
 def _sounds_predicted(name: str) -> bool:
@@ -238,17 +238,17 @@ def _the_one(names: Sequence[str], rows: Sequence[Row]) -> str:
     """The only column, or the first of several that say the same in every row. Raises PredictionsError."""
     first, *others = names
     for row in rows:
-        for other in others:
-            if first in row.values and other in row.values and _differ(row.values[first], row.values[other]):
-                said = " and ".join(f"{name!r} ({row.values[name]!r:.40})" for name in (first, other))
-                what = f"two columns may hold the model's answer, and they differ: {said}"
-                raise PredictionsError(what, where=row.where, hint="keep one of them, named 'prediction'")
+        for second in others:
+            if first in row.values and second in row.values and _differ(row.values[first], row.values[second]):
+                shown = " and ".join(f"{name!r} ({row.values[name]!r:.40})" for name in (first, second))
+                problem = f"two columns may hold the model's answer, and they differ: {shown}"
+                raise PredictionsError(problem, where=row.where, hint="keep one of them, named 'prediction'")
     return first
 
 
-def _differ(one: Any, other: Any) -> bool:
-    one, other = _alone(one), _alone(other)
-    return (one.strip() != other.strip()) if isinstance(one, str) and isinstance(other, str) else one != other
+def _differ(first: Any, second: Any) -> bool:
+    first, second = _alone(first), _alone(second)
+    return (first.strip() != second.strip()) if isinstance(first, str) and isinstance(second, str) else first != second
 
 
 def _alone(value: Any) -> Any:
@@ -267,9 +267,9 @@ def _no_answers(rows: Sequence[Row], hint: str) -> PredictionsError:
         "it looks like a question file": "text" in kinds or bool(kinds & QUESTIONS),
         "it looks like rows of the dataset": bool(kinds & DATASET),
     }
-    guess = next((words for words, fits in guesses.items() if fits), "")
-    what = f"the row has {listed(names)}: no column holds a model's answer{'; ' + guess if guess else ''}"
-    return PredictionsError(what, where=rows[0].where, hint=hint)
+    guess = next((description for description, fits in guesses.items() if fits), "")
+    problem = f"the row has {listed(names)}: no column holds a model's answer{'; ' + guess if guess else ''}"
+    return PredictionsError(problem, where=rows[0].where, hint=hint)
 
 
 def _either(names: Sequence[str]) -> str:
@@ -280,9 +280,9 @@ def _either(names: Sequence[str]) -> str:
 
 
 def bare_question(prompt: str) -> str:
-    """A question without the words that protocols put around it, single blanks between its words."""
-    for words in _AROUND:
-        prompt = prompt.replace(words, "")
+    """A question without the words that protocols put around it, single spaces between its words."""
+    for wrapper in _AROUND:
+        prompt = prompt.replace(wrapper, "")
     return " ".join(prompt.split())
 
 
@@ -293,19 +293,21 @@ def plain(text: object) -> str:
 
 def holds_questions(rows: Sequence[Row], name: str, samples: Sequence[Sample]) -> bool:
     """Whether a column repeats the benchmark's questions, in nine of ten rows or more."""
-    asked = {plain(sample.question) for sample in samples}
+    questions = {plain(sample.question) for sample in samples}
     texts = [row.values[name] for row in rows if isinstance(row.values.get(name), str)]
-    same = sum(plain(text) in asked or plain(text.partition("\n")[0]) in asked for text in texts)
+    same = sum(plain(text) in questions or plain(text.partition("\n")[0]) in questions for text in texts)
     return bool(texts) and same >= 0.9 * len(texts)
 
 
 def refuse_questions(texts: Mapping[str, str], samples: Sequence[Sample], where: str) -> None:
     """Raise PredictionsError when nearly all answers are the text of their own question."""
-    asked = {sample.id: plain(sample.question) for sample in samples}
-    same = [key for key, text in texts.items() if key in asked and asked[key] and plain(text) == asked[key]]
+    questions = {sample.id: plain(sample.question) for sample in samples}
+    same = [key for key, text in texts.items() if key in questions and questions[key] and plain(text) == questions[key]]
     if same and len(same) >= 0.9 * len(texts):
-        what = f"these are not answers but the text of the questions ({len(same)} of {len(texts)} are equal to it)"
-        raise PredictionsError(what, where=where, hint="name the model's column 'prediction', or give the answer file")
+        problem = f"these are not answers but the text of the questions ({len(same)} of {len(texts)} are equal to it)"
+        raise PredictionsError(
+            problem, where=where, hint="name the model's column 'prediction', or give the answer file"
+        )
 
 
 FEWEST = 5
@@ -319,45 +321,47 @@ _TOLD = _names(
 """Words of columns that are known to hold no answer, where a name has no other word: `my_model` may hold one."""
 
 
-def refuse_truth(found: Mapping[str, tuple[str, Row]], samples: Sequence[Sample]) -> None:
+def refuse_truth(answers: Mapping[str, tuple[str, Row]], samples: Sequence[Sample]) -> None:
     """Raise PredictionsError when all answers are the truth, read beside a column of which nothing is known.
 
     Then `answer` or `text` is a dataset's own, and the model's answers stand under a name that no list foresees.
     """
-    if not note_on_targets({key: text for key, (text, _) in found.items()}, samples):
+    if not note_on_targets({key: text for key, (text, _) in answers.items()}, samples):
         return
-    for text, row in found.values():
+    for text, row in answers.values():
         read = [name for name, value in row.values.items() if value == text]
         kinds = {squashed(name) for name in row.values}
         if not read or kinds & TRUTHS or any(map(is_predicted, read)):
             return
         others = [name for name, value in row.values.items() if isinstance(value, str) and _untold(name, value, text)]
         if others:
-            what = f"{listed(read)} is equal to the truth in all rows, and {listed(others)} may be the model's answer"
-            raise PredictionsError(what, where=row.where, hint="name the model's column 'prediction'")
+            problem = (
+                f"{listed(read)} is equal to the truth in all rows, and {listed(others)} may be the model's answer"
+            )
+            raise PredictionsError(problem, where=row.where, hint="name the model's column 'prediction'")
 
 
 def _untold(name: str, value: str, text: str) -> bool:
     words = {word.casefold() for word in _WORD.findall(name)}
-    told = words & _OTHER_WORDS or (words and all(word in _TOLD or len(word) == 1 for word in words))
-    known = told or squashed(name) in QUESTIONS | DATASET
+    uninformative = words & _OTHER_WORDS or (words and all(word in _TOLD or len(word) == 1 for word in words))
+    known = uninformative or squashed(name) in QUESTIONS | DATASET
     return not known and bool(value.strip()) and plain(value) != plain(text)
 
 
 def note_on_targets(texts: Mapping[str, str], samples: Sequence[Sample]) -> list[str]:
     """A note where every answer is, letter by letter, what the data hold as the truth."""
-    known = [sample for sample in samples if sample.target is not None and sample.id in texts]
-    if len(known) < FEWEST or len({str(sample.target) for sample in known}) < 2:
+    labeled = [sample for sample in samples if sample.target is not None and sample.id in texts]
+    if len(labeled) < FEWEST or len({str(sample.target) for sample in labeled}) < 2:
         return []
-    any_of_ten = len(known) >= WONDER
-    if all(plain(texts[sample.id]) in _targets(sample.target, any_of_ten) for sample in known):
-        return [f"all {len(known)} answers are equal to the right ones as the data hold them: was the truth read?"]
+    any_of_ten = len(labeled) >= WONDER
+    if all(plain(texts[sample.id]) in _targets(sample.target, any_of_ten) for sample in labeled):
+        return [f"all {len(labeled)} answers are equal to the right ones as the data hold them: was the truth read?"]
     return []
 
 
 def _targets(target: object, every_one: bool) -> set[str]:
     """The texts that an answer may be equal to; of ten human answers the most common ones, or all."""
     if isinstance(target, tuple | list):
-        counts = Counter(plain(one) for one in target)
+        counts = Counter(plain(item) for item in target)
         return {text for text, count in counts.items() if every_one or count == max(counts.values())}
     return {plain(target)}

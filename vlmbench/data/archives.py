@@ -18,14 +18,14 @@ from vlmbench.base.errors import DataError
 
 CHUNK = 1 << 20
 RATIO = 300
-"""What unpacks to more than so many times its size is a bomb: pictures hardly shrink, annotations some tenfold..."""
+"""What unpacks to more than so many times its size is a bomb: images hardly shrink, annotations some tenfold..."""
 SMALL = 64 << 20
 """... unless it is no larger than this when unpacked."""
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, IndexError)
 """What zipfile raises for archives that are damaged or need more than it can."""
 
 
-def extract(archive: Path, wanted: Sequence[str], root: Path, *, progress: bool = True) -> list[str]:
+def extract(archive: Path, patterns: Sequence[str], root: Path, *, progress: bool = True) -> list[str]:
     """Take files out of a zip into a folder: `wanted` are file paths, found by their last part, and folders, whole.
 
     Returns those of `wanted` that the archive has nothing for. Raises DataError for an archive that is broken, would
@@ -33,15 +33,15 @@ def extract(archive: Path, wanted: Sequence[str], root: Path, *, progress: bool 
     """
     try:
         with zipfile.ZipFile(archive) as opened:
-            placed = _placed(opened, archive, wanted)
+            placed = _placed(opened, archive, patterns)
             _refuse_bombs(list(placed.values()), archive, root)
             _write(opened, placed, root, archive, progress)
     except OSError as error:
         raise _cannot_write(error, root) from None
     except DAMAGE as error:
-        what = f"not a readable zip file: {type(error).__name__}: {error}"
-        raise DataError(what, where=str(archive), hint="remove it and try again") from None
-    return [path for path in wanted if not any(_covers(path, place) for place in placed)]
+        problem = f"not a readable zip file: {type(error).__name__}: {error}"
+        raise DataError(problem, where=str(archive), hint="remove it and try again") from None
+    return [path for path in patterns if not any(_covers(path, place) for place in placed)]
 
 
 def _cannot_write(error: OSError, root: Path) -> DataError:
@@ -50,20 +50,20 @@ def _cannot_write(error: OSError, root: Path) -> DataError:
     return DataError(f"cannot write: {error.strerror or error}", where=str(error.filename or root), hint=hint)
 
 
-def _covers(wanted: str, place: str) -> bool:
-    return place == wanted or place.startswith(wanted + "/")
+def _covers(pattern: str, place: str) -> bool:
+    return place == pattern or place.startswith(pattern + "/")
 
 
-def _placed(opened: zipfile.ZipFile, archive: Path, wanted: Sequence[str]) -> dict[str, zipfile.ZipInfo]:
+def _placed(opened: zipfile.ZipFile, archive: Path, patterns: Sequence[str]) -> dict[str, zipfile.ZipInfo]:
     """Members that somebody wants, by where they belong below the data folder."""
     infos = [info for info in opened.infolist() if not info.is_dir()]
     for info in infos:
         _refuse_escape(info, archive)
-    found: dict[str, list[zipfile.ZipInfo]] = {}
+    by_place: dict[str, list[zipfile.ZipInfo]] = {}
     for info in infos:
-        if (place := _place(info.filename, wanted)) is not None:
-            found.setdefault(place, []).append(info)
-    return {place: _only(place, members, archive) for place, members in found.items()}
+        if (place := _place(info.filename, patterns)) is not None:
+            by_place.setdefault(place, []).append(info)
+    return {place: _only(place, members, archive) for place, members in by_place.items()}
 
 
 def _only(place: str, members: Sequence[zipfile.ZipInfo], archive: Path) -> zipfile.ZipInfo:
@@ -72,17 +72,17 @@ def _only(place: str, members: Sequence[zipfile.ZipInfo], archive: Path) -> zipf
     candidates = exact or list(members)
     if len({(info.CRC, info.file_size) for info in candidates}) > 1:
         names = " and ".join(repr(info.filename) for info in candidates[:2])
-        what = f"the archive holds several files for {place}: {names}"
-        raise DataError(what, where=str(archive), hint="unpack it by hand, and put the right one there")
+        problem = f"the archive holds several files for {place}: {names}"
+        raise DataError(problem, where=str(archive), hint="unpack it by hand, and put the right one there")
     return candidates[0]
 
 
-def _place(member: str, wanted: Sequence[str]) -> str | None:
+def _place(member: str, patterns: Sequence[str]) -> str | None:
     """Where a member of the archive belongs below the data folder; None if nobody wants it."""
     parts = PurePosixPath(member.replace("\\", "/")).parts
     if not parts or parts[-1].startswith("._") or "__MACOSX" in parts:
         return None
-    for path in wanted:
+    for path in patterns:
         name = PurePosixPath(path).name
         if parts[-1] == name:
             return path
@@ -96,25 +96,25 @@ def _refuse_escape(info: zipfile.ZipInfo, archive: Path) -> None:
     parts = name.split("/")
     link = stat.S_ISLNK(info.external_attr >> 16)
     if name.startswith("/") or ".." in parts or ":" in parts[0] or link:
-        what = f"the archive holds {info.filename!r}, which would be written outside the data folder"
-        raise DataError(what, where=str(archive), hint="do not use this archive")
+        problem = f"the archive holds {info.filename!r}, which would be written outside the data folder"
+        raise DataError(problem, where=str(archive), hint="do not use this archive")
 
 
 def _refuse_bombs(infos: Sequence[zipfile.ZipInfo], archive: Path, root: Path) -> None:
     hint = "do not use this archive"
     for info in infos:
         if info.flag_bits & 1:
-            what = f"{info.filename!r} is encrypted"
-            raise DataError(what, where=str(archive), hint="unpack it by hand with its password")
+            problem = f"{info.filename!r} is encrypted"
+            raise DataError(problem, where=str(archive), hint="unpack it by hand with its password")
         if info.file_size > SMALL and info.file_size > RATIO * max(info.compress_size, 1):
-            what = f"{info.filename!r} unpacks from {info.compress_size:,} to {info.file_size:,} bytes"
-            raise DataError(what, where=str(archive), hint=hint)
+            problem = f"{info.filename!r} unpacks from {info.compress_size:,} to {info.file_size:,} bytes"
+            raise DataError(problem, where=str(archive), hint=hint)
     needed = sum(info.file_size for info in infos)
-    there = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(there).free
+    existing = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
     if needed > free:
-        what = f"unpacked it needs {needed:,} bytes, and {free:,} are free"
-        raise DataError(what, where=str(root), hint="free some space or name another --data, then try again")
+        problem = f"unpacked it needs {needed:,} bytes, and {free:,} are free"
+        raise DataError(problem, where=str(root), hint="free some space or name another --data, then try again")
 
 
 def _write(
@@ -126,8 +126,8 @@ def _write(
         try:
             _write_member(opened, info, root / place)
         except DAMAGE as error:
-            what = f"{info.filename!r:.200} is damaged: {type(error).__name__}: {error!s:.200}"
-            raise DataError(what, where=str(archive), hint="remove it and try again") from None
+            problem = f"{info.filename!r:.200} is damaged: {type(error).__name__}: {error!s:.200}"
+            raise DataError(problem, where=str(archive), hint="remove it and try again") from None
 
 
 def _write_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
@@ -146,8 +146,8 @@ def _write_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
 
 
 def _crc(path: Path) -> int:
-    found = 0
+    checksum = 0
     with path.open("rb") as file:
         while block := file.read(CHUNK):
-            found = zlib.crc32(block, found)
-    return found
+            checksum = zlib.crc32(block, checksum)
+    return checksum

@@ -66,12 +66,14 @@ def download(url: str, path: Path, *, progress: bool = True, checksum: str = "")
         _beside(part).unlink(missing_ok=True)
     except httpx2.HTTPStatusError as error:
         hint = f"get it by hand and put it at {path}"
-        said = error.response
-        raise DataError(f"the server says {said.status_code} {said.reason_phrase}", where=url, hint=hint) from None
+        refusal = error.response
+        raise DataError(
+            f"the server says {refusal.status_code} {refusal.reason_phrase}", where=url, hint=hint
+        ) from None
     except (httpx2.HTTPError, httpx2.InvalidURL, ImportError, ValueError) as error:  # the last two: a proxy of no use
         raise DataError(f"cannot fetch it: {str(error) or type(error).__name__}", where=url, hint=KEPT) from None
     except OSError as error:
-        hint = "free some space or name another --data, then try again: it goes on from there"
+        hint = "free some space or name another --data, then try again: it resumes there"
         raise DataError(f"cannot write: {error.strerror}", where=str(path), hint=hint) from None
 
 
@@ -89,32 +91,32 @@ def _receive(url: str, part: Path, progress: bool) -> None:
 
 def _attempt(url: str, part: Path, progress: bool) -> None:
     """Receive the file, or what a part lacks. Raises _BeginAgainError when the part is of no use."""
-    known = _kept(url, part)
-    have = part.stat().st_size if known is not None else 0
+    earlier = _kept(url, part)
+    received = part.stat().st_size if earlier is not None else 0
     headers = {"User-Agent": "vlmbench", "Accept-Encoding": "identity"}
-    if known is not None and have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": known.validator}
+    if earlier is not None and received:
+        headers |= {"Range": f"bytes={received}-", "If-Range": earlier.validator}
     with httpx2.stream("GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as response:
-        if response.status_code == 416 and have:
+        if response.status_code == 416 and received:
             raise _BeginAgainError("the server has no such range")
         response.raise_for_status()
         _refuse_compressed(response, url)
-        said, have = _place(response, url, known, have)
-        if not have:
-            _beside(part).write_text(json.dumps(asdict(said)), encoding="utf-8")
-        with part.open("ab" if have else "wb") as file:
-            ended = _copy(response, file, said, have, part, progress)
-    if said.total is not None and part.stat().st_size != said.total:
-        if part.stat().st_size > said.total:
-            raise _BeginAgainError(f"more than the {said.total:,} bytes that the server told of")
-        what = f"the connection ended after {part.stat().st_size:,} of {said.total:,} bytes"
-        raise DataError(what, where=url, hint=KEPT)
+        published, received = _place(response, url, earlier, received)
+        if not received:
+            _beside(part).write_text(json.dumps(asdict(published)), encoding="utf-8")
+        with part.open("ab" if received else "wb") as file:
+            ended = _copy(response, file, published, received, part, progress)
+    if published.total is not None and part.stat().st_size != published.total:
+        if part.stat().st_size > published.total:
+            raise _BeginAgainError(f"more than the {published.total:,} bytes that the server announced")
+        problem = f"the connection ended after {part.stat().st_size:,} of {published.total:,} bytes"
+        raise DataError(problem, where=url, hint=KEPT)
     if ended is not None:
         raise ended
 
 
 def _copy(
-    response: httpx2.Response, file: IO[bytes], said: _Known, have: int, part: Path, progress: bool
+    response: httpx2.Response, file: IO[bytes], published: _Known, received: int, part: Path, progress: bool
 ) -> httpx2.TransportError | None:
     """Append what comes. Returns the error that ended it early, with everything before it written."""
     from tqdm import tqdm
@@ -122,18 +124,18 @@ def _copy(
     name = part.name.removesuffix(".part")
     silent = None if progress else True
     waiting, ended = b"", None
-    with tqdm(total=said.total, initial=have, unit="B", unit_scale=True, desc=name, disable=silent) as bar:
+    with tqdm(total=published.total, initial=received, unit="B", unit_scale=True, desc=name, disable=silent) as bar:
 
         def write(content: bytes) -> None:
-            if not have and file.tell() == 0:
-                _refuse_page(content, name, said.url)
+            if not received and file.tell() == 0:
+                _refuse_page(content, name, published.url)
             file.write(content)
             bar.update(len(content))
 
         try:
             for block in response.iter_raw():  # as it arrives: a block of a fixed size would be lost when it breaks off
                 waiting += block
-                if have or file.tell() or len(waiting) >= START:
+                if received or file.tell() or len(waiting) >= START:
                     write(waiting)
                     waiting = b""
         except httpx2.TransportError as error:
@@ -143,25 +145,28 @@ def _copy(
     return ended
 
 
-def _place(response: httpx2.Response, url: str, known: _Known | None, have: int) -> tuple[_Known, int]:
+def _place(response: httpx2.Response, url: str, earlier: _Known | None, received: int) -> tuple[_Known, int]:
     """What the answer is of, and where in the file it begins. Raises _BeginAgainError where it fits no part."""
-    told = response.headers.get("Content-Length")
-    length = None if told is None else int(told)  # digits: the client refuses a response with any other
+    content_length = response.headers.get("Content-Length")
+    # The client refuses a response whose length is not digits.
+    length = None if content_length is None else int(content_length)
     etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
     if response.status_code == 200:
         return _Known(url, etag, modified, length), 0
-    found = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    if response.status_code != 206 or known is None or found is None:
+    match = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    if response.status_code != 206 or earlier is None or match is None:
         raise _BeginAgainError(f"the server answers {response.status_code} without telling which part it sends")
-    first, last = int(found[1]), int(found[2])
-    total = None if found[3] == "*" else int(found[3])
-    if first != have or (length is not None and last - first + 1 != length):
-        raise _BeginAgainError(f"the server sends bytes {first:,} to {last:,}, asked for from {have:,}")
-    if total is not None and (last + 1 != total or (known.total is not None and total != known.total)):
+    first, last = int(match[1]), int(match[2])
+    total = None if match[3] == "*" else int(match[3])
+    if first != received or (length is not None and last - first + 1 != length):
+        raise _BeginAgainError(f"the server sends bytes {first:,} to {last:,}, asked for from {received:,}")
+    if total is not None and (last + 1 != total or (earlier.total is not None and total != earlier.total)):
         raise _BeginAgainError(f"the file has {total:,} bytes now")
-    if (etag and known.etag and etag != known.etag) or (modified and known.modified and modified != known.modified):
+    if (etag and earlier.etag and etag != earlier.etag) or (
+        modified and earlier.modified and modified != earlier.modified
+    ):
         raise _BeginAgainError("the file has changed on the server")
-    return _Known(url, known.etag, known.modified, last + 1 if total is None else total), have
+    return _Known(url, earlier.etag, earlier.modified, last + 1 if total is None else total), received
 
 
 def _refuse_compressed(response: httpx2.Response, url: str) -> None:
@@ -207,21 +212,21 @@ def _check(url: str, part: Path, checksum: str) -> None:
     """Raise DataError, and remove the part, when the content is not the published one."""
     if not checksum:
         return
-    kind, _, wanted = checksum.partition(":")
-    found = _digest(part, kind)
-    if found != wanted:
+    kind, _, expected = checksum.partition(":")
+    actual = _digest(part, kind)
+    if actual != expected:
         _discard(part)
-        what = f"its {kind} is {found}, and that of the published file {wanted}"
+        problem = f"its {kind} is {actual}, and that of the published file {expected}"
         raise DataError(
-            what, where=url, hint="try again; if it stays so, the file has changed: get the right one by hand"
+            problem, where=url, hint="try again; if it stays so, the file has changed: get the right one by hand"
         )
 
 
 def _digest(path: Path, kind: str) -> str:
-    made = hashlib.new({"git": "sha1"}.get(kind, kind), usedforsecurity=False)
+    digest = hashlib.new({"git": "sha1"}.get(kind, kind), usedforsecurity=False)
     if kind == "git":
-        made.update(b"blob %d\0" % path.stat().st_size)
+        digest.update(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as file:
         while block := file.read(CHUNK):
-            made.update(block)
-    return made.hexdigest()
+            digest.update(block)
+    return digest.hexdigest()

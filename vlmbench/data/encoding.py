@@ -32,9 +32,9 @@ def check_encodable(task: str, sample: Sample, request: Request) -> None:
     except TypeError as error:
         for name, value in parts.items():
             for text in _texts(value):
-                if what := unicode_problem(text):
+                if problem := unicode_problem(text):
                     where = f"{task}, sample {sample.id!a}, {name}"
-                    raise DataError(what, where=where, hint="fix the task's data") from None
+                    raise DataError(problem, where=where, hint="fix the task's data") from None
         where = f"{task}, sample {sample.id!a}"
         raise DataError(f"it cannot be stored: {error}", where=where, hint="fix the task's data") from None
 

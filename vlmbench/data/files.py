@@ -1,7 +1,7 @@
 """Official files and hub datasets to rows; every error names the file, the line and the field.
 
 A task reads rows (`read_rows`, `read_keyed`, `read_table`, `read_parquet`, or `Hub.table`) and takes typed fields off
-them (`row.text("question")`). Pictures are named by their place below the data folder and read only when needed.
+them (`row.text("question")`). Images are named by their place below the data folder and read only when needed.
 """
 
 from __future__ import annotations
@@ -15,26 +15,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from vlmbench.base.errors import DataError, ImageError, VlmbenchError
 from vlmbench.base.paths import is_remote
 from vlmbench.base.samples import ImageRef, Sample
-from vlmbench.base.task import Task
+from vlmbench.base.task import DataFile, DataSource, Task
 from vlmbench.base.text import unicode_problem
 from vlmbench.data.hub import Hub, HubTable
-from vlmbench.data.reading import PICTURE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
+from vlmbench.data.reading import IMAGE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
 from vlmbench.data.rows import Row, named_columns
 
 __all__ = [
     "Folder",
     "Hub",
     "HubTable",
-    "PictureFile",
+    "ImageFile",
+    "QuestionFiles",
     "Row",
-    "missing_pictures",
+    "folder_or_hub",
+    "missing_images",
     "read_json",
     "read_keyed",
     "read_object",
@@ -77,9 +79,9 @@ class Folder:
 
     def within(self, task: str) -> Folder:
         """The folder's part for one task, so that several can share DIR: DIR/NAME, or what LLaVA's docs call it."""
-        parts = (self.root / name for name in (task, *OTHER_NAMES.get(task, ())))
-        found = next((part for part in parts if is_dir(part)), None)
-        return self if found is None else Folder(found, self.label)
+        candidates = (self.root / name for name in (task, *OTHER_NAMES.get(task, ())))
+        folder = next((candidate for candidate in candidates if is_dir(candidate)), None)
+        return self if folder is None else Folder(folder, self.label)
 
     def find(self, *names: str) -> Path | None:
         """The first of several places below the folder that holds a file."""
@@ -89,8 +91,8 @@ class Folder:
         """Like `find`, but raises DataError saying where the file was looked for."""
         if not is_dir(self.root):
             raise DataError("no such folder", where=str(self.root), hint="--data takes an existing folder")
-        if found := self.find(*names):
-            return found
+        if path := self.find(*names):
+            return path
         places = names[0] if len(names) == 1 else f"{names[0]} (nor at {', '.join(names[1:])})"
         raise DataError(f"{what} is not there: no {places}", where=str(self.root), hint=hint)
 
@@ -98,22 +100,24 @@ class Folder:
         """A path below the folder as text with slashes; `.` for the folder itself."""
         return path.relative_to(self.root).as_posix()
 
-    def picture(self, row: Row, name: str, *places: str, field: str = "image") -> ImageRef:
-        """A picture named by a row, looked for in folders below this one when it is read.
+    def image(self, row: Row, name: str, *places: str, field: str = "image") -> ImageRef:
+        """An image named by a row, looked for in folders below this one when it is read.
 
-        A name that leaves the folder is the data file's fault: DataError. A missing picture is an ImageError on read.
+        A name that leaves the folder is the data file's fault: DataError. A missing image is an ImageError on read.
         """
         parts = name.replace("\\", "/").split("/")
-        if what := unicode_problem(name):
-            raise row.error(field, what, "write the whole character, or leave it out")
+        if problem := unicode_problem(name):
+            raise row.error(field, problem, "write the whole character, or leave it out")
         if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-            raise row.error(field, f"{name!r} is not the name of a picture inside the data folder")
-        return ImageRef(name, PictureFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
+            raise row.error(field, f"{name!r} is not the name of an image inside the data folder")
+        return ImageRef(name, ImageFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
+
+    image = image  # the earlier name
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFile:
-    """Reads one picture of a data folder."""
+class ImageFile:
+    """Reads one image of a data folder."""
 
     root: Path
     name: str
@@ -121,30 +125,52 @@ class PictureFile:
     """Folders below the root to look in, by priority. They may be links; what they hold may not link out of them."""
 
     def path(self) -> Path | None:
-        """Where the picture lies; None when it is absent. Raises ImageError for a link that leaves its folder."""
+        """Where the image lies; None when it is absent. Raises ImageError for a link that leaves its folder."""
         for place in self.places:  # word by word: in an object store `./a` is another name than `a`
             folder = self.root.joinpath(*PurePosixPath(place).parts)
             path = folder.joinpath(*PurePosixPath(self.name).parts)
             try:
-                there = is_file(path)
+                exists = is_file(path)
             except DataError as error:
                 raise ImageError(error.what, where=error.where, hint=error.hint) from None
-            if there:
+            if exists:
                 if not path.resolve().is_relative_to(folder.resolve()):
-                    raise ImageError("the picture is a link out of the data folder", where=str(path), hint="copy it in")
+                    raise ImageError("the image is a link out of the data folder", where=str(path), hint="copy it in")
                 return path
         return None
 
     def __call__(self) -> bytes:
         path = self.path()
         if path is None:
-            looked = ", ".join(place or "." for place in self.places)
-            hint = f"put it into one of these folders there: {looked}"
-            raise ImageError(f"no picture {self.name}", where=str(self.root), hint=hint)
+            folders = ", ".join(place or "." for place in self.places)
+            hint = f"put it into one of these folders there: {folders}"
+            raise ImageError(f"no image {self.name}", where=str(self.root), hint=hint)
         try:
-            return read_whole(path, PICTURE_BYTES)
+            return read_whole(path, IMAGE_BYTES)
         except DataError as error:
             raise ImageError(error.what, where=error.where, hint=error.hint) from None
+
+
+class QuestionFiles(Protocol):
+    """Where a benchmark's questions come from: a reader of data/tables/, or a module with these functions."""
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The official files of a split."""
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All questions of a split; `task` is the benchmark's name, for messages.
+
+        Raises DataError naming file, line and field.
+        """
+
+
+def folder_or_hub(data: DataSource, task: str = "") -> Folder | Hub:
+    """A task's data as what they are; of a folder the part for one `task`. Raises TypeError for anything else."""
+    if isinstance(data, Folder):
+        return data.within(task) if task else data
+    if isinstance(data, Hub):
+        return data
+    raise TypeError(f"{type(data).__name__} is neither a Folder nor a Hub")
 
 
 def read_samples(task: Task, data: Folder | Hub, split: str) -> Sequence[Sample]:
@@ -161,17 +187,17 @@ def read_samples(task: Task, data: Folder | Hub, split: str) -> Sequence[Sample]
         raise
 
 
-def missing_pictures(samples: Iterable[Sample]) -> list[str]:
-    """Names of the pictures of a folder that cannot be read, each once, in order. Looks at names, not at contents."""
+def missing_images(samples: Iterable[Sample]) -> list[str]:
+    """Names of the images of a folder that cannot be read, each once, in order. Looks at names, not at contents."""
     checked: dict[str, bool] = {}
     for sample in samples:
-        for picture in sample.images:
-            if picture.name not in checked and isinstance(picture.load, PictureFile):
+        for image in sample.images:
+            if image.name not in checked and isinstance(image.load, ImageFile):
                 try:
-                    checked[picture.name] = picture.load.path() is not None
+                    checked[image.name] = image.load.path() is not None
                 except ImageError:
-                    checked[picture.name] = False
-    return [name for name, there in checked.items() if not there]
+                    checked[image.name] = False
+    return [name for name, readable in checked.items() if not readable]
 
 
 # ----------------------------------------------------------------------------------------------------------- files
@@ -204,16 +230,16 @@ def _parse(text: str, path: Path, line: int = 0) -> Any:
         try:
             return json.loads(text)
         except json.JSONDecodeError as error:
-            at = f"line {line or error.lineno}, column {error.colno}"
-            what = f"broken JSON: {error.msg}"
+            position = f"line {line or error.lineno}, column {error.colno}"
+            problem = f"broken JSON: {error.msg}"
             if not text[error.pos :].strip():
-                what += " (the file ends here: is it cut off?)"
-            raise DataError(what, where=f"{path}, {at}", hint="get the file again") from None
+                problem += " (the file ends here: is it cut off?)"
+            raise DataError(problem, where=f"{path}, {position}", hint="get the file again") from None
         except RecursionError:
             raise DataError("JSON nested too deeply", where=str(path), hint="get the file again") from None
         except ValueError:  # Python refuses whole numbers of more than 4,300 digits
-            at = f"{path}, line {line}" if line else str(path)
-            raise DataError("a number of thousands of digits", where=at, hint="get the file again") from None
+            position = f"{path}, line {line}" if line else str(path)
+            raise DataError("a number of thousands of digits", where=position, hint="get the file again") from None
 
 
 def read_json(path: Path) -> Any:
@@ -243,16 +269,18 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def _row(values: Any, path: Path, at: str) -> Row:
+def _row(values: Any, path: Path, place: str) -> Row:
     if not isinstance(values, dict):
-        raise DataError(f"an object was expected, not {values!r:.40}", where=f"{path}, {at}", hint="get the file again")
-    return Row(values, str(path), at)
+        raise DataError(
+            f"an object was expected, not {values!r:.40}", where=f"{path}, {place}", hint="get the file again"
+        )
+    return Row(values, str(path), place)
 
 
 def read_keyed(path: Path, field: str) -> dict[str, Row]:
     """Rows of a JSON object of objects, by key (GQA). `field` is one that each row has exactly once.
 
-    Raises DataError for a doubled key, which JSON parsers pass over in silence: when the field's name does not occur
+    Raises DataError for a duplicate key, which JSON parsers ignore silently: when the field's name does not occur
     as often as there are rows, the file is parsed again with an eye on keys.
     """
     text = read_text(path)
@@ -260,21 +288,21 @@ def read_keyed(path: Path, field: str) -> dict[str, Row]:
     if not isinstance(content, dict):
         raise DataError("an object with ids as keys was expected", where=str(path), hint="get the official file")
     if text.count(f'"{field}"') != len(content):
-        _refuse_doubled(text, path)
+        _refuse_duplicate(text, path)
     for key in content:
-        if what := unicode_problem(key):
-            raise DataError(f"a key: {what}", where=f"{path}, key {key!a:.60}", hint="write the whole character")
+        if problem := unicode_problem(key):
+            raise DataError(f"a key: {problem}", where=f"{path}, key {key!a:.60}", hint="write the whole character")
     return {key: _row(values, path, f"key {key}") for key, values in content.items()}
 
 
-def _refuse_doubled(text: str, path: Path) -> None:
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(found)
-        if len(made) != len(found):
-            names = [name for name, _ in found]
-            doubled = next(name for name in made if names.count(name) > 1)
-            raise DataError(f"the key {doubled!r} is there twice", where=str(path), hint="remove one of them")
-        return made
+def _refuse_duplicate(text: str, path: Path) -> None:
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(items)
+        if len(content) != len(items):
+            names = [name for name, _ in items]
+            duplicate = next(name for name in content if names.count(name) > 1)
+            raise DataError(f"the key {duplicate!r} is there twice", where=str(path), hint="remove one of them")
+        return content
 
     json.loads(text, object_pairs_hook=pairs)
 
@@ -283,23 +311,23 @@ _CELLS = "a cell that holds the separator itself needs quotes around it; of a do
 
 
 def read_table(path: Path) -> list[Row]:
-    """Rows of a .tsv (tab) or .csv (comma) file with a header line; cells may be quoted and hold base64 pictures."""
+    """Rows of a .tsv (tab) or .csv (comma) file with a header line; cells may be quoted and hold base64 images."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     lines = io.StringIO(read_text(path), newline="")
     reader = csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
     rows: list[Row] = []
     try:
         header = next(reader, [])
-        refuse_doubled_columns(header, path)
+        refuse_duplicate_columns(header, path)
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(header):
-                what = f"{len(cells)} cells where the header has {len(header)}"
-                raise DataError(what, where=f"{path}, line {reader.line_num}", hint=_CELLS)
+                problem = f"{len(cells)} cells where the header has {len(header)}"
+                raise DataError(problem, where=f"{path}, line {reader.line_num}", hint=_CELLS)
             if cells == header:
-                what = f"the header is there twice: also at line {reader.line_num}"
-                raise DataError(what, where=str(path), hint="remove one of them")
+                problem = f"the header is there twice: also at line {reader.line_num}"
+                raise DataError(problem, where=str(path), hint="remove one of them")
             rows.append(Row(dict(zip(header, cells, strict=True)), str(path), f"line {reader.line_num}"))
     except csv.Error as error:
         raise DataError(
@@ -310,11 +338,13 @@ def read_table(path: Path) -> list[Row]:
     return rows
 
 
-def refuse_doubled_columns(header: Sequence[str], path: Path) -> None:
+def refuse_duplicate_columns(header: Sequence[str], path: Path) -> None:
     """Raise DataError for two columns of one name: only one of them would be read."""
-    doubled = next((name for name, count in Counter(header).items() if name and count > 1), None)
-    if doubled is not None:
-        raise DataError(f"the column {doubled!r} is there twice", where=str(path), hint="rename or remove one of them")
+    duplicate = next((name for name, count in Counter(header).items() if name and count > 1), None)
+    if duplicate is not None:
+        raise DataError(
+            f"the column {duplicate!r} is there twice", where=str(path), hint="rename or remove one of them"
+        )
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
@@ -346,9 +376,9 @@ def read_bytes_head(path: Path) -> None:
 
 def unique(rows: Iterable[tuple[str, Row]], field: str) -> Mapping[str, Row]:
     """Rows by id. Raises DataError, naming both rows, for an id that is there twice."""
-    found: dict[str, Row] = {}
+    by_id: dict[str, Row] = {}
     for key, row in rows:
-        if key in found:
-            raise row.error(field, f"{key!r} is there twice: also at {found[key].at}")
-        found[key] = row
-    return found
+        if key in by_id:
+            raise row.error(field, f"{key!r} is there twice: also at {by_id[key].at}")
+        by_id[key] = row
+    return by_id

@@ -10,7 +10,7 @@ from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef
-from vlmbench.data.image_cells import holds_picture, picture_bytes
+from vlmbench.data.image_cells import holds_image, image_bytes
 from vlmbench.data.rows import Row, named_columns
 
 
@@ -57,7 +57,7 @@ class Hub:
 
 
 def _undecoded(data: Any) -> Any:
-    """Pictures stay encoded: decoding is for images.py."""
+    """Images stay encoded: decoding is for images.py."""
     import datasets
 
     for name, feature in data.features.items():
@@ -67,7 +67,7 @@ def _undecoded(data: Any) -> Any:
 
 
 def _plain(feature: Any, image: Any) -> Any:
-    """A feature of pictures, or of lists of pictures, without decoding; None for any other."""
+    """A feature of images, or of lists of images, without decoding; None for any other."""
     if isinstance(feature, image):
         return image(decode=False)
     inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
@@ -84,7 +84,7 @@ class HubTable:
         self.data, self.where, self.folder = data, where, folder
 
     def rows(self, fields: Sequence[str]) -> list[Row]:
-        """Some columns of every row. Leave pictures out: `picture` reads them one by one."""
+        """Some columns of every row. Leave images out: `image` reads them one by one."""
         columns: Mapping[str, Sequence[Any]] = self.data.select_columns(list(fields)).to_dict()
         return [
             Row(dict(zip(fields, values, strict=True)), self.where, f"row {number}")
@@ -93,14 +93,14 @@ class HubTable:
 
     def filled(self, field: str) -> list[bool]:
         """Which rows have something in a column, without reading it."""
-        return holds_picture(self.data.data.column(field))
+        return holds_image(self.data.data.column(field))
 
     @property
     def columns(self) -> list[str]:
         """The names of its columns."""
         return list(self.data.column_names)
 
-    def picture(self, index: int, field: str, name: str, item: int | None = None) -> ImageRef:
+    def image(self, index: int, field: str, name: str, item: int | None = None) -> ImageRef:
         """The image in one row, or one item of the list of images in it; read when needed."""
         return ImageRef(name, partial(_encoded, self.data, self.where, index, field, item, self.folder))
 
@@ -115,7 +115,7 @@ class HubTable:
         ]
         return [
             tuple(
-                self.picture(index, field, names[index] if len(row) == 1 else f"{names[index]}/{number}", item)
+                self.image(index, field, names[index] if len(row) == 1 else f"{names[index]}/{number}", item)
                 for number, (field, item) in enumerate(row, 1)
             )
             for index, row in enumerate(cells)
@@ -129,10 +129,12 @@ class HubTable:
         column = self.data.data.column(field)
         if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
             return [range(count or 0) for count in pc.list_value_length(column).to_pylist()]
-        return [[None] if there else [] for there in holds_picture(column)]
+        return [[None] if filled else [] for filled in holds_image(column)]
+
+    image = image  # the earlier name
 
 
 def _encoded(data: Any, where: str, index: int, field: str, item: int | None, folder: Path | None) -> bytes:
     cell = data[index][field]
     where = f"{where}, row {index + 1}, field {field!r}"
-    return picture_bytes(cell if item is None else cell[item], where, folder)
+    return image_bytes(cell if item is None else cell[item], where, folder)

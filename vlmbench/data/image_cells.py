@@ -1,7 +1,7 @@
-"""A cell of a table that holds a picture, in any of the forms in which data sets store one, to its encoded bytes.
+"""A cell of a table that holds an image, in any of the forms in which data sets store one, to its encoded bytes.
 
-Read: bytes; {"bytes": ..., "path": ...}; base64 (wrapped, URL-safe, without padding) and data: URIs; a PIL picture; a
-list with one of these. What holds no picture is an ImageError that says what is there instead.
+Read: bytes; {"bytes": ..., "path": ...}; base64 (wrapped, URL-safe, without padding) and data: URIs; a PIL image; a
+list with one of these. What holds no image is an ImageError that says what is there instead.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".ppm")
 
 
-def picture_bytes(cell: Any, where: str, folder: Path | None = None) -> bytes:
-    """The encoded picture in a cell. `folder` is where files that cells name are looked for.
+def image_bytes(cell: Any, where: str, folder: Path | None = None) -> bytes:
+    """The encoded image in a cell. `folder` is where files that cells name are looked for.
 
-    Raises ImageError saying what the cell holds instead of a picture.
+    Raises ImageError saying what the cell holds instead of an image.
     """
     if isinstance(cell, Mapping):
         return _of_struct(cell, where, folder)
     if isinstance(cell, bytes | bytearray | memoryview):
         if not cell:
-            raise ImageError("the picture is empty: no bytes", where=where, hint="get the file again")
+            raise ImageError("the image is empty: no bytes", where=where, hint="get the file again")
         return bytes(cell)
     if isinstance(cell, str):
         return _of_text(cell, where, folder)
-    if isinstance(cell, list | tuple) and all(isinstance(one, int) for one in cell[:8]) and len(cell) > 1:
-        raise ImageError(f"a list of {len(cell)} numbers, not an encoded picture", where=where, hint=STORE)
+    if isinstance(cell, list | tuple) and all(isinstance(item, int) for item in cell[:8]) and len(cell) > 1:
+        raise ImageError(f"a list of {len(cell)} numbers, not an encoded image", where=where, hint=STORE)
     if isinstance(cell, list | tuple):
         if len(cell) != 1:
-            what = f"{len(cell)} pictures in one cell, and one was expected"
-            raise ImageError(what, where=where, hint="store one picture in each row")
-        return picture_bytes(cell[0], where, folder)
+            problem = f"{len(cell)} images in one cell, and one was expected"
+            raise ImageError(problem, where=where, hint="store one image in each row")
+        return image_bytes(cell[0], where, folder)
     if hasattr(cell, "save") and hasattr(cell, "size"):
         out = io.BytesIO()
         cell.save(out, "PNG")
         return out.getvalue()
     if cell is None:
-        raise ImageError("there is no picture: the cell is null", where=where, hint="get the file again")
-    raise ImageError(f"{type(cell).__name__}, not an encoded picture", where=where, hint=STORE)
+        raise ImageError("there is no image: the cell is null", where=where, hint="get the file again")
+    raise ImageError(f"{type(cell).__name__}, not an encoded image", where=where, hint=STORE)
 
 
 STORE = "store the bytes of a JPEG or PNG file, or its base64"
@@ -57,20 +57,20 @@ STORE = "store the bytes of a JPEG or PNG file, or its base64"
 
 def _of_struct(cell: Mapping[str, Any], where: str, folder: Path | None) -> bytes:
     if cell.get("bytes"):
-        return picture_bytes(cell["bytes"], where, folder)
+        return image_bytes(cell["bytes"], where, folder)
     if path := cell.get("path"):
         return _of_file(str(path), where, folder)
     if "bytes" in cell or "path" in cell:
-        raise ImageError("the picture is empty: neither bytes nor a path", where=where, hint="get the file again")
+        raise ImageError("the image is empty: neither bytes nor a path", where=where, hint="get the file again")
     raise ImageError(f"an object with {', '.join(map(str, cell))}, and no 'bytes'", where=where, hint=STORE)
 
 
 def _of_text(cell: str, where: str, folder: Path | None) -> bytes:
     text = cell.strip()
     if not text:
-        raise ImageError("the picture is empty: an empty text", where=where, hint="get the file again")
+        raise ImageError("the image is empty: an empty text", where=where, hint="get the file again")
     if _ADDRESS.match(text):
-        raise ImageError(f"an address, {text!r:.80}, not a picture", where=where, hint="store the picture itself")
+        raise ImageError(f"an address, {text!r:.80}, not an image", where=where, hint="store the image itself")
     if text.lower().endswith(SUFFIXES):
         return _of_file(text, where, folder)
     return decode_base64(text, where)
@@ -83,8 +83,8 @@ def _of_file(name: str, where: str, folder: Path | None) -> bytes:
         if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
             return read_whole(path)
     beside = f" in {folder}" if folder is not None else ""
-    what = f"no bytes, only the name of a file that is not there{beside}: {name!r:.80}"
-    raise ImageError(what, where=where, hint="store the picture's bytes in the table")
+    problem = f"no bytes, only the name of a file that is not there{beside}: {name!r:.80}"
+    raise ImageError(problem, where=where, hint="store the image's bytes in the table")
 
 
 def decode_base64(cell: str, where: str) -> bytes:
@@ -94,9 +94,20 @@ def decode_base64(cell: str, where: str) -> bytes:
     if text.startswith("b'") and text.endswith("'"):  # the text of a Python bytes object
         text = text[2:-1]
     if not _BASE64.fullmatch(text):
-        at = next((at for at, letter in enumerate(text) if not _BASE64.fullmatch(letter) and letter != "="), len(text))
-        what = f"not base64: {text[at : at + 1]!r} at character {at + 1}" if text else "not base64: nothing is there"
-        raise ImageError(what, where=where, hint="get the file again")
+        position = next(
+            (
+                position
+                for position, character in enumerate(text)
+                if not _BASE64.fullmatch(character) and character != "="
+            ),
+            len(text),
+        )
+        problem = (
+            f"not base64: {text[position : position + 1]!r} at character {position + 1}"
+            if text
+            else "not base64: nothing is there"
+        )
+        raise ImageError(problem, where=where, hint="get the file again")
     bare = text.rstrip("=").translate(str.maketrans("-_", "+/"))
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
@@ -104,21 +115,21 @@ def decode_base64(cell: str, where: str) -> bytes:
         raise ImageError(f"not base64: {error}", where=where, hint="is the cell cut off? get the file again") from None
 
 
-def holds_picture(column: Any) -> list[bool]:
+def holds_image(column: Any) -> list[bool]:
     """Which rows of a pyarrow column hold something: neither null nor an empty struct, list or text. Reads lengths."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if isinstance(column, pa.ChunkedArray):
-        return [one for chunk in column.chunks for one in holds_picture(chunk)]
+        return [one for chunk in column.chunks for one in holds_image(chunk)]
     kind = column.type
     if isinstance(kind, pa.ExtensionType):
         column, kind = column.storage, kind.storage_type
-    there = column.is_valid()
+    present = column.is_valid()
     if pa.types.is_struct(kind):
-        parts = [holds_picture(pc.struct_field(column, name)) for name in ("bytes", "path") if _has(kind, name)]
-        found = [any(one) for one in zip(*parts, strict=True)] if parts else there.to_pylist()
-        return [bool(one and valid) for one, valid in zip(found, there.to_pylist(), strict=True)]
+        parts = [holds_image(pc.struct_field(column, name)) for name in ("bytes", "path") if _has(kind, name)]
+        filled = [any(one) for one in zip(*parts, strict=True)] if parts else present.to_pylist()
+        return [bool(one and valid) for one, valid in zip(filled, present.to_pylist(), strict=True)]
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _above_zero(pc.list_value_length(column))
     if pa.types.is_null(kind):
@@ -126,7 +137,7 @@ def holds_picture(column: Any) -> list[bool]:
     large = (pa.types.is_large_binary, pa.types.is_large_string)
     if any(test(kind) for test in (pa.types.is_binary, pa.types.is_string, *large)):
         return _above_zero(pc.binary_length(column))
-    return [bool(one) for one in there.to_pylist()]
+    return [bool(one) for one in present.to_pylist()]
 
 
 def _has(kind: Any, name: str) -> bool:

@@ -1,6 +1,6 @@
-"""Open, orient, flatten and hash a picture; limits against bombs. PIL only, imported at first use.
+"""Open, orient, flatten and hash an image; limits against bombs. PIL only, imported at first use.
 
-An ordinary picture comes out with the pixels of `PIL.Image.open(...).convert("RGB")`, which is what the official codes
+An ordinary image comes out with the pixels of `PIL.Image.open(...).convert("RGB")`, which is what the official codes
 feed their models: transparency is dropped, not laid over white, CMYK goes through PIL's own conversion, an animation
 gives its first frame. Two things differ on purpose: the EXIF orientation is applied (what the questioners saw), and
 16-bit or float grey is scaled to 8 bits, where PIL would clip nearly all of it to white.
@@ -27,7 +27,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_PIXELS = 64 * 1024 * 1024
-"""Larger pictures are refused before their pixels are unpacked: 192 MiB as RGB."""
+"""Larger images are refused before their pixels are unpacked: 192 MiB as RGB."""
 MAX_SIDE = 16_384
 """Longer sides are refused: some systems pad to a square."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
@@ -35,20 +35,20 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
 
 
 def fingerprint(data: bytes) -> str:
-    """The picture's identity: SHA-256 of its encoded bytes, in hex."""
+    """The image's identity: SHA-256 of its encoded bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
-def decode(data: bytes, name: str = "picture") -> Image:
-    """Encoded bytes to an RGB picture, upright.
+def decode(data: bytes, name: str = "image") -> Image:
+    """Encoded bytes to an RGB image, upright.
 
-    Raises ImageError, naming the picture and the hint, for bytes that are no picture, a damaged or truncated one, or
+    Raises ImageError, naming the image and the hint, for bytes that are no image, a damaged or truncated one, or
     one larger than MAX_PIXELS or MAX_SIDE.
     """
     from PIL import Image, UnidentifiedImageError
 
     if not data:
-        raise ImageError("the picture's file is empty", where=name, hint="fetch it again")
+        raise ImageError("the image's file is empty", where=name, hint="fetch it again")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             _check_size(opened.size, name)
@@ -60,26 +60,26 @@ def decode(data: bytes, name: str = "picture") -> Image:
         raise ImageError(f"a decompression bomb: {error}", where=name, hint="leave it out, or scale it down") from None
     except UnidentifiedImageError:
         known = ", ".join(FORMATS)
-        raise ImageError(f"not a picture in a known format ({known})", where=name, hint="fetch it again") from None
+        raise ImageError(f"not an image in a known format ({known})", where=name, hint="fetch it again") from None
     except MemoryError:
-        raise ImageError("no memory left to open it", where=name, hint="scale the picture down") from None
+        raise ImageError("no memory left to open it", where=name, hint="scale the image down") from None
     except Exception as error:  # PIL's plugins raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
-        what = str(error) or type(error).__name__
-        raise ImageError(f"a damaged picture: {what}", where=name, hint="fetch it again") from None
+        problem = str(error) or type(error).__name__
+        raise ImageError(f"a damaged image: {problem}", where=name, hint="fetch it again") from None
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS or max(size) > MAX_SIDE:
         raise ImageError(
-            f"a picture of {width} x {height} pixels, more than {MAX_PIXELS} pixels or {MAX_SIDE} a side",
+            f"an image of {width} x {height} pixels, more than {MAX_PIXELS} pixels or {MAX_SIDE} a side",
             where=name,
             hint="leave it out, or scale it down",
         )
 
 
 def _upright(image: Image) -> Image:
-    """Apply the EXIF orientation; a picture whose EXIF block cannot be read is taken as it lies."""
+    """Apply the EXIF orientation; an image whose EXIF block cannot be read is taken as it lies."""
     from PIL import ImageOps
 
     try:
@@ -106,14 +106,14 @@ def _flatten(image: Image) -> Image:
 
 
 def blank(image: Image) -> Image:
-    """A uniform mid-grey picture of the same size: what a model answers without seeing."""
+    """A uniform mid-grey image of the same size: what a model answers without seeing."""
     from PIL import Image
 
     return Image.new("RGB", image.size, (128, 128, 128))
 
 
 def thumbnail(image: Image, size: int) -> bytes:
-    """A JPEG of an RGB picture with its longer side at most `size` pixels."""
+    """A JPEG of an RGB image with its longer side at most `size` pixels."""
     small = image.copy()
     small.thumbnail((size, size))
     out = io.BytesIO()
@@ -121,8 +121,8 @@ def thumbnail(image: Image, size: int) -> bytes:
     return out.getvalue()
 
 
-def source_of(picture: ImageRef) -> Hashable:
-    """What is equal for pictures read the same way, so that a file is read once; the function itself if unknown."""
+def source_of(image: ImageRef) -> Hashable:
+    """What is equal for images read the same way, so that a file is read once; the function itself if unknown."""
 
     def unwrap(value: Any) -> Hashable:
         if isinstance(value, partial):
@@ -132,7 +132,7 @@ def source_of(picture: ImageRef) -> Hashable:
             return (value.name, unwrap(value.load))
         return value if isinstance(value, Hashable) else id(value)
 
-    return unwrap(picture.load)
+    return unwrap(image.load)
 
 
 def prefetch(items: Iterable[T], work: Callable[[T], R], *, ahead: int = 3, workers: int = 2) -> Iterator[tuple[T, R]]:

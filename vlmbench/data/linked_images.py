@@ -6,7 +6,7 @@ from functools import partial
 
 from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import ImageRef
-from vlmbench.data.reading import PICTURE_BYTES
+from vlmbench.data.reading import IMAGE_BYTES
 
 SECONDS = 60
 
@@ -22,7 +22,7 @@ def _fetched(url: str, hint: str) -> bytes:
 
     try:
         with urlopen(url, timeout=SECONDS) as answer:
-            content = bytes(answer.read(PICTURE_BYTES))
+            content = bytes(answer.read(IMAGE_BYTES))
             if answer.length:  # the connection ended early
                 raise ImageError(f"{answer.length:,} bytes are missing", where=url, hint="run the same command again")
             return content

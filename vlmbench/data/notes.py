@@ -25,14 +25,14 @@ def notes(task: Task, split: str, samples: Sequence[Sample], label: str) -> list
     official = task.sizes.get(split)
     if official is not None and official.questions == len(samples):
         return []  # as many as there must be: the official file's own repeats (RefCOCO has hundreds) are its business
-    return _size(task, split, len(samples)) + _repeats(samples) + _pictures(task, samples)
+    return _size(task, split, len(samples)) + _repeats(samples) + _images(task, samples)
 
 
-def _pictures(task: Task, samples: Sequence[Sample]) -> list[str]:
-    """A table whose image column is empty in all rows, and whose author did not say that there are no pictures."""
+def _images(task: Task, samples: Sequence[Sample]) -> list[str]:
+    """A table whose image column is empty in all rows, and whose author did not say that there are no images."""
     if not samples or not getattr(task, "needs_images", False) or any(sample.images for sample in samples):
         return []
-    return ["no question has a picture: the image column is empty in all rows"]
+    return ["no question has an image: the image column is empty in all rows"]
 
 
 def _size(task: Task, split: str, count: int) -> list[str]:
@@ -40,29 +40,29 @@ def _size(task: Task, split: str, count: int) -> list[str]:
     if official is None:
         return []
     lack = official.questions - count
-    told = f"{abs(lack):,} too few" if lack > 0 else f"{-lack:,} too many"
+    difference = f"{abs(lack):,} too few" if lack > 0 else f"{-lack:,} too many"
     others = [name for name, size in task.sizes.items() if name != split and size.questions == count]
-    known = f" ({official.note})" if official.note else ""
+    remark = f" ({official.note})" if official.note else ""
     meant = f"; {' and '.join(others)} has as many: another set of questions?" if others else ""
-    return [f"{count:,} questions, and the official {split} has {official.questions:,}{known}: {told}{meant}"]
+    return [f"{count:,} questions, and the official {split} has {official.questions:,}{remark}: {difference}{meant}"]
 
 
 def _repeats(samples: Sequence[Sample]) -> list[str]:
     """Questions that are there twice under different ids."""
     first: dict[tuple[object, ...], str] = {}
-    found: list[tuple[str, str]] = []
+    repeats: list[tuple[str, str]] = []
     for sample in samples:
         content = (
             sample.question,
-            tuple(picture.name for picture in sample.images),
+            tuple(image.name for image in sample.images),
             sample.choices,
             repr(sample.target),
             tuple(sorted(sample.tags.items())),  # POPE's kinds share their questions about what is there
         )
-        known = first.setdefault(content, sample.id)
-        if known != sample.id:
-            found.append((known, sample.id))
-    if not found:
+        original = first.setdefault(content, sample.id)
+        if original != sample.id:
+            repeats.append((original, sample.id))
+    if not repeats:
         return []
-    many = "1 question is" if len(found) == 1 else f"{len(found):,} questions are"
-    return [f"{many} there twice, with picture and answer: {found[0][0]} and {found[0][1]}"]
+    many = "1 question is" if len(repeats) == 1 else f"{len(repeats):,} questions are"
+    return [f"{many} there twice, with image and answer: {repeats[0][0]} and {repeats[0][1]}"]

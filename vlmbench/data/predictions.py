@@ -1,4 +1,4 @@
-"""Answer files to answers by sample id, joined by key: one too few, too many or doubled is an error, never a zero."""
+"""Answer files to answers by sample id, joined by key: a missing, extra or duplicate id is an error, never a zero."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ __all__ = [
     "named",
     "read_files",
     "read_plain",
-    "refuse_doubled_keys",
+    "refuse_duplicate_keys",
     "refuse_two_models",
     "write_rows",
 ]
 
 NAMED, LONGEST = 5, 100
-"""How many ids an error names, and how many letters of each."""
+"""How many ids an error names, and how many characters of each."""
 SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv")
 """Of answer files in a folder."""
 OTHERS = "_others"
@@ -92,16 +92,16 @@ def answer_files(path: Path) -> list[Path]:
 
 def _answer_files(path: Path) -> list[Path]:
     if is_dir(path):
-        there = sorted(file for file in path.iterdir() if not is_hidden(file) and is_file(file))
-        if packed := [file for file in there if file.suffix in (".gz", ".zst") and Path(file.stem).suffix in SUFFIXES]:
+        files = sorted(file for file in path.iterdir() if not is_hidden(file) and is_file(file))
+        if packed := [file for file in files if file.suffix in (".gz", ".zst") and Path(file.stem).suffix in SUFFIXES]:
             raise PredictionsError(
                 "the file is packed", where=str(packed[0]), hint="unpack it (gunzip), or move it away"
             )
-        found = [file for file in there if file.suffix in SUFFIXES]
-        if not found:
-            what = f"no file in the folder ends in {', '.join(SUFFIXES)}"
-            raise PredictionsError(what, where=str(path), hint="check --predictions")
-        return found
+        answers = [file for file in files if file.suffix in SUFFIXES]
+        if not answers:
+            problem = f"no file in the folder ends in {', '.join(SUFFIXES)}"
+            raise PredictionsError(problem, where=str(path), hint="check --predictions")
+        return answers
     if not is_file(path):
         raise PredictionsError("no such file or folder", where=str(path), hint="check --predictions")
     return [path]
@@ -122,7 +122,7 @@ def read_plain(path: Path, ids: Sequence[str], samples: Sequence[Sample], never:
 def answer_rows(path: Path) -> list[Row]:
     """Rows of one answer file: JSON lines, a JSON array, an object {id: answer}, a table or an Excel sheet.
 
-    Columns of a table are known by their names without blanks around them, in small letters. Raises PredictionsError.
+    Columns of a table are known by their lower-case names without spaces around them. Raises PredictionsError.
     """
     with as_predictions_error():
         head = read_bytes(path)[:4]
@@ -136,21 +136,21 @@ def _json_rows(path: Path) -> list[Row]:
     pairs = _object(path)
     if pairs is None:
         rows = read_rows(path)
-        refuse_doubled_keys(path, rows)
+        refuse_duplicate_keys(path, rows)
         return rows
     if not pairs:
         raise DataError("the object is empty", where=str(path), hint="check --predictions")
     if {squashed(key) for key, _ in pairs} & _IDS:
-        _refuse_doubled(pairs, f"{path}, line 1")
+        _refuse_duplicate(pairs, f"{path}, line 1")
         return [Row(read_json(path), str(path), "line 1")]
     if not all(isinstance(value, str | int | float) for _, value in pairs):
-        what = f"one JSON object of {len(pairs)} keys ({listed([key for key, _ in pairs[:3]])}), not rows of answers"
-        raise DataError(what, where=str(path), hint="needed: rows, a JSON array of rows, or an object {id: answer}")
+        problem = f"one JSON object of {len(pairs)} keys ({listed([key for key, _ in pairs[:3]])}), not rows of answers"
+        raise DataError(problem, where=str(path), hint="needed: rows, a JSON array of rows, or an object {id: answer}")
     return [Row({"id": key, "text": value}, str(path), f"key {key:.60}") for key, value in pairs]
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """Keys and values of one JSON object, a doubled key twice."""
+    """Keys and values of one JSON object, a duplicate key twice."""
 
 
 def _object(path: Path) -> _Pairs | None:
@@ -165,7 +165,7 @@ def _object(path: Path) -> _Pairs | None:
     return content if isinstance(content, _Pairs) else None
 
 
-def refuse_doubled_keys(path: Path, rows: Sequence[Row]) -> None:
+def refuse_duplicate_keys(path: Path, rows: Sequence[Row]) -> None:
     """Raise DataError for a row that has a key twice, of which parsers keep the last in silence.
 
     Looked for only where a key's name is there more often than rows have it.
@@ -177,13 +177,13 @@ def refuse_doubled_keys(path: Path, rows: Sequence[Row]) -> None:
     whole = text.lstrip()[:1] == "["
     parts = json.loads(text, object_pairs_hook=_Pairs) if whole else (line for line in text.split("\n") if line.strip())
     for part, row in zip(parts, rows, strict=True):
-        _refuse_doubled(part if whole else json.loads(part, object_pairs_hook=_Pairs), row.where)
+        _refuse_duplicate(part if whole else json.loads(part, object_pairs_hook=_Pairs), row.where)
 
 
-def _refuse_doubled(pairs: _Pairs, where: str) -> None:
+def _refuse_duplicate(pairs: _Pairs, where: str) -> None:
     names = Counter(name for name, _ in pairs)
-    if doubled := [name for name, count in names.items() if count > 1]:
-        raise DataError(f"{doubled[0]!r:.80} is there twice", where=where, hint="keep one of them")
+    if duplicate := [name for name, count in names.items() if count > 1]:
+        raise DataError(f"{duplicate[0]!r:.80} is there twice", where=where, hint="keep one of them")
 
 
 def _table_rows(path: Path) -> list[Row]:
@@ -199,7 +199,7 @@ def _sheet_rows(path: Path) -> list[Row]:
 
 
 def _named_alike(row: Row) -> Row:
-    """The row with its columns' names in small letters and without blanks, where they stay different ones."""
+    """The row with its columns' names in lower case and without spaces, where they stay different ones."""
     names = [str(name).strip().lower() for name in row.values]
     return (
         Row(dict(zip(names, row.values.values(), strict=True)), row.file, row.at)
@@ -225,13 +225,17 @@ def refuse_two_models(files: Sequence[Sequence[Row]]) -> None:
     for rows in files:
         column = find_column(rows, *MODELS)
         for row in rows if column else ():
-            said = row.values.get(column)
-            if not isinstance(said, str) or not said.strip():
+            name = row.values.get(column)
+            if not isinstance(name, str) or not name.strip():
                 continue
-            first = first or (said, row)
-            if said != first[0]:
-                what = f"the answers are of two models: {first[0]!r:.80} at {_place(first[1], row)}, {said!r:.80} here"
-                raise PredictionsError(what, where=row.where, hint="name one model's file, or a folder of one model's")
+            first = first or (name, row)
+            if name != first[0]:
+                problem = (
+                    f"the answers are of two models: {first[0]!r:.80} at {_place(first[1], row)}, {name!r:.80} here"
+                )
+                raise PredictionsError(
+                    problem, where=row.where, hint="name one model's file, or a folder of one model's"
+                )
 
 
 def _place(row: Row, other: Row) -> str:
@@ -243,46 +247,46 @@ def _place(row: Row, other: Row) -> str:
 
 
 def join(answers: Iterable[Answer], samples: Sequence[Sample], path: Path, hint: str = "") -> dict[str, str]:
-    """(sample id, text, row) to text by sample id. Raises PredictionsError for doubled, extra and missing ids."""
-    wanted = {sample.id for sample in samples}
+    """(sample id, text, row) to text by sample id. Raises PredictionsError for duplicate, extra and missing ids."""
+    expected = {sample.id for sample in samples}
     others = samples[0].extra.get(OTHERS, frozenset()) if samples else frozenset()
-    found: dict[str, tuple[str, Row]] = {}
+    by_id: dict[str, tuple[str, Row]] = {}
     extra: dict[str, Row] = {}
     for key, text, row in answers:
-        if key in found:
-            first = found[key][1]
-            what = f"{key!r:.80} is answered twice: at {_place(first, row)} and at {_place(row, first)}"
+        if key in by_id:
+            first = by_id[key][1]
+            problem = f"{key!r:.80} is answered twice: at {_place(first, row)} and at {_place(row, first)}"
             raise PredictionsError(
-                what, where=str(path), hint="remove one of them (are both a whole and its parts here?)"
+                problem, where=str(path), hint="remove one of them (are both a whole and its parts here?)"
             )
-        if key in wanted:
-            found[key] = (text, row)
+        if key in expected:
+            by_id[key] = (text, row)
         elif key not in others:
             extra[key] = row
     problems = []
     if extra:
         many = "ids answer" if len(extra) > 1 else "id answers"
         problems.append(f"{len(extra)} {many} no question of this split: {named(extra)}")
-    if missing := [sample.id for sample in samples if sample.id not in found]:
+    if missing := [sample.id for sample in samples if sample.id not in by_id]:
         problems.append(f"{len(missing)} of {len(samples)} questions have no answer: {named(missing)}")
     if problems:
         hint = hint or "give the answers to exactly the questions of this data (is it the same split and version?)"
         raise PredictionsError("; ".join(problems), where=str(path), hint=hint)
-    refuse_truth(found, samples)
-    return {sample.id: found[sample.id][0] for sample in samples}
+    refuse_truth(by_id, samples)
+    return {sample.id: by_id[sample.id][0] for sample in samples}
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """A file of answers: JSON lines for .jsonl, a JSON array otherwise. Folders are made."""
-    made = list(rows)
+    rows = list(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made)
-    text = lines if path.suffix == ".jsonl" else json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    text = lines if path.suffix == ".jsonl" else json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def named(ids: Iterable[str] | Mapping[str, object]) -> str:
     """Some of the ids, for an error message."""
-    every = [one if len(one) <= LONGEST else f"{one[:LONGEST]}..." for one in ids]
+    every = [key if len(key) <= LONGEST else f"{key[:LONGEST]}..." for key in ids]
     more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
     return ", ".join(every[:NAMED]) + more

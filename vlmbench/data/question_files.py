@@ -8,7 +8,7 @@ from pathlib import Path
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.data.answer_columns import answer_key, answer_text, plain
-from vlmbench.data.files import PictureFile
+from vlmbench.data.files import ImageFile
 from vlmbench.data.predictions import answer_rows, is_hidden
 from vlmbench.data.rows import Row
 
@@ -18,8 +18,8 @@ LEVELS = 3
 
 def folders(answers: Path, samples: Sequence[Sample]) -> list[Path]:
     """Where a question file may lie: beside the answers, some folders up, and in the data folder."""
-    reads = [picture.load for sample in samples[:1] for picture in sample.images]
-    roots = [read.root for read in reads if isinstance(read, PictureFile)]
+    reads = [image.load for sample in samples[:1] for image in sample.images]
+    roots = [read.root for read in reads if isinstance(read, ImageFile)]
     return list(dict.fromkeys([*list(answers.resolve().parents)[:LEVELS], *roots]))
 
 
@@ -38,8 +38,8 @@ def find(
         if not numbers <= set(questions) or not fits(questions):
             continue
         if first is not None and any(_about(questions[key]) != _about(found[key]) for key in numbers):
-            what = f"two question files fit and say different things: {first} and {path}"
-            raise PredictionsError(what, where=str(answers), hint="move the one away that is not of these answers")
+            problem = f"two question files fit and say different things: {first} and {path}"
+            raise PredictionsError(problem, where=str(answers), hint="move the one away that is not of these answers")
         if first is None:
             first, found = path, questions
     return found
@@ -74,7 +74,7 @@ def refuse_other_prompt(row: Row, question: Row) -> None:
     """Raise PredictionsError when an answer line repeats another prompt than its row of the question file."""
     if "prompt" not in row.values:
         return
-    said, asked = answer_text(row, "prompt"), answer_text(question, "text")
-    if plain(said) != plain(asked):
-        what = f"the row asks {said!r:.120}, but {question.where} is {asked!r:.120}"
-        raise PredictionsError(what, where=row.where, hint="use the question file that these answers were made with")
+    prompt, expected = answer_text(row, "prompt"), answer_text(question, "text")
+    if plain(prompt) != plain(expected):
+        problem = f"the row asks {prompt!r:.120}, but {question.where} is {expected!r:.120}"
+        raise PredictionsError(problem, where=row.where, hint="use the question file that these answers were made with")

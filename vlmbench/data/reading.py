@@ -18,8 +18,8 @@ from vlmbench.base.paths import is_remote
 
 DATA_BYTES = 8 << 30
 """A larger file of questions or answers is refused: it is read whole. The largest official one has half a GiB."""
-PICTURE_BYTES = 512 << 20
-"""A larger file of one picture is refused."""
+IMAGE_BYTES = 512 << 20
+"""A larger file of one image is refused."""
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -46,8 +46,8 @@ def reason(error: BaseException) -> str:
     """What an error says, in one line, with its kind where it is not the operating system's."""
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return str(error.strerror)
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}"[:500] if said else type(error).__name__
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__
 
 
 def _cure(error: BaseException) -> str:
@@ -71,9 +71,9 @@ def is_dir(path: Path) -> bool:
 def _kind(path: Path) -> int | None:
     """The file type, as stat has it; None where nothing is."""
     if is_remote(path):
-        there: Any = path
+        remote: Any = path
         try:
-            info = there.fs.info(there.path)
+            info = remote.fs.info(remote.path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         return stat.S_IFDIR if info.get("type") == "directory" else stat.S_IFREG
@@ -108,12 +108,12 @@ def check_ordinary(path: Path, limit: int = DATA_BYTES) -> None:
     about = path.stat()
     kind = stat.S_IFMT(about.st_mode)
     if kind != stat.S_IFREG:
-        told = KINDS.get(kind, "a special file")
-        raise DataError(f"cannot read it: {told}, not a file", where=str(path), hint="name an ordinary file")
+        description = KINDS.get(kind, "a special file")
+        raise DataError(f"cannot read it: {description}, not a file", where=str(path), hint="name an ordinary file")
     if about.st_size > limit:
         raise _too_large(path, limit)
 
 
 def _too_large(path: Path, limit: int) -> DataError:
-    what = f"the file has more than {limit / (1 << 20):,.0f} MiB"
-    return DataError(what, where=str(path), hint="is it the right file? name another, or part it")
+    problem = f"the file has more than {limit / (1 << 20):,.0f} MiB"
+    return DataError(problem, where=str(path), hint="is it the right file? name another, or part it")

@@ -20,7 +20,7 @@ LARGEST = 10**300
 SHOWN = 30
 """How many columns an error lists."""
 WIDE = 40
-"""How much of each name: the header of a damaged file may be a picture."""
+"""How much of each name: the header of a damaged file may be an image."""
 SAME_THING = (
     ("image", "images", "img", "picture", "photo", "image_path", "img_path", "image_file", "file_name", "filename"),
     ("question", "query", "prompt", "text", "instruction"),
@@ -32,19 +32,25 @@ SAME_THING = (
 
 def near_names(name: str, names: Iterable[str]) -> list[str]:
     """Those of some names that may be what another one was meant for: much alike, or used for the same thing."""
-    known = {str(one).casefold().strip(): str(one) for one in names}
-    alike = get_close_matches(name.casefold(), known, n=2, cutoff=0.7)
-    used = [one for group in SAME_THING if name.casefold() in group for one in group if one in known]
-    return [known[one] for one in dict.fromkeys((*alike, *used))]
+    by_lower_case = {str(candidate).casefold().strip(): str(candidate) for candidate in names}
+    alike = get_close_matches(name.casefold(), by_lower_case, n=2, cutoff=0.7)
+    used = [
+        candidate
+        for group in SAME_THING
+        if name.casefold() in group
+        for candidate in group
+        if candidate in by_lower_case
+    ]
+    return [by_lower_case[candidate] for candidate in dict.fromkeys((*alike, *used))]
 
 
 def named_columns(name: str, names: Iterable[str]) -> str:
     """For an error about a column that is not there: which ones are, and which may be meant."""
-    listed = [str(one)[:WIDE] for one in names]
-    told = ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
+    listed = [str(candidate)[:WIDE] for candidate in names]
+    shown = ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
     near = near_names(name, listed)
     meant = f"; is it {' or '.join(map(repr, near))}?" if near else ""
-    return f"{told or 'nothing'}{meant}"
+    return f"{shown or 'nothing'}{meant}"
 
 
 class _Needed:
@@ -112,10 +118,10 @@ class Row:
                 return float(value)
             except ValueError:
                 raise self.error(field, f"a number was expected, not {value!r:.40}") from None
-        found = self._typed(field, int if isinstance(value, int) else float, NEEDED)
-        if abs(found) > LARGEST and isinstance(found, int):
-            raise self.error(field, f"a whole number of {len(str(found))} digits, larger than any here can be")
-        return float(found)
+        number = self._typed(field, int if isinstance(value, int) else float, NEEDED)
+        if abs(number) > LARGEST and isinstance(number, int):
+            raise self.error(field, f"a whole number of {len(str(number))} digits, larger than any here can be")
+        return float(number)
 
     @overload
     def flag(self, field: str) -> bool: ...
@@ -135,21 +141,23 @@ class Row:
 
     def texts(self, field: str) -> list[str]:
         """A list of texts."""
-        found = self.listing(field)
-        for item in found:
+        items = self.listing(field)
+        for item in items:
             if not isinstance(item, str):
                 raise self.error(field, f"a list of texts was expected, but it holds {item!r:.40}")
             self._check_encodable(field, item)
-        return found
+        return items
 
     def keys(self, field: str) -> list[str]:
         """A list of ids. Raises DataError naming both places of one that is there twice."""
-        found: dict[str, int] = {}
+        places: dict[str, int] = {}
         for place, key in enumerate(self.texts(field), 1):
-            if key in found:
-                raise self.error(field, f"{key!r} is there twice: items {found[key]} and {place}", "remove one of them")
-            found[key] = place
-        return list(found)
+            if key in places:
+                raise self.error(
+                    field, f"{key!r} is there twice: items {places[key]} and {place}", "remove one of them"
+                )
+            places[key] = place
+        return list(places)
 
     def inner(self, field: str) -> Row:
         """An object inside the row, as a row of its own; its fields are named `outer.inner` in errors."""
@@ -180,5 +188,5 @@ class Row:
         return value
 
     def _check_encodable(self, field: str, text: str) -> None:
-        if what := unicode_problem(text):
-            raise self.error(field, what, "write the whole character, or leave it out")
+        if problem := unicode_problem(text):
+            raise self.error(field, problem, "write the whole character, or leave it out")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError, UsageError
-from vlmbench.data.files import refuse_doubled_columns
+from vlmbench.data.files import refuse_duplicate_columns
 from vlmbench.data.rows import Row
 
 Cell = str | int | None
@@ -42,12 +42,12 @@ def read_sheet(path: Path) -> list[Row]:
     except DataError:
         raise
     except Exception as error:  # zip, deflate, XML and openpyxl each have their own kinds
-        what = f"not a readable .xlsx file: {type(error).__name__}: {error}"
-        raise DataError(what[:500], where=str(path), hint="save it as .xlsx again") from None
+        problem = f"not a readable .xlsx file: {type(error).__name__}: {error}"
+        raise DataError(problem[:500], where=str(path), hint="save it as .xlsx again") from None
     if len(lines) < 2:
         raise DataError("the sheet has no rows", where=str(path), hint="a header and one row an answer are needed")
     header = ["" if name is None else str(name) for name in lines[0]]
-    refuse_doubled_columns(header, path)
+    refuse_duplicate_columns(header, path)
     return [
         Row(dict(zip_longest(header, line[: len(header)])), str(path), f"row {number}")
         for number, line in enumerate(lines[1:], 2)
@@ -98,10 +98,10 @@ def _rows(archive: zipfile.ZipFile, name: str) -> int:
     count, rest = 0, b""
     with archive.open(name) as part:
         while count <= ROWS and (block := part.read(1 << 20)):
-            found = rest + block
-            end = max(found.rfind(b"<"), 0)  # a tag may go on in the next block
-            count += len(_ROW.findall(found, 0, end))
-            rest = found[end:][-1024:]
+            buffer = rest + block
+            end = max(buffer.rfind(b"<"), 0)  # a tag may continue in the next block
+            count += len(_ROW.findall(buffer, 0, end))
+            rest = buffer[end:][-1024:]
     return count
 
 
@@ -112,7 +112,7 @@ def _too_large(what: str, path: Path) -> DataError:
 
 
 def _read(value: Any) -> Any:
-    return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), value) if isinstance(value, str) else value
+    return _WRITTEN.sub(lambda match: chr(int(match[1], 16)), value) if isinstance(value, str) else value
 
 
 def write_sheet(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
@@ -136,10 +136,10 @@ def write_sheet(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]
 def _written(value: Cell, path: Path, row: int) -> Cell:
     if not isinstance(value, str):
         return value
-    text = _UNWRITABLE.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
+    text = _UNWRITABLE.sub(lambda match: f"_x{ord(match[0]):04X}_", value)
     if len(text) > LONGEST:
-        what = f"a text of {len(text):,} characters, where a cell holds {LONGEST:,}"
-        raise UsageError(what, where=f"{path}, row {row}", hint="take another --format, e.g. tsv")
+        problem = f"a text of {len(text):,} characters, where a cell holds {LONGEST:,}"
+        raise UsageError(problem, where=f"{path}, row {row}", hint="take another --format, e.g. tsv")
     return text
 
 

@@ -1,6 +1,6 @@
 """Text to box, and how well two boxes agree: each reader named after the code whose rule it is.
 
-A box is (x1, y1, x2, y2) in pixels. A reader takes the answer and the picture's width and height, and gives a box or
+A box is (x1, y1, x2, y2) in pixels. A reader takes the answer and the image's width and height, and gives a box or
 None where the rule finds none. `regions` is not for scores: it finds every box of an answer, to be shown.
 
 Sources: MiniGPT-4 eval_scripts/eval_ref.py and minigpt4/common/eval_utils.py@d94738a7; lmms-eval
@@ -44,19 +44,19 @@ def from_size(corner: Sequence[float]) -> Box:
 def cropped(
     target: Mapping[str, Any], window: tuple[int, int, int, int], size: tuple[int, int], least: float
 ) -> dict[str, Any] | None:
-    """A right answer {"bbox": (x, y, width, height), "width", "height"} after a crop of its picture.
+    """A right answer {"bbox": (x, y, width, height), "width", "height"} after a crop of its image.
 
-    `window` is what is kept of a picture of `size`, both in its own pixels; the answer may be in another unit. None
+    `window` is what is kept of an image of `size`, both in its own pixels; the answer may be in another unit. None
     where less than the share `least` of the box's area is left.
     """
     across, down = target["width"] / size[0], target["height"] / size[1]
-    left, top, right, bottom = (side * (down if at % 2 else across) for at, side in enumerate(window))
+    left, top, right, bottom = (side * (down if index % 2 else across) for index, side in enumerate(window))
     x1, y1, x2, y2 = from_size(target["bbox"])
-    kept = (max(x1, left), max(y1, top), min(x2, right), min(y2, bottom))
-    width, height = max(0.0, kept[2] - kept[0]), max(0.0, kept[3] - kept[1])
+    clipped = (max(x1, left), max(y1, top), min(x2, right), min(y2, bottom))
+    width, height = max(0.0, clipped[2] - clipped[0]), max(0.0, clipped[3] - clipped[1])
     if width * height < least * (x2 - x1) * (y2 - y1):
         return None
-    box = [kept[0] - left, kept[1] - top, width, height]
+    box = [clipped[0] - left, clipped[1] - top, width, height]
     return {**target, "bbox": box, "width": right - left, "height": bottom - top}
 
 
@@ -64,7 +64,7 @@ def cropped(
 
 
 def minigpt_cleaned(text: str) -> str:
-    """MiniGPT-v2's answer as its script keeps it: no <unk>, no blanks."""
+    """MiniGPT-v2's answer as its script keeps it: no <unk>, no spaces."""
     return text.replace("<unk>", "").replace(" ", "").strip()
 
 
@@ -74,30 +74,30 @@ def is_minigpt_box(text: str) -> bool:
 
 
 def minigpt_box(text: str, width: float, height: float) -> Box | None:
-    """The box of an answer that starts with one, in hundredths of the picture; None with any further number in it."""
+    """The box of an answer that starts with one, in hundredths of the image; None with any further number in it."""
     cleaned = minigpt_cleaned(text)
     return any_minigpt_box(cleaned, width, height) if is_minigpt_box(cleaned) else None
 
 
 def any_minigpt_box(text: str, width: float, height: float) -> Box | None:
-    """Exactly four whole numbers anywhere, in hundredths of the picture. Neither checked nor put in order."""
-    found = _INTEGERS.findall(minigpt_cleaned(text))
-    if len(found) != 4 or max(map(len, found)) > _DIGITS:
+    """Exactly four whole numbers anywhere, in hundredths of the image. Neither checked nor put in order."""
+    numbers = _INTEGERS.findall(minigpt_cleaned(text))
+    if len(numbers) != 4 or max(map(len, numbers)) > _DIGITS:
         return None
-    x1, y1, x2, y2 = map(int, found)
+    x1, y1, x2, y2 = map(int, numbers)
     return x1 / 100.0 * width, y1 / 100.0 * height, x2 / 100.0 * width, y2 / 100.0 * height
 
 
 def lmms_eval_numbers(text: str) -> Box | None:
-    """The first `[a, b, c, d]`, in shares of the picture: commas, and digits before a point, are needed."""
-    found = _LMMS.search(text)
-    return None if found is None else (float(found[1]), float(found[2]), float(found[3]), float(found[4]))
+    """The first `[a, b, c, d]`, in shares of the image: commas, and digits before a point, are needed."""
+    match = _LMMS.search(text)
+    return None if match is None else (float(match[1]), float(match[2]), float(match[3]), float(match[4]))
 
 
 def vlmevalkit_box(text: str, width: float, height: float) -> Box | None:
     """Four numbers in brackets, else the first four anywhere; the scale is guessed, then clipped and put in order.
 
-    Up to 1.5: shares of the picture; up to 1,000: thousandths (MiniGPT-v2's hundredths are misread); else pixels.
+    Up to 1.5: shares of the image; up to 1,000: thousandths (MiniGPT-v2's hundredths are misread); else pixels.
     """
     bracketed = _BRACKETED.search(text)
     numbers = [float(number) for number in (bracketed.groups() if bracketed else _NUMBERS.findall(text)[:4])]
@@ -123,7 +123,7 @@ class Region:
     """A box that an answer holds."""
 
     box: Box
-    """In pixels, inside the picture, corners in order."""
+    """In pixels, inside the image, corners in order."""
     phrase: str = ""
     """What the answer says is there."""
 
@@ -131,22 +131,22 @@ class Region:
 def regions(text: str, width: float, height: float, *, padded: bool = False) -> tuple[Region, ...]:
     """Every box of an answer with its phrase, in order: as MiniGPT-v2 writes them, and as LLaVA does.
 
-    `<p>phrase</p> {<x1><y1><x2><y2>}<delim>{...}`: whole hundredths of the picture, one phrase for all that are joined.
-    `[x1, y1, x2, y2]`: shares of the picture from 0 to 1, at least one with a point; `padded`: shares of the picture
+    `<p>phrase</p> {<x1><y1><x2><y2>}<delim>{...}`: whole hundredths of the image, one phrase for all that are joined.
+    `[x1, y1, x2, y2]`: shares of the image from 0 to 1, at least one with a point; `padded`: shares of the image
     padded to a square around its middle, as LLaVA-1.5's training data have them. What is cut off, or not within 0..1,
     is no box.
     """
     side = max(width, height)
     frame = (-(side - width) / 2, -(side - height) / 2, side, side) if padded else (0.0, 0.0, width, height)
-    found = []
+    result = []
     for match in _REGIONS.finditer(text):
         phrase = " ".join((match["phrase"] or "").split())
         for shares, inner in _shares(match["boxes"]):
             left, top, across, down = frame if inner else (0.0, 0.0, width, height)
             x1, x2 = sorted(min(max(left + share * across, 0.0), width) for share in shares[0::2])
             y1, y2 = sorted(min(max(top + share * down, 0.0), height) for share in shares[1::2])
-            found.append(Region((x1, y1, x2, y2), phrase))
-    return tuple(found)
+            result.append(Region((x1, y1, x2, y2), phrase))
+    return tuple(result)
 
 
 def _shares(text: str) -> Iterator[tuple[tuple[float, ...], bool]]:

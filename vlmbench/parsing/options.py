@@ -42,9 +42,9 @@ def exact_letter(text: str, options: Mapping[str, str]) -> str:
 
 def vlmevalkit_letter(text: str, options: Mapping[str, str]) -> str:
     """VLMEvalKit's can_infer since August 2025 (the stated answer since June 2026)."""
-    found = _refused(text) or _lone_letter(text, options, _LAST_WORDS) or _stated(text, options)
-    if found or len(text.lower()) > 2 * sum(map(len, options.values())):
-        return found
+    letter = _refused(text) or _lone_letter(text, options, _LAST_WORDS) or _stated(text, options)
+    if letter or len(text.lower()) > 2 * sum(map(len, options.values())):
+        return letter
     return _lone_text(text, options)
 
 
@@ -54,19 +54,19 @@ def vlmevalkit_letter_2023(text: str, options: Mapping[str, str]) -> str:
 
 
 def lmms_eval_letter(text: str, options: Mapping[str, str]) -> str:
-    """lmms-eval's older port: five letters whatever the options, E for none of them; a bare A in a sentence is a word.
+    """lmms-eval's older port: always five letters, E for none of them; a bare A in a sentence is a word.
 
-    Marks are no blanks here: only the forms of a letter in _AFFIXES are known.
+    Punctuation does not separate words here: only the forms of a letter in _AFFIXES are known.
     """
     if _FAILED not in text:
         words = set(text.split())
-        said = [letter for letter in "ABCDE" if letter in words]
-        if len(said) == 1 and not ("A" in words and len(text.split()) > 3):
-            return said[0]
+        letters = [letter for letter in "ABCDE" if letter in words]
+        if len(letters) == 1 and not ("A" in words and len(text.split()) > 3):
+            return letters[0]
         for before, after in _AFFIXES:
-            said = [letter for letter in "ABCDE" if before + letter + after in words]
-            if len(said) == 1:
-                return said[0]
+            letters = [letter for letter in "ABCDE" if before + letter + after in words]
+            if len(letters) == 1:
+                return letters[0]
     return _lone_text(text, options)
 
 
@@ -77,18 +77,18 @@ _THE_ANSWER = re.compile(r"The answer is ([A-Z]).")
 def scienceqa_letter(text: str, options: Mapping[str, str]) -> str:
     """ScienceQA's GPT-3 script: "The answer is B." once; or the letter alone, which is how direct answers come."""
     stated = _THE_ANSWER.findall(text)
-    found = text.strip() if text.strip() in options else stated[0] if len(stated) == 1 else UNDECIDED
-    return found if found in options else UNDECIDED
+    letter = text.strip() if text.strip() in options else stated[0] if len(stated) == 1 else UNDECIDED
+    return letter if letter in options else UNDECIDED
 
 
 def llava_letter(text: str, options: Mapping[str, str]) -> str:
     """LLaVA's ScienceQA: "B", "B. ..." or once "The answer is B."; "B.", "(B)" and "b" are no answers."""
-    found = text if text in ("A", "B", "C", "D", "E") else UNDECIDED
-    if not found and text[:1] in ("A", "B", "C", "D", "E") and text[1:3] == ". ":
-        found = text[0]
-    if not found and len(stated := _THE_ANSWER.findall(text)) == 1:
-        found = stated[0]
-    return found if found in options else UNDECIDED
+    letter = text if text in ("A", "B", "C", "D", "E") else UNDECIDED
+    if not letter and text[:1] in ("A", "B", "C", "D", "E") and text[1:3] == ". ":
+        letter = text[0]
+    if not letter and len(stated := _THE_ANSWER.findall(text)) == 1:
+        letter = stated[0]
+    return letter if letter in options else UNDECIDED
 
 
 def lmms_eval_opening_letter(text: str, options: Mapping[str, str]) -> str:
@@ -101,20 +101,20 @@ def lmms_eval_opening_letter(text: str, options: Mapping[str, str]) -> str:
 
 def likeliest(scores: Sequence[ChoiceScore], *, per_token: bool = False) -> str:
     """The choice with the highest log-probability, summed or per token; the first of equal ones."""
-    return max(scores, key=lambda one: one.logprob / max(one.tokens, 1) if per_token else one.logprob).choice
+    return max(scores, key=lambda score: score.logprob / max(score.tokens, 1) if per_token else score.logprob).choice
 
 
 def share(scores: Sequence[ChoiceScore], choice: str) -> float:
     """The probability of one choice among those ranked, in 0..1."""
     from math import exp
 
-    best = max(one.logprob for one in scores)
-    weights = {one.choice: exp(one.logprob - best) for one in scores}
+    best = max(score.logprob for score in scores)
+    weights = {score.choice: exp(score.logprob - best) for score in scores}
     return weights[choice] / sum(weights.values())
 
 
 def _refused(text: str) -> str:
-    return "Z" if _FAILED not in text and any(words in text for words in _REFUSALS) else UNDECIDED
+    return "Z" if _FAILED not in text and any(phrase in text for phrase in _REFUSALS) else UNDECIDED
 
 
 def _lone_letter(text: str, options: Iterable[str], last: int | None = None) -> str:
@@ -122,21 +122,21 @@ def _lone_letter(text: str, options: Iterable[str], last: int | None = None) -> 
     if _FAILED in text:
         return UNDECIDED
     words = text.translate(_MARKS).split()
-    said = [letter for letter in options if letter in words]
-    if len(said) == 1:
-        early = last is not None and words.index(said[0]) < len(words) - last
-        return UNDECIDED if early else said[0]
-    return "Z" if not said and "Z" in words else UNDECIDED
+    letters = [letter for letter in options if letter in words]
+    if len(letters) == 1:
+        early = last is not None and words.index(letters[0]) < len(words) - last
+        return UNDECIDED if early else letters[0]
+    return "Z" if not letters and "Z" in words else UNDECIDED
 
 
 def _stated(text: str, options: Mapping[str, str]) -> str:
-    found = _STATED.search(text) if _FAILED not in text else None
-    letter = found[1].upper() if found else UNDECIDED
+    match = _STATED.search(text) if _FAILED not in text else None
+    letter = match[1].upper() if match else UNDECIDED
     return letter if letter in options else UNDECIDED
 
 
 def _lone_text(text: str, options: Mapping[str, str]) -> str:
     """The only option whose text occurs in the answer."""
     text = text.lower()
-    said = [letter for letter, option in options.items() if option.lower() in text]
-    return said[0] if len(said) == 1 else UNDECIDED
+    letters = [letter for letter, option in options.items() if option.lower() in text]
+    return letters[0] if len(letters) == 1 else UNDECIDED

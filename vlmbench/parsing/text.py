@@ -31,7 +31,7 @@ _DIGIT_COMMAS = re.compile(r"(?<=\d)(\,)+(?=\d)")
 _PERIOD = re.compile(r"(?!<=\d)(\.)(?!\d)")
 """The official pattern: a mistyped look-behind that is always true, so any period before a non-digit goes."""
 _STRAY_PERIOD = re.compile(r"(?<!\d)\.(?!\d)")
-"""The same, mended: VLMEvalKit."""
+"""The same, fixed: VLMEvalKit."""
 _PERIODS_TAKEN = 32
 """The official code passes re.UNICODE (32) as the count of substitutions."""
 _NUMBERS = {"none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
@@ -78,7 +78,7 @@ _VIZWIZ_CONTRACTIONS = _vizwiz_contractions()
 
 
 def _depunctuated(text: str, period: re.Pattern[str], number: re.Pattern[str] = _DIGIT_COMMA) -> str:
-    """Delete each mark that touches a blank anywhere in the text, blank the others; then drop periods.
+    """Delete each mark that touches a space anywhere in the text, turn the others into spaces; then drop periods.
 
     A number such as 1,000 anywhere makes every mark a deleted one.
     """
@@ -102,7 +102,7 @@ def _worded(text: str, contractions: Mapping[str, str] = _CONTRACTIONS) -> str:
 
 
 def vqa_cleaned(text: str) -> str:
-    """What the VQA challenge does to every answer first: line ends and tabs to blanks, stripped."""
+    """What the VQA challenge does to every answer first: line ends and tabs to spaces, stripped."""
     return text.replace("\n", " ").replace("\t", " ").strip()
 
 
@@ -183,7 +183,7 @@ def qwen_vl_cut(text: str) -> str:
 def anls(text: str, targets: Sequence[str]) -> float:
     """lmms-eval's normalised Levenshtein similarity to the nearest target, 0 below one half.
 
-    Texts are compared in lower case with single blanks; the distance is over the longer one as it came.
+    Texts are compared in lower case with single spaces; the distance is over the longer one as it came.
     """
     from rapidfuzz.distance import Levenshtein
 

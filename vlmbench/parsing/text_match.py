@@ -1,6 +1,6 @@
 """`same_words`: whether an answer and a target say the same, without losing marks that carry meaning.
 
-Letter case, blanks, quotation marks, brackets and the punctuation of sentences around a text do not matter. Signs,
+Letter case, spaces, quotation marks, brackets and the punctuation of sentences around a text do not matter. Signs,
 decimal points, percent, currency, `#`, `+`, `@`, `&`, `*`, `/` and primes do: -5 is not 5, .5 not 5, 7% not 7, C# not
 C, O- neither O nor O+, 5" not 5.
 """
@@ -30,7 +30,7 @@ _KEPT_AFTER = re.compile(r"[^\W_][#%&@*/\\\-+\u2030\u2031\u2032\u2033]+$|\d['\"]
 
 
 def same_words(text: str, answer: str) -> bool:
-    """Whether two texts say the same, letter case, blanks, enclosing marks and ways of encoding them aside."""
+    """Whether two texts say the same, letter case, spaces, enclosing marks and ways of encoding them aside."""
     return plain(text) == plain(answer)
 
 
@@ -60,7 +60,7 @@ def _shorter(words: str, start: int, end: int) -> tuple[int, int]:
         if end - start > 2 * size and words.startswith(mark, start, end) and words.endswith(mark, start, end):
             return start + size, end - size
     if words.startswith("..", start, end):  # an ellipsis, not a decimal point
-        first = next((at for at in range(start, end) if words[at] != "."), end)
+        first = next((index for index in range(start, end) if words[index] != "."), end)
         return first, end
     if _is_mark(words[end - 1]) and not _KEPT_AFTER.search(words, max(start, end - REACH), end):
         return start, end - 1

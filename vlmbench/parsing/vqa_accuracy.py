@@ -56,7 +56,7 @@ def official(text: str, humans: Humans) -> tuple[str, float]:
 
 
 def _agreed(humans: Humans) -> bool:
-    """Whether all people wrote the same, blanks at the ends and kinds of blanks aside."""
+    """Whether all people wrote the same, spaces at the ends and kinds of spaces aside."""
     if humans.count(humans[0]) == len(humans):
         return True
     first = cleaned(humans[0])

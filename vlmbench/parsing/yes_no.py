@@ -25,7 +25,7 @@ YES_NO, TRUE_FALSE = ("yes", "no"), ("true", "false")
 def first_sentence_yes_no(text: str) -> str:
     """POPE's rule: `no` if the text before the first full stop has the word No, not or no; else `yes`.
 
-    Words are what single blanks part: "No!", "NO", "maybe" and an empty answer are all `yes`.
+    Words are separated by single spaces: "No!", "NO", "maybe" and an empty answer are all `yes`.
     """
     words = text.partition(".")[0].replace(",", "").split(" ")
     return "no" if any(word in words for word in ("No", "not", "no")) else "yes"
@@ -42,8 +42,8 @@ def says_yes_or_no(text: str) -> bool:
 def word_yes_no(text: str) -> str:
     """VLMEvalKit's rule: the word yes without the word no is `yes`, and the other way round; else `unknown`."""
     words = vlmevalkit_depunctuated(text.lower()).split()
-    said = [word for word in YES_NO if word in words]
-    return said[0] if len(said) == 1 else "unknown"
+    answers = [word for word in YES_NO if word in words]
+    return answers[0] if len(answers) == 1 else "unknown"
 
 
 def bare_yes_no(text: str) -> str:
@@ -53,7 +53,7 @@ def bare_yes_no(text: str) -> str:
 
 
 def opening_yes_no(text: str) -> str:
-    """MME's rule: yes, else no, within the first four characters, leading blanks counted; else `other`.
+    """MME's rule: yes, else no, within the first four characters, leading spaces counted; else `other`.
 
     So "know", "none" and "note" are `no`, "eyes" is `yes`, and "The answer is yes" is `other`.
     """

@@ -1,9 +1,9 @@
-"""Changes of a picture's pixels, in five severities: RGB picture to RGB picture, chance drawn from a given generator.
+"""Changes of an image's pixels, in five severities: RGB image to RGB image, chance drawn from a given generator.
 
 Noise, blur and jpeg take their constants from ImageNet-C (Hendrycks & Dietterich, ICLR 2019, arXiv 1903.12261, and its
-make_imagenet_c.py), which were chosen for pictures of 224 x 224. A picture of another size gets the noise and the blur
+make_imagenet_c.py), which were chosen for images of 224 x 224. An image of another size gets the noise and the blur
 that it would have had at 224 pixels on its shorter side, so that a severity means as much to a model that scales a
-large picture down. Crop and rotate are ours: ImageNet-C has neither.
+large image down. Crop and rotate are ours: ImageNet-C has neither.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 REFERENCE = 224
 """Shorter side, in pixels, for which the constants of noise and blur are meant."""
 GREY = (128, 128, 128)
-"""What fills the corners of a turned picture."""
+"""What fills the corners of a turned image."""
 
 
 @dataclass(frozen=True, slots=True)
-class PixelChange:
+class Corruption:
     """One kind of change."""
 
     change: Callable[[Image, float, np.random.Generator], Image]
-    what: str
+    description: str
     """What it does, with `{}` for the value of a severity."""
     levels: tuple[float, ...] = ()
     """The values of severities 1 to 5; none: there are no severities."""
 
 
 def blind(image: Image, value: float, chance: np.random.Generator) -> Image:
-    """A uniform mid-grey picture of the same size."""
+    """A uniform mid-grey image of the same size."""
     return images.blank(image)
 
 
 def noise(image: Image, value: float, chance: np.random.Generator) -> Image:
-    """Gaussian noise of standard deviation `value` (white is 1), drawn anew for each square of k x k pixels.
+    """Gaussian noise of standard deviation `value` (white is 1), drawn separately for each square of k x k pixels.
 
     k is the shorter side over 224, rounded, at least 1: finer noise would be averaged away when a model scales down.
     """
@@ -71,7 +71,7 @@ def jpeg(image: Image, value: float, chance: np.random.Generator) -> Image:
 
 
 def window(size: tuple[int, int], share: float, chance: np.random.Generator) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the part that a crop keeps: `share` of each side, anywhere in the picture."""
+    """(left, top, right, bottom) of the part that a crop keeps: `share` of each side, anywhere in the image."""
     width, height = (max(1, round(side * share)) for side in size)
     left = int(chance.integers(0, size[0] - width, endpoint=True))
     top = int(chance.integers(0, size[1] - height, endpoint=True))
@@ -91,12 +91,12 @@ def rotate(image: Image, value: float, chance: np.random.Generator) -> Image:
     return image.rotate(angle, Image.Resampling.BICUBIC, fillcolor=GREY)
 
 
-PIXEL_CHANGES: Mapping[str, PixelChange] = {
-    "blind": PixelChange(blind, "a uniform grey picture of the same size"),
-    "noise": PixelChange(noise, "Gaussian noise, standard deviation {:g} of white", (0.08, 0.12, 0.18, 0.26, 0.38)),
-    "blur": PixelChange(blur, "Gaussian blur, standard deviation {:g} px of 224", (1, 2, 3, 4, 6)),
-    "jpeg": PixelChange(jpeg, "JPEG of quality {:g}", (25, 18, 15, 10, 7)),
-    "crop": PixelChange(crop, "a window with {:g} of each side", (0.9, 0.8, 0.7, 0.6, 0.5)),
-    "rotate": PixelChange(rotate, "turned by {:g} degrees, either way", (5, 10, 15, 20, 30)),
+CORRUPTIONS: Mapping[str, Corruption] = {
+    "blind": Corruption(blind, "a uniform grey image of the same size"),
+    "noise": Corruption(noise, "Gaussian noise, standard deviation {:g} of white", (0.08, 0.12, 0.18, 0.26, 0.38)),
+    "blur": Corruption(blur, "Gaussian blur, standard deviation {:g} px of 224", (1, 2, 3, 4, 6)),
+    "jpeg": Corruption(jpeg, "JPEG of quality {:g}", (25, 18, 15, 10, 7)),
+    "crop": Corruption(crop, "a window with {:g} of each side", (0.9, 0.8, 0.7, 0.6, 0.5)),
+    "rotate": Corruption(rotate, "turned by {:g} degrees, either way", (5, 10, 15, 20, 30)),
 }
 """By name."""

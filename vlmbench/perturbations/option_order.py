@@ -1,6 +1,6 @@
 """The options of a question in another order, with the right answer following its option.
 
-The order is drawn from what the question is (its words, its picture, its options whatever their order), so all
+The order is drawn from what the question is (its words, its image, its options whatever their order), so all
 rotations of one question in a circular protocol are put into new places by one and the same permutation: the right
 option still stands once at each letter. A rotation is never drawn (a circular protocol asks those already), nor the
 order as it is; of two options the other order is taken, which a circular protocol asks too.
@@ -44,16 +44,16 @@ def naming(samples: Sequence[Sample]) -> Renamed | None:
 
     By letter (A, B, ...), by place from 0, or by the option's own text. Questions without a published answer fit all.
     """
-    known = [sample for sample in samples if len(sample.choices) > 1 and sample.target is not None]
+    answerable = [sample for sample in samples if len(sample.choices) > 1 and sample.target is not None]
     fits = {
-        "letter": all(_is_letter(sample.target, len(sample.choices)) for sample in known),
-        "place": all(_is_place(sample.target, len(sample.choices)) for sample in known),
-        "text": all(sample.choices.count(sample.target) == 1 for sample in known),
+        "letter": all(_is_letter(sample.target, len(sample.choices)) for sample in answerable),
+        "place": all(_is_place(sample.target, len(sample.choices)) for sample in answerable),
+        "text": all(sample.choices.count(sample.target) == 1 for sample in answerable),
     }
-    found = [name for name, all_fit in fits.items() if all_fit]
-    if not known:
+    fitting = [name for name, all_fit in fits.items() if all_fit]
+    if not answerable:
         return _text
-    return _NAMED[found[0]] if len(found) == 1 else None
+    return _NAMED[fitting[0]] if len(fitting) == 1 else None
 
 
 def _is_letter(target: Any, count: int) -> bool:
@@ -79,11 +79,11 @@ def drawn(sample: Sample, seed: int) -> list[int]:
     return order
 
 
-def reordered(sample: Sample, order: Sequence[int], renamed: Renamed, *, pictured: bool) -> Sample:
-    """The sample with its options in a new order. `pictured`: its pictures are the question's, then one an option."""
+def reordered(sample: Sample, order: Sequence[int], renamed: Renamed, *, image_options: bool) -> Sample:
+    """The sample with its options in a new order. `image_options`: its images are the question's, then one each."""
     options = tuple(sample.choices[old] for old in order)
     target = sample.target if sample.target is None else renamed(sample.target, order, sample.choices)
     images = sample.images
-    if pictured:
+    if image_options:
         images = (images[0], *(images[1 + old] for old in order))
     return replace(sample, choices=options, target=target, images=images)

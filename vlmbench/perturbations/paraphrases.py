@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WORDINGS: Mapping[str, tuple[str, str, str]] = {
+PARAPHRASES: Mapping[str, tuple[str, str, str]] = {
     "Answer the question using a single word or phrase.": (
         "Give your answer as a single word or phrase.",
         "Reply with one word or a short phrase only.",
@@ -75,20 +75,22 @@ WORDINGS: Mapping[str, tuple[str, str, str]] = {
         "答案只需写出正确选项的字母。",
     ),
 }
-"""The sentence as protocols have it, to its other wordings in order."""
+"""The sentence as protocols have it, to its paraphrases in order."""
 COUNT = 3
-"""How many other wordings a sentence has."""
+"""How many paraphrases a sentence has."""
 
 
 def paraphrased(prompt: str, number: int) -> str | None:
-    """The prompt with its last known sentence in wording `number`, from 1; None where it has no known sentence.
+    """The prompt with its last known sentence in paraphrase `number`, from 1; None where it has no known sentence.
 
     Of sentences that end at the same place the longest is taken.
     """
     places = [
-        (at + len(sentence), len(sentence), sentence) for sentence in WORDINGS if (at := prompt.rfind(sentence)) >= 0
+        (start + len(sentence), len(sentence), sentence)
+        for sentence in PARAPHRASES
+        if (start := prompt.rfind(sentence)) >= 0
     ]
     if not places:
         return None
     end, length, sentence = max(places)
-    return prompt[: end - length] + WORDINGS[sentence][number - 1] + prompt[end:]
+    return prompt[: end - length] + PARAPHRASES[sentence][number - 1] + prompt[end:]

@@ -52,20 +52,20 @@ def model(name: str, *, version: str = "") -> Callable[[F], F]:
 
         def load(checkpoint: str | None, **chosen: Any) -> FunctionModel:
             if checkpoint is not None:
-                what = f"model {name} is a function and takes no checkpoint"
-                raise PluginError(what, hint=f"--model {name}; keyword-only arguments become options: {name},k=v")
+                problem = f"model {name} is a function and takes no checkpoint"
+                raise PluginError(problem, hint=f"--model {name}; keyword-only arguments become options: {name},k=v")
             return FunctionModel(name, function, options=chosen, version=version)
 
-        shown = [inspect.Parameter("checkpoint", inspect.Parameter.POSITIONAL_OR_KEYWORD), *options]
-        load.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # what tells its options
+        parameters = [inspect.Parameter("checkpoint", inspect.Parameter.POSITIONAL_OR_KEYWORD), *options]
+        load.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what tells its options
         add_model(name, load)
         return function
 
     return register
 
 
-def refuse_lacking(made: object, kind: str, needed: tuple[str, ...]) -> None:
+def refuse_lacking(registered: object, kind: str, needed: tuple[str, ...]) -> None:
     """Raise PluginError for an object that lacks what its kind has."""
-    if absent := [name for name in needed if not hasattr(made, name)]:
+    if absent := [name for name in needed if not hasattr(registered, name)]:
         hint = f"vlmbench.base.{kind}.{kind.title()} says what each is"
-        raise PluginError(f"{type(made).__name__} is no {kind}: it has no {', '.join(absent)}", hint=hint)
+        raise PluginError(f"{type(registered).__name__} is no {kind}: it has no {', '.join(absent)}", hint=hint)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Answer = Callable[..., str]
-"""(images, question) -> text. `images` is a list of RGB pictures, upright; empty where a question has none."""
+"""(images, question) -> text. `images` is a list of RGB images, upright; empty where a question has none."""
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -51,20 +51,20 @@ class FunctionModel:
         return {}
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        """One call a question; a group's pictures are decoded once, and each call gets copies of its own."""
+        """One call a question; a group's images are decoded once, and each call gets copies of its own."""
         for group in groups:
-            shown: list[Image] | None = None
+            decoded: list[Image] | None = None
             for request in group:
                 try:
-                    if shown is None:
-                        shown = [images.decode(picture.load(), picture.name) for picture in request.images]
-                    yield request, self._one([picture.copy() for picture in shown], request.prompt)
+                    if decoded is None:
+                        decoded = [images.decode(image.load(), image.name) for image in request.images]
+                    yield request, self._one([image.copy() for image in decoded], request.prompt)
                 except ImageError as error:
                     yield request, Response(finish="error", error=str(error))
 
-    def _one(self, shown: list[Image], question: str) -> Response:
+    def _one(self, decoded: list[Image], question: str) -> Response:
         try:
-            text = self.function(shown, question, **self.options)
+            text = self.function(decoded, question, **self.options)
         except Exception as error:  # whatever the function's code raises
             return Response(finish="error", error=f"{type(error).__name__}: {error}")
         if not isinstance(text, str):
@@ -78,8 +78,8 @@ def refuse_other_signatures(function: Answer) -> None:
         inspect.signature(function).bind([], "")
     except (TypeError, ValueError) as error:
         name = getattr(function, "__name__", type(function).__name__)
-        what = f"{name} cannot be called as (images, question): {error}"
-        raise PluginError(what, hint="write: def answer(images, question): return TEXT") from None
+        problem = f"{name} cannot be called as (images, question): {error}"
+        raise PluginError(problem, hint="write: def answer(images, question): return TEXT") from None
 
 
 def fingerprint(function: Answer) -> str:
@@ -91,8 +91,8 @@ def fingerprint(function: Answer) -> str:
     method: Any = function if inspect.isroutine(function) else type(function).__call__
     code = getattr(method, "__func__", method)
     if not isinstance(code, FunctionType):
-        what = f"{type(function).__name__} has no source to tell it from another model"
-        raise ModelError(what, hint="name a version: vlmbench.FunctionModel(name, function, version='1')")
+        problem = f"{type(function).__name__} has no source to tell it from another model"
+        raise ModelError(problem, hint="name a version: vlmbench.FunctionModel(name, function, version='1')")
     owner = getattr(function, "__self__", None if code is function else function)
     held = [_content(cell) for cell in code.__closure__ or ()] + sorted(getattr(owner, "__dict__", {}).items())
     plain = [value for value in held if isinstance(value, PLAIN) or (type(value) is tuple and _all_plain(value))]

@@ -43,7 +43,7 @@ _loaded: dict[Path, Plugin] = {}
 
 
 def load(named: str) -> list[Plugin]:
-    """Load what `--plugins` names. What is loaded already stays; a file that has changed since is loaded anew.
+    """Load what `--plugins` names. What is loaded already stays; a file that has changed since is loaded again.
 
     Raises PluginError, naming the file, for one that cannot be imported, registers nothing or takes a known name.
     """
@@ -64,30 +64,32 @@ def _files(path: Path) -> Iterator[Path]:
     if path.suffix == ".py" or (path / "__init__.py").is_file():
         yield path
         return
-    found = sorted(path.glob("*.py"))
-    found = [file for file in found if not file.name.startswith(("_", "test_"))]
-    if not found:
+    files = sorted(path.glob("*.py"))
+    files = [file for file in files if not file.name.startswith(("_", "test_"))]
+    if not files:
         raise PluginError("there is no plug-in", where=str(path), hint=TAKES)
-    yield from found
+    yield from files
 
 
 def _load(path: Path) -> Plugin:
     digest = source_hash(path)
-    before = _loaded.get(path)
-    if before is not None and before.hash == digest:
-        return before
-    if before is not None:
-        _forget(before)
-    known = _registered()
+    earlier = _loaded.get(path)
+    if earlier is not None and earlier.hash == digest:
+        return earlier
+    if earlier is not None:
+        _forget(earlier)
+    before = _registered()
     module = f"vlmbench_plugin_{path.stem}_{digest[:8]}"
     try:
         _import(path, module)
-        names = tuple(sorted(_registered() - known))
+        names = tuple(sorted(_registered() - before))
         if not names:
             hint = "call vlmbench.add_task or vlmbench.add_model in it, or put @vlmbench.model over a function"
             raise PluginError("it registers no task and no model", where=str(path), hint=hint)
-    except BaseException:  # what it registered before it failed goes too: a mended file must not meet its own names
-        _forget(Plugin(path, digest, module, tuple(_registered() - known)))
+    except (
+        BaseException
+    ):  # what it registered before it failed goes too: a fixed file must not collide with its own names
+        _forget(Plugin(path, digest, module, tuple(_registered() - before)))
         raise
     _loaded[path] = Plugin(path, digest, module, names)
     return _loaded[path]
@@ -108,8 +110,8 @@ def _import(path: Path, name: str) -> None:
     except VlmbenchError as error:
         raise PluginError(error.what, where=str(path), hint=error.hint) from error
     except (Exception, SystemExit) as error:
-        what = f"it cannot be imported: {type(error).__name__}: {error}"
-        raise PluginError(what, where=str(path), hint="mend it; --traceback shows the place") from error
+        problem = f"it cannot be imported: {type(error).__name__}: {error}"
+        raise PluginError(problem, where=str(path), hint="fix it; --traceback shows the place") from error
 
 
 class _Fresh(SourceFileLoader):
@@ -162,7 +164,7 @@ def source_of(kind: Registry, name: str) -> dict[str, str]:
         if (kind.kind, name) in plugin.names:
             return {plugin.path.name: plugin.hash}
     point = kind.entry_point(name)
-    return {} if point is None else {registry.told(point): _package_hash(point)}
+    return {} if point is None else {registry.describe(point): _package_hash(point)}
 
 
 def _package_hash(point: EntryPoint) -> str:
@@ -178,9 +180,9 @@ def _package_hash(point: EntryPoint) -> str:
 
 def asked(tasks: Iterable[str], model: str = "") -> dict[str, dict[str, str]]:
     """What a run's manifest says of the plug-ins it uses: {"plugins": {name: hash}}; empty where there are none."""
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for name in tasks:
-        found |= source_of(registry.tasks, name)
+        hashes |= source_of(registry.tasks, name)
     if model:
-        found |= source_of(registry.models, model)
-    return {"plugins": dict(sorted(found.items()))} if found else {}
+        hashes |= source_of(registry.models, model)
+    return {"plugins": dict(sorted(hashes.items()))} if hashes else {}

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from vlmbench.base import paths as places
-from vlmbench.base import registry
+from vlmbench.base import paths, registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.model import Model
 from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.task import bundled_data_dir
-from vlmbench.plugins import variants as weights
+from vlmbench.plugins import variants
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
@@ -47,10 +46,10 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
     """Load a model. `flags` are the command's own options; those left at None are not passed.
 
     A loader is `load(checkpoint, *, option=default, ...)`; text from `k=v` becomes the type of the default.
-    A checkpoint is a folder, or the name of a published variant. Raises UnknownNameError for a model or an option
-    nobody knows, UsageError for a value of the wrong type, ModelError for a variant whose weights are not here.
+    A checkpoint is a folder, or the name of a published variant. Raises UnknownNameError for an unknown model or
+    option, UsageError for a value of the wrong type, ModelError for a variant whose weights are not here.
     """
-    checkpoint = weights.checkpoint(spec.name, spec.checkpoint)  # first, since importing a loader takes seconds
+    checkpoint = variants.checkpoint(spec.name, spec.checkpoint)  # first, since importing a loader takes seconds
     loader = registry.models.get(spec.name)
     parameters = inspect.signature(loader).parameters
     known = [name for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
@@ -87,27 +86,27 @@ def _typed(name: str, value: str, default: Any) -> Any:
     return value
 
 
-def open_data(choice: TaskChoice, told: Settings) -> Folder | Hub:
+def open_data(choice: TaskChoice, settings: Settings) -> Folder | Hub:
     """Where a task's samples come from: its embedded sample, the hub (or copies of its datasets), or official files.
 
-    What a task brings with it stands in the place of a sample, and is no sample: it is all there is.
+    Data that a task brings along replace a sample, and are no sample: they are complete.
 
     Raises UsageError for a folder that does not exist.
     """
     from vlmbench.data.files import Folder, Hub
     from vlmbench.data.reading import is_dir
 
-    if told.data == "sample":
+    if settings.data == "sample":
         own = bundled_data_dir(choice.task)
         return Folder.sample(choice.task.name) if own is None else Folder(own)
-    if told.data == "hub":
+    if settings.data == "hub":
         return Hub()
-    copies = told.data.startswith("hub:")
-    root = places.path(told.data.removeprefix("hub:"))
+    copies = settings.data.startswith("hub:")
+    root = paths.path(settings.data.removeprefix("hub:"))
     if not is_dir(root):
         raise UsageError(
             f"no folder {root}", hint="--data takes sample, hub, hub:COPIES, or a folder of official files"
         )
     if copies:
-        return Hub(root, told.data)
-    return Folder(root, told.data)
+        return Hub(root, settings.data)
+    return Folder(root, settings.data)

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from vlmbench.base.errors import DataError
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
-from vlmbench.base.task import DataFile, QuestionFiles, Size, TaskProtocol
-from vlmbench.data.files import Folder, Hub, read_rows, read_table, unique
-from vlmbench.data.predictions import join, read_plain, refuse_doubled_keys, write_rows
+from vlmbench.base.task import DataFile, DataSource, Size, TaskProtocol
+from vlmbench.data.files import Folder, Hub, QuestionFiles, folder_or_hub, read_rows, read_table, unique
+from vlmbench.data.predictions import join, read_plain, refuse_duplicate_keys, write_rows
 from vlmbench.data.rows import Row
 from vlmbench.data.tables.columns import options_of
 from vlmbench.data.tables.image_column import check_image_column, named_images
@@ -100,9 +100,9 @@ class TableTask:
         """The table, wherever `--data` points."""
         return self.files.required_files(split)
 
-    def samples(self, data: Folder | Hub, split: str) -> Sequence[Sample]:
+    def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
         """All rows. Raises DataError naming file, line and field."""
-        return self.files.samples(data.within(self.name) if isinstance(data, Folder) else data, split, self.name)
+        return self.files.samples(folder_or_hub(data, self.name), split, self.name)
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the prompt's words."""
@@ -160,7 +160,7 @@ class AnswerTable:
         path = data.need(f"the table of {task}", self.file.name)
         rows = read_table(path) if path.suffix in TABLES else read_rows(path)
         if path.suffix not in TABLES:
-            refuse_doubled_keys(path, rows)
+            refuse_duplicate_keys(path, rows)
         if (image := self.columns[0]) is not None:
             without = (None, *self.columns[1:])
             hint = "name the column, TableTask(..., columns=('NAME', ...)), "

@@ -1,7 +1,7 @@
 """From a published variant's name to the folder with its weights: `tinyllava:share-Sig-Phi`.
 
 The variants are listed in models/zoo/variants.py. Their weights are looked for in the cache folder, under models/:
-nothing is downloaded unasked, and an error tells the commands that do.
+nothing is downloaded unasked, and an error gives the commands that do.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def checkpoint(system: str, named: str | None) -> str | None:
         return named
     spec = system if named is None else f"{system}:{named}"
     if (variant := find_variant(spec)) is None:
-        if named is not None and Path(named).name == named and (known := variants(system)):
-            raise UnknownNameError(f"folder or variant of {system}", named, known)
+        if named is not None and Path(named).name == named and (published := variants(system)):
+            raise UnknownNameError(f"folder or variant of {system}", named, published)
         return named
     folder = settings.load().cache_folder / "models" / system / variant.short
     if folder.is_dir():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vlmbench.base.model import Model
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.settings import Settings
-    from vlmbench.perturbations.perturbations import Change
+    from vlmbench.perturbations.perturbations import Perturbation
     from vlmbench.runs.options import RunOptions
     from vlmbench.runs.planning import Plan
     from vlmbench.runs.runner import Outcome
@@ -42,7 +42,7 @@ class Evaluated:
 
     outcomes: Sequence[Outcome]
     """The unperturbed run, then one per perturbation that had something to ask."""
-    perturbations: Sequence[Change] = ()
+    perturbations: Sequence[Perturbation] = ()
     skipped: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     """By perturbation and task: how many samples it does not apply to, by reason."""
 
@@ -82,7 +82,7 @@ def evaluate(options: RunOptions) -> Evaluated:
     return result
 
 
-def _perturbations(options: RunOptions) -> Sequence[Change]:
+def _perturbations(options: RunOptions) -> Sequence[Perturbation]:
     if not options.perturb:
         return ()
     from vlmbench.perturbations import perturbations
@@ -106,7 +106,7 @@ class Evaluation:
     verified: Mapping[str, Any] = field(default_factory=dict)
     """What --verify-backend found, for run.json."""
 
-    def run(self, perturbations: Sequence[Change]) -> Evaluated:
+    def run(self, perturbations: Sequence[Perturbation]) -> Evaluated:
         """The unperturbed run, then the perturbed ones."""
         plan = self.plan(None)
         print_notes(plan.tasks)
@@ -123,14 +123,14 @@ class Evaluation:
                 outcomes.append(self.execute(plan, change, perturbed_run(outcomes[0].folder, change.label)))
         return Evaluated(outcomes, perturbations, skipped)
 
-    def plan(self, change: Change | None) -> Plan:
+    def plan(self, change: Perturbation | None) -> Plan:
         """What is asked, under a perturbation or as it is."""
         limit, seed = self.options.limit, self.options.seed
         return planning.plan(
             self.choices, self.data, self.model, limit=limit, seed=seed, perturbation=change, judge=self.judge
         )
 
-    def execute(self, plan: Plan, change: Change | None, folder: Path | None) -> Outcome:
+    def execute(self, plan: Plan, change: Perturbation | None, folder: Path | None) -> Outcome:
         """Ask and score one run; without a folder it is the one that the options name."""
         request = self._request(plan, change)
         self.folder = folder or self.options.output or self.places.runs_folder / _name(self.model, plan, request)
@@ -150,7 +150,7 @@ class Evaluation:
         with RunStore.open(self.folder, {**content, **self.verified}) as store:
             return runner.execute(plan, self.model, store, progress=sys.stderr.isatty(), judge=self.judge)
 
-    def _request(self, plan: Plan, change: Change | None) -> dict[str, Any]:
+    def _request(self, plan: Plan, change: Perturbation | None) -> dict[str, Any]:
         """What run.json holds under `asked`: the options that decide the run's content."""
         model = specs.parse_model(self.options.model.spec).name
         return {

@@ -99,9 +99,9 @@ def print_judge_estimate(judge: Judge, items: Iterable[tuple[TaskChoice, Sample,
 
 def print_judge_usage(judge: Judge) -> None:
     """Print what judging took."""
-    from vlmbench.scoring.judge import told
+    from vlmbench.scoring.judge import cost_line
 
-    print(told(judge.facts()), file=sys.stderr)
+    print(cost_line(judge.facts()), file=sys.stderr)
 
 
 def print_server_usage(model: Model) -> None:

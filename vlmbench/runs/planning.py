@@ -23,7 +23,7 @@ from vlmbench.runs.storage.store import answer_key
 
 if TYPE_CHECKING:
     from vlmbench.data.files import Folder, Hub
-    from vlmbench.perturbations.perturbations import Change
+    from vlmbench.perturbations.perturbations import Perturbation
     from vlmbench.scoring.judge import Judge
 
 
@@ -60,7 +60,7 @@ def plan(
     *,
     limit: int | None,
     seed: int,
-    perturbation: Change | None = None,
+    perturbation: Perturbation | None = None,
     judge: Judge | None = None,
 ) -> Plan:
     """Read the samples, build the requests and hash the images. `data` is by task key.
@@ -93,15 +93,15 @@ def plan(
 
 
 def _requests(
-    choice: TaskChoice, samples: Sequence[Sample], chosen: Sequence[Sample], perturbation: Change | None
+    choice: TaskChoice, samples: Sequence[Sample], chosen: Sequence[Sample], perturbation: Perturbation | None
 ) -> tuple[list[tuple[Sample, Request]], dict[str, int]]:
     """Each chosen sample with its request, and how many samples the perturbation does not apply to, by reason."""
     if perturbation is None:
         return [(sample, choice.task.build_request(sample, choice.protocol)) for sample in chosen], {}
     from vlmbench.perturbations import perturbations
 
-    perturbed = perturbations.put(choice, samples, chosen, perturbation)
-    return perturbed.asked, dict(perturbed.left_out)
+    perturbed = perturbations.apply(choice, samples, chosen, perturbation)
+    return perturbed.requests, dict(perturbed.skipped)
 
 
 def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:

@@ -162,7 +162,7 @@ def score(run: OldRun, judge: Judge | None, *, progress: bool = False) -> list[R
             found = judge.score(item.choice, item.sample, item.response)
         else:
             found = scoring.score_response(task, protocol, item.sample, item.response)
-        shown = tuple(stored.picture(name) for name in item.images)
+        shown = tuple(stored.image_ref(name) for name in item.images)
         request = replace(task.build_request(item.sample, protocol), prompt=item.prompt, images=shown)
         records.append(Record(item.choice.key, item.sample, request, item.key, item.image_hashes, item.response, found))
     return records

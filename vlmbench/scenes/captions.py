@@ -38,23 +38,23 @@ def description(scene: Scene, dice: Dice) -> Turn:
     return f"What is at the {thing.row} {thing.column}?", text
 
 
-def short_turns(scene: Scene, dice: Dice, wanted: int, existence: int, suffix: str = "") -> list[Turn]:
+def short_turns(scene: Scene, dice: Dice, count: int, existence: int, suffix: str = "") -> list[Turn]:
     """Questions with one-word answers, `existence` of them whether something is there."""
-    asked = [exists(scene, kind) for kind in _half_there(scene, dice, existence)]
-    asked += [ask(scene, dice) for _ in range(wanted - existence)]
-    return [(question.reworded(dice).text + suffix, question.answer) for question in asked]
+    turns = [exists(scene, kind) for kind in _half_there(scene, dice, existence)]
+    turns += [ask(scene, dice) for _ in range(count - existence)]
+    return [(question.reworded(dice).text + suffix, question.answer) for question in turns]
 
 
-def _half_there(scene: Scene, dice: Dice, wanted: int) -> Iterable[str]:
-    here = sorted({thing.kind for thing in scene.things})
-    absent = [kind for kind in KINDS if kind not in here]
-    return [dice.pick(here if dice.chance(50) else absent) for _ in range(wanted)]
+def _half_there(scene: Scene, dice: Dice, count: int) -> Iterable[str]:
+    present = sorted({thing.kind for thing in scene.things})
+    absent = [kind for kind in KINDS if kind not in present]
+    return [dice.pick(present if dice.chance(50) else absent) for _ in range(count)]
 
 
 def llava_row(name: str, image: str, turns: Sequence[Turn]) -> dict[str, Any]:
     """A row as LLaVA's training files have it: the picture's tag in the first question."""
     says = []
-    for at, (question, answer) in enumerate(turns):
-        tag = "<image>\n" if at == 0 else ""
+    for index, (question, answer) in enumerate(turns):
+        tag = "<image>\n" if index == 0 else ""
         says += [{"from": "human", "value": f"{tag}{question}"}, {"from": "gpt", "value": answer}]
     return {"id": name, "image": image, "conversations": says}

@@ -53,9 +53,9 @@ def _only_one_so(scene: Scene, dice: Dice) -> tuple[Thing, str] | None:
 
 def name_asked(scene: Scene, dice: Dice) -> Question | None:
     """`What is the red thing?`, `Which symbol is red?`"""
-    if not (found := _only_one_so(scene, dice)):
+    if not (unique := _only_one_so(scene, dice)):
         return None
-    thing, attribute = found
+    thing, attribute = unique
     word = value(thing, attribute)
     category = next(name for name, kinds in CATEGORIES.items() if thing.kind in kinds)
     broad = dice.chance(60)
@@ -78,9 +78,9 @@ def name_asked(scene: Scene, dice: Dice) -> Question | None:
 
 def name_chosen(scene: Scene, dice: Dice) -> Question | None:
     """`Is the red thing a star or a moon?`"""
-    if not (found := _only_one_so(scene, dice)):
+    if not (unique := _only_one_so(scene, dice)):
         return None
-    thing, attribute = found
+    thing, attribute = unique
     others = [t.kind for t in scene.things if t.kind != thing.kind]
     wrong = dice.pick(others) if others and dice.chance(50) else dice.pick([k for k in KINDS if k != thing.kind])
     word, (first, second) = value(thing, attribute), dice.shuffled((thing.kind, wrong))
@@ -168,9 +168,9 @@ def relation_asked(scene: Scene, dice: Dice) -> Question | None:
     single: list[tuple[Thing, str, Thing]] = []
     for b in scene.unique():
         for name in RELATIONS:
-            there = [a for a in scene.things if relation(a, b) == name]
-            if len(there) == 1:
-                single.append((there[0], name, b))
+            related = [a for a in scene.things if relation(a, b) == name]
+            if len(related) == 1:
+                single.append((related[0], name, b))
     if not single:
         return None
     a, name, b = dice.pick(single)
@@ -203,17 +203,17 @@ def relation_asked(scene: Scene, dice: Dice) -> Question | None:
 
 def existence_logic(scene: Scene, dice: Dice) -> Question | None:
     """`Are there both a star and a moon?`, `Is there either a star or a moon?`"""
-    here = dice.shuffled(sorted({thing.kind for thing in scene.things}))
+    kinds_present = dice.shuffled(sorted({thing.kind for thing in scene.things}))
     both, truth = dice.chance(50), dice.chance(50)
     # and: true with two present, false with one; or: true with one, false with none.
     present = int(both) + int(truth)
     absent: list[str] = []
     while len(absent) < 2 - present:
         absent.extend({absent_kind(scene, dice)} - set(absent))
-    kinds = dice.shuffled([*here[:present], *absent])
+    kinds = dice.shuffled([*kinds_present[:present], *absent])
     if len(kinds) != 2:
         return None
-    one, two = (exists(scene, kind) for kind in kinds)
+    first, second = (exists(scene, kind) for kind in kinds)
     a, b = (article(kind) for kind in kinds)
     texts = (
         (f"Are there both {a} and {b} in the image?", f"Do you see both {a} and {b}?")
@@ -226,15 +226,15 @@ def existence_logic(scene: Scene, dice: Dice) -> Question | None:
         yes(truth),
         f"Yes, there is {full}." if truth else f"No, there is not {full}.",
         (
-            one.steps[0],
+            first.steps[0],
             Step("exist", "?", (0,)),
-            two.steps[0],
+            second.steps[0],
             Step("exist", "?", (2,)),
             Step("and" if both else "or", "", (1, 3)),
         ),
         ("existAnd" if both else "existOr", "obj", "logical"),
-        mentions=one.mentions + two.mentions,
-        entails=(one, two) if both == truth else (),
+        mentions=first.mentions + second.mentions,
+        entails=(first, second) if both == truth else (),
     )
 
 
@@ -290,8 +290,8 @@ def background(scene: Scene, dice: Dice) -> Question | None:
     """`What color is the background?`, asked, verified and chosen."""
     pattern = dice.chance(35)
     word, words = (scene.style, STYLES) if pattern else (scene.ground, tuple(GROUNDS))
-    what = "pattern" if pattern else "color"
-    wrong = dice.pick([other for other in words if other != word])
+    property_name = "pattern" if pattern else "color"
+    wrong = dice.pick([candidate for candidate in words if candidate != word])
     scenery, shape = Step("select", "scene"), dice.below(4)
     if shape == 0:
         shown = word if dice.chance(50) else wrong
@@ -299,7 +299,7 @@ def background(scene: Scene, dice: Dice) -> Question | None:
             (f"Is the background {shown}?",),
             yes(shown == word),
             is_are(shown == word, "the background", shown),
-            (scenery, Step(f"verify {what}", shown, (0,))),
+            (scenery, Step(f"verify {property_name}", shown, (0,))),
             ("placeVerify", "global", "verify"),
         )
     if shape == 1:
@@ -308,18 +308,18 @@ def background(scene: Scene, dice: Dice) -> Question | None:
             (f"Is the background {first} or {second}?",),
             word,
             f"The background is {word}.",
-            (scenery, Step(f"choose {what}", f"{first}|{second}", (0,))),
+            (scenery, Step(f"choose {property_name}", f"{first}|{second}", (0,))),
             ("placeChoose", "global", "choose"),
-            group=f"background {what}",
+            group=f"background {property_name}",
         )
     text = "Which pattern does the background have?" if pattern else "What color is the background?"
     return Question(
         (text,),
         word,
         f"The background is {word}.",
-        (scenery, Step("query", what, (0,))),
+        (scenery, Step("query", property_name, (0,))),
         ("place", "global", "query"),
-        group=f"background {what}",
+        group=f"background {property_name}",
     )
 
 
@@ -359,12 +359,12 @@ def ask(scene: Scene, dice: Dice) -> Question:
             return question.reworded(dice)
 
 
-def ask_many(scene: Scene, dice: Dice, wanted: int) -> list[Question]:
+def ask_many(scene: Scene, dice: Dice, count: int) -> list[Question]:
     """Different questions of the mix about one scene."""
     questions: dict[str, Question] = {}
-    for _ in range(8 * wanted):
+    for _ in range(8 * count):
         question = ask(scene, dice)
         questions.setdefault(question.text, question)
-        if len(questions) == wanted:
+        if len(questions) == count:
             break
     return list(questions.values())

@@ -131,11 +131,11 @@ def line(dice: Dice, words: tuple[str, ...], color: str, top: int, bottom: int) 
     sizes = [board_size(word, scale) for word in words]
     room = SIDE - sum(width for width, _ in sizes) - 4 * (len(words) - 1)
     x, y = room // 2 if dice.chance(40) else dice.below(room + 1), top + dice.below(bottom - top - sizes[0][1] + 1)
-    made = []
+    rows = []
     for word, (width, _) in zip(words, sizes, strict=True):
-        made.append(Board(word, color, scale, x, y))
+        rows.append(Board(word, color, scale, x, y))
         x += width + 4
-    return tuple(made)
+    return tuple(rows)
 
 
 def signs(dice: Dice) -> tuple[Board, ...]:

@@ -76,16 +76,16 @@ def _neighbours(scene: Scene, dice: Dice) -> Iterator[Entry]:
     pairs = [(a, name, b) for a in scene.unique() for b in scene.unique() if (name := relation(a, b))]
     while pairs:
         a, name, b = dice.pick(pairs)
-        said = name if dice.chance(50) else INVERSE[name]
-        yield (a.kind, _short(said), b.kind), yes(said == name)
+        relation_name = name if dice.chance(50) else INVERSE[name]
+        yield (a.kind, _short(relation_name), b.kind), yes(relation_name == name)
 
 
 def _next(scene: Scene, dice: Dice) -> Iterator[Entry]:
     for thing in dice.shuffled(scene.unique()):
         for name in RELATIONS:
-            there = [other.kind for other in scene.things if relation(other, thing) == name]
-            if len(there) < 2:
-                yield (_short(name), thing.kind), there[0] if there else "no"
+            neighbours = [other.kind for other in scene.things if relation(other, thing) == name]
+            if len(neighbours) < 2:
+                yield (_short(name), thing.kind), neighbours[0] if neighbours else "no"
 
 
 def _short(name: str) -> str:
@@ -100,12 +100,12 @@ def _same(scene: Scene, dice: Dice) -> Iterator[Entry]:
 
 
 def _both(scene: Scene, dice: Dice) -> Iterator[Entry]:
-    here = tuple({thing.kind: None for thing in scene.things})
-    absent = tuple(kind for kind in KINDS if kind not in here)
+    present = tuple({thing.kind: None for thing in scene.things})
+    absent = tuple(kind for kind in KINDS if kind not in present)
     while True:
-        one, two = (dice.pick(here if dice.chance(55) else absent) for _ in range(2))
+        first, second = (dice.pick(present if dice.chance(55) else absent) for _ in range(2))
         word, rule = dice.pick((("both", all), ("either", any)))
-        yield (word, one, two), yes(rule(kind in here for kind in (one, two)))
+        yield (word, first, second), yes(rule(kind in present for kind in (first, second)))
 
 
 def _counts(scene: Scene, dice: Dice) -> Iterator[Entry]:
@@ -131,9 +131,9 @@ def _options(scene: Scene, dice: Dice) -> Iterator[Entry]:
 def _signs(boards: Sequence[Board], dice: Dice) -> Iterator[Entry]:
     """What each sign says, by its place or colour."""
     while True:
-        at = dice.below(len(boards))
-        board, other = boards[at], boards[1 - at] if len(boards) > 1 else None
-        key = ("top", "bottom")[at] if dice.chance(50) or (other and other.color == board.color) else board.color
+        index = dice.below(len(boards))
+        board, other = boards[index], boards[1 - index] if len(boards) > 1 else None
+        key = ("top", "bottom")[index] if dice.chance(50) or (other and other.color == board.color) else board.color
         yield ("sign", key), "number" if board.word.isdecimal() else board.word.lower()
 
 
@@ -163,10 +163,10 @@ def listing(
 ) -> tuple[list[str], list[bool]]:
     """Words of one list, and which of them can be known."""
     words: list[str] = []
-    known: list[bool] = []
+    answers: list[bool] = []
     for keys, answer in _signs(boards, dice) if boards else dice.pick(makers)(scene, dice):
         if len(words) + len(keys) + 1 > LENGTH:
             break
         words += [*keys, answer]
-        known += [*[False] * len(keys), True]
-    return words, known
+        answers += [*[False] * len(keys), True]
+    return words, answers

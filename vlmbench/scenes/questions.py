@@ -72,9 +72,9 @@ def yes(truth: bool) -> str:
     return "yes" if truth else "no"
 
 
-def is_are(truth: bool, subject: str, what: str) -> str:
+def is_are(truth: bool, subject: str, noun: str) -> str:
     """A full answer to a verifying question."""
-    return f"Yes, {subject} is {what}." if truth else f"No, {subject} is not {what}."
+    return f"Yes, {subject} is {noun}." if truth else f"No, {subject} is not {noun}."
 
 
 def mentions(scene: Scene, *things: Thing) -> tuple[tuple[str, str], ...]:
@@ -91,23 +91,23 @@ def _other(dice: Dice, values: tuple[str, ...], but: str) -> str:
 
 def exists(scene: Scene, kind: str) -> Question:
     """Whether anything of a kind is there, in POPE's words first."""
-    there = [thing for thing in scene.things if thing.kind == kind]
+    matching = [thing for thing in scene.things if thing.kind == kind]
     a = article(kind)
-    mark = object_id(scene, there[0]) if there else "-"
+    mark = object_id(scene, matching[0]) if matching else "-"
     return Question(
         (f"Is there {a} in the image?", f"Do you see {a} in the picture?", f"Is there {a} in this picture?"),
-        yes(bool(there)),
-        f"Yes, there is {a} in the image." if there else f"No, there is no {kind} in the image.",
+        yes(bool(matching)),
+        f"Yes, there is {a} in the image." if matching else f"No, there is no {kind} in the image.",
         (Step("select", f"{kind} ({mark})"), Step("exist", "?", (0,))),
         ("exist", "obj", "verify"),
-        mentions=mentions(scene, *there[:1]),
+        mentions=mentions(scene, *matching[:1]),
     )
 
 
 def absent_kind(scene: Scene, dice: Dice) -> str:
     """A kind that is not in the scene."""
-    here = {thing.kind for thing in scene.things}
-    absent = [kind for kind in KINDS if kind not in here]
+    present = {thing.kind for thing in scene.things}
+    absent = [kind for kind in KINDS if kind not in present]
     return dice.pick(absent)
 
 
@@ -140,7 +140,7 @@ def attributed_existence(scene: Scene, dice: Dice) -> Question | None:
     attribute = dice.pick(("color", "color", "pattern", "size"))
     word = value(thing, attribute)
     if dice.chance(50):
-        # A word of another thing, where there is one, so that its presence alone tells nothing.
+        # A word of another thing, where there is one, so that its presence alone says nothing.
         others = [value(t, attribute) for t in scene.things if value(t, attribute) != word]
         word = dice.pick(others) if others else _other(dice, ATTRIBUTES[attribute], word)
         if any(t.kind == thing.kind and value(t, attribute) == word for t in scene.things):
@@ -235,8 +235,8 @@ def attributes_and(scene: Scene, dice: Dice) -> Question | None:
     first, second = dice.shuffled(ATTRIBUTES)[:2]
     words = [value(thing, first), value(thing, second)]
     if dice.chance(50):
-        at = dice.below(2)
-        words[at] = _other(dice, ATTRIBUTES[(first, second)[at]], words[at])
+        index = dice.below(2)
+        words[index] = _other(dice, ATTRIBUTES[(first, second)[index]], words[index])
     parts = [verify_attribute(scene, thing, name, word) for name, word in zip((first, second), words, strict=True)]
     truth = all(part.answer == "yes" for part in parts)
     return Question(
@@ -281,11 +281,11 @@ def place_chosen(scene: Scene, dice: Dice) -> Question | None:
         return None
     thing = dice.pick(things)
     words = dice.shuffled(("top", "bottom") if upright else ("left", "right"))
-    at = "at" if upright else "on"
+    preposition = "at" if upright else "on"
     return Question(
-        (f"Is the {thing.kind} {at} the {words[0]} or {at} the {words[1]} of the picture?",),
+        (f"Is the {thing.kind} {preposition} the {words[0]} or {preposition} the {words[1]} of the picture?",),
         answer := thing.row if upright else thing.column,
-        f"The {thing.kind} is {at} the {answer} of the picture.",
+        f"The {thing.kind} is {preposition} the {answer} of the picture.",
         (Step("select", named(scene, thing)), Step(f"choose {'v' if upright else 'h'}position", "|".join(words), (0,))),
         ("positionChoose", "attr", "choose"),
         group="vposition" if upright else "hposition",

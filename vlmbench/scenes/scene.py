@@ -114,7 +114,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a picture shows, and the seed of its noise."""
+    """What an image shows, and the seed of its noise."""
 
     seed: int
     things: tuple[Thing, ...]
@@ -167,9 +167,9 @@ class Dice:
 def make_scene(seed: int, fewest: int = 3, most: int = 5) -> Scene:
     """The scene that belongs to a seed, with `fewest` to `most` things."""
     dice = Dice(seed)
-    wanted = fewest + dice.below(most - fewest + 1)
-    kinds = _kinds(dice, wanted)
-    cells = dice.shuffled((row, column) for row in range(3) for column in range(3))[:wanted]
+    count = fewest + dice.below(most - fewest + 1)
+    kinds = _kinds(dice, count)
+    cells = dice.shuffled((row, column) for row in range(3) for column in range(3))[:count]
     things: list[Thing] = []
     for kind, cell in zip(kinds, cells, strict=True):
         like = dice.pick(things) if things and dice.chance(22) else None  # now and then two of one colour
@@ -178,11 +178,11 @@ def make_scene(seed: int, fewest: int = 3, most: int = 5) -> Scene:
     return Scene(seed, tuple(things), dice.pick(tuple(GROUNDS)), dice.pick(STYLES))
 
 
-def _kinds(dice: Dice, wanted: int) -> list[str]:
+def _kinds(dice: Dice, count: int) -> list[str]:
     """Kinds of one theme more often than others; now and then a kind twice."""
     theme = dice.pick(THEMES)
     kinds: list[str] = []
-    while len(kinds) < wanted:
+    while len(kinds) < count:
         kind = dice.pick(theme) if dice.chance(55) else dice.pick(KINDS)
         if kind not in kinds or dice.chance(12):
             kinds.append(kind)
@@ -253,7 +253,7 @@ def mask(kind: str, side: int, shrink: int = 100) -> Grid:
     return round_kinds[kind]() if kind in round_kinds else _polygon(u, v, *_OUTLINES[kind])
 
 
-_FINE = 4  # sub-pixels a side
+_FINE = 4  # sub-pixels per side
 
 
 def _texture(texture: str, side: int) -> Grid:
@@ -299,14 +299,14 @@ def pixels(scene: Scene) -> Grid:
     """The scene as a (96, 96, 3) array of bytes."""
     import numpy as np
 
-    whole = _FINE * _FINE
+    area = _FINE * _FINE
     canvas = _background(scene.ground, scene.style).copy()
     for thing in scene.things:
         x, y, side, _ = thing.box
         bright, dim = coverage(thing.kind, side, thing.texture)
         spot = canvas[y : y + side, x : x + side]
         color = np.array(COLORS[thing.color], dtype=np.int64)
-        spot[:] = (spot * (whole - bright - dim) + color * bright + color * 9 // 20 * dim + whole // 2) // whole
+        spot[:] = (spot * (area - bright - dim) + color * bright + color * 9 // 20 * dim + area // 2) // area
     grain = np.frombuffer(Dice(scene.seed + (1 << 40)).noise(SIDE * SIDE), dtype=np.uint8).astype(np.int64) % 13 - 6
     return np.clip(canvas + grain.reshape(SIDE, SIDE, 1), 0, 255).astype(np.uint8)
 
@@ -327,7 +327,7 @@ def blurred(grid: Grid, radius: int, times: int) -> Grid:
 
 
 def draw(scene: Scene) -> Image:
-    """The scene as a picture."""
+    """The scene as an image."""
     from PIL import Image
 
     return Image.fromarray(pixels(scene), "RGB")
@@ -340,7 +340,7 @@ INVERSE = dict(zip(RELATIONS, ("to the right of", "to the left of", "below", "ab
 
 
 def relation(a: Thing, b: Thing) -> str | None:
-    """How a stands to b; only said of things in one row or in one column, where nobody would doubt it."""
+    """How a stands to b; only said of things in one row or in one column, where it is beyond doubt."""
     if a.cell[0] == b.cell[0] and a.cell[1] != b.cell[1]:
         return RELATIONS[0] if a.cell[1] < b.cell[1] else RELATIONS[1]
     if a.cell[1] == b.cell[1] and a.cell[0] != b.cell[0]:

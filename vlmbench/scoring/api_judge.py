@@ -1,4 +1,4 @@
-"""A judge behind an OpenAI-compatible server: its options, and its asks as calls of a ChatClient."""
+"""A judge behind an OpenAI-compatible server: its options, and its requests as calls of a ChatClient."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ class JudgeOptions(ApiOptions):
     max_tokens: int = 0
     """Tokens of a reply at most; 0: as many as the protocol says. A judge that thinks first needs more."""
     cache: str = "auto"
-    """Whether replies are kept. `auto`: unless a server of one's own does not tell which weights it holds."""
+    """Whether replies are kept. `auto`: unless a local server does not say which weights it holds."""
 
 
 WORDS = {"true": True, "false": False}
 
 
-def read_options(words: Mapping[str, str]) -> JudgeOptions:
+def read_options(pairs: Mapping[str, str]) -> JudgeOptions:
     """Options from text. Raises UnknownNameError or UsageError."""
     fields = JudgeOptions.__dataclass_fields__
-    made: dict[str, Any] = {}
-    for name, text in words.items():
+    values: dict[str, Any] = {}
+    for name, text in pairs.items():
         if name not in fields:
             raise UnknownNameError("option of an API judge", name, fields)
         kind: type = type(fields[name].default)
         try:
-            made[name] = WORDS[text.lower()] if kind is bool else kind(text)
+            values[name] = WORDS[text.lower()] if kind is bool else kind(text)
         except KeyError:
             raise UsageError(f"{name} takes true or false, not {text!r}", hint="see docs/evaluate/judging.md") from None
         except ValueError:
             raise UsageError(f"{name} takes a number, not {text!r}", hint="see docs/evaluate/judging.md") from None
-    options = JudgeOptions(**made)
+    options = JudgeOptions(**values)
     check_options(options)
-    for name, known in (("length_field", LENGTHS), ("cache", ("auto", "true", "false"))):
-        if getattr(options, name) not in known:
-            raise UsageError(f"no {name} {getattr(options, name)!r}", hint=f"there are: {', '.join(known)}")
+    for name, choices in (("length_field", LENGTHS), ("cache", ("auto", "true", "false"))):
+        if getattr(options, name) not in choices:
+            raise UsageError(f"no {name} {getattr(options, name)!r}", hint=f"there are: {', '.join(choices)}")
     if options.max_tokens < 0:
         raise UsageError("max_tokens must not be negative", hint="leave it out for the protocol's own limit")
     return options
 
 
 class ApiJudge:
-    """Asks one model of one server. Open and used in one event loop."""
+    """Sends requests to one model of one server. Open and used in one event loop."""
 
     overlaps = True
-    """Asks while the model under test still answers."""
+    """It may be asked while the model under test still answers."""
 
     def __init__(self, model: str, options: JudgeOptions) -> None:
         self._client = ChatClient(model, options, adapts=(LENGTH, SAMPLING))
@@ -77,14 +77,14 @@ class ApiJudge:
 
     @cached_property
     def _served(self) -> Served:
-        found = served(self._options.base_url, self._client.model, self._client.key)
-        self._client.held = found
-        if not found.known and self._options.cache == "auto":
-            told = (
-                "does not tell which weights it holds: its replies are not kept for other runs (cache=true keeps them)"
+        weights = served(self._options.base_url, self._client.model, self._client.key)
+        self._client.held = weights
+        if not weights.known and self._options.cache == "auto":
+            reason = (
+                "does not say which weights it holds: its replies are not kept for other runs (cache=true keeps them)"
             )
-            LOGGER.warning("judge %s %s", self._client.where, told)
-        return found
+            LOGGER.warning("judge %s %s", self._client.where, reason)
+        return weights
 
     @property
     def identity(self) -> str:
@@ -113,11 +113,11 @@ class ApiJudge:
     @property
     def adapted(self) -> str:
         """Which fields of a request this server refused, and what became of them."""
-        return self._client.adapted.told()
+        return self._client.adapted.summary()
 
-    def longest(self, ask: JudgeRequest) -> int:
+    def longest(self, request: JudgeRequest) -> int:
         """Tokens that a reply may take."""
-        return self._options.max_tokens or ask.max_tokens
+        return self._options.max_tokens or request.max_tokens
 
     async def open(self) -> None:
         """Get ready, inside the event loop."""
@@ -127,13 +127,13 @@ class ApiJudge:
         """Close the connections."""
         await self._client.close()
 
-    async def reply(self, ask: JudgeRequest) -> Reply:
-        """One reply. Raises NoReplyError; ServerStoppedError when no ask can succeed."""
-        texts = [text for _, text in ask.messages]
-        longest = self.longest(ask)
+    async def reply(self, request: JudgeRequest) -> Reply:
+        """One reply. Raises NoReplyError; ServerStoppedError when no request can succeed."""
+        texts = [text for _, text in request.messages]
+        longest = self.longest(request)
         body = {
-            "messages": [{"role": role, "content": text} for role, text in ask.messages],
-            **({"temperature": ask.temperature} if self._options.send_temperature else {}),
+            "messages": [{"role": role, "content": text} for role, text in request.messages],
+            **({"temperature": request.temperature} if self._options.send_temperature else {}),
             self._options.length_field: longest,
         }
         size = sum(map(tokens_of, texts)) + longest

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vlmbench.base.samples import Sample, Score, Status, Verdict
-from vlmbench.scoring import verdicts as judge_verdicts
+from vlmbench.scoring import verdicts
 from vlmbench.stats.metrics import LESS, MORE
 
 if TYPE_CHECKING:
@@ -58,11 +58,12 @@ def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, 
     if not lacking or any(score.status is Status.UNLABELED for _, score in scored):
         return {}
     good = [pair for pair in scored if pair[1].status is Status.OK]
-    runs = judge_verdicts.runs_of(good) or int(task.protocols[protocol].judge is not None and not good)
-    ends = [extremes(task, protocol, sample, runs) for sample in lacking]
+    runs = verdicts.runs_of(good) or int(task.protocols[protocol].judge is not None and not good)
+    worst_and_best = [extremes(task, protocol, sample, runs) for sample in lacking]
     try:
         low, high = (
-            _values(task, protocol, [*good, *zip(lacking, (end[side] for end in ends), strict=True)]) for side in (0, 1)
+            _values(task, protocol, [*good, *zip(lacking, (scores[side] for scores in worst_and_best), strict=True)])
+            for side in (0, 1)
         )
     except Exception:  # a plug-in's own metrics may read what made-up scores do not hold: then there are no bounds
         return {}
@@ -72,10 +73,10 @@ def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, 
 
 def _values(task: Task, protocol: str, scored: Scored) -> dict[str, float]:
     """What is undefined (F1 where nothing is right) counts as the worst that the metric can be."""
-    found = {}
-    for metric in judge_verdicts.metrics(task, protocol, scored):
+    values = {}
+    for metric in verdicts.metrics(task, protocol, scored):
         if metric.direction in (MORE, LESS):
             value, limits = metric.value(), metric.bounds
             worst = limits[metric.direction == LESS] if limits is not None else math.nan
-            found[metric.name] = worst if math.isnan(value) else value
-    return found
+            values[metric.name] = worst if math.isnan(value) else value
+    return values

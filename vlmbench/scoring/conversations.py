@@ -1,7 +1,7 @@
 """Conversations with a judge: many at once, in one event loop on a thread of its own.
 
-A conversation is a generator that yields asks and returns a verdict (nouns.Judged.grade). Every reply is looked for in
-the cache first and kept there at once; equal asks under way share one call.
+A conversation is a generator that yields requests and returns a verdict (`Judged.grade`). Every reply is looked up in
+the cache first and stored there at once; equal requests under way share one call.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from vlmbench.base.samples import JudgeRequest, Status, Verdict
-from vlmbench.chat.cache import Reply, ReplyCache, ask_key
+from vlmbench.chat.cache import Reply, ReplyCache, reply_key
 from vlmbench.chat.faults import NoReplyError, ServerStoppedError
-from vlmbench.chat.pricing import Price, Purse, tokens_of
+from vlmbench.chat.pricing import Budget, Price, tokens_of
 from vlmbench.chat.reply import flaw
 from vlmbench.parsing.thinking import behind
 
 GIVE_UP_AFTER = 25
-"""Asks that may get no reply in a row before the rest is not asked at all."""
+"""Requests in a row that may get no reply before the rest is not sent at all."""
 BUDGET_SPENT = "--judge-budget is spent"
 
 
 class Backend(Protocol):
-    """What answers the asks: a server, or a model of ours."""
+    """What answers the requests: a server, or a model of ours."""
 
     name: str
     price: Price
@@ -47,7 +47,7 @@ class Backend(Protocol):
     def adapted(self) -> str:
         """What was changed about the requests because the server refused it; empty for nothing."""
 
-    def longest(self, ask: JudgeRequest) -> int:
+    def longest(self, request: JudgeRequest) -> int:
         """Tokens that a reply may take."""
 
     @property
@@ -62,14 +62,14 @@ class Backend(Protocol):
         """Get ready, inside the event loop."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
-    async def reply(self, ask: JudgeRequest) -> Reply:
-        """One reply. Raises NoReplyError for this ask alone, ServerStoppedError for all."""
+    async def reply(self, request: JudgeRequest) -> Reply:
+        """One reply. Raises NoReplyError for this request alone, ServerStoppedError for all."""
 
 
 @dataclass
-class Talk:
+class JudgeConversation:
     """One conversation, in one run of the judge."""
 
     begin: Callable[[], Generator[JudgeRequest, str, Verdict]]
@@ -77,13 +77,13 @@ class Talk:
     verdict: Verdict | None = None
 
 
-class Talks:
-    """Keeps conversations going. `hand_over` and `close` are the caller's; the rest runs on the thread."""
+class Conversations:
+    """Runs conversations. `submit` and `close` are the caller's; the rest runs on the thread."""
 
-    def __init__(self, backend: Backend, cache: ReplyCache, purse: Purse) -> None:
-        self.backend, self.cache, self.purse = backend, cache, purse
+    def __init__(self, backend: Backend, cache: ReplyCache, budget: Budget) -> None:
+        self.backend, self.cache, self.budget = backend, cache, budget
         self.counts: Counter[str] = Counter()
-        """replies, cached, failed, prompt_tokens, completion_tokens: of this sitting."""
+        """replies, cached, failed, prompt_tokens, completion_tokens: of this command."""
         self.stopped = ""
         """Why the rest was not asked."""
         self.error: BaseException | None = None
@@ -95,16 +95,16 @@ class Talks:
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
 
-    def hand_over(self, talks: Sequence[Talk]) -> None:
+    def submit(self, conversations: Sequence[JudgeConversation]) -> None:
         """Begin conversations. Returns at once."""
         if self._thread is None:
             self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="judge", daemon=True)
             self._thread.start()
             self._ready.wait()
-        self._loop.call_soon_threadsafe(self._begin, talks)
+        self._loop.call_soon_threadsafe(self._begin, conversations)
 
     def close(self) -> None:
-        """Break off what is under way and end the thread."""
+        """Cancel what is under way and end the thread."""
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
@@ -121,15 +121,15 @@ class Talks:
         except Exception as error:
             self._fail(error)
         await self._stop.wait()
-        left: list[asyncio.Future[Any]] = [*self._tasks, *self._under_way.values()]
-        for task in left:
+        unfinished: list[asyncio.Future[Any]] = [*self._tasks, *self._under_way.values()]
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)
         await self.backend.close()
 
-    def _begin(self, talks: Sequence[Talk]) -> None:
-        for talk in talks:
-            task = self._loop.create_task(self._hold(talk))
+    def _begin(self, conversations: Sequence[JudgeConversation]) -> None:
+        for conversation in conversations:
+            task = self._loop.create_task(self._hold(conversation))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -137,33 +137,33 @@ class Talks:
         self.error = self.error or error
         self.changed.set()
 
-    async def _hold(self, talk: Talk) -> None:
+    async def _hold(self, conversation: JudgeConversation) -> None:
         try:
             await self._opened.wait()
             async with self._slots:
-                talk.verdict = await self._verdict(talk)
+                conversation.verdict = await self._verdict(conversation)
             self.done += 1
             self.changed.set()
         except Exception as error:  # no key, a full disk, a bug in a task's rules: the caller raises it
             self._fail(error)
 
-    async def _verdict(self, talk: Talk) -> Verdict:
+    async def _verdict(self, conversation: JudgeConversation) -> Verdict:
         """Walk through one conversation.
 
-        A reply that is none is handed on as an empty text, as the rules on asking again want it; it never makes a
-        grade. What a judge thinks before its reply is no part of it.
+        A reply that is none is passed on as an empty text, as the rules on repeated requests expect; it never becomes
+        a grade. What a judge thinks before its reply is no part of it.
         """
         replies: list[Reply] = []
         flaws: list[str] = []
-        asked: Counter[JudgeRequest] = Counter()
-        steps = talk.begin()
+        repeats: Counter[JudgeRequest] = Counter()
+        steps = conversation.begin()
         try:
-            ask = next(steps)
+            request = next(steps)
             while True:
-                replies.append(await self._reply(ask, talk.run, asked[ask]))
-                asked[ask] += 1
+                replies.append(await self._reply(request, conversation.run, repeats[request]))
+                repeats[request] += 1
                 flaws.append(flaw(replies[-1]))
-                ask = steps.send("" if flaws[-1] else behind(replies[-1].text))
+                request = steps.send("" if flaws[-1] else behind(replies[-1].text))
         except StopIteration as end:
             verdict: Verdict = end.value
             if any(flaws) and (flaws[-1] or verdict.unread or verdict.status is not Status.OK):
@@ -172,35 +172,35 @@ class Talks:
         except NoReplyError as why:
             verdict = Verdict(None, Status.JUDGE_FAILED, note=str(why))
         self.counts["failed"] += verdict.status is not Status.OK
-        said = tuple(reply.text for reply in replies)
-        return replace(verdict, replies=said, model=replies[-1].model if replies else "")
+        texts = tuple(reply.text for reply in replies)
+        return replace(verdict, replies=texts, model=replies[-1].model if replies else "")
 
-    async def _reply(self, ask: JudgeRequest, run: int, repeat: int) -> Reply:
-        key = ask_key(self.backend.identity, ask, run, repeat)
+    async def _reply(self, request: JudgeRequest, run: int, repeat: int) -> Reply:
+        key = reply_key(self.backend.identity, request, run, repeat)
         if key in self.cache.replies:
             self.counts["cached"] += 1
             return self.cache.replies[key]
         if key not in self._under_way:
-            self._under_way[key] = self._loop.create_task(self._call(key, ask))
+            self._under_way[key] = self._loop.create_task(self._call(key, request))
             self._under_way[key].add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(self._under_way[key])
 
-    async def _call(self, key: str, ask: JudgeRequest) -> Reply:
+    async def _call(self, key: str, request: JudgeRequest) -> Reply:
         """Ask, pay and keep."""
-        size = sum(tokens_of(text) for _, text in ask.messages)
-        number = None if self.stopped else await self.purse.take(size, self.backend.longest(ask))
+        size = sum(tokens_of(text) for _, text in request.messages)
+        number = None if self.stopped else await self.budget.reserve(size, self.backend.longest(request))
         if number is None:
             self.stopped = self.stopped or BUDGET_SPENT
             raise NoReplyError(self.stopped)
         used: tuple[int, int] | None = None
         try:
-            reply = await self.backend.reply(ask)
+            reply = await self.backend.reply(request)
             used = reply.prompt_tokens, reply.completion_tokens
         except NoReplyError as why:
             self._count_failure(str(why))
             raise
         finally:
-            await self.purse.settle(number, used)
+            await self.budget.settle(number, used)
         self.counts.update(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
         if why_none := flaw(reply):  # paid for, and not kept: it is asked for again another time
             self._count_failure(why_none)
@@ -213,7 +213,7 @@ class Talks:
     def _count_failure(self, why: str) -> None:
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= GIVE_UP_AFTER and not self.stopped:
-            self.stopped = f"given up after {GIVE_UP_AFTER} asks without a reply in a row; the last: {why}"
+            self.stopped = f"given up after {GIVE_UP_AFTER} requests in a row without a reply; the last: {why}"
 
 
 def stopping_error(error: BaseException) -> BaseException:

@@ -1,12 +1,11 @@
 """A model that grades: `--judge openai:gpt-4-0613`, any OpenAI-compatible server, or an adapter of ours.
 
-A task says what to ask and how replies are read (nouns.Judged.grade). Answers are judged while the model under test
+A task says what to ask and how replies are parsed (`Judged.grade`). Answers are judged while the model under test
 gives the next ones, unless the judge is itself a model on this machine.
 
-    judge_talks.py     many conversations at once                 judge_verdicts.py  runs to scores, spread, agreement
-    judge_api.py       asks a server, over chat_client.py         chat_cache.py     replies on disk: none paid for twice
-    chat_pace.py       when the next call may go out              chat_prices.py    what it costs, and the budget
-    judge_local.py     asks an adapter of ours
+    conversations.py  many conversations at once          verdicts.py         runs to scores, spread, agreement
+    api_judge.py      a server, over chat/client.py       chat/cache.py       replies on disk: none paid for twice
+    local_judge.py    an adapter of ours                  chat/pricing.py     what it costs, and the budget
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from typing import TYPE_CHECKING, Any, cast
 from vlmbench.base.errors import UsageError
 from vlmbench.base.samples import Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
-from vlmbench.chat.cache import ReplyCache, ask_key, cache_file
+from vlmbench.chat.cache import ReplyCache, cache_file, reply_key
 from vlmbench.chat.options import check_budget
-from vlmbench.chat.pricing import Purse, tokens_of
+from vlmbench.chat.pricing import Budget, tokens_of
 from vlmbench.scoring.api_judge import ApiJudge, read_options
-from vlmbench.scoring.conversations import Backend, Talk, Talks, stopping_error
+from vlmbench.scoring.conversations import Backend, Conversations, JudgeConversation, stopping_error
 from vlmbench.scoring.local_judge import LocalJudge
 from vlmbench.scoring.score import score_response
 from vlmbench.scoring.verdicts import combine, prompt_hash
@@ -40,20 +39,20 @@ FACTS = ("replies", "cached", "failed", "prompt_tokens", "completion_tokens")
 
 def open_judge(spec: str, cache: Path, *, runs: int = 1, budget: float | None = None) -> Judge:
     """`openai:MODEL[,k=v]`, or an adapter as --model takes it. Raises UsageError, for a missing key among others."""
-    from vlmbench.plugins import specs as loading
+    from vlmbench.plugins import specs
 
     if runs < 1:
         raise UsageError(f"--judge-runs {runs} leaves nothing to judge", hint="give a number above 0")
     if budget is not None:
         check_budget(budget, "--judge-budget")
-    words = loading.parse_model(spec)
+    model_spec = specs.parse_model(spec)
     backend: Backend
-    if words.name == "openai":
-        if not words.checkpoint:
+    if model_spec.name == "openai":
+        if not model_spec.checkpoint:
             raise UsageError("which model is to judge?", hint="write --judge openai:MODEL, e.g. openai:gpt-4-0613")
-        backend = ApiJudge(words.checkpoint, read_options(words.options))
+        backend = ApiJudge(model_spec.checkpoint, read_options(model_spec.options))
     else:
-        backend = LocalJudge(spec, loading.load_model(words, {}))
+        backend = LocalJudge(spec, specs.load_model(model_spec, {}))
     return Judge(backend, cache, runs=runs, budget=budget)
 
 
@@ -61,7 +60,7 @@ def open_judge(spec: str, cache: Path, *, runs: int = 1, budget: float | None = 
 class Estimate:
     """What judging would take, before it is done."""
 
-    asks: int
+    requests: int
     cached: int
     """Of these, how many were answered before and cost nothing."""
     tokens: int
@@ -69,32 +68,32 @@ class Estimate:
 
     def __str__(self) -> str:
         cost = "price not known" if self.usd is None else f"about {self.usd:.2f} USD"
-        return f"{self.asks:,} gradings, {self.cached:,} of them in the cache; about {self.tokens:,} tokens, {cost}"
+        return f"{self.requests:,} gradings, {self.cached:,} of them in the cache; about {self.tokens:,} tokens, {cost}"
 
 
 class Judge:
-    """A judge at work. Give it answers with `submit`, wait with `finish`, then ask for their `score`."""
+    """Grades answers: give them to `submit`, wait with `finish`, then get their `score`."""
 
     def __init__(self, backend: Backend, cache: Path, *, runs: int = 1, budget: float | None = None) -> None:
         self.backend, self.runs = backend, runs
-        self.purse = Purse(budget, backend.price, backend.name)
+        self.budget = Budget(budget, backend.price, backend.name)
         path = cache_file(cache / "judge", backend.name, backend.identity) if backend.keeps else None
         self.cache = ReplyCache(path)
-        self._talks = Talks(backend, self.cache, self.purse)
-        self._of: dict[tuple[str, str], list[Talk]] = {}
-        """By task key and sample id: one conversation a run."""
-        self._held: list[Talk] = []
+        self._conversations = Conversations(backend, self.cache, self.budget)
+        self._of: dict[tuple[str, str], list[JudgeConversation]] = {}
+        """By task key and sample id: one conversation per run."""
+        self._held: list[JudgeConversation] = []
         self._before = 0
-        """Conversations of earlier runs of this sitting."""
+        """Conversations of earlier runs of this command."""
 
     @property
     def stopped(self) -> str:
         """Why some answers were not judged at all; empty if all were."""
-        return self._talks.stopped
+        return self._conversations.stopped
 
     def next_run(self) -> None:
-        """Take answers of another run from now on; cache, budget and counts go on. Only when all is graded."""
-        self._before += sum(len(talks) for talks in self._of.values())
+        """Take answers of another run from now on; cache, budget and counts continue. Only when all is graded."""
+        self._before += sum(len(conversations) for conversations in self._of.values())
         self._of = {}
 
     def submit(self, choice: TaskChoice, sample: Sample, response: Response) -> None:
@@ -107,9 +106,9 @@ class Judge:
         if place in self._of or not _left_to_judge(choice, sample, response):
             return
         begin = partial(cast(Judged, choice.task).grade, sample, response, choice.protocol)
-        self._of[place] = [Talk(begin, run) for run in range(self.runs)]
+        self._of[place] = [JudgeConversation(begin, run) for run in range(self.runs)]
         if self.backend.overlaps:
-            self._talks.hand_over(self._of[place])
+            self._conversations.submit(self._of[place])
         else:
             self._held += self._of[place]
 
@@ -118,45 +117,45 @@ class Judge:
         from tqdm import tqdm
 
         if self._held:
-            self._talks.hand_over(self._held)
+            self._conversations.submit(self._held)
             self._held = []
-        total = sum(len(talks) for talks in self._of.values())
+        total = sum(len(conversations) for conversations in self._of.values())
         with tqdm(total=total, unit="verdict", desc="judging", disable=None if progress else True) as bar:
-            while (done := self._talks.done - self._before) < total and self._talks.error is None:
-                self._talks.changed.wait(0.2)
-                self._talks.changed.clear()
+            while (done := self._conversations.done - self._before) < total and self._conversations.error is None:
+                self._conversations.changed.wait(0.2)
+                self._conversations.changed.clear()
                 bar.update(done - bar.n)
         self._raise()
 
     def score(self, choice: TaskChoice, sample: Sample, response: Response) -> Score:
         """What became of an answer: the verdicts as one score, or the task's own where no judge was needed."""
-        talks = self._of.get((choice.key, sample.id))
-        if talks is None:
+        conversations = self._of.get((choice.key, sample.id))
+        if conversations is None:
             return score_response(choice.task, choice.protocol, sample, response)
         missing = Verdict(None, Status.JUDGE_FAILED, note=self.stopped or "the judge was not asked")
-        return combine([talk.verdict or missing for talk in talks])
+        return combine([conversation.verdict or missing for conversation in conversations])
 
     def estimate(self, items: Iterable[tuple[TaskChoice, Sample, Response | None]]) -> Estimate:
         """What grading these answers would take if each were asked once; None stands for an answer not yet given."""
-        asks = cached = tokens = 0
+        requests = cached = tokens = 0
         usd: float | None = 0.0
         for choice, sample, response in items:
             if not _left_to_judge(choice, sample, response or UNKNOWN_ANSWER):
                 continue
-            ask = next(cast(Judged, choice.task).grade(sample, response or UNKNOWN_ANSWER, choice.protocol), None)
-            if ask is None:
+            request = next(cast(Judged, choice.task).grade(sample, response or UNKNOWN_ANSWER, choice.protocol), None)
+            if request is None:
                 continue
-            size = sum(tokens_of(text) for _, text in ask.messages)
+            size = sum(tokens_of(text) for _, text in request.messages)
             for run in range(self.runs):
-                asks += 1
-                if response and ask_key(self.backend.identity, ask, run, 0) in self.cache.replies:
+                requests += 1
+                if response and reply_key(self.backend.identity, request, run, 0) in self.cache.replies:
                     cached += 1
                     continue
-                longest = self.backend.longest(ask)
+                longest = self.backend.longest(request)
                 tokens += size + longest
                 cost = self.backend.price.cost(size, longest)
                 usd = None if usd is None or cost is None else usd + cost
-        return Estimate(asks, cached, tokens, usd)
+        return Estimate(requests, cached, tokens, usd)
 
     def entry(self, choice: TaskChoice) -> dict[str, Any]:
         """What run.json says of the judge of one task."""
@@ -170,17 +169,17 @@ class Judge:
         }
 
     def facts(self) -> dict[str, Any]:
-        """What judging took in this sitting."""
-        known = self.backend.price.cost(1, 1) is not None
+        """What judging took in this command."""
+        priced = self.backend.price.cost(1, 1) is not None
         return {
             "name": self.backend.name,
             "identity": self.backend.identity,
             "runs": self.runs,
-            **{name: self._talks.counts[name] for name in FACTS},
+            **{name: self._conversations.counts[name] for name in FACTS},
             "calls": self.backend.calls,
             "refusals": self.backend.refusals,
-            "usd": round(self.purse.spent, 6) if known else None,
-            "budget": self.purse.budget,
+            "usd": round(self.budget.spent, 6) if priced else None,
+            "budget": self.budget.limit,
             "stopped": self.stopped,
             **({"adapted": self.backend.adapted} if self.backend.adapted else {}),
         }
@@ -195,12 +194,12 @@ class Judge:
 
     def close(self) -> None:
         """Stop asking; replies that came are in the cache."""
-        self._talks.close()
+        self._conversations.close()
         self.cache.close()
 
     def _raise(self) -> None:
-        if self._talks.error is not None:
-            raise stopping_error(self._talks.error)
+        if self._conversations.error is not None:
+            raise stopping_error(self._conversations.error)
 
 
 def _left_to_judge(choice: TaskChoice, sample: Sample, response: Response) -> bool:
@@ -209,7 +208,7 @@ def _left_to_judge(choice: TaskChoice, sample: Sample, response: Response) -> bo
     return score_response(choice.task, choice.protocol, sample, response).status is Status.JUDGE_FAILED
 
 
-def told(facts: dict[str, Any]) -> str:
+def cost_line(facts: dict[str, Any]) -> str:
     """What judging took, in one line."""
     cost = "price not known" if facts["usd"] is None else f"{facts['usd']:.2f} USD"
     parts = [f"judge {facts['name']}: {facts['replies']:,} replies, {facts['cached']:,} from the cache"]

@@ -34,9 +34,9 @@ class LocalJudge:
         self._waiting: list[tuple[JudgeRequest, asyncio.Future[Reply]]] = []
         self._worker: asyncio.Task[None] | None = None
 
-    def longest(self, ask: JudgeRequest) -> int:
+    def longest(self, request: JudgeRequest) -> int:
         """Tokens that a reply may take."""
-        return ask.max_tokens
+        return request.max_tokens
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -46,10 +46,10 @@ class LocalJudge:
         if self._worker is not None:
             await asyncio.gather(self._worker, return_exceptions=True)
 
-    async def reply(self, ask: JudgeRequest) -> Reply:
+    async def reply(self, request: JudgeRequest) -> Reply:
         """One reply, made together with whatever else waits. Raises NoReplyError."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting.append((ask, future))
+        self._waiting.append((request, future))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
         return await future
@@ -59,10 +59,10 @@ class LocalJudge:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             try:
-                found = await asyncio.to_thread(self._answers, [ask for ask, _ in batch])
+                replies = await asyncio.to_thread(self._answers, [request for request, _ in batch])
             except Exception as error:  # a bug in an adapter or its library: these verdicts are lost, not the run
-                found = [NoReplyError(f"{type(error).__name__}: {error}")] * len(batch)
-            for (_, future), reply in zip(batch, found, strict=True):
+                replies = [NoReplyError(f"{type(error).__name__}: {error}")] * len(batch)
+            for (_, future), reply in zip(batch, replies, strict=True):
                 if future.done():
                     continue
                 if isinstance(reply, Reply):
@@ -70,27 +70,27 @@ class LocalJudge:
                 else:
                     future.set_exception(reply)
 
-    def _answers(self, asks: list[JudgeRequest]) -> list[Reply | NoReplyError]:
-        requests = [
+    def _answers(self, asked: list[JudgeRequest]) -> list[Reply | NoReplyError]:
+        prompts = [
             Request(
                 f"judge {number}",
-                "\n\n".join(text for _, text in ask.messages),
-                generation=Generation(max_new_tokens=ask.max_tokens, temperature=ask.temperature),
+                "\n\n".join(text for _, text in request.messages),
+                generation=Generation(max_new_tokens=request.max_tokens, temperature=request.temperature),
             )
-            for number, ask in enumerate(asks)
+            for number, request in enumerate(asked)
         ]
-        found: list[Reply | NoReplyError] = [NoReplyError("the judge gave no answer")] * len(asks)
-        place = {id(request): number for number, request in enumerate(requests)}
-        for request, response in self._model.answer([requests]):
+        replies: list[Reply | NoReplyError] = [NoReplyError("the judge gave no answer")] * len(asked)
+        place = {id(request): number for number, request in enumerate(prompts)}
+        for request, response in self._model.answer([prompts]):
             self.calls += 1
             if response.finish == "error":
-                found[place[id(request)]] = NoReplyError(response.error)
+                replies[place[id(request)]] = NoReplyError(response.error)
             else:
-                found[place[id(request)]] = Reply(
+                replies[place[id(request)]] = Reply(
                     response.text,
                     self._model.name,
                     response.prompt_tokens,
                     response.new_tokens,
                     finish=response.finish,
                 )
-        return found
+        return replies

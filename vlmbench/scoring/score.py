@@ -1,4 +1,4 @@
-"""Answers to scores to scores.json: the same walk after a run and for answer files. Needs no model."""
+"""Answers to scores to scores.json: the same steps after a run and for answer files. Needs no model."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.parsing.thinking import unfinished
-from vlmbench.scoring import answer_notes, bounds
-from vlmbench.scoring import verdicts as judge_verdicts
+from vlmbench.scoring import answer_notes, bounds, verdicts
 from vlmbench.stats.metrics import MORE
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def summarise(
     Metrics are of the samples that have a score; coverage says what share of all that is; unlabeled ones, which only a
     server can score, count as covered. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
     or peculiar carries a note; `better` is there where more is not better, `bounds` (bounds.py) where questions have no
-    score. Where a judge gave verdicts, `judge` tells of its runs. `answers` and `notes` are what
+    score. Where a judge gave verdicts, `judge` describes its runs. `answers` and `notes` are what
     stands beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already.
     """
     from vlmbench.stats.intervals import LEVEL, intervals
@@ -70,28 +69,28 @@ def summarise(
     counts = Counter(str(score.status) for _, score in scored)
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     entry: dict[str, Any] = {}
-    metrics = judge_verdicts.metrics(task, protocol, good)
+    metrics = verdicts.metrics(task, protocol, good)
     estimates = intervals(metrics, resamples=resamples, seed=seed, level=level)
-    ends = bounds.bounds(task, protocol, scored)
+    limits = bounds.bounds(task, protocol, scored)
     for metric, estimate in zip(metrics, estimates, strict=True):
-        found: dict[str, Any] = dict(estimate.to_json())
+        bar: dict[str, Any] = dict(estimate.to_json())
         if metric.direction != MORE:
-            found |= {"better": metric.direction, **({"target": metric.target} if metric.target is not None else {})}
+            bar |= {"better": metric.direction, **({"target": metric.target} if metric.target is not None else {})}
         if metric.breakdown:
-            found |= {"breakdown": metric.breakdown, "label": metric.label}
+            bar |= {"breakdown": metric.breakdown, "label": metric.label}
         if metric.note:
-            found["note"] = metric.note
-        entry[metric.name] = found
+            bar["note"] = metric.note
+        entry[metric.name] = bar
     headline = task.protocols[protocol].headline
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
-    for name in ends.keys() & entry.keys():
-        entry[name]["bounds"] = list(ends[name])
+    for name in limits.keys() & entry.keys():
+        entry[name]["bounds"] = list(limits[name])
     unlabeled = [score for _, score in scored if score.status is Status.UNLABELED]
     if unlabeled and unlabeled[0].note:
         entry[headline]["note"] = unlabeled[0].note
-    if judge_verdicts.runs_of(scored):
-        entry["judge"] = judge_verdicts.summary(choice, scored)
-    known = [*notes, *_peculiar(headline, entry), *_if_missing(scored, headline, ends)]
+    if verdicts.runs_of(scored):
+        entry["judge"] = verdicts.summary(choice, scored)
+    known = [*notes, *_peculiar(headline, entry), *_if_missing(scored, headline, limits)]
     samples, scores = [sample for sample, _ in scored], [score for _, score in scored]
     found_answers = answer_notes.Answered(task, protocol, samples, responses, scores)
     return entry | {
@@ -110,20 +109,20 @@ def summarise(
 def _peculiar(headline: str, entry: Mapping[str, Any]) -> list[str]:
     """What the headline's own note says (a sum over a part of the subtasks), and that one run of a judge graded."""
     note = entry[headline].get("note")
-    found = [f"{headline}: {note}"] if note else []
+    lines = [f"{headline}: {note}"] if note else []
     if entry.get("judge", {}).get("runs") == 1:
-        found.append(ONE_RUN)
-    return found
+        lines.append(ONE_RUN)
+    return lines
 
 
-def _if_missing(scored: Scored, headline: str, ends: Mapping[str, tuple[float, float]]) -> list[str]:
+def _if_missing(scored: Scored, headline: str, limits: Mapping[str, tuple[float, float]]) -> list[str]:
     """What the headline would be, were the questions without a score all wrong or all right."""
     lacking = len(bounds.missing(scored))
-    if not lacking or headline not in ends:
+    if not lacking or headline not in limits:
         return []
-    low, high = ends[headline]
-    told = f"{lacking:,} of {len(scored):,} questions have no score"
-    return [f"{told}: {headline} is between {low:.1f}, if all of them were wrong, and {high:.1f}, if all were right"]
+    low, high = limits[headline]
+    count = f"{lacking:,} of {len(scored):,} questions have no score"
+    return [f"{count}: {headline} is between {low:.1f}, if all of them were wrong, and {high:.1f}, if all were right"]
 
 
 def complete(scores: Mapping[str, Any], min_coverage: float) -> bool:

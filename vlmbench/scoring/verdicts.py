@@ -61,11 +61,11 @@ def one_run(scored: Scored, run: int) -> list[tuple[Sample, Score]]:
 
 def by_run(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, ...]]:
     """Each metric's value by each run of the judge alone; nan where undefined. Empty without a judge."""
-    found: dict[str, list[float]] = {}
+    by_metric: dict[str, list[float]] = {}
     for run in range(runs_of(scored)):
         for metric in task.summarise(one_run(scored, run), protocol):
-            found.setdefault(metric.name, []).append(metric.value())
-    return {name: tuple(values) for name, values in found.items()}
+            by_metric.setdefault(metric.name, []).append(metric.value())
+    return {name: tuple(values) for name, values in by_metric.items()}
 
 
 def metrics(task: Task, protocol: str, scored: Scored) -> list[Metric]:
@@ -73,14 +73,14 @@ def metrics(task: Task, protocol: str, scored: Scored) -> list[Metric]:
 
     A metric that not every run has (no question was left to it) is without.
     """
-    made = list(task.summarise(scored, protocol)) if scored else []
+    metrics_of_all = list(task.summarise(scored, protocol)) if scored else []
     runs = runs_of(scored)
     if runs < 2:
-        return made
+        return metrics_of_all
     values = by_run(task, protocol, scored)
     return [
         replace(metric, run_values=values[metric.name]) if len(values.get(metric.name, ())) == runs else metric
-        for metric in made
+        for metric in metrics_of_all
     ]
 
 
@@ -91,23 +91,23 @@ def agreement(scored: Scored) -> float | None:
 
     rows = [[verdict.value for verdict in score.verdicts] for _, score in scored if score.verdicts]
     grades = np.array(rows, dtype=np.float64).reshape(len(rows), -1).T
-    seen = grades[np.isfinite(grades)]
-    if len(grades) < 2 or len(np.unique(seen)) < 2:
+    finite = grades[np.isfinite(grades)]
+    if len(grades) < 2 or len(np.unique(finite)) < 2:
         return None
     alpha = float(krippendorff.alpha(reliability_data=grades, level_of_measurement="interval"))
     return alpha if math.isfinite(alpha) else None
 
 
 def summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
-    """What scores.json tells of the judge: the headline of each run, their standard deviation, agreement, failures.
+    """What scores.json says about the judge: the headline of each run, their standard deviation, agreement, failures.
 
     The deviation is the population's, as MM-Vet's script computes it.
     """
     runs = runs_of(scored)
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     headline = choice.task.protocols[choice.protocol].headline
-    found = by_run(choice.task, choice.protocol, good).get(headline, ())
-    totals = [value if math.isfinite(value) else None for value in found]
+    headlines = by_run(choice.task, choice.protocol, good).get(headline, ())
+    totals = [value if math.isfinite(value) else None for value in headlines]
     known = [total for total in totals if total is not None]
     spread = None
     if known and len(known) == runs:
@@ -136,18 +136,20 @@ def regraded(before: Scored, after: Scored, same: Sequence[bool]) -> list[str]:
     runs = [runs_of(before), runs_of(after)]
     if not any(runs):
         return []
-    found = []
+    lines = []
     if min(runs) < 2:
         side = "on both sides" if max(runs) < 2 else "before" if runs[0] < 2 else "after"
-        what = "answers that did not change may differ by its lean, which is in no interval"
-        found.append(f"graded by one run of the judge {side}: {what} (--judge-runs 3)")
-    other = [one.value != two.value for (_, one), (_, two), alike in zip(before, after, same, strict=True) if alike]
-    if any(other):
-        found.append(f"the judge graded {sum(other):,} of {len(other):,} unchanged answers otherwise")
-    return found
+        problem = "answers that did not change may differ by its lean, which is in no interval"
+        lines.append(f"graded by one run of the judge {side}: {problem} (--judge-runs 3)")
+    changed = [
+        first.value != second.value for (_, first), (_, second), alike in zip(before, after, same, strict=True) if alike
+    ]
+    if any(changed):
+        lines.append(f"the judge graded {sum(changed):,} of {len(changed):,} unchanged answers otherwise")
+    return lines
 
 
-def told(entry: Mapping[str, Any]) -> str:
+def agreement_line(entry: Mapping[str, Any]) -> str:
     """A summary in one line, for tables."""
     values = ", ".join("-" if value is None else f"{value:.1f}" for value in entry["run_values"])
     parts = [f"{entry['runs']} judge run{'s' if entry['runs'] != 1 else ''}: {values or '-'}"]
@@ -164,7 +166,7 @@ def told(entry: Mapping[str, Any]) -> str:
 
 def columns(records: Sequence[Record]) -> dict[str, list[Any]]:
     """Every verdict of a run as the columns of judgements.parquet; empty when nothing was judged."""
-    made: dict[str, list[Any]] = {}
+    table: dict[str, list[Any]] = {}
     for record in records:
         for run, verdict in enumerate(record.score.verdicts):
             row = {
@@ -173,5 +175,5 @@ def columns(records: Sequence[Record]) -> dict[str, list[Any]]:
                 "replies": list(verdict.replies), "judge_model": verdict.model, "unread": verdict.unread,
             }  # fmt: skip
             for name, value in row.items():
-                made.setdefault(name, []).append(value)
-    return made
+                table.setdefault(name, []).append(value)
+    return table

@@ -125,7 +125,7 @@ def means(
     blocks = np.zeros((len(items), max(splits, default=-1) + 1, items.shape[1]))
     blocks[np.arange(len(items)), splits] = items
     count, width = blocks.shape[1:]
-    others = [other for index in range(count) if (other := _opposite(blocks[:, index])) is not None]
+    others = [flipped for index in range(count) if (flipped := _opposite(blocks[:, index])) is not None]
     opposite = np.concatenate(others) if len(others) == count else None
 
     def mean_of(name: str) -> Callable[[Floats], Floats]:
@@ -144,7 +144,7 @@ def means(
 
 
 def f1_of_yes(
-    said: Sequence[bool], true: Sequence[bool], clusters: Sequence[str], empty: float = float("nan")
+    answers: Sequence[bool], true: Sequence[bool], clusters: Sequence[str], empty: float = float("nan")
 ) -> Metric:
     """F1 of the positive answer as twice the hits over both counts, which differs from `f1` in the last digits.
 
@@ -152,7 +152,7 @@ def f1_of_yes(
     """
     import numpy as np
 
-    said_yes, yes = np.array(said, dtype=np.float64), np.array(true, dtype=np.float64)
+    said_yes, yes = np.array(answers, dtype=np.float64), np.array(true, dtype=np.float64)
     return share("f1", 2 * said_yes * yes, said_yes + yes, clusters, empty=empty)
 
 

@@ -40,18 +40,18 @@ def influence(metric: Metric, codes: NDArray[np.intp], count: int, sums: Floats 
         if count > GROUPS:
             codes, count = np.random.default_rng(count).permutation(count)[codes] % GROUPS, GROUPS
         rows = max(1, BLOCK // max(1, len(codes)))
-        kept = [
+        leave_one_out = [
             metric.combine((codes != np.arange(start, min(start + rows, count))[:, None]).astype(np.float64))
             for start in range(0, count, rows)
         ]
-        without = np.concatenate(kept)
+        without = np.concatenate(leave_one_out)
     else:
         assert sums is not None
         without = np.asarray(metric.combine(sums.sum(axis=0) - sums), dtype=np.float64)
     if np.isnan(without).any():
         return None
-    moved: Floats = (count - 1) / count * (without.mean() - without)
-    return moved
+    influences: Floats = (count - 1) / count * (without.mean() - without)
+    return influences
 
 
 def area(metric: Metric, codes: NDArray[np.intp], count: int) -> Floats | None:
@@ -67,21 +67,21 @@ def area(metric: Metric, codes: NDArray[np.intp], count: int) -> Floats | None:
         below = (np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")) / 2 / len(others)
         share = below if kind else 1 - below
         placed[truth == kind] = (share - share.mean()) / len(mine)
-    moved: Floats = np.bincount(codes, weights=100 * placed, minlength=count).astype(np.float64)
-    return moved
+    influences: Floats = np.bincount(codes, weights=100 * placed, minlength=count).astype(np.float64)
+    return influences
 
 
-def error(moved: Floats) -> float:
+def error(influences: Floats) -> float:
     """The metric's standard error: the root of C / (C - 1) times the sum of squares."""
-    count = len(moved)
-    return math.sqrt(count / (count - 1) * float(moved @ moved))
+    count = len(influences)
+    return math.sqrt(count / (count - 1) * float(influences @ influences))
 
 
-def freedom(moved: Floats) -> float:
+def freedom(influences: Floats) -> float:
     """Degrees of freedom of that error: C - 1, fewer where few clusters move the metric far."""
     import numpy as np
 
-    count, square = len(moved), moved * moved
+    count, square = len(influences), influences * influences
     mean = float(square.mean())
     if mean <= 0:
         return count - 1.0

@@ -1,12 +1,12 @@
 """Metrics to intervals: how far each number might move had other images been drawn.
 
-Items that share a cluster (an image, usually) count as one draw, since answers about one picture are right or wrong
+Items that share a cluster (an image, usually) count as one draw, since answers about one image are right or wrong
 together. docs/evaluate/statistics.md has the formulas, what was assumed, and the simulations that chose them. In short:
 
-- A plain share, one item a cluster: Wilson's score interval (JASA 22, 1927).
+- A plain share, one item per cluster: Wilson's score interval (JASA 22, 1927).
 - Whatever has limits (shares, means, F1, AUROC, MME's sums): Wilson's interval on the way between the limits, with the
-  effective sample size that the clusters' variance tells (Korn & Graubard, Survey Methodology 24, 1998), and Student's
-  t with degrees of freedom that heed how uneven the clusters are (influence.py).
+  effective sample size from the clusters' variance (Korn & Graubard, Survey Methodology 24, 1998), and Student's
+  t with degrees of freedom that account for how uneven the clusters are (influence.py).
 - What has none (a ratio of two grades, GQA's distribution): the bootstrap by cluster, bias-corrected and accelerated
   (Efron, JASA 82, 1987), with percentiles expanded to the width of a t interval (Hesterberg, The American Statistician
   69, 2015). A metric is a function of sums over items (metrics.py), so one resample is a vector of cluster counts, B of
@@ -16,7 +16,7 @@ together. docs/evaluate/statistics.md has the formulas, what was assumed, and th
 
 - Where no spread is seen, Wilson's interval again: over n where every cluster is equally mixed (their correlation is
   below 0 then, so taking it as 0 is cautious); over the number of clusters where all is right or all wrong, or where
-  there is one cluster (the correlation cannot be told, and is taken at its worst, 1).
+  there is one cluster (the correlation is unknown, and is taken at its worst, 1).
 - Several runs of a judge: the spread between their values adds its own variance.
 """
 
@@ -41,7 +41,7 @@ LEVEL = 0.95
 BLOCK = 1 << 22
 """Cells of a weight or result matrix held at once: 32 MiB of float64."""
 BIASED = 1.0
-"""Normal quantile of the share of draws below the value, beyond which they are no picture of it (chi-squares)."""
+"""Normal quantile of the share of draws below the value, beyond which they are no image of it (chi-squares)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Estimate:
     value: float
     """nan where the metric is undefined."""
     low: float | None
-    """None where no interval can be told."""
+    """None where there is no interval."""
     high: float | None
     n: int
     """How many items count."""
@@ -94,9 +94,9 @@ def resample(metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Floats:
 def difference(
     metric: Metric, against: Metric, *, resamples: int = 1000, seed: int = 0, level: float = LEVEL
 ) -> Estimate:
-    """How much larger one metric is than another over the same pictures, with the interval of the paired difference.
+    """How much larger one metric is than another over the same images, with the interval of the paired difference.
 
-    Both meet the same resampled clusters, so what pictures have in common cancels. No interval where no resample tells
+    Both meet the same resampled clusters, so what images have in common cancels. No interval where no resample tells
     the two apart. Raises ValueError when the clusters are not the same.
     """
     import numpy as np
@@ -136,12 +136,12 @@ def outcomes(metric: Metric) -> Floats | None:
     if rows.shape != (len(metric.items),) or not np.isin(rows, (0.0, 1.0)).all():
         return None
     weights = np.random.default_rng(0).random(len(rows)) + 0.5  # the weighted share must be the weighted metric
-    whole = float(metric.combine((weights[:, None] * metric.items).sum(axis=0)))
-    return rows if math.isclose(whole, 100 * float(weights @ rows / weights.sum()), abs_tol=1e-6) else None
+    total = float(metric.combine((weights[:, None] * metric.items).sum(axis=0)))
+    return rows if math.isclose(total, 100 * float(weights @ rows / weights.sum()), abs_tol=1e-6) else None
 
 
 def expanded_quantiles(draws: Floats, count: int, level: float) -> tuple[float, float]:
-    """The interval that bootstrap draws over `count` clusters tell."""
+    """The interval from bootstrap draws over `count` clusters."""
     import numpy as np
 
     tail = _expanded_tail(count, level)
@@ -155,17 +155,17 @@ def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: in
     value = metric.value() if count else math.nan
     if math.isnan(value):
         return Estimate(math.nan, None, None, n)
-    found = _spread(metric, value, codes, resamples, seed, level) if count > 1 else (value, value)
-    if found is not None and found[1] - found[0] <= 1e-9 * max(1.0, abs(value)):
-        found = _without_spread(metric, value, n, count, level)
-    low, high = found or (None, None)
+    edges = _spread(metric, value, codes, resamples, seed, level) if count > 1 else (value, value)
+    if edges is not None and edges[1] - edges[0] <= 1e-9 * max(1.0, abs(value)):
+        edges = _without_spread(metric, value, n, count, level)
+    low, high = edges or (None, None)
     return Estimate(value, low, high, n)
 
 
 def _spread(
     metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float
 ) -> tuple[float, float] | None:
-    """The interval of a metric over several clusters. Without width where they are alike; None if it cannot be told."""
+    """The interval of a metric over several clusters. Without width where they are alike; None if it is undefined."""
     from vlmbench.stats import influence
 
     count = codes[1]
@@ -176,13 +176,13 @@ def _spread(
         low, high = wilson(value / 100, count, level=level)
         return 100 * low, 100 * high
     sums = None if metric.of_weights else cluster_sums(metric.items, *codes)
-    moved = influence.influence(metric, *codes, sums)
-    if metric.bounds is None or moved is None:
-        return _bootstrapped(metric, value, codes, moved, resamples, seed, level)
+    influences = influence.influence(metric, *codes, sums)
+    if metric.bounds is None or influences is None:
+        return _bootstrapped(metric, value, codes, influences, resamples, seed, level)
     bottom, top = metric.bounds
-    # One row a cluster: no correlation is estimated, and how the variance changes with the value is in the interval.
+    # One row per cluster: no correlation is estimated, and how the variance changes with the value is in the interval.
     plain = len(metric.items) == count and not metric.of_weights
-    own = (influence.error(moved), count - 1.0 if plain else influence.freedom(moved))
+    own = (influence.error(influences), count - 1.0 if plain else influence.freedom(influences))
     error, freedom = added(own, shared)
     if not (bottom < value < top) or own[0] <= 1e-9 * (top - bottom):
         return value, value
@@ -195,7 +195,7 @@ def _bootstrapped(
     metric: Metric,
     value: float,
     codes: tuple[NDArray[np.intp], int],
-    moved: Floats | None,
+    influences: Floats | None,
     resamples: int,
     seed: int,
     level: float,
@@ -213,9 +213,9 @@ def _bootstrapped(
         return value, value
     tail = _expanded_tail(codes[1], level)
     low, high = (float(edge) for edge in np.quantile(draws, [tail, 1 - tail]))
-    if moved is not None:
+    if influences is not None:
         bias = float(ndtri(np.clip((draws < value).mean() / 2 + (draws <= value).mean() / 2, 1e-4, 1 - 1e-4)))
-        lean = float((moved**3).sum() / (6 * (moved @ moved) ** 1.5)) if moved.any() else 0.0
+        lean = float((influences**3).sum() / (6 * (influences @ influences) ** 1.5)) if influences.any() else 0.0
         edges = [bias + edge for edge in (ndtri(tail), -ndtri(tail))]
         low, high = (float(np.quantile(draws, ndtr(bias + edge / (1 - lean * edge)))) for edge in edges)
         if abs(bias) > BIASED:
@@ -227,15 +227,15 @@ def _bootstrapped(
 
 
 def _without_spread(metric: Metric, value: float, n: int, count: int, level: float) -> tuple[float, float] | None:
-    """What clusters that are all alike, or a single one, tell of others."""
+    """The interval where clusters are all alike, or where there is one."""
     if metric.proportion:
         mixed = count > 1 and 0 < value < 100
         low, high = wilson(value / 100, n if mixed else count, level=level)
         return 100 * low, 100 * high
     if metric.opposite is not None:
         right = wilson(1.0, count, level=level)[0]
-        other = float(metric.combine(right * metric.items.sum(axis=0) + (1 - right) * metric.opposite))
-        return (min(value, other), max(value, other)) if other != value else None
+        cautious = float(metric.combine(right * metric.items.sum(axis=0) + (1 - right) * metric.opposite))
+        return (min(value, cautious), max(value, cautious)) if cautious != value else None
     if metric.bounds is None or (metric.of_weights and not metric.area):
         return None
     bottom, top = metric.bounds
@@ -245,7 +245,7 @@ def _without_spread(metric: Metric, value: float, n: int, count: int, level: flo
 
 
 def _heard(metric: Metric) -> int:
-    """How many clusters have a say in the metric: the rarer kind's for an AUROC, those with a sum for others."""
+    """How many clusters contribute to the metric: the rarer kind's for an AUROC, those with a sum for others."""
     import numpy as np
 
     marked: list[NDArray[np.bool_]] = [np.any(metric.items != 0, axis=1)]
@@ -288,7 +288,7 @@ def _student(freedom: float, level: float) -> float:
 def _expanded_tail(count: int, level: float) -> float:
     """The share cut off at each end: (1 - level) / 2, less for few clusters (Hesterberg 2015).
 
-    The bootstrap's variance is (C - 1) / C of the unbiased one and its tails are normal; both are mended at once by
+    The bootstrap's variance is (C - 1) / C of the unbiased one and its tails are normal; both are corrected at once by
     reading the quantile where the normal curve reaches sqrt(C / (C - 1)) * t.
     """
     from scipy.special import ndtr, stdtrit
@@ -333,8 +333,8 @@ def resampled(metric: Metric, codes: NDArray[np.intp], count: int, resamples: in
     for block in _weights(count, resamples, seed):
         for start in range(0, len(block), rows):
             drawn = block[start : start + rows].astype(np.float64)
-            taken = drawn[:, codes] if sums is None else drawn @ sums
-            values.append(np.asarray(metric.combine(taken), dtype=np.float64))
+            weighted = drawn[:, codes] if sums is None else drawn @ sums
+            values.append(np.asarray(metric.combine(weighted), dtype=np.float64))
     return np.concatenate(values)
 
 

@@ -1,7 +1,7 @@
 """Scores to numbers. A metric is a function of sums over items, so its interval is the interval of the metric itself.
 
 F1 is 2TP/(2TP+FP+FN): three sums. A mean over three splits of F1 is nine. Resampling clusters of items is then one
-matrix product (statistics.py), whatever the metric. What depends on the order of the items (AUROC) is a function of
+matrix product (intervals.py), whatever the metric. What depends on the order of the items (AUROC) is a function of
 their weights instead: how often each item was drawn.
 """
 
@@ -49,7 +49,7 @@ def upward(metric: Metric) -> Metric:
 
     limits = metric.bounds
     if limits is not None:
-        limits = (-limits[1], -limits[0]) if aim is None else (-max(abs(aim - one) for one in limits), 0.0)
+        limits = (-limits[1], -limits[0]) if aim is None else (-max(abs(aim - limit) for limit in limits), 0.0)
     runs = tuple(float(turned(np.asarray(value, dtype=np.float64))) for value in metric.run_values)
     return replace(
         metric,
@@ -111,8 +111,10 @@ def by_tag(name: str, values: Sequence[float], labels: Sequence[str], clusters: 
     for index, label in enumerate(labels):
         rows.setdefault(label, []).append(index)
     return [
-        mean(f"{name}_{label}", [values[i] for i in at], [clusters[i] for i in at], breakdown=name, label=label)
-        for label, at in rows.items()
+        mean(
+            f"{name}_{label}", [values[i] for i in indices], [clusters[i] for i in indices], breakdown=name, label=label
+        )
+        for label, indices in rows.items()
     ]
 
 
@@ -142,9 +144,9 @@ def average_precision(name: str, targets: Sequence[bool], scores: Sequence[float
     def area(positive: Floats, negative: Floats) -> Floats:
         import numpy as np
 
-        found = positive[..., ::-1].cumsum(axis=-1)[..., ::-1]
-        said = found + negative[..., ::-1].cumsum(axis=-1)[..., ::-1]
-        precision = np.divide(found, said, out=np.zeros_like(found), where=said != 0)
+        true_positives = positive[..., ::-1].cumsum(axis=-1)[..., ::-1]
+        predicted = true_positives + negative[..., ::-1].cumsum(axis=-1)[..., ::-1]
+        precision = np.divide(true_positives, predicted, out=np.zeros_like(true_positives), where=predicted != 0)
         return _over((positive * precision).sum(axis=-1), positive.sum(axis=-1))
 
     return _of_order(name, targets, scores, clusters, area)

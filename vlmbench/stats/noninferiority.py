@@ -8,19 +8,19 @@ With d the difference (after minus before), A the allowed drop, and all limits o
     pass     the lower limit of d is above -A: a drop beyond the allowed one is excluded
     pass     d itself is no lower than -A, and a drop of the size that must not slip through would have been found
     pass     every answer is the same, or has the same score, and that is evidence: the same weights under the same
-             settings were asked the same, or there are so many pictures that a model worse by M would have shown it
+             settings were asked the same, or there are so many images that a model worse by M would have shown it
     unknown  everything else
 
-Where no picture of C turned, fewer than 1 - alpha^(1/C) of all pictures would turn (at 1 - alpha; the rule of three).
+Where no image of C turned, fewer than 1 - alpha^(1/C) of all images would turn (at 1 - alpha; the rule of three).
 
-Standard errors are those of pairing.py, with what few answers cannot show added: one more answer lost and one more
+Standard errors are those of paired.py, with what few answers cannot show added: one more answer lost and one more
 gained, as Bonett & Price do for paired shares (British Journal of Mathematical and Statistical Psychology 65, 2012), so
 that 50 answers of which none turned do not count as certainty. What a drop of x would add to the variance is added when
 x is asked about (the score test of Tango, Statistics in Medicine 17, 1998, does so for paired shares): x is made of
 turned answers, and each brings its own.
 
 The p-value is Student's of a statistic freed from the skewness of few clusters by Hall's cubic (Journal of the Royal
-Statistical Society B 54, 1992): answers are often lost a few everywhere and gained many at once on hard pictures, and
+Statistical Society B 54, 1992): answers are often lost a few everywhere and gained many at once on hard images, and
 without it a drop of just the allowed size would be called a regression in 6 of 100 cases, not 5.
 """
 
@@ -31,15 +31,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from vlmbench.stats import influence
-from vlmbench.stats import intervals as statistics
+from vlmbench.stats import influence, intervals
 from vlmbench.stats.paired import MCNEMAR, Paired, drop_p
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric
 
 TOO_MANY = 100
-"""Times the items there are: more are not worth telling."""
+"""Times the items there are: above that, no number is given."""
 
 CAUTION = 1 / 5
 """Of the failures to find a drop, this share is not counted on: the standard error is an estimate itself."""
@@ -51,7 +50,7 @@ class Outcome(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     UNKNOWN = "unknown"
-    """Too few items to tell."""
+    """Too few items to decide: inconclusive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Spread:
     error: float
     """Standard error of the difference, with one lost and one gained answer added."""
     flip: float
-    """What one turned answer moves the metric by, at most, times how far answers about one picture turn together."""
+    """What one turned answer moves the metric by, at most, times how far answers about one image turn together."""
     degrees: int
     """Of freedom: clusters less one."""
     skew: float = 0.0
@@ -109,7 +108,7 @@ class Decision:
     detectable: float | None
     """The smallest drop that this gate finds on these items with the power asked for."""
     needed: float | None
-    """How many times as many items would have told; None where they tell, or no number would."""
+    """How many times as many items would have sufficed; None where they suffice, or no number would."""
     rule: str
     """`same model`, `same answers`, `few same answers`, `same scores`, `few same scores`, `fell`, `excluded`,
     `would have been found`, `too few items`, `too close`, `undefined`, `became undefined`, `was undefined`,
@@ -121,7 +120,7 @@ class Same:
     """Two runs of which every answer is the same, or at least has the same score."""
 
     certain: bool
-    """Whether they had to be: the same weights, settings, prompts and pictures, decoded greedily."""
+    """Whether they had to be: the same weights, settings, prompts and images, decoded greedily."""
     span: float = 100.0
     """From the metric's least to its largest value, in its own unit."""
     texts: bool = True
@@ -139,56 +138,56 @@ def flip_size(metric: Metric) -> float:
     n = max(1, len(metric.items) if metric.n is None else metric.n)
     if metric.of_weights or len(metric.items) < 2:
         return 100.0 / n
-    left = metric.combine(metric.items.sum(axis=0) - metric.items)
-    seen = left[np.isfinite(left)]
-    size = float(np.ptp(seen)) if len(seen) else 0.0
+    without = metric.combine(metric.items.sum(axis=0) - metric.items)
+    finite = without[np.isfinite(without)]
+    size = float(np.ptp(finite)) if len(finite) else 0.0
     return size if size > 1e-9 else 100.0 / n
 
 
 def skewness(before: Metric, after: Metric) -> float:
-    """Skewness of the metric's difference, from how far each cluster moves it; 0 where that cannot be told."""
+    """Skewness of the metric's difference, from how far each cluster moves it; 0 where that is undefined."""
     import numpy as np
 
     if (before.of_weights or after.of_weights) and not (before.area and after.area):
         return 0.0
-    place = {name: at for at, name in enumerate(sorted({*before.clusters, *after.clusters}))}
-    moved = []
+    place = {name: index for index, name in enumerate(sorted({*before.clusters, *after.clusters}))}
+    changes = []
     for metric in (before, after):
-        codes = statistics.codes_in(metric.clusters, place)
-        sums = None if metric.area else statistics.cluster_sums(metric.items, codes, len(place))
-        moved.append(influence.influence(metric, codes, len(place), sums))
-    if moved[0] is None or moved[1] is None:
+        codes = intervals.codes_in(metric.clusters, place)
+        sums = None if metric.area else intervals.cluster_sums(metric.items, codes, len(place))
+        changes.append(influence.influence(metric, codes, len(place), sums))
+    if changes[0] is None or changes[1] is None:
         return 0.0
-    change = moved[1] - moved[0]
+    change = changes[1] - changes[0]
     variance = float(np.mean(change**2))
     return float(np.mean(change**3)) / variance**1.5 / math.sqrt(len(place)) if variance > 1e-18 else 0.0
 
 
-def spread(found: Paired, flip: float, turned: float, skew: float = 0.0) -> Spread | None:
-    """The uncertainty of a paired difference; None where pairing.py could tell none.
+def spread(comparison: Paired, flip: float, flips: float, skew: float = 0.0) -> Spread | None:
+    """The uncertainty of a paired difference; None where paired.py has none.
 
     `turned` is how many answers turned in all. Their own variance, had they turned one by one, against the one seen
-    tells how far they turn together in clusters.
+    says how far they change together in clusters.
     """
-    if found.error is None or math.isnan(found.difference.value):
+    if comparison.error is None or math.isnan(comparison.difference.value):
         return None
-    variance = found.error**2
-    alone = turned * flip**2
-    together = min(max(1.0, variance / alone), found.n / max(1, found.clusters)) if alone > 0 else 1.0
-    if found.method != MCNEMAR:  # that one's error has them already
+    variance = comparison.error**2
+    alone = flips * flip**2
+    together = min(max(1.0, variance / alone), comparison.n / max(1, comparison.clusters)) if alone > 0 else 1.0
+    if comparison.method != MCNEMAR:  # that one's error has them already
         variance += 2 * flip**2
-    return Spread(math.sqrt(variance), flip * max(1.0, together), max(1, found.clusters - 1), skew)
+    return Spread(math.sqrt(variance), flip * max(1.0, together), max(1, comparison.clusters - 1), skew)
 
 
-def one_sided(found: Paired, around: Spread | None, allowed: float) -> float | None:
+def one_sided(comparison: Paired, around: Spread | None, allowed: float) -> float | None:
     """p-value of "it fell by no more than `allowed`"; small: it fell by more. None where there is no test."""
     if around is None:
         return None
     if allowed == 0:
-        return drop_p(found)
+        return drop_p(comparison)
     from scipy.special import stdtr
 
-    t = (found.difference.value + allowed) / around.error
+    t = (comparison.difference.value + allowed) / around.error
     third = around.skew / 3
     return float(stdtr(around.degrees, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
 
@@ -203,33 +202,33 @@ def undefined(before: float, after: float) -> Decision | None:
     return Decision(outcome, None, None, None, None, None, rule)
 
 
-def alike(found: Paired, around: Spread | None, margins: Margins, same: Same) -> Decision:
+def alike(comparison: Paired, around: Spread | None, margins: Margins, same: Same) -> Decision:
     """The decision where every answer is the same, or has the same score."""
-    what = "answers" if same.texts else "scores"
-    p = one_sided(found, around, margins.allowed)
+    unit = "answers" if same.texts else "scores"
+    p = one_sided(comparison, around, margins.allowed)
     share = min(1.0, margins.min_detectable_drop / same.span)
     clusters = math.log(margins.alpha) / math.log1p(-share) if share < 1 else 1.0
     if same.certain:
         return Decision(Outcome.PASS, p, None, None, None, None, "same model")
-    if found.clusters >= clusters:
-        return Decision(Outcome.PASS, p, None, None, None, None, f"same {what}")
-    times = clusters / max(1, found.clusters)
-    shown = same.span * -math.expm1(math.log(margins.alpha) / max(1, found.clusters))
-    return Decision(Outcome.UNKNOWN, p, None, None, shown, times, f"few same {what}")
+    if comparison.clusters >= clusters:
+        return Decision(Outcome.PASS, p, None, None, None, None, f"same {unit}")
+    times = clusters / max(1, comparison.clusters)
+    excluded = same.span * -math.expm1(math.log(margins.alpha) / max(1, comparison.clusters))
+    return Decision(Outcome.UNKNOWN, p, None, None, excluded, times, f"few same {unit}")
 
 
 def decide(
-    found: Paired, around: Spread | None, corrected: float | None, margins: Margins, *, same: Same | None = None
+    comparison: Paired, around: Spread | None, corrected: float | None, margins: Margins, *, same: Same | None = None
 ) -> Decision:
     """One test. `corrected`: its p-value after Holm's correction; `same`: all answers, or all scores, are the same."""
     from scipy.special import ndtri, stdtrit
 
-    p = one_sided(found, around, margins.allowed)
+    p = one_sided(comparison, around, margins.allowed)
     if same is not None:
-        return alike(found, around, margins, same)
+        return alike(comparison, around, margins, same)
     if around is None:
         return Decision(Outcome.UNKNOWN, None, None, None, None, None, "undefined")
-    value, allowed = found.difference.value, margins.allowed
+    value, allowed = comparison.difference.value, margins.allowed
     lost = max(0.0, -value)
     sure = float(stdtrit(around.degrees, 1 - margins.alpha))
     lower = value - around.reach(sure, -value - lost)

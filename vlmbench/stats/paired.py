@@ -1,14 +1,14 @@
 """Two runs over the same items: how far apart are they, and can chance alone do that?
 
-The metrics of both runs are paired by cluster (an image, usually), so what pictures have in common cancels.
+The metrics of both runs are paired by cluster (an image, usually), so what images have in common cancels.
 
-- Right or wrong, one item a cluster: McNemar's exact test (McNemar, Psychometrika 12, 1947; the binomial of the
+- Right or wrong, one item per cluster: McNemar's exact test (McNemar, Psychometrika 12, 1947; the binomial of the
   discordant pairs), with the interval of Bonett & Price (Journal of Educational and Behavioral Statistics 37,
   2012), which has a width even when no pair is discordant.
 - Any other function of sums: a permutation test. If both runs are equally good, each cluster's two outcomes might as
   well have been swapped, whole clusters at a time: `swaps (R x C) @ (after - before) (C x k)` gives R differences that
   chance alone makes. All 2^C swaps are tried where they are few enough: the test is exact then. The interval is the
-  clustered bootstrap's (statistics.py).
+  clustered bootstrap's (intervals.py).
 - AUROC: the covariance of DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988), summed by cluster as Obuchowski does
   (Biometrics 53, 1997). Average precision: the same with the jackknife by cluster.
 - What cannot be swapped (judged scores with unlike numbers of judge runs): the clustered bootstrap's standard error
@@ -24,8 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench.stats import influence
-from vlmbench.stats import intervals as statistics
+from vlmbench.stats import influence, intervals
 from vlmbench.stats.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -47,20 +46,20 @@ class Paired:
     """A paired comparison of one metric."""
 
     difference: Estimate
-    """After minus before, in the metric's own unit. No interval where none can be told."""
+    """After minus before, in the metric's own unit. No interval where it is undefined."""
     p: float | None
     """Two-sided p-value of "both are equally good"; None where there is no test."""
     method: str
-    """How p was found; `undefined` where a metric is, `one cluster` where one picture is all there is."""
+    """How p was found; `undefined` where a metric is, `one cluster` where one image is all there is."""
     clusters: int
     n: int
     """Items of the later run."""
     error: float | None = None
-    """Standard error of the difference; None where it cannot be told."""
+    """Standard error of the difference; None where it is undefined."""
 
 
 def paired(
-    before: Metric, after: Metric, *, resamples: int = 10_000, seed: int = 0, level: float = statistics.LEVEL
+    before: Metric, after: Metric, *, resamples: int = 10_000, seed: int = 0, level: float = intervals.LEVEL
 ) -> Paired:
     """Compare a metric of two runs over the same items.
 
@@ -73,14 +72,14 @@ def paired(
     if math.isnan(value):
         return Paired(Estimate(math.nan, None, None, n), None, UNDEFINED, len(names), n)
     pair = _Pair(before, after, {name: index for index, name in enumerate(names)}, value, n)
-    judged = [between for metric in (before, after) if (between := statistics.between_runs(metric))[0] > 0]
+    judged = [between for metric in (before, after) if (between := intervals.between_runs(metric))[0] > 0]
     single = None if judged else pair.single_outcomes()
     if single is not None:
         return _mcnemar(pair, *single, level)
     if pair.count == 1:
         return Paired(Estimate(value, None, None, n), None, ONE_CLUSTER, 1, n)
-    if before.of_weights and after.of_weights and not judged and (found := _linear(pair, level)):
-        return found
+    if before.of_weights and after.of_weights and not judged and (result := _linear(pair, level)):
+        return result
     draws = pair.resample(resamples, seed)
     error = float(draws.std(ddof=1)) * math.sqrt(pair.count / (pair.count - 1)) if 2 * len(draws) > resamples else None
     if judged and error is not None:
@@ -91,7 +90,7 @@ def paired(
         p, method = _permutation(pair, resamples, seed), PERMUTATION
     estimate = Estimate(value, None, None, n)
     if error is not None and error > TIE:
-        low, high = statistics.expanded_quantiles(draws, pair.count, level)
+        low, high = intervals.expanded_quantiles(draws, pair.count, level)
         estimate = Estimate(value, low, high, n)
     return Paired(estimate, p, method, pair.count, n, error)
 
@@ -104,28 +103,28 @@ def holm(ps: Mapping[str, float | None]) -> dict[str, float | None]:
     known = sorted((p, name) for name, p in ps.items() if p is not None)
     corrected: dict[str, float | None] = dict.fromkeys(ps)
     worst = 0.0
-    for place, (p, name) in enumerate(known):
-        worst = max(worst, min(1.0, p * (len(known) - place)))
+    for rank, (p, name) in enumerate(known):
+        worst = max(worst, min(1.0, p * (len(known) - rank)))
         corrected[name] = worst
     return corrected
 
 
-def drop_p(found: Paired, allowed: float = 0.0) -> float | None:
+def drop_p(comparison: Paired, allowed: float = 0.0) -> float | None:
     """One-sided p-value of "the metric fell by no more than `allowed`", from a paired comparison.
 
     Small: it fell by more. By the difference's standard error and Student's t; for no allowed drop, half the
     two-sided p of the comparison's own test. None where there is no test.
     """
-    value = found.difference.value
-    if found.p is None or math.isnan(value):
+    value = comparison.difference.value
+    if comparison.p is None or math.isnan(value):
         return None
     if allowed == 0:
-        return found.p / 2 if value < 0 else 1 - found.p / 2
-    if found.error is None or found.error < TIE:
+        return comparison.p / 2 if value < 0 else 1 - comparison.p / 2
+    if comparison.error is None or comparison.error < TIE:
         return float(value >= -allowed)
     from scipy.special import stdtr
 
-    return float(stdtr(max(1, found.clusters - 1), (value + allowed) / found.error))
+    return float(stdtr(max(1, comparison.clusters - 1), (value + allowed) / comparison.error))
 
 
 class _Pair:
@@ -135,39 +134,39 @@ class _Pair:
         self.both = (before, after)
         self.count = len(place)
         self.value, self.n = value, n
-        self.codes = tuple(statistics.codes_in(metric.clusters, place) for metric in self.both)
+        self.codes = tuple(intervals.codes_in(metric.clusters, place) for metric in self.both)
 
     def sums(self) -> tuple[Floats, Floats]:
         """(C, k) for each run."""
-        one, other = (
-            statistics.cluster_sums(metric.items, codes, self.count)
+        before, after = (
+            intervals.cluster_sums(metric.items, codes, self.count)
             for metric, codes in zip(self.both, self.codes, strict=True)
         )
-        return one, other
+        return before, after
 
     def single_outcomes(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
-        """Right or wrong of each cluster in both runs; None unless that is all there is, one item a cluster."""
+        """Right or wrong of each cluster in both runs; None unless that is all there is, one item per cluster."""
         import numpy as np
 
-        found = []
+        columns = []
         for metric, codes in zip(self.both, self.codes, strict=True):
-            rows = statistics.outcomes(metric) if len(metric.items) == self.count else None
+            rows = intervals.outcomes(metric) if len(metric.items) == self.count else None
             if rows is None or len(np.unique(codes)) < self.count:
                 return None
             ordered = np.empty(self.count, dtype=bool)
             ordered[codes] = rows > 0
-            found.append(ordered)
-        return found[0], found[1]
+            columns.append(ordered)
+        return columns[0], columns[1]
 
     def resample(self, resamples: int, seed: int) -> Floats:
         """Differences over resampled clusters, the same in both runs; undefined ones are left out."""
         import numpy as np
 
-        one, other = (
-            statistics.resampled(metric, codes, self.count, resamples, seed)
+        before, after = (
+            intervals.resampled(metric, codes, self.count, resamples, seed)
             for metric, codes in zip(self.both, self.codes, strict=True)
         )
-        draws: Floats = other - one
+        draws: Floats = after - before
         return draws[~np.isnan(draws)]
 
 
@@ -187,15 +186,15 @@ def _mcnemar(pair: _Pair, before: NDArray[np.bool_], after: NDArray[np.bool_], l
 
 
 def _linear(pair: _Pair, level: float) -> Paired | None:
-    """By how far each cluster moves the difference; None where that cannot be told."""
+    """By how far each cluster moves the difference; None where that is undefined."""
     from scipy.special import stdtrit
 
-    one, other = (
+    before, after = (
         influence.influence(metric, codes, pair.count) for metric, codes in zip(pair.both, pair.codes, strict=True)
     )
-    if one is None or other is None or len(one) != len(other):
+    if before is None or after is None or len(before) != len(after):
         return None
-    error, freedom = influence.error(other - one), influence.freedom(other - one)
+    error, freedom = influence.error(after - before), influence.freedom(after - before)
     p = _student(pair.value, error, freedom)
     estimate = Estimate(pair.value, None, None, pair.n)
     if error > TIE:
@@ -209,7 +208,7 @@ def _with_judges(pair: _Pair, own: tuple[float, float], judged: Sequence[tuple[f
     """The bootstrap's standard error and those of the judges' runs, added; Student's t with Welch's freedom."""
     from scipy.special import stdtrit
 
-    error, freedom = statistics.added(own, *judged)
+    error, freedom = intervals.added(own, *judged)
     half = float(stdtrit(freedom, 0.5 + level / 2)) * error
     estimate = Estimate(pair.value, pair.value - half, pair.value + half, pair.n)
     return Paired(estimate, _student(pair.value, error, freedom), JUDGED, pair.count, pair.n, error)
@@ -232,18 +231,18 @@ def _permutation(pair: _Pair, resamples: int, seed: int) -> float:
 
     before, after = pair.sums()
     change = after - before
-    moved = np.flatnonzero(np.abs(change).max(axis=1) > 0)
-    if not len(moved):
+    changed = np.flatnonzero(np.abs(change).max(axis=1) > 0)
+    if not len(changed):
         return 1.0
     start, total = before.sum(axis=0), before.sum(axis=0) + after.sum(axis=0)
-    exact = len(moved) < 60 and 2 ** len(moved) <= resamples
-    tries = 2 ** len(moved) if exact else resamples
+    exact = len(changed) < 60 and 2 ** len(changed) <= resamples
+    tries = 2 ** len(changed) if exact else resamples
     extreme = 0
-    for swaps in _swaps(len(moved), tries, exact, seed, max(len(moved), change.shape[1])):
-        swapped = start + swaps @ change[moved]
-        found = pair.both[1].combine(total - swapped) - pair.both[0].combine(swapped)
+    for swaps in _swaps(len(changed), tries, exact, seed, max(len(changed), change.shape[1])):
+        swapped = start + swaps @ change[changed]
+        difference = pair.both[1].combine(total - swapped) - pair.both[0].combine(swapped)
         # What is undefined when swapped counts against a difference.
-        extreme += int((~(np.abs(found) < abs(pair.value) - TIE)).sum())
+        extreme += int((~(np.abs(difference) < abs(pair.value) - TIE)).sum())
     return extreme / tries if exact else (extreme + 1) / (tries + 1)
 
 
@@ -252,7 +251,7 @@ def _swaps(count: int, tries: int, exact: bool, seed: int, width: int) -> Iterat
     import numpy as np
 
     generator = np.random.default_rng([seed, count, 1])
-    rows = max(1, statistics.BLOCK // width)
+    rows = max(1, intervals.BLOCK // width)
     for start in range(0, tries, rows):
         height = min(rows, tries - start)
         if exact:

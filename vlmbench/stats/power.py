@@ -1,13 +1,13 @@
-"""Before a run: which difference between two models can a benchmark show, and how many questions does one need?
+"""Before a run: which difference between two models can a benchmark show, and how many questions are needed?
 
-Both models answer the same questions, so what counts is where they part. With n questions in C clusters (pictures),
+Both models answer the same questions, so what counts is where they part. With n questions in C clusters (images),
 
     error^2 = discordance * design effect / n,     design effect = 1 + (s - 1) * correlation,     s = sum m_c^2 / n
 
 (Kish, Survey Sampling, 1965; s is the mean cluster size that a question sees), where discordance is the mean square of
 a question's difference: for right and wrong the share of questions that one model alone gets right (Connor, Biometrics
 43, 1987, for McNemar's test). The smallest difference found with a given power is (t_alpha + t_power) * error with C -
-1 degrees of freedom; with one question a cluster it is McNemar's exact test, whose power is summed out.
+1 degrees of freedom; with one question per cluster it is McNemar's exact test, whose power is summed out.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from vlmbench.stats.paired import Paired
 
 ACCURACY, CORRELATION = 0.7, 0.1
-"""What is assumed without a run: share of right answers, and correlation of the differences within a picture."""
+"""What is assumed without a run: share of right answers, and correlation of the differences within an image."""
 MOST = 1e9
-"""Clusters beyond which no number is told."""
+"""Clusters beyond which no number is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def planned(clusters: Sequence[str], *, discordance: float, correlation: float) 
 
 def design_effect(clusters: Sequence[str], correlation: float) -> float:
     """By how much clusters swell the variance of a mean."""
-    seen = sum(count * count for count in Counter(clusters).values()) / len(clusters)
-    return max(1 / len(clusters), 1 + (seen - 1) * correlation)
+    mean_size = sum(count * count for count in Counter(clusters).values()) / len(clusters)
+    return max(1 / len(clusters), 1 + (mean_size - 1) * correlation)
 
 
 def independent(accuracy: float) -> float:
@@ -87,8 +87,8 @@ def correlation(values: Floats, clusters: Sequence[str]) -> float:
     between = float((sizes * (means - values.mean()) ** 2).sum()) / (count - 1)
     within = float(((values - means[codes]) ** 2).sum()) / (total - count)
     size = (total - float((sizes**2).sum()) / total) / (count - 1)
-    whole = between + (size - 1) * within
-    return min(1.0, max(0.0, (between - within) / whole)) if whole > 0 else 0.0
+    variance = between + (size - 1) * within
+    return min(1.0, max(0.0, (between - within) / variance)) if variance > 0 else 0.0
 
 
 def chance(design: Design, effect: float, *, alpha: float = 0.05) -> float:
@@ -128,11 +128,11 @@ def needed(design: Design, effect: float, *, power: float = 0.8, alpha: float = 
     return design.of(math.ceil(_bisect(enough, 1.0, most, 0.5)))
 
 
-def from_comparison(found: Paired) -> Design | None:
+def from_comparison(comparison: Paired) -> Design | None:
     """The design of a comparison that was made; None where it has no standard error."""
-    if found.error is None or found.error <= 0:
+    if comparison.error is None or comparison.error <= 0:
         return None
-    return Design(found.n, found.clusters, found.error)
+    return Design(comparison.n, comparison.clusters, comparison.error)
 
 
 def _error_at(design: Design, effect: float) -> float:
@@ -156,8 +156,8 @@ def _mcnemar_power(count: int, discordance: float, effect: float, alpha: float) 
     # The largest tail of the fair coin that is at most alpha / 2; -1 where there is none.
     edge = binom.ppf(alpha / 2, pairs, 0.5)
     edge = np.where(binom.cdf(edge, pairs, 0.5) > alpha / 2, edge - 1, edge)
-    found = binom.cdf(edge, pairs, share) + binom.sf(pairs - edge - 1, pairs, share)
-    return float((binom.pmf(pairs, count, discordance) * np.where(edge < 0, 0.0, found)).sum())
+    rejected = binom.cdf(edge, pairs, share) + binom.sf(pairs - edge - 1, pairs, share)
+    return float((binom.pmf(pairs, count, discordance) * np.where(edge < 0, 0.0, rejected)).sum())
 
 
 def _bisect(holds: Callable[[float], bool], low: float, high: float, width: float) -> float:

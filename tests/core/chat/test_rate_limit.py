@@ -1,4 +1,4 @@
-"""The pacer: as fast as allowed and no faster, on a clock of its own and against a server that counts."""
+"""The limiter: as fast as allowed and no faster, on a clock of its own and against a server that counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.judge_server import Judging
 from tests.support.judge_toys import chosen, judge_all
-from vlmbench.chat.rate_limit import Flow, Pacer, PausedError, retry_after
+from vlmbench.chat.rate_limit import PausedError, RateLimiter, TokenBucket, retry_after
 from vlmbench.scoring.judge import open_judge
 
 
@@ -61,40 +61,40 @@ class Limiter:
         return True
 
 
-async def drive(pacer: Pacer, limiter: Limiter, clock: Clock, calls: int, latency: float = 1.0) -> None:
+async def drive(limiter: RateLimiter, server: Limiter, clock: Clock, calls: int, latency: float = 1.0) -> None:
     """Many calls at once, each tried until it is served."""
 
     async def call() -> None:
         while True:
-            sent = await pacer.turn(100)
-            admitted = limiter.admits()
+            sent = await limiter.acquire(100)
+            admitted = server.admits()
             await clock.sleep(latency if admitted else 0.05)
             if admitted:
-                return pacer.served()
-            pacer.refused(sent, 0.2)
+                return limiter.served()
+            limiter.on_429(sent, 0.2)
 
     await asyncio.gather(*(call() for _ in range(calls)))
 
 
 def simulate(told: float, allowed: float, calls: int, tokens: float | None = None) -> tuple[Limiter, float]:
-    """The limiter afterwards, and the calls a second that were served."""
+    """The server afterwards, and the calls a second that were served."""
     clock = Clock()
-    limiter = Limiter(clock, allowed, allowed / 10)
-    flow = None if tokens is None else Flow(tokens)
-    pacer = Pacer(Flow(told), flow, clock=lambda: clock.now, sleep=clock.sleep)
-    asyncio.run(clock.run(drive(pacer, limiter, clock, calls)))
-    return limiter, (len(limiter.served) - 1) / (limiter.served[-1] - limiter.served[0])
+    server = Limiter(clock, allowed, allowed / 10)
+    bucket = None if tokens is None else TokenBucket(tokens)
+    limiter = RateLimiter(TokenBucket(told), bucket, clock=lambda: clock.now, sleep=clock.sleep)
+    asyncio.run(clock.run(drive(limiter, server, clock, calls)))
+    return server, (len(server.served) - 1) / (server.served[-1] - server.served[0])
 
 
 def test_ninety_five_percent_of_the_limit_and_no_refusal() -> None:
-    limiter, rate = simulate(told=50, allowed=50, calls=2000)
-    assert limiter.refused == 0 and 47.5 <= rate <= 50
+    server, rate = simulate(told=50, allowed=50, calls=2000)
+    assert server.refused == 0 and 47.5 <= rate <= 50
 
 
 def test_a_limit_nobody_told_is_found() -> None:
     """Twice as fast as allowed at first: few refusals, and most of what is allowed."""
-    limiter, rate = simulate(told=100, allowed=50, calls=3000)
-    assert limiter.refused < 0.05 * 3000 and rate > 0.7 * 50
+    server, rate = simulate(told=100, allowed=50, calls=3000)
+    assert server.refused < 0.05 * 3000 and rate > 0.7 * 50
 
 
 def test_tokens_are_limited_too() -> None:
@@ -104,35 +104,35 @@ def test_tokens_are_limited_too() -> None:
 
 def test_a_pause_holds_everybody() -> None:
     clock = Clock()
-    pacer = Pacer(Flow(1000), clock=lambda: clock.now, sleep=clock.sleep)
+    limiter = RateLimiter(TokenBucket(1000), clock=lambda: clock.now, sleep=clock.sleep)
     sent: list[float] = []
 
     async def work() -> None:
-        sent.append(await pacer.turn(1))
-        pacer.refused(sent[0], 7.5)
-        pacer.refused(sent[0], 2.0)  # of the same burst: no shorter, and no second slow-down
-        sent.append(await pacer.turn(1))
+        sent.append(await limiter.acquire(1))
+        limiter.on_429(sent[0], 7.5)
+        limiter.on_429(sent[0], 2.0)  # of the same burst: no shorter, and no second slow-down
+        sent.append(await limiter.acquire(1))
 
     asyncio.run(clock.run(work()))
-    assert sent[1] - sent[0] == pytest.approx(7.5) and pacer.refusals == 2
-    assert pacer.requests.rate >= 0.5 * pacer.requests.limit
+    assert sent[1] - sent[0] == pytest.approx(7.5) and limiter.refusals == 2
+    assert limiter.requests.rate >= 0.5 * limiter.requests.limit
 
 
 @pytest.mark.parametrize("pause", [float("inf"), 43200.0, 601.0])
 def test_a_pause_beyond_what_is_left_ends_every_call_at_once(pause: float) -> None:
     """No time passes: the first call learns of it from its refusal, the others before they go out."""
     clock = Clock()
-    pacer = Pacer(Flow(1000), clock=lambda: clock.now, sleep=clock.sleep)
+    limiter = RateLimiter(TokenBucket(1000), clock=lambda: clock.now, sleep=clock.sleep)
     ended: list[str] = []
 
     async def call() -> None:
         try:
-            await pacer.turn(1, lambda: 600.0)
+            await limiter.acquire(1, lambda: 600.0)
         except PausedError as told:
             ended.append(str(told))
 
     async def work() -> None:
-        pacer.refused(await pacer.turn(1), pause)
+        limiter.on_429(await limiter.acquire(1), pause)
         await asyncio.gather(*(call() for _ in range(50)))
 
     asyncio.run(clock.run(work()))
@@ -142,22 +142,22 @@ def test_a_pause_beyond_what_is_left_ends_every_call_at_once(pause: float) -> No
 def test_a_server_that_refuses_every_call_is_waited_for_once() -> None:
     """All calls together give it one deadline, however many they are: not one after the other."""
     clock = Clock()
-    pacer = Pacer(Flow(1000), clock=lambda: clock.now, sleep=clock.sleep)
+    limiter = RateLimiter(TokenBucket(1000), clock=lambda: clock.now, sleep=clock.sleep)
 
     async def call() -> None:
         first: float | None = None
 
         def left() -> float:
-            began = [start for start in (first, pacer.stalled_since) if start is not None]
+            began = [start for start in (first, limiter.stalled_since) if start is not None]
             return 60.0 - (clock.now - min(began, default=clock.now))
 
         while True:
             try:
-                sent = await pacer.turn(1, left)
+                sent = await limiter.acquire(1, left)
             except PausedError:
                 return
             first = sent if first is None else first
-            pacer.refused(sent, 7.0)
+            limiter.on_429(sent, 7.0)
 
     async def work() -> None:
         for _ in range(20):  # one call at a time, each from its own beginning
@@ -170,11 +170,11 @@ def test_a_server_that_refuses_every_call_is_waited_for_once() -> None:
 
 def test_a_slow_rate_of_ones_own_costs_no_call_its_deadline() -> None:
     clock = Clock()
-    pacer = Pacer(Flow(0.1), clock=lambda: clock.now, sleep=clock.sleep)
+    limiter = RateLimiter(TokenBucket(0.1), clock=lambda: clock.now, sleep=clock.sleep)
 
     async def call() -> None:
-        await pacer.turn(1, lambda: 60.0)
-        pacer.served()
+        await limiter.acquire(1, lambda: 60.0)
+        limiter.served()
 
     async def work() -> None:
         await asyncio.gather(*(call() for _ in range(50)))
@@ -184,11 +184,11 @@ def test_a_slow_rate_of_ones_own_costs_no_call_its_deadline() -> None:
 
 
 def test_limits_in_headers() -> None:
-    pacer = Pacer.per_minute(3000, 1e9)
-    pacer.told({"x-ratelimit-limit-requests": "600", "x-ratelimit-limit-tokens": "nonsense"})
-    assert pacer.requests.rate == pytest.approx(9.8) and pacer.tokens and pacer.tokens.limit > 1e7
-    pacer.told({"x-ratelimit-limit-requests": "60000"})  # never looser than what the user said
-    assert pacer.requests.rate == pytest.approx(9.8)
+    limiter = RateLimiter.per_minute(3000, 1e9)
+    limiter.update_from_headers({"x-ratelimit-limit-requests": "600", "x-ratelimit-limit-tokens": "nonsense"})
+    assert limiter.requests.rate == pytest.approx(9.8) and limiter.tokens and limiter.tokens.limit > 1e7
+    limiter.update_from_headers({"x-ratelimit-limit-requests": "60000"})  # never looser than what the user said
+    assert limiter.requests.rate == pytest.approx(9.8)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_the_picture_is_never_written_over(image: str, capsys: pytest.CaptureFix
         (["IMAGE", "What?", "--temperature", "nan"], "--temperature nan makes no sense"),
         (["IMAGE", "What?", "--temperature", "1", "--top-p", "1.5"], "--top-p 1.5 is no share"),
         (["IMAGE", "What?", "--top-p", "0.9"], "--top-p changes nothing at temperature 0"),
-        (["IMAGE", "What?", "--boxes", "x.txt"], "no picture's suffix"),
+        (["IMAGE", "What?", "--boxes", "x.txt"], "no image's suffix"),
         (["IMAGE", "What?", "--boxes", "nowhere/x.png"], "no folder nowhere"),
         (["IMAGE", "What?", "Why?", "--model", "forgetful"], "takes no dialogue\n  ask it one question a command"),
     ],
@@ -200,7 +200,7 @@ def test_what_cannot_be_asked(
     assert list(Path().iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"not a picture", png((1, 2, 3))[:40]])
+@pytest.mark.parametrize("content", [b"", b"not an image", png((1, 2, 3))[:40]])
 def test_a_file_that_is_no_picture(content: bytes, image: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.png").write_bytes(content)
     assert main(["ask", "--model", "echo,text=a cat", "bad.png", "What?"]) == 2

@@ -18,9 +18,8 @@ from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import StoreError, VlmbenchError
 from vlmbench.base.samples import Sample, Score
 from vlmbench.cli import main as cli
-from vlmbench.compare import baseline, gate
-from vlmbench.compare import compare as comparison
-from vlmbench.runs.storage import reload as stored
+from vlmbench.compare import baseline, compare, gate
+from vlmbench.runs.storage import reload
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
 
@@ -49,13 +48,13 @@ def file(made: bytes, tmp_path: Path) -> Path:
 
 def test_the_same_run_gives_the_same_bytes(run: Path, file: Path, tmp_path: Path) -> None:
     again = ran(tmp_path / "again", {**script("pope", 0.1), **script("gqa", 0.1)}, tasks="pope,gqa")
-    assert baseline.make(stored.load(run)) == file.read_bytes()
-    assert baseline.make(stored.load(again)) == file.read_bytes(), "an equal run, made later elsewhere"
+    assert baseline.make(reload.load(run)) == file.read_bytes()
+    assert baseline.make(reload.load(again)) == file.read_bytes(), "an equal run, made later elsewhere"
 
 
 def test_it_compares_as_its_run_does(run: Path, file: Path, tmp_path: Path) -> None:
     later = ran(tmp_path / "later", {**script("pope", 0.2), **script("gqa", 0.2)}, tasks="pope,gqa")
-    from_run, from_file = (comparison.compare(before, later).to_json()["tasks"] for before in (run, file))
+    from_run, from_file = (compare.compare(before, later).to_json()["tasks"] for before in (run, file))
     for one, other in zip(from_run, from_file, strict=True):
         for side in (*one["lost"], *one["gained"], *other["lost"], *other["gained"]):
             side["before"].pop("text")  # the answers' words are not kept
@@ -74,9 +73,9 @@ def test_every_task(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("VLMBENCH_CACHE", str(tmp_path / "cache"))
     judge = ["--judge", JUDGED[name], "--judge-runs", "2"] if name in JUDGED else []
     run = ran(tmp_path / "run", dict.fromkeys(truths(name), "yes"), *judge, tasks=name)
-    size = baseline.write(stored.load(run), tmp_path / "b.json")
+    size = baseline.write(reload.load(run), tmp_path / "b.json")
     again = baseline.read(tmp_path / "b.json")
-    whole, kept = stored.load(run).tasks[name], again.tasks[name]
+    whole, kept = reload.load(run).tasks[name], again.tasks[name]
     ids = sorted(whole.answered)
     for one, other in zip(whole.metrics(ids), kept.metrics(ids), strict=True):
         assert (one.name, one.breakdown, one.label, list(one.clusters)) == (
@@ -148,11 +147,11 @@ def test_the_size_of_the_whole_of_pope(tmp_path: Path) -> None:
         for number in range(3000):
             name, target = names[number // 6], ("yes", "no")[number % 2]
             read = target if rng.random() < 0.86 else ("yes", "no")[number % 2 == 0]
-            picture = stored.picture(name)
+            picture = reload.image_ref(name)
             sample = Sample(f"{split}/{number + 1}", "?", (picture,), target, tags={"split": split}, cluster=name)
-            items.append(stored.Item(sample, Score(float(read == target), parsed_answer=read)))
-    task = stored.StoredTask(registry.choose_task("pope"), {}, {"headline": "mean_f1"}, items, "hash")
-    size = baseline.write(stored.StoredRun(tmp_path, {}, {"pope": task}), tmp_path / "b.json")
+            items.append(reload.Item(sample, Score(float(read == target), parsed_answer=read)))
+    task = reload.StoredTask(registry.choose_task("pope"), {}, {"headline": "mean_f1"}, items, "hash")
+    size = baseline.write(reload.StoredRun(tmp_path, {}, {"pope": task}), tmp_path / "b.json")
     assert 30_000 < size < 42_000, size
 
 

@@ -16,7 +16,7 @@ from tests.support.toys import ToyModel, ToyTask
 from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import UsageError
 from vlmbench.cli import main as cli
-from vlmbench.compare import compare as comparison
+from vlmbench.compare import compare
 from vlmbench.runs import planning, runner
 from vlmbench.runs.storage.store import RunStore
 
@@ -33,7 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_what_the_comparison_says(runs: tuple[Path, Path]) -> None:
-    found = comparison.compare(*runs)
+    found = compare.compare(*runs)
     pope, gqa = found.tasks
     assert (pope.key, pope.headline, pope.best.name) == ("pope", "mean_f1", "mean_f1")
     turned = len(pope.gained) + len(pope.lost)
@@ -49,7 +49,7 @@ def test_what_the_comparison_says(runs: tuple[Path, Path]) -> None:
 
 
 def test_a_flip_has_all_that_people_want_to_see(runs: tuple[Path, Path]) -> None:
-    flip = comparison.compare(*runs, tasks=["pope"]).tasks[0].lost[0]
+    flip = compare.compare(*runs, tasks=["pope"]).tasks[0].lost[0]
     assert flip.question.startswith("Is there a") and flip.images[0].endswith(".jpg") and flip.image_hashes
     assert flip.before.parsed_answer == flip.target == flip.before.text
     assert (flip.before.value, flip.after.value, flip.after.parsed_answer) == (1.0, 0.0, wrong(flip.target))
@@ -59,7 +59,7 @@ def test_p_of_one_item_a_cluster_is_mcnemars(tmp_path: Path) -> None:
     good = script("iconqa", 0.0)
     flipped = {key: "Z" if number < 9 else text for number, (key, text) in enumerate(good.items())}
     one, two = ran(tmp_path / "one", good, tasks="iconqa"), ran(tmp_path / "two", flipped, tasks="iconqa")
-    found = comparison.compare(one, two).tasks[0]
+    found = compare.compare(one, two).tasks[0]
     assert found.best.paired.method == "mcnemar exact"
     assert found.best.paired.p == pytest.approx(binomtest(0, 9).pvalue)
 
@@ -75,8 +75,8 @@ def test_failures_are_neither_lost_nor_gained(tmp_path: Path) -> None:
             with RunStore.open(tmp_path / name, content) as store:
                 runner.execute(plan, ToyModel(), store)
         with pytest.raises(UsageError, match=r"toy: pictures: \w+ before, \w+ after"):
-            comparison.compare(tmp_path / "one", tmp_path / "two")
-        found = comparison.compare(tmp_path / "one", tmp_path / "two", force=True).tasks[0]
+            compare.compare(tmp_path / "one", tmp_path / "two")
+        found = compare.compare(tmp_path / "one", tmp_path / "two", force=True).tasks[0]
         assert (len(found.ids), found.only_before, found.only_after) == (12, 6, 0)
         assert not found.lost and not found.gained
     finally:
@@ -149,31 +149,31 @@ def copied(folder: Path, target: Path) -> Path:
 def test_a_perturbed_run_is_compared(tmp_path: Path) -> None:
     one = ran(tmp_path / "one", script("pope", 0.1), "--limit", "60")
     two = ran(tmp_path / "two", script("pope", 0.2), "--limit", "60", "--perturb", "blind") / "perturbations" / "blind"
-    assert comparison.compare(one, two).tasks[0].differs == ["perturbation: none before, blind after"]
+    assert compare.compare(one, two).tasks[0].differs == ["perturbation: none before, blind after"]
 
 
 def test_fewer_questions_are_other_data(runs: tuple[Path, Path], tmp_path: Path) -> None:
     few = ran(tmp_path / "few", script("pope", 0.1), "--limit", "60")
     with pytest.raises(UsageError, match=r"questions: 1,080 \(hash \w+\) before, 60 \(hash \w+\) after"):
-        comparison.compare(runs[0], few, tasks=["pope"])
-    assert len(comparison.compare(runs[0], few, tasks=["pope"], force=True).tasks[0].ids) == 60
+        compare.compare(runs[0], few, tasks=["pope"])
+    assert len(compare.compare(runs[0], few, tasks=["pope"], force=True).tasks[0].ids) == 60
 
 
 def test_protocols_are_told_apart_by_their_keys(runs: tuple[Path, Path], tmp_path: Path) -> None:
     other = ran(tmp_path / "llava", script("pope", 0.1), tasks="pope@llava")
     with pytest.raises(UsageError, match="protocol: official before, llava after"):
-        comparison.compare(runs[0], other, tasks=["pope"])
+        compare.compare(runs[0], other, tasks=["pope"])
 
 
 def test_nothing_in_common(runs: tuple[Path, Path], tmp_path: Path) -> None:
     other = ran(tmp_path / "vsr", {}, tasks="vsr", code=exit_codes.OK)
     with pytest.raises(UsageError, match="no task in common: pope, gqa before, vsr after"):
-        comparison.compare(runs[0], other)
+        compare.compare(runs[0], other)
 
 
 def test_a_metric_that_is_not_there_is_named_with_those_that_are(runs: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="no metric 'bleu' in both runs") as caught:
-        comparison.compare(*runs, tasks=["pope"], metric="bleu")
+        compare.compare(*runs, tasks=["pope"], metric="bleu")
     assert "mean_f1" in caught.value.hint
 
 
@@ -210,7 +210,7 @@ def test_judged_runs_carry_the_judges_runs(tmp_path: Path, monkeypatch: pytest.M
     one, two = (
         ran(tmp_path / name, {}, "--judge", judge, "--judge-runs", "2", tasks="mmvet") for name, judge in judges.items()
     )
-    task = comparison.compare(one, two).tasks[0]
+    task = compare.compare(one, two).tasks[0]
     assert [line.partition(":")[0] for line in task.differs] == ["judge"]
     assert task.best.paired.difference.value == pytest.approx(20.0)
     assert all(metric.run_values for metric in task.after.metrics(task.ids) if metric.name == task.headline)

@@ -12,9 +12,9 @@ import pytest
 from tests.support.gate_runs import ran, script
 from vlmbench.compare import gate
 from vlmbench.compare.gate import GateRules, Report
-from vlmbench.runs.storage import reload as stored
+from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item, StoredRun
-from vlmbench.scoring import score as scoring
+from vlmbench.scoring import score
 from vlmbench.stats.noninferiority import Outcome
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ RULES = GateRules({}, {})
 @pytest.fixture(scope="module")
 def pope(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     """A run of pope, 88 % right."""
-    return stored.load(ran(tmp_path_factory.mktemp("gate") / "run", script("pope", 0.12)))
+    return reload.load(ran(tmp_path_factory.mktemp("gate") / "run", script("pope", 0.12)))
 
 
 def turned(item: Item) -> Item:
@@ -40,8 +40,8 @@ def turned(item: Item) -> Item:
 def run_of(like: StoredRun, items: list[Item]) -> StoredRun:
     """A run made of these items."""
     task = like.tasks["pope"]
-    scores = scoring.summarise(task.choice, [(item.sample, item.score) for item in items], resamples=2)
-    made = replace(task, items=items, scores=scores, answers_hash=stored.answers_hash(items))
+    scores = score.summarise(task.choice, [(item.sample, item.score) for item in items], resamples=2)
+    made = replace(task, items=items, scores=scores, answers_hash=reload.answers_hash(items))
     return replace(like, tasks={"pope": made})
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
-from vlmbench.data import notes as data_notes
+from vlmbench.data import notes
 from vlmbench.data.files import Folder
 
 pytestmark = pytest.mark.slow
@@ -93,7 +93,7 @@ def test_a_row_that_is_there_twice(name: str, tmp_path: Path) -> None:
                     assert re.search(r"twice|more than two questions|answers", str(error)), str(error)
                     tried += 1
                     continue
-                told = data_notes.notes(task, split, samples, str(root))
+                told = notes.notes(task, split, samples, str(root))
                 assert len(samples) == count or any("there twice" in note for note in told), (path.name, split, told)
         path.write_text(own, encoding="utf-8")
     assert tried or name == "refcoco", files

@@ -13,7 +13,7 @@ from vlmbench.data.files import Hub
 
 pa = pytest.importorskip("pyarrow")
 KINDS = ("adversarial", "popular", "random")
-IMAGE = {"bytes": b"encoded picture", "path": None}
+IMAGE = {"bytes": b"encoded image", "path": None}
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_gqa(tmp_path: Path) -> None:
     assert second.images[0].load() == b"two" and second.target == "blue" and second.cluster == "n2"
     assert dict(first.tags) == {"structural": "query", "semantic": "attr", "kind": "open", "steps": "2", "words": "5"}
     assert first.extra["group"] == "color" and first.extra["entailed"] == ()
-    with pytest.raises(ImageError, match=r"row 2, field 'image': the picture is empty"):
+    with pytest.raises(ImageError, match=r"row 2, field 'image': the image is empty"):
         first.images[0].load()
 
 
@@ -113,5 +113,5 @@ def test_gqa_without_a_picture(tmp_path: Path) -> None:
     base = tmp_path / "lmms-lab/GQA"
     write(base / "testdev_balanced_instructions/testdev-0.parquet", [gqa_row("1", imageId="n7")])
     write(base / "testdev_balanced_images/testdev-0.parquet", [{"id": "n1", "image": IMAGE}], image=True)
-    with pytest.raises(DataError, match="no picture 'n7'"):
+    with pytest.raises(DataError, match="no image 'n7'"):
         choose_task("gqa").task.samples(Hub(tmp_path), "testdev_balanced")

@@ -35,7 +35,7 @@ def write(path: Path, rows: list[dict[str, Any]], *pictures: str) -> None:
 
 
 def picture(content: str) -> dict[str, Any]:
-    """An encoded picture as the hub has it."""
+    """An encoded image as the hub has it."""
     return {"bytes": content.encode(), "path": None}
 
 

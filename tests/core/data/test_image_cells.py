@@ -12,7 +12,7 @@ from tests.support.toys import png
 from vlmbench.base.errors import ImageError
 from vlmbench.base.registry import choose_task
 from vlmbench.data.files import Hub
-from vlmbench.data.image_cells import holds_picture, picture_bytes
+from vlmbench.data.image_cells import holds_image, image_bytes
 
 from .test_hub import pope_rows, quiet, write
 
@@ -39,15 +39,15 @@ READ: dict[str, Any] = {
     "struct with a path": {"bytes": None, "path": "pictures/a.png"},
 }
 NAMED: dict[str, tuple[Any, str]] = {
-    "empty": (b"", "the picture is empty"),
+    "empty": (b"", "the image is empty"),
     "null": (None, "the cell is null"),
     "empty struct": ({"bytes": None, "path": None}, "neither bytes nor a path"),
     "other struct": ({"url": "x"}, "an object with url"),
     "empty text": (" ", "an empty text"),
-    "several": ([PNG, PNG], "2 pictures in one cell"),
-    "none of several": ([], "0 pictures in one cell"),
+    "several": ([PNG, PNG], "2 images in one cell"),
+    "none of several": ([], "0 images in one cell"),
     "pixels": ([1, 2, 3, 4], "a list of 4 numbers"),
-    "number": (7, "int, not an encoded picture"),
+    "number": (7, "int, not an encoded image"),
     "address": ("https://example.org/a.png", "an address"),
     "absent file": ("pictures/b.png", "the name of a file that is not there"),
     "file outside": ("../a.png", "the name of a file that is not there"),
@@ -65,7 +65,7 @@ def pictures(folder: Path) -> Path:
 
 @pytest.mark.parametrize("form", READ)
 def test_forms_that_are_read(form: str, tmp_path: Path) -> None:
-    assert picture_bytes(READ[form], "row 1", pictures(tmp_path)) == PNG
+    assert image_bytes(READ[form], "row 1", pictures(tmp_path)) == PNG
 
 
 def test_an_opened_picture_is_read() -> None:
@@ -73,7 +73,7 @@ def test_an_opened_picture_is_read() -> None:
 
     from PIL import Image
 
-    with Image.open(io.BytesIO(PNG)) as opened, Image.open(io.BytesIO(picture_bytes(opened, "row 1"))) as again:
+    with Image.open(io.BytesIO(PNG)) as opened, Image.open(io.BytesIO(image_bytes(opened, "row 1"))) as again:
         assert again.tobytes() == opened.tobytes()
 
 
@@ -81,7 +81,7 @@ def test_an_opened_picture_is_read() -> None:
 def test_forms_that_are_named(form: str, tmp_path: Path) -> None:
     cell, told = NAMED[form]
     with pytest.raises(ImageError, match="row 1") as error:
-        picture_bytes(cell, "row 1", pictures(tmp_path / "inside"))
+        image_bytes(cell, "row 1", pictures(tmp_path / "inside"))
     assert told in str(error.value)
 
 
@@ -120,5 +120,5 @@ def test_which_rows_have_a_picture() -> None:
         ([[full], [], None, [full]], pa.list_(struct)),
     ):
         column = pa.chunked_array([pa.array(values[:2], kind), pa.array(values[2:], kind)])
-        assert holds_picture(column) == [True, False, False, True]
-    assert holds_picture(pa.chunked_array([pa.nulls(2)])) == [False, False]
+        assert holds_image(column) == [True, False, False, True]
+    assert holds_image(pa.chunked_array([pa.nulls(2)])) == [False, False]

@@ -76,10 +76,10 @@ def test_animation_gives_its_first_frame_and_one_pixel_is_enough() -> None:
     ("data", "said"),
     [
         (b"", "empty"),
-        (b"no picture", "not a picture"),
+        (b"no image", "not an image"),
         (encoded(NOISE, "JPEG")[:-200], "damaged"),
         (encoded(NOISE)[:200], "damaged"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
     ],
 )
 def test_bad_bytes_say_what_where_and_cure(data: bytes, said: str) -> None:

@@ -89,7 +89,7 @@ def copied(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Folder,
 
 
 def test_a_mistyped_picture_column(copied: tuple[Any, Folder, list[Path]]) -> None:
-    """In one row or in all: refused. Questions that have no picture anywhere stay as they are."""
+    """In one row or in all: refused. Questions that have no image anywhere stay as they are."""
     task, data, files = copied
     for path in files:
         content, own = documents(path), path.read_text("utf-8")
@@ -152,7 +152,7 @@ def test_any_value_in_any_field(copied: tuple[Any, Folder, list[Path]]) -> None:
 
 
 def test_files_that_a_mac_adds_are_passed_over(copied: tuple[Any, Folder, list[Path]]) -> None:
-    """A folder zipped on a Mac has `._NAME` beside each file, which is no question file and no picture."""
+    """A folder zipped on a Mac has `._NAME` beside each file, which is no question file and no image."""
     task, data, _ = copied
     found = {}
     for split in task.splits:

@@ -14,7 +14,7 @@ from vlmbench.base import registry
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
 from vlmbench.cli import main as cli
-from vlmbench.data import notes as data_notes
+from vlmbench.data import notes
 from vlmbench.data.files import Folder
 
 SAMPLES = [Sample(str(n), f"What {n}?", (), "a") for n in range(10)]
@@ -23,7 +23,7 @@ SAMPLES = [Sample(str(n), f"What {n}?", (), "a") for n in range(10)]
 def told(size: Size | None, samples: list[Sample] = SAMPLES, label: str = "/data", **others: Size) -> list[str]:
     task = TableTask("mine", "a.csv", columns=(None, "question", "answer"))
     task.sizes = ({} if size is None else {"all": size}) | others
-    return data_notes.notes(task, "all", samples, label)
+    return notes.notes(task, "all", samples, label)
 
 
 def test_sizes() -> None:
@@ -36,7 +36,7 @@ def test_sizes() -> None:
 
 def test_repeats() -> None:
     again = [*SAMPLES, replace(SAMPLES[3], id="x"), replace(SAMPLES[4], id="y", target="b")]
-    assert told(None, again) == ["1 question is there twice, with picture and answer: 3 and x"]
+    assert told(None, again) == ["1 question is there twice, with image and answer: 3 and x"]
     assert told(Size(12), again) == []  # RefCOCO's own files have such rows
 
 
@@ -48,8 +48,8 @@ def test_every_task_has_sizes_to_compare_with(name: str) -> None:
     assert set(task.sizes) == set(task.splits) or name == "gqa"
     data = Folder.sample(name)
     samples = task.samples(data, task.splits[0])
-    assert not data_notes.notes(task, task.splits[0], samples, data.label)
-    note, *_ = data_notes.notes(task, task.splits[0], samples, "/data")
+    assert not notes.notes(task, task.splits[0], samples, data.label)
+    note, *_ = notes.notes(task, task.splits[0], samples, "/data")
     assert note.startswith(f"{len(samples):,} questions, and the official {task.splits[0]} has ")
 
 

@@ -15,8 +15,7 @@ import pytest
 from tests.core.runs.test_remote_store import bucket
 from tests.support.toys import png
 from vlmbench import TableTask
-from vlmbench.base import exit_codes
-from vlmbench.base import paths as places
+from vlmbench.base import exit_codes, paths
 from vlmbench.base.errors import DataError, ImageError, VlmbenchError
 from vlmbench.base.registry import choose_task
 from vlmbench.cli import main as cli
@@ -71,7 +70,7 @@ def test_special_files_are_refused_by_every_command(special: Path, capsys: pytes
 
 def test_a_special_picture_is_an_error_of_that_sample(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    picture = Folder(tmp_path).picture(Row({}, "f", "line 1"), "a.png")
+    picture = Folder(tmp_path).image(Row({}, "f", "line 1"), "a.png")
     with pytest.raises(ImageError, match="a pipe, not a file"):
         picture.load()
 
@@ -138,16 +137,16 @@ def tabled(bucket: Any) -> tuple[TableTask, Folder]:
     """A task whose data lie in a store."""
     bucket.pipe("/data/mine/a.csv", b"image,question,answer\na.png,?,a\nb.png,?,b\n")
     bucket.pipe("/data/mine/a.png", png((1, 2, 3)))
-    return TableTask("mine", Path("a.csv")), Folder(places.path("memory://data"))
+    return TableTask("mine", Path("a.csv")), Folder(paths.path("memory://data"))
 
 
 def test_a_store_says_what_is_there(bucket: Any) -> None:
     task, data = tabled(bucket)
     samples = task.samples(data, "all")
     assert samples[0].images[0].load() == png((1, 2, 3))
-    with pytest.raises(ImageError, match=r"no picture b\.png"):
+    with pytest.raises(ImageError, match=r"no image b\.png"):
         samples[1].images[0].load()
-    assert is_dir(places.path("memory://data/mine")) and not is_file(places.path("memory://data/none"))
+    assert is_dir(paths.path("memory://data/mine")) and not is_file(paths.path("memory://data/none"))
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
@@ -169,7 +168,7 @@ def test_a_failing_store_is_told_as_such(
     for picture in (samples[0].images[0], samples[1].images[0]) if call == "info" else (samples[0].images[0],):
         with pytest.raises(ImageError, match="cannot read it: ") as told:
             picture.load()
-        assert "no picture" not in str(told.value) and str(failure.args[-1])[:20] in str(told.value)
+        assert "no image" not in str(told.value) and str(failure.args[-1])[:20] in str(told.value)
     with pytest.raises(DataError, match="cannot read it: "):
         read_samples(task, data, "all")
 
@@ -188,4 +187,4 @@ def test_missing_credentials_are_told_for_every_task(bucket: Any, monkeypatch: p
         choice = choose_task(name)
         for split in choice.task.splits:
             with pytest.raises(DataError, match="Unable to locate credentials"):
-                read_samples(choice.task, Folder(places.path("memory://data")), split)
+                read_samples(choice.task, Folder(paths.path("memory://data")), split)

@@ -13,7 +13,7 @@ from vlmbench.base.samples import Sample
 from vlmbench.data.files import (
     Folder,
     Row,
-    missing_pictures,
+    missing_images,
     read_json,
     read_keyed,
     read_parquet,
@@ -161,8 +161,8 @@ HERE = Row({}, "questions.json", "line 4")
 
 def test_pictures_are_found_in_order_and_read_late(tmp_path: Path) -> None:
     (tmp_path / "val2014").mkdir()
-    picture = Folder(tmp_path).picture(HERE, "a.jpg", "val2014", ".")
-    with pytest.raises(ImageError, match=r"no picture a\.jpg"):
+    picture = Folder(tmp_path).image(HERE, "a.jpg", "val2014", ".")
+    with pytest.raises(ImageError, match=r"no image a\.jpg"):
         picture.load()
     write(tmp_path / "a.jpg", b"low")
     assert picture.load() == b"low"
@@ -173,7 +173,7 @@ def test_pictures_are_found_in_order_and_read_late(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../a.jpg", "x/../../a.jpg", "/etc/passwd", "..\\a.jpg", "C:/a.jpg", "", "a\0.jpg"])
 def test_names_that_leave_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"questions\.json, line 4, field 'image'"):
-        Folder(tmp_path).picture(HERE, name, "val2014")
+        Folder(tmp_path).image(HERE, name, "val2014")
 
 
 def test_links_out_of_the_folder(tmp_path: Path) -> None:
@@ -182,22 +182,22 @@ def test_links_out_of_the_folder(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
     secret = write(outside / "a.jpg", b"secret")
     (data / "images" / "a.jpg").symlink_to(secret)
-    picture = Folder(data).picture(HERE, "a.jpg", "images")
+    picture = Folder(data).image(HERE, "a.jpg", "images")
     with pytest.raises(ImageError, match="a link out of the data folder"):
         picture.load()
-    assert missing_pictures([Sample("1", "", (picture,), "")]) == ["a.jpg"]
+    assert missing_images([Sample("1", "", (picture,), "")]) == ["a.jpg"]
     (data / "val2014").symlink_to(outside)  # a whole picture folder kept elsewhere is the user's own doing
-    assert Folder(data).picture(HERE, "a.jpg", "val2014").load() == b"secret"
+    assert Folder(data).image(HERE, "a.jpg", "val2014").load() == b"secret"
 
 
 def test_missing_pictures_are_listed_once(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     write(tmp_path / "there.jpg", b"")
     samples = [
-        Sample(str(i), "", (folder.picture(HERE, name, "."),), "")
+        Sample(str(i), "", (folder.image(HERE, name, "."),), "")
         for i, name in enumerate(["b.jpg", "there.jpg", "a.jpg", "b.jpg"])
     ]
-    assert missing_pictures(samples) == ["b.jpg", "a.jpg"]
+    assert missing_images(samples) == ["b.jpg", "a.jpg"]
 
 
 def test_embedded_samples_are_found() -> None:

@@ -15,8 +15,8 @@ from tests.support.toys import keep
 from vlmbench.base.samples import ImageRef
 from vlmbench.data import images
 from vlmbench.perturbations import corruptions as pixel_changes
-from vlmbench.perturbations.corruptions import PIXEL_CHANGES
-from vlmbench.perturbations.perturbations import Change, ablate, levels, parse_one
+from vlmbench.perturbations.corruptions import CORRUPTIONS
+from vlmbench.perturbations.perturbations import Perturbation, levels, parse_one, perturbed_image
 
 PINS = Path(__file__).resolve().parents[3] / "constraints.txt"
 GOLDEN = {
@@ -48,7 +48,7 @@ def picture(image: Image.Image, name: str = "a.ppm") -> ImageRef:
 
 def changed(image: Image.Image, label: str, seed: int = 0) -> Image.Image:
     """The picture under a change."""
-    return images.decode(ablate(picture(image), parse_one(label, seed)).load())
+    return images.decode(perturbed_image(picture(image), parse_one(label, seed)).load())
 
 
 def apart(one: Image.Image, other: Image.Image) -> float:
@@ -75,8 +75,8 @@ def test_chance_comes_from_the_seed_and_the_pictures_bytes_alone(label: str) -> 
     assert len({changed(tiny(), label, seed).tobytes() for seed in range(8)}) > 1
     change = parse_one(label)
     one, other = picture(tiny(), "one"), picture(tiny(), "other")
-    assert ablate(one, change).load() == ablate(other, change).load()
-    assert ablate(other, change).name == "other"
+    assert perturbed_image(one, change).load() == perturbed_image(other, change).load()
+    assert perturbed_image(other, change).name == "other"
     noisy = [np.asarray(changed(tiny(40, height), "noise:1"), float)[:9] for height in (30, 31)]
     assert not np.allclose(noisy[0], noisy[1], atol=9)
 
@@ -90,7 +90,7 @@ def test_severities_rise(name: str) -> None:
 def test_noise_is_gaussian_of_its_deviation_whatever_the_size() -> None:
     for size in ((224, 224), (672, 700), (100, 80)):
         grey = Image.new("RGB", size, (128, 128, 128))
-        for level, sigma in enumerate(PIXEL_CHANGES["noise"].levels[:3], 1):
+        for level, sigma in enumerate(CORRUPTIONS["noise"].levels[:3], 1):
             off = (np.asarray(changed(grey, f"noise:{level}"), float) - 128) / 255
             assert abs(off.mean()) < 0.01 and off.std() == pytest.approx(sigma, rel=0.05)
     large = np.asarray(changed(Image.new("RGB", (672, 700), (128, 128, 128)), "noise:1"))
@@ -110,13 +110,13 @@ def test_blur_scales_with_the_picture() -> None:
 
 
 def test_jpeg_is_pils_of_that_quality(tmp_path: Path) -> None:
-    tiny().save(tmp_path / "a.jpg", quality=PIXEL_CHANGES["jpeg"].levels[1])
+    tiny().save(tmp_path / "a.jpg", quality=CORRUPTIONS["jpeg"].levels[1])
     assert changed(tiny(), "jpeg:2").tobytes() == Image.open(tmp_path / "a.jpg").tobytes()
 
 
 def test_a_crop_is_a_window_of_the_picture() -> None:
     whole = np.asarray(tiny(120, 90))
-    for level, share in enumerate(PIXEL_CHANGES["crop"].levels, 1):
+    for level, share in enumerate(CORRUPTIONS["crop"].levels, 1):
         part = np.asarray(changed(tiny(120, 90), f"crop:{level}"))
         height, width = part.shape[:2]
         assert (width, height) == (round(120 * share), round(90 * share))
@@ -144,8 +144,10 @@ def test_blind_is_grey_of_the_same_size() -> None:
 
 
 def test_every_severity_is_said_in_words() -> None:
-    for name in PIXEL_CHANGES:
+    for name in CORRUPTIONS:
         most, default = levels(name)
         assert (most, default) in ((0, 0), (5, 3))
-        words = {Change(name, level).words for level in range(1, most + 1)} or {Change(name).words}
+        words = {Perturbation(name, level).description for level in range(1, most + 1)} or {
+            Perturbation(name).description
+        }
         assert len(words) == max(1, most) and not any("{" in one for one in words)

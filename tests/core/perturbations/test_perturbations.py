@@ -18,10 +18,8 @@ from vlmbench.base.samples import ImageRef, Request, Response, Sample
 from vlmbench.data import images
 from vlmbench.data.files import Folder
 from vlmbench.parsing.boxes import cropped
-from vlmbench.perturbations import option_order
-from vlmbench.perturbations import paraphrases as wordings
-from vlmbench.perturbations import perturbations as ablations
-from vlmbench.perturbations.perturbations import Put, parse, parse_one
+from vlmbench.perturbations import option_order, paraphrases, perturbations
+from vlmbench.perturbations.perturbations import Perturbed, parse, parse_one
 
 
 @lru_cache
@@ -31,10 +29,10 @@ def samples(key: str) -> tuple[TaskChoice, Sequence[Sample]]:
     return choice, choice.task.samples(Folder.sample(choice.task.name), choice.split)
 
 
-def put(key: str, label: str, seed: int = 0, few: slice = slice(None)) -> Put:
+def put(key: str, label: str, seed: int = 0, few: slice = slice(None)) -> Perturbed:
     """A task's questions under a change."""
     choice, every = samples(key)
-    return ablations.put(choice, every, every[few], parse_one(label, seed))
+    return perturbations.apply(choice, every, every[few], parse_one(label, seed))
 
 
 def everything() -> Iterator[str]:
@@ -62,21 +60,21 @@ def test_words_of_the_command_line() -> None:
         ("noise:²", UsageError, "no severity"),
         ("blind:1", UsageError, "has no severities"),
         ("noise,noise:3", UsageError, "named twice: noise:3"),
-        (",", UsageError, "names no change"),
+        (",", UsageError, "names no perturbation"),
     ):
         with pytest.raises(error, match=told):
             parse(words)
 
 
-@pytest.mark.parametrize("label", [*ablations.names()])
+@pytest.mark.parametrize("label", [*perturbations.names()])
 @pytest.mark.parametrize("name", tasks.builtin)
 def test_every_question_is_asked_or_left_out_with_a_reason(name: str, label: str) -> None:
     _, every = samples(name)
     found = put(name, label)
-    assert len(found.asked) + sum(found.left_out.values()) == len(every)
-    assert all(found.left_out) and found.samples == every
+    assert len(found.requests) + sum(found.skipped.values()) == len(every)
+    assert all(found.skipped) and found.samples == every
     known = {sample.id: sample for sample in every}
-    for sample, request in found.asked:
+    for sample, request in found.requests:
         assert request.sample_id == sample.id and sample.question == known[sample.id].question
         assert (sample.cluster, sample.tags, sample.extra) == (
             known[sample.id].cluster,
@@ -88,7 +86,7 @@ def test_every_question_is_asked_or_left_out_with_a_reason(name: str, label: str
 # ------------------------------------------------------------------------------------------------------------- shuffle
 
 
-def holds_shuffle(choice: TaskChoice, every: Sequence[Sample], found: Put) -> None:
+def holds_shuffle(choice: TaskChoice, every: Sequence[Sample], found: Perturbed) -> None:
     """Another picture each time: no equal bytes, no common cluster, one and the same for one picture."""
     known = {sample.id: sample for sample in every}
     cluster_of: dict[str, set[str]] = {}
@@ -96,7 +94,7 @@ def holds_shuffle(choice: TaskChoice, every: Sequence[Sample], found: Put) -> No
         for one in sample.images:
             cluster_of.setdefault(one.name, set()).add(sample.cluster)
     stands_for: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for sample, request in found.asked:
+    for sample, request in found.requests:
         own = choice.task.build_request(known[sample.id], choice.protocol)
         assert request.prompt == own.prompt and len(request.images) == len(own.images)
         for mine, other in zip(own.images, request.images, strict=True):
@@ -117,12 +115,12 @@ def test_shuffled_pictures_are_others(key: str) -> None:
 def test_shuffling_depends_on_seed_and_pictures_not_on_order_or_limit() -> None:
     choice, every = samples("gqa")
 
-    def shown(found: Put) -> dict[str, str]:
-        return {sample.id: request.images[0].name for sample, request in found.asked}
+    def shown(found: Perturbed) -> dict[str, str]:
+        return {sample.id: request.images[0].name for sample, request in found.requests}
 
     change = parse_one("shuffle-image")
     whole = shown(put("gqa", "shuffle-image"))
-    assert shown(ablations.put(choice, every[::-1], every[::-1], change)) == whole
+    assert shown(perturbations.apply(choice, every[::-1], every[::-1], change)) == whole
     few = shown(put("gqa", "shuffle-image", few=slice(100, 160)))
     assert few.items() <= whole.items() and len(few) == 60
     assert shown(put("gqa", "shuffle-image", seed=1)) != whole
@@ -137,11 +135,11 @@ def test_equal_bytes_under_other_names_are_no_other_picture() -> None:
 
     def shown(*pictures: ImageRef) -> list[str]:
         every = [Sample(str(n), "?", (one,), "yes", cluster=one.name) for n, one in enumerate(pictures)]
-        found = ablations.put(choice, every, every, parse_one("shuffle-image"))
-        told = [request.images[0].name for _, request in found.asked]
-        return told or list(found.left_out)
+        found = perturbations.apply(choice, every, every, parse_one("shuffle-image"))
+        told = [request.images[0].name for _, request in found.requests]
+        return told or list(found.skipped)
 
-    assert shown(*twins) == shown(third) == ["the task has no other picture to show"]
+    assert shown(*twins) == shown(third) == ["the task has no other image to show"]
     assert shown(*twins, third)[:2] == ["c", "c"]
     assert shown(third, lost) == ["lost", "c"]  # what cannot be read becomes an error of its sample, later
 
@@ -152,7 +150,7 @@ def test_the_check_of_shuffling_finds_planted_mistakes(monkeypatch: pytest.Monke
         lambda self, sample: sample.images,  # the own picture
         lambda self, sample: every[(int(sample.id.split("/")[1]) * 7) % 90].images,  # sometimes of the same cluster
     ):
-        monkeypatch.setattr(ablations._Donors, "of", mistake)
+        monkeypatch.setattr(perturbations._Donors, "of", mistake)
         with pytest.raises(AssertionError):
             holds_shuffle(choice, every, put("pope", "shuffle-image"))
 
@@ -165,7 +163,7 @@ def holds_options(key: str, seed: int = 0) -> int:
     choice, every = samples(key)
     known = {sample.id: sample for sample in every}
     found = put(key, "option-order", seed)
-    for sample, request in found.asked:
+    for sample, request in found.requests:
         old = known[sample.id]
         at, was = ord(sample.target) - 65, ord(old.target) - 65
         assert sample.choices[at] == old.choices[was] and sorted(sample.choices) == sorted(old.choices)
@@ -178,7 +176,7 @@ def holds_options(key: str, seed: int = 0) -> int:
         right = Response(sample.target, choices=())
         if not request.choices:
             assert choice.task.score(sample, right, choice.protocol).value == 1
-    return len(found.asked)
+    return len(found.requests)
 
 
 @pytest.mark.parametrize("key", ["mmbench@exact", "scienceqa@llava", "scienceqa@qwen_vl", "iconqa"])
@@ -191,7 +189,7 @@ def test_a_reader_of_the_shown_options_scores_the_same() -> None:
     choice, every = samples("mmbench@exact")
     texts = {sample.id: sample.choices[ord(sample.target) - 65] for sample in every}
     found = put("mmbench@exact", "option-order")
-    for sample, request in found.asked:
+    for sample, request in found.requests:
         (letter,) = [line[0] for line in request.prompt.splitlines() if line[1:] == f". {texts[sample.id]}"]
         assert choice.task.score(sample, Response(letter), "exact").value == 1
 
@@ -204,7 +202,7 @@ def test_circular_questions_stay_circular() -> None:
     letters: dict[int, list[str]] = {}
     for sample in every:
         before.setdefault(sample.extra["group"], set()).add(sample.choices)
-    for sample, _ in put("mmbench", "option-order").asked:
+    for sample, _ in put("mmbench", "option-order").requests:
         after.setdefault(sample.extra["group"], set()).add(sample.choices)
         letters.setdefault(sample.extra["group"], []).append(sample.target)
     for group, orders in before.items():
@@ -230,7 +228,9 @@ def test_places_texts_and_doubtful_targets() -> None:
         assert renamed is not None and renamed(target, order, options) == expected
     assert asked((options, "D")) is None and asked((("B", "A"), "A")) is None and asked((options, 1.0)) is None
     assert asked((options, True)) is None
-    withheld = option_order.reordered(Sample("1", "?", (), None, options), order, option_order._letter, pictured=False)
+    withheld = option_order.reordered(
+        Sample("1", "?", (), None, options), order, option_order._letter, image_options=False
+    )
     assert withheld.target is None and withheld.choices == ("cow", "cat", "dog")
 
 
@@ -244,7 +244,7 @@ def test_places_texts_and_doubtful_targets() -> None:
 )
 def test_where_an_order_makes_no_sense_it_is_said(key: str, why: str) -> None:
     found = put(key, "option-order")
-    assert not found.asked and set(found.left_out) == {why}
+    assert not found.requests and set(found.skipped) == {why}
 
 
 def test_the_check_of_options_finds_an_unmapped_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,15 +270,15 @@ def test_a_crop_takes_the_box_along() -> None:
         target = {"bbox": [2 * x, 2 * y, 2 * w, 2 * h], "width": 2 * width, "height": 2 * height}  # annotated at twice
         sample = Sample(str(number), "the white one", (picture(Image.fromarray(planes)),), target)
         choice = choose_task("refcoco")
-        found = ablations.put(choice, [sample], [sample], parse_one("crop:3"))
-        change = ablations.ablate(sample.images[0], parse_one("crop:3"))
+        found = perturbations.apply(choice, [sample], [sample], parse_one("crop:3"))
+        change = perturbations.perturbed_image(sample.images[0], parse_one("crop:3"))
         part = np.asarray(images.decode(change.load()))
         rows, columns = np.nonzero((part == 255).all(-1))
         if len(rows) < w * h / 2:
-            assert list(found.left_out) == ["the crop leaves less than 50% of what the box holds"]
+            assert list(found.skipped) == ["the crop leaves less than 50% of what the box holds"]
             continue
         kept += 1
-        ((moved, request),) = found.asked
+        ((moved, request),) = found.requests
         left, top = int(columns.min()), int(rows.min())
         box = [left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top]
         assert [round(side / 2) for side in moved.target["bbox"]] == box
@@ -288,12 +288,12 @@ def test_a_crop_takes_the_box_along() -> None:
 
 
 def test_a_box_is_not_turned_but_all_else_is() -> None:
-    assert set(put("refcoco", "rotate").left_out) == {
-        "a box has no right answer in a turned picture: it is no longer upright"
+    assert set(put("refcoco", "rotate").skipped) == {
+        "a box has no right answer in a turned image: it is no longer upright"
     }
-    assert not put("pope", "rotate").left_out
+    assert not put("pope", "rotate").skipped
     noisy = put("refcoco", "noise")
-    assert [sample.target for sample, _ in noisy.asked] == [sample.target for sample in samples("refcoco")[1]]
+    assert [sample.target for sample, _ in noisy.requests] == [sample.target for sample in samples("refcoco")[1]]
 
 
 def test_a_box_out_of_the_window_is_none() -> None:
@@ -319,7 +319,7 @@ FORMS = (
 )
 
 
-@pytest.mark.parametrize("number", range(1, wordings.COUNT + 1))
+@pytest.mark.parametrize("number", range(1, paraphrases.COUNT + 1))
 def test_only_the_request_for_the_form_changes(number: int) -> None:
     told = []
     for key in everything():
@@ -329,23 +329,23 @@ def test_only_the_request_for_the_form_changes(number: int) -> None:
             continue  # a protocol need not know every kind of question
         choice, every = samples(key)
         asked = {sample.id: choice.task.build_request(sample, choice.protocol) for sample in every}
-        for sample, request in found.asked:
+        for sample, request in found.requests:
             own = asked[sample.id]
             (sentence,) = {
                 old
-                for old, new in wordings.WORDINGS.items()
+                for old, new in paraphrases.PARAPHRASES.items()
                 if own.prompt.replace(old, new[number - 1]) == request.prompt and old in own.prompt
             } or {""}
             assert sentence, (own.prompt, request.prompt)
             assert replace(request, prompt="") == replace(own, prompt="") and request.prompt != own.prompt
-        told += [key] if found.asked else []
+        told += [key] if found.requests else []
     assert {"pope@llava", "mme@official", "mmbench@official", "vsr@official", "gqa@minigpt_v2"} <= set(told)
     assert not {"pope@official", "gqa@lavis", "refcoco@lmms_eval", "mmvet@official"} & set(told)
 
 
 def test_wordings_are_other_words_for_the_same_form() -> None:
-    for sentence, others in wordings.WORDINGS.items():
-        assert len({sentence, *others}) == 1 + wordings.COUNT
+    for sentence, others in paraphrases.PARAPHRASES.items():
+        assert len({sentence, *others}) == 1 + paraphrases.COUNT
         for one in others:
             assert any(form in sentence and (form in one or form == "short answer") for form in FORMS), (sentence, one)
             assert any(form in one for form in FORMS) and sentence[-1] in ".:?。" and one[-1] in ".:?。"
@@ -353,19 +353,19 @@ def test_wordings_are_other_words_for_the_same_form() -> None:
 
 def test_the_last_and_longest_sentence_is_taken() -> None:
     asked = "Please answer yes or no. Is it?\nPlease answer yes or no."
-    assert wordings.paraphrased(asked, 1) == "Please answer yes or no. Is it?\nPlease reply with yes or no."
-    assert wordings.paraphrased("What is it?", 1) is None
+    assert paraphrases.paraphrased(asked, 1) == "Please answer yes or no. Is it?\nPlease reply with yes or no."
+    assert paraphrases.paraphrased("What is it?", 1) is None
 
 
 def test_no_picture_no_change() -> None:
     for label in ("blind", "noise", "shuffle-image"):
         found = put("scienceqa:test", label)
         with_picture = [sample.id for sample in samples("scienceqa:test")[1] if sample.images]
-        assert [sample.id for sample, _ in found.asked] == with_picture and list(found.left_out) == ["no picture"]
+        assert [sample.id for sample, _ in found.requests] == with_picture and list(found.skipped) == ["no image"]
 
 
 def test_requests_are_as_they_are_without_a_change() -> None:
     choice, every = samples("pope")
-    found = ablations.put(choice, every, every[:5], None)
-    assert found.asked == [(sample, choice.task.build_request(sample, "official")) for sample in every[:5]]
-    assert isinstance(found.asked[0][1], Request) and not found.left_out
+    found = perturbations.apply(choice, every, every[:5], None)
+    assert found.requests == [(sample, choice.task.build_request(sample, "official")) for sample in every[:5]]
+    assert isinstance(found.requests[0][1], Request) and not found.skipped

@@ -12,7 +12,7 @@ import pytest
 from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
 from vlmbench.cli import main as cli
-from vlmbench.plugins import loading as plugins
+from vlmbench.plugins import loading
 from vlmbench.runs.storage.run_files import read_manifest
 
 pytestmark = pytest.mark.usefixtures("forgotten")
@@ -53,15 +53,15 @@ def refused(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_loaded_once(tmp_path: Path) -> None:
     path = model(tmp_path)
-    assert plugins.load(str(path)) == plugins.load(f"{path}, {path}")[:1]
+    assert loading.load(str(path)) == loading.load(f"{path}, {path}")[:1]
     assert "says" in registry.models.names()
-    plugins.unload()
+    loading.unload()
     assert "says" not in registry.models.names()
 
 
 def test_a_changed_file_is_loaded_anew(tmp_path: Path) -> None:
-    first = plugins.load(str(model(tmp_path)))[0]
-    second = plugins.load(str(model(tmp_path, name="other")))[0]
+    first = loading.load(str(model(tmp_path)))[0]
+    second = loading.load(str(model(tmp_path, name="other")))[0]
     assert first.hash != second.hash and first.module not in sys.modules
     assert "says" not in registry.models.names() and "other" in registry.models.names()
     assert not list(tmp_path.rglob("*.pyc"))
@@ -71,17 +71,17 @@ def test_a_folder_is_all_its_files_but_tests(tmp_path: Path) -> None:
     model(tmp_path, "one", file="one.py"), model(tmp_path, "two", file="two.py")
     for name in ("test_one.py", "_private.py"):
         (tmp_path / name).write_text("raise SystemExit('not to be run')")
-    assert [plugin.path.name for plugin in plugins.load(str(tmp_path))] == ["one.py", "two.py"]
+    assert [plugin.path.name for plugin in loading.load(str(tmp_path))] == ["one.py", "two.py"]
 
 
 def test_a_package_has_relative_imports_and_one_hash(tmp_path: Path) -> None:
     package = tmp_path / "pack"
     model(package, file="inner.py")
     (package / "__init__.py").write_text("from . import inner")
-    before = plugins.load(str(package))[0]
+    before = loading.load(str(package))[0]
     assert before.names == (("model", "says"),)
     model(package, text="no", file="inner.py")
-    assert plugins.load(str(package))[0].hash != before.hash
+    assert loading.load(str(package))[0].hash != before.hash
 
 
 def test_the_environment_names_plugins_and_a_settings_file_may_not(
@@ -119,7 +119,7 @@ def test_what_is_refused(source: str, told: str, tmp_path: Path, capsys: pytest.
     assert told in error and str(path) in error and "Traceback" not in error
     assert registry.models.names() == known
     model(tmp_path, "a", file="bad.py")  # mended
-    assert plugins.load(str(path))
+    assert loading.load(str(path))
 
 
 def test_paths_that_are_no_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +131,7 @@ def test_paths_that_are_no_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_two_plugins_with_one_name(tmp_path: Path) -> None:
     one, two = model(tmp_path / "a"), model(tmp_path / "b", text="no")
     with pytest.raises(PluginError, match="registered twice"):
-        plugins.load(f"{one},{two}")
+        loading.load(f"{one},{two}")
     assert registry.models.get("says")
 
 
@@ -142,7 +142,7 @@ def test_an_unknown_name_says_how_plugins_are_named(capsys: pytest.CaptureFixtur
 
 def test_a_task_keeps_its_name(tmp_path: Path) -> None:
     path = task(tmp_path, more="import vlmbench.base.registry as r\nr.tasks.add('alias', r.tasks.get('rows'))")
-    plugins.load(str(path))
+    loading.load(str(path))
     with pytest.raises(PluginError, match="'alias' calls itself 'rows'"):
         registry.choose_task("alias")
 
@@ -162,8 +162,8 @@ def test_a_run_keeps_the_hashes_and_goes_on_with_the_same_plugin_alone(
     model(tmp_path)
     assert run(tmp_path, "--output", str(output)) == exit_codes.OK
     manifest = read_manifest(output)
-    assert manifest["asked"]["plugins"] == {p.path.name: p.hash for p in plugins._loaded.values()}
-    assert manifest["tasks"]["rows"]["plugin"] == {"rows.py": plugins.source_hash(source)}
+    assert manifest["asked"]["plugins"] == {p.path.name: p.hash for p in loading._loaded.values()}
+    assert manifest["tasks"]["rows"]["plugin"] == {"rows.py": loading.source_hash(source)}
     assert run(tmp_path, "--output", str(output)) == exit_codes.OK
     assert "2 of 2 answers were taken from the run so far" in capsys.readouterr().out
     task(tmp_path, more="# changed\n")
@@ -196,7 +196,7 @@ def test_score_takes_plugins(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     words = ["score", "rows", "--plugins", str(source), "--predictions", str(answers), "--output", str(output)]
     assert cli.main([*words, "--json"]) == exit_codes.OK
     assert json.loads(capsys.readouterr().out)["rows"]["accuracy"]["value"] == 50.0
-    assert read_manifest(output)["asked"]["plugins"] == {"rows.py": plugins.source_hash(source)}
+    assert read_manifest(output)["asked"]["plugins"] == {"rows.py": loading.source_hash(source)}
 
 
 def test_data_status_looks_where_the_task_brings_its_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,7 +209,7 @@ def test_data_status_looks_where_the_task_brings_its_data(tmp_path: Path, capsys
 def test_a_run_whose_plugin_is_not_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task(tmp_path), model(tmp_path)
     assert run(tmp_path, "--output", str(tmp_path / "run")) == exit_codes.OK
-    plugins.unload()
+    loading.unload()
     assert cli.main(["compare", str(tmp_path / "run"), str(tmp_path / "run")]) == exit_codes.USER_MUST_CHANGE
     assert "no task named 'rows'" in capsys.readouterr().err
     assert cli.main(["report", str(tmp_path / "run"), "--output", str(tmp_path / "site")]) == exit_codes.OK
@@ -251,7 +251,7 @@ def test_a_packages_model(package: Any, tmp_path: Path) -> None:
     assert "packed" in registry.models.names()
     words = ["run", "--tasks", "pope", "--model", "packed,text=no", "--limit", "3", "--output", str(tmp_path / "run")]
     assert cli.main(words) == exit_codes.OK
-    assert read_manifest(tmp_path / "run")["asked"]["plugins"] == {"signs-package 1.2": plugins.source_hash(place)}
+    assert read_manifest(tmp_path / "run")["asked"]["plugins"] == {"signs-package 1.2": loading.source_hash(place)}
 
 
 def test_a_package_that_cannot_be_imported(package: Any) -> None:
@@ -273,7 +273,7 @@ def test_a_package_that_takes_a_known_name(package: Any) -> None:
 def test_a_file_that_takes_a_packages_name(package: Any, tmp_path: Path) -> None:
     package(CODE, "[vlmbench.models]\nsays = signs_package:load\n")
     with pytest.raises(PluginError, match=r"registered twice: signs-package 1\.2 has it"):
-        plugins.load(str(model(tmp_path)))
+        loading.load(str(model(tmp_path)))
 
 
 def test_a_temporarily_registered_name() -> None:

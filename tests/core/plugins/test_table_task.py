@@ -13,7 +13,7 @@ from tests.support.toys import png
 from vlmbench import TableTask, evaluate
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Response, Sample, Status
-from vlmbench.data import notes as data_notes
+from vlmbench.data import notes
 from vlmbench.data.files import Folder, Hub
 from vlmbench.parsing.text_match import same_words
 
@@ -59,7 +59,7 @@ def test_a_whole_number_is_right_in_both_forms(tmp_path: Path) -> None:
         ("a.csv", "image,question\na.png,?\n", "field 'answer': the field is missing"),
         ("a.csv", "image,question,answer\na.png,?,\n", "field 'answer': the answer is empty"),
         ("a.csv", "id,question,answer\n1,?,a\n1,?,b\n", "'1' is there twice"),
-        ("a.csv", "image,question,answer\n../a.png,?,a\n", "not the name of a picture inside the data folder"),
+        ("a.csv", "image,question,answer\n../a.png,?,a\n", "not the name of an image inside the data folder"),
         ("a.jsonl", '{"question": "?", "answer": []}', "the list is empty"),
         ("a.jsonl", '{"question": "?", "answer": [1]}', "a list of texts was expected"),
         ("a.jsonl", '{"image": "a.png", "question": "?", "answer": "a", "answer": "b"}', "'answer' is there twice"),
@@ -180,10 +180,10 @@ def test_a_missing_picture_column_is_refused(name: str, text: str, told: str, tm
 @pytest.mark.parametrize("text", ["image,question,answer\n,?,a\n", "image,question,answer\na.png,?,a\n,?,b\n"])
 def test_an_empty_picture_column_is_told(text: str, tmp_path: Path) -> None:
     task = written(tmp_path, "a.csv", text)
-    told = data_notes.notes(task, "all", samples(task), "folder")
-    assert told == ([] if "png" in text else ["no question has a picture: the image column is empty in all rows"])
+    told = notes.notes(task, "all", samples(task), "folder")
+    assert told == ([] if "png" in text else ["no question has an image: the image column is empty in all rows"])
     without = TableTask("mine", tmp_path / "a.csv", columns=(None, "question", "answer"))
-    assert not data_notes.notes(without, "all", samples(without), "folder")
+    assert not notes.notes(without, "all", samples(without), "folder")
 
 
 def rating(text: str, answer: str) -> float | None:

@@ -12,7 +12,7 @@ from vlmbench.base.errors import ModelError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
-from vlmbench.perturbations.perturbations import Change
+from vlmbench.perturbations.perturbations import Perturbation
 from vlmbench.runs import manifest, planning, runner
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.store import RunStore
@@ -135,7 +135,7 @@ def test_protocols_are_separate_tasks_of_a_run(tmp_path: Path) -> None:
 def test_blind_asks_about_other_pictures(tmp_path: Path) -> None:
     model = ToyModel()
     seen = run(tmp_path / "seen", model).records
-    blind = run(tmp_path / "blind", ToyModel(), perturbation=Change("blind")).records
+    blind = run(tmp_path / "blind", ToyModel(), perturbation=Perturbation("blind")).records
     assert not {r.key for r in seen} & {r.key for r in blind}
     assert len({r.image_hashes for r in blind}) == 1  # all grey and of one size
 

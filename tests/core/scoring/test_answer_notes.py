@@ -11,8 +11,7 @@ from vlmbench.base import registry
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Score
 from vlmbench.data.files import Folder
-from vlmbench.scoring import answer_notes
-from vlmbench.scoring import score as scoring
+from vlmbench.scoring import answer_notes, score
 
 NONSENSE = "zx qv lorem"
 READERS = ("pope", "mme", "mmbench", "scienceqa", "refcoco", "vsr@vlmevalkit", "hateful_memes@minigpt_v2")
@@ -27,8 +26,8 @@ def asked(key: str, text: str = "", finish: str = "stop", limit: int = 40) -> tu
 
 def entry(key: str, samples: list[Sample], responses: list[Response]) -> dict[str, Any]:
     choice = choose_task(key)
-    scored = scoring.score_responses(choice.task, choice.protocol, zip(samples, responses, strict=True))
-    found = scoring.summarise(choice, scored, responses=responses, resamples=2)
+    scored = score.score_responses(choice.task, choice.protocol, zip(samples, responses, strict=True))
+    found = score.summarise(choice, scored, responses=responses, resamples=2)
     own = f"{found['headline']}: "  # what is peculiar about the headline over a part of the questions
     return {**found, "notes": [note for note in found["notes"] if not note.startswith(own)]}
 
@@ -95,12 +94,12 @@ def test_ranked_answers_count_by_the_likeliest_choice() -> None:
 def test_notes_that_are_known_before_stand_first(tmp_path: object) -> None:
     choice = choose_task("pope")
     samples, responses = asked("pope", NONSENSE)
-    scored = scoring.score_responses(choice.task, choice.protocol, zip(samples, responses, strict=True))
-    found = scoring.summarise(choice, scored, responses=responses, notes=["short of data"], resamples=2)
+    scored = score.score_responses(choice.task, choice.protocol, zip(samples, responses, strict=True))
+    found = score.summarise(choice, scored, responses=responses, notes=["short of data"], resamples=2)
     assert found["notes"][0] == "short of data"
 
 
 def test_a_run_carries_its_notes() -> None:
     result = vlmbench.evaluate(lambda images, question: NONSENSE, "pope", limit=36)
     notes = result.summary["pope"]["notes"]
-    assert "36 of 36 answers hold no yes or no; the protocol's rule scores them all the same" in notes
+    assert "36 of 36 answers hold no yes or no; the protocol's rule still scores them" in notes

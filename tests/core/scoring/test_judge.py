@@ -18,7 +18,7 @@ from tests.support.toys import ToyModel
 from vlmbench.base.errors import UsageError, VlmbenchError
 from vlmbench.base.samples import JudgeRequest, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
-from vlmbench.chat.cache import Reply, ReplyCache, ask_key
+from vlmbench.chat.cache import Reply, ReplyCache, reply_key
 from vlmbench.data.files import Folder
 from vlmbench.runs import manifest, planning, runner
 from vlmbench.runs.storage.store import RunStore
@@ -69,9 +69,9 @@ def test_everything_that_decides_is_in_the_key() -> None:
         JudgeRequest(ask.messages, 4),
     ]
     others.append(JudgeRequest(ask.messages, 3, 0.5))
-    keys = [ask_key("a", ask, 0, 0), ask_key("b", ask, 0, 0), ask_key("a", ask, 1, 0), ask_key("a", ask, 0, 1)]
-    keys += [ask_key("a", other, 0, 0) for other in others]
-    assert len(set(keys)) == len(keys) and ask_key("a", ask, 0, 0) == keys[0]
+    keys = [reply_key("a", ask, 0, 0), reply_key("b", ask, 0, 0), reply_key("a", ask, 1, 0), reply_key("a", ask, 0, 1)]
+    keys += [reply_key("a", other, 0, 0) for other in others]
+    assert len(set(keys)) == len(keys) and reply_key("a", ask, 0, 0) == keys[0]
 
 
 # --------------------------------------------------------------------------------------------- runs and agreement
@@ -99,7 +99,7 @@ def test_runs_are_averaged_and_their_spread_is_told() -> None:
     expected = sum((a - b) ** 2 for a in values for b in values) / (6 * 5)
     assert judge["krippendorff_alpha"] == pytest.approx(1 - 0.01 / expected)
     assert (judge["verdicts"], judge["failed"]) == (6, 0)
-    assert "2 judge runs: 50.0, 60.0; std 5.0; Krippendorff's alpha 0.9" in judge_verdicts.told(judge)
+    assert "2 judge runs: 50.0, 60.0; std 5.0; Krippendorff's alpha 0.9" in judge_verdicts.agreement_line(judge)
 
 
 def test_agreement_that_is_undefined() -> None:
@@ -124,7 +124,7 @@ def test_what_rules_read_needs_no_judge(tmp_path: Path) -> None:
     with Judging() as server, open_judge(f"openai:t,base_url={server.url},{FAST}", tmp_path, runs=2) as judge:
         for sample in samples:
             judge.submit(choice, sample, answers[sample.id])
-        judge.submit(choice, Sample("9", "", (), "9"), Response(finish="error", error="no picture"))
+        judge.submit(choice, Sample("9", "", (), "9"), Response(finish="error", error="no image"))
         judge.finish()
         found = [(sample, judge.score(choice, sample, answers[sample.id])) for sample in samples]
     assert sum(server.graded.values()) == 4
@@ -160,14 +160,14 @@ def test_an_estimate_before_the_answers(tmp_path: Path) -> None:
             items = [(choice, sample, None) for sample in questions(choice)]
             before = judge.estimate(items)
             assert (
-                before.asks == 30
+                before.requests == 30
                 and before.cached == 0
                 and before.usd == pytest.approx((30 * before.tokens + (60 - 30) * 30 * 3) / 1e6)
             )
             judge_all(judge, choice)
             known = [(choice, sample, Response(sample.target)) for sample in questions(choice)]
             after = judge.estimate(known)
-            assert (after.asks, after.cached, after.usd) == (30, 30, 0)
+            assert (after.requests, after.cached, after.usd) == (30, 30, 0)
             assert "30 of them in the cache" in str(after)
 
 

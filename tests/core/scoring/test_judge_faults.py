@@ -74,7 +74,7 @@ def test_a_rerun_costs_nothing(tmp_path: Path) -> None:
         with open_judge(spec, tmp_path, runs=2) as judge:
             estimate = judge.estimate([])
             assert judge_all(judge, chosen(20)) == first
-            assert judge.facts()["usd"] == 0 and judge.facts()["cached"] == 40 and estimate.asks == 0
+            assert judge.facts()["usd"] == 0 and judge.facts()["cached"] == 40 and estimate.requests == 0
         assert set(server.graded.values()) == {2}
         with open_judge(spec.replace("openai:tiny", "openai:other"), tmp_path) as judge:
             judge_all(judge, chosen(20))

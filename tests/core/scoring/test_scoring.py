@@ -50,9 +50,9 @@ def test_undefined_is_null_with_a_note(tmp_path: Path) -> None:
 
 def test_failures_are_counted_and_not_scored(tmp_path: Path) -> None:
     found = pope(tmp_path)
-    responses = [Response("Yes")] * 30 + [Response(finish="error", error="no picture")] * 6
+    responses = [Response("Yes")] * 30 + [Response(finish="error", error="no image")] * 6
     scored = score_responses(POPE.task, "official", zip(found, responses, strict=True))
-    assert scored[-1][1] == Score(None, Status.ERROR, note="no picture")
+    assert scored[-1][1] == Score(None, Status.ERROR, note="no image")
     entry = summarise(POPE, scored)
     assert entry["coverage"] == pytest.approx(30 / 36) and entry["statuses"] == {"ok": 30, "error": 6}
     assert entry["accuracy"]["n"] == 30

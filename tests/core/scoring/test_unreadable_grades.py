@@ -33,7 +33,7 @@ def test_a_text_without_a_grade(task: str, tmp_path: Path, capsys: pytest.Captur
     code, entry = run(tmp_path / "run", task, "echo,text=I cannot say", "--judge-runs", "2")
     count = entry["statuses"]["ok"]
     assert code == exit_codes.OK and entry["judge"]["unread"] == 2 * count == entry["judge"]["verdicts"]
-    note = f"{2 * count} of {2 * count} judge's replies hold no grade; the protocol's rule scores them all the same"
+    note = f"{2 * count} of {2 * count} judge's replies hold no grade; the protocol's rule still scores them"
     assert note in entry["notes"]
     told = capsys.readouterr().out
     assert note in told and f"{2 * count} replies held no grade" in told

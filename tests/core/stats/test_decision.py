@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from vlmbench.stats import paired as pairing
+from vlmbench.stats import paired
 from vlmbench.stats.intervals import Estimate
 from vlmbench.stats.metrics import Metric, mean, ratio
 from vlmbench.stats.noninferiority import (
@@ -142,7 +142,7 @@ def test_through_pairing_itself() -> None:
     before, after = outcomes(rng, 300, 6, 0.05, 0.01)
     names = [str(row // 6) for row in range(before.size)]
     one, other = (mean("accuracy", side.ravel().astype(float).tolist(), names) for side in (before, after))
-    found = pairing.paired(one, other, resamples=2000)
+    found = paired.paired(one, other, resamples=2000)
     around = spread(found, flip_size(one), float((before != after).sum()), skewness(one, other))
     made = decide(found, around, one_sided(found, around, 1.0), PLAIN)
     closed = judged(before, after)

@@ -173,7 +173,7 @@ def test_a_template_that_takes_words_as_text() -> None:
 
 def test_a_failing_question_fails_alone() -> None:
     good = questions(2, 3)
-    broken = Request("broken", "what?", (ImageRef("x.png", lambda: b"no picture"),))
+    broken = Request("broken", "what?", (ImageRef("x.png", lambda: b"no image"),))
     spoilt = replace(good[0][0], sample_id="spoilt", prompt="what is <image> here?")
     empty = replace(good[1][0], sample_id="empty", choices=("yes", ""))
     said = ask(system("llava"), [[*good[0], broken, spoilt], [empty, *good[1]]], batch="4")

@@ -243,7 +243,7 @@ def _blip2(language: Callable[[Any], Any]) -> tuple[Any, Any]:
 
 
 def blip2() -> tuple[Any, Any]:
-    """A Q-Former before OPT, whose positions are learnt; no chat template, and no picture tokens in the text."""
+    """A Q-Former before OPT, whose positions are learnt; no chat template, and no image tokens in the text."""
     return _blip2(_opt)
 
 

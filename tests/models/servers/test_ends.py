@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.support.judge_server import JSON, Body, Judging
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, Request, Response
-from vlmbench.chat.faults import ErrorBodyError, SpoiltError, meaning, words_of
+from vlmbench.chat.faults import ErrorBodyError, MalformedReplyError, meaning, words_of
 from vlmbench.chat.reply import read_reply
 from vlmbench.models.servers import openai
 from vlmbench.models.servers.first_token import rank
@@ -208,12 +208,12 @@ def test_any_body_is_a_reply_or_a_fault(body: Any, ranked: bool) -> None:
             reply = read_reply(form.encode(), 1, ["a"], ranked=ranked)
             assert isinstance(reply.text, str) and (reply.none or reply.finish in ("stop", "length"))
             assert 0 <= reply.prompt_tokens < 10**10 and 0 <= reply.completion_tokens < 10**10
-        except SpoiltError:
+        except MalformedReplyError:
             pass
         except ErrorBodyError as told:
             assert 400 <= told.status <= 599
             found = meaning(told.status, told.body, words_of(told.body), None)
-            assert isinstance(found, str | SpoiltError)
+            assert isinstance(found, str | MalformedReplyError)
 
 
 def test_what_was_paid_for_in_vain_is_not_asked_twice() -> None:

@@ -75,7 +75,7 @@ def test_limits() -> None:
     with pytest.raises(ImageError, match="cannot be made to fit"):
         sent(data, Limits(max_bytes=10))
     with pytest.raises(ImageError):
-        sent(b"no picture")
+        sent(b"no image")
 
 
 def test_the_longest_token_a_choice_begins_with_counts() -> None:

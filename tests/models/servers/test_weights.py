@@ -110,7 +110,7 @@ def test_a_server_that_does_not_tell(kind: str, caplog: pytest.LogCaptureFixture
         server.models = SILENT[kind]
         with caplog.at_level(logging.WARNING):
             assert asked(server)[1:] == asked(server)[1:] == (2, 0)
-        assert "does not tell which weights it holds" in caplog.text
+        assert "does not say which weights it holds" in caplog.text
         assert asked(server, cache=True)[1:] == (2, 0) and asked(server, cache=True)[1:] == (0, 2)
         assert asked(server, cache=False)[1:] == (2, 0)
 
@@ -136,7 +136,7 @@ def test_judges_know_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
             with open_judge(f"openai:m,base_url={server.url}{more}", tmp_path) as judge:
                 judge_all(judge, chosen(3))
                 assert judge.facts()["replies"] == replies, more
-        assert caplog.text.count("does not tell which weights it holds") == 2
+        assert caplog.text.count("does not say which weights it holds") == 2
 
 
 def test_a_verification_asks_anew() -> None:

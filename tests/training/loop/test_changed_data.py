@@ -152,8 +152,8 @@ def test_pictures_that_turn_out_damaged_are_told(data: Path, tmp_path: Path, cap
         folder = ready(tmp_path / str(workers))
         loop.train(replace(told, stages=(replace(told.stages[0], steps=10),)), folder)
         lines = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
-        bad = lines[-1]["pools"]["mix"]["bad"]["damaged picture"]
+        bad = lines[-1]["pools"]["mix"]["bad"]["damaged image"]
         assert bad >= 2
         (record,) = caplog.records
-        assert f"stage 'finetune', pool 'mix': {bad} damaged picture" in record.getMessage()
+        assert f"stage 'finetune', pool 'mix': {bad} damaged image" in record.getMessage()
         assert "1.png" in record.getMessage() or "4.png" in record.getMessage()

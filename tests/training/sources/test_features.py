@@ -201,7 +201,7 @@ def test_errors_say_what(rows: Rows, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot keep features"):
         Features(tmp_path / "file", "m", constant, limit=1)
     shown = rows.entry(0).picture
-    (tmp_path / "0.png").write_bytes(b"no picture")
+    (tmp_path / "0.png").write_bytes(b"no image")
     assert shown is not None
     with pytest.raises(ImageError):
         Features(tmp_path / "cache", "m", constant, limit=LIMIT).of(shown)
@@ -250,13 +250,13 @@ def test_another_row_stands_in_where_a_picture_is_damaged(rows: Rows, tmp_path: 
     content = tmp_path / "rows.json"
     patient = opened("llava", content, tmp_path, max_bad=0.5)
     mixture = Mixture([Part("llava", patient, 10)], seed=0)
-    (tmp_path / "0.png").write_bytes(b"no picture")
+    (tmp_path / "0.png").write_bytes(b"no image")
     features = Features(tmp_path / "cache", "m", constant, limit=LIMIT)
     blind, seen = mixture.seen(mixture.draw(0), features)
     shown = mixture.rows(mixture.draw(0))
     assert [row.id for row in blind] == [row.id for row in shown]
     assert not {"0", "3", "6"} & {row.id for row in shown}
-    assert dict(patient.bad) == {"damaged picture": 3}
+    assert dict(patient.bad) == {"damaged image": 3}
     assert seen is not None
-    with pytest.raises(DataError, match="damaged picture"):
+    with pytest.raises(DataError, match="damaged image"):
         Mixture([Part("llava", rows, 10)], seed=0).seen(mixture.draw(0), features)

@@ -66,14 +66,14 @@ def test_letters_beyond_ascii_and_rows_across_windows(
 
 
 BAD: dict[str, tuple[Any, str]] = {
-    "missing picture": ({"image": "no.jpg", "conversations": says("a", "b")}, "no picture no.jpg"),
+    "missing picture": ({"image": "no.jpg", "conversations": says("a", "b")}, "no image no.jpg"),
     "picture outside the folder": ({"image": "../x.jpg", "conversations": says("a", "b")}, "../x.jpg"),
     "no turns": ({"conversations": []}, "no question"),
     "open question": ({"conversations": says("a", "b", "c")}, "no answer"),
     "empty turn": ({"conversations": says("a", " ")}, "answer 1 is empty"),
     "odd role": ({"conversations": [*says("a"), {"from": "human", "value": "b"}]}, "by 'human', not by 'gpt'"),
     "odd field": ({"conversation": says("a", "b")}, "conversations"),
-    "tag without a picture": ({"conversations": says("<image>\na", "b")}, "no picture"),
+    "tag without a picture": ({"conversations": says("<image>\na", "b")}, "no image"),
     "several tags": (
         {"image": "coco/train2017/1.jpg", "conversations": says("<image> a", "b", "<image> c", "d")},
         "2 questions",
@@ -142,11 +142,11 @@ def test_names_that_are_none(tmp_path: Path) -> None:
 def test_a_damaged_picture_is_stood_in_for_and_counted(tmp_path: Path) -> None:
     content = mixed(tmp_path)
     path = write(tmp_path / "rows.json", content)
-    (tmp_path / "coco/train2017/1.jpg").write_bytes(b"no picture")
+    (tmp_path / "coco/train2017/1.jpg").write_bytes(b"no image")
     rows = opened("llava", path, tmp_path, max_bad=0.3)
     assert [rows.row(0).id, rows.row(0).id, rows.row(1).id] == ["2", "2", "2"]
-    assert dict(rows.bad) == {"damaged picture": 1}
-    with pytest.raises(DataError, match="1 damaged picture"):
+    assert dict(rows.bad) == {"damaged image": 1}
+    with pytest.raises(DataError, match="1 damaged image"):
         opened("llava", path, tmp_path).row(0)
 
 

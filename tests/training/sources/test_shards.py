@@ -89,7 +89,7 @@ def test_captions_as_they_stand_and_other_processes(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("without", "reason"), [("jpg", "damaged picture"), ("json", "broken JSON")], ids=["picture", "caption"]
+    ("without", "reason"), [("jpg", "damaged image"), ("json", "broken JSON")], ids=["picture", "caption"]
 )
 def test_bad_rows_are_stood_in_for_and_counted(folder: Path, without: str, reason: str) -> None:
     shard(folder / "00003.tar", {"bad": "x"}, without=without)

@@ -9,7 +9,7 @@ from typing import Any
 
 from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import ImageRef
-from vlmbench.data.files import PictureFile
+from vlmbench.data.files import ImageFile
 
 SAMPLED = 256
 """Rows, spread over all, whose pictures are read. Of a smaller set that is every picture."""
@@ -25,7 +25,7 @@ class PictureSizes:
     def add(self, picture: ImageRef) -> None:
         """One row's picture."""
         size = -1
-        if isinstance(picture.load, PictureFile):
+        if isinstance(picture.load, ImageFile):
             with suppress(OSError):
                 size = (picture.load.root / picture.name).stat().st_size
         self.count, self.bytes = self.count + 1, self.bytes + max(size, 0)

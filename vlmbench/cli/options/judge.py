@@ -29,7 +29,7 @@ def print_agreement(scores: Mapping[str, Any]) -> None:
     """Print how the judge's runs differ, one line per task."""
     judged = {key: entry["judge"] for key, entry in scores.items() if "judge" in entry}
     if judged:
-        from vlmbench.scoring.verdicts import told
+        from vlmbench.scoring.verdicts import agreement_line
 
         for key, entry in judged.items():
-            print(f"{key}: {told(entry)}")
+            print(f"{key}: {agreement_line(entry)}")

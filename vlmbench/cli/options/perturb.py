@@ -26,12 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def report(result: Evaluated, *, quiet: bool) -> None:
     """Compare the perturbed runs with the unperturbed one, write perturbations.json, print the table unless `quiet`."""
     from vlmbench.base.registry import load_object
-    from vlmbench.compare import perturbed
+    from vlmbench.compare import perturbation_report
     from vlmbench.runs.storage.layout import PERTURBATIONS
 
     folder = result.unperturbed.folder
-    found = perturbed.series(folder, result.perturbations, result.skipped)
-    perturbed.write(found, folder)
+    found = perturbation_report.build(folder, result.perturbations, result.skipped)
+    perturbation_report.write(found, folder)
     if not quiet:
         table = load_object("vlmbench.reports.text.perturbations:text")(found)
         print(f"\n{table}\nperturbations: {folder / PERTURBATIONS}")

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The picture, the questions, and how to answer."""
     add = parser.add_argument
     model_options.add_model(parser)
-    add("image", type=Path, metavar="IMAGE", help="the picture's file")
+    add("image", type=Path, metavar="IMAGE", help="the image's file")
     several = "several are one dialogue, each sees the turns before; without any, one a line is read from the input"
     add("questions", nargs="*", metavar="QUESTION", help=several)
     add("--max-new-tokens", type=int, default=512, metavar="N", help="length at which an answer is cut (default 512)")
@@ -90,11 +90,11 @@ def refuse_single(model: Model) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask, print, draw. Exit code 1 when there is no answer."""
     from vlmbench.data import images
-    from vlmbench.data.reading import PICTURE_BYTES, read_whole
+    from vlmbench.data.reading import IMAGE_BYTES, read_whole
     from vlmbench.runs.opening import load_model
 
     generation = _generation(args)
-    data = read_whole(args.image, PICTURE_BYTES)
+    data = read_whole(args.image, IMAGE_BYTES)
     image = images.decode(data, str(args.image))
     canvas = Canvas(image, args.image, args.boxes, padded=args.padded)
     questions = _questions(args)
@@ -219,7 +219,7 @@ class Canvas:
         self.target = target or Path(f"{source.stem}-boxes.png")
         known = Images.registered_extensions()
         if known.get(self.target.suffix.lower()) not in Images.SAVE:
-            raise UsageError(f"--boxes {self.target}: no picture's suffix", hint="end its name with .png or .jpg")
+            raise UsageError(f"--boxes {self.target}: no image's suffix", hint="end its name with .png or .jpg")
         if not self.target.parent.is_dir():
             raise UsageError(f"--boxes {self.target}: no folder {self.target.parent}", hint="make it first")
         self.path(1)

@@ -173,7 +173,7 @@ class State:
 def status(choice: TaskChoice, root: Path) -> State:
     """Look at one split: official files by name, questions by reading them, pictures by the questions' names."""
     from vlmbench.data import notes as data_notes
-    from vlmbench.data.files import missing_pictures, read_samples
+    from vlmbench.data.files import missing_images, read_samples
 
     folder = open_folder(root, choice)
     files = [(wanted, place(folder, wanted)) for wanted in choice.task.required_files(choice.split)]
@@ -183,7 +183,7 @@ def status(choice: TaskChoice, root: Path) -> State:
         return State(choice, folder.root, files, None, 0, (), str(error))
     names = {picture.name for sample in samples for picture in sample.images}
     notes = data_notes.notes(choice.task, choice.split, samples, folder.label)
-    return State(choice, folder.root, files, len(samples), len(names), missing_pictures(samples), notes=notes)
+    return State(choice, folder.root, files, len(samples), len(names), missing_images(samples), notes=notes)
 
 
 def fetch(choice: TaskChoice, root: Path, *, accepted: bool) -> None:

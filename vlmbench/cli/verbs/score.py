@@ -82,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
         if judge is not None:
             opening.print_judge_usage(judge)
     if all(score.status is Status.UNLABELED for _, score in scored):
-        what = (scored[0][1].note or "the data have no answers") if scored else "there is nothing to score"
-        raise DataError(what, where=data.label, hint="`vlmbench export` writes what the server takes")
+        problem = (scored[0][1].note or "the data have no answers") if scored else "there is nothing to score"
+        raise DataError(problem, where=data.label, hint="`vlmbench export` writes what the server takes")
     if args.output is not None:
         _write_run(args.output, manifest, choice, pairs, scored, scores)
     _show(args, manifest, scores)

@@ -42,8 +42,8 @@ class HubDataset:
     def open(self, data: Hub, split: str, task: str) -> HubTable:
         """The dataset's table of a split. Raises DataError for a split that it lacks, or for a missing column."""
         if split not in self.splits:
-            what = f"the hub has {task}'s split {', '.join(self.splits)} only, not {split}"
-            raise DataError(what, hint="use --data DIR with the official files")
+            problem = f"the hub has {task}'s split {', '.join(self.splits)} only, not {split}"
+            raise DataError(problem, hint="use --data DIR with the official files")
         config, _, name = self.splits[split].rpartition("/")
         needed = (*self.columns.needed, *self.images, *filter(None, (self.image_id,)))
         return data.table(self.names, config or "default", name, needed)

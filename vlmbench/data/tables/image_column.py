@@ -17,9 +17,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 def check_image_column(rows: Sequence[Row], column: str, path: Path, hint: str) -> None:
     """Refuse a table without the image column: its questions would be asked without their images."""
-    seen = dict.fromkeys(str(name) for row in rows for name in row.values)
-    if column not in seen:
-        hint = f"the table has: {named_columns(column, seen)}\n{hint}"
+    names = dict.fromkeys(str(name) for row in rows for name in row.values)
+    if column not in names:
+        hint = f"the table has: {named_columns(column, names)}\n{hint}"
         raise DataError(f"no column {column!r} for the images", where=str(path), hint=hint)
     known = {name for row in rows if column in row.values for name in row.values}
     for row in rows:  # in JSON, rows can differ
@@ -36,7 +36,7 @@ def named_images(data: Folder, row: Row, column: str, *folders: str) -> tuple[Im
     if not row.has(column) or row.values[column] == []:
         return ()
     names = row.texts(column) if isinstance(row.values[column], list) else [row.text(column)]
-    return tuple(data.picture(row, name, *folders, field=column) for name in names if name)
+    return tuple(data.image(row, name, *folders, field=column) for name in names if name)
 
 
 def _names_an_image(value: Any) -> bool:

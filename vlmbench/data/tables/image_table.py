@@ -109,7 +109,7 @@ class ImageTable:
         first: dict[str, int] = {}
         for place, key in enumerate(known):
             first.setdefault(self._group(key), place)
-        images = {group: source.picture(place, "image", f"{group}.jpg") for group, place in first.items()}
+        images = {group: source.image(place, "image", f"{group}.jpg") for group, place in first.items()}
         return self._samples(known, {key: images[self._group(key)] for key in known}, split, self.hub.columns)
 
     def _group(self, key: str) -> str:

@@ -10,7 +10,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_rows, read_table, unique
-from vlmbench.data.predictions import refuse_doubled_keys
+from vlmbench.data.predictions import refuse_duplicate_keys
 from vlmbench.data.tables.columns import DEFAULT, Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_column import check_image_column, named_images
@@ -69,7 +69,7 @@ class RowFiles:
             return read_keyed(path, self.keyed_by)
         rows = read_table(path) if path.suffix in TABLES else read_rows(path)
         if path.suffix not in TABLES:
-            refuse_doubled_keys(path, rows)
+            refuse_duplicate_keys(path, rows)
         return unique(((self.columns.key(row, number), row) for number, row in enumerate(rows, 1)), self.columns.id)
 
     def _images(self, data: Folder, row: Row) -> tuple[ImageRef, ...]:

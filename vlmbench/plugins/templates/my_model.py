@@ -3,7 +3,7 @@
     vlmbench run --plugins my_model.py --model my_model --tasks pope --limit 90
     vlmbench run --plugins my_model.py --model my_model,word=no --tasks pope --limit 90
 
-This is a model around a function. One that batches, or works on a picture once for all its questions, is a class with
+This is a model around a function. One that batches, or encodes an image once for all its questions, is a class with
 the five members of vlmbench.base.model.Model, made known by vlmbench.add_model("my_model", load).
 """
 
@@ -26,7 +26,7 @@ def weights() -> object:
 # it: name them, @vlmbench.model("my_model", version="checkpoint-1000"), and change the version when they change.
 @vlmbench.model("my_model")
 def answer(images: list[Image], question: str, *, word: str = "yes") -> str:
-    """One question. `images` are RGB pictures, upright; `question` is the protocol's whole prompt.
+    """One question. `images` are RGB images, upright; `question` is the protocol's whole prompt.
 
     Arguments behind the star are options of the command line. What is raised here becomes this question's error, which
     lowers the coverage, not the score.

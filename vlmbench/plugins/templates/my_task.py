@@ -3,7 +3,7 @@
     vlmbench run --plugins my_task.py --tasks my_task --model tinyllava
 
 The questions are in my_task.csv: image (its place below this folder), question, answer, and what else you like. JSON
-lines do as well; there `image` and `answer` may be lists: several pictures, several answers that are accepted.
+lines do as well; there `image` and `answer` may be lists: several images, several answers that are accepted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ vlmbench.add_task(
         # What a model is asked. Prompts move scores: keep it fixed once figures are out, or raise the version.
         prompt="{question} Answer with one word.",
         correct=correct,
-        # Columns by whose values the score is told too.
+        # Columns by whose values the score is broken down.
         breakdowns=["kind"],
         # Raise it whenever a score changes its meaning: answers and runs of different versions are kept apart.
         version=1,

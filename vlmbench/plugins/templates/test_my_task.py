@@ -1,4 +1,4 @@
-"""my_task can be run, and its score tells right from wrong."""
+"""my_task can be run, and its score distinguishes right from wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLUGIN = Path(__file__).with_name("my_task.py")
 
 
 def strongest_colour(images: list[Image], question: str) -> str:
-    """A model that looks: the colour in the middle of the picture."""
+    """A model that looks: the colour in the middle of the image."""
     levels = images[0].resize((1, 1)).tobytes()
     return ("red", "green", "blue")[levels.index(max(levels))]
 

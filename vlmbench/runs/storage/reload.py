@@ -197,7 +197,7 @@ def _item(row: Mapping[str, Any], verdicts: tuple[Verdict, ...], folder: Path) -
     sample = Sample(
         row["sample_id"],
         row["question"],
-        tuple(picture(name) for name in row["images"] or ()),
+        tuple(image_ref(name) for name in row["images"] or ()),
         orjson.loads(row["target"]),
         tuple(row["options"] or ()),
         orjson.loads(row["tags"]),
@@ -208,13 +208,13 @@ def _item(row: Mapping[str, Any], verdicts: tuple[Verdict, ...], folder: Path) -
     return Item(sample, score, row["text"] or "", tuple(row["image_hashes"] or ()))
 
 
-def picture(name: str) -> ImageRef:
-    """A picture whose name is all that was kept."""
+def image_ref(name: str) -> ImageRef:
+    """An image whose name is all that was kept."""
     return ImageRef(name, _gone)
 
 
 def _gone() -> bytes:
-    raise ImageError("a stored run keeps no pictures", hint="ask for the sample's picture in the benchmark's data")
+    raise ImageError("a stored run keeps no images", hint="ask for the sample's image in the benchmark's data")
 
 
 def _verdicts(folder: Path, content: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Verdict, ...]]:

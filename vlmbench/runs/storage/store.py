@@ -67,7 +67,7 @@ def answer_key(
 ) -> str:
     """Content hash of everything that decides an answer: 32 hex digits.
 
-    `model` is the model's fingerprint, `images` the hashes of the encoded pictures.
+    `model` is the model's fingerprint, `images` the hashes of the encoded images.
     """
     sampled = request.generation.temperature > 0  # then equal questions must be drawn independently
     content = [

@@ -1,8 +1,8 @@
-"""A run beside the runs of the same questions under changes: where they lie, and the paired differences.
+"""A run beside its perturbed runs: where they lie, and the paired differences.
 
     RUN/                          the run as it is, an ordinary run's folder
-    RUN/perturbations/noise-2/    the same under a change, an ordinary run's folder too
-    RUN/perturbations.json        each change against the run as it is, task by task
+    RUN/perturbations/noise-2/    the same questions perturbed, an ordinary run's folder too
+    RUN/perturbations.json        each perturbation against the plain run, task by task
 
 Each of them is begun, interrupted, gone on with and reported like any run. The plain run is the one that the same
 command makes without --perturb: its answers are used where it is there already.
@@ -18,10 +18,10 @@ from typing import Any
 
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.base.files import write_atomically
-from vlmbench.compare import compare as comparison
+from vlmbench.compare import compare
 from vlmbench.compare.compare import MetricDifference, TaskComparison
-from vlmbench.perturbations.perturbations import Change
-from vlmbench.runs.storage import reload as stored
+from vlmbench.perturbations.perturbations import Perturbation
+from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.layout import (
     EARLIER_PERTURBATIONS,
     EARLIER_PERTURBED,
@@ -38,10 +38,10 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Ablated:
-    """One change, held against the run as it is."""
+class PerturbedRun:
+    """One perturbation, compared with the plain run."""
 
-    change: Change
+    change: Perturbation
     folder: Path | None
     """The run under the change; None where nothing was left to ask."""
     left_out: Mapping[str, Mapping[str, int]]
@@ -54,7 +54,7 @@ class Ablated:
         """For pages and scripts; `p_holm` by task."""
         return {
             "perturbation": self.change.label,
-            "what": self.change.words,
+            "what": self.change.description,
             "folder": None if self.folder is None else f"{self.folder.parent.name}/{self.folder.name}",
             "left_out": {key: dict(reasons) for key, reasons in self.left_out.items()},
             "failed": dict(self.failed),
@@ -63,22 +63,22 @@ class Ablated:
 
 
 @dataclass(frozen=True)
-class Series:
-    """All changes of a run."""
+class PerturbationReport:
+    """All perturbations of a run."""
 
     plain: StoredRun
     seed: int
-    ablated: Sequence[Ablated]
+    runs: Sequence[PerturbedRun]
 
     @property
     def p_holm(self) -> dict[str, dict[str, float | None]]:
         """{change: {task: p}}: p-values of what is shown, corrected over all changes and tasks together."""
-        tests = {(one.change.label, task.key): shown(task).paired.p for one in self.ablated for task in one.tasks}
+        tests = {(run.change.label, task.key): shown(task).paired.p for run in self.runs for task in run.tasks}
         corrected = holm({"\n".join(key): p for key, p in tests.items()})
-        found: dict[str, dict[str, float | None]] = {}
+        by_change: dict[str, dict[str, float | None]] = {}
         for label, key in tests:
-            found.setdefault(label, {})[key] = corrected[f"{label}\n{key}"]
-        return found
+            by_change.setdefault(label, {})[key] = corrected[f"{label}\n{key}"]
+        return by_change
 
     def to_json(self) -> dict[str, Any]:
         """What perturbations.json holds."""
@@ -88,7 +88,7 @@ class Series:
             "run": {**self.plain.describe(), "path": None},
             "seed": self.seed,
             "scores": {key: dict(task.scores) for key, task in self.plain.tasks.items()},
-            "perturbations": [one.to_json(p_holm.get(one.change.label, {})) for one in self.ablated],
+            "perturbations": [run.to_json(p_holm.get(run.change.label, {})) for run in self.runs],
         }
 
 
@@ -97,7 +97,9 @@ def shown(task: TaskComparison) -> MetricDifference:
 
     A model that sees nothing may never say yes: then it has no F1, but an accuracy.
     """
-    return next((one for one in task.differences if not math.isnan(one.paired.difference.value)), task.best)
+    return next(
+        (difference for difference in task.differences if not math.isnan(difference.paired.difference.value)), task.best
+    )
 
 
 def _task(task: TaskComparison, p_holm: float | None) -> dict[str, Any]:
@@ -110,39 +112,43 @@ def _task(task: TaskComparison, p_holm: float | None) -> dict[str, Any]:
 def finished(run: Path) -> list[Path]:
     """The folders of a run's finished runs under changes, in order of name."""
     folders = [run / PERTURBED, run / EARLIER_PERTURBED]
-    found = [one for folder in folders if folder.is_dir() for one in folder.iterdir() if (one / SCORES).is_file()]
-    return sorted(found, key=lambda path: path.name)
+    runs = [run for folder in folders if folder.is_dir() for run in folder.iterdir()]
+    return sorted((run for run in runs if (run / SCORES).is_file()), key=lambda path: path.name)
 
 
-def series(run: Path, changes: Sequence[Change], left_out: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Series:
+def build(
+    run: Path, changes: Sequence[Perturbation], left_out: Mapping[str, Mapping[str, Mapping[str, int]]]
+) -> PerturbationReport:
     """Hold every change against the finished run. `left_out` is by change; changes of which no run is there had nothing
     to ask.
 
     Raises StoreError for runs that cannot be read.
     """
-    plain = stored.load(run)
-    found = [_ablated(plain, run, change, left_out.get(change.label, {})) for change in changes]
-    return Series(plain, changes[0].seed if changes else 0, found)
+    plain = reload.load(run)
+    perturbed_runs = [_perturbed(plain, run, change, left_out.get(change.label, {})) for change in changes]
+    return PerturbationReport(plain, changes[0].seed if changes else 0, perturbed_runs)
 
 
-def write(found: Series, run: Path) -> None:
+def write(report: PerturbationReport, run: Path) -> None:
     """Write perturbations.json into the run's folder. Raises StoreError when it cannot be written."""
-    with comparison.writing(run / PERTURBATIONS):
-        write_atomically(run / PERTURBATIONS, to_json(found.to_json()))
+    with compare.writing(run / PERTURBATIONS):
+        write_atomically(run / PERTURBATIONS, to_json(report.to_json()))
         (run / EARLIER_PERTURBATIONS).unlink(missing_ok=True)
 
 
-def _ablated(plain: StoredRun, run: Path, change: Change, left_out: Mapping[str, Mapping[str, int]]) -> Ablated:
+def _perturbed(
+    plain: StoredRun, run: Path, change: Perturbation, left_out: Mapping[str, Mapping[str, int]]
+) -> PerturbedRun:
     folder = perturbed_run(run, change.label)
     if set(left_out) >= set(plain.tasks) and not (folder / SCORES).is_file():
-        return Ablated(change, None, left_out)
-    other = stored.load(folder)
+        return PerturbedRun(change, None, left_out)
+    perturbed = reload.load(folder)
     tasks: list[TaskComparison] = []
     failed: dict[str, str] = {}
-    for key in (key for key in other.tasks if key in plain.tasks):
-        pair = [replace(one, tasks={key: one.tasks[key]}) for one in (plain, other)]
+    for key in (key for key in perturbed.tasks if key in plain.tasks):
+        pair = [replace(loaded, tasks={key: loaded.tasks[key]}) for loaded in (plain, perturbed)]
         try:
-            tasks += comparison.compare(*pair, bars=False).tasks
+            tasks += compare.compare(*pair, bars=False).tasks
         except VlmbenchError as error:
             failed[key] = str(error)
-    return Ablated(change, folder, left_out, tasks, failed)
+    return PerturbedRun(change, folder, left_out, tasks, failed)
