@@ -9,12 +9,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from sys import intern
 
 from vlmbench.base.samples import Response, Sample, Score, Status
-from vlmbench.data.files import Row
+from vlmbench.data.official.vqa_challenge import UNASKED
 from vlmbench.data.predictions import join, read_plain, write_rows
-from vlmbench.parsing.vqa_accuracy import Humans
 from vlmbench.stats.metrics import Metric
 
 from .answer_files import Answer, AnswerFiles, Format
@@ -76,24 +74,7 @@ def slug(label: str) -> str:
     return re.sub(r"\W+", "_", label).strip("_")
 
 
-# ----------------------------------------------------------------------------------------------------- human answers
-
-
-def human_answers(row: Row, field: str = "answers") -> Humans:
-    """The human answers of a row: a list of texts, or of objects with `answer`. Raises DataError."""
-    found: list[str] = []
-    for item in row.listing(field):
-        text = item.get("answer") if isinstance(item, dict) else item
-        if not isinstance(text, str):
-            raise row.error(field, f"a list of answers was expected, but it holds {item!r:.60}")
-        found.append(intern(text))
-    if not found:
-        raise row.error(field, "there are no answers")
-    return tuple(found)
-
-
-UNASKED = "_unasked"
-"""In a sample's `extra`: ids that an upload file has to answer besides those of the samples, with nothing."""
+# ------------------------------------------------------------------------------------------------------ upload files
 
 
 def read_upload(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:

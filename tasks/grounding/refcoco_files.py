@@ -16,8 +16,7 @@ from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, Row, read_rows
-
-from ..families.official_files import coco_images, data_file, mirrored
+from vlmbench.data.official.files import coco_images, data_file, mirrored
 
 SIZES: Mapping[str, Size] = {
     split: Size(expressions, images, note=f"of {things:,} things")

@@ -2,7 +2,7 @@
 
 Liu et al., Visual Instruction Tuning, NeurIPS 2023 (arXiv 2304.08485). Files of the hub's dataset
 liuhaotian/llava-bench-in-the-wild: questions.jsonl, context.jsonl, answers_gpt4.jsonl, images/. The scripts join them
-by the number of the line; we join them by id. The judge: llava_bench_judge.py; the score: llava_bench_metrics.py.
+by the number of the line; we join them by id. The judge: llava_bench_judge.py; the score: vlmbench.stats.judge_runs.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from collections.abc import Mapping
 
 from vlmbench.base.samples import Verdict
 from vlmbench.base.task import Size
+from vlmbench.stats import judge_runs
+from vlmbench.stats.metrics import MORE, NEITHER, Metric
 
+from ..families.base import Scored
 from ..families.judged import Judged, JudgedRules
-from . import llava_bench_files, llava_bench_metrics, llava_bench_reviews
+from . import llava_bench_files, llava_bench_reviews
+from .llava_bench_files import CATEGORIES
 from .llava_bench_judge import REVIEWS
 
 _LLAVA = "haotian-liu/LLaVA llava/eval/{eval_gpt_review_bench,summarize_gpt_review}.py@c121f043"
@@ -51,6 +55,29 @@ RULES: Mapping[str, JudgedRules] = {
     ),
 }
 
+PLACES: Mapping[str, tuple[int | None, int | None]] = {
+    "official": (3, 1),
+    "lmms_eval": (3, 1),
+    "vlmevalkit": (None, 1),
+}
+"""Decimal places of the means and of the ratio, where the scripts round."""
+
+
+def figures(scored: Scored, protocol: str) -> list[Metric]:
+    """Relative score (the answers' mean grade over the references'), whole and by category; both sides' grades."""
+    pairs = judge_runs.pairs_of_grades([score for _, score in scored])
+    clusters, places = [sample.cluster for sample, _ in scored], PLACES.get(protocol, (None, None))
+    found = [judge_runs.relative_grade("relative_score", pairs, clusters, places)]
+    for side, (name, better) in enumerate((("reference_score", NEITHER), ("answer_score", MORE))):
+        found.append(judge_runs.mean_grade(name, pairs, clusters, side, better, 10))
+    for name in CATEGORIES:
+        rows = [row for row, (sample, _) in enumerate(scored) if sample.tags["category"] == name]
+        if rows:
+            inside, bar = [clusters[row] for row in rows], ("category", name)
+            found.append(judge_runs.relative_grade(f"relative_score_{name}", pairs[rows], inside, places, *bar))
+    return found
+
+
 LLAVA_BENCH = Judged(
     name="llava_bench",
     title="LLaVA-Bench (in the wild): answers compared with references by a judge (Liu et al. 2023)",
@@ -61,5 +88,5 @@ LLAVA_BENCH = Judged(
     answer_files=llava_bench_files.ANSWERS,
     verdict_files=llava_bench_reviews.read,
     scale=(Verdict(1.0, values=(10.0, 1.0)), Verdict(10.0, values=(1.0, 10.0))),
-    figures=llava_bench_metrics.metrics,
+    figures=figures,
 )

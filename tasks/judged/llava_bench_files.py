@@ -8,13 +8,13 @@ from pathlib import Path
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_rows
+from vlmbench.data.official.files import by_key, hub_rows, mirrored
 from vlmbench.data.predictions import write_rows
 
 from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from ..families.official_files import by_key, hub_rows, mirrored
 from ..families.short_answer import number
-from .llava_bench_metrics import CATEGORIES
 
+CATEGORIES = ("conv", "detail", "complex")
 HUB_FIELDS = ("question_id", "question", "caption", "gpt_answer", "category")
 RAW = "https://huggingface.co/datasets/liuhaotian/llava-bench-in-the-wild/resolve/main"
 LICENCE = "Apache-2.0 (dataset card); pictures from the web; reference answers written by GPT-4"

@@ -7,20 +7,16 @@ Files: mm-vet.json, images/ and bard_set.json of mm-vet.zip (MM-Vet@acde843e). T
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
-from vlmbench.stats.metrics import MORE, RATE, Metric
+from vlmbench.stats.judge_runs import mean_of_runs
+from vlmbench.stats.metrics import Metric
 
 from ..families.base import Scored
 from ..families.judged import Judged, JudgedRules
 from . import mmvet_answers, mmvet_files, mmvet_judge
 from .mmvet_files import CAPABILITIES
-
-if TYPE_CHECKING:
-    from vlmbench.stats.metrics import Floats
 
 THINK = "First please perform reasoning, and think step by step to provide best answer to the following question: \n\n"
 """What lmms-eval says to the model under test."""
@@ -59,31 +55,15 @@ RULES: Mapping[str, JudgedRules] = {
 
 def figures(scored: Scored, protocol: str) -> list[Metric]:
     """The total, by capability (a question counts for each of its own) and by exact set of capabilities."""
-    found = [_mean(scored, range(len(scored)), "total")]
+
+    def mean(rows: Sequence[int], name: str, *bar: str) -> Metric:
+        clusters = [scored[row][0].cluster for row in rows]
+        return mean_of_runs(name, [scored[row][1] for row in rows], clusters, *bar)
+
+    found = [mean(range(len(scored)), "total")]
     for breakdown, labels in _breakdowns([sample for sample, _ in scored], protocol).items():
-        for label, rows in labels.items():
-            found.append(replace(_mean(scored, rows, f"{breakdown}_{label}"), breakdown=breakdown, label=label))
+        found += [mean(rows, f"{breakdown}_{label}", breakdown, label) for label, rows in labels.items()]
     return found
-
-
-def _mean(scored: Scored, rows: Sequence[int], name: str) -> Metric:
-    """The mean over the judge's runs of each run's mean grade, added up as the official script does: sums by run."""
-    import numpy as np
-
-    grades = [[verdict.value for verdict in scored[row][1].verdicts] for row in rows]
-    items = np.concatenate([np.array(grades, dtype=np.float64), np.ones((len(rows), 1))], axis=1)
-    clusters = [scored[row][0].cluster for row in rows]
-    binary = bool(np.isin(items, (0.0, 1.0)).all())
-    return Metric(name, items, clusters, _mean_of_runs, limits=RATE, proportion=binary, better=MORE)
-
-
-def _mean_of_runs(sums: Floats) -> Floats:
-    import numpy as np
-
-    count = sums[..., -1:]
-    runs = np.divide(sums[..., :-1], count, out=np.full(np.shape(sums[..., :-1]), np.nan), where=count != 0) * 100
-    value: Floats = np.asarray(runs.mean(axis=-1))
-    return value
 
 
 def _breakdowns(samples: Sequence[Sample], protocol: str) -> dict[str, dict[str, list[int]]]:

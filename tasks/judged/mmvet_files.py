@@ -11,9 +11,8 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed
+from vlmbench.data.official.files import by_key, data_file, hub_rows, mirrored, places
 from vlmbench.data.predictions import OTHERS, named
-
-from ..families.official_files import by_key, data_file, hub_rows, mirrored, places
 
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
 """Recognition, reading, knowledge, writing, where things are, arithmetic."""

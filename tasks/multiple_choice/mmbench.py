@@ -22,7 +22,7 @@ from vlmbench.parsing import options as letters
 
 from ..families import circular, option_judge, prompts
 from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from ..families.checksums import checksum
+from vlmbench.data.official.checksums import checksum
 from ..families.multiple_choice import ChoiceRules, MultipleChoice
 
 OPTIONS = "ABCD"

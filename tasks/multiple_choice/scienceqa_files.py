@@ -21,7 +21,7 @@ from vlmbench.data.rows import named_columns
 from vlmbench.data.tables.columns import LETTERS, by_letter
 
 from ..families.answer_files import Answer, IdTextRow, objects_or_rows, results_of, write_json
-from ..families.official_files import data_file, mirrored
+from vlmbench.data.official.files import data_file, mirrored
 
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
 PROBLEMS = tuple(f"{folder}problems.json" for folder in FOLDERS)

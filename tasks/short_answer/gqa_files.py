@@ -10,8 +10,7 @@ from typing import Any
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_keyed
-
-from ..families.official_files import by_key, data_file, mirrored
+from vlmbench.data.official.files import by_key, data_file, mirrored
 
 SPLITS = ("testdev_balanced", "val_balanced", "testdev", "val", "train_balanced")
 HUB_FIELDS = ("id", "imageId", "question", "answer", "isBalanced", "groups", "entailed", "types", "semantic")

@@ -8,22 +8,14 @@ cannot be computed is printed as 0; here it is left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample, Score
-from vlmbench.stats.metrics import LESS, Metric, by_tag, mean, share
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from vlmbench.stats.metrics import Floats
+from vlmbench.stats.answer_distribution import chi_square
+from vlmbench.stats.metrics import Metric, by_tag, mean, share
 
 Scored = Sequence[tuple[Sample, Score]]
 
 BREAKDOWNS = ("structural", "semantic", "steps", "words")
-CELLS = 1 << 23
-"""Most cells of the distribution's table (64 MiB); above, pictures are grouped, and groups resampled."""
 
 
 def metrics(scored: Scored, *, official: bool) -> list[Metric]:
@@ -94,51 +86,11 @@ def grounding(counted: Scored) -> Metric | None:
     return mean("grounding", [float(row.extra["grounding"]) for row in rows], [row.cluster for row in rows])
 
 
-GROWS = "lower is better; grows with the number of questions: compare runs on the same ones alone"
-"""The official chi-square is not divided by how many questions there are."""
-
-
 def distribution(counted: Scored) -> list[Metric]:
-    """Chi-square between given and true answers within each question group, weighted by group size, / 100; low is good.
-
-    Sums: for each (group, true answer), how often it is true and how often it is given. They are summed by picture
-    here, since a table of items by answers would be too large.
-    """
-    import numpy as np
-
-    asked = [(s, score) for s, score in counted if s.extra["group"] is not None]
-    if not asked:
+    """Chi-square between given and true answers within each question group; low is good."""
+    grouped = [(sample, score) for sample, score in counted if sample.extra["group"] is not None]
+    if not grouped:
         return []
-    pairs = sorted({(str(sample.extra["group"]), str(sample.target)) for sample, _ in asked})
-    place = {pair: index for index, pair in enumerate(pairs)}
-    names, group_of = _groups([sample.cluster for sample, _ in asked], len(pairs))
-    sums = np.zeros((len(names), 2 * len(pairs)))
-    true = np.array([place[sample.extra["group"], sample.target] for sample, _ in asked])
-    np.add.at(sums, (group_of, true), 1)
-    given = np.array([place.get((sample.extra["group"], score.parsed_answer), -1) for sample, score in asked])
-    known = given >= 0
-    np.add.at(sums, (group_of[known], len(pairs) + given[known]), 1)
-    starts = np.array([i for i, pair in enumerate(pairs) if i == 0 or pair[0] != pairs[i - 1][0]])
-
-    def combine(drawn: Floats) -> Floats:
-        gold, answers = drawn[..., : len(pairs)], drawn[..., len(pairs) :]
-        terms = np.divide((answers - gold) ** 2, gold, out=np.zeros_like(gold), where=gold != 0)
-        sizes = np.add.reduceat(gold, starts, axis=-1)
-        scores = np.add.reduceat(terms, starts, axis=-1)
-        total = sizes.sum(axis=-1)
-        weighted = (scores * sizes).sum(axis=-1)
-        value: Floats = np.divide(weighted, 100 * total, out=np.full(np.shape(total), np.nan), where=total != 0)
-        return value
-
-    return [Metric("distribution", sums, names, combine, n=len(asked), note=GROWS, better=LESS)]
-
-
-def _groups(clusters: Sequence[str], pairs: int) -> tuple[list[str], NDArray[np.intp]]:
-    """Names of what is resampled as one, and each item's place among them: pictures, or groups of them if too many."""
-    import numpy as np
-
-    names = sorted(set(clusters))
-    most = max(50, CELLS // (2 * pairs))
-    place = {name: index % most for index, name in enumerate(names)}
-    kept = names if len(names) <= most else [f"group {index}" for index in range(most)]
-    return kept, np.array([place[name] for name in clusters], dtype=np.intp)
+    groups, right = [str(s.extra["group"]) for s, _ in grouped], [str(s.target) for s, _ in grouped]
+    given, clusters = [score.parsed_answer for _, score in grouped], [s.cluster for s, _ in grouped]
+    return [chi_square("distribution", groups, right, given, clusters)]

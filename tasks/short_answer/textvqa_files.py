@@ -11,12 +11,13 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, Row, read_rows
+from vlmbench.data.official.files import by_key, data_file, hub_rows, mirrored, places, rows_of_list
+from vlmbench.data.official.vqa_challenge import human_answers
 from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
+from vlmbench.data.unnumbered_answers import Unanswered
 
 from ..families.answer_files import AnswerFiles
-from ..families.answers_without_ids import Unanswered
-from ..families.official_files import by_key, data_file, hub_rows, mirrored, places, rows_of_list
-from ..families.short_answer import ShortAnswerRules, human_answers, upload_files
+from ..families.short_answer import ShortAnswerRules, upload_files
 
 SIZES: Mapping[str, Size] = {
     "val": Size(5_000, 3_166),

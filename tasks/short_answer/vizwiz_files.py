@@ -16,6 +16,8 @@ from vlmbench.base.task import DataFile, Size
 from vlmbench.data import question_files
 from vlmbench.data.answer_columns import is_predicted, probability, squashed
 from vlmbench.data.files import Folder, Hub, read_rows
+from vlmbench.data.official.files import by_key, data_file, hub_rows, mirrored, places
+from vlmbench.data.official.vqa_challenge import human_answers
 from vlmbench.data.predictions import (
     answer_key,
     answer_text,
@@ -30,8 +32,7 @@ from vlmbench.data.rows import Row
 from vlmbench.parsing.vqa_accuracy import Humans
 
 from ..families.answer_files import Answer, AnswerFiles, Format
-from ..families.official_files import by_key, data_file, hub_rows, mirrored, places
-from ..families.short_answer import UPLOAD, human_answers
+from ..families.short_answer import UPLOAD
 
 SIZES: Mapping[str, Size] = {
     "val": Size(4_319, 4_319),

@@ -15,6 +15,7 @@ from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.answer_columns import holds_questions, is_predicted, probability
 from vlmbench.data.files import Folder, Hub, read_rows
+from vlmbench.data.official.files import by_key, data_file, places
 from vlmbench.data.predictions import (
     answer_key,
     answer_text,
@@ -26,11 +27,10 @@ from vlmbench.data.predictions import (
     write_rows,
 )
 from vlmbench.data.rows import Row
+from vlmbench.data.unnumbered_answers import are_pred_gt, read_pred_gt
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
 
 from ..families.answer_files import Answer, AnswerFiles, Format
-from ..families.answers_without_ids import are_pred_gt, read_pred_gt
-from ..families.official_files import by_key, data_file, places
 
 OLD_NAMES = {"dev_seen": ("dev.jsonl",), "test_seen": ("test.jsonl",)}
 """What phase 1 of the challenge called them."""

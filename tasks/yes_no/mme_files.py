@@ -15,6 +15,7 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.answer_columns import bare_question
 from vlmbench.data.files import Folder, Hub, Row, read_text
+from vlmbench.data.official.files import data_file, hub_rows, mirrored
 from vlmbench.data.predictions import (
     answer_text,
     as_predictions_error,
@@ -25,10 +26,9 @@ from vlmbench.data.predictions import (
     read_files,
 )
 from vlmbench.data.reading import is_dir
+from vlmbench.data.unnumbered_answers import Unanswered
 
 from ..families.answer_files import Answer, AnswerFiles, Format
-from ..families.answers_without_ids import Unanswered
-from ..families.official_files import data_file, hub_rows, mirrored
 from .mme_metrics import PERCEPTION, SUBTASKS
 
 ROOTS = ("MME_Benchmark_release_version", "MME_Benchmark_release_version/MME_Benchmark", "MME_Benchmark")

@@ -27,9 +27,9 @@ from vlmbench.data.predictions import (
     read_files,
     write_rows,
 )
+from vlmbench.data.unnumbered_answers import Unanswered
 
 from ..families.answer_files import Answer, AnswerFiles, Format
-from ..families.answers_without_ids import Unanswered
 from .pope_files import KINDS
 
 QUESTION_FILE = "llava_pope_test.jsonl"

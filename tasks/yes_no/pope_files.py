@@ -9,8 +9,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
-
-from ..families.official_files import by_key, coco_images, data_file, hub_rows, mirrored
+from vlmbench.data.official.files import by_key, coco_images, data_file, hub_rows, mirrored
 
 VERSIONS = ("coco", "aokvqa", "gqa")
 KINDS = ("random", "popular", "adversarial")

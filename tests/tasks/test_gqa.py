@@ -16,6 +16,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
 from vlmbench.data.files import Folder, missing_images
 from vlmbench.scoring.score import score_responses
+from vlmbench.stats import answer_distribution
 from vlmbench.tasks.short_answer import gqa_metrics
 from vlmbench.tasks.short_answer.gqa import GQA
 from vlmbench.tasks.short_answer.gqa_grounding import coverage
@@ -245,7 +246,7 @@ def test_distribution_in_groups_of_pictures(tmp_path: Path, monkeypatch: pytest.
     found = samples(write_gqa(tmp_path, rows))
     scored = score_responses(GQA, "official", [(s, Response("red")) for s in found])
     whole = gqa_metrics.distribution(scored)[0]
-    monkeypatch.setattr(gqa_metrics, "CELLS", 6)
+    monkeypatch.setattr(answer_distribution, "CELLS", 6)
     grouped = gqa_metrics.distribution(scored)[0]
     assert (len(whole.items), len(grouped.items)) == (90, 50) and grouped.n == whole.n == 400
     assert grouped.value() == pytest.approx(whole.value())

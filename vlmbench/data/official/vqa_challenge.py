@@ -9,18 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row
+from vlmbench.data.official.files import by_key, coco_images, data_file, hub_rows, places, rows_of_list
 from vlmbench.data.predictions import named
 
-from .official_files import by_key, coco_images, data_file, hub_rows, places, rows_of_list
-from .short_answer import UNASKED, human_answers
-
 LICENCE = "CC BY 4.0 (annotations); COCO terms of use, pictures from Flickr under their own licences"
+UNASKED = "_unasked"
+"""In a sample's `extra`: ids that an upload file has to answer besides those of the samples, with nothing."""
 SUBSETS = ("train2014", "val2014", "test2015")
 """Folders of images."""
 
@@ -166,6 +167,19 @@ def _sample(key: str, row: Row, image: ImageRef, cluster: str, note: Row | None,
         kind = note.text("question_type")
         tags = {"answer_type": note.text("answer_type"), "question_type": str(kinds.get(kind, kind))}
     return Sample(key, question, (image,), target, tags=tags, cluster=cluster)
+
+
+def human_answers(row: Row, field: str = "answers") -> tuple[str, ...]:
+    """The human answers of a row: a list of texts, or of objects with `answer`. Raises DataError."""
+    found: list[str] = []
+    for item in row.listing(field):
+        text = item.get("answer") if isinstance(item, dict) else item
+        if not isinstance(text, str):
+            raise row.error(field, f"a list of answers was expected, but it holds {item!r:.60}")
+        found.append(intern(text))
+    if not found:
+        raise row.error(field, "there are no answers")
+    return tuple(found)
 
 
 def _refuse_other_ids(rows: Mapping[str, Row], notes: Mapping[str, Row], questions: Path, annotations: Path) -> None:
