@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status
-from vlmbench.parsing.yes_no import YES_NO, says_yes_or_no
+from vlmbench.parsing.yes_no import GUESSING, YES_NO, says_yes_or_no
 from vlmbench.stats.metrics import Metric, auroc, average_precision
 
 from .base import Benchmark, ProtocolRules, Scored, accuracies
@@ -28,8 +28,6 @@ class YesNoRules(ProtocolRules):
     """(What was read, the right word) to the score."""
     ranked: Callable[[Sequence[ChoiceScore]], str] | None = None
     """Reads the likelihoods of `choices`, where there are any, as `reader` reads a text."""
-    guesses: bool = False
-    """Whether the reader takes a text with neither yes nor no for an answer."""
     unparsed: str = ""
     """A text in which nothing is read is wrong; or has no score, for this reason."""
     beside: Callable[[Scored], Sequence[Metric]] | None = None
@@ -57,7 +55,7 @@ class YesNo(Benchmark[YesNoRules]):
             return Score(None, Status.UNPARSED, note=rules.unparsed)
         words = rules.words or self.words
         credits = [rules.credit(parsed, word) for word in words]
-        known = any(credits) and (not rules.guesses or says_yes_or_no(response.text))
+        known = any(credits) and (rules.reader not in GUESSING or says_yes_or_no(response.text))
         value = credits[self.words.index(sample.target)]
         return Score(value, parsed_answer=parsed, unread="" if known else " or ".join(words))
 

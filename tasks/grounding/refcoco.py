@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataSource
@@ -41,30 +42,26 @@ _REGION = (
 )
 _MINIGPT4 = "Vision-CAIR/MiniGPT-4 eval_scripts/eval_ref.py, minigpt4/common/eval_utils.py@d94738a7"
 
+_minigpt = partial(GroundingRules, tokens=20, hit=above_half)
+
 RULES: Mapping[str, GroundingRules] = {
-    "minigpt_v2": GroundingRules(
+    "minigpt_v2": _minigpt(
         f"{_MINIGPT4}, without --resample",
         _REFER,
         boxes.agreement(boxes.minigpt_box, boxes.iou_inclusive),
-        20,
-        hit=above_half,
         note="boxes in hundredths, one pixel added to each side; a further number in the answer is a miss",
     ),
-    "minigpt_v2_resample": GroundingRules(
+    "minigpt_v2_resample": _minigpt(
         f"{_MINIGPT4}, the answers that --resample kept",
         _REFER,
         boxes.agreement(boxes.any_minigpt_box, boxes.iou_inclusive),
-        20,
-        hit=above_half,
         note="for answer files of --resample, which asks malformed ones again up to 20 times, in words that change "
         "('... of ['red car']'), and in the fifth round takes any text: any four whole numbers count; a run asks once",
     ),
-    "tinygpt_v": GroundingRules(
+    "tinygpt_v": _minigpt(
         "DLYuanGod/TinyGPT-V eval_scripts/eval_ref.py@83f6189b",
         _REFER,
         boxes.agreement(boxes.minigpt_box, boxes.iou_inclusive),
-        20,
-        hit=above_half,
         note="as minigpt_v2; its script looks for refcocog's splits under wrong names",
     ),
     "lmms_eval": GroundingRules(

@@ -7,6 +7,7 @@ Files: mm-vet.json, images/ and bard_set.json of mm-vet.zip (MM-Vet@acde843e). T
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
@@ -21,32 +22,28 @@ from .mmvet_files import CAPABILITIES
 THINK = "First please perform reasoning, and think step by step to provide best answer to the following question: \n\n"
 """What lmms-eval says to the model under test."""
 
+_rules = partial(JudgedRules, tokens=1024, headline="total")
+
 RULES: Mapping[str, JudgedRules] = {
-    "official": JudgedRules(
+    "official": _rules(
         "yuweihao/MM-Vet mm-vet_evaluator.py@acde843e; bare question",
         "{question}",
         mmvet_judge.official,
-        1024,
-        headline="total",
         judge=mmvet_judge.OFFICIAL,
         note="mean over the judge's runs (papers: five by gpt-4-0613); a reply that is never a number counts as 0",
     ),
-    "vlmevalkit": JudgedRules(
+    "vlmevalkit": _rules(
         "open-compass/VLMEvalKit vlmeval/dataset/utils/mmvet.py@e8e78f05",
         "{question}",
         mmvet_judge.vlmevalkit,
-        1024,
-        headline="total",
         judge=mmvet_judge.VLMEVALKIT,
         note="the whole reply must be a number; five tries, then 0; integrations by the order in which they are "
         "written",
     ),
-    "lmms_eval": JudgedRules(
+    "lmms_eval": _rules(
         "EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/mmvet/utils.py@75571cfe",
         THINK + "{question}",
         mmvet_judge.lmms_eval,
-        1024,
-        headline="total",
         judge=mmvet_judge.LMMS_EVAL,
         note="asks the model to think step by step; an empty or never readable reply of the judge counts as 0",
     ),

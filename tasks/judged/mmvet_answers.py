@@ -10,11 +10,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample, Verdict
-from vlmbench.data.files import Row, read_keyed, read_text
+from vlmbench.data.files import Row, read_json, read_keyed
 from vlmbench.data.predictions import (
     answer_rows,
     as_predictions_error,
@@ -48,21 +47,14 @@ def _one_file(path: Path) -> None:
         raise PredictionsError("no such file", where=str(path), hint="check --predictions")
 
 
-def _pairs(path: Path) -> list[tuple[str, Any]] | None:
-    """The pairs of a file that is one JSON object; None for anything else, broken files too."""
-    try:
-        content = json.loads(read_text(path), object_pairs_hook=list)
-    except (DataError, ValueError, RecursionError):
-        return None
-    pairs = content if isinstance(content, list) and all(isinstance(pair, tuple) for pair in content) else []
-    return None if {"id", "question_id"} & {key for key, _ in pairs} else pairs or None
-
-
 def read_grades(path: Path, samples: Sequence[Sample], protocol: str) -> Verdicts | None:
     """Verdicts of a grade file by sample id; None when the file is none. Raises PredictionsError."""
     _one_file(path)
-    pairs = _pairs(path)
-    if not pairs or not all(_has_grades(value) for _, value in pairs):
+    try:
+        content = read_json(path)
+    except DataError:
+        return None
+    if not isinstance(content, dict) or not content or not all(map(_has_grades, content.values())):
         return None
     with as_predictions_error():
         rows = read_keyed(path, GRADES[2])
@@ -78,7 +70,7 @@ def read_grades(path: Path, samples: Sequence[Sample], protocol: str) -> Verdict
 
 
 def _has_grades(value: object) -> bool:
-    return isinstance(value, list) and any(isinstance(pair, tuple) and pair[0] == GRADES[2] for pair in value)
+    return isinstance(value, dict) and GRADES[2] in value
 
 
 def _verdicts(row: Row) -> tuple[Verdict, ...]:

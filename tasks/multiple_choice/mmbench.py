@@ -15,6 +15,7 @@ from pathlib import Path
 from vlmbench.base.samples import Request, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data import sheets
+from vlmbench.data.official.checksums import checksum
 from vlmbench.data.tables.columns import options_of
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
@@ -22,7 +23,6 @@ from vlmbench.parsing import options as letters
 
 from ..families import circular, option_judge, prompts
 from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from vlmbench.data.official.checksums import checksum
 from ..families.multiple_choice import ChoiceRules, MultipleChoice
 
 OPTIONS = "ABCD"

@@ -28,6 +28,7 @@ from vlmbench.data.predictions import (
 )
 from vlmbench.data.rows import Row
 from vlmbench.data.unnumbered_answers import are_pred_gt, read_pred_gt
+from vlmbench.parsing.numbers import number
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
 
 from ..families.answer_files import Answer, AnswerFiles, Format
@@ -121,11 +122,8 @@ def _pred(row: Row) -> str:
 
 def _refuse_no_chance(text: str, row: Row) -> None:
     """Raise PredictionsError for a number that is no probability: percent, logits."""
-    try:
-        value = float(text)
-    except ValueError:
-        return
-    if not 0 <= value <= 1:
+    value = number(text)
+    if value is not None and not 0 <= value <= 1:
         what = f"the answer is {text!r:.40}, and a probability is a number from 0 to 1"
         raise PredictionsError(what, where=row.where, hint="give probabilities: no percent, no logits")
 

@@ -9,6 +9,7 @@ subtasks, so a picture is SUBTASK/NAME.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
@@ -31,41 +32,38 @@ def _shortened_once(sample: Sample) -> str:
     return sample.question.strip().replace(" " + _PLEASE, "") + SHORT
 
 
+_rules = partial(YesNoRules, headline="perception")
+
 RULES: Mapping[str, YesNoRules] = {
-    "official": YesNoRules(
+    "official": _rules(
         "BradyFU/Awesome-Multimodal-Large-Language-Models tools/eval_tool.zip calculation.py@dd295090 (Evaluation)",
         "{question}",
         yes_no.opening_yes_no,
-        headline="perception",
         note="yes or no must begin within the first four characters, blanks counted; anything else is wrong",
     ),
-    "llava": YesNoRules(
+    "llava": _rules(
         "haotian-liu/LLaVA docs/Evaluation.md@c121f043, MME's convert_answer_to_mme.py, then calculation.py",
         _shortened,
         yes_no.opening_yes_no,
-        headline="perception",
         note="asks for a single word or phrase; the papers' MME is perception alone",
     ),
-    "tinyllava": YesNoRules(
+    "tinyllava": _rules(
         "TinyLLaVA/TinyLLaVA_Factory scripts/eval/mme.sh@53f12c78, then calculation.py",
         _shortened,
         yes_no.opening_yes_no,
-        headline="perception",
         note="as llava",
     ),
-    "lmms_eval": YesNoRules(
+    "lmms_eval": _rules(
         "EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/mme/utils.py@75571cfe",
         _shortened_once,
         yes_no.opening_yes_no_stripped,
         16,
-        headline="perception",
         note="stripped, full stops deleted, y and n accepted; seven questions keep a stray blank in their prompt",
     ),
-    "vlmevalkit": YesNoRules(
+    "vlmevalkit": _rules(
         "open-compass/VLMEvalKit vlmeval/dataset/utils/yorn.py@e8e78f05, exact matching",
         "{question}",
         yes_no.word_yes_no,
-        headline="perception",
         note="the word yes or the word no anywhere, not both; its reasoning is our cognition",
     ),
 }

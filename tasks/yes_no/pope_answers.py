@@ -27,7 +27,7 @@ from vlmbench.data.predictions import (
     read_files,
     write_rows,
 )
-from vlmbench.data.unnumbered_answers import Unanswered
+from vlmbench.data.unnumbered_answers import Unanswered, in_blocks
 
 from ..families.answer_files import Answer, AnswerFiles, Format
 from .pope_files import KINDS
@@ -61,13 +61,12 @@ def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, 
 
 def _refuse_one_kind(found: Sequence[Found], samples: Sequence[Sample], path: Path) -> None:
     """Raise PredictionsError, naming the split to score, for the answers to all questions of one kind and no others."""
-    answered = {key.partition("/")[0] for key, _, _ in found}
-    asked = {sample.tags["split"] for sample in samples}
-    if len(answered) != 1 or not answered < asked:
+    answered, kinds = {key.partition("/")[0] for key, _, _ in found}, {sample.tags["split"] for sample in samples}
+    if len(answered) != 1 or not answered < kinds:
         return
     (kind,) = answered
     if {key for key, _, _ in found} == {sample.id for sample in samples if sample.tags["split"] == kind}:
-        every = ", ".join(one for one in KINDS if one in asked)
+        every = ", ".join(name for name in KINDS if name in kinds)
         what = f"these are the answers to the {kind} questions alone; the split has {every}"
         hint = f"score that kind by itself: `vlmbench score pope:coco_{kind} --predictions {path}` (or aokvqa_, gqa_)"
         raise PredictionsError(what, where=str(path), hint=hint)
@@ -86,22 +85,19 @@ def _answers(
             f"the row has no {text!r}, as others have", where=missing.where, hint="give every answer"
         )
     number = find_column(rows, "question_id")
+    beside = (folder / QUESTION_FILE for folder in question_files.folders(file, samples))
     if number and (find_column(rows, "category", "split") or kind):
         yield from _by_number(rows, samples, kind, text)
-    elif number and (questions := _question_file(file, samples)):
-        yield from _by_question_file(rows, samples, questions, text, others)
+    elif number and (questions := [path for path in beside if path.is_file()]):
+        yield from _by_question_file(rows, samples, questions[0], text, others)
     else:
         yield from _by_text(rows, samples, kind, text)
 
 
-def _asked(row: Row, answer: str) -> str | None:
+def _repeated(row: Row, answer: str) -> str | None:
     """The question a row repeats, without the words a protocol put around it; None if it does not."""
     field = next((field for field in ("prompt", "question", "text") if field in row.values and field != answer), None)
     return None if field is None else bare_question(answer_text(row, field))
-
-
-def _own(sample: Sample) -> str:
-    return bare_question(sample.question)
 
 
 def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Found]:
@@ -111,23 +107,20 @@ def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: 
     for row in rows:
         said = answer_text(row, split) if split else kind
         key = f"{said}/{answer_key(row, number)}"
-        asked = _asked(row, text)
-        if key in known and asked is not None and asked != _own(known[key]):
-            what = f"the row asks {asked!r:.200}, but question {key} is {known[key].question!r}"
+        repeated = _repeated(row, text)
+        if key in known and repeated is not None and repeated != bare_question(known[key].question):
+            what = f"the row asks {repeated!r:.200}, but question {key} is {known[key].question!r}"
             raise PredictionsError(what, where=row.where, hint="use the question files these answers were made with")
         yield key, answer_text(row, text), row
-
-
-def _question_file(file: Path, samples: Sequence[Sample]) -> Path | None:
-    places = (folder / QUESTION_FILE for folder in question_files.folders(file, samples))
-    return next((path for path in places if path.is_file()), None)
 
 
 def _by_question_file(
     rows: Sequence[Row], samples: Sequence[Sample], path: Path, text: str, others: Sequence[str]
 ) -> Iterator[Found]:
     """LLaVA's rows through its question file: question_id to category, image and text, which name a sample."""
-    waiting = Unanswered(samples, lambda sample: (sample.tags["split"], sample.images[0].name, _own(sample)))
+    waiting = Unanswered(
+        samples, lambda sample: (sample.tags["split"], sample.images[0].name, bare_question(sample.question))
+    )
     to_id: dict[str, str] = {}
     for question in answer_rows(path):
         kind, image = (answer_text(question, field) for field in ("category", "image"))
@@ -142,48 +135,11 @@ def _by_question_file(
 
 def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Found]:
     """Rows without ids: whole splits one after the other, in any order, each in the order of its question file."""
-    left: dict[str, list[Sample]] = {}
-    for sample in samples:
-        if not kind or sample.tags["split"] == kind:
-            left.setdefault(sample.tags["split"], []).append(sample)
-    asked = [_asked(row, text) for row in rows]
-    start = 0
-    while start < len(rows) and left:
-        agree = {name: _agreement(asked[start:], wanted) for name, wanted in left.items()}
-        name = next((n for n, wanted in left.items() if agree[n] == len(wanted)), "")
-        if not name:
-            best = max(left, key=lambda n: agree[n])
-            raise _disagreement(rows, start + agree[best], left[best][agree[best]], asked)
-        for row, sample in zip(rows[start:], left.pop(name), strict=False):
-            start += 1
-            yield sample.id, answer_text(row, text), row
-    if start < len(rows):
-        what = f"{len(rows) - start} answers too many, from {rows[start].at} on"
-        raise PredictionsError(
-            what, where=rows[start].file, hint="give one answer a question, in the question file's order"
-        )
-
-
-def _agreement(asked: Sequence[str | None], wanted: Sequence[Sample]) -> int:
-    """How many questions agree before the first that does not."""
-    count = 0
-    for question, sample in zip(asked, wanted, strict=False):
-        if question != _own(sample):
-            break
-        count += 1
-    return count
-
-
-def _disagreement(rows: Sequence[Row], at: int, sample: Sample, asked: Sequence[str | None]) -> PredictionsError:
-    if at >= len(rows):
-        what = f"the answers end before question {sample.id}, {sample.question!r}"
-        return PredictionsError(what, where=rows[-1].file, hint="give all answers of the split, in its order")
-    if asked[at] is None:
-        what, hint = "the row says no question", "needed: question and answer, or id and text"
-    else:
-        what = f"the row asks {asked[at]!r:.200} where question {sample.id} is {sample.question!r}"
-        hint = "is an answer missing, or were other question files used (old random split: 2,910 rows, new: 3,000)?"
-    return PredictionsError(what, where=rows[at].where, hint=hint)
+    kinds = [kind] if kind else list(dict.fromkeys(sample.tags["split"] for sample in samples))
+    blocks = {name: [sample for sample in samples if sample.tags["split"] == name] for name in kinds}
+    hint = "is an answer missing, or were other question files used (old random split: 2,910 rows, new: 3,000)?"
+    for sample, row in in_blocks(rows, [_repeated(row, text) for row in rows], blocks, hint):
+        yield sample.id, answer_text(row, text), row
 
 
 # --------------------------------------------------------------------------------------------------------- writing

@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 
 from vlmbench.base.samples import ChoiceScore
+from vlmbench.parsing.numbers import number
 from vlmbench.parsing.options import likeliest, share
 from vlmbench.parsing.text import vlmevalkit_depunctuated
 
@@ -31,6 +32,8 @@ def first_sentence_yes_no(text: str) -> str:
     return "no" if any(word in words for word in ("No", "not", "no")) else "yes"
 
 
+GUESSING = frozenset({first_sentence_yes_no})
+"""Readers that take a text with neither word for an answer."""
 _SAID = re.compile(r"\b(yes|no|not)\b", re.IGNORECASE)
 
 
@@ -122,17 +125,14 @@ def ranked_true_false(choices: Sequence[ChoiceScore]) -> str:
 
 def chance_of_yes(text: str) -> str:
     """Hateful Memes' prediction files: `proba`, a number from 0 to 1, and its `label` behind it where there is one."""
-    number, _, label = text.strip().partition(" ")
-    try:
-        value = float(number)
-    except ValueError:
-        return ""
-    if not 0 <= value <= 1 or label not in ("", "0", "1"):
+    chance, _, label = text.strip().partition(" ")
+    value = number(chance)
+    if value is None or not 0 <= value <= 1 or label not in ("", "0", "1"):
         return ""
     return f"{value!r} {label}".strip()
 
 
 def decided_yes_no(chance: str) -> str:
     """What a chance of yes decides: the label behind it, or else yes above one half."""
-    number, _, label = chance.partition(" ")
-    return "yes" if (label == "1" if label else float(number) > 0.5) else "no"
+    share_of_yes, _, label = chance.partition(" ")
+    return "yes" if (label == "1" if label else float(share_of_yes) > 0.5) else "no"
