@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.compare import perturbation_report
-from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS
+from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS, finished_perturbed_runs
 from vlmbench.runs.storage.run_files import read_check, read_finished
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
@@ -251,7 +250,7 @@ def with_perturbed(folders: Sequence[Path]) -> list[Path]:
     named = {folder.resolve() for folder in folders}
     every: list[Path] = []
     for folder in folders:
-        every += [folder, *(run for run in perturbation_report.finished(folder) if run.resolve() not in named)]
+        every += [folder, *(run for run in finished_perturbed_runs(folder) if run.resolve() not in named)]
     return every
 
 

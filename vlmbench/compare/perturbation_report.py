@@ -24,9 +24,7 @@ from vlmbench.perturbations.perturbations import Perturbation
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.layout import (
     EARLIER_PERTURBATIONS,
-    EARLIER_PERTURBED,
     PERTURBATIONS,
-    PERTURBED,
     SCORES,
     perturbed_run,
 )
@@ -107,13 +105,6 @@ def _task(task: TaskComparison, p_holm: float | None) -> dict[str, Any]:
     names = ("headline", "pairs", "only_before", "only_after", "agreement", "same_answers", "differences")
     counts = {"gained": len(task.gained), "lost": len(task.lost)}
     return {**{name: content[name] for name in names}, "shown": shown(task).name, **counts, "p_holm": p_holm}
-
-
-def finished(run: Path) -> list[Path]:
-    """The folders of a run's finished runs under changes, in order of name."""
-    folders = [run / PERTURBED, run / EARLIER_PERTURBED]
-    runs = [run for folder in folders if folder.is_dir() for run in folder.iterdir()]
-    return sorted((run for run in runs if (run / SCORES).is_file()), key=lambda path: path.name)
 
 
 def build(

@@ -34,6 +34,8 @@ class Outcome:
     """A finished run."""
 
     folder: Path
+    manifest: dict[str, Any]
+    """What run.json holds."""
     scores: dict[str, Any]
     records: list[Record]
     reused: int
@@ -80,7 +82,7 @@ def execute(
     shown = {d: p for item in plan.requests for d, p in zip(item.image_hashes, item.request.images, strict=False)}
     decorate = partial(thumbnails.decorate, shown, model)
     store.finish(record_columns(records), scores, _verdict_columns(records), decorate)
-    return Outcome(store.place, scores, records, sum(item.key in stored for item in plan.requests))
+    return Outcome(store.place, store.manifest, scores, records, sum(item.key in stored for item in plan.requests))
 
 
 def _ignore(key: str, response: Response) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vlmbench.base.samples import Sample, Score, Status, Verdict
-from vlmbench.scoring import verdicts
 from vlmbench.stats.metrics import LESS, MORE
 
 if TYPE_CHECKING:
@@ -57,8 +56,10 @@ def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, 
     lacking = missing(scored)
     if not lacking or any(score.status is Status.UNLABELED for _, score in scored):
         return {}
+    from vlmbench.scoring.verdicts import runs_of  # not before: a run without failures needs no code of judges
+
     good = [pair for pair in scored if pair[1].status is Status.OK]
-    runs = verdicts.runs_of(good) or int(task.protocols[protocol].judge is not None and not good)
+    runs = runs_of(good) or int(task.protocols[protocol].judge is not None and not good)
     worst_and_best = [extremes(task, protocol, sample, runs) for sample in lacking]
     try:
         low, high = (
@@ -73,8 +74,10 @@ def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, 
 
 def _values(task: Task, protocol: str, scored: Scored) -> dict[str, float]:
     """What is undefined (F1 where nothing is right) counts as the worst that the metric can be."""
+    from vlmbench.scoring.verdicts import metrics
+
     values = {}
-    for metric in verdicts.metrics(task, protocol, scored):
+    for metric in metrics(task, protocol, scored):
         if metric.direction in (MORE, LESS):
             value, limits = metric.value(), metric.bounds
             worst = limits[metric.direction == LESS] if limits is not None else math.nan

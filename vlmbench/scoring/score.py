@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.parsing.thinking import unfinished
-from vlmbench.scoring import answer_notes, bounds, verdicts
+from vlmbench.scoring import answer_notes, bounds
 from vlmbench.stats.metrics import MORE
 
 if TYPE_CHECKING:
+    from vlmbench.base.metric import Metric
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.samples import Record
     from vlmbench.base.task import Task
@@ -69,7 +70,8 @@ def summarise(
     counts = Counter(str(score.status) for _, score in scored)
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     entry: dict[str, Any] = {}
-    metrics = verdicts.metrics(task, protocol, good)
+    graded = any(score.verdicts for _, score in scored)
+    metrics = _graded_metrics(task, protocol, good) if graded else list(task.summarise(good, protocol)) if good else []
     estimates = intervals(metrics, resamples=resamples, seed=seed, level=level)
     limits = bounds.bounds(task, protocol, scored)
     for metric, estimate in zip(metrics, estimates, strict=True):
@@ -88,8 +90,8 @@ def summarise(
     unlabeled = [score for _, score in scored if score.status is Status.UNLABELED]
     if unlabeled and unlabeled[0].note:
         entry[headline]["note"] = unlabeled[0].note
-    if verdicts.runs_of(scored):
-        entry["judge"] = verdicts.summary(choice, scored)
+    if graded:
+        entry["judge"] = _judge_summary(choice, scored)
     known = [*notes, *_peculiar(headline, entry), *_if_missing(scored, headline, limits)]
     samples, scores = [sample for sample, _ in scored], [score for _, score in scored]
     found_answers = answer_notes.Answered(task, protocol, samples, responses, scores)
@@ -104,6 +106,19 @@ def summarise(
         "split": choice.split,
         "version": task.version,
     }
+
+
+def _graded_metrics(task: Task, protocol: str, scored: Scored) -> list[Metric]:
+    """Metrics of answers that a judge graded; its code is imported only for those."""
+    from vlmbench.scoring import verdicts
+
+    return verdicts.metrics(task, protocol, scored)
+
+
+def _judge_summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
+    from vlmbench.scoring import verdicts
+
+    return verdicts.summary(choice, scored)
 
 
 def _peculiar(headline: str, entry: Mapping[str, Any]) -> list[str]:

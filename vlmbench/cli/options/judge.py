@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from vlmbench.runs.options import JudgeOptions
+from vlmbench.runs.options import JudgeOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def options(args: argparse.Namespace) -> JudgeOptions:
     """Raises UsageError for numbers without a judge."""
-    from vlmbench.runs.options import JudgeOptions
-
     return JudgeOptions(args.judge, args.judge_runs, args.judge_budget)
 
 

@@ -6,11 +6,15 @@ import argparse
 from typing import TYPE_CHECKING
 
 from vlmbench.base import exit_codes, paths, signals, terminal
-from vlmbench.cli.options import judge, model, perturb, verify, workers
+from vlmbench.cli.options import judge, model
+from vlmbench.runs.options import RunOptions, VerifyOptions, WorkerOptions
 
 if TYPE_CHECKING:
-    from vlmbench.runs.options import RunOptions
+    from vlmbench.runs.evaluation import Evaluated
     from vlmbench.runs.runner import Outcome
+
+PERTURBATIONS = "blind, noise, blur, jpeg, crop, rotate, shuffle-image, option-order, paraphrase-suffix"
+"""For the help text, so that a run without perturbations imports none of their code; a test holds them equal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|URL",
         help="the run's folder (default: runs/..., the same for the same command)",
     )
-    perturb.add_arguments(parser)
+    add(
+        "--perturb",
+        default="",
+        metavar="NAME[:SEVERITY],...",
+        help=f"ask again under perturbations and report paired differences: {PERTURBATIONS} "
+        "(docs/evaluate/perturbations.md); each is a run in RUN/perturbations",
+    )
     model.add_settings(parser)
     add("--seed", type=int, default=0, help="for --limit, sampling and --perturb (default 0)")
     add(
@@ -42,8 +52,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
     judge.add_arguments(parser)
-    verify.add_arguments(parser)
-    workers.add_arguments(parser)
+    _add_verification(parser)
+    _add_workers(parser)
+
+
+def _add_verification(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--verify-backend",
+        type=int,
+        metavar="N",
+        help="first have another model answer the first N questions too; refused when too many answers differ",
+    )
+    add("--verify-against", metavar="MODEL", help="that other model (default: hf with the same weights, where known)")
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    """The options of docs/scale.md."""
+    add = parser.add_argument
+    add("--workers", type=int, metavar="N", help="N replicas of the model, each in its own process (needs Ray)")
+    add("--ray", metavar="ADDRESS", help="spread the workers over a running Ray cluster: auto, or HOST:PORT")
+    add("--worker-timeout", type=float, metavar="SECONDS", help="without an answer, a worker is replaced (default 900)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,15 +88,13 @@ def run(args: argparse.Namespace) -> int:
     for outcome in result.outcomes:
         _print_missing(outcome, args.min_coverage, judged=args.judge is not None)
     if result.perturbations:
-        perturb.report(result, quiet=args.json)
+        _report_perturbations(result, quiet=args.json)
     whole = all(complete(outcome.scores, args.min_coverage) for outcome in result.outcomes)
     return exit_codes.OK if whole else exit_codes.BAD_RESULT
 
 
 def options(args: argparse.Namespace) -> RunOptions:
     """The command's options as the evaluation takes them. Raises UsageError."""
-    from vlmbench.runs.options import RunOptions
-
     return RunOptions(
         model.options(args),
         args.tasks,
@@ -77,24 +104,38 @@ def options(args: argparse.Namespace) -> RunOptions:
         perturb=args.perturb,
         seed=args.seed,
         judge=judge.options(args),
-        verify=verify.options(args),
-        workers=workers.options(args),
+        verify=VerifyOptions(args.verify_backend, args.verify_against),
+        workers=WorkerOptions(args.workers, args.ray, args.worker_timeout),
         plugins=args.plugins,
     )
 
 
 def _print_scores(outcome: Outcome, *, json: bool) -> None:
     from vlmbench.base.registry import load_object
-    from vlmbench.runs.storage.run_files import read_manifest, to_json
+    from vlmbench.runs.storage.run_files import to_json
 
     if json:
         terminal.result(to_json(outcome.scores).decode())
         return
-    print(load_object("vlmbench.reports.text.table:text")(read_manifest(outcome.folder), outcome.scores))
+    print(load_object("vlmbench.reports.text.table:text")(outcome.manifest, outcome.scores))
     if outcome.reused:
         print(f"{outcome.reused} of {len(outcome.records)} answers were taken from the run so far")
     judge.print_agreement(outcome.scores)
     print(f"run: {outcome.folder}")
+
+
+def _report_perturbations(result: Evaluated, *, quiet: bool) -> None:
+    """Compare the perturbed runs with the unperturbed one, write perturbations.json, print the table unless `quiet`."""
+    from vlmbench.base.registry import load_object
+    from vlmbench.compare import perturbation_report
+    from vlmbench.runs.storage import layout
+
+    folder = result.unperturbed.folder
+    found = perturbation_report.build(folder, result.perturbations, result.skipped)
+    perturbation_report.write(found, folder)
+    if not quiet:
+        table = load_object("vlmbench.reports.text.perturbations:text")(found)
+        print(f"\n{table}\nperturbations: {folder / layout.PERTURBATIONS}")
 
 
 def _print_missing(outcome: Outcome, min_coverage: float, *, judged: bool) -> None:

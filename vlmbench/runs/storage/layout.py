@@ -33,3 +33,10 @@ def perturbed_run(run: Path, label: str) -> Path:
     name = label.replace(":", "-")
     earlier = run / EARLIER_PERTURBED / name
     return earlier if earlier.is_dir() else run / PERTURBED / name
+
+
+def finished_perturbed_runs(run: Path) -> list[Path]:
+    """The folders of a run's finished perturbed runs, in order of name."""
+    folders = [run / PERTURBED, run / EARLIER_PERTURBED]
+    found = [one for folder in folders if folder.is_dir() for one in folder.iterdir() if (one / SCORES).is_file()]
+    return sorted(found, key=lambda path: path.name)

@@ -56,7 +56,7 @@ from vlmbench.runs.storage.layout import (
     RECORDS,
     SCORES,
 )
-from vlmbench.runs.storage.run_files import describe_file, read_manifest, refuse_special, to_json
+from vlmbench.runs.storage.run_files import describe_file, refuse_special, to_json
 
 if TYPE_CHECKING:
     from vlmbench.runs.storage.remote_store import Mirror
@@ -102,9 +102,11 @@ class RunStore:
         self._mirror = mirror
         self.manifest = manifest
         self.answers: dict[str, Response] = {}
-        """By key: what earlier sittings of this run already answered."""
+        """By key: the answers of the run so far."""
         self._lock = lock
         self._log: int | None = None
+        self._finished = False
+        """Whether run.json says that its results are whole."""
 
     @classmethod
     def open(cls, folder: Path, manifest: dict[str, Any]) -> RunStore:
@@ -158,7 +160,8 @@ class RunStore:
                 reopening.supersede(self.folder, keep_records=keep_records)
             self._log = os.open(self.folder / LOG, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
             self.manifest["finished"] = None
-            if not (same and before is not None and before.get("finished")):  # else its results are still the run's
+            self._finished = bool(same and before is not None and before.get("finished"))
+            if not self._finished:  # else its results are still the run's
                 self.write_json(MANIFEST, self.manifest)
 
     def append(self, key: str, response: Response) -> None:
@@ -191,7 +194,7 @@ class RunStore:
         """
         with _disk(self.folder):
             self.manifest["finished"] = None
-            if _is_finished(self.folder):  # new records under the old scores must not be read as one run
+            if self._finished:  # new records under the old scores must not be read as one run
                 self.write_json(MANIFEST, {**self.manifest, "rescoring": True})
             self._write_table(RECORDS, rows)
             if judgements:
@@ -204,6 +207,7 @@ class RunStore:
             self.manifest["files"] = {name: describe_file(self.folder / name) for name in written}
             self.manifest["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             self.write_json(MANIFEST, self.manifest)
+            self._finished = True
             (self.folder / LOG).unlink(missing_ok=True)
         if decorate is not None:
             decorate(self.folder)
@@ -243,13 +247,6 @@ class RunStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _is_finished(folder: Path) -> bool:
-    try:
-        return bool(read_manifest(folder).get("finished"))
-    except StoreError:
-        return False
 
 
 def _check_same_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
