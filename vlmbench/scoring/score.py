@@ -70,8 +70,7 @@ def summarise(
     counts = Counter(str(score.status) for _, score in scored)
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     entry: dict[str, Any] = {}
-    graded = any(score.verdicts for _, score in scored)
-    metrics = _graded_metrics(task, protocol, good) if graded else list(task.summarise(good, protocol)) if good else []
+    metrics = _metrics(task, protocol, good)
     estimates = intervals(metrics, resamples=resamples, seed=seed, level=level)
     limits = bounds.bounds(task, protocol, scored)
     for metric, estimate in zip(metrics, estimates, strict=True):
@@ -90,8 +89,7 @@ def summarise(
     unlabeled = [score for _, score in scored if score.status is Status.UNLABELED]
     if unlabeled and unlabeled[0].note:
         entry[headline]["note"] = unlabeled[0].note
-    if graded:
-        entry["judge"] = _judge_summary(choice, scored)
+    entry |= _judge_summary(choice, scored)
     known = [*notes, *_peculiar(headline, entry), *_if_missing(scored, headline, limits)]
     samples, scores = [sample for sample, _ in scored], [score for _, score in scored]
     found_answers = answer_notes.Answered(task, protocol, samples, responses, scores)
@@ -108,17 +106,22 @@ def summarise(
     }
 
 
-def _graded_metrics(task: Task, protocol: str, scored: Scored) -> list[Metric]:
-    """Metrics of answers that a judge graded; its code is imported only for those."""
+def _metrics(task: Task, protocol: str, good: Scored) -> list[Metric]:
+    """The task's metrics; the code of judges is imported only where one graded."""
+    if not any(score.verdicts for _, score in good):
+        return list(task.summarise(good, protocol)) if good else []
     from vlmbench.scoring import verdicts
 
-    return verdicts.metrics(task, protocol, scored)
+    return verdicts.metrics(task, protocol, good)
 
 
 def _judge_summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
+    """What scores.json tells of the judge, under `judge`; empty where none graded."""
+    if not any(score.verdicts for _, score in scored):
+        return {}
     from vlmbench.scoring import verdicts
 
-    return verdicts.summary(choice, scored)
+    return {"judge": verdicts.summary(choice, scored)}
 
 
 def _peculiar(headline: str, entry: Mapping[str, Any]) -> list[str]:
