@@ -103,6 +103,7 @@ def evaluate(
     ray: str | None = None,
     worker_timeout: float | None = None,
     plugins: str | Path | Sequence[str | Path] | None = None,
+    interval: float | None = None,
     **unknown: Never,
 ) -> Result:
     """Put benchmarks' questions to a model and score the answers, as `vlmbench run` does.
@@ -131,6 +132,7 @@ def evaluate(
         verify=VerifyOptions(verify_backend, verify_against),
         workers=WorkerOptions(workers, ray, worker_timeout),
         plugins=None if plugins is None else _joined(plugins),
+        interval=interval,
     )
     return _evaluate(options, model, processor, tasks)
 

@@ -167,8 +167,8 @@ def read_answers(path: Path, samples: Sequence[Sample], protocol: str = "") -> d
 def _of_object(content: Mapping[str, Any], path: Path) -> list[IdTextRow]:
     """A results file or LLaVA's output file."""
     row = results_of(content, path)
-    parts = [content.get("correct"), content.get("incorrect")]
-    listed = [item for part in parts for item in part] if all(isinstance(part, list) for part in parts) else []
+    parts = [part for name in ("correct", "incorrect") if isinstance(part := content.get(name), list)]
+    listed = [item for part in parts for item in part] if len(parts) == 2 else []
     rows = [Row(item if isinstance(item, dict) else {}, str(path), f"item {n}") for n, item in enumerate(listed, 1)]
     if rows and not row.values:
         return list(id_and_answer(rows, ("question_id",)))

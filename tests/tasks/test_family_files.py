@@ -152,7 +152,7 @@ def test_how_an_answer_names_its_option(how: str, answer: object, target: str | 
     assert sample.target == target
     if target is None:
         score = task(FILES["jsonl"]).score(sample, Response("A"), "official")
-        assert (score.status, score.parsed_answer) == (Status.WITHHELD, "A")
+        assert (score.status, score.parsed_answer) == (Status.UNLABELED, "A")
 
 
 @pytest.mark.parametrize(("how", "answer"), [("index", 2), ("index", -1), ("index", "B"), ("text", "z"), ("text", "X")])

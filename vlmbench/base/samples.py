@@ -29,7 +29,6 @@ class Status(StrEnum):
     """The judge gave no verdict."""
     UNLABELED = "unlabeled"
     """The right answer is not published: only the benchmark's server can score the answer. Counts as covered."""
-    WITHHELD = "unlabeled"  # the earlier name
 
     @classmethod
     def _missing_(cls, value: object) -> Status | None:

@@ -112,8 +112,6 @@ class Folder:
             raise row.error(field, f"{name!r} is not the name of an image inside the data folder")
         return ImageRef(name, ImageFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
 
-    image = image  # the earlier name
-
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:

@@ -131,8 +131,6 @@ class HubTable:
             return [range(count or 0) for count in pc.list_value_length(column).to_pylist()]
         return [[None] if filled else [] for filled in holds_image(column)]
 
-    image = image  # the earlier name
-
 
 def _encoded(data: Any, where: str, index: int, field: str, item: int | None, folder: Path | None) -> bytes:
     cell = data[index][field]

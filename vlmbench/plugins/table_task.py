@@ -114,7 +114,7 @@ class TableTask:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """The best score that any accepted answer gives."""
         if sample.target is None:
-            return Score(None, Status.WITHHELD, response.text, "the right answer is not in the data")
+            return Score(None, Status.UNLABELED, response.text, "the right answer is not in the data")
         answers = [sample.target] if isinstance(sample.target, str) else sample.target
         correct = self.rules[protocol].correct
         values = [value for answer in answers if (value := correct(response.text, answer)) is not None]

@@ -148,7 +148,8 @@ class Evaluation:
         if plan.skipped:
             content["left_out"] = plan.skipped
         with RunStore.open(self.folder, {**content, **self.verified}) as store:
-            return runner.execute(plan, self.model, store, progress=sys.stderr.isatty(), judge=self.judge)
+            level, progress = self.options.interval, sys.stderr.isatty()
+            return runner.execute(plan, self.model, store, progress=progress, judge=self.judge, level=level)
 
     def _request(self, plan: Plan, change: Perturbation | None) -> dict[str, Any]:
         """What run.json holds under `asked`: the options that decide the run's content."""

@@ -152,12 +152,23 @@ class RunOptions:
     workers: WorkerOptions = field(default_factory=WorkerOptions)
     plugins: str | None = None
     """Files and folders with tasks and models, with commas between; workers load them too."""
+    interval: float | None = None
+    """Confidence level of the intervals, between 0 and 1; None: 0.95."""
 
     def __post_init__(self) -> None:
+        check_level(self, "interval")
         _check_number(self, "seed", "--seed", whole=True)
         _check_number(self, "limit", "--limit", whole=True)
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit} leaves nothing to ask", hint="give a number above 0")
+
+
+def check_level(options: Any, name: str) -> None:
+    """Raise UsageError for what is no confidence level. Scoring takes seconds, so another level needs no new run."""
+    _check_number(options, name, "--interval")
+    level = getattr(options, name)
+    if level is not None and not 0 < level < 1:
+        raise UsageError(f"--interval {level:g} is no confidence level", hint="give a number between 0 and 1: 0.95")
 
 
 def _check_choice(option: str, value: str | None, choices: Iterable[str]) -> None:

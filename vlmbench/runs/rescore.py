@@ -168,8 +168,12 @@ def score(run: OldRun, judge: Judge | None, *, progress: bool = False) -> list[R
     return records
 
 
-def write(run: OldRun, records: Sequence[Record], judge: Judge | None, folder: Path) -> tuple[dict[str, Any], Any]:
+def write(
+    run: OldRun, records: Sequence[Record], judge: Judge | None, folder: Path, level: float | None = None
+) -> tuple[dict[str, Any], Any]:
     """Put the new scores into a folder, the run's own or another; returns the manifest and the scores.
+
+    Intervals keep the run's confidence level unless `level` gives another.
 
     In the run's own folder results of another judge are moved to superseded/, not deleted.
     """
@@ -190,7 +194,7 @@ def write(run: OldRun, records: Sequence[Record], judge: Judge | None, folder: P
     manifest["rescoring"] = True
     if judge is not None:
         manifest["judge"] = judge.facts()
-    scores = scoring.score_records(run.choices, records, manifest["tasks"], _level(run.folder))
+    scores = scoring.score_records(run.choices, records, manifest["tasks"], level or _level(run.folder))
     with RunStore.open(folder, manifest) as store:
         store.finish(record_columns(records), scores, judge_verdicts.columns(records))
     return manifest, scores

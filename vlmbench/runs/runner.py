@@ -48,9 +48,16 @@ class Outcome:
 
 
 def execute(
-    plan: Plan, model: Model, store: RunStore, *, progress: bool = False, judge: Judge | None = None
+    plan: Plan,
+    model: Model,
+    store: RunStore,
+    *,
+    progress: bool = False,
+    judge: Judge | None = None,
+    level: float | None = None,
 ) -> Outcome:
     """Ask what the store does not hold yet, then score everything and close the run. A judge grades as answers come.
+    `level` is the confidence level of the intervals.
 
     Ctrl-C and errors leave every answer given so far in the store. Raises ModelError when the model is broken.
     """
@@ -75,7 +82,7 @@ def execute(
     if judge is not None:
         judge.finish(progress=progress)
     records = _records(plan, store.answers, failures, judge)
-    scores = scoring.score_records(plan.choices, records, plan.tasks)
+    scores = scoring.score_records(plan.choices, records, plan.tasks, level)
     store.manifest["model"]["facts"] = dict(model.facts)
     if judge is not None:
         store.manifest["judge"] = judge.facts()

@@ -115,7 +115,7 @@ def test_the_same_table_as_a_table_task(folder: Path) -> None:
         metrics = {metric.name: metric.value() for metric in task.summarise(scored, protocol)}
         assert metrics["accuracy"] == value and metrics["axis_shape"] == 2 * value
     hidden = replace(first, target=None)
-    assert task.score(hidden, Response("A"), "loose").status is Status.WITHHELD
+    assert task.score(hidden, Response("A"), "loose").status is Status.UNLABELED
     scores = evaluate("echo,text=B", TableTask("stars", files, bundled_data_dir=folder)).scores
     assert scores.set_index("metric")["value"]["accuracy"] == 50.0
 

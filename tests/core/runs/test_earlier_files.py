@@ -74,17 +74,21 @@ def test_an_earlier_baseline(run: Path, tmp_path: Path) -> None:
     assert baseline.read(file).tasks["pope"].items == now.tasks["pope"].items
 
 
-def test_another_level_is_kept_and_compared_at(run: Path) -> None:
-    """Scoring again keeps the level of a run; a comparison has that of the later run."""
+def test_another_level_is_kept_and_compared_at(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--interval` gives a level; scoring again keeps that of the run, and a comparison has that of the later run."""
     from vlmbench.compare import compare
 
-    scores = json.loads((run / SCORES).read_text())
-    wide = scores["pope"]["accuracy"]
-    for entry in scores.values():
-        entry["level"] = 0.9
-    (run / SCORES).write_text(json.dumps(scores))
+    wide = json.loads((run / SCORES).read_text())["pope"]["accuracy"]
+    assert cli.main(["score", str(run), "--interval", "0.9"]) == exit_codes.OK
+    assert "90 % interval" in capsys.readouterr().out
     assert cli.main(["score", str(run)]) == exit_codes.OK
     narrow = json.loads((run / SCORES).read_text())["pope"]
     assert narrow["level"] == 0.9
     assert narrow["accuracy"]["low"] > wide["low"] and narrow["accuracy"]["high"] < wide["high"]
     assert compare.compare(run, run, tasks=["pope"]).tasks[0].level == 0.9
+
+
+@pytest.mark.parametrize("level", ["0", "1", "95", "-0.5", "nan"])
+def test_what_is_no_level_is_refused(level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--model", "echo", "--tasks", "pope", "--interval", level]) == exit_codes.USER_MUST_CHANGE
+    assert "no confidence level" in capsys.readouterr().err

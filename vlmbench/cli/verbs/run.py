@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="exit 1 when fewer samples have a score (default 1.0)",
     )
+    add("--interval", type=float, metavar="LEVEL", help="confidence level of the intervals (default 0.95)")
     add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
     judge.add_arguments(parser)
     _add_verification(parser)
@@ -107,6 +108,7 @@ def options(args: argparse.Namespace) -> RunOptions:
         verify=VerifyOptions(args.verify_backend, args.verify_against),
         workers=WorkerOptions(args.workers, args.ray, args.worker_timeout),
         plugins=args.plugins,
+        interval=args.interval,
     )
 
 

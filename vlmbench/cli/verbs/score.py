@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="exit 1 when fewer answers have a score (default 1.0)",
     )
+    add(
+        "--interval",
+        type=float,
+        metavar="LEVEL",
+        help="confidence level of the intervals (default 0.95; of a run, its own)",
+    )
     add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
     judge_options.add_arguments(parser)
 
@@ -60,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench.base import registry
     from vlmbench.data.files import read_samples
     from vlmbench.runs import rescore as rescoring
+    from vlmbench.runs.options import check_level
 
+    check_level(args, "interval")
     if rescoring.is_run(Path(args.task)):
         return _again(args)
     choice = registry.choose_task(args.task)
@@ -78,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         responses = [] if verdicts_alone else [response for _, response in pairs]
         notes = manifest["tasks"][choice.key].setdefault("notes", [])
         notes += note_on_targets({sample.id: response.text for sample, response in pairs}, samples)
-        scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes)}
+        scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes, level=args.interval)}
         if judge is not None:
             opening.print_judge_usage(judge)
     if all(score.status is Status.UNLABELED for _, score in scored):
@@ -144,7 +152,7 @@ def _again(args: argparse.Namespace) -> int:
         if judge is not None:
             opening.print_judge_usage(judge)
         args.output = args.output or folder
-        manifest, scores = rescoring.write(old, records, judge, args.output)
+        manifest, scores = rescoring.write(old, records, judge, args.output, args.interval)
     _show(args, manifest, scores)
     return exit_codes.OK if scoring.complete(scores, args.min_coverage) else exit_codes.BAD_RESULT
 
