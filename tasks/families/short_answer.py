@@ -96,7 +96,7 @@ def upload_files(rules: Mapping[str, ShortAnswerRules]) -> AnswerFiles:
     return AnswerFiles(read_upload, reads, {"json": Format(".json", write)}, UPLOAD)
 
 
-UPLOAD = "Write the file the server or the official script takes: a JSON array, a row a question, in their order."
+UPLOAD = "Write the file the server or the official script takes: a JSON array, a row per question, in their order."
 
 
 def number(key: str) -> int | str:

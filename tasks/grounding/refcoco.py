@@ -1,8 +1,8 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: find the one thing in a picture that an expression means, and give its box.
+"""RefCOCO, RefCOCO+ and RefCOCOg: find the one thing in an image that an expression means, and give its box.
 
 Kazemzadeh et al. 2014 (ReferItGame); Yu et al., Modeling Context in Referring Expressions, ECCV 2016 (arXiv
 1608.00272); Mao et al. 2016 (RefCOCOg). RefCOCO+ expressions use no words of place, RefCOCOg's are longer. Files:
-MiniGPT-4 eval_scripts/eval_data/*.json@d94738a7, one row an expression; pictures: COCO train2014.
+MiniGPT-4 eval_scripts/eval_data/*.json@d94738a7, one row per expression; images: COCO train2014.
 Rules by protocol: vlmbench.parsing.boxes.
 """
 
@@ -71,7 +71,7 @@ RULES: Mapping[str, GroundingRules] = {
         1024,
         stop=("ASSISTANT:",),
         beside=_lmms_eval_figures,
-        note="the first [a, b, c, d] in shares of the picture; its val sets of refcoco and refcocog mix in another "
+        note="the first [a, b, c, d] in shares of the image; its val sets of refcoco and refcocog mix in another "
         "split of 5,000 and are not these",
     ),
     "vlmevalkit": GroundingRules(

@@ -34,7 +34,7 @@ SIZES: Mapping[str, Size] = {
 STEM = 27
 """Letters of an img_id that name the image: `COCO_train2014_000000123456` of `COCO_train2014_000000123456_7`."""
 RAW = "https://raw.githubusercontent.com/Vision-CAIR/MiniGPT-4/d94738a7626ec43eba6c2cddf3cd2043f1a9689a"
-LICENCE = "BSD-3 (MiniGPT-4's files); RefCOCO annotations: Apache-2.0; pictures: COCO terms of use"
+LICENCE = "BSD-3 (MiniGPT-4's files); RefCOCO annotations: Apache-2.0; images: COCO terms of use"
 IMAGES = ("train2014", "images", "images/train2014", "coco/train2014")
 HUB_NAMES = {"refcoco": "RefCOCO", "refcoco+": "RefCOCOplus", "refcocog": "RefCOCOg"}
 MIXED = ("refcoco_val", "refcocog_val")
@@ -49,7 +49,7 @@ def _places(split: str) -> list[str]:
 def required_files(split: str) -> list[DataFile]:
     """One file of expressions, and the images."""
     url, what = f"{RAW}/eval_scripts/eval_data/{split}.json", "expressions and boxes (1 to 2 MB)"
-    images = coco_images("train2014", "COCO train2014 pictures (13 GB)", split, LICENCE, IMAGES[1:])
+    images = coco_images("train2014", "COCO train2014 images (13 GB)", split, LICENCE, IMAGES[1:])
     return [data_file(_places(split), what, url, LICENCE, split), images]
 
 
@@ -128,17 +128,17 @@ def _size(image: ImageRef, row: Row) -> tuple[int, int]:
         with Image.open(io.BytesIO(image.load())) as opened:
             return opened.size
     except (ImageError, OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise row.error("image", f"the picture's size cannot be read: {error}") from None
+        raise row.error("image", f"the image's size cannot be read: {error}") from None
 
 
 def _target(row: Row) -> dict[str, Any]:
-    """The right box as the files have it, and the picture's size."""
+    """The right box as the files have it, and the image's size."""
     sides = row.listing("bbox")
     width, height = row.number("width"), row.number("height")
     if len(sides) != 4 or not all(isinstance(side, int | float) and abs(side) < 1e6 for side in sides):
         raise row.error("bbox", f"four numbers (x, y, width, height) were expected, not {sides!r:.60}")
     if not (0 < width < 1e6 and 0 < height < 1e6):
-        raise row.error("width", f"the picture's size is {width:g} x {height:g}")
+        raise row.error("width", f"the image's size is {width:g} x {height:g}")
     if not (sides[2] > 0 and sides[3] > 0):
         raise row.error("bbox", f"the box is empty: {sides!r:.60}")
     return {"bbox": sides, "width": width, "height": height}

@@ -1,1 +1,7 @@
-"""TODO door."""
+"""Benchmarks whose answers a judge grades, on `tasks.families.judged`: MM-Vet, LLaVA-Bench.
+
+Per benchmark a module of its name (protocols, metrics, sizes), NAME_judge (what the judge is asked, how its replies are
+read), NAME_files (official files) and readers of answers and of grades that exist already. Numbers in replies:
+vlmbench.parsing.numbers; metrics over several runs of a judge: vlmbench.stats.judge_runs. Not here: the judges
+themselves (vlmbench.scoring).
+"""

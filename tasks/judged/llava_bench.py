@@ -1,4 +1,4 @@
-"""LLaVA-Bench (in the wild): open questions about 24 pictures; a judge compares each answer with a reference.
+"""LLaVA-Bench (in the wild): open questions about 24 images; a judge compares each answer with a reference.
 
 Liu et al., Visual Instruction Tuning, NeurIPS 2023 (arXiv 2304.08485). Files of the hub's dataset
 liuhaotian/llava-bench-in-the-wild: questions.jsonl, context.jsonl, answers_gpt4.jsonl, images/. The scripts join them

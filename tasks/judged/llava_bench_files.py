@@ -17,17 +17,17 @@ from ..families.short_answer import number
 CATEGORIES = ("conv", "detail", "complex")
 HUB_FIELDS = ("question_id", "question", "caption", "gpt_answer", "category")
 RAW = "https://huggingface.co/datasets/liuhaotian/llava-bench-in-the-wild/resolve/main"
-LICENCE = "Apache-2.0 (dataset card); pictures from the web; reference answers written by GPT-4"
+LICENCE = "Apache-2.0 (dataset card); images from the web; reference answers written by GPT-4"
 FILES = {
     "questions.jsonl": "60 questions (8 kB)",
-    "context.jsonl": "what the 24 pictures show, in words, for the judge (8 kB)",
+    "context.jsonl": "what the 24 images show, in words, for the judge (8 kB)",
     "answers_gpt4.jsonl": "reference answers (47 kB)",
 }
 
 
 def required_files(split: str) -> list[DataFile]:
     """Questions, what the images show, reference answers, images."""
-    files = FILES | {f"images/{n:03d}.jpg": f"picture {n} of 24 (10 MB in all)" for n in range(1, 25)}
+    files = FILES | {f"images/{n:03d}.jpg": f"image {n} of 24 (10 MB in all)" for n in range(1, 25)}
     return [DataFile(name, what, f"{RAW}/{name}", licence=LICENCE) for name, what in files.items()]
 
 

@@ -88,7 +88,7 @@ MMVET = Judged(
     name="mmvet",
     title="MM-Vet: integrated capabilities, graded by a judge (Yu et al. 2023)",
     about=__doc__,
-    sizes={"test": Size(218, 200), "bard_set": Size(168, note="the questions about pictures without people")},
+    sizes={"test": Size(218, 200), "bard_set": Size(168, note="the questions about images without people")},
     rules=RULES,
     files=mmvet_files,
     answer_files=mmvet_answers.ANSWERS,

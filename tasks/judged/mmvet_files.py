@@ -29,10 +29,10 @@ def required_files(split: str) -> list[DataFile]:
     file = partial(data_file, url=ZIP, licence="CC BY-NC 4.0")
     files = [
         file(_places("mm-vet.json"), "218 questions (mm-vet.zip, 60 MB)"),
-        file(_places("images"), "200 pictures (mm-vet.zip)"),
+        file(_places("images"), "200 images (mm-vet.zip)"),
     ]
     if split == "bard_set":
-        what = "ids of the 168 questions about pictures without people (in mm-vet.zip)"
+        what = "ids of the 168 questions about images without people (in mm-vet.zip)"
         files.append(file(_places("bard_set.json"), what, split=split))
     return files
 

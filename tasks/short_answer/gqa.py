@@ -1,7 +1,7 @@
-"""GQA: compositional questions about real pictures, with short answers.
+"""GQA: compositional questions about real images, with short answers.
 
 Hudson & Manning, GQA: A New Dataset for Real-World Visual Reasoning, CVPR 2019 (arXiv 1902.09506). Questions and
-pictures from gqadataset.org; testdev_balanced (12,578 questions on 398 pictures) is what papers report.
+images from gqadataset.org; testdev_balanced (12,578 questions on 398 images) is what papers report.
 Rules by protocol: vlmbench.parsing.text and gqa_metrics.
 """
 
@@ -127,7 +127,7 @@ class Gqa(ShortAnswer):
 
 GQA = Gqa(
     name="gqa",
-    title="GQA: compositional questions about real pictures (Hudson & Manning 2019)",
+    title="GQA: compositional questions about real images (Hudson & Manning 2019)",
     about=__doc__,
     sizes={"testdev_balanced": Size(12_578, 398), "val_balanced": Size(132_062)},
     unsized=("testdev", "val", "train_balanced"),

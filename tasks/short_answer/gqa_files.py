@@ -15,7 +15,7 @@ from vlmbench.data.official.files import by_key, data_file, mirrored
 SPLITS = ("testdev_balanced", "val_balanced", "testdev", "val", "train_balanced")
 HUB_FIELDS = ("id", "imageId", "question", "answer", "isBalanced", "groups", "entailed", "types", "semantic")
 SITE = "https://downloads.cs.stanford.edu/nlp/data/gqa"
-LICENCE = "CC BY 4.0 (pictures: Visual Genome)"
+LICENCE = "CC BY 4.0 (images: Visual Genome)"
 IMAGES = ("images", "allImages/images", "data/images", ".")
 FOLDERS = ("", "questions/", "questions1.2/", "questions1.3/")
 NOT_STEPS = ("exist", "query: name", "choose name")
@@ -52,7 +52,7 @@ def required_files(split: str) -> list[DataFile]:
     file = partial(data_file, licence=LICENCE, split=split)
     files = [
         file(_question_places(split), "questions", f"{SITE}/questions1.2.zip"),
-        file(IMAGES, "pictures", f"{SITE}/images.zip"),
+        file(IMAGES, "images", f"{SITE}/images.zip"),
     ]
     if _tier(split) != "testdev":
         choices, scenes = "choices (validity, plausibility)", "scene graphs (grounding)"
@@ -93,7 +93,7 @@ def _from_hub(data: Hub, split: str) -> Iterator[Sample]:
     for key, row in rows.items():
         image = row.key("imageId")
         if image not in place:
-            raise row.error("imageId", f"no picture {image!r} in {images.where}")
+            raise row.error("imageId", f"no image {image!r} in {images.where}")
         yield _sample(key, row, images.image(place[image], "image", f"{image}.jpg"), None, closed)
 
 

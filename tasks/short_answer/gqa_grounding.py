@@ -59,15 +59,15 @@ def attention(row: Row) -> Floats:
 
 
 def regions(question: Row, scenes: Mapping[str, Row]) -> list[Box]:
-    """The boxes that question and full answer point to, in shares of the picture."""
+    """The boxes that question and full answer point to, in shares of the image."""
     image = question.key("imageId")
     if image not in scenes:
-        raise question.error("imageId", f"no scene graph of picture {image}")
+        raise question.error("imageId", f"no scene graph of image {image}")
     scene = scenes[image]
     objects = scene.inner("objects")
     size = (scene.number("width"), scene.number("height"))
     if not min(size) > 0:
-        raise scene.error("width", f"the picture's size is {size[0]:g} x {size[1]:g}")
+        raise scene.error("width", f"the image's size is {size[0]:g} x {size[1]:g}")
     notes = question.inner("annotations")
     found = [
         _box(objects.inner(str(pointer)), size)

@@ -1,7 +1,7 @@
-"""OK-VQA: questions about COCO pictures that need knowledge from outside the picture.
+"""OK-VQA: questions about COCO images that need knowledge from outside the image.
 
 Marino et al., OK-VQA: A Visual Question Answering Benchmark Requiring External Knowledge, CVPR 2019 (arXiv
-1906.00067). Its val2014 (5,046 questions on 5,033 pictures) is what papers report as its test. Five people answered,
+1906.00067). Its val2014 (5,046 questions on 5,033 images) is what papers report as its test. Five people answered,
 each answer stands twice, stemmed: an answer scores 0, 0.6 or 1. Rules by protocol: vlmbench.parsing.vqa_accuracy.
 """
 
@@ -76,13 +76,13 @@ def _part(split: str, images: str, *plain: str) -> Part:
 
 
 PARTS: Mapping[str, Part] = {
-    "val": _part("val", "pictures, 6 GB", "questions.json", "annotations.json"),
-    "train": _part("train", "pictures, 13 GB"),
+    "val": _part("val", "images, 6 GB", "questions.json", "annotations.json"),
+    "train": _part("train", "images, 13 GB"),
 }
 
 OKVQA = ShortAnswer(
     name="okvqa",
-    title="OK-VQA: questions about COCO pictures that need outside knowledge (Marino et al. 2019)",
+    title="OK-VQA: questions about COCO images that need outside knowledge (Marino et al. 2019)",
     about=__doc__,
     sizes=SIZES,
     rules=RULES,

@@ -1,7 +1,7 @@
-"""TextVQA: questions whose answers are written in the picture, ten human answers each.
+"""TextVQA: questions whose answers are written in the image, ten human answers each.
 
-Singh et al., Towards VQA Models That Can Read, CVPR 2019 (arXiv 1904.08920); pictures from OpenImages. Its val (5,000
-questions on 3,166 pictures, which lie among those of train) is what papers report. A model may be shown words that an
+Singh et al., Towards VQA Models That Can Read, CVPR 2019 (arXiv 1904.08920); images from OpenImages. Its val (5,000
+questions on 3,166 images, which lie among those of train) is what papers report. A model may be shown words that an
 OCR system found: with them and without are different figures, so they are different protocols.
 Rules by protocol: vlmbench.parsing.vqa_accuracy.
 """
@@ -90,7 +90,7 @@ RULES: Mapping[str, ShortAnswerRules] = {
 
 TEXTVQA = ShortAnswer(
     name="textvqa",
-    title="TextVQA: questions about text in pictures, ten human answers each (Singh et al. 2019)",
+    title="TextVQA: questions about text in images, ten human answers each (Singh et al. 2019)",
     about=__doc__,
     sizes=textvqa_files.SIZES,
     rules=RULES,

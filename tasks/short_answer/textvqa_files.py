@@ -26,7 +26,7 @@ SIZES: Mapping[str, Size] = {
 }
 HUB_FIELDS = ("question_id", "image_id", "question", "answers", "ocr_tokens")
 SITE = "https://dl.fbaipublicfiles.com/textvqa"
-LICENCE = "CC BY 4.0 (annotations); pictures: OpenImages, CC BY 2.0"
+LICENCE = "CC BY 4.0 (annotations); images: OpenImages, CC BY 2.0"
 PEOPLE = 10
 """The official scorer refuses any other number of answers."""
 
@@ -55,7 +55,7 @@ def required_files(split: str) -> list[DataFile]:
     return [
         data_file(questions, f"{size.questions:,} questions", f"{SITE}/data/{questions[0]}", LICENCE, split),
         data_file(ocr, words, f"{SITE}/data/{ocr[0]}", LICENCE, split, optional=True),
-        data_file(images, f"{size.images:,} pictures, {weight}", f"{SITE}/images/{zipped}", LICENCE, split),
+        data_file(images, f"{size.images:,} images, {weight}", f"{SITE}/images/{zipped}", LICENCE, split),
     ]
 
 
@@ -108,7 +108,7 @@ def _ocr_tokens(data: Folder, split: str) -> Callable[[Row], str | None]:
     def tokens_of(row: Row) -> str:
         image = row.key("image_id")
         if image not in tokens:
-            raise row.error("image_id", f"no OCR tokens of picture {image} in {path}")
+            raise row.error("image_id", f"no OCR tokens of image {image} in {path}")
         return tokens[image]
 
     return tokens_of
@@ -130,7 +130,7 @@ def _by_image(tokens: Iterable[tuple[str, str, Row]], field: str) -> dict[str, s
     for image, text, row in tokens:
         known, first = found.setdefault(image, (text, row))
         if known != text:
-            raise row.error(field, f"other OCR tokens of picture {image} than at {first.at}", "get the file again")
+            raise row.error(field, f"other OCR tokens of image {image} than at {first.at}", "get the file again")
     return {image: text for image, (text, _) in found.items()}
 
 
@@ -173,4 +173,4 @@ def _answers(files: Sequence[Sequence[Row]], samples: Sequence[Sample]) -> Itera
                 what = "the prompt is none of those the scorer knows a question in"
                 raise PredictionsError(what, where=row.where, hint="name questions by number: question_id and answer")
             sample = waiting.take((image, question))
-            yield sample.id if sample else f"picture {image}, {question!r}", text, row
+            yield sample.id if sample else f"image {image}, {question!r}", text, row

@@ -1,6 +1,6 @@
-"""VizWiz-VQA: what blind people asked about pictures they took; a third of the questions cannot be answered.
+"""VizWiz-VQA: what blind people asked about images they took; a third of the questions cannot be answered.
 
-Gurari et al., VizWiz Grand Challenge, CVPR 2018 (arXiv 1802.08218). val (4,319 questions, a picture each) is scored
+Gurari et al., VizWiz Grand Challenge, CVPR 2018 (arXiv 1802.08218). val (4,319 questions, an image each) is scored
 here; the answers of test (8,000) only the server has. Besides accuracy: how well a model knows what cannot be answered.
 Rules by protocol: vlmbench.parsing.vqa_accuracy.
 """
@@ -157,7 +157,7 @@ def _upload_row(sample: Sample, text: str, protocol: str) -> dict[str, object]:
 
 VIZWIZ = Vizwiz(
     name="vizwiz",
-    title="VizWiz-VQA: questions of blind people about their own pictures (Gurari et al. 2018)",
+    title="VizWiz-VQA: questions of blind people about their own images (Gurari et al. 2018)",
     about=__doc__,
     sizes=vizwiz_files.SIZES,
     rules=RULES,

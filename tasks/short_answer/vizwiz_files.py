@@ -54,7 +54,7 @@ def required_files(split: str) -> list[DataFile]:
     """Questions with answers, and images."""
     size, weight = SIZES[split], {"val": "3 GB", "test": "5 GB", "train": "11 GB"}[split]
     where = [*places([f"{split}.json"], "Annotations/", "annotations/"), f"{split}*.jsonl"]
-    questions, images = f"{size.questions:,} questions", f"{size.images:,} pictures, {weight}"
+    questions, images = f"{size.questions:,} questions", f"{size.images:,} images, {weight}"
     return [
         data_file(where, questions, f"{SITE}/vqa_data/Annotations.zip", "CC BY 4.0", split),
         data_file((split, "images"), images, f"{SITE}/images/{split}.zip", "CC BY 4.0", split),
@@ -142,7 +142,7 @@ def _numbers(rows: Sequence[Row], number: str) -> Iterator[Found]:
 
 
 def _known(found: Sequence[Found], samples: Sequence[Sample], path: Path) -> Iterator[Found]:
-    """Answers by the name of the picture: as it is, without its suffix, or through LLaVA's question file."""
+    """Answers by the name of the image: as it is, without its suffix, or through LLaVA's question file."""
     ids = {sample.id for sample in samples}
     numbered = bool(found) and all(key.isdecimal() for key, _, _ in found)
     file = Path(found[0][2].file) if found else path

@@ -1,7 +1,7 @@
-"""VQAv2: questions about COCO pictures, each with ten human answers; pairs of pictures keep blind guessing down.
+"""VQAv2: questions about COCO images, each with ten human answers; pairs of images keep blind guessing down.
 
 Goyal et al., Making the V in VQA Matter, CVPR 2017 (arXiv 1612.00837). Files from visualqa.org: val (214,354 questions
-on 40,504 pictures) is scored here; papers report test-dev, whose answers only the server has.
+on 40,504 images) is scored here; papers report test-dev, whose answers only the server has.
 Rules by protocol: vlmbench.parsing.vqa_accuracy.
 """
 
@@ -75,7 +75,7 @@ RULES: Mapping[str, ShortAnswerRules] = {
 
 SIZES: Mapping[str, Size] = {
     "val": Size(214_354, 40_504),
-    "test-dev": Size(107_394, answers=False, note="about some of the pictures of test"),
+    "test-dev": Size(107_394, answers=False, note="about some of the images of test"),
     "test": Size(447_793, 81_434, answers=False),
     "train": Size(443_757, 82_783),
 }
@@ -97,17 +97,15 @@ def _part(split: str, year: str, zipped: str, images: str, *, annotated: bool = 
 
 
 PARTS: Mapping[str, Part] = {
-    "val": _part("val", "2014", "Val", "40,504 pictures, 6 GB"),
-    "test-dev": _part(
-        "test-dev", "2015", "Test", "81,434 pictures of test2015, 12 GB", annotated=False, part_of="test"
-    ),
-    "test": _part("test", "2015", "Test", "81,434 pictures, 12 GB", annotated=False),
-    "train": _part("train", "2014", "Train", "82,783 pictures, 13 GB"),
+    "val": _part("val", "2014", "Val", "40,504 images, 6 GB"),
+    "test-dev": _part("test-dev", "2015", "Test", "81,434 images of test2015, 12 GB", annotated=False, part_of="test"),
+    "test": _part("test", "2015", "Test", "81,434 images, 12 GB", annotated=False),
+    "train": _part("train", "2014", "Train", "82,783 images, 13 GB"),
 }
 
 VQAV2 = ShortAnswer(
     name="vqav2",
-    title="VQAv2: open questions about COCO pictures, ten human answers each (Goyal et al. 2017)",
+    title="VQAv2: open questions about COCO images, ten human answers each (Goyal et al. 2017)",
     about=__doc__,
     sizes=SIZES,
     rules=RULES,

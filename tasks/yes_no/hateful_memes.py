@@ -1,4 +1,4 @@
-"""Hateful Memes: is a picture with words on it hateful?
+"""Hateful Memes: is an image with words on it hateful?
 
 Kiela et al., The Hateful Memes Challenge, NeurIPS 2020 (arXiv 2005.04790). Files: {dev,test}_{seen,unseen}.jsonl and
 img/ of the challenge's archive (phase 1 named the seen ones dev.jsonl and test.jsonl). The official metric is AUROC
@@ -70,7 +70,7 @@ _LATE = "the challenge published this file without labels at first"
 
 HATEFUL_MEMES = YesNo(
     name="hateful_memes",
-    title="Hateful Memes: pictures with words, hateful or not (Kiela et al. 2020)",
+    title="Hateful Memes: images with words, hateful or not (Kiela et al. 2020)",
     about=__doc__,
     sizes={
         "dev_seen": Size(500, 500),

@@ -1,7 +1,7 @@
 """Hateful Memes' files: labels; answers as the challenge's csv, as rows of MiniGPT-v2's script, as rows of id and text.
 
 The challenge's csv has `proba` for the AUROC and `label`, the model's decision, for the accuracy. In rows of the
-dataset that a `proba` was added to, `label` is the truth and `text` the words on the picture: neither is read.
+dataset that a `proba` was added to, `label` is the truth and `text` the words on the image: neither is read.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def required_files(split: str) -> list[DataFile]:
     """One file of labels, and the images."""
     return [
         data_file(_places(split), f"{split} labels", licence=LICENCE, split=split, how=HOW),
-        data_file(("img", "data/img"), "pictures (3.4 GB)", licence=LICENCE, how=HOW),
+        data_file(("img", "data/img"), "images (3.4 GB)", licence=LICENCE, how=HOW),
     ]
 
 
 def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     """The memes of a split; ids are the dataset's. Those without a label can be asked, and not scored."""
     if isinstance(data, Hub):
-        what = "the hub has this set without its pictures in the rows, and its licence forbids copies"
+        what = "the hub has this set without its images in the rows, and its licence forbids copies"
         raise DataError(what, where="neuralcatcher/hateful_memes", hint=f"use --data DIR: {HOW}")
     rows = by_key(read_rows(data.need(f"the labels of {split}", *_places(split), hint=HOW)), "id")
     return [_sample(key, row, data) for key, row in rows.items()]

@@ -1,9 +1,9 @@
-"""MME: is it so? Pairs of yes/no questions about one picture, fourteen subtasks, perception and cognition.
+"""MME: is it so? Pairs of yes/no questions about one image, fourteen subtasks, perception and cognition.
 
 Fu et al., MME: A Comprehensive Evaluation Benchmark for Multimodal Large Language Models (arXiv 2306.13394).
 Files: MME_Benchmark_release_version/SUBTASK, from the authors on request; results as eval_tool.zip of
-BradyFU/Awesome-Multimodal-Large-Language-Models, branch Evaluation@dd295090, has them. Names of pictures repeat over
-subtasks, so a picture is SUBTASK/NAME.
+BradyFU/Awesome-Multimodal-Large-Language-Models, branch Evaluation@dd295090, has them. Names of images repeat over
+subtasks, so an image is SUBTASK/NAME.
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ MME = YesNo(
     name="mme",
     title="MME: pairs of yes/no questions on perception and cognition (Fu et al. 2023)",
     about=__doc__,
-    sizes={
-        "test": Size(2_374, 1_187, note="a yes and a no to each picture of a subtask; some pictures are in several")
-    },
+    sizes={"test": Size(2_374, 1_187, note="a yes and a no to each image of a subtask; some images are in several")},
     rules=RULES,
     files=mme_files,
     answer_files=mme_files.ANSWERS,

@@ -50,7 +50,7 @@ def required_files(split: str) -> list[DataFile]:
     return [
         data_file(
             [f"{first}/{subtask}", subtask, *(f"{root}/{subtask}" for root in others)],
-            f"{subtask}: questions and pictures",
+            f"{subtask}: questions and images",
             licence=LICENCE,
             how=HOW,
         )
@@ -123,7 +123,7 @@ def _template(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     path = data.need(f"the template of {subtask}", f"{root}/{subtask}.txt")
     numbers: defaultdict[str, int] = defaultdict(int)
     first: dict[str, Row] = {}
-    for _, row, (name, question, answer) in _cells(path, 3, "picture<TAB>question<TAB>Yes or No", more=True):
+    for _, row, (name, question, answer) in _cells(path, 3, "image<TAB>question<TAB>Yes or No", more=True):
         _refuse_repeated(first, f"{name}: {question}", row)
         numbers[name] += 1
         image = data.image(row, f"{subtask}/{name}", *ROOTS)
@@ -193,7 +193,7 @@ def _result_lines(path: Path, waiting: Unanswered) -> list[Found]:
     if path.stem not in SUBTASKS:
         raise PredictionsError("not named after a subtask", where=str(path), hint=f"one of: {', '.join(SUBTASKS)}")
     found = []
-    needed = "picture, question, right answer, response; a response holds no tab and no line end"
+    needed = "image, question, right answer, response; a response holds no tab and no line end"
     with as_predictions_error():
         lines = list(_cells(path, 4, needed))
     for _, row, (name, question, target, text) in lines:

@@ -1,4 +1,4 @@
-"""MME's figures: acc, acc+, their sum a subtask, and the sums over subtasks.
+"""MME's figures: acc, acc+, their sum per subtask, and the sums over subtasks.
 
 Source: calculation.py of eval_tool.zip, BradyFU/Awesome-Multimodal-Large-Language-Models branch Evaluation@dd295090.
 acc is of questions, acc+ of images with both questions right; a subtask scores 100 (acc + acc+), at most 200.

@@ -1,4 +1,4 @@
-"""POPE: does the model see objects that are not there? Yes/no questions about COCO pictures, in three kinds of "no".
+"""POPE: does the model see objects that are not there? Yes/no questions about COCO images, in three kinds of "no".
 
 Li et al., Evaluating Object Hallucination in Large Vision-Language Models, EMNLP 2023 (arXiv 2305.10355).
 Files: POPE output/coco/*.json and output/seem/{aokvqa,gqa}/*.json@3df3ba1b; the older random file (2,910 questions
@@ -85,7 +85,7 @@ def figures(scored: Scored, protocol: str) -> list[Metric]:
     return found
 
 
-_SAME = "3,000 of each kind about the same pictures"
+_SAME = "3,000 of each kind about the same images"
 
 POPE = YesNo(
     name="pope",

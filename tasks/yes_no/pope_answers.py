@@ -176,5 +176,5 @@ ANSWERS = AnswerFiles(
     _read,
     "Official answer lines, LLaVA's answer lines, or rows of id and text.",
     {"official": Format("", _write_official), "llava": Format(".jsonl", _write_llava)},
-    "A folder of official answer lines, a file a split; or LLaVA's answer lines, its question file beside them.",
+    "A folder of official answer lines, a file per split; or LLaVA's answer lines, its question file beside them.",
 )

@@ -44,9 +44,9 @@ def required_files(split: str) -> list[DataFile]:
         files.append(data_file(places, f"{kind} questions", url, "MIT", version))
     if version == "gqa":
         url = "https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip"
-        return [*files, data_file(("images",), "GQA pictures", url, "Visual Genome, CC BY 4.0", version)]
+        return [*files, data_file(("images",), "GQA images", url, "Visual Genome, CC BY 4.0", version)]
     also = (f"{version}/val2014", "images", f"{version}/images")
-    return [*files, coco_images("val2014", "COCO val2014 pictures", version, also=also)]
+    return [*files, coco_images("val2014", "COCO val2014 images", version, also=also)]
 
 
 def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:

@@ -1,7 +1,7 @@
-"""VSR: is a statement about where things are in a picture true?
+"""VSR: is a statement about where things are in an image true?
 
 Liu, Emerson, Collier, Visual Spatial Reasoning, TACL 2023 (arXiv 2205.00363). Files: data/splits/{zeroshot,random}/
-{test,dev}.jsonl of cambridgeltl/visual-spatial-reasoning@b27a0af0; pictures: COCO train2017 and val2017. The zero-shot
+{test,dev}.jsonl of cambridgeltl/visual-spatial-reasoning@b27a0af0; images: COCO train2017 and val2017. The zero-shot
 test has 1,222 statements (README and paper say 616: the released files differ), the random one 2,195.
 """
 

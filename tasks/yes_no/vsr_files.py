@@ -56,7 +56,7 @@ def required_files(split: str) -> list[DataFile]:
     where = _places(split)
     licence = "Apache-2.0 (the hub's copy: CC BY 4.0)"
     sizes = {"train2017": "18 GB", "val2017": "1 GB"}
-    images = [coco_images(name, f"COCO {name} pictures ({size})", also=IMAGES[:2]) for name, size in sizes.items()]
+    images = [coco_images(name, f"COCO {name} images ({size})", also=IMAGES[:2]) for name, size in sizes.items()]
     return [data_file(where, f"{split} statements", f"{RAW}/{where[0]}", licence, split), *images]
 
 
@@ -94,7 +94,7 @@ def _linked(row: Row) -> ImageRef:
     """An image the hub's rows only link to."""
     link = row.text("image_link")
     if not link.startswith(f"{COCO}/"):
-        raise row.error("image_link", f"{link!r:.60} is no address of COCO's pictures")
+        raise row.error("image_link", f"{link!r:.60} is no address of COCO's images")
     hint = "check the network, or use --data DIR with COCO's train2017 and val2017"
     return linked_image(row.text("image"), link, hint)
 
@@ -139,7 +139,7 @@ def _write_pred_gt(path: Path, answers: Sequence[Answer]) -> None:
 
 ANSWERS = AnswerFiles(
     _read,
-    'The official preds.txt (a 1 or 0 a line), MiniGPT-v2\'s [{"pred", "gt"}], or rows of id and text.',
+    'The official preds.txt (a 1 or 0 per line), MiniGPT-v2\'s [{"pred", "gt"}], or rows of id and text.',
     {
         "official": Format(".txt", _write_digits, "an answer from which nothing was read is written as 0 (false)"),
         "minigpt4": Format(".json", _write_pred_gt),

@@ -228,7 +228,7 @@ def test_grounding(tmp_path: Path) -> None:
         with pytest.raises(PredictionsError, match=told):
             GQA.with_attentions(found, wrong, Folder(tmp_path), "testdev_balanced")
     (tmp_path / "testdev_sceneGraphs.json").write_text(json.dumps({"n1": scene | {"width": 0}}))
-    with pytest.raises(DataError, match="the picture's size is 0 x 100"):
+    with pytest.raises(DataError, match="the image's size is 0 x 100"):
         GQA.with_attentions(found, path, Folder(tmp_path), "testdev_balanced")
     (tmp_path / "testdev_sceneGraphs.json").unlink()
     with pytest.raises(DataError, match="scene graph file is not there"):

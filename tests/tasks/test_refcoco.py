@@ -88,7 +88,7 @@ CHANGES: Sequence[tuple[Mapping[str, Any], str]] = [
     ({"bbox": [1, 2, 3]}, "item 2, field 'bbox': four numbers"),
     ({"bbox": [1, 2, 3, "x"]}, "item 2, field 'bbox': four numbers"),
     ({"bbox": [1, 2, 0, 5]}, "item 2, field 'bbox': the box is empty"),
-    ({"width": 0}, "item 2, field 'width': the picture's size is 0 x 100"),
+    ({"width": 0}, "item 2, field 'width': the image's size is 0 x 100"),
     ({"height": "tall"}, "item 2, field 'height': a number was expected"),
 ]
 

@@ -66,7 +66,7 @@ def test_without_tokens(tmp_path: Path) -> None:
         TEXTVQA.build_request(found[0], "llava")
     assert TEXTVQA.score(found[0], Response("stop"), "llava").value == 1.0  # answers that exist are scored anyway
     write_textvqa(tmp_path, ocr={"00aa": []})
-    with pytest.raises(DataError, match="no OCR tokens of picture 00bb"):
+    with pytest.raises(DataError, match="no OCR tokens of image 00bb"):
         samples(tmp_path)
 
 
@@ -133,7 +133,7 @@ def test_answer_files(tmp_path: Path) -> None:
     assert TEXTVQA.read_predictions(write_json(tmp_path / "a.json", plain), found) == right
     for changed, told in (
         ({**rows[0], "prompt": "what?"}, "the prompt is none of those"),
-        ({**rows[0], "question_id": "00cc"}, "1 id answers no question of this split: picture 00cc"),
+        ({**rows[0], "question_id": "00cc"}, "1 id answers no question of this split: image 00cc"),
         (rows[1], "1 id answers no question"),
     ):
         with pytest.raises(PredictionsError, match=told):

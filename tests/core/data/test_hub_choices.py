@@ -127,7 +127,7 @@ def test_vsr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImageError, match=r"train2017/1\.jpg: cannot fetch it: .*no network here"):
         one.images[0].load()
     write(tmp_path / "b/cambridgeltl/vsr_zeroshot/test-0.parquet", [{**row, "image_link": "file:///etc/passwd"}])
-    with pytest.raises(DataError, match="is no address of COCO's pictures"):
+    with pytest.raises(DataError, match="is no address of COCO's images"):
         task.samples(Hub(tmp_path / "b"), "zeroshot")
 
 

@@ -13,7 +13,7 @@ from vlmbench.data.files import Hub, Row, read_json, unique
 from vlmbench.data.official.checksums import checksum
 
 COCO = "http://images.cocodataset.org"
-COCO_TERMS = "COCO terms of use; pictures from Flickr under their own licences"
+COCO_TERMS = "COCO terms of use; images from Flickr under their own licences"
 
 
 def places(names: Sequence[str], *folders: str) -> list[str]:

@@ -19,7 +19,7 @@ from vlmbench.data.files import Folder, Hub, Row
 from vlmbench.data.official.files import by_key, coco_images, data_file, hub_rows, places, rows_of_list
 from vlmbench.data.predictions import named
 
-LICENCE = "CC BY 4.0 (annotations); COCO terms of use, pictures from Flickr under their own licences"
+LICENCE = "CC BY 4.0 (annotations); COCO terms of use, images from Flickr under their own licences"
 UNASKED = "_unasked"
 """In a sample's `extra`: ids that an upload file has to answer besides those of the samples, with nothing."""
 SUBSETS = ("train2014", "val2014", "test2015")
