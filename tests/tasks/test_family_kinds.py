@@ -53,7 +53,6 @@ def values(task: Any, protocol: str, pairs: Sequence[tuple[Sample, Score]]) -> d
 
 def test_yes_no() -> None:
     samples = [Sample(str(n), "?", (), target, cluster=str(n)) for n, target in enumerate(("true", "false"))]
-    common = {"credit": family.same_word, "beside": lambda scored: family.areas(scored, "true", [0.9, 0.2])}
     rules = {
         "text": YesNoRules("s", "{question}", yes_no.word_yes_no, words=yes_no.YES_NO),
         "ranked": YesNoRules(
@@ -63,7 +62,7 @@ def test_yes_no() -> None:
             choices=("True", "False"),
             ranked=yes_no.ranked_true_false,
             unparsed="neither",
-            **common,
+            beside=lambda scored: family.areas(scored, "true", [0.9, 0.2]),
         ),
     }
     task = benchmark(YesNo, rules, samples, words=yes_no.TRUE_FALSE)
@@ -119,6 +118,10 @@ def test_short_answers(tmp_path: Path) -> None:
     assert matchers.contains(str.lower)("I know", "no") == ("i know", 1.0)
 
 
+def is_judged(task: object) -> bool:
+    return isinstance(task, Judged)
+
+
 def test_judged() -> None:
     sample = Sample("1", "q", (), "t", cluster="1")
 
@@ -128,7 +131,7 @@ def test_judged() -> None:
 
     rules = {"official": judged.JudgedRules("s", "{question}", talk, judge=JudgeRules("gpt", "words", 8))}
     task = benchmark(judged.Judged, rules, [sample], verdict_files=lambda path, samples, protocol: None)
-    assert isinstance(task, Judged) and task.score(sample, Response("a"), "official").status is Status.JUDGE_FAILED
+    assert is_judged(task) and task.score(sample, Response("a"), "official").status is Status.JUDGE_FAILED
     steps = task.grade(sample, Response("a"), "official")
     assert next(steps).messages == (("user", "qa"),)
     with pytest.raises(StopIteration) as end:
