@@ -21,7 +21,7 @@ class Echo:
     name = "echo"
     supports_logprobs = True
     supports_multi_turn = True
-    """What was said before changes a script no more than the picture does."""
+    """What was said before changes a script no more than the image does."""
 
     def __init__(self, text: str = "", script: Mapping[str, str] | None = None) -> None:
         self.text = text

@@ -1,4 +1,4 @@
-"""docs/models/models.md: the published variants, their parameters and stages, counted by models/zoo/parameters.py."""
+"""docs/models/models.md: the published variants, their parameters and stages, counted by models/zoo/model_stats.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from docs.printing.markdown import code, joined, table
 from vlmbench.base import registry
 from vlmbench.cli.verbs.models import HEAD, NOTES, row, stage_text
-from vlmbench.models.zoo.parameters import Sheet, sheet_of
+from vlmbench.models.zoo.model_stats import ModelStats, stats_of
 from vlmbench.models.zoo.variants import ABSENT, Variant
 from vlmbench.plugins import variants as weights
 
@@ -37,7 +37,7 @@ def models(printed: str) -> str:
 
 
 def _system(found: list[Variant]) -> Iterator[str]:
-    sheets = [sheet_of(variant.name) for variant in found]
+    sheets = [stats_of(variant.name) for variant in found]
     yield from table(HEAD, ([code(sheet.name), *row(sheet)[1:]] for sheet in sheets))
     yield ""
     yield from table(("variants", "stage", "trains", "source"), _stages(found, sheets))
@@ -45,7 +45,7 @@ def _system(found: list[Variant]) -> Iterator[str]:
     yield from table(("variant", "parts", "source", "official weights", "needs in addition"), map(_where, found))
 
 
-def _stages(found: list[Variant], sheets: list[Sheet]) -> Iterator[tuple[str, str, str, str]]:
+def _stages(found: list[Variant], sheets: list[ModelStats]) -> Iterator[tuple[str, str, str, str]]:
     """Variants whose stages are the same share a row."""
     rows: dict[tuple[str, str, str], list[str]] = {}
     for variant, sheet in zip(found, sheets, strict=True):

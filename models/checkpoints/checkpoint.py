@@ -15,7 +15,7 @@ RECORD = "official.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients:
+class SourceFiles:
     """What a checkpoint may need beside its own file. None, 0 and "": not given."""
 
     vit: Path | None = None

@@ -34,10 +34,10 @@ def of_file(path: Path) -> str:
     if key in _known:
         return _known[key]
     with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if time.time_ns() - facts.st_mtime_ns > SETTLED:
-        _known[key] = found
-    return found
+        _known[key] = digest
+    return digest
 
 
 def of_folder(folder: Path, suffixes: tuple[str, ...] = DECIDING) -> str:
@@ -54,11 +54,11 @@ def of_folder(folder: Path, suffixes: tuple[str, ...] = DECIDING) -> str:
 
 def files(folder: Path, suffixes: tuple[str, ...] = DECIDING) -> Iterator[Path]:
     """The deciding files of a folder, in the order of their names. `suffixes` empty: all files."""
-    found = []
+    paths = []
     for place, inside, names in os.walk(folder):
         inside[:] = [name for name in inside if not ASIDE.fullmatch(name)]
-        found += [Path(place) / name for name in names if not suffixes or Path(name).suffix in suffixes]
-    return iter(sorted(path for path in found if path.is_file()))
+        paths += [Path(place) / name for name in names if not suffixes or Path(name).suffix in suffixes]
+    return iter(sorted(path for path in paths if path.is_file()))
 
 
 def base_of(folder: Path) -> str:
@@ -90,13 +90,13 @@ def of_commit(name: str, commit: str | None) -> str:
 def of_code(*objects: Any) -> str:
     """Over the files of code that came with a checkpoint; empty for classes of installed packages."""
     folders = set()
-    for one in objects:
-        module = sys.modules.get(type(one).__module__)
+    for item in objects:
+        module = sys.modules.get(type(item).__module__)
         if module is not None and module.__name__.startswith("transformers_modules") and module.__file__:
             folders.add(Path(module.__file__).parent)
-    found = sorted(path for folder in folders for path in folder.glob("*.py"))
+    paths = sorted(path for folder in folders for path in folder.glob("*.py"))
     return (
-        hashlib.sha256("".join(f"{path.name}\0{of_file(path)}\n" for path in found).encode()).hexdigest()
-        if found
+        hashlib.sha256("".join(f"{path.name}\0{of_file(path)}\n" for path in paths).encode()).hexdigest()
+        if paths
         else ""
     )

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vlmbench.base.errors import ModelError, VlmbenchError
 
 from ..network.network import VisionLanguageModel, tie, ties
-from ..network.system import Assembled
+from ..network.system import BaseSystem
 from ..parts.language import weight_names as names
 from ..parts.language.tokenizer import FILES as TOKENIZER_FILES
-from ..parts.quiet_import import modelling
+from ..parts.quiet_import import import_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ SAFE, SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 
 FETCH = "fetch the checkpoint again: the download may be incomplete"
-System = TypeVar("System", bound=Assembled)
+System = TypeVar("System", bound=BaseSystem)
 
 SHOWN = 6
 """How many names of a long list an error shows."""
@@ -51,12 +51,12 @@ class CheckpointFolder:
     """A weight file and a name in it to our name."""
     finish: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda state: state
     """What else makes the folder's tensors ours, once they are all together."""
-    words: Path | None = None
+    tokenizer_folder: Path | None = None
     """The folder of the tokenizer, where it is another."""
-    also: tuple[Path, ...] = ()
+    extra_files: tuple[Path, ...] = ()
     """Further files that decide answers: part of the fingerprint."""
-    form: str = "own"
-    """Of models/formats."""
+    format_name: str = "native"
+    """The name of its format: `native`, or one of tinyllava/detect.py."""
 
     @classmethod
     def open(cls, path: Path, system: str) -> CheckpointFolder:
@@ -80,13 +80,13 @@ class CheckpointFolder:
     @property
     def tokenizer(self) -> Path:
         """The folder of the tokenizer files."""
-        return self.words or self.path
+        return self.tokenizer_folder or self.path
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer and configs: file names and contents, in name order."""
-        told = [*(self.path / name for name in (CONFIG, PREPROCESSOR)), *self.also]
-        told += [self.tokenizer / name for name in TOKENIZER_FILES]
-        files = {*self.weights, *(file for file in told if file.is_file())}
+        candidates = [*(self.path / name for name in (CONFIG, PREPROCESSOR)), *self.extra_files]
+        candidates += [self.tokenizer / name for name in TOKENIZER_FILES]
+        files = {*self.weights, *(file for file in candidates if file.is_file())}
         digest = hashlib.sha256()
         for file in sorted(files):
             with file.open("rb") as stream:
@@ -95,13 +95,13 @@ class CheckpointFolder:
 
     def state(self) -> dict[str, Tensor]:
         """All tensors in our names, as they are stored. Raises ModelError for damaged files."""
-        found: dict[str, Tensor] = {}
+        state: dict[str, Tensor] = {}
         for file in self.weights:
             for name, tensor in read(file).items():
-                if (ours := self.rename(file, name)) in found:
+                if (ours := self.rename(file, name)) in state:
                     raise ModelError(f"{ours} is there twice", where=str(file), hint=FETCH)
-                found[ours] = tensor
-        return self.finish(found)
+                state[ours] = tensor
+        return self.finish(state)
 
     def load_into(self, network: VisionLanguageModel, *, dtype: torch.dtype | None = None) -> None:
         """Give a network these weights, in `dtype` (None: float32).
@@ -109,15 +109,15 @@ class CheckpointFolder:
         Raises ModelError for damaged files and for keys that do not fit.
         """
         state = {names.to_module(name): tensor for name, tensor in self.state().items()}
-        network.read_over = put(network, state, where=str(self.path), dtype=dtype)
+        network.ignored_tensors = assign_state(network, state, where=str(self.path), dtype=dtype)
 
 
-def assemble(folder: CheckpointFolder, construct: Callable[[], System], dtype: torch.dtype | None = None) -> System:
+def build_system(folder: CheckpointFolder, construct: Callable[[], System], dtype: torch.dtype | None = None) -> System:
     """Build a system without drawing weights, and give it the folder's, in `dtype` (None: float32).
 
     Raises ModelError for a config from which nothing can be built, and as `load_into`.
     """
-    modelling()
+    import_transformers()
     from transformers.initialization import no_init_weights
 
     try:
@@ -126,8 +126,8 @@ def assemble(folder: CheckpointFolder, construct: Callable[[], System], dtype: t
     except VlmbenchError:
         raise
     except Exception as error:  # whatever transformers makes of a config that lacks or contradicts something
-        what = f"no network can be built from it: {type(error).__name__}: {error}"
-        raise ModelError(what, where=str(folder.path / CONFIG), hint=FETCH) from error
+        message = f"no network can be built from it: {type(error).__name__}: {error}"
+        raise ModelError(message, where=str(folder.path / CONFIG), hint=FETCH) from error
     folder.load_into(system.network, dtype=dtype)
     system.network.eval()
     return system
@@ -212,7 +212,7 @@ def names_in(file: Path) -> set[str]:
         raise ModelError(f"damaged weights: {error}", where=str(file), hint=FETCH) from None
 
 
-def put(
+def assign_state(
     network: nn.Module, state: dict[str, Tensor], *, where: str, dtype: torch.dtype | None = None
 ) -> dict[str, Tensor]:
     """Give a network a state dict, in `dtype` (None: float32), and empty it: what is copied is let go of at once.
@@ -222,35 +222,35 @@ def put(
     """
     import torch
 
-    wanted, doubled = network.state_dict(), ties(network)
-    following = [name for name in state if name not in wanted and names.FOLLOWING.search(name)]
-    read_over = {name: state.pop(name) for name in following}
+    expected, tied = network.state_dict(), ties(network)
+    following = [name for name in state if name not in expected and names.FOLLOWING.search(name)]
+    ignored_tensors = {name: state.pop(name) for name in following}
     misshapen = [
-        f"{name} {list(tensor.shape)} instead of {list(wanted[name].shape)}"
+        f"{name} {list(tensor.shape)} instead of {list(expected[name].shape)}"
         for name, tensor in state.items()
-        if name in wanted and tensor.shape != wanted[name].shape
+        if name in expected and tensor.shape != expected[name].shape
     ]
     problems = {
-        "missing": sorted(wanted.keys() - state.keys() - doubled.keys()),
-        "unexpected": sorted(state.keys() - wanted.keys()),
+        "missing": sorted(expected.keys() - state.keys() - tied.keys()),
+        "unexpected": sorted(state.keys() - expected.keys()),
         "of another shape": sorted(misshapen),
     }
-    told = [f"{len(some)} {kind}: {_some(some)}" for kind, some in problems.items() if some]
-    if told:
+    complaints = [f"{len(some)} {kind}: {_some(some)}" for kind, some in problems.items() if some]
+    if complaints:
         hint = "the weights do not belong to this config.json, or are incomplete"
-        raise ModelError(f"weights do not fit ({'; '.join(told)})", where=where, hint=hint)
-    del wanted
+        raise ModelError(f"weights do not fit ({'; '.join(complaints)})", where=where, hint=hint)
+    del expected
     while state:
         name, tensor = state.popitem()
         module, _, last = name.rpartition(".")
-        owner, given = network.get_submodule(module), tensor.to(dtype or torch.float32)
+        owner, value = network.get_submodule(module), tensor.to(dtype or torch.float32)
         if last in owner._parameters:
-            owner._parameters[last] = torch.nn.Parameter(given)
+            owner._parameters[last] = torch.nn.Parameter(value)
         else:
-            owner._buffers[last] = given
-        del tensor, given
-    tie(network, doubled)
-    return read_over
+            owner._buffers[last] = value
+        del tensor, value
+    tie(network, tied)
+    return ignored_tensors
 
 
 def _some(names: Iterable[str]) -> str:
@@ -272,7 +272,7 @@ def write(
     """
     doubled = ties(network)
     state = {name: t.detach().contiguous() for name, t in network.state_dict().items() if name not in doubled}
-    state |= network.read_over
+    state |= network.ignored_tensors
     named = {file_name(name): tensor for name, tensor in state.items()}
     write_state(path, named, config=config, preprocessor=preprocessor, tokenizer=tokenizer)
 
@@ -309,11 +309,11 @@ def save_tensors(file: Path, state: Mapping[str, Tensor]) -> None:
     """
     from safetensors.torch import save_file
 
-    apart, seen = {}, set()
+    apart, storages = {}, set()
     for name, tensor in state.items():
         place = tensor.untyped_storage().data_ptr()
-        apart[name] = tensor.clone() if place in seen else tensor.contiguous()
-        seen.add(place)
+        apart[name] = tensor.clone() if place in storages else tensor.contiguous()
+        storages.add(place)
     save_file(apart, file, metadata={"format": "pt"})
 
 

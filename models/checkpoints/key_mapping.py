@@ -17,7 +17,7 @@ PLACES: Mapping[str, str] = {
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
-class Renaming:
+class KeyMapping:
     """A table of (their name, our name); both sides of a pair have the same placeholders. The first pair that fits
     decides, in either direction.
     """
@@ -38,7 +38,9 @@ class Renaming:
 def _compiled(form: str) -> re.Pattern[str]:
     pieces = _PLACE.split(form)
     return re.compile(
-        "".join(f"(?P<{one}>{PLACES[one]})" if index % 2 else re.escape(one) for index, one in enumerate(pieces))
+        "".join(
+            f"(?P<{piece}>{PLACES[piece]})" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces)
+        )
     )
 
 

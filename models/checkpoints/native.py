@@ -17,9 +17,9 @@ MODEL_TYPES = ("minigpt4", "minigptv2", "tinygptv")
 def from_folder(folder: CheckpointFolder) -> Checkpoint:
     """A folder of any form, opened, as a checkpoint. Raises ModelError for damaged files."""
     files = (*folder.weights, folder.tokenizer)
-    found = Checkpoint(folder.config, folder.state(), folder.tokenizer, folder.preprocessor, files)
+    checkpoint = Checkpoint(folder.config, folder.state(), folder.tokenizer, folder.preprocessor, files)
     record = folder.path / RECORD
-    return replace(found, record=read_json(record)) if record.is_file() else found
+    return replace(checkpoint, record=read_json(record)) if record.is_file() else checkpoint
 
 
 def read(path: Path) -> Checkpoint:
@@ -44,10 +44,10 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Each tensor in memory of its own: safetensors writes no two that share it."""
-    seen: set[int] = set()
+    storages: set[int] = set()
     apart = {}
     for name, tensor in tensors.items():
         place = tensor.untyped_storage().data_ptr()
-        apart[name] = tensor.clone() if place in seen else tensor.contiguous()
-        seen.add(place)
+        apart[name] = tensor.clone() if place in storages else tensor.contiguous()
+        storages.add(place)
     return apart

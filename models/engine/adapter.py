@@ -18,10 +18,10 @@ from .engine import Engine
 from .memory import parameters, stored_bytes
 
 if TYPE_CHECKING:
-    from ..network.system import Assembled
+    from ..network.system import BaseSystem
 
 
-class Described(System, Protocol):
+class SystemInfo(System, Protocol):
     """A system that tells about itself, for the tables."""
 
     name: str
@@ -32,13 +32,13 @@ class Described(System, Protocol):
 
     @property
     def visual_tokens(self) -> int:
-        """Tokens a picture takes in the language model."""
+        """Tokens that an image takes in the language model."""
 
     def parts(self) -> Mapping[str, nn.Module]:
         """The parts by name."""
 
 
-class Driver(Protocol):
+class EngineProtocol(Protocol):
     """An engine, as far as a run looks at it."""
 
     @property
@@ -53,14 +53,14 @@ class Driver(Protocol):
         """Answer groups of requests that share their images."""
 
 
-class Answering:
+class LocalModel:
     """Answers by an engine, and tells what decides the answers and what the tables show."""
 
     supports_logprobs = True
     supports_multi_turn = True
 
     def __init__(
-        self, system: Described, fingerprint: str, engine: Driver, *, training_log: Path | None = None
+        self, system: SystemInfo, fingerprint: str, engine: EngineProtocol, *, training_log: Path | None = None
     ) -> None:
         self.system, self.fingerprint, self.engine = system, fingerprint, engine
         self.name = system.name
@@ -92,7 +92,7 @@ class Answering:
 
 
 @contextmanager
-def live(system: Assembled) -> Iterator[Answering]:
+def model_in_training(system: BaseSystem) -> Iterator[LocalModel]:
     """A model that is being trained, as the Model of a run: nothing is loaded or copied.
 
     Its adapters stay apart. Afterwards what the engine changed (attention, modes, numbers, threads) is as it was.
@@ -106,7 +106,7 @@ def live(system: Assembled) -> Iterator[Answering]:
     try:
         mark = fingerprint(system.network)
         engine = Engine(system, device=device, threads=threads)  # type: ignore[arg-type]
-        yield Answering(system, mark, engine)  # type: ignore[arg-type]
+        yield LocalModel(system, mark, engine)  # type: ignore[arg-type]
     finally:
         language_model.set_attn_implementation(attention)
         torch.set_num_threads(threads)

@@ -17,7 +17,7 @@ from ..parts.protocols import IMAGE_TOKEN
 from .packing import common_prefix
 
 
-class Words(Protocol):
+class AnswerDecoder(Protocol):
     """What of a system turns new tokens into an answer."""
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -34,10 +34,10 @@ class Words(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One distinct question about one picture (or none)."""
+    """One distinct question about one image (or none)."""
 
     ids: tuple[int, ...]
-    """The whole templated prompt, IMAGE_TOKEN where the picture goes."""
+    """The whole templated prompt, IMAGE_TOKEN where the image goes."""
     generation: Generation
     choices: tuple[str, ...] = ()
     choice_ids: tuple[tuple[int, ...], ...] = ()
@@ -51,7 +51,7 @@ class Job:
         return min(common_prefix([self.ids, ids]) for ids in self.choice_ids)
 
     def prompt_tokens(self, visual: int) -> int:
-        """Length of the prompt with `visual` tokens in the picture's place."""
+        """Length of the prompt with `visual` tokens in the image's place."""
         return len(self.ids) + (visual - 1 if IMAGE_TOKEN in self.ids else 0)
 
 
@@ -73,7 +73,7 @@ Observer = Callable[[Job, int, Tensor], None]
 """Called with a job, a step (or, for choices, the n-th scored token) and that step's logits, (vocabulary,) float32."""
 
 
-def nobody(job: Job, step: int, logits: Tensor) -> None:
+def no_observer(job: Job, step: int, logits: Tensor) -> None:
     """The observer that does not look."""
 
 
@@ -90,12 +90,12 @@ class Best(NamedTuple):
 
 def greedy(logits: Tensor) -> list[Best]:
     """(rows, vocabulary) float32 to each row's best token."""
-    best = logits.argmax(dim=-1).tolist()
+    best = logits.argmax(dim=-1).tolist()  # (rows,)
     if logits.shape[-1] == 1:
         return [Best(token, float("inf"), logit) for token, logit in zip(best, logits[:, 0].tolist(), strict=True)]
-    top = logits.topk(2, dim=-1).values
-    told = torch.stack([top[:, 0] - top[:, 1], top[:, 0]], dim=-1).tolist()
-    return [Best(token, margin, logit) for token, (margin, logit) in zip(best, told, strict=True)]
+    top = logits.topk(2, dim=-1).values  # (rows, 2)
+    leads = torch.stack([top[:, 0] - top[:, 1], top[:, 0]], dim=-1).tolist()
+    return [Best(token, margin, logit) for token, (margin, logit) in zip(best, leads, strict=True)]
 
 
 def not_finite(values: str, where: str) -> ModelError:
@@ -108,11 +108,11 @@ def check_scores(_ids: Tensor, scores: Tensor) -> Tensor:
     """A logits processor that lets finite scores pass; -inf rules a token out. Raises ModelError for others."""
     for best in greedy(scores):
         if not math.isfinite(best.logit):
-            raise not_finite(said(best.logit), "while the answer is drawn")
+            raise not_finite(non_finite_name(best.logit), "while the answer is drawn")
     return scores
 
 
-def said(number: float) -> str:
+def non_finite_name(number: float) -> str:
     """A number that is not finite, in words."""
     return "NaN" if math.isnan(number) else "+inf" if number > 0 else "none above -inf"
 
@@ -122,20 +122,20 @@ class Draft:
     """An answer while it is generated, token by token."""
 
     job: Job
-    system: Words
+    system: AnswerDecoder
     ids: list[int] = field(default_factory=list)
     margin: float | None = None
     text: str = ""
     finish: str = ""
-    """Empty while the answer goes on."""
+    """Empty while the answer continues."""
     error: str = ""
 
     def push(self, best: Best) -> bool:
-        """Take the next token, or fail where the logits are no prediction. Returns whether the answer goes on."""
+        """Take the next token, or fail where the logits are no prediction. Returns whether the answer continues."""
         token, margin, logit = best
         if not math.isfinite(logit):
             self.finish = "error"
-            self.error = str(not_finite(said(logit), f"at token {len(self.ids) + 1} of the answer"))
+            self.error = str(not_finite(non_finite_name(logit), f"at token {len(self.ids) + 1} of the answer"))
             return False
         self.ids.append(token)
         self.margin = margin if self.margin is None else min(self.margin, margin)
@@ -168,8 +168,8 @@ class Draft:
 
 def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """The text before the earliest stop text, trimmed, and whether there was one."""
-    found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
-    return (text[: min(found)].strip(), True) if found else (text, False)
+    positions = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    return (text[: min(positions)].strip(), True) if positions else (text, False)
 
 
 def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Outcome:
@@ -184,7 +184,7 @@ def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Ou
             observe(job, step, row)
             step += 1
         targets = torch.tensor(ids[start:], dtype=torch.long, device=logits.device)
-        picked = logits.log_softmax(dim=-1).gather(1, targets[:, None])
+        picked = logits.log_softmax(dim=-1).gather(1, targets[:, None])  # (scored, vocabulary) -> (scored, 1)
         total = float(picked.sum())
         if not math.isfinite(total):
             return Outcome(finish="error", error=str(_no_score(choice, logits)))
@@ -197,19 +197,19 @@ def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Ou
 def _no_score(choice: str, logits: Tensor) -> ModelError:
     for at, best in enumerate(greedy(logits), start=1):
         if not math.isfinite(best.logit):
-            return not_finite(said(best.logit), f"at token {at} of the choice {choice!r}")
+            return not_finite(non_finite_name(best.logit), f"at token {at} of the choice {choice!r}")
     hint = "rank other choices, or take a protocol that reads text"
     return ModelError(f"the network gives the choice {choice!r} no probability at all (-inf)", hint=hint)
 
 
-def attention_mask(seen: Tensor, lm: Any, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+def attention_mask(visible: Tensor, lm: Any, device: torch.device, dtype: torch.dtype) -> Tensor | None:
     """(rows, columns) bool to the language model's 4-D mask: bool, or additive where it attends by plain matmuls.
 
     None when a single row sees everything: the model's own default, and its fastest path.
     """
-    if seen.shape[0] == 1 and bool(seen.all()):
+    if visible.shape[0] == 1 and bool(visible.all()):
         return None
-    mask = seen[None, None].to(device)
+    mask = visible[None, None].to(device)  # (1, 1, rows, columns), broadcast over heads
     if getattr(lm.config, "_attn_implementation", "sdpa") != "eager":
         return mask
     return torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(~mask, torch.finfo(dtype).min)

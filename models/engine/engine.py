@@ -1,7 +1,7 @@
-"""Answers groups of requests over any assembled system, each picture worked on once.
+"""Answers groups of requests over any system, each image worked on once.
 
 `Engine(system).answer(groups)` is what a model's own `answer` hands on to. `kind="shared"` packs all questions of a
-picture behind one prefix (engine_shared); `kind="simple"` asks one by one (engine_simple). Both give equal answers.
+image behind one prefix (shared_prefix); `kind="simple"` asks one by one (simple). Both give equal answers.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.data import images
 
 from ..parts.protocols import System
-from .decoding import Job, Observer, Outcome, nobody
+from .decoding import Job, Observer, Outcome, no_observer
 from .finite import bad_weight
 from .margin_scale import largest_difference
-from .memory import halving, hand_back, peak_bytes
+from .memory import halving, peak_bytes, release_memory
 from .quantize import check as check_quantization
 from .quantize import quantize as quantize_weights
 from .shared_prefix import SharedPrefix
@@ -47,10 +47,10 @@ RequestObserver = Callable[[Request, int, Tensor], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A request's picture, ready for the network; or why it is not."""
+    """A request's image, ready for the network; or why it is not."""
 
     key: str = ""
-    """The picture's content hash; empty without one."""
+    """The image's content hash; empty without one."""
     pixels: Tensor | None = None
     error: str = ""
 
@@ -89,14 +89,14 @@ class Engine:
         small = sum(parameter.numel() for parameter in system.module.parameters()) < SMALL
         if threads or small:
             torch.set_num_threads(threads or 1)
-        self.system, self.kind, self.dtype, self.device = system, kind, dtype, place(device)
+        self.system, self.kind, self.dtype, self.device = system, kind, dtype, resolve_device(device)
         self.exact, self.fragile, self.pack_tokens, self.observer = exact, fragile, pack_tokens, observer
         self.quantize = quantize
         system.module.to(dtype=DTYPES[dtype])
         self._broken = bad_weight(system.module)
         if quantize:
             quantize_weights(system.network.language_model, quantize, self.device)
-            hand_back()
+            release_memory()
         system.module.to(self.device).eval()
         if kind == "shared":
             check_shareable(system.network.language_model)
@@ -108,13 +108,21 @@ class Engine:
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What decides the answers beside the weights: part of every answer's key."""
-        told = {"quantize": self.quantize} if self.quantize else {}  # keys of answers given before it are still good
-        return {"engine": self.kind, "dtype": self.dtype, "exact": self.exact, "device": self.device.type, **told}
+        quantization = (
+            {"quantize": self.quantize} if self.quantize else {}
+        )  # keys of answers given before it are still good
+        return {
+            "engine": self.kind,
+            "dtype": self.dtype,
+            "exact": self.exact,
+            "device": self.device.type,
+            **quantization,
+        }
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
         """Counts so far: merged as duplicates, asked again, changed by that, failed; the margin that is fragile; the
-        most memory the process has had (on a GPU: torch's tensors there); seconds a question, and a word of an answer.
+        most memory the process has had (on a GPU: torch's tensors there); seconds per question and per answer word.
         """
         facts: dict[str, str | int | float] = {f"engine_{name}": count for name, count in self._counts.items()}
         if peak := peak_bytes(self.device):
@@ -130,9 +138,9 @@ class Engine:
         return facts
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        """Answer groups, best made of requests about the same picture; a group's responses come together, in order.
+        """Answer groups, best made of requests about the same image; a group's responses come together, in order.
 
-        Whatever fails, a picture or the network, becomes responses with `finish="error"`; interrupts pass through.
+        Any failure, of an image or the network, becomes a response with `finish="error"`; interrupts pass through.
         """
         if self._broken:
             for group in groups:
@@ -146,56 +154,56 @@ class Engine:
             yield from zip(group, self._group(group, loaded), strict=True)
 
     def _load(self, group: Sequence[Request]) -> list[Loaded]:
-        """Read, decode and prepare each request's picture, equal ones once. Runs in a thread, ahead of the network."""
+        """Read, decode and prepare each request's image, equal ones once. Runs in a thread, ahead of the network."""
         by_source: dict[Hashable, Loaded] = {}
         by_content: dict[str, Loaded] = {}
-        found: list[Loaded] = []
+        loaded: list[Loaded] = []
         for request in group:
             if len(request.images) != 1:
-                many = f"one picture a question is all this model takes, here are {len(request.images)}"
-                found.append(Loaded(error=many if request.images else ""))
+                many = f"this model takes one image per question, not {len(request.images)}"
+                loaded.append(Loaded(error=many if request.images else ""))
                 continue
-            picture = request.images[0]
-            source = images.source_of(picture)
+            image = request.images[0]
+            source = images.source_of(image)
             if source not in by_source:
-                by_source[source] = self._prepare(picture, by_content)
-            found.append(by_source[source])
-        return found
+                by_source[source] = self._prepare(image, by_content)
+            loaded.append(by_source[source])
+        return loaded
 
-    def _prepare(self, picture: ImageRef, by_content: dict[str, Loaded]) -> Loaded:
+    def _prepare(self, image: ImageRef, by_content: dict[str, Loaded]) -> Loaded:
         try:
-            data = picture.load()
+            data = image.load()
             key = images.fingerprint(data)
             if key not in by_content:
-                by_content[key] = Loaded(key, self.system.pixels(images.decode(data, picture.name)))
+                by_content[key] = Loaded(key, self.system.pixels(images.decode(data, image.name)))
             return by_content[key]
         except ImageError as error:
             return Loaded(error=str(error))
         except Exception as error:
-            return Loaded(error=f"{picture.name}: {describe(error)}")
+            return Loaded(error=f"{image.name}: {describe(error)}")
 
     def _group(self, group: Sequence[Request], loaded: Sequence[Loaded]) -> list[Response]:
         """The responses to one group, in order."""
-        begun = time.perf_counter()
+        started = time.perf_counter()
         responses: dict[int, Response] = {}
-        asked: dict[str, dict[Job, list[int]]] = {}
-        for index, (request, picture) in enumerate(zip(group, loaded, strict=True)):
+        by_image: dict[str, dict[Job, list[int]]] = {}
+        for index, (request, image) in enumerate(zip(group, loaded, strict=True)):
             try:
-                if picture.error:
-                    raise ImageError(picture.error)
+                if image.error:
+                    raise ImageError(image.error)
                 job = self._job(request)
             except Exception as error:
                 responses[index] = failure(describe(error))
                 continue
-            asked.setdefault(picture.key, {}).setdefault(job, []).append(index)
-        pixels = {picture.key: picture.pixels for picture in loaded if not picture.error}
-        for key, jobs in asked.items():
+            by_image.setdefault(image.key, {}).setdefault(job, []).append(index)
+        pixels = {image.key: image.pixels for image in loaded if not image.error}
+        for key, jobs in by_image.items():
             requests = {job: [group[index] for index in indices] for job, indices in jobs.items()}
             self._counts["merged"] += sum(len(indices) - 1 for indices in jobs.values())
             for job, response in self._jobs(pixels[key], requests).items():
                 responses.update(dict.fromkeys(jobs[job], response))
         self._counts["failed"] += sum(response.finish == "error" for response in responses.values())
-        spent = time.perf_counter() - begun
+        spent = time.perf_counter() - started
         self._seconds += spent
         self._questions += len(group)
         self._words += sum(len(response.text.split()) for response in responses.values())
@@ -216,29 +224,29 @@ class Engine:
         return job
 
     def _jobs(self, pixels: Tensor | None, requests: Mapping[Job, Sequence[Request]]) -> dict[Job, Response]:
-        """Answer distinct jobs about one picture; any exception becomes the responses of what it hit."""
+        """Answer distinct jobs about one image; any exception becomes the responses of what it hit."""
 
         def observe(job: Job, step: int, logits: Tensor) -> None:
             for request in requests[job] if self.observer else ():
                 self.observer(request, step, logits)  # type: ignore[misc]
 
-        seen = observe if self.observer else nobody
+        observer = observe if self.observer else no_observer
         packed = [job for job in requests if self.kind == "shared" and is_greedy(job)]
         done: dict[Job, Response] = {}
         try:
             if pixels is not None:
                 pixels = pixels.to(device=self.device, dtype=DTYPES[self.dtype])
-            for job, outcome in zip(packed, self._packed(pixels, packed, seen), strict=True):
+            for job, outcome in zip(packed, self._packed(pixels, packed, observer), strict=True):
                 fragile = self.exact and outcome.margin is not None and outcome.margin < (self.fragile or 0.0)
                 if outcome.error:  # a masked column counts 0 times, and 0 x NaN is NaN: it may be another question's
-                    done[job] = self._alone(pixels, job, seen)
+                    done[job] = self._alone(pixels, job, observer)
                 else:
-                    done[job] = self._again(pixels, job, outcome, seen) if fragile else respond(outcome)
+                    done[job] = self._again(pixels, job, outcome, observer) if fragile else respond(outcome)
         except Exception as error:
             done.update({job: failure(describe(error)) for job in packed})
         for job in requests:
             if job not in done:
-                done[job] = self._alone(pixels, job, seen)
+                done[job] = self._alone(pixels, job, observer)
         return done
 
     def _packed(self, pixels: Tensor | None, jobs: Sequence[Job], observe: Observer) -> list[Outcome]:
@@ -272,8 +280,10 @@ class Engine:
 
 def is_greedy(job: Job) -> bool:
     """Whether the packed engine serves it; sampling, beams and empty answers go one by one."""
-    asked = job.generation
-    return bool(job.choices) or (asked.temperature <= 0 and asked.num_beams <= 1 and asked.max_new_tokens > 0)
+    generation = job.generation
+    return bool(job.choices) or (
+        generation.temperature <= 0 and generation.num_beams <= 1 and generation.max_new_tokens > 0
+    )
 
 
 def order(outcome: Outcome | Response) -> list[str]:
@@ -308,17 +318,17 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {first}"
 
 
-def place(device: str) -> torch.device:
+def resolve_device(device: str) -> torch.device:
     """The device by its name; "" is the GPU where there is one. Raises ModelError when there is none of that name."""
     if not device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(device)
+        resolved = torch.device(device)
     except RuntimeError as error:
         raise ModelError(f"no device {device!r}: {error}", hint="try --device cpu") from None
-    if found.type == "cuda" and not torch.cuda.is_available():
+    if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ModelError("this torch sees no CUDA device", hint="install a CUDA build of torch, or use --device cpu")
-    return found
+    return resolved
 
 
 def check_shareable(lm: Any) -> None:

@@ -1,7 +1,7 @@
 """Weights that are NaN or infinite: a diverged or damaged training, or numbers too large for the dtype.
 
-Most spoil every logit, where they are noticed. Not all do: torch's attention on a CPU takes queries and keys of NaN for
-masked ones, gives zeros, and the network goes on to plausible words. So weights are looked at when a model is loaded.
+Most make every logit NaN, where they are noticed. Not all do: torch's attention on a CPU treats queries and keys of NaN
+as masked, gives zeros, and the network continues with plausible words. So weights are checked when a model is loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 def bad_weight(network: nn.Module) -> str:
     """Why no answer can come from these weights; empty where all are finite. One pass over them, at a sum's cost.
 
-    Tables of embeddings are left out: a row concerns the questions with its token alone, whose logits it spoils.
+    Tables of embeddings are left out: a row concerns the questions with its token alone, whose logits become NaN.
     """
     for owner, module in network.named_modules():
         if isinstance(module, nn.Embedding):
@@ -27,10 +27,10 @@ def bad_weight(network: nn.Module) -> str:
                 if not wide or bool(torch.isfinite(tensor.sum(dtype=torch.float32))):
                     continue
                 if not bool(torch.isfinite(tensor).all()):  # else finite numbers whose sum overflows
-                    said = "NaN" if bool(tensor.isnan().any()) else "inf"
+                    value = "NaN" if bool(tensor.isnan().any()) else "inf"
                     place = ".".join(filter(None, (owner, name)))
                     why = "a diverged or damaged training, or numbers too large for this dtype (try --dtype float32)"
-                    return f"the logits are not finite: {said} in the weight {place}: {why}"
+                    return f"the logits are not finite: {value} in the weight {place}: {why}"
     return ""
 
 

@@ -27,54 +27,54 @@ QUESTIONS = (
     "Where?",
     "Which is larger, the first or the second one? Answer yes or no.",
 )
-PICTURES = 4
+N_IMAGES = 4
 STEPS = 2
 
 
-class Seen:
+class LogitRecorder:
     """The logits of each job, step by step."""
 
     def __init__(self) -> None:
         self.rows: dict[Job, list[Tensor]] = {}
 
-    def see(self, job: Job, step: int, logits: Tensor) -> None:
+    def record(self, job: Job, step: int, logits: Tensor) -> None:
         """The engines' observer."""
         self.rows.setdefault(job, []).append(logits)
 
 
 def largest_difference(shared: SharedPrefix, simple: OneByOne, pack_tokens: int) -> float:
-    """The largest difference of any logit over 32 fixed questions about drawn pictures, where the answers agree."""
+    """The largest difference of any logit over 32 fixed questions about drawn images, where the answers agree."""
     system, worst = shared.system, 0.0
     parameter = next(system.module.parameters())
     jobs = [Job(tuple(system.encode(text, image=True)), Generation(max_new_tokens=STEPS)) for text in QUESTIONS]
-    for number in range(PICTURES):
-        pixels = system.pixels(picture(number)).to(device=parameter.device, dtype=parameter.dtype)
-        packed, alone = Seen(), Seen()
-        shared.answer(pixels, jobs, pack_tokens, packed.see)
+    for number in range(N_IMAGES):
+        pixels = system.pixels(test_image(number)).to(device=parameter.device, dtype=parameter.dtype)
+        packed, alone = LogitRecorder(), LogitRecorder()
+        shared.answer(pixels, jobs, pack_tokens, packed.record)
         for job in jobs:
-            simple.answer(pixels, job, alone.see)
-            for one, other in zip(packed.rows[job], alone.rows[job], strict=False):
-                if not finite(one) or not finite(other):
+            simple.answer(pixels, job, alone.record)
+            for mine, other in zip(packed.rows[job], alone.rows[job], strict=False):
+                if not is_finite(mine) or not is_finite(other):
                     break  # no answer comes from here, so none is fragile
-                worst = max(worst, apart(one, other))
-                if int(one.argmax()) != int(other.argmax()):
+                worst = max(worst, max_difference(mine, other))
+                if int(mine.argmax()) != int(other.argmax()):
                     break  # from here on they answer different texts
     return worst
 
 
-def finite(logits: Tensor) -> bool:
+def is_finite(logits: Tensor) -> bool:
     """Whether a row of logits is a prediction: no NaN, no +inf, and not -inf everywhere."""
     return math.isfinite(float(logits.max()))
 
 
-def apart(one: Tensor, other: Tensor) -> float:
+def max_difference(first: Tensor, other: Tensor) -> float:
     """The largest difference of two rows of logits: 0 where both rule a token out (-inf), infinite for NaN."""
-    gap = torch.where(one == other, 0.0, (one - other).abs())
+    gap = torch.where(first == other, 0.0, (first - other).abs())
     return float(gap.nan_to_num(nan=float("inf")).max())
 
 
-def picture(number: int) -> Image:
-    """A drawn picture: some rectangles, different for each number."""
+def test_image(number: int) -> Image:
+    """A drawn image: some rectangles, different for each number."""
     from PIL import Image, ImageDraw
 
     random = torch.Generator().manual_seed(number)

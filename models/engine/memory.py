@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from .quantize import FourBits
+from .quantize import Int4Linear
 
 T = TypeVar("T")
 
 
 def parameters(part: nn.Module) -> int:
     """How many weights a part has; those kept in few bits count like others, tied ones once."""
-    held = sum(module.held for module in part.modules() if isinstance(module, FourBits))
+    held = sum(module.held for module in part.modules() if isinstance(module, Int4Linear))
     return held + sum(parameter.numel() for parameter in part.parameters())
 
 
@@ -50,8 +50,8 @@ def peak_bytes(device: torch.device) -> int | None:
 
 def out_of_memory(error: Exception) -> bool:
     """Whether an exception means that memory did not suffice; torch's CPU allocator says so only in words."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or ("memory" in said and "alloc" in said)
+    message = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or ("memory" in message and "alloc" in message)
 
 
 def halving(work: Callable[[int], T], size: int, smallest: int, retried: Callable[[], None]) -> tuple[T, int]:
@@ -71,7 +71,7 @@ def halving(work: Callable[[int], T], size: int, smallest: int, retried: Callabl
             torch.cuda.empty_cache()
 
 
-def hand_back() -> None:
+def release_memory() -> None:
     """Return freed memory to the system at once. glibc keeps blocks of up to 32 MiB for itself: after a model was
     rounded, that can be as much as the rounding saved. Elsewhere nothing happens.
     """

@@ -1,4 +1,4 @@
-"""Many continuations of one prefix in a single row: who sees whom, and at which position each token stands.
+"""Many continuations of one prefix in a single row: attention mask and positions.
 
 A packed row is `[s1|s2|...]` behind a shared prefix. Each token sees the whole prefix and the tokens of its own suffix
 up to itself; each suffix stands at the positions right after the prefix, as if it were alone. So every suffix gets the
@@ -31,7 +31,7 @@ def pack(lengths: Sequence[int], limit: int) -> list[list[int]]:
 
 def owners(lengths: Sequence[int], prefix: int = 0) -> Tensor:
     """(prefix + total,) which suffix each column belongs to: PREFIX, then 0, 1, ..."""
-    suffixes = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths, dtype=torch.long))
+    suffixes = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths, dtype=torch.long))  # (total,)
     return torch.cat([torch.full((prefix,), PREFIX, dtype=torch.long), suffixes])
 
 
@@ -46,28 +46,28 @@ def ends(lengths: Sequence[int]) -> Tensor:
 
 
 def block_mask(lengths: Sequence[int], prefix: int) -> Tensor:
-    """(total, prefix + total) what the packed suffixes see behind a cached prefix."""
-    column = owners(lengths, prefix)
-    row = column[prefix:]
-    at = torch.arange(len(column))
-    own = (column == row[:, None]) & (at <= at[prefix:, None])
-    return own | (column == PREFIX)
+    """(total, prefix + total) bool: what each packed token sees behind a cached prefix."""
+    column = owners(lengths, prefix)  # (prefix + total,)
+    row = column[prefix:]  # (total,)
+    index = torch.arange(len(column))
+    own = (column == row[:, None]) & (index <= index[prefix:, None])  # (total, prefix + total): causal, own suffix
+    return own | (column == PREFIX)  # (prefix + total,) broadcasts: the prefix is visible to all
 
 
 def step_mask(owner: Tensor, live: Sequence[int]) -> Tensor:
-    """(live, columns) what one new token for each live suffix sees; the new tokens are `owner`'s last columns."""
-    return (owner == PREFIX) | (owner == torch.tensor(live, dtype=torch.long)[:, None])
+    """(live, columns) bool: what one new token per live suffix sees; the new tokens are `owner`'s last columns."""
+    return (owner == PREFIX) | (owner == torch.tensor(live, dtype=torch.long)[:, None])  # (columns,) | (live, columns)
 
 
 def step_positions(lengths: Sequence[int], prefix: int, live: Sequence[int], step: int) -> Tensor:
-    """(live,) positions of the tokens that each live suffix appends at this step, counted from 0."""
+    """(live,) positions of the tokens that the live suffixes append at this step, counted from 0."""
     return torch.tensor([prefix + lengths[index] + step for index in live], dtype=torch.long)
 
 
 def common_prefix(rows: Sequence[tuple[int, ...]]) -> int:
     """Length of the longest common prefix of token rows."""
     first, last = min(rows), max(rows)
-    for index, (one, other) in enumerate(zip(first, last, strict=False)):
-        if one != other:
+    for index, (token, other) in enumerate(zip(first, last, strict=False)):
+        if token != other:
             return index
     return min(len(first), len(last))

@@ -21,7 +21,7 @@ from torch.nn import functional
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.base.extras import install_command
 
-from ..parts.quiet_import import hushed
+from ..parts.quiet_import import quiet_logs
 
 MODES = ("int8", "int4")
 GROUP = 32
@@ -51,11 +51,11 @@ def quantize(language_model: Any, mode: str, device: torch.device) -> None:
     for name, layer in layers.items():
         grouped = mode == "int4" or layer.weight.dtype == torch.float16
         if grouped and layer.in_features % GROUP:
-            what = f"layer {name} takes {layer.in_features} inputs, which do not go into groups of {GROUP}"
-            raise ModelError(f"{mode} here: {what}", hint="use --quantize int8 with --dtype float32 or bfloat16")
+            message = f"layer {name} takes {layer.in_features} inputs, which do not go into groups of {GROUP}"
+            raise ModelError(f"{mode} here: {message}", hint="use --quantize int8 with --dtype float32 or bfloat16")
         layer.to(device)
         if mode == "int4":
-            language_model.set_submodule(name, FourBits.of(layer))
+            language_model.set_submodule(name, Int4Linear.of(layer))
         else:
             _to_int8(layer, grouped)
 
@@ -64,8 +64,8 @@ def linear_layers(language_model: Any) -> Iterator[tuple[str, nn.Linear]]:
     """The layers to round, by name: neither the head, nor adapters, nor what is rounded already."""
     head = language_model.get_output_embeddings()
     for name, module in language_model.named_modules():
-        kept = module is head or not ADAPTERS.isdisjoint(name.split("."))
-        if isinstance(module, nn.Linear) and not kept and not hasattr(module.weight, "__tensor_flatten__"):
+        unrounded = module is head or not ADAPTERS.isdisjoint(name.split("."))
+        if isinstance(module, nn.Linear) and not unrounded and not hasattr(module.weight, "__tensor_flatten__"):
             yield name, module
 
 
@@ -79,7 +79,7 @@ def _to_int8(layer: nn.Linear, grouped: bool) -> None:
     torchao.quantize_(layer, torchao.Int8WeightOnlyConfig(granularity=granularity, set_inductor_config=False))
 
 
-class FourBits(nn.Module):
+class Int4Linear(nn.Module):
     """A Linear layer whose weights take 4.75 bits: two in a byte, and a scale and a zero for each group of 32.
 
     torchao chooses scales and zeros and rounds. Its own int4 layers are not used: none runs on every device and in
@@ -129,12 +129,12 @@ class FourBits(nn.Module):
     def weight(self, dtype: torch.dtype) -> Tensor:
         """(outputs, inputs), turned back."""
         outputs, half = self.packed.shape
-        made = torch.empty(outputs, 2, half, dtype=dtype, device=self.packed.device)
-        made[:, 0] = self.packed & 15
-        made[:, 1] = self.packed >> 4
-        groups = made.view(outputs, -1, GROUP)
+        weights = torch.empty(outputs, 2, half, dtype=dtype, device=self.packed.device)
+        weights[:, 0] = self.packed & 15
+        weights[:, 1] = self.packed >> 4
+        groups = weights.view(outputs, -1, GROUP)
         groups.sub_(self.zero[..., None].to(dtype)).mul_(self.scale[..., None].to(dtype))
-        return made.view(outputs, 2 * half)
+        return weights.view(outputs, 2 * half)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., inputs) to (..., outputs)."""
@@ -146,10 +146,10 @@ def _torchao() -> Any:
     import importlib
 
     try:
-        with hushed():
-            found: ModuleType = importlib.import_module("torchao.quantization")
+        with quiet_logs():
+            module: ModuleType = importlib.import_module("torchao.quantization")
     except ImportError as error:
         raise ModelError(
             f"--quantize needs torchao, which cannot be imported: {error}", hint=install_command("quantize")
         ) from None
-    return found
+    return module

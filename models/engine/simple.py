@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from ..parts.protocols import IMAGE_TOKEN, System
-from .decoding import Draft, Job, Observer, Outcome, check_scores, cut, greedy, nobody, rank
+from .decoding import Draft, Job, Observer, Outcome, check_scores, cut, greedy, no_observer, rank
 
 
 class OneByOne:
-    """Each job alone: picture encoded, whole prompt run, a plain loop of one token at a time over its own cache."""
+    """Each job alone: image encoded, whole prompt run, a plain loop of one token at a time over its own cache."""
 
     def __init__(self, system: System) -> None:
         self.system = system
         self.lm: Any = system.network.language_model
 
     @torch.inference_mode()
-    def answer(self, pixels: Tensor | None, job: Job, observe: Observer = nobody) -> Outcome:
+    def answer(self, pixels: Tensor | None, job: Job, observe: Observer = no_observer) -> Outcome:
         """The outcome of one job. `pixels`: (3, height, width) on the network's device; None: no image."""
         features = None if pixels is None else self.system.network.image_features(pixels[None])[0]
         visual = 0 if features is None else features.shape[0]
@@ -55,14 +55,18 @@ class OneByOne:
         """Sampling or beams, by the language model's own `generate`; the seed comes from the prompt and the sample."""
         from transformers import GenerationConfig
 
-        asked, end = job.generation, sorted(self.system.end_ids)
+        generation, end = job.generation, sorted(self.system.end_ids)
         config = GenerationConfig(
-            max_new_tokens=asked.max_new_tokens,
-            do_sample=asked.temperature > 0,
-            num_beams=asked.num_beams,
+            max_new_tokens=generation.max_new_tokens,
+            do_sample=generation.temperature > 0,
+            num_beams=generation.num_beams,
             eos_token_id=end or None,
             pad_token_id=end[0] if end else 0,
-            **({"temperature": asked.temperature, "top_p": asked.top_p, "top_k": 0} if asked.temperature > 0 else {}),
+            **(
+                {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0}
+                if generation.temperature > 0
+                else {}
+            ),
         )
         embeds = self._embed(job.ids, features)
         seed = int.from_bytes(hashlib.sha256(repr((job.ids, job.seed)).encode()).digest()[:6], "big")
@@ -73,7 +77,7 @@ class OneByOne:
                 inputs_embeds=embeds, attention_mask=mask, generation_config=config, logits_processor=[check_scores]
             )[0].tolist()
         ended = next((at for at, token in enumerate(new) if token in self.system.end_ids), None)
-        text, stopped = cut(self.system.decode(new[:ended]), (*asked.stop, *self.system.stop))
+        text, stopped = cut(self.system.decode(new[:ended]), (*generation.stop, *self.system.stop))
         finish = "stop" if stopped or ended is not None else "length"
         return Outcome(text, finish, None, job.prompt_tokens(visual), len(new))
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from vlmbench.base.samples import Generation, Request
 
-from ..engine.margin_scale import QUESTIONS, Seen, picture
+from ..engine.margin_scale import QUESTIONS, LogitRecorder, test_image
 from ..engine.memory import out_of_memory
 from .generate import PLAIN
 from .plain import Plain, Question
@@ -22,7 +22,7 @@ STEPS = 3
 CHOICE = "no, there is none"
 SHORT, LONG = QUESTIONS[6], QUESTIONS[2]
 PAIRS = (((SHORT, 0), (LONG, 1)), ((SHORT, 0), (LONG, 0)), ((SHORT, 0), (SHORT, 1)))
-"""Questions and pictures to try, the telling ones first: which of them may go into one batch depends on the model."""
+"""Questions and images to try, the telling ones first: which of them may go into one batch depends on the model."""
 
 
 def batch_check(system: HfSystem, plain: Plain) -> str:
@@ -31,13 +31,13 @@ def batch_check(system: HfSystem, plain: Plain) -> str:
         for choices in ((), (CHOICE,)):
             pair = _pair(system, choices)
             if not pair:
-                return "no two questions have picture tensors of one shape"
-            together, alone = Seen(), Seen()
+                return "no two questions have image tensors of one shape"
+            together, alone = LogitRecorder(), LogitRecorder()
             for question in pair:
-                plain.answer([question], 1, alone.see)
+                plain.answer([question], 1, alone.record)
             if plain.generating.way == PLAIN:
                 return "its own `generate` shows no logits to compare with"
-            plain.answer(pair, len(pair), together.see)
+            plain.answer(pair, len(pair), together.record)
             reason, _ = compared(together, alone, plain.model.dtype, "batched")
             if reason:
                 return reason
@@ -50,13 +50,13 @@ def batch_check(system: HfSystem, plain: Plain) -> str:
 
 def _pair(system: HfSystem, choices: tuple[str, ...]) -> list[Question]:
     """Two questions that go into one batch, as different as the model allows; none where it allows no batch."""
-    for asked in PAIRS:
-        made = []
-        for at, (text, number) in enumerate(asked):
+    for pair in PAIRS:
+        questions = []
+        for at, (text, number) in enumerate(pair):
             request = Request(str(at), text, (), choices, Generation(max_new_tokens=STEPS))
-            question = system.question(request, [picture(number)])
-            question.job = replace(question.job, seed=str(at))  # the same words about two pictures are two jobs
-            made.append(question)
-        if made[0].kind == made[1].kind:
-            return made
+            question = system.question(request, [test_image(number)])
+            question.job = replace(question.job, seed=str(at))  # the same words about two images are two jobs
+            questions.append(question)
+        if questions[0].kind == questions[1].kind:
+            return questions
     return []

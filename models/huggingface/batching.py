@@ -23,15 +23,15 @@ KINDS = 4
 """So many batches' worth of questions wait at most."""
 
 
-class Size:
+class BatchSize:
     """How many rows a batch has."""
 
-    def __init__(self, told: str, device: torch.device) -> None:
-        """`told`: a number or `auto`. Raises UsageError."""
-        if told != AUTO and not (told.isdecimal() and int(told) > 0):
-            raise UsageError(f"batch takes a number above 0 or {AUTO}, not {told!r}")
-        self.grows = told == AUTO and device.type == "cuda"
-        self.now = int(told) if told != AUTO else FIRST if self.grows else 1
+    def __init__(self, setting: str, device: torch.device) -> None:
+        """`setting`: a number or `auto`. Raises UsageError."""
+        if setting != AUTO and not (setting.isdecimal() and int(setting) > 0):
+            raise UsageError(f"batch takes a number above 0 or {AUTO}, not {setting!r}")
+        self.grows = setting == AUTO and device.type == "cuda"
+        self.now = int(setting) if setting != AUTO else FIRST if self.grows else 1
         self._device = device
 
     def one_by_one(self) -> None:
@@ -50,10 +50,10 @@ class Size:
         return torch.cuda.max_memory_allocated(self._device) / total
 
 
-class Waiting:
+class BatchQueue:
     """Questions that wait for a batch of their kind."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: BatchSize) -> None:
         self._size = size
         self._by_kind: dict[Hashable, list[Question]] = {}
 

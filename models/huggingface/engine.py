@@ -1,7 +1,7 @@
 """Answers groups of requests over any transformers image-text model: prefixes shared where that is proven, else plain.
 
-`shared`: a group's questions run as one packed row behind their pictures, if the model passes hf_sharing's checks;
-questions that share with nobody go into plain batches, if those pass hf_batching's. `batched`: plain batches alone.
+`shared`: a group's questions run as one packed row behind their images, if the model passes prefix_check's checks;
+questions that share with nobody go into plain batches, if those pass batch_check's. `batched`: plain batches alone.
 `simple`: one by one.
 """
 
@@ -18,16 +18,16 @@ from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import Request, Response
 from vlmbench.data import images
 
-from ..engine.decoding import Job, Observer, Outcome, nobody
+from ..engine.decoding import Job, Observer, Outcome, no_observer
 from ..engine.engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond
 from ..engine.finite import bad_weight
 from ..engine.memory import halving, peak_bytes
 from .batch_check import batch_check
-from .batching import AUTO, Size, Waiting
+from .batching import AUTO, BatchQueue, BatchSize
 from .plain import Plain, Question
 from .prefix_check import reason_against, self_check
-from .prompts import Media
-from .shared import SharedMedia
+from .prompts import ImageTensors
+from .shared import HfSharedPrefix
 from .system import HfSystem
 
 LOGGER = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ class HfEngine:
         if pack_tokens < 1:
             raise UsageError("pack_tokens must be at least 1", hint="leave it out")
         self.system, self.pack_tokens, self.exact, self.observer = system, pack_tokens, exact, observer
-        self.size = Size("1" if kind == "simple" else batch, system.model.device)
+        self.size = BatchSize("1" if kind == "simple" else batch, system.model.device)
         self._plain = Plain(system.model, system, pad_id=system.pad_id, encoder_decoder=system.encoder_decoder)
-        self._shared = SharedMedia(system.model, system, system.prompts.image_id)
+        self._shared = HfSharedPrefix(system.model, system, system.prompts.image_id)
         self._difference = 0.0
         self.kind, self.sharing, self.batching = kind, "not asked for", "not tried"
         self._broken = bad_weight(system.model)
@@ -85,7 +85,7 @@ class HfEngine:
             reason, self._difference = self_check(self._shared, self._plain, self.system.prompts, self.pack_tokens)
         if not reason:
             return "shared", "yes"
-        LOGGER.warning("%s: questions about a picture cannot share its prefix: %s; plain batches", self.name, reason)
+        LOGGER.warning("%s: questions about an image cannot share its prefix: %s; plain batches", self.name, reason)
         return "batched", f"refused: {reason}"
 
     def _try_batching(self) -> None:
@@ -127,9 +127,9 @@ class HfEngine:
         return facts
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        """Answer groups, best made of requests about the same pictures, in any order, as they finish.
+        """Answer groups, best made of requests about the same images, in any order, as they finish.
 
-        Whatever fails, a picture or the network, becomes responses with `finish="error"`; interrupts pass through.
+        Any failure, of an image or the network, becomes a response with `finish="error"`; interrupts pass through.
         """
         if self._broken:
             for group in groups:
@@ -138,16 +138,16 @@ class HfEngine:
             yield from self._answer(groups)
 
     def _answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        waiting = Waiting(self.size)
+        waiting = BatchQueue(self.size)
         for group, prepared in images.prefetch(groups, self._prepare):
             questions: list[Question] = []
-            for request, made in zip(group, prepared, strict=True):
-                if made.question is None:
-                    yield from self._told([(request, failure(made.error))])
+            for request, item in zip(group, prepared, strict=True):
+                if item.question is None:
+                    yield from self._told([(request, failure(item.error))])
                 else:
-                    self._merge(made.question, questions)
+                    self._merge(item.question, questions)
             for part in self._parts(questions):
-                if self.kind == "shared" and len(part) > 1 and self._shared.can_share([one.job for one in part]):
+                if self.kind == "shared" and len(part) > 1 and self._shared.can_share([entry.job for entry in part]):
                     yield from self._timed(part, packed=True)
                     continue
                 for question in part:
@@ -157,22 +157,22 @@ class HfEngine:
             yield from self._timed(rest)
 
     def _prepare(self, group: Sequence[Request]) -> list[Prepared]:
-        """Each request as tensors; pictures are read once. Runs in a thread, ahead of the network."""
-        pictures: dict[object, object] = {}
-        medias: list[Media] = []
+        """Each request as tensors; images are read once. Runs in a thread, ahead of the network."""
+        decoded: dict[object, object] = {}
+        medias: list[ImageTensors] = []
         prepared = []
         for request in group:
             try:
-                for picture in request.images:
-                    source = images.source_of(picture)
-                    if source not in pictures:
-                        pictures[source] = images.decode(picture.load(), picture.name)
-                seen = [pictures[images.source_of(picture)] for picture in request.images]
-                question = self.system.question(request, seen)  # type: ignore[arg-type]
+                for image in request.images:
+                    source = images.source_of(image)
+                    if source not in decoded:
+                        decoded[source] = images.decode(image.load(), image.name)
+                loaded = [decoded[images.source_of(image)] for image in request.images]
+                question = self.system.question(request, loaded)  # type: ignore[arg-type]
             except Exception as error:
                 prepared.append(Prepared(error=describe(error)))
                 continue
-            known = next((one for one in medias if one.same(question.prompt.media)), None)
+            known = next((media for media in medias if media.same(question.prompt.media)), None)
             if known is None:
                 medias.append(question.prompt.media)
             else:
@@ -190,7 +190,7 @@ class HfEngine:
         questions.append(question)
 
     def _parts(self, questions: Sequence[Question]) -> list[list[Question]]:
-        """Questions that may share a prefix together: the same pictures, greedy, nothing else for each token."""
+        """Questions that may share a prefix together: the same images, greedy, nothing else for each token."""
         parts: dict[object, list[Question]] = {}
         for question in questions:
             alone = not is_greedy(question.job) or bool(question.prompt.rows)
@@ -199,13 +199,17 @@ class HfEngine:
 
     def _timed(self, questions: Sequence[Question], *, packed: bool = False) -> Iterator[tuple[Request, Response]]:
         """The responses of some questions, each with its share of the time."""
-        begun = time.perf_counter()
+        started = time.perf_counter()
         pairs = self._packed(questions) if packed else self._batch(questions)
-        spent = time.perf_counter() - begun
+        spent = time.perf_counter() - started
         requests = sum(len(question.requests) for question in questions)
         self._seconds += spent
-        told = [(request, replace(said, seconds=spent / requests)) for one, said in pairs for request in one.requests]
-        yield from self._told(told)
+        answered = [
+            (request, replace(response, seconds=spent / requests))
+            for one, response in pairs
+            for request in one.requests
+        ]
+        yield from self._told(answered)
 
     def _told(self, pairs: Sequence[tuple[Request, Response]]) -> Iterator[tuple[Request, Response]]:
         self._questions += len(pairs)
@@ -228,17 +232,23 @@ class HfEngine:
 
     def _batch(self, questions: Sequence[Question]) -> list[tuple[Question, Response]]:
         """One plain batch. One that fails is asked question by question, so that only the culprit fails."""
-        empty = [one for one in questions if one.job.generation.max_new_tokens < 1 and not one.job.choices]
-        alone = [one for one in questions if one not in empty and not is_greedy(one.job)]
-        rest = [one for one in questions if one not in empty and one not in alone]
-        pairs = [(one, Response(finish="length")) for one in empty] + [(one, self._alone(one)) for one in alone]
+        empty = [
+            question
+            for question in questions
+            if question.job.generation.max_new_tokens < 1 and not question.job.choices
+        ]
+        alone = [question for question in questions if question not in empty and not is_greedy(question.job)]
+        rest = [question for question in questions if question not in empty and question not in alone]
+        pairs = [(question, Response(finish="length")) for question in empty] + [
+            (question, self._alone(question)) for question in alone
+        ]
         try:
             outcomes = self._sized(rest)
         except Exception as error:
             if len(rest) == 1:
                 return [*pairs, (rest[0], failure(describe(error)))]
-            return pairs + [pair for one in rest for pair in self._batch([one])]
-        return pairs + [self._checked(one, outcome) for one, outcome in zip(rest, outcomes, strict=True)]
+            return pairs + [pair for question in rest for pair in self._batch([question])]
+        return pairs + [self._checked(question, outcome) for question, outcome in zip(rest, outcomes, strict=True)]
 
     def _sized(self, questions: Sequence[Question]) -> list[Outcome]:
         if not questions:
@@ -281,11 +291,11 @@ class HfEngine:
 
     def _observer(self, questions: Sequence[Question]) -> Observer:
         if self.observer is None:
-            return nobody
-        asked = {id(question.job): question.requests for question in questions}
+            return no_observer
+        by_job = {id(question.job): question.requests for question in questions}
 
         def observe(job: Job, step: int, logits: torch.Tensor) -> None:
-            for request in asked[id(job)]:
+            for request in by_job[id(job)]:
                 self.observer(request, step, logits)  # type: ignore[misc]
 
         return observe

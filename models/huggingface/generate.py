@@ -27,11 +27,11 @@ TRIED = 4
 """Tokens that the class' method and the common one must have in common."""
 
 
-class Watcher(Protocol):
+class GenerationWatcher(Protocol):
     """Looks on while tokens are generated."""
 
     @property
-    def heard(self) -> bool:
+    def called(self) -> bool:
         """Whether it was called."""
 
     def before(self, ids: Tensor, scores: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class Listener:
 
     def before(self, ids: Tensor, scores: Tensor) -> Tensor:
         """Changes nothing."""
-        self.heard = True
+        self.called = True
         return scores
 
     def after(self, ids: Tensor, scores: Any) -> Tensor:
@@ -64,10 +64,10 @@ class Checker(Listener):
         return check_scores(ids, super().before(ids, scores))
 
 
-W = TypeVar("W", bound=Watcher)
+W = TypeVar("W", bound=GenerationWatcher)
 
 
-class Generating:
+class TokenGenerator:
     """Runs a model's `generate` by a way in which watchers are called."""
 
     def __init__(self, model: Any) -> None:
@@ -83,13 +83,13 @@ class Generating:
         if self.way == OWN:
             watch = make()
             try:
-                made = self._run(self.model.generate, batch, config, watch)
+                output = self._run(self.model.generate, batch, config, watch)
             except (TypeError, ValueError) as error:  # how generate refuses arguments, too: only a trial tells
                 if out_of_memory(error) or not self._choose(batch, type(error).__name__):
                     raise
             else:
-                if watch.heard and (not raw or getattr(made, "logits", None) is not None):
-                    return made, watch
+                if watch.called and (not raw or getattr(output, "logits", None) is not None):
+                    return output, watch
                 self._choose(batch, "they were not called")
         watch = make()
         if self.way == COMMON:
@@ -100,7 +100,9 @@ class Generating:
         with self._checked_head():
             return self.model.generate(**batch, generation_config=config), watch
 
-    def _run(self, generate: Callable[..., Any], batch: Mapping[str, Any], config: Any, watch: Watcher) -> Any:
+    def _run(
+        self, generate: Callable[..., Any], batch: Mapping[str, Any], config: Any, watch: GenerationWatcher
+    ) -> Any:
         return generate(
             **batch, generation_config=config, logits_processor=[watch.before], stopping_criteria=[watch.after]
         )
@@ -117,13 +119,13 @@ class Generating:
         plain = GenerationConfig(max_new_tokens=TRIED, do_sample=False, num_beams=1, pad_token_id=0)
         try:
             own = self.model.generate(**batch, generation_config=plain)
-        except Exception as error:  # it fails on these inputs whatever it is given: nothing is learnt from them
+        except Exception as error:  # it fails on these inputs whatever it is given: nothing is trained on them
             if out_of_memory(error):
                 raise
             return False
         try:
-            made = self._run(self._common, batch, plain, watch := Listener())
-            same = watch.heard and own.shape == made.shape and torch.equal(own, made)
+            output = self._run(self._common, batch, plain, watch := Listener())
+            same = watch.called and own.shape == output.shape and torch.equal(own, output)
             self.reason = "" if same else "the common loop gives other tokens"
         except Exception as error:  # an architecture says in its own way that this is not for it
             if out_of_memory(error):

@@ -18,30 +18,30 @@ from safetensors import SafetensorError
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 
 from ..checkpoints import fingerprints
-from ..engine.adapter import Answering
-from ..engine.engine import DTYPES, SMALL, place
-from ..engine.memory import hand_back
+from ..engine.adapter import LocalModel
+from ..engine.engine import DTYPES, SMALL, resolve_device
+from ..engine.memory import release_memory
 from ..engine.quantize import check as check_quantization
 from ..engine.quantize import quantize as quantize_weights
-from ..parts.quiet_import import hushed
+from ..parts.quiet_import import quiet_logs
 from .batching import AUTO
 from .engine import HfEngine
-from .loading import adapters as hf_adapters
-from .loading.load_errors import cure_of, first_words
+from .loading import adapters as peft_adapters
+from .loading.load_errors import hint_for, short_message
 from .loading.processors import open_processor
-from .loading.weights import all_keys_told, check_expression, check_files, refuse
+from .loading.weights import check_expression, check_files, refuse, report_all_keys
 from .system import HfSystem
 
 RAISED = (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError, AttributeError)
 """What transformers raises for files that it cannot open."""
 
 
-class HfModel(Answering):
+class HfModel(LocalModel):
     """A transformers model as the Model of a run."""
 
     @property
     def supports_multi_turn(self) -> bool:  # type: ignore[override]
-        """Whether earlier turns of a dialogue are heeded."""
+        """Whether earlier turns of a dialogue are taken into account."""
         return self.hf.supports_multi_turn
 
     def __init__(self, system: HfSystem, fingerprint: str, engine: HfEngine) -> None:
@@ -82,7 +82,7 @@ def load(
     if quantize:
         check_quantization(quantize)
     check_expression(unread)
-    where = place(device)
+    where = resolve_device(device)
     model, processor, mark = _open(
         checkpoint, dtype=DTYPES[dtype], attention=attention, trusted=trust_remote_code, unread=unread
     )
@@ -90,15 +90,15 @@ def load(
         torch.set_num_threads(threads or 1)
     if quantize:
         quantize_weights(model.get_decoder(), quantize, where)
-        hand_back()
+        release_memory()
     model.to(where)
-    told = {
+    extra_settings = {
         "dtype": dtype,
         **({"quantize": quantize} if quantize else {}),
         **({"attention": attention} if attention else {}),
         **({"unread": unread} if unread else {}),
     }
-    system = HfSystem(model, processor, way=prompting, told=told)
+    system = HfSystem(model, processor, way=prompting, settings=extra_settings)
     return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties))
 
 
@@ -107,11 +107,11 @@ def of_objects(model: Any, processor: Any) -> HfModel:
 
     Raises ModelError for a processor that does not work.
     """
-    system = HfSystem(model, processor, told={"dtype": str(model.dtype).removeprefix("torch.")})
-    return HfModel(system, object_mark(model, processor), HfEngine(system))
+    system = HfSystem(model, processor, settings={"dtype": str(model.dtype).removeprefix("torch.")})
+    return HfModel(system, object_fingerprint(model, processor), HfEngine(system))
 
 
-def object_mark(model: Any, processor: Any) -> str:
+def object_fingerprint(model: Any, processor: Any) -> str:
     """SHA-256 over the class, weights, configs, adapters and processor of a model in memory."""
     tokenizer = getattr(processor, "tokenizer", processor)
     digest = hashlib.sha256("\0".join(map(str, _settings(model, processor, tokenizer))).encode())
@@ -130,10 +130,10 @@ def _settings(model: Any, processor: Any, tokenizer: Any) -> Iterator[Any]:
     if generation := getattr(model, "generation_config", None):
         yield [(name, value) for name, value in generation.to_dict().items() if name.endswith("_token_id")]
     if adapters := getattr(model, "peft_config", None):
-        yield [(name, sorted(map(str, one.to_dict().items()))) for name, one in adapters.items()]
+        yield [(name, sorted(map(str, holder.to_dict().items()))) for name, holder in adapters.items()]
         yield model.active_adapters() if callable(model.active_adapters) else model.active_adapters
     yield processor.to_json_string() if hasattr(processor, "to_json_string") else ""
-    yield [getattr(one, "chat_template", None) for one in (processor, tokenizer)]
+    yield [getattr(holder, "chat_template", None) for holder in (processor, tokenizer)]
     if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
         words = json.loads(backend.to_str())
         yield {
@@ -149,19 +149,19 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool,
         raise ModelError("not a folder", where=checkpoint, hint="name the folder with config.json")
     more: dict[str, Any] = {"attn_implementation": attention} if attention else {}
     try:
-        with hushed():
-            adapter = hf_adapters.find(source)
-            processor = open_processor(hf_adapters.processor_of(adapter) if adapter else source, trusted=trusted)
+        with quiet_logs():
+            adapter = peft_adapters.find(source)
+            processor = open_processor(peft_adapters.processor_of(adapter) if adapter else source, trusted=trusted)
             if adapter:
-                more |= {"adapter_kwargs": {"subfolder": hf_adapters.NOWHERE}}
+                more |= {"adapter_kwargs": {"subfolder": peft_adapters.NOWHERE}}
             model = _network(
                 adapter.base if adapter else source, unread, dtype=dtype, trust_remote_code=trusted, **more
             )
             if adapter:
-                hf_adapters.put_on(model, adapter)
+                peft_adapters.put_on(model, adapter)
     except (*RAISED, SafetensorError) as error:
         raise ModelError(
-            f"transformers cannot open it: {first_words(error)}", where=checkpoint, hint=cure_of(error)
+            f"transformers cannot open it: {short_message(error)}", where=checkpoint, hint=hint_for(error)
         ) from None
     return model, processor, _mark(folder, checkpoint, model, processor, adapter)
 
@@ -171,7 +171,7 @@ def _network(source: str, unread: str, **options: Any) -> Any:
 
     if Path(source).is_dir():
         check_files(Path(source))
-    with all_keys_told():
+    with report_all_keys():
         model, info = AutoModelForImageTextToText.from_pretrained(
             source, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
@@ -179,7 +179,7 @@ def _network(source: str, unread: str, **options: Any) -> Any:
     return model
 
 
-def _mark(folder: Path, name: str, model: Any, processor: Any, adapter: hf_adapters.Adapter | None) -> str:
+def _mark(folder: Path, name: str, model: Any, processor: Any, adapter: peft_adapters.Adapter | None) -> str:
     """The fingerprint: a folder's content or a hub's commit, with the base of an adapter and code of its own."""
     commit = getattr(model.config, "_commit_hash", None)
     if folder.is_dir():

@@ -1,6 +1,6 @@
 """Questions in plain batches through a transformers model's own `generate`: what runs on every architecture.
 
-Prompts are padded on the left (an encoder's on the right), and only questions whose picture tensors have the same shape
+Prompts are padded on the left (an encoder's on the right), and only questions whose image tensors have the same shape
 go together, so no image is ever padded. A batch of one is the run that everything else is measured against.
 
 Choices are ranked by giving `generate` their tokens one after the other and noting what the network expected, before
@@ -20,8 +20,8 @@ from torch import Tensor
 
 from vlmbench.base.samples import Request
 
-from ..engine.decoding import Best, Draft, Job, Observer, Outcome, Words, cut, greedy, nobody, rank
-from .generate import PLAIN, Checker, Generating
+from ..engine.decoding import AnswerDecoder, Best, Draft, Job, Observer, Outcome, cut, greedy, no_observer, rank
+from .generate import PLAIN, Checker, TokenGenerator
 from .prompts import Prompt, move
 
 
@@ -66,43 +66,43 @@ class _Row:
 class Plain:
     """Answers questions of one kind, each in rows of its own."""
 
-    def __init__(self, model: Any, words: Words, *, pad_id: int, encoder_decoder: bool) -> None:
-        self.model, self.words, self.pad_id, self.right = model, words, pad_id, encoder_decoder
-        self.generating = Generating(model)
+    def __init__(self, model: Any, decoder: AnswerDecoder, *, pad_id: int, encoder_decoder: bool) -> None:
+        self.model, self.decoder, self.pad_id, self.right = model, decoder, pad_id, encoder_decoder
+        self.generating = TokenGenerator(model)
 
     @torch.inference_mode()
-    def answer(self, questions: Sequence[Question], size: int, observe: Observer = nobody) -> list[Outcome]:
+    def answer(self, questions: Sequence[Question], size: int, observe: Observer = no_observer) -> list[Outcome]:
         """Outcomes in order. `size`: most rows that go through the network at once."""
         rows = [row for question in questions for row in _rows(question)]
-        found: list[tuple[Draft, list[Tensor]]] = []
+        results: list[tuple[Draft, list[Tensor]]] = []
         for first in range(0, len(rows), size):
-            found += self._batch(rows[first : first + size], observe)
+            results += self._batch(rows[first : first + size], observe)
         outcomes, at = [], 0
         for question in questions:
-            mine, at = found[at : at + question.rows], at + question.rows
+            own, at = results[at : at + question.rows], at + question.rows
             if question.job.choices:
-                outcomes.append(rank(question.job, [torch.stack(logits) for _, logits in mine], 0, observe))
+                outcomes.append(rank(question.job, [torch.stack(logits) for _, logits in own], 0, observe))
             else:
-                outcomes.append(mine[0][0].outcome(0))
+                outcomes.append(own[0][0].outcome(0))
         return outcomes
 
     @torch.inference_mode()
     def sample(self, question: Question) -> Outcome:
         """Sampling or beams; the seed comes from the prompt and the sample."""
         job, device = question.job, self.model.device
-        asked = job.generation
+        generation = job.generation
         more: dict[str, Any] = {}
-        if asked.temperature > 0:
-            more = {"do_sample": True, "temperature": asked.temperature, "top_p": asked.top_p, "top_k": 0}
+        if generation.temperature > 0:
+            more = {"do_sample": True, "temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0}
         seed = int.from_bytes(hashlib.sha256(repr((job.ids, job.seed)).encode()).digest()[:6], "big")
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             batch = self._collate([_Row(question, len(job.ids))])
-            config = self._config(asked.max_new_tokens, num_beams=asked.num_beams, **more)
-            made, _ = self.generating(batch, config, Checker)
-        new = self._new(made[0], job.ids)
-        ended = next((at for at, token in enumerate(new) if token in self.words.end_ids), None)
-        text, stopped = cut(self.words.decode(new[:ended]), (*asked.stop, *self.words.stop))
+            config = self._config(generation.max_new_tokens, num_beams=generation.num_beams, **more)
+            output, _ = self.generating(batch, config, Checker)
+        new = self._new(output[0], job.ids)
+        ended = next((at for at, token in enumerate(new) if token in self.decoder.end_ids), None)
+        text, stopped = cut(self.decoder.decode(new[:ended]), (*generation.stop, *self.decoder.stop))
         finish = "stop" if stopped or ended is not None else "length"
         return Outcome(text, finish, None, len(job.ids), len(new) if ended is None else ended + 1)
 
@@ -113,14 +113,14 @@ class Plain:
         if more.pop("forced", False):
             more |= {"return_dict_in_generate": True, "output_logits": True}
         else:
-            ends = sorted(self.words.end_ids) or None
+            ends = sorted(self.decoder.end_ids) or None
         return GenerationConfig(max_new_tokens=tokens, eos_token_id=ends, pad_token_id=self.pad_id, **more)
 
-    def _new(self, made: Tensor, prompt: Sequence[int]) -> list[int]:
+    def _new(self, output: Tensor, prompt: Sequence[int]) -> list[int]:
         """The answer's tokens in a row that `generate` returned: with the prompt before them, or without."""
-        ids = made.tolist()
-        begun = len(prompt) if ids[: len(prompt)] == list(prompt) else int(self.right)
-        return list(ids[begun:])
+        ids = output.tolist()
+        start = len(prompt) if ids[: len(prompt)] == list(prompt) else int(self.right)
+        return list(ids[start:])
 
     def _batch(self, rows: Sequence[_Row], observe: Observer) -> list[tuple[Draft, list[Tensor]]]:
         """For each row its draft and, where tokens were forced, the logits that predict them."""
@@ -128,26 +128,26 @@ class Plain:
         tokens = max(len(row.forced) or row.question.job.generation.max_new_tokens for row in rows)
         batch = self._collate(rows)
         config = self._config(tokens, forced=forced, do_sample=False, num_beams=1)
-        made, watch = self.generating(batch, config, lambda: _Watch(rows, self.words, observe), raw=forced)
+        output, watch = self.generating(batch, config, lambda: _BatchWatcher(rows, self.decoder, observe), raw=forced)
         if forced:
-            predicted = [[made.logits[step][at] for step in range(len(row.forced))] for at, row in enumerate(rows)]
+            predicted = [[output.logits[step][at] for step in range(len(row.forced))] for at, row in enumerate(rows)]
             return list(zip(watch.drafts, predicted, strict=True))
         if self.generating.way == PLAIN:
-            for draft, new, given in zip(watch.drafts, made, batch["input_ids"].tolist(), strict=True):
-                draft.take(self._new(new, given))
+            for draft, new, prompt_ids in zip(watch.drafts, output, batch["input_ids"].tolist(), strict=True):
+                draft.take(self._new(new, prompt_ids))
         return [(draft, []) for draft in watch.drafts]
 
     def _collate(self, rows: Sequence[_Row]) -> dict[str, Any]:
-        """One batch on the network's device: padded rows of tokens, picture tensors behind one another."""
+        """One batch on the network's device: padded rows of tokens, image tensors behind one another."""
         device, dtype, longest = self.model.device, self.model.dtype, max(row.start for row in rows)
         ids = [torch.tensor(row.question.job.ids[: row.start], dtype=torch.long)[None] for row in rows]
         batch: dict[str, Any] = {
-            "input_ids": self._padded(ids, longest, self.pad_id),
-            "attention_mask": self._padded([torch.ones_like(one) for one in ids], longest, 0),
+            "input_ids": self._padded(ids, longest, self.pad_id),  # (rows, longest)
+            "attention_mask": self._padded([torch.ones_like(row_ids) for row_ids in ids], longest, 0),
         }
         for name in rows[0].question.prompt.rows:
             cuts = [row.question.prompt.rows[name][:, : row.start] for row in rows]
-            batch[name] = self._padded(cuts, longest, 0)
+            batch[name] = self._padded(cuts, longest, 0)  # (rows, longest, ...)
         batch = {name: value.to(device) for name, value in batch.items()}
         medias = [row.question.prompt.media.tensors for row in rows]
         for name, value in medias[0].items():
@@ -159,7 +159,7 @@ class Plain:
         """(1, tokens, ...) each to (rows, longest, ...)."""
         padded = []
         for row in rows:
-            gap = row.new_full((1, longest - row.shape[1], *row.shape[2:]), value)
+            gap = row.new_full((1, longest - row.shape[1], *row.shape[2:]), value)  # (1, padding, ...)
             padded.append(torch.cat([row, gap] if self.right else [gap, row], dim=1))
         return torch.cat(padded)
 
@@ -172,18 +172,18 @@ def _rows(question: Question) -> list[_Row]:
     return [_Row(question, start, ids[start:]) for ids in job.choice_ids]
 
 
-class _Watch:
+class _BatchWatcher:
     """Looks on while `generate` works: logits before each token, the token after, and when a row is at its end."""
 
-    def __init__(self, rows: Sequence[_Row], words: Words, observe: Observer) -> None:
+    def __init__(self, rows: Sequence[_Row], decoder: AnswerDecoder, observe: Observer) -> None:
         self.rows, self.observe, self.step = rows, observe, 0
-        self.drafts = [Draft(row.question.job, words) for row in rows]
+        self.drafts = [Draft(row.question.job, decoder) for row in rows]
         self._best: list[Best] = []
         self._called = False
         self._live = [True] * len(rows)
 
     @property
-    def heard(self) -> bool:
+    def called(self) -> bool:
         """Whether `generate` called it, before a token and after."""
         return self._called and self.step > 0
 

@@ -1,8 +1,8 @@
-"""Whether questions about a picture can share its prefix: what a model's config and modules say, then a trial.
+"""Whether questions about an image can share its prefix: what a model's config and modules say, then a trial.
 
 What is looked for is what breaks the packed row: positions that are no plain count, attention that is not causal or
-does not see everything before it, pictures that enter elsewhere than in the row. What nobody thought of shows in the
-trial: drawn pictures, a few questions, every logit compared with a plain run.
+does not see everything before it, images that enter elsewhere than in the row. What nobody thought of shows in the
+trial: drawn images, a few questions, every logit compared with a plain run.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import torch
 from vlmbench.base.samples import Generation
 
 from ..engine.decoding import Job
-from ..engine.margin_scale import QUESTIONS, Seen, apart, finite, picture
+from ..engine.margin_scale import QUESTIONS, LogitRecorder, is_finite, max_difference, test_image
 from ..engine.memory import out_of_memory
 from .plain import Plain, Question
 from .prompts import Prompts
-from .shared import SharedMedia
+from .shared import HfSharedPrefix
 
 CLOSE = 1e-4
-"""How far logits may part in float32; wrong positions, masks or pictures move them by 0.1 and more."""
+"""How far logits may part in float32; wrong positions, masks or images move them by 0.1 and more."""
 NOISE = {torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 2e-2}
 """The same as a share of the largest logit, by number type, where that is more."""
 STEPS = 2
@@ -33,7 +33,7 @@ ASKED = 2
 
 def reason_against(model: Any) -> str:
     """Why the config or the modules forbid sharing, all reasons; empty if they do not."""
-    return ", ".join(reason for reason, found in CHECKS.items() if found(model))
+    return ", ".join(reason for reason, applies in CHECKS.items() if applies(model))
 
 
 def _text(model: Any) -> Any:
@@ -62,16 +62,16 @@ def is_encoder_decoder(model: Any) -> bool:
 
 def _cross_attention(model: Any) -> bool:
     keys = ("cross_attention_layers", "cross_layer_interval", "add_cross_attention")
-    told = any(getattr(config, key, None) for config in _configs(model) for key in keys)
-    return told or _takes(model, "cross_attention_mask", "cross_attention_states", "image_attention_mask")
+    configured = any(getattr(config, key, None) for config in _configs(model) for key in keys)
+    return configured or _takes(model, "cross_attention_mask", "cross_attention_states", "image_attention_mask")
 
 
 def _bidirectional(model: Any) -> bool:
-    told = any(getattr(config, "use_bidirectional_attention", None) for config in _configs(model))
+    configured = any(getattr(config, "use_bidirectional_attention", None) for config in _configs(model))
     loose = any(getattr(module, "is_causal", True) is False for module in model.get_decoder().modules())
     # Types of tokens are for masks, unless they are for M-RoPE's positions.
     typed = _takes(model, "token_type_ids") or (_takes(model, "mm_token_type_ids") and not _m_rope(model))
-    return told or loose or typed
+    return configured or loose or typed
 
 
 def _not_full(model: Any) -> bool:
@@ -90,9 +90,9 @@ def _no_mask(model: Any) -> bool:
 
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "it is an encoder with a decoder": is_encoder_decoder,
-    "it has cross-attention to pictures": _cross_attention,
+    "it has cross-attention to images": _cross_attention,
     "its positions are M-RoPE": _m_rope,
-    "its attention is bidirectional within pictures or prompts": _bidirectional,
+    "its attention is bidirectional within images or prompts": _bidirectional,
     "some of its layers have a sliding window or keep no positions": _not_full,
     "this implementation of attention takes no block mask": _no_mask,
     "its forward takes no positions or no cache": lambda model: (
@@ -102,26 +102,26 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
 """Reasons, in the order in which they are told. Parameters of the model's own forward count as part of its modules."""
 
 
-def self_check(shared: SharedMedia, plain: Plain, prompts: Prompts, pack_tokens: int) -> tuple[str, float]:
-    """(why sharing fails, "" if it does not; the largest difference of any logit) on a drawn picture."""
-    images, doing = [picture(0)], "when it is asked"
+def self_check(shared: HfSharedPrefix, plain: Plain, prompts: Prompts, pack_tokens: int) -> tuple[str, float]:
+    """(why sharing fails, "" if it does not; the largest difference of any logit) on a drawn image."""
+    images, doing = [test_image(0)], "when it is asked"
     try:
-        made = [prompts.prompt(prompts.text(text, 1), images) for text in QUESTIONS[:ASKED]]
-        media = made[0].media
-        if any(not media.same(one.media) for one in made):
-            return "what its processor makes of a picture hangs on the question", 0.0
-        if prompts.image_id is None or any(prompts.image_id not in one.ids for one in made):
-            return "its pictures have no place in the row of tokens", 0.0
-        jobs = [Job(one.ids, Generation(max_new_tokens=STEPS)) for one in made]
+        rendered = [prompts.prompt(prompts.text(text, 1), images) for text in QUESTIONS[:ASKED]]
+        media = rendered[0].media
+        if any(not media.same(prompt.media) for prompt in rendered):
+            return "what its processor makes of an image depends on the question", 0.0
+        if prompts.image_id is None or any(prompts.image_id not in prompt.ids for prompt in rendered):
+            return "its images have no place in the row of tokens", 0.0
+        jobs = [Job(prompt.ids, Generation(max_new_tokens=STEPS)) for prompt in rendered]
         if not shared.can_share(jobs):
-            return "its prompts do not begin with the picture", 0.0
-        doing, packed, alone = "by itself", Seen(), Seen()
-        for job, one in zip(jobs, made, strict=True):
-            plain.answer([Question(job, one)], 1, alone.see)
+            return "its prompts do not begin with the image", 0.0
+        doing, packed, alone = "by itself", LogitRecorder(), LogitRecorder()
+        for job, prompt in zip(jobs, rendered, strict=True):
+            plain.answer([Question(job, prompt)], 1, alone.record)
         if not alone.rows:
             return "its own `generate` shows no logits to compare with", 0.0
         doing = "on a packed row"
-        shared.answer(media, jobs, pack_tokens, packed.see)
+        shared.answer(media, jobs, pack_tokens, packed.record)
     except Exception as error:  # an architecture that cannot do this says so in its own way
         if out_of_memory(error):
             raise
@@ -129,16 +129,18 @@ def self_check(shared: SharedMedia, plain: Plain, prompts: Prompts, pack_tokens:
     return compared(packed, alone, plain.model.dtype)
 
 
-def compared(together: Seen, alone: Seen, dtype: torch.dtype, kind: str = "packed") -> tuple[str, float]:
-    """The verdict over all steps on which both gave the same tokens so far. `dtype`: the network's numbers."""
+def compared(
+    together: LogitRecorder, alone: LogitRecorder, dtype: torch.dtype, kind: str = "packed"
+) -> tuple[str, float]:
+    """Compare logits, (vocabulary,) per job and step, as long as both gave the same tokens. `dtype`: the network's."""
     worst, largest = 0.0, 0.0
     for job, rows in alone.rows.items():
-        for one, other in zip(together.rows[job], rows, strict=False):
-            if not finite(other):
+        for mine, other in zip(together.rows[job], rows, strict=False):
+            if not is_finite(other):
                 return "its logits are not finite, even one by one", 0.0
-            worst = max(worst, apart(one, other))
+            worst = max(worst, max_difference(mine, other))
             largest = max(largest, float(other.nan_to_num(0.0, 0.0, 0.0).abs().max()))
-            if not job.choices and int(one.argmax()) != int(other.argmax()):
+            if not job.choices and int(mine.argmax()) != int(other.argmax()):
                 break  # from here on they answer different texts
     limit = max(CLOSE, NOISE.get(dtype, 0.0) * largest)
     return ("" if worst <= limit else f"{kind} logits part by {worst:.2g} from plain ones"), worst

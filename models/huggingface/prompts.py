@@ -1,7 +1,7 @@
-"""Questions as the official processor of a transformers model sees them: text, token ids, picture tensors.
+"""Questions as the official processor of a transformers model sees them: text, token ids, image tensors.
 
-A model with a chat template is asked through it. For one without there are named ways of prompting (WAYS). What the
-processor does with pictures in a text is found out by trying it once, never from a model's name.
+A model with a chat template is prompted through it; without one, by a named style (PROMPT_STYLES). What the processor
+does with images in a text is found out by a trial, never from the model's name.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from vlmbench.base.errors import ModelError, UnknownNameError
 
-from ..engine.margin_scale import picture
-from ..parts.quiet_import import hushed
+from ..engine.margin_scale import test_image
+from ..parts.quiet_import import quiet_logs
 from . import template_clock
 
 if TYPE_CHECKING:
@@ -29,38 +29,38 @@ CHAT = "chat"
 MARK = "vlmbench"
 """A word to look for in what a template or a processor makes of a text."""
 REMEMBERED = 8
-"""Pictures whose tensors are kept, for the questions that follow about the same."""
+"""Images whose tensors are kept, for the questions that follow about the same."""
 NOT_INPUTS = ("labels",)
 """What some processors return beside the inputs: for training alone."""
 History = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a question is worded for a model without a chat template."""
+class PromptStyle:
+    """How a question is render_request for a model without a chat template."""
 
     words: str
-    """`{image}` is where the processor's picture tokens go, if it wants any in the text."""
+    """`{image}` is where the processor's image tokens go, if it wants any in the text."""
     note: str
     gap: str = " "
     """Between the prompt and an answer, when answers are ranked."""
 
 
-WAYS: Mapping[str, Way] = {
-    "plain": Way("{image}{prompt}", "the question and nothing else"),
-    "question": Way("{image}Question: {prompt} Answer:", "BLIP-2's words for questions"),
-    "answer-en": Way("{image}answer en {prompt}", "PaliGemma's words for questions", ""),
-    "user": Way("USER: {image}\n{prompt} ASSISTANT:", "LLaVA-1.5's words, where its template is missing"),
+PROMPT_STYLES: Mapping[str, PromptStyle] = {
+    "plain": PromptStyle("{image}{prompt}", "the question and nothing else"),
+    "question": PromptStyle("{image}Question: {prompt} Answer:", "BLIP-2's words for questions"),
+    "answer-en": PromptStyle("{image}answer en {prompt}", "PaliGemma's words for questions", ""),
+    "user": PromptStyle("USER: {image}\n{prompt} ASSISTANT:", "LLaVA-1.5's words, where its template is missing"),
 }
 
 
 @dataclass(frozen=True, eq=False)
-class Media:
-    """The tensors of a question's pictures, by the processor's names. Equal ones of a group are one object."""
+class ImageTensors:
+    """The tensors of a question's images, by the processor's names. Equal ones of a group are one object."""
 
     tensors: Mapping[str, Any]
 
-    def same(self, other: Media) -> bool:
+    def same(self, other: ImageTensors) -> bool:
         """Whether all values are equal."""
         if self.tensors.keys() != other.tensors.keys():
             return False
@@ -71,7 +71,7 @@ class Media:
         return {name: move(value, device, dtype) for name, value in self.tensors.items()}
 
 
-NO_MEDIA = Media({})
+NO_IMAGES = ImageTensors({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +81,15 @@ class Prompt:
     ids: tuple[int, ...]
     rows: Mapping[str, Tensor] = field(default_factory=dict)
     """What has an entry for each token, (1, tokens, ...), beside ids and attention mask: token types, ..."""
-    media: Media = NO_MEDIA
+    media: ImageTensors = NO_IMAGES
 
 
-def _same(one: Any, other: Any) -> bool:
-    if one is other:
+def _same(first: Any, other: Any) -> bool:
+    if first is other:
         return True
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    return type(one) is type(other) and not isinstance(one, Tensor) and bool(one == other)
+    if isinstance(first, Tensor) and isinstance(other, Tensor):
+        return first.dtype == other.dtype and torch.equal(first, other)
+    return type(first) is type(other) and not isinstance(first, Tensor) and bool(first == other)
 
 
 def move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -119,10 +119,12 @@ class Prompts:
         self.processor, self.tokenizer = processor, getattr(processor, "tokenizer", processor)
         template = getattr(processor, "chat_template", None) or getattr(self.tokenizer, "chat_template", None)
         self.way = way or (CHAT if template else "plain")
-        if self.way not in (CHAT, *WAYS):
-            raise UnknownNameError("way of prompting", self.way, (CHAT, *WAYS))
+        if self.way not in (CHAT, *PROMPT_STYLES):
+            raise UnknownNameError("way of prompting", self.way, (CHAT, *PROMPT_STYLES))
         if self.way == CHAT and not template:
-            raise ModelError("this model has no chat template", hint=f"name a way of prompting: {', '.join(WAYS)}")
+            raise ModelError(
+                "this model has no chat template", hint=f"name a way of prompting: {', '.join(PROMPT_STYLES)}"
+            )
         self._template = template
         self.dated = self.way == CHAT and template_clock.asked_by(template)
         """Whether the chat template writes the date."""
@@ -131,7 +133,7 @@ class Prompts:
         self.image_token = self._image_token(image_id)
         if hasattr(getattr(processor, "image_processor", None), "preprocess"):
             _remember(processor.image_processor)
-        self._probe = [picture(0)]
+        self._probe = [test_image(0)]
         self._forms: dict[str, str] = {}
         """By role: whether the template takes words as `parts` or as `text`."""
         for role in ("user", "assistant") if self.way == CHAT else ():
@@ -145,46 +147,46 @@ class Prompts:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What decides how questions are worded: part of every answer's key."""
+        """What decides how questions are render_request: part of every answer's key."""
         date = {"template_date": template_clock.DAY.date().isoformat()} if self.dated else {}
         return {"prompting": self.way, **date}
 
     def text(self, prompt: str, images: int, history: History = (), answer: str = "") -> str:
-        """The whole prompt as text, `images` pictures in its first question; with `answer`, that goes on behind it."""
+        """The whole prompt as text, `images` images in its first question; with `answer`, that goes on behind it."""
         if self.way != CHAT:
-            way = WAYS[self.way]
+            way = PROMPT_STYLES[self.way]
             token = (self.image_token or "") * images if self._lead else ""
             words = way.words if images and self._lead else way.words.replace("{image}\n", "{image}")
             # Not str.format: a question may hold braces.
             text = words.replace("{image}", token).replace("{prompt}", prompt)
             return text + way.gap + answer if answer else text
         turns: list[tuple[str, str, int]] = []
-        for number, (question, said) in enumerate(history):
-            turns += [("user", question, images if number == 0 else 0), ("assistant", said, 0)]
+        for number, (question, reply) in enumerate(history):
+            turns += [("user", question, images if number == 0 else 0), ("assistant", reply, 0)]
         turns.append(("user", prompt, 0 if history else images))
         if answer:
             turns.append(("assistant", answer, 0))
         return self._render([self._message(*turn) for turn in turns], goes_on=bool(answer))
 
     def prompt(self, text: str, images: Sequence[Image]) -> Prompt:
-        """The processor's tensors of one text with its pictures."""
+        """The processor's tensors of one text with its images."""
         more = self._special(text)
         with self._lock, self._counted(len(images)):
-            made = dict(
+            inputs = dict(
                 self.processor(text=[text], images=[list(images)] if images else None, return_tensors="pt", **more)
             )
-        ids, mask = made.pop("input_ids"), made.pop("attention_mask", None)
+        ids, mask = inputs.pop("input_ids"), inputs.pop("attention_mask", None)
         if mask is not None and not bool(mask.all()):
             raise ModelError("the processor pads a single prompt", hint="this model cannot be asked here")
-        made = {name: value for name, value in made.items() if name not in NOT_INPUTS}
-        by_token = {name for name, value in made.items() if isinstance(value, Tensor) and _by_token(value, ids)}
+        inputs = {name: value for name, value in inputs.items() if name not in NOT_INPUTS}
+        by_token = {name for name, value in inputs.items() if isinstance(value, Tensor) and _by_token(value, ids)}
         # Tokenizers give token types whether or not the model knows any.
-        rows = {name: made[name] for name in by_token if name in self._inputs}
-        media = {name: value for name, value in made.items() if name not in by_token}
-        return Prompt(tuple(ids[0].tolist()), rows, Media(media) if media else NO_MEDIA)
+        rows = {name: inputs[name] for name in by_token if name in self._inputs}
+        media = {name: value for name, value in inputs.items() if name not in by_token}
+        return Prompt(tuple(ids[0].tolist()), rows, ImageTensors(media) if media else NO_IMAGES)
 
     def tokens(self, text: str) -> tuple[int, ...]:
-        """A text's ids by the tokenizer alone: one token stands for each picture."""
+        """A text's ids by the tokenizer alone: one token stands for each image."""
         with self._lock:
             return tuple(self.tokenizer(text, **self._special(text))["input_ids"])
 
@@ -195,29 +197,29 @@ class Prompts:
 
     @contextmanager
     def _counted(self, images: int) -> Iterator[None]:
-        """Processors run out of pictures where a text holds more marks for them than it has."""
+        """Processors run out of images where a text holds more image tokens than it has images."""
         try:
             yield
         except StopIteration:
-            what = f"the text holds more marks of pictures ({self.image_token}) than it has pictures ({images})"
-            raise ModelError(what, hint="reword the question") from None
+            message = f"the text holds more image tokens ({self.image_token}) than it has images ({images})"
+            raise ModelError(message, hint="reword the question") from None
 
-    def refuse_marks(self, texts: Iterable[str]) -> None:
-        """Raise ModelError for words of a user that the processor would take for a picture."""
+    def check_image_tokens(self, texts: Iterable[str]) -> None:
+        """Raise ModelError for words of a user that the processor would take for an image."""
         if self.image_token and any(self.image_token in text for text in texts):
-            what = f"the question holds {self.image_token}, which this model reads as a picture"
-            raise ModelError(what, hint="reword the question: pictures are put in front of it")
+            message = f"the question holds {self.image_token}, which this model reads as an image"
+            raise ModelError(message, hint="reword the question: images are put in front of it")
 
     def choice_ids(self, ids: tuple[int, ...], answer: str, text: str, images: Sequence[Image]) -> tuple[int, ...]:
         """Prompt and answer as one text (`text`), or the answer's own tokens behind the prompt's where it must be."""
         if not self.apart:
             return self.prompt(text, images).ids
         with self._lock:
-            gap = "" if self.way == CHAT else WAYS[self.way].gap
+            gap = "" if self.way == CHAT else PROMPT_STYLES[self.way].gap
             return ids + tuple(self.tokenizer(gap + answer, add_special_tokens=False)["input_ids"])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """New tokens to text: special ones out, outer blanks off."""
+        """New tokens to text: special ones out, outer spaces removed."""
         with self._lock:
             return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
 
@@ -228,14 +230,14 @@ class Prompts:
         return None if image_id is None else str(self.tokenizer.convert_ids_to_tokens(image_id))
 
     def _wants_tokens(self) -> bool:
-        """Whether the processor wants picture tokens in the text: without them it fails or puts in none, or it makes
-        the same of both and asks for them. One that puts in its own would put in more than the picture's.
+        """Whether the processor wants image tokens in the text: without them it fails or puts in none, or it makes
+        the same of both and asks for them. One that puts in its own would put in more than the image's.
         """
         counts: list[int] = []
         for lead in (False, True):
             self._lead = lead
             try:
-                with hushed():
+                with quiet_logs():
                     counts.append(self.prompt(self.text(MARK, 1), self._probe).ids.count(self.image_id or -1))
             except Exception:  # processors raise what they like on a text that does not suit them
                 counts.append(0)
@@ -256,13 +258,15 @@ class Prompts:
                 ask = self._message("user", MARK, 1, form if role == "user" else self._forms["user"])
                 turns = [ask] if role == "user" else [ask, self._message(role, MARK, 0, form)]
                 text = self._render(turns, goes_on=role != "user")
-                seen = self.prompt(text, self._probe).ids if role == "user" else ()
+                ids = self.prompt(text, self._probe).ids if role == "user" else ()
             except Exception:  # jinja and processors raise what they like
                 continue
             shown = "'type'" not in text and text.count(MARK) == len(turns)
-            if shown and (role != "user" or self.image_id is None or self.image_id in seen):
+            if shown and (role != "user" or self.image_id is None or self.image_id in ids):
                 return form
-        raise ModelError(f"the chat template renders no words of the {role}", hint=f"try prompting={next(iter(WAYS))}")
+        raise ModelError(
+            f"the chat template renders no words of the {role}", hint=f"try prompting={next(iter(PROMPT_STYLES))}"
+        )
 
     def _render(self, messages: list[dict[str, Any]], *, goes_on: bool) -> str:
         holder = self.processor if hasattr(self.processor, "tokenizer") else self.tokenizer
@@ -282,7 +286,7 @@ def _by_token(value: Tensor, ids: Tensor) -> bool:
 
 
 def _remember(image_processor: Any) -> None:
-    """Let an image processor give the same tensors again for the same picture objects: a group's questions share them.
+    """Let an image processor give the same tensors again for the same image objects: a group's questions share them.
 
     It becomes one of a class with another `preprocess`: what the processor around it does with the result goes on as
     ever, and so does how it is written down.
@@ -294,15 +298,15 @@ def _remember(image_processor: Any) -> None:
         flat = _flat(images)
         key = (tuple(map(id, flat)), repr(args), repr(sorted(kwargs.items(), key=lambda item: item[0])))
         if key not in known:
-            made = kind.preprocess(self, images, *args, **kwargs)
-            known[key] = (flat, made)  # the pictures are held: their ids cannot come to mean others
+            tensors = kind.preprocess(self, images, *args, **kwargs)
+            known[key] = (flat, tensors)  # the images are held: their ids cannot come to mean others
             while len(known) > REMEMBERED:
                 known.popitem(last=False)
-        made = known[key][1]
-        return type(made)(dict(made)) if hasattr(made, "keys") else made
+        tensors = known[key][1]
+        return type(tensors)(dict(tensors)) if hasattr(tensors, "keys") else tensors
 
     image_processor.__class__ = type(kind.__name__, (kind,), {"preprocess": preprocess, "__module__": kind.__module__})
 
 
 def _flat(images: Any) -> list[Any]:
-    return [one for item in images for one in _flat(item)] if isinstance(images, list | tuple) else [images]
+    return [leaf for item in images for leaf in _flat(item)] if isinstance(images, list | tuple) else [images]

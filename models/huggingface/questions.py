@@ -17,36 +17,37 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Worded:
+class RenderedRequest:
     """A request as text, token ids and tensors."""
 
     job: Job
     prompt: Prompt
     text: str
-    """The open prompt before the processor puts in a picture's tokens."""
+    """The open prompt before the processor puts in an image's tokens."""
     choice_texts: tuple[str, ...]
     """The same with each choice behind it."""
 
 
-def worded(prompts: Prompts, request: Request, images: Sequence[Image]) -> Worded:
+def render_request(prompts: Prompts, request: Request, images: Sequence[Image]) -> RenderedRequest:
     """Raises ModelError for what cannot be asked."""
     count = len(images)
-    prompts.refuse_marks(texts_of(request))
+    prompts.check_image_tokens(texts_of(request))
     text = prompts.text(request.prompt, count, request.history)
-    made = prompts.prompt(text, images)
-    if not made.ids:
+    prompt = prompts.prompt(text, images)
+    if not prompt.ids:
         raise ModelError("the prompt has no tokens", hint="ask something")
     if not all(request.choices):
         raise ModelError(f"cannot rank {list(request.choices)}: one is empty", hint="leave out empty choices")
     texts = tuple(prompts.text(request.prompt, count, request.history, choice) for choice in request.choices)
     choices = tuple(
-        prompts.choice_ids(made.ids, choice, text, images) for choice, text in zip(request.choices, texts, strict=True)
+        prompts.choice_ids(prompt.ids, choice, text, images)
+        for choice, text in zip(request.choices, texts, strict=True)
     )
     seed = request.sample_id if request.generation.temperature > 0 else ""
-    job = Job(made.ids, request.generation, request.choices, choices, seed)
+    job = Job(prompt.ids, request.generation, request.choices, choices, seed)
     if choices and not 0 < job.answer_start < min(len(row) for row in choices):
         raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")
-    return Worded(job, made, text, texts)
+    return RenderedRequest(job, prompt, text, texts)
 
 
 def texts_of(request: Request) -> list[str]:

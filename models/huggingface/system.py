@@ -15,7 +15,7 @@ from vlmbench.base.samples import Request
 from .plain import Question
 from .prefix_check import is_encoder_decoder
 from .prompts import CHAT, Prompts
-from .questions import worded
+from .questions import render_request
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,11 +29,11 @@ class HfSystem:
 
     name = "hf"
 
-    def __init__(self, model: Any, processor: Any, *, way: str = "", told: Mapping[str, str] | None = None) -> None:
-        """`told`: further settings that decide the answers. Raises ModelError for a processor that does not work."""
+    def __init__(self, model: Any, processor: Any, *, way: str = "", settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: others that decide the answers. Raises ModelError for a processor that does not work."""
         self.model = model.eval()
         self.encoder_decoder = is_encoder_decoder(model)
-        self._told = dict(told or {})
+        self._told = dict(settings or {})
         _only_tokens(model)
         self.inputs = frozenset(inspect.signature(model.forward).parameters)
         """What the network takes, by name."""
@@ -52,12 +52,12 @@ class HfSystem:
 
     @property
     def visual_tokens(self) -> int:
-        """Tokens that a picture of 320 x 240 takes in the row; 0 where it enters elsewhere."""
+        """Tokens that an image of 320 x 240 takes in the row; 0 where it enters elsewhere."""
         return self.prompts.visual_tokens
 
     @property
     def supports_multi_turn(self) -> bool:
-        """Whether earlier turns of a dialogue are heeded: a chat template knows how."""
+        """Whether earlier turns of a dialogue are taken into account: a chat template knows how."""
         return self.prompts.way == CHAT
 
     def parts(self) -> Mapping[str, nn.Module]:
@@ -67,10 +67,10 @@ class HfSystem:
     @cached_property
     def end_ids(self) -> frozenset[int]:
         """Tokens that end an answer: the checkpoint's generation settings, else its tokenizer's."""
-        told = self.model.generation_config.eos_token_id
-        if told is None:
-            told = getattr(self.prompts.tokenizer, "eos_token_id", None)
-        ends = [told] if isinstance(told, int) else told or []
+        configured = self.model.generation_config.eos_token_id
+        if configured is None:
+            configured = getattr(self.prompts.tokenizer, "eos_token_id", None)
+        ends = [configured] if isinstance(configured, int) else configured or []
         return frozenset(ends)
 
     @property
@@ -90,9 +90,9 @@ class HfSystem:
 
     def question(self, request: Request, images: Sequence[Image]) -> Question:
         """A request as tensors. Raises ModelError for what cannot be asked."""
-        made = worded(self.prompts, request, images)
-        self._refuse_strange(made.job.ids, *made.job.choice_ids)
-        return Question(made.job, made.prompt, [request])
+        rendered = render_request(self.prompts, request, images)
+        self._refuse_strange(rendered.job.ids, *rendered.job.choice_ids)
+        return Question(rendered.job, rendered.prompt, [request])
 
     def _refuse_strange(self, *rows: Sequence[int]) -> None:
         """Raise ModelError for tokens that the network has no embedding of."""
@@ -101,9 +101,11 @@ class HfSystem:
         strange = {token for row in rows for token in row if token >= self._known_tokens} - self._marks
         if strange:
             words = [str(self.prompts.tokenizer.convert_ids_to_tokens(token)) for token in sorted(strange)[:3]]
-            what = f"the tokenizer makes tokens ({', '.join(words)}) beyond the {self._known_tokens} of the embedding"
+            message = (
+                f"the tokenizer makes tokens ({', '.join(words)}) beyond the {self._known_tokens} of the embedding"
+            )
             hint = "tokenizer and weights are of two models, or tokens were added without resize_token_embeddings"
-            raise ModelError(what, hint=hint)
+            raise ModelError(message, hint=hint)
 
     @cached_property
     def _known_tokens(self) -> int:
@@ -116,15 +118,15 @@ class HfSystem:
 
     @cached_property
     def _marks(self) -> frozenset[int]:
-        """Tokens that stand for pictures and the like: the network puts something else in their place."""
-        told = self.model.config.to_dict().items()
+        """Tokens that stand for images and the like: the network puts something else in their place."""
+        fields = self.model.config.to_dict().items()
         return frozenset(
-            value for name, value in told if name.endswith(("_token_id", "_token_index")) and type(value) is int
+            value for name, value in fields if name.endswith(("_token_id", "_token_index")) and type(value) is int
         )
 
 
 def image_id_of(config: Any, processor: Any) -> int | None:
-    """The token that stands for a picture in a row of tokens, where there is one."""
+    """The token that stands for an image in a row of tokens, where there is one."""
     return _first(config, processor, names=("image_token_id", "image_token_index"))
 
 
@@ -132,8 +134,8 @@ def _first(*holders: Any, names: Sequence[str]) -> int | None:
     """The first number among attributes of some objects."""
     for holder in holders:
         for name in names:
-            if isinstance(found := getattr(holder, name, None), int):
-                return found
+            if isinstance(number := getattr(holder, name, None), int):
+                return number
     return None
 
 
@@ -142,6 +144,6 @@ def _only_tokens(model: Any) -> None:
     from transformers import GenerationConfig
 
     for module in model.modules():
-        if (told := getattr(module, "generation_config", None)) is not None:
-            kept = {name: value for name, value in told.to_dict().items() if name.endswith("_token_id")}
-            module.generation_config = GenerationConfig(**kept)
+        if (config := getattr(module, "generation_config", None)) is not None:
+            token_ids = {name: value for name, value in config.to_dict().items() if name.endswith("_token_id")}
+            module.generation_config = GenerationConfig(**token_ids)

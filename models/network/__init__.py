@@ -1,7 +1,7 @@
 """A network put together from parts, and what training needs of it.
 
 - network: vision tower, connector and language model in one module. minigpt_blueprint: which parts a config names.
-- splice_images: image features in the place of image tokens, with attention mask and positions.
+- splice_images: layout of a batch, and image features merged into the embeddings at the image tokens.
 - system: a network with its tokenizer and image preparation, the base of all systems.
 - collate: training rows to tensors. freezing: which weights a stage trains. skip_unused: leaves out work that no
   trained token depends on.

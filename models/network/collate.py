@@ -27,43 +27,45 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-class Learner(Protocol):
+class TrainingTemplate(Protocol):
     """A template for training rows."""
 
-    def learn(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int) -> Encoded:
+    def encode_for_training(
+        self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int
+    ) -> Encoded:
         """Ids and labels of a dialogue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Rows to a batch, for one tokenizer and one preparation of pictures."""
+    """Rows to a batch, for one tokenizer and one preparation of images."""
 
     tokenizer: Tokenizer
     prepare: Callable[[Image], Tensor]
     size: tuple[int, int]
-    """(height, width) of the zeros that stand for the picture of a row without one."""
+    """(height, width) of the zeros that stand for the image of a row without one."""
     max_length: int
 
-    def __call__(self, rows: Sequence[Conversation], template: Learner) -> dict[str, Tensor]:
-        """See `Assembled.collate`."""
+    def __call__(self, rows: Sequence[Conversation], template: TrainingTemplate) -> dict[str, Tensor]:
+        """See `BaseSystem.collate`."""
         encoded = [
             self._independent(row, template) if row.independent else self._dialogue(row, template) for row in rows
         ]
-        ids = [torch.tensor(one.ids) for one, _ in encoded]
-        real = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True).bool()
+        ids = [torch.tensor(row_encoded.ids) for row_encoded, _ in encoded]  # (length,) each
+        real = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True).bool()  # (rows, length)
         fill = self.tokenizer.pad_id if self.tokenizer.pad_id is not None else self.tokenizer.eos_id
         batch = {
             "input_ids": pad_sequence(ids, batch_first=True, padding_value=fill),
             "labels": pad_sequence(
-                [torch.tensor(one.labels) for one, _ in encoded], batch_first=True, padding_value=IGNORE
+                [torch.tensor(row_encoded.labels) for row_encoded, _ in encoded], batch_first=True, padding_value=IGNORE
             ),
         }
         # A padding id inside the text (an unknown word, where pad := unk) is hidden too, unless it is also the eos.
         batch["attention_mask"] = real if fill == self.tokenizer.eos_id else real & (batch["input_ids"] != fill)
-        if any(one.hidden for one, _ in encoded):
+        if any(row_encoded.hidden for row_encoded, _ in encoded):
             batch["hidden"] = torch.zeros_like(batch["attention_mask"])
-            for row, (one, _) in enumerate(encoded):
-                batch["hidden"][row, list(one.hidden)] = True
+            for row, (row_encoded, _) in enumerate(encoded):
+                batch["hidden"][row, list(row_encoded.hidden)] = True
         if any(row.independent for row in rows):
             segments = [torch.tensor(segments) for _, segments in encoded]
             batch["segments"] = pad_sequence(segments, batch_first=True, padding_value=PADDING)
@@ -74,39 +76,41 @@ class Collator:
             batch["images"] = torch.stack([zeros if row.image is None else self.prepare(row.image) for row in rows])
         return batch
 
-    def _learn(self, row: Conversation, turns: Sequence[tuple[str, str]], template: Learner) -> Encoded:
-        encoded = template.learn(turns, self.tokenizer, image=row.image is not None, max_length=self.max_length)
+    def _encode(self, row: Conversation, turns: Sequence[tuple[str, str]], template: TrainingTemplate) -> Encoded:
+        encoded = template.encode_for_training(
+            turns, self.tokenizer, image=row.image is not None, max_length=self.max_length
+        )
         if encoded.mismatch:
             LOG.warning("row %s is masked: %d tokens counted, %d present", row.id or "?", *encoded.mismatch)
         return encoded
 
-    def _dialogue(self, row: Conversation, template: Learner) -> tuple[Encoded, list[int]]:
-        encoded = self._learn(row, row.turns, template)
+    def _dialogue(self, row: Conversation, template: TrainingTemplate) -> tuple[Encoded, list[int]]:
+        encoded = self._encode(row, row.turns, template)
         return encoded, [PREFIX] * len(encoded.ids)
 
-    def _independent(self, row: Conversation, template: Learner) -> tuple[Encoded, list[int]]:
-        """All questions of a picture in one row: what they begin with alike, then each one's rest."""
-        alone = [self._learn(row, [turn], template) for turn in row.turns]
+    def _independent(self, row: Conversation, template: TrainingTemplate) -> tuple[Encoded, list[int]]:
+        """All questions of an image in one row: what they begin with alike, then each one's rest."""
+        alone = [self._encode(row, [turn], template) for turn in row.turns]
         shared = _shared(alone)
         ids, labels, segments = [*alone[0].ids[:shared]], [IGNORE] * shared, [PREFIX] * shared
-        for number, one in enumerate(alone, start=1):
-            ids += one.ids[shared:]
-            labels += one.labels[shared:]
-            segments += [number] * (len(one.ids) - shared)
+        for number, question in enumerate(alone, start=1):
+            ids += question.ids[shared:]
+            labels += question.labels[shared:]
+            segments += [number] * (len(question.ids) - shared)
         return Encoded(tuple(ids), tuple(labels)), segments
 
 
 def _shared(alone: Sequence[Encoded]) -> int:
     """Length of the prefix that all begin with and none learns; a token is left to each.
 
-    With a picture it ends behind the picture's token: more would save little, and cut words differently in each row.
+    With an image it ends behind the image's token: more would save little, and cut words differently in each row.
     """
     first = alone[0].ids
     if IMAGE_TOKEN in first:
         return first.index(IMAGE_TOKEN) + 1
     length = 0
-    for tokens in zip(*(one.ids[:-1] for one in alone), strict=False):
-        if len(set(tokens)) > 1 or any(one.labels[length] != IGNORE for one in alone):
+    for tokens in zip(*(question.ids[:-1] for question in alone), strict=False):
+        if len(set(tokens)) > 1 or any(question.labels[length] != IGNORE for question in alone):
             break
         length += 1
     return length

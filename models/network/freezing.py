@@ -153,9 +153,9 @@ def apply(network: VisionLanguageModel, tuning: Tuning) -> None:
         "language_model": f"text_config {network.blueprint.text.get('model_type')!r}",
     }
     for part, of in lacks.items():
-        asked = getattr(tuning, part)
-        if asked != FROZEN and not any(name.startswith(f"{part}.") for name in chosen):
-            raise TrainingError(f"{part} {asked!r} trains nothing: {of} has no such weights")
+        choice = getattr(tuning, part)
+        if choice != FROZEN and not any(name.startswith(f"{part}.") for name in chosen):
+            raise TrainingError(f"{part} {choice!r} trains nothing: {of} has no such weights")
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in chosen)
 

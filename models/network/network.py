@@ -17,10 +17,10 @@ from ..parts.language import lora, phi_norms
 from ..parts.language.lora import Adapters
 from ..parts.language.model import language_model
 from ..parts.protocols import IMAGE_TOKEN
-from ..parts.quiet_import import modelling
+from ..parts.quiet_import import import_transformers
 from ..parts.vision.tower import VisionTower
-from . import skip_unused as trim
-from .splice_images import PREFIX, Layout, find_questions, lay_out, learnt, put_features
+from . import skip_unused
+from .splice_images import PREFIX, Layout, build_layout, locate_questions, merge_image_embeddings, trained_tokens
 
 EMBEDDING_STD = 0.02
 
@@ -37,7 +37,7 @@ class Blueprint:
     second_vision: Mapping[str, Any] | None = None
     """DINOv2's config, for a mixture of CLIP and DINOv2."""
     pixels: int = 0
-    """Edge of the pictures, where the vision config's image_size is another (DINOv2); 0 where it is the same."""
+    """Edge of the images, where the vision config's image_size is another (DINOv2); 0 where it is the same."""
     feature_layer: int = -2
     selection: str = "patch"
     queries: int = 128
@@ -47,7 +47,7 @@ class Blueprint:
     middle: int = TINYGPTV_MIDDLE
     """Width between TinyGPT-V's two linear layers."""
     max_length: int = 2048
-    """Longer rows are cut, picture tokens included."""
+    """Longer rows are cut, image tokens included."""
     final_norm: bool = False
     """Whether the tower's final norm is applied to what was tapped (MiniGPT-4's ln_vision)."""
     qformer: Mapping[str, Any] = field(default_factory=dict)
@@ -58,8 +58,8 @@ class Blueprint:
     half_tables: bool = False
     """TinyGPT-V: rotary tables rounded to float16."""
     unseen_zeros: bool = False
-    """Factory: a batch without pictures gives the connector a gradient of zeros, not none: what the optimiser remembers
-    of earlier steps goes on moving it."""
+    """Factory: a batch without images gives the connector a gradient of zeros, not none: what the optimiser remembers
+    of earlier steps keeps moving it."""
 
 
 class VisionLanguageModel(nn.Module):
@@ -70,9 +70,9 @@ class VisionLanguageModel(nn.Module):
     def __init__(self, blueprint: Blueprint) -> None:
         """Fresh weights by transformers' own rules. Raises ModelError for a part that does not exist."""
         super().__init__()
-        modelling()
+        import_transformers()
         self.blueprint = blueprint
-        self.read_over: dict[str, Tensor] = {}
+        self.ignored_tensors: dict[str, Tensor] = {}
         """Tensors of the file it was loaded from that follow from the config: written again, that nothing be lost."""
         self.vision_tower = VisionTower(
             blueprint.vision,
@@ -114,7 +114,7 @@ class VisionLanguageModel(nn.Module):
 
     @property
     def visual_tokens(self) -> int:
-        """Tokens a picture takes in the language model."""
+        """Tokens that an image takes in the language model."""
         return self.connector.tokens
 
     def image_features(self, pixels: Tensor) -> Tensor:
@@ -129,27 +129,27 @@ class VisionLanguageModel(nn.Module):
         if not places:
             return cast("Tensor", table(ids))
         if len(places) > 1 or features is None:
-            raise ModelError(f"{len(places)} pictures in one prompt, {'one' if features is not None else 'none'} given")
+            raise ModelError(f"{len(places)} images in one prompt, {'one' if features is not None else 'none'} given")
         before, after = table(ids[: places[0]]), table(ids[places[0] + 1 :])
         return torch.cat([before, features.to(before.dtype), after])
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """A collated batch to logits (rows, length', vocabulary), pictures expanded and rows cut as in training."""
+        """A collated batch to logits (rows, length', vocabulary), images expanded and rows cut as in training."""
         layout, inputs = self._inputs(batch)
         run = self._run_packed if layout.packed else self._run_rows
         return cast("Tensor", self.language_model.get_output_embeddings()(run(inputs, layout)))
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Mean cross-entropy over the learnt tokens, scalar; 0 (with a gradient of 0) where none is learnt.
+        """Mean cross-entropy over the trained tokens, scalar; 0 (with a gradient of 0) where none is trained on.
 
-        The head, and the last layer's MLP, run only where something is learnt.
+        The head, and the last layer's MLP, run only where something is trained on.
         """
         layout, inputs = self._inputs(batch)
-        row, source, target = learnt(layout)
+        row, source, target = trained_tokens(layout)
         if layout.packed:
             hidden = self._run_packed(inputs, layout)
         else:
-            with trim.last_mlp(self.language_model, row, source):
+            with skip_unused.last_mlp(self.language_model, row, source):
                 hidden = self._run_rows(inputs, layout)
         if not len(target):
             return hidden.sum() * 0.0
@@ -162,12 +162,12 @@ class VisionLanguageModel(nn.Module):
         batch = {name: tensor.to(table.weight.device) for name, tensor in batch.items()}
         features = self._features(batch)
         visual = features.shape[1] if features is not None else self.visual_tokens
-        layout = lay_out(batch, visual, self.blueprint.max_length)
+        layout = build_layout(batch, visual, self.blueprint.max_length)
         if features is None and bool((layout.ids == IMAGE_TOKEN).any()):
-            raise ModelError("a row has a picture token, but the batch has no images")
+            raise ModelError("a row has an image token, but the batch has no images")
         if features is None and self.blueprint.unseen_zeros:
-            features = self._no_pictures()
-        return layout, put_features(table(layout.ids.clamp(min=0)), layout, features)
+            features = self._no_images()
+        return layout, merge_image_embeddings(table(layout.ids.clamp(min=0)), layout, features)
 
     def _run_rows(self, inputs: Tensor, layout: Layout) -> Tensor:
         """Ordinary rows: (rows, length, d) embeddings to last hidden states."""
@@ -186,9 +186,9 @@ class VisionLanguageModel(nn.Module):
 
         own = layout.segments == PREFIX
         longest = int(own.sum(dim=1).max())
-        prefix, first = own[:, :longest], inputs[:, :longest]
+        prefix, first = own[:, :longest], inputs[:, :longest]  # (rows, prefix), (rows, prefix, d)
         cache = DynamicCache(config=self.language_model.config)
-        asked = find_questions(layout)
+        questions = locate_questions(layout)
         if longest:
             positions = layout.positions[:, :longest]
             first = self.language_model.base_model(
@@ -198,36 +198,36 @@ class VisionLanguageModel(nn.Module):
                 past_key_values=cache,
                 use_cache=True,
             ).last_hidden_state
-            cache.batch_select_indices(asked.row)
-        row = asked.row.unsqueeze(1)
+            cache.batch_select_indices(questions.row)  # (rows, heads, prefix, head_dim) -> (questions, ...)
+        row = questions.row.unsqueeze(1)
         rest = self.language_model.base_model(
-            inputs_embeds=inputs[row, asked.columns],
-            attention_mask=torch.cat([prefix[asked.row], asked.valid], dim=1),
-            position_ids=layout.positions[row, asked.columns],
+            inputs_embeds=inputs[row, questions.columns],  # (questions, longest, d)
+            attention_mask=torch.cat([prefix[questions.row], questions.valid], dim=1),  # (questions, prefix + longest)
+            position_ids=layout.positions[row, questions.columns],  # (questions, longest)
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
         hidden = functional.pad(first, (0, 0, 0, inputs.shape[1] - longest))
-        places = row.expand_as(asked.columns)[asked.valid], asked.columns[asked.valid]
-        return hidden.index_put(places, rest[asked.valid].to(hidden.dtype))
+        places = row.expand_as(questions.columns)[questions.valid], questions.columns[questions.valid]
+        return hidden.index_put(places, rest[questions.valid].to(hidden.dtype))
 
     def _features(self, batch: Mapping[str, Tensor]) -> Tensor | None:
-        """What goes where the pictures are, (rows, visual tokens, d): as given, or through as many parts as needed."""
-        if (given := batch.get("prefix_embeds")) is not None:
-            return given
-        if (seen := batch.get("image_features")) is not None:
-            return cast("Tensor", self.connector(seen))
+        """What goes where the images are, (rows, visual tokens, d): as given, or through as many parts as needed."""
+        if (embeds := batch.get("prefix_embeds")) is not None:
+            return embeds
+        if (features := batch.get("image_features")) is not None:
+            return cast("Tensor", self.connector(features))
         pixels = batch.get("images")
         return None if pixels is None else self.image_features(pixels)
 
-    def _no_pictures(self) -> Tensor:
+    def _no_images(self) -> Tensor:
         """What the connector makes of no image, (0, visual tokens, d). Not every one can be run on none at all."""
         like = self.language_model.get_input_embeddings().weight
         black = like.new_zeros(1, self.vision_tower.tokens(), int(self.blueprint.vision["hidden_size"]))
         return cast("Tensor", self.connector(black))[:0]
 
     @torch.no_grad()
-    def start_fresh(self) -> None:
+    def init_weights(self) -> None:
         """Draw embeddings and connector at std 0.02, as Factory does; the other parts keep transformers' rules."""
         self.language_model.get_input_embeddings().weight.normal_(0.0, EMBEDDING_STD)
         for module in self.connector.modules():

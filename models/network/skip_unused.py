@@ -1,7 +1,7 @@
-"""Leave out work that no learnt token depends on.
+"""Leave out work that no trained token depends on.
 
-The last layer's MLP acts on each place by itself, and only places that predict a learnt token are read afterwards. In a
-caption's row they are a tenth: the picture's places are not among them.
+The last layer's MLP acts on each position by itself; only positions that predict a trained token are read after it. In
+a caption's row they are a tenth: the image's places are not among them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def last_mlp(language_model: Any, row: Tensor, column: Tensor) -> Iterator[None]
         return
     shape: list[Any] = []
 
-    def choose(_: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
-        shape[:] = given[0].shape
-        return (given[0][row, column],)
+    def choose(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        shape[:] = inputs[0].shape
+        return (inputs[0][row, column],)
 
-    def put_back(_: nn.Module, __: tuple[Tensor], found: Tensor) -> Tensor:
-        return found.new_zeros(shape).index_put((row, column), found)
+    def put_back(_: nn.Module, __: tuple[Tensor], outputs: Tensor) -> Tensor:
+        return outputs.new_zeros(shape).index_put((row, column), outputs)
 
     mlp = language_model.base_model.layers[-1].mlp
     hooks = mlp.register_forward_pre_hook(choose), mlp.register_forward_hook(put_back)

@@ -1,6 +1,6 @@
-"""A network with its tokenizer and its picture preparation: what all systems have in common.
+"""A network with its tokenizer and its image preparation: what all systems have in common.
 
-A system adds its templates: how a prompt is encoded, an answer decoded, and a training row learnt.
+A system adds its templates: how a prompt is encoded, an answer decoded, and a training row learned.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from vlmbench.base.samples import Conversation
 from ..parts.language import nf4
 from ..parts.language.tokenizer import Tokenizer, read_tokenizer
 from ..parts.vision.preprocess import Preparation, Processor, default_processor
-from . import freezing as tuning
-from .collate import Collator, Learner
+from . import freezing
+from .collate import Collator, TrainingTemplate
 from .network import Blueprint, VisionLanguageModel
 
 
-class Assembled(ABC):
+class BaseSystem(ABC):
     """A System for the engine and a Trainable for training, but for the templates."""
 
     name: str
@@ -55,23 +55,23 @@ class Assembled(ABC):
         self.network.language_model.set_attn_implementation(attention)
         rows = self.network.language_model.get_input_embeddings().weight.shape[0]
         if len(self.tokenizer) > rows:
-            what = f"the tokenizer has {len(self.tokenizer)} tokens, the language model {rows}"
-            raise ModelError(what, where=str(tokenizer), hint="the tokenizer belongs to another checkpoint")
+            message = f"the tokenizer has {len(self.tokenizer)} tokens, the language model {rows}"
+            raise ModelError(message, where=str(tokenizer), hint="the tokenizer belongs to another checkpoint")
         self.attention = attention
         self._own_length = blueprint.max_length
         self.collator = Collator(self.tokenizer, self.pixels, processor.size, blueprint.max_length)
 
     @abstractmethod
-    def learner(self, template: str) -> Learner:
+    def training_template(self, template: str) -> TrainingTemplate:
         """The template of a name for training rows; "": the system's own."""
 
     @abstractmethod
-    def like(self, config: Mapping[str, Any]) -> Self:
-        """A fresh one with another config, the same tokenizer and the same preparation of pictures."""
+    def clone_with_config(self, config: Mapping[str, Any]) -> Self:
+        """A fresh one with another config, the same tokenizer and the same preparation of images."""
 
     @property
     def visual_tokens(self) -> int:
-        """Tokens a picture takes in the language model."""
+        """Tokens that an image takes in the language model."""
         return self.network.visual_tokens
 
     @property
@@ -79,9 +79,13 @@ class Assembled(ABC):
         """The network."""
         return self.network
 
-    def end_tokens(self, told: int | list[int] | None) -> frozenset[int]:
+    def end_tokens(self, configured: int | list[int] | None) -> frozenset[int]:
         """What the language model's config calls the end; the tokenizer's end token where it says nothing."""
-        ends = told if isinstance(told, list) else [self.tokenizer.eos_id if told is None else told]
+        ends = (
+            configured
+            if isinstance(configured, list)
+            else [self.tokenizer.eos_id if configured is None else configured]
+        )
         return frozenset(int(token) for token in ends)
 
     def parts(self) -> Mapping[str, nn.Module]:
@@ -96,16 +100,16 @@ class Assembled(ABC):
     def collate(self, rows: Sequence[Conversation], template: str = "") -> dict[str, Tensor]:
         """Rows to a batch, in the template of a name; "": the system's own.
 
-        input_ids (rows, length), IMAGE_TOKEN where a row has its image; labels, IGNORE where nothing is learnt;
+        input_ids (rows, length), IMAGE_TOKEN where a row has its image; labels, IGNORE where nothing is trained on;
         attention_mask bool, False on padding; images (rows, 3, height, width) if any row has one, zeros for the others;
         segments if any row is `independent`: 0 the shared prefix (all of an ordinary row), k question k, -1 padding.
         Such a row gives each question the numbers it would have alone, at the cost of one image. Caption templates
         keep the answer alone. Rows that the official code masks whole are masked, and logged.
         """
-        return self.collator(rows, self.learner(template))
+        return self.collator(rows, self.training_template(template))
 
     def loss(self, batch: Mapping[str, Any]) -> Tensor:
-        """Mean cross-entropy over the learnt tokens of a collated batch, scalar; safe under autocast.
+        """Mean cross-entropy over the trained tokens of a collated batch, scalar; safe under autocast.
 
         In the place of `images` the batch may hold `image_features` (rows, tokens, vision width), what the tower gives
         (the connector still runs), or `prefix_embeds` (rows, N, language width), put where the image goes (neither
@@ -113,7 +117,7 @@ class Assembled(ABC):
         """
         return self.network.loss(batch)
 
-    def see(self, images: Tensor) -> Tensor:
+    def encode_images(self, images: Tensor) -> Tensor:
         """(rows, 3, height, width) to what the vision tower gives, (rows, tokens, vision width), without gradients.
 
         `loss` takes it as `image_features` in the place of `images`.
@@ -126,17 +130,17 @@ class Assembled(ABC):
     def tune(
         self, settings: Mapping[str, Any], *, max_length: int = 0, checkpointing: bool = False, quantize: str = ""
     ) -> None:
-        """Make ready for a stage: what learns (the fields of tuning.Tuning), how long rows may be (0: the config's),
+        """Make ready for a stage: what learns (the fields of freezing.Tuning), how long rows may be (0: the config's),
         and whether activations are computed again in the backward pass. Adapters that the stage brings join the config.
         `quantize` "nf4": the language model's frozen matrices are held in four bits.
 
         Raises UnknownNameError or TrainingError where the settings and the network contradict each other.
         """
-        known = {entry.name for entry in fields(tuning.Tuning)}
+        known = {entry.name for entry in fields(freezing.Tuning)}
         if unknown := sorted(set(settings) - known):
             raise UnknownNameError("setting of tuning", unknown[0], known)
-        chosen = tuning.Tuning(**settings)
-        tuning.apply(self.network, chosen)
+        chosen = freezing.Tuning(**settings)
+        freezing.apply(self.network, chosen)
         (nf4.pack if quantize else nf4.unpack)(self.network.language_model)
         if chosen.lora:
             self.config["lora"] = {name: _listed(value) for name, value in chosen.lora.items()}
@@ -150,55 +154,55 @@ class Assembled(ABC):
 
     def decays(self, name: str) -> bool:
         """Whether weight decay acts on a parameter that learns, by its name in the network: MiniGPT-4's rule."""
-        return name in tuning.weight_decay_groups(self.network).decayed
+        return name in freezing.weight_decay_groups(self.network).decayed
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
-        """The same model with a changed config.json: a larger picture, norms or adapters that it did not have.
+        """The same model with a changed config.json: a larger image, norms or adapters that it did not have.
 
-        Weights go on where they fit; position tables of the vision tower are resized; what is new starts fresh, drawn
+        Weights that fit are kept; position tables of the vision tower are resized; what is new starts fresh, drawn
         from torch's current seed. Raises ModelError for a weight that fits nowhere.
         """
-        config = merged(self.config, settings)
-        made = self.like(config)
-        given = self.network.state_dict()
-        own = made.network.state_dict()
+        config = deep_merge(self.config, settings)
+        system = self.clone_with_config(config)
+        weights = self.network.state_dict()
+        own = system.network.state_dict()
         for name, value in own.items():
-            if name in given:
-                value.copy_(fitted(name, given[name], value.shape))
-            elif (before := name.replace(".base_layer.", ".")) in given:
-                value.copy_(given[before])
-        return made
+            if name in weights:
+                value.copy_(resized_weight(name, weights[name], value.shape))
+            elif (before := name.replace(".base_layer.", ".")) in weights:
+                value.copy_(weights[before])
+        return system
 
 
-def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def deep_merge(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A config with changes at any depth."""
     both = {**config, **changes}
     for name, value in changes.items():
         if isinstance(value, Mapping) and isinstance(config.get(name), Mapping):
-            both[name] = merged(config[name], value)
+            both[name] = deep_merge(config[name], value)
     return both
 
 
-def fitted(name: str, given: Tensor, shape: torch.Size) -> Tensor:
-    """A weight in another shape. Raises ModelError unless it is a table of positions in a picture."""
-    if given.shape == shape:
-        return given
-    if "position_embedding" not in name.split(".") or given.ndim != 3 or len(shape) != 3:
-        raise ModelError(f"{name} is {tuple(given.shape)}, but the changed config wants {tuple(shape)}")
+def resized_weight(name: str, weight: Tensor, shape: torch.Size) -> Tensor:
+    """A weight in another shape. Raises ModelError unless it is a table of positions in an image."""
+    if weight.shape == shape:
+        return weight
+    if "position_embedding" not in name.split(".") or weight.ndim != 3 or len(shape) != 3:
+        raise ModelError(f"{name} is {tuple(weight.shape)}, but the changed config wants {tuple(shape)}")
     from ..parts.reshaping import resized_positions
 
-    return resized_positions(given, shape[1] - 1)
+    return resized_positions(weight, shape[1] - 1)
 
 
 def _recompute(module: Any, on: bool) -> None:
-    kept = {"use_reentrant": False}
+    options = {"use_reentrant": False}
     if not hasattr(module, "activation_checkpointing_enable"):  # before transformers gave it this name
         if on:
-            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
+            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
         elif module.is_gradient_checkpointing:
             module.gradient_checkpointing_disable()
     elif on:
-        module.activation_checkpointing_enable(activation_checkpointing_kwargs=kept)
+        module.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
     elif module.is_activation_checkpointing:
         module.activation_checkpointing_disable()
 

@@ -1,4 +1,4 @@
-"""What the engine needs of a system: an assembled network, its tokenizer, its template and its picture preparation.
+"""What the engine needs of a system: an network, its tokenizer, its template and its image preparation.
 
 TinyLLaVA, TinyGPT-V, MiniGPT-4 and MiniGPT-v2 each are a `System`; the engine knows none of them by name.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 IMAGE_TOKEN = -200
 """Stands in token ids where an image's features go (LLaVA's IMAGE_TOKEN_INDEX)."""
 IGNORE = -100
-"""The label of a position where nothing is learnt (LLaVA's IGNORE_INDEX)."""
+"""The label of a position where nothing is trained on (LLaVA's IGNORE_INDEX)."""
 
 
 class Network(Protocol):
@@ -43,13 +43,13 @@ class System(Protocol):
     ) -> list[int]:
         """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
 
-        With `answer` (ranking of choices) the text goes on with it as in training, without the end token; prompt and
+        With `answer` (ranking of choices) the text continues with it as in training, without the end token; prompt and
         answer are tokenised as one text, never apart. `history`: earlier (question, answer) turns of the dialogue; the
         image then belongs to the first of their questions.
         """
 
     def pixels(self, image: Image) -> Tensor:
-        """An RGB picture to (3, height, width) float32: resized and normalised as the official code does."""
+        """An RGB image to (3, height, width) float32: resized and normalised as the official code does."""
 
     def decode(self, ids: Sequence[int]) -> str:
         """New tokens to the answer text, cleaned up as the official code does."""

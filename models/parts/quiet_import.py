@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
+def quiet_logs() -> Iterator[None]:
     """Import without log lines below errors: torchao, and what imports torchao where it is installed."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -18,7 +18,7 @@ def hushed() -> Iterator[None]:
         logging.disable(before)
 
 
-def modelling() -> None:
+def import_transformers() -> None:
     """Import transformers' base of all models, which takes torchao with it where that is installed."""
-    with hushed():
+    with quiet_logs():
         import transformers.modeling_utils  # noqa: F401

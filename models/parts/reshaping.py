@@ -37,7 +37,7 @@ def join_biases(state: Mapping[str, Tensor]) -> State:
             joined[name] = tensor
             continue
         block = match[1]
-        query, value = (_found(state, f"{block}{one}") for one in ("q_bias", "v_bias"))
+        query, value = (_found(state, f"{block}{bias}") for bias in ("q_bias", "v_bias"))
         joined[f"{block}qkv.bias"] = torch.cat([query, torch.zeros_like(query), value])
     return joined
 
@@ -69,8 +69,8 @@ def split_fused(state: Mapping[str, Tensor], heads: int) -> State:
         else:
             if len(tensor) % (3 * heads):
                 raise ModelError(f"{name} {list(tensor.shape)} is not of {heads} heads with query, key and value")
-            for one, part in zip("qkv", tensor.reshape(heads, 3, -1, *tensor.shape[1:]).unbind(1), strict=True):
-                split[f"{match[1]}{one}_proj.{match[2]}"] = part.flatten(0, 1).clone()
+            for letter, part in zip("qkv", tensor.reshape(heads, 3, -1, *tensor.shape[1:]).unbind(1), strict=True):
+                split[f"{match[1]}{letter}_proj.{match[2]}"] = part.flatten(0, 1).clone()
     return split
 
 
@@ -81,24 +81,26 @@ def fuse(state: Mapping[str, Tensor], heads: int) -> State:
         if not (match := SPLIT.fullmatch(name)):
             fused[name] = tensor
             continue
-        layer, _, what = match.groups()
-        whole = f"{layer}query_key_value.{what}"
+        layer, _, leaf = match.groups()
+        whole = f"{layer}query_key_value.{leaf}"
         if whole in fused:
             continue
-        if what == SHARED:
-            given = [state[f"{layer}{one}_proj.{what}"] for one in "qkv" if f"{layer}{one}_proj.{what}" in state]
-            if not all(torch.equal(given[0], other) for other in given[1:]):
+        if leaf == SHARED:
+            shared = [
+                state[f"{layer}{letter}_proj.{leaf}"] for letter in "qkv" if f"{layer}{letter}_proj.{leaf}" in state
+            ]
+            if not all(torch.equal(shared[0], other) for other in shared[1:]):
                 raise ModelError(f"{layer}: the adapters of query, key and value differ in A and cannot be fused")
-            fused[whole] = given[0]
+            fused[whole] = shared[0]
         else:
-            parts = [_found(state, f"{layer}{one}_proj.{what}") for one in "qkv"]
+            parts = [_found(state, f"{layer}{letter}_proj.{leaf}") for letter in "qkv"]
             apart = [part.reshape(heads, -1, *part.shape[1:]) for part in parts]
             fused[whole] = torch.stack(apart, dim=1).flatten(0, 2)
     return fused
 
 
 def resized_positions(table: Tensor, patches: int) -> Tensor:
-    """EVA's position table (1, 1 + old patches, d) for pictures of another size, (1, 1 + patches, d).
+    """EVA's position table (1, 1 + old patches, d) for images of another size, (1, 1 + patches, d).
 
     Bicubic over the square of patches, in float32; the class token's row stays. A table that fits is given back as it
     is. Raises ModelError where either is not a square.

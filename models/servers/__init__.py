@@ -1,7 +1,7 @@
 """Models that run elsewhere: chat servers and vLLM.
 
-- openai: any OpenAI-compatible server. messages: a request as chat messages. async_calls: many calls at once.
-- first_token: choices ranked by a server's top log-probabilities.
+- openai: any OpenAI-compatible server. messages: a request as chat messages. async_calls: a queue of concurrent calls.
+- top_logprobs: choices ranked by a server's log-probabilities of the first token.
 - vllm: in this process or against `vllm serve`; vllm_prompts, vllm_answers, vllm_process, vllm_server are its steps.
 
 What judges share with servers (client, rate limit, cache, pricing) belongs to vlmbench/chat/.

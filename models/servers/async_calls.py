@@ -25,18 +25,18 @@ from vlmbench.chat.reply import read_reply
 
 T = TypeVar("T")
 
-PICTURE_TOKENS = 800
-"""About what a picture takes, for pacing and budgets; what it took is counted."""
+IMAGE_TOKENS = 800
+"""About what an image takes, for pacing and budgets; what it took is counted."""
 
 
 @dataclass(frozen=True)
-class Ask:
+class ChatCall:
     """One call to make."""
 
     body: Mapping[str, Any]
     """Of a chat completion, without the model."""
     texts: Sequence[str]
-    pictures: int
+    n_images: int
     salt: str = ""
     """The sample's id where answers are drawn: equal questions are then drawn independently."""
     ranked: bool = False
@@ -47,8 +47,8 @@ class Ask:
         return hashlib.sha256(orjson.dumps([server, self.body, self.salt])).hexdigest()[:32]
 
 
-class Line:
-    """A client with a memory and a budget: asks that were answered before cost nothing."""
+class CallQueue:
+    """A client with a memory and a budget: calls that were answered before cost nothing."""
 
     def __init__(self, client: ChatClient, price: Price, *, budget: float | None, folder: Path | None) -> None:
         """`folder`: where replies are kept; None: nowhere. Raises UsageError for a budget without prices."""
@@ -56,10 +56,10 @@ class Line:
         self.weights = ""
         """What the server says it holds: part of every key. To be set before anything is asked."""
         self.from_cache = True
-        """False: ask anew what is known already. Replies are kept all the same."""
+        """False: call again what is known already. Replies are kept all the same."""
         Budget(budget, price, client.where.partition(" ")[0], "budget")
         self.counts: Counter[str] = Counter()
-        """replies, cached, failed, prompt_tokens, completion_tokens: of this sitting."""
+        """replies, cached, failed, prompt_tokens, completion_tokens: of this run."""
         self.spent = 0.0
         self.served = ""
         """What the server last said it is."""
@@ -68,7 +68,7 @@ class Line:
         self._waiting: set[asyncio.Task[Any]] = set()
         self._under_way: dict[str, asyncio.Task[Reply]] = {}
         self._none: dict[str, str] = {}
-        """Why asks got no answer that were paid for all the same: they are not asked again in this sitting."""
+        """Why asks got no answer that were paid for all the same: they are not asked again in this run."""
 
     @property
     def identity(self) -> str:
@@ -76,8 +76,8 @@ class Line:
         return f"{self.client.where} weights {self.weights}" if self.weights else self.client.where
 
     @contextmanager
-    def opened(self) -> Iterator[Callable[[Ask], Future[Reply]]]:
-        """Gives what begins an ask and returns its future: a Reply, NoReplyError, ServerStoppedError or StoreError."""
+    def opened(self) -> Iterator[Callable[[ChatCall], Future[Reply]]]:
+        """Gives what begins an call and returns its future: a Reply, NoReplyError, ServerStoppedError or StoreError."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="asking", daemon=True)
         thread.start()
@@ -93,7 +93,7 @@ class Line:
             wait(self.client.open())
             self._last = time.monotonic()
 
-            yield lambda ask: asyncio.run_coroutine_threadsafe(self._reply(ask, budget), loop)
+            yield lambda call: asyncio.run_coroutine_threadsafe(self._reply(call, budget), loop)
         finally:
             wait(self._end())
             wait(self.client.close())
@@ -101,14 +101,14 @@ class Line:
             thread.join()
             loop.close()
 
-    async def _reply(self, ask: Ask, budget: Budget) -> Reply:
+    async def _reply(self, call: ChatCall, budget: Budget) -> Reply:
         task = asyncio.current_task()
         assert task is not None
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
-        key = ask.key(self.identity)
+        key = call.key(self.identity)
         known = self._cache.replies.get(key) if self._cache is not None and self.from_cache else None
-        if known is not None or key in self._under_way:  # two tasks may ask the same at the same time
+        if known is not None or key in self._under_way:  # two tasks may call the same at the same time
             self.counts["cached"] += 1
         if known is not None:
             self.served = known.model or self.served
@@ -116,23 +116,23 @@ class Line:
         if key in self._none:
             raise NoReplyError(self._none[key], refused=True)
         if key not in self._under_way:
-            self._under_way[key] = asyncio.create_task(self._call(key, ask, budget))
+            self._under_way[key] = asyncio.create_task(self._call(key, call, budget))
             self._under_way[key].add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(self._under_way[key])
 
-    async def _call(self, key: str, ask: Ask, budget: Budget) -> Reply:
-        """Ask, pay and keep."""
-        size = sum(map(tokens_of, ask.texts)) + ask.pictures * PICTURE_TOKENS
-        longest = next((int(ask.body[name]) for name in LENGTHS if ask.body.get(name)), 0)
+    async def _call(self, key: str, call: ChatCall, budget: Budget) -> Reply:
+        """Call, pay and keep."""
+        size = sum(map(tokens_of, call.texts)) + call.n_images * IMAGE_TOKENS
+        longest = next((int(call.body[name]) for name in LENGTHS if call.body.get(name)), 0)
         number = await budget.reserve(size, longest)
         if number is None:
-            raise NoReplyError("the budget is spent: a larger one goes on from here", refused=True)
+            raise NoReplyError("the budget is spent: a larger one resumes from here", refused=True)
         used: tuple[int, int] | None = None
         try:
             reply = await self.client.send(
-                ask.body,
+                call.body,
                 size + longest,
-                lambda content, calls: read_reply(content, calls, ask.texts, ranked=ask.ranked),
+                lambda content, calls: read_reply(content, calls, call.texts, ranked=call.ranked),
             )
             used = reply.prompt_tokens, reply.completion_tokens
         finally:

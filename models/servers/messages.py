@@ -1,4 +1,4 @@
-"""Requests as chat messages, and pictures as the data URLs that chat servers take."""
+"""Requests as chat messages, and images as the data URLs that chat servers take."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from vlmbench.base.samples import Request
 from vlmbench.data import images
 
 ORIENTATION = 0x0112
-"""EXIF's tag for how a picture was held."""
+"""EXIF's tag for how an image was held."""
 SENT_AS_IS = {"JPEG": "jpeg", "PNG": "png"}
 """Formats that every server reads, by PIL's name."""
 SMALLEST = 16
-"""Pixels a side below which a picture is no longer scaled down."""
+"""Pixels per side below which an image is no longer scaled down."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a picture may be. A larger one is scaled down, in proportion."""
+    """How large an image may be. A larger one is scaled down, in proportion."""
 
     max_side: int = 0
     """Pixels of the longer side; 0: any."""
@@ -32,30 +32,30 @@ class Limits:
     """Of the encoded image, before base64 makes it a third longer."""
 
 
-def messages(request: Request, pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The dialogue as a chat server takes it. `pictures` are content parts; they stand before the first question.
+def messages(request: Request, image_parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The dialogue as a chat server takes it. `image_parts` are content parts; they stand before the first question.
 
     Being first, they are the beginning that all questions about them share, which a prefix cache needs.
     """
-    made: list[dict[str, Any]] = []
+    dialogue: list[dict[str, Any]] = []
     for question, answer in (*request.history, (request.prompt, None)):
-        parts = [*pictures, {"type": "text", "text": question}] if pictures and not made else question
-        made.append({"role": "user", "content": parts})
+        parts = [*image_parts, {"type": "text", "text": question}] if image_parts and not dialogue else question
+        dialogue.append({"role": "user", "content": parts})
         if answer is not None:
-            made.append({"role": "assistant", "content": answer})
-    return made
+            dialogue.append({"role": "assistant", "content": answer})
+    return dialogue
 
 
 def data_url(data: bytes, name: str, limits: Limits) -> str:
-    """A picture's bytes as a data URL: as they are where any server reads them to the pixels that our adapters see.
+    """An image's bytes as a data URL: as they are where any server reads them to the pixels that our adapters see.
 
     Others (turned by EXIF, transparent, CMYK, rare formats, too large) are decoded by the rules of
     vlmbench.data.images and sent as PNG, or as JPEG where PNG is too large. Raises ImageError for what is no image.
     """
-    picture = images.decode(data, name)
+    image = images.decode(data, name)
     kind = _kind(data, limits)
     if not kind:
-        data, kind = _encode(picture, name, limits)
+        data, kind = _encode(image, name, limits)
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -68,20 +68,20 @@ def _kind(data: bytes, limits: Limits) -> str:
         return SENT_AS_IS.get(opened.format or "", "") if plain and upright and fits else ""
 
 
-def _encode(picture: Image.Image, name: str, limits: Limits) -> tuple[bytes, str]:
-    """A picture within the limits, and its kind."""
-    if limits.max_side and max(picture.size) > limits.max_side:
-        picture = _scaled(picture, limits.max_side / max(picture.size))
-    while max(picture.size) >= SMALLEST:
+def _encode(image: Image.Image, name: str, limits: Limits) -> tuple[bytes, str]:
+    """An image within the limits, and its kind."""
+    if limits.max_side and max(image.size) > limits.max_side:
+        image = _scaled(image, limits.max_side / max(image.size))
+    while max(image.size) >= SMALLEST:
         for kind, options in (("png", {}), ("jpeg", {"quality": 95})):
             out = io.BytesIO()
-            picture.save(out, kind, **options)
+            image.save(out, kind, **options)
             if out.tell() <= limits.max_bytes:
                 return out.getvalue(), kind
-        picture = _scaled(picture, 0.75)
+        image = _scaled(image, 0.75)
     raise ImageError(f"cannot be made to fit {limits.max_bytes} bytes", where=name, hint="raise max_bytes")
 
 
-def _scaled(picture: Image.Image, factor: float) -> Image.Image:
-    width, height = (max(1, round(side * factor)) for side in picture.size)
-    return picture.resize((width, height), Image.Resampling.BICUBIC)
+def _scaled(image: Image.Image, factor: float) -> Image.Image:
+    width, height = (max(1, round(side * factor)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)

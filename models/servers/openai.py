@@ -27,9 +27,9 @@ from vlmbench.chat.options import LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check
 from vlmbench.chat.pricing import Price
 from vlmbench.chat.reply import ending
 
-from .async_calls import Ask, Line
-from .first_token import rank
+from .async_calls import CallQueue, ChatCall
 from .messages import Limits, data_url, messages
+from .top_logprobs import rank
 
 GIVE_UP_AFTER = 25
 """Asks that may get no answer in a row before the server counts as broken."""
@@ -39,7 +39,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Form:
+class RequestFormat:
     """How requests are written down: part of every answer's key."""
 
     detail: str = ""
@@ -52,22 +52,22 @@ class Form:
 
     def body(self, request: Request, urls: Sequence[str]) -> dict[str, Any]:
         """The body of a chat completion, without the model. Raises ModelError for what no such server can do."""
-        asked = request.generation
-        if asked.num_beams > 1:
+        generation = request.generation
+        if generation.num_beams > 1:
             hint = "take a protocol that is greedy"
-            raise ModelError(f"chat servers do not search with {asked.num_beams} beams", hint=hint)
+            raise ModelError(f"chat servers do not search with {generation.num_beams} beams", hint=hint)
         detail = {"detail": self.detail} if self.detail else {}
         parts = [{"type": "image_url", "image_url": {"url": url, **detail}} for url in urls]
-        made: dict[str, Any] = {"messages": messages(request, parts)}
+        body: dict[str, Any] = {"messages": messages(request, parts)}
         if request.choices:
-            made |= {self.length: 1, "logprobs": True, "top_logprobs": self.top_logprobs}
+            body |= {self.length: 1, "logprobs": True, "top_logprobs": self.top_logprobs}
         else:
-            stop = list(asked.stop) if self.stop else []
-            made |= {self.length: asked.max_new_tokens, **({"stop": stop} if stop else {})}
+            stop = list(generation.stop) if self.stop else []
+            body |= {self.length: generation.max_new_tokens, **({"stop": stop} if stop else {})}
         if self.temperature:
-            sampling = {"top_p": asked.top_p} if asked.temperature > 0 else {}
-            made |= {"temperature": asked.temperature, **sampling}
-        return made
+            sampling = {"top_p": generation.top_p} if generation.temperature > 0 else {}
+            body |= {"temperature": generation.temperature, **sampling}
+        return body
 
 
 class OpenAIChat:
@@ -77,9 +77,11 @@ class OpenAIChat:
     ranks_first_token = True
     """A choice counts by its first token, and by a bound where that is not among those told."""
 
-    def __init__(self, name: str, line: Line, form: Form, *, in_flight: int, cache: str = "auto") -> None:
+    def __init__(
+        self, name: str, queue: CallQueue, format: RequestFormat, *, in_flight: int, cache: str = "auto"
+    ) -> None:
         """`cache`: `true`, `false`, or `auto`: unless the server does not say which weights it holds."""
-        self.name, self.line, self.form, self.in_flight, self.cache = name, line, form, in_flight, cache
+        self.name, self.queue, self.format, self.in_flight, self.cache = name, queue, format, in_flight, cache
         self.reference = ""
         """The model to check its answers against: vlmbench.runs.verification."""
         self._in_a_row = 0
@@ -87,115 +89,115 @@ class OpenAIChat:
     @property
     def from_cache(self) -> bool:
         """Whether replies that are known already are taken. Those that come are kept in any case."""
-        return self.line.from_cache
+        return self.queue.from_cache
 
     @from_cache.setter
-    def from_cache(self, wanted: bool) -> None:
-        self.line.from_cache = wanted
+    def from_cache(self, value: bool) -> None:
+        self.queue.from_cache = value
 
     @cached_property
     def served(self) -> Served:
         """What the server tells of its weights. Raises ModelError for one of our own that does not answer."""
-        line = self.line
-        found = served(line.client.options.base_url, line.client.model, line.client.key)
-        line.weights = found.mark
-        line.client.held = found
-        if not found.known and self.cache == "auto":
-            line.folder = None
+        queue = self.queue
+        state = served(queue.client.options.base_url, queue.client.model, queue.client.key)
+        queue.weights = state.mark
+        queue.client.held = state
+        if not state.known and self.cache == "auto":
+            queue.folder = None
             LOGGER.warning(
                 "%s does not say which weights it holds: its replies are not kept for other runs (cache=true keeps "
                 "them), and a run that is resumed cannot notice that they changed",
-                line.client.where,
+                queue.client.where,
             )
-        return found
+        return state
 
     @property
     def fingerprint(self) -> str:
         """Of the name, the address, and the weights as far as the server tells of them."""
         mark = self.served.mark
-        return hashlib.sha256(f"{self.line.client.where}{mark and ' '}{mark}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.queue.client.where}{mark and ' '}{mark}".encode()).hexdigest()[:16]
 
     @property
     def supports_logprobs(self) -> bool:
         """Whether the server is said to tell log-probabilities."""
-        return self.form.top_logprobs > 0
+        return self.format.top_logprobs > 0
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What else decides the answers. The weights behind a name are the server's business and can change."""
-        form = self.form
+        format = self.format
         return {
-            "server": self.line.client.options.base_url.rstrip("/"),
-            "detail": form.detail,
-            "max_side": form.limits.max_side,
-            "max_bytes": form.limits.max_bytes,
-            "top_logprobs": form.top_logprobs,
-            "temperature_sent": form.temperature,
+            "server": self.queue.client.options.base_url.rstrip("/"),
+            "detail": format.detail,
+            "max_side": format.limits.max_side,
+            "max_bytes": format.limits.max_bytes,
+            "top_logprobs": format.top_logprobs,
+            "temperature_sent": format.temperature,
         }
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """What asking took in this sitting."""
-        line = self.line
-        known = {"usd": round(line.spent, 6)} if line.price.cost(1, 1) is not None else {}
+        """What asking took in this run."""
+        queue = self.queue
+        known = {"usd": round(queue.spent, 6)} if queue.price.cost(1, 1) is not None else {}
         names = ("replies", "cached", "failed", "prompt_tokens", "completion_tokens")
         return {
-            "served_model": line.served,
-            **({"adapted": told} if (told := line.client.adapted.summary()) else {}),
-            **{name: line.counts[name] for name in names},
-            "calls": line.client.calls,
-            "refusals": line.client.refusals,
+            "served_model": queue.served,
+            **({"adapted": adapted} if (adapted := queue.client.adapted.summary()) else {}),
+            **{name: queue.counts[name] for name in names},
+            "calls": queue.client.calls,
+            "refusals": queue.client.refusals,
             **known,
         }
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        """Answers as they come in. Requests go out in the order given: all about one picture in a row.
+        """Answers as they come in. Requests go out in the order given: all about one image in a row.
 
         Raises ModelError when the server refuses everything or is gone.
         """
         done: SimpleQueue[tuple[Request, Future[Reply]]] = SimpleQueue()
         _ = self.served  # decides what is kept, and under which key
-        with self.line.opened() as begin:
+        with self.queue.opened() as begin:
             out = 0
-            for request, ask in self._asks(groups):
-                if isinstance(ask, Response):
-                    yield request, self._counted(ask)
+            for request, call in self._calls(groups):
+                if isinstance(call, Response):
+                    yield request, self._counted(call)
                     continue
-                begin(ask).add_done_callback(_told(done, request))
+                begin(call).add_done_callback(_told(done, request))
                 out += 1
                 if out >= self.in_flight:
                     yield self._next(done)
                     out -= 1
             for _ in range(out):
                 yield self._next(done)
-        self.line.client.refuse_others()
+        self.queue.client.refuse_others()
 
-    def _asks(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Ask | Response]]:
-        """Each request with what to ask, or with the reason why it cannot be asked."""
+    def _calls(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, ChatCall | Response]]:
+        """Each request with what to call, or with the reason why it cannot be asked."""
         for group in groups:
             urls: dict[str, str | ImageError] = {}
             for request in group:
                 try:
-                    yield request, self._ask(request, urls)
+                    yield request, self._call(request, urls)
                 except VlmbenchError as error:
                     yield request, Response(finish="error", error=str(error))
 
-    def _ask(self, request: Request, urls: dict[str, str | ImageError]) -> Ask:
-        """`urls` by picture name: each is encoded once a group."""
-        found = []
-        for picture in request.images:
-            if picture.name not in urls:
+    def _call(self, request: Request, urls: dict[str, str | ImageError]) -> ChatCall:
+        """`urls` by image name: each is encoded once per group."""
+        sent = []
+        for image in request.images:
+            if image.name not in urls:
                 try:
-                    urls[picture.name] = data_url(picture.load(), picture.name, self.form.limits)
+                    urls[image.name] = data_url(image.load(), image.name, self.format.limits)
                 except ImageError as error:
-                    urls[picture.name] = error
-            url = urls[picture.name]
+                    urls[image.name] = error
+            url = urls[image.name]
             if isinstance(url, ImageError):
                 raise url
-            found.append(url)
+            sent.append(url)
         texts = [request.prompt, *(text for turn in request.history for text in turn)]
         salt = request.sample_id if request.generation.temperature > 0 else ""
-        return Ask(self.form.body(request, found), texts, len(found), salt, bool(request.choices))
+        return ChatCall(self.format.body(request, sent), texts, len(sent), salt, bool(request.choices))
 
     def _next(self, done: SimpleQueue[tuple[Request, Future[Reply]]]) -> tuple[Request, Response]:
         request, future = done.get()
@@ -218,14 +220,14 @@ class OpenAIChat:
         if response.finish != "error":
             self._in_a_row = 0
             return response
-        self.line.counts["failed"] += 1
+        self.queue.counts["failed"] += 1
         self._in_a_row += 1
-        nothing_yet = not (self.line.counts["replies"] or self.line.counts["cached"])
+        nothing_yet = not (self.queue.counts["replies"] or self.queue.counts["cached"])
         if self._in_a_row >= GIVE_UP_AFTER and (gone or nothing_yet):
             raise ModelError(
                 f"{GIVE_UP_AFTER} questions in a row without an answer; the last: {response.error}",
-                where=self.line.client.where,
-                hint=KEPT.format("mend it"),
+                where=self.queue.client.where,
+                hint=KEPT.format("fix it"),
             )
         return response
 
@@ -236,8 +238,8 @@ def _told(done: SimpleQueue[tuple[Request, Future[Reply]]], request: Request) ->
 
 def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """The text before the earliest stop text, trimmed, and whether there was one: servers may ignore `stop`."""
-    found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
-    return text[: min(found, default=len(text))].strip(), bool(found)
+    positions = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    return text[: min(positions, default=len(text))].strip(), bool(positions)
 
 
 def respond(request: Request, reply: Reply) -> Response:
@@ -311,6 +313,6 @@ def load(
     client = ChatClient(checkpoint, options, adapts=(LENGTH, STOP))
     folder = settings.load().cache_folder / "answers" if cache != "false" else None
     price = Price.of(checkpoint, price_in, price_out)
-    line = Line(client, price, budget=budget or None, folder=folder)
-    form = Form(detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature, send_stop)
-    return OpenAIChat(f"openai:{checkpoint}", line, form, in_flight=in_flight, cache=cache)
+    queue = CallQueue(client, price, budget=budget or None, folder=folder)
+    format = RequestFormat(detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature, send_stop)
+    return OpenAIChat(f"openai:{checkpoint}", queue, format, in_flight=in_flight, cache=cache)

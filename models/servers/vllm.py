@@ -1,7 +1,7 @@
 """vLLM: `--model vllm:PATH` in this process, `--model vllm:NAME,base_url=http://HOST:PORT/v1` against `vllm serve`.
 
-Questions are handed over sorted by picture, the picture first in each prompt, so that vLLM's prefix cache holds what
-questions about one picture share. Prompts are those of the hf adapter (vllm_prompts). Answers are greedy unless a
+Questions are handed over sorted by image, the image first in each prompt, so that vLLM's prefix cache holds what
+questions about one image share. Prompts are those of the hf adapter (vllm_prompts). Answers are greedy unless a
 protocol samples; choices are ranked by the log-probabilities of all their tokens in this process, by the first token
 against a server.
 
@@ -25,7 +25,7 @@ from vlmbench.data import images
 
 from ..checkpoints import fingerprints
 from . import openai, vllm_process
-from .vllm_answers import EngineRequest, answered, ranking, sampling
+from .vllm_answers import EngineRequest, ranking, sampling, to_response
 from .vllm_prompts import Conversations, Rendered, open_prompts
 from .vllm_server import VllmServer
 
@@ -39,7 +39,7 @@ DECIDES_NOTHING = (
 """Where weights come from is in the fingerprint; memory and limits decide whether there is an answer, not which."""
 WEIGHTS = (*fingerprints.DECIDING, ".bin", ".pt", ".pth", ".gguf")
 """Suffixes of what vLLM reads in a checkpoint's folder."""
-KEPT = "the answers so far are kept; mend it and run the same command"
+KEPT = "the answers so far are kept; fix it and run the same command"
 
 
 class InProcess:
@@ -60,7 +60,7 @@ class InProcess:
     ) -> None:
         """`engine`: what vllm.LLM is made with. `batch`: questions handed over at once, at least.
 
-        `prompts`: how questions are worded; None: by vLLM's own chat.
+        `prompts`: how questions are render_request; None: by vLLM's own chat.
         """
         self.name, self.fingerprint, self.reference = name, fingerprint, reference
         self._made_with, self._batch, self._prompts = dict(engine), batch, prompts
@@ -70,9 +70,13 @@ class InProcess:
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What else decides the answers: what the engine is made with, the weights' place and its limits aside."""
-        told = {name: value for name, value in self._made_with.items() if name not in DECIDES_NOTHING}
+        deciding = {name: value for name, value in self._made_with.items() if name not in DECIDES_NOTHING}
         words = self._prompts.settings if self._prompts else Conversations.settings
-        return {"engine": "vllm", **words, **{name: str(v) if isinstance(v, dict) else v for name, v in told.items()}}
+        return {
+            "engine": "vllm",
+            **words,
+            **{name: str(v) if isinstance(v, dict) else v for name, v in deciding.items()},
+        }
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
@@ -80,36 +84,36 @@ class InProcess:
         return {"vllm": str(vllm_process.module().__version__)}
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        """Answer groups of requests that share their pictures, many groups at once.
+        """Answer groups of requests that share their images, many groups at once.
 
         Raises ModelError when vLLM cannot load the model, answers nothing, or its engine dies.
         """
         for requests in batches(groups, self._batch):
-            begun = time.perf_counter()
-            found = self._responses(requests)
-            seconds = (time.perf_counter() - begun) / len(requests)
-            for request, response in zip(requests, found, strict=True):
+            started = time.perf_counter()
+            responses = self._responses(requests)
+            seconds = (time.perf_counter() - started) / len(requests)
+            for request, response in zip(requests, responses, strict=True):
                 yield request, replace(response, seconds=seconds)
 
     def _responses(self, requests: Sequence[Request]) -> list[Response]:
-        """One answer a request."""
+        """One response per request."""
         llm, prompts = self._engine()
-        pictures = _Pictures()
-        asked = [self._asked(request, pictures, prompts) for request in requests]
+        image_cache = _ImageCache()
+        entries = [self._asked(request, image_cache, prompts) for request in requests]
         outputs = iter(
             self._run(
-                llm, prompts, [one for entry in asked if isinstance(entry, EngineRequest) for one in entry.prompts]
+                llm, prompts, [item for entry in entries if isinstance(entry, EngineRequest) for item in entry.prompts]
             )
         )
-        found = []
-        for entry in asked:
+        responses = []
+        for entry in entries:
             if isinstance(entry, Response):
-                found.append(entry)
+                responses.append(entry)
                 continue
-            mine = [next(outputs) for _ in entry.prompts]
-            failed = next((one for one in mine if isinstance(one, Response)), None)
-            found.append(failed or self._read(entry, mine))
-        return found
+            own = [next(outputs) for _ in entry.prompts]
+            failed = next((item for item in own if isinstance(item, Response)), None)
+            responses.append(failed or self._read(entry, own))
+        return responses
 
     def _read(self, entry: EngineRequest, outputs: Sequence[Any]) -> Response:
         try:
@@ -121,55 +125,55 @@ class InProcess:
         return response
 
     def _asked(
-        self, request: Request, pictures: _Pictures, prompts: Rendered | Conversations
+        self, request: Request, image_cache: _ImageCache, prompts: Rendered | Conversations
     ) -> EngineRequest | Response:
         """A request as prompts, or the error that it cannot be asked with."""
         try:
             if request.generation.num_beams > 1:
-                what = f"no search with {request.generation.num_beams} beams here"
-                raise ModelError(what, hint="take a protocol that is greedy")
-            made = prompts.made(request, [pictures.decoded(picture) for picture in request.images])
+                message = f"no search with {request.generation.num_beams} beams here"
+                raise ModelError(message, hint="take a protocol that is greedy")
+            prompt = prompts.made(request, [image_cache.decode(image) for image in request.images])
         except Exception as error:  # processors raise what they like
-            told = str(error) if isinstance(error, VlmbenchError) else f"{type(error).__name__}: {error}"
-            return Response(finish="error", error=told)
+            reason = str(error) if isinstance(error, VlmbenchError) else f"{type(error).__name__}: {error}"
+            return Response(finish="error", error=reason)
         if request.choices:
-            return ranking(request, made, prompts)
+            return ranking(request, prompt, prompts)
         return EngineRequest(
-            [(made.opened, sampling(request))], lambda outputs: answered(request, made, prompts, outputs[0])
+            [(prompt.open_prompt, sampling(request))], lambda outputs: to_response(request, prompt, prompts, outputs[0])
         )
 
-    def _run(self, llm: Any, prompts: Rendered | Conversations, asked: Sequence[tuple[Any, Any]]) -> list[Any]:
+    def _run(self, llm: Any, prompts: Rendered | Conversations, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
         """vLLM's output of each, or an error Response. A batch that fails is asked one by one.
 
         Raises ModelError when that fails again and again, or the engine is dead.
         """
-        if not asked:
+        if not pairs:
             return []
         try:
-            return prompts.run(llm, [prompt for prompt, _ in asked], [params for _, params in asked])
+            return prompts.run(llm, [prompt for prompt, _ in pairs], [params for _, params in pairs])
         except Exception as error:  # one prompt that is too long fails all that came with it
             self._refuse_dead(error)
-        found: list[Any] = []
-        for prompt, params in asked:
+        outputs: list[Any] = []
+        for prompt, params in pairs:
             try:
-                found += prompts.run(llm, [prompt], [params])
+                outputs += prompts.run(llm, [prompt], [params])
                 self._failed = 0
             except Exception as error:
                 self._refuse_dead(error)
-                told = f"{type(error).__name__}: {error}"
-                self._count(told, error)
-                found.append(Response(finish="error", error=told))
-        return found
+                reason = f"{type(error).__name__}: {error}"
+                self._count(reason, error)
+                outputs.append(Response(finish="error", error=reason))
+        return outputs
 
-    def _count(self, told: str, error: Exception) -> None:
+    def _count(self, reason: str, error: Exception) -> None:
         """Take note of a failed question. Raises ModelError when there are too many in a row."""
         self._failed += 1
         if self._failed >= GIVE_UP_AFTER:
-            raise ModelError(f"vLLM fails on every question: {told}", hint=KEPT) from error
+            raise ModelError(f"vLLM fails on every question: {reason}", hint=KEPT) from error
 
     @staticmethod
     def _refuse_dead(error: Exception) -> None:
-        if vllm_process.died(error):
+        if vllm_process.engine_died(error):
             hint = "the answers so far are kept: run the same command, which starts a new engine"
             raise ModelError(f"vLLM's engine died: {error}", hint=hint) from error
 
@@ -178,7 +182,7 @@ class InProcess:
             vllm = vllm_process.module()
             made_with = {"gpu_memory_utilization": 0.3 if vllm_process.on_cpu() else 0.9, **self._made_with}
             vllm_process.end_with_this_process()
-            with vllm_process.listening() as lines:
+            with vllm_process.captured_stderr() as lines:
                 try:
                     llm = vllm.LLM(**made_with)
                 except Exception as error:
@@ -187,30 +191,30 @@ class InProcess:
                     self._loaded = llm, self._prompts or Conversations(llm.get_tokenizer())
                     return self._loaded
             reason = vllm_process.last_reason(lines)
-            told = str(failure) if not reason or reason in str(failure) else f"{failure}\n  its log says: {reason}"
+            message = str(failure) if not reason or reason in str(failure) else f"{failure}\n  its log says: {reason}"
             hint = "docs/models/adapters.md tells the options that vLLM takes here, and what a CPU needs"
-            raise ModelError(f"vLLM cannot load {self._made_with['model']}: {told}", hint=hint) from failure
+            raise ModelError(f"vLLM cannot load {self._made_with['model']}: {message}", hint=hint) from failure
         return self._loaded
 
 
-class _Pictures:
-    """Pictures, each decoded once a batch."""
+class _ImageCache:
+    """Images, each decoded once per batch."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[ImageRef, Any]] = {}
-        """By id() of the picture's reader: names are unique in a split only. Kept, or its id could be given away."""
+        """By id() of the image's reader: names are unique in a split only. Kept, or its id could be given away."""
 
-    def decoded(self, picture: ImageRef) -> Any:
+    def decode(self, image: ImageRef) -> Any:
         """Raises ImageError for one that cannot be read."""
-        if id(picture) not in self._known:
-            self._known[id(picture)] = picture, images.decode(picture.load(), picture.name)
-        return self._known[id(picture)][1]
+        if id(image) not in self._known:
+            self._known[id(image)] = image, images.decode(image.load(), image.name)
+        return self._known[id(image)][1]
 
 
 def batches(groups: Iterable[Sequence[Request]], size: int) -> Iterator[list[Request]]:
     """Whole groups, at least `size` requests together, in the order in which a prefix cache serves them best.
 
-    Groups with the same first picture stand side by side; inside a group, dialogues that begin alike.
+    Groups with the same first image stand side by side; inside a group, dialogues that begin alike.
     """
     held: list[Sequence[Request]] = []
     for group in groups:
@@ -223,8 +227,8 @@ def batches(groups: Iterable[Sequence[Request]], size: int) -> Iterator[list[Req
 
 
 def _sorted(groups: list[Sequence[Request]]) -> list[Request]:
-    by_picture = sorted(groups, key=lambda group: [picture.name for picture in group[0].images])
-    return [r for group in by_picture for r in sorted(group, key=lambda request: (request.history, request.prompt))]
+    by_image = sorted(groups, key=lambda group: [image.name for image in group[0].images])
+    return [r for group in by_image for r in sorted(group, key=lambda request: (request.history, request.prompt))]
 
 
 def mark(checkpoint: str, revision: str) -> tuple[str, str]:
@@ -269,7 +273,7 @@ def load(
     """
     if not checkpoint:
         raise UsageError("which model?", hint="write --model vllm:FOLDER, or vllm:ORGANISATION/NAME")
-    given = dict(
+    engine_options = dict(
         dtype=dtype,
         quantization=quantization,
         max_model_len=max_model_len,
@@ -290,7 +294,12 @@ def load(
         return VllmServer(openai.load(checkpoint, base_url=base_url, max_side=max_side, **how), same)
     _refuse_missing()
     fingerprint, commit = mark(checkpoint, revision)
-    engine = {"model": checkpoint, "seed": 0, "enable_prefix_caching": True, **{k: v for k, v in given.items() if v}}
+    engine = {
+        "model": checkpoint,
+        "seed": 0,
+        "enable_prefix_caching": True,
+        **{k: v for k, v in engine_options.items() if v},
+    }
     if commit:
         engine |= {"revision": commit, "tokenizer_revision": commit}
     name = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint

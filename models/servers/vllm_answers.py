@@ -12,7 +12,7 @@ from vlmbench.base.samples import ChoiceScore, Request, Response
 
 from ..engine.packing import common_prefix
 from . import vllm_process
-from .vllm_prompts import Conversations, Prompted, Rendered, refuse_other_choice
+from .vllm_prompts import Conversations, PreparedPrompt, Rendered, refuse_other_choice
 
 FINISHED = ("stop", "length")
 
@@ -28,26 +28,26 @@ class EngineRequest:
 
 def sampling(request: Request) -> Any:
     """A free answer's parameters; a sample draws from a seed of its own."""
-    asked = request.generation
+    generation = request.generation
     seed = int.from_bytes(hashlib.sha256(request.sample_id.encode()).digest()[:4], "big")
-    drawn = {"top_p": asked.top_p, "seed": seed} if asked.temperature > 0 else {}
+    drawn = {"top_p": generation.top_p, "seed": seed} if generation.temperature > 0 else {}
     return vllm_process.module().SamplingParams(
-        temperature=asked.temperature,
-        max_tokens=asked.max_new_tokens,
-        stop=list(asked.stop) or None,
+        temperature=generation.temperature,
+        max_tokens=generation.max_new_tokens,
+        stop=list(generation.stop) or None,
         logprobs=2,  # for the margin between the best two
         **drawn,
     )
 
 
-def answered(request: Request, made: Prompted, prompts: Rendered | Conversations, out: Any) -> Response:
+def to_response(request: Request, prompt: PreparedPrompt, prompts: Rendered | Conversations, out: Any) -> Response:
     """A RequestOutput as an answer. Raises ModelError for the answer to another prompt."""
-    prompts.check(request, out.prompt_token_ids, made.ids)
+    prompts.check(request, out.prompt_token_ids, prompt.ids)
     best = out.outputs[0]
-    said = Response(best.text.strip(), prompt_tokens=len(out.prompt_token_ids), new_tokens=len(best.token_ids))
+    response = Response(best.text.strip(), prompt_tokens=len(out.prompt_token_ids), new_tokens=len(best.token_ids))
     if best.finish_reason not in FINISHED:
-        return replace(said, finish="error", error=f"vLLM ended with {best.finish_reason!r}")
-    return replace(said, finish=best.finish_reason, margin=_margin(best.logprobs))
+        return replace(response, finish="error", error=f"vLLM ended with {best.finish_reason!r}")
+    return replace(response, finish=best.finish_reason, margin=_margin(best.logprobs))
 
 
 def _margin(steps: Any) -> float | None:
@@ -59,32 +59,35 @@ def _margin(steps: Any) -> float | None:
     return min(gaps, default=None)
 
 
-def ranking(request: Request, made: Prompted, prompts: Rendered | Conversations) -> EngineRequest:
+def ranking(request: Request, prompt: PreparedPrompt, prompts: Rendered | Conversations) -> EngineRequest:
     """Choices by the summed log-probabilities of their tokens.
 
     Choices of one token each are read off the open prompt, where this vLLM tells the log-probabilities of named tokens;
     longer ones are made part of the prompt, and scored there.
     """
     sampling = vllm_process.module().SamplingParams
-    if made.choice_ids and all(ids[:-1] == made.ids for ids in made.choice_ids):
-        named = [ids[-1] for ids in made.choice_ids]
+    if prompt.choice_ids and all(ids[:-1] == prompt.ids for ids in prompt.choice_ids):
+        named = [ids[-1] for ids in prompt.choice_ids]
         try:
             params = sampling(temperature=0.0, max_tokens=1, logprob_token_ids=sorted(set(named)))
         except TypeError:  # an older vLLM
             pass
         else:
-            return EngineRequest([(made.opened, params)], lambda outs: _first(request, made, prompts, named, outs[0]))
-    known = bool(made.choice_ids)
+            return EngineRequest(
+                [(prompt.open_prompt, params)], lambda outs: _first(request, prompt, prompts, named, outs[0])
+            )
+    known = bool(prompt.choice_ids)
     scored = sampling(temperature=0.0, max_tokens=1, prompt_logprobs=0)
-    opened = [] if known else [(made.opened, sampling(temperature=0.0, max_tokens=1))]
+    opened = [] if known else [(prompt.open_prompt, sampling(temperature=0.0, max_tokens=1))]
     return EngineRequest(
-        [*opened, *((one, scored) for one in made.choices)], lambda outs: _ranked(request, made, prompts, outs)
+        [*opened, *((choice, scored) for choice in prompt.choices)],
+        lambda outs: _ranked(request, prompt, prompts, outs),
     )
 
 
-def _first(request: Request, made: Prompted, prompts: Any, named: Sequence[int], out: Any) -> Response:
+def _first(request: Request, prompt: PreparedPrompt, prompts: Any, named: Sequence[int], out: Any) -> Response:
     """Choices of one token each by what the open prompt expects next."""
-    prompts.check(request, out.prompt_token_ids, made.ids)
+    prompts.check(request, out.prompt_token_ids, prompt.ids)
     [step] = out.outputs[0].logprobs
     scores = []
     for choice, token in zip(request.choices, named, strict=True):
@@ -93,12 +96,12 @@ def _first(request: Request, made: Prompted, prompts: Any, named: Sequence[int],
     return _scored(scores, len(out.prompt_token_ids))
 
 
-def _ranked(request: Request, made: Prompted, prompts: Any, outputs: Sequence[Any]) -> Response:
+def _ranked(request: Request, prompt: PreparedPrompt, prompts: Any, outputs: Sequence[Any]) -> Response:
     """Choices by their tokens behind what the open prompt shares with them. Raises ModelError."""
-    rows = [tuple(out.prompt_token_ids) for out in outputs[-len(made.choices) :]]
-    if made.choice_ids:
-        opened = made.ids
-        for row, expected in zip(rows, made.choice_ids, strict=True):
+    rows = [tuple(out.prompt_token_ids) for out in outputs[-len(prompt.choices) :]]
+    if prompt.choice_ids:
+        opened = prompt.ids
+        for row, expected in zip(rows, prompt.choice_ids, strict=True):
             prompts.check(request, row, expected)
     else:
         opened = tuple(outputs[0].prompt_token_ids)

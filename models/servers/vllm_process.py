@@ -44,11 +44,11 @@ def on_cpu() -> bool:
 
 
 @contextmanager
-def listening() -> Iterator[deque[str]]:
+def captured_stderr() -> Iterator[deque[str]]:
     """The last lines that this process and its children write to stderr; they are shown as well."""
     lines: deque[str] = deque(maxlen=LINES)
     sys.stderr.flush()
-    kept, (read, write) = os.dup(2), os.pipe()
+    original, (read, write) = os.dup(2), os.pipe()
     os.dup2(write, 2)
     os.close(write)
 
@@ -56,7 +56,7 @@ def listening() -> Iterator[deque[str]]:
         with os.fdopen(read, "rb") as stream:
             for line in stream:
                 lines.append(line.decode(errors="replace").rstrip())
-                os.write(kept, line)
+                os.write(original, line)
 
     # The engine's processes keep this stderr: it is read for as long as they live.
     thread = threading.Thread(target=forward, daemon=True)
@@ -65,7 +65,7 @@ def listening() -> Iterator[deque[str]]:
         yield lines
     finally:
         sys.stderr.flush()
-        os.dup2(kept, 2)
+        os.dup2(original, 2)
         thread.join(timeout=0.2)
 
 
@@ -78,7 +78,7 @@ def last_reason(lines: deque[str]) -> str:
     return ""
 
 
-def died(error: BaseException) -> bool:
+def engine_died(error: BaseException) -> bool:
     """Whether the engine's process is gone: every further question would fail."""
     return any(kind.__name__ in ("EngineDeadError", "MPClientEngineMonitorError") for kind in type(error).__mro__)
 

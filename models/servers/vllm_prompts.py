@@ -1,7 +1,7 @@
 """Requests as prompts for a vLLM engine: token ids made as the hf adapter makes them, or conversations where it cannot.
 
-Rendered: template, tokenizer and special tokens are transformers' (hf_questions), and vLLM gets ids in which one token
-stands for each picture. It puts the picture's tokens in by itself; what it read comes back with the output and has to
+Rendered: template, tokenizer and special tokens are transformers' (questions), and vLLM gets ids in which one token
+stands for each image. It puts the image's tokens in by itself; what it read comes back with the output and has to
 be what transformers' own processor makes of the same question. Conversations: `LLM.chat` renders and tokenises, for
 checkpoints whose processor transformers does not have; what it read is held against the words that were asked.
 """
@@ -19,7 +19,7 @@ from vlmbench.base.samples import Request
 
 from ..huggingface import template_clock
 from ..huggingface.prompts import Prompts
-from ..huggingface.questions import texts_of, worded
+from ..huggingface.questions import render_request, texts_of
 from ..huggingface.system import image_id_of
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ TWICE = "set the template right, or ask a server of your own: --model openai:NAM
 
 
 @dataclass(frozen=True, eq=False)
-class Prompted:
+class PreparedPrompt:
     """One request as an engine takes it."""
 
-    opened: Any
+    open_prompt: Any
     """The prompt that is to be answered."""
     choices: tuple[Any, ...] = ()
     """The prompt with each choice behind it."""
@@ -49,23 +49,23 @@ class Rendered:
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What decides how questions are worded."""
+        """What decides how questions are render_request."""
         return self.prompts.settings
 
-    def made(self, request: Request, pictures: Sequence[Image]) -> Prompted:
+    def made(self, request: Request, images: Sequence[Image]) -> PreparedPrompt:
         """Raises ModelError for what cannot be asked, in the words of the hf adapter."""
-        asked = worded(self.prompts, request, pictures)
-        opened = self.prompts.tokens(asked.text)
+        rendered = render_request(self.prompts, request, images)
+        opened = self.prompts.tokens(rendered.text)
         rows = [
-            (*opened, *ids[len(asked.job.ids) :]) if self.prompts.apart else self.prompts.tokens(text)
-            for text, ids in zip(asked.choice_texts, asked.job.choice_ids, strict=True)
+            (*opened, *ids[len(rendered.job.ids) :]) if self.prompts.apart else self.prompts.tokens(text)
+            for text, ids in zip(rendered.choice_texts, rendered.job.choice_ids, strict=True)
         ]
-        choices = tuple(self._prompt(row, pictures) for row in rows)
-        return Prompted(self._prompt(opened, pictures), choices, asked.job.ids, asked.job.choice_ids)
+        choices = tuple(self._prompt(row, images) for row in rows)
+        return PreparedPrompt(self._prompt(opened, images), choices, rendered.job.ids, rendered.job.choice_ids)
 
     @staticmethod
-    def _prompt(ids: Sequence[int], pictures: Sequence[Image]) -> dict[str, Any]:
-        return {"prompt_token_ids": list(ids), **({"multi_modal_data": {"image": list(pictures)}} if pictures else {})}
+    def _prompt(ids: Sequence[int], images: Sequence[Image]) -> dict[str, Any]:
+        return {"prompt_token_ids": list(ids), **({"multi_modal_data": {"image": list(images)}} if images else {})}
 
     @staticmethod
     def run(llm: Any, prompts: Sequence[Any], params: Sequence[Any]) -> list[Any]:
@@ -76,8 +76,10 @@ class Rendered:
     def check(_: Request, read: Sequence[int], expected: Sequence[int]) -> None:
         """Raise ModelError where the engine read another prompt than transformers' processor makes."""
         if tuple(read) != tuple(expected):
-            what = f"vLLM reads another prompt ({len(read)} tokens) than transformers' processor ({len(expected)})"
-            raise ModelError(what, hint="this model cannot be asked through vLLM in the process: take hf, or a server")
+            message = f"vLLM reads another prompt ({len(read)} tokens) than transformers' processor ({len(expected)})"
+            raise ModelError(
+                message, hint="this model cannot be asked through vLLM in the process: take hf, or a server"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,22 +98,24 @@ class Conversations:
         self.tokenizer = tokenizer
         self.template = getattr(tokenizer, "chat_template", None)
 
-    def made(self, request: Request, pictures: Sequence[Image]) -> Prompted:
+    def made(self, request: Request, images: Sequence[Image]) -> PreparedPrompt:
         """Raises ModelError for what cannot be asked."""
         if not all(request.choices):
             raise ModelError(f"cannot rank {list(request.choices)}: one is empty", hint="leave out empty choices")
-        parts: list[dict[str, Any]] = [{"type": "image_pil", "image_pil": picture} for picture in pictures]
+        parts: list[dict[str, Any]] = [{"type": "image_pil", "image_pil": image} for image in images]
         turns: list[dict[str, Any]] = []
         for question, answer in (*request.history, (request.prompt, "")):
             first = [] if turns else parts
             turns.append({"role": "user", "content": [*first, {"type": "text", "text": question}]})
             turns += [{"role": "assistant", "content": answer}] if answer else []
         choices = ([*turns, {"role": "assistant", "content": choice}] for choice in request.choices)
-        return Prompted(_Conversation(turns), tuple(_Conversation(one, goes_on=True) for one in choices))
+        return PreparedPrompt(
+            _Conversation(turns), tuple(_Conversation(conversation, goes_on=True) for conversation in choices)
+        )
 
     def run(self, llm: Any, prompts: Sequence[_Conversation], params: Sequence[Any]) -> list[Any]:
         """vLLM's output of each. Special tokens are added as transformers' processors do, in every version of it."""
-        found: dict[int, Any] = {}
+        by_number: dict[int, Any] = {}
         for goes_on in (False, True):
             at = [number for number, prompt in enumerate(prompts) if prompt.goes_on is goes_on]
             if not at:
@@ -125,8 +129,8 @@ class Conversations:
                 how["tokenization_kwargs"] = {"add_special_tokens": not self._writes_bos()}
             with template_clock.stopped(self.template):
                 outputs = llm.chat([prompts[one].messages for one in at], [params[one] for one in at], **how)
-            found |= dict(zip(at, outputs, strict=True))
-        return [found[number] for number in range(len(prompts))]
+            by_number |= dict(zip(at, outputs, strict=True))
+        return [by_number[number] for number in range(len(prompts))]
 
     def _writes_bos(self) -> bool:
         """Whether the template itself begins with the first token."""
@@ -153,7 +157,7 @@ class Conversations:
                 and _dense(self.tokenizer.decode(self.tokenizer(text)["input_ids"])) not in shown
             ):
                 raise ModelError(f"the words {text[:60]!r} are not in the prompt that vLLM made of them", hint=TWICE)
-        if any(f"'text':{quote}{_dense(said)}" in shown for _, said in request.history for quote in "'\""):
+        if any(f"'text':{quote}{_dense(reply)}" in shown for _, reply in request.history for quote in "'\""):
             raise ModelError("vLLM's template prints an answer as a Python list", hint=TWICE)
 
 
@@ -162,10 +166,10 @@ def _dense(text: str) -> str:
 
 
 def refuse_other_choice(tokenizer: Any, tail: Sequence[int], choice: str) -> None:
-    """Raise ModelError unless the tokens that are scored are the choice, blanks aside."""
-    words, wanted = _dense(tokenizer.decode(list(tail), skip_special_tokens=True)), _dense(choice)
+    """Raise ModelError unless the tokens that are scored are the choice, spaces aside."""
+    words, expected = _dense(tokenizer.decode(list(tail), skip_special_tokens=True)), _dense(choice)
     again = _dense(tokenizer.decode(tokenizer(choice, add_special_tokens=False)["input_ids"], skip_special_tokens=True))
-    if not (words.endswith((wanted, again)) and "'type'" not in words.removesuffix(wanted)):
+    if not (words.endswith((expected, again)) and "'type'" not in words.removesuffix(expected)):
         hint = "the chat template prints something else behind the question: this model cannot rank through vLLM"
         raise ModelError(f"the tokens to score say {words[:60]!r}, not the choice {choice!r}", hint=hint)
 
@@ -175,14 +179,14 @@ def open_prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Pr
     from transformers import AutoConfig
 
     from ..huggingface.loading.processors import open_processor
-    from ..parts.quiet_import import hushed
+    from ..parts.quiet_import import quiet_logs
 
     more = {"revision": commit} if commit else {}
     source = str(Path(checkpoint).expanduser()) if Path(checkpoint).expanduser().is_dir() else checkpoint
-    with hushed():
+    with quiet_logs():
         config = AutoConfig.from_pretrained(source, trust_remote_code=trusted, **more)
         processor = open_processor(source, trusted=trusted, **more)
     if getattr(processor, "image_processor", None) is None:
-        raise ModelError("transformers has no processor of pictures for it", where=checkpoint)
+        raise ModelError("transformers has no processor of images for it", where=checkpoint)
     both = bool(getattr(config, "is_encoder_decoder", False))
     return Prompts(processor, image_id=image_id_of(config, processor), inputs=(), way=way, encoder_decoder=both)

@@ -21,7 +21,7 @@ from vlmbench.base.samples import Request
 from vlmbench.chat.models import is_local
 from vlmbench.chat.small_json import fetched
 
-from .openai import Form, OpenAIChat
+from .openai import OpenAIChat, RequestFormat
 
 LOGGER = logging.getLogger(__name__)
 PROBE = [{"role": "user", "content": "x"}]
@@ -31,12 +31,12 @@ LARGEST = 4 * 2**20
 
 
 @dataclass(frozen=True)
-class SpecialForm(Form):
+class SpecialTokensFormat(RequestFormat):
     """Requests that ask vLLM to let the tokenizer add its special tokens."""
 
     def body(self, request: Request, urls: Sequence[str]) -> dict[str, Any]:
         """The body of a chat completion, without the model."""
-        return {**Form.body(self, request, urls), "extra_body": {"add_special_tokens": True}}
+        return {**RequestFormat.body(self, request, urls), "extra_body": {"add_special_tokens": True}}
 
 
 class VllmServer(OpenAIChat):
@@ -44,14 +44,14 @@ class VllmServer(OpenAIChat):
 
     def __init__(self, chat: OpenAIChat, options: Mapping[str, str]) -> None:
         """`chat`: the server as any other. `options`: of the reference, as --model takes them."""
-        super().__init__("", chat.line, chat.form, in_flight=chat.in_flight, cache=chat.cache)
-        self.name = f"vllm:{self.line.client.model}"
+        super().__init__("", chat.queue, chat.format, in_flight=chat.in_flight, cache=chat.cache)
+        self.name = f"vllm:{self.queue.client.model}"
         self._options = dict(options)
 
     @property
     def reference(self) -> str:
         """transformers with the folder or hub name that the server says it serves; empty where that is neither."""
-        source = self._root or self.line.client.model
+        source = self._root or self.queue.client.model
         if not (Path(source).expanduser().is_dir() or source.count("/") == 1):
             return ""
         return ",".join([f"hf:{source}", *(f"{name}={value}" for name, value in self._options.items() if value)])
@@ -65,7 +65,7 @@ class VllmServer(OpenAIChat):
         """What the server says it has loaded under the name."""
         body = self._object("/models", None)
         rows = body.get("data") if isinstance(body.get("data"), list) else []
-        named = (row for row in rows or () if isinstance(row, Mapping) and row.get("id") == self.line.client.model)
+        named = (row for row in rows or () if isinstance(row, Mapping) and row.get("id") == self.queue.client.model)
         return str(next(named, {}).get("root") or "")
 
     @cached_property
@@ -73,7 +73,7 @@ class VllmServer(OpenAIChat):
         """Whether the tokenizer has a first token that the chat template does not write."""
         plain, special = (self._tokens(add) for add in (False, True))
         if plain is None or special is None:
-            if is_local(self.line.client.options.base_url):
+            if is_local(self.queue.client.options.base_url):
                 LOGGER.warning(
                     "%s does not show how it tokenises: whether its prompts begin with the model's first token is not "
                     "known; --verify-backend compares them with hf",
@@ -83,28 +83,28 @@ class VllmServer(OpenAIChat):
         return special[1:] == plain and special[:1] != plain[:1]
 
     def _tokens(self, special: bool) -> list[int] | None:
-        asked = {"messages": PROBE, "add_generation_prompt": True, "add_special_tokens": special}
-        found = self._object("/tokenize", {"model": self.line.client.model, **asked}).get("tokens")
-        return found if isinstance(found, list) and found else None
+        body = {"messages": PROBE, "add_generation_prompt": True, "add_special_tokens": special}
+        tokens = self._object("/tokenize", {"model": self.queue.client.model, **body}).get("tokens")
+        return tokens if isinstance(tokens, list) and tokens else None
 
     def _object(self, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """A JSON object of the server; empty where it gives none."""
-        base = self.line.client.options.base_url.rstrip("/")
+        base = self.queue.client.options.base_url.rstrip("/")
         base = base.removesuffix("/v1") if path == "/tokenize" else base
         headers = {"content-type": "application/json"}
-        if key := self.line.client.key:
+        if key := self.queue.client.key:
             headers["authorization"] = f"Bearer {key}"
         data = None if body is None else orjson.dumps(body)
         try:
-            found = fetched(base + path, headers=headers, within=WITHIN, largest=LARGEST, body=data)
+            answer = fetched(base + path, headers=headers, within=WITHIN, largest=LARGEST, body=data)
         except (OSError, ValueError, http.client.HTTPException):
             return {}
-        return found if isinstance(found, Mapping) else {}
+        return answer if isinstance(answer, Mapping) else {}
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What else decides the answers; from here on requests ask for the first token where it is needed."""
-        if self.adds_first_token and not isinstance(self.form, SpecialForm):
-            told = {one.name: getattr(self.form, one.name) for one in fields(self.form)}
-            self.form = SpecialForm(**told)
+        if self.adds_first_token and not isinstance(self.format, SpecialTokensFormat):
+            values = {entry.name: getattr(self.format, entry.name) for entry in fields(self.format)}
+            self.format = SpecialTokensFormat(**values)
         return {**super().settings, **({"add_special_tokens": True} if self.adds_first_token else {})}

@@ -12,13 +12,13 @@ from safetensors import SafetensorError
 
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 
-from ..checkpoints import native as own
-from ..checkpoints.checkpoint import Checkpoint, Ingredients
+from ..checkpoints import native
+from ..checkpoints.checkpoint import Checkpoint, SourceFiles
 from ..checkpoints.folder import CONFIG, CheckpointFolder, read_json
 from ..checkpoints.minigpt import pth as minigpt_pth
 from ..checkpoints.minigpt import write as minigpt_write
-from ..checkpoints.minigpt.shape_check import bare, check
-from ..checkpoints.tinyllava import detect as tinyllava_forms
+from ..checkpoints.minigpt.shape_check import check, meta_network
+from ..checkpoints.tinyllava import detect as tinyllava_formats
 from ..checkpoints.tinyllava import legacy
 from ..checkpoints.tinyllava.format import ORIGIN
 from ..network.minigpt_blueprint import blueprint
@@ -26,10 +26,10 @@ from . import tinyllava
 
 OWN, FACTORY = "vlmbench", "factory"
 MINIGPT: Mapping[str, tuple[str, Callable[[Checkpoint, Path], object]]] = {
-    OWN: ("a folder of ours of MiniGPT-4, MiniGPT-v2 or TinyGPT-V", own.write),
+    OWN: ("a folder of ours of MiniGPT-4, MiniGPT-v2 or TinyGPT-V", native.write),
     minigpt_pth.NAME: (minigpt_pth.ABOUT, minigpt_write.write),
 }
-"""By form: what it is, and how it is written. TinyLLaVA's are in tinyllava_forms.FORMS; ours is `factory`."""
+"""By form: what it is, and how it is written. TinyLLaVA's are in tinyllava_formats.FORMATS; ours is `factory`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class _Opened:
 
 def forms() -> dict[str, str]:
     """All forms, and what each is."""
-    return {name: what for name, (what, _) in MINIGPT.items()} | {
-        name: form.what for name, form in tinyllava_forms.FORMS.items()
+    return {name: about for name, (about, _) in MINIGPT.items()} | {
+        name: form.what for name, form in tinyllava_formats.FORMATS.items()
     }
 
 
-def convert(source: Path, target: Path, *, to: str, ingredients: Ingredients, overwrite: bool) -> Report:
+def convert(source: Path, target: Path, *, to: str, source_files: SourceFiles, overwrite: bool) -> Report:
     """Read a checkpoint of any form and write it in another, `to` ("": official into ours, ours into the official).
 
     What is written appears at once and whole. Raises ModelError for a checkpoint that cannot be read or written,
@@ -76,7 +76,7 @@ def convert(source: Path, target: Path, *, to: str, ingredients: Ingredients, ov
         raise UnknownNameError("form of checkpoints", to, forms())
     target = Path(os.path.abspath(target))  # noqa: PTH100 - takes out `..` too, as Path.absolute does not
     _free(source, target, overwrite)
-    opened = _open(source, ingredients)
+    opened = _open(source, source_files)
     after = to or opened.after
     if not after:
         raise UsageError(f"{source} is in our form already", hint=f"name another: --to {' or '.join(opened.forms)}")
@@ -84,63 +84,63 @@ def convert(source: Path, target: Path, *, to: str, ingredients: Ingredients, ov
         system = opened.checkpoint.config["model_type"]
         raise UsageError(f"{system} cannot be written as {after}", hint=f"--to takes {', '.join(opened.forms)}")
     _write(lambda path: opened.write(after, path), target)
-    found = opened.checkpoint
-    sizes = {str(path): _size(path) for path in found.files}
-    parameters = sum(tensor.numel() for name, tensor in found.tensors.items() if not name.startswith("official."))
-    system = str(found.config["model_type"])
-    return Report(system, opened.form, after, sizes, len(found.tensors), parameters, found.unused)
+    checkpoint = opened.checkpoint
+    sizes = {str(path): _size(path) for path in checkpoint.files}
+    parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if not name.startswith("official."))
+    system = str(checkpoint.config["model_type"])
+    return Report(system, opened.form, after, sizes, len(checkpoint.tensors), parameters, checkpoint.unused)
 
 
-def _open(source: Path, ingredients: Ingredients) -> _Opened:
+def _open(source: Path, source_files: SourceFiles) -> _Opened:
     """Find the form and read. Raises ModelError for one nobody knows, or another system than the user says."""
     if source.is_file():
         if not minigpt_pth.recognises(source):
             hint = f"it is none of: {'; '.join(forms().values())}"
             raise ModelError("no checkpoint that torch.save has written", where=str(source), hint=hint)
-        found = minigpt_pth.read(source, ingredients)
-        return _minigpt(minigpt_pth.NAME, found, OWN)
+        checkpoint = minigpt_pth.read(source, source_files)
+        return _minigpt(minigpt_pth.NAME, checkpoint, OWN)
     if not source.is_dir():
         raise ModelError("no such file or folder", where=str(source), hint="name a .pth, or a checkpoint's folder")
-    if read_json(source / CONFIG).get("model_type") in own.MODEL_TYPES:
-        found = own.read(source)
-        _same_system(found, ingredients, source)
-        check(bare(lambda: blueprint(found.config), source), found.tensors, source)
-        return _minigpt(OWN, found, minigpt_pth.NAME)
-    return _tinyllava(source, ingredients)
+    if read_json(source / CONFIG).get("model_type") in native.MODEL_TYPES:
+        checkpoint = native.read(source)
+        _same_system(checkpoint, source_files, source)
+        check(meta_network(lambda: blueprint(checkpoint.config), source), checkpoint.tensors, source)
+        return _minigpt(OWN, checkpoint, minigpt_pth.NAME)
+    return _tinyllava(source, source_files)
 
 
-def _minigpt(form: str, found: Checkpoint, after: str) -> _Opened:
-    return _Opened(form, found, after, lambda name, path: MINIGPT[name][1](found, path), tuple(MINIGPT))
+def _minigpt(form: str, checkpoint: Checkpoint, after: str) -> _Opened:
+    return _Opened(form, checkpoint, after, lambda name, path: MINIGPT[name][1](checkpoint, path), tuple(MINIGPT))
 
 
-def _tinyllava(source: Path, ingredients: Ingredients) -> _Opened:
-    if (source / legacy.PROJECTOR).is_file() and ingredients.llm and ingredients.vit:
-        folder = legacy.open_projector(source, language_model=ingredients.llm, vision_tower=ingredients.vit)
-        form = folder.form
+def _tinyllava(source: Path, source_files: SourceFiles) -> _Opened:
+    if (source / legacy.PROJECTOR).is_file() and source_files.llm and source_files.vit:
+        folder = legacy.open_projector(source, language_model=source_files.llm, vision_tower=source_files.vit)
+        form = folder.format_name
     else:
-        form, folder = tinyllava_forms.find(source), tinyllava_forms.open_folder(source)
-    found = own.from_folder(folder)
-    _same_system(found, ingredients, source)
-    network = bare(lambda: tinyllava.blueprint(folder.config, folder.preprocessor), source)
-    check(network, found.tensors, source)
+        form, folder = tinyllava_formats.find(source), tinyllava_formats.open_folder(source)
+    checkpoint = native.from_folder(folder)
+    _same_system(checkpoint, source_files, source)
+    network = meta_network(lambda: tinyllava.blueprint(folder.config, folder.preprocessor), source)
+    check(network, checkpoint.tensors, source)
     before = folder.config.get(ORIGIN)
     origin = str(before["form"]) if form == FACTORY and isinstance(before, Mapping) else ""
-    after = FACTORY if form != FACTORY else (origin if origin in tinyllava_forms.FORMS else "")
-    return _Opened(form, found, after, lambda name, path: _write_tinyllava(folder, path, name), _others(form))
+    after = FACTORY if form != FACTORY else (origin if origin in tinyllava_formats.FORMATS else "")
+    return _Opened(form, checkpoint, after, lambda name, path: _write_tinyllava(folder, path, name), _others(form))
 
 
 def _others(form: str) -> tuple[str, ...]:
-    return tuple(name for name in tinyllava_forms.FORMS if name != form)
+    return tuple(name for name in tinyllava_formats.FORMATS if name != form)
 
 
 def _write_tinyllava(folder: CheckpointFolder, target: Path, form: str) -> None:
-    tinyllava_forms.write(folder, target, form)
+    tinyllava_formats.write(folder, target, form)
 
 
-def _same_system(found: Checkpoint, ingredients: Ingredients, source: Path) -> None:
-    system = found.config["model_type"]
-    if ingredients.system not in ("", system):
-        raise ModelError(f"is of {system}, not {ingredients.system}", where=str(source), hint=f"--system {system}")
+def _same_system(checkpoint: Checkpoint, source_files: SourceFiles, source: Path) -> None:
+    system = checkpoint.config["model_type"]
+    if source_files.system not in ("", system):
+        raise ModelError(f"is of {system}, not {source_files.system}", where=str(source), hint=f"--system {system}")
 
 
 def _free(source: Path, target: Path, overwrite: bool) -> None:

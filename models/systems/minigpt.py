@@ -14,20 +14,20 @@ from vlmbench.base.errors import ModelError
 
 from ..checkpoints import folder as checkpoints
 from ..checkpoints.folder import CheckpointFolder
-from ..engine.adapter import Answering
+from ..engine.adapter import LocalModel
 from ..engine.engine import DTYPES, Engine
 from ..network.minigpt_blueprint import blueprint
-from ..network.system import Assembled
+from ..network.system import BaseSystem
 from ..parts.language import lora
-from ..parts.prompts import minigpt_templates as talk
-from ..parts.prompts.minigpt_templates import Lesson, Style
+from ..parts.prompts import minigpt_templates
+from ..parts.prompts.minigpt_templates import PromptFormat, TrainingFormat
 
 SHIPPED = {"tinygptv": Path(__file__).parents[1] / "weights" / "tinygptv-nano"}
 """Trained small checkpoints of the package, by system."""
 
 
-class MiniGPT(Assembled):
-    """A system of the family: its styles and lessons around an assembled network."""
+class MiniGPT(BaseSystem):
+    """A system of the family: its prompt formats and training formats around an network."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class MiniGPT(Assembled):
         template: str = "",
         attention: str = "sdpa",
     ) -> None:
-        """An untrained model. `template` "" is the config's own style of answering.
+        """An untrained model. `template` "" is the config's own prompt format of answering.
 
         Raises ModelError for a part that does not exist, or a tokenizer that does not fit.
         """
         self.config = copy.deepcopy(dict(config))
         self.name = str(config["model_type"])
-        self.style: Style = talk.find_style(template or str(config["template"]))
+        self.prompt_format: PromptFormat = minigpt_templates.find_prompt_format(template or str(config["template"]))
         super().__init__(
             blueprint(config),
             preprocessor=preprocessor,
@@ -57,7 +57,7 @@ class MiniGPT(Assembled):
     @property
     def settings(self) -> Mapping[str, str]:
         """What decides the answers beside weights and engine."""
-        return {"template": self.style.name, "image_size": str(self.config["vision_config"]["image_size"])}
+        return {"template": self.prompt_format.name, "image_size": str(self.config["vision_config"]["image_size"])}
 
     def encode(
         self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
@@ -67,12 +67,14 @@ class MiniGPT(Assembled):
         `history`: earlier turns of the dialogue, the image before the first. An `answer` to rank is tokenised apart
         from the prompt, as in training.
         """
-        ids = talk.to_ids(self.style.write([*history, (prompt, None)], image=image), self.tokenizer)
-        return ids + talk.plain_ids(answer, self.tokenizer)
+        ids = minigpt_templates.to_ids(
+            self.prompt_format.write([*history, (prompt, None)], image=image), self.tokenizer
+        )
+        return ids + minigpt_templates.plain_ids(answer, self.tokenizer)
 
     def decode(self, ids: Sequence[int]) -> str:
         """New tokens to the answer text, cleaned up as `generate` and `Chat.answer` do."""
-        return talk.cleaned(self.tokenizer.decode(ids))
+        return minigpt_templates.cleaned(self.tokenizer.decode(ids))
 
     @property
     def end_ids(self) -> frozenset[int]:
@@ -81,17 +83,20 @@ class MiniGPT(Assembled):
 
     @property
     def stop(self) -> tuple[str, ...]:
-        """Texts that end an answer: `###` where the style separates turns so."""
-        return self.style.stop
+        """Texts that end an answer: `###` where the prompt format separates turns so."""
+        return self.prompt_format.stop
 
-    def learner(self, template: str) -> Lesson:
-        """A lesson of parts/talk.py: `caption`, `describe`, `instruct`, ...; "": the style's instruction tuning."""
-        return replace(talk.find_lesson(template or self.style.lesson), visual=self.visual_tokens)
+    def training_template(self, template: str) -> TrainingFormat:
+        """A training format: `caption`, `describe`, `instruct`, ...; "": the prompt format's instruction tuning."""
+        return replace(
+            minigpt_templates.find_training_format(template or self.prompt_format.training_format),
+            visual=self.visual_tokens,
+        )
 
-    def like(self, config: Mapping[str, Any]) -> MiniGPT:
-        """A fresh one with another config, the same tokenizer and the same preparation of pictures."""
-        given = {"preprocessor": self.preprocessor, "tokenizer": self.files, "attention": self.attention}
-        return MiniGPT(config, **given)  # type: ignore[arg-type]
+    def clone_with_config(self, config: Mapping[str, Any]) -> MiniGPT:
+        """A fresh one with another config, the same tokenizer and the same preparation of images."""
+        options = {"preprocessor": self.preprocessor, "tokenizer": self.files, "attention": self.attention}
+        return MiniGPT(config, **options)  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
         """Write a folder in our own form: config.json, tokenizer files, model.safetensors."""
@@ -115,40 +120,40 @@ def load(
     qformer: str = "",
     llm: str = "",
     image_size: int = 0,
-) -> Answering:
+) -> LocalModel:
     """A folder of ours, or an official .pth, as a model that answers; None: the small one that ships, if there is one.
     Adapters are merged into the weights.
 
-    A .pth stands on other files: `vit` (eva_vit_g.pth), `llm` (the language model's folder) and, for MiniGPT-4 with
+    A .pth builds on other files: `vit` (eva_vit_g.pth), `llm` (the language model's folder) and, for MiniGPT-4 with
     Vicuna and TinyGPT-V, `qformer` (blip2_pretrained_flant5xxl.pth); `image_size` 0 is the published edge, and 224
     means TinyGPT-V's stages 1 to 3. Raises ModelError for a checkpoint that is missing, damaged or of another system,
-    and for a missing ingredient.
+    and for a missing source.
     """
     if checkpoint is None and system in SHIPPED:
         checkpoint = str(SHIPPED[system])
     if checkpoint is None:
         hint = f"name a checkpoint: --model {system}:FOLDER"
         raise ModelError(f"this installation holds no trained {system}", hint=hint)
-    given = {name: Path(file).expanduser() for name, file in (("vit", vit), ("qformer", qformer), ("llm", llm)) if file}
-    folder = _opened(Path(checkpoint).expanduser(), system, given, template=template, image_size=image_size)
-    found = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
-    lora.merge(found.network.language_model)
+    files = {name: Path(file).expanduser() for name, file in (("vit", vit), ("qformer", qformer), ("llm", llm)) if file}
+    folder = _opened(Path(checkpoint).expanduser(), system, files, template=template, image_size=image_size)
+    loaded = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
+    lora.merge(loaded.network.language_model)
     driver = Engine(
-        found, kind=engine, exact=recheck_ties, dtype=dtype, device=device, threads=threads, quantize=quantize
+        loaded, kind=engine, exact=recheck_ties, dtype=dtype, device=device, threads=threads, quantize=quantize
     )
-    return Answering(found, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
+    return LocalModel(loaded, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 
 
-def _opened(path: Path, system: str, given: Mapping[str, Path], *, template: str, image_size: int) -> CheckpointFolder:
-    """Our folder or an official .pth. Raises ModelError, and for ingredients that a folder has inside."""
+def _opened(path: Path, system: str, files: Mapping[str, Path], *, template: str, image_size: int) -> CheckpointFolder:
+    """Our folder or an official .pth. Raises ModelError, and for source files that a folder has inside."""
     if not path.is_dir() and (path.is_file() or path.suffix == ".pth"):
-        from ..checkpoints.checkpoint import Ingredients
+        from ..checkpoints.checkpoint import SourceFiles
         from ..checkpoints.minigpt import pth as minigpt_pth
 
         return minigpt_pth.open_file(
-            path, Ingredients(**given, system=system, template=template, image_size=image_size)
+            path, SourceFiles(**files, system=system, template=template, image_size=image_size)
         )
-    if named := [*given, *(["image_size"] if image_size else [])]:
+    if named := [*files, *(["image_size"] if image_size else [])]:
         hint = "a folder holds all of it: leave the option out"
         raise ModelError(f"{', '.join(named)}: only an official .pth needs that", where=str(path), hint=hint)
     return CheckpointFolder.open(path, system)
@@ -156,10 +161,12 @@ def _opened(path: Path, system: str, given: Mapping[str, Path], *, template: str
 
 def _loaded(folder: CheckpointFolder, *, template: str, attention: str, dtype: torch.dtype | None = None) -> MiniGPT:
     def construct() -> MiniGPT:
-        given, words = folder.preprocessor, folder.tokenizer
-        return MiniGPT(folder.config, preprocessor=given, tokenizer=words, template=template, attention=attention)
+        preprocessor, tokenizer = folder.preprocessor, folder.tokenizer
+        return MiniGPT(
+            folder.config, preprocessor=preprocessor, tokenizer=tokenizer, template=template, attention=attention
+        )
 
-    return checkpoints.assemble(folder, construct, dtype)
+    return checkpoints.build_system(folder, construct, dtype)
 
 
 def restore(system: str, folder: Path, *, template: str = "", attention: str = "eager") -> MiniGPT:

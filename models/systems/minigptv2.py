@@ -1,4 +1,4 @@
-"""MiniGPT-v2: 448 px, four patches a token, Llama-2 with adapters."""
+"""MiniGPT-v2: 448 px, four patches per token, Llama-2 with adapters."""
 
 from __future__ import annotations
 

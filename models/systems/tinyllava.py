@@ -16,11 +16,11 @@ from vlmbench.base.errors import ModelError
 
 from ..checkpoints import folder as checkpoints
 from ..checkpoints.folder import CheckpointFolder
-from ..checkpoints.tinyllava import detect as tinyllava_forms
-from ..engine.adapter import Answering
+from ..checkpoints.tinyllava import detect as tinyllava_formats
+from ..engine.adapter import LocalModel
 from ..engine.engine import DTYPES, Engine
 from ..network.network import Blueprint
-from ..network.system import Assembled
+from ..network.system import BaseSystem
 from ..parts.connector.connector import LEGACY_WIDTH
 from ..parts.language import lora
 from ..parts.language import model as language
@@ -46,7 +46,7 @@ def blueprint(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None 
     """
     vision = config["vision_config"]
     pixels = 0
-    if vision.get("model_type") == "dinov2":  # its pictures need not have the size of its position table
+    if vision.get("model_type") == "dinov2":  # its images need not have the size of its position table
         pixels = Processor.from_config(preprocessor or default_processor(vision)).size[0]
     return Blueprint(
         text=config["text_config"],
@@ -70,19 +70,19 @@ def _second_tower(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The config of the second tower of a mixture of features (MoF), None without one."""
     prefix, colon, _ = str(config.get("vision_model_name_or_path") or "").partition(":")
     named = str(config.get("vision_model_name_or_path2") or "").split(":")[-1]
-    told = config.get("vision_config2")
+    second = config.get("vision_config2")
     mixed = config.get("connector_type") == "mof_mlp"
-    if mixed != bool(named or told) or (colon and prefix == "mof" and not mixed):
-        what = f"connector {config.get('connector_type')!r} and second vision tower {named!r} do not fit"
+    if mixed != bool(named or second) or (colon and prefix == "mof" and not mixed):
+        message = f"connector {config.get('connector_type')!r} and second vision tower {named!r} do not fit"
         hint = "a mixture of two vision towers has both: the connector mof_mlp and vision_model_name_or_path2"
-        raise ModelError(what, hint=hint)
+        raise ModelError(message, hint=hint)
     if not mixed:
         return None
-    return told if isinstance(told, Mapping) else dino.published(named)
+    return second if isinstance(second, Mapping) else dino.published(named)
 
 
-class TinyLLaVA(Assembled):
-    """TinyLLaVA: Factory's templates around an assembled network."""
+class TinyLLaVA(BaseSystem):
+    """TinyLLaVA: Factory's templates around an network."""
 
     name = "tinyllava"
 
@@ -125,13 +125,13 @@ class TinyLLaVA(Assembled):
     ) -> list[int]:
         """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
 
-        With `answer` the text goes on with it as in training, without the end token. `history`: earlier turns of the
+        With `answer` the text continues with it as in training, without the end token. `history`: earlier turns of the
         dialogue, the image before the first.
         """
         return self.template.prompt(prompt, self.tokenizer, image=image, answer=answer, history=history)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """New tokens to the answer text: special tokens out, outer blanks off (eval/model_vqa_loader.py@53f12c7)."""
+        """New tokens to the answer text: special tokens out, spaces trimmed (eval/model_vqa_loader.py@53f12c7)."""
         return self.tokenizer.decode(ids).strip()
 
     @property
@@ -144,8 +144,8 @@ class TinyLLaVA(Assembled):
         """None: the official benchmark loaders rely on the end token alone."""
         return ()
 
-    def learner(self, template: str) -> Template:
-        """A template of parts/templates.py: `phi`, `llama`, `pretrain`, ...; "": the own."""
+    def training_template(self, template: str) -> Template:
+        """A template of parts/prompts/templates.py: `phi`, `llama`, `pretrain`, ...; "": the own."""
         return templates.find(template) if template else self.template
 
     def complete(self) -> None:
@@ -158,10 +158,10 @@ class TinyLLaVA(Assembled):
         self.config.setdefault("vocab_size", self.network.language_model.config.vocab_size)
         self.config.setdefault("vision_hidden_size", vision["hidden_size"])
 
-    def like(self, config: Mapping[str, Any]) -> TinyLLaVA:
-        """A fresh one with another config, the same tokenizer and the same preparation of pictures."""
-        given = {"preprocessor": self.preprocessor, "tokenizer": self.files, "attention": self.attention}
-        return TinyLLaVA(config, **given)  # type: ignore[arg-type]
+    def clone_with_config(self, config: Mapping[str, Any]) -> TinyLLaVA:
+        """A fresh one with another config, the same tokenizer and the same preparation of images."""
+        options = {"preprocessor": self.preprocessor, "tokenizer": self.files, "attention": self.attention}
+        return TinyLLaVA(config, **options)  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
         """Write a Factory folder: config.json, preprocessor_config.json, tokenizer files, model.safetensors."""
@@ -187,13 +187,13 @@ def load(
     template: str = "",
     image_aspect_ratio: str = "",
     vision_feature_select_strategy: str = "",
-) -> Answering:
+) -> LocalModel:
     """A checkpoint folder of any form as a model that answers; None: the small one that ships.
 
     `template`, `image_aspect_ratio` and `vision_feature_select_strategy` overrule what the checkpoint says. Adapters
     are merged into the weights. Raises ModelError for a folder that is missing, damaged or of another system.
     """
-    folder = tinyllava_forms.open_folder(_chosen(checkpoint))
+    folder = tinyllava_formats.open_folder(_chosen(checkpoint))
     config = dict(folder.config)
     if image_aspect_ratio:
         config["image_aspect_ratio"] = image_aspect_ratio
@@ -207,7 +207,7 @@ def load(
     driver = Engine(
         system, kind=engine, exact=recheck_ties, dtype=dtype, device=device, threads=threads, quantize=quantize
     )
-    return Answering(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
+    return LocalModel(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 
 
 def _tell_of_dropped_patch(folder: CheckpointFolder) -> None:
@@ -220,7 +220,7 @@ def _tell_of_dropped_patch(folder: CheckpointFolder) -> None:
     tuned = [config.get(f"tune_type_{part}") for part in ("llm", "connector", "vision_tower")]
     drops = config.get("vision_feature_select_strategy", "patch") == "patch"
     if (
-        folder.form == "own"
+        folder.format_name == "native"
         and drops
         and config["vision_config"].get("model_type") == SIGLIP
         and set(tuned) == {FROZEN}
@@ -250,10 +250,12 @@ def _loaded(
     dtype: torch.dtype | None = None,
 ) -> TinyLLaVA:
     def construct() -> TinyLLaVA:
-        given = folder.preprocessor
-        return TinyLLaVA(config, preprocessor=given, tokenizer=folder.tokenizer, template=template, attention=attention)
+        preprocessor = folder.preprocessor
+        return TinyLLaVA(
+            config, preprocessor=preprocessor, tokenizer=folder.tokenizer, template=template, attention=attention
+        )
 
-    return checkpoints.assemble(folder, construct, dtype)
+    return checkpoints.build_system(folder, construct, dtype)
 
 
 def restore(folder: Path, *, template: str = "", attention: str = "eager") -> TinyLLaVA:
@@ -261,7 +263,7 @@ def restore(folder: Path, *, template: str = "", attention: str = "eager") -> Ti
 
     `attention` "eager" is the faster one for training on a CPU; "sdpa" is what the engine needs.
     """
-    checkpoint = tinyllava_forms.open_folder(Path(folder))
+    checkpoint = tinyllava_formats.open_folder(Path(folder))
     return _loaded(checkpoint, checkpoint.config, template=template, attention=attention)
 
 
@@ -285,6 +287,6 @@ def build(
         system = TinyLLaVA(
             config, preprocessor=preprocessor, tokenizer=tokenizer, template=template, attention=attention
         )
-        system.network.start_fresh()
+        system.network.init_weights()
     system.complete()
     return system

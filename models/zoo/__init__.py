@@ -1,6 +1,7 @@
 """The published variants of the included systems, by exact name.
 
-- variants: configs and sources. parameters: their sizes, counted without weights. stages: what their trainings trained.
+- variants: configs and sources. model_stats: their sizes, counted without weights.
+- training_stages: what each stage of their trainings trained, and who says so.
 
 Learning rates, data and steps belong to training/recipes.
 """

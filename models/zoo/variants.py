@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..parts.published_configs import DINO, LANGUAGE, LLAMA2_7B, PHI2, VICUNA_7B, VICUNA_13B, VISION, Piece, eva
-from . import stages
-from .stages import FACTORY, MINIGPT4, MINIGPT4_CODE, MINIGPTV2, TINYGPTV, TINYGPTV_CODE, TINYLLAVA, Stage
+from . import training_stages as stages
+from .training_stages import FACTORY, MINIGPT4, MINIGPT4_CODE, MINIGPTV2, TINYGPTV, TINYGPTV_CODE, TINYLLAVA, Stage
 
 BENCH = "TinyLLaVA_Factory@2d2105f (branch tinyllava_bench)"
 """The code of TinyLLaVA's paper."""
@@ -87,8 +87,8 @@ class Variant:
     def made_of(self) -> str:
         """Vision tower or towers, language model."""
         names = ("vision_model_name_or_path", "vision_model_name_or_path2", "llm_model_name_or_path")
-        given = [str(self.config[name]).rpartition(":")[2] for name in names if name in self.config]
-        return ", ".join(given if len(given) > 1 else ["EVA-CLIP-g", *given])
+        hubs = [str(self.config[name]).rpartition(":")[2] for name in names if name in self.config]
+        return ", ".join(hubs if len(hubs) > 1 else ["EVA-CLIP-g", *hubs])
 
 
 def _tinyllava(vision: str, language: str, **settings: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _tinyllava(vision: str, language: str, **settings: Any) -> dict[str, Any]:
     }
 
 
-# What the paper's code did: only a class token is dropped (SigLIP has none), pictures are padded to a square.
+# What the paper's code did: only a class token is dropped (SigLIP has none), images are padded to a square.
 _PAPER = {"image_aspect_ratio": "pad", "tokenizer_model_max_length": 3072}
 _PAPER_SELECTION = {"C": "patch", "Sig": "cls_patch"}
 _PAPER_STAGES = {
@@ -231,11 +231,11 @@ def _minigpt_family() -> Iterator[Variant]:
             stages.MINIGPTV2_STAGES,
         ),
     )
-    for name, language, side, settings, told, trained in rows:
+    for name, language, side, settings, cited, trained in rows:
         config = _minigpt(name.partition(":")[0], language, side, **settings)
         put_on = f"{language.hub} --local-dir llm"
         weights = Weights(page, linked=True, language=put_on, qformer="num_queries" in settings)
-        yield Variant(name, config, told, trained, weights)
+        yield Variant(name, config, cited, trained, weights)
 
 
 def _tinygptv() -> Iterator[Variant]:

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from vlmbench.base.samples import Generation, ImageRef, Request
-from vlmbench.models.engine.margin_scale import picture
+from vlmbench.models.engine.margin_scale import test_image
 from vlmbench.models.network.network import Blueprint, VisionLanguageModel
 from vlmbench.models.parts.protocols import IMAGE_TOKEN, System
 from vlmbench.models.parts.vision.preprocess import Preparation, Processor, default_processor
@@ -147,5 +147,5 @@ def subject(name: str) -> Subject:
 def drawn(number: int) -> bytes:
     """A drawn picture, encoded."""
     out = io.BytesIO()
-    picture(number).resize((640, 480)).save(out, "JPEG", quality=90)
+    test_image(number).resize((640, 480)).save(out, "JPEG", quality=90)
     return out.getvalue()

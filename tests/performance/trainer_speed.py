@@ -30,7 +30,7 @@ from vlmbench.training.loop.loop import train
 from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Pool, Recipe, Stage
 from vlmbench.training.recipes import tinyllava as recipes
-from vlmbench.training.scenes.feature_pool import Pooled
+from vlmbench.training.scenes.feature_pool import PoolObjective
 
 WARM = 2
 """Steps that are not timed: the first ones fill allocators and caches."""
@@ -117,7 +117,7 @@ class Bench:
         rows = list(drawn(self.folder / "pictures", self.steps * self.batch))
         for name, kind in zip(STAGES, rows_of(rows), strict=True):
             (self.folder / f"{name}.json").write_text(json.dumps(kind), encoding="utf-8")
-            objective = Pooled(model, self.recipe(name, "").stages[0], self.recipe(name, ""))
+            objective = PoolObjective(model, self.recipe(name, "").stages[0], self.recipe(name, ""))
             moments = (objective._mixture.draw(moment) for moment in range(self.steps))
             ordered = [kind[at] for draw in moments for at, _ in draw.places]
             (self.folder / f"{name}-ordered.json").write_text(json.dumps(ordered), encoding="utf-8")

@@ -1,7 +1,7 @@
 """A chat server on loopback with the manners of real ones, good and bad. For tests of models and of judges.
 
 The model's name says how it behaves: each of BEHAVIOURS gets the right text and makes a response of it, and says what
-must become of it. Seen at OpenAI, OpenRouter, Mistral, Gemini, vLLM, llama.cpp, SGLang, LiteLLM and proxies.
+must become of it. LogitRecorder at OpenAI, OpenRouter, Mistral, Gemini, vLLM, llama.cpp, SGLang, LiteLLM and proxies.
 """
 
 from __future__ import annotations

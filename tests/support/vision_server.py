@@ -21,7 +21,7 @@ import torch
 
 from tests.support.judge_server import JSON, Body, Served, send
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
-from vlmbench.models.engine.adapter import Answering
+from vlmbench.models.engine.adapter import LocalModel
 from vlmbench.models.engine.engine import Engine
 from vlmbench.models.systems import tinyllava
 from vlmbench.models.systems.tinyllava import TinyLLaVA
@@ -56,7 +56,7 @@ def request_of(asked: Mapping[str, Any]) -> Request:
 class Seeing(Served):
     """The server. `asked` counts what was answered, which is what is paid for."""
 
-    model: Answering = field(default_factory=lambda: tinyllava.load(None, threads=1))
+    model: LocalModel = field(default_factory=lambda: tinyllava.load(None, threads=1))
     key: str = ""
     """What callers must send; empty: anything."""
     offers_logprobs: bool = True

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlmbench.models.systems.tinyllava import NANO
-from vlmbench.training.loop.init import take_tokenizer
+from vlmbench.training.loop.init import copy_tokenizer
 from vlmbench.training.loop.loop import train
 from vlmbench.training.recipe.recipe import Feed, Recipe, Stage
 from vlmbench.training.recipes.nano import CONFIG, nano
@@ -56,7 +56,7 @@ def toy(steps: int = 2) -> Recipe:
 
 def ready(output: Path) -> Path:
     """A training folder with the shipped model's tokenizer: learning one takes longer than all of a toy's steps."""
-    take_tokenizer(NANO, output / vocabulary.FOLDER)
+    copy_tokenizer(NANO, output / vocabulary.FOLDER)
     return output
 
 

@@ -12,8 +12,7 @@ from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError
 
 from ..recipe.recipe import Recipe
-from . import evaluate_live as live
-from . import loop
+from . import eval_during_training, loop
 from .state import LOG
 
 LAST = 5
@@ -89,7 +88,7 @@ def run(
     threads: int | None = None,
     progress: bool = False,
 ) -> str:
-    """Train all variants with all seeds, going on where an earlier sitting stopped; returns the table as Markdown.
+    """Train all variants with all seeds, resuming where an earlier run stopped; returns the table as Markdown.
 
     OUTPUT/VARIANT/seed-N are the trainings; results.json, table.md and plot.html are written after each of them.
     """
@@ -103,7 +102,7 @@ def run(
                 before = replace(_told(variant.before, changes), parts=parts)
                 start = loop.train(before, output / _folder(before.name), threads=threads, progress=progress)
                 starts[before.name] = start
-                recipe = replace(recipe.begun(str(start)), vocabulary=0, parts={})
+                recipe = replace(recipe.started_from(str(start)), vocabulary=0, parts={})
             folder = output / _folder(variant.name) / f"seed-{seed}"
             results.append(_one(ablation, variant.name, recipe, folder, threads, progress))
             write(ablation, results, output)
@@ -113,8 +112,8 @@ def run(
 def _told(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     """The recipe with those changes that are of stages it has."""
     names = {stage.name for stage in recipe.stages}
-    mine = {key: text for key, text in changes.items() if key[:7] != "stages." or key.split(".")[1] in names}
-    return recipe.replace(mine)
+    applicable = {key: text for key, text in changes.items() if key[:7] != "stages." or key.split(".")[1] in names}
+    return recipe.replace(applicable)
 
 
 def _folder(name: str) -> str:
@@ -122,9 +121,9 @@ def _folder(name: str) -> str:
 
 
 def _one(ablation: Ablation, name: str, recipe: Recipe, folder: Path, threads: int | None, progress: bool) -> Result:
-    kept = folder / "result.json"
-    if kept.is_file():
-        return from_json(f"[{kept.read_text(encoding='utf-8')}]")[0]
+    result_file = folder / "result.json"
+    if result_file.is_file():
+        return from_json(f"[{result_file.read_text(encoding='utf-8')}]")[0]
     broke, scores = "", dict[str, float]()
     try:
         final = loop.train(recipe, folder, threads=threads, progress=progress)
@@ -136,7 +135,7 @@ def _one(ablation: Ablation, name: str, recipe: Recipe, folder: Path, threads: i
         scores = _asked(ablation, recipe, final, folder)
     losses, vanished = read(folder / LOG)
     result = Result(name, recipe.seed, losses, scores, broke, vanished)
-    kept.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
+    result_file.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
     return result
 
 
@@ -144,8 +143,8 @@ def _asked(ablation: Ablation, recipe: Recipe, final: Path, folder: Path) -> dic
     if not ablation.tasks:
         return {}
     model = registry.load_object(recipe.restore)(final)
-    asked = replace(recipe, eval_every=1, eval_tasks=ablation.tasks, eval_limit=ablation.limit)
-    line = live.evaluate(asked, model, folder, "end", 0)
+    eval_recipe = replace(recipe, eval_every=1, eval_tasks=ablation.tasks, eval_limit=ablation.limit)
+    line = eval_during_training.evaluate(eval_recipe, model, folder, "end", 0)
     return {task: value for task, value in line["eval"].items() if value is not None}
 
 
@@ -158,7 +157,7 @@ def read(log: Path) -> tuple[dict[str, float], tuple[str, ...]]:
             losses.setdefault(line["stage"], []).append(line["loss"])
             if any(norm < VANISHED for norm in line.get("grad_norms", {}).values()):
                 vanished[line["stage"]] = None
-    return {stage: round(statistics.fmean(found[-LAST:]), 4) for stage, found in losses.items()}, tuple(vanished)
+    return {stage: round(statistics.fmean(values[-LAST:]), 4) for stage, values in losses.items()}, tuple(vanished)
 
 
 def write(ablation: Ablation, results: Sequence[Result], output: Path) -> None:
@@ -184,9 +183,9 @@ def table(ablation: Ablation, results: Sequence[Result]) -> str:
     heads = ["variant", *(f"stage {stage}" for stage in ablation.stages), *tasks, "broke or vanished"]
     lines = [f"# {ablation.title}", "", ablation.note, "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for variant in ablation.variants:
-        mine = [result for result in results if result.variant == variant.name]
+        own = [result for result in results if result.variant == variant.name]
         cells = [_cell(results, variant, column) for column in (*ablation.stages, *tasks)]
-        lines.append(f"| {variant.name} | " + " | ".join([*cells, _trouble(mine)]) + " |")
+        lines.append(f"| {variant.name} | " + " | ".join([*cells, _trouble(own)]) + " |")
     seeds = len({result.seed for result in results})
     lines += [
         "",
@@ -197,25 +196,25 @@ def table(ablation: Ablation, results: Sequence[Result]) -> str:
 
 def _numbers(results: Sequence[Result], variant: str, column: str) -> list[float]:
     """Mean, least and most of a column over the seeds; empty where no run came so far."""
-    mine = [result for result in results if result.variant == variant]
-    found = [value for result in mine if (value := _value(result, column)) is not None]
-    return [statistics.fmean(found), min(found), max(found)] if found else []
+    own = [result for result in results if result.variant == variant]
+    values = [value for result in own if (value := _value(result, column)) is not None]
+    return [statistics.fmean(values), min(values), max(values)] if values else []
 
 
 def _cell(results: Sequence[Result], variant: Variant, column: str) -> str:
     numbers = _numbers(results, variant.name, column)
-    told = f"{numbers[0]:.3f} ({numbers[1]:.3f} to {numbers[2]:.3f})" if numbers else "-"
-    return f"{told} [{variant.paper[column]}]" if column in variant.paper else told
+    text = f"{numbers[0]:.3f} ({numbers[1]:.3f} to {numbers[2]:.3f})" if numbers else "-"
+    return f"{text} [{variant.paper[column]}]" if column in variant.paper else text
 
 
 def _trouble(results: Sequence[Result]) -> str:
-    told = [f"seed {result.seed}: {result.broke}" for result in results if result.broke]
-    told += [
+    troubles = [f"seed {result.seed}: {result.broke}" for result in results if result.broke]
+    troubles += [
         f"seed {result.seed}: gradient below {VANISHED:g} in {', '.join(result.vanished)}"
         for result in results
         if result.vanished
     ]
-    return "; ".join(told) or "no"
+    return "; ".join(troubles) or "no"
 
 
 def worse(results: Sequence[Result], column: str, full: str) -> Mapping[str, tuple[int, int]]:
@@ -224,14 +223,14 @@ def worse(results: Sequence[Result], column: str, full: str) -> Mapping[str, tup
     Losses are worse when higher, scores when lower.
     """
     own = {result.seed: result for result in results if result.variant == full}
-    found: dict[str, list[bool]] = {}
+    by_variant: dict[str, list[bool]] = {}
     for result in results:
         if result.variant == full or result.seed not in own:
             continue
-        here, there = (_value(one, column) for one in (result, own[result.seed]))
+        here, there = (_value(entry, column) for entry in (result, own[result.seed]))
         if here is not None and there is not None:
-            found.setdefault(result.variant, []).append(here < there if column in result.scores else here > there)
-    return {name: (sum(told), len(told)) for name, told in found.items()}
+            by_variant.setdefault(result.variant, []).append(here < there if column in result.scores else here > there)
+    return {name: (sum(flags), len(flags)) for name, flags in by_variant.items()}
 
 
 def _value(result: Result, column: str) -> float | None:
@@ -240,4 +239,4 @@ def _value(result: Result, column: str) -> float | None:
 
 def from_json(text: str) -> list[Result]:
     """What results.json holds."""
-    return [Result(**{**told, "vanished": tuple(told["vanished"])}) for told in json.loads(text)]
+    return [Result(**{**row, "vanished": tuple(row["vanished"])}) for row in json.loads(text)]

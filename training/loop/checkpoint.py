@@ -30,8 +30,8 @@ FOLDER, FRESH, OLD, DAMAGED = "checkpoint", "checkpoint.new", "checkpoint.old", 
 POSITION, WEIGHTS, MOMENTS = "position.json", "weights.safetensors", "optimizer.safetensors"
 CHUNK = 1 << 22
 CURE = "give --output another folder, or delete {} to train from the beginning"
-ROOM = "when there is room to write, the same command goes on from the last checkpoint"
-READ = "mend it, and the same command goes on from the last checkpoint"
+ROOM = "when there is room to write, the same command resumes from the last checkpoint"
+READ = "fix it, and the same command resumes from the last checkpoint"
 FULL = ("no space left", "quota", "file too large", "failed writing file", "read-only file system")
 """How libraries that have errors of their own say that a file could not be written."""
 
@@ -52,7 +52,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SavedState:
     """A whole state."""
 
     folder: Path
@@ -73,7 +73,7 @@ def save(
     """Write the state; `mark` tells the recipe and the data that it belongs to. Raises TrainingError on a full disk."""
     from safetensors.torch import save_file
 
-    with writing(output):
+    with write_errors(output):
         fresh = prepare(output)
         save_file(_tensors(modules), fresh / WEIGHTS)
         if optimizer is not None:
@@ -92,9 +92,9 @@ def prepare(output: Path) -> Path:
 
 
 def seal(output: Path, fresh: Path, position: Position, mark: Mark) -> None:
-    """Make the new state the training's own: from now on, after a kill, the training goes on from here."""
+    """Make the new state the training's own: from now on, after a kill, the training resumes from here."""
     files = {}
-    for path in sorted(found for found in fresh.rglob("*") if found.is_file()):
+    for path in sorted(file for file in fresh.rglob("*") if file.is_file()):
         files[path.relative_to(fresh).as_posix()] = [path.stat().st_size, _checksum(path)]
         _sync(path)
     content = {**asdict(position), "recipe": mark.recipe, "settings": mark.settings, "data": mark.data, "files": files}
@@ -107,7 +107,7 @@ def seal(output: Path, fresh: Path, position: Position, mark: Mark) -> None:
 
 
 def _swap(output: Path) -> None:
-    """Put the sealed new state in the old one's place. After a kill in between, `settle` goes on from the new one."""
+    """Put the sealed new state in the old one's place. If killed in between, `restore_newest` resumes from it."""
     current = output / FOLDER
     if current.exists():
         _remove(output / OLD)
@@ -116,29 +116,29 @@ def _swap(output: Path) -> None:
     _sync(output)
 
 
-def settle(output: Path) -> None:
+def restore_newest(output: Path) -> None:
     """Bring the newest whole state to its place, wherever a kill or damage left it.
 
     Raises TrainingError when there are states, but none is whole.
     """
-    whole: list[Found] = []
+    whole: list[SavedState] = []
     damage: dict[str, str] = {}
     for name in (OLD, FRESH, FOLDER):
         try:
-            if (found := _read(output / name)) is not None:
-                whole.append(found)
+            if (state := _read(output / name)) is not None:
+                whole.append(state)
         except DamagedError as error:
             damage[name] = str(error)
     if not whole:
         if damage:
-            what = "; ".join(f"{name}: {told}" for name, told in damage.items())
-            raise TrainingError(what, where=str(output), hint=CURE.format(" and ".join(damage)))
+            message = "; ".join(f"{name}: {problem}" for name, problem in damage.items())
+            raise TrainingError(message, where=str(output), hint=CURE.format(" and ".join(damage)))
         return
-    newest = max(whole, key=lambda found: (found.position.stage, found.position.step, found.folder.name == FOLDER))
+    newest = max(whole, key=lambda state: (state.position.stage, state.position.step, state.folder.name == FOLDER))
     if FOLDER in damage:
         where = f"stage {newest.position.stage + 1}, step {newest.position.step}"
-        kept = f"{newest.folder.name} is whole: going on from {where}"
-        LOGGER.warning("%s: %s; %s", output / FOLDER, damage[FOLDER], kept)
+        notice = f"{newest.folder.name} is whole: resuming from {where}"
+        LOGGER.warning("%s: %s; %s", output / FOLDER, damage[FOLDER], notice)
         _remove(output / DAMAGED)
         (output / FOLDER).rename(output / DAMAGED)
     if newest.folder.name == FRESH:
@@ -147,27 +147,27 @@ def settle(output: Path) -> None:
         newest.folder.rename(output / FOLDER)
 
 
-def forget_older(output: Path) -> None:
+def remove_older(output: Path) -> None:
     """Delete the state before the last one, of a training that is finished."""
     if (output / FOLDER).exists():
         _remove(output / OLD)
 
 
-def find(output: Path, mark: Mark) -> Found | None:
+def find(output: Path, mark: Mark) -> SavedState | None:
     """The last whole state, if there is one. Raises TrainingError when it belongs to another recipe."""
     try:
-        found = _read(output / FOLDER, checked=True)
+        state = _read(output / FOLDER, checked=True)
     except DamagedError as error:
         raise TrainingError(str(error), where=str(output / FOLDER), hint=CURE.format(FOLDER)) from None
-    if found is not None and found.recipe != mark.recipe:
-        named = differences(found.settings, mark.settings) if found.settings else ""
+    if state is not None and state.recipe != mark.recipe:
+        named = differences(state.settings, mark.settings) if state.settings else ""
         hint = "set them as they were, give --output another folder, or delete this one"
-        what = "holds the training of another recipe" + (f": {named}" if named else "")
-        raise TrainingError(what, where=str(output), hint=hint)
-    return found
+        message = "holds the training of another recipe" + (f": {named}" if named else "")
+        raise TrainingError(message, where=str(output), hint=hint)
+    return state
 
 
-def _read(folder: Path, *, checked: bool = False) -> Found | None:
+def _read(folder: Path, *, checked: bool = False) -> SavedState | None:
     """A state; None where none was sealed. `checked`: its files were compared already.
 
     Raises DamagedError when it was sealed and is not whole.
@@ -180,22 +180,22 @@ def _read(folder: Path, *, checked: bool = False) -> Found | None:
     try:
         stored = json.loads((folder / POSITION).read_text(encoding="utf-8"))
         recipe, settings, data = (stored.pop(name, {}) for name in ("recipe", "settings", "data"))
-        files = {str(name): (int(told[0]), int(told[1])) for name, told in stored.pop("files", {}).items()}
+        files = {str(name): (int(entry[0]), int(entry[1])) for name, entry in stored.pop("files", {}).items()}
         position = Position(**stored)
         if not all(isinstance(number, int) and number >= 0 for number in (position.stage, position.step, position.log)):
             raise ValueError("positions are whole numbers")
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, OSError) as error:
         raise DamagedError(f"{POSITION} cannot be read ({type(error).__name__}: {error})") from None
-    for name, told in files.items() if not checked else ():
-        _compare(folder, name, *told)
-    return Found(folder, position, str(recipe), settings, data)
+    for name, entry in files.items() if not checked else ():
+        _compare(folder, name, *entry)
+    return SavedState(folder, position, str(recipe), settings, data)
 
 
 def _compare(folder: Path, name: str, size: int, checksum: int) -> None:
     try:
-        found = (folder / name).stat().st_size
-        if found != size:
-            raise DamagedError(f"{name} has {found:,} bytes, but {size:,} were written")
+        actual = (folder / name).stat().st_size
+        if actual != size:
+            raise DamagedError(f"{name} has {actual:,} bytes, but {size:,} were written")
         if _checksum(folder / name) != checksum:
             raise DamagedError(f"{name} is damaged: its checksum is not the one that was written")
     except FileNotFoundError:
@@ -211,9 +211,9 @@ def load(folder: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer | 
     try:
         _load(folder, modules, optimizer)
     except (SafetensorError, RuntimeError, KeyError, ValueError, FileNotFoundError) as error:
-        told = (str(error).splitlines() or [""])[0]
-        what = f"cannot be put back: {type(error).__name__}: {told}"
-        raise TrainingError(what, where=str(folder), hint=CURE.format(folder.name)) from error
+        reason = (str(error).splitlines() or [""])[0]
+        message = f"cannot be put back: {type(error).__name__}: {reason}"
+        raise TrainingError(message, where=str(folder), hint=CURE.format(folder.name)) from error
 
 
 def _load(folder: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer | None) -> None:
@@ -235,23 +235,23 @@ def _load(folder: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer |
 
 
 @contextmanager
-def writing(output: Path) -> Iterator[None]:
+def write_errors(output: Path) -> Iterator[None]:
     """Tell whatever a library raises when a file cannot be written as a TrainingError that says what to do."""
     from safetensors import SafetensorError
 
     try:
         yield
     except OSError as error:
-        told = error.strerror or str(error)
+        reason = error.strerror or str(error)
         at = f" ({error.filename})" if error.filename else ""
-        full = any(word in told.lower() for word in FULL) or isinstance(error, PermissionError | NotADirectoryError)
-        what = f"cannot write: {told}{at}" if full or isinstance(error, FileExistsError) else f"{told}{at}"
-        raise TrainingError(what, where=str(output), hint=ROOM if full else READ) from error
+        full = any(word in reason.lower() for word in FULL) or isinstance(error, PermissionError | NotADirectoryError)
+        message = f"cannot write: {reason}{at}" if full or isinstance(error, FileExistsError) else f"{reason}{at}"
+        raise TrainingError(message, where=str(output), hint=ROOM if full else READ) from error
     except (SafetensorError, RuntimeError) as error:
-        told = (str(error).splitlines() or [""])[0]
-        if not isinstance(error, SafetensorError) and not any(word in told.lower() for word in FULL):
+        reason = (str(error).splitlines() or [""])[0]
+        if not isinstance(error, SafetensorError) and not any(word in reason.lower() for word in FULL):
             raise
-        raise TrainingError(f"cannot write: {told}", where=str(output), hint=ROOM) from error
+        raise TrainingError(f"cannot write: {reason}", where=str(output), hint=ROOM) from error
 
 
 def _remove(folder: Path) -> None:
@@ -279,14 +279,14 @@ def _sync(path: Path) -> None:
 
 def _tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     """All weights under `part/name`, each memory once (a tied head is its embedding table)."""
-    seen: set[int] = set()
-    found: dict[str, Tensor] = {}
+    pointers: set[int] = set()
+    tensors: dict[str, Tensor] = {}
     for part, module in modules.items():
         for name, tensor in module.state_dict().items():
-            if tensor.data_ptr() not in seen or not tensor.numel():
-                seen.add(tensor.data_ptr())
-                found[f"{part}/{name}"] = tensor.detach().contiguous()
-    return found
+            if tensor.data_ptr() not in pointers or not tensor.numel():
+                pointers.add(tensor.data_ptr())
+                tensors[f"{part}/{name}"] = tensor.detach().contiguous()
+    return tensors
 
 
 def _moments(optimizer: Optimizer) -> dict[str, Tensor]:

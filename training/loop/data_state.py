@@ -1,7 +1,7 @@
-"""What a training's data are: their sizes and digests, stored with each checkpoint and compared when it goes on.
+"""What a training's data are: their sizes and digests, stored with each checkpoint and compared when it resumes.
 
 Annotation files are hashed whole. Large weights and shards, above WHOLE bytes together, are hashed by their sizes and
-by blocks of each file; pictures by the size of each one and the content of some (sources/picture_digest.py).
+by blocks of each file; images by the size of each one and the content of some (sources/files/image_digest.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from vlmbench.base.errors import DataError, TrainingError
 
 from ..recipe.recipe import Pool, Recipe, Stage
-from . import init as start
+from . import init
 
 WHOLE = 2 << 30
 """Files of one pool up to this many bytes together are hashed whole."""
@@ -38,33 +38,33 @@ def of_files(recipe: Recipe) -> dict[str, Any]:
             named.update(_files_of(pool, Path(recipe.data)))
     for place in (recipe.start, *recipe.parts.values()):
         if place:
-            named[place] = (list(_model_files(start.folder_of(place))), False)
-    told = {}
+            named[place] = (list(_model_files(init.part_folder(place))), False)
+    digests = {}
     for name, (files, whole) in named.items():
         there = [path for path in files if path.is_file()]
         if there:
-            told[name] = _digest(there, whole)
-    return told
+            digests[name] = _digest(there, whole)
+    return digests
 
 
 def of_rows(stage: Stage, rows: Mapping[str, Any]) -> dict[str, Any]:
-    """What the opened pools of a stage hold: counted rows, and a digest of their pictures."""
+    """What the opened pools of a stage hold: counted rows, and a digest of their images."""
     return {f"rows of {stage.name}.{name}": pool.digest() for name, pool in rows.items() if hasattr(pool, "digest")}
 
 
 def check(before: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> None:
     """Raises TrainingError when something that was read before is not what it was."""
-    for name, told in now.items():
-        if name in before and before[name] != told:
-            what = f"{name} is not what this training began with: {_difference(before[name], told)}"
+    for name, digest in now.items():
+        if name in before and before[name] != digest:
+            message = f"{name} is not what this training began with: {_difference(before[name], digest)}"
             hint = "bring the old one back, or give --output another folder: a training there begins with the new data"
-            raise TrainingError(what, where=str(where), hint=hint)
+            raise TrainingError(message, where=str(where), hint=hint)
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     changed = [name for name in now if name != "digest" and before.get(name) != now[name]]
-    told = [f"{name} were {before.get(name, 0):,}, are {now[name]:,}" for name in changed]
-    return ", ".join(told) or "as large as before, but with another content"
+    changes = [f"{name} were {before.get(name, 0):,}, are {now[name]:,}" for name in changed]
+    return ", ".join(changes) or "as large as before, but with another content"
 
 
 def _files_of(pool: Pool, root: Path) -> Iterator[tuple[str, tuple[list[Path], bool]]]:
@@ -79,7 +79,7 @@ def _files_of(pool: Pool, root: Path) -> Iterator[tuple[str, tuple[list[Path], b
         except DataError:  # told when the stage opens it
             return
     elif path.is_dir():
-        yield str(path), (sorted(found for found in path.iterdir() if found.suffix in ANNOTATIONS), True)
+        yield str(path), (sorted(file for file in path.iterdir() if file.suffix in ANNOTATIONS), True)
     else:
         yield str(path), ([path], True)
     for option in pool.options.values():
@@ -88,8 +88,8 @@ def _files_of(pool: Pool, root: Path) -> Iterator[tuple[str, tuple[list[Path], b
 
 
 def _model_files(folder: Path) -> Iterable[Path]:
-    found = (path for path in folder.rglob("*") if path.suffix in MODEL and path.name not in OWN)
-    return sorted(found)
+    files = (path for path in folder.rglob("*") if path.suffix in MODEL and path.name not in OWN)
+    return sorted(files)
 
 
 def _digest(files: list[Path], whole: bool) -> dict[str, Any]:

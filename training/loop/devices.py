@@ -33,8 +33,8 @@ class Devices:
 
         here = torch.cuda.is_available()
         if recipe.precision == "float16" and not here:
-            what = "precision 'float16' contradicts a machine without GPU"
-            raise TrainingError(what, where=f"recipe {recipe.name!r}", hint="--set precision=bfloat16, or float32")
+            message = "precision 'float16' contradicts a machine without GPU"
+            raise TrainingError(message, where=f"recipe {recipe.name!r}", hint="--set precision=bfloat16, or float32")
         # A process may train several recipes in turn, each with a precision of its own.
         AcceleratorState._reset_state()
         GradientState._reset_state()
@@ -72,16 +72,16 @@ class Devices:
         """Raises TrainingError unless the stage's micro-batches can be shared by the processes."""
         if stage.micro_batches % self.count:
             named = f"batch {stage.batch} of per_device {stage.per_device}" if stage.batch else "accumulate"
-            what = f"{stage.micro_batches} micro-batches a step ({named}) contradict {self.count} processes"
+            message = f"{stage.micro_batches} micro-batches per step ({named}) contradict {self.count} processes"
             hint = f"--set stages.{stage.name}.{'batch' if stage.batch else 'accumulate'}=N so that they can be shared"
-            raise TrainingError(what, where=f"stage {stage.name!r}", hint=hint)
+            raise TrainingError(message, where=f"stage {stage.name!r}", hint=hint)
 
     def wait(self) -> None:
         """Until all processes are here."""
         self.accelerator.wait_for_everyone()
 
     @contextmanager
-    def first_goes_ahead(self) -> Iterator[None]:
+    def main_process_first(self) -> Iterator[None]:
         """The first process runs a block before the others do."""
         with self.accelerator.main_process_first():
             yield
@@ -94,8 +94,8 @@ class Devices:
         """Over all processes."""
         if self.count == 1:
             return value
-        told = torch.tensor(value, device=self.device, dtype=torch.float32 if self.device.type == "mps" else None)
-        return float(self.accelerator.reduce(told, reduction="mean"))
+        tensor = torch.tensor(value, device=self.device, dtype=torch.float32 if self.device.type == "mps" else None)
+        return float(self.accelerator.reduce(tensor, reduction="mean"))
 
     def gathered(self, value: Any) -> list[Any]:
         """One value of each process, by its number."""
@@ -103,8 +103,8 @@ class Devices:
             return [value]
         from accelerate.utils import gather_object
 
-        found: list[Any] = gather_object([value])
-        return found
+        values: list[Any] = gather_object([value])
+        return values
 
     def total(self, value: int) -> int:
         """Over all processes."""

@@ -1,4 +1,4 @@
-"""One training a folder: a lock that is held as long as its process lives."""
+"""One training per folder: a lock that is held as long as its process lives."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Fresh weights for small widths.
 
 The usual standard deviation of 0.02 is made for widths of 768 and more. At a width of 160 hardly anything flows
-through such layers: measured here, a language model that starts so does not use its picture at all after 500 steps.
+through such layers: measured here, a language model that starts so does not use its image at all after 500 steps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WRITERS = ("dense", "fc2", "o_proj", "down_proj")
 
 
 @torch.no_grad()
-def fresh(parts: Mapping[str, nn.Module], init: Init) -> None:
+def init_weights(parts: Mapping[str, nn.Module], init: Init) -> None:
     """Draw the weights anew, from torch's current seed."""
     model = parts["language_model"]
     depth = sum(name.endswith("self_attn") for name, _ in model.named_modules())
@@ -36,13 +36,13 @@ def fresh(parts: Mapping[str, nn.Module], init: Init) -> None:
             writes = name.rpartition(".")[2] in WRITERS
             module.weight.normal_(0.0, init.linear / (2 * depth) ** 0.5 if writes else init.linear)
     if init.alike:
-        _alike(model, init.alike)
+        _align_query_key(model, init.alike)
 
 
-def _alike(model: nn.Module, spread: float) -> None:
+def _align_query_key(model: nn.Module, spread: float) -> None:
     """Let query and key weights start equal.
 
-    Looking up "the star" in a picture is a match by content; from equal weights attention finds it sooner (after
+    Looking up "the star" in an image is a match by content; from equal weights attention finds it sooner (after
     mimetic initialisation, Trockman and Kolter 2023). Too large a spread locks every token onto itself: at a width of
     160, 0.04 helps and 0.1 stops all learning.
     """
@@ -55,40 +55,44 @@ def _alike(model: nn.Module, spread: float) -> None:
             key.weight.copy_(query.weight)
 
 
-WORDS = ("vocab.json", "merges.txt", "tokenizer_config.json", "tokenizer.model", "tokenizer.json")
+TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "tokenizer.model", "tokenizer.json")
 """Files of a tokenizer."""
 
 
-def folder_of(place: str) -> Path:
+def part_folder(place: str) -> Path:
     """The folder of a part's weights: `tinyllava` is the small model that ships."""
     return Path(registry.load_object(registry.SHIPPED)) if place == "tinyllava" else Path(place)
 
 
-def take_tokenizer(source: Path, folder: Path) -> None:
+def copy_tokenizer(source: Path, folder: Path) -> None:
     """Copy a tokenizer, unless it is there already."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in WORDS:
+    for name in TOKENIZER_FILES:
         if (source / name).is_file() and not (folder / name).exists():
             fresh = folder / f"{name}.new"  # half a file, on a full disk, must not look like a tokenizer
             shutil.copyfile(source / name, fresh)
             fresh.replace(folder / name)
 
 
-def take(part: nn.Module, name: str, folder: Path) -> None:
+def load_part(part: nn.Module, name: str, folder: Path) -> None:
     """Take over a part's weights from a checkpoint folder, whole (`language_model.model...`) or of the part alone.
 
     Raises TrainingError unless every weight of the part is there and fits.
     """
     from safetensors.torch import load_file
 
-    given = {key: value for file in sorted(folder.glob("model*.safetensors")) for key, value in load_file(file).items()}
-    whole = {key.removeprefix(f"{name}."): value for key, value in given.items() if key.startswith(f"{name}.")}
-    own = whole or given
+    weights = {
+        key: value for file in sorted(folder.glob("model*.safetensors")) for key, value in load_file(file).items()
+    }
+    whole = {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}
+    own = whole or weights
     needed = {key for key, _ in part.named_parameters()}
     missing = sorted(key for key in needed if key not in own)
     state = part.state_dict()
     wrong = sorted(key for key in needed & own.keys() if own[key].shape != state[key].shape)
     if missing or wrong:
-        what = f"{len(missing)} weights of the {name} are missing and {len(wrong)} do not fit: {(missing + wrong)[0]}"
-        raise TrainingError(what, where=str(folder), hint=f"name a folder with that part: --set parts.{name}=DIR")
+        message = (
+            f"{len(missing)} weights of the {name} are missing and {len(wrong)} do not fit: {(missing + wrong)[0]}"
+        )
+        raise TrainingError(message, where=str(folder), hint=f"name a folder with that part: --set parts.{name}=DIR")
     part.load_state_dict({key: own.get(key, value) for key, value in state.items()})

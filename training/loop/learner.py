@@ -31,7 +31,7 @@ class Objective(Protocol):
         """A batch's share of the step's loss."""
 
 
-class Learner(nn.Module):
+class LossModule(nn.Module):
     """The network and what learns beside it, with the loss as forward pass: what DDP, FSDP and autocast wrap."""
 
     def __init__(self, model: Trainable, objective: Objective, processes: int = 1) -> None:
@@ -44,12 +44,12 @@ class Learner(nn.Module):
         return self._objective.loss(feed, batch) * self._processes
 
 
-def enter(model: Trainable, stage: Stage) -> Trainable:
+def prepare_stage(model: Trainable, stage: Stage) -> Trainable:
     """The model as a stage needs it: config changed, adapters in, all else frozen. Fresh weights: torch's seed.
 
     Raises TrainingError where the model cannot be so.
     """
-    with building(f"stage {stage.name!r}", "its config, tuning or quantize"):
+    with config_errors(f"stage {stage.name!r}", "its config, tuning or quantize"):
         if stage.config:
             model = model.changed(stage.config)
         model.tune(stage.tunes, max_length=stage.max_length, checkpointing=stage.checkpointing, quantize=stage.quantize)
@@ -57,32 +57,32 @@ def enter(model: Trainable, stage: Stage) -> Trainable:
 
 
 @contextmanager
-def building(where: str, settings: str) -> Iterator[None]:
+def config_errors(where: str, settings: str) -> Iterator[None]:
     """Whatever libraries raise over settings that no model can have, as a TrainingError that names the settings."""
     try:
         yield
     except (VlmbenchError, OSError):
         raise
     except Exception as error:
-        told = (str(error).strip().splitlines() or [""])[0]
-        what = f"no model can be made of {settings}: {type(error).__name__}: {told:.200}"
-        raise TrainingError(what, where=where) from error
+        reason = (str(error).strip().splitlines() or [""])[0]
+        message = f"no model can be made of {settings}: {type(error).__name__}: {reason:.200}"
+        raise TrainingError(message, where=where) from error
 
 
-def start_anew(model: Trainable, stage: Stage) -> None:
+def reinit_modules(model: Trainable, stage: Stage) -> None:
     """Draw the weights of the modules that the stage starts afresh, by their own rules, from torch's current seed.
 
     Raises TrainingError for a module that the model does not have.
     """
     for name in stage.anew:
-        with building(f"stage {stage.name!r}", f"anew {name!r}"):
-            begun = model.module.get_submodule(name)
-        for module in begun.modules():
+        with config_errors(f"stage {stage.name!r}", f"anew {name!r}"):
+            root = model.module.get_submodule(name)
+        for module in root.modules():
             if isinstance(reset := getattr(module, "reset_parameters", None), object) and callable(reset):
                 reset()
 
 
-def set_numbers(model: Trainable, device: torch.device, precision: str) -> None:
+def set_dtypes(model: Trainable, device: torch.device, precision: str) -> None:
     """On a GPU: frozen weights in half precision where the recipe is, learning ones in float32."""
     model.module.to(device)
     if device.type == "cpu" or precision == "float32":
@@ -93,40 +93,40 @@ def set_numbers(model: Trainable, device: torch.device, precision: str) -> None:
             parameter.data = parameter.data.to(torch.float32 if parameter.requires_grad else half)
 
 
-def wake(parts: Mapping[str, nn.Module], stage: Stage) -> None:
+def set_train_modes(parts: Mapping[str, nn.Module], stage: Stage) -> None:
     """Parts that learn in train mode, the others in eval mode, as the official MiniGPT code disables train mode of
     tower and Q-Former; inside tower and connector whatever does not learn sleeps too.
     """
     for name, part in parts.items():
         part.train(name in (*stage.learns, *stage.awake, "heads"))
         if name in ("vision_tower", "connector") and name not in stage.awake:
-            _send_to_sleep(part)
+            _eval_frozen(part)
 
 
-def _send_to_sleep(module: nn.Module) -> None:
+def _eval_frozen(module: nn.Module) -> None:
     parameters = list(module.parameters())
     if parameters and not any(parameter.requires_grad for parameter in parameters):
         module.eval()
         return
     for child in module.children():
-        _send_to_sleep(child)
+        _eval_frozen(child)
 
 
-def groups(model: Trainable, stage: Stage, heads: nn.Module) -> list[dict[str, Any]]:
+def parameter_groups(model: Trainable, stage: Stage, heads: nn.Module) -> list[dict[str, Any]]:
     """What learns, as AdamW takes it: a group for each highest learning rate (`peak`) with and without decay.
 
     Decay is for matrices alone, and for embedding tables only where the stage says so.
     """
     tables = {id(layer.weight) for layer in model.module.modules() if isinstance(layer, nn.Embedding)}
-    found: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    by_rate: dict[tuple[float, bool], list[nn.Parameter]] = {}
     peak = stage.rates.peak if stage.rates else stage.lr
     for name, parameter in _learning(model, heads):
         decays = parameter.ndim > 1 if name.startswith("heads.") else model.decays(name)
         decays = decays and (stage.decay_tables or id(parameter) not in tables)
-        found.setdefault((stage.lrs.get(name.partition(".")[0], peak), decays), []).append(parameter)
+        by_rate.setdefault((stage.lrs.get(name.partition(".")[0], peak), decays), []).append(parameter)
     return [
         {"params": parameters, "weight_decay": stage.weight_decay if decays else 0.0, "lr": rate, "peak": rate}
-        for (rate, decays), parameters in sorted(found.items(), key=lambda item: not item[0][1])
+        for (rate, decays), parameters in sorted(by_rate.items(), key=lambda item: not item[0][1])
     ]
 
 
@@ -138,18 +138,18 @@ def _learning(model: Trainable, heads: nn.Module) -> Iterator[tuple[str, nn.Para
         yield f"heads.{name}", parameter
 
 
-def rate_at(stage: Stage, steps: int, step: int) -> float:
+def learning_rate_share(stage: Stage, steps: int, step: int) -> float:
     """The learning rate of a step as a share of the highest."""
     if stage.rates:
         return stage.rates.rate(*divmod(step, stage.rates.steps_per_epoch)) / stage.rates.peak
     return schedule.factor(stage.schedule, step, steps, stage.warmup)
 
 
-def norms(parts: Mapping[str, nn.Module]) -> dict[str, float]:
+def grad_norms(parts: Mapping[str, nn.Module]) -> dict[str, float]:
     """The gradient's norm in each part that has one."""
-    found = {}
+    by_part = {}
     for name, part in parts.items():
         grads = [parameter.grad for parameter in part.parameters() if parameter.grad is not None]
         if grads:
-            found[name] = float(torch.nn.utils.get_total_norm(grads))
-    return found
+            by_part[name] = float(torch.nn.utils.get_total_norm(grads))
+    return by_part

@@ -1,4 +1,4 @@
-"""Runs a recipe: stage after stage, step after step, with a log, checkpoints, and going on after a kill.
+"""Runs a recipe: stage after stage, step after step, with a log, checkpoints, and resumption after a kill.
 
 Every random draw of a step follows from the recipe's seed, the stage and the step's number. A training that was killed
 and resumed therefore ends with the same weights, bit for bit, as one that ran through (same machine, same threads).
@@ -19,7 +19,7 @@ from ..recipe.limits import MOST_THREADS
 from ..recipe.recipe import Recipe
 from . import checkpoint
 from .checkpoint import Position
-from .learner import enter
+from .learner import prepare_stage
 from .stage_run import StageRun
 from .state import LOG, RECIPE, TrainingState
 
@@ -40,7 +40,7 @@ def train(recipe: Recipe, output: Path, *, threads: int | None = None, progress:
         raise TrainingError(f"threads is {threads}: it must be between 0 and {MOST_THREADS}", where="--threads")
     if threads or recipe.threads:
         torch.set_num_threads(threads or recipe.threads)
-    with checkpoint.writing(output):
+    with checkpoint.write_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         state = TrainingState(recipe, output, progress)
         try:
@@ -52,18 +52,18 @@ def train(recipe: Recipe, output: Path, *, threads: int | None = None, progress:
 
 def _run_stages(state: TrainingState) -> None:
     """All stages, from where the last checkpoint stopped."""
-    found = state.found
-    position = found.position if found else Position(0, 0, 0, 0.0)
+    saved = state.saved
+    position = saved.position if saved else Position(0, 0, 0, 0.0)
     if state.devices.first:
         _cut(state.output / LOG, position.log)
     # What earlier stages changed in the network; their weights are in the checkpoint.
     for stage in state.recipe.stages[: position.stage]:
-        state.model = enter(state.model, stage)
-    if found and not position.step:
-        checkpoint.load(found.folder, state.model.parts())
+        state.model = prepare_stage(state.model, stage)
+    if saved and not position.step:
+        checkpoint.load(saved.folder, state.model.parts())
     for number in range(position.stage, len(state.recipe.stages)):
-        folder = found.folder if found and position.step else None
-        position = StageRun(state, number, folder, position).go()
+        folder = saved.folder if saved and position.step else None
+        position = StageRun(state, number, folder, position).run()
         if state.devices.first:
             _plot(state)
 
@@ -90,7 +90,7 @@ def _finish(state: TrainingState) -> Path:
             shutil.copyfile(state.output / name, fresh / name)
         shutil.rmtree(final, ignore_errors=True)
         fresh.rename(final)
-        checkpoint.forget_older(state.output)
+        checkpoint.remove_older(state.output)
     state.devices.wait()
     return final
 

@@ -16,7 +16,7 @@ SHOWN = 6
 
 @dataclass
 class Mark:
-    """Stored with each state, and compared when a training goes on."""
+    """Stored with each state, and compared when a training resumes."""
 
     settings: Mapping[str, Any]
     data: dict[str, Any] = field(default_factory=dict)
@@ -25,8 +25,8 @@ class Mark:
     @classmethod
     def of(cls, recipe: Recipe) -> Mark:
         """A recipe's. What only watches the training is left out: it may be changed on the way."""
-        kept = replace(recipe, eval_every=0, eval_tasks="", eval_limit=0, track="", cache="", store="float32")
-        return cls(kept.to_json())
+        deciding = replace(recipe, eval_every=0, eval_tasks="", eval_limit=0, track="", cache="", store="float32")
+        return cls(deciding.to_json())
 
     @property
     def recipe(self) -> str:
@@ -38,8 +38,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Which settings differ, with both values: `seed was 0, is 1; stages.see.lr was 0.1, is 0.2`."""
     old, new = dict(_leaves(before)), dict(_leaves(now))
     names = [name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...)]
-    told = [f"{name} {_change(old.get(name, ...), new.get(name, ...))}" for name in names[:SHOWN]]
-    return "; ".join(told) + (f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    changes = [f"{name} {_change(old.get(name, ...), new.get(name, ...))}" for name in names[:SHOWN]]
+    return "; ".join(changes) + (f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _change(old: Any, new: Any) -> str:

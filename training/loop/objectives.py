@@ -12,23 +12,23 @@ from torch import Tensor, nn
 from vlmbench.base.trainable import Trainable
 
 from ..recipe.recipe import Feed, Stage
-from ..scenes.batches import Source
+from ..scenes.batches import RowSource
 from . import patches
 
 IGNORE = -100
-"""The label of a token that is not learnt (Trainable.collate)."""
+"""The label of a token that is not learned (Trainable.collate)."""
 NOISE = 0.1
 """Noise on scenes in words, as a share of their size."""
 
 
-class Scenery:
+class SceneObjective:
     """One stage's batches and losses over one model, from drawn scenes or a file's rows."""
 
     def __init__(
         self,
         model: Trainable,
         stage: Stage,
-        source: Source,
+        source: RowSource,
         patch: int,
         vocabulary: Path | None,
         rank: int = 0,
@@ -49,19 +49,19 @@ class Scenery:
         ]
 
     def _batch(self, feed: Feed, moment: int, step: int) -> Mapping[str, Any]:
-        portion = self._source.portion(feed, moment, step)
+        portion = self._source.batch_share(feed, moment, step)
         batch = dict(self._model.collate(portion.rows, feed.template))
         if feed.kind == "patches":
-            return {"images": batch["images"], "targets": patches.targets(portion.shots, self._patch)}
+            return {"images": batch["images"], "targets": patches.targets(portion.photos, self._patch)}
         if feed.kind == "match":
-            said = patches.words(portion.shots, self._patch, self._vocabulary, things=False)
-            return {"images": batch["images"], "words": said}
+            words = patches.words(portion.photos, self._patch, self._vocabulary, things=False)
+            return {"images": batch["images"], "words": words}
         if portion.known:
             batch["labels"] = _only(batch["labels"], portion.known)
         if feed.see != "pictures":
             things = feed.see == "things"
             del batch["images"]
-            batch["words"] = patches.words(portion.shots, self._patch, self._vocabulary, things=things)
+            batch["words"] = patches.words(portion.photos, self._patch, self._vocabulary, things=things)
         return batch
 
     def pairs(self, batches: Sequence[Mapping[str, Any]]) -> list[tuple[Feed, Mapping[str, Any]]]:
@@ -94,18 +94,18 @@ class Scenery:
         return self._model.loss(batch)
 
     def _unlike(self, batch: Mapping[str, Any]) -> Tensor:
-        """How far what the connector makes of pictures is from the words in their places: 1 where it knows nothing."""
+        """How far what the connector makes of images is from the words in their places: 1 where it knows nothing."""
         parts = self._model.parts()
         table = parts["language_model"].get_input_embeddings().weight.detach()  # type: ignore[operator]
-        wanted = patches.summed(table, batch["words"].to(table.device), 0.0)
-        given = parts["connector"](parts["vision_tower"](batch["images"].to(table.device))).float()
-        spread = (wanted - wanted.mean(dim=(0, 1))).square().mean()
-        loss: Tensor = (given - wanted).square().mean() / spread
+        targets = patches.summed(table, batch["words"].to(table.device), 0.0)
+        embeddings = parts["connector"](parts["vision_tower"](batch["images"].to(table.device))).float()
+        spread = (targets - targets.mean(dim=(0, 1))).square().mean()
+        loss: Tensor = (embeddings - targets).square().mean() / spread
         return loss
 
 
 def _only(labels: Tensor, known: Sequence[Sequence[bool]]) -> Tensor:
-    """Labels of lists with the words hidden that nobody can know. A list is one token a word behind the picture's."""
+    """Labels of lists with the words hidden that nobody can know. A list is one token per word behind the image's."""
     hidden = torch.full_like(labels, IGNORE)
     for row, words in enumerate(known):
         keep = torch.tensor([False, *words])
@@ -121,7 +121,7 @@ def _vocabulary(path: Path) -> Mapping[str, int]:
 
 
 def _heads(model: Trainable, stage: Stage) -> nn.ModuleDict:
-    """What learns beside the model's parts and is thrown away with the stage."""
+    """What learns beside the model's parts and is discarded with the stage."""
     if not any(feed.kind == "patches" for feed in stage.feeds):
         return nn.ModuleDict()
     part = model.parts()["connector" if "connector" in stage.learns else "vision_tower"]

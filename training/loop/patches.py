@@ -1,4 +1,4 @@
-"""What each patch of a drawn scene shows: dense targets for a vision tower, and words in the place of a picture."""
+"""What each patch of a drawn scene shows: dense targets for a vision tower, and words in the place of an image."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from vlmbench.scenes.lettering import Board
     from vlmbench.scenes.scene import Thing
 
-    from ..scenes.photos import Shot
+    from ..scenes.photos import Photo
 
 LEAST = 5
-"""A patch shows a thing that covers this many percent of it: patches it barely touches cannot be learnt."""
+"""A patch shows a thing that covers this many percent of it: patches it barely touches cannot be learned."""
 SLOTS = 8
 """Words of a patch, at most."""
 
@@ -85,7 +85,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
     ("", *LETTERS),
 )
 """The classes of the targets; "" is the background. Of the thing: kind, colour, size, texture, how many of its kind
-there are. Of the picture: ground, style, number of things. Then the patch's own row and column: they are known anyway,
+there are. Of the image: ground, style, number of things. Then the patch's own row and column: they are known anyway,
 but a tower that need not say them does not keep them in its features, and no language model behind it can tell left
 from right. Of a sign: its word, or the digits of its number, and the letter in the patch.
 """
@@ -95,24 +95,24 @@ SIGNS = 5.0
 """Weight of what signs say: few patches show any of it, and it is the hardest to see."""
 
 
-def targets(shots: Sequence[Shot], patch: int) -> Tensor:
-    """(pictures, targets, patches) classes."""
+def targets(photos: Sequence[Photo], patch: int) -> Tensor:
+    """(images, targets, patches) classes."""
     side = SIDE // patch
     cell = np.arange(side) * patch // CELL
     places = np.stack([np.repeat(cell, side), np.tile(cell, side)])
-    made = []
-    for shot in shots:
-        scene, clear = shot.scene, not shot.hopeless
+    arrays = []
+    for photo in photos:
+        scene, clear = photo.scene, not photo.unusable
         owner = owners(scene, patch) if clear else np.full(side * side, -1)
         table = [(0,) * _SCENERY, *(_classes(scene, thing) for thing in scene.things)]
         things = np.array(table, dtype=np.int64)[owner + 1].T
-        seen = (scene.ground, scene.style, COUNTS[len(scene.things)]) if clear else (UNCLEAR, UNCLEAR, "")
-        scenery = [_WORDS[_SCENERY + at].index(word) for at, word in enumerate(seen)]
+        visible = (scene.ground, scene.style, COUNTS[len(scene.things)]) if clear else (UNCLEAR, UNCLEAR, "")
+        scenery = [_WORDS[_SCENERY + at].index(word) for at, word in enumerate(visible)]
         read = np.zeros((len(_WORDS) - _SIGN, side * side), dtype=np.int64)
-        for board in shot.boards if clear else ():
+        for board in photo.boards if clear else ():
             _put(board, things, read, patch)
-        made.append(np.concatenate([things, np.tile(np.array(scenery)[:, None], (1, side * side)), places, read]))
-    return torch.from_numpy(np.stack(made))
+        arrays.append(np.concatenate([things, np.tile(np.array(scenery)[:, None], (1, side * side)), places, read]))
+    return torch.from_numpy(np.stack(arrays))
 
 
 def _classes(scene: Scene, thing: Thing) -> tuple[int, ...]:
@@ -147,7 +147,7 @@ def _covered(board: Board, patch: int) -> dict[int, int]:
 
 
 class PatchHeads(nn.Module):
-    """Reads the targets off a vision tower's features. Used while the tower learns, then thrown away."""
+    """Reads the targets off a vision tower's features. Used while the tower learns, then discarded."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class PatchHeads(nn.Module):
         self.read = nn.Linear(width, sum(self._sizes))
 
     def forward(self, features: Tensor, targets: Tensor) -> Tensor:
-        """(pictures, patches, width) and (pictures, targets, patches) to the weighted sum of mean cross-entropies."""
+        """(images, patches, width) and (images, targets, patches) to the weighted sum of mean cross-entropies."""
         scores = self.read(self.norm(features.float())).float().split(self._sizes, dim=-1)
         losses = [functional.cross_entropy(s.transpose(1, 2), targets[:, at]) for at, s in enumerate(scores)]
         return torch.stack(losses[:_SIGN]).sum() + SIGNS * torch.stack(losses[_SIGN:]).sum()
@@ -165,20 +165,24 @@ class PatchHeads(nn.Module):
 # ------------------------------------------------------------------------------------------------- scenes in words
 
 
-def words(shots: Sequence[Shot], patch: int, vocabulary: Mapping[str, int], *, things: bool) -> Tensor:
-    """(pictures, places, SLOTS) ids of the words that describe each place; -1 is none.
+def words(photos: Sequence[Photo], patch: int, vocabulary: Mapping[str, int], *, things: bool) -> Tensor:
+    """(images, places, SLOTS) ids of the words that describe each place; -1 is none.
 
-    The places are the picture's patches; or, with `things`, six things at most and the background.
+    The places are the image's patches; or, with `things`, six things at most and the background.
     """
-    made = np.full((len(shots), 7 if things else (SIDE // patch) ** 2, SLOTS), -1, dtype=np.int64)
-    for index, shot in enumerate(shots):
-        scene = shot.scene
-        said = [_said(scene, thing) for thing in scene.things]
-        scenery = (scene.ground, scene.style, "background", str(len(said)))
-        rows = [*said, *[()] * (6 - len(said)), scenery] if things else _by_patch(shot, said, scenery, patch)
+    ids = np.full((len(photos), 7 if things else (SIDE // patch) ** 2, SLOTS), -1, dtype=np.int64)
+    for index, photo in enumerate(photos):
+        scene = photo.scene
+        descriptions = [_said(scene, thing) for thing in scene.things]
+        scenery = (scene.ground, scene.style, "background", str(len(descriptions)))
+        rows = (
+            [*descriptions, *[()] * (6 - len(descriptions)), scenery]
+            if things
+            else _by_patch(photo, descriptions, scenery, patch)
+        )
         for place, row in enumerate(rows):
-            made[index, place, : len(row)] = [vocabulary["Ġ" + word] for word in row]
-    return torch.from_numpy(made)
+            ids[index, place, : len(row)] = [vocabulary["Ġ" + word] for word in row]
+    return torch.from_numpy(ids)
 
 
 def _said(scene: Scene, thing: Thing) -> tuple[str, ...]:
@@ -187,15 +191,17 @@ def _said(scene: Scene, thing: Thing) -> tuple[str, ...]:
 
 
 def _by_patch(
-    shot: Shot, said: Sequence[tuple[str, ...]], scenery: tuple[str, ...], patch: int
+    photo: Photo, descriptions: Sequence[tuple[str, ...]], scenery: tuple[str, ...], patch: int
 ) -> list[tuple[str, ...]]:
     side = SIDE // patch
     rows: list[tuple[str, ...]] = []
-    for place, owner in enumerate(owners(shot.scene, patch)):
+    for place, owner in enumerate(owners(photo.scene, patch)):
         row, column = (place // side) * patch // CELL, (place % side) * patch // CELL
-        background = (UNCLEAR,) if shot.hopeless else scenery
-        rows.append(said[owner] if owner >= 0 and not shot.hopeless else (*background, ROWS[row], COLUMNS[column]))
-    for at, board in enumerate(shot.boards):
+        background = (UNCLEAR,) if photo.unusable else scenery
+        rows.append(
+            descriptions[owner] if owner >= 0 and not photo.unusable else (*background, ROWS[row], COLUMNS[column])
+        )
+    for at, board in enumerate(photo.boards):
         word = "number" if board.word.isdecimal() else board.word.lower()
         for place in _covered(board, patch):
             rows[place] = (SIGN, board.color, word, ("top", "bottom")[at > 0])

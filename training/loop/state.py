@@ -16,14 +16,13 @@ from vlmbench.base.trainable import Trainable
 from ..recipe.recipe import Recipe
 from ..scenes import vocabulary
 from ..sources import mix
-from . import checkpoint, data_state
-from . import init as start
-from .checkpoint import Found
+from . import checkpoint, data_state, init
+from .checkpoint import SavedState
 from .devices import Devices
 from .folder_lock import FolderLock
-from .learner import building
-from .log import Tracker
+from .learner import config_errors
 from .mark import Mark
+from .metrics_log import Tracker
 
 LOG = "training_log.jsonl"
 RECIPE = "recipe.json"
@@ -40,7 +39,7 @@ class TrainingState:
     model: Trainable = field(init=False)
     mark: Mark = field(init=False)
     """Tells the recipe's trainings, and what they read, from others."""
-    found: Found | None = field(init=False)
+    saved: SavedState | None = field(init=False)
     """The last checkpoint."""
     tracker: Tracker | None = field(init=False, default=None)
     lock: FolderLock | None = field(init=False, default=None)
@@ -51,34 +50,34 @@ class TrainingState:
         self.devices = Devices.of(self.recipe)
         self.mark = Mark.of(self.recipe)
         try:
-            with self.devices.first_goes_ahead():
+            with self.devices.main_process_first():
                 if self.devices.first:
-                    self._take_folder()
-                self.found = checkpoint.find(self.output, self.mark)
+                    self._lock_folder()
+                self.saved = checkpoint.find(self.output, self.mark)
                 if self.devices.first:
-                    self._write_down()
+                    self._write_recipe()
                 self.model = build_model(self.recipe, self.output)
         except BaseException:
             self.close()
             raise
 
-    def _take_folder(self) -> None:
+    def _lock_folder(self) -> None:
         """Lock the folder, and bring the newest whole checkpoint to its place."""
         self.lock = FolderLock(self.output)
-        checkpoint.settle(self.output)
+        checkpoint.restore_newest(self.output)
 
-    def _write_down(self) -> None:
+    def _write_recipe(self) -> None:
         """What is trained, on which data."""
-        self.remember(data_state.of_files(self.recipe))
+        self.record_data(data_state.of_files(self.recipe))
         fresh = self.output / f"{RECIPE}.new"
         fresh.write_text(json.dumps(self.recipe.to_json(), indent=1) + "\n", encoding="utf-8")
         fresh.replace(self.output / RECIPE)
         if self.recipe.track:
             self.tracker = Tracker(self.recipe.track, self.output, self.recipe.name)
 
-    def remember(self, data: Mapping[str, Any]) -> None:
+    def record_data(self, data: Mapping[str, Any]) -> None:
         """Store what was read with the next checkpoint. Raises TrainingError where it was something else before."""
-        before = self.found.data if self.found else {}
+        before = self.saved.data if self.saved else {}
         data_state.check(before, data, self.output)
         self.mark.data = {**before, **self.mark.data, **data}
 
@@ -94,26 +93,26 @@ class TrainingState:
 
 
 def build_model(recipe: Recipe, output: Path) -> Trainable:
-    """The recipe's model: read from its start, or fresh with a tokenizer learnt from drawn scenes.
+    """The recipe's model: read from its start, or fresh with a tokenizer trained on drawn scenes.
 
     Raises TrainingError where the recipe's config is none of a model, ModelError where its start is none.
     """
-    with building(f"recipe {recipe.name!r}", "its config, build, restore, vocabulary or parts"):
-        return _made(recipe, output)
+    with config_errors(f"recipe {recipe.name!r}", "its config, build, restore, vocabulary or parts"):
+        return _build(recipe, output)
 
 
-def _made(recipe: Recipe, output: Path) -> Trainable:
+def _build(recipe: Recipe, output: Path) -> Trainable:
     if recipe.start:
         model: Trainable = registry.load_object(recipe.restore)(Path(recipe.start))
         return model
     folder = output / vocabulary.FOLDER
     if "language_model" in recipe.parts:
-        start.take_tokenizer(start.folder_of(recipe.parts["language_model"]), folder)
+        init.copy_tokenizer(init.part_folder(recipe.parts["language_model"]), folder)
     else:
-        vocabulary.learn(folder, recipe.vocabulary)
+        vocabulary.train_tokenizer(folder, recipe.vocabulary)
     model = registry.load_object(recipe.build)(recipe.config, preprocessor=None, tokenizer=folder, seed=recipe.seed)
     torch.manual_seed(mix(recipe.seed, "start"))
-    start.fresh(model.parts(), recipe.init)
+    init.init_weights(model.parts(), recipe.init)
     for part, place in recipe.parts.items():
-        start.take(model.parts()[part], part, start.folder_of(place))
+        init.load_part(model.parts()[part], part, init.part_folder(place))
     return model

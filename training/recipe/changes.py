@@ -43,8 +43,8 @@ def changed(value: Any, changes: Changes, where: str = "") -> Any:
     )
 
 
-def _know(asked: Mapping[str, Any], known: Any, inside: Mapping[str, str]) -> None:
-    for name in asked:
+def _know(names: Mapping[str, Any], known: Any, inside: Mapping[str, str]) -> None:
+    for name in names:
         if name not in known:
             raise UnknownNameError(f"setting {inside[name]}:", name, known)
 

@@ -91,23 +91,23 @@ def check(value: Any, where: str) -> None:
     """Raises TrainingError where a field of a dataclass has a value of another type, or out of its range."""
     limits = LIMITS[type(value).__name__]
     for name, kind in _kinds(type(value)).items():
-        found = getattr(value, name)
-        told = _complaint(found, kind, limits.get(name))
-        if told:
-            raise TrainingError(f"{name} is {_shown(found)}: {told}", where=where)
+        actual = getattr(value, name)
+        problem = _complaint(actual, kind, limits.get(name))
+        if problem:
+            raise TrainingError(f"{name} is {_shown(actual)}: {problem}", where=where)
 
 
 def check_things(things: Sequence[tuple[float, int, int]], where: str) -> None:
     """Raises TrainingError unless they are (share of the stage, fewest, most), from share 0 on."""
-    told = f"things is {_shown(things)}: "
+    prefix = f"things is {_shown(things)}: "
     for share, low, high in things:
         if not 0 <= share <= 1:
-            raise TrainingError(f"{told}shares of the stage must be between 0 and 1", where=where)
+            raise TrainingError(f"{prefix}shares of the stage must be between 0 and 1", where=where)
         if not 0 < low <= high <= MOST_THINGS:
             must = f"fewest and most things must be between 1 and {MOST_THINGS}, fewest first"
-            raise TrainingError(told + must, where=where)
+            raise TrainingError(prefix + must, where=where)
     if not things or things[0][0] != 0 or list(things) != sorted(things, key=lambda item: item[0]):
-        raise TrainingError(f"{told}shares must begin with 0 and rise", where=where)
+        raise TrainingError(f"{prefix}shares must begin with 0 and rise", where=where)
 
 
 _KINDS: dict[type, dict[str, Any]] = {}
@@ -131,7 +131,7 @@ def _complaint(value: Any, kind: Any, limits: Range | None) -> str:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             return "it must be an object with texts as keys"
         inner = get_args(kind)[1]
-        return next((told for item in value.values() if (told := _complaint(item, inner, limits))), "")
+        return next((problem for item in value.values() if (problem := _complaint(item, inner, limits))), "")
     if kind in NAMES:
         return _of_plain(value, kind, limits)
     if kind is Any:
@@ -144,7 +144,7 @@ def _of_any(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return "all its numbers must be finite"
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return next((told for item in inner if (told := _of_any(item))), "")
+    return next((problem for item in inner if (problem := _of_any(item))), "")
 
 
 def _of_tuple(value: Any, kinds: tuple[Any, ...], limits: Range | None) -> str:
@@ -154,7 +154,9 @@ def _of_tuple(value: Any, kinds: tuple[Any, ...], limits: Range | None) -> str:
         kinds = (kinds[0],) * len(value)
     if len(value) != len(kinds):
         return f"it must be a list of {len(kinds)}"
-    return next((told for item, kind in zip(value, kinds, strict=True) if (told := _complaint(item, kind, limits))), "")
+    return next(
+        (problem for item, kind in zip(value, kinds, strict=True) if (problem := _complaint(item, kind, limits))), ""
+    )
 
 
 def _of_plain(value: Any, kind: type, limits: Range | None) -> str:

@@ -21,7 +21,7 @@ class Gpu:
     """A GPU as the plan sees it."""
 
     peak: float
-    """Dense products in half precision with float32 sums, in 10^12 operations a second, as the maker tells."""
+    """Dense products in half precision with float32 sums, in 10^12 operations per second, as the maker tells."""
     memory: int
     """GB."""
     used: float
@@ -44,7 +44,7 @@ GB = 1e9
 
 
 class Load(Protocol):
-    """What models/zoo/parameters.py counts of a stage."""
+    """What models/zoo/model_stats.py counts of a stage."""
 
     parts: Mapping[str, int]
     learns: Mapping[str, int]
@@ -96,15 +96,15 @@ def plan(recipe: Recipe, gpu: str = "a100", devices: int = 1) -> list[StagePlan]
     """Plan all stages. Raises UnknownNameError for a GPU that is not in the table, TrainingError as `config_of`."""
     if gpu not in GPUS:
         raise UnknownNameError("GPU", gpu, GPUS)
-    config, found = config_of(recipe), []
+    config, plans = config_of(recipe), []
     settings: dict[str, Any] = {}
     for stage in recipe.stages:
         config = registry.load_object(registry.MERGED)(config, {**settings, **stage.config})
         load: Load = registry.load_object(registry.LOAD)(config, dict(stage.tunes))
         if stage.tunes.get("lora"):
             settings = {"lora": stage.tunes["lora"]}  # the next stage finds the adapters in the network
-        found.append(_stage(recipe, stage, load, GPUS[gpu], devices))
-    return found
+        plans.append(_stage(recipe, stage, load, GPUS[gpu], devices))
+    return plans
 
 
 def steps_of(stage: Stage, rows: int) -> int:
@@ -138,7 +138,7 @@ def _stage(recipe: Recipe, stage: Stage, load: Load, gpu: Gpu, devices: int) -> 
 
 
 def _flops(stage: Stage, load: Load, tokens: int) -> float:
-    """Of one row: two a weight and token forward, two more where the gradient passes, two more where it is kept."""
+    """Of one row: two per weight and token forward, two more where the gradient passes, two more where it is kept."""
 
     def cost(parts: tuple[str, ...], count: int, passes: bool) -> float:
         held = sum(load.parts.get(part, 0) for part in parts)
@@ -169,9 +169,9 @@ def _memory(recipe: Recipe, stage: Stage, load: Load, tokens: int, rows: float) 
 def describe(recipe: Recipe, gpu: str = "a100", devices: int = 1) -> Iterator[str]:
     """The plan as lines of text."""
     stages = plan(recipe, gpu, devices)
-    told = GPUS[gpu]
+    spec = GPUS[gpu]
     yield f"{recipe.name}: {recipe.about}"
-    yield f"on {devices} x {gpu}: {told.peak:g} TFLOP/s at {told.used:.0%} (assumed), {told.memory} GB"
+    yield f"on {devices} x {gpu}: {spec.peak:g} TFLOP/s at {spec.used:.0%} (assumed), {spec.memory} GB"
     head = ("stage", "steps", "rows", "learns", "tokens", "memory", "FLOPs", "hours")
     rows = [head, *(_cells(stage) for stage in stages)]
     for line in terminal.aligned(rows, range(1, len(head)), rule=False):
@@ -179,9 +179,9 @@ def describe(recipe: Recipe, gpu: str = "a100", devices: int = 1) -> Iterator[st
     for stage in stages:
         parts = ", ".join(f"{part} {count:,}" for part, count in stage.learns.items())
         yield f"  {stage.name}: {parts}" + (f" [{stage.source}]" if stage.source else "")
-        if stage.memory > told.memory * GB:
+        if stage.memory > spec.memory * GB:
             yield f"  {stage.name}: does not fit one {gpu}: shard by FSDP or DeepSpeed, or train adapters"
-    yield "  tokens a row are assumed (text_tokens of each stage); memory is one device's that shares nothing"
+    yield "  tokens per row are assumed (text_tokens of each stage); memory is one device's that shares nothing"
 
 
 def _cells(stage: StagePlan) -> tuple[str, ...]:

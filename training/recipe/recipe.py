@@ -16,7 +16,7 @@ from .schedule import SHAPES, WarmupCosine
 
 PARTS = ("vision_tower", "connector", "language_model")
 FEEDS = ("list", "short", "describe", "caption", "dialogue", "exam", "patches", "match", "rows")
-SIGHTS = ("pictures", "things", "words")
+MODALITIES = ("pictures", "things", "words")
 PRECISIONS = ("float32", "bfloat16", "float16")
 STORED = ("float32", "float16")
 
@@ -26,7 +26,7 @@ class Feed:
     """One kind of row in a stage's batches."""
 
     kind: str
-    """For drawn scenes: `list`, `short`, `describe`, `caption`, `dialogue`, `exam`, `patches`, or `match` (pictures to
+    """For drawn scenes: `list`, `short`, `describe`, `caption`, `dialogue`, `exam`, `patches`, or `match` (images to
     the words in their places); for files: `rows`.
     """
     rows: int
@@ -46,15 +46,15 @@ class Feed:
     """Of `exam`: in whose words, one drawn for each batch; a task that does not know it takes its default."""
 
     signs: int = 45
-    """Of `patches`: how many pictures in a hundred have signs."""
+    """Of `patches`: how many images in a hundred have signs."""
 
     def __post_init__(self) -> None:
         """Raises UnknownNameError for a kind or a way of seeing that does not exist, TrainingError for odd values."""
         limits.check(self, f"feed {self.kind!r}")
         if self.kind not in FEEDS:
             raise UnknownNameError("kind of feed", self.kind, FEEDS)
-        if self.see not in SIGHTS:
-            raise UnknownNameError("way of seeing", self.see, SIGHTS)
+        if self.see not in MODALITIES:
+            raise UnknownNameError("way of seeing", self.see, MODALITIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Pool:
     """A kind of training/sources: `llava`, `cc_sbu_align`, `webdataset`, `gqa`, ...; or `scenes`, drawn here."""
     path: str = ""
     images: str = ""
-    """The folder of its pictures."""
+    """The folder of its images."""
     ratio: float = 1.0
     """How often it is drawn, relative to the others."""
     rows: int = 0
@@ -106,7 +106,7 @@ class Stage:
     data: str = "scenes"
     """`scenes`, drawn on the fly, or the path of a JSON file in LLaVA's conversation format."""
     images: str = ""
-    """The folder of the file's pictures."""
+    """The folder of the file's images."""
     things: tuple[tuple[float, int, int], ...] = ((0.0, 3, 5),)
     """How many things scenes hold: from this share of the stage on, at least and at most."""
     tuning: Mapping[str, Any] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class Stage:
     awake: tuple[str, ...] = ()
     """Frozen parts whose dropout stays on, where the official code leaves it so."""
     config: Mapping[str, Any] = field(default_factory=dict)
-    """What changes in the model's config.json with this stage; weights that fit go on."""
+    """What changes in the model's config.json with this stage; weights that fit are kept."""
     anew: tuple[str, ...] = ()
     """Modules of the network that start from fresh weights in this stage, by name."""
     lrs: Mapping[str, float] = field(default_factory=dict)
@@ -139,7 +139,7 @@ class Stage:
     quantize: str = ""
     """`nf4`: the language model's frozen matrices in four bits, as QLoRA holds them."""
     max_length: int = 0
-    """Rows are cut here, picture tokens included; 0: the model's own."""
+    """Rows are cut here, image tokens included; 0: the model's own."""
     template: str = ""
     """The prompt template of rows from `pools`; "" is the model's own."""
     alike: bool = False
@@ -236,7 +236,7 @@ class Recipe:
     eval_tasks: str = ""
     """Which: as `vlmbench run --tasks`."""
     eval_limit: int = 0
-    """At most so many questions a task; 0: all."""
+    """At most so many questions per task; 0: all."""
     track: str = ""
     """`tensorboard` or `wandb`, where installed, besides the log."""
     store: str = "float32"
@@ -258,8 +258,8 @@ class Recipe:
         if self.store not in STORED:
             raise UnknownNameError("number type", self.store, STORED)
         if bool(self.eval_every) != bool(self.eval_tasks):
-            what = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
-            raise TrainingError(what, where=f"recipe {self.name!r}", hint="give both or neither")
+            message = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
+            raise TrainingError(message, where=f"recipe {self.name!r}", hint="give both or neither")
 
     def describe(self) -> str:
         """A few lines for `train --list`."""
@@ -275,8 +275,8 @@ class Recipe:
 
     def replace(self, changes: Mapping[str, str]) -> Recipe:
         """With changed values: `seed=1`, `stages.words.steps=100`. Raises UsageError for a key that is not there."""
-        made: Recipe = changed(self, {tuple(key.split(".")): text for key, text in changes.items()})
-        return made
+        recipe: Recipe = changed(self, {tuple(key.split(".")): text for key, text in changes.items()})
+        return recipe
 
     def to_json(self) -> dict[str, Any]:
         """As it is saved inside the checkpoint."""
@@ -292,13 +292,13 @@ class Recipe:
             raise UnknownNameError(f"stage of {self.name}", name, names)
         stages = (self.stages[names.index(name)],)
         if start:
-            return dataclasses.replace(self.begun(start), stages=stages)
+            return dataclasses.replace(self.started_from(start), stages=stages)
         if self.config and name != names[0]:
             hint = f"--start FOLDER names what stage {names[names.index(name) - 1]!r} left"
-            raise TrainingError(f"stage {name!r} goes on from another", where=f"recipe {self.name!r}", hint=hint)
+            raise TrainingError(f"stage {name!r} resumes from another", where=f"recipe {self.name!r}", hint=hint)
         return dataclasses.replace(self, stages=stages)
 
-    def begun(self, start: str) -> Recipe:
+    def started_from(self, start: str) -> Recipe:
         """The same from another checkpoint folder."""
         return dataclasses.replace(self, start=start, config={})
 
@@ -327,9 +327,9 @@ def refuse(stage: Stage) -> None:
         raise TrainingError(f"no part {unknown[0]!r}", where=where, hint=f"parts are {', '.join(PARTS)}")
     if stage.schedule not in SHAPES:
         raise UnknownNameError("schedule", stage.schedule, SHAPES)
-    for wrong, what in _contradictions(stage):
+    for wrong, message in _contradictions(stage):
         if wrong:
-            raise TrainingError(what, where=where)
+            raise TrainingError(message, where=where)
 
 
 def _contradictions(s: Stage) -> Iterator[tuple[bool, str]]:
@@ -352,8 +352,8 @@ def _contradictions(s: Stage) -> Iterator[tuple[bool, str]]:
     yield bool(s.pools) and not s.batch and not all(pool.rows for pool in s.pools), "pools need rows, or batch"
     yield s.alike and len(s.pools) > 1, f"alike contradicts {len(s.pools)} pools: batches are of one pool each"
     yield bool(s.feeds) and drawn == files, "`rows` are read from a file, the other feeds from drawn scenes"
-    seen = any(feed.see != "pictures" for feed in s.feeds)
-    yield seen and s.learns != ("language_model",), "with scenes in words only the language model can learn"
+    in_words = any(feed.see != "pictures" for feed in s.feeds)
+    yield in_words and s.learns != ("language_model",), "with scenes in words only the language model can learn"
     if both := set(s.awake) & set(s.learns):
         yield True, f"awake {sorted(both)} contradicts what learns: parts that learn are awake"
     if still := set(s.lrs) - set(s.learns):

@@ -43,7 +43,7 @@ def tinygptv() -> Ablation:
     return Ablation(
         name="ablation-tinygptv",
         title="TinyGPT-V's ablation at nano size: end losses",
-        variants=tuple(Variant(name, before, _four(config, tuning), told) for name, config, tuning, told in rows),
+        variants=tuple(Variant(name, before, _four(config, tuning), printed) for name, config, tuning, printed in rows),
         stages=COLUMNS,
         tasks="pope,gqa",
         limit=LIMIT,
@@ -74,13 +74,13 @@ LIMIT = 240
 
 def _four(config: Mapping[str, Any], tuning: Mapping[str, Any]) -> Recipe:
     short = Feed("short", rows=4, turns=12, weight=2.0)
-    asked = tuple(replace(short, template=form) for form in tinygptv_nano.FORMS)
+    questions = tuple(replace(short, template=form) for form in tinygptv_nano.FORMS)
     stages = [
         replace(stage, name=name, steps=STEPS[stage.name], tuning=tuning)
         for name, stage in zip(COLUMNS, tinygptv_nano.four(), strict=True)
     ]
     stages[0] = replace(stages[0], config=config, anew=(PROJECTOR,))
-    stages[3] = replace(stages[3], feeds=asked)
+    stages[3] = replace(stages[3], feeds=questions)
     return replace(tinygptv_nano.nano(), name="tinygptv-nano-stages", stages=tuple(stages))
 
 
@@ -98,23 +98,23 @@ def tinyllava() -> Ablation:
     stages["see"] = replace(stages["see"], feeds=(Feed("patches", rows=64, template="pretrain", signs=0),))
     lists = Feed("list", rows=12, template="pretrain", see="words")
     stages["answer"] = replace(stages["answer"], feeds=(replace(QUESTIONS, see="words"), lists))
-    # Captions alone: words at each patch's place would be for connectors that keep a token a patch.
+    # Captions alone: words at each patch's place would be for connectors that keep one token per patch.
     stages["pretrain"] = replace(stages["pretrain"], feeds=(Feed("caption", rows=24, template="pretrain"),))
     stages["finetune"] = replace(stages["finetune"], feeds=(QUESTIONS,))
 
-    def before(name: str, config: Mapping[str, Any], made: tuple[str, ...], parts: Mapping[str, str]) -> Recipe:
-        told = tuple(stages[stage] for stage in made)
-        return replace(nano.nano(), name=name, stages=told, config=config, parts=parts)
+    def before(name: str, config: Mapping[str, Any], names: tuple[str, ...], parts: Mapping[str, str]) -> Recipe:
+        printed = tuple(stages[stage] for stage in names)
+        return replace(nano.nano(), name=name, stages=printed, config=config, parts=parts)
 
     usual = before("usual parts", nano.CONFIG, ("see", "list", "answer"), {})
     two = _changed("text_config", num_hidden_layers=2)
     small = before("two layers", two, ("list", "answer"), {"vision_tower": usual.name})
     clip = before("CLIP", _clip(), ("see",), {"language_model": usual.name})
 
-    def variant(name: str, told: str, config: Mapping[str, Any], *more: Stage, parts: Recipe = usual) -> Variant:
+    def variant(name: str, printed: str, config: Mapping[str, Any], *more: Stage, parts: Recipe = usual) -> Variant:
         first = replace(stages["pretrain"], anew=("connector",), config=config)
         run = replace(usual, name="tinyllava-nano-stages", stages=(first, *more, stages["finetune"]))
-        return Variant(name, parts, run, {"gqa": told})
+        return Variant(name, parts, run, {"gqa": printed})
 
     resampler = {"connector_type": "resampler", "num_queries": 16, "num_resampler_layers": 2}
     return Ablation(
@@ -155,5 +155,5 @@ def _changed(part: str, **settings: Any) -> dict[str, Any]:
 
 def _clip() -> dict[str, Any]:
     """CLIP's tower has a class token, which is dropped."""
-    told = _changed("vision_config", model_type="clip_vision_model", projection_dim=128)
-    return {**told, "vision_feature_select_strategy": "patch"}
+    config = _changed("vision_config", model_type="clip_vision_model", projection_dim=128)
+    return {**config, "vision_feature_select_strategy": "patch"}

@@ -22,14 +22,14 @@ def rates(peak: float, last: float, warmup: int, epochs: int, steps: int = 1000,
     return WarmupCosine(peak, last, start, warmup, epochs, steps)
 
 
-def family_stage(name: str, told: WarmupCosine, **settings: Any) -> Stage:
+def family_stage(name: str, learning_rates: WarmupCosine, **settings: Any) -> Stage:
     """What all stages of the family share: AdamW with weight decay 0.05, no clipping, fp16 with a scaler, seed 42."""
     usual = {
         "train": (),
         "feeds": (),
-        "steps": told.steps,
+        "steps": learning_rates.steps,
         "lr": 0.0,
-        "rates": told,
+        "rates": learning_rates,
         "weight_decay": 0.05,
         "decay_tables": True,
         "clip": 0.0,
@@ -69,7 +69,7 @@ def _first(source: str) -> Stage:
 
 
 def _second(source: str, epochs: int, lesson: str) -> Stage:
-    """The projector on some 3,500 detailed descriptions, 12 rows a step."""
+    """The projector on some 3,500 detailed descriptions, 12 rows per step."""
     return family_stage(
         "2",
         rates(3e-5, 1e-5, 200, epochs, 200),

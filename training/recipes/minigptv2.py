@@ -38,14 +38,14 @@ ROWS: tuple[tuple[str, str, int, float], ...] = (
     ("gqa", "train_balanced_questions.json", 6, 50),
     ("ocrvqa", "dataset.json", 6, 30),
 )
-"""Kind, file or folder, rows a device, ratio: the code's stage 3. Its list names no LAION, so nothing is streamed."""
-PICTURES = {"gqa": "gqa/images", "ocrvqa": "ocrvqa/images", "textcaps_caption": "textcaps/images", "refvg": ""} | {
+"""Kind, file or folder, rows per device, ratio: the code's stage 3. Its list names no LAION, so nothing is streamed."""
+IMAGE_FOLDERS = {"gqa": "gqa/images", "ocrvqa": "ocrvqa/images", "textcaps_caption": "textcaps/images", "refvg": ""} | {
     **dict.fromkeys(("flickr_grounded_caption", "flickr_CaptionToPhrase", "flickr_ObjectToPhrase"), "flickr30k/images"),
     "unnatural_instruction": "",
 }
-"""Folders of pictures that are not COCO's."""
+"""Folders of images that are not COCO's."""
 POOLS = tuple(
-    Pool(kind, kind, path, PICTURES.get(kind, "coco/train2014"), ratio, rows) for kind, path, rows, ratio in ROWS
+    Pool(kind, kind, path, IMAGE_FOLDERS.get(kind, "coco/train2014"), ratio, rows) for kind, path, rows, ratio in ROWS
 )
 _LATE = ("multitask", "llava", "unnatural", "flickr")
 FINE = tuple(pool for pool in POOLS if pool.name.partition("_")[0] not in _LATE)

@@ -97,7 +97,7 @@ def exam(kinds: tuple[str, ...], rows: int, turns: int, **settings: Any) -> Feed
 
 
 def read() -> tuple[Stage, Stage]:
-    """The language model learns its words, and to look things up: on scenes given in words, one word vector a patch.
+    """The language model learns its words, and to look things up: on scenes given in words, one embedding per patch.
 
     Lists first: every second word is a look-up. With questions from the start, the model stays long at what can be
     guessed.
@@ -206,7 +206,7 @@ def choose() -> Stage:
 
 
 def practise() -> Stage:
-    """And once more: what is looked up in the picture has to meet what letters stand for."""
+    """And once more: what is looked up in the image has to meet what letters stand for."""
     return Stage(
         name="practise",
         train=("language_model", "connector"),

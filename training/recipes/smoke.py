@@ -67,7 +67,7 @@ def smoke(recipe: Recipe) -> Recipe:
         name=f"{recipe.name}-smoke",
         about=f"{recipe.about} (toy size)",
         stages=tuple(_stage(stage) for stage in recipe.stages),
-        config=_own_pictures(config(whole), recipe),
+        config=_own_image_size(config(whole), recipe),
         start="",
         parts={},
         vocabulary=VOCABULARY,
@@ -81,22 +81,22 @@ def smoke(recipe: Recipe) -> Recipe:
     )
 
 
-def _own_pictures(small: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+def _own_image_size(small: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Recipes that know what each patch of a drawn scene shows keep the scenes' size, and a query for each patch."""
     if not recipe.config:
         return small
-    kept = {name: recipe.config["vision_config"][name] for name in ("image_size", "patch_size")}
+    sizes = {name: recipe.config["vision_config"][name] for name in ("image_size", "patch_size")}
     queries = {name: recipe.config[name] for name in ("num_queries",) if name in small}
-    return {**small, **queries, "vision_config": {**small["vision_config"], **kept}}
+    return {**small, **queries, "vision_config": {**small["vision_config"], **sizes}}
 
 
 def _stage(stage: Stage) -> Stage:
-    told = dict(stage.tuning)
-    if told.get("first_layer"):
-        told["first_layer"] = 1
-    if told.get("lora"):
-        told["lora"] = {**told["lora"], "rank": 4}
-    smaller: dict[str, Any] = {"tuning": told, "config": _smaller(stage.config), "max_length": 0}
+    tuning = dict(stage.tuning)
+    if tuning.get("first_layer"):
+        tuning["first_layer"] = 1
+    if tuning.get("lora"):
+        tuning["lora"] = {**tuning["lora"], "rank": 4}
+    smaller: dict[str, Any] = {"tuning": tuning, "config": _smaller(stage.config), "max_length": 0}
     if stage.feeds:
         feeds = tuple(replace(feed, rows=2, turns=min(feed.turns, 3)) for feed in stage.feeds)
         return replace(stage, **smaller, feeds=feeds, steps=STEPS)
@@ -113,8 +113,8 @@ def _stage(stage: Stage) -> Stage:
 
 
 def _pool(pool: Pool) -> Pool:
-    told = {"say": SAYS.get(pool.kind, "one"), "count": 40}
-    return replace(pool, kind="scenes", path="", images="", rows=min(pool.rows, 2), options=told)
+    options = {"say": SAYS.get(pool.kind, "one"), "count": 40}
+    return replace(pool, kind="scenes", path="", images="", rows=min(pool.rows, 2), options=options)
 
 
 def _rates(rates: WarmupCosine) -> WarmupCosine:
@@ -122,7 +122,7 @@ def _rates(rates: WarmupCosine) -> WarmupCosine:
 
 
 def _smaller(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Stage 4 of TinyGPT-V doubles the picture's edge; so does its twin."""
+    """Stage 4 of TinyGPT-V doubles the image's edge; so does its twin."""
     if "image_size" not in changes.get("vision_config", {}):
         return dict(changes)
     doubled: dict[str, Any] = registry.load_object(registry.MERGED)(

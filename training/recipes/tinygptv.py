@@ -26,9 +26,9 @@ LARGER = {"vision_config": {"image_size": 448}, "template": "tinygptv"}
 """Stage 4 looks at 448 pixels and answers in its own style."""
 
 
-def _captions(name: str, tuning: dict[str, str], told: tuple[int, int, int], source: str) -> Stage:
-    """Stages 1 and 2: web captions, 64 rows a step."""
-    warmup, epochs, steps = told
+def _captions(name: str, tuning: dict[str, str], lengths: tuple[int, int, int], source: str) -> Stage:
+    """Stages 1 and 2: web captions, 64 rows per step."""
+    warmup, epochs, steps = lengths
     return family_stage(
         name,
         rates(1e-4, 8e-5, warmup, epochs, steps),
@@ -43,7 +43,7 @@ def _captions(name: str, tuning: dict[str, str], told: tuple[int, int, int], sou
 
 
 def _describe(source: str) -> Stage:
-    """Stage 3: detailed descriptions, 6 rows a step."""
+    """Stage 3: detailed descriptions, 6 rows per step."""
     return family_stage(
         "3",
         rates(3e-5, 1e-5, 200, 5, 200),

@@ -1,9 +1,10 @@
 """TinyGPT-V at small size: its four stages on drawn scenes, on parts that know something already.
 
 The published recipe starts from EVA, BLIP-2's Q-Former and Phi-2. Here tower and language model are those of the small
-TinyLLaVA that ships (models/systems/transplant.py), and two stages before the four stand for what the published parts
-know: `look` teaches the Q-Former to tell what each patch shows, `words` lets the language model get used to TinyGPT-V's
-norms, with adapters out of use. The tower stays as it is: trained on under fresh heads, it forgot more than it learnt.
+TinyLLaVA that ships (models/systems/init_from_tinyllava.py), and two stages before the four replace what the published
+parts know: `look` teaches the Q-Former to tell what each patch shows, `words` lets the language model get used to
+TinyGPT-V's norms, with adapters out of use. The tower stays frozen: trained under fresh heads, it forgot more than it
+learned.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ CONFIG: Mapping[str, Any] = {
 OWN = ("official", "llava", "minigpt_v2", "minigpt_v2", "tinygpt_v", "tinygpt_v")
 """In whose words benchmarks ask."""
 FORMS = ("describe", "instruct_tinygptv")
-"""It learns in one form and is asked in the other: at this size both have to be learnt."""
+"""It learns in one form and is asked in the other: at this size both have to be learned."""
 
 
 def nano() -> Recipe:
@@ -67,7 +68,7 @@ def nano() -> Recipe:
         precision="bfloat16",
         store="float16",
         threads=1,
-        build="vlmbench.models.systems.transplant:build",
+        build="vlmbench.models.systems.init_from_tinyllava:build",
         restore="vlmbench.models.systems.tinygptv:restore",
         stages=(*parts(), *four()),
     )
@@ -77,14 +78,14 @@ def parts() -> tuple[Stage, Stage]:
     """What published parts know already."""
     shared: dict[str, Any] = {"schedule": "cosine", "warmup": 0.05, "betas": (0.9, 0.98), "things": ((0.0, 2, 6),)}
     shown = Feed("patches", rows=48, template="caption", signs=20)
-    asked = (
+    questions = (
         *_questions(Feed("short", rows=3, turns=12, see="words", weight=2.0)),
         *_questions(Feed("exam", 3, 5, see="words", exams=(*SHORT, *LETTERED), protocols=OWN)),
         Feed("caption", rows=4, template="caption", see="words", weight=0.3),
     )
     return (
         Stage("look", (), (shown,), 1500, 2e-3, tuning={"connector": "qformer"}, **shared),
-        Stage("words", (), asked, 500, 1e-3, tuning={"language_model": "base"}, **shared),
+        Stage("words", (), questions, 500, 1e-3, tuning={"language_model": "base"}, **shared),
     )
 
 

@@ -33,25 +33,25 @@ SHARE_MIX = Pool(
 )  # fmt: skip
 
 
-def _stage(name: str, **told: Any) -> Stage:
+def _stage(name: str, **settings: Any) -> Stage:
     """What all stages share: AdamW without weight decay, transformers' cosine, one epoch."""
     plain = Stage(
         name=name,
         train=(),
         feeds=(),
         steps=0,
-        lr=told.pop("lr"),
+        lr=settings.pop("lr"),
         warmup=0.03,
         schedule="hf_cosine",
-        tuning=told.pop("tuning"),
+        tuning=settings.pop("tuning"),
         epochs=1.0,
-        batch=told.pop("batch"),
-        per_device=told.pop("per_device"),
-        pools=told.pop("pools"),
+        batch=settings.pop("batch"),
+        per_device=settings.pop("per_device"),
+        pools=settings.pop("pools"),
         checkpointing=True,
-        source=told.pop("source"),
+        source=settings.pop("source"),
     )
-    return replace(plain, **told)
+    return replace(plain, **settings)
 
 
 def _pretrain(source: str, length: int) -> Stage:
@@ -90,8 +90,8 @@ def _finetune(source: str, length: int) -> Stage:
 
 
 def _recipe(name: str, about: str, variant: str, *stages: Stage, start: str = UNTRAINED) -> Recipe:
-    told = {"start": start, "variant": f"tinyllava:{variant}", "save_every": 500, "precision": "float16"}
-    return Recipe(name=name, about=about, stages=stages, **told)  # type: ignore[arg-type]
+    settings = {"start": start, "variant": f"tinyllava:{variant}", "save_every": 500, "precision": "float16"}
+    return Recipe(name=name, about=about, stages=stages, **settings)  # type: ignore[arg-type]
 
 
 def base() -> Recipe:
@@ -106,7 +106,7 @@ def base() -> Recipe:
 
 
 def base_paper() -> Recipe:
-    """The paper's base recipe: pictures padded to squares, rows of at most 3072 tokens."""
+    """The paper's base recipe: images padded to squares, rows of at most 3072 tokens."""
     # The bench's scripts: 32 x 1 x 8 and 16 x 1 x 8.
     return _recipe(
         "tinyllava-base-paper",

@@ -17,80 +17,79 @@ from vlmbench.scenes.scene import Dice
 
 from ..recipe.recipe import Feed, Stage
 from ..sources.draws import mix
-from ..sources.files.image_digest import PictureSizes
-from . import photos as shots
-from . import questions as exams
-from .photos import Shot
+from ..sources.files.image_digest import ImageSizes
+from . import photos, questions
+from .photos import Photo
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class BatchShare:
     """What one feed gives to one batch."""
 
     rows: tuple[Conversation, ...]
-    shots: tuple[Shot, ...] = ()
+    photos: tuple[Photo, ...] = ()
     """What the rows show, where it was drawn."""
     known: tuple[tuple[bool, ...], ...] = ()
-    """Of lists: which words can be known from the scene. Only these are learnt."""
+    """Of lists: which words can be known from the scene. Only these are trained on."""
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """Where a stage's rows come from."""
 
-    def portion(self, feed: Feed, moment: int, step: int) -> Portion:
+    def batch_share(self, feed: Feed, moment: int, step: int) -> BatchShare:
         """The feed's rows of one batch; `moment` counts batches over the whole stage."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SyntheticRows:
     """Scenes drawn on the fly, from seeds that no sample uses."""
 
     stage: Stage
     seed: int
 
-    def portion(self, feed: Feed, moment: int, step: int) -> Portion:
-        """See Source."""
+    def batch_share(self, feed: Feed, moment: int, step: int) -> BatchShare:
+        """See RowSource."""
         dice = Dice(mix(self.seed, self.stage.name, feed.kind, *feed.exams, feed.see, moment))
         things = self.stage.at(step)
         if feed.kind == "exam":
             # All rows of a batch sit one exam in one protocol's words: the longest question sets the cost of each.
             kind, protocol = dice.pick(feed.exams), dice.pick(feed.protocols or ("",))
-            sat = [exams.sit(kind, dice, feed.turns, things, protocol) for _ in range(feed.rows)]
-            return Portion(tuple(_row(shot, turns, feed) for shot, turns in sat), tuple(shot for shot, _ in sat))
+            sat = [questions.questions_about(kind, dice, feed.turns, things, protocol) for _ in range(feed.rows)]
+            return BatchShare(tuple(_row(photo, turns, feed) for photo, turns in sat), tuple(photo for photo, _ in sat))
         if feed.kind == "list":
-            found = [shots.readable(dice, *things) for _ in range(feed.rows)]
-            lists = [scene_lists.listing(shot.scene, dice, boards=shot.boards) for shot in found]
+            shown = [photos.captionable_photo(dice, *things) for _ in range(feed.rows)]
+            lists = [scene_lists.listing(photo.scene, dice, boards=photo.boards) for photo in shown]
             spoken = ([("", "".join(f" {word}" for word in words))] for words, _ in lists)
-            rows = tuple(_row(shot, turns, feed) for shot, turns in zip(found, spoken, strict=True))
-            return Portion(rows, tuple(found), tuple(tuple(known) for _, known in lists))
+            rows = tuple(_row(photo, turns, feed) for photo, turns in zip(shown, spoken, strict=True))
+            return BatchShare(rows, tuple(shown), tuple(tuple(known) for _, known in lists))
         # With or without LLaVA's suffix, but all rows of a batch alike: the longest question sets the cost of each.
         suffix = scene_text.SUFFIX if dice.chance(25) else ""
-        taken = tuple(_shot(dice, feed, *things) for _ in range(feed.rows))
-        return Portion(tuple(_row(shot, _turns(shot, dice, feed, suffix), feed) for shot in taken), taken)
+        taken = tuple(_photo(dice, feed, *things) for _ in range(feed.rows))
+        return BatchShare(tuple(_row(photo, _turns(photo, dice, feed, suffix), feed) for photo in taken), taken)
 
 
-def _shot(dice: Dice, feed: Feed, fewest: int, most: int) -> Shot:
-    """What a feed shows: everything where patches or whole pictures are described, else things."""
+def _photo(dice: Dice, feed: Feed, fewest: int, most: int) -> Photo:
+    """What a feed shows: everything where patches or whole images are described, else things."""
     if feed.kind == "patches":
-        return shots.anything(dice, fewest, most, feed.signs)
+        return photos.varied_photo(dice, fewest, most, feed.signs)
     if feed.kind in ("caption", "match"):
-        return shots.readable(dice, fewest, most)
-    return Shot(shots.drawn(dice, fewest, most))
+        return photos.captionable_photo(dice, fewest, most)
+    return Photo(photos.random_scene(dice, fewest, most))
 
 
-def _row(shot: Shot, turns: Sequence[tuple[str, str]], feed: Feed) -> Conversation:
-    # Seen in words, the picture only keeps a place: what stands there is put in later.
-    picture = shot.picture() if feed.see == "pictures" else _blank()
+def _row(photo: Photo, turns: Sequence[tuple[str, str]], feed: Feed) -> Conversation:
+    # Seen in words, the image only keeps a place: what stands there is put in later.
+    image = photo.image() if feed.see == "pictures" else _blank()
     independent = feed.kind in ("short", "describe", "exam")
-    row = scene_text.llava_row(str(shot.scene.seed), "drawn", turns)
-    return conversation(row, picture, independent=independent)
+    row = scene_text.llava_row(str(photo.scene.seed), "drawn", turns)
+    return conversation(row, image, independent=independent)
 
 
-def _turns(shot: Shot, dice: Dice, feed: Feed, suffix: str) -> list[tuple[str, str]]:
-    scene = shot.scene
+def _turns(photo: Photo, dice: Dice, feed: Feed, suffix: str) -> list[tuple[str, str]]:
+    scene = photo.scene
     if feed.kind == "short":
         return scene_text.short_turns(scene, dice, feed.turns, max(1, feed.turns // 4), suffix)
     if feed.kind == "describe":
@@ -98,7 +97,7 @@ def _turns(shot: Shot, dice: Dice, feed: Feed, suffix: str) -> list[tuple[str, s
     if feed.kind == "dialogue":
         first = (scene_text.DESCRIBE, scene_text.caption(scene))
         return [first, *scene_text.short_turns(scene, dice, feed.turns, 1, suffix)]
-    return [(scene_text.DESCRIBE, shot.caption())]
+    return [(scene_text.DESCRIBE, photo.caption())]
 
 
 def _blank() -> Image:
@@ -107,20 +106,20 @@ def _blank() -> Image:
     return Image.new("RGB", (8, 8))
 
 
-def conversation(row: Mapping[str, Any], picture: Image | None, *, independent: bool = False) -> Conversation:
+def conversation(row: Mapping[str, Any], image: Image | None, *, independent: bool = False) -> Conversation:
     """A row in LLaVA's format as turns. Raises DataError when it is not one."""
     says = row.get("conversations")
     if not isinstance(says, Sequence) or len(says) % 2 or not says:
         raise DataError("`conversations` must alternate between human and gpt", where=f"row {row.get('id')!r}")
     turns = []
-    for asked, answered in zip(says[::2], says[1::2], strict=True):
-        if asked.get("from") != "human" or answered.get("from") != "gpt":
+    for question, answer in zip(says[::2], says[1::2], strict=True):
+        if question.get("from") != "human" or answer.get("from") != "gpt":
             raise DataError("`conversations` must alternate between human and gpt", where=f"row {row.get('id')!r}")
-        turns.append((str(asked["value"]), str(answered["value"])))
-    return Conversation(tuple(turns), picture, independent, str(row.get("id", "")))
+        turns.append((str(question["value"]), str(answer["value"])))
+    return Conversation(tuple(turns), image, independent, str(row.get("id", "")))
 
 
-class Filed:
+class FileRows:
     """Rows of a JSON file in LLaVA's format, shuffled anew in each epoch."""
 
     def __init__(self, path: Path, images: Path, seed: int) -> None:
@@ -136,18 +135,18 @@ class Filed:
         self._epoch, self._order = -1, list[int]()
 
     def digest(self) -> dict[str, Any]:
-        """Counts and a digest of the rows' pictures."""
+        """Counts and a digest of the rows' images."""
         names = [str(row["image"]) if isinstance(row, dict) and "image" in row else "" for row in self._rows]
-        pictures = [ImageRef(name, ImageFile(self._images, name, ("",))) if name else None for name in names]
-        sizes = PictureSizes()
-        for picture in pictures:
-            if picture is not None:
-                sizes.add(picture)
-        return sizes.digest(len(pictures), lambda at: pictures[at])
+        images = [ImageRef(name, ImageFile(self._images, name, ("",))) if name else None for name in names]
+        sizes = ImageSizes()
+        for image in images:
+            if image is not None:
+                sizes.add(image)
+        return sizes.digest(len(images), lambda at: images[at])
 
-    def portion(self, feed: Feed, moment: int, step: int) -> Portion:
-        """See Source."""
-        return Portion(tuple(self._read(at) for at in range(moment * feed.rows, (moment + 1) * feed.rows)))
+    def batch_share(self, feed: Feed, moment: int, step: int) -> BatchShare:
+        """See RowSource."""
+        return BatchShare(tuple(self._read(at) for at in range(moment * feed.rows, (moment + 1) * feed.rows)))
 
     def _read(self, at: int) -> Conversation:
         epoch, place = divmod(at, len(self._rows))
@@ -155,25 +154,25 @@ class Filed:
             self._epoch = epoch
             self._order = Dice(mix(self._seed, epoch)).shuffled(range(len(self._rows)))
         row = self._rows[self._order[place]]
-        picture = self._picture(row["image"]) if "image" in row else None
-        return conversation(row, picture)
+        image = self._read_image(row["image"]) if "image" in row else None
+        return conversation(row, image)
 
-    def _picture(self, name: str) -> Image:
+    def _read_image(self, name: str) -> Image:
         from PIL import Image, UnidentifiedImageError
 
         path = self._images / name
         try:
-            with Image.open(path) as picture:
-                return picture.convert("RGB")
+            with Image.open(path) as image:
+                return image.convert("RGB")
         except (OSError, UnidentifiedImageError) as error:
-            raise DataError(f"cannot read the picture: {error}", where=str(path)) from None
+            raise DataError(f"cannot read the image: {error}", where=str(path)) from None
 
 
-def source(stage: Stage, seed: int) -> Source:
+def source(stage: Stage, seed: int) -> RowSource:
     """The rows a stage learns from."""
     if stage.data == "scenes":
-        return Drawn(stage, seed)
-    return Filed(Path(stage.data), Path(stage.images), mix(seed, stage.name))
+        return SyntheticRows(stage, seed)
+    return FileRows(Path(stage.data), Path(stage.images), mix(seed, stage.name))
 
 
 class Batches:
@@ -191,19 +190,19 @@ class Batches:
 
     def __iter__(self) -> Iterator[list[Mapping[str, Any]]]:
         """In order of steps. Facts that a step changed come behind its batches, as {"facts": ...}."""
-        told = self._facts() if self._facts else None
+        reported = self._facts() if self._facts else None
         for step in range(self._first, self._steps):
             try:
                 batches = self._make(step)
                 facts = self._facts() if self._facts else None
-                yield batches if facts == told else [*batches, {"facts": facts}]
-                told = facts
+                yield batches if facts == reported else [*batches, {"facts": facts}]
+                reported = facts
             except VlmbenchError as error:
                 # Raised in the second process it would arrive as a traceback in a text.
                 yield [{"error": (error.what, error.where, error.hint)}]
             except Exception as error:
                 if step > self._first:
                     raise
-                said = (str(error).strip().splitlines() or [""])[0]
-                what = f"no batch can be made with these settings: {type(error).__name__}: {said:.200}"
-                yield [{"error": (what, f"step {step}", "")}]
+                reason = (str(error).strip().splitlines() or [""])[0]
+                message = f"no batch can be made with these settings: {type(error).__name__}: {reason:.200}"
+                yield [{"error": (message, f"step {step}", "")}]

@@ -1,4 +1,4 @@
-"""Drawn scenes as rows that are asked for by number: data for small recipes, in the place of files."""
+"""SyntheticRows scenes as rows that are asked for by number: data for small recipes, in the place of files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Scenes:
     things: tuple[int, int] = (1, 5)
     """How many things a scene holds, at least and at most."""
     bad: Mapping[str, int] = field(default_factory=dict)
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
     named: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -78,7 +78,7 @@ class Scenes:
         return self.count
 
     def entry(self, index: int, epoch: int = 0) -> Entry:
-        """A row, its picture not drawn yet."""
+        """A row, its image not drawn yet."""
         dice = Dice(mix(self.seed, self.name, index))
         scene = make_scene(TRAIN_SEEDS.start + dice.below(len(TRAIN_SEEDS)), *self.things)
         turns = SAYS[self.say](scene, dice)
@@ -88,7 +88,7 @@ class Scenes:
         return Entry(tuple(turns), ImageRef(name, partial(_drawn, scene)), str(index), self.say == "short")
 
     def row(self, index: int, epoch: int = 0) -> Conversation:
-        """A row with its picture."""
+        """A row with its image."""
         return self.entry(index, epoch).conversation()
 
     def length(self, index: int) -> int:
@@ -96,7 +96,7 @@ class Scenes:
         return self.entry(index).words
 
     def has_image(self, index: int) -> bool:
-        """Whether the row has a picture."""
+        """Whether the row has an image."""
         return self.say != "text"
 
 

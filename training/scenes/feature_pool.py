@@ -28,8 +28,8 @@ def open_pool(pool: Pool, recipe: Recipe, seed: int) -> Rows | Stream:
     try:
         return _opened(pool, recipe, seed)
     except (TypeError, ValueError) as error:
-        what = f"options {dict(pool.options)} do not fit kind {pool.kind!r}: {error}"
-        raise TrainingError(what, where=f"pool {pool.name!r}") from None
+        message = f"options {dict(pool.options)} do not fit kind {pool.kind!r}: {error}"
+        raise TrainingError(message, where=f"pool {pool.name!r}") from None
     except DataError as error:
         hint = f"{error.hint}; --set data=FOLDER, --set stages.STAGE.pools.{pool.name}.path=FILE and ...images=FOLDER"
         raise DataError(error.what, where=error.where, hint=hint) from None
@@ -43,7 +43,7 @@ def _opened(pool: Pool, recipe: Recipe, seed: int) -> Rows | Stream:
     return sources.open_rows(pool.kind, path, images, seed=seed, max_bad=recipe.bad_rows, **pool.options)
 
 
-class Pooled:
+class PoolObjective:
     """One stage's batches and losses over rows from files."""
 
     def __init__(self, model: Trainable, stage: Stage, recipe: Recipe, rank: int = 0, processes: int = 1) -> None:
@@ -84,10 +84,10 @@ class Pooled:
         if self._features is None or streamed:
             return self._model.collate(self._mixture.rows(draw), self._stage.template)
         entries = self._mixture.entries(draw)
-        batch = dict(self._model.collate([entry.blind() for entry in entries], self._stage.template))
+        batch = dict(self._model.collate([entry.with_blank_image() for entry in entries], self._stage.template))
         batch.pop("images", None)
-        seen = self._features.stack(entries)
-        return batch if seen is None else {**batch, "image_features": seen}
+        features = self._features.stack(entries)
+        return batch if features is None else {**batch, "image_features": features}
 
     def pairs(self, batches: list[Mapping[str, Any]]) -> list[tuple[Feed, Mapping[str, Any]]]:
         """Each batch with the feed it came from."""
@@ -108,13 +108,15 @@ class Pooled:
         """Features are kept where the recipe names a folder and the tower does not learn."""
         if not recipe.cache or "vision_tower" in self._stage.learns:
             return None
-        told = {name: value for name, value in self._model.config.items() if name not in ("text_config", "lora")}
+        tower_config = {
+            name: value for name, value in self._model.config.items() if name not in ("text_config", "lora")
+        }
         tower = self._model.parts()["vision_tower"]
-        mark = sources.fingerprint(tower, json.dumps(told, sort_keys=True, default=str))
+        mark = sources.fingerprint(tower, json.dumps(tower_config, sort_keys=True, default=str))
 
-        def look(picture: Any) -> Tensor:
-            batch = self._model.collate([Conversation((("", "a"),), picture)], self._stage.template)
-            return self._model.see(batch["images"])[0]
+        def look(image: Any) -> Tensor:
+            batch = self._model.collate([Conversation((("", "a"),), image)], self._stage.template)
+            return self._model.encode_images(batch["images"])[0]
 
         return Features(Path(recipe.cache), mark, look, limit=CACHE_LIMIT)
 

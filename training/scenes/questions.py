@@ -18,7 +18,7 @@ from vlmbench.scenes.gqa_questions import ask
 from vlmbench.scenes.questions import exists
 from vlmbench.scenes.scene import COLORS, KINDS, SIDE, SIZES, TEXTURES, Dice
 
-from .photos import Shot, drawn, empty, spoilt
+from .photos import Photo, corrupted, empty_scene, random_scene
 
 LETTERS = "ABCDE"
 PLEASE = " Please answer yes or no."
@@ -35,7 +35,7 @@ class Item:
     tags: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def told(self, task: str, protocol: str) -> tuple[str, str]:
+    def worded(self, task: str, protocol: str) -> tuple[str, str]:
         """The prompt of a task's protocol, and the answer."""
         known = registry.choose_task(task).task
         sample = Sample("", self.question, (), None, choices=self.choices, tags=self.tags, extra=self.extra)
@@ -49,63 +49,63 @@ class Item:
 
 
 Items = Iterator[Item]
-Maker = Callable[[Dice, Shot], Items]
-"""Questions about a shot, in no order, as many as it finds."""
+Maker = Callable[[Dice, Photo], Items]
+"""Questions about a photo, in no order, as many as it finds."""
 
 
 @cache
-def _made(name: str) -> Any:
+def _builder(name: str) -> Any:
     """Something of the samples' builders: `vsr:rows`."""
     return registry.load_object(f"vlmbench.tasks.samples.{name}")
 
 
-def _plain(dice: Dice, fewest: int, most: int) -> Shot:
-    return Shot(drawn(dice, fewest, most), shades=dice.chance(20))
+def _plain(dice: Dice, fewest: int, most: int) -> Photo:
+    return Photo(random_scene(dice, fewest, most), shades=dice.chance(20))
 
 
 # ------------------------------------------------------------------------------------------------- short answers
 
 
-def _pope(dice: Dice, shot: Shot) -> Items:
-    here = sorted({thing.kind for thing in shot.scene.things})
+def _pope(dice: Dice, photo: Photo) -> Items:
+    here = sorted({thing.kind for thing in photo.scene.things})
     absent = [kind for kind in KINDS if kind not in here]
     while True:
-        question = exists(shot.scene, dice.pick(here if dice.chance(50) else absent))
+        question = exists(photo.scene, dice.pick(here if dice.chance(50) else absent))
         yield Item(question.text, question.answer)
 
 
-def _gqa(dice: Dice, shot: Shot) -> Items:
+def _gqa(dice: Dice, photo: Photo) -> Items:
     while True:
-        question = ask(shot.scene, dice)
+        question = ask(photo.scene, dice)
         yield Item(question.text, question.answer)
 
 
-def _vqav2(dice: Dice, shot: Shot) -> Items:
-    plural = _made("vqa:plural")
+def _vqav2(dice: Dice, photo: Photo) -> Items:
+    plural = _builder("vqa:plural")
     while True:
         if dice.chance(60):
-            yield from (Item(*pair) for pair in dice.shuffled(_made("vqa:vqav2_questions")(shot.scene))[:3])
-        kind = dice.pick(shot.scene.things).kind
-        yield Item(f"How many {plural(kind)} are there?", str(shot.scene.count(kind)))
-        yield Item("How many things are in the picture?", str(len(shot.scene.things)))
+            yield from (Item(*pair) for pair in dice.shuffled(_builder("vqa:vqav2_questions")(photo.scene))[:3])
+        kind = dice.pick(photo.scene.things).kind
+        yield Item(f"How many {plural(kind)} are there?", str(photo.scene.count(kind)))
+        yield Item("How many things are in the picture?", str(len(photo.scene.things)))
 
 
-def _okvqa(dice: Dice, shot: Shot) -> Items:
-    known = _made("vqa:KNOWN")
-    kinds = [thing.kind for thing in shot.scene.unique() if thing.kind in known]
+def _okvqa(dice: Dice, photo: Photo) -> Items:
+    known = _builder("vqa:KNOWN")
+    kinds = [thing.kind for thing in photo.scene.unique() if thing.kind in known]
     yield from (Item(dice.pick(known[kind])[1], kind) for kind in dice.shuffled(kinds))
 
 
-def _vizwiz(dice: Dice, shot: Shot) -> Items:
+def _vizwiz(dice: Dice, photo: Photo) -> Items:
     while True:
-        text, answer, hopeless = _made("vizwiz:asked")(dice, shot.scene)
-        if hopeless == shot.hopeless:
-            yield Item(text + dice.pick(_made("vizwiz:THANKS")), answer)
+        text, answer, unusable = _builder("vizwiz:asked")(dice, photo.scene)
+        if unusable == photo.unusable:
+            yield Item(text + dice.pick(_builder("vizwiz:THANKS")), answer)
 
 
-def _vsr(dice: Dice, shot: Shot) -> Items:
+def _vsr(dice: Dice, photo: Photo) -> Items:
     while True:
-        rows = _made("vsr:rows")(shot.scene, "", dice, dice.below(2))
+        rows = _builder("vsr:rows")(photo.scene, "", dice, dice.below(2))
         if not rows:
             return
         truth = "True" if rows[0]["label"] else "False"
@@ -116,25 +116,25 @@ _SEEN = ("existence", "count", "position", "color", "scene", "artwork", "commons
 _READ = ("posters", "celebrity", "landmark", "OCR", "numerical_calculation", "text_translation", "code_reasoning")
 
 
-def _mme(dice: Dice, shot: Shot) -> Items:
-    makers = _made("mme:MAKERS")
+def _mme(dice: Dice, photo: Photo) -> Items:
+    makers = _builder("mme:MAKERS")
     while True:
         name = dice.pick(_SEEN)
-        if name == "position" and not _made("vsr:pairs")(shot.scene):
+        if name == "position" and not _builder("vsr:pairs")(photo.scene):
             continue
-        if name == "color" and not shot.scene.unique():
+        if name == "color" and not photo.scene.unique():
             continue
-        yes, no, _ = makers[name](shot.scene, dice)
+        yes, no, _ = makers[name](photo.scene, dice)
         yield from (Item(text + PLEASE, word) for text, word in dice.shuffled(((yes, "yes"), (no, "no"))))
 
 
-def _refcoco(dice: Dice, shot: Shot) -> Items:
-    sets = tuple(make for make, _ in _made("refcoco_files:KINDS").values())
+def _refcoco(dice: Dice, photo: Photo) -> Items:
+    sets = tuple(make for make, _ in _builder("refcoco_files:KINDS").values())
     while True:
-        thing = dice.pick(shot.scene.things)
-        found = list(dice.pick(sets)(shot.scene, thing))
-        if found:
-            yield Item(dice.pick(found), _box(*_made("refcoco_files:bounds")(thing)))
+        thing = dice.pick(photo.scene.things)
+        phrases = list(dice.pick(sets)(photo.scene, thing))
+        if phrases:
+            yield Item(dice.pick(phrases), _box(*_builder("refcoco_files:bounds")(thing)))
 
 
 def _box(x: int, y: int, width: int, height: int) -> dict[str, str]:
@@ -151,18 +151,19 @@ def _lettered(question: str, options: Sequence[str], right: int, hint: str = "",
     return Item(question, LETTERS[right], tuple(options), tags, {"hint": hint})
 
 
-def _scienceqa(dice: Dice, shot: Shot) -> Items:
+def _scienceqa(dice: Dice, photo: Photo) -> Items:
     while True:
-        made = [
-            make(shot.scene, dice) for make in map(_made, ("scienceqa:colored", "scienceqa:north", "scienceqa:seen"))
+        rows = [
+            make(photo.scene, dice)
+            for make in map(_builder, ("scienceqa:colored", "scienceqa:north", "scienceqa:seen"))
         ]
-        for row in dice.shuffled([row for row in made if row and len(row["choices"]) <= len(LETTERS)]):
+        for row in dice.shuffled([row for row in rows if row and len(row["choices"]) <= len(LETTERS)]):
             yield _lettered(row["question"], row["choices"], row["answer"], row["hint"])
 
 
-def _mmbench(dice: Dice, shot: Shot) -> Items:
+def _mmbench(dice: Dice, photo: Photo) -> Items:
     while True:
-        choice = dice.pick(_made("mmbench_files:MAKERS"))(shot.scene, dice)
+        choice = dice.pick(_builder("mmbench_files:MAKERS"))(photo.scene, dice)
         if choice is not None:
             order = dice.shuffled(range(len(choice.options)))
             text = choice.english.format(*choice.words)
@@ -170,17 +171,17 @@ def _mmbench(dice: Dice, shot: Shot) -> Items:
             yield _lettered(text, options, order.index(0), choice.hints[0], language="en")
 
 
-def _iconqa(dice: Dice, shot: Shot) -> Items:
+def _iconqa(dice: Dice, photo: Photo) -> Items:
     while True:
         kind = dice.below(5)
         if kind == 0:
-            row = _made("iconqa:count")(shot.scene)
+            row = _builder("iconqa:count")(photo.scene)
             yield Item(row["question"], row["answer"], tags={"kind": "fill_in_blank"})
             continue
         row = (
-            _made("iconqa:choose_more")(shot.scene, dice)
+            _builder("iconqa:choose_more")(photo.scene, dice)
             if kind < 3
-            else _made("iconqa:choose_color")(shot.scene, dice)
+            else _builder("iconqa:choose_color")(photo.scene, dice)
         )
         if row:
             word = row["choices"][row["answer"]]
@@ -196,7 +197,7 @@ def _named(most: int, by_word: Sequence[str] = (), **tags: str) -> Maker:
     answered. `by_word`: protocols that show no letters.
     """
 
-    def make(dice: Dice, shot: Shot) -> Items:
+    def make(dice: Dice, photo: Photo) -> Items:
         while True:
             options = dice.shuffled(WORDS)[: 2 + dice.below(most - 1)]
             right = dice.below(len(options))
@@ -209,34 +210,34 @@ def _named(most: int, by_word: Sequence[str] = (), **tags: str) -> Maker:
 # --------------------------------------------------------------------------------------------------------- signs
 
 
-def _textvqa_shot(dice: Dice, fewest: int, most: int) -> Shot:
-    return Shot(empty(dice), _made("textvqa:boards")(dice))
+def _textvqa_photo(dice: Dice, fewest: int, most: int) -> Photo:
+    return Photo(empty_scene(dice), _builder("textvqa:boards")(dice))
 
 
-def _textvqa(dice: Dice, shot: Shot) -> Items:
-    ocr = ", ".join(_made("textvqa:token")(dice, board) for board in shot.boards)
+def _textvqa(dice: Dice, photo: Photo) -> Items:
+    ocr = ", ".join(_builder("textvqa:token")(dice, board) for board in photo.boards)
     while True:
-        for text, answer in _made("textvqa:questions")(dice, shot.boards):
+        for text, answer in _builder("textvqa:questions")(dice, photo.boards):
             yield Item(text, answer, extra={"ocr": ocr})
 
 
-def _hateful_shot(dice: Dice, fewest: int, most: int) -> Shot:
-    scene = drawn(dice, fewest, most)
-    return Shot(scene, given=_made("hateful_memes:meme")(scene.seed, dice.below(1000)), shades=True)
+def _hateful_photo(dice: Dice, fewest: int, most: int) -> Photo:
+    scene = random_scene(dice, fewest, most)
+    return Photo(scene, given=_builder("hateful_memes:meme")(scene.seed, dice.below(1000)), shades=True)
 
 
-def _hateful(dice: Dice, shot: Shot) -> Items:
-    text, label, _ = shot.given
+def _hateful(dice: Dice, photo: Photo) -> Items:
+    text, label, _ = photo.given
     yield Item(text, "yes" if label else "no")
 
 
-def _mme_shot(dice: Dice, fewest: int, most: int) -> Shot:
-    scene = drawn(dice, fewest, most)
-    return Shot(scene, given=_made("mme:MAKERS")[dice.pick(_READ)](scene, dice))
+def _mme_photo(dice: Dice, fewest: int, most: int) -> Photo:
+    scene = random_scene(dice, fewest, most)
+    return Photo(scene, given=_builder("mme:MAKERS")[dice.pick(_READ)](scene, dice))
 
 
-def _mme_signs(dice: Dice, shot: Shot) -> Items:
-    yes, no, _ = shot.given
+def _mme_signs(dice: Dice, photo: Photo) -> Items:
+    yes, no, _ = photo.given
     yield from (Item(text + PLEASE, word) for text, word in ((yes, "yes"), (no, "no")))
 
 
@@ -246,100 +247,100 @@ _SHORT, _SIGNS, _OPEN = (0, 1, 2, 3), (4, 5, 6, 7), (8,)
 """Places in MM-Vet's list of questions."""
 
 
-def _vet(made: tuple[str, str, tuple[str, ...], Any]) -> Item:
-    question, answer = made[0], made[1].partition("<OR>")[0]
-    return Item(question, _made("judged:listed")(answer.split("<AND>")).lower() if "<AND>" in answer else answer)
+def _vet(question_row: tuple[str, str, tuple[str, ...], Any]) -> Item:
+    question, answer = question_row[0], question_row[1].partition("<OR>")[0]
+    return Item(question, _builder("judged:listed")(answer.split("<AND>")).lower() if "<AND>" in answer else answer)
 
 
-def _mmvet(dice: Dice, shot: Shot) -> Items:
-    makers = _made("judged:MMVET_QUESTIONS")
-    if not shot.scene.unique():
+def _mmvet(dice: Dice, photo: Photo) -> Items:
+    makers = _builder("judged:MMVET_QUESTIONS")
+    if not photo.scene.unique():
         return
     while True:
         at = dice.pick((*_SHORT, *_OPEN))
-        if at != 3 or _made("vsr:pairs")(shot.scene):
-            yield _vet(makers[at](shot.scene, dice))
+        if at != 3 or _builder("vsr:pairs")(photo.scene):
+            yield _vet(makers[at](photo.scene, dice))
 
 
-def _mmvet_shot(dice: Dice, fewest: int, most: int) -> Shot:
-    scene = drawn(dice, fewest, most)
-    return Shot(scene, given=_made("judged:MMVET_QUESTIONS")[dice.pick(_SIGNS)](scene, dice))
+def _mmvet_photo(dice: Dice, fewest: int, most: int) -> Photo:
+    scene = random_scene(dice, fewest, most)
+    return Photo(scene, given=_builder("judged:MMVET_QUESTIONS")[dice.pick(_SIGNS)](scene, dice))
 
 
-def _mmvet_signs(dice: Dice, shot: Shot) -> Items:
-    item = _vet(shot.given)
+def _mmvet_signs(dice: Dice, photo: Photo) -> Items:
+    item = _vet(photo.given)
     yield Item(item.question, str(item.answer).lower())
 
 
-def _llava_bench(dice: Dice, shot: Shot) -> Items:
-    if not shot.scene.unique():
+def _llava_bench(dice: Dice, photo: Photo) -> Items:
+    if not photo.scene.unique():
         return
     while True:
-        makers = dice.pick(tuple(_made("judged:CATEGORIES").values()))
-        yield Item(*dice.pick(makers)(shot.scene, dice))
+        makers = dice.pick(tuple(_builder("judged:CATEGORIES").values()))
+        yield Item(*dice.pick(makers)(photo.scene, dice))
 
 
 # ------------------------------------------------------------------------------------------------------- the table
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
+class BenchmarkQuestions:
     """What is shown and asked of one kind."""
 
     task: str
     make: Maker
-    shoot: Callable[[Dice, int, int], Shot] = _plain
-    """Pictures: with dice, fewest and most things."""
+    take_photo: Callable[[Dice, int, int], Photo] = _plain
+    """Images: with dice, fewest and most things."""
     words: bool = True
-    """Whether the picture can be given in words."""
+    """Whether the image can be given in words."""
 
 
-def _taken_badly(dice: Dice, fewest: int, most: int) -> Shot:
-    scene = drawn(dice, 1, 1)
-    hopeless = dice.chance(22)
-    return spoilt(dice, scene, hopeless) if hopeless or dice.chance(50) else Shot(scene)
+def _corrupted_photo(dice: Dice, fewest: int, most: int) -> Photo:
+    scene = random_scene(dice, 1, 1)
+    unusable = dice.chance(22)
+    return corrupted(dice, scene, unusable) if unusable or dice.chance(50) else Photo(scene)
 
 
-EXAMS: Mapping[str, Exam] = {
-    "pope": Exam("pope", _pope),
-    "gqa": Exam("gqa", _gqa),
-    "vqav2": Exam("vqav2", _vqav2),
-    "okvqa": Exam("okvqa", _okvqa),
-    "vizwiz": Exam("vizwiz", _vizwiz, _taken_badly),
-    "vsr": Exam("vsr", _vsr),
-    "iconqa": Exam("iconqa", _iconqa),
-    "scienceqa": Exam("scienceqa", _scienceqa),
-    "mmbench": Exam("mmbench", _mmbench),
-    "mme": Exam("mme", _mme),
-    "refcoco": Exam("refcoco", _refcoco),
-    "mmvet": Exam("mmvet", _mmvet),
-    "llava_bench": Exam("llava_bench", _llava_bench),
-    "textvqa": Exam("textvqa", _textvqa, _textvqa_shot),
-    "hateful_memes": Exam("hateful_memes", _hateful, _hateful_shot, words=False),
-    "mme_signs": Exam("mme", _mme_signs, _mme_shot, words=False),
-    "mmvet_signs": Exam("mmvet", _mmvet_signs, _mmvet_shot, words=False),
+BENCHMARK_QUESTIONS: Mapping[str, BenchmarkQuestions] = {
+    "pope": BenchmarkQuestions("pope", _pope),
+    "gqa": BenchmarkQuestions("gqa", _gqa),
+    "vqav2": BenchmarkQuestions("vqav2", _vqav2),
+    "okvqa": BenchmarkQuestions("okvqa", _okvqa),
+    "vizwiz": BenchmarkQuestions("vizwiz", _vizwiz, _corrupted_photo),
+    "vsr": BenchmarkQuestions("vsr", _vsr),
+    "iconqa": BenchmarkQuestions("iconqa", _iconqa),
+    "scienceqa": BenchmarkQuestions("scienceqa", _scienceqa),
+    "mmbench": BenchmarkQuestions("mmbench", _mmbench),
+    "mme": BenchmarkQuestions("mme", _mme),
+    "refcoco": BenchmarkQuestions("refcoco", _refcoco),
+    "mmvet": BenchmarkQuestions("mmvet", _mmvet),
+    "llava_bench": BenchmarkQuestions("llava_bench", _llava_bench),
+    "textvqa": BenchmarkQuestions("textvqa", _textvqa, _textvqa_photo),
+    "hateful_memes": BenchmarkQuestions("hateful_memes", _hateful, _hateful_photo, words=False),
+    "mme_signs": BenchmarkQuestions("mme", _mme_signs, _mme_photo, words=False),
+    "mmvet_signs": BenchmarkQuestions("mmvet", _mmvet_signs, _mmvet_photo, words=False),
 }
 """By kind: the task whose protocols ask, and how."""
-DRILLS: Mapping[str, Exam] = {
-    "iconqa_named": Exam("iconqa", _named(4, ("minigpt_v2", "tinygpt_v"), kind="choose_txt")),
-    "scienceqa_named": Exam("scienceqa", _named(5)),
-    "mmbench_named": Exam("mmbench", _named(4, language="en")),
+DRILLS: Mapping[str, BenchmarkQuestions] = {
+    "iconqa_named": BenchmarkQuestions("iconqa", _named(4, ("minigpt_v2", "tinygpt_v"), kind="choose_txt")),
+    "scienceqa_named": BenchmarkQuestions("scienceqa", _named(5)),
+    "mmbench_named": BenchmarkQuestions("mmbench", _named(4, language="en")),
 }
 """What no benchmark asks, in the form in which they ask."""
 
 
-def sit(
+def questions_about(
     kind: str, dice: Dice, turns: int, things: tuple[int, int], protocol: str
-) -> tuple[Shot, list[tuple[str, str]]]:
-    """A shot and different questions about it, at most `turns`, in a protocol's words where the task knows it."""
-    exam = EXAMS.get(kind) or DRILLS[kind]
+) -> tuple[Photo, list[tuple[str, str]]]:
+    """A photo and different questions about it, at most `turns`, in a protocol's words where the task knows it."""
+    exam = BENCHMARK_QUESTIONS.get(kind) or DRILLS[kind]
     known = registry.choose_task(exam.task).task.protocols
-    said = protocol if protocol in known else next(iter(known))
+    known_protocol = protocol if protocol in known else next(iter(known))
     while True:
-        shot, asked = exam.shoot(dice, *things), dict[str, str]()
-        for tried, item in enumerate(exam.make(dice, shot)):
-            asked.setdefault(*item.told(exam.task, said))
-            if len(asked) == turns or tried > 4 * turns:
+        photo, turns_by_prompt = exam.take_photo(dice, *things), dict[str, str]()
+        for tried, item in enumerate(exam.make(dice, photo)):
+            turns_by_prompt.setdefault(*item.worded(exam.task, known_protocol))
+            if len(turns_by_prompt) == turns or tried > 4 * turns:
                 break
-        if asked:
-            return shot, list(asked.items())
+        if turns_by_prompt:
+            return photo, list(turns_by_prompt.items())

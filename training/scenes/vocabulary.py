@@ -26,7 +26,7 @@ from vlmbench.scenes.scene import (
     make_scene,
 )
 
-from . import questions as exams
+from . import questions
 
 FOLDER = "tokenizer"
 END = "<|endoftext|>"
@@ -54,19 +54,21 @@ def corpus(scenes: int) -> Iterator[str]:
         yield MINIGPT
         yield f"{scene_text.caption(scene)}\n{scene_text.DESCRIBE} ASSISTANT:"
         yield from (f"\n{question}{scene_text.SUFFIX} ASSISTANT: {answer}" for question, answer in turns)
-        for kind in exams.EXAMS:
-            protocols = tuple(registry.choose_task(exams.EXAMS[kind].task).task.protocols)
-            _, asked = exams.sit(kind, dice, 2, (3, 5), dice.pick(protocols))
-            yield from (f"\n{_worded(question)} ASSISTANT: {_worded(answer)}" for question, answer in asked)
+        for kind in questions.BENCHMARK_QUESTIONS:
+            protocols = tuple(registry.choose_task(questions.BENCHMARK_QUESTIONS[kind].task).task.protocols)
+            _, pairs = questions.questions_about(kind, dice, 2, (3, 5), dice.pick(protocols))
+            yield from (
+                f"\n{_split_numbers(question)} ASSISTANT: {_split_numbers(answer)}" for question, answer in pairs
+            )
         yield from (f" {word}" for word in SCENE_WORDS)
 
 
-def _worded(text: str) -> str:
+def _split_numbers(text: str) -> str:
     """Without numbers of several digits: each digit is to stay a token of its own."""
-    return re.sub(r"\d{2,}", lambda found: " ".join(found[0]), text)
+    return re.sub(r"\d{2,}", lambda match: " ".join(match[0]), text)
 
 
-def learn(folder: Path, size: int, scenes: int = 1500) -> None:
+def train_tokenizer(folder: Path, size: int, scenes: int = 1500) -> None:
     """Write vocab.json, merges.txt and tokenizer_config.json, unless they are there. Machines agree on the files."""
     if (folder / "tokenizer_config.json").is_file():
         return

@@ -11,17 +11,17 @@ from pathlib import Path
 from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
-from .entries import BadRowError, Entry, LeftOutError, place
+from .entries import BadRowError, Entry, SkippedRowError, find_image
 from .listed import Frame, Reader
 from .pools import ALIGNMENT, CAPTION, DETECTION, GROUNDING, ONE_SENTENCE, clean
 
 FORMS = ("minigptv2", "llava")
 
 
-def filled(text: str, what: str) -> str:
+def filled(text: str, field: str) -> str:
     """The text. Raises BadRowError when there is nothing in it."""
     if not text.strip():
-        raise BadRowError("empty turn", f"the {what} is empty")
+        raise BadRowError("empty turn", f"the {field} is empty")
     return text
 
 
@@ -39,7 +39,7 @@ class Aligned(Reader):
         """See Reader."""
         number = row.key("image_id")
         caption = filled(row.text("caption"), "caption")
-        return Entry(((dice.pick(ALIGNMENT), caption),), place(self.images, f"{number}.jpg"), number)
+        return Entry(((dice.pick(ALIGNMENT), caption),), find_image(self.images, f"{number}.jpg"), number)
 
 
 class Captions(Reader):
@@ -58,7 +58,7 @@ class Captions(Reader):
 
 
 class CocoCaptions(Captions):
-    """Karpathy's coco_karpathy_train.json; pictures of the validation set are left out."""
+    """Karpathy's coco_karpathy_train.json; images of the validation set are left out."""
 
     fields = ("annotations",)
 
@@ -66,9 +66,9 @@ class CocoCaptions(Captions):
         """See Reader."""
         image = row.text("image")
         if "train" not in image:
-            raise LeftOutError("not a training picture")
-        picture = place(self.images, image.rpartition("/")[2])
-        return Entry((self.turn(row.text("caption"), dice),), picture, row.key("image_id"))
+            raise SkippedRowError("not a training image")
+        image_ref = find_image(self.images, image.rpartition("/")[2])
+        return Entry((self.turn(row.text("caption"), dice),), image_ref, row.key("image_id"))
 
 
 class TextCaps(Captions):
@@ -79,7 +79,7 @@ class TextCaps(Captions):
     def entry(self, row: Row, dice: Dice, frame: Frame) -> Entry:
         """See Reader."""
         number = row.key("image_id")
-        return Entry((self.turn(row.text("caption_str"), dice),), place(self.images, f"{number}.jpg"), number)
+        return Entry((self.turn(row.text("caption_str"), dice),), find_image(self.images, f"{number}.jpg"), number)
 
 
 class GroundedCaption(Reader):
@@ -89,7 +89,7 @@ class GroundedCaption(Reader):
         """See Reader."""
         number = row.key("image_id")
         answer = filled(row.text("grounded_caption"), "caption")
-        return Entry(((f"{dice.pick(GROUNDING)} ", answer),), place(self.images, f"{number}.jpg"), number)
+        return Entry(((f"{dice.pick(GROUNDING)} ", answer),), find_image(self.images, f"{number}.jpg"), number)
 
 
 class CaptionToPhrases(Reader):
@@ -100,7 +100,7 @@ class CaptionToPhrases(Reader):
         number = row.key("image_id")
         question = dice.pick(DETECTION).format(filled(row.text("caption"), "caption"))
         turn = (f"{question} ", filled(row.text("output"), "output"))
-        return Entry((turn,), place(self.images, f"{number}.jpg"), number)
+        return Entry((turn,), find_image(self.images, f"{number}.jpg"), number)
 
 
 class PhraseToBoxes(Reader):
@@ -112,7 +112,7 @@ class PhraseToBoxes(Reader):
         phrase = filled(row.text("phrase"), "phrase")
         question = dice.pick(DETECTION).format(phrase)
         answer = f"<p>{phrase}</p> {filled(row.text('bbox'), 'box')}"
-        return Entry(((f"{question} ", answer),), place(self.images, f"{number}.jpg"), number)
+        return Entry(((f"{question} ", answer),), find_image(self.images, f"{number}.jpg"), number)
 
 
 class Unnatural(Reader):

@@ -1,4 +1,4 @@
-"""What every source gives: a row by its number, without the picture's pixels until they are wanted."""
+"""What every source gives: a row by its number, without the image's pixels until they are wanted."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ T = TypeVar("T")
 
 NAMED = 5
 """How many bad rows are named; all are counted."""
-PICTURELESS = 128
-"""Words a picture counts as where rows are grouped by length alone. Source: Factory tinyllava/data/dataset.py@53f12c7
+IMAGE_WORDS = 128
+"""Words per image, where rows are grouped by length alone. Source: Factory tinyllava/data/dataset.py@53f12c7
 (`lengths`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row whose picture is not read yet."""
+    """A row whose image is not read yet."""
 
     turns: tuple[tuple[str, str], ...]
-    picture: ImageRef | None = None
+    image: ImageRef | None = None
     id: str = ""
     independent: bool = False
-    """See nouns.Conversation."""
+    """See base.samples.Conversation."""
 
     def conversation(self) -> Conversation:
-        """With the picture's pixels. Raises ImageError when it cannot be read."""
-        return self.shown(None if self.picture is None else pixels(self.picture))
+        """With the image's pixels. Raises ImageError when it cannot be read."""
+        return self.with_image(None if self.image is None else pixels(self.image))
 
-    def blind(self) -> Conversation:
-        """With one black pixel for the picture: for batches whose visual features are known already."""
-        return self.shown(None if self.picture is None else _pixel())
+    def with_blank_image(self) -> Conversation:
+        """With one black pixel for the image: for batches whose visual features are known already."""
+        return self.with_image(None if self.image is None else _pixel())
 
-    def shown(self, image: Image | None) -> Conversation:
-        """With this picture, whatever its own is."""
+    def with_image(self, image: Image | None) -> Conversation:
+        """With this image, whatever its own is."""
         return Conversation(self.turns, image, self.independent, self.id)
 
     @property
     def words(self) -> int:
-        """Words of all turns, split at blanks."""
+        """Words of all turns, split at spaces."""
         return sum(len(text.split()) for turn in self.turns for text in turn)
 
 
@@ -68,10 +68,10 @@ class Rows(Protocol):
         """Good rows."""
 
     def entry(self, index: int, epoch: int = 0) -> Entry:
-        """A row, its picture unread. What is drawn by chance follows from (seed, index, epoch)."""
+        """A row, its image unread. What is drawn by chance follows from (seed, index, epoch)."""
 
     def row(self, index: int, epoch: int = 0) -> Conversation:
-        """A row with its picture. The next row stands in for one whose picture turns out damaged, and it is counted;
+        """A row with its image. The next row stands in for one whose image turns out damaged, and it is counted;
         raises DataError when there are too many of these.
         """
 
@@ -79,14 +79,14 @@ class Rows(Protocol):
         """Words, cheaply."""
 
     def has_image(self, index: int) -> bool:
-        """Whether the row has a picture."""
+        """Whether the row has an image."""
 
     @property
     def bad(self) -> Mapping[str, int]:
         """Bad rows by reason."""
 
     @property
-    def left_out(self) -> Mapping[str, int]:
+    def skipped(self) -> Mapping[str, int]:
         """Rows that the data set's own rules leave out, by reason."""
 
     @property
@@ -95,11 +95,11 @@ class Rows(Protocol):
 
 
 @runtime_checkable
-class Mending(Protocol):
+class RepairLog(Protocol):
     """What rows have besides that count damaged images and let other rows stand in for theirs."""
 
-    def blame(self, index: int, error: ImageError) -> None:
-        """Count a row whose picture turned out damaged. Raises DataError when there are too many."""
+    def record_bad_row(self, index: int, error: ImageError) -> None:
+        """Count a row whose image turned out damaged. Raises DataError when there are too many."""
 
 
 @runtime_checkable
@@ -121,37 +121,37 @@ class Stream(Protocol):
 
 
 def read(rows: Rows, index: int, epoch: int, how: Callable[[ImageRef], T]) -> tuple[Entry, T | None]:
-    """A row and what `how` makes of its picture; None for a row without one.
+    """A row and what `how` makes of its image; None for a row without one.
 
-    The next row stands in for one whose picture is damaged, if the rows are Mending. Raises ImageError otherwise,
+    The next row stands in for one whose image is damaged, if the rows are RepairLog. Raises ImageError otherwise,
     DataError when there are too many.
     """
     for step in range(len(rows)):
         at = (index + step) % len(rows)
         try:
             entry = rows.entry(at, epoch)
-            return entry, None if entry.picture is None else how(entry.picture)
+            return entry, None if entry.image is None else how(entry.image)
         except ImageError as error:
-            if not isinstance(rows, Mending):
+            if not isinstance(rows, RepairLog):
                 raise
-            rows.blame(at, error)
-    raise DataError("no row has a readable picture", where=rows.name, hint="get the pictures again")
+            rows.record_bad_row(at, error)
+    raise DataError("no row has a readable image", where=rows.name, hint="get the images again")
 
 
-def pixels(picture: ImageRef) -> Image:
-    """A picture decoded. Raises ImageError."""
-    return decode(picture.load(), picture.name)
+def pixels(image: ImageRef) -> Image:
+    """An image decoded. Raises ImageError."""
+    return decode(image.load(), image.name)
 
 
 class BadRowError(Exception):
-    """A row that cannot be learnt from. `reason` is counted, `what` shown for the first few."""
+    """A row that cannot be trained on. `reason` is counted, `what` shown for the first few."""
 
-    def __init__(self, reason: str, what: str = "") -> None:
-        super().__init__(reason, what)
-        self.reason, self.what = reason, what
+    def __init__(self, reason: str, message: str = "") -> None:
+        super().__init__(reason, message)
+        self.reason, self.what = reason, message
 
 
-class LeftOutError(Exception):
+class SkippedRowError(Exception):
     """A row that the data set's rules leave out, with the reason."""
 
 
@@ -164,19 +164,19 @@ class Tally:
     limit: float
     """Highest bad fraction."""
     bad: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
     named: list[str] = field(default_factory=list)
 
     def add(self, error: BadRowError | DataError, at: str, rows: int = 1) -> None:
         """Count a bad row, or several that are bad for one reason; `at` says which."""
-        reason, what = _reason(error)
+        reason, message = _reason(error)
         self.bad[reason] = self.bad.get(reason, 0) + rows
         if len(self.named) < NAMED:
-            self.named.append(f"{at}: {what or reason}")
+            self.named.append(f"{at}: {message or reason}")
 
     def skip(self, reason: str) -> None:
         """Count one row that is left out by rule."""
-        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
 
     def judge(self, total: int) -> None:
         """Raises DataError when more than the limit of `total` rows, bad ones among them, are bad, or none is left."""
@@ -184,11 +184,11 @@ class Tally:
         if count <= self.limit * total and count < total:
             return
         reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(self.bad.items()))
-        what = f"{count} of {total} rows are bad, more than {self.limit:.2%}: {reasons or 'there is no row'}"
+        message = f"{count} of {total} rows are bad, more than {self.limit:.2%}: {reasons or 'there is no row'}"
         first = "".join(f"\n  {text}" for text in self.named)
         allow = "allow more with bad_rows (--set bad_rows=SHARE)"
-        hint = f"mend the file or the folder of pictures, or {allow}; the first:{first or ' none'}"
-        raise DataError(what, where=self.where, hint=hint)
+        hint = f"fix the file or the folder of images, or {allow}; the first:{first or ' none'}"
+        raise DataError(message, where=self.where, hint=hint)
 
 
 def _reason(error: BadRowError | DataError) -> tuple[str, str]:
@@ -199,23 +199,23 @@ def _reason(error: BadRowError | DataError) -> tuple[str, str]:
     return "odd field", f"{error.where}: {error.what}"
 
 
-def place(images: Path, *names: str) -> ImageRef:
-    """The first of several pictures that is there. Raises BadRowError when none is, or a name leaves the folder."""
+def find_image(images: Path, *names: str) -> ImageRef:
+    """The first of several images that is there. Raises BadRowError when none is, or a name leaves the folder."""
     for name in names:
         parts = name.replace("\\", "/").split("/")
         if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-            raise BadRowError("picture outside the folder", f"{name!r} is not the name of an image inside the folder")
+            raise BadRowError("image outside the folder", f"{name!r} is not the name of an image inside the folder")
         if (images / name).is_file():
             return ImageRef(name, ImageFile(images, name, ("",)))
-    raise BadRowError("missing picture", f"no image {names[0]}")
+    raise BadRowError("missing image", f"no image {names[0]}")
 
 
-def size(picture: ImageRef) -> tuple[int, int]:
-    """(width, height) from the picture's head. Raises ImageError."""
+def size(image: ImageRef) -> tuple[int, int]:
+    """(width, height) from the image's head. Raises ImageError."""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(picture.load()), formats=FORMATS) as opened:
+        with Image.open(io.BytesIO(image.load()), formats=FORMATS) as opened:
             return opened.size
     except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"not a readable picture: {error}", where=picture.name, hint="fetch it again") from None
+        raise ImageError(f"not a readable image: {error}", where=image.name, hint="fetch it again") from None

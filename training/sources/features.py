@@ -1,10 +1,10 @@
-"""What a frozen vision tower sees, kept on disk: each picture is looked at once, over all epochs and stages.
+"""Features of a frozen vision tower, kept on disk: each image is encoded once, over all epochs and stages.
 
-One file a picture, named by the picture's own bytes, in a folder named by what looks at it. A file is written aside and
+One file per image, named by the image's own bytes, in a folder named by what looks at it. A file is written aside and
 renamed, so that a kill leaves whole files alone, and any number of processes may read and write at once.
 
-Each picture is looked at alone, never in a batch with others, and what is stored is what is used at once: a batch's
-numbers do not depend on what the cache holds, so a training that was killed goes on bit for bit.
+Each image is looked at alone, never in a batch with others, and what is stored is what is used at once: a batch's
+numbers do not depend on what the cache holds, so a training that was killed resumes bit for bit.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ DTYPES = ("float32", "float16")
 NAME = "features"
 FRESH = ".new"
 CHECKSUM = 4
-"""Bytes at a file's end. Features that were changed on the disk are looked at again, not learnt from."""
+"""Bytes at a file's end. Features that were changed on the disk are looked at again, not trained on."""
 LEFT = 600.0
 """Seconds after which a file that is still being written has been left behind."""
 
 
 def fingerprint(tower: nn.Module, preparation: str) -> str:
-    """Names a tower's weights and a preparation of pictures: other weights or pixels, another name."""
+    """Names a tower's weights and a preparation of images: other weights or pixels, another name."""
     import torch
 
     digest = hashlib.sha256(preparation.encode())
@@ -50,26 +50,26 @@ def fingerprint(tower: nn.Module, preparation: str) -> str:
 
 
 @dataclass
-class Use:
+class CacheStats:
     """What the cache did so far."""
 
     found: int = 0
     looked: int = 0
-    """Pictures that the tower had to look at."""
+    """Images that the tower had to look at."""
     stored: int = 0
     full: int = 0
-    """Pictures not stored because the cache is full."""
+    """Images not stored because the cache is full."""
 
 
 class Features:
-    """Visual features by picture."""
+    """Visual features by image."""
 
     def __init__(
         self, folder: Path, mark: str, look: Callable[[Image], Tensor], *, limit: int, dtype: str = "float32"
     ) -> None:
-        """`mark`: see `fingerprint`; `look`: a picture to its features (tokens, width), the tower frozen and in eval.
+        """`mark`: see `fingerprint`; `look`: an image to its features (tokens, width), the tower frozen and in eval.
 
-        `limit`: bytes that the whole folder may hold; several processes may each add their last picture beyond it.
+        `limit`: bytes that the whole folder may hold; several processes may each add their last image beyond it.
         `dtype` float16 halves them, for a rounding of 5e-4. Raises UnknownNameError for another dtype, StoreError when
         the folder cannot be used.
         """
@@ -77,32 +77,32 @@ class Features:
             raise UnknownNameError("dtype", dtype, DTYPES)
         self._look, self._limit, self._dtype = look, limit, dtype
         self._root, self._folder = folder, folder / f"{mark}-{dtype}"
-        self.use = Use()
+        self.stats = CacheStats()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot keep features: {error.strerror}", where=str(folder)) from None
         self.bytes = _held(folder)
 
-    def of(self, picture: ImageRef) -> Tensor:
-        """(tokens, width) float32. Raises ImageError when the picture cannot be read."""
+    def of(self, image: ImageRef) -> Tensor:
+        """(tokens, width) float32. Raises ImageError when the image cannot be read."""
         import torch
 
-        content = picture.load()
+        content = image.load()
         key = images.fingerprint(content)
         path = self._folder / key[:2] / key
-        if (kept := self._read(path)) is not None:
-            self.use.found += 1
-            return kept.float()
+        if (cached := self._read(path)) is not None:
+            self.stats.found += 1
+            return cached.float()
         with torch.no_grad():
-            seen = self._look(images.decode(content, picture.name)).to(getattr(torch, self._dtype)).cpu().contiguous()
-        self.use.looked += 1
-        self._write(path, seen)
-        return seen.float()
+            features = self._look(images.decode(content, image.name)).to(getattr(torch, self._dtype)).cpu().contiguous()
+        self.stats.looked += 1
+        self._write(path, features)
+        return features.float()
 
     def stack(self, entries: Sequence[Entry]) -> Tensor | None:
-        """(rows, tokens, width) of a batch, zeros for rows without a picture; None when none has one."""
-        return stacked([None if entry.picture is None else self.of(entry.picture) for entry in entries])
+        """(rows, tokens, width) of a batch, zeros for rows without an image; None when none has one."""
+        return stacked([None if entry.image is None else self.of(entry.image) for entry in entries])
 
     def _read(self, path: Path) -> Tensor | None:
         from safetensors import SafetensorError
@@ -120,15 +120,15 @@ class Features:
             path.unlink(missing_ok=True)  # cut short by a full disk or a power cut, damaged, or without a checksum
             return None
 
-    def _write(self, path: Path, seen: Tensor) -> None:
+    def _write(self, path: Path, features: Tensor) -> None:
         from safetensors.torch import save
 
-        content = save({NAME: seen})
+        content = save({NAME: features})
         content += _checksum(content)
         if self.bytes + len(content) > self._limit:
             self.bytes = _held(self._root)  # others may have written, or tidied up
         if self.bytes + len(content) > self._limit:
-            self.use.full += 1
+            self.stats.full += 1
             self._limit = min(self._limit, self.bytes)  # full stays full: the folder is not gone through again
             return
         fresh = path.with_name(f"{path.name}.{os.getpid()}{FRESH}")
@@ -142,19 +142,23 @@ class Features:
                 f"cannot keep features: {error.strerror}", where=str(path), hint="make room, or set a smaller limit"
             ) from None
         self.bytes += len(content)
-        self.use.stored += 1
+        self.stats.stored += 1
 
 
 def _checksum(content: bytes) -> bytes:
     return zlib.crc32(content).to_bytes(CHECKSUM, "little")
 
 
-def stacked(seen: Sequence[Tensor | None]) -> Tensor | None:
+def stacked(features: Sequence[Tensor | None]) -> Tensor | None:
     """(rows, tokens, width), zeros for None; None when all are."""
     import torch
 
-    some = next((one for one in seen if one is not None), None)
-    return None if some is None else torch.stack([torch.zeros_like(some) if one is None else one for one in seen])
+    some = next((tensor for tensor in features if tensor is not None), None)
+    return (
+        None
+        if some is None
+        else torch.stack([torch.zeros_like(some) if tensor is None else tensor for tensor in features])
+    )
 
 
 def _held(folder: Path) -> int:
@@ -166,11 +170,11 @@ def _held(folder: Path) -> int:
         for name in names:
             path = Path(place) / name
             try:
-                found = path.stat()
+                stat = path.stat()
             except FileNotFoundError:
                 continue
-            if name.endswith(FRESH) and time.time() - found.st_mtime > LEFT:
+            if name.endswith(FRESH) and time.time() - stat.st_mtime > LEFT:
                 path.unlink(missing_ok=True)
             else:
-                total += found.st_size
+                total += stat.st_size
     return total

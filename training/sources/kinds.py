@@ -13,7 +13,7 @@ from vlmbench.base.errors import DataError, UnknownNameError
 
 from . import captions, llava, regions, vqa
 from .entries import Rows, Stream
-from .listed import Listed, Reader
+from .listed import IndexedRows, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,15 @@ class Kind:
     """Makes the reader; None for shards, which are streamed."""
 
 
-def _inverse(what: str) -> Kind:
-    return Kind(what, partial(regions.RefCoco, inverse=True))
+def _inverse(about: str) -> Kind:
+    return Kind(about, partial(regions.RefCoco, inverse=True))
 
 
-_COCO, _PATH = "pictures: COCO train2014", "a folder with refs(...).p and instances.json"
+_COCO, _PATH = "images: COCO train2014", "a folder with refs(...).p and instances.json"
 KINDS: Mapping[str, Kind] = {
     "llava": Kind("dialogues in LLaVA's format: LLaVA-1.5 and ShareGPT4V, pre-training and tuning", llava.Llava),
     "cc_sbu_align": Kind("MiniGPT-4's stage 2: filter_cap.json with image/N.jpg beside it", captions.Aligned),
-    "webdataset": Kind("shards of captioned pictures (tar): LAION, CC3M, CC12M, SBU", None),
+    "webdataset": Kind("shards of captioned images (tar): LAION, CC3M, CC12M, SBU", None),
     "coco_vqa": Kind(f"VQAv2, official or LAVIS's vqa_train.json; {_COCO}", vqa.Vqa),
     "ok_vqa": Kind(f"OK-VQA, official or LAVIS's okvqa_train.json; {_COCO}", vqa.Vqa),
     "aok_vqa": Kind(f"A-OKVQA, aokvqa_v1p0_train.json; {_COCO}", vqa.Aokvqa),
@@ -64,7 +64,7 @@ KINDS: Mapping[str, Kind] = {
 def open_rows(
     kind: str, path: Path | str, images: Path | str = "", *, seed: int = 0, max_bad: float = 0.01, **options: Any
 ) -> Rows | Stream:
-    """Open a source. `path`: its annotation file or folder, or a pattern of shards; `images`: the folder of pictures.
+    """Open a source. `path`: its annotation file or folder, or a pattern of shards; `images`: the folder of images.
 
     `max_bad` is the highest fraction of bad rows. Options are the kind's own: `form` (`minigptv2` or `llava`),
     `questions`, `split_by`, `inverse`; for shards `buffer`, `clean`. Raises UnknownNameError for a kind or an option
@@ -82,12 +82,16 @@ def open_rows(
     if "form" in options and options["form"] not in captions.FORMS:
         raise UnknownNameError("form of rows", str(options["form"]), captions.FORMS)
     if images and not Path(images).is_dir():
-        raise DataError("no such folder of pictures", where=str(images), hint="check the path")
-    return Listed(kind, make(Path(path), Path(images), **options), seed=seed, max_bad=max_bad)
+        raise DataError("no such folder of images", where=str(images), hint="check the path")
+    return IndexedRows(kind, make(Path(path), Path(images), **options), seed=seed, max_bad=max_bad)
 
 
 def _check(kind: str, make: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    known = [name for name, kept in inspect.signature(make).parameters.items() if kept.kind is kept.KEYWORD_ONLY]
+    known = [
+        name
+        for name, parameter in inspect.signature(make).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
     for name in options:
         if name not in known:
             raise UnknownNameError(f"option of {kind}", name, known)

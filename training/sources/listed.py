@@ -16,8 +16,8 @@ from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
 from .draws import mix
-from .entries import BadRowError, Entry, LeftOutError, Tally, pixels, read, size
-from .files.image_digest import PictureSizes
+from .entries import BadRowError, Entry, SkippedRowError, Tally, pixels, read, size
+from .files.image_digest import ImageSizes
 from .files.jsonfile import JsonFile, Span
 
 Numbers = np.ndarray[Any, Any]
@@ -33,7 +33,7 @@ class Store(Protocol):
         """See JsonFile."""
 
 
-class Held:
+class InMemoryStore:
     """A store of elements in memory: for formats that are no JSON."""
 
     def __init__(self, elements: Sequence[Any]) -> None:
@@ -49,7 +49,7 @@ class Held:
 
 
 Frame = Callable[[ImageRef], tuple[int, int]]
-"""Gives a picture's (width, height): boxes are written in shares of it."""
+"""Gives an image's (width, height): boxes are written in shares of it."""
 
 
 class Reader(ABC):
@@ -59,22 +59,22 @@ class Reader(ABC):
     """Where the array of rows is, in a file that holds an object."""
     keyed: ClassVar[bool] = False
     """Whether the rows are the values of an object."""
-    turns_a_picture: bool = False
-    """Whether rows of one picture become one dialogue, as LLaVA-1.5's mixture has them."""
+    one_dialogue_per_image: bool = False
+    """Whether rows of one image become one dialogue, as LLaVA-1.5's mixture has them."""
 
     def __init__(self, path: Path, images: Path) -> None:
-        """`path`: the annotation file; `images`: the folder of the pictures. Options are the reader's own."""
+        """`path`: the annotation file; `images`: the folder of the images. Options are the reader's own."""
         self.path, self.images = path, images
 
     def items(self, value: Any) -> Sequence[Any]:
-        """The rows of one element. Raises LeftOutError where the data set's rules leave it out, BadRowError where it
+        """The rows of one element. Raises SkippedRowError where the data set's rules leave it out, BadRowError where it
         is broken.
         """
         return (value,)
 
     @abstractmethod
     def entry(self, row: Row, dice: Dice, frame: Frame) -> Entry:
-        """One row. Raises BadRowError, LeftOutError or DataError."""
+        """One row. Raises BadRowError, SkippedRowError or DataError."""
 
     def open(self) -> Store:
         """What holds the elements."""
@@ -89,7 +89,7 @@ class Reader(ABC):
         return entry.words
 
 
-class Listed:
+class IndexedRows:
     """Rows of a file, by number."""
 
     def __init__(self, name: str, reader: Reader, *, seed: int = 0, max_bad: float = 0.01) -> None:
@@ -97,33 +97,33 @@ class Listed:
         self.name, self._reader, self._seed = name, reader, seed
         self._file = reader.open()
         self._tally = Tally(str(reader.path), max_bad)
-        self._damaged, self._pictures = set[int](), PictureSizes()
-        starts, stops, inner, lengths, saved, pictures = (array("q") for _ in range(6))
+        self._damaged, self._images = set[int](), ImageSizes()
+        starts, stops, inner, lengths, saved, images = (array("q") for _ in range(6))
         numbers: dict[str, int] = {}
         any_dice = Dice(0)  # which draw it is does not matter here
         for span, item, sub in self._walk():
             try:
                 row = self._row(item, span.at)
                 entry = reader.entry(row, any_dice, lambda _: (100, 100))
-            except LeftOutError as error:
+            except SkippedRowError as error:
                 self._tally.skip(str(error))
                 continue
             except (BadRowError, DataError) as error:
                 self._tally.add(error, span.at)
                 continue
-            if entry.picture is not None:
-                self._pictures.add(entry.picture)
+            if entry.image is not None:
+                self._images.add(entry.image)
             for column, number in ((starts, span.start), (stops, span.stop), (inner, sub)):
                 column.append(number)
-            # The sign says whether there is a picture, as in Factory's `modality_lengths`.
-            lengths.append((1 if entry.picture else -1) * max(reader.words(row, entry), 1))
-            if reader.turns_a_picture:
+            # The sign says whether there is an image, as in Factory's `modality_lengths`.
+            lengths.append((1 if entry.image else -1) * max(reader.words(row, entry), 1))
+            if reader.one_dialogue_per_image:
                 saved.append(sum(len(q.split()) - len(reader.later(q).split()) for q, _ in entry.turns))
-                pictures.append(numbers.setdefault(entry.picture.name if entry.picture else entry.id, len(numbers)))
+                images.append(numbers.setdefault(entry.image.name if entry.image else entry.id, len(numbers)))
         self._total = len(starts) + sum(self._tally.bad.values())
         self._tally.judge(self._total)
         self._starts, self._stops, self._inner = (np.frombuffer(c, np.int64) for c in (starts, stops, inner))
-        self._groups = _groups(np.frombuffer(pictures, np.int64)) if reader.turns_a_picture else None
+        self._groups = _groups(np.frombuffer(images, np.int64)) if reader.one_dialogue_per_image else None
         whole = np.frombuffer(lengths, np.int64)
         self.lengths = whole if self._groups is None else _summed(whole, np.frombuffer(saved, np.int64), self._groups)
 
@@ -136,7 +136,7 @@ class Listed:
                 yield from ((span, item, sub) for sub, item in enumerate(self._reader.items(span.value)))
             except BadRowError as error:
                 self._tally.add(error, span.at)
-            except LeftOutError as error:
+            except SkippedRowError as error:
                 self._tally.skip(str(error))
 
     def _row(self, item: Any, at: str) -> Row:
@@ -150,11 +150,11 @@ class Listed:
     def entry(self, index: int, epoch: int = 0) -> Entry:
         """See Rows."""
         members = [index] if self._groups is None else self._groups[index]
-        found = [self._entry(int(member), epoch) for member in members]
-        if len(found) == 1:
-            return found[0]
-        later = ((self._reader.later(question), answer) for entry in found[1:] for question, answer in entry.turns)
-        return Entry((*found[0].turns, *later), found[0].picture, found[0].id)
+        entries = [self._entry(int(member), epoch) for member in members]
+        if len(entries) == 1:
+            return entries[0]
+        later = ((self._reader.later(question), answer) for entry in entries[1:] for question, answer in entry.turns)
+        return Entry((*entries[0].turns, *later), entries[0].image, entries[0].id)
 
     def _entry(self, index: int, epoch: int) -> Entry:
         value = self._file.value(int(self._starts[index]), int(self._stops[index]))
@@ -165,18 +165,18 @@ class Listed:
     def row(self, index: int, epoch: int = 0) -> Conversation:
         """See Rows."""
         entry, image = read(self, index, epoch, pixels)
-        return entry.shown(image)
+        return entry.with_image(image)
 
-    def blame(self, index: int, error: ImageError) -> None:
-        """See Mending."""
+    def record_bad_row(self, index: int, error: ImageError) -> None:
+        """See RepairLog."""
         if index not in self._damaged:
             self._damaged.add(index)
             self._tally.add(error, f"row {index}")
             self._tally.judge(self._total)
 
     def digest(self) -> dict[str, Any]:
-        """Counts and a digest of the rows' pictures; the annotation file is not read again."""
-        return self._pictures.digest(len(self), lambda at: self.entry(at).picture)
+        """Counts and a digest of the rows' images; the annotation file is not read again."""
+        return self._images.digest(len(self), lambda at: self.entry(at).image)
 
     def length(self, index: int) -> int:
         """See Rows."""
@@ -192,9 +192,9 @@ class Listed:
         return dict(self._tally.bad)
 
     @property
-    def left_out(self) -> Mapping[str, int]:
+    def skipped(self) -> Mapping[str, int]:
         """See Rows."""
-        return dict(self._tally.left_out)
+        return dict(self._tally.skipped)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -202,10 +202,10 @@ class Listed:
         return tuple(self._tally.named)
 
 
-def _groups(pictures: Numbers) -> list[Numbers]:
-    """Numbers of the rows of each picture, pictures in the order of their first row."""
-    order = np.argsort(pictures, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(pictures[order])) + 1)
+def _groups(images: Numbers) -> list[Numbers]:
+    """Numbers of the rows of each image, images in the order of their first row."""
+    order = np.argsort(images, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(images[order])) + 1)
 
 
 def _summed(lengths: Numbers, saved: Numbers, groups: Sequence[Numbers]) -> Numbers:

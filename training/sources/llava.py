@@ -14,7 +14,7 @@ from vlmbench.base.samples import ImageRef
 from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
-from .entries import BadRowError, Entry, place
+from .entries import BadRowError, Entry, find_image
 from .listed import Frame, Reader
 from .pools import clean
 
@@ -35,10 +35,10 @@ def turns(row: Row) -> Iterator[tuple[str, str]]:
     if len(says) % 2:
         raise BadRowError("open question", "the last question has no answer")
     for at in range(0, len(says), 2):
-        asked, answered = (_said(message, role, at) for message, role in zip(says[at : at + 2], ROLES, strict=True))
-        if not answered.strip():
+        question, answer = (_said(message, role, at) for message, role in zip(says[at : at + 2], ROLES, strict=True))
+        if not answer.strip():
             raise BadRowError("empty turn", f"answer {at // 2 + 1} is empty")
-        yield asked, answered
+        yield question, answer
 
 
 def _said(message: Any, role: str, at: int) -> str:
@@ -55,24 +55,24 @@ def name(row: Row) -> str:
 
 
 class Llava(Reader):
-    """Rows with or without a picture, of one turn or many, `<image>` anywhere in one of the questions.
+    """Rows with or without an image, of one turn or many, `<image>` anywhere in one of the questions.
 
     The texts stay as they are: the template takes the tag out and puts it where it belongs.
     """
 
     def entry(self, row: Row, dice: Dice, frame: Frame) -> Entry:
         """See Reader."""
-        picture = place(self.images, row.text("image")) if row.has("image") else None
-        said = tuple(turns(row))
-        tagged = [at for at, (question, _) in enumerate(said) if TAG in question]
-        if tagged and picture is None:
-            raise BadRowError("tag without a picture", f"question {tagged[0] + 1} has {TAG}, the row no image")
+        image = find_image(self.images, row.text("image")) if row.has("image") else None
+        dialogue = tuple(turns(row))
+        tagged = [at for at, (question, _) in enumerate(dialogue) if TAG in question]
+        if tagged and image is None:
+            raise BadRowError("tag without an image", f"question {tagged[0] + 1} has {TAG}, the row no image")
         if len(tagged) > 1:
-            raise BadRowError("several tags", f"{len(tagged)} questions have {TAG}, the row has one picture")
-        for at, (question, _) in enumerate(said):
+            raise BadRowError("several tags", f"{len(tagged)} questions have {TAG}, the row has one image")
+        for at, (question, _) in enumerate(dialogue):
             if not question.strip():
                 raise BadRowError("empty turn", f"question {at + 1} is empty")
-        return Entry(said, picture, name(row))
+        return Entry(dialogue, image, name(row))
 
     def words(self, row: Row, entry: Entry) -> int:
         """As Factory counts them: all that is said, the tag too."""
@@ -80,8 +80,8 @@ class Llava(Reader):
 
 
 def coco(images: Path, number: object) -> ImageRef:
-    """The COCO picture of an id, as the 2014 or the 2017 folder names it."""
-    return place(images, f"COCO_train2014_{number}.jpg", f"{number}.jpg")
+    """The COCO image of an id, as the 2014 or the 2017 folder names it."""
+    return find_image(images, f"COCO_train2014_{number}.jpg", f"{number}.jpg")
 
 
 class Answer(Reader):

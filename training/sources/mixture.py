@@ -1,6 +1,6 @@
-"""Which rows a batch holds: one data set a batch, drawn by ratio, and the next rows of its own shuffled order.
+"""Which rows a batch holds: one data set per batch, drawn by ratio, and the next rows of its own shuffled order.
 
-Everything follows from (seed, moment): a training that goes on in the middle sees the same rows. Source of the rule:
+Everything follows from (seed, moment): a training that resumes in the middle sees the same rows. Source of the rule:
 MiniGPT-4 minigpt4/datasets/datasets/dataloader_utils.py (MultiIterLoader) and minigpt4/runners/runner_base.py@d94738a.
 """
 
@@ -57,8 +57,8 @@ class Part:
             if self.group:
                 raise TrainingError(f"group={self.group!r} needs rows that are counted, not a stream", where=where)
         elif self.whole and len(self.rows) < self.batch:
-            what = f"batch={self.batch} rows are wanted, but the source has {len(self.rows)}"
-            raise TrainingError(what, where=where, hint="a smaller batch, or whole=false")
+            message = f"batch={self.batch} rows are wanted, but the source has {len(self.rows)}"
+            raise TrainingError(message, where=where, hint="a smaller batch, or whole=false")
 
     @property
     def batches(self) -> int:
@@ -128,14 +128,14 @@ class Mixture:
             part = self.parts[number]
             assert not isinstance(part.rows, Stream)
             seed = mix(self._seed, part.name)
-            found = order(part.rows, seed, epoch, part.batch, part.group, part.world)
+            indices = order(part.rows, seed, epoch, part.batch, part.group, part.world)
             # One epoch of each data set is kept: batches come in order.
-            self._orders = {key: kept for key, kept in self._orders.items() if key[0] != number}
-            self._orders[number, epoch] = found
+            self._orders = {key: cached for key, cached in self._orders.items() if key[0] != number}
+            self._orders[number, epoch] = indices
         return self._orders[number, epoch]
 
     def entries(self, draw: Draw, rank: int = 0, world: int = 1) -> list[Entry]:
-        """The batch's rows of one process, pictures unread. Raises UsageError for a stream."""
+        """The batch's rows of one process, images unread. Raises UsageError for a stream."""
         rows = self._listed(draw)
         return [rows.entry(at, epoch) for at, epoch in draw.share(rank, world)]
 
@@ -147,22 +147,22 @@ class Mixture:
         rows, places = self.parts[draw.part].rows, draw.share(rank, world)
         if isinstance(rows, Stream):
             return rows.rows(places[0][0], len(places)) if places else []
-        return [entry.shown(image) for entry, image in _read(rows, places, pixels, room)]
+        return [entry.with_image(image) for entry, image in _read(rows, places, pixels, room)]
 
-    def seen(
+    def with_features(
         self, draw: Draw, features: Features, rank: int = 0, world: int = 1, *, room: int = 0
     ) -> tuple[list[Conversation], Tensor | None]:
-        """The same rows with a stand-in for each picture, and what the tower sees of them (see Features.stack).
+        """The same rows with a stand-in for each image, and what the tower sees of them (see Features.stack).
 
         Raises UsageError for a stream, and as `rows` does.
         """
-        found = _read(self._listed(draw), draw.share(rank, world), features.of, room)
-        return [entry.blind() for entry, _ in found], stacked([seen for _, seen in found])
+        entries = _read(self._listed(draw), draw.share(rank, world), features.of, room)
+        return [entry.with_blank_image() for entry, _ in entries], stacked([feature for _, feature in entries])
 
     def _listed(self, draw: Draw) -> Rows:
         rows = self.parts[draw.part].rows
         if isinstance(rows, Stream):
-            raise UsageError(f"source {draw.name!r} is a stream: its rows come with their pictures")
+            raise UsageError(f"source {draw.name!r} is a stream: its rows come with their images")
         return rows
 
     def moments(self, epochs: int) -> int:
@@ -176,15 +176,15 @@ class Mixture:
 def _read(
     rows: Rows, places: Sequence[tuple[int, int]], how: Callable[[ImageRef], T], room: int
 ) -> list[tuple[Entry, T | None]]:
-    """Rows and what `how` makes of their pictures, each picture once where rows are packed."""
+    """Rows and what `how` makes of their images, each image once where rows are packed."""
     if not room:
         return [read(rows, at, epoch, how) for at, epoch in places]
     known: dict[str, T] = {}
 
-    def once(picture: ImageRef) -> T:
-        if picture.name not in known:
-            known[picture.name] = how(picture)
-        return known[picture.name]
+    def once(image: ImageRef) -> T:
+        if image.name not in known:
+            known[image.name] = how(image)
+        return known[image.name]
 
     packed = pack([read(rows, at, epoch, once)[0] for at, epoch in places], room)
-    return [(entry, None if entry.picture is None else known[entry.picture.name]) for entry in packed]
+    return [(entry, None if entry.image is None else known[entry.image.name]) for entry in packed]

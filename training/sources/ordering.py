@@ -13,7 +13,7 @@ import numpy as np
 from vlmbench.base.errors import UnknownNameError
 
 from .draws import mix
-from .entries import PICTURELESS, Rows
+from .entries import IMAGE_WORDS, Rows
 
 Numbers = np.ndarray[Any, Any]
 GROUPS = ("", "length", "modality")
@@ -22,7 +22,7 @@ GROUPS = ("", "length", "modality")
 def order(rows: Rows, seed: int, epoch: int, batch: int = 1, group: str = "", world: int = 1) -> Numbers:
     """Numbers of all rows in the order of an epoch, int64.
 
-    `group`: "" shuffles; `length` puts rows of like length into a batch; `modality` besides keeps rows with a picture
+    `group`: "" shuffles; `length` puts rows of like length into a batch; `modality` besides keeps rows with an image
     apart from those without (`group_by_modality_length`). Of each `batch` * `world` rows, dealt so that the parts are
     of like length, the first `batch` are for the first process. Raises UnknownNameError.
     """
@@ -36,11 +36,11 @@ def order(rows: Rows, seed: int, epoch: int, batch: int = 1, group: str = "", wo
     signed = _signed(rows)
     if group == "modality":
         return by_modality(signed, batch, world, chance)
-    return by_length(np.abs(signed) + PICTURELESS * (signed > 0), batch, world, chance)
+    return by_length(np.abs(signed) + IMAGE_WORDS * (signed > 0), batch, world, chance)
 
 
 def _signed(rows: Rows) -> Numbers:
-    """(rows,) words, below 0 for rows without a picture."""
+    """(rows,) words, below 0 for rows without an image."""
     known = getattr(rows, "lengths", None)
     if known is not None:
         return np.asarray(known)
@@ -51,11 +51,13 @@ def by_modality(lengths: Numbers, batch: int, world: int, chance: Any) -> Number
     """Official `get_modality_length_grouped_indices`; where all rows are of one kind, by length alone."""
     import torch
 
-    pictured, plain = np.flatnonzero(lengths > 0), np.flatnonzero(lengths < 0)
-    if not len(pictured) or not len(plain):
+    with_image, plain = np.flatnonzero(lengths > 0), np.flatnonzero(lengths < 0)
+    if not len(with_image) or not len(plain):
         return by_length(np.abs(lengths), batch, world, chance)
     mega = batch * world
-    kinds = [_cut(which[by_length(np.abs(lengths[which]), batch, world, chance)], mega) for which in (pictured, plain)]
+    kinds = [
+        _cut(which[by_length(np.abs(lengths[which]), batch, world, chance)], mega) for which in (with_image, plain)
+    ]
     whole = [part for parts in kinds for part in parts[:-1]]
     # The last of both kinds may be short; together they are one mixed batch in front or at the end, or both.
     rest = np.concatenate([parts[-1] for parts in kinds])
@@ -70,12 +72,12 @@ def by_length(lengths: Numbers, batch: int, world: int, chance: Any) -> Numbers:
     import torch
 
     mixed = torch.randperm(len(lengths), generator=chance).numpy()
-    found = np.empty_like(mixed)
+    indices = np.empty_like(mixed)
     for first in range(0, len(mixed), batch * world):
         part = mixed[first : first + batch * world]
         falling = part[np.argsort(-lengths[part], kind="stable")]
-        found[first : first + len(part)] = [at for chunk in _dealt(falling, lengths, world) for at in chunk]
-    return found
+        indices[first : first + len(part)] = [at for chunk in _dealt(falling, lengths, world) for at in chunk]
+    return indices
 
 
 def _cut(items: Numbers, size: int) -> list[Numbers]:

@@ -1,7 +1,7 @@
 """Where something is, and what is there: RefCOCO, RefCOCO+, RefCOCOg and their inverse, Visual Genome's regions.
 
 Form `minigptv2`: one phrase drawn, cleaned, asked for in one of seven ways, boxes in hundredths. Form `llava`:
-LLaVA-1.5's sentences and boxes in shares of the padded picture.
+LLaVA-1.5's sentences and boxes in shares of the padded image.
 
 Sources: MiniGPT-4 minigpt4/datasets/datasets/{coco_dataset,vg_dataset}.py@d94738a.
 """
@@ -18,10 +18,10 @@ from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
 from .captions import FORMS, filled
-from .entries import BadRowError, Entry, LeftOutError, place
+from .entries import BadRowError, Entry, SkippedRowError, find_image
 from .files.jsonfile import JsonFile
 from .files.plainpickle import read_plain
-from .listed import Frame, Held, Reader, Store
+from .listed import Frame, InMemoryStore, Reader, Store
 from .pools import IDENTIFY, REFER, REGION_BOX, REGION_TEXT, clean, hundredths, padded_shares
 
 Box = tuple[float, float, float, float]
@@ -37,19 +37,19 @@ class Region(Reader):
         super().__init__(path, images)
         self.llava, self.inverse = FORMS.index(form) == 1, inverse
 
-    def turn(self, phrase: str, box: Box, picture: ImageRef, dice: Dice, frame: Frame) -> tuple[str, str]:
+    def turn(self, phrase: str, box: Box, image: ImageRef, dice: Dice, frame: Frame) -> tuple[str, str]:
         """Question and answer."""
         filled(phrase if self.llava else clean(phrase), "phrase")
-        width, height = frame(picture)
+        width, height = frame(image)
         if self.llava:
             where = padded_shares(box, width, height)
             if self.inverse:
                 return REGION_TEXT.format(where), phrase
             return REGION_BOX.format(phrase.removesuffix(".")), where
-        said, where = clean(phrase), hundredths(box, width, height)
+        cleaned, where = clean(phrase), hundredths(box, width, height)
         if self.inverse:
-            return f"{dice.pick(IDENTIFY).format(where)} ", said
-        return f"{dice.pick(REFER).format(said)} ", where
+            return f"{dice.pick(IDENTIFY).format(where)} ", cleaned
+        return f"{dice.pick(REFER).format(cleaned)} ", where
 
 
 class RefCoco(Region):
@@ -66,37 +66,37 @@ class RefCoco(Region):
 
     def open(self) -> Store:
         """See Reader."""
-        found = read_plain(self.path)
-        if not isinstance(found, list):
+        references = read_plain(self.path)
+        if not isinstance(references, list):
             raise DataError("a list of references was expected", where=str(self.path), hint="get the official file")
-        return Held(found)
+        return InMemoryStore(references)
 
     def items(self, value: Any) -> Sequence[Any]:
         """See Reader."""
         if isinstance(value, dict) and value.get("split") != "train":
-            raise LeftOutError("not of the training split")
+            raise SkippedRowError("not of the training split")
         return (value,)
 
     def entry(self, row: Row, dice: Dice, frame: Frame) -> Entry:
         """See Reader."""
         number, thing = row.integer("image_id"), row.integer("ann_id")
-        picture = place(self.images, f"COCO_train2014_{number:012d}.jpg", f"{number:012d}.jpg")
+        image = find_image(self.images, f"COCO_train2014_{number:012d}.jpg", f"{number:012d}.jpg")
         if thing not in self._boxes:
             raise BadRowError("no box", f"annotation {thing} is not in instances.json")
-        said = [str(sentence["raw"]) for sentence in row.listing("sentences")]
-        if not said or not all(map(clean, said)):
+        sentences = [str(sentence["raw"]) for sentence in row.listing("sentences")]
+        if not sentences or not all(map(clean, sentences)):
             raise BadRowError("empty turn", "a sentence is empty")
-        turn = self.turn(dice.pick(said), self._boxes[thing], picture, dice, frame)
-        return Entry((turn,), picture, row.key("ref_id"))
+        turn = self.turn(dice.pick(sentences), self._boxes[thing], image, dice, frame)
+        return Entry((turn,), image, row.key("ref_id"))
 
 
 def _boxes(path: Path) -> dict[int, Box]:
     """COCO's instances: id to (x, y, width, height)."""
-    found: dict[int, Box] = {}
+    boxes: dict[int, Box] = {}
     for span in JsonFile(path).spans(("annotations",)):
         row = Row(span.value if isinstance(span.value, dict) else {}, str(path), span.at)
-        found[row.integer("id")] = _box(row.listing("bbox"), row)
-    return found
+        boxes[row.integer("id")] = _box(row.listing("bbox"), row)
+    return boxes
 
 
 def _box(values: Sequence[Any], row: Row) -> Box:
@@ -108,16 +108,16 @@ def _box(values: Sequence[Any], row: Row) -> Box:
 
 
 class VisualGenome(Region):
-    """region_descriptions.json and image_data.json in one folder, pictures in VG_100K and VG_100K_2 below `images`."""
+    """region_descriptions.json and image_data.json in one folder, images in VG_100K and VG_100K_2 below `images`."""
 
     def __init__(self, path: Path, images: Path, *, form: str = "minigptv2", inverse: bool = False) -> None:
         """`path`: the folder."""
         super().__init__(path / "region_descriptions.json", images if images.parts else path, form=form)
         self.inverse = inverse
-        self._pictures = _pictures(path / "image_data.json")
+        self._image_names = _image_names(path / "image_data.json")
 
     def items(self, value: Any) -> Sequence[Any]:
-        """See Reader: the small regions of a picture."""
+        """See Reader: the small regions of an image."""
         if not isinstance(value, dict) or not isinstance(value.get("regions"), list):
             raise BadRowError("odd field", "an object with `regions` was expected")
         image = value.get("id", value.get("image_id"))
@@ -128,12 +128,12 @@ class VisualGenome(Region):
     def entry(self, row: Row, dice: Dice, frame: Frame) -> Entry:
         """See Reader."""
         number = row.integer("image")
-        if number not in self._pictures:
-            raise BadRowError("missing picture", f"picture {number} is not in image_data.json")
-        picture = place(self.images, self._pictures[number])
+        if number not in self._image_names:
+            raise BadRowError("missing image", f"image {number} is not in image_data.json")
+        image = find_image(self.images, self._image_names[number])
         box = _box([row.values.get(side) for side in ("x", "y", "width", "height")], row)
-        turn = self.turn(row.text("phrase"), box, picture, dice, frame)
-        return Entry((turn,), picture, str(row.values.get("region_id", "")))
+        turn = self.turn(row.text("phrase"), box, image, dice, frame)
+        return Entry((turn,), image, str(row.values.get("region_id", "")))
 
 
 def _small(region: dict[str, Any]) -> bool:
@@ -142,12 +142,12 @@ def _small(region: dict[str, Any]) -> bool:
     return not isinstance(width, int | float) or not isinstance(height, int | float) or width * height < LARGEST
 
 
-def _pictures(path: Path) -> dict[int, str]:
+def _image_names(path: Path) -> dict[int, str]:
     """Visual Genome's ids to `VG_100K_2/1.jpg`: the last two parts of each address."""
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for span in JsonFile(path).spans():
         row = Row(span.value if isinstance(span.value, dict) else {}, str(path), span.at)
         number = row.integer("id", None)
         name = "/".join(row.text("url").split("/")[-2:])
-        found[row.integer("image_id") if number is None else number] = name
-    return found
+        names[row.integer("image_id") if number is None else number] = name
+    return names

@@ -1,9 +1,9 @@
-"""Captioned pictures in tar shards, as img2dataset writes LAION, CC3M, CC12M and SBU: a stream without an end.
+"""Captioned images in tar shards, as img2dataset writes LAION, CC3M, CC12M and SBU: a stream without an end.
 
 As in the official code, shards are drawn with replacement and rows shuffled in a buffer. Unlike there, all of it
 follows from the position: shard k of the sequence is drawn from (seed, k), and rows are shuffled within each `buffer`
-of rows that follow each other in a shard. So a training goes on from a number alone. To find its place again it reads
-the heads of the shards before it, not their pictures.
+of rows that follow each other in a shard. So a training resumes from a number alone. To find its place again it reads
+the heads of the shards before it, not their images.
 
 Sources: MiniGPT-4 minigpt4/datasets/datasets/{laion,cc_sbu}_dataset.py@d94738a; the webdataset library reads the tars.
 """
@@ -28,7 +28,7 @@ from .entries import BadRowError, Tally
 from .files import tarcount
 from .pools import clean as cleaned
 
-PICTURES = ("jpg", "jpeg", "png", "webp")
+IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
 JUDGED = 100
 """Rows seen before a bad fraction says anything."""
 Sample = Mapping[str, Any]
@@ -100,16 +100,14 @@ class Shards:
     def _read(self, sample: Sample | None, shard: str) -> Conversation:
         if sample is None:
             raise BadRowError("cut shard", "the shard ends before this row")
-        picture = next((sample[kind] for kind in PICTURES if kind in sample), None)
-        if picture is None:
-            raise BadRowError("missing picture", f"{sample['__key__']} has no {PICTURES[0]}")
+        image = next((sample[kind] for kind in IMAGE_SUFFIXES if kind in sample), None)
+        if image is None:
+            raise BadRowError("missing image", f"{sample['__key__']} has no {IMAGE_SUFFIXES[0]}")
         caption = _caption(sample)
         caption = cleaned(caption) if self._clean else caption
         if not caption.strip():
             raise BadRowError("empty turn", f"the caption of {sample['__key__']} is empty")
-        return Conversation(
-            (("", caption),), decode(picture, f"{shard}/{sample['__key__']}"), id=str(sample["__key__"])
-        )
+        return Conversation((("", caption),), decode(image, f"{shard}/{sample['__key__']}"), id=str(sample["__key__"]))
 
     def _shard(self, number: int) -> str:
         """The shard of a place in the sequence."""
@@ -132,19 +130,19 @@ class Shards:
         rows = sum(self._counts.values())
         if not rows:
             first = "".join(f"\n  {line}" for line in self._tally.named)
-            raise DataError("the shards hold no row", where=self._tally.where, hint=f"get them again{first}")
+            raise DataError("the shards hold no row", where=self._tally.where, hint=f"download them again{first}")
         if self._lost:
             self._tally.judge(rows + self._lost)
 
     def _count(self, shard: str) -> int:
         """Samples of a shard, from the heads of its files. Those that are lost in a damaged one count as bad rows."""
-        found = tarcount.count(shard, lambda name: _library().tariterators.base_plus_ext(name)[0])
-        if found.damage:
-            lost = "" if found.expected is None else f", {found.expected} rows belong into it"
-            error = BadRowError("row of a damaged shard", f"{found.damage}: {found.rows} rows can be read{lost}")
-            self._tally.add(error, shard, found.lost)
-            self._lost += found.lost
-        return found.rows
+        counted = tarcount.count(shard, lambda name: _library().tariterators.base_plus_ext(name)[0])
+        if counted.damage:
+            lost = "" if counted.expected is None else f", {counted.expected} rows belong into it"
+            error = BadRowError("row of a damaged shard", f"{counted.damage}: {counted.rows} rows can be read{lost}")
+            self._tally.add(error, shard, counted.lost)
+            self._lost += counted.lost
+        return counted.rows
 
     def _sample(self, number: int, place: int) -> Sample | None:
         """A row of the shuffled shard, as bytes."""
@@ -154,7 +152,7 @@ class Shards:
         return self._block[1][inside]
 
     def _load(self, number: int, block: int) -> list[Sample | None]:
-        """The rows of one buffer, shuffled. Goes on where the last one ended, where that is possible."""
+        """The rows of one buffer, shuffled. Continues where the last one ended, where that is possible."""
         shard, first = self._shard(number), block * self._buffer
         size = min(self._buffer, self._counts[shard] - first)
         if self._reader is None or self._reader[0] != (number, first):
@@ -162,10 +160,10 @@ class Shards:
             next(islice(stream, first, first), None)
         else:
             stream = self._reader[1]
-        found: list[Sample | None] = list(islice(stream, size))
+        samples: list[Sample | None] = list(islice(stream, size))
         self._reader = ((number, first + size), stream)
-        found += [None] * (size - len(found))
-        return Dice(mix(self._seed, self.name, "buffer", number, block)).shuffled(found)
+        samples += [None] * (size - len(samples))
+        return Dice(mix(self._seed, self.name, "buffer", number, block)).shuffled(samples)
 
     @staticmethod
     def _stream(shard: str) -> Iterator[Sample]:
@@ -181,17 +179,17 @@ class Shards:
 
 def expand(path: str) -> Sequence[str]:
     """Shards of a pattern, in order. Raises DataError when none of them is there."""
-    found: list[str] = []
+    shards: list[str] = []
     for pattern in path.split("::"):
         for name in _library().shardlists.expand_urls(pattern):
             file = Path(name)
             if "*" in file.name:
-                found += sorted(map(str, file.parent.glob(file.name)))
+                shards += sorted(map(str, file.parent.glob(file.name)))
             elif file.is_file():
-                found.append(str(file))
-    if not found:
+                shards.append(str(file))
+    if not shards:
         raise DataError("there is no such shard", where=path, hint="name them as folder/{00000..01255}.tar")
-    return found
+    return shards
 
 
 def _caption(sample: Sample) -> str:

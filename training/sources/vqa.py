@@ -1,7 +1,7 @@
 """Questions with short answers: VQAv2, OK-VQA, A-OKVQA, GQA, OCR-VQA.
 
-Each is read from its own official file or from the one that MiniGPT-v2 names. Form `minigptv2`: one row a question, an
-answer drawn from what people gave, all cleaned. Form `llava`: all questions of a picture in one dialogue, with
+Each is read from its own official file or the one that MiniGPT-v2 names. Form `minigptv2`: one row per question, an
+answer drawn from what people gave, all cleaned. Form `llava`: all questions of an image in one dialogue, with
 LLaVA-1.5's wish for the answer's form behind the first, and the answer that most people gave.
 
 Sources: MiniGPT-4 minigpt4/datasets/datasets/{coco_vqa,aok_vqa,gqa,ocrvqa}*.py@d94738a; arXiv 2310.03744, table 7.
@@ -20,7 +20,7 @@ from vlmbench.data.rows import Row
 from vlmbench.scenes.scene import Dice
 
 from .captions import FORMS, filled
-from .entries import BadRowError, Entry, LeftOutError, place
+from .entries import BadRowError, Entry, SkippedRowError, find_image
 from .files.jsonfile import JsonFile
 from .listed import Frame, Reader
 from .pools import LETTER, SHORT, VQA, clean
@@ -35,7 +35,7 @@ class Vqa(Reader):
     def __init__(self, path: Path, images: Path, *, form: str = "minigptv2", questions: str = "") -> None:
         """`questions`: the file of the questions, where the official annotation file at `path` lacks them."""
         super().__init__(path, images)
-        self.llava = self.turns_a_picture = FORMS.index(form) == 1
+        self.llava = self.one_dialogue_per_image = FORMS.index(form) == 1
         self._questions = _questions(Path(questions)) if questions else {}
 
     def entry(self, row: Row, dice: Dice, frame: Frame) -> Entry:
@@ -44,9 +44,9 @@ class Vqa(Reader):
         if self.llava:
             turn = (question + self.wish, filled(self.best(row, answers), "answer"))
         else:
-            asked = dice.pick(VQA).format(clean(question))
-            turn = (f"{asked} ", filled(clean(dice.pick(answers)), "answer"))
-        return Entry((turn,), self.picture(row), str(row.values.get("question_id", "")))
+            prompt = dice.pick(VQA).format(clean(question))
+            turn = (f"{prompt} ", filled(clean(dice.pick(answers)), "answer"))
+        return Entry((turn,), self.image_ref(row), str(row.values.get("question_id", "")))
 
     def later(self, question: str) -> str:
         """See Reader: the wish is said once."""
@@ -64,36 +64,36 @@ class Vqa(Reader):
     def answers(self, row: Row) -> Sequence[str]:
         """What people answered, each as often as it was given: a draw from it weighs them as the official code does."""
         if row.has("answer"):
-            found = [row.text("answer")] if isinstance(row.values["answer"], str) else row.texts("answer")
+            answers = [row.text("answer")] if isinstance(row.values["answer"], str) else row.texts("answer")
         else:
-            found = [str(answer["answer"]) for answer in row.listing("answers")]
-        # What the cleaner leaves nothing of cannot be learnt.
-        kept = [answer for answer in found if clean(answer)]
-        if not kept:
+            answers = [str(answer["answer"]) for answer in row.listing("answers")]
+        # What the cleaner leaves nothing of cannot be learned.
+        usable = [answer for answer in answers if clean(answer)]
+        if not usable:
             raise BadRowError("no answer", "there is no answer that says something")
-        return kept
+        return usable
 
     def best(self, row: Row, answers: Sequence[str]) -> str:
         """The answer most gave; the first of equals."""
         return row.text("multiple_choice_answer", "") or Counter(answers).most_common(1)[0][0]
 
-    def picture(self, row: Row) -> ImageRef:
+    def image_ref(self, row: Row) -> ImageRef:
         """By its name, or by its COCO id."""
         if row.has("image"):
-            return place(self.images, row.text("image").rpartition("/")[2])
+            return find_image(self.images, row.text("image").rpartition("/")[2])
         number = int(row.key("image_id"))
-        return place(self.images, f"COCO_train2014_{number:012d}.jpg", f"{number:012d}.jpg")
+        return find_image(self.images, f"COCO_train2014_{number:012d}.jpg", f"{number:012d}.jpg")
 
 
 def _questions(path: Path) -> dict[str, str]:
     """Official question files: question_id to the question."""
-    found: dict[str, str] = {}
+    questions: dict[str, str] = {}
     for span in JsonFile(path).spans(("questions",)):
         if not isinstance(span.value, dict):
-            raise DataError("broken JSON", where=f"{path}, {span.at}", hint="get the file again")
+            raise DataError("broken JSON", where=f"{path}, {span.at}", hint="download the file again")
         row = Row(span.value, str(path), span.at)
-        found[row.key("question_id")] = row.text("question")
-    return found
+        questions[row.key("question_id")] = row.text("question")
+    return questions
 
 
 class Aokvqa(Vqa):
@@ -106,10 +106,10 @@ class Aokvqa(Vqa):
 
     def answers(self, row: Row) -> Sequence[str]:
         """See Vqa."""
-        kept = [answer for answer in row.texts("direct_answers") if clean(answer)]
-        if not kept:
+        usable = [answer for answer in row.texts("direct_answers") if clean(answer)]
+        if not usable:
             raise BadRowError("no answer", "there is no direct answer that says something")
-        return kept
+        return usable
 
     def question(self, row: Row) -> str:
         """See Vqa."""
@@ -146,9 +146,9 @@ class Gqa(Vqa):
             return ({"question_id": key, **fields} if isinstance(fields, dict) else fields,)
         return (value,)
 
-    def picture(self, row: Row) -> ImageRef:
+    def image_ref(self, row: Row) -> ImageRef:
         """By its name, or by its id."""
-        return place(self.images, row.text("image") if row.has("image") else f"{row.key('imageId')}.jpg")
+        return find_image(self.images, row.text("image") if row.has("image") else f"{row.key('imageId')}.jpg")
 
 
 class OcrVqa(Vqa):
@@ -165,7 +165,7 @@ class OcrVqa(Vqa):
             raise BadRowError("odd field", "books by key were expected")
         key, book = value
         if book.get("split") != 1:
-            raise LeftOutError("not of the training split")
+            raise SkippedRowError("not of the training split")
         questions, answers = book.get("questions"), book.get("answers")
         if not isinstance(questions, list) or not isinstance(answers, list) or len(questions) != len(answers):
             raise BadRowError("odd field", "questions and answers are not lists of one length")

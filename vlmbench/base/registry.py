@@ -36,18 +36,18 @@ MODELS: Mapping[str, str] = {
 
 VARIANTS, ABSENT = "vlmbench.models.zoo.variants:VARIANTS", "vlmbench.models.zoo.variants:ABSENT"
 """The published models by name, and those that cannot be built here."""
-SHEET = "vlmbench.models.zoo.parameters:sheet_of"
+SHEET = "vlmbench.models.zoo.model_stats:stats_of"
 """What counts a published model."""
 
-LOAD = "vlmbench.models.zoo.parameters:load_of"
+LOAD = "vlmbench.models.zoo.model_stats:load_of"
 """What counts a stage of training, for its plan."""
 SHIPPED = "vlmbench.models.systems.tinyllava:NANO"
 """The folder of the small model that ships."""
 ABLATION_PLOT = "vlmbench.reports.site.training_curves:write_ranges"
-LIVE = "vlmbench.models.engine.adapter:live"
+LIVE = "vlmbench.models.engine.adapter:model_in_training"
 """What lets a model that is being trained answer."""
 TRAINING_PLOT = "vlmbench.reports.site.training_curves:write_plot"
-MERGED = "vlmbench.models.network.system:merged"
+MERGED = "vlmbench.models.network.system:deep_merge"
 """What changes a config.json at any depth."""
 
 TRANSFORMERS = "vlmbench.models.huggingface.load:of_objects"

@@ -34,11 +34,12 @@ class Trainable(Protocol):
         """Rows to tensors: ids, labels (-100 where no loss is taken), pixels. `template` names the prompt form."""
 
     def loss(self, batch: Mapping[str, Any]) -> Tensor:
-        """Mean cross-entropy over the trained tokens of a collated batch, scalar. `image_features`, as `see` gives
-        them, may stand in the place of `images`.
+        """Mean cross-entropy over the trained tokens of a collated batch, scalar.
+
+        `image_features`, as `encode_images` gives them, may stand in the place of `images`.
         """
 
-    def see(self, images: Tensor) -> Tensor:
+    def encode_images(self, images: Tensor) -> Tensor:
         """The vision tower's features of a batch of images, without gradients."""
 
     def tune(

@@ -1,6 +1,6 @@
 """Our config.json of an official checkpoint of the MiniGPT family: sizes from its tensors, the rest as published.
 
-What tensors cannot tell is fixed in the official code: widths of heads, eps, activations, what adapters hang on
+What tensors cannot tell is fixed in the official code: widths of heads, eps, activations, what adapters depend on
 (MiniGPT-4 minigpt4/models/{eva_vit,minigpt4,minigpt_v2}.py@d94738a; TinyGPT-V, the same@83f6189).
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vlmbench.base.errors import ModelError
 
-from ..checkpoint import Ingredients
+from ..checkpoint import SourceFiles
 from .source_files import BLOCKS
 
 EVA_WIDTH, BERT_WIDTH, BERT_LAYERS = 1408, 768, 12
@@ -37,9 +37,9 @@ class Published:
     family: str
     """model_type of its language model."""
     image_sizes: Mapping[str, int]
-    """By style; the first is the usual one."""
+    """By prompt format; the first is the usual one."""
     archs: Mapping[str, str]
-    """`arch` in the training's own config, to the style."""
+    """`arch` in the training's own config, to the prompt format."""
 
 
 SYSTEMS: Mapping[str, Published] = {
@@ -52,7 +52,7 @@ SYSTEMS: Mapping[str, Published] = {
         {"minigpt4": "vicuna0", "minigpt_v2": "tinygptv"},
     ),
 }
-"""TinyGPT-V's stages 1 to 3 see 224 pixels and answer as Vicuna does, stage 4 sees 448 in a style of its own."""
+"""TinyGPT-V's stages 1 to 3 see 224 pixels and answer as Vicuna does; stage 4 sees 448, in a format of its own."""
 
 
 def system_of(names: Iterable[str]) -> str:
@@ -63,15 +63,17 @@ def system_of(names: Iterable[str]) -> str:
     return "minigptv2" if any(_LORA_A.fullmatch(name) for name in names) else "minigpt4"
 
 
-def queried(checkpoint: Mapping[str, Tensor], system: str, vision: Mapping[str, Tensor]) -> bool:
+def uses_qformer(checkpoint: Mapping[str, Tensor], system: str, vision: Mapping[str, Tensor]) -> bool:
     """Whether a Q-Former stands between: TinyGPT-V has one, and MiniGPT-4 unless it projects four patches at once."""
     if system != "minigpt4":
         return system == "tinygptv"
     return bool(checkpoint["llama_proj.weight"].shape[1] != 4 * vision["visual_encoder.cls_token"].shape[-1])
 
 
-def style_of(system: str, has_qformer: bool, told: Mapping[str, Any], asked: Ingredients) -> tuple[str, int]:
-    """The style of answering, and the edge of the pictures.
+def prompt_format_of(
+    system: str, has_qformer: bool, training_config: Mapping[str, Any], options: SourceFiles
+) -> tuple[str, int]:
+    """The prompt format of answering, and the edge of the images.
 
     What the user says goes first, then what the training's config says (`arch`, `image_size`), then what is usual.
     TinyGPT-V is told by either: 224 pixels are stages 1 to 3, which answer in `vicuna0`.
@@ -79,32 +81,38 @@ def style_of(system: str, has_qformer: bool, told: Mapping[str, Any], asked: Ing
     known = SYSTEMS[system]
     own = next(iter(known.image_sizes)) if has_qformer or system != "minigpt4" else "llama2"
     by_size = {size: name for name, size in known.image_sizes.items()} if system == "tinygptv" else {}
-    trained = known.archs.get(str(told.get("arch")), own)
-    style = asked.template or by_size.get(asked.image_size) or trained
-    size = asked.image_size or (0 if asked.template and asked.template != trained else int(told.get("image_size") or 0))
-    return style, size or known.image_sizes.get(style) or next(iter(known.image_sizes.values()))
+    trained = known.archs.get(str(training_config.get("arch")), own)
+    prompt_format = options.template or by_size.get(options.image_size) or trained
+    size = options.image_size or (
+        0 if options.template and options.template != trained else int(training_config.get("image_size") or 0)
+    )
+    return prompt_format, size or known.image_sizes.get(prompt_format) or next(iter(known.image_sizes.values()))
 
 
 def config_of(
-    state: Mapping[str, Tensor], language: Mapping[str, Any], told: Mapping[str, Any], system: str, asked: Ingredients
+    state: Mapping[str, Tensor],
+    language: Mapping[str, Any],
+    training_config: Mapping[str, Any],
+    system: str,
+    options: SourceFiles,
 ) -> dict[str, Any]:
     """Our config.json. `state`: all but the language model in official names; `language`: the language model's config;
-    `told`: `model` of the training's own config, {} where there is none.
+    `training_config`: `model` of the training's own config, {} where there is none.
 
     Raises ModelError for sizes that no such model has, and a language model of another family.
     """
     known = SYSTEMS[system]
     if language.get("model_type") != known.family:
-        what = (
+        message = (
             f"a language model of type {language.get('model_type')!r}; {known.title} has one of type {known.family!r}"
         )
-        raise ModelError(what, where=str(asked.llm), hint="give the one it was trained with: llm=FOLDER")
-    has_qformer = queried(state, system, state)
-    style, size = style_of(system, has_qformer, told, asked)
+        raise ModelError(message, where=str(options.llm), hint="give the one it was trained with: llm=FOLDER")
+    has_qformer = uses_qformer(state, system, state)
+    prompt_format, size = prompt_format_of(system, has_qformer, training_config, options)
     tiny = system == "tinygptv"
     config: dict[str, Any] = {
         "model_type": system,
-        "template": style,
+        "template": prompt_format,
         "text_config": {**language, **({"qk_layernorm": True} if tiny else {})},
         "vision_config": _vision(state, size),
         "vision_feature_select_strategy": "cls_patch" if has_qformer else "patch",
@@ -120,7 +128,7 @@ def config_of(
     if ranks:
         config["lora"] = {
             "rank": ranks.pop(),
-            "alpha": int(told.get("lora_alpha") or LORA_ALPHA),
+            "alpha": int(training_config.get("lora_alpha") or LORA_ALPHA),
             "dropout": LORA_DROPOUT,
             "targets": [*FUSED, "dense"] if tiny else ["q_proj", "v_proj"],
             "shared_input": [*FUSED] if tiny else [],
@@ -163,7 +171,9 @@ def _count(state: Mapping[str, Tensor], prefix: str) -> int:
     return 1 + max(int(match[1]) for name in state if name.startswith(prefix) and (match := _PLACE.fullmatch(name)))
 
 
-def _heads(width: int, one: int, what: str) -> int:
-    if width % one:
-        raise ModelError(f"{what} is {width} wide, no multiple of its heads' {one}", hint="is it another model's file?")
-    return width // one
+def _heads(width: int, head_width: int, part: str) -> int:
+    if width % head_width:
+        raise ModelError(
+            f"{part} is {width} wide, no multiple of its heads' {head_width}", hint="is it another model's file?"
+        )
+    return width // head_width

@@ -16,11 +16,11 @@ from vlmbench.base.errors import ModelError
 
 from ...parts import reshaping
 from ...parts.reshaping import State, resized_positions
-from ..key_mapping import Renaming
+from ..key_mapping import KeyMapping
 
 __all__ = ["checkpoint_keys", "official_to_ours", "ours_to_official", "resized_positions"]
 
-KEPT = "official."
+PRESERVED = "official."
 """In our folders, before what an official file holds and our network does not: given back when it is written again."""
 
 BUFFER = re.compile(
@@ -79,7 +79,7 @@ def prefix(config: Mapping[str, Any]) -> str:
     return "llama_model.base_model.model." if config.get("lora") else "llama_model."
 
 
-def renaming(config: Mapping[str, Any]) -> Renaming:
+def key_mapping(config: Mapping[str, Any]) -> KeyMapping:
     """The table of a model's names, once fused tensors are split. Raises ModelError for another system's config."""
     connector = config.get("connector_type")
     if connector is not None and connector not in _CONNECTORS:
@@ -89,14 +89,14 @@ def renaming(config: Mapping[str, Any]) -> Renaming:
     language = []
     for target in adapters.get("targets", ()):
         theirs, ours = f"{before}{{path}}.{target}.", f"language_model.{{path}}.{target}."
-        language += [(f"{theirs}lora_{one}.weight", f"{ours}lora_{one}.default.weight") for one in "AB"]
+        language += [(f"{theirs}lora_{side}.weight", f"{ours}lora_{side}.default.weight") for side in "AB"]
         language.append((f"{theirs}{{leaf}}", f"{ours}base_layer.{{leaf}}"))
     if adapters and config["model_type"] == "minigptv2":  # its preparation for 8 bits wraps the head
         language.append((f"{before}lm_head.0.{{leaf}}", "language_model.lm_head.{leaf}"))
     if fused(config):
         ours = "language_model.model.layers.{n}.self_attn.post_layernorm.{leaf}"
         language.append((f"{before}model.layers.{{n}}.post_layernorm.{{leaf}}", ours))
-    return Renaming([*_EVA, *joins, *language, (f"{before}{{rest}}", "language_model.{rest}")])
+    return KeyMapping([*_EVA, *joins, *language, (f"{before}{{rest}}", "language_model.{rest}")])
 
 
 def fused(config: Mapping[str, Any]) -> bool:
@@ -109,13 +109,13 @@ def official_to_ours(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> 
 
     `config`: our config.json of it. Raises ModelError listing names that no official checkpoint of this system has.
     """
-    table = renaming(config)
-    kept = {f"{KEPT}{name}": tensor for name, tensor in state.items() if BUFFER.fullmatch(name)}
+    table = key_mapping(config)
+    preserved = {f"{PRESERVED}{name}": tensor for name, tensor in state.items() if BUFFER.fullmatch(name)}
     split = reshaping.join_biases({name: tensor for name, tensor in state.items() if not BUFFER.fullmatch(name)})
     if fused(config):
         split = reshaping.split_fused(split, int(config["text_config"]["num_attention_heads"]))
     _refuse([name for name in split if table.ours(name) is None], "of no known meaning")
-    return {**{str(table.ours(name)): tensor for name, tensor in split.items()}, **kept}
+    return {**{str(table.ours(name)): tensor for name, tensor in split.items()}, **preserved}
 
 
 def ours_to_official(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> State:
@@ -124,15 +124,15 @@ def ours_to_official(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> 
     Works on whatever has the tensors' shapes (gradients too); of biases EVA does not have, those of the keys, nothing
     is kept. Raises ModelError listing names that have no official one.
     """
-    table, given = renaming(config), {}
-    buffers = {name.removeprefix(KEPT): tensor for name, tensor in state.items() if name.startswith(KEPT)}
-    own = {name: tensor for name, tensor in state.items() if not name.startswith(KEPT)}
+    table, official = key_mapping(config), {}
+    buffers = {name.removeprefix(PRESERVED): tensor for name, tensor in state.items() if name.startswith(PRESERVED)}
+    own = {name: tensor for name, tensor in state.items() if not name.startswith(PRESERVED)}
     _refuse([name for name in own if table.theirs(name) is None], "without an official name")
     for name, tensor in own.items():
-        given[str(table.theirs(name))] = tensor
+        official[str(table.theirs(name))] = tensor
     if fused(config):
-        given = reshaping.fuse(given, int(config["text_config"]["num_attention_heads"]))
-    parted = reshaping.part_biases(given)
+        official = reshaping.fuse(official, int(config["text_config"]["num_attention_heads"]))
+    parted = reshaping.part_biases(official)
     return {**parted, **{name: tensor for name, tensor in buffers.items() if BUFFER.fullmatch(name)}}
 
 
@@ -150,6 +150,6 @@ def some(names: Iterable[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _refuse(names: list[str], what: str) -> None:
+def _refuse(names: list[str], problem: str) -> None:
     if names:
-        raise ModelError(f"{len(names)} tensors {what}: {some(names)}", hint="take the checkpoint of this system")
+        raise ModelError(f"{len(names)} tensors {problem}: {some(names)}", hint="take the checkpoint of this system")

@@ -31,7 +31,7 @@ LANGUAGE_MODELS: Mapping[str, str] = {
     "minigptv2": "Llama-2-7b-chat: meta-llama/Llama-2-7b-chat-hf on huggingface.co",
     "tinygptv": "Phi-2, as the folder phi-2 of the space llizhx/TinyGPT-V on huggingface.co has it",
 }
-"""By style: the language model it was trained on."""
+"""By prompt format: the language model it was trained on."""
 
 _EVA_USED = re.compile(
     r"cls_token|pos_embed|patch_embed\.proj\.(?:weight|bias)"
@@ -57,7 +57,7 @@ class Source:
     """Official names of the whole model; of a language model, its own."""
     unused: tuple[str, ...] = ()
     """Names that are known, and of no use here."""
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
     """What the file holds beside tensors."""
 
 
@@ -71,7 +71,7 @@ def read_pickled(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ModelError("no such file", where=str(file), hint="name the .pth file")
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = _GLOBAL.search(str(error))
         if named is None:
@@ -84,22 +84,22 @@ def read_pickled(file: Path) -> dict[str, Any]:
         ) from None
     except Exception as error:  # torch's zip reader raises RuntimeError, EOFError, KeyError, OSError, ...
         raise ModelError(f"damaged weights: {error}", where=str(file), hint=FETCH) from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ModelError("not a table of tensors", where=str(file), hint=FETCH)
-    return found
+    return content
 
 
 def read_whole(file: Path) -> Source:
     """A checkpoint of training, {"model": tensors, "optimizer", "config", ...}, or a bare table of tensors."""
     if file.suffix == ".safetensors":
         return Source(file, checkpoints.read(file))
-    found = read_pickled(file)
-    state, beside = found.get("model", found), {name: value for name, value in found.items() if name != "model"}
+    content = read_pickled(file)
+    state, beside = content.get("model", content), {name: value for name, value in content.items() if name != "model"}
     if not isinstance(state, dict) or not state or not all(isinstance(t, Tensor) for t in state.values()):
         hint = "is it the checkpoint itself, not a log, an optimizer's state or another model?"
         raise ModelError("no table of tensors under 'model'", where=str(file), hint=hint)
-    unused = () if state is found else tuple(name for name in beside if name in ("optimizer", "scaler"))
-    return Source(file, dict(state), unused, {} if state is found else beside)
+    unused = () if state is content else tuple(name for name in beside if name in ("optimizer", "scaler"))
+    return Source(file, dict(state), unused, {} if state is content else beside)
 
 
 def read_eva(file: Path) -> Source:
@@ -137,13 +137,13 @@ def read_language(folder: Path) -> Source:
 
 def _refuse(file: Path, names: list[str], expected: str, option: str) -> None:
     if names:
-        what = f"{len(names)} tensors unexpected: {some(names)}"
-        raise ModelError(what, where=str(file), hint=f"{option} takes {expected}: {BLIP2}{expected}")
+        message = f"{len(names)} tensors unexpected: {some(names)}"
+        raise ModelError(message, where=str(file), hint=f"{option} takes {expected}: {BLIP2}{expected}")
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """An ingredient that a checkpoint's own file does not hold."""
+class RequiredFile:
+    """An source that a checkpoint's own file does not hold."""
 
     option: str
     what: str
@@ -151,12 +151,12 @@ class Need:
     read: Callable[[Path], Source]
 
 
-def needs(style: str) -> Mapping[str, Need]:
-    """The ingredients by option, and where the authors publish them. `style`: how the model is asked."""
+def required_files(prompt_format: str) -> Mapping[str, RequiredFile]:
+    """The source files by option, and where the authors publish them. `prompt_format`: how the model is asked."""
     eva, blip2 = "eva_vit_g.pth", "blip2_pretrained_flant5xxl.pth"
-    published = LANGUAGE_MODELS[style if style in LANGUAGE_MODELS else "minigptv2"]
+    published = LANGUAGE_MODELS[prompt_format if prompt_format in LANGUAGE_MODELS else "minigptv2"]
     return {
-        "vit": Need("vit", f"the vision tower, {eva}", f"{BLIP2}{eva}", read_eva),
-        "qformer": Need("qformer", f"the Q-Former, {blip2}", f"{BLIP2}{blip2}", read_blip2),
-        "llm": Need("llm", "the language model's folder", published, read_language),
+        "vit": RequiredFile("vit", f"the vision tower, {eva}", f"{BLIP2}{eva}", read_eva),
+        "qformer": RequiredFile("qformer", f"the Q-Former, {blip2}", f"{BLIP2}{blip2}", read_blip2),
+        "llm": RequiredFile("llm", "the language model's folder", published, read_language),
     }

@@ -1,4 +1,4 @@
-"""Our checkpoints of the MiniGPT family back into the official files: the .pth, and what it stands on."""
+"""Our checkpoints of the MiniGPT family back into the official files: the .pth, and what it builds on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vlmbench.base.errors import ModelError
 from ...parts import reshaping
 from .. import folder as checkpoints
 from ..checkpoint import Checkpoint
-from .names import BUFFER, KEPT, checkpoint_keys, fused, ours_to_official, prefix, some
+from .names import BUFFER, PRESERVED, checkpoint_keys, fused, ours_to_official, prefix, some
 
 CHECKPOINT, EVA, BLIP2, LANGUAGE = "checkpoint.pth", "eva_vit_g.pth", "blip2_pretrained_flant5xxl.pth", "llm"
 """Names in the folder that is written: those that the official code and configs know."""
@@ -30,14 +30,14 @@ _AT_START = re.compile(r"ln_vision\..+|llama_model\..+\.(?:[qk]_layernorm|post_l
 
 
 def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
-    """Write the .pth alone to a name that ends so, else a folder with its ingredients beside it.
+    """Write the .pth alone to a name that ends so, else a folder with its source files beside it.
 
     A checkpoint that was read from official files gets the keys these had; any other those that the official training
     saves. Raises ModelError for what the form cannot hold, or when nothing can be written.
     """
     if lost := reshaping.key_biases(source.tensors):
-        what = f"{len(lost)} biases of keys are not zero, and the official tower has none: {some(lost)}"
-        raise ModelError(what, hint="keep it in our own form")
+        message = f"{len(lost)} biases of keys are not zero, and the official tower has none: {some(lost)}"
+        raise ModelError(message, hint="keep it in our own form")
     config = source.config
     official = {**_buffers(config), **ours_to_official(source.tensors, config)}
     keys = _keys(source, official)
@@ -58,8 +58,8 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
 
 def _keys(source: Checkpoint, official: Mapping[str, Tensor]) -> dict[str, list[str]]:
     """By file: the names it gets."""
-    if told := source.record.get("keys"):
-        return {part: list(names) for part, names in told.items()}
+    if recorded := source.record.get("keys"):
+        return {part: list(names) for part, names in recorded.items()}
     config, trained = source.config, checkpoint_keys(source.tensors, source.config)
     before = prefix(config)
     has_qformer = config["connector_type"] != "merge4_linear"
@@ -89,18 +89,18 @@ def _reappears(name: str, tensor: Tensor, keys: Mapping[str, list[str]]) -> bool
 
 def _buffers(config: Mapping[str, Any]) -> dict[str, Tensor]:
     """What every official checkpoint holds although it follows from the config, computed as the official code does."""
-    text, found = config["text_config"], {}
+    text, buffers = config["text_config"], {}
     if text["model_type"] == "llama":
         width = int(text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"])
         base = float(text.get("rope_theta") or 10000.0)
         table = 1.0 / (base ** (torch.arange(0, width, 2).float() / width))
         inside = "self_attn.rotary_emb.inv_freq"
         for layer in range(int(text["num_hidden_layers"])):
-            found[f"{prefix(config)}model.layers.{layer}.{inside}"] = table.clone()
+            buffers[f"{prefix(config)}model.layers.{layer}.{inside}"] = table.clone()
     if config["connector_type"] != "merge4_linear":
         length = int(config.get("qformer_config", {}).get("max_position_embeddings", BERT_POSITIONS))
-        found["Qformer.bert.embeddings.position_ids"] = torch.arange(length).expand(1, -1)
-    return found
+        buffers["Qformer.bert.embeddings.position_ids"] = torch.arange(length).expand(1, -1)
+    return buffers
 
 
 def _save_checkpoint(source: Checkpoint, official: Mapping[str, Tensor], keys: Iterable[str], target: Path) -> None:
@@ -129,11 +129,16 @@ def _write_folder(
     target.mkdir(parents=True, exist_ok=True)
     config, paths = source.config, [target / CHECKPOINT]
     _save_checkpoint(source, official, keys["checkpoint"], target / CHECKPOINT)
-    kept = {name.removeprefix(KEPT): tensor for name, tensor in source.tensors.items() if name.startswith(KEPT)}
+    preserved = {
+        name.removeprefix(PRESERVED): tensor for name, tensor in source.tensors.items() if name.startswith(PRESERVED)
+    }
 
     def part(name: str) -> dict[str, Tensor]:
         """A file's tensors: as they were where a later file overruled them."""
-        return {one: kept.get(f"{name}.{one}", official[one]).detach().contiguous() for one in keys.get(name, ())}
+        return {
+            tensor_name: preserved.get(f"{name}.{tensor_name}", official[tensor_name]).detach().contiguous()
+            for tensor_name in keys.get(name, ())
+        }
 
     if eva := part("vit"):
         named = {name.removeprefix("visual_encoder."): tensor.clone() for name, tensor in eva.items()}
@@ -147,8 +152,10 @@ def _write_folder(
         official = {**official, **reshaping.split_fused(official, heads)}
     language = {_own_name(name, config): tensor for name, tensor in part("llm").items()}
     folder = target / LANGUAGE
-    told = source.record.get("llm_config") or {n: v for n, v in config["text_config"].items() if n != "qk_layernorm"}
-    checkpoints.write_state(folder, language, config=told, preprocessor=None, tokenizer=source.tokenizer)
+    language_config = source.record.get("llm_config") or {
+        n: v for n, v in config["text_config"].items() if n != "qk_layernorm"
+    }
+    checkpoints.write_state(folder, language, config=language_config, preprocessor=None, tokenizer=source.tokenizer)
     return (*paths, folder)
 
 

@@ -10,9 +10,9 @@ from vlmbench.base.errors import ModelError
 from .. import folder as checkpoints
 from ..folder import CONFIG, CheckpointFolder
 from . import factory, hf_llava, legacy
-from .format import Form
+from .format import CheckpointFormat
 
-FORMS: Mapping[str, Form] = {**factory.FORMS, **legacy.FORMS, **hf_llava.FORMS}
+FORMATS: Mapping[str, CheckpointFormat] = {**factory.FORMATS, **legacy.FORMATS, **hf_llava.FORMATS}
 
 
 def find(path: Path) -> str:
@@ -20,17 +20,17 @@ def find(path: Path) -> str:
     if not path.is_dir():
         raise ModelError("no such folder", where=str(path), hint="name the folder that holds config.json")
     config = checkpoints.read_json(path / CONFIG)
-    for name, form in FORMS.items():
+    for name, form in FORMATS.items():
         if form.matches(path, config):
             return name
-    forms = "; ".join(form.what for form in FORMS.values())
-    what = f"model_type is {config.get('model_type')!r}, architectures {config.get('architectures')!r}"
-    raise ModelError(what, where=str(path / CONFIG), hint=f"TinyLLaVA is read from: {forms}")
+    forms = "; ".join(form.what for form in FORMATS.values())
+    message = f"model_type is {config.get('model_type')!r}, architectures {config.get('architectures')!r}"
+    raise ModelError(message, where=str(path / CONFIG), hint=f"TinyLLaVA is read from: {forms}")
 
 
 def open_folder(path: Path) -> CheckpointFolder:
     """A folder of any form. Raises ModelError when it is of none, or lacks something."""
-    form = FORMS[find(path)]
+    form = FORMATS[find(path)]
     folder = form.open(path, checkpoints.read_json(path / CONFIG))
     for part in ("text_config", "vision_config"):
         if not isinstance(folder.config.get(part), Mapping):
@@ -43,12 +43,12 @@ def write(folder: CheckpointFolder, target: Path, form: str = "factory") -> None
 
     Raises ModelError when the form cannot hold them, or the target cannot be written.
     """
-    if form not in FORMS:
-        raise ModelError(f"no form {form!r}", hint=f"there are: {', '.join(FORMS)}")
+    if form not in FORMATS:
+        raise ModelError(f"no form {form!r}", hint=f"there are: {', '.join(FORMATS)}")
     state = folder.state()
     try:
         target.mkdir(parents=True, exist_ok=True)
-        FORMS[form].write(target, folder.config, state)
+        FORMATS[form].write(target, folder.config, state)
         checkpoints.copy_tokenizer(folder.tokenizer, target)
         if folder.preprocessor is not None and not (target / hf_llava.PROCESSOR).exists():
             checkpoints.write_json(target / checkpoints.PREPROCESSOR, folder.preprocessor)

@@ -1,7 +1,7 @@
 """What TinyLLaVA Factory saves: the whole model, the three parts of a pretrain stage, and parts with LoRA adapters.
 
 Source: TinyLLaVA_Factory tinyllava/training_recipe/{base,lora_recipe}.py and tinyllava/model/load_model.py@53f12c7.
-There, what is saved hangs on words in folder names; here, on the files that are there.
+There, what is saved depends on words in folder names; here, on the files that are there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vlmbench.base.errors import ModelError
 from ...parts.language.lora import ADAPTER
 from .. import folder as checkpoints
 from ..folder import CONFIG, FETCH, PICKLED, CheckpointFolder
-from .format import ORIGIN, Form, origin, with_origin
+from .format import ORIGIN, CheckpointFormat, origin, with_origin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +74,7 @@ def _open_stage(path: Path, config: Mapping[str, Any]) -> CheckpointFolder:
         checkpoints.preprocessor_of(path),
         tuple(files.values()),
         rename=lambda file, name: PARTS[file.parent.name] + name,
-        form="factory_stages",
+        format_name="factory_stages",
     )
 
 
@@ -102,8 +102,8 @@ def _open_lora(path: Path, config: Mapping[str, Any]) -> CheckpointFolder:
         checkpoints.preprocessor_of(path),
         (*files.values(), adapter),
         rename=rename,
-        also=(path / ADAPTER_CONFIG,),
-        form="factory_lora",
+        extra_files=(path / ADAPTER_CONFIG,),
+        format_name="factory_lora",
     )
 
 
@@ -112,18 +112,18 @@ def _understood(settings: Mapping[str, Any], where: Path) -> dict[str, Any]:
     if settings.get("peft_type") != "LORA":
         raise ModelError(f"peft_type {settings.get('peft_type')!r}", where=str(where), hint="adapters are LORA here")
     for name, allowed in PLAIN.items():
-        if (told := settings.get(name)) is not None and told not in allowed:
+        if (value := settings.get(name)) is not None and value not in allowed:
             hint = "only plain LoRA is understood; merge the adapters with the official code"
-            raise ModelError(f"{name} is {told!r}", where=str(where), hint=hint)
+            raise ModelError(f"{name} is {value!r}", where=str(where), hint=hint)
     targets = settings.get("target_modules")
-    if not isinstance(targets, list) or not all(isinstance(one, str) for one in targets):
+    if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
         raise ModelError("target_modules is no list of names", where=str(where), hint="write the names out")
     before = PARTS["language_model"]
     return {
         "rank": int(settings["r"]),
         "alpha": int(settings["lora_alpha"]),
         "dropout": float(settings.get("lora_dropout") or 0.0),
-        "targets": sorted(one.removeprefix(before) for one in targets),
+        "targets": sorted(target.removeprefix(before) for target in targets),
     }
 
 
@@ -144,22 +144,22 @@ def _write_whole(target: Path, config: Mapping[str, Any], state: Mapping[str, Te
 def _write_stage(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     if config.get("lora"):
         raise ModelError("a folder of parts holds no adapters", hint="write factory_lora")
-    kept = origin(config, "factory_stages").get("config") or {k: v for k, v in config.items() if k != ORIGIN}
-    _write_parts(target, kept, state)
+    original = origin(config, "factory_stages").get("config") or {k: v for k, v in config.items() if k != ORIGIN}
+    _write_parts(target, original, state)
 
 
 def _write_lora(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     if not config.get("lora"):
         raise ModelError("there are no adapters", hint="write factory or factory_stages")
-    told = origin(config, "factory_lora")
+    source = origin(config, "factory_lora")
     mark = f".{ADAPTER}."
     adapters = {name: tensor for name, tensor in state.items() if mark in name}
     base = {name: tensor for name, tensor in state.items() if name not in adapters}
-    if not told.get("base_layer", True):
+    if not source.get("base_layer", True):
         base = {name.replace(f"{BASE}.", "."): tensor for name, tensor in base.items()}
-    kept = told.get("config") or {k: v for k, v in config.items() if k not in (ORIGIN, "lora")}
-    _write_parts(target, kept, base)
-    checkpoints.write_json(target / ADAPTER_CONFIG, told.get("adapter_config") or _peft(config["lora"]))
+    original = source.get("config") or {k: v for k, v in config.items() if k not in (ORIGIN, "lora")}
+    _write_parts(target, original, base)
+    checkpoints.write_json(target / ADAPTER_CONFIG, source.get("adapter_config") or _peft(config["lora"]))
     named = {PEFT + name.replace(mark, "."): tensor for name, tensor in adapters.items()}
     checkpoints.save_tensors(target / ADAPTER_SAFE, named)
 
@@ -173,7 +173,7 @@ def _peft(lora: Mapping[str, Any]) -> dict[str, Any]:
         "r": lora["rank"],
         "lora_alpha": lora["alpha"],
         "lora_dropout": lora.get("dropout", 0.0),
-        "target_modules": [PARTS["language_model"] + one for one in lora["targets"]],
+        "target_modules": [PARTS["language_model"] + target for target in lora["targets"]],
     }
 
 
@@ -191,8 +191,12 @@ def _is_whole(path: Path, config: Mapping[str, Any]) -> bool:
     return is_factory(config) and (checkpoints.has_weights(path) or not _has_parts(path))
 
 
-FORMS = {
-    "factory_lora": Form("parts with LoRA adapters, of TinyLLaVA Factory", _is_lora, _open_lora, _write_lora),
-    "factory": Form("a whole model of TinyLLaVA Factory", _is_whole, _open_whole, _write_whole),
-    "factory_stages": Form("the parts of a pretrain stage, of TinyLLaVA Factory", _is_stage, _open_stage, _write_stage),
+FORMATS = {
+    "factory_lora": CheckpointFormat(
+        "parts with LoRA adapters, of TinyLLaVA Factory", _is_lora, _open_lora, _write_lora
+    ),
+    "factory": CheckpointFormat("a whole model of TinyLLaVA Factory", _is_whole, _open_whole, _write_whole),
+    "factory_stages": CheckpointFormat(
+        "the parts of a pretrain stage, of TinyLLaVA Factory", _is_stage, _open_stage, _write_stage
+    ),
 }

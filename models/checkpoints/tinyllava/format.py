@@ -17,7 +17,7 @@ ORIGIN = "converted_from"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class CheckpointFormat:
     """One form."""
 
     what: str
@@ -39,5 +39,5 @@ def with_origin(config: Mapping[str, Any], form: str, original: Mapping[str, Any
 
 def origin(config: Mapping[str, Any], form: str) -> dict[str, Any]:
     """What `with_origin` kept, when it was this form; {} otherwise."""
-    told = config.get(ORIGIN)
-    return dict(told) if isinstance(told, Mapping) and told.get("form") == form else {}
+    stored = config.get(ORIGIN)
+    return dict(stored) if isinstance(stored, Mapping) and stored.get("form") == form else {}

@@ -14,8 +14,8 @@ from vlmbench.base.errors import ModelError
 
 from .. import folder as checkpoints
 from ..folder import CONFIG, SAFE, CheckpointFolder
-from ..key_mapping import Renaming
-from .format import Form, origin, with_origin
+from ..key_mapping import KeyMapping
+from .format import CheckpointFormat, origin, with_origin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,13 +33,13 @@ def _matches(_: Path, config: Mapping[str, Any]) -> bool:
     return config.get("model_type") == "llava" and config.get("architectures") == ["LlavaForConditionalGeneration"]
 
 
-def _table(nested: bool, prefixed: bool) -> Renaming:
+def _table(nested: bool, prefixed: bool) -> KeyMapping:
     """Names of files to ours. `nested`: under `model.`; `prefixed`: the tower's under `vision_model.`."""
     before, inside = "model." if nested else "", "vision_model." if prefixed else ""
     projector, ours = f"{before}multi_modal_projector.linear_", "connector._connector."
     language = [("lm_head.{rest}", "language_model.lm_head.{rest}")] if nested else []
     language.append((f"{before}language_model.{{rest}}", f"language_model.{before}{{rest}}"))
-    return Renaming(
+    return KeyMapping(
         [
             (f"{before}vision_tower.{inside}{{rest}}", "vision_tower._vision_tower.vision_model.{rest}"),
             (f"{projector}1.{{leaf}}", f"{ours}0.{{leaf}}"),
@@ -51,8 +51,8 @@ def _table(nested: bool, prefixed: bool) -> Renaming:
 
 def _open(path: Path, config: Mapping[str, Any]) -> CheckpointFolder:
     files = checkpoints.weight_files(path)
-    found = [INSIDE.fullmatch(name) for file in files for name in checkpoints.names_in(file)]
-    layout = {"nested": any(m and m[1] for m in found), "prefixed": any(m and m[2] for m in found)}
+    matches = [INSIDE.fullmatch(name) for file in files for name in checkpoints.names_in(file)]
+    layout = {"nested": any(m and m[1] for m in matches), "prefixed": any(m and m[2] for m in matches)}
     table = _table(**layout)
     return CheckpointFolder(
         path,
@@ -60,8 +60,8 @@ def _open(path: Path, config: Mapping[str, Any]) -> CheckpointFolder:
         _preprocessor(path),
         files,
         rename=lambda file, name: table.ours(name) or name,
-        also=(path / PROCESSOR,),
-        form="hf_llava",
+        extra_files=(path / PROCESSOR,),
+        format_name="hf_llava",
     )
 
 
@@ -107,14 +107,14 @@ def settings(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _write(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-    told = origin(config, "hf_llava")
-    if not told:
+    source = origin(config, "hf_llava")
+    if not source:
         hint = "only what was read from such a folder can be written as one"
         raise ModelError("not a checkpoint of transformers' own class", hint=hint)
-    table = _table(bool(told["nested"]), bool(told["prefixed"]))
-    checkpoints.write_json(target / CONFIG, told["config"])
+    table = _table(bool(source["nested"]), bool(source["prefixed"]))
+    checkpoints.write_json(target / CONFIG, source["config"])
     named = {table.theirs(name) or name: tensor for name, tensor in state.items()}
     checkpoints.save_tensors(target / SAFE, named)
 
 
-FORMS = {"hf_llava": Form("LLaVA in transformers' own class", _matches, _open, _write)}
+FORMATS = {"hf_llava": CheckpointFormat("LLaVA in transformers' own class", _matches, _open, _write)}

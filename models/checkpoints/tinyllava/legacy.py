@@ -15,9 +15,9 @@ from vlmbench.base.errors import ModelError
 
 from .. import folder as checkpoints
 from ..folder import CONFIG, FETCH, SAFE, CheckpointFolder
-from ..key_mapping import Renaming
+from ..key_mapping import KeyMapping
 from . import towers
-from .format import Form, origin, with_origin
+from .format import CheckpointFormat, origin, with_origin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,7 @@ OTHER_HALF = tuple(
 """What the files of a whole SigLIP or CLIP hold beside the tower."""
 ARCADE = "arcade100k.tiktoken"
 
-NAMES = Renaming(
+NAMES = KeyMapping(
     [
         ("model.vision_tower.vision_tower.{rest}", "vision_tower._vision_tower.{rest}"),
         ("model.mm_projector.{rest}", "connector._connector.{rest}"),
@@ -87,7 +87,7 @@ def _open(path: Path, config: Mapping[str, Any]) -> CheckpointFolder:
 
     also = (path / towers.VISION,)
     preprocessor = checkpoints.preprocessor_of(path)
-    return CheckpointFolder(path, ours, preprocessor, files, _rename, finish, also=also, form="legacy")
+    return CheckpointFolder(path, ours, preprocessor, files, _rename, finish, extra_files=also, format_name="legacy")
 
 
 def _with_bias(config: Mapping[str, Any], state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -108,7 +108,7 @@ def settings(config: Mapping[str, Any], vision: Mapping[str, Any], *, cut: bool)
     Raises ModelError for what is unknown here.
     """
     if config.get("mm_use_im_start_end") or config.get("mm_use_im_patch_token"):
-        raise ModelError("the picture has tokens of its own", where=CONFIG, hint="no published model has them")
+        raise ModelError("the image has tokens of its own", where=CONFIG, hint="no published model has them")
     if "unpad" in str(config.get("mm_patch_merge_type") or "flat").split("_"):
         raise ModelError("mm_patch_merge_type unpad", where=CONFIG, hint="no published model has it")
     kind, connector = _kind(config), str(config.get("mm_projector_type") or "linear")
@@ -147,29 +147,29 @@ def _layers(path: Path, vision: Mapping[str, Any], files: tuple[Path, ...]) -> i
     """How many layers of SigLIP the files hold: all but the last. Raises ModelError for another number."""
     before = "model.vision_tower.vision_tower.vision_model.encoder.layers."
     names = (name for file in files for name in checkpoints.names_in(file))
-    found = {name.removeprefix(before).split(".")[0] for name in names if name.startswith(before)}
+    numbers = {name.removeprefix(before).split(".")[0] for name in names if name.startswith(before)}
     whole = int(vision["num_hidden_layers"])
-    if len(found) not in (whole - 1, whole):
-        what = f"{len(found)} layers of a vision tower of {whole}"
-        raise ModelError(what, where=str(path), hint=f"it should hold all but the last. {FETCH}")
-    return len(found)
+    if len(numbers) not in (whole - 1, whole):
+        message = f"{len(numbers)} layers of a vision tower of {whole}"
+        raise ModelError(message, where=str(path), hint=f"it should hold all but the last. {FETCH}")
+    return len(numbers)
 
 
 def _write(target: Path, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-    told = origin(config, "legacy")
-    if not told:
+    source = origin(config, "legacy")
+    if not source:
         hint = "only what was read from such a folder can be written as one"
         raise ModelError("not a checkpoint of TinyLLaVA's first code", hint=hint)
-    given = dict(state)
-    if config["text_config"]["model_type"] == "phi" and bool((bias := given.pop(BIAS)).any()):
+    tensors = dict(state)
+    if config["text_config"]["model_type"] == "phi" and bool((bias := tensors.pop(BIAS)).any()):
         hint = "the first code has no such bias: this model was trained further"
         raise ModelError(f"{BIAS} is not zero ({int(bias.count_nonzero())} of {len(bias)})", hint=hint)
-    checkpoints.write_json(target / CONFIG, told["config"])
-    if told["config"].get("mm_vision_tower") not in towers.PUBLISHED:
+    checkpoints.write_json(target / CONFIG, source["config"])
+    if source["config"].get("mm_vision_tower") not in towers.PUBLISHED:
         grown = {"num_hidden_layers": config["vision_config"]["num_hidden_layers"] + 1}
         siglip = config["vision_config"]["model_type"] == SIGLIP
         checkpoints.write_json(target / towers.VISION, {**config["vision_config"], **(grown if siglip else {})})
-    named = {NAMES.theirs(name) or name: tensor for name, tensor in given.items()}
+    named = {NAMES.theirs(name) or name: tensor for name, tensor in tensors.items()}
     checkpoints.save_tensors(target / SAFE, named)
 
 
@@ -181,8 +181,8 @@ def open_projector(path: Path, *, language_model: Path, vision_tower: Path) -> C
     config = checkpoints.read_json(path / CONFIG)
     if not _kind(config) or not (path / PROJECTOR).is_file():
         raise ModelError(f"no {PROJECTOR} of TinyLLaVA's first code", where=str(path), hint="name the stage's folder")
-    told = checkpoints.read_json(vision_tower / CONFIG)
-    ours = settings(config, told.get("vision_config") or told, cut=False)
+    tower_config = checkpoints.read_json(vision_tower / CONFIG)
+    ours = settings(config, tower_config.get("vision_config") or tower_config, cut=False)
     sources = {path / PROJECTOR: "", **dict.fromkeys(checkpoints.weight_files(language_model), "language_model.")}
     sources |= dict.fromkeys(checkpoints.weight_files(vision_tower), "vision_tower._vision_tower.")
 
@@ -195,8 +195,15 @@ def open_projector(path: Path, *, language_model: Path, vision_tower: Path) -> C
 
     preprocessor = checkpoints.preprocessor_of(vision_tower)
     return CheckpointFolder(
-        path, ours, preprocessor, tuple(sources), rename, finish, words=language_model, form="legacy_projector"
+        path,
+        ours,
+        preprocessor,
+        tuple(sources),
+        rename,
+        finish,
+        tokenizer_folder=language_model,
+        format_name="legacy_projector",
     )
 
 
-FORMS = {"legacy": Form("a model of TinyLLaVA's first code", _matches, _open, _write)}
+FORMATS = {"legacy": CheckpointFormat("a model of TinyLLaVA's first code", _matches, _open, _write)}

@@ -30,9 +30,9 @@ def tower_of(path: Path, name: str) -> dict[str, Any]:
     Raises ModelError when there is neither.
     """
     if (path / VISION).is_file():
-        told = checkpoints.read_json(path / VISION)
-        nested = told.get("vision_config")
-        return dict(nested) if isinstance(nested, Mapping) else told
+        config = checkpoints.read_json(path / VISION)
+        nested = config.get("vision_config")
+        return dict(nested) if isinstance(nested, Mapping) else config
     if name not in PUBLISHED:
         hint = f"put the tower's config.json into the folder as {VISION}; known without one: {', '.join(PUBLISHED)}"
         raise ModelError(f"the vision tower {name!r} is not known", where=str(path), hint=hint)

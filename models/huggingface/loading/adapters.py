@@ -15,7 +15,7 @@ from typing import Any
 from vlmbench.base.errors import ModelError
 
 from ...checkpoints import fingerprints
-from .weights import refuse, told
+from .weights import loading_info, refuse
 
 WEIGHTS = "adapter_model.safetensors"
 PROCESSOR = ("processor_config.json", "preprocessor_config.json")
@@ -48,11 +48,11 @@ def find(source: str) -> Adapter | None:
     """
     from transformers.utils import cached_file, find_adapter_config_file
 
-    found = find_adapter_config_file(source)
-    if found is None:
+    config_file = find_adapter_config_file(source)
+    if config_file is None:
         return None
     folder = Path(source)
-    base = fingerprints.base_of(Path(found).parent)
+    base = fingerprints.base_of(Path(config_file).parent)
     if folder.is_dir():
         if not (folder / WEIGHTS).is_file():
             raise ModelError(
@@ -62,7 +62,7 @@ def find(source: str) -> Adapter | None:
         return Adapter(source, source if inside else base, inside)
     if cached_file(source, WEIGHTS, _raise_exceptions_for_missing_entries=False) is None:
         raise ModelError(f"an adapter without {WEIGHTS}", where=source, hint="save it as safetensors (PEFT's default)")
-    return Adapter(source, base, commit=Path(found).parent.name)
+    return Adapter(source, base, commit=Path(config_file).parent.name)
 
 
 def processor_of(adapter: Adapter) -> str:
@@ -73,8 +73,8 @@ def processor_of(adapter: Adapter) -> str:
     from transformers.utils import cached_file
 
     def has(source: str, name: str) -> str | None:
-        found: str | None = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
-        return found
+        path: str | None = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+        return path
 
     if any(has(adapter.source, name) for name in PROCESSOR):
         return adapter.source
@@ -96,11 +96,11 @@ def put_on(model: Any, adapter: Adapter) -> None:
         adapter_kwargs=revision,
     )
     try:
-        refuse(_completed(model, told(info), adapter), model, where=adapter.source)
+        refuse(_completed(model, loading_info(info), adapter), model, where=adapter.source)
     except ModelError as error:
-        what = f"{error.what} (an adapter for {adapter.base})"
+        message = f"{error.what} (an adapter for {adapter.base})"
         hint = "train it on this base, or name the base that it was trained on in adapter_config.json"
-        raise ModelError(what, where=adapter.source, hint=hint) from None
+        raise ModelError(message, where=adapter.source, hint=hint) from None
 
 
 def _completed(model: Any, info: Mapping[str, Any], adapter: Adapter) -> dict[str, Any]:

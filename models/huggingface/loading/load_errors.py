@@ -30,7 +30,7 @@ PACKAGES: Mapping[str, str] = {
 }
 """A package by a word in the error that its absence makes, and what to install."""
 LACKS = r"no module named|require|need|not installed|not found in your environment|not be found|install|not available"
-CURES: Mapping[str, str] = {
+HINTS: Mapping[str, str] = {
     "trust_remote_code": "read the code that comes with it; then --trust-remote-code runs it",
     "(?i)unrecognized configuration class": (
         "AutoModelForImageTextToText of this transformers does not know its class: serve the model with its"
@@ -44,7 +44,7 @@ CURES: Mapping[str, str] = {
         " (PeftModel.from_pretrained(base, folder).merge_and_unload().save_pretrained(...)) and name that folder"
     ),
     "does not support prompt learning": (
-        "prompts that were learnt cannot be merged and transformers does not load them: ask PEFT's own model in"
+        "prompts that were learned cannot be merged and transformers does not load them: ask PEFT's own model in"
         " Python, vlmbench.evaluate(function, ...)"
     ),
     "(?i)gated|401|403 client|access to model": "ask for access on the hub's page, and log in: hf auth login",
@@ -53,7 +53,7 @@ CURES: Mapping[str, str] = {
         "name a folder, or a model of the hub as it is spelled there"
     ),
     "(?i)incomplete ?metadata|headertoo|invalid ?header|error while deserializing": (
-        "a file of weights is damaged: get it again"
+        "a file of weights is damaged: download it again"
     ),
     "(?i)no file named .*safetensors": (
         "weights must be safetensors: open them where they were made; save_pretrained(...) writes such files"
@@ -64,21 +64,21 @@ OTHERWISE = "it takes a folder (or hub name) with config.json, *.safetensors and
 LONGEST = 400
 
 
-def first_words(error: BaseException) -> str:
+def short_message(error: BaseException) -> str:
     """The message without blank lines, shortened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = " ".join(lines) or type(error).__name__
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def cure_of(error: BaseException) -> str:
+def hint_for(error: BaseException) -> str:
     """The hint for what transformers raised."""
-    said = str(error)
-    for pattern, hint in CURES.items():
-        if re.search(pattern, said):
+    message = str(error)
+    for pattern, hint in HINTS.items():
+        if re.search(pattern, message):
             return hint
-    if isinstance(error, ImportError) or re.search(LACKS, said, re.IGNORECASE):
+    if isinstance(error, ImportError) or re.search(LACKS, message, re.IGNORECASE):
         for pattern, package in PACKAGES.items():
-            if re.search(rf"(?i)\b({pattern})\b", said):
+            if re.search(rf"(?i)\b({pattern})\b", message):
                 return f"pip install {package}"
     return OTHERWISE

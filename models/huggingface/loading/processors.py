@@ -1,7 +1,7 @@
-"""The processor of a checkpoint, for still pictures, which Pillow prepares.
+"""The processor of a checkpoint, for still images, which Pillow prepares.
 
 torchvision is not needed for the part for videos that some processors insist on. A class that itself is written for
-torchvision (Pixtral's and Mistral 3's, LFM2-VL's, Cohere2-Vision's, Perception-LM's) still needs it: hf_words says so.
+torchvision (Pixtral's and Mistral 3's, LFM2-VL's, Cohere2-Vision's, Perception-LM's) needs it: see load_errors.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def no_videos() -> Any:
 
 
 def _prepare_by_pillow(processor: Any, source: str, trusted: bool, more: dict[str, Any]) -> None:
-    """Let pictures be prepared by Pillow, as for the published scores, though torchvision is installed.
+    """Let images be prepared by Pillow, as for the published scores, though torchvision is installed.
 
     transformers takes torchvision where it finds it, whose pixels differ by up to two levels.
     """

@@ -95,7 +95,7 @@ EXTRA = Cause(
 
 
 @contextmanager
-def all_keys_told() -> Iterator[None]:
+def report_all_keys() -> Iterator[None]:
     """Inside, `output_loading_info` tells every key that does not fit, the documented ones too, for `refuse`."""
     from transformers import PreTrainedModel
 
@@ -103,25 +103,25 @@ def all_keys_told() -> Iterator[None]:
         yield
 
 
-def told(info: Any) -> Mapping[str, Any]:
+def loading_info(info: Any) -> Mapping[str, Any]:
     """What transformers says of a loading, as a mapping. Raises ModelError for a version that does not say it."""
-    made = info.to_dict() if hasattr(info, "to_dict") else info
-    if not isinstance(made, Mapping):
+    content = info.to_dict() if hasattr(info, "to_dict") else info
+    if not isinstance(content, Mapping):
         import transformers
 
-        what = f"transformers {transformers.__version__} does not tell which keys of an adapter it loaded"
-        raise ModelError(what, hint="pip install -U transformers")
-    return made
+        message = f"transformers {transformers.__version__} does not tell which keys of an adapter it loaded"
+        raise ModelError(message, hint="pip install -U transformers")
+    return content
 
 
 def refuse(info: Any, model: Any, *, where: str, unread: str = "") -> None:
     """Raise ModelError unless the network is what the files hold. `info`: transformers' loading info.
 
-    `unread`: a regular expression of further keys that no answer hangs on.
+    `unread`: a regular expression of further keys that no answer depends on.
     """
-    found = told(info)
+    keys = loading_info(info)
     missing, unexpected, other = (
-        set(found.get(f"{kind}_keys") or ()) for kind in ("missing", "unexpected", "mismatched")
+        set(keys.get(f"{kind}_keys") or ()) for kind in ("missing", "unexpected", "mismatched")
     )
     missing = {key for key in missing if not _dispensable(model, key)}
     if not (missing or other):
@@ -173,8 +173,12 @@ def _dispensable(model: Any, key: str) -> bool:
     return bool((value == value.flatten()[:1]).all())
 
 
-def _unread(model: Any, key: str, told: str) -> bool:
-    known = [*(getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()), *UNREAD, *([told] if told else [])]
+def _unread(model: Any, key: str, expression: str) -> bool:
+    known = [
+        *(getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()),
+        *UNREAD,
+        *([expression] if expression else []),
+    ]
     return _matches(known, key)
 
 
@@ -202,12 +206,12 @@ def check_files(folder: Path) -> None:
         placed = json.loads(index.read_text("utf-8"))["weight_map"]
         files = sorted(set(placed.values()))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        hint = "get the file again"
+        hint = "download the file again"
         raise ModelError(f"not an index of weights: {error!r}", where=str(index), hint=hint) from None
     again = "get these files again: the download or the copy broke off"
     if gone := [name for name in files if not (folder / name).is_file()]:
-        what = f"{len(gone)} of {len(files)} files of weights are missing: {_some(gone)}"
-        raise ModelError(what, where=str(folder), hint=again)
+        message = f"{len(gone)} of {len(files)} files of weights are missing: {_some(gone)}"
+        raise ModelError(message, where=str(folder), hint=again)
     if SINGLE not in files and (folder / SINGLE).is_file():
         hint = "remove the one that is not meant: transformers would take the single file"
         raise ModelError(f"two sets of weights: {SINGLE} and those of {INDEX}", where=str(folder), hint=hint)
@@ -221,7 +225,7 @@ def check_files(folder: Path) -> None:
         for key in names:
             counts[key] = counts.get(key, 0) + 1
     if twice := [key for key, count in counts.items() if count > 1]:
-        hint = "the files are of two savings: get them again"
+        hint = "the files are of two savings: download them again"
         raise ModelError(f"{len(twice)} tensors are in two files: {_some(twice)}", where=str(folder), hint=hint)
 
 
@@ -232,4 +236,6 @@ def _names(file: Path) -> frozenset[str]:
         with safe_open(file, framework="pt") as opened:
             return frozenset(opened.keys())
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"not a whole safetensors file: {error}", where=str(file), hint="get the file again") from None
+        raise ModelError(
+            f"not a whole safetensors file: {error}", where=str(file), hint="download the file again"
+        ) from None

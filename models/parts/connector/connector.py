@@ -57,15 +57,15 @@ class ResamplerAttention(nn.Module):
     def forward(self, media: Tensor, latents: Tensor) -> Tensor:
         """(images, tokens, d) and (images, queries, d) to (images, queries, d)."""
         latents = self.norm_latents(latents)
-        seen = torch.cat((self.norm_media(media), latents), dim=1)
-        split = [part.unflatten(-1, (HEADS, HEAD_WIDTH)).transpose(1, 2) for part in self.to_kv(seen).chunk(2, dim=-1)]
+        keys = torch.cat((self.norm_media(media), latents), dim=1)
+        split = [part.unflatten(-1, (HEADS, HEAD_WIDTH)).transpose(1, 2) for part in self.to_kv(keys).chunk(2, dim=-1)]
         query = self.to_q(latents).unflatten(-1, (HEADS, HEAD_WIDTH)).transpose(1, 2)
         mixed = functional.scaled_dot_product_attention(query, *split)
         return cast("Tensor", self.to_out(mixed.transpose(1, 2).flatten(2)))
 
 
 class Resampler(nn.Module):
-    """A fixed number of learnt queries reads the features.
+    """A fixed number of learned queries reads the features.
 
     Source: TinyLLaVA_Factory tinyllava/model/connector/resampler.py@53f12c7 (resampler_hidden_size is ignored there).
     """
@@ -107,7 +107,7 @@ class LegacyLayer(nn.Module):
         super().__init__()
         self.heads = LEGACY_HEADS.get(d, 12)
         if d % self.heads:
-            raise ModelError(f"resampler_hidden_size {d} cannot be told off to {self.heads} heads")
+            raise ModelError(f"resampler_hidden_size {d} cannot be split into {self.heads} heads")
         self.norm_image, self.norm_hidden = nn.LayerNorm(vision), nn.LayerNorm(d)
         self.to_q = nn.Linear(d, d, bias=False)
         self.to_k, self.to_v = nn.Linear(vision, d, bias=False), nn.Linear(vision, d, bias=False)
@@ -118,10 +118,10 @@ class LegacyLayer(nn.Module):
 
     def forward(self, hidden: Tensor, features: Tensor) -> Tensor:
         """(images, queries, d) and (images, tokens, vision width) to (images, queries, d)."""
-        seen = self.norm_image(features)
+        normed = self.norm_image(features)
         split = [
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in (self.to_q(self.norm_hidden(hidden)), self.to_k(seen), self.to_v(seen))
+            for part in (self.to_q(self.norm_hidden(hidden)), self.to_k(normed), self.to_v(normed))
         ]
         mixed = functional.scaled_dot_product_attention(*split)
         hidden = hidden + self.to_out(mixed.transpose(1, 2).flatten(2))
@@ -166,13 +166,13 @@ class MixtureMlp(nn.Module):
 
 
 class MergeFour(nn.Module):
-    """Each four patches that follow each other in a row of the picture become one token.
+    """Each four patches that follow each other in a row of the image become one token.
 
     Source: MiniGPT-4 minigpt4/models/minigpt_v2.py@d94738a. Keys: projector.
     """
 
     def __init__(self, widths: Widths) -> None:
-        """Raises ModelError when the patches cannot be told off by four."""
+        """Raises ModelError when the patches are not a multiple of four."""
         super().__init__()
         if widths.visual_tokens % MERGED:
             raise ModelError(f"{widths.visual_tokens} visual tokens cannot be merged by {MERGED}")

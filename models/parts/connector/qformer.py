@@ -1,4 +1,4 @@
-"""The Q-Former: learnt queries read the vision features through a small BERT. transformers' Blip2 class does the work.
+"""The Q-Former: learned queries read the vision features through a small BERT. transformers' Blip2 class does the work.
 
 Sources: BLIP-2, arXiv 2301.12597; MiniGPT-4 minigpt4/models/Qformer.py@d94738a; TinyLLaVA_Factory
 tinyllava/model/connector/qformer.py@53f12c7, which leaves the weights of the first norm out.
@@ -43,8 +43,8 @@ class QFormer(nn.Module):
         # The model's own forward takes its dtype from a weight that the affine-free norm lacks: norm and encoder it is.
         start = self.bert.dropout(self.bert.layernorm(self.query_tokens.to(features.dtype)))
         hidden = start.expand(len(features), -1, -1)
-        seen = self.bert.encoder(hidden, encoder_hidden_states=features, query_length=hidden.shape[1])
-        return cast("Tensor", seen.last_hidden_state)
+        output = self.bert.encoder(hidden, encoder_hidden_states=features, query_length=hidden.shape[1])
+        return cast("Tensor", output.last_hidden_state)
 
     def forward(self, features: Tensor) -> Tensor:
         """(images, tokens, vision width) to (images, queries, language width)."""

@@ -62,8 +62,8 @@ def add(language_model: nn.Module, adapters: Adapters) -> None:
 
 def merge(language_model: nn.Module) -> None:
     """Add the adapters into the weights they stand beside, and take them out: the same function, less work."""
-    found = [name for name, module in language_model.named_modules() if hasattr(module, "lora_A")]
-    for name in found:
+    adapted = [name for name, module in language_model.named_modules() if hasattr(module, "lora_A")]
+    for name in adapted:
         layer: Any = language_model.get_submodule(name)
         layer.merge()
         parent, _, last = name.rpartition(".")

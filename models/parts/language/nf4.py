@@ -61,8 +61,8 @@ class Nf4Linear(nn.Module):
         """(..., in_features) to (..., out_features)."""
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        made = cast("Tensor", _Product.apply(x, self))  # type: ignore[no-untyped-call]
-        return made if self.bias is None else made + self.bias.to(made.dtype)
+        product = cast("Tensor", _Product.apply(x, self))  # type: ignore[no-untyped-call]
+        return product if self.bias is None else product + self.bias.to(product.dtype)
 
 
 class _Product(torch.autograd.Function):

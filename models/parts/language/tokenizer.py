@@ -29,9 +29,9 @@ FILES = (
 NO_CLEANING = frozenset(
     {"LlamaTokenizer", "LlamaTokenizerFast", "GemmaTokenizer", "GemmaTokenizerFast", "Qwen2Tokenizer"}
 )
-"""Classes whose decoding leaves blanks before punctuation alone unless tokenizer_config.json says otherwise."""
+"""Classes whose decoding leaves spaces before punctuation alone unless tokenizer_config.json says otherwise."""
 CLEANING = re.compile(r" (?=[.?!,])| (?=n't)| (?='(?:m|s|ve|re))| (?=' )|(?<= ') ")
-"""Blanks that decoding takes out: before . ? ! , n't 'm 's 've 're, and on both sides of a lone apostrophe."""
+"""Spaces that decoding takes out: before . ? ! , n't 'm 's 've 're, and on both sides of a lone apostrophe."""
 
 
 REMEMBERED = 2**16
@@ -46,7 +46,7 @@ class Tokenizer(Protocol):
     unk_id: int | None
     pad_id: int | None
     joins_rounds: bool
-    """Text after a special token gets no blank of its own in front (a Llama tokenizer that is not `legacy`)."""
+    """Text after a special token gets no space of its own in front (a Llama tokenizer that is not `legacy`)."""
 
     def ids(self, text: str) -> list[int]:
         """Text to ids, with the leading BOS if this tokenizer sets one."""
@@ -147,7 +147,7 @@ class SentencePieceTokenizer:
         ids: list[int] = []
         for piece in self._split.split(text):
             if piece in self._special:
-                # A prefix blank alone before a special token is not kept.
+                # A prefix space alone before a special token is not kept.
                 ids = [] if self._blank_first and ids == self._piece_ids("▁") else ids
                 ids.append(self._special[piece])
             elif piece:
@@ -157,7 +157,7 @@ class SentencePieceTokenizer:
 
     def _piece_ids(self, text: str) -> list[int]:
         if self.joins_rounds and text.startswith(("▁", " ")):
-            # Leading blanks survive only behind something: encode behind <unk>'s letters and cut those off.
+            # Leading spaces survive only behind something: encode behind the characters of <unk> and cut those off.
             front = len(self._pieces.encode(self._unk))
             return [int(token) for token in self._pieces.encode(self._unk + text)[front:]]
         return [int(token) for token in self._pieces.encode(text)]

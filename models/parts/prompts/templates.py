@@ -27,7 +27,7 @@ class Encoded:
 
     ids: tuple[int, ...]
     labels: tuple[int, ...]
-    """As long as ids; IGNORE where nothing is learnt."""
+    """As long as ids; IGNORE where nothing is trained on."""
     mismatch: tuple[int, int] | None = None
     """(counted, present) tokens, when they differed and the sample was therefore masked whole."""
     hidden: tuple[int, ...] = ()
@@ -46,14 +46,14 @@ class Template:
     after_question: str = " "
     before_answer: str = "ASSISTANT: "
     open_answer: str = "ASSISTANT:"
-    """What the prompt ends with when the answer is to be generated: no blank after the colon."""
+    """What the prompt ends with when the answer is to be generated: no space after the colon."""
     bos: int = 0
     """How many BOS tokens its tokenizers set."""
     caption: bool = False
-    """The stage-1 form: the question is thrown away, and everything after the picture is learnt."""
+    """The stage-1 form: the question is discarded, and everything after the image is trained on."""
 
     def write(self, turns: Sequence[tuple[str, str | None]], *, image: bool) -> str:
-        """The dialogue as text, TAG where the picture goes; an answer of None is left open."""
+        """The dialogue as text, TAG where the image goes; an answer of None is left open."""
         place = next((i for i, (question, _) in enumerate(turns) if TAG in question), 0) if image else -1
         parts = [self.system]
         for i, (question, answer) in enumerate(turns):
@@ -74,21 +74,23 @@ class Template:
         answer: str = "",
         history: Sequence[tuple[str, str]] = (),
     ) -> list[int]:
-        """Ids of one question whose answer is to be generated, or goes on with `answer` (without the eos).
+        """Ids of one question whose answer is to be generated, or continues with `answer` (without the eos).
 
-        `history`: earlier turns of the dialogue. The picture goes before the first question, whatever later ones say.
+        `history`: earlier turns of the dialogue. The image goes before the first question, whatever later ones say.
         """
         turns: list[tuple[str, str | None]] = [*history, (question, answer or None)]
         if history:
             first, *later = turns
             turns = [
                 (first[0], untagged(first[1])),
-                *((untagged(said) or "", untagged(heard)) for said, heard in later),
+                *((untagged(user) or "", untagged(reply)) for user, reply in later),
             ]
         text = self.write(turns, image=image)
         return to_ids(text.removesuffix(self.eos) if answer else text, tokenizer)
 
-    def learn(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int) -> Encoded:
+    def encode_for_training(
+        self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int
+    ) -> Encoded:
         """Ids and labels of a dialogue to learn from. `max_length` only decides when a miscount masks the sample."""
         text = self.write(turns, image=image)
         ids = to_ids(text, tokenizer)
@@ -106,7 +108,7 @@ class Template:
     def _mask(self, ids: Sequence[int], rounds: Iterable[str], tokenizer: Tokenizer) -> tuple[list[int], int]:
         """Labels that keep the answers and their eos, and how many tokens the count came to.
 
-        A round's question is masked up to one token before its end: the blank after `ASSISTANT:` belongs to the
+        A round's question is masked up to one token before its end: the space after `ASSISTANT:` belongs to the
         answer's first token.
         """
         labels = list(ids)
@@ -115,10 +117,10 @@ class Template:
         done = self.bos
         labels[:done] = [IGNORE] * done
         for i, text in enumerate(rounds):
-            head, found, rest = text.partition(separator)
-            if not found or separator in rest:
+            head, match, rest = text.partition(separator)
+            if not match or separator in rest:
                 break
-            # Alone, a later round gets a blank in front that it does not have behind </s>.
+            # Alone, a later round gets a space in front that it does not have behind </s>.
             alone = int(self.bos > 0 and i > 0 and tokenizer.joins_rounds)
             masked = len(to_ids(head + separator, tokenizer)) - 1 - self.bos - alone
             stop = min(done + masked, len(labels))
@@ -129,7 +131,7 @@ class Template:
 
 
 def untagged(text: str | None) -> str | None:
-    """Words of a later turn without TAG: there is one picture, and it has its place."""
+    """Words of a later turn without TAG: there is one image, and it has its place."""
     return text.replace(TAG, "").strip() if text and TAG in text else text
 
 

@@ -15,14 +15,14 @@ class Tower(Protocol):
     def tap(self, pixels: Tensor, layer: int) -> Tensor | tuple[Tensor, ...]:
         """(images, 3, height, width) to (images, tokens, width): entry `layer` of the encoder's hidden states.
 
-        Towers of several parts give one such tensor a part.
+        Towers of several parts give one such tensor per part.
         """
 
     def norm(self, hidden: Tensor) -> Tensor:
         """The tower's final norm, (images, tokens, width) both."""
 
     def tokens(self, pixels: int) -> tuple[int, ...]:
-        """How many tokens each part gives of a picture with this edge (0: the tower's own), class token included."""
+        """How many tokens each part gives of an image with this edge (0: the tower's own), class token included."""
 
 
 class TransformersTower(nn.Module):
@@ -49,8 +49,8 @@ class TransformersTower(nn.Module):
         hidden = self.vision_model.embeddings(pixels)
         if (first := getattr(self.vision_model, "pre_layrnorm", None)) is not None:
             hidden = first(hidden)
-        for one in layers[:last]:
-            hidden = one(hidden, *self.masks)
+        for block in layers[:last]:
+            hidden = block(hidden, *self.masks)
         return cast("Tensor", hidden)
 
     def norm(self, hidden: Tensor) -> Tensor:
@@ -58,6 +58,6 @@ class TransformersTower(nn.Module):
         return cast("Tensor", self.vision_model.post_layernorm(hidden))
 
     def tokens(self, pixels: int) -> tuple[int, ...]:
-        """Patches, and the class token where there is one. The picture's size is the config's."""
+        """Patches, and the class token where there is one. The image's size is the config's."""
         config = self.vision_model.config
         return (int((config.image_size // config.patch_size) ** 2) + int(self.class_token),)

@@ -1,7 +1,7 @@
 """DINOv2, alone or beside CLIP on the same pixels (MoF, mixture of features).
 
 Sources: TinyLLaVA_Factory tinyllava/model/vision_tower/{dinov2,mof}.py@53f12c7; transformers v4.40.1,
-models/dinov2/modeling_dinov2.py, whose rule for other picture sizes the checkpoints were trained with (later versions
+models/dinov2/modeling_dinov2.py, whose rule for other image sizes the checkpoints were trained with (later versions
 have another one).
 """
 
@@ -69,8 +69,8 @@ class DinoTower(nn.Module):
         first = self.embeddings.cls_token.expand(len(patches), -1, -1)
         rows, columns = (edge // int(self.config.patch_size) for edge in pixels.shape[-2:])
         hidden = torch.cat([first, patches], dim=1) + self._positions(rows, columns)
-        for one in layers[:last]:
-            hidden = one(hidden, None)
+        for block in layers[:last]:
+            hidden = block(hidden, None)
         return hidden
 
     def _positions(self, rows: int, columns: int) -> Tensor:
@@ -89,7 +89,7 @@ class DinoTower(nn.Module):
         return cast("Tensor", self.layernorm(hidden))
 
     def tokens(self, pixels: int) -> tuple[int, ...]:
-        """Patches and the class token of a picture with this edge."""
+        """Patches and the class token of an image with this edge."""
         edge = (pixels or int(self.config.image_size)) // int(self.config.patch_size)
         return (edge**2 + 1,)
 
@@ -98,15 +98,15 @@ class MixtureTower(nn.Module):
     """CLIP and DINOv2 on the same pixels. Keys: clip.vision_model.*, dinov2.*."""
 
     def __init__(self, clip: TransformersTower, dinov2: Mapping[str, Any], pixels: int) -> None:
-        """`pixels`: edge of CLIP's pictures. Raises ModelError when the two do not give equally many tokens."""
+        """`pixels`: edge of CLIP's images. Raises ModelError when the two do not give equally many tokens."""
         super().__init__()
         self.clip, self.dinov2 = clip, DinoTower(dinov2)
         self.pixels = pixels
         widths = int(clip.vision_model.config.hidden_size), int(self.dinov2.config.hidden_size)
-        (one,), (other,) = clip.tokens(pixels), self.dinov2.tokens(pixels)
-        if widths[0] != widths[1] or one != other:
-            what = f"CLIP gives {one} tokens of width {widths[0]}, DINOv2 {other} of width {widths[1]}"
-            raise ModelError(what, hint="a mixture of features needs towers of the same width and patch size")
+        (clip_tokens,), (dino_tokens,) = clip.tokens(pixels), self.dinov2.tokens(pixels)
+        if widths[0] != widths[1] or clip_tokens != dino_tokens:
+            message = f"CLIP gives {clip_tokens} tokens of width {widths[0]}, DINOv2 {dino_tokens} of width {widths[1]}"
+            raise ModelError(message, hint="a mixture of features needs towers of the same width and patch size")
 
     def tap(self, pixels: Tensor, layer: int) -> tuple[Tensor, ...]:
         """(images, 3, height, width) to what each tower gives, (images, tokens, width) both."""

@@ -1,4 +1,4 @@
-"""Turn an RGB picture into the numbers a vision tower reads, bit for bit as the published processors do.
+"""Turn an RGB image into the numbers a vision tower reads, bit for bit as the published processors do.
 
 PIL resizes and numpy counts, never torchvision: its bicubic differs by up to two levels, and a processor of
 transformers 5 takes it silently where it is installed (facts in docs/performance.md).
@@ -50,11 +50,11 @@ class Processor:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of what comes out. Raises ModelError when the picture's shape decides it."""
+        """(height, width) of what comes out. Raises ModelError when the image's shape decides it."""
         if self.crop is not None:
             return self.crop
         if self.height is None or self.width is None:
-            raise ModelError("pictures of different shapes would give different sizes", hint="set do_center_crop")
+            raise ModelError("images of different shapes would give different sizes", hint="set do_center_crop")
         return self.height, self.width
 
     @classmethod
@@ -69,9 +69,9 @@ class Processor:
         crop = config.get("crop_size", {})
         crop = {"height": crop, "width": crop} if isinstance(crop, int) else crop
         if config.get("do_center_crop") and max(crop.values(), default=0) > size.get("shortest_edge", 0):
-            what = f"crop_size {crop!r} is larger than the resized picture ({size!r})"
+            message = f"crop_size {crop!r} is larger than the resized image ({size!r})"
             raise ModelError(
-                what, where="preprocessor_config.json", hint="the published ones crop at most shortest_edge"
+                message, where="preprocessor_config.json", hint="the published ones crop at most shortest_edge"
             )
         normalise = config.get("do_normalize", True)
         return cls(
@@ -86,7 +86,7 @@ class Processor:
         )
 
     def __call__(self, image: Image) -> Floats:
-        """An RGB picture to (3, height, width) float32."""
+        """An RGB image to (3, height, width) float32."""
         import numpy as np
 
         pixels = np.asarray(self._resize(image))
@@ -120,7 +120,7 @@ def _centre_crop(pixels: NDArray[np.uint8], crop: tuple[int, int]) -> NDArray[np
 
 
 def expand_to_square(image: Image, processor: Processor) -> Image:
-    """Put the picture in the middle of a square of the processor's mean colour.
+    """Put the image in the middle of a square of the processor's mean colour.
 
     Source: TinyLLaVA_Factory tinyllava/data/image_preprocess.py@53f12c7 (colour int(mean * 255), offset rounded down).
     """
@@ -141,7 +141,7 @@ def _as_it_is(image: Image, _: Processor) -> Image:
 
 
 ASPECTS: Mapping[str, Callable[[Image, Processor], Image]] = {"square": _as_it_is, "pad": expand_to_square}
-"""`image_aspect_ratio` to what happens to the picture before the processor."""
+"""`image_aspect_ratio` to what happens to the image before the processor."""
 
 
 def default_processor(vision: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def default_processor(vision: Mapping[str, Any]) -> dict[str, Any]:
             "image_mean": [*CLIP_MEAN],
             "image_std": [*CLIP_STD],
         },
-        # Its pictures are smaller than those of its position table (518).
+        # Its images are smaller than those of its position table (518).
         "dinov2": {
             "size": {"shortest_edge": 256},
             "do_center_crop": True,
@@ -187,7 +187,7 @@ def default_processor(vision: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """From an RGB picture to the tower's input: the aspect rule, then the processor."""
+    """From an RGB image to the tower's input: the aspect rule, then the processor."""
 
     processor: Processor
     aspect: str = "square"
@@ -198,7 +198,7 @@ class Preparation:
             raise ModelError(f"no image_aspect_ratio {self.aspect!r}", hint=f"there are: {', '.join(ASPECTS)}")
 
     def __call__(self, image: Image) -> Tensor:
-        """An RGB picture to (3, height, width) float32."""
+        """An RGB image to (3, height, width) float32."""
         import torch
 
         rgb = image if image.mode == "RGB" else image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Vision towers: pictures to features. A tower is known by its config's model_type; a new one is an entry in TOWERS."""
+"""Vision towers: images to features. A tower is known by its config's model_type; a new one is an entry in TOWERS."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class VisionTower(nn.Module):
         second: Mapping[str, Any] | None = None,
         pixels: int = 0,
     ) -> None:
-        """`second`: DINOv2's config, for CLIP and DINOv2 at once. `pixels`: edge of the pictures, 0 for the config's.
+        """`second`: DINOv2's config, for CLIP and DINOv2 at once. `pixels`: edge of the images, 0 for the config's.
 
         Raises ModelError for a tower or a selection that does not exist here.
         """
@@ -113,7 +113,7 @@ class VisionTower(nn.Module):
         return torch.cat([SELECTIONS[self.selection](part) for part in normed], dim=1)
 
     def tokens(self) -> int:
-        """Visual tokens a picture gives."""
+        """Visual tokens an image gives."""
         dropped = int(self.selection == "patch")
         return sum(int(part) - dropped for part in self._vision_tower.tokens(self.pixels))
 

@@ -15,7 +15,7 @@ from vlmbench.cli.main import main
 def test_there_and_back(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = make(tmp_path / "official", kind)
     ours, back = tmp_path / "ours", tmp_path / "back"
-    assert main(["convert", str(files.pth), str(ours), "--system", files.system, *files.words()]) == 0
+    assert main(["convert", str(files.pth), str(ours), "--system", files.system, *files.cli_options()]) == 0
     said = capsys.readouterr()
     assert said.out == f"{ours}\n"
     assert f"{files.system}: minigpt-pth to vlmbench" in said.err
@@ -33,17 +33,17 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["convert", str(files.pth), str(ours)]
     for more, said in (
         ([], "eva_vit_g.pth is needed too"),
-        (["--system", "tinyllava", *files.words()], "holds what MiniGPT-v2 trains"),
-        (["--to", "legacy", *files.words()], "minigptv2 cannot be written as legacy"),
+        (["--system", "tinyllava", *files.cli_options()], "holds what MiniGPT-v2 trains"),
+        (["--to", "legacy", *files.cli_options()], "minigptv2 cannot be written as legacy"),
         (["--to", "nonsense"], "no form of checkpoints named 'nonsense'"),
     ):
         assert main([*words, *more]) == 2
         assert said in capsys.readouterr().err
     assert not ours.exists()
-    assert main([*words, *files.words()]) == 0
-    assert main([*words, *files.words()]) == 2
+    assert main([*words, *files.cli_options()]) == 0
+    assert main([*words, *files.cli_options()]) == 2
     assert "is there already" in capsys.readouterr().err
-    assert main([*words, *files.words(), "--overwrite"]) == 0
+    assert main([*words, *files.cli_options(), "--overwrite"]) == 0
     (tmp_path / "page.html").write_text("<html>", "utf-8")
     assert main(["convert", str(tmp_path / "page.html"), str(tmp_path / "x")]) == 2
     assert "no checkpoint" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.cli import main as cli
 from vlmbench.cli.verbs import models
 from vlmbench.models.systems.tinyllava import NANO
-from vlmbench.models.zoo.parameters import PARTS
+from vlmbench.models.zoo.model_stats import PARTS
 from vlmbench.plugins import specs as loading
 from vlmbench.plugins import variants as weights
 

@@ -132,7 +132,7 @@ def tower_of(case: LegacyCase) -> VisionTower:
     inside = {name: tensor for name, tensor in inside.items() if not name.startswith(POOLING)}
     config = {**case.vision(), "num_hidden_layers": layers_in(inside), "vision_use_head": False}
     tower = VisionTower(config, -1, "cls_patch")
-    checkpoints.put(tower, {f"_vision_tower.{name}": t for name, t in inside.items()}, where=str(case.folder))
+    checkpoints.assign_state(tower, {f"_vision_tower.{name}": t for name, t in inside.items()}, where=str(case.folder))
     return tower.eval()
 
 
@@ -150,7 +150,7 @@ def connector_of(case: LegacyCase, tokens: int) -> Connector:
     else:
         depth = len([name for name in inside if name.endswith("weight")])
         joined = Connector(f"mlp{depth}x_gelu", Widths(inside["0.weight"].shape[1], len(inside["0.weight"]), tokens))
-    checkpoints.put(joined, {f"_connector.{name}": t for name, t in inside.items()}, where=str(case.folder))
+    checkpoints.assign_state(joined, {f"_connector.{name}": t for name, t in inside.items()}, where=str(case.folder))
     return joined.eval()
 
 

@@ -39,8 +39,8 @@ from vlmbench.models.engine.simple import OneByOne
 from vlmbench.models.network import freezing as tuning
 from vlmbench.models.network import splice_images as splice
 from vlmbench.models.network.freezing import Tuning
-from vlmbench.models.parts.prompts import minigpt_templates as talk
-from vlmbench.models.parts.prompts.minigpt_templates import LESSONS, PICTURE, Lesson
+from vlmbench.models.parts.prompts import minigpt_templates
+from vlmbench.models.parts.prompts.minigpt_templates import IMAGE_SLOT, TRAINING_FORMATS, TrainingFormat
 from vlmbench.models.parts.protocols import IGNORE
 from vlmbench.models.systems import minigpt
 from vlmbench.models.systems.minigpt import MiniGPT
@@ -115,20 +115,20 @@ class Case:
         config = self.config()
         system = minigpt.build(config, tokenizer=self.folder / "llm", attention="sdpa")
         official = {name: tensor for name, tensor in load_file(self.folder / "model.safetensors").items()}
-        checkpoints.put(system.network, official_to_ours(official, config), where=str(self.folder))
+        checkpoints.assign_state(system.network, official_to_ours(official, config), where=str(self.folder))
         system.network.eval()
         return system
 
-    def lesson(self, sample: Mapping[str, Any], system: MiniGPT) -> Lesson:
+    def lesson(self, sample: Mapping[str, Any], system: MiniGPT) -> TrainingFormat:
         """The form in which the official code learnt a batch."""
         settings = {**self.info["model_cfg"], **{name[1:]: value for name, value in sample.items() if name[0] == "_"}}
-        own = talk.find_lesson(system.style.lesson)
+        own = minigpt_templates.find_training_format(system.prompt_format.training_format)
         changed = {"end": settings.get("end_sym", own.end), "longest": settings.get("max_txt_len", own.longest)}
         if "prompt_list" in settings:
             return replace(own, prompt=template_of(settings["prompt_list"][0]), **changed)
         if "instruction_input" in sample or "conv_q" in sample:
             return replace(own, prompt=settings.get("prompt_template", own.prompt), **changed)
-        return replace(LESSONS["caption"], **changed)
+        return replace(TRAINING_FORMATS["caption"], **changed)
 
     def rows(self, sample: Mapping[str, Any]) -> list[Conversation]:
         """A batch as our training rows."""
@@ -149,12 +149,12 @@ class Case:
 
 def bare(text: str) -> str:
     """A question without the image placeholder in front."""
-    return text.removeprefix(f"{PICTURE} ")
+    return text.removeprefix(f"{IMAGE_SLOT} ")
 
 
 def template_of(prompt: str) -> str:
     """`###Human: <Img><ImageHere></Img> Describe ... ###Assistant: ` with `{}` where instructions go."""
-    known = [lesson.prompt for lesson in LESSONS.values() if lesson.prompt]
+    known = [lesson.prompt for lesson in TRAINING_FORMATS.values() if lesson.prompt]
     return next(form for form in known if re.fullmatch(re.escape(form).replace(r"\{\}", "(.*)"), prompt))
 
 
@@ -172,7 +172,9 @@ def preparation(case: Case, system: MiniGPT) -> Iterator[Difference]:
     stored = case.arrays["pixel_values"]
     pixels = torch.stack([system.pixels(sample_image(case.images, number)) for number in range(len(stored))])
     yield from per_sample("pixels", pixels, stored, unequal)
-    yield unequal("chat prompt", system.style.write([("what is this?", None)], image=True), case.info["chat_prompt"])
+    yield unequal(
+        "chat prompt", system.prompt_format.write([("what is this?", None)], image=True), case.info["chat_prompt"]
+    )
     ids = {"pad": system.tokenizer.pad_id, "bos": system.tokenizer.bos_id, "eos": system.tokenizer.eos_id}
     yield unequal("special tokens", ids, {name: found for name, (_, found) in case.info["tokenizer"].items()})
     for number, batch in enumerate(case.info["batches"]):
@@ -183,7 +185,7 @@ def preparation(case: Case, system: MiniGPT) -> Iterator[Difference]:
             theirs = case.arrays[f"b{number}_targets"][row]
             learnt = {start + i: int(token) for i, token in enumerate(theirs) if token != IGNORE}
             places = [*range(start), *(start + i for i, one in enumerate(seen) if one)]
-            laid = splice.lay_out(
+            laid = splice.build_layout(
                 {name: column[row : row + 1] for name, column in ours.items() if name != "images"},
                 system.visual_tokens,
                 2**20,
@@ -211,7 +213,9 @@ def activations(case: Case, system: MiniGPT) -> Iterator[Difference]:
     yield from chat(case, system, features)
     mask = case.arrays["gen0_attention_mask"].bool()
     for row, text in enumerate(case.info["generate"]["texts"]):
-        ours = network.embed(torch.tensor(talk.to_ids(text, system.tokenizer)), of_size(features, len(mask))[row])
+        ours = network.embed(
+            torch.tensor(minigpt_templates.to_ids(text, system.tokenizer)), of_size(features, len(mask))[row]
+        )
         yield apart(f"prompt {row}", ours, case.arrays["gen0_inputs_embeds"][row][mask[row]])
     given = {"inputs_embeds": case.arrays["gen0_inputs_embeds"], "attention_mask": mask.long()}
     logits = network.language_model(**given).logits
@@ -222,7 +226,7 @@ def activations(case: Case, system: MiniGPT) -> Iterator[Difference]:
 
 def chat(case: Case, system: MiniGPT, features: Tensor) -> Iterator[Difference]:
     """The chat prompt as embeddings and its logits; each sample is about its own image or about the first."""
-    ids = torch.tensor(talk.to_ids(case.info["chat_prompt"], system.tokenizer))
+    ids = torch.tensor(minigpt_templates.to_ids(case.info["chat_prompt"], system.tokenizer))
     every = torch.stack([system.network.embed(ids, seen) for seen in features])
     stored, logits = case.arrays["chat_context_embeds"], case.arrays["chat_logits"]
     about = [number if number < len(every) else 0 for number in range(len(stored))]
@@ -252,7 +256,7 @@ def generation(case: Case, system: MiniGPT) -> Iterator[Difference]:
     """Greedy ids and cleaned texts, one by one and packed."""
     limit = case.info["generate"]["kwargs"]["max_new_tokens"]
     for row, text in enumerate(case.info["generate"]["texts"]):
-        job = Job(tuple(talk.to_ids(text, system.tokenizer)), Generation(max_new_tokens=limit))
+        job = Job(tuple(minigpt_templates.to_ids(text, system.tokenizer)), Generation(max_new_tokens=limit))
         other = replace(job, ids=(*job.ids[:-1], job.ids[1]))
         theirs = case.arrays["gen0_ids"][row][1:].tolist()
         for name in ("simple", "shared"):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tests.golden.parity.arrays import seen
 from tests.golden.parity.legacy import LegacyCase
 from tests.golden.parity.tinyllava import CHECKS, activations, answered
-from vlmbench.models.checkpoints.tinyllava import detect as tinyllava_forms
+from vlmbench.models.checkpoints.tinyllava import detect as tinyllava_formats
 from vlmbench.models.systems.tinyllava import TinyLLaVA, restore
 
 Counted = Callable[[Path, int], None]
@@ -51,8 +51,8 @@ def test_engine_answers_as_the_official_generate(
 
 def test_there_and_back_every_tensor_is_equal(case: LegacyCase, tmp_path: Path, counted: Counted) -> None:
     official = case.checkpoint(tmp_path / "official")
-    tinyllava_forms.write(tinyllava_forms.open_folder(official), tmp_path / "ours")
-    tinyllava_forms.write(tinyllava_forms.open_folder(tmp_path / "ours"), tmp_path / "again", "legacy")
+    tinyllava_formats.write(tinyllava_formats.open_folder(official), tmp_path / "ours")
+    tinyllava_formats.write(tinyllava_formats.open_folder(tmp_path / "ours"), tmp_path / "again", "legacy")
     theirs, ours = (load_file(folder / "model.safetensors") for folder in (official, tmp_path / "again"))
     assert theirs.keys() == ours.keys()
     assert all(t.dtype == ours[n].dtype and t.numpy().tobytes() == ours[n].numpy().tobytes() for n, t in theirs.items())

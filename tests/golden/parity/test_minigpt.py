@@ -18,7 +18,7 @@ from vlmbench.models.checkpoints.minigpt.names import checkpoint_keys, official_
 from vlmbench.models.parts.connector.connector import MergeFour
 from vlmbench.models.parts.language import lora
 from vlmbench.models.parts.language.phi_norms import HalfTables
-from vlmbench.models.parts.prompts import minigpt_templates as talk
+from vlmbench.models.parts.prompts import minigpt_templates
 from vlmbench.models.systems.minigpt import MiniGPT
 
 Counted = Callable[[Path, int], None]
@@ -175,11 +175,11 @@ def second_layer_first(system: MiniGPT) -> None:
 
 
 def blank_moved(system: MiniGPT) -> None:
-    system.style = replace(system.style, answer=system.style.answer + " ")
+    system.prompt_format = replace(system.prompt_format, answer=system.prompt_format.answer + " ")
 
 
 def no_blank_behind_the_image(system: MiniGPT) -> None:
-    system.style = replace(system.style, question=system.style.question.rstrip())
+    system.prompt_format = replace(system.prompt_format, question=system.prompt_format.question.rstrip())
 
 
 MUTANTS: list[tuple[Mutate, Check, str, Callable[[MiniGPT], bool]]] = [
@@ -211,8 +211,8 @@ def test_a_mistake_is_seen(mutate: Mutate, check: Check, off: str, fits: Callabl
 def test_a_second_begin_token_too_few_is_seen(case: Case, loaded: MiniGPT, monkeypatch: pytest.MonkeyPatch) -> None:
     """MiniGPT-v2 answers behind two BOS, one of the template and one of the tokenizer."""
     if case.info["chat_prompt"].startswith("<s>"):
-        whole = talk.to_ids
-        monkeypatch.setattr(talk, "to_ids", lambda text, tokenizer: whole(text, tokenizer)[1:])
+        whole = minigpt_templates.to_ids
+        monkeypatch.setattr(minigpt_templates, "to_ids", lambda text, tokenizer: whole(text, tokenizer)[1:])
         assert [difference for difference in activations(case, loaded) if difference.bad]
 
 
@@ -220,7 +220,7 @@ def test_a_longer_lesson_is_seen(case: Case, loaded: MiniGPT, monkeypatch: pytes
     """The end sign is learnt; without it every batch's labels differ."""
     lesson = Case.lesson
 
-    def endless(self: Case, *arguments: Any) -> talk.Lesson:
+    def endless(self: Case, *arguments: Any) -> minigpt_templates.TrainingFormat:
         return replace(lesson(self, *arguments), end="")
 
     monkeypatch.setattr(Case, "lesson", endless)

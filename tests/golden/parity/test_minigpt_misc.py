@@ -12,7 +12,7 @@ import torch
 
 from tests.golden.parity.arrays import batch, per_sample
 from vlmbench.models.checkpoints.minigpt.names import resized_positions
-from vlmbench.models.parts.prompts.minigpt_templates import STYLES
+from vlmbench.models.parts.prompts.minigpt_templates import PROMPT_FORMATS
 from vlmbench.training.recipe.schedule import WarmupCosine
 
 Counted = Callable[[Path, int], None]
@@ -36,7 +36,7 @@ def test_prompts_are_the_official_ones(parity_folder: Path, counted: Counted) ->
         theirs = json.loads((parity_folder / file).read_text("utf-8"))
         assert theirs.keys() == names.keys()
         for name, prompts in theirs.items():
-            style = STYLES[names[name]]
+            style = PROMPT_FORMATS[names[name]]
             assert style.write([("hello", None)], image=True) == prompts[0]
             assert style.write([("hello", "hi there"), ("again", None)], image=True) == prompts[1]
             counted(parity_folder, 2)

@@ -17,7 +17,7 @@ from tests.golden.parity.kinds import facts
 from vlmbench.base import registry
 from vlmbench.models.checkpoints.minigpt.names import ours_to_official
 from vlmbench.training.loop.devices import Devices
-from vlmbench.training.loop.learner import Learner, enter, groups, rate_at
+from vlmbench.training.loop.learner import LossModule, learning_rate_share, parameter_groups, prepare_stage
 from vlmbench.training.recipe.recipe import Feed, Stage
 
 Counted = Callable[[Path, int], None]
@@ -52,10 +52,10 @@ class Trained:
     def __init__(self, system: Any) -> None:
         self._system = system
         recipe = registry.recipes.get("nano")().replace({"precision": "float32"})
-        self._learner = Devices.of(recipe).accelerator.prepare(Learner(system, Whole(system)))
+        self._learner = Devices.of(recipe).accelerator.prepare(LossModule(system, Whole(system)))
 
     def loss(self, batch: Mapping[str, Any]) -> Tensor:
-        """See Learner."""
+        """See LossModule."""
         loss: Tensor = self._learner(Feed("rows", 1), batch)
         return loss
 
@@ -80,14 +80,14 @@ def test_gradients_are_the_official_ones(
         system = case.load(tmp_path / "model")
         system.network.eval()
         monkeypatch.setattr(
-            tinyllava_parity, "tune", lambda system, settings: enter(system._system, stage_of(settings))
+            tinyllava_parity, "tune", lambda system, settings: prepare_stage(system._system, stage_of(settings))
         )
         found = list(tinyllava_parity.gradients(case, Trained(system)))  # type: ignore[arg-type]
     else:
         other = minigpt_parity.Case.read(parity_folder)
         minigpt = other.load()
         recipe, number = FAMILY[minigpt.name]
-        enter(minigpt, registry.recipes.get(recipe)().stages[number])
+        prepare_stage(minigpt, registry.recipes.get(recipe)().stages[number])
         found = list(minigpt_parity.learning(other, Trained(minigpt)))  # type: ignore[arg-type]
     counted(parity_folder, len(found))
     assert found
@@ -104,10 +104,10 @@ def test_decay_acts_on_the_official_weights(parity_folder: Path, counted: Counte
     system = case.load()
     recipe, number = FAMILY[system.name]
     stage = registry.recipes.get(recipe)().stages[number]
-    enter(system, stage)
+    prepare_stage(system, stage)
     names = {id(p): name for name, p in system.network.named_parameters()}
     found: dict[bool, list[str]] = {True: [], False: []}
-    for group in groups(system, stage, nn.ModuleDict()):
+    for group in parameter_groups(system, stage, nn.ModuleDict()):
         assert group["lr"] == stage.rates.peak if stage.rates else False
         found[group["weight_decay"] == stage.weight_decay] += [names[id(p)] for p in group["params"]]
     known = {id(p) for p in system.network.parameters()}
@@ -127,7 +127,9 @@ def test_rates_of_stages_are_their_schedules() -> None:
                 continue
             for step in (0, 1, stage.rates.warmup_steps, stage.rates.steps_per_epoch, stage.rates.steps - 1):
                 expected = stage.rates.rate(*divmod(step, stage.rates.steps_per_epoch))
-                assert rate_at(stage, stage.steps, step) * stage.rates.peak == pytest.approx(expected, rel=1e-12)
+                assert learning_rate_share(stage, stage.steps, step) * stage.rates.peak == pytest.approx(
+                    expected, rel=1e-12
+                )
 
 
 def test_transformers_cosine() -> None:
@@ -138,6 +140,6 @@ def test_transformers_cosine() -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     theirs = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=66, num_training_steps=2180)
     for step in range(2180):
-        assert rate_at(stage, 2180, step) == pytest.approx(theirs.get_last_lr()[0], abs=1e-12)
+        assert learning_rate_share(stage, 2180, step) == pytest.approx(theirs.get_last_lr()[0], abs=1e-12)
         optimizer.step()
         theirs.step()

@@ -46,7 +46,7 @@ def model(parity_folder: Path) -> Any:
     holder = Holder(config)
     weights = {f"llama_model.{name}": t for name, t in load_file(parity_folder / "model.safetensors").items()}
     ours = official_to_ours(weights, {"model_type": "tinygptv", "text_config": config})
-    checkpoints.put(holder, ours, where=str(parity_folder))
+    checkpoints.assign_state(holder, ours, where=str(parity_folder))
     return holder.language_model.eval()
 
 

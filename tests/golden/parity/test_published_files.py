@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.golden.parity.minigpt import Case, activations, generation
-from vlmbench.models.checkpoints.checkpoint import Ingredients
+from vlmbench.models.checkpoints.checkpoint import SourceFiles
 from vlmbench.models.checkpoints.minigpt import config as minigpt_config
 from vlmbench.models.checkpoints.minigpt.names import BUFFER, official_to_ours
 from vlmbench.models.systems import convert, minigpt
@@ -24,7 +24,7 @@ Counted = Callable[[Path, int], None]
 KINDS = ("minigpt",)
 
 
-def published(case: Case, folder: Path) -> tuple[Path, Ingredients]:
+def published(case: Case, folder: Path) -> tuple[Path, SourceFiles]:
     """Write eva_vit_g.pth, blip2_pretrained_flant5xxl.pth, the language model's folder and the .pth."""
     whole = load_file(case.folder / "model.safetensors")
     keys = case.info["official_checkpoint_keys"]
@@ -50,7 +50,7 @@ def published(case: Case, folder: Path) -> tuple[Path, Ingredients]:
     style = str(case.config()["template"])
     edge = int(case.info["model_cfg"]["image_size"])
     qformer = folder / "blip2.pth" if queried else None
-    return folder / "trained.pth", Ingredients(
+    return folder / "trained.pth", SourceFiles(
         folder / "eva_vit_g.pth", qformer, folder / "llm", template=style, image_size=edge
     )
 
@@ -63,8 +63,8 @@ def test_the_published_files_are_the_same_model(
     monkeypatch.setattr(minigpt_config, "EVA_HEAD", vit["embed_dim"] // vit["num_heads"])
     monkeypatch.setattr(minigpt_config, "BERT_HEAD", bert["hidden_size"] // bert["num_attention_heads"])
     (tmp_path / "official").mkdir()
-    pth, ingredients = published(case, tmp_path / "official")
-    convert.convert(pth, tmp_path / "ours", to="", ingredients=ingredients, overwrite=False)
+    pth, source_files = published(case, tmp_path / "official")
+    convert.convert(pth, tmp_path / "ours", to="", source_files=source_files, overwrite=False)
     system = minigpt.restore(case.config()["model_type"], tmp_path / "ours", attention="sdpa")
     found = [*activations(case, system), *generation(case, system)]
     counted(parity_folder, len(found))
@@ -78,9 +78,9 @@ def test_the_published_files_are_the_same_model(
     }
     assert all(torch.equal(tensor, ours[name]) for name, tensor in theirs.items())
 
-    convert.convert(tmp_path / "ours", tmp_path / "back", to="", ingredients=Ingredients(), overwrite=False)
+    convert.convert(tmp_path / "ours", tmp_path / "back", to="", source_files=SourceFiles(), overwrite=False)
     again = torch.load(tmp_path / "back" / "checkpoint.pth", weights_only=True)["model"]
-    extra = {"ln_vision.weight", "ln_vision.bias"} if ingredients.qformer is None else set()
+    extra = {"ln_vision.weight", "ln_vision.bias"} if source_files.qformer is None else set()
     assert set(again) == {*case.info["official_checkpoint_keys"], *extra}
     whole = load_file(parity_folder / "model.safetensors")
     assert all(t.dtype == whole[name].dtype and torch.equal(t, whole[name]) for name, t in again.items())

@@ -113,10 +113,10 @@ def vision_eps(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shift_after_image(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:
     def shifted(*arguments: Any) -> Layout:
-        layout = splice.lay_out(*arguments)
+        layout = splice.build_layout(*arguments)
         return replace(layout, positions=layout.positions + ((layout.ids < 0).cumsum(1) > 0).long())
 
-    monkeypatch.setattr(assemble, "lay_out", shifted)
+    monkeypatch.setattr(assemble, "build_layout", shifted)
 
 
 def blank_at_the_end(system: TinyLLaVA, monkeypatch: pytest.MonkeyPatch) -> None:

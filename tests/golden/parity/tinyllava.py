@@ -161,7 +161,9 @@ def preparation(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
     stage_one = templates.find("pretrain")
     for kind, template, said in (("train", system.template, talk), ("pretrain", stage_one, caption)):
         yield unequal(f"{kind} prompt", template.write(said, image=True), case.info[f"{kind}_prompt"])
-        learnt = template.learn(said, system.tokenizer, image=True, max_length=system.network.blueprint.max_length)
+        learnt = template.encode_for_training(
+            said, system.tokenizer, image=True, max_length=system.network.blueprint.max_length
+        )
         yield from same_ids(f"{kind} ids", learnt.ids, case.arrays[f"{kind}_input_ids"])
         yield from same_ids(f"{kind} labels", learnt.labels, case.arrays[f"{kind}_labels"])
         yield unequal(f"{kind} count", learnt.mismatch is None, True)

@@ -64,7 +64,7 @@ def tensors(system: TinyLLaVA) -> dict[str, Tensor]:
     return {name: tensor if "norm" in name.lower() else tensor.bfloat16() for name, tensor in state.items()}
 
 
-def lay_out(at: Path, system: TinyLLaVA, told: Mapping[str, Any]) -> None:
+def build_layout(at: Path, system: TinyLLaVA, told: Mapping[str, Any]) -> None:
     """Config and tokenizer."""
     at.mkdir()
     (at / "config.json").write_text(json.dumps(told), "utf-8")
@@ -75,7 +75,7 @@ def lay_out(at: Path, system: TinyLLaVA, told: Mapping[str, Any]) -> None:
 def factory(at: Path, **told: Any) -> TinyLLaVA:
     """A whole model of Factory."""
     system = made(at.parent, **told)
-    lay_out(at, system, system.config)
+    build_layout(at, system, system.config)
     save_file(tensors(system), at / "model.safetensors")
     return system
 
@@ -88,7 +88,7 @@ def part(state: Mapping[str, Tensor], before: str) -> dict[str, Tensor]:
 def stages(at: Path, **told: Any) -> TinyLLaVA:
     """The three parts of a pretrain stage."""
     system = made(at.parent, **told)
-    lay_out(at, system, system.config)
+    build_layout(at, system, system.config)
     save_parts(at, tensors(system))
     return system
 
@@ -111,7 +111,7 @@ def lora(at: Path, *, marked: bool = True, **told: Any) -> TinyLLaVA:
     state = tensors(system)
     targets = [f"language_model.{name}" for name in ADAPTED]
     settings = {"peft_type": "LORA", "r": 3, "lora_alpha": 6, "lora_dropout": 0.1, "bias": "none"}
-    lay_out(at, system, system.config)
+    build_layout(at, system, system.config)
     (at / "adapter_config.json").write_text(json.dumps({**settings, "target_modules": targets}), "utf-8")
     adapters, chance = {}, torch.Generator().manual_seed(5)
     for target in targets:
@@ -169,7 +169,7 @@ def legacy(at: Path, **told: Any) -> TinyLLaVA:
             if name in told
         },
     }
-    lay_out(at, system, own)
+    build_layout(at, system, own)
     grown = {"num_hidden_layers": vision["num_hidden_layers"] + 1} if siglip else {}
     (at / "vision_config.json").write_text(json.dumps({**vision, **grown}), "utf-8")
     save_file(state, at / "model.safetensors")
@@ -190,7 +190,7 @@ def hf(at: Path, *, nested: bool = False, prefixed: bool = True, full: bool = Fa
         "vision_feature_layer": -2,
         "vision_feature_select_strategy": "full" if full else "default",
     }
-    lay_out(at, system, own)
+    build_layout(at, system, own)
     save_file(state, at / "model.safetensors")
     return system
 

@@ -179,7 +179,7 @@ class Official:
         given: dict[str, Any] = {"vit": str(self.vit), "llm": str(self.llm), "image_size": EDGES[self.kind]}
         return {**given, **({"qformer": str(self.qformer)} if self.qformer else {}), **more}
 
-    def words(self) -> list[str]:
+    def cli_options(self) -> list[str]:
         """The same as words of `vlmbench convert`."""
         told = [
             ("--vit", self.vit),

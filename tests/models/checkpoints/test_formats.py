@@ -20,7 +20,7 @@ from tests.models.tiny import picture
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Conversation
 from vlmbench.models.checkpoints import folder as checkpoints
-from vlmbench.models.checkpoints.tinyllava import detect as tinyllava_forms
+from vlmbench.models.checkpoints.tinyllava import detect as tinyllava_formats
 from vlmbench.models.checkpoints.tinyllava.legacy import open_projector
 from vlmbench.models.systems import tinyllava
 from vlmbench.models.systems.tinyllava import TinyLLaVA
@@ -63,7 +63,7 @@ def logits(system: TinyLLaVA) -> Tensor:
 
 def test_it_is_known_and_computes_what_it_holds(kind: str, pair: tuple[Path, TinyLLaVA]) -> None:
     folder, expected = pair
-    assert tinyllava_forms.find(folder) == KINDS[kind][0]
+    assert tinyllava_formats.find(folder) == KINDS[kind][0]
     model = tinyllava.load(str(folder))
     ask(model)
     assert model.facts["visual_tokens"] == expected.visual_tokens
@@ -76,13 +76,13 @@ def test_it_is_known_and_computes_what_it_holds(kind: str, pair: tuple[Path, Tin
 
 def test_there_and_back_every_bit_is_equal(kind: str, pair: tuple[Path, TinyLLaVA], tmp_path: Path) -> None:
     folder, expected = pair
-    tinyllava_forms.write(tinyllava_forms.open_folder(folder), tmp_path / "ours")
-    ours = tinyllava_forms.open_folder(tmp_path / "ours")
-    assert ours.form == "own"
+    tinyllava_formats.write(tinyllava_formats.open_folder(folder), tmp_path / "ours")
+    ours = tinyllava_formats.open_folder(tmp_path / "ours")
+    assert ours.format_name == "native"
     system = tinyllava.load(str(tmp_path / "ours")).system
     assert isinstance(system, TinyLLaVA)
     assert torch.allclose(logits(system), logits(expected), atol=1e-4)
-    tinyllava_forms.write(ours, tmp_path / "again", KINDS[kind][0])
+    tinyllava_formats.write(ours, tmp_path / "again", KINDS[kind][0])
     assert bits(tmp_path / "again") == bits(folder)
     one, other = (json.loads((at / "config.json").read_text("utf-8")) for at in (folder, tmp_path / "again"))
     assert {**one, "converted_from": None} == {**other, "converted_from": None}
@@ -235,7 +235,7 @@ def test_a_trained_bias_does_not_fit_the_first_code(tmp_path: Path) -> None:
     torch.nn.init.ones_(system.network.language_model.lm_head.bias)
     system.save(tmp_path / "ours")
     with pytest.raises(ModelError, match=r"lm_head.bias is not zero"):
-        tinyllava_forms.write(tinyllava_forms.open_folder(tmp_path / "ours"), tmp_path / "again", "legacy")
+        tinyllava_formats.write(tinyllava_formats.open_folder(tmp_path / "ours"), tmp_path / "again", "legacy")
 
 
 def test_adapters_stay_adapters_for_training(tmp_path: Path) -> None:
@@ -252,9 +252,9 @@ def test_adapters_stay_adapters_for_training(tmp_path: Path) -> None:
 
 def test_the_alpha_of_adapters_is_in_the_fingerprint(tmp_path: Path) -> None:
     lora(tmp_path / "official")
-    before = tinyllava_forms.open_folder(tmp_path / "official").fingerprint()
+    before = tinyllava_formats.open_folder(tmp_path / "official").fingerprint()
     edit(tmp_path / "official", "adapter_config.json", lora_alpha=7)
-    assert tinyllava_forms.open_folder(tmp_path / "official").fingerprint() != before
+    assert tinyllava_formats.open_folder(tmp_path / "official").fingerprint() != before
 
 
 def test_a_base_stage_with_its_two_neighbours(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_base_stage_with_its_two_neighbours(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match="projector alone"):
         tinyllava.load(str(stage))
-    tinyllava_forms.write(open_projector(stage, language_model=words, vision_tower=tower), tmp_path / "ours")
+    tinyllava_formats.write(open_projector(stage, language_model=words, vision_tower=tower), tmp_path / "ours")
     found = tinyllava.load(str(tmp_path / "ours")).system
     assert isinstance(found, TinyLLaVA)
     assert torch.allclose(logits(found), logits(system), atol=1e-4)
@@ -334,8 +334,8 @@ def test_as_transformers_own_class_computes_it(prefixed: bool, tmp_path: Path) -
 
 def test_loading_lets_go_of_what_it_has_copied(tmp_path: Path) -> None:
     system = factory(tmp_path / "official")
-    state = tinyllava_forms.open_folder(tmp_path / "official").state()
-    left = checkpoints.put(system.network, state, where="here")
+    state = tinyllava_formats.open_folder(tmp_path / "official").state()
+    left = checkpoints.assign_state(system.network, state, where="here")
     assert (state, left) == ({}, {})
 
 
@@ -343,13 +343,13 @@ def test_loading_lets_go_of_what_it_has_copied(tmp_path: Path) -> None:
 def test_a_form_that_cannot_hold_a_model_says_so(form: str, tmp_path: Path) -> None:
     factory(tmp_path / "official")
     with pytest.raises(ModelError, match=r"no adapters|not a checkpoint of|no form 'safetensors'"):
-        tinyllava_forms.write(tinyllava_forms.open_folder(tmp_path / "official"), tmp_path / "other", form)
+        tinyllava_formats.write(tinyllava_formats.open_folder(tmp_path / "official"), tmp_path / "other", form)
 
 
 def test_a_whole_model_as_parts(tmp_path: Path) -> None:
     expected = factory(tmp_path / "official", **QFORMER)
-    tinyllava_forms.write(tinyllava_forms.open_folder(tmp_path / "official"), tmp_path / "parts", "factory_stages")
-    assert tinyllava_forms.find(tmp_path / "parts") == "factory_stages"
+    tinyllava_formats.write(tinyllava_formats.open_folder(tmp_path / "official"), tmp_path / "parts", "factory_stages")
+    assert tinyllava_formats.find(tmp_path / "parts") == "factory_stages"
     found = tinyllava.load(str(tmp_path / "parts")).system
     assert isinstance(found, TinyLLaVA)
     assert torch.allclose(logits(found), logits(expected), atol=1e-4)
@@ -362,7 +362,7 @@ def test_a_tied_head_may_be_named_twice(tmp_path: Path) -> None:
     state["language_model.lm_head.weight"] = state["language_model.model.embed_tokens.weight"]
     (official / "model.safetensors").unlink()
     torch.save(state, official / "pytorch_model.bin")
-    tinyllava_forms.write(tinyllava_forms.open_folder(official), tmp_path / "again")
+    tinyllava_formats.write(tinyllava_formats.open_folder(official), tmp_path / "again")
     again = bits(tmp_path / "again")
     assert {name.split()[1]: value for name, value in again.items()} == {
         name.split()[1]: value for name, value in bits(official).items()

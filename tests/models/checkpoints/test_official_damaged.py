@@ -16,7 +16,7 @@ from tests.models.checkpoints.official import EDGES, VIT, WIDTH, Official, make
 from tests.models.checkpoints.test_damaged import Evil
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.models.checkpoints import native as own
-from vlmbench.models.checkpoints.checkpoint import Ingredients
+from vlmbench.models.checkpoints.checkpoint import SourceFiles
 from vlmbench.models.systems import convert, minigpt
 
 Harm = Callable[[Official], None]
@@ -181,9 +181,9 @@ def test_damage_is_told(name: str, files: Official, tmp_path: Path, capsys: pyte
         minigpt.load("minigpt4", str(files.pth), **files.options())
     assert where in at_once.value.where
     assert at_once.value.hint
-    told = Ingredients(files.vit, files.qformer, files.llm, image_size=EDGES[files.kind])
+    told = SourceFiles(files.vit, files.qformer, files.llm, image_size=EDGES[files.kind])
     with pytest.raises(ModelError, match=said):
-        convert.convert(files.pth, tmp_path / "ours", to="", ingredients=told, overwrite=False)
+        convert.convert(files.pth, tmp_path / "ours", to="", source_files=told, overwrite=False)
     assert "ran" not in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["official"]  # and nothing half-written
 
@@ -233,15 +233,15 @@ def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_wants_no_ingredients(files: Official, tmp_path: Path) -> None:
-    told = Ingredients(files.vit, files.qformer, files.llm, image_size=28)
-    convert.convert(files.pth, tmp_path / "ours", to="", ingredients=told, overwrite=False)
+    told = SourceFiles(files.vit, files.qformer, files.llm, image_size=28)
+    convert.convert(files.pth, tmp_path / "ours", to="", source_files=told, overwrite=False)
     with pytest.raises(ModelError, match="vit, image_size: only an official"):
         minigpt.load("minigpt4", str(tmp_path / "ours"), vit=str(files.vit), image_size=28)
 
 
 def test_our_folder_is_checked_before_it_is_written(files: Official, tmp_path: Path) -> None:
-    told = Ingredients(files.vit, files.qformer, files.llm, image_size=28)
-    convert.convert(files.pth, tmp_path / "ours", to="", ingredients=told, overwrite=False)
+    told = SourceFiles(files.vit, files.qformer, files.llm, image_size=28)
+    convert.convert(files.pth, tmp_path / "ours", to="", source_files=told, overwrite=False)
     weights = tmp_path / "ours" / "model.safetensors"
     whole = load_file(weights)
     for change, said in (
@@ -251,15 +251,15 @@ def test_our_folder_is_checked_before_it_is_written(files: Official, tmp_path: P
     ):
         save_file(change(whole), weights)
         with pytest.raises(ModelError, match=said):
-            convert.convert(tmp_path / "ours", tmp_path / "back", to="", ingredients=Ingredients(), overwrite=False)
+            convert.convert(tmp_path / "ours", tmp_path / "back", to="", source_files=SourceFiles(), overwrite=False)
         assert not (tmp_path / "back").exists()
 
 
 def test_what_was_there_stays_unless_told_otherwise(files: Official, tmp_path: Path) -> None:
-    told = Ingredients(files.vit, files.qformer, files.llm, image_size=28)
+    told = SourceFiles(files.vit, files.qformer, files.llm, image_size=28)
 
     def run(source: Path, target: Path, *, overwrite: bool = False, to: str = "") -> None:
-        convert.convert(source, target, to=to, ingredients=told, overwrite=overwrite)
+        convert.convert(source, target, to=to, source_files=told, overwrite=overwrite)
 
     ours, other = tmp_path / "ours", tmp_path / "other"
     ours.mkdir()
@@ -285,8 +285,8 @@ def test_what_was_there_stays_unless_told_otherwise(files: Official, tmp_path: P
 
 
 def test_a_stop_halfway_leaves_nothing(files: Official, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Ingredients(files.vit, files.qformer, files.llm, image_size=28)
-    convert.convert(files.pth, tmp_path / "ours", to="", ingredients=told, overwrite=False)
+    told = SourceFiles(files.vit, files.qformer, files.llm, image_size=28)
+    convert.convert(files.pth, tmp_path / "ours", to="", source_files=told, overwrite=False)
     before = (tmp_path / "ours" / "model.safetensors").read_bytes()
     leftover = tmp_path / ".part-ours"
     leftover.mkdir()  # of a run that was killed
@@ -298,13 +298,13 @@ def test_a_stop_halfway_leaves_nothing(files: Official, tmp_path: Path, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(own, "write_json", stopped)
         with pytest.raises(KeyboardInterrupt):
-            convert.convert(files.pth, tmp_path / "ours", to="", ingredients=told, overwrite=True)
+            convert.convert(files.pth, tmp_path / "ours", to="", source_files=told, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["official", "ours"]
     assert (tmp_path / "ours" / "model.safetensors").read_bytes() == before
 
 
 def test_a_place_that_cannot_be_written(files: Official, tmp_path: Path) -> None:
-    told = Ingredients(files.vit, files.qformer, files.llm, image_size=28)
+    told = SourceFiles(files.vit, files.qformer, files.llm, image_size=28)
     (tmp_path / "file").write_text("x", "utf-8")
     with pytest.raises(ModelError, match="cannot be written"):
-        convert.convert(files.pth, tmp_path / "file" / "ours", to="", ingredients=told, overwrite=False)
+        convert.convert(files.pth, tmp_path / "file" / "ours", to="", source_files=told, overwrite=False)

@@ -23,11 +23,11 @@ from vlmbench.base.model import Model
 from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.models.checkpoints import folder as checkpoints
 from vlmbench.models.checkpoints import native as own
-from vlmbench.models.checkpoints.checkpoint import Ingredients
+from vlmbench.models.checkpoints.checkpoint import SourceFiles
 from vlmbench.models.checkpoints.minigpt import pth as minigpt_pth
-from vlmbench.models.checkpoints.minigpt.config import config_of, style_of
+from vlmbench.models.checkpoints.minigpt.config import config_of, prompt_format_of
 from vlmbench.models.checkpoints.minigpt.names import ours_to_official
-from vlmbench.models.checkpoints.minigpt.shape_check import bare
+from vlmbench.models.checkpoints.minigpt.shape_check import meta_network
 from vlmbench.models.checkpoints.minigpt.write import BLIP2, CHECKPOINT, EVA, LANGUAGE
 from vlmbench.models.network.minigpt_blueprint import blueprint
 from vlmbench.models.network.network import ties
@@ -44,10 +44,10 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> Official:
     return make(tmp_path / "official", request.param)
 
 
-def given(files: Official, **more: str | int) -> Ingredients:
+def given(files: Official, **more: str | int) -> SourceFiles:
     edge = official.EDGES[files.kind]
     told: dict[str, str | int] = {"image_size": edge, **more}
-    return Ingredients(files.vit, files.qformer, files.llm, **told)  # type: ignore[arg-type]
+    return SourceFiles(files.vit, files.qformer, files.llm, **told)  # type: ignore[arg-type]
 
 
 def ask(model: Model) -> list[str]:
@@ -66,7 +66,7 @@ def ask(model: Model) -> list[str]:
 
 
 def to_ours(files: Official, target: Path) -> convert.Report:
-    return convert.convert(files.pth, target, to="", ingredients=given(files), overwrite=False)
+    return convert.convert(files.pth, target, to="", source_files=given(files), overwrite=False)
 
 
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -208,7 +208,7 @@ def test_blocks_that_are_not_built_are_left_out(tmp_path: Path) -> None:
 def test_style_and_picture_size(
     system: str, qformer: bool, told: dict[str, str | int], asked: dict[str, str | int], expected: tuple[str, int]
 ) -> None:
-    assert style_of(system, qformer, told, Ingredients(**asked)) == expected  # type: ignore[arg-type]
+    assert prompt_format_of(system, qformer, told, SourceFiles(**asked)) == expected  # type: ignore[arg-type]
 
 
 def test_the_trainings_own_config_is_heeded(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_the_trainings_own_config_is_heeded(tmp_path: Path) -> None:
 
 
 def back(ours: Path, target: Path) -> convert.Report:
-    return convert.convert(ours, target, to="", ingredients=Ingredients(), overwrite=False)
+    return convert.convert(ours, target, to="", source_files=SourceFiles(), overwrite=False)
 
 
 def test_there_and_back_every_byte_is_equal(files: Official, tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_a_model_of_ours_becomes_an_official_one(kind: str, tmp_path: Path) -> N
         at = "llama_model.base_model.model.model.layers"
         extra = {f"{at}.{layer}.self_attn.{one}_layernorm.bias" for layer in range(2) for one in "qk"}
     assert set(torch.load(folder / CHECKPOINT, weights_only=True)["model"]) == names | extra
-    told = Ingredients(
+    told = SourceFiles(
         folder / EVA, folder / BLIP2 if (folder / BLIP2).exists() else None, folder / LANGUAGE, image_size=56
     )
     again = minigpt_pth.read(folder / CHECKPOINT, told)
@@ -315,7 +315,7 @@ def test_a_whole_official_state_needs_no_tower_beside(files: Official, tmp_path:
         whole |= read_blip2(files.qformer).state
     expected = minigpt_pth.read(files.pth, given(files, image_size=28)).tensors
     torch.save({"model": {**whole, **read(files.pth)}}, files.pth)
-    alone = minigpt_pth.read(files.pth, Ingredients(llm=files.llm, image_size=28)).tensors
+    alone = minigpt_pth.read(files.pth, SourceFiles(llm=files.llm, image_size=28)).tensors
     assert equal(dict(alone), dict(expected))
 
 
@@ -350,10 +350,10 @@ def test_tensors_that_share_their_memory_are_written_apart(tmp_path: Path) -> No
 def test_sizes_of_the_published_models_are_found(name: str) -> None:
     """From the names and shapes alone of the full-size official checkpoint; no weights exist."""
     expected = VARIANTS[name].config
-    network = bare(lambda: blueprint(expected), Path())
+    network = meta_network(lambda: blueprint(expected), Path())
     state = {one: tensor for one, tensor in network.state_dict().items() if one not in ties(network)}
     language = {one: value for one, value in expected["text_config"].items() if one != "qk_layernorm"}
-    asked = Ingredients(template=expected["template"] if name == "tinygptv:stage123" else "")
+    asked = SourceFiles(template=expected["template"] if name == "tinygptv:stage123" else "")
     found = config_of(ours_to_official(state, expected), language, {}, expected["model_type"], asked)
     bert = Blip2QFormerConfig(**found.pop("qformer_config", {}), encoder_hidden_size=1408)
     assert bert.to_dict() == Blip2QFormerConfig(**expected.get("qformer_config", {})).to_dict()

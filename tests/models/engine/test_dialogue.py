@@ -26,7 +26,11 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> TinyLLaVA:
 
 @pytest.mark.parametrize("image", [True, False])
 def test_ids_are_those_of_the_whole_conversation(system: TinyLLaVA, image: bool) -> None:
-    learnt = list(system.template.learn([*TURNS, ("Why?", "so")], system.tokenizer, image=image, max_length=10**6).ids)
+    learnt = list(
+        system.template.encode_for_training(
+            [*TURNS, ("Why?", "so")], system.tokenizer, image=image, max_length=10**6
+        ).ids
+    )
     going_on = system.encode("Why?", image=image, answer="so", history=TURNS)
     assert going_on == learnt[: len(going_on)]  # all but the end token
     assert len(going_on) == len(learnt) - len(system.tokenizer.ids(system.template.eos)) + system.template.bos

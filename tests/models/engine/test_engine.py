@@ -15,8 +15,7 @@ from torch import Tensor
 from tests.models.engine.toy import ToySystem, noise, toy
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.data.images import decode
-from vlmbench.models.engine import packing
-from vlmbench.models.engine import shared_prefix as engine_shared
+from vlmbench.models.engine import packing, shared_prefix
 from vlmbench.models.engine.engine import Engine
 from vlmbench.models.engine.shared_prefix import SharedPrefix
 from vlmbench.models.parts.protocols import System
@@ -341,4 +340,4 @@ def test_engine_reads_the_prefix_once(monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = [system.encode(request.prompt, image=True) for request in groups[0]]
     prefix = packing.common_prefix([tuple(prompt) for prompt in prompts])
     assert fed == [prefix + 15, sum(len(prompt) - prefix for prompt in prompts)]
-    assert engine_shared.head(prompts[0]) == tuple(prompts[0][:8])
+    assert shared_prefix.image_prefix(prompts[0]) == tuple(prompts[0][:8])

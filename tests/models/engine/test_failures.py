@@ -46,7 +46,7 @@ def test_a_bad_picture_costs_its_own_questions_only() -> None:
         for name, (_, reason) in BAD.items():
             assert said.responses[name].finish == "error"
             assert reason in said.responses[name].error
-        assert "one picture a question" in said.responses["two"].error
+        assert "one image per question" in said.responses["two"].error
         assert {name: said.texts[name] for name in plain.texts} == plain.texts
 
 

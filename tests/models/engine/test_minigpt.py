@@ -67,7 +67,7 @@ def test_an_answer_ends_at_the_next_speaker(tmp_path: Path) -> None:
     groups = questions(4, 12, tokens=12)
     plain = ask(system, groups)
     text = max(plain.texts.values(), key=len)
-    system.style = replace(system.style, stop=(text[2:4],))
+    system.prompt_format = replace(system.prompt_format, stop=(text[2:4],))
     stopped = ask(system, groups)
     assert text[2:4] not in "".join(stopped.texts.values())
     assert any(response.finish == "stop" for response in stopped.responses.values())
@@ -80,4 +80,4 @@ def test_two_pictures_are_refused(kind: str, tmp_path: Path) -> None:
     asked = Request("two", "which one?", (picture, picture), generation=Generation(4))
     response = ask(system, [[asked]]).responses["two"]
     assert response.finish == "error"
-    assert "one picture a question is all this model takes, here are 2" in response.error
+    assert "this model takes one image per question, not 2" in response.error

@@ -24,9 +24,9 @@ from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.cli import main as cli
 from vlmbench.models.engine import memory
 from vlmbench.models.engine.engine import Engine
-from vlmbench.models.engine.quantize import FourBits, linear_layers, quantize
+from vlmbench.models.engine.quantize import Int4Linear, linear_layers, quantize
 from vlmbench.models.systems import tinyllava
-from vlmbench.models.zoo import parameters
+from vlmbench.models.zoo import model_stats
 from vlmbench.runs.storage.run_files import read_manifest
 
 CPU = torch.device("cpu")
@@ -107,7 +107,7 @@ def test_a_layer_stays_near(mode: str, limit: float, dtype: torch.dtype) -> None
 def test_the_four_bits_are_those_weights() -> None:
     """Every weight is within half a step of its own, in its own place."""
     layer = nn.Linear(96, 8)
-    few = FourBits.of(layer)
+    few = Int4Linear.of(layer)
     steps = few.scale.float().repeat_interleave(32, dim=1)
     # Half a step for the code, as much for a zero that is a whole number, and bfloat16's rounding of the step.
     assert bool(((few.weight(torch.float32) - layer.weight).abs() <= 1.06 * steps).all())
@@ -218,20 +218,20 @@ def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 RESIDENT = """
 import torch
-from vlmbench.models.parts import hush
-hush.modelling()
+from vlmbench.models.parts.quiet_import import import_transformers
+import_transformers()
 from transformers import PhiConfig, PhiForCausalLM
 from tests.performance.engine_memory import resident
-from vlmbench.models.engine.memory import hand_back
+from vlmbench.models.engine.memory import release_memory
 from vlmbench.models.engine.quantize import check, quantize
 check("int8")
 before = resident("VmRSS")
 sizes = dict(vocab_size=64, hidden_size=512, intermediate_size=2048, num_hidden_layers=16, num_attention_heads=8)
 model = PhiForCausalLM(PhiConfig(**sizes))
-hand_back()
+release_memory()
 whole = resident("VmRSS") - before
 quantize(model, "int8", torch.device("cpu"))
-hand_back()
+release_memory()
 print(whole, resident("VmRSS") - before)
 """
 
@@ -269,7 +269,7 @@ def test_the_arithmetic_of_real_sizes_is_what_really_holds_the_weights(tmp_path:
     """`vlmbench models` counts bytes without weights: the same, to the byte, as loaded ones take, tables aside."""
     network = tiny.build(tmp_path, tiny.config(kind)).network.to(torch.bfloat16)
     tables = sum(buffer.nbytes for buffer in network.buffers())
-    counted = parameters.memory(network)
+    counted = model_stats.memory(network)
     assert memory.stored_bytes(network) - tables == counted["bfloat16"]
     quantize(network.language_model, mode, CPU)
     assert memory.stored_bytes(network) - tables == counted[mode]

@@ -15,7 +15,7 @@ from tests.support.toys import png
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.models.huggingface import load as hf
-from vlmbench.models.huggingface.loading.load_errors import OTHERWISE, PACKAGES, cure_of, first_words
+from vlmbench.models.huggingface.loading.load_errors import OTHERWISE, PACKAGES, hint_for, short_message
 
 SAID = {
     "PixtralProcessor requires the Torchvision library but it was not found in your environment.": "torchvision",
@@ -31,14 +31,14 @@ SAID = {
 
 @pytest.mark.parametrize("said", SAID)
 def test_a_package_that_is_missing_is_named(said: str) -> None:
-    hint = cure_of(ImportError(said))
+    hint = hint_for(ImportError(said))
     assert hint.startswith("pip install ") and SAID[said] in hint and "vlmbench[" not in hint
 
 
 def test_every_package_has_its_words() -> None:
     for pattern, package in PACKAGES.items():
         name = re.sub(r"\[-_\]", "-", pattern).partition("|")[0]
-        assert cure_of(ImportError(f"this needs {name}, which is not installed")) == f"pip install {package}"
+        assert hint_for(ImportError(f"this needs {name}, which is not installed")) == f"pip install {package}"
 
 
 OTHERS = {
@@ -54,13 +54,13 @@ OTHERS = {
 
 @pytest.mark.parametrize("said", OTHERS)
 def test_other_reasons_have_their_cures(said: str) -> None:
-    assert OTHERS[said] in cure_of(ValueError(said))
+    assert OTHERS[said] in hint_for(ValueError(said))
 
 
 def test_long_words_are_shortened_to_a_line() -> None:
-    told = first_words(OSError("first\n\n  second\n" + "x" * 5000))
+    told = short_message(OSError("first\n\n  second\n" + "x" * 5000))
     assert told.startswith("first second xxx") and len(told) < 500 and "\n" not in told
-    assert first_words(KeyError()) == "KeyError"
+    assert short_message(KeyError()) == "KeyError"
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def one(model: hf.HfModel, prompt: str, **more: tuple[str, ...]) -> Response:
 def test_marks_of_pictures_in_a_question(folder: Path) -> None:
     model = hf.load(str(folder), engine="simple")
     for said in (one(model, "What is <image>?"), one(model, "Which?", choices=("an <image>", "no"))):
-        assert said.finish == "error" and "holds <image>, which this model reads as a picture" in said.error
+        assert said.finish == "error" and "holds <image>, which this model reads as an image" in said.error
     assert one(model, "What is <images> or < image >?").finish != "error"
 
 

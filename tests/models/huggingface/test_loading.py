@@ -17,9 +17,9 @@ from vlmbench.base.model import SupportsLogprobs, SupportsMultiTurn
 from vlmbench.base.samples import Generation, Request
 from vlmbench.cli import main as cli
 from vlmbench.models.checkpoints import fingerprints
-from vlmbench.models.engine.quantize import FourBits
+from vlmbench.models.engine.quantize import Int4Linear
 from vlmbench.models.huggingface import load as hf
-from vlmbench.models.huggingface.batching import Size, Waiting
+from vlmbench.models.huggingface.batching import BatchQueue, BatchSize
 from vlmbench.plugins import specs as loading
 
 
@@ -54,7 +54,7 @@ def test_what_it_tells_of_itself(folder: Path) -> None:
     assert not opened(folder, prompting="plain").supports_multi_turn
     quantized = opened(folder, quantize="int4", engine="simple")
     assert quantized.settings["quantize"] == "int4"
-    layers = [module for module in quantized.hf.model.modules() if isinstance(module, FourBits)]
+    layers = [module for module in quantized.hf.model.modules() if isinstance(module, Int4Linear)]
     assert layers
     assert all(
         isinstance(one, torch.nn.Linear)
@@ -150,8 +150,8 @@ def test_the_main_job_over_a_transformers_model(
 
 
 def test_a_gpus_batch_grows_while_memory_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    size, shares = Size("auto", torch.device("cuda")), iter([0.1, 0.3, 0.5, 0.5])
-    monkeypatch.setattr(Size, "_share", lambda self: next(shares))
+    size, shares = BatchSize("auto", torch.device("cuda")), iter([0.1, 0.3, 0.5, 0.5])
+    monkeypatch.setattr(BatchSize, "_share", lambda self: next(shares))
     seen = []
     for _ in range(4):
         size.worked(size.now, size.now)
@@ -160,7 +160,7 @@ def test_a_gpus_batch_grows_while_memory_is_left(monkeypatch: pytest.MonkeyPatch
     size.worked(16, 4)
     size.worked(4, 4)
     assert (size.now, size.grows) == (4, False)
-    assert (Size("auto", torch.device("cpu")).now, Size("6", torch.device("cuda")).now) == (1, 6)
+    assert (BatchSize("auto", torch.device("cpu")).now, BatchSize("6", torch.device("cuda")).now) == (1, 6)
 
 
 def test_questions_wait_for_others_of_their_kind(folder: Path) -> None:
@@ -169,7 +169,7 @@ def test_questions_wait_for_others_of_their_kind(folder: Path) -> None:
 
     picture = images.decode(noisy(0).load())
     made = [system.question(Request(str(at), "what?", (), (), Generation(2)), [picture] * (at % 2)) for at in range(5)]
-    waiting = Waiting(Size("2", torch.device("cpu")))
+    waiting = BatchQueue(BatchSize("2", torch.device("cpu")))
     batches = [[one.requests[0].sample_id for one in batch] for question in made for batch in waiting.add(question)]
     rest = [[one.requests[0].sample_id for one in batch] for batch in waiting.rest()]
     assert (batches, rest) == ([["0", "2"], ["1", "3"]], [["4"]])
@@ -187,8 +187,8 @@ def test_a_model_in_memory_answers_through_the_api(folder: Path, tmp_path: Path)
     by_object = vlmbench.evaluate(model, "pope", processor=processor, limit=8, output=tmp_path / "object")
     by_path = vlmbench.evaluate(f"hf:{folder}", "pope", limit=8, output=tmp_path / "path")
     assert list(by_object.records["text"]) == list(by_path.records["text"])
-    mark = hf.object_mark(model, processor)
-    assert mark == hf.object_mark(model, processor)
+    mark = hf.object_fingerprint(model, processor)
+    assert mark == hf.object_fingerprint(model, processor)
     with torch.no_grad():
         next(model.parameters()).add_(1)
-    assert hf.object_mark(model, processor) != mark
+    assert hf.object_fingerprint(model, processor) != mark

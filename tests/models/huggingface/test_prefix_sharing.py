@@ -15,10 +15,10 @@ from tests.models.huggingface.asking import Answers, ask, check_equal, largest, 
 from vlmbench.base.samples import Generation, Request
 from vlmbench.models.engine import packing
 from vlmbench.models.huggingface import engine as hf_engine
-from vlmbench.models.huggingface import prefix_check as hf_sharing
+from vlmbench.models.huggingface import prefix_check
 from vlmbench.models.huggingface.engine import HfEngine
-from vlmbench.models.huggingface.prompts import Media
-from vlmbench.models.huggingface.shared import SharedMedia
+from vlmbench.models.huggingface.prompts import ImageTensors
+from vlmbench.models.huggingface.shared import HfSharedPrefix
 
 pytestmark = [
     pytest.mark.slow,
@@ -115,7 +115,7 @@ def test_names_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flash_attention_takes_no_block_mask() -> None:
     model = system("llava").model
     model.get_decoder().config._attn_implementation = "flash_attention_2"
-    assert "block mask" in hf_sharing.reason_against(model)
+    assert "block mask" in prefix_check.reason_against(model)
 
 
 def test_eager_attention_shares() -> None:
@@ -134,7 +134,7 @@ def test_pictures_prepared_after_the_question_are_not_shared() -> None:
     def told(text: str, images: Sequence[Any]) -> Any:
         made = real(text, images)
         tensors = {**made.media.tensors, "of": torch.tensor([len(text)])}
-        return type(made)(made.ids, made.rows, Media(tensors))
+        return type(made)(made.ids, made.rows, ImageTensors(tensors))
 
     model.prompts.prompt = told  # type: ignore[method-assign]
     assert "hangs on the question" in HfEngine(model).sharing
@@ -146,7 +146,7 @@ def test_a_picture_behind_the_question_is_not_shared() -> None:
     processor.chat_template = "{% for m in messages %}{{ m['content'][-1]['text'] }}<image>{% endfor %}"
     from vlmbench.models.huggingface.system import HfSystem
 
-    assert "do not begin with the picture" in HfEngine(HfSystem(kind, processor)).sharing
+    assert "do not begin with the image" in HfEngine(HfSystem(kind, processor)).sharing
     assert template
 
 
@@ -167,12 +167,12 @@ def step_leak(owner: Tensor, live: Sequence[int]) -> Tensor:
     return torch.ones(len(live), len(owner), dtype=torch.bool)
 
 
-def wrong_picture(self: SharedMedia, media: Media, *args: Any, real: Any = SharedMedia.answer) -> Any:
+def wrong_picture(self: HfSharedPrefix, media: ImageTensors, *args: Any, real: Any = HfSharedPrefix.answer) -> Any:
     turned = {name: value.flip(-1) if value.is_floating_point() else value for name, value in media.tensors.items()}
-    return real(self, Media(turned), *args)
+    return real(self, ImageTensors(turned), *args)
 
 
-def no_first_token(self: SharedMedia, ids: Any, media: Any, cache: Any, real: Any = SharedMedia._prefill) -> Any:
+def no_first_token(self: HfSharedPrefix, ids: Any, media: Any, cache: Any, real: Any = HfSharedPrefix._prefill) -> Any:
     return real(self, ids[1:], media, cache)
 
 
@@ -181,8 +181,8 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "positions + 1 in decode": (packing, "step_positions", shifted_step),
     "suffixes see each other": (packing, "block_mask", leak),
     "answers see each other": (packing, "step_mask", step_leak),
-    "wrong picture": (SharedMedia, "answer", wrong_picture),
-    "first token dropped": (SharedMedia, "_prefill", no_first_token),
+    "wrong picture": (HfSharedPrefix, "answer", wrong_picture),
+    "first token dropped": (HfSharedPrefix, "_prefill", no_first_token),
 }
 
 
@@ -213,14 +213,14 @@ def test_out_of_memory_halves_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
     groups = questions(2, 8)
     plain = ask(system("llava"), groups).texts
     engine = HfEngine(system("llava"))
-    real = SharedMedia.answer
+    real = HfSharedPrefix.answer
 
-    def scarce(self: SharedMedia, media: Any, jobs: Any, pack_tokens: int, *args: Any) -> Any:
+    def scarce(self: HfSharedPrefix, media: Any, jobs: Any, pack_tokens: int, *args: Any) -> Any:
         if pack_tokens > 128:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(self, media, jobs, pack_tokens, *args)
 
-    monkeypatch.setattr(SharedMedia, "answer", scarce)
+    monkeypatch.setattr(HfSharedPrefix, "answer", scarce)
     assert {request.sample_id: response.text for request, response in engine.answer(groups)} == plain
     assert engine.facts["engine_memory_retries"] == 4
 
@@ -231,7 +231,7 @@ def test_a_pack_that_fails_is_an_error_of_its_questions(monkeypatch: pytest.Monk
     def fail(*args: Any) -> Any:
         raise ValueError("broken")
 
-    monkeypatch.setattr(SharedMedia, "answer", fail)
+    monkeypatch.setattr(HfSharedPrefix, "answer", fail)
     groups = [*questions(1, 3), [Request("alone", "what?", (noisy(5),), (), Generation(2))]]
     said = {request.sample_id: response for request, response in engine.answer(groups)}
     assert {name for name, response in said.items() if response.finish == "error"} == {"0-0", "0-1", "0-2"}

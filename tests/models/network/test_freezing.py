@@ -14,7 +14,7 @@ from vlmbench.models.network.freezing import Tuning, apply, share, weight_decay_
 from vlmbench.models.network.minigpt_blueprint import blueprint
 from vlmbench.models.network.network import Blueprint, VisionLanguageModel
 from vlmbench.models.parts.language.lora import Adapters
-from vlmbench.models.zoo.stages import factory_lora
+from vlmbench.models.zoo.training_stages import factory_lora
 
 TEXT = {
     "model_type": "phi",

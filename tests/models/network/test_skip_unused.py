@@ -12,7 +12,7 @@ from torch.nn import functional
 from tests.models import tiny
 from vlmbench.base.samples import Conversation
 from vlmbench.models.network import skip_unused as trim
-from vlmbench.models.network.splice_images import lay_out, learnt
+from vlmbench.models.network.splice_images import build_layout, trained_tokens
 from vlmbench.models.parts.language.model import FAMILIES
 from vlmbench.models.systems.tinyllava import TinyLLaVA
 
@@ -35,7 +35,7 @@ def _gradients(model: TinyLLaVA, loss: Tensor) -> dict[str, Tensor]:
 
 def _whole(model: TinyLLaVA, batch: dict[str, Tensor]) -> Tensor:
     """The same loss from all logits, which forward() gives."""
-    row, source, target = learnt(lay_out(batch, model.visual_tokens, 512))
+    row, source, target = trained_tokens(build_layout(batch, model.visual_tokens, 512))
     return functional.cross_entropy(model.network(batch)[row, source], target)
 
 
@@ -62,7 +62,7 @@ def test_the_last_mlp_sees_only_what_is_learnt(tmp_path: Path) -> None:
         layer.mlp.fc1.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape)))
     batch = model.collate(ROWS, "pretrain")
     model.loss(batch)
-    places = len(learnt(lay_out(batch, model.visual_tokens, 512))[2])
+    places = len(trained_tokens(build_layout(batch, model.visual_tokens, 512))[2])
     assert [len(shape) for shape in seen] == [3, 2]
     assert seen[-1] == (places, 32)
     model.network(batch)

@@ -10,8 +10,8 @@ import pytest
 from tests.models import tiny
 from vlmbench.base.errors import ModelError
 from vlmbench.models.parts.language.tokenizer import Tokenizer, read_tokenizer
-from vlmbench.models.parts.prompts import minigpt_templates as talk
-from vlmbench.models.parts.prompts.minigpt_templates import LESSONS, STYLES
+from vlmbench.models.parts.prompts import minigpt_templates
+from vlmbench.models.parts.prompts.minigpt_templates import PROMPT_FORMATS, TRAINING_FORMATS
 from vlmbench.models.parts.protocols import IGNORE, IMAGE_TOKEN
 
 
@@ -30,12 +30,12 @@ def codegen(tmp_path: Path) -> Tokenizer:
 
 
 def learn(name: str, tokenizer: Tokenizer, *turns: tuple[str, str], image: bool = True) -> tuple[list[int], list[int]]:
-    encoded = LESSONS[name].learn(turns, tokenizer, image=image, max_length=0)
+    encoded = TRAINING_FORMATS[name].encode_for_training(turns, tokenizer, image=image, max_length=0)
     return [*encoded.ids], [*encoded.labels]
 
 
 def test_minigptv2_answers_behind_two_begin_tokens(llama: Tokenizer) -> None:
-    ids = talk.to_ids(STYLES["minigptv2"].write([("what?", None)], image=True), llama)
+    ids = minigpt_templates.to_ids(PROMPT_FORMATS["minigptv2"].write([("what?", None)], image=True), llama)
     assert ids[:2] == [llama.bos_id, llama.bos_id]
     assert ids.count(IMAGE_TOKEN) == 1
     taught, _ = learn("instruct", llama, ("what?", "a cat"))
@@ -43,8 +43,8 @@ def test_minigptv2_answers_behind_two_begin_tokens(llama: Tokenizer) -> None:
 
 
 def test_pieces_around_the_picture_are_tokenised_apart(llama: Tokenizer) -> None:
-    text = f"a{talk.HERE}b c"
-    ids = talk.to_ids(text, llama)
+    text = f"a{minigpt_templates.HERE}b c"
+    ids = minigpt_templates.to_ids(text, llama)
     assert ids == [*llama.ids("a"), IMAGE_TOKEN, *llama.ids("b c")[1:]]
 
 
@@ -62,10 +62,10 @@ def test_long_answers_are_cut_with_their_end(llama: Tokenizer) -> None:
 
 
 def test_long_prompts_are_cut_with_the_picture_counted(llama: Tokenizer) -> None:
-    lesson = replace(LESSONS["instruct"], visual=200)
+    lesson = replace(TRAINING_FORMATS["instruct"], visual=200)
     asked = [("yes no " * 3000, "yes")]
-    for image, most in ((True, talk.CONTEXT - 199), (False, talk.CONTEXT)):
-        encoded = lesson.learn(asked, llama, image=image, max_length=0)
+    for image, most in ((True, minigpt_templates.CONTEXT - 199), (False, minigpt_templates.CONTEXT)):
+        encoded = lesson.encode_for_training(asked, llama, image=image, max_length=0)
         answer = sum(label != IGNORE for label in encoded.labels)
         assert len(encoded.ids) == 1 + most + answer
 
@@ -79,19 +79,26 @@ def test_only_answers_are_learnt_over_several_turns(llama: Tokenizer) -> None:
 
 
 def test_tinygptv_hides_the_begin_token_of_later_turns(codegen: Tokenizer) -> None:
-    encoded = LESSONS["instruct_tinygptv"].learn([("a?", "yes"), ("b?", "no")], codegen, image=True, max_length=0)
+    encoded = TRAINING_FORMATS["instruct_tinygptv"].encode_for_training(
+        [("a?", "yes"), ("b?", "no")], codegen, image=True, max_length=0
+    )
     (place,) = encoded.hidden
     assert encoded.ids[place] == codegen.bos_id
     assert place > encoded.ids.index(IMAGE_TOKEN)
-    alone = LESSONS["instruct_tinygptv"].learn([("a?", "yes")], codegen, image=True, max_length=0)
+    alone = TRAINING_FORMATS["instruct_tinygptv"].encode_for_training(
+        [("a?", "yes")], codegen, image=True, max_length=0
+    )
     assert alone.hidden == ()
 
 
 def test_a_sign_for_the_picture_in_words_is_taken_out(llama: Tokenizer) -> None:
-    style = STYLES["vicuna0"]
-    text = style.write([(f"see {talk.HERE}", f"{talk.HERE}yes"), (f"{talk.HERE}and?", None)], image=True)
-    assert text.count(talk.HERE) == 1
-    assert talk.to_ids(text, llama).count(IMAGE_TOKEN) == 1
+    style = PROMPT_FORMATS["vicuna0"]
+    text = style.write(
+        [(f"see {minigpt_templates.HERE}", f"{minigpt_templates.HERE}yes"), (f"{minigpt_templates.HERE}and?", None)],
+        image=True,
+    )
+    assert text.count(minigpt_templates.HERE) == 1
+    assert minigpt_templates.to_ids(text, llama).count(IMAGE_TOKEN) == 1
 
 
 @pytest.mark.parametrize(
@@ -105,11 +112,11 @@ def test_a_sign_for_the_picture_in_words_is_taken_out(llama: Tokenizer) -> None:
     ],
 )
 def test_answers_are_cleaned_as_the_official_code_does(said: str, answer: str) -> None:
-    assert talk.cleaned(said) == answer
+    assert minigpt_templates.cleaned(said) == answer
 
 
 def test_unknown_names_say_what_there_is() -> None:
     with pytest.raises(ModelError, match=r"no prompt template 'vicuna'\n.*vicuna0"):
-        talk.find_style("vicuna")
+        minigpt_templates.find_prompt_format("vicuna")
     with pytest.raises(ModelError, match=r"no prompt template for learning 'teach'\n.*instruct"):
-        talk.find_lesson("teach")
+        minigpt_templates.find_training_format("teach")

@@ -62,7 +62,7 @@ def test_the_caption_form_throws_the_question_away() -> None:
 def test_only_answers_and_their_ends_are_learnt(pair: tuple[templates.Template, Tokenizer]) -> None:
     template, tokenizer = pair
     turns = [("What is it?", "a red square"), ("Sure?", "yes"), ("Why?", "no")]
-    encoded = template.learn(turns, tokenizer, image=True, max_length=512)
+    encoded = template.encode_for_training(turns, tokenizer, image=True, max_length=512)
     assert encoded.mismatch is None
     assert encoded.ids.count(IMAGE_TOKEN) == 1
     learnt = [token for token in encoded.labels if token != IGNORE]
@@ -75,7 +75,7 @@ def test_training_goes_on_where_the_prompt_ends(pair: tuple[templates.Template, 
     template, tokenizer = pair
     asked = template.prompt("What is it?", tokenizer, image=True)
     answered = template.prompt("What is it?", tokenizer, image=True, answer="a red square")
-    encoded = template.learn([("What is it?", "a red square")], tokenizer, image=True, max_length=512)
+    encoded = template.encode_for_training([("What is it?", "a red square")], tokenizer, image=True, max_length=512)
     assert encoded.ids[: len(asked)] == tuple(asked)
     assert set(encoded.labels[: len(asked)]) == {IGNORE}
     assert (*answered, tokenizer.eos_id) == encoded.ids
@@ -86,9 +86,9 @@ def test_a_miscount_masks_the_sample_only_below_the_maximal_length(
 ) -> None:
     template, tokenizer = pair
     turns = [("Say ASSISTANT: now", "no")]
-    short = template.learn(turns, tokenizer, image=False, max_length=512)
+    short = template.encode_for_training(turns, tokenizer, image=False, max_length=512)
     assert short.mismatch is not None and set(short.labels) == {IGNORE}
-    assert template.learn(turns, tokenizer, image=False, max_length=0).mismatch is None
+    assert template.encode_for_training(turns, tokenizer, image=False, max_length=0).mismatch is None
 
 
 def test_unknown_template() -> None:
@@ -246,7 +246,9 @@ def test_exact_gelu() -> None:
 
 
 def laid(**batch: Any) -> splice.Layout:
-    return splice.lay_out({name: torch.tensor(rows) for name, rows in batch.items()}, visual_tokens=2, max_length=7)
+    return splice.build_layout(
+        {name: torch.tensor(rows) for name, rows in batch.items()}, visual_tokens=2, max_length=7
+    )
 
 
 def test_a_picture_takes_its_places_and_hidden_tokens_go() -> None:
@@ -259,7 +261,7 @@ def test_a_picture_takes_its_places_and_hidden_tokens_go() -> None:
     assert layout.slots.tolist()[0] == [0, 0, 1, 0, 0]
     assert layout.labels.tolist() == [[IGNORE, IGNORE, IGNORE, 6, 7], [8, *[IGNORE] * 4]]
     assert layout.valid.tolist() == [[True] * 5, [True, *[False] * 4]]
-    row, source, target = splice.learnt(layout)
+    row, source, target = splice.trained_tokens(layout)
     assert (row.tolist(), source.tolist(), target.tolist()) == ([0, 0], [2, 3], [6, 7])
 
 
@@ -271,9 +273,9 @@ def test_questions_start_again_behind_the_prefix_and_are_cut_alone() -> None:
     )
     assert layout.positions.tolist() == [[0, 1, 2, 3, 4, 3, 4, 5, 6]]
     assert layout.ids.tolist() == [[5, IMAGE_TOKEN, IMAGE_TOKEN, 11, 12, 21, 22, 23, 24]]
-    _, source, target = splice.learnt(layout)
+    _, source, target = splice.trained_tokens(layout)
     assert list(zip(source.tolist(), target.tolist(), strict=True)) == [(2, 11), (3, 12), (5, 22), (6, 23), (7, 24)]
-    asked = splice.find_questions(layout)
+    asked = splice.locate_questions(layout)
     assert asked.row.tolist() == [0, 0]
     assert asked.columns.tolist() == [[3, 4, 0, 0], [5, 6, 7, 8]]
     assert asked.valid.sum(dim=1).tolist() == [2, 4]

@@ -19,7 +19,7 @@ from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.chat.faults import ErrorBodyError, MalformedReplyError, meaning, words_of
 from vlmbench.chat.reply import read_reply
 from vlmbench.models.servers import openai
-from vlmbench.models.servers.first_token import rank
+from vlmbench.models.servers.top_logprobs import rank
 
 NAMES = """
     choices message content finish_reason usage logprobs top_logprobs token logprob error code detail delta text type

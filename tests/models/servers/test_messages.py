@@ -11,8 +11,8 @@ from PIL import Image
 
 from vlmbench.base.errors import ImageError, ModelError
 from vlmbench.data import images
-from vlmbench.models.servers.first_token import rank
 from vlmbench.models.servers.messages import Limits, data_url
+from vlmbench.models.servers.top_logprobs import rank
 
 
 def noise(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> Image.Image:
@@ -27,7 +27,7 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def sent(data: bytes, limits: Limits | None = None) -> tuple[str, bytes]:
-    """Media type and bytes of what is sent."""
+    """ImageTensors type and bytes of what is sent."""
     head, _, coded = data_url(data, "x", limits or Limits()).partition(";base64,")
     return head.removeprefix("data:"), base64.b64decode(coded)
 

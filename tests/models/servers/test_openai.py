@@ -211,7 +211,7 @@ def test_the_budget_is_kept(server: Seeing) -> None:
     found = answers(model, groups)
     bought = sum(response.finish != "error" for response in found.values())
     assert float(model.facts["usd"]) <= 20.0 and 2 < bought < len(found)
-    assert {r.error for r in found.values() if r.error} == {"the budget is spent: a larger one goes on from here"}
+    assert {r.error for r in found.values() if r.error} == {"the budget is spent: a larger one resumes from here"}
     more = openai.load("dear", budget=1000.0, **prices)  # type: ignore[arg-type]
     answers(more, groups)
     assert more.facts["cached"] == bought and more.facts["calls"] == len(found) - bought
@@ -226,7 +226,7 @@ def test_what_is_sent(server: Seeing) -> None:
     body = server.bodies[-1]
     assert (body["max_tokens"], body["stop"], body["temperature"]) == (7, ["###"], 0.0) and "top_p" not in body
     assert body["messages"][0]["content"][0]["image_url"]["detail"] == "low"
-    form = openai.Form(length="max_completion_tokens", temperature=False)
+    form = openai.RequestFormat(length="max_completion_tokens", temperature=False)
     assert set(form.body(asked, [])) == {"messages", "stop", "max_completion_tokens"}
 
 

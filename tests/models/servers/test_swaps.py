@@ -49,7 +49,7 @@ def nothing(_: Swapping) -> None:
     """The same weights go on."""
 
 
-def answered(server: Swapping, told: list[str], **options: str) -> None:
+def to_response(server: Swapping, told: list[str], **options: str) -> None:
     model = openai.load("m", base_url=server.url, in_flight=1, backoff=0.001, cache="false", **options)  # type: ignore[arg-type]
     for _, response in model.answer([[Request(str(n), f"question {n}") for n in range(CALLS)]]):
         assert response.text == "yes" and not response.error
@@ -69,7 +69,7 @@ def test_other_weights_end_the_run(breaks: bool, often: float, most: int, monkey
     monkeypatch.setattr(chat_client, "LOOK_AGAIN", often)
     told: list[str] = []
     with Swapping(others, breaks) as server, pytest.raises(ModelError, match="holds other weights") as error:
-        answered(server, told)
+        to_response(server, told)
     assert len(told) <= most and "--output" in error.value.hint
 
 
@@ -81,7 +81,7 @@ def test_the_same_weights_go_on(
     monkeypatch.setattr(chat_client, "LOOK_AGAIN", 0.0)
     told: list[str] = []
     with Swapping(then, breaks) as server:
-        answered(server, told)
+        to_response(server, told)
     assert len(told) == CALLS
 
 
@@ -103,7 +103,7 @@ def test_files_that_change_under_a_server_that_goes_on(tmp_path: Path, monkeypat
             server.models = listed
             if breaks:
                 with pytest.raises(ModelError, match="holds other weights"):
-                    answered(server, told)
+                    to_response(server, told)
             else:
-                answered(server, told)
+                to_response(server, told)
         assert len(told) == (4 if breaks else CALLS)

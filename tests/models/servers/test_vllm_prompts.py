@@ -105,7 +105,7 @@ def test_prompts_are_those_of_transformers_own_processor(folder: str, script: vl
         pictures = [images.decode(picture.load(), picture.name) for picture in request.images]
         made = prompts.made(request, pictures)
         for choice, prompt, expected in [
-            ("", made.opened, made.ids),
+            ("", made.open_prompt, made.ids),
             *zip(request.choices, made.choices, made.choice_ids, strict=True),
         ]:
             text = processor.apply_chat_template(
@@ -181,7 +181,7 @@ def test_what_hf_refuses_is_refused_in_the_same_words(original: Path, script: vl
     )
     ours, theirs = answers(load(original), odd), answers(hf.load(str(original), engine="simple"), odd)
     assert {name: one.error for name, one in ours.items()} == {name: one.error for name, one in theirs.items()}
-    assert "<image>, which this model reads as a picture" in ours["mark"].error
+    assert "<image>, which this model reads as an image" in ours["mark"].error
 
 
 def _gone(name: str) -> bytes:

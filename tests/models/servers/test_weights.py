@@ -208,7 +208,7 @@ def test_a_server_that_never_ends_its_list_is_left(drip: str, monkeypatch: pytes
         with pytest.raises(ModelError, match="no server: GET /models: "):
             chat_models.served(server.url, "m", "")
         asking = vllm_server.VllmServer.__new__(vllm_server.VllmServer)
-        asking.line = SimpleNamespace(  # type: ignore[assignment]
+        asking.queue = SimpleNamespace(  # type: ignore[assignment]
             client=SimpleNamespace(model="m", key="", options=SimpleNamespace(base_url=server.url))
         )
         assert asking._root == "" and time.monotonic() - began < 3

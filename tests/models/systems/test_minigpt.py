@@ -60,7 +60,7 @@ def test_it_answers_from_its_folder_with_merged_adapters(saved: tuple[str, Path,
     assert model.name == name
     assert {request.sample_id: response.text for request, response in model.answer(groups)} == expected
     assert not [key for key, _ in model.system.module.named_parameters() if "lora" in key]
-    assert model.settings["template"] == system.style.name
+    assert model.settings["template"] == system.prompt_format.name
     assert model.facts["visual_tokens"] == system.visual_tokens
 
 

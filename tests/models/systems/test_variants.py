@@ -14,11 +14,10 @@ from vlmbench.base import registry
 from vlmbench.base.extras import install_command
 from vlmbench.models.engine import memory, quantize
 from vlmbench.models.network.network import VisionLanguageModel
-from vlmbench.models.parts.prompts import minigpt_templates as talk
-from vlmbench.models.parts.prompts import templates
+from vlmbench.models.parts.prompts import minigpt_templates, templates
 from vlmbench.models.systems import tinyllava
-from vlmbench.models.zoo import parameters
-from vlmbench.models.zoo.parameters import PARTS, Sheet, sheet_of
+from vlmbench.models.zoo import model_stats
+from vlmbench.models.zoo.model_stats import PARTS, ModelStats, stats_of
 from vlmbench.models.zoo.variants import ABSENT, VARIANTS
 
 pytestmark = pytest.mark.slow
@@ -49,7 +48,7 @@ def millions(count: int, digits: int = 2) -> float:
     return round(count / 1e6, digits)
 
 
-def learns(sheet: Sheet, stage: str) -> float:
+def learns(sheet: ModelStats, stage: str) -> float:
     """Millions that learn in a stage."""
     return millions(sum(sheet.stages[stage].values()))
 
@@ -64,7 +63,7 @@ def test_the_twelve_of_the_paper_are_there() -> None:
 @pytest.mark.parametrize("recipe", ["base", "share", "factory"])
 @pytest.mark.parametrize("pair", TOTALS)
 def test_tinyllava(recipe: str, pair: str) -> None:
-    sheet, tower = sheet_of(f"tinyllava:{recipe}-{pair}"), pair.partition("-")[0]
+    sheet, tower = stats_of(f"tinyllava:{recipe}-{pair}"), pair.partition("-")[0]
     assert billions(sheet.total) == TOTALS[pair]
     assert millions(sheet.parts["connector"]) == CONNECTORS[pair]
     assert millions(sheet.parts["vision tower"], 1) == TOWERS[tower]
@@ -88,18 +87,18 @@ def test_tinyllava(recipe: str, pair: str) -> None:
     ],
 )
 def test_visual_tokens(name: str, tokens: int) -> None:
-    assert sheet_of(name).visual_tokens == tokens
+    assert stats_of(name).visual_tokens == tokens
 
 
 def test_siglip_holds_a_head_that_no_answer_depends_on() -> None:
     """The tap is before the last layer: that layer, the norm behind it and the pooling head are never run."""
     width, inner = SIGLIP
     norm, head = 2 * width, width + 4 * width * width + 4 * width + 2 * width + 2 * width * inner + inner + width
-    assert sheet_of("tinyllava:base-Sig-Phi").never_run == SIGLIP_LAYER + norm + head
+    assert stats_of("tinyllava:base-Sig-Phi").never_run == SIGLIP_LAYER + norm + head
 
 
 def test_the_share_recipe_trains_the_upper_tower_in_the_paper_alone() -> None:
-    paper, factory = sheet_of("tinyllava:share-Sig-Phi"), sheet_of("tinyllava:factory-share-Sig-Phi")
+    paper, factory = stats_of("tinyllava:share-Sig-Phi"), stats_of("tinyllava:factory-share-Sig-Phi")
     assert paper.stages["share-pretrain"]["vision tower"] == (27 - 12) * SIGLIP_LAYER
     assert "vision tower" not in factory.stages["share-pretrain"]
 
@@ -107,7 +106,7 @@ def test_the_share_recipe_trains_the_upper_tower_in_the_paper_alone() -> None:
 def test_factory_lora() -> None:
     width, inner, rank, layers = 2560, 10240, 128, 32
     adapters = layers * rank * (4 * 2 * width + 2 * (width + inner))
-    sheet = sheet_of("tinyllava:factory-lora-Sig-Phi")
+    sheet = stats_of("tinyllava:factory-lora-Sig-Phi")
     assert sheet.stages["finetune-lora"] == {"connector": sheet.parts["connector"], "adapters": adapters}
     assert sheet.parts.get("adapters") is None  # the published weights are merged
 
@@ -117,7 +116,7 @@ def test_factory_lora() -> None:
     [("minigpt4:vicuna-13b", 3.94, 14.1), ("minigpt4:vicuna-7b", 3.15, 7.83), ("minigpt4:llama2-7b", 23.07, 7.75)],
 )
 def test_minigpt4(name: str, learnt: float, total: float) -> None:
-    sheet = sheet_of(name)
+    sheet = stats_of(name)
     assert [learns(sheet, stage) for stage in ("1", "2")] == [learnt, learnt]
     assert billions(sheet.total, 1 if total > 10 else 2) == total
     assert billions(sheet.parts["vision tower"]) == EVA
@@ -125,7 +124,7 @@ def test_minigpt4(name: str, learnt: float, total: float) -> None:
 
 
 def test_minigptv2() -> None:
-    sheet = sheet_of("minigptv2")
+    sheet = stats_of("minigptv2")
     assert [round(learns(sheet, stage), 1) for stage in ("1", "2", "3")] == [56.6] * 3
     assert {part: millions(count) for part, count in sheet.stages["3"].items()} == {
         "connector": 23.07,
@@ -136,7 +135,7 @@ def test_minigptv2() -> None:
 
 @pytest.mark.parametrize(("name", "stages"), [("stage123", ("1-code", "2", "3")), ("stage4", ("4",))])
 def test_tinygptv(name: str, stages: tuple[str, ...]) -> None:
-    sheet = sheet_of(f"tinygptv:{name}")
+    sheet = stats_of(f"tinygptv:{name}")
     assert billions(sheet.total - sheet.parts["adapters"], 2) == (3.88 if name == "stage123" else 3.89)
     assert billions(sheet.parts["vision tower"]) == (EVA if name == "stage123" else 0.987)
     assert billions(sheet.parts["Q-Former"]) == QFORMER
@@ -153,14 +152,14 @@ def test_tinygptv(name: str, stages: tuple[str, ...]) -> None:
 
 
 def test_tinygptv_without_adapters_in_stage_1_of_the_paper() -> None:
-    found = sheet_of("tinygptv:stage123").stages["1-paper"]
+    found = stats_of("tinygptv:stage123").stages["1-paper"]
     assert found.keys() == {"connector", "language model"}
 
 
 def test_memory_of_the_published_claims() -> None:
     """TinyLLaVA-3.1B in half precision 6.4 GB; TinyGPT-V with an int8 language model about 5.2 GB."""
-    assert round(sheet_of("tinyllava:share-Sig-Phi").memory["bfloat16"] / 1e9, 1) == 6.4
-    assert abs(sheet_of("tinygptv:stage123").memory["int8"] / 1e9 - 5.2) < 0.1
+    assert round(stats_of("tinyllava:share-Sig-Phi").memory["bfloat16"] / 1e9, 1) == 6.4
+    assert abs(stats_of("tinygptv:stage123").memory["int8"] / 1e9 - 5.2) < 0.1
 
 
 TINY: Mapping[str, Any] = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -173,7 +172,7 @@ def test_memory_is_what_a_loaded_model_holds(mode: str) -> None:
     config = copy.deepcopy(dict(VARIANTS["tinyllava:base-Sig-TL"].config))
     config["text_config"] |= {**TINY, "num_key_value_heads": 1, "vocab_size": 100}
     config["vision_config"] |= {**TINY, "image_size": 28}
-    told = parameters.memory(parameters.build(config))[mode]
+    told = model_stats.memory(model_stats.build(config))[mode]
     network = VisionLanguageModel(tinyllava.blueprint(config)).to(torch.bfloat16)
     if mode != "bfloat16":
         quantize.quantize(network.language_model, mode, torch.device("cpu"))
@@ -194,7 +193,7 @@ def test_every_variant_is_whole(name: str) -> None:
     assert variant.source
     assert variant.stages
     template = str(variant.config.get("conv_version") or variant.config["template"])
-    (templates.find if variant.system == "tinyllava" else talk.find_style)(template)
+    (templates.find if variant.system == "tinyllava" else minigpt_templates.find_prompt_format)(template)
     assert len({stage.name for stage in variant.stages}) == len(variant.stages)
 
 
@@ -203,6 +202,6 @@ def test_names_are_not_in_both_tables() -> None:
 
 
 def test_every_sheet_adds_up() -> None:
-    sheet = sheet_of("minigptv2")
+    sheet = stats_of("minigptv2")
     assert set(sheet.parts) <= set(PARTS)
-    assert sheet.total == sum(p.numel() for p in parameters.build(VARIANTS["minigptv2"].config).parameters())
+    assert sheet.total == sum(p.numel() for p in model_stats.build(VARIANTS["minigptv2"].config).parameters())

@@ -25,8 +25,7 @@ from tests.kills import kill_points
 from tests.kills.kill_points import Ended
 from tests.training.test_twins import losses
 from tests.training.toy import ready
-from vlmbench.training.loop import log as watch
-from vlmbench.training.loop import loop
+from vlmbench.training.loop import loop, metrics_log
 
 RECIPES = ("tinyllava-share-paper", "minigpt4-code", "minigptv2-code", "tinygptv-paper")
 WARM = (
@@ -58,7 +57,7 @@ def write_by_os() -> None:
 
     safetensors.torch.save_file = lambda tensors, path, **more: put(path, safetensors.torch.save(tensors, **more))
     Path.write_text = text  # type: ignore[assignment,method-assign]
-    watch.write = line  # type: ignore[assignment]
+    metrics_log.write = line  # type: ignore[assignment]
 
 
 def words(recipe: str, folder: Path) -> Sequence[str]:

@@ -79,7 +79,7 @@ def save(folder: Path, step: int) -> None:
 
 def found(folder: Path) -> int:
     """The step that a restarted training goes on from; 0: from the beginning."""
-    checkpoint.settle(folder)
+    checkpoint.restore_newest(folder)
     state_found = checkpoint.find(folder, MARK)
     if state_found is None:
         return 0

@@ -9,7 +9,7 @@ import torch
 
 from tests.training.toy import ready, toy
 from vlmbench.base import registry
-from vlmbench.training.loop import init as start
+from vlmbench.training.loop import init
 from vlmbench.training.recipe.recipe import Init
 from vlmbench.training.scenes import vocabulary
 
@@ -19,7 +19,7 @@ def test_spreads_are_the_recipes(tmp_path: Path) -> None:
     folder = ready(tmp_path) / vocabulary.FOLDER
     model = registry.load_object(recipe.build)(recipe.config, preprocessor=None, tokenizer=folder)
     torch.manual_seed(0)
-    start.fresh(model.parts(), Init(embeddings=0.5, linear=0.3, alike=0.1))
+    init.init_weights(model.parts(), Init(embeddings=0.5, linear=0.3, alike=0.1))
     weights = dict(model.parts()["language_model"].named_parameters())
     assert weights["model.embed_tokens.weight"].std().item() == pytest.approx(0.5, rel=0.05)
     for layer in range(2):
@@ -37,7 +37,7 @@ def test_nothing_asked_nothing_changed(tmp_path: Path) -> None:
     folder = ready(tmp_path) / vocabulary.FOLDER
     build = registry.load_object(recipe.build)
     one, two = (build(recipe.config, preprocessor=None, tokenizer=folder) for _ in range(2))
-    start.fresh(one.parts(), Init())
+    init.init_weights(one.parts(), Init())
     for part, module in one.parts().items():
         for name, value in module.state_dict().items():
             assert torch.equal(value, two.parts()[part].state_dict()[name])

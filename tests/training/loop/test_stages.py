@@ -38,8 +38,8 @@ def model_of(recipe: Recipe, folder: Path) -> Any:
 def test_frozen_parts_sleep(tmp_path: Path) -> None:
     """The Q-Former beside a projector that learns too; what the stage calls awake does not."""
     recipe = twin("tinygptv-code")
-    model = learner.enter(model_of(recipe, tmp_path), recipe.stages[0])
-    learner.wake(model.parts(), recipe.stages[0])
+    model = learner.prepare_stage(model_of(recipe, tmp_path), recipe.stages[0])
+    learner.set_train_modes(model.parts(), recipe.stages[0])
     network: Any = model.module
     assert not any(module.training for module in network.vision_tower.modules())
     assert not any(module.training for module in network.connector._connector.bert.modules())
@@ -47,9 +47,9 @@ def test_frozen_parts_sleep(tmp_path: Path) -> None:
     assert network.language_model.training
     base = twin("tinyllava-base").stages[0]
     parts = {name: nn.Sequential(nn.Linear(1, 1), nn.Dropout()) for name in ("connector", "language_model")}
-    learner.wake(parts, base)
+    learner.set_train_modes(parts, base)
     assert parts["language_model"].training
-    learner.wake(parts, replace(base, awake=()))
+    learner.set_train_modes(parts, replace(base, awake=()))
     assert not parts["language_model"].training
 
 
@@ -117,7 +117,7 @@ def test_a_wider_picture_keeps_the_weights(tmp_path: Path) -> None:
     model = model_of(recipe, tmp_path)
     larger = model.changed(recipe.stages[-1].config)
     assert larger.config["vision_config"]["image_size"] == 2 * model.config["vision_config"]["image_size"]
-    assert larger.style.name == "tinygptv"
+    assert larger.prompt_format.name == "tinygptv"
     before, after = model.module.state_dict(), larger.module.state_dict()
     other = {name for name in after if after[name].shape != before[name].shape}
     assert [name.rpartition(".")[2] for name in other] == ["position_embedding"]
@@ -181,7 +181,7 @@ def test_rates_of_single_parts() -> None:
         def decays(self, name: str) -> bool:
             return name.endswith("weight")
 
-    found = learner.groups(Model(), told, nn.ModuleDict())  # type: ignore[arg-type]
+    found = learner.parameter_groups(Model(), told, nn.ModuleDict())  # type: ignore[arg-type]
     assert sorted((group["lr"], group["weight_decay"]) for group in found) == [
         (1e-4, 0.0),
         (1e-4, 0.1),

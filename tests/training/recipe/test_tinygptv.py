@@ -13,8 +13,8 @@ import torch
 from tests.training.toy import SMALL, ready, toy
 from vlmbench.base import registry
 from vlmbench.base.errors import ModelError
-from vlmbench.models.systems import tinyllava, transplant
-from vlmbench.models.zoo.stages import TINYGPTV_STAGES
+from vlmbench.models.systems import init_from_tinyllava, tinyllava
+from vlmbench.models.zoo.training_stages import TINYGPTV_STAGES
 from vlmbench.training.loop import learner, loop
 from vlmbench.training.loop.state import LOG
 from vlmbench.training.recipe.recipe import Feed, Recipe, Stage
@@ -65,7 +65,7 @@ def quick() -> Recipe:
 
 def test_parts_are_taken_over_exactly(donor: Path) -> None:
     """Without its class token EVA's layers give what SigLIP's gave."""
-    made, given = transplant.build(small(), tokenizer=donor), tinyllava.restore(donor)
+    made, given = init_from_tinyllava.build(small(), tokenizer=donor), tinyllava.restore(donor)
     pixels = torch.randn(2, 3, 96, 96)
     eva = made.network.vision_tower._vision_tower.vision_model
     with torch.no_grad():
@@ -83,23 +83,23 @@ def test_parts_are_taken_over_exactly(donor: Path) -> None:
 
 
 def test_another_tokenizer_is_refused(donor: Path, tmp_path: Path) -> None:
-    vocabulary.learn(tmp_path / "other", 700, 20)
+    vocabulary.train_tokenizer(tmp_path / "other", 700, 20)
     with pytest.raises(ModelError, match="is another one than the parts'"):
-        transplant.build(small(), tokenizer=tmp_path / "other")
+        init_from_tinyllava.build(small(), tokenizer=tmp_path / "other")
 
 
 def test_parts_of_other_sizes_are_refused(donor: Path) -> None:
     wide = small() | {"text_config": {**small()["text_config"], "intermediate_size": 96}}
     with pytest.raises(ModelError, match=r"fc1.*meets"):
-        transplant.build(wide, tokenizer=donor)
+        init_from_tinyllava.build(wide, tokenizer=donor)
 
 
 def test_stages_train_what_the_published_ones_do(donor: Path) -> None:
-    """The four: linear layers, adapters and weights of norms, as models/zoo/stages.py says of the code."""
-    model = transplant.build(small(), tokenizer=donor)
+    """The four: linear layers, adapters and weights of grad_norms, as models/zoo/stages.py says of the code."""
+    model = init_from_tinyllava.build(small(), tokenizer=donor)
     published = [TINYGPTV_STAGES[name] for name in ("1-code", "2", "3", "4")]
     for stage, known in zip(four(), published, strict=True):
-        learner.enter(model, stage)
+        learner.prepare_stage(model, stage)
         learning = {name for name, parameter in model.network.named_parameters() if parameter.requires_grad}
         assert learning == {name for name, _ in model.network.named_parameters() if known.tuning.trains(name)}
 
@@ -121,7 +121,7 @@ def test_every_stage_runs_and_the_model_answers(donor: Path, tmp_path: Path) -> 
 def test_a_share_that_is_not_there_is_refused(donor: Path) -> None:
     from vlmbench.base.errors import UnknownNameError
 
-    model = transplant.build(small(), tokenizer=donor)
+    model = init_from_tinyllava.build(small(), tokenizer=donor)
     stage = replace(four()[0], tuning={"connector": "projectr"})
     with pytest.raises(UnknownNameError, match="projector"):
-        learner.enter(model, stage)
+        learner.prepare_stage(model, stage)

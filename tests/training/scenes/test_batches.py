@@ -19,16 +19,16 @@ from vlmbench.scenes.scene import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
 from vlmbench.tasks.families.short_answer import Capitalised
 from vlmbench.tasks.short_answer import textvqa, vizwiz
 from vlmbench.training.loop import patches
-from vlmbench.training.loop.objectives import IGNORE, Scenery
+from vlmbench.training.loop.objectives import IGNORE, SceneObjective
 from vlmbench.training.recipe.recipe import Feed, Stage
 from vlmbench.training.recipes.nano import nano
 from vlmbench.training.scenes import batches as data
 from vlmbench.training.scenes import vocabulary
-from vlmbench.training.scenes.photos import Shot
+from vlmbench.training.scenes.photos import Photo
 
 
-def filed(path: Path, images: Path, rows: int = 2) -> tuple[data.Filed, Feed]:
-    return data.Filed(path, images, seed=1), Feed("rows", rows)
+def filed(path: Path, images: Path, rows: int = 2) -> tuple[data.FileRows, Feed]:
+    return data.FileRows(path, images, seed=1), Feed("rows", rows)
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def llava(tmp_path: Path) -> Path:
 def test_a_step_always_gets_the_same_rows() -> None:
     for stage in nano().stages:
         for feed in stage.feeds:
-            one, two = (data.source(stage, 3).portion(feed, 5, 5) for _ in range(2))
+            one, two = (data.source(stage, 3).batch_share(feed, 5, 5) for _ in range(2))
             assert [row.turns for row in one.rows] == [row.turns for row in two.rows]
-            assert [shot.scene for shot in one.shots] == [shot.scene for shot in two.shots]
-            assert data.source(stage, 3).portion(feed, 6, 6).rows[0].turns != one.rows[0].turns
-            assert data.source(stage, 4).portion(feed, 5, 5).rows[0].turns != one.rows[0].turns
+            assert [photo.scene for photo in one.photos] == [photo.scene for photo in two.photos]
+            assert data.source(stage, 3).batch_share(feed, 6, 6).rows[0].turns != one.rows[0].turns
+            assert data.source(stage, 4).batch_share(feed, 5, 5).rows[0].turns != one.rows[0].turns
 
 
 def test_training_never_sees_a_sample() -> None:
@@ -60,20 +60,20 @@ def test_training_never_sees_a_sample() -> None:
     for stage in nano().stages:
         for moment in range(5):
             for feed in stage.feeds:
-                shots = data.source(stage, 0).portion(feed, moment, moment).shots
-                assert all(shot.scene.seed in TRAIN_SEEDS and shot.scene.seed not in samples for shot in shots)
+                photos = data.source(stage, 0).batch_share(feed, moment, moment).photos
+                assert all(photo.scene.seed in TRAIN_SEEDS and photo.scene.seed not in samples for photo in photos)
 
 
 def test_scenes_grow_with_the_stage() -> None:
     stage = replace(nano().stages[-1], steps=100, things=((0.0, 1, 1), (0.5, 4, 4)))
     for step, things in ((0, 1), (49, 1), (50, 4), (99, 4)):
-        shots = data.source(stage, 0).portion(stage.feeds[0], step, step).shots
-        assert {len(shot.scene.things) for shot in shots} == {things}
+        photos = data.source(stage, 0).batch_share(stage.feeds[0], step, step).photos
+        assert {len(photo.scene.things) for photo in photos} == {things}
 
 
 def test_files_are_read_in_a_new_order_each_epoch(llava: Path) -> None:
     source, feed = filed(llava / "rows.json", llava)
-    seen = [row for moment in range(5) for row in source.portion(feed, moment, moment).rows]
+    seen = [row for moment in range(5) for row in source.batch_share(feed, moment, moment).rows]
     first, second = ([row.id for row in part] for part in (seen[:5], seen[5:]))
     assert sorted(first) == sorted(second) == list("01234")
     assert first != second
@@ -89,14 +89,14 @@ def test_files_are_read_in_a_new_order_each_epoch(llava: Path) -> None:
         ("[]", "no list of rows"),
         ('[{"id": "a", "conversations": []}]', "must alternate"),
         ('[{"id": "a", "conversations": [{"from": "gpt", "value": "x"}, {"from": "gpt", "value": "x"}]}]', "alternate"),
-        ('[{"id": "a", "image": "no.png", "conversations": [{}, {}]}]', "cannot read the picture"),
+        ('[{"id": "a", "image": "no.png", "conversations": [{}, {}]}]', "cannot read the image"),
     ],
 )
 def test_broken_files_are_named(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "rows.json").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=says):
         source, feed = filed(tmp_path / "rows.json", tmp_path, rows=1)
-        source.portion(feed, 0, 0)
+        source.batch_share(feed, 0, 0)
 
 
 def test_a_missing_file_says_how_to_name_it(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_patches_show_what_covers_them() -> None:
             rows, columns = (grid == index).nonzero()
             assert len(rows)
             assert {(row // 2, column // 2) for row, column in zip(rows, columns, strict=True)} == {thing.cell}
-        dense = patches.targets([Shot(scene)], 16)[0]
+        dense = patches.targets([Photo(scene)], 16)[0]
         kinds = {KINDS[kind - 1] for kind in dense[0].tolist() if kind}
         assert kinds == {thing.kind for thing in scene.things}
         assert ((dense[0] > 0) == torch.from_numpy(grid.reshape(-1) >= 0)).all()
@@ -127,9 +127,9 @@ def test_words_have_a_token_each_and_lists_learn_only_what_can_be_known(tmp_path
     recipe = toy()
     model = registry.load_object(recipe.build)(recipe.config, preprocessor=None, tokenizer=folder)
     stage = Stage("x", ("language_model",), (Feed("list", 6, template="pretrain", see="words"),), 10, 1e-3)
-    objective = Scenery(model, stage, data.source(stage, 0), 16, folder / "vocab.json")
+    objective = SceneObjective(model, stage, data.source(stage, 0), 16, folder / "vocab.json")
     (batch,) = objective.prepare(4)
-    portion = data.source(stage, 0).portion(stage.feeds[0], 4, 4)
+    portion = data.source(stage, 0).batch_share(stage.feeds[0], 4, 4)
     names = {number: token.removeprefix("Ġ") for token, number in ids.items()}
     for labels, known, row in zip(batch["labels"], portion.known, portion.rows, strict=True):
         words = row.turns[0][1].split()
@@ -151,6 +151,6 @@ def test_the_shipped_tokenizer_is_learnt_again(tmp_path: Path, monkeypatch: pyte
             assert isinstance(capitalised, Capitalised)
             monkeypatch.setitem(rules, name, replace(rules[name], prompt=capitalised.prompt))
     shipped = ROOT / "models" / "weights" / "tinyllava-nano"
-    vocabulary.learn(tmp_path / "tokenizer", nano().vocabulary)
+    vocabulary.train_tokenizer(tmp_path / "tokenizer", nano().vocabulary)
     for name in ("vocab.json", "merges.txt"):
         assert (tmp_path / "tokenizer" / name).read_bytes() == (shipped / name).read_bytes()

@@ -13,28 +13,27 @@ from vlmbench.scenes.lettering import LETTERS, LEXICON, Board
 from vlmbench.scenes.scene import SAMPLE_SEEDS, TRAIN_SEEDS, Dice, Scene, blurred, draw, make_scene
 from vlmbench.tasks.samples import hateful_memes, judged, mme, textvqa
 from vlmbench.training.loop import patches
-from vlmbench.training.scenes import photos as shots
-from vlmbench.training.scenes import questions as exams
-from vlmbench.training.scenes.photos import Shot
+from vlmbench.training.scenes import photos, questions
+from vlmbench.training.scenes.photos import Photo
 
 WORDY = 24
 """Samples looked at in each task."""
 
 
 def test_there_is_an_exam_for_each_sample() -> None:
-    assert {exam.task for exam in exams.EXAMS.values()} == set(SAMPLE_SEEDS)
+    assert {exam.task for exam in questions.BENCHMARK_QUESTIONS.values()} == set(SAMPLE_SEEDS)
 
 
-@pytest.mark.parametrize("kind", exams.EXAMS)
+@pytest.mark.parametrize("kind", questions.BENCHMARK_QUESTIONS)
 def test_exams_are_different_questions_about_a_scene_of_training(kind: str) -> None:
     dice = Dice(1)
     for _ in range(40):
-        shot, asked = exams.sit(kind, dice, 3, (1, 6), "official")
-        assert shot.scene.seed in TRAIN_SEEDS
+        photo, asked = questions.questions_about(kind, dice, 3, (1, 6), "official")
+        assert photo.scene.seed in TRAIN_SEEDS
         assert 1 <= len(asked) <= 3
         assert len({question for question, _ in asked}) == len(asked)
         assert all(answer for _, answer in asked)
-        assert shot.picture().size == (96, 96)
+        assert photo.image().size == (96, 96)
 
 
 def _frame(prompt: str, question: str) -> str:
@@ -49,8 +48,14 @@ def test_words_around_questions_are_the_protocols(task: str) -> None:
         asked = {_frame(chosen.task.build_request(sample, protocol).prompt, sample.question) for sample in samples} - {
             ""
         }
-        (item,) = [next(exams.EXAMS[task].make(Dice(2), exams.EXAMS[task].shoot(Dice(2), 4, 5)))]
-        prompt, _ = item.told(task, protocol)
+        (item,) = [
+            next(
+                questions.BENCHMARK_QUESTIONS[task].make(
+                    Dice(2), questions.BENCHMARK_QUESTIONS[task].take_photo(Dice(2), 4, 5)
+                )
+            )
+        ]
+        prompt, _ = item.worded(task, protocol)
         assert not asked or _frame(prompt, item.question) in {*asked, ""}
 
 
@@ -61,11 +66,11 @@ def test_answers_score() -> None:
     dice = Dice(3)
     for name in ("scienceqa", "mmbench", "iconqa", "mme", "vsr", "pope"):
         chosen = registry.choose_task(name)
-        exam = exams.EXAMS[name]
+        exam = questions.BENCHMARK_QUESTIONS[name]
         for _ in range(10):
-            shot = exam.shoot(dice, 4, 5)
-            item = next(exam.make(dice, shot))
-            answer = item.told(name, chosen.protocol)[1]
+            photo = exam.take_photo(dice, 4, 5)
+            item = next(exam.make(dice, photo))
+            answer = item.worded(name, chosen.protocol)[1]
             right = "yes" if answer == "yes" else "no" if answer == "no" else answer
             target = {"True": "true", "False": "false"}.get(right, right)
             sample = Sample("", item.question, (), target, item.choices, item.tags, extra={**item.extra, "partial": 0})
@@ -81,38 +86,38 @@ def test_signs_hold_the_samples_words() -> None:
 
 def test_a_tower_is_told_what_signs_say() -> None:
     board = Board("TEA", "yellow", 2, 20, 34)
-    dense = patches.targets([Shot(Scene(1, (), "black", "plain"), (board,))], 16)[0]
+    dense = patches.targets([Photo(Scene(1, (), "black", "plain"), (board,))], 16)[0]
     kind, color, word, letter = (dense[at].reshape(6, 6) for at in (0, 1, 10, 14))
     there = (kind > 0).nonzero().tolist()
     assert there and all(2 <= row <= 3 and 1 <= column <= 3 for row, column in there)
     assert set(word[kind > 0].tolist()) == {LEXICON.index("TEA") + 1}
     assert len(set(color[kind > 0].tolist())) == 1
     assert set(letter[letter > 0].tolist()) <= {list(LETTERS).index(sign) + 1 for sign in "TEA"}
-    number = patches.targets([Shot(Scene(1, (), "black", "plain"), (Board("807", "green", 2, 20, 34),))], 16)[0]
+    number = patches.targets([Photo(Scene(1, (), "black", "plain"), (Board("807", "green", 2, 20, 34),))], 16)[0]
     assert [set(number[11 + at][kind.reshape(-1) > 0].tolist()) for at in range(3)] == [{9}, {1}, {8}]
 
 
 def test_bad_pictures_look_like_the_samples() -> None:
-    """The same blur as VizWiz's sample; a hopeless one shows the tower nothing."""
+    """The same blur as VizWiz's sample; a unusable one shows the tower nothing."""
     import numpy as np
 
     scene = make_scene(TRAIN_SEEDS.start, 1, 1)
-    soft = Shot(scene, blur=(14, 3))
-    assert (soft.points() == blurred(np.asarray(draw(scene)).astype(np.int64), 14, 3)).all()
-    assert soft.hopeless and Shot(scene, light=2).hopeless
-    assert not Shot(scene, light=45).hopeless and not Shot(scene, blur=(1, 1)).hopeless
+    soft = Photo(scene, blur=(14, 3))
+    assert (soft.pixel_array() == blurred(np.asarray(draw(scene)).astype(np.int64), 14, 3)).all()
+    assert soft.unusable and Photo(scene, light=2).unusable
+    assert not Photo(scene, light=45).unusable and not Photo(scene, blur=(1, 1)).unusable
     dense = patches.targets([soft], 16)[0]
     assert not dense[0].any()
-    assert ImageChops.difference(Shot(scene).picture(), draw(scene)).getbbox() is None
+    assert ImageChops.difference(Photo(scene).image(), draw(scene)).getbbox() is None
 
 
 def test_a_tower_sees_everything() -> None:
     dice, seen = Dice(4), Counter[str]()
     for _ in range(400):
-        shot = shots.anything(dice, 3, 6)
-        seen["sign"] += bool(shot.boards)
-        seen["bad"] += shot.light < 100 or shot.blur[0] > 0
-        seen["hopeless"] += shot.hopeless
-        seen["one"] += len(shot.scene.things) == 1
-        assert shot.caption()
+        photo = photos.varied_photo(dice, 3, 6)
+        seen["sign"] += bool(photo.boards)
+        seen["bad"] += photo.light < 100 or photo.blur[0] > 0
+        seen["unusable"] += photo.unusable
+        seen["one"] += len(photo.scene.things) == 1
+        assert photo.caption()
     assert min(seen.values()) >= 5 and seen["sign"] < 250

@@ -67,7 +67,7 @@ def rows(tmp_path: Path) -> Rows:
 def losses(model: Any, entries: list[Entry], features: Features) -> tuple[float, float]:
     """With the tower, and with what it saw before."""
     batch = model.collate([entry.conversation() for entry in entries])
-    blind = model.collate([entry.blind() for entry in entries])
+    blind = model.collate([entry.with_blank_image() for entry in entries])
     del blind["images"]
     with torch.no_grad():
         return model.loss(batch).item(), model.loss({**blind, "image_features": features.stack(entries)}).item()
@@ -81,13 +81,13 @@ def test_losses_are_those_of_looking_again(model: Any, rows: Rows, tmp_path: Pat
     for _ in range(2):
         seen, kept = losses(model, entries, features)
         assert abs(seen - kept) < within
-    assert (features.use.looked, features.use.stored) == (3, 3)
+    assert (features.stats.looked, features.stats.stored) == (3, 3)
     again = Features(tmp_path / "cache", mark, looking(model), limit=LIMIT, dtype=dtype)
     first, second = features.stack(entries), again.stack(entries)
     assert first is not None
     assert second is not None
     assert torch.equal(first, second)
-    assert again.use.looked == 0
+    assert again.stats.looked == 0
     assert again.bytes == features.bytes
     assert features.stack(entries[-2:]) is None
 
@@ -98,10 +98,10 @@ def test_what_is_stored_is_what_is_used_at_once(model: Any, rows: Rows, tmp_path
         kept = Features(tmp_path / "a", "m", looking(model), limit=LIMIT, dtype=dtype)
         never = Features(tmp_path / "b", "m", looking(model), limit=0, dtype=dtype)
         for at in (0, 1, 0):
-            shown = rows.entry(at).picture
+            shown = rows.entry(at).image
             assert shown is not None
             assert torch.equal(kept.of(shown), never.of(shown))
-        assert (never.use.full, never.use.stored, kept.use.found) == (3, 0, 1)
+        assert (never.stats.full, never.stats.stored, kept.stats.found) == (3, 0, 1)
 
 
 def test_another_tower_or_preparation_has_another_name(model: Any) -> None:
@@ -128,7 +128,7 @@ def test_the_cache_is_bounded(rows: Rows, tmp_path: Path) -> None:
         stacked = features.stack(entries)
         assert stacked is not None
         assert stacked[:, 0, 0].tolist() == [30.0, 31.0, 32.0]
-    assert (features.use.stored, features.use.looked, features.use.full) == (2, 5, 3)
+    assert (features.stats.stored, features.stats.looked, features.stats.full) == (2, 5, 3)
     assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*") if path.is_file()) <= 2 * one
     # What other towers left behind counts too.
     assert Features(tmp_path / "cache", "other", constant, limit=2 * one).bytes == features.bytes
@@ -136,7 +136,7 @@ def test_the_cache_is_bounded(rows: Rows, tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_made_anew(rows: Rows, tmp_path: Path) -> None:
     features = Features(tmp_path / "cache", "m", constant, limit=LIMIT)
-    shown = rows.entry(0).picture
+    shown = rows.entry(0).image
     assert shown is not None
     features.of(shown)
     (path,) = (path for path in (tmp_path / "cache").rglob("*") if path.is_file())
@@ -144,7 +144,7 @@ def test_a_damaged_file_is_made_anew(rows: Rows, tmp_path: Path) -> None:
         path.write_bytes(content)
         assert features.of(shown)[0, 0] == 30.0
         assert features.of(shown)[0, 0] == 30.0
-    assert features.use.looked == 4
+    assert features.stats.looked == 4
 
 
 def slow(image: Image.Image) -> Tensor:
@@ -156,7 +156,7 @@ def work(rows: Rows, folder: Path) -> None:
     while True:
         features = Features(folder, "m", slow, limit=LIMIT)
         for at in range(3):
-            shown = rows.entry(at).picture
+            shown = rows.entry(at).image
             assert shown is not None
             assert features.of(shown)[-1, -1] == 30.0 + at
         for path in (folder / "m-float32").rglob("*"):
@@ -200,8 +200,8 @@ def test_errors_say_what(rows: Rows, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot keep features"):
         Features(tmp_path / "file", "m", constant, limit=1)
-    shown = rows.entry(0).picture
-    (tmp_path / "0.png").write_bytes(b"no image")
+    shown = rows.entry(0).image
+    (tmp_path / "0.png").write_bytes(b"no picture")
     assert shown is not None
     with pytest.raises(ImageError):
         Features(tmp_path / "cache", "m", constant, limit=LIMIT).of(shown)
@@ -238,7 +238,7 @@ def test_a_batch_of_a_mixture_seen_or_read_packed_or_not(model: Any, rows: Rows,
     for room in (0, 60):
         with torch.no_grad():
             found.append(model.loss(model.collate(mixture.rows(draw, room=room))).item())
-            blind, seen = mixture.seen(draw, features, room=room)
+            blind, seen = mixture.with_features(draw, features, room=room)
             batch = model.collate(blind)
             del batch["images"]
             found.append(model.loss({**batch, "image_features": seen}).item())
@@ -252,11 +252,11 @@ def test_another_row_stands_in_where_a_picture_is_damaged(rows: Rows, tmp_path: 
     mixture = Mixture([Part("llava", patient, 10)], seed=0)
     (tmp_path / "0.png").write_bytes(b"no image")
     features = Features(tmp_path / "cache", "m", constant, limit=LIMIT)
-    blind, seen = mixture.seen(mixture.draw(0), features)
+    blind, seen = mixture.with_features(mixture.draw(0), features)
     shown = mixture.rows(mixture.draw(0))
     assert [row.id for row in blind] == [row.id for row in shown]
     assert not {"0", "3", "6"} & {row.id for row in shown}
     assert dict(patient.bad) == {"damaged image": 3}
     assert seen is not None
     with pytest.raises(DataError, match="damaged image"):
-        Mixture([Part("llava", rows, 10)], seed=0).seen(mixture.draw(0), features)
+        Mixture([Part("llava", rows, 10)], seed=0).with_features(mixture.draw(0), features)

@@ -66,14 +66,14 @@ def test_letters_beyond_ascii_and_rows_across_windows(
 
 
 BAD: dict[str, tuple[Any, str]] = {
-    "missing picture": ({"image": "no.jpg", "conversations": says("a", "b")}, "no image no.jpg"),
-    "picture outside the folder": ({"image": "../x.jpg", "conversations": says("a", "b")}, "../x.jpg"),
+    "missing image": ({"image": "no.jpg", "conversations": says("a", "b")}, "no image no.jpg"),
+    "image outside the folder": ({"image": "../x.jpg", "conversations": says("a", "b")}, "../x.jpg"),
     "no turns": ({"conversations": []}, "no question"),
     "open question": ({"conversations": says("a", "b", "c")}, "no answer"),
     "empty turn": ({"conversations": says("a", " ")}, "answer 1 is empty"),
     "odd role": ({"conversations": [*says("a"), {"from": "human", "value": "b"}]}, "by 'human', not by 'gpt'"),
     "odd field": ({"conversation": says("a", "b")}, "conversations"),
-    "tag without a picture": ({"conversations": says("<image>\na", "b")}, "no image"),
+    "tag without an image": ({"conversations": says("<image>\na", "b")}, "no image"),
     "several tags": (
         {"image": "coco/train2017/1.jpg", "conversations": says("<image> a", "b", "<image> c", "d")},
         "2 questions",
@@ -129,7 +129,7 @@ def test_names_that_are_none(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.json", mixed(tmp_path))
     with pytest.raises(DataError, match="no such file"):
         open_rows("llava", tmp_path / "no.json")
-    with pytest.raises(DataError, match="no such folder of pictures"):
+    with pytest.raises(DataError, match="no such folder of images"):
         open_rows("llava", path, tmp_path / "no")
     with pytest.raises(UnknownNameError, match="llava"):
         open_rows("lava", path)

@@ -129,7 +129,7 @@ def test_ocrvqa_keeps_the_training_split(tmp_path: Path) -> None:
     assert len(rows) == 2
     assert turns(rows, 1) == (pool(pools.VQA, "what?"), {"art"})
     assert turns(rows, 0)[1] == {"ann b"}
-    assert rows.left_out == {"not of the training split": 1}
+    assert rows.skipped == {"not of the training split": 1}
     broken = write(tmp_path / "b.json", {"k1": book, "k3": {**book, "answers": ["x"]}})
     assert dict(opened("ocrvqa", broken, tmp_path, max_bad=0.5).bad) == {"odd field": 1}
 
@@ -170,7 +170,7 @@ def test_refcoco_and_its_inverse(tmp_path: Path, protocol: int) -> None:
     (turn,) = opened("refcocop", folder, tmp_path, form="llava").entry(0, 1).turns
     assert turn[0].startswith("Please provide the bounding box coordinate of the region this sentence describes: ")
     assert turn[1] == "[0.1, 0.3, 0.35, 0.45]"  # of the picture padded to 200 x 200
-    assert rows.left_out == {"not of the training split": 2}
+    assert rows.skipped == {"not of the training split": 2}
 
 
 def test_a_pickle_that_does_more_than_hold_data_is_refused(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_captions(tmp_path: Path) -> None:
     ]
     rows = opened("coco_caption", write(tmp_path / "k.json", karpathy), tmp_path)
     assert len(rows) == 1
-    assert rows.left_out == {"not a training picture": 1}
+    assert rows.skipped == {"not a training image": 1}
     assert turns(rows, epochs=300) == (pool(pools.CAPTION), {"a cat"})
     assert "[caption] A photo of  " in turns(rows, epochs=300)[0]  # the pool's own blank, and the one behind all
     caps = write(

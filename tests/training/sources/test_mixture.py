@@ -34,7 +34,7 @@ class Numbers:
     def __init__(self, name: str, count: int, lengths: list[int] | None = None) -> None:
         self.name, self._lengths = name, lengths or [3] * count
         self.bad: Mapping[str, int] = {}
-        self.left_out: Mapping[str, int] = {}
+        self.skipped: Mapping[str, int] = {}
         self.named: tuple[str, ...] = ()
 
     def __len__(self) -> int:

@@ -23,7 +23,7 @@ def test_vqav2(shared: Path) -> None:
         assert row.image is not None
         assert row.image.mode == "RGB"
     dialogues = opened("coco_vqa", folder / "annotations.json", folder / "train2014", questions=questions, form="llava")
-    assert len(dialogues) == len({rows.entry(at).picture for at in range(47)}) == 31
+    assert len(dialogues) == len({rows.entry(at).image for at in range(47)}) == 31
     assert sum(len(dialogues.entry(at).turns) for at in range(31)) == 47
 
 

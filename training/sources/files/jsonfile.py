@@ -22,7 +22,7 @@ WINDOW = 4 << 20
 """Bytes looked at together."""
 LONGEST = 1 << 20
 """A text in a row is shorter than this: what goes wrong farther from a window's end is not the window's fault."""
-CURE = "get the file again"
+CURE = "download the file again"
 _GAP = re.compile(rb"[\s,]*")
 _BLANK = re.compile(rb"\s*")
 _NEXT = re.compile(rb"[}\]]\s*,\s*(?=\{)")
@@ -73,7 +73,7 @@ class JsonFile:
     def spans(self, fields: Sequence[str] = (), *, keyed: bool = False) -> Iterator[Span]:
         """Every row. `fields`: where an object's array may be; `keyed`: the object's values are the rows.
 
-        A row that is broken JSON comes with the value None; reading goes on at the next one that can be read. Raises
+        A row that is broken JSON comes with the value None; reading resumes at the next one that can be read. Raises
         DataError when the file is none of these.
         """
         start = _skip(_BLANK, self._map, 3 if self._map[:3] == b"\xef\xbb\xbf" else 0)
@@ -102,13 +102,13 @@ class JsonFile:
         number = 0
         while (at := _skip(_GAP, self._map, at)) < len(self._map) and self._map[at : at + 1] != b"]":
             number += 1
-            found = self._decode(at)
-            if found is None:
+            decoded = self._decode(at)
+            if decoded is None:
                 stop = self._recover(at)
                 yield Span(at, stop, None, f"item {number}")
                 at = stop
             else:
-                value, stop = found
+                value, stop = decoded
                 if isinstance(value, dict) and not self._opening:
                     self._opening = next(iter(value), "")
                 yield Span(at, stop, value, f"item {number}")
@@ -120,11 +120,11 @@ class JsonFile:
         while self._map[(at := _skip(_GAP, self._map, at)) : at + 1] == b'"':
             key, colon = self._decode(at) or ("", len(self._map))
             begin = _skip(_BLANK, self._map, colon) + 1
-            found = self._decode(_skip(_BLANK, self._map, begin)) if begin < len(self._map) else None
-            if found is None:
+            decoded = self._decode(_skip(_BLANK, self._map, begin)) if begin < len(self._map) else None
+            if decoded is None:
                 yield Span(at, at, None, f"key {key}")
                 return  # behind it nothing tells keys of rows from keys inside them
-            value, stop = found
+            value, stop = decoded
             yield Span(at, stop, (key, value), f"key {key}")
             at = stop
         if self._map[at : at + 1] != b"}":
@@ -133,10 +133,10 @@ class JsonFile:
     def _find(self, at: int, fields: Sequence[str]) -> int:
         """The place behind the bracket of the first field of these names that holds an array."""
         while self._map[(at := _skip(_GAP, self._map, at)) : at + 1] == b'"':
-            found = self._decode(at)
-            if found is None:
+            decoded = self._decode(at)
+            if decoded is None:
                 break
-            name, colon = found
+            name, colon = decoded
             at = _skip(_BLANK, self._map, _skip(_BLANK, self._map, colon) + 1)
             if name in fields and self._map[at : at + 1] == b"[":
                 return at + 1
@@ -150,8 +150,8 @@ class JsonFile:
     def _decode(self, at: int) -> tuple[Any, int] | None:
         """The value that begins at a place, and where it ends; None when it is broken.
 
-        The bytes are read as Latin-1, so that places in the text are places in the file; a value with other letters
-        than ASCII is parsed once more.
+        The bytes are read as Latin-1, so that places in the text are places in the file; a value with characters
+        beyond ASCII is parsed once more.
         """
         reach = WINDOW
         if not self._begin <= at < self._begin + len(self._window):
@@ -184,19 +184,19 @@ class JsonFile:
 
     def _recover(self, at: int) -> int:
         """Where the next row that can be read begins, behind a broken one; the file's end if none does."""
-        for found in _NEXT.finditer(self._map, at):
-            following = self._decode(found.end())
+        for match in _NEXT.finditer(self._map, at):
+            following = self._decode(match.end())
             if following is not None and isinstance(following[0], dict) and self._is_row(following[0]):
-                return found.end()
-            if found.end() - at > 64 * WINDOW:
+                return match.end()
+            if match.end() - at > 64 * WINDOW:
                 break
         return len(self._map)
 
 
 def _skip(pattern: re.Pattern[bytes], content: mmap.mmap, at: int) -> int:
-    found = pattern.match(content, at)
-    assert found is not None
-    return found.end()
+    match = pattern.match(content, at)
+    assert match is not None
+    return match.end()
 
 
 def _parse(content: bytes) -> Any:

@@ -43,9 +43,9 @@ class _Machine:
     def above_mark(self) -> list[Any]:
         """What was put on the stack since the last mark."""
         at = max(place for place, item in enumerate(self.stack) if item is _MARK)
-        found = self.stack[at + 1 :]
+        items = self.stack[at + 1 :]
         del self.stack[at:]
-        return found
+        return items
 
     def collect(self, make: Callable[[list[Any]], Any]) -> None:
         """Put what `make` makes of the things above the mark on the stack."""
@@ -53,8 +53,8 @@ class _Machine:
 
     def last(self, count: int) -> None:
         """The last things as a tuple."""
-        found = tuple(self.stack[-count:])
-        self.stack[-count:] = [found]
+        items = tuple(self.stack[-count:])
+        self.stack[-count:] = [items]
 
     def append(self, items: list[Any]) -> None:
         """Into the list below."""
@@ -66,9 +66,9 @@ class _Machine:
 
     def take(self, count: int) -> list[Any]:
         """The last things, off the stack."""
-        found = self.stack[-count:]
+        items = self.stack[-count:]
         del self.stack[-count:]
-        return found
+        return items
 
 
 _STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
@@ -100,10 +100,10 @@ def read_plain(path: Path) -> Any:
     try:
         for code, argument, place in pickletools.genops(content):
             _step(machine, code.name, argument, f"{path}, byte {place}")
-        (found,) = machine.stack
+        (value,) = machine.stack
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, UnicodeError) as error:
         raise DataError(f"a damaged pickle: {error}", where=str(path), hint="get the official file again") from None
-    return found
+    return value
 
 
 def _step(machine: _Machine, name: str, argument: Any, where: str) -> None:
@@ -114,5 +114,5 @@ def _step(machine: _Machine, name: str, argument: Any, where: str) -> None:
     elif name in _STEPS:
         _STEPS[name](machine, argument)
     elif name not in _NOTHING:
-        what = f"the pickle does more than hold data ({name}); it is not read"
-        raise DataError(what, where=where, hint="get the official file, refs(unc).p or refs(umd).p")
+        message = f"the pickle does more than hold data ({name}); it is not read"
+        raise DataError(message, where=where, hint="get the official file, refs(unc).p or refs(umd).p")

@@ -62,15 +62,17 @@ def _end(tar: tarfile.TarFile) -> str:
     """What is wrong where the last header was looked for; "" where the archive ends as it should."""
     file: Any = tar.fileobj
     file.seek(tar.offset)
-    found = file.read(2 * BLOCK)
-    if not found:
+    blocks = file.read(2 * BLOCK)
+    if not blocks:
         return "it has no end-of-archive mark: it is cut off"
-    if len(found) < BLOCK:
+    if len(blocks) < BLOCK:
         return f"it is cut off inside a header, at byte {tar.offset:,}"
-    if found[:BLOCK] != EMPTY:
+    if blocks[:BLOCK] != EMPTY:
         return f"the header at byte {tar.offset:,} cannot be read"
-    if found[BLOCK:] != EMPTY:
-        return "its end-of-archive mark is cut off" if len(found) < 2 * BLOCK else "there is more behind an empty block"
+    if blocks[BLOCK:] != EMPTY:
+        return (
+            "its end-of-archive mark is cut off" if len(blocks) < 2 * BLOCK else "there is more behind an empty block"
+        )
     return "" if _only_zeros(file) else f"there is more behind the end-of-archive mark at byte {tar.offset:,}"
 
 
@@ -95,9 +97,9 @@ def _lost(path: Path, rows: int, at: int) -> int:
 
 def _expected(path: Path) -> int | None:
     """Rows that the shard was written with, by img2dataset's statistics or by webdataset's index beside it."""
-    told = _json(path.with_name(f"{path.name.partition('.')[0]}_stats.json"))
-    if isinstance(told, dict) and _is_count(told.get("successes")):
-        return int(told["successes"])
+    stats = _json(path.with_name(f"{path.name.partition('.')[0]}_stats.json"))
+    if isinstance(stats, dict) and _is_count(stats.get("successes")):
+        return int(stats["successes"])
     for name in INDEXES:
         for entry in _shards_of(_json(path.with_name(name))):
             if str(entry.get("url", "")).rpartition("/")[2] == path.name and _is_count(entry.get("nsamples")):

@@ -12,9 +12,9 @@ from vlmbench.base import exit_codes, registry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONVERT, INGREDIENTS = (
+CONVERT, SOURCE_FILES = (
     "vlmbench.models.systems.convert:convert",
-    "vlmbench.models.checkpoints.checkpoint:Ingredients",
+    "vlmbench.models.checkpoints.checkpoint:SourceFiles",
 )
 SYSTEMS = ("tinyllava", "tinygptv", "minigpt4", "minigptv2")
 SHOWN = 8
@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and tell what was read."""
-    convert, ingredients = registry.load_object(CONVERT), registry.load_object(INGREDIENTS)
-    given = ingredients(
+    convert, source_files = registry.load_object(CONVERT), registry.load_object(SOURCE_FILES)
+    given = source_files(
         vit=args.vit,
         qformer=args.qformer,
         llm=args.llm,
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         template=args.template,
         image_size=args.image_size,
     )
-    report = convert(args.source, args.target, to=args.to, ingredients=given, overwrite=args.overwrite)
+    report = convert(args.source, args.target, to=args.to, source_files=given, overwrite=args.overwrite)
     print(_table(report), file=sys.stderr)
     print(args.target)
     return exit_codes.OK

@@ -13,7 +13,7 @@ from typing import Any
 from vlmbench.base import exit_codes, registry, terminal
 
 Sheet = Any
-"""models/zoo/parameters.py: Sheet."""
+"""models/zoo/model_stats.py: Sheet."""
 PARTS = ("vision tower", "Q-Former", "connector", "language model", "adapters")
 HEAD = ("variant", "visual tokens", *PARTS, "total", "never run", "float32", "bfloat16", "int8", "int4", "template")
 INDENT = " " * 13

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from ..engine.quantize import GROUP, linear_layers
-from ..network import freezing as tuning
+from ..network import freezing
 from ..network.minigpt_blueprint import blueprint
 from ..network.network import Blueprint, VisionLanguageModel
-from ..parts import quiet_import as hush
+from ..parts.quiet_import import import_transformers
 from ..systems import tinyllava
 from .variants import VARIANTS, Variant
 
@@ -30,7 +30,7 @@ PARTS = ("vision tower", "Q-Former", "connector", "language model", "adapters")
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ModelStats:
     """The figures of one variant."""
 
     name: str
@@ -55,12 +55,12 @@ class Sheet:
 
 
 @cache
-def sheet_of(name: str) -> Sheet:
+def stats_of(name: str) -> ModelStats:
     """Count the published variant of exactly this name. Raises KeyError for another name."""
     return sheet(VARIANTS[name])
 
 
-def sheet(variant: Variant) -> Sheet:
+def sheet(variant: Variant) -> ModelStats:
     """Count a variant. Takes a second or two; raises ModelError for a part that does not exist here."""
     network = build(variant.config)
     never_run = _never_run(network)
@@ -70,10 +70,10 @@ def sheet(variant: Variant) -> Sheet:
     for stage in variant.stages:
         # Adapters cannot be taken out again: a stage that brings its own gets a network of its own.
         tuned = build(variant.config) if stage.tuning.lora else network
-        tuning.apply(tuned, stage.tuning)
+        freezing.apply(tuned, stage.tuning)
         stages[stage.name] = _counted((name, p) for name, p in tuned.named_parameters() if p.requires_grad)
     template = str(variant.config.get("conv_version") or variant.config.get("template"))
-    return Sheet(variant.name, variant.source, template, network.visual_tokens, parts, never_run, stages, held)
+    return ModelStats(variant.name, variant.source, template, network.visual_tokens, parts, never_run, stages, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Load:
     """Parameters of the language model's embedding table, which multiplies nothing."""
     visual_tokens: int
     tower_tokens: int
-    """Tokens of a picture inside the vision tower."""
+    """Tokens of an image inside the vision tower."""
     layers: int
     """Of the language model."""
     width: int
@@ -98,7 +98,7 @@ class Load:
 def load_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Load:
     """Count a stage: the config at its time, and what it trains (the fields of Tuning). Raises TrainingError."""
     network = build(config)
-    tuning.apply(network, tuning.Tuning(**settings))
+    freezing.apply(network, freezing.Tuning(**settings))
     text, vision = network.language_model.config, network.blueprint.vision
     return Load(
         parts=_counted(network.named_parameters()),
@@ -114,7 +114,7 @@ def load_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Load:
 
 def build(config: Mapping[str, Any]) -> VisionLanguageModel:
     """The network of a config.json without any weights."""
-    hush.modelling()
+    import_transformers()
     from transformers.initialization import no_init_weights
 
     with torch.device("meta"), no_init_weights():
@@ -148,15 +148,15 @@ def _never_run(network: VisionLanguageModel) -> int:
 
 
 def memory(network: VisionLanguageModel) -> dict[str, int]:
-    """{number type: bytes}, as Sheet.memory tells."""
+    """{number type: bytes}, as ModelStats.memory tells."""
     adapters = ("lora_A", "lora_B")
-    kept = sum(p.numel() for name, p in network.named_parameters() if not set(adapters) & set(name.split(".")))
+    weights = sum(p.numel() for name, p in network.named_parameters() if not set(adapters) & set(name.split(".")))
     layers = [layer.weight for _, layer in linear_layers(network.language_model)]
     rounded, rows = sum(weight.numel() for weight in layers), sum(len(weight) for weight in layers)
-    rest = 2 * (kept - rounded)
+    rest = 2 * (weights - rounded)
     return {
-        "float32": 4 * kept,
-        "bfloat16": 2 * kept,
+        "float32": 4 * weights,
+        "bfloat16": 2 * weights,
         "int8": rest + rounded + 5 * rows,  # torchao: a float32 scale and an int8 zero for each row
         "int4": rest + rounded // 2 + 3 * (rounded // GROUP),  # a bfloat16 scale and a zero for each group
     }

@@ -40,34 +40,34 @@ def build(
         if (Path(tokenizer) / name).read_bytes() != (source / name).read_bytes():
             hint = "the language model knows the words of its own tokenizer alone"
             raise ModelError(f"{name} is another one than the parts'", where=str(tokenizer), hint=hint)
-    made = minigpt.build(config, preprocessor=preprocessor, tokenizer=tokenizer, seed=seed)
-    given = tinyllava.restore(source).network
-    _put(made.network.vision_tower, dict(_eva(given.vision_tower.state_dict())))
-    own = made.network.language_model
-    told = given.language_model.state_dict()
-    _put(own, {name: told[plain] for name in own.state_dict() if (plain := name.replace(ADAPTED, ".")) in told})
-    return made
+    model = minigpt.build(config, preprocessor=preprocessor, tokenizer=tokenizer, seed=seed)
+    donor = tinyllava.restore(source).network
+    _put(model.network.vision_tower, dict(_eva(donor.vision_tower.state_dict())))
+    own = model.network.language_model
+    weights = donor.language_model.state_dict()
+    _put(own, {name: weights[plain] for name in own.state_dict() if (plain := name.replace(ADAPTED, ".")) in weights})
+    return model
 
 
 def _put(part: nn.Module, state: Mapping[str, Tensor]) -> None:
-    wanted = part.state_dict()
+    expected = part.state_dict()
     for name, tensor in state.items():
-        if name not in wanted or wanted[name].shape != tensor.shape:
-            shape = tuple(wanted[name].shape) if name in wanted else "nothing"
+        if name not in expected or expected[name].shape != tensor.shape:
+            shape = tuple(expected[name].shape) if name in expected else "nothing"
             raise ModelError(f"{name} of shape {tuple(tensor.shape)} meets {shape}", hint="take the parts' own sizes")
-    part.load_state_dict({**wanted, **state})
+    part.load_state_dict({**expected, **state})
 
 
 def _eva(siglip: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """SigLIP's tensors under EVA's names. The class token starts at zero, and says nothing of its own."""
     places = "_vision_tower.vision_model.embeddings.position_embedding"
     for name, tensor in siglip.items():
-        layer, found, rest = name.partition(".self_attn.")
+        layer, separator, rest = name.partition(".self_attn.")
         if name.startswith(places):
             class_token = torch.zeros(1, 1, tensor.shape[1])
             yield places, torch.cat([class_token, tensor.unsqueeze(0)], dim=1)
             yield places.replace("position", "class"), class_token
-        elif not found:
+        elif not separator:
             if "post_layernorm" not in name and ".head." not in name:
                 yield name, tensor
         elif rest.startswith("q_proj."):

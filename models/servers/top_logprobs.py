@@ -19,7 +19,7 @@ CURE = "take a protocol that reads text, or a model that runs here"
 
 
 def rank(choices: Sequence[str], likeliest: Sequence[tuple[str, float]]) -> tuple[ChoiceScore, ...]:
-    """One score a choice. A choice outside the list gets the list's lowest value, which it cannot exceed.
+    """One score per choice. A choice outside the list gets the list's lowest value, which it cannot exceed.
 
     Raises ModelError when the list tells nothing: it is empty, holds no choice, or one token begins two of them.
     """
@@ -29,14 +29,14 @@ def rank(choices: Sequence[str], likeliest: Sequence[tuple[str, float]]) -> tupl
     if not all(value <= CERTAIN for _, value in likeliest):
         raise ModelError("the server's log-probabilities are none", hint=CURE)
     likeliest = [(token, value) for token, value in likeliest if math.isfinite(value)]
-    found = {choice: _token(choice, likeliest) for choice in choices}
-    tokens = [token for token, _ in found.values() if token]
+    by_choice = {choice: _token(choice, likeliest) for choice in choices}
+    tokens = [token for token, _ in by_choice.values() if token]
     if not tokens:
         raise ModelError(f"no choice is among the {len(likeliest)} likeliest first tokens", hint=CURE)
     if len(set(tokens)) < len(tokens):
         raise ModelError(f"choices that begin with the same token: {', '.join(choices)}", hint=CURE)
     lowest = min(value for _, value in likeliest)
-    return tuple(ChoiceScore(choice, value if token else lowest, 1) for choice, (token, value) in found.items())
+    return tuple(ChoiceScore(choice, value if token else lowest, 1) for choice, (token, value) in by_choice.items())
 
 
 def _token(choice: str, likeliest: Sequence[tuple[str, float]]) -> tuple[str, float]:

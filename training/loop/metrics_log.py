@@ -20,12 +20,12 @@ TRACKERS = ("tensorboard", "wandb")
 
 
 def tokens_of(batch: Mapping[str, Any], visual: int) -> int:
-    """Tokens of a collated batch, visual ones included; of pictures alone (dense targets), none."""
+    """Tokens of a collated batch, visual ones included; of images alone (dense targets), none."""
     mask = batch.get("attention_mask")
     if not isinstance(mask, Tensor):
         return 0
-    pictures = int((batch["input_ids"] < 0).sum())  # a picture's place is one id below zero
-    return int(mask.sum()) + pictures * (visual - 1)
+    images = int((batch["input_ids"] < 0).sum())  # an image's place is one id below zero
+    return int(mask.sum()) + images * (visual - 1)
 
 
 def peak_bytes(device: torch.device) -> int:
@@ -43,20 +43,20 @@ class Meter:
         self._tokens, self._since, self._cpu = 0, time.monotonic(), time.process_time()
 
     def add(self, tokens: int) -> None:
-        """So many tokens were learnt from."""
+        """So many tokens were trained on."""
         self._tokens += tokens
 
     def read(self, device: torch.device) -> dict[str, float]:
-        """Tokens, tokens a second, CPU seconds of this process, peak memory; starts anew."""
+        """Tokens, tokens per second, CPU seconds of this process, peak memory; starts anew."""
         now, cpu = time.monotonic(), time.process_time()
-        found = {
+        metrics = {
             "tokens": self._tokens,
             "tokens_per_second": round(self._tokens / max(now - self._since, 1e-9), 1),
             "cpu_seconds": round(cpu - self._cpu, 3),
             "peak_memory_bytes": peak_bytes(device),
         }
         self._tokens, self._since, self._cpu = 0, now, cpu
-        return found
+        return metrics
 
 
 class Tracker:
@@ -76,7 +76,7 @@ class Tracker:
         except ImportError as error:
             raise TrainingError(f"{name} is not installed: {error}", hint=f"pip install {name}") from None
 
-    def tell(self, line: Mapping[str, Any]) -> None:
+    def log(self, line: Mapping[str, Any]) -> None:
         """One line of the log, its numbers under the stage's name."""
         self._step += 1
         numbers = {f"{line['stage']}/{key}": value for key, value in line.items() if isinstance(value, int | float)}
@@ -92,4 +92,4 @@ def write(log: IO[str], line: Mapping[str, Any], tracker: Tracker | None = None)
     log.write(json.dumps(line) + "\n")
     log.flush()
     if tracker is not None:
-        tracker.tell(line)
+        tracker.log(line)

@@ -24,8 +24,8 @@ def evaluate(recipe: Recipe, model: Trainable, output: Path, stage: str, step: i
     Raises what `vlmbench run` raises for unknown tasks and missing data.
     """
     chosen = registry.choose_tasks(recipe.eval_tasks)
-    told = settings.load({})
-    data = {choice.key: loading.open_data(choice, told) for choice in chosen}
+    options = settings.load({})
+    data = {choice.key: loading.open_data(choice, options) for choice in chosen}
     folder = output / FOLDER / f"{stage}-{step:07d}"
     shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed and comes by once more
     limit = recipe.eval_limit or None
@@ -35,12 +35,14 @@ def evaluate(recipe: Recipe, model: Trainable, output: Path, stage: str, step: i
             "model": f"{live.name}:{recipe.name}@{stage}-{step}",
             "settings": dict(live.settings),
             "tasks": [choice.key for choice in chosen],
-            "data": told.data,
+            "data": options.data,
             "limit": limit,
             "perturb": "",
             "seed": recipe.seed,
         }
-        content = manifest.build(request=request, model=live, tasks=plan.tasks, seed=recipe.seed, data_folder=told.data)
+        content = manifest.build(
+            request=request, model=live, tasks=plan.tasks, seed=recipe.seed, data_folder=options.data
+        )
         with RunStore.open(folder, content) as store:
             outcome = runner.execute(plan, live, store)
     return {"stage": stage, "step": step, "eval": {key: _headline(task) for key, task in outcome.scores.items()}}
