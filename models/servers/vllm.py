@@ -273,7 +273,7 @@ def load(
     """
     if not checkpoint:
         raise UsageError("which model?", hint="write --model vllm:FOLDER, or vllm:ORGANISATION/NAME")
-    engine_options = dict(
+    chosen = dict(
         dtype=dtype,
         quantization=quantization,
         max_model_len=max_model_len,
@@ -294,12 +294,7 @@ def load(
         return VllmServer(openai.load(checkpoint, base_url=base_url, max_side=max_side, **how), same)
     _refuse_missing()
     fingerprint, commit = mark(checkpoint, revision)
-    engine = {
-        "model": checkpoint,
-        "seed": 0,
-        "enable_prefix_caching": True,
-        **{k: v for k, v in engine_options.items() if v},
-    }
+    engine = {"model": checkpoint, "seed": 0, "enable_prefix_caching": True, **{k: v for k, v in chosen.items() if v}}
     if commit:
         engine |= {"revision": commit, "tokenizer_revision": commit}
     name = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint
