@@ -1,7 +1,7 @@
-"""docs/evaluate/perturbations.md: the changes as the code has them, and what they cost the shipped models.
+"""docs/evaluate/perturbations.md: the perturbations as the code defines them, and their effect on the included models.
 
-`python -m docs.printing.perturbation_pages` draws the image; with folders of runs made by COMMANDS it also takes their
-figures into docs/printing/perturbations.json. The page itself is printed from both by `make docs`, which asks no model.
+`python -m docs.printing.perturbation_pages` draws the image; given folders of runs of COMMANDS, it also copies their
+figures to docs/printing/perturbations.json. `make docs` prints the page from both and runs no model.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ COMMANDS = {
         ("tinygptv", "pope,gqa", "blind,shuffle-image,noise,blur,jpeg,crop,rotate"),
     )
 }
-"""By model that ships."""
+"""By included model."""
 SHOWN = ("blur", "crop", "jpeg", "noise", "rotate")
 TILE, GAP = 96, 6
 
-TEXT = """# Is it vision, and how fragile is it?
+TEXT = """# Perturbed inputs: does the score need the image, and how robust is it?
 
 {printed}
 
@@ -43,88 +43,88 @@ TEXT = """# Is it vision, and how fragile is it?
 vlmbench run --model tinyllava --tasks pope,gqa --perturb blind,shuffle-image,noise:2,option-order
 ```
 
-asks every question as it is, then again under each change, and ends with the paired differences: same questions, same
-model, one thing changed. A change is made between benchmark and model, so that it works for every task, every model and
-every protocol; a change that does not fit a task, or some of its questions, says so, and they are left out of that run.
+This asks every question unperturbed, then again under each perturbation, and ends with the paired differences: the same
+questions and model with one thing changed. Inputs are changed between benchmark and model, so perturbations work for
+every task, model and protocol. A perturbation that does not apply to a task, or to some of its questions, says so and
+skips them.
 
 ## The perturbations
 
-`NAME` or `NAME:SEVERITY`; several with commas. Everything that is drawn depends on `--seed` and on what it concerns (a
-picture's bytes, a question's words), not on the order of questions, on `--limit`, or on how often a run was
-interrupted.
+Write `NAME` or `NAME:SEVERITY`, separated by commas. Everything random depends on `--seed` and on the input itself (an
+image's bytes, a question's text), not on the order of questions, on `--limit`, or on interruptions.
 
 {changes}
 
-![One picture under five changes, as it is and in severities 1 to 5]({picture})
+![An image under five perturbations: unperturbed, and with severities 1 to 5]({picture})
 
-In formulas, with s the shorter side of the picture in pixels, c the severity's value and x in 0..1:
+In formulas, with s the shorter side of the image in pixels, c the severity's value and x in 0..1:
 
-| change | definition |
+| perturbation | definition |
 |---|---|
-| `noise` | clip(x + c·z), z standard normal, drawn for each colour of each k × k pixels, k = max(1, round(s / 224)) |
-| `blur` | Gaussian of standard deviation c·s / 224 pixels (PIL's, by box filters) |
-| `jpeg` | PIL's JPEG of quality c, read back |
-| `crop` | the window round(c·width) × round(c·height) at a uniformly drawn place, not scaled up |
-| `rotate` | by +c or -c degrees about the middle, bicubic, same size, corners grey |
+| `noise` | clip(x + c·z), z standard normal, per channel and block of k × k pixels, k = max(1, round(s / 224)) |
+| `blur` | Gaussian with a standard deviation of c·s / 224 pixels (PIL's, by box filters) |
+| `jpeg` | PIL's JPEG of quality c, decoded again |
+| `crop` | the window round(c·width) × round(c·height) at a uniformly random position, not scaled up |
+| `rotate` | by +c or -c degrees around the center, bicubic, same size, grey corners |
 | `blind` | every pixel (128, 128, 128), same size |
 
-The values of noise, blur and jpeg are ImageNet-C's (Hendrycks & Dietterich, arXiv 1903.12261). They were chosen for
-pictures of 224 × 224; noise and blur are scaled to the picture, since a large one is scaled down by the model and would
-lose them on the way. `jpeg` is not scaled: on large pictures it is milder than there.
+The values of noise, blur and jpeg are those of ImageNet-C (Hendrycks & Dietterich, arXiv 1903.12261), which were chosen
+for images of 224 × 224. Noise and blur are scaled with the image, because the model scales a large image down, which
+would remove them. `jpeg` is not scaled, so it is milder on large images.
 
-- **shuffle-image** shows another picture of the same split: the next one in a circle drawn from seed and names. Never
-  one with the same bytes, never one of the same cluster (the unit that intervals resample), always as many. Two
-  encodings of one photograph under two names are not recognised. It is harder than `blind`: a model may
-  believe what it sees.
-- **option-order** puts the options into another order, and the right answer follows its option, whether the task names
-  it by letter, place or text; pictures to choose from move too. The order depends on the question and its options, so
-  all rotations of a circular protocol (MMBench) move by one permutation, which is itself no rotation: the right option
-  still stands once at each letter. Two options are swapped; a circular protocol asks both orders already, so it shows
-  nothing there. Left out: questions without options, and protocols that rank options that the prompt does not show.
-  "All of the above" is moved like any other option.
-- **paraphrase-suffix** says the sentence that asks for a form of answer in other words, asking for the same form. Its
-  numbers are wordings, not severities. Left out: prompts without such a sentence (bare questions, `Short answer:`, box
-  formats), whose words are part of what a model was trained on.
-- **Boxes** (RefCOCO): `crop` takes the right box along, and leaves out questions of which less than half the box is
-  left. `rotate` is refused: the tight upright box of a turned thing is not known.
-- A crop or a turn can take away what is asked about, and "left" or "top" may no longer hold. Their differences say how
-  much a model hangs on the whole upright picture; they are no error rate. For benchmarks of reading and of whole pages
-  they say little.
+- **shuffle-image** shows another image of the same split: the next one on a random cycle given by seed and names. It
+  never has the same bytes, never belongs to the same cluster (the unit that intervals resample), and a question gets as
+  many images as before. Two encodings of one photograph under two names are not recognized. It is harder than `blind`,
+  because a model may trust what it sees.
+- **option-order** permutes the options, and the right answer follows its option, whether the task names it by letter,
+  position or text; image options move too. The order depends on the question and its options, so all rotations of a
+  circular protocol (MMBench) get the same permutation, which is not itself a rotation: the right option still appears
+  once at each letter. Two options are swapped; a circular protocol already asks both orders, so there is no effect.
+  Skipped: questions without options, and protocols that rank options which the prompt does not show. "All of the above"
+  is moved like any other option.
+- **paraphrase-suffix** rewords the sentence that asks for an answer format, without changing the format. Its numbers
+  are wordings, not severities. Skipped: prompts without such a sentence (bare questions, `Short answer:`, box formats),
+  whose wording is part of what a model was trained on.
+- **Boxes** (RefCOCO): `crop` transforms the right box too, and skips questions of which less than half the box remains.
+  `rotate` is refused, because the tight upright box of a rotated object is unknown.
+- A crop or a rotation can remove the object in question, and "left" or "top" may no longer be true. Their differences
+  measure how much a model depends on the whole upright image; they are not error rates. For benchmarks about reading
+  text or whole pages they say little.
 
 {wordings}
 
-## What it leaves behind
+## Output
 
 ```
-RUN/                         the unperturbed run, that of the same command without --perturb: its answers are reused
+RUN/                         the unperturbed run, as without --perturb: its answers are reused
 RUN/perturbations/noise-2/   an ordinary run's folder for each perturbation
 RUN/perturbations.json       every difference
 ```
 
-Each of them survives a kill and resumes with the same command. Perturbed runs are runs like others for
-`vlmbench compare RUN RUN/perturbations/blind` (the answers that changed) and `vlmbench score`. `vlmbench report RUN`
-includes them on the page Perturbations, never on the leaderboard. `vlmbench check` refuses to hold a run against one
-under another perturbation (`--force` does it anyway), and `vlmbench export` refuses answers given under one.
+Each of them survives a kill and resumes with the same command. Perturbed runs can be used like any run in
+`vlmbench compare RUN RUN/perturbations/blind` (the changed answers) and `vlmbench score`. `vlmbench report RUN`
+includes them on the Perturbations page, never on the leaderboard. `vlmbench check` refuses to compare runs under
+different perturbations (`--force` does it anyway), and `vlmbench export` refuses perturbed answers.
 
-Earlier versions called all this ablations (`--ablate`, `RUN/ablations/`, `ablations.json`). Their runs are read, and
-the same command with `--perturb` resumes them where they are.
+Earlier versions called perturbations ablations (`--ablate`, `RUN/ablations/`, `ablations.json`). Their runs are read,
+and the same command with `--perturb` resumes them in place.
 
 ## How to read the figures
 
-- **difference** is changed minus as it is, of the task's own metric over the questions that have a score in both, with
-  the interval and test of `vlmbench compare` ([statistics](statistics.md)); p is corrected (Holm) over all changes and
-  tasks of the command. Where the headline is undefined under a change (F1 of a model that never says yes) the first
-  metric that is defined stands there.
-- **blind** answers "is it vision?": what is left of the score is what words alone give. A small drop means that the
-  benchmark can be answered without looking, or that the model does not look. **shuffle-image** says the same where a
-  grey picture itself changes how a model answers.
-- **gained** and **lost** tell churn from loss: a difference near 0 with many of both is not robust, it is luck.
-- **same answer** is the share of answers that were read alike. Under `option-order` that is the letter: a model that
-  keeps its letters while the options move answers by place.
-- An interval that includes 0 is not evidence of robustness: see how wide it is.
+- **difference** is perturbed minus unperturbed, in the task's own metric over the questions that have a score in both,
+  with the interval and test of `vlmbench compare` ([statistics](statistics.md)); p is corrected (Holm) over all
+  perturbations and tasks of the command. If the headline is undefined under a perturbation (F1 of a model that never
+  says yes), the first metric that is defined is shown.
+- **blind** measures how much of the score needs the image: what remains comes from the text alone. A small drop means
+  that the benchmark can be answered without the image, or that the model ignores it. **shuffle-image** measures the
+  same if a grey image by itself changes how a model answers.
+- **gained** and **lost** distinguish churn from loss: a difference near 0 with many of both is luck, not robustness.
+- **same answer** is the share of answers with the same parsed value. Under `option-order` that is the letter: a model
+  that keeps its letters while the options move answers by position.
+- An interval that includes 0 is no evidence of robustness: look at its width.
 
-## The shipped models
-On the embedded samples (they show that everything works, and are not comparable with papers):
+## The included models
+On the embedded samples (which show that everything works, and are not comparable with papers):
 
 {models}
 """
@@ -144,7 +144,7 @@ def page(printed: str) -> str:
     figures = orjson.loads(FIGURES.read_bytes())
     return TEXT.format(
         printed=printed,
-        changes="\n".join(table(("change", "what", "severities 1 to 5", "if none is said"), _changes())),
+        changes="\n".join(table(("perturbation", "what it does", "severities 1 to 5", "default"), _changes())),
         picture=f"../images/{PICTURE.name}",
         wordings="\n".join(table(("sentence", "1", "2", "3"), _wordings())),
         models="\n".join(map(_model, figures.values())).rstrip(),
@@ -175,8 +175,8 @@ def _wordings() -> Iterator[tuple[str, ...]]:
         yield sentence, *others
 
 
-HEADS = ("change", "task", "metric", "as is", "changed", "difference", "95 % interval", "p (Holm)", "pairs", "gained",
-         "lost", "same answer")  # fmt: skip
+HEADS = ("perturbation", "task", "metric", "unperturbed", "perturbed", "difference", "95 % interval", "p (Holm)",
+         "pairs", "gained", "lost", "same answer")  # fmt: skip
 
 
 def _figures(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -192,7 +192,7 @@ def _figures(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _reading(figures: dict[str, Any]) -> Iterator[str]:
-    """What the table shows, said by its own numbers."""
+    """A summary of the table in its own numbers."""
     rows = {(row["perturbation"], row["task"]): row for row in figures["rows"]}
     tasks = list(dict.fromkeys(task for _, task in rows))
     for task in tasks:
@@ -204,16 +204,16 @@ def _reading(figures: dict[str, Any]) -> Iterator[str]:
             ),
         )
         cost = f"{code(worst['perturbation'])} ({worst['metric']} {worst['difference']:+.1f})"
-        seen = f"{blind['metric']} {blind['before']:.1f}, without pictures {blind['after']:.1f}"
-        yield f"- {code(task)}: {seen}; besides pictures blanked or exchanged, what costs most is {cost}."
+        seen = f"{blind['metric']} {blind['before']:.1f}, {blind['after']:.1f} with grey images"
+        yield f"- {code(task)}: {seen}; the largest drop, apart from blind and shuffle-image, is from {cost}."
     for label, reasons in figures["left_out"].items():
         for task, why in reasons.items():
-            told = "; ".join(f"{count:,} questions: {reason}" for reason, count in why.items())
-            yield f"- {code(label)} leaves out {code(task)}: {told}."
+            skipped = "; ".join(f"{count:,} questions: {reason}" for reason, count in why.items())
+            yield f"- {code(label)} skips {code(task)}: {skipped}."
 
 
 def take(run: Path) -> dict[str, Any]:
-    """A model's entry: the figures of a run's perturbations.json, as much as the page shows."""
+    """A model's entry: those figures of a run's perturbations.json that the page shows."""
     content = orjson.loads((run / "perturbations.json").read_bytes())
     rows = []
     for one in content["perturbations"]:
@@ -231,7 +231,7 @@ def take(run: Path) -> dict[str, Any]:
 
 
 def draw() -> None:
-    """The grid of small pictures: a change a row; as it is, then severities 1 to 5."""
+    """The grid of thumbnails: one perturbation per row, unperturbed and with severities 1 to 5."""
     from PIL import Image
 
     from vlmbench.base.registry import choose_task

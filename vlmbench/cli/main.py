@@ -18,22 +18,22 @@ from vlmbench.base.text import unicode_problem
 from vlmbench.base.version import __version__
 
 VERBS: Mapping[str, str] = {
-    "ask": "ask a model about one picture, and draw the boxes it answers with",
-    "run": "put a benchmark's questions to a model and score the answers",
-    "score": "score answers that exist already, in the benchmark's own file format",
-    "export": "write a run's answers as a test server or an official script takes them",
+    "ask": "ask a model about one image, and draw the boxes in its answer",
+    "run": "run a model on benchmarks and score its answers",
+    "score": "score existing answers in the benchmark's own file format",
+    "export": "write a run's answers in the format of a test server or official script",
     "tasks": "list the benchmarks, their splits and protocols",
     "models": "list the models",
-    "data": "say which official files are missing, and get them",
-    "compare": "compare two runs sample by sample: differences, and the answers that turned",
-    "check": "hold a run against a baseline: pass, fail, or could not tell",
-    "baseline": "write a run as a small file to check later runs against",
-    "power": "say which difference a benchmark can show, and how many questions one needs",
+    "data": "list which official files are missing, and download them",
+    "compare": "compare two runs sample by sample: differences and changed answers",
+    "check": "check a run against a baseline: pass, fail, or inconclusive",
+    "baseline": "write a small file of a run, to check later runs against",
+    "power": "compute which difference a benchmark can detect, and how many questions that takes",
     "report": "write the HTML leaderboard of runs",
-    "convert": "turn a published checkpoint into our form, or ours into the published one",
+    "convert": "convert a published checkpoint to our format, or ours to the published one",
     "train": "train a recipe, or one of its stages",
-    "new": "write a starting file for a task or a model of your own, with its test",
-    "completion": "print what lets your shell complete verbs, options and names",
+    "new": "write a starter file for your own task or model, with its test",
+    "completion": "print a script with which your shell completes verbs, options and names",
 }
 NAMELESS = ("convert", "new", "completion")
 """Verbs that take no name of a task, a model or a recipe, and so no plug-ins."""
@@ -44,11 +44,11 @@ def overview() -> str:
     verbs = "\n".join(f"  {name:10} {text}" for name, text in VERBS.items())
     return (
         "usage: vlmbench VERB [options]\n\n"
-        "Evaluate vision-language models: the authors' own scores, with error bars, failures counted.\n\n"
+        "Evaluate vision-language models: official scores, with confidence intervals and counted failures.\n\n"
         f"{verbs}\n\n"
-        "vlmbench VERB --help tells a verb's options. --traceback shows where an error comes from.\n"
-        "Exit codes: 0 done, 1 the result is bad, 2 you must change something, 3 could not tell, 130 interrupted,\n"
-        "143 ended by SIGTERM (as Ctrl-C: the same command goes on)."
+        "vlmbench VERB --help lists a verb's options. --traceback shows where an error comes from.\n"
+        "Exit codes: 0 done, 1 the result is bad, 2 you must change something, 3 inconclusive, 130 interrupted,\n"
+        "143 ended by SIGTERM (as with Ctrl-C, the same command resumes)."
     )
 
 
@@ -131,7 +131,7 @@ def parser(
     made = kind(prog=f"vlmbench {verb}", description=VERBS[verb])
     importlib.import_module(f"vlmbench.cli.verbs.{verb}").add_arguments(made)
     if verb not in NAMELESS:
-        made.add_argument("--plugins", metavar="FILE|DIR,...", help="files with tasks and models of your own")
+        made.add_argument("--plugins", metavar="FILE|DIR,...", help="files with your own tasks and models")
     return made
 
 

@@ -12,9 +12,9 @@ from vlmbench.runs.options import JudgeOptions
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which judge, how often, for how much."""
     add = parser.add_argument
-    add("--judge", metavar="MODEL", help="who grades open answers: openai:NAME[,base_url=URL,rpm=N,...], or a model")
-    add("--judge-runs", type=int, metavar="N", help="let the judge grade every answer N times (default 1)")
-    add("--judge-budget", type=float, metavar="USD", help="stop asking the judge before this command spends more")
+    add("--judge", metavar="MODEL", help="the judge of open answers: openai:NAME[,base_url=URL,rpm=N,...], or a model")
+    add("--judge-runs", type=int, metavar="N", help="have the judge grade every answer N times (default 1)")
+    add("--judge-budget", type=float, metavar="USD", help="maximum cost of the judge in this command")
 
 
 def options(args: argparse.Namespace) -> JudgeOptions:

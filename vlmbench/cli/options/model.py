@@ -21,12 +21,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         choices=ENGINES,
         help="shared: encode each image once (default); simple: one question at a time; batched: hf only",
     )
-    add("--recheck-ties", action="store_true", help="ask answers whose best two tokens nearly tie again, one by one")
+    add("--recheck-ties", action="store_true", help="recompute answers whose best two tokens nearly tie, one by one")
     add("--dtype", choices=DTYPES, help="number type of the weights (default: the model's choice)")
-    add("--quantize", choices=WIDTHS, help="keep the language model's weights in 8 or 4 bits (default: as they are)")
+    add("--quantize", choices=WIDTHS, help="quantize the language model's weights to 8 or 4 bits (default: unchanged)")
     add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
     add("--threads", type=int, metavar="N", help="processor threads")
-    add("--batch-size", metavar="N|auto", help="hf: rows that go through the network at once (default: auto)")
+    add("--batch-size", metavar="N|auto", help="hf: rows per batch (default: auto)")
     add("--attention", metavar="NAME", help="hf: sdpa, eager, flash_attention_2, ... (default: transformers' choice)")
     add("--trust-remote-code", action="store_true", help="hf: run Python code that comes with the checkpoint")
 

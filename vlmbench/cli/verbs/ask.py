@@ -29,11 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     model_options.add_model(parser)
     add("image", type=Path, metavar="IMAGE", help="the image's file")
-    several = "several are one dialogue, each sees the turns before; without any, one a line is read from the input"
+    several = (
+        "several form a dialogue, in which each sees the earlier turns; without any, one per line is read from stdin"
+    )
     add("questions", nargs="*", metavar="QUESTION", help=several)
-    add("--max-new-tokens", type=int, default=512, metavar="N", help="length at which an answer is cut (default 512)")
-    add("--temperature", type=float, default=0.0, metavar="T", help="above 0: sample (default 0: the likeliest words)")
-    add("--top-p", type=float, metavar="P", help="sample from the likeliest words that have this share together")
+    add("--max-new-tokens", type=int, default=512, metavar="N", help="maximum length of an answer (default 512)")
+    add("--temperature", type=float, default=0.0, metavar="T", help="above 0: sample (default 0: greedy)")
+    add("--top-p", type=float, metavar="P", help="sample from the likeliest tokens with this total probability")
     add("--seed", type=int, default=0, help="for sampling: the same seed gives the same answer (default 0)")
     model_options.add_settings(parser)
     add(
@@ -46,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--padded",
         action="store_true",
-        help="boxes as shares ([0.1, 0.2, 0.3, 0.4]) are of the picture padded to a square (LLaVA-1.5's data)",
+        help="boxes as fractions ([0.1, 0.2, 0.3, 0.4]) refer to the image padded to a square (LLaVA-1.5's data)",
     )
-    add("--json", action="store_true", help="print one JSON object a turn")
+    add("--json", action="store_true", help="print one JSON object per turn")
 
 
 @dataclass

@@ -33,42 +33,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-drop",
         default="1.0",
         metavar="POINTS[,TASK=POINTS]",
-        help="how far a metric may go for the worse, in its own unit (default 1.0): `1.0,mme=20`",
+        help="maximum acceptable drop of a metric, in its own unit (default 1.0): `1.0,mme=20`",
     )
     add(
         "--min-detectable-drop",
         default="",
         metavar="POINTS[,TASK=POINTS]",
-        help="the drop that must not slip through (default: twice --max-drop): decides how many items are enough",
+        help="the drop that must be detected (default: twice --max-drop); determines how many items are needed",
     )
-    add("--alpha", type=float, default=0.05, metavar="SHARE", help="false alarms of the whole gate (default 0.05)")
+    add("--alpha", type=float, default=0.05, metavar="SHARE", help="false alarm rate of the whole gate (default 0.05)")
     add(
         "--power",
         type=float,
         default=0.8,
         metavar="SHARE",
-        help="how often --min-detectable-drop is found (default 0.8)",
+        help="how often --min-detectable-drop is detected (default 0.8)",
     )
     add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
     add(
         "--metric",
         default="headline",
         metavar="NAME,...",
-        help="what is tested: headline (default), names that every task has, or all; each knows what is better",
+        help="tested metrics: the headline (default), names that every task has, or all",
     )
     add("--min-coverage", type=float, default=1.0, metavar="SHARE", help="samples that must have a score (default 1.0)")
-    add("--max-status", default="", metavar="STATUS=N,...", help="how many may end so: `error=0,truncated=1%%`")
-    add("--junit", type=Path, metavar="FILE", help="write JUnit XML: one testcase a task")
-    add("--markdown", type=Path, metavar="FILE", help="write the summary; $GITHUB_STEP_SUMMARY gets it anyway when set")
+    add("--max-status", default="", metavar="STATUS=N,...", help="maximum number per status: `error=0,truncated=1%%`")
+    add("--junit", type=Path, metavar="FILE", help="write JUnit XML: one test case per task")
+    add(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the summary; it is also written to $GITHUB_STEP_SUMMARY if set",
+    )
     add(
         "--json",
         nargs="?",
         const=STDOUT,
         metavar="FILE",
-        help="print the result on stdout and nothing else, or write it to FILE; RUN/check.json has it anyway",
+        help="print the result on stdout and nothing else, or write it to FILE; RUN/check.json always has it",
     )
-    add("--force", action="store_true", help="check what they share though data, split, protocol or version differ")
-    add("--seed", type=int, default=0, help="of the resampling (default 0)")
+    add("--force", action="store_true", help="check the common part even if data, split, protocol or version differ")
+    add("--seed", type=int, default=0, help="for resampling (default 0)")
 
 
 def run(args: argparse.Namespace) -> int:

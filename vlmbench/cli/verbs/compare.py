@@ -22,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="all|NAME,...",
         help="which metrics of each task (default: the headline); --json and --output have all unless names are given",
     )
-    add("--flips", type=int, default=3, metavar="N", help="show N samples lost and N gained a task (default 3)")
-    add("--output", type=Path, metavar="DIR", help="write compare.json and compare.txt, every flip included")
-    add("--json", action="store_true", help="print on stdout what compare.json holds, and nothing else")
-    add("--force", action="store_true", help="compare what they share though data, split, protocol or version differ")
-    add("--seed", type=int, default=0, help="of the resampling (default 0)")
+    add("--flips", type=int, default=3, metavar="N", help="show N lost and N gained samples per task (default 3)")
+    add("--output", type=Path, metavar="DIR", help="write compare.json and compare.txt with all changed answers")
+    add("--json", action="store_true", help="print the content of compare.json on stdout, and nothing else")
+    add("--force", action="store_true", help="compare the common part even if data, split, protocol or version differ")
+    add("--seed", type=int, default=0, help="for resampling (default 0)")
 
 
 def run(args: argparse.Namespace) -> int:

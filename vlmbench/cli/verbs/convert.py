@@ -24,16 +24,16 @@ SHOWN = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """From where, to where, in which form, and what the checkpoint needs beside."""
     add = parser.add_argument
-    add("source", type=Path, metavar="SRC", help="a .pth, or a checkpoint's folder in any form")
-    add("target", type=Path, metavar="DST", help="folder to write; a .pth where that alone is wanted")
-    add("--to", default="", metavar="FORM", help="form to write (default: official into ours, ours into the official)")
-    add("--system", default="", choices=SYSTEMS, help="what it is: an error if it is something else")
+    add("source", type=Path, metavar="SRC", help="a .pth, or a checkpoint's folder in any formatat")
+    add("target", type=Path, metavar="DST", help="folder to write; a .pth to write only that")
+    add("--to", default="", metavar="FORM", help="format to write (default: official to ours, ours to official)")
+    add("--system", default="", choices=SYSTEMS, help="the system: an error if it is another one")
     add("--vit", type=Path, metavar="FILE", help="eva_vit_g.pth; TinyLLaVA's mm_projector.bin: the tower's folder")
     add("--qformer", type=Path, metavar="FILE", help="blip2_pretrained_flant5xxl.pth")
     add("--llm", type=Path, metavar="DIR", help="the language model's folder, in transformers' layout")
-    add("--template", default="", metavar="NAME", help="style of answering (default: the published one)")
-    add("--image-size", type=int, default=0, metavar="PX", help="edge of pictures (default: the published one)")
-    add("--overwrite", action="store_true", help="replace the checkpoint that is at DST")
+    add("--template", default="", metavar="NAME", help="prompt template (default: the published one)")
+    add("--image-size", type=int, default=0, metavar="PX", help="image size in pixels (default: the published one)")
+    add("--overwrite", action="store_true", help="replace an existing checkpoint at DST")
 
 
 def run(args: argparse.Namespace) -> int:

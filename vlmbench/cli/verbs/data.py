@@ -24,14 +24,18 @@ NAMED = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which benchmarks, and where their files belong."""
     add = parser.add_argument
-    add("action", choices=("status", "fetch"), help="status: what is there and what is missing; fetch: get it")
+    add(
+        "action",
+        choices=("status", "fetch"),
+        help="status: list present and missing files; fetch: download the missing ones",
+    )
     add("tasks", nargs="*", metavar="TASK[:SPLIT]", help="see `vlmbench tasks` (status: default all)")
     add(
         "--data",
         metavar="DIR",
-        help="the folder of official files (default: the settings', else a data folder in the cache)",
+        help="the folder of official files (default: from the settings, else a data folder in the cache)",
     )
-    add("--accept-licence", action="store_true", help="say that you accept the licences that fetch shows")
+    add("--accept-licence", action="store_true", help="accept the licenses that fetch shows")
     add("--json", action="store_true", help="status as JSON")
 
 

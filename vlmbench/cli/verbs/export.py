@@ -1,4 +1,4 @@
-"""`vlmbench export`: write a run's answers as a test server or an official script takes them."""
+"""`vlmbench export`: write a run's answers in the format of a test server or official script."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which answers, in which form, to where."""
     add = parser.add_argument
     add("run", type=remote_store.fetch_run, metavar="RUN", help="folder of a finished run")
-    add("--task", metavar="NAME[:SPLIT][@PROTOCOL]", help="which of its tasks (needed where it has several)")
+    add("--task", metavar="NAME[:SPLIT][@PROTOCOL]", help="which of its tasks (required if it has several)")
     add("--format", metavar="NAME", help="which of the task's formats (default: its first, or that of --output)")
     add("--output", type=Path, metavar="PATH", help="file or folder to write (default: RUN/export/TASK)")
-    add("--data", metavar="sample|hub|DIR", help="where the questions are (default: where the run had them)")
+    add("--data", metavar="sample|hub|DIR", help="where the questions are (default: as in the run)")
 
 
 def run(args: argparse.Namespace) -> int:

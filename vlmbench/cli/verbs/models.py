@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="MODEL[:VARIANT|:FOLDER]",
-        help="count the parameters of its published variants, without weights; or load a folder and tell its facts",
+        help="count the parameters of its published variants, without weights; or load a folder and print its facts",
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
 

@@ -18,7 +18,7 @@ COLOURS = {"red": (200, 30, 30), "green": (30, 160, 30), "blue": (30, 30, 200)}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What, how it is called, and where it goes."""
     parser.add_argument("kind", choices=("task", "model"), help="what to write")
-    parser.add_argument("name", metavar="NAME", help="its name: small letters, digits and _")
+    parser.add_argument("name", metavar="NAME", help="its name: lower-case letters, digits and _")
     parser.add_argument("--output", type=Path, metavar="DIR", help="a new folder for the files (default: NAME)")
 
 

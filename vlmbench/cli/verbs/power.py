@@ -22,22 +22,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which comparison, and what is known of it."""
     add = parser.add_argument
     add("task", metavar="TASK[:SPLIT][@PROTOCOL]", help="see `vlmbench tasks`")
-    add("--effect", type=float, default=1.0, metavar="POINTS", help="difference that should be found (default 1.0)")
-    add("--power", type=float, default=0.8, metavar="SHARE", help="how often it should be found (default 0.8)")
-    add("--alpha", type=float, default=0.05, metavar="SHARE", help="how often chance alone may pass for it")
+    add("--effect", type=float, default=1.0, metavar="POINTS", help="difference to detect (default 1.0)")
+    add("--power", type=float, default=0.8, metavar="SHARE", help="how often to detect it (default 0.8)")
+    add("--alpha", type=float, default=0.05, metavar="SHARE", help="false alarm rate")
     add("--data", metavar="sample|hub[:COPIES]|DIR", help="where the questions are (default: the embedded sample)")
-    add("--limit", type=int, metavar="N", help="as if run with this --limit")
+    add("--limit", type=int, metavar="N", help="assume a run with this --limit")
     add(
         "--run",
         type=Path,
         action="append",
         default=[],
         metavar="RUN",
-        help="learn from a finished run instead of assuming; twice: from how two runs of the task differ",
+        help="estimate from a finished run instead of assuming; twice: from two runs of the task",
     )
     add("--accuracy", type=float, metavar="POINTS", help="expected accuracy (default 70)")
-    add("--discordance", type=float, metavar="POINTS", help="percent of questions that one model alone gets right")
-    add("--correlation", type=float, metavar="R", help="correlation of questions about one picture (default 0.1)")
+    add(
+        "--discordance",
+        type=float,
+        metavar="POINTS",
+        help="percent of questions that exactly one of the models gets right",
+    )
+    add("--correlation", type=float, metavar="R", help="correlation of questions about one image (default 0.1)")
     add("--json", action="store_true", help="print JSON on stdout, and nothing else")
 
 

@@ -16,18 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("recipe", nargs="?", metavar="RECIPE[:STAGE]", help="see --list")
     add("--list", action="store_true", help="list the recipes and their stages")
-    add("--dry-run", action="store_true", help="tell the plan: what learns, tokens, memory, arithmetic, hours on a GPU")
+    add("--dry-run", action="store_true", help="print the plan: trained parts, tokens, memory, FLOPs, hours on a GPU")
     add("--gpu", default="a100", metavar="NAME", help="the plan's GPU: a100 (default), h100, 3090, 4090")
     add("--devices", type=int, default=1, metavar="N", help="the plan's number of GPUs (default 1)")
-    add("--smoke", action="store_true", help="the same recipe at toy size on drawn scenes, a few steps a stage")
-    add("--start", default="", metavar="DIR", help="the model to start from, where one stage is trained alone")
-    add("--seeds", type=int, metavar="N", help="of an ablation: runs of each variant (default 3)")
+    add("--smoke", action="store_true", help="the same recipe at toy size on synthetic scenes, a few steps per stage")
+    add("--start", default="", metavar="DIR", help="the initial model, if a single stage is trained")
+    add("--seeds", type=int, metavar="N", help="for an ablation: runs per variant (default 3)")
     add(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change a value of the recipe; may be given often",
+        help="change a value of the recipe; can be repeated",
     )
     add(
         "--output",
