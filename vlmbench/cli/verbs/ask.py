@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--boxes",
         type=Path,
         metavar="FILE",
-        help="where boxes of an answer are drawn (default: IMAGE's name with -boxes.png, in this folder); a later turn "
+        help="draw an answer's boxes here (default: IMAGE's name with -boxes.png, in this folder); a later turn "
         "adds its number",
     )
     add(
