@@ -1,4 +1,4 @@
-"""`vlmbench run`: put a benchmark's questions to a model and score the answers."""
+"""`vlmbench run`: run a model on benchmarks and score its answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--perturb",
         default="",
         metavar="NAME[:SEVERITY],...",
-        help=f"ask again under perturbations and report paired differences: {PERTURBATIONS} "
+        help=f"run again under perturbations and report paired differences: {PERTURBATIONS} "
         "(docs/evaluate/perturbations.md); each is a run in RUN/perturbations",
     )
     model.add_settings(parser)
@@ -48,10 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="SHARE",
-        help="exit 1 when fewer samples have a score (default 1.0)",
+        help="exit 1 if fewer samples have a score (default 1.0)",
     )
     add("--interval", type=float, metavar="LEVEL", help="confidence level of the intervals (default 0.95)")
-    add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
+    add("--json", action="store_true", help="print the content of scores.json on stdout, and nothing else")
     judge.add_arguments(parser)
     _add_verification(parser)
     _add_workers(parser)
@@ -63,17 +63,22 @@ def _add_verification(parser: argparse.ArgumentParser) -> None:
         "--verify-backend",
         type=int,
         metavar="N",
-        help="first have another model answer the first N questions too; refused when too many answers differ",
+        help="first compare with another model on N questions; refused if too many answers differ",
     )
-    add("--verify-against", metavar="MODEL", help="that other model (default: hf with the same weights, where known)")
+    add("--verify-against", metavar="MODEL", help="the other model (default: hf with the same weights, if known)")
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     """The options of docs/scale.md."""
     add = parser.add_argument
     add("--workers", type=int, metavar="N", help="N replicas of the model, each in its own process (needs Ray)")
-    add("--ray", metavar="ADDRESS", help="spread the workers over a running Ray cluster: auto, or HOST:PORT")
-    add("--worker-timeout", type=float, metavar="SECONDS", help="without an answer, a worker is replaced (default 900)")
+    add("--ray", metavar="ADDRESS", help="distribute the workers over a running Ray cluster: auto, or HOST:PORT")
+    add(
+        "--worker-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="replace a worker after this time without an answer (default 900)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`vlmbench score`: score answers that exist already, in the benchmark's own file format. No model is needed."""
+"""`vlmbench score`: score existing answers in the benchmark's own file format. No model is needed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predictions",
         type=Path,
         metavar="PATH",
-        help="needed for TASK: answer file, or a folder of them, in the benchmark's format; or rows of id and text",
+        help="for TASK: an answer file, or a folder of them, in the benchmark's format; or rows of id and text",
     )
     add("--data", metavar="sample|hub[:COPIES]|DIR", help="where the questions are (default: the embedded sample)")
     add("--attentions", type=Path, metavar="FILE", help="attention maps, for gqa's grounding")
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="SHARE",
-        help="exit 1 when fewer answers have a score (default 1.0)",
+        help="exit 1 if fewer answers have a score (default 1.0)",
     )
     add(
         "--interval",
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help="confidence level of the intervals (default 0.95; of a run, its own)",
     )
-    add("--json", action="store_true", help="print on stdout what scores.json holds, and nothing else")
+    add("--json", action="store_true", help="print the content of scores.json on stdout, and nothing else")
     judge_options.add_arguments(parser)
 
 
