@@ -1,4 +1,4 @@
-"""Scripted answers, without looking: for tests, for trying a task, and as a baseline that knows nothing.
+"""Scripted answers that ignore the image: for tests, for trying a task, and as a baseline that knows nothing.
 
 `--model echo,text=yes` always answers yes; `--model echo:answers.json` answers by sample id from a JSON object.
 """
@@ -31,7 +31,7 @@ class Echo:
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
-        """Nothing but the script decides the answers."""
+        """Empty: only the script decides the answers."""
         return {}
 
     @property

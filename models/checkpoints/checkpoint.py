@@ -1,4 +1,4 @@
-"""A checkpoint in our names and config, whatever form it was read from."""
+"""A checkpoint in our names and config, whatever format it was read from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECORD = "official.json"
 
 @dataclass(frozen=True, slots=True)
 class SourceFiles:
-    """What a checkpoint may need beside its own file. None, 0 and "": not given."""
+    """Further files and options that reading a checkpoint may need; None, 0 and "" where not given."""
 
     vit: Path | None = None
     qformer: Path | None = None

@@ -28,7 +28,7 @@ _known: dict[tuple[str, int, int, int], str] = {}
 
 
 def of_file(path: Path) -> str:
-    """SHA-256 of a file's content."""
+    """Hash a file's content with SHA-256."""
     facts = path.stat()
     key = (os.path.realpath(path), facts.st_ino, facts.st_size, facts.st_mtime_ns)
     if key in _known:
@@ -41,7 +41,7 @@ def of_file(path: Path) -> str:
 
 
 def of_folder(folder: Path, suffixes: tuple[str, ...] = DECIDING) -> str:
-    """Over names and contents of the deciding files, those in subfolders too, and of the base of an adapter."""
+    """Hash names and contents of the deciding files, subfolders and the base of an adapter included."""
     digest = hashlib.sha256()
     for path in files(folder, suffixes):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{of_file(path)}\n".encode())
@@ -53,7 +53,7 @@ def of_folder(folder: Path, suffixes: tuple[str, ...] = DECIDING) -> str:
 
 
 def files(folder: Path, suffixes: tuple[str, ...] = DECIDING) -> Iterator[Path]:
-    """The deciding files of a folder, in the order of their names. `suffixes` empty: all files."""
+    """List the deciding files of a folder, sorted by name. `suffixes` empty: all files."""
     paths = []
     for place, inside, names in os.walk(folder):
         inside[:] = [name for name in inside if not ASIDE.fullmatch(name)]
@@ -81,14 +81,14 @@ def base_of(folder: Path) -> str:
 
 
 def of_commit(name: str, commit: str | None) -> str:
-    """Of a model of the hub. Raises ModelError without a commit."""
+    """Return the fingerprint of a model of the hub. Raises ModelError without a commit."""
     if not commit:
-        raise ModelError("the hub tells no commit of it", where=name, hint="download it and name the folder")
+        raise ModelError("the hub names no commit of it", where=name, hint="download it and name the folder")
     return f"{name}@{commit}"
 
 
 def of_code(*objects: Any) -> str:
-    """Over the files of code that came with a checkpoint; empty for classes of installed packages."""
+    """Hash the Python files that came with a checkpoint; empty for classes of installed packages."""
     folders = set()
     for item in objects:
         module = sys.modules.get(type(item).__module__)

@@ -94,7 +94,7 @@ class CheckpointFolder:
         return digest.hexdigest()
 
     def state(self) -> dict[str, Tensor]:
-        """All tensors in our names, as they are stored. Raises ModelError for damaged files."""
+        """Read all tensors under our names, as they are stored. Raises ModelError for damaged files."""
         state: dict[str, Tensor] = {}
         for file in self.weights:
             for name, tensor in read(file).items():
@@ -104,7 +104,7 @@ class CheckpointFolder:
         return self.finish(state)
 
     def load_into(self, network: VisionLanguageModel, *, dtype: torch.dtype | None = None) -> None:
-        """Give a network these weights, in `dtype` (None: float32).
+        """Load these weights into a network, in `dtype` (None: float32).
 
         Raises ModelError for damaged files and for keys that do not fit.
         """
@@ -113,7 +113,7 @@ class CheckpointFolder:
 
 
 def build_system(folder: CheckpointFolder, construct: Callable[[], System], dtype: torch.dtype | None = None) -> System:
-    """Build a system without drawing weights, and give it the folder's, in `dtype` (None: float32).
+    """Build a system without initialising weights, and load the folder's, in `dtype` (None: float32).
 
     Raises ModelError for a config from which nothing can be built, and as `load_into`.
     """
@@ -134,7 +134,7 @@ def build_system(folder: CheckpointFolder, construct: Callable[[], System], dtyp
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises ModelError naming the file."""
+    """Read a JSON object from a file. Raises ModelError naming the file."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -173,7 +173,7 @@ def weight_files(path: Path) -> tuple[Path, ...]:
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """Name to tensor of one weight file. Raises ModelError when it is damaged, or holds anything but tensors."""
+    """Read one weight file: name to tensor. Raises ModelError when it is damaged, or holds anything but tensors."""
     if file.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -200,7 +200,7 @@ def read(file: Path) -> dict[str, Tensor]:
 
 
 def names_in(file: Path) -> set[str]:
-    """The names in a weight file; of a safetensors file nothing else is read. Raises ModelError when it is damaged."""
+    """Read the names in a weight file; of a safetensors file only the header. Raises ModelError when it is damaged."""
     if file.suffix != ".safetensors":
         return set(read(file))
     from safetensors import SafetensorError, safe_open
@@ -215,9 +215,9 @@ def names_in(file: Path) -> set[str]:
 def assign_state(
     network: nn.Module, state: dict[str, Tensor], *, where: str, dtype: torch.dtype | None = None
 ) -> dict[str, Tensor]:
-    """Give a network a state dict, in `dtype` (None: float32), and empty it: what is copied is let go of at once.
+    """Assign a state dict to a network, in `dtype` (None: float32), and empty it, which frees memory while copying.
 
-    Of parameters that are one, one name is enough. Gives back what follows from the config and was read over. Raises
+    Of tied parameters one name is enough. Returns the tensors that follow from the config and were ignored. Raises
     ModelError listing missing, unexpected and misshapen tensors.
     """
     import torch

@@ -1,4 +1,4 @@
-"""Names of tensors by a table of pairs, usable in both directions."""
+"""Renames tensors by a table of pairs, in both directions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class KeyMapping:
         self._to_theirs = [(_compiled(ours), theirs) for theirs, ours in pairs]
 
     def ours(self, name: str) -> str | None:
-        """Our name of theirs; None where no pair fits."""
+        """Map their name to ours; None where no pair fits."""
         return _renamed(name, self._to_ours)
 
     def theirs(self, name: str) -> str | None:
-        """Their name of ours; None where no pair fits."""
+        """Map our name to theirs; None where no pair fits."""
         return _renamed(name, self._to_theirs)
 
 

@@ -1,4 +1,4 @@
-"""A loaded system behind an engine: the Model of a run, the same for all of them."""
+"""The Model of a run: a loaded system behind an engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SystemInfo(System, Protocol):
-    """A system that tells about itself, for the tables."""
+    """A system with the name, settings and parts that tables show."""
 
     name: str
 
@@ -39,7 +39,7 @@ class SystemInfo(System, Protocol):
 
 
 class EngineProtocol(Protocol):
-    """An engine, as far as a run looks at it."""
+    """What a run needs of an engine."""
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
@@ -54,7 +54,7 @@ class EngineProtocol(Protocol):
 
 
 class LocalModel:
-    """Answers by an engine, and tells what decides the answers and what the tables show."""
+    """Answers requests through an engine; reports settings and facts."""
 
     supports_logprobs = True
     supports_multi_turn = True

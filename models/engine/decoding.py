@@ -1,4 +1,4 @@
-"""What the two engines share: the question as ids, greedy choice with its margin, and when an answer is at its end."""
+"""What both engines share: a question as ids, greedy decoding with its margin, stopping and ranking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .packing import common_prefix
 
 
 class AnswerDecoder(Protocol):
-    """What of a system turns new tokens into an answer."""
+    """The part of a system that turns new tokens into an answer."""
 
     def decode(self, ids: Sequence[int]) -> str:
         """New tokens to the answer text."""
@@ -57,7 +57,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job."""
+    """The result of a job."""
 
     text: str = ""
     finish: str = "stop"
@@ -74,7 +74,7 @@ Observer = Callable[[Job, int, Tensor], None]
 
 
 def no_observer(job: Job, step: int, logits: Tensor) -> None:
-    """The observer that does not look."""
+    """An observer that does nothing."""
 
 
 class Best(NamedTuple):
@@ -99,7 +99,7 @@ def greedy(logits: Tensor) -> list[Best]:
 
 
 def not_finite(values: str, where: str) -> ModelError:
-    """What is wrong with logits that no answer can be taken from. `values`: what they are, NaN for instance."""
+    """Build the error for logits that give no answer. `values`: what they are, NaN for instance."""
     why = "numbers overflow in this dtype, or a training diverged and left NaN in the weights"
     return ModelError(f"the logits are not finite ({values}) {where}: {why}", hint="try --dtype float32")
 
@@ -113,7 +113,7 @@ def check_scores(_ids: Tensor, scores: Tensor) -> Tensor:
 
 
 def non_finite_name(number: float) -> str:
-    """A number that is not finite, in words."""
+    """Name a number that is not finite."""
     return "NaN" if math.isnan(number) else "+inf" if number > 0 else "none above -inf"
 
 
@@ -150,7 +150,7 @@ class Draft:
         return not self.finish
 
     def take(self, tokens: Sequence[int]) -> None:
-        """A whole answer at once, of which no logits are known."""
+        """Take a whole answer at once, without logits."""
         for token in tokens:
             if not self.push(Best(token, float("inf"), 0.0)):
                 break

@@ -1,6 +1,6 @@
-"""Answers groups of requests over any system, each image worked on once.
+"""Answers groups of requests over any system; each image is encoded once.
 
-`Engine(system).answer(groups)` is what a model's own `answer` hands on to. `kind="shared"` packs all questions of a
+A model's `answer` calls `Engine(system).answer(groups)`. `kind="shared"` packs all questions of a
 image behind one prefix (shared_prefix); `kind="simple"` asks one by one (simple). Both give equal answers.
 """
 
@@ -107,7 +107,7 @@ class Engine:
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
-        """What decides the answers beside the weights: part of every answer's key."""
+        """Settings that decide the answers beside the weights: part of every answer's key."""
         quantization = (
             {"quantize": self.quantize} if self.quantize else {}
         )  # keys of answers given before it are still good
@@ -292,7 +292,7 @@ def order(outcome: Outcome | Response) -> list[str]:
 
 
 def respond(outcome: Outcome) -> Response:
-    """An outcome as the runner takes it."""
+    """Turn an outcome into the runner's Response."""
     if outcome.error:
         return failure(outcome.error)
     return Response(
@@ -306,7 +306,7 @@ def respond(outcome: Outcome) -> Response:
 
 
 def failure(reason: str) -> Response:
-    """No answer, and why."""
+    """Build the response of a failed question."""
     return Response(finish="error", error=reason)
 
 
@@ -319,7 +319,7 @@ def describe(error: Exception) -> str:
 
 
 def resolve_device(device: str) -> torch.device:
-    """The device by its name; "" is the GPU where there is one. Raises ModelError when there is none of that name."""
+    """Resolve a device by name; "" is the GPU where there is one. Raises ModelError when there is none of that name."""
     if not device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

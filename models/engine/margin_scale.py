@@ -1,4 +1,4 @@
-"""How far packed and one-by-one logits part on this machine, in this dtype: the scale of a fragile answer."""
+"""How much packed and one-by-one logits differ on this machine and dtype: the scale for fragile margins."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def max_difference(first: Tensor, other: Tensor) -> float:
 
 
 def test_image(number: int) -> Image:
-    """A drawn image: some rectangles, different for each number."""
+    """Draw a test image: some rectangles, different for each number."""
     from PIL import Image, ImageDraw
 
     random = torch.Generator().manual_seed(number)

@@ -1,4 +1,4 @@
-"""What a network takes: parameters, the bytes that hold them, and the most memory the process ever had."""
+"""Memory: parameters, the bytes that store them, the peak of the process, and retries with smaller sizes."""
 
 from __future__ import annotations
 

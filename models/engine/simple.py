@@ -1,4 +1,4 @@
-"""One question at a time, nothing shared: what the shared-prefix engine is measured against and must equal."""
+"""The reference engine: one question at a time, nothing shared. The shared-prefix engine must equal it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether questions in one plain batch get the answers that they get one by one: a trial before the first such batch.
+"""Checks, before the first plain batch, that batched questions get the answers that they get one by one.
 
 Padding is what goes wrong: Kosmos-2 counts it among the positions as soon as there is a cache. Two questions of
 different lengths, answered over a few tokens and with an answer ranked, together and one by one: eight rows through the

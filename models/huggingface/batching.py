@@ -1,4 +1,4 @@
-"""Which questions wait for each other, and how many go through the network at once.
+"""Forms plain batches: which questions go together, and how many at once.
 
 Plain batches are filled across groups, by kind: only questions whose tensors fit go together. The size is a number, or
 `auto`: on a GPU it grows while memory is left; on a CPU it is 1, since a batch only adds padding to what is limited by
@@ -20,7 +20,7 @@ FIRST, MOST = 4, 64
 ROOM = 0.4
 """A GPU's batch is doubled while the most memory used so far is below this share of all."""
 KINDS = 4
-"""So many batches' worth of questions wait at most."""
+"""At most this many batches of questions wait."""
 
 
 class BatchSize:

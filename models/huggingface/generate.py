@@ -1,4 +1,4 @@
-"""A transformers model's own `generate`, asked so that what the network predicts is seen at every step.
+"""Runs a transformers model's own `generate` so that its logits are observed at every step.
 
 Most classes pass logits processors and stopping criteria on to the loop. One that does not (Janus) is noticed the first
 time: its tokens are then compared with those of the library's common loop, which takes its place where they are equal.
@@ -28,7 +28,7 @@ TRIED = 4
 
 
 class GenerationWatcher(Protocol):
-    """Looks on while tokens are generated."""
+    """Observes generation: logits before each token, ids after it."""
 
     @property
     def called(self) -> bool:

@@ -1,7 +1,7 @@
-"""Whether questions about an image can share its prefix: what a model's config and modules say, then a trial.
+"""Checks whether questions about an image can share its prefix: by a model's config and modules, then by a trial.
 
 What is looked for is what breaks the packed row: positions that are no plain count, attention that is not causal or
-does not see everything before it, images that enter elsewhere than in the row. What nobody thought of shows in the
+does not see everything before it, images that enter elsewhere than in the row. Anything else shows in the
 trial: drawn images, a few questions, every logit compared with a plain run.
 """
 

@@ -1,4 +1,4 @@
-"""Questions as the official processor of a transformers model sees them: text, token ids, image tensors.
+"""Renders questions by a transformers model's own processor: text, token ids, image tensors.
 
 A model with a chat template is prompted through it; without one, by a named style (PROMPT_STYLES). What the processor
 does with images in a text is found out by a trial, never from the model's name.

@@ -1,4 +1,4 @@
-"""A request in the words and tokens of a transformers processor: what the hf and vllm adapters ask alike."""
+"""Renders a request by a transformers processor, for both the hf and the vllm adapter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All questions about an image at once, over any transformers model that passes the self-check of prefix_check.
+"""Prefix sharing over any transformers model that passes prefix_check.
 
 The packed row of shared_prefix, with token ids instead of embeddings: the model's own forward takes the images'
 tensors with the prefix, and ids, block mask and restarted positions behind it.
@@ -18,7 +18,7 @@ from .prompts import ImageTensors
 
 
 class HfSharedPrefix(PackedEngine):
-    """Answers all jobs about the same images."""
+    """Answers all jobs about the same images behind one shared prefix."""
 
     def __init__(self, model: Any, decoder: AnswerDecoder, image_id: int | None) -> None:
         self.model, self.decoder, self.lm, self.image_id = model, decoder, model.get_decoder(), image_id

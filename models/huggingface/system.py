@@ -1,4 +1,4 @@
-"""A transformers image-text model with its processor: what turns requests into questions and new tokens into text."""
+"""A transformers image-text model with its processor: requests to tensors, new tokens to text."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Collator:
 
 
 def _shared(alone: Sequence[Encoded]) -> int:
-    """Length of the prefix that all begin with and none learns; a token is left to each.
+    """Length of the prefix that all share and none is trained on; each keeps at least one token.
 
     With an image it ends behind the image's token: more would save little, and cut words differently in each row.
     """

@@ -1,4 +1,4 @@
-"""What a stage of training trains: each part frozen, whole, or a named share of it; and which weights decay."""
+"""Which weights a stage trains: each part frozen, whole or a named share of it; and which weights decay."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ LANGUAGE: Mapping[str, Callable[[Words], bool]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """What learns in one stage; everything else is frozen."""
+    """What one stage trains; everything else is frozen."""
 
     vision_tower: str = FROZEN
     """`frozen`, `full`, or `layers`: the encoder's layers from `first_layer` on, without embeddings and final norm."""

@@ -1,4 +1,4 @@
-"""Put images into rows of text: where each token and each image's features go, what is trained on, who sees whom.
+"""Merges images into rows of text: layout of tokens and features, labels, positions and segments.
 
 Rules: TinyLLaVA_Factory tinyllava/model/modeling_tinyllava.py@53f12c7, prepare_inputs_labels_for_multimodal: features
 take the place of the image's token, nothing is trained on there, rows are cut at the maximal length, then padded on the

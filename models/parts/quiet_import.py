@@ -1,4 +1,4 @@
-"""Importing libraries that have much to say about kernels which this machine does not have, or which are not used."""
+"""Imports libraries that log about optional kernels, without those log lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many asks to a chat server at once, from a caller that waits in line: an event loop on a thread of its own."""
+"""Many concurrent calls to a chat server from synchronous code: an event loop on a thread of its own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ChatCall:
 
 
 class CallQueue:
-    """A client with a memory and a budget: calls that were answered before cost nothing."""
+    """A client with a memory and a budget: calls that were answered before are free."""
 
     def __init__(self, client: ChatClient, price: Price, *, budget: float | None, folder: Path | None) -> None:
         """`folder`: where replies are kept; None: nowhere. Raises UsageError for a budget without prices."""

@@ -1,4 +1,4 @@
-"""Chosen tasks put to the model while it trains: a run folder each time, as `vlmbench run` leaves it."""
+"""Runs chosen tasks on the model while it trains: a run folder each time, as `vlmbench run` leaves it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def evaluate(recipe: Recipe, model: Trainable, output: Path, stage: str, step: i
     options = settings.load({})
     data = {choice.key: loading.open_data(choice, options) for choice in chosen}
     folder = output / FOLDER / f"{stage}-{step:07d}"
-    shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed and comes by once more
+    shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed and resumed
     limit = recipe.eval_limit or None
     with registry.load_object(registry.LIVE)(model) as live:
         plan = planning.plan(chosen, data, live, limit=limit, seed=recipe.seed)

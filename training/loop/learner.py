@@ -1,4 +1,4 @@
-"""One stage's learning: the module that accelerate prepares, its optimiser, which parts are awake, and its norms."""
+"""One stage's model: the module that accelerate prepares, parameter groups, train and eval modes, gradient norms."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def set_dtypes(model: Trainable, device: torch.device, precision: str) -> None:
 
 def set_train_modes(parts: Mapping[str, nn.Module], stage: Stage) -> None:
     """Parts that learn in train mode, the others in eval mode, as the official MiniGPT code disables train mode of
-    tower and Q-Former; inside tower and connector whatever does not learn sleeps too.
+    tower and Q-Former; inside tower and connector, frozen modules are in eval mode too.
     """
     for name, part in parts.items():
         part.train(name in (*stage.learns, *stage.awake, "heads"))

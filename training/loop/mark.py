@@ -1,4 +1,4 @@
-"""What a checkpoint belongs to: the settings that decide the weights, and the data that were read."""
+"""Identifies the training of a checkpoint: the settings that decide the weights, and the data that were read."""
 
 from __future__ import annotations
 

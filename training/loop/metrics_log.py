@@ -1,4 +1,4 @@
-"""What a training tells about itself: lines of its log, and trackers where they are installed."""
+"""A training's metrics: lines of its log, and trackers where they are installed."""
 
 from __future__ import annotations
 

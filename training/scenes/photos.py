@@ -1,4 +1,4 @@
-"""Images of drawn scenes as they are taken: with signs in front, dark or out of focus, in few shades."""
+"""Photos of drawn scenes: with signs in front, dark or out of focus, in few shades."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source gives: a row by its number, without the image's pixels until they are wanted."""
+"""The interface of sources: rows by number, whose images are read on demand."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Rows(Protocol):
 
 @runtime_checkable
 class RepairLog(Protocol):
-    """What rows have besides that count damaged images and let other rows stand in for theirs."""
+    """Rows that count damaged images and are replaced by the next row."""
 
     def record_bad_row(self, index: int, error: ImageError) -> None:
         """Count a row whose image turned out damaged. Raises DataError when there are too many."""
@@ -123,7 +123,7 @@ class Stream(Protocol):
 def read(rows: Rows, index: int, epoch: int, how: Callable[[ImageRef], T]) -> tuple[Entry, T | None]:
     """A row and what `how` makes of its image; None for a row without one.
 
-    The next row stands in for one whose image is damaged, if the rows are RepairLog. Raises ImageError otherwise,
+    The next row stands in for one whose image is damaged, if the rows have a RepairLog. Raises ImageError otherwise,
     DataError when there are too many.
     """
     for step in range(len(rows)):

@@ -1,4 +1,4 @@
-"""The kinds of sources by name, and the one door to them."""
+"""The kinds of sources by name, and the function that opens them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several rows in one: fewer padding tokens and fewer images seen, with the losses of separate rows.
+"""Packs several rows into one: less padding and fewer images encoded, with the losses of separate rows.
 
 A packed row's turns are independent questions (base.samples.Conversation): the collator treats each as if it were
 alone. So only rows of one turn are packed: those about the same image, and those without one. A dialogue stays a row

@@ -1,4 +1,4 @@
-"""MiniGPT-v2's instructions, and the cleaner of its texts, exactly.
+"""MiniGPT-v2's instructions, and its text cleaner, to the letter.
 
 Sources: MiniGPT-4 minigpt4/datasets/datasets/*.py, prompts/alignment.txt and minigpt4/processors/blip_processors.py
 @d94738a; LLaVA-1.5's wishes for an answer's form: arXiv 2310.03744, table 7.

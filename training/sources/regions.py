@@ -1,4 +1,4 @@
-"""Where something is, and what is there: RefCOCO, RefCOCO+, RefCOCOg and their inverse, Visual Genome's regions.
+"""Referring expressions and regions: RefCOCO, RefCOCO+, RefCOCOg and their inverse, Visual Genome's regions.
 
 Form `minigptv2`: one phrase drawn, cleaned, asked for in one of seven ways, boxes in hundredths. Form `llava`:
 LLaVA-1.5's sentences and boxes in shares of the padded image.

@@ -31,7 +31,7 @@ _CROSS = re.compile(r"Qformer\.bert\.encoder\.layer\.(\d+)\.crossattention\..+")
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How a system is published: the part no tensor tells."""
+    """What is known of a published system beside its tensors."""
 
     title: str
     family: str
@@ -64,7 +64,7 @@ def system_of(names: Iterable[str]) -> str:
 
 
 def uses_qformer(checkpoint: Mapping[str, Tensor], system: str, vision: Mapping[str, Tensor]) -> bool:
-    """Whether a Q-Former stands between: TinyGPT-V has one, and MiniGPT-4 unless it projects four patches at once."""
+    """Whether there is a Q-Former: TinyGPT-V has one, and MiniGPT-4 unless it projects four patches at once."""
     if system != "minigpt4":
         return system == "tinygptv"
     return bool(checkpoint["llama_proj.weight"].shape[1] != 4 * vision["visual_encoder.cls_token"].shape[-1])
@@ -73,10 +73,10 @@ def uses_qformer(checkpoint: Mapping[str, Tensor], system: str, vision: Mapping[
 def prompt_format_of(
     system: str, has_qformer: bool, training_config: Mapping[str, Any], options: SourceFiles
 ) -> tuple[str, int]:
-    """The prompt format of answering, and the edge of the images.
+    """Choose the prompt format for answering and the image size.
 
     What the user says goes first, then what the training's config says (`arch`, `image_size`), then what is usual.
-    TinyGPT-V is told by either: 224 pixels are stages 1 to 3, which answer in `vicuna0`.
+    Either decides for TinyGPT-V: 224 pixels are stages 1 to 3, which answer in `vicuna0`.
     """
     known = SYSTEMS[system]
     own = next(iter(known.image_sizes)) if has_qformer or system != "minigpt4" else "llama2"
@@ -167,7 +167,7 @@ def _qformer(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:
-    """One more than the last place that is filled."""
+    """Count layers: one more than the highest number."""
     return 1 + max(int(match[1]) for name in state if name.startswith(prefix) and (match := _PLACE.fullmatch(name)))
 
 

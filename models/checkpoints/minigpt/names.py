@@ -75,7 +75,7 @@ _CONNECTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def prefix(config: Mapping[str, Any]) -> str:
-    """Before every name of the language model: peft wraps it where there are adapters."""
+    """Return the prefix of the language model's names: peft wraps it where there are adapters."""
     return "llama_model.base_model.model." if config.get("lora") else "llama_model."
 
 

@@ -49,7 +49,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, source_files: SourceFiles) -> Checkpoint:
-    """Read one with its source files.
+    """Read a .pth with its source files.
 
     Raises ModelError for damage, a missing source, and keys missing, unexpected or misshapen.
     """
@@ -89,7 +89,7 @@ def read(path: Path, source_files: SourceFiles) -> Checkpoint:
 
 
 def open_file(path: Path, source_files: SourceFiles) -> CheckpointFolder:
-    """A .pth to answer from at once, without converting it. Raises ModelError as `read` does."""
+    """Open a .pth for answering, without converting it. Raises ModelError as `read` does."""
     checkpoint = read(path, source_files)
     also = [
         file
@@ -100,7 +100,7 @@ def open_file(path: Path, source_files: SourceFiles) -> CheckpointFolder:
     held = dict(checkpoint.tensors)
 
     def hand_over(_: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Once: what the network has copied is then let go of."""
+        """Return the tensors once, so that they are freed when the network has copied them."""
         tensors = dict(held)
         held.clear()
         return tensors
@@ -183,7 +183,7 @@ def _ours(sources: Mapping[str, Source], config: Mapping[str, Any]) -> tuple[dic
 
 
 def _overruled(sources: Mapping[str, Source]) -> dict[str, Tensor]:
-    """What one file holds and a later one overrules: kept, to write the first again as it was."""
+    """Collect tensors that a later file overrides: kept, so that the first file can be written again."""
     names = list(sources)
     return {
         f"{PRESERVED}{name}.{tensor_name}": tensor
@@ -201,7 +201,7 @@ def _same(first: Tensor, other: Tensor) -> bool:
 
 
 def _resize(tensors: dict[str, Tensor], files: Mapping[str, Path], config: Mapping[str, Any]) -> None:
-    """Draw the position table out to the images' size, and keep the file's."""
+    """Resize the position table to the image size, and keep the file's."""
     name, vision = str(key_mapping(config).ours(POSITIONS)), config["vision_config"]
     if (table := tensors.get(name)) is None:
         return
@@ -216,7 +216,7 @@ def _resize(tensors: dict[str, Tensor], files: Mapping[str, Path], config: Mappi
 def _check(
     tensors: dict[str, Tensor], files: Mapping[str, Path], sources: Mapping[str, Source], config: Mapping[str, Any]
 ) -> None:
-    """Compare with a network without weights, and put in what starts at 1 or 0.
+    """Compare with a network without weights, and add norms that start at 1 or 0.
 
     Raises ModelError listing, by file, what is missing, unexpected or misshapen, in official names.
     """
@@ -272,7 +272,7 @@ def _told(
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What of it JSON can hold."""
+    """Keep the values that JSON can hold."""
     plain = {}
     for name, value in values.items():
         try:

@@ -1,4 +1,4 @@
-"""Whether tensors fit a config: compared with a network that has names and shapes alone."""
+"""Whether tensors fit a config: compared with a network on the meta device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .names import some
 
 
 def meta_network(blueprint: Callable[[], Blueprint], where: Path) -> VisionLanguageModel:
-    """A network without weights. Raises ModelError when none can be built."""
+    """Build a network without weights, on the meta device. Raises ModelError when none can be built."""
     import_transformers()
     try:
         with torch.device("meta"):
@@ -30,7 +30,7 @@ def meta_network(blueprint: Callable[[], Blueprint], where: Path) -> VisionLangu
 
 
 def shape_problems(network: VisionLanguageModel, tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """Names that are `missing`, `unexpected` and `of another shape`. Of parameters that are one, one name is enough;
+    """Names that are `missing`, `unexpected` and `of another shape`. Of tied parameters one name is enough;
     what follows from the config is read over.
     """
     expected, tied = network.state_dict(), ties(network)

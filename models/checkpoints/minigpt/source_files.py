@@ -50,7 +50,7 @@ _GLOBAL = re.compile(r"GLOBAL (\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What one file gives to the whole."""
+    """The contents of one source file."""
 
     file: Path
     state: dict[str, Tensor]
@@ -103,7 +103,7 @@ def read_whole(file: Path) -> Source:
 
 
 def read_eva(file: Path) -> Source:
-    """eva_vit_g.pth: the vision tower, 39 blocks of it. Raises ModelError for keys nobody knows."""
+    """eva_vit_g.pth: the vision tower, 39 blocks of it. Raises ModelError for unknown keys."""
     whole = read_whole(file).state
     late = {name for name in whole if (block := _EVA_BLOCK.fullmatch(name)) and int(block[1]) >= BLOCKS}
     unused = tuple(name for name in whole if name in late or _EVA_UNUSED.fullmatch(name))
@@ -143,7 +143,7 @@ def _refuse(file: Path, names: list[str], expected: str, option: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RequiredFile:
-    """An source that a checkpoint's own file does not hold."""
+    """A file that a checkpoint needs beside its own."""
 
     option: str
     what: str

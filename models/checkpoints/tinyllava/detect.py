@@ -1,4 +1,4 @@
-"""The forms in which TinyLLaVA is published: found by a folder's files and fields, read, and written back."""
+"""Recognises the format of a TinyLLaVA checkpoint by its files and config fields, reads it and writes it back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS: Mapping[str, CheckpointFormat] = {**factory.FORMATS, **legacy.FORMATS, 
 
 
 def find(path: Path) -> str:
-    """The name of a folder's form. Raises ModelError when it is of none, or missing."""
+    """Return the name of a folder's format. Raises ModelError when it has none, or is missing."""
     if not path.is_dir():
         raise ModelError("no such folder", where=str(path), hint="name the folder that holds config.json")
     config = checkpoints.read_json(path / CONFIG)
@@ -29,7 +29,7 @@ def find(path: Path) -> str:
 
 
 def open_folder(path: Path) -> CheckpointFolder:
-    """A folder of any form. Raises ModelError when it is of none, or lacks something."""
+    """Open a folder of any format. Raises ModelError when it has none, or lacks something."""
     form = FORMATS[find(path)]
     folder = form.open(path, checkpoints.read_json(path / CONFIG))
     for part in ("text_config", "vision_config"):
@@ -39,9 +39,9 @@ def open_folder(path: Path) -> CheckpointFolder:
 
 
 def write(folder: CheckpointFolder, target: Path, form: str = "factory") -> None:
-    """Write a folder's tensors, bit for bit, in another form; "factory" is ours, the one everything is read into.
+    """Write a folder's tensors, bit for bit, in another format; "factory" is ours, the one everything is read into.
 
-    Raises ModelError when the form cannot hold them, or the target cannot be written.
+    Raises ModelError when the format cannot hold them, or the target cannot be written.
     """
     if form not in FORMATS:
         raise ModelError(f"no form {form!r}", hint=f"there are: {', '.join(FORMATS)}")

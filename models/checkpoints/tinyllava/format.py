@@ -1,4 +1,4 @@
-"""What a form of TinyLLaVA checkpoints is: how it is known, read, and written back."""
+"""The interface of a TinyLLaVA checkpoint format: how it is recognised, read and written."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ ORIGIN = "converted_from"
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFormat:
-    """One form."""
+    """One format."""
 
     what: str
     """In words."""
     matches: Callable[[Path, Mapping[str, Any]], bool]
-    """Whether a folder with this config.json is of the form: by its fields and the files it holds."""
+    """Whether a folder with this config.json has the format: by its fields and the files it holds."""
     open: Callable[[Path, Mapping[str, Any]], CheckpointFolder]
     """The folder, its config in ours. Raises ModelError for what is missing or unknown."""
     write: Callable[[Path, Mapping[str, Any], Mapping[str, Tensor]], None]
-    """Write our config and our tensors, as they are, into a folder of this form; tokenizer and preprocessor are the
-    caller's. Raises ModelError for what the form cannot hold.
+    """Write our config and our tensors, as they are, into a folder of this format; tokenizer and preprocessor are the
+    caller's. Raises ModelError for what the format cannot hold.
     """
 
 
@@ -38,6 +38,6 @@ def with_origin(config: Mapping[str, Any], form: str, original: Mapping[str, Any
 
 
 def origin(config: Mapping[str, Any], form: str) -> dict[str, Any]:
-    """What `with_origin` kept, when it was this form; {} otherwise."""
+    """Return what `with_origin` stored for this format; {} otherwise."""
     stored = config.get(ORIGIN)
     return dict(stored) if isinstance(stored, Mapping) and stored.get("form") == form else {}

@@ -1,4 +1,4 @@
-"""What to do when transformers cannot open a checkpoint: its own words, shortened, and the hint that fits them."""
+"""Error messages for checkpoints that transformers cannot open: its message, shortened, and a hint."""
 
 from __future__ import annotations
 
