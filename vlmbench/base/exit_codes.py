@@ -13,7 +13,7 @@ BAD_RESULT = 1
 USER_MUST_CHANGE = 2
 """Not done: the user must change something first."""
 INCONCLUSIVE = 3
-"""Done, and the gate could not tell."""
+"""Done, and the gate is inconclusive."""
 INTERRUPTED = 130
 """Ended by Ctrl-C."""
 SIGNAL_BASE = 128

@@ -70,7 +70,7 @@ class Metric:
 
     @property
     def direction(self) -> str:
-        """`better`, more where nothing is said."""
+        """`better`, more by default."""
         return self.better or MORE
 
     def value(self) -> float:

@@ -1,6 +1,6 @@
 """Folders on this machine or anywhere fsspec reaches: `s3://bucket/coco`, `gs://...`, `hf://...`, `memory://...`.
 
-A URL becomes a universal path, which has pathlib's methods, so that whoever reads files need not know where they are.
+A URL becomes a universal path, which has pathlib's methods, so that code that reads files need not know where they are.
 Runs are written by runs/storage/remote_store.py, since object stores can neither append nor rename.
 """
 
@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 from vlmbench.base.errors import UsageError
 from vlmbench.base.extras import install_command
 
-HERE = frozenset({"", "file", "local"})
+LOCAL = frozenset({"", "file", "local"})
 """Protocols of this machine's own files."""
 
 
 def path(text: str) -> Path:
     """A path or URL as a path. Raises UsageError for a URL nobody here can open, or one that holds a password.
 
-    What a URL gives has the methods of Path, but is none: `is_remote` tells.
+    What a URL gives has the methods of Path, but is no Path: `is_remote` distinguishes them.
     """
     if "://" not in text:
         return Path(text).expanduser()
@@ -32,14 +32,14 @@ def path(text: str) -> Path:
     except ImportError:
         raise UsageError(f"{text} needs universal_pathlib", hint=install_command("remote")) from None
     try:
-        found: Any = UPath(text)
-        if found.protocol in HERE:
-            return Path(found.path)
-        found.fs  # noqa: B018 - makes the file system, whose library may be missing
+        opened: Any = UPath(text)
+        if opened.protocol in LOCAL:
+            return Path(opened.path)
+        opened.fs  # noqa: B018 - makes the file system, whose library may be missing
     except (ImportError, ValueError) as error:
         hint = "install what it names: s3:// needs s3fs, gs:// needs gcsfs"
         raise UsageError(f"cannot open {text}: {error}", hint=hint) from None
-    return cast(Path, found)
+    return cast(Path, opened)
 
 
 def is_remote(folder: Path) -> bool:

@@ -232,6 +232,6 @@ def choose_tasks(specs: str) -> list[TaskChoice]:
     keys = [choice.key for choice in chosen]
     if not chosen:
         raise UsageError("no task named", hint=f"--tasks takes one or more of: {', '.join(tasks.names())}")
-    if doubled := {key for key in keys if keys.count(key) > 1}:
-        raise UsageError(f"task named twice: {', '.join(sorted(doubled))}", hint="name each once")
+    if duplicate := {key for key in keys if keys.count(key) > 1}:
+        raise UsageError(f"task named twice: {', '.join(sorted(duplicate))}", hint="name each once")
     return chosen

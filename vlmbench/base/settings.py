@@ -56,7 +56,9 @@ def load(flags: Mapping[str, str | None] | None = None, folder: Path | None = No
             values[name] = flag
     for name, value in values.items():
         if len(os.fsencode(value)) > LONGEST or "\0" in value:
-            problem = f"{name} is no path: {'it holds a NUL' if chr(0) in value else f'it has {len(value):,} letters'}"
+            problem = (
+                f"{name} is no path: {'it holds a NUL' if chr(0) in value else f'it has {len(value):,} characters'}"
+            )
             raise UsageError(problem, hint=f"look into VLMBENCH_{name.upper()}, {CONFIG} and the command's options")
     return Settings(**values)
 
@@ -67,11 +69,11 @@ def _from_file(path: Path, names: list[str]) -> dict[str, str]:
             return {}
         content = tomllib.loads(read_regular(path, LARGEST).decode())
     except OSError as error:
-        told = error.strerror or str(error)
-        raise UsageError(f"cannot read it: {told}", where=str(path), hint="mend the file or remove it") from None
+        reason = error.strerror or str(error)
+        raise UsageError(f"cannot read it: {reason}", where=str(path), hint="fix the file or remove it") from None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, no UTF-8, a number of 5,000 digits, 5,000 brackets
-        told = "it is nested too deep" if isinstance(error, RecursionError) else f"{error!s:.200}"
-        raise UsageError(f"not valid TOML: {told}", where=str(path), hint="mend the file or remove it") from None
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else f"{error!s:.200}"
+        raise UsageError(f"not valid TOML: {reason}", where=str(path), hint="fix the file or remove it") from None
     for name, value in content.items():
         if name not in names:
             raise UnknownNameError(f"setting in {path}", name, names)

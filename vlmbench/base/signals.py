@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Terminated(KeyboardInterrupt):
-    """Somebody asked the process to end."""
+    """The process was asked to end."""
 
     def __init__(self, number: int) -> None:
         self.number = number

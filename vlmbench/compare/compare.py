@@ -324,7 +324,7 @@ def _task(
         after, failed = losses.counted(before, after)
     ids = [key for key in after.answered if key in before.answered]
     if not ids and not count_failures:
-        hint = "run both on the same data; where all samples of one failed, its table tells why"
+        hint = "run both on the same data; where all samples of one failed, its table says why"
         raise UsageError(f"{after.key}: no sample has a score in both runs", hint=hint)
     metrics_before = {m.name: m for m in before.metrics(ids)}
     metrics_after = {m.name: m for m in after.metrics(ids)}
@@ -339,7 +339,7 @@ def _task(
 
 
 def _wanted(available: Sequence[str], after: StoredTask, metric: str, before: Mapping[str, Metric]) -> list[str]:
-    """The metrics to compare, the headline first where all are wanted."""
+    """The metrics to compare, the headline first where all are requested."""
     common = [name for name in available if name in before]
     if metric == "all":
         return sorted(common, key=lambda name: name != after.headline) or _none(after, after.headline, common)

@@ -77,7 +77,7 @@ class Report:
 
     @property
     def outcome(self) -> Outcome:
-        """Fail where one test fails or a floor is broken; else could not tell where one could not; else pass."""
+        """Fail where one test fails or a floor is broken; else inconclusive where one test is; else pass."""
         outcomes = {verdict.decision.outcome for verdict in self.verdicts}
         if self.floors or Outcome.FAIL in outcomes:
             return Outcome.FAIL
@@ -159,12 +159,12 @@ def _nothing_left(compared: Comparison, task: TaskComparison) -> Decision | None
     return Decision(Outcome.FAIL, None, None, None, None, None, "all failed")
 
 
-def _same_perturbation(found: compare.Comparison, force: bool) -> None:
-    """Raise UsageError where one of the runs was asked under a change that the other was not."""
-    before, after = (run.describe()["perturbation"] or "none" for run in (found.before, found.after))
+def _same_perturbation(compared: Comparison, force: bool) -> None:
+    """Raise UsageError where only one of the runs is perturbed, or each in another way."""
+    before, after = (run.describe()["perturbation"] or "none" for run in (compared.before, compared.after))
     if before != after and not force:
         problem = f"a gate between different questions: perturbation {before} before, {after} after"
-        hint = "check runs under the same --perturb (`vlmbench compare` tells what it costs); --force checks anyway"
+        hint = "check runs under the same --perturb (`vlmbench compare` shows what it costs); --force checks anyway"
         raise UsageError(problem, hint=hint)
 
 
@@ -260,7 +260,7 @@ def keep(report: Report) -> None:
 
 
 class InconclusiveError(AssertionError):
-    """The gate could not tell: there are too few items. Catch it to skip instead of failing."""
+    """The gate is inconclusive: there are too few items. Catch it to skip instead of failing."""
 
 
 def assert_no_regression(
@@ -274,7 +274,7 @@ def assert_no_regression(
 ) -> Report:
     """`vlmbench check` for tests: raises AssertionError, with the gate's table, when a run is worse than its baseline.
 
-    Where the gate could not tell it raises InconclusiveError, which is an AssertionError too. `rules` are the other
+    Where the gate is inconclusive it raises InconclusiveError, which is an AssertionError too. `rules` are the other
     fields of GateRules: alpha, power, metric, min_coverage, max_status. Raises UsageError and StoreError for bad input.
     """
     refuse_old_names(rules)

@@ -32,7 +32,7 @@ class Verdict:
 
     @property
     def items_needed(self) -> int | None:
-        """How many items would have told."""
+        """How many items would have sufficed."""
         times = self.decision.needed
         return None if times is None else math.ceil(times * self.metric.paired.n)
 

@@ -1,11 +1,11 @@
 """A run beside its perturbed runs: where they lie, and the paired differences.
 
-    RUN/                          the run as it is, an ordinary run's folder
+    RUN/                          the plain run, an ordinary run's folder
     RUN/perturbations/noise-2/    the same questions perturbed, an ordinary run's folder too
     RUN/perturbations.json        each perturbation against the plain run, task by task
 
-Each of them is begun, interrupted, gone on with and reported like any run. The plain run is the one that the same
-command makes without --perturb: its answers are used where it is there already.
+Each of them is started, interrupted, resumed and reported like any run. The plain run is the one that the same command
+makes without --perturb: its answers are used where they exist.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PerturbedRun:
 
     change: Perturbation
     folder: Path | None
-    """The run under the change; None where nothing was left to ask."""
+    """The perturbed run; None where no question was left."""
     left_out: Mapping[str, Mapping[str, int]]
     """By task, how many questions were not asked, by reason."""
     tasks: Sequence[TaskComparison] = ()
@@ -110,8 +110,8 @@ def _task(task: TaskComparison, p_holm: float | None) -> dict[str, Any]:
 def build(
     run: Path, changes: Sequence[Perturbation], left_out: Mapping[str, Mapping[str, Mapping[str, int]]]
 ) -> PerturbationReport:
-    """Hold every change against the finished run. `left_out` is by change; changes of which no run is there had nothing
-    to ask.
+    """Compare every perturbed run with the finished run. `left_out` is by perturbation; without a run, no question was
+    left.
 
     Raises StoreError for runs that cannot be read.
     """

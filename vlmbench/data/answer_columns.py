@@ -39,7 +39,7 @@ _OTHER_WORDS = _names(
     " confidence type path file right hit eval expected target reference ref gold golden gt truth groundtruth true"
     " actual human majority common original standard std input"
 )
-"""Words of columns that tell something about a prediction, or of another text than the model's."""
+"""Words of columns that say something about a prediction, or of another text than the model's."""
 TRUTHS = _names(
     "annotation annotations gt gts gtanswer gtanswers gtans groundtruth groundtruths groundtruthanswer label labels"
     " target targets gold goldanswer goldanswers reference references referenceanswer truth correctanswer answers"
@@ -73,10 +73,10 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join(every[:SHOWN]) + more
 
 
-def find_column(rows: Sequence[Row], *wanted: str) -> str:
+def find_column(rows: Sequence[Row], *names: str) -> str:
     """The first of some columns that the rows have, by its name there; empty where they have none."""
     by_squashed_name = {squashed(name): name for row in reversed(rows) for name in reversed(list(row.values))}
-    return next((by_squashed_name[key] for name in wanted if (key := squashed(name)) in by_squashed_name), "")
+    return next((by_squashed_name[key] for name in names if (key := squashed(name)) in by_squashed_name), "")
 
 
 def id_and_answer(

@@ -1,4 +1,4 @@
-"""Files out of a zip archive into a data folder: only what is wanted, nothing outside, nothing half.
+"""Files out of a zip archive into a data folder: only the requested files, nothing outside, nothing half.
 
 An archive is judged before anything is written: names that lead out, two members for one place, encryption, parts that
 unpack beyond reason or beyond the room on the disk.
@@ -26,9 +26,9 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtime
 
 
 def extract(archive: Path, patterns: Sequence[str], root: Path, *, progress: bool = True) -> list[str]:
-    """Take files out of a zip into a folder: `wanted` are file paths, found by their last part, and folders, whole.
+    """Take files out of a zip into a folder: `patterns` are file paths, found by their last part, and folders, whole.
 
-    Returns those of `wanted` that the archive has nothing for. Raises DataError for an archive that is broken, would
+    Returns those of `patterns` that the archive has nothing for. Raises DataError for an archive that is broken, would
     fill the disk, or whose names lead out of the folder or to one place twice; then nothing is written.
     """
     try:

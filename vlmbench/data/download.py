@@ -1,7 +1,7 @@
 """Official files from their URLs into a data folder: resumable, atomic, checked, nothing outside is ever written.
 
 A part left by an earlier try is continued only if the server says that the file is still the same (If-Range) and sends
-the very range that is missing; else it is begun again. Beside `NAME.part`, `NAME.part.json` keeps what the server said.
+the very range that is missing; else it starts again. Beside `NAME.part`, `NAME.part.json` keeps the server's headers.
 """
 
 from __future__ import annotations

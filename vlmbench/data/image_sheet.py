@@ -72,7 +72,7 @@ def _marked(image: Image, letter: str) -> Image:
                 mark.putpixel((x, y), (0, 0, 0))
     mark = mark.resize((mark.width * POINT, mark.height * POINT), Image.Resampling.NEAREST)
     width = max(image.width, mark.width)
-    made = Image.new("RGB", (width, image.height + mark.height + GAP), "white")
-    made.paste(mark, ((width - mark.width) // 2, 0))
-    made.paste(image, ((width - image.width) // 2, mark.height + GAP))
-    return made
+    labelled = Image.new("RGB", (width, image.height + mark.height + GAP), "white")
+    labelled.paste(mark, ((width - mark.width) // 2, 0))
+    labelled.paste(image, ((width - image.width) // 2, mark.height + GAP))
+    return labelled

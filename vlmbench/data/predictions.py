@@ -161,7 +161,7 @@ def _object(path: Path) -> _Pairs | None:
     try:
         content = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
-        return None  # lines, or broken: the reader of rows tells
+        return None  # lines, or broken: the reader of rows finds out
     return content if isinstance(content, _Pairs) else None
 
 
@@ -239,7 +239,7 @@ def refuse_two_models(files: Sequence[Sequence[Row]]) -> None:
 
 
 def _place(row: Row, other: Row) -> str:
-    """Where a row is, as told to a reader who looks at the other one."""
+    """Where a row is, for a message about the other one."""
     return row.at if row.file == other.file else row.where
 
 
@@ -277,7 +277,7 @@ def join(answers: Iterable[Answer], samples: Sequence[Sample], path: Path, hint:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
-    """A file of answers: JSON lines for .jsonl, a JSON array otherwise. Folders are made."""
+    """A file of answers: JSON lines for .jsonl, a JSON array otherwise. Creates folders."""
     rows = list(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -56,14 +56,14 @@ def _cure(error: BaseException) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether something to read is there; a folder is not. Raises DataError where that cannot be told."""
+    """Whether something to read is there; a folder is not. Raises DataError where that cannot be found out."""
     with reaching(path):
         kind = _kind(path)
         return kind is not None and kind != stat.S_IFDIR
 
 
 def is_dir(path: Path) -> bool:
-    """Whether a folder is there. Raises DataError where that cannot be told."""
+    """Whether a folder is there. Raises DataError where that cannot be found out."""
     with reaching(path):
         return _kind(path) == stat.S_IFDIR
 
@@ -98,7 +98,7 @@ def _read(path: Path, limit: int) -> bytes:
     check_ordinary(path, limit)
     with path.open("rb") as file:
         content = file.read(limit + 1)
-    if len(content) > limit:  # it grew, or a file system that tells no sizes
+    if len(content) > limit:  # it grew, or a file system that gives no sizes
         raise _too_large(path, limit)
     return content
 

@@ -21,14 +21,14 @@ def first_word_number(text: str) -> float | None:
 
 
 def two_words(text: str) -> tuple[float, float] | None:
-    """LLaVA's reading of a review: the first line, commas as blanks, is two numbers with a single blank between."""
-    found = [number(word) for word in text.split("\n")[0].replace(",", " ").split(" ")]
-    if len(found) != 2 or found[0] is None or found[1] is None:
+    """LLaVA's reading of a review: the first line, commas as spaces, is two numbers with a single space between."""
+    numbers = [number(word) for word in text.split("\n")[0].replace(",", " ").split(" ")]
+    if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
         return None
-    return found[0], found[1]
+    return numbers[0], numbers[1]
 
 
 def two_numbers(text: str) -> tuple[float, float] | None:
     """lmms-eval's: the first two numbers anywhere in the first line ("Assistant 1: 8" gives 1 and 8)."""
-    found = _NUMBER.findall(text.strip().split("\n")[0].replace(",", " ").replace(";", " "))
-    return (float(found[0]), float(found[1])) if len(found) >= 2 else None
+    numbers = _NUMBER.findall(text.strip().split("\n")[0].replace(",", " ").replace(";", " "))
+    return (float(numbers[0]), float(numbers[1])) if len(numbers) >= 2 else None

@@ -40,7 +40,7 @@ _NAMED: Mapping[str, Renamed] = {"letter": _letter, "place": _place, "text": _te
 
 
 def naming(samples: Sequence[Sample]) -> Renamed | None:
-    """How the right answers of a task name their options, told by all questions together; None where that is not sure.
+    """How the right answers of a task name their options, by all questions together; None where that is ambiguous.
 
     By letter (A, B, ...), by place from 0, or by the option's own text. Questions without a published answer fit all.
     """

@@ -265,7 +265,7 @@ def _reordered(change: Perturbation, choice: TaskChoice, every: Sequence[Sample]
             yield sample, "no options to choose from"
             continue
         if renamed is None:
-            yield sample, "it cannot be told how the right answers name their options"
+            yield sample, "it is not clear how the right answers name their options"
             continue
         before = choice.task.build_request(sample, choice.protocol)
         image_options = len(sample.images) == 1 + len(sample.choices) and not any(

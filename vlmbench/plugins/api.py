@@ -40,7 +40,7 @@ def add_model(name: str, load: Callable[..., Model]) -> None:
 
 
 def model(name: str, *, version: str = "") -> Callable[[F], F]:
-    """Make a function (images, question) -> text known as a model; its keyword-only arguments are options.
+    """Register a function (images, question) -> text as a model; its keyword-only arguments are options.
 
     `version` stands for the source in the model's fingerprint. Raises PluginError for a function that takes other
     arguments, UsageError for a taken name.
@@ -57,7 +57,7 @@ def model(name: str, *, version: str = "") -> Callable[[F], F]:
             return FunctionModel(name, function, options=chosen, version=version)
 
         parameters = [inspect.Parameter("checkpoint", inspect.Parameter.POSITIONAL_OR_KEYWORD), *options]
-        load.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what tells its options
+        load.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # its options are read from it
         add_model(name, load)
         return function
 

@@ -91,7 +91,7 @@ def fingerprint(function: Answer) -> str:
     method: Any = function if inspect.isroutine(function) else type(function).__call__
     code = getattr(method, "__func__", method)
     if not isinstance(code, FunctionType):
-        problem = f"{type(function).__name__} has no source to tell it from another model"
+        problem = f"{type(function).__name__} has no source that distinguishes it from another model"
         raise ModelError(problem, hint="name a version: vlmbench.FunctionModel(name, function, version='1')")
     owner = getattr(function, "__self__", None if code is function else function)
     held = [_content(cell) for cell in code.__closure__ or ()] + sorted(getattr(owner, "__dict__", {}).items())

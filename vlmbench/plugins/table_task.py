@@ -79,7 +79,7 @@ class TableTask:
         table's columns of image, question and answer; None for the image says that it has no images. An `id` column,
         if there is one, names the questions; else their row numbers do. `breakdowns` are columns (of a reader: tags)
         by whose values the score is broken down. `protocols` are several ways to ask and to score, the default first,
-        in place of `prompt`, `correct` and `max_new_tokens`. `sizes` tells the official number of questions by split,
+        in place of `prompt`, `correct` and `max_new_tokens`. `sizes` gives the official number of questions by split,
         `bundled_data_dir` where a reader's files are unless `--data` names another folder (a table's own folder is
         known). `version` goes up when a score changes its meaning.
         """

@@ -116,7 +116,7 @@ def _metrics(task: Task, protocol: str, good: Scored) -> list[Metric]:
 
 
 def _judge_summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
-    """What scores.json tells of the judge, under `judge`; empty where none graded."""
+    """What scores.json says about the judge, under `judge`; empty where none graded."""
     if not any(score.verdicts for _, score in scored):
         return {}
     from vlmbench.scoring import verdicts

@@ -96,8 +96,8 @@ def difference(
 ) -> Estimate:
     """How much larger one metric is than another over the same images, with the interval of the paired difference.
 
-    Both meet the same resampled clusters, so what images have in common cancels. No interval where no resample tells
-    the two apart. Raises ValueError when the clusters are not the same.
+    Both meet the same resampled clusters, so what images have in common cancels. No interval where all
+    resamples agree. Raises ValueError when the clusters are not the same.
     """
     import numpy as np
 
