@@ -48,7 +48,7 @@ class Noisy:
                 yield request, Response(finish="error", error=TEXT) if failed else Response(text=TEXT)
 
 class Evil(ToyTask):
-    home = Path(__file__).parent
+    bundled_data_dir = Path(__file__).parent
     def samples(self, data, split):
         from dataclasses import replace
         return [replace(s, id=s.id + TEXT, tags={{"j": TEXT}}) for s in super().samples(data, split)]
