@@ -90,5 +90,5 @@ def test_refcoco(tmp_path: Path) -> None:
 def test_a_picture_of_no_size(tmp_path: Path) -> None:
     rows = [row | {"image": {"bytes": b"no image", "path": None}} for row in refcoco_rows()]
     write(tmp_path / "lmms-lab/RefCOCO/data/testB-00000-of-00001.parquet", rows)
-    with pytest.raises(DataError, match="row 1, field 'image': the picture's size cannot be read"):
+    with pytest.raises(DataError, match="row 1, field 'image': the image's size cannot be read"):
         choose_task("refcoco").task.samples(Hub(tmp_path), "refcoco_testB")
