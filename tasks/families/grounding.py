@@ -40,8 +40,8 @@ class Grounding(Benchmark[GroundingRules]):
     """A benchmark whose right answers are boxes."""
 
     def parse(self, sample: Sample, response: Response, rules: GroundingRules) -> str:
-        """The box in pixels; empty where the answer has none."""
-        return self._agreement(sample, response, rules).parsed
+        """The box in pixels; empty where the answer has none, or where the target is hidden and no size is known."""
+        return "" if sample.target is None else self._agreement(sample, response, rules).parsed
 
     def rate(self, sample: Sample, response: Response, rules: GroundingRules) -> Score:
         """1 for a hit; an answer without a box is a miss. The note tells the IoU."""

@@ -156,6 +156,7 @@ def test_grounding() -> None:
     task = benchmark(grounding.Grounding, rules, [sample])
     half = Response("{<0><0><50><25>}")
     assert [task.score(sample, half, name).value for name in rules] == [1, 0]
+    assert task.score(Sample("2", "cup", (), None), half, "half").status is Status.UNLABELED
     miss = task.score(sample, Response("nowhere"), "half")
     assert (miss.value, miss.unread) == (0, "box")
     pairs = [(sample, miss), (sample, task.score(sample, half, "half"))]
