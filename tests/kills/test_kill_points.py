@@ -52,5 +52,5 @@ def test_sigterm_leaves_no_worker_behind(tmp_path: Path) -> None:
     ended = ray_workers.run([*words, "--workers", "2"], root, end=signal.SIGTERM)
     assert not ended.said.startswith("left behind"), ended.said
     assert ended.code == 143, ended.said
-    assert "the same command goes on from there" in ended.said and "Traceback" not in ended.said
+    assert "the same command resumes from there" in ended.said and "Traceback" not in ended.said
     assert commands.logged(root / "run")

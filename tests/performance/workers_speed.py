@@ -73,7 +73,7 @@ def spent(pool: Pool) -> dict[int, float]:
     """Processor seconds by process; waits until all workers are there."""
     while True:
         found = {int(facts["process"]): float(facts["seconds"]) for facts in pool._ask_facts()}
-        if len(found) == len(pool._places):
+        if len(found) == len(pool._slots):
             return found
         for place in pool._listen():
             pool._welcome(place)

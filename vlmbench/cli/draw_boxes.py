@@ -1,4 +1,4 @@
-"""Draws an answer's boxes on a copy of its picture: one colour a phrase, labels that can be read. PIL only."""
+"""Draws an answer's boxes on a copy of its image: one colour a phrase, labels that can be read. PIL only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Place = tuple[int, int, int, int]
 """x1, y1, x2, y2 on the canvas, the last pixel included."""
 
 SMALLEST, LARGEST = 320, 2048
-"""A picture whose shorter side is under the one is drawn enlarged, as far as the longer one stays within the other."""
+"""A image whose shorter side is under the one is drawn enlarged, as far as the longer one stays within the other."""
 COLOURS: Sequence[Colour] = (
     (255, 64, 64), (0, 150, 255), (255, 200, 0), (40, 200, 80), (220, 80, 255),
     (255, 130, 20), (0, 210, 210), (255, 110, 180), (150, 110, 60), (160, 220, 40),
@@ -28,7 +28,7 @@ DARK = (16, 16, 16)
 
 
 def draw(image: Image, regions: Sequence[Region]) -> Image:
-    """A new RGB picture with the boxes and their labels; a small one is enlarged by a whole number, so that words fit.
+    """A new RGB image with the boxes and their labels; a small one is enlarged by a whole number, so that words fit.
 
     Boxes of one phrase have one colour. Boxes without a phrase have a colour each, and a number if there are several.
     """
@@ -118,7 +118,7 @@ def _label(
     lines += sorted(range(0, size[1] - height + 1, height), key=lambda y: abs(y - box[1]))
     spots = [(x, y, x + width - 1, y + height - 1) for y in lines if 0 <= y <= size[1] - height]
     spot = next((spot for spot in spots if not any(_touch(spot, other) for other in taken)), None)
-    if spot is None:  # more labels than lines, or a picture lower than a line
+    if spot is None:  # more labels than lines, or a image lower than a line
         y = max(0, min(box[1], size[1] - height))
         spot = (x, y, x + width - 1, y + height - 1)
     pen.rectangle(spot, fill=ink, outline=DARK)

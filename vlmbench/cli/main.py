@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
-    """Run a command; errors that a user can mend in words. `own`: the process does nothing else afterwards."""
+    """Run a command; errors that a user can fix in words. `own`: the process does nothing else afterwards."""
     try:
         return _run(words, own=own)
     except VlmbenchError as error:
@@ -94,7 +94,7 @@ def _told(words: Sequence[str], *, traceback: bool, own: bool) -> int:
         if traceback or error.errno is None:
             raise
         where = f"{error.filename!s:.200}: " if error.filename else ""
-        hint = "mend that, then run the same command again; --traceback shows where it comes from"
+        hint = "fix that, then run the same command again; --traceback shows where it comes from"
         print(f"vlmbench: {where}{error.strerror}\n  {hint}", file=sys.stderr)
         return exit_codes.USER_MUST_CHANGE
 
@@ -119,7 +119,7 @@ def _run(words: Sequence[str], *, own: bool) -> int:
             if isinstance(stop.code, int) and stop.code > exit_codes.SIGNAL_BASE:
                 raise
             what = f"a model, a plug-in or a library ended the command: SystemExit({stop.code!r:.200})"
-            hint = "--traceback shows where; what was answered is kept, and the same command goes on"
+            hint = "--traceback shows where; what was answered is kept, and the same command resumes"
             raise VlmbenchError(what, hint=hint) from stop
     return code
 

@@ -73,7 +73,7 @@ def evaluate(options: RunOptions) -> Evaluated:
         try:
             result = evaluation.run(perturbations)
         except KeyboardInterrupt:
-            kept = f": the answers so far are in {evaluation.folder}; the same command goes on from there"
+            kept = f": the answers so far are in {evaluation.folder}; the same command resumes from there"
             print(f"\ninterrupted{kept if evaluation.folder else ' before the first answer'}", file=sys.stderr)
             raise
         if judge is not None:

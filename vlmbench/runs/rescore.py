@@ -1,4 +1,4 @@
-"""A run's answers scored again, from its folder: with a judge, another judge, or mended readers. Needs no model."""
+"""A run's answers scored again, from its folder: with a judge, another judge, or changed parsers. Needs no model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WHOLE = fields(
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredAnswer:
     """One answer of a run's folder."""
 
     choice: TaskChoice
@@ -63,17 +63,17 @@ class Kept:
     image_hashes: tuple[str, ...]
     prompt: str
     images: tuple[str, ...] = ()
-    """Names of the pictures that were shown: under a perturbation they may be others than the sample's."""
+    """Names of the images that were shown: under a perturbation they may be others than the sample's."""
 
 
 @dataclass(frozen=True)
-class OldRun:
+class AnsweredRun:
     """A finished run's answers, joined again with their questions."""
 
     folder: Path
     manifest: dict[str, Any]
     choices: Sequence[TaskChoice]
-    kept: Sequence[Kept]
+    answers: Sequence[StoredAnswer]
 
 
 def is_run(path: Path) -> bool:
@@ -81,7 +81,7 @@ def is_run(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
-def load(folder: Path, data: str | None) -> OldRun:
+def load(folder: Path, data: str | None) -> AnsweredRun:
     """Read a finished run. `data` names where the questions are now, if not where they were.
 
     Raises StoreError for an unfinished run, DataError when the questions are other ones.
@@ -92,14 +92,14 @@ def load(folder: Path, data: str | None) -> OldRun:
         rows.setdefault(row["task"], {})[row["sample_id"]] = row
     choices = [registry.choose_task(key) for key in manifest["tasks"]]
     told = settings.load({"data": data or manifest["data_folder"] or None})
-    kept: list[Kept] = []
+    answers: list[StoredAnswer] = []
     perturbed = bool(manifest.get("asked", {}).get("perturb"))
     for choice in choices:
         source = loading.open_data(choice, told)
         samples = read_samples(choice.task, source, choice.split)
         there = _joined(choice, samples, rows.get(choice.key, {}), source.label, perturbed=perturbed)
-        kept += [_kept(choice, sample, row, folder, manifest) for sample, row in there]
-    return OldRun(folder, manifest, choices, kept)
+        answers += [_stored_answer(choice, sample, row, folder, manifest) for sample, row in there]
+    return AnsweredRun(folder, manifest, choices, answers)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
     whole = manifest.get("finished", True) or manifest.get("rescoring")
     if not whole or not (folder / RECORDS).is_file():
-        hint = f"run {run_again(folder, manifest)}: it goes on"
+        hint = f"run {run_again(folder, manifest)}: it resumes"
         raise StoreError("the run is not finished", where=str(folder), hint=hint)
     try:
         WHOLE(manifest, "")
@@ -133,15 +133,15 @@ def _joined(
     return found
 
 
-def _kept(
+def _stored_answer(
     choice: TaskChoice, sample: Sample, row: Mapping[str, Any], folder: Path, manifest: Mapping[str, Any]
-) -> Kept:
+) -> StoredAnswer:
     try:
         response = kept_answers.response_of_row(row)
     except ValueError as error:
         raise run_tables.damaged(folder, RECORDS, manifest, f"{choice.key} {sample.id}: {error}") from None
     hashes, shown = tuple(row["image_hashes"] or ()), tuple(row["images"] or ())
-    return Kept(choice, sample, response, row["key"], hashes, row["prompt"], shown)
+    return StoredAnswer(choice, sample, response, row["key"], hashes, row["prompt"], shown)
 
 
 def _as_asked(sample: Sample, row: Mapping[str, Any]) -> Sample:
@@ -149,14 +149,14 @@ def _as_asked(sample: Sample, row: Mapping[str, Any]) -> Sample:
     return replace(sample, target=orjson.loads(row["target"]), choices=tuple(row["options"] or ()))
 
 
-def score(run: OldRun, judge: Judge | None, *, progress: bool = False) -> list[Record]:
+def score(run: AnsweredRun, judge: Judge | None, *, progress: bool = False) -> list[Record]:
     """Read every answer again; a judge grades what is left to one."""
     if judge is not None:
-        for item in run.kept:
+        for item in run.answers:
             judge.submit(item.choice, item.sample, item.response)
         judge.finish(progress=progress)
     records = []
-    for item in run.kept:
+    for item in run.answers:
         task, protocol = item.choice.task, item.choice.protocol
         if judge is not None:
             found = judge.score(item.choice, item.sample, item.response)
@@ -169,7 +169,7 @@ def score(run: OldRun, judge: Judge | None, *, progress: bool = False) -> list[R
 
 
 def write(
-    run: OldRun, records: Sequence[Record], judge: Judge | None, folder: Path, level: float | None = None
+    run: AnsweredRun, records: Sequence[Record], judge: Judge | None, folder: Path, level: float | None = None
 ) -> tuple[dict[str, Any], Any]:
     """Put the new scores into a folder, the run's own or another; returns the manifest and the scores.
 

@@ -42,8 +42,8 @@ SHOWN = 5
 
 
 @runtime_checkable
-class Referring(Protocol):
-    """What a model has that knows which other should answer the same."""
+class HasReference(Protocol):
+    """A model that names another one which should answer the same."""
 
     @property
     def reference(self) -> str:
@@ -51,11 +51,11 @@ class Referring(Protocol):
 
 
 @runtime_checkable
-class Remembering(Protocol):
-    """What a model has that may answer from replies of earlier runs: weights may have changed since."""
+class HasReplyCache(Protocol):
+    """A model that may answer from replies of earlier runs: weights may have changed since."""
 
     from_cache: bool
-    """False: everything is asked anew."""
+    """False: every question is asked again."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of comparing."""
+    """The result of comparing two models' answers."""
 
     reference: str
     compared: int
     differences: tuple[Difference, ...]
     unanswered: int = 0
-    """Questions that neither answered: not compared."""
+    """Questions that neither model answered: not compared."""
 
     @property
     def different(self) -> int:
@@ -113,7 +113,7 @@ class Verification:
 
 
 def first_questions(requests: Iterable[PlannedRequest], count: int) -> list[PlannedRequest]:
-    """`count` different questions that can be asked, of each task alike many, at least one: whole pictures first.
+    """`count` different questions that can be asked, of each task alike many, at least one: whole images first.
 
     They come in the order of the run.
     """
@@ -130,7 +130,7 @@ def first_questions(requests: Iterable[PlannedRequest], count: int) -> list[Plan
 
 
 def answers(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Response]:
-    """A model's answers by key. Errors are answers too; where the model itself breaks, the rest is left out."""
+    """A model's answers by key. Errors are answers too; where the model itself breaks, the rest is missing."""
     keys = {id(item.request): item.key for item in items}
     groups = [[item.request for item in group] for group in group_by_images(items)]
     found: dict[str, Response] = {}
@@ -140,7 +140,7 @@ def answers(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Response
     except VlmbenchError:
         raise
     except Exception as error:  # a bug in an adapter or its library
-        LOGGER.warning("%s breaks off: %s: %s", model.name, type(error).__name__, error)
+        LOGGER.warning("%s stops: %s: %s", model.name, type(error).__name__, error)
     return found
 
 
@@ -218,7 +218,7 @@ def verify_backend(options: VerifyOptions, plan: Plan, model: Model) -> dict[str
     """What run.json says of the check that the options ask for. Raises ModelError when the run is refused."""
     if options.questions is None:
         return {}
-    spec = options.against or (model.reference if isinstance(model, Referring) else "")
+    spec = options.against or (model.reference if isinstance(model, HasReference) else "")
     if not spec:
         raise UsageError(f"which model should answer like {model.name}?", hint="name it: --verify-against hf:PATH")
     named = specs.parse_model(spec)
@@ -246,7 +246,7 @@ def verify(
 
 def answers_anew(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Response]:
     """A model's answers, none of them from a cache."""
-    if not isinstance(model, Remembering):
+    if not isinstance(model, HasReplyCache):
         return answers(model, items)
     before, model.from_cache = model.from_cache, False
     try:
@@ -256,7 +256,7 @@ def answers_anew(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Res
 
 
 def release() -> None:
-    """Hand back what a model held that nobody refers to any more."""
+    """Free the memory of a model that nothing refers to any more."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
@@ -266,5 +266,5 @@ def release() -> None:
 def refuse(verification: Verification) -> None:
     """Raise ModelError when the rule forbids the run."""
     if verification.refused:
-        hint = "mend the backend (template, picture size, weights), or leave --verify-backend out to run all the same"
+        hint = "fix the backend (template, image size, weights), or leave --verify-backend out to run all the same"
         raise ModelError(f"--verify-backend: {verification}", hint=hint)

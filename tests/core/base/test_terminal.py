@@ -203,7 +203,7 @@ def test_a_signal_ends_as_ctrl_c_does(tmp_path: Path, number: int, code: int) ->
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "the same command goes on from there" in told and "Traceback" not in told
+    assert "the same command resumes from there" in told and "Traceback" not in told
 
 
 def _until(true: Callable[[], object]) -> None:

@@ -155,7 +155,7 @@ def test_the_picture_is_never_written_over(image: str, capsys: pytest.CaptureFix
     before = Path(image).read_bytes()
     for target in (image, "link.png", "../here/link.png"):
         assert main(["ask", "--model", BOXED, image, "Where?", "--boxes", target]) == 2
-        assert "is the picture itself" in capsys.readouterr().err
+        assert "is the image itself" in capsys.readouterr().err
     copy = Path("cat-boxes-2.png")  # the picture has the name that the second turn's boxes would get
     copy.write_bytes(before)
     assert main(["ask", "--model", BOXED, str(copy), "Where?", "Again?", "--boxes", "cat-boxes.png"]) == 2

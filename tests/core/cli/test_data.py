@@ -37,19 +37,19 @@ def status(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[in
 def test_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_pope(tmp_path)
     code, (found,) = status(["pope", "--data", str(tmp_path)], capsys)
-    assert code == 0 and found["complete"] and found["questions"] == 36 and found["pictures"] == 2
+    assert code == 0 and found["complete"] and found["questions"] == 36 and found["images"] == 2
     assert main(["data", "status", "pope", "--data", str(tmp_path)]) == 0
-    assert "36 questions; 2 of 2 pictures are there" in capsys.readouterr().out
+    assert "36 questions; 2 of 2 images are there" in capsys.readouterr().out
 
 
 def test_missing_pictures_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_pope(tmp_path)
     (tmp_path / "coco/val2014/COCO_val2014_000000000001.jpg").unlink()
     code, (found,) = status(["pope:coco", "--data", str(tmp_path)], capsys)
-    assert code == 2 and found["pictures_missing"] == ["COCO_val2014_000000000001.jpg"]
+    assert code == 2 and found["images_missing"] == ["COCO_val2014_000000000001.jpg"]
     assert main(["data", "status", "pope", "--data", str(tmp_path)]) == 2
     printed = capsys.readouterr().out
-    assert "1 of 2 pictures are there" in printed and "COCO_val2014_000000000001.jpg" in printed
+    assert "1 of 2 images are there" in printed and "COCO_val2014_000000000001.jpg" in printed
     assert f"vlmbench data fetch pope:coco --data {tmp_path}" in printed
 
 
@@ -228,7 +228,7 @@ def test_fetch(served: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "questions: MIT" in printed and "pictures: free" in printed and "--accept-licence" in printed
     assert not Handler.asked
     assert main(["data", "fetch", served, "--data", data, "--accept-licence"]) == 0
-    assert "36 questions; 2 of 2 pictures are there" in capsys.readouterr().out
+    assert "36 questions; 2 of 2 images are there" in capsys.readouterr().out
     assert not list((tmp_path / "data").rglob("*.zip")) and not list((tmp_path / "data").rglob("*.part"))
     Handler.asked.clear()
     assert main(["data", "fetch", served, "--data", data]) == 0  # nothing is missing: nothing is asked for
@@ -259,4 +259,4 @@ def test_the_folders_of_llavas_docs(tmp_path: Path, capsys: pytest.CaptureFixtur
     code, found = status(["mme", "llava_bench", "gqa", "--data", str(tmp_path)], capsys)
     assert code == 0 and {entry["task"] for entry in found} == {"mme", "llava_bench", "gqa"}
     for entry in found:
-        assert entry["complete"] and not entry["pictures_missing"]
+        assert entry["complete"] and not entry["images_missing"]

@@ -29,14 +29,14 @@ def ran(folder: Path, task: str, text: str) -> str:
 def test_assumptions_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """The embedded POPE: sizes, the design effect, and more questions than there are."""
     found = told(capsys, "pope")
-    assert (found["questions"], found["pictures"], found["metric"]) == (1080, 60, "accuracy")
+    assert (found["questions"], found["images"], found["metric"]) == (1080, 60, "accuracy")
     assert found["design_effect"] == pytest.approx(2.7) and found["discordance"] == pytest.approx(42)
     assert found["detectable"] == pytest.approx(9.2, abs=0.1) and not found["enough"]
-    assert found["needed"]["questions"] == 18 * found["needed"]["pictures"] > 50_000
+    assert found["needed"]["questions"] == 18 * found["needed"]["images"] > 50_000
     wide = told(capsys, "pope", "--effect", "10")
     assert wide["enough"] and wide["needed"]["questions"] < 1080 and wide["power_at_effect"] > 0.8
     less = told(capsys, "pope", "--limit", "540", "--discordance", "10", "--correlation", "0")
-    assert (less["questions"], less["pictures"]) == (540, 30) and less["of"]["questions"] == 1080
+    assert (less["questions"], less["images"]) == (540, 30) and less["of"]["questions"] == 1080
     assert less["error"] == pytest.approx(100 * (0.1 / 540) ** 0.5)
 
 
@@ -44,7 +44,7 @@ def test_the_words(capsys: pytest.CaptureFixture[str]) -> None:
     """What is assumed is said, and the limit to give."""
     assert cli.main(["power", "pope", "--effect", "10"]) == exit_codes.OK
     text = capsys.readouterr().out
-    assert "1,080 questions about 60 pictures" in text and "independent" in text and "--limit" in text
+    assert "1,080 questions about 60 images" in text and "independent" in text and "--limit" in text
     assert cli.main(["power", "pope", "--limit", "1"]) == exit_codes.OK
     assert "no difference can be found" in capsys.readouterr().out
 

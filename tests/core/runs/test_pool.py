@@ -31,7 +31,7 @@ from vlmbench.runs.storage.layout import LOG
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.run_files import read_scores
 from vlmbench.runs.workers import worker as workers
-from vlmbench.runs.workers.pool import Pool, combined, packed
+from vlmbench.runs.workers.pool import Pool, combined, with_image_bytes
 from vlmbench.runs.workers.worker import Answers, Share, Worker
 
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
@@ -289,7 +289,7 @@ def test_pictures_travel_as_bytes_and_are_read_once() -> None:
         raise ImageError("gone", where="x.png", hint="bring it back")
 
     requests = [Request(str(i), "?", (ImageRef("a", reader), ImageRef("b", bad))) for i in range(3)]
-    carried = pickle.loads(pickle.dumps(packed(requests)))
+    carried = pickle.loads(pickle.dumps(with_image_bytes(requests)))
     assert len(read) == 1
     assert [r.images[0].load() for r in carried] == [b"pixels"] * 3
     with pytest.raises(ImageError, match="gone") as told:

@@ -104,7 +104,7 @@ def test_answers_that_were_never_sent_are_sent_by_the_next_sitting(
 ) -> None:
     """Killed between two parts, on a machine that lives on."""
     with monkeypatch.context() as killed:
-        killed.setattr(remote_store.Mirror, "logged", lambda self, now=False: None)
+        killed.setattr(remote_store.RemoteRun, "appended", lambda self, now=False: None)
         with pytest.raises(KeyboardInterrupt):
             run(ToyModel(stop_after=5), places.path(URL))
     assert listed(bucket) == {"run.json"}

@@ -1,4 +1,4 @@
-"""`vlmbench ask`: questions to a model about one picture, as one dialogue; boxes in an answer are drawn."""
+"""`vlmbench ask`: questions to a model about one image, as one dialogue; boxes in an answer are drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The picture, the questions, and how to answer."""
+    """The image, the questions, and how to answer."""
     add = parser.add_argument
     model_options.add_model(parser)
     add("image", type=Path, metavar="IMAGE", help="the image's file")
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass
 class Dialogue:
-    """A picture and what was said about it."""
+    """A image and what was said about it."""
 
     model: Model
     picture: ImageRef
@@ -211,7 +211,7 @@ def _tell(text: str) -> None:
 
 
 class Canvas:
-    """The picture that boxes are drawn on, and where the drawn ones go."""
+    """The image that boxes are drawn on, and where the drawn ones go."""
 
     def __init__(self, image: Image, source: Path, target: Path | None, *, padded: bool) -> None:
         """Raises UsageError for a target that cannot be written."""
@@ -227,15 +227,15 @@ class Canvas:
         self.path(1)
 
     def path(self, turn: int) -> Path:
-        """The file of a turn's boxes. Raises UsageError where that is the picture itself."""
+        """The file of a turn's boxes. Raises UsageError where that is the image itself."""
         name = self.target.stem + (f"-{turn}" if turn > 1 else "") + self.target.suffix
         path = self.target.with_name(name)
         if path.exists() and path.samefile(self.source):
-            raise UsageError(f"--boxes {path} is the picture itself", hint="name another file")
+            raise UsageError(f"--boxes {path} is the image itself", hint="name another file")
         return path
 
     def regions(self, text: str) -> tuple[Region, ...]:
-        """The boxes of an answer, in this picture's pixels."""
+        """The boxes of an answer, in this image's pixels."""
         from vlmbench.parsing import boxes
 
         return boxes.regions(text, *self.image.size, padded=self.padded)

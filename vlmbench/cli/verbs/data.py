@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vlmbench.data.files import Folder
 
 NAMED = 5
-"""How many missing pictures are named."""
+"""How many missing images are named."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +104,7 @@ def place(folder: Folder, wanted: DataFile) -> Path | None:
 
 
 def is_folder(wanted: DataFile) -> bool:
-    """Whether something wanted is a folder of pictures: its name has no suffix."""
+    """Whether something wanted is a folder of images: its name has no suffix."""
     return "." not in Path(wanted.path).name
 
 
@@ -140,8 +140,8 @@ class State:
                 for w, p in self.files
             ],
             "questions": self.questions,
-            "pictures": self.pictures,
-            "pictures_missing": list(self.missing),
+            "images": self.pictures,
+            "images_missing": list(self.missing),
             "problem": self.problem,
             "notes": list(self.notes),
         }
@@ -152,7 +152,7 @@ class State:
         lines = [f"{task.name}:{split}  {'complete' if self.complete else 'incomplete'}  in {self.root}"]
         for wanted, path in self.files:
             if not path and self.questions is not None and is_folder(wanted) and not self.missing:
-                continue  # its pictures lie elsewhere
+                continue  # its images lie elsewhere
             word = "there  " if path else "absent " if wanted.optional else "missing"
             where = path.relative_to(self.root).as_posix() if path else wanted.path
             lines.append(f"  {word}  {where}  ({wanted.what})")
@@ -161,21 +161,21 @@ class State:
         if self.questions is None:
             if all(path for wanted, path in self.files if not wanted.optional and not is_folder(wanted)):
                 lines.append(f"  {self.problem}")
-            lines.append("  how many pictures are needed is known once the questions can be read")
+            lines.append("  how many images are needed is known once the questions can be read")
         else:
             have = self.pictures - len(self.missing)
-            lines.append(f"  {self.questions:,} questions; {have:,} of {self.pictures:,} pictures are there")
+            lines.append(f"  {self.questions:,} questions; {have:,} of {self.pictures:,} images are there")
         lines += [f"  note: {note}" for note in self.notes]
         if self.missing:
             more = f" and {len(self.missing) - NAMED:,} more" if len(self.missing) > NAMED else ""
-            lines.append(f"  missing pictures: {', '.join(self.missing[:NAMED])}{more}")
+            lines.append(f"  missing images: {', '.join(self.missing[:NAMED])}{more}")
         if not self.complete:
             lines.append(f"  `vlmbench data fetch {task.name}:{split} --data {self.root}` gets what has an address")
         return "\n".join(lines)
 
 
 def status(choice: TaskChoice, root: Path) -> State:
-    """Look at one split: official files by name, questions by reading them, pictures by the questions' names."""
+    """Look at one split: official files by name, questions by reading them, images by the questions' names."""
     from vlmbench.data import notes as data_notes
     from vlmbench.data.files import missing_images, read_samples
 

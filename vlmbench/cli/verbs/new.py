@@ -12,7 +12,7 @@ from vlmbench.base.errors import UsageError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 30), "blue": (30, 30, 200)}
-"""The pictures that a new task asks about."""
+"""The images that a new task asks about."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write(kind: str, name: str, folder: Path) -> None:
-    """The plug-in and its test; a task's table and pictures too."""
+    """The plug-in and its test; a task's table and images too."""
     folder.mkdir(parents=True, exist_ok=True)
     for pattern in ("my_{}.py", "test_my_{}.py"):
         source = resources.files("vlmbench.plugins.templates").joinpath(pattern.format(kind)).read_text("utf-8")
@@ -60,5 +60,5 @@ def _write_questions(folder: Path, name: str) -> None:
     lines = ["image,question,answer,kind"]
     for colour, levels in COLOURS.items():
         Image.new("RGB", (64, 64), levels).save(folder / "images" / f"{colour}.png")
-        lines.append(f"images/{colour}.png,What colour is the picture?,{colour},colour")
+        lines.append(f"images/{colour}.png,What colour is the image?,{colour},colour")
     (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

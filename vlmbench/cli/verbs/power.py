@@ -109,7 +109,7 @@ def _assumed(args: argparse.Namespace, choice: TaskChoice) -> Basis:
         told += f"accuracy {100 * accuracy:g}, errors of the two models independent, so that one alone is right on "
     else:
         told += "one model alone is right on "
-    told += f"{100 * discordance:.1f} % of the questions; correlation {correlation:g} within a picture"
+    told += f"{100 * discordance:.1f} % of the questions; correlation {correlation:g} within a image"
     facts = {"accuracy": 100 * accuracy, "discordance": 100 * discordance, "correlation": correlation}
     facts["design_effect"] = power.design_effect(clusters, correlation)
     return Basis(design, "accuracy", told, facts)
@@ -159,7 +159,7 @@ def _from_one(task: StoredTask) -> Basis:
 
     metric = next((m for m in task.metrics(list(task.answered)) if m.name == task.headline), None)
     if metric is None or len(set(metric.clusters)) < 2:
-        raise UsageError(f"too few pictures were answered to learn from {task.key}", hint="name a larger run")
+        raise UsageError(f"too few images were answered to learn from {task.key}", hint="name a larger run")
     codes, count = statistics.cluster_codes(metric.clusters)
     n = len(metric.items) if metric.n is None else metric.n
     rows = statistics.outcomes(metric)
@@ -177,7 +177,7 @@ def _from_one(task: StoredTask) -> Basis:
     sums = None if metric.of_weights else statistics.cluster_sums(metric.items, codes, count)
     moved = influence.influence(metric, codes, count, sums)
     if moved is None or influence.error(moved) <= 1e-9:
-        raise UsageError(f"{task.headline} is the same in all pictures, or hangs on one", hint="name another run")
+        raise UsageError(f"{task.headline} is the same in all images, or hangs on one", hint="name another run")
     design = Design(n, count, math.sqrt(2) * influence.error(moved))
     return Basis(design, task.headline, told, {task.headline: metric.value()})
 
@@ -189,15 +189,15 @@ def _report(args: argparse.Namespace, choice: TaskChoice, basis: Basis, design: 
         "task": choice.key,
         "metric": basis.metric,
         "questions": design.items,
-        "pictures": design.clusters,
-        "of": {"questions": basis.design.items, "pictures": basis.design.clusters},
+        "images": design.clusters,
+        "of": {"questions": basis.design.items, "images": basis.design.clusters},
         "alpha": args.alpha,
         "power": args.power,
         "effect": args.effect,
         "error": design.error,
         "detectable": least,
         "power_at_effect": power.chance(design, args.effect, alpha=args.alpha),
-        "needed": {"questions": wanted.items, "pictures": wanted.clusters} if wanted else None,
+        "needed": {"questions": wanted.items, "images": wanted.clusters} if wanted else None,
         "enough": wanted is not None and wanted.clusters <= basis.design.clusters,
         "basis": basis.told,
         **basis.facts,
@@ -206,7 +206,7 @@ def _report(args: argparse.Namespace, choice: TaskChoice, basis: Basis, design: 
 
 def _text(args: argparse.Namespace, report: dict[str, Any]) -> str:
     lines = [
-        f"{report['task']}: {report['questions']:,} questions about {report['pictures']:,} pictures",
+        f"{report['task']}: {report['questions']:,} questions about {report['images']:,} images",
         f"  {report['basis']}",
         f"  standard error of a difference in {report['metric']}: {report['error']:.2f} points",
     ]
@@ -223,7 +223,7 @@ def _text(args: argparse.Namespace, report: dict[str, Any]) -> str:
 def _advice(effect: float, report: dict[str, Any]) -> str:
     if report["needed"] is None:
         return f"  a difference of {effect:g} cannot be found: it is larger than the two can differ"
-    need = f"{report['needed']['questions']:,} questions about {report['needed']['pictures']:,} pictures"
+    need = f"{report['needed']['questions']:,} questions about {report['needed']['images']:,} images"
     if report["enough"]:
         return f"  for {effect:g} points: {need} (--limit {report['needed']['questions']})"
     return f"  for {effect:g} points: {need}; the data have {report['of']['questions']:,}"

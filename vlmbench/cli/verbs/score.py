@@ -147,7 +147,7 @@ def _again(args: argparse.Namespace) -> int:
     old = rescoring.load(folder, args.data)
     with opening.open_judge(judge_options.options(args), old.choices, settings.load().cache_folder) as judge:
         if judge is not None:
-            opening.print_judge_estimate(judge, ((item.choice, item.sample, item.response) for item in old.kept))
+            opening.print_judge_estimate(judge, ((item.choice, item.sample, item.response) for item in old.answers))
         records = rescoring.score(old, judge, progress=sys.stderr.isatty())
         if judge is not None:
             opening.print_judge_usage(judge)

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(line for task in found for line in in_short(task)))
         print(
             "\nNAME[:SPLIT][@PROTOCOL]: first split and protocol are the default. `vlmbench tasks NAME` tells more.\n"
-            "q: questions of the official data, img: pictures, server: only the benchmark's server has the answers."
+            "q: questions of the official data, img: images, server: only the benchmark's server has the answers."
         )
     return exit_codes.OK
 

@@ -193,7 +193,7 @@ def _item(row: Mapping[str, Any], verdicts: tuple[Verdict, ...], folder: Path) -
     extra = orjson.loads(row.get("extra") or "{}")
     if extra is None:
         what = f"{row['task']} keeps with its samples what JSON cannot hold"
-        raise StoreError(what, where=str(folder), hint="mend the task: Sample.extra must be JSON-like")
+        raise StoreError(what, where=str(folder), hint="fix the task: Sample.extra must be JSON-like")
     sample = Sample(
         row["sample_id"],
         row["question"],

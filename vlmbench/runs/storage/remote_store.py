@@ -1,10 +1,10 @@
 """A run on an object store: worked on in a copy on this machine, whose log goes up in parts (docs/decisions/0023).
 
     URL/run.json, records.parquet, ...      as in a run's folder, put whole; the finished run.json last
-    URL/log/SITTING-000001.jsonl            answers of a run that is not finished, in parts that never change
+    URL/log/SESSION-000001.jsonl            answers of a run that is not finished, in parts that never change
 
-An object is there whole or not at all, so a killed run leaves nothing half written. Parts are named by their sitting:
-two of them, on two machines, cannot overwrite each other's.
+An object is there whole or not at all, so a killed run leaves nothing half written. Parts are named by the
+session of the process: two of them, on two machines, cannot overwrite each other's.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from vlmbench.runs.storage.run_files import read_manifest
 
 LOGGER = logging.getLogger(__name__)
 EVERY = 5.0
-"""Seconds between parts: what a machine that is lost for good takes with it."""
+"""Seconds between parts: the most that a machine which is lost for good takes with it."""
 PARTS = "log"
 RESULTS = (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, TRAINING_LOG)
 PASSING = (JUDGEMENTS, CHECK)
 """Results that a run may have no longer."""
 
 
-class Mirror:
-    """One run's URL and its copy here, which a RunStore works on and which tells it what happened."""
+class RemoteRun:
+    """One run's URL and its copy here, which a RunStore works on and reports every change of."""
 
     def __init__(self, url: Path, use: str = "runs") -> None:
         """`use` keeps the copies of a run that is going on from those made to read: a folder of the cache."""
@@ -57,12 +57,12 @@ class Mirror:
         digest = hashlib.sha256(str(url).encode()).hexdigest()[:16]
         name = re.sub(r"[^\w@.-]", "_", url.name).encode()[:180].decode(errors="ignore")  # names have 255 bytes
         self.local = settings.load().cache_folder / use / f"{name}-{digest}"
-        self._sitting = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+        self._session = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
         self._parts = self._sent = 0
         self._last = time.monotonic()
 
     def fetch(self) -> None:
-        """Bring the results here to read. Raises StoreError when the place cannot be read."""
+        """Bring the results here for reading. Raises StoreError when the place cannot be read."""
         with self._reaching("read"):
             self._fs.invalidate_cache()
             there = self._names()
@@ -70,8 +70,8 @@ class Mirror:
                 raise StoreError("there is no run", where=str(self.url), hint="check the address")
             self._copy(there)
 
-    def pull(self) -> None:
-        """Bring all here to go on with. Answers that were never sent, as this machine was cut off, are kept.
+    def download(self) -> None:
+        """Bring the run here to resume it. Answers that were never sent, as this machine was cut off, are kept.
 
         Raises StoreError when the place cannot be read, or holds something else.
         """
@@ -126,13 +126,13 @@ class Mirror:
             elif path.name != ".lock":
                 path.unlink()
 
-    def begun(self) -> None:
-        """The run has a manifest: it goes up, so that the place says what it holds."""
+    def started(self) -> None:
+        """Send the new run.json, so that the place says what it holds."""
         with self._reaching("write"):
             self._put(MANIFEST)
 
-    def logged(self, *, now: bool = False) -> None:
-        """Send the log's new lines as a part, if it is time. A place out of reach is tried again later."""
+    def appended(self, *, now: bool = False) -> None:
+        """Send the log's new lines as a part, if it is time. An unreachable place is tried again later."""
         path = self.local / LOG
         if not path.is_file() or not (now or time.monotonic() - self._last >= EVERY):
             return
@@ -141,7 +141,7 @@ class Mirror:
         if not lines:
             return
         try:
-            self._fs.pipe_file(f"{self._root}/{PARTS}/{self._sitting}-{self._parts + 1:06}.jsonl", lines)
+            self._fs.pipe_file(f"{self._root}/{PARTS}/{self._session}-{self._parts + 1:06}.jsonl", lines)
         except Exception as error:  # every protocol's library has its own kinds
             LOGGER.warning("%s: cannot write: %s; it is tried again", self.url, error)
             return
@@ -181,9 +181,9 @@ class Mirror:
         except StoreError:
             raise
         except Exception as error:
-            told = f"cannot {what}: {type(error).__name__}: {error}"
-            hint = f"the copy in {self.local} is kept: mend the access, then run the same command again"
-            raise StoreError(told, where=str(self.url), hint=hint) from None
+            message = f"cannot {what}: {type(error).__name__}: {error}"
+            hint = f"the copy in {self.local} is kept: fix the access, then run the same command again"
+            raise StoreError(message, where=str(self.url), hint=hint) from None
 
 
 def _finished(folder: Path) -> bool:
@@ -198,7 +198,7 @@ def fetch_run(text: str) -> Path:
     place = paths.path(text)
     if not paths.is_remote(place):
         return place
-    mirror = Mirror(place, "read")
+    mirror = RemoteRun(place, "read")
     mirror.fetch()
     return mirror.local
 
@@ -214,7 +214,7 @@ def fetch_run_or_file(text: str) -> Path:
         content = read_whole(place)
     except DataError as error:
         raise StoreError(error.what, where=error.where, hint=error.hint) from None
-    folder = Mirror(place, "read").local
+    folder = RemoteRun(place, "read").local
     folder.mkdir(parents=True, exist_ok=True)
     (folder / place.name).write_bytes(content)
     return folder / place.name

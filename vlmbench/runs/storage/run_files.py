@@ -161,7 +161,7 @@ def _is_text(value: Any) -> bool:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """run.json of a run's folder. Raises StoreError when there is none, DamagedError when it cannot be read."""
     missing = StoreError(f"no {MANIFEST} here", where=str(folder), hint="name a folder written by `vlmbench run`")
-    hint = f"restore the file, or run {run_again(folder)}: it goes on, and asks no question that has an answer there"
+    hint = f"restore the file, or run {run_again(folder)}: it resumes, and asks no question that has an answer there"
     content = _read_json(folder / MANIFEST, RUN, missing, hint)
     refuse_newer(content, folder / MANIFEST, FORMAT)
     earlier_names.update(content["asked"])
@@ -170,7 +170,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def read_scores(folder: Path) -> dict[str, Any]:
     """scores.json of a run. Raises StoreError when there is none, DamagedError when it cannot be read."""
-    hint = "let the run finish: the same command goes on"
+    hint = "let the run finish: the same command resumes"
     missing = StoreError(f"no {SCORES} here", where=str(folder), hint=hint)
     scores = _read_json(folder / SCORES, SCORED, missing, scores_cure(folder))
     for entry in scores.values():
@@ -192,7 +192,7 @@ def read_finished(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """(run.json, scores.json) of a finished run. Raises StoreError for another one, DamagedError for damage."""
     manifest, scores = read_manifest(folder), read_scores(folder)
     if "finished" in manifest and manifest["finished"] is None:
-        hint = f"run {run_again(folder, manifest)}: it goes on from the last answer"
+        hint = f"run {run_again(folder, manifest)}: it resumes from the last answer"
         raise StoreError("the run is not finished", where=str(folder), hint=hint)
     verify(folder, SCORES, manifest, scores_cure(folder))
     return manifest, scores

@@ -11,17 +11,17 @@
     check.json       what `vlmbench check` said of it
     perturbations/   the same questions under perturbations: a run's folder each (compare/perturbed.py)
     perturbations.json   their paired differences
-    thumbs/          small copies of the pictures, by content hash, for reports
+    thumbs/          small copies of the images, by content hash, for reports
     training_log.jsonl  the model's own, where its checkpoint carries one
     superseded/      results of the same run made with other weights, data or versions, never deleted
     *.damaged        copies of files that could not be read whole, kept when the run went on without them
 
-Answers are found again by their key, a content hash of everything that decides them: a changed weight, picture, prompt,
+Answers are found again by their key, a content hash of everything that decides them: a changed weight, image, prompt,
 setting or task version has another key, so an old answer can never stand in for a new one.
 
 A process may be killed between any two steps. Files are put in place whole; results that are about to be replaced are
 first copied to superseded/, then scores.json goes, then run.json says that the run is not finished, and only then are
-answers asked. So whatever is left, the same command goes on, and no reader meets new answers under old scores.
+answers asked. So whatever is left, the same command resumes, and no reader meets new answers under old scores.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from vlmbench.runs.storage.layout import (
 from vlmbench.runs.storage.run_files import describe_file, refuse_special, to_json
 
 if TYPE_CHECKING:
-    from vlmbench.runs.storage.remote_store import Mirror
+    from vlmbench.runs.storage.remote_store import RemoteRun
 
 
 def answer_key(
@@ -94,12 +94,12 @@ def _generation(generation: Generation) -> list[Any]:
 class RunStore:
     """One run's folder, open for one process. Use `RunStore.open`."""
 
-    def __init__(self, folder: Path, lock: int, manifest: dict[str, Any], mirror: Mirror | None = None) -> None:
+    def __init__(self, folder: Path, lock: int, manifest: dict[str, Any], remote: RemoteRun | None = None) -> None:
         self.folder = folder
         """On this machine."""
-        self.place = folder if mirror is None else mirror.url
-        """Where the run was asked to be."""
-        self._mirror = mirror
+        self.place = folder if remote is None else remote.url
+        """The folder or URL that was named."""
+        self._remote = remote
         self.manifest = manifest
         self.answers: dict[str, Response] = {}
         """By key: the answers of the run so far."""
@@ -114,12 +114,12 @@ class RunStore:
 
         Raises StoreError when another process has it, when it holds a different run, or when it cannot be written.
         """
-        mirror = None
+        remote = None
         if places.is_remote(folder):
-            from vlmbench.runs.storage.remote_store import Mirror
+            from vlmbench.runs.storage.remote_store import RemoteRun
 
-            mirror = Mirror(folder)
-            folder = mirror.local
+            remote = RemoteRun(folder)
+            folder = remote.local
         with _disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o644)
@@ -132,13 +132,13 @@ class RunStore:
                 where=str(folder),
                 hint="wait for it, or name another --output",
             ) from None
-        store = cls(folder, lock, manifest, mirror)
+        store = cls(folder, lock, manifest, remote)
         try:
-            if mirror is not None:
-                mirror.pull()
+            if remote is not None:
+                remote.download()
             store._take_over()
-            if mirror is not None:
-                mirror.begun()
+            if remote is not None:
+                remote.started()
         except BaseException:
             os.close(lock)
             raise
@@ -178,8 +178,8 @@ class RunStore:
         assert self._log is not None, "sync after close"
         with _disk(self.folder):
             os.fsync(self._log)
-        if self._mirror is not None:
-            self._mirror.logged()
+        if self._remote is not None:
+            self._remote.appended()
 
     def finish(
         self,
@@ -211,8 +211,8 @@ class RunStore:
             (self.folder / LOG).unlink(missing_ok=True)
         if decorate is not None:
             decorate(self.folder)
-        if self._mirror is not None:
-            self._mirror.finished()
+        if self._remote is not None:
+            self._remote.finished()
 
     def _write_table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
         import pyarrow as pa
@@ -236,8 +236,8 @@ class RunStore:
         if self._log is not None:
             os.close(self._log)
             self._log = None
-            if self._mirror is not None:
-                self._mirror.logged(now=True)
+            if self._remote is not None:
+                self._remote.appended(now=True)
         os.close(self._lock)
 
     def __enter__(self) -> RunStore:
@@ -268,7 +268,7 @@ def _disk(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "free some space, then run the same command again: it goes on from the last answer"
+            hint = "free some space, then run the same command again: it resumes from the last answer"
         else:
             hint = "name an --output that can be written"
         raise StoreError(f"cannot write: {error.strerror or error}", where=str(folder), hint=hint) from None

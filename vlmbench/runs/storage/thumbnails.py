@@ -1,6 +1,6 @@
-"""Small copies of a run's pictures for reports, and the model's training log: what must never cost a score.
+"""Small copies of a run's images for reports, and the model's training log: what must never cost a score.
 
-They are written when records and scores are safe. A full disk, a folder that cannot be written or a picture that cannot
+They are written when records and scores are safe. A full disk, a folder that cannot be written or a image that cannot
 be drawn is a warning.
 """
 
@@ -20,13 +20,13 @@ from vlmbench.runs.storage.layout import THUMBS, TRAINING_LOG
 
 LOGGER = logging.getLogger(__name__)
 MOST = 2000
-"""Pictures of a run that reports can show."""
+"""Images of a run that reports can show."""
 SIDE = 256
 """Their longer side, in pixels."""
 
 
 def decorate(pictures: Mapping[str, ImageRef], model: Model, folder: Path) -> None:
-    """Put thumbnails and the training log into a run's folder, as far as that goes; `pictures` are by content hash."""
+    """Put thumbnails and the training log into a run's folder, as far as that goes; `images` are by content hash."""
     try:
         _keep_thumbnails(pictures, folder / THUMBS)
         if log := model.facts.get("training_log"):

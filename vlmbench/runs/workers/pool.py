@@ -2,7 +2,7 @@
 
 The pool is a Model like any other, so that a run with it is the same run: the runner alone scores, the store alone
 writes. Whole groups go to the workers and whole groups' answers come back, so a worker that is killed leaves nothing
-half done; what it held is given to others (handing.py).
+half done; what it held is given to others (scheduler.py).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.data import images
 from vlmbench.runs.runner import GIVE_UP_AFTER
 from vlmbench.runs.workers import worker as workers
-from vlmbench.runs.workers.scheduler import Handing
+from vlmbench.runs.workers.scheduler import WorkQueue
 from vlmbench.runs.workers.worker import Answers, Portion, Replica, Share
 
 LOGGER = logging.getLogger(__name__)
 MOST_DEATHS = 5
-"""Times in a row that a worker may die without an answer, before its place is given up."""
+"""Times in a row that a worker may die without an answer, before its slot is given up."""
 TIMEOUT = 900.0
 """Seconds without an answer before a worker counts as hung."""
 LOADING = 3600.0
 """Seconds that starting a worker and loading its model may take."""
 READERS = 8
-"""Threads that read pictures for the workers."""
+"""Threads that read images for the workers."""
 PATIENCE = 3.0
 """Seconds to wait for the facts of workers that are still at a group which another has answered."""
 GREATEST = frozenset({"peak_memory_bytes"})
@@ -46,8 +46,8 @@ GREATEST = frozenset({"peak_memory_bytes"})
 
 
 @dataclass
-class Place:
-    """Where one worker works, and whoever takes over when it dies."""
+class Slot:
+    """One worker, and the ones that replace it when it dies."""
 
     number: int
     actor: Any = None
@@ -57,25 +57,25 @@ class Place:
     streams: list[Any] = field(default_factory=list)
     """Answers to come, a stream a portion, the one it works on first."""
     heard: float = 0.0
-    """When it last said something, or was given something to do."""
+    """When it last sent something, or was given a portion (time.monotonic)."""
     deaths: int = 0
-    """In a row, without an answer between."""
+    """In a row, without an answer in between."""
 
-    def leave(self) -> None:
-        """Nobody works here any more."""
+    def release(self) -> None:
+        """No worker is here any more."""
         self.actor = self.loading = self.replica = None
         self.streams = []
 
     @property
-    def awaited(self) -> Any:
-        """What is to be heard of it next; None: nothing."""
+    def next_ref(self) -> Any:
+        """The Ray reference of what the worker sends next; None when nothing is expected."""
         return self.loading if self.loading is not None else next(iter(self.streams), None)
 
 
 class Pool:
     """A Model that answers by workers. Use it as a context, which ends them.
 
-    `load` makes the model in each worker and must be picklable. The first worker that has loaded it says what it is.
+    `load` loads the model in each worker and must be picklable. The first worker that has loaded it describes it.
     """
 
     def __init__(self, load: Callable[[], Model], shares: Share, *, timeout: float = TIMEOUT) -> None:
@@ -84,10 +84,10 @@ class Pool:
         self._load, self._share, self._timeout = load, shares, timeout
         self._actor = self._ray.remote(workers.Worker)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="vlmbench-read")
-        self._failed_in_a_row = self._replaced = self._given_again = 0
-        self._places = [Place(number) for number in range(shares.workers)]
-        for place in self._places:
-            self._begin(place)
+        self._failed_in_a_row = self._replaced = self._requeued = 0
+        self._slots = [Slot(number) for number in range(shares.workers)]
+        for slot in self._slots:
+            self._begin(slot)
         try:
             first = self._first()
         except BaseException:
@@ -114,203 +114,204 @@ class Pool:
         facts = combined(self._first_facts, self._later_facts)
         if "training_log" in facts and not Path(str(facts["training_log"])).is_file():
             del facts["training_log"]  # it lies on the worker's machine
-        told = {"workers": self._share.workers, "worker_threads": self._share.cores}
-        counts = {"workers_replaced": self._replaced, "groups_given_again": self._given_again}
-        return {**facts, **told, **({"worker_gpu": self._gpu} if self._gpu else {}), **counts}
+        setup = {"workers": self._share.workers, "worker_threads": self._share.cores}
+        counts = {"workers_replaced": self._replaced, "groups_given_again": self._requeued}
+        return {**facts, **setup, **({"worker_gpu": self._gpu} if self._gpu else {}), **counts}
 
     def _ask_facts(self) -> list[Mapping[str, Any]]:
         """The facts of the workers that are there and not busy for long."""
-        asked = [place.actor.facts.remote() for place in self._places if place.replica]
-        done, _ = self._ray.wait(asked, num_returns=len(asked), timeout=PATIENCE) if asked else ([], [])
-        found = []
+        refs = [slot.actor.facts.remote() for slot in self._slots if slot.replica]
+        done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=PATIENCE) if refs else ([], [])
+        facts = []
         for ref in done:
             with suppress(self._ray.exceptions.RayError):
-                found.append(self._ray.get(ref))
-        return found
+                facts.append(self._ray.get(ref))
+        return facts
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups, each by one worker. Raises ModelError when every group fails, or no worker is left."""
-        asked = [list(group) for group in groups]
-        handing = Handing(len(asked), len(self._places))
-        before = self._given_again
+        listed = [list(group) for group in groups]
+        queue = WorkQueue(len(listed), len(self._slots))
+        before = self._requeued
         try:
-            while not handing.done:
-                self._feed(asked, handing)
-                for place in self._listen():
-                    yield from self._hear(place, asked, handing)
-                for place, told in self._silent():
-                    yield from self._lose(place, told, asked, handing)
-                self._given_again = before + handing.given_again
+            while not queue.done:
+                self._feed(listed, queue)
+                for slot in self._listen():
+                    yield from self._hear(slot, listed, queue)
+                for slot, reason in self._silent():
+                    yield from self._lose(slot, reason, listed, queue)
+                self._requeued = before + queue.requeued
         finally:
-            for place in self._places:  # groups that another worker has answered first
-                place.streams = []
+            for slot in self._slots:  # groups that another worker has answered first
+                slot.streams = []
         self._later_facts = self._ask_facts()
 
     # ------------------------------------------------------------------------------------------------- the workers
 
-    def _begin(self, place: Place) -> None:
-        """Start a worker in a place."""
+    def _begin(self, slot: Slot) -> None:
+        """Start a worker in a slot."""
         options = {"num_cpus": self._share.cores, "num_gpus": self._share.gpus, "max_restarts": 0}
-        place.actor = self._actor.options(**options).remote(self._load)
-        place.actor.watch.remote()
-        place.loading = place.actor.describe.remote()
-        place.replica, place.streams, place.heard = None, [], time.monotonic()
+        slot.actor = self._actor.options(**options).remote(self._load)
+        slot.actor.watch.remote()
+        slot.loading = slot.actor.describe.remote()
+        slot.replica, slot.streams, slot.heard = None, [], time.monotonic()
 
     def _first(self) -> Replica:
         """The first description, whose worker is then ready. An error of the model is raised as it comes."""
         while True:
-            for place in self._listen():
-                told = self._description(place)
-                if isinstance(told, VlmbenchError):
-                    raise told
-                if told is not None:
-                    return told
-            for place, late in self._silent():
-                self._replace(place, late)
+            for slot in self._listen():
+                description = self._description(slot)
+                if isinstance(description, VlmbenchError):
+                    raise description
+                if description is not None:
+                    return description
+            for slot, reason in self._silent():
+                self._replace(slot, reason)
 
-    def _description(self, place: Place) -> Replica | VlmbenchError | None:
+    def _description(self, slot: Slot) -> Replica | VlmbenchError | None:
         """What a worker says of its model, or why there is none; None when it died over it."""
         try:
-            told: Replica | VlmbenchError = self._ray.get(place.loading)
+            description: Replica | VlmbenchError = self._ray.get(slot.loading)
         except self._ray.exceptions.RayError as error:
-            self._replace(place, reason(error))
+            self._replace(slot, cause_of_loss(error))
             return None
-        place.loading, place.heard = None, time.monotonic()
-        if isinstance(told, Replica):
-            place.replica = told
-        return told
+        slot.loading, slot.heard = None, time.monotonic()
+        if isinstance(description, Replica):
+            slot.replica = description
+        return description
 
-    def _listen(self) -> list[Place]:
-        """Places that have something to say; none after a second of silence. Raises ModelError when none is left."""
-        awaited = [(place.awaited, place) for place in self._places if place.awaited is not None]
-        if not any(place.actor for place in self._places):
-            raise ModelError("no worker is left", hint="the warnings say why; mend it, and the same command goes on")
-        refs = [ref for ref, _ in awaited]
+    def _listen(self) -> list[Slot]:
+        """Slots whose workers have sent something, after at most a second. Raises ModelError when no worker is left."""
+        expected = [(slot.next_ref, slot) for slot in self._slots if slot.next_ref is not None]
+        if not any(slot.actor for slot in self._slots):
+            raise ModelError("no worker is left", hint="the warnings say why; fix it, and the same command resumes")
+        refs = [ref for ref, _ in expected]
         if not refs:
             return []
         self._ray.wait(refs, num_returns=1, timeout=1.0)
         done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
-        return [place for ref, place in awaited if ref in done]
+        return [slot for ref, slot in expected if ref in done]
 
-    def _silent(self) -> list[tuple[Place, str]]:
-        """Workers that are not heard of for too long, and what that is called."""
+    def _silent(self) -> list[tuple[Slot, str]]:
+        """Workers that have sent nothing for too long, and the reason as a phrase."""
         found = []
-        for place in self._places:
+        for slot in self._slots:
             limit, what = (
-                (LOADING, "did not load its model in") if place.loading else (self._timeout, "gave no answer for")
+                (LOADING, "did not load its model in") if slot.loading else (self._timeout, "gave no answer for")
             )
-            if place.awaited is not None and time.monotonic() - place.heard > limit:
-                found.append((place, f"{what} {limit:g} s"))
+            if slot.next_ref is not None and time.monotonic() - slot.heard > limit:
+                found.append((slot, f"{what} {limit:g} s"))
         return found
 
-    def _feed(self, asked: Sequence[Sequence[Request]], handing: Handing) -> None:
-        """Give every ready worker what it can take."""
-        for place in self._places:
-            while place.replica is not None and (portion := handing.take(place.number)):
-                groups = list(self._readers.map(packed, (asked[number] for number in portion)))
-                content: Portion = list(zip(portion, groups, strict=True))
-                if not place.streams:
-                    place.heard = time.monotonic()
-                place.streams.append(place.actor.answer.options(num_returns="streaming").remote(content))
+    def _feed(self, groups: Sequence[Sequence[Request]], queue: WorkQueue) -> None:
+        """Give every ready worker the portions that it can take."""
+        for slot in self._slots:
+            while slot.replica is not None and (portion := queue.acquire(slot.number)):
+                loaded = list(self._readers.map(with_image_bytes, (groups[number] for number in portion)))
+                content: Portion = list(zip(portion, loaded, strict=True))
+                if not slot.streams:
+                    slot.heard = time.monotonic()
+                slot.streams.append(slot.actor.answer.options(num_returns="streaming").remote(content))
 
     def _hear(
-        self, place: Place, asked: Sequence[Sequence[Request]], handing: Handing
+        self, slot: Slot, groups: Sequence[Sequence[Request]], queue: WorkQueue
     ) -> Iterator[tuple[Request, Response]]:
-        """Take one thing from a worker: its description, a group's answers, a portion's end, or its death."""
-        if place.loading is not None:
-            self._welcome(place)
+        """Receive one thing from a worker: its description, a group's answers, the end of a portion, or its death."""
+        if slot.loading is not None:
+            self._welcome(slot)
             return
         try:
-            told: Answers | VlmbenchError = self._ray.get(next(place.streams[0]))
+            result: Answers | VlmbenchError = self._ray.get(next(slot.streams[0]))
         except StopIteration:
-            place.streams.pop(0)
-            place.heard = time.monotonic()
-            handing.ended(place.number)
+            slot.streams.pop(0)
+            slot.heard = time.monotonic()
+            queue.finish_portion(slot.number)
             return
         except self._ray.exceptions.RayError as error:
-            yield from self._lose(place, reason(error), asked, handing)
+            yield from self._lose(slot, cause_of_loss(error), groups, queue)
             return
-        if isinstance(told, VlmbenchError):
-            raise told
-        place.heard, place.deaths = time.monotonic(), 0
-        if handing.answered(told.number):
-            yield from self._responses(told, asked[told.number])
+        if isinstance(result, VlmbenchError):
+            raise result
+        slot.heard, slot.deaths = time.monotonic(), 0
+        if queue.answered(result.number):
+            yield from self._responses(result, groups[result.number])
 
-    def _welcome(self, place: Place) -> None:
-        """A worker beside the first: the same model, or none at all."""
-        told = self._description(place)
-        if isinstance(told, VlmbenchError):
-            self._close(place, str(told))
-        elif told is not None and told.identity != self._identity:
-            what = f"the worker on {told.node} has another model or vlmbench: {told.identity}, not {self._identity}"
+    def _welcome(self, slot: Slot) -> None:
+        """Admit a worker after the first, which must have the same model."""
+        replica = self._description(slot)
+        if isinstance(replica, VlmbenchError):
+            self._close(slot, str(replica))
+        elif replica is not None and replica.identity != self._identity:
+            theirs = f"another model or vlmbench: {replica.identity}, not {self._identity}"
+            what = f"the worker on {replica.node} has {theirs}"
             raise ModelError(what, hint="install the same version and weights on all machines")
 
-    def _responses(self, told: Answers, group: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
+    def _responses(self, result: Answers, group: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
         """A group's answers; what has none is an error. Raises ModelError when too many groups in a row have none."""
-        if any(told.responses):
+        if any(result.responses):
             self._failed_in_a_row = 0
-        self._failed_in_a_row += told.raised
+        self._failed_in_a_row += result.raised
         if self._failed_in_a_row >= GIVE_UP_AFTER:
-            raise workers.broken(self.name, told.error)
-        for request, response in zip(group, told.responses, strict=True):
-            yield request, response or Response(finish="error", error=told.error)
+            raise workers.broken(self.name, result.error)
+        for request, response in zip(group, result.responses, strict=True):
+            yield request, response or Response(finish="error", error=result.error)
 
     def _lose(
-        self, place: Place, told: str, asked: Sequence[Sequence[Request]], handing: Handing
+        self, slot: Slot, reason: str, groups: Sequence[Sequence[Request]], queue: WorkQueue
     ) -> Iterator[tuple[Request, Response]]:
-        """A worker is dead or hung: another takes its place, its groups are given again, at last they fail."""
-        self._replace(place, told)
-        for number in handing.lost(place.number):
-            for request in asked[number]:
-                yield request, Response(finish="error", error=f"no worker survived it; the last one {told}")
+        """A worker is dead or hung: another replaces it and its groups are requeued; after a few losses they fail."""
+        self._replace(slot, reason)
+        for number in queue.requeue(slot.number):
+            for request in groups[number]:
+                yield request, Response(finish="error", error=f"no worker survived it; the last one {reason}")
 
-    def _replace(self, place: Place, told: str) -> None:
-        """Somebody new for a place. Raises ModelError when there is no cluster any more to find one in."""
+    def _replace(self, slot: Slot, reason: str) -> None:
+        """Start another worker in a slot. Raises ModelError when the cluster is gone."""
         if workers.head_is_gone():
-            for other in self._places:
-                other.leave()
-            raise ModelError("Ray's head is gone", hint="start it again; the same command goes on with what is missing")
-        node = f" on {place.replica.node}" if place.replica else ""
-        LOGGER.warning("worker %d%s %s; another takes its place", place.number, node, told)
-        place.deaths += 1
-        self._ray.kill(place.actor)
-        if place.deaths >= MOST_DEATHS:
-            self._close(place, f"{place.deaths} workers died one after the other, without an answer")
+            for other in self._slots:
+                other.release()
+            raise ModelError("Ray's head is gone", hint="start it again; the same command resumes with what is missing")
+        node = f" on {slot.replica.node}" if slot.replica else ""
+        LOGGER.warning("worker %d%s %s; another takes its place", slot.number, node, reason)
+        slot.deaths += 1
+        self._ray.kill(slot.actor)
+        if slot.deaths >= MOST_DEATHS:
+            self._close(slot, f"{slot.deaths} workers died one after the other, without an answer")
         else:
             self._replaced += 1
-            self._begin(place)
+            self._begin(slot)
 
-    def _close(self, place: Place, told: str) -> None:
-        """Give a place up."""
-        LOGGER.warning("worker %d is given up: %s", place.number, told)
-        place.leave()
+    def _close(self, slot: Slot, reason: str) -> None:
+        """Give up a slot."""
+        LOGGER.warning("worker %d is given up: %s", slot.number, reason)
+        slot.release()
 
     # ------------------------------------------------------------------------------------------------- as a context
 
     def close(self) -> None:
         """End the workers."""
         self._readers.shutdown(wait=False, cancel_futures=True)
-        there = [place for place in self._places if place.actor is not None]
+        there = [slot for slot in self._slots if slot.actor is not None]
         if there and workers.head_is_gone():
             self._send_away(there)
-        for place in there:
-            if place.actor is not None:
-                self._ray.kill(place.actor)
-                place.leave()
+        for slot in there:
+            if slot.actor is not None:
+                self._ray.kill(slot.actor)
+                slot.release()
 
-    def _send_away(self, places: Sequence[Place]) -> None:
-        """End workers without Ray's head, which kills them else: they are asked to, and on this machine made to.
+    def _send_away(self, slots: Sequence[Slot]) -> None:
+        """End workers without Ray's head, which kills them else: they are groups to, and on this machine made to.
 
         What a worker does not hear, because it is at a group or on a machine that is lost, it finds by itself
         (workers.ALONE).
         """
-        left = [place.actor.leave.remote() for place in places]
+        left = [slot.actor.leave.remote() for slot in slots]
         self._ray.wait(left, num_returns=len(left), timeout=PATIENCE)
-        for place in places:
-            if place.replica and place.replica.node == socket.gethostname() and place.replica.pid:
+        for slot in slots:
+            if slot.replica and slot.replica.node == socket.gethostname() and slot.replica.pid:
                 with suppress(ProcessLookupError, PermissionError):
-                    os.kill(place.replica.pid, signal.SIGKILL)
-            place.leave()
+                    os.kill(slot.replica.pid, signal.SIGKILL)
+            slot.release()
 
     def __enter__(self) -> Pool:
         return self
@@ -321,15 +322,15 @@ class Pool:
         self.close()
 
 
-def reason(error: Exception) -> str:
-    """What became of a worker, in few words."""
+def cause_of_loss(error: Exception) -> str:
+    """What happened to a worker, as a phrase."""
     known = {"OutOfMemoryError": "was killed, as its machine ran out of memory", "ActorDiedError": "died"}
     detail = (str(error).strip().splitlines() or [""])[-1]
     return known.get(type(error).__name__) or f"was lost ({type(error).__name__}: {detail:.160})"
 
 
 def combined(first: Mapping[str, Any], later: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Facts as they were on loading, and those of all workers afterwards, as one."""
+    """Facts as they were on loading, combined with those of all workers afterwards."""
     found = dict(first)
     for name in {name: None for facts in later for name in facts}:
         values = [facts[name] for facts in later if name in facts]
@@ -344,29 +345,29 @@ def combined(first: Mapping[str, Any], later: Sequence[Mapping[str, Any]]) -> di
     return found
 
 
-# ------------------------------------------------------------------------------------------------------- pictures
+# -------------------------------------------------------------------------------------------------------- images
 
 
-def packed(group: Sequence[Request]) -> list[Request]:
-    """A group with its pictures' bytes, since the worker may be on a machine that has not their files.
+def with_image_bytes(group: Sequence[Request]) -> list[Request]:
+    """A group with its images' bytes, since the worker may be on a machine without their files.
 
-    Pictures read the same way are read once. One that cannot be read stays one that cannot, with the same words.
+    Images with the same source are read once. One that cannot be read raises the same error in the worker.
     """
     known: dict[Any, Callable[[], bytes]] = {}
 
-    def carried(picture: ImageRef) -> ImageRef:
-        source = images.source_of(picture)
+    def loaded(ref: ImageRef) -> ImageRef:
+        source = images.source_of(ref)
         if source not in known:
             try:
-                known[source] = partial(_at_hand, picture.load())
-            except Exception as error:  # told by the model, as it does with its own readers
+                known[source] = partial(_constant, ref.load())
+            except Exception as error:  # reported by the model, as for its own readers
                 known[source] = partial(_unreadable, error)
-        return ImageRef(picture.name, known[source])
+        return ImageRef(ref.name, known[source])
 
-    return [replace(request, images=tuple(carried(picture) for picture in request.images)) for request in group]
+    return [replace(request, images=tuple(map(loaded, request.images))) for request in group]
 
 
-def _at_hand(content: bytes) -> bytes:
+def _constant(content: bytes) -> bytes:
     return content
 
 

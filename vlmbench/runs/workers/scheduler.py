@@ -1,6 +1,6 @@
-"""Who of several workers has which groups: handed out, answered, given again, split at the end. Knows nothing of Ray.
+"""Which worker has which groups: acquired, answered, requeued after a loss, split at the end. Knows nothing of Ray.
 
-Groups are never cut: what a model answers to one of them hangs on which requests it is asked together, to the last bit.
+Groups are never split: to the last bit, an answer depends on which requests are batched together.
 """
 
 from __future__ import annotations
@@ -9,59 +9,59 @@ from collections import Counter, deque
 from collections.abc import Hashable
 
 LARGEST = 16
-"""Groups handed out at once, at most: a model may work ahead, or batch, over them."""
+"""Most groups of a portion: a model may work ahead, or batch, over them."""
 SHARE = 4
-"""Of what waits, one in so many times the number of workers is handed out at once: portions shrink to single groups."""
+"""A portion is at most 1 / (SHARE * workers) of what waits: portions shrink to single groups towards the end."""
 IN_HAND = 2
-"""Portions a worker holds: the one it works on, and the next, so that it never waits for more."""
+"""Portions that a worker has: the one it works on and the next, so that it never waits."""
 TRIES = 3
 """Workers that a group may lose before it counts as failed."""
 
 
-class Handing:
+class WorkQueue:
     """The groups 0, 1, ... of one run. Workers are named by anything hashable."""
 
     def __init__(self, groups: int, workers: int) -> None:
         self._workers = workers
         self._waiting = deque(range(groups))
-        self._again: deque[int] = deque()
-        """Lost by a worker: handed out alone, after the others, so that whatever kills workers shows itself."""
+        self._lost: deque[int] = deque()
+        """Groups of lost workers: given out alone, after the others, so that one that kills workers shows itself."""
         self._open = set(range(groups))
         self._held: dict[Hashable, list[list[int]]] = {}
         self._losses: Counter[int] = Counter()
-        self.given_again = 0
+        self.requeued = 0
 
     @property
     def done(self) -> bool:
         """Whether every group is answered or failed."""
         return not self._open
 
-    def holds(self, worker: Hashable) -> int:
-        """How many portions a worker has."""
+    def pending(self, worker: Hashable) -> int:
+        """How many portions a worker has not finished."""
         return len(self._held.get(worker, ()))
 
-    def take(self, worker: Hashable) -> list[int]:
-        """A worker's next portion; nothing when it has enough, or there is no more to give.
+    def acquire(self, worker: Hashable) -> list[int]:
+        """A worker's next portion; empty when it has enough, or nothing is left.
 
-        When all is handed out, an idle worker takes the last group from a busy one's hands: both may answer it, and
-        they meet in the middle.
+        When all groups are given out, an idle worker also gets the last group of a busy one: both may answer it, and
+        the first answer counts.
         """
         portion: list[int] = []
-        if self.holds(worker) >= IN_HAND:
+        if self.pending(worker) >= IN_HAND:
             return portion
         if self._waiting:
             size = max(1, min(LARGEST, len(self._waiting) // (SHARE * self._workers)))
             portion = [self._waiting.popleft() for _ in range(size)]
-        elif self._again:
-            portion = [self._again.popleft()]
-        elif not self.holds(worker):
+        elif self._lost:
+            portion = [self._lost.popleft()]
+        elif not self.pending(worker):
             portion = self._split()
         if portion:
             self._held.setdefault(worker, []).append(portion)
         return portion
 
     def _split(self) -> list[int]:
-        """The last open group that one worker alone holds, of the worker who holds most of them."""
+        """The last open group of the worker with the most groups that nobody else has."""
         holders = Counter(n for portions in self._held.values() for portion in portions for n in portion)
         found: list[int] = []
         for portions in self._held.values():
@@ -70,20 +70,20 @@ class Handing:
         return found[-1:]
 
     def answered(self, number: int) -> bool:
-        """Note a group's answer; False for one that was there already."""
+        """Record a group's answer; False for one that had an answer already."""
         if number not in self._open:
             return False
         self._open.remove(number)
         return True
 
-    def ended(self, worker: Hashable) -> None:
-        """The worker is through with its first portion."""
+    def finish_portion(self, worker: Hashable) -> None:
+        """The worker has finished its first portion."""
         self._held[worker].pop(0)
 
-    def lost(self, worker: Hashable) -> list[int]:
-        """Take back what a lost worker held. Returns the groups that are lost too often; they count as answered.
+    def requeue(self, worker: Hashable) -> list[int]:
+        """Take back a lost worker's groups. Returns those that were lost too often, which count as answered.
 
-        Only those it was working on are to blame.
+        Only a group of the portion that it was working on counts as lost.
         """
         portions = self._held.pop(worker, [])
         self._losses.update(n for n in (portions[0] if portions else ()) if n in self._open)
@@ -96,9 +96,9 @@ class Handing:
                 self._open.remove(number)
                 failed.append(number)
             elif self._losses[number]:
-                self._again.append(number)
-                self.given_again += 1
+                self._lost.append(number)
+                self.requeued += 1
             else:
                 self._waiting.appendleft(number)
-                self.given_again += 1
+                self.requeued += 1
         return failed

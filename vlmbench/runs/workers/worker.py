@@ -163,7 +163,7 @@ class Worker:
 
 def broken(name: str, told: str) -> ModelError:
     """A model that raises whatever it is given."""
-    hint = "the answers so far are kept; mend it and run the same command"
+    hint = "the answers so far are kept; fix it and run the same command"
     return ModelError(f"{name} fails on every group: {told}", hint=hint)
 
 
