@@ -15,11 +15,11 @@ from functools import partial
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataSource
 from vlmbench.data.files import folder_or_hub
+from vlmbench.families.base import Scored
+from vlmbench.families.grounding import Grounding, GroundingRules, above_half, agreements
 from vlmbench.parsing import boxes
 from vlmbench.stats.metrics import Metric, mean
 
-from ..families.base import Scored
-from ..families.grounding import Grounding, GroundingRules, above_half, agreements
 from . import refcoco_answers, refcoco_files
 
 THRESHOLDS = (0.1, 0.3, 0.7, 0.9)

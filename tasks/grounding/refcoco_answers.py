@@ -17,8 +17,7 @@ from vlmbench.base.samples import Sample
 from vlmbench.data.files import Row, read_json
 from vlmbench.data.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
 from vlmbench.data.unnumbered_answers import Unanswered
-
-from ..families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
 
 def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:

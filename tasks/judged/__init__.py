@@ -1,4 +1,4 @@
-"""Benchmarks whose answers a judge grades, on `tasks.families.judged`: MM-Vet, LLaVA-Bench.
+"""Benchmarks whose answers a judge grades, on `vlmbench.families.judged`: MM-Vet, LLaVA-Bench.
 
 Per benchmark a module of its name (protocols, metrics, sizes), NAME_judge (what the judge is asked, how its replies are
 read), NAME_files (official files) and readers of answers and of grades that exist already. Numbers in replies:

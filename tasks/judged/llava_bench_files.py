@@ -10,9 +10,8 @@ from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_rows
 from vlmbench.data.official.files import by_key, hub_rows, mirrored
 from vlmbench.data.predictions import write_rows
-
-from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from ..families.short_answer import number
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
+from vlmbench.families.short_answer import number
 
 CATEGORIES = ("conv", "detail", "complex")
 HUB_FIELDS = ("question_id", "question", "caption", "gpt_answer", "category")

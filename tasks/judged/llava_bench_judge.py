@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 from vlmbench.base.samples import JudgeRequest, Sample, Status, Verdict
 from vlmbench.base.task import JudgeRules
+from vlmbench.families.judged import Talk
 from vlmbench.parsing.numbers import two_numbers, two_words
-
-from ..families.judged import Talk
 
 SYSTEM = "You are a helpful and precise assistant for checking the quality of the answer."
 RULE = (

@@ -10,8 +10,8 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.data.predictions import answer_files, answer_key, answer_rows, answer_text, join
 from vlmbench.data.rows import Row
+from vlmbench.families.judged import Verdicts
 
-from ..families.judged import Verdicts
 from .llava_bench_judge import FAILED, REVIEWS
 
 REVIEW = ("content", "answer1_id", "answer2_id", "tuple")

@@ -22,10 +22,10 @@ from vlmbench.data.predictions import (
     named,
     refuse_two_models,
 )
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.judged import Verdicts
 from vlmbench.parsing.numbers import first_word_number, number
 
-from ..families.answer_files import Answer, AnswerFiles, Format
-from ..families.judged import Verdicts
 from .mmvet_judge import is_grade
 
 GRADES = ("model", "content", "score")

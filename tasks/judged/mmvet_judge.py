@@ -13,9 +13,8 @@ from collections.abc import Sequence
 
 from vlmbench.base.samples import JudgeRequest, Sample, Status, Verdict
 from vlmbench.base.task import JudgeRules
+from vlmbench.families.judged import Talk
 from vlmbench.parsing.numbers import first_word_number, number
-
-from ..families.judged import Talk
 
 _INTRODUCTION = (
     "Compare the ground truth and prediction from AI models, to give a correctness score for the prediction.",

@@ -19,14 +19,14 @@ from vlmbench.data.files import folder_or_hub
 from vlmbench.data.image_sheet import sheet
 from vlmbench.data.predictions import write_rows
 from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
+from vlmbench.families import prompts
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, write_json
+from vlmbench.families.base import Scored
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, texts
 from vlmbench.parsing import options as readers
 from vlmbench.parsing.text import anls
 from vlmbench.stats.metrics import by_tag, mean
 
-from ..families import prompts
-from ..families.answer_files import Answer, AnswerFiles, Format, write_json
-from ..families.base import Scored
-from ..families.multiple_choice import ChoiceRules, MultipleChoice, texts
 from . import iconqa_files
 from .iconqa_files import BLANK, IMAGE, KINDS, TEXT
 

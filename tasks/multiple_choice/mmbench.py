@@ -19,11 +19,10 @@ from vlmbench.data.official.checksums import checksum
 from vlmbench.data.tables.columns import options_of
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
+from vlmbench.families import circular, option_judge, prompts
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice
 from vlmbench.parsing import options as letters
-
-from ..families import circular, option_judge, prompts
-from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from ..families.multiple_choice import ChoiceRules, MultipleChoice
 
 OPTIONS = "ABCD"
 

@@ -13,13 +13,13 @@ from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
 from vlmbench.data.tables.columns import options_of
+from vlmbench.families import prompts
+from vlmbench.families.answer_files import AnswerFiles, Format, write_llava
+from vlmbench.families.base import Scored, accuracies
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, letters
 from vlmbench.parsing import options as readers
 from vlmbench.stats.metrics import mean
 
-from ..families import prompts
-from ..families.answer_files import AnswerFiles, Format, write_llava
-from ..families.base import Scored, accuracies
-from ..families.multiple_choice import ChoiceRules, MultipleChoice, letters
 from . import scienceqa_files
 
 

@@ -19,13 +19,13 @@ from vlmbench.data.tables.columns import LETTERS, Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ROTATION, ImageTable
 from vlmbench.data.tables.row_files import TABLES, RowFiles
+from vlmbench.families.base import Benchmark
+from vlmbench.families.multiple_choice import MultipleChoice
+from vlmbench.families.yes_no import YesNo
 from vlmbench.scenes.gqa_questions import ask_many
 from vlmbench.scenes.questions import existence
 from vlmbench.scenes.scene import Dice, Scene
 
-from ..families.base import Benchmark
-from ..families.multiple_choice import MultipleChoice
-from ..families.yes_no import YesNo
 from . import mmbench_files
 from .common import jpeg, scenes, write
 

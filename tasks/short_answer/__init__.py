@@ -1,4 +1,4 @@
-"""Benchmarks with short answers, on `tasks.families.short_answer`: GQA, VQAv2, OK-VQA, TextVQA, VizWiz.
+"""Benchmarks with short answers, on `vlmbench.families.short_answer`: GQA, VQAv2, OK-VQA, TextVQA, VizWiz.
 
 Per benchmark a module of its name (protocols, metrics, sizes) and NAME_files (official files and answer files); VQAv2
 and OK-VQA read theirs with vlmbench.data.official.vqa_challenge. `gqa_metrics` and `gqa_grounding` are the figures of

@@ -16,13 +16,13 @@ from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
 from vlmbench.data.files import Folder, Hub, read_keyed
 from vlmbench.data.predictions import write_rows
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
+from vlmbench.families.base import Scored
+from vlmbench.families.short_answer import INSTRUCTION, SHORT, ShortAnswer, ShortAnswerRules
 from vlmbench.parsing import text as answers
 from vlmbench.parsing.matchers import contains, exact
 from vlmbench.stats.metrics import Metric
 
-from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from ..families.base import Scored
-from ..families.short_answer import INSTRUCTION, SHORT, ShortAnswer, ShortAnswerRules
 from . import gqa_files, gqa_grounding, gqa_metrics
 
 

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from vlmbench.base.task import Size
 from vlmbench.data.official.files import mirrored
 from vlmbench.data.official.vqa_challenge import Part, VqaChallenge
+from vlmbench.families.short_answer import INSTRUCTION, UNANSWERABLE, ShortAnswer, ShortAnswerRules, upload_files
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
-
-from ..families.short_answer import INSTRUCTION, UNANSWERABLE, ShortAnswer, ShortAnswerRules, upload_files
 
 RULES: Mapping[str, ShortAnswerRules] = {
     "official": ShortAnswerRules(

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Sample
+from vlmbench.families.base import filled
+from vlmbench.families.short_answer import SHORT, Capitalised, ShortAnswer, ShortAnswerRules
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 
-from ..families.base import filled
-from ..families.short_answer import SHORT, Capitalised, ShortAnswer, ShortAnswerRules
 from . import textvqa_files
 
 

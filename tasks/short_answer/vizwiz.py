@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vlmbench.base.samples import Response, Sample, Score, Status
+from vlmbench.families.base import Scored
+from vlmbench.families.short_answer import UNANSWERABLE, Capitalised, ShortAnswer, ShortAnswerRules
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 from vlmbench.parsing.yes_no import is_share
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric, average_precision
 
-from ..families.base import Scored
-from ..families.short_answer import UNANSWERABLE, Capitalised, ShortAnswer, ShortAnswerRules
 from . import vizwiz_files
 from .vizwiz_files import RANKED, SAID
 

@@ -29,10 +29,9 @@ from vlmbench.data.predictions import (
 )
 from vlmbench.data.reading import is_dir
 from vlmbench.data.rows import Row
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.short_answer import UPLOAD
 from vlmbench.parsing.vqa_accuracy import Humans
-
-from ..families.answer_files import Answer, AnswerFiles, Format
-from ..families.short_answer import UPLOAD
 
 SIZES: Mapping[str, Size] = {
     "val": Size(4_319, 4_319),

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 
 from vlmbench.base.samples import ChoiceScore
 from vlmbench.base.task import Size
+from vlmbench.families.base import Scored, accuracies
+from vlmbench.families.yes_no import YesNo, YesNoRules, areas
 from vlmbench.parsing import options, yes_no
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric
 
-from ..families.base import Scored, accuracies
-from ..families.yes_no import YesNo, YesNoRules, areas
 from . import hateful_memes_files
 
 

@@ -13,10 +13,10 @@ from functools import partial
 
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
+from vlmbench.families.short_answer import SHORT
+from vlmbench.families.yes_no import YesNo, YesNoRules
 from vlmbench.parsing import yes_no
 
-from ..families.short_answer import SHORT
-from ..families.yes_no import YesNo, YesNoRules
 from . import mme_files, mme_metrics
 
 _PLEASE = "Please answer yes or no."

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vlmbench.base.task import Size
+from vlmbench.families.base import Scored
+from vlmbench.families.short_answer import SHORT
+from vlmbench.families.yes_no import YesNo, YesNoRules
 from vlmbench.parsing import yes_no
 from vlmbench.stats import binary
 from vlmbench.stats.binary import Counting
 from vlmbench.stats.metrics import Metric
 
-from ..families.base import Scored
-from ..families.short_answer import SHORT
-from ..families.yes_no import YesNo, YesNoRules
 from . import pope_answers, pope_files
 from .pope_files import KINDS, VERSIONS
 

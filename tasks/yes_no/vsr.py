@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from vlmbench.base.task import Size
+from vlmbench.families.base import Scored
+from vlmbench.families.yes_no import YesNo, YesNoRules, areas
 from vlmbench.parsing import yes_no
 from vlmbench.parsing.yes_no import TRUE_FALSE, YES_NO
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric, share
 
-from ..families.base import Scored
-from ..families.yes_no import YesNo, YesNoRules, areas
 from . import vsr_files
 
 

@@ -1,4 +1,4 @@
-"""What all families of benchmarks share: vlmbench.tasks.families.base and answer_files."""
+"""What all families of benchmarks share: vlmbench.families.base and answer_files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.base.task import DataFile, Exports, JudgeRules, Size, Task
 from vlmbench.data.files import Folder, Hub
 from vlmbench.data.predictions import Lossy
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, write_id_text, write_llava
+from vlmbench.families.base import Benchmark, ProtocolRules, Scored, filled
 from vlmbench.stats.metrics import Metric, mean
-from vlmbench.tasks.families.answer_files import Answer, AnswerFiles, Format, write_id_text, write_llava
-from vlmbench.tasks.families.base import Benchmark, ProtocolRules, Scored, filled
 
 SAMPLES = [
     Sample("1", "How many?", (), "3", tags={"kind": "few"}, cluster="a", extra={"hint": "count"}),

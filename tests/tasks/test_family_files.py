@@ -20,11 +20,11 @@ from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.data.tables.row_files import RowFiles
+from vlmbench.families import prompts
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice
 from vlmbench.parsing import options as readers
 from vlmbench.scenes.scene import SAMPLE_SEEDS, TRAIN_SEEDS, sample_seeds
 from vlmbench.tasks.catalog import TASKS
-from vlmbench.tasks.families import prompts
-from vlmbench.tasks.families.multiple_choice import ChoiceRules, MultipleChoice
 from vlmbench.tasks.samples import by_family
 
 LISTED = Columns(id="id", options="choices", tags={"kind": "type"})

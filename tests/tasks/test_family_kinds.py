@@ -17,12 +17,12 @@ from vlmbench.data.answer_columns import bare_question
 from vlmbench.data.files import Folder, Hub
 from vlmbench.data.rows import Row
 from vlmbench.data.unnumbered_answers import Unanswered, in_blocks
+from vlmbench.families import grounding, judged, short_answer
+from vlmbench.families import yes_no as family
+from vlmbench.families.short_answer import Capitalised, ShortAnswer, ShortAnswerRules
+from vlmbench.families.yes_no import YesNo, YesNoRules
 from vlmbench.parsing import boxes, matchers, numbers, vqa_accuracy, yes_no
 from vlmbench.stats import binary, judge_runs
-from vlmbench.tasks.families import grounding, judged, short_answer
-from vlmbench.tasks.families import yes_no as family
-from vlmbench.tasks.families.short_answer import Capitalised, ShortAnswer, ShortAnswerRules
-from vlmbench.tasks.families.yes_no import YesNo, YesNoRules
 
 SIZES = {"val": Size(2)}
 

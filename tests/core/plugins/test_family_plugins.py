@@ -29,10 +29,10 @@ DIAGRAMS = '''"""Diagrams: science diagrams, a dataset as AI2D's (Kembhavi et al
 import vlmbench
 from vlmbench.base.task import Size
 from vlmbench.parsing import options as readers
-from vlmbench.tasks.families import prompts
+from vlmbench.families import prompts
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
-from vlmbench.tasks.families.multiple_choice import ChoiceRules, MultipleChoice
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice
 
 DIAGRAMS = MultipleChoice(
     name="diagrams",

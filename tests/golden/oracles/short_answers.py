@@ -30,8 +30,8 @@ from tests.golden.oracles.reading import (
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Score
 from vlmbench.data.files import Folder
+from vlmbench.families.short_answer import slug
 from vlmbench.parsing import text as answers
-from vlmbench.tasks.families.short_answer import slug
 from vlmbench.tasks.short_answer.textvqa_files import question_of
 
 NORMALISERS: Mapping[str, Callable[[str], object]] = {

@@ -14,9 +14,9 @@ from tests.support.paths import ROOT
 from tests.training.toy import ready, toy
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
+from vlmbench.families.short_answer import Capitalised
 from vlmbench.scenes import captions as scene_text
 from vlmbench.scenes.scene import KINDS, SAMPLE_SEEDS, TRAIN_SEEDS, make_scene
-from vlmbench.tasks.families.short_answer import Capitalised
 from vlmbench.tasks.short_answer import textvqa, vizwiz
 from vlmbench.training.loop import patches
 from vlmbench.training.loop.objectives import IGNORE, SceneObjective

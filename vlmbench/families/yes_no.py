@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status
+from vlmbench.families.base import Benchmark, ProtocolRules, Scored, accuracies
 from vlmbench.parsing.yes_no import GUESSING, YES_NO, says_yes_or_no
 from vlmbench.stats.metrics import Metric, auroc, average_precision
-
-from .base import Benchmark, ProtocolRules, Scored, accuracies
 
 
 def same_word(parsed: str, word: str) -> float:

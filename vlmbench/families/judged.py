@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
+from vlmbench.families.base import Benchmark, ProtocolRules
 from vlmbench.scoring.verdicts import NO_JUDGE
-
-from .base import Benchmark, ProtocolRules
 
 Talk = Generator[JudgeRequest, str, Verdict]
 """One conversation with a judge: yields what to ask, is sent each reply, returns the verdict."""

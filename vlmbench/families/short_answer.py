@@ -13,10 +13,9 @@ from pathlib import Path
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.data.official.vqa_challenge import UNASKED
 from vlmbench.data.predictions import join, read_plain, write_rows
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, filled
 from vlmbench.stats.metrics import Metric
-
-from .answer_files import Answer, AnswerFiles, Format
-from .base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, filled
 
 SHORT = "\nAnswer the question using a single word or phrase."
 UNANSWERABLE = "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + SHORT

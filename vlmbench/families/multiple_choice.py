@@ -13,10 +13,9 @@ from pathlib import Path
 
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
 from vlmbench.data.tables.columns import options_of
+from vlmbench.families import option_judge
+from vlmbench.families.base import Benchmark, ProtocolRules
 from vlmbench.parsing import options as readers
-
-from . import option_judge
-from .base import Benchmark, ProtocolRules
 
 
 def letters(sample: Sample) -> tuple[str, ...]:

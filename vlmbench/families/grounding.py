@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vlmbench.base.samples import Response, Sample, Score
+from vlmbench.families.base import Benchmark, ProtocolRules, Scored, accuracies
 from vlmbench.parsing.boxes import Agreement, from_size
 from vlmbench.stats.metrics import Metric, mean, share
-
-from .base import Benchmark, ProtocolRules, Scored, accuracies
 
 
 def at_least_half(found: Agreement) -> bool:

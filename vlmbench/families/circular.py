@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vlmbench.base.samples import Sample, Score
+from vlmbench.families.base import Scored
 from vlmbench.stats.metrics import Metric, by_tag, mean
-
-from .base import Scored
 
 
 def metrics(scored: Scored, breakdowns: Sequence[str]) -> list[Metric]:

@@ -31,9 +31,8 @@ from vlmbench.base.samples import Generation, Request, Response, Sample, Score, 
 from vlmbench.base.task import DataFile, DataSource, JudgeRules, Size, TaskProtocol
 from vlmbench.data.files import QuestionFiles, folder_or_hub
 from vlmbench.data.predictions import named
+from vlmbench.families.answer_files import PLAIN, Answer, AnswerFiles
 from vlmbench.stats.metrics import Metric, by_tag, mean
-
-from .answer_files import PLAIN, Answer, AnswerFiles
 
 Scored = Sequence[tuple[Sample, Score]]
 Prompt = str | Callable[[Sample], str]
