@@ -22,10 +22,9 @@ FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "vlmbench": (
         ("cli",),
         ("compare",),
-        ("runs",),
+        ("runs", "families"),
         ("scoring", "perturbations"),
         ("plugins", "chat"),
-        ("families",),
         ("data",),
         ("parsing", "stats", "scenes"),
         ("base",),

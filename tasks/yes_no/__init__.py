@@ -1,4 +1,4 @@
-"""Benchmarks whose answers are yes or no (or true or false), on `vlmbench.families.yes_no`: POPE, MME, VSR, Hateful Memes.
+"""Benchmarks answered by yes or no, or true or false (`vlmbench.families.yes_no`): POPE, MME, VSR, Hateful Memes.
 
 Per benchmark a module of its name (protocols, metrics, sizes), NAME_files (official files) and, where its answer files
 take more than a few lines, NAME_answers. Readers of answers: vlmbench.parsing.yes_no; precision, recall and F1:

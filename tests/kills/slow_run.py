@@ -10,7 +10,8 @@ from tests.support.toys import ToyModel, ToyTask
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
-from vlmbench.runs import manifest, planning, runner
+from vlmbench.runs.execution import planning, runner
+from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import RunStore
 
 

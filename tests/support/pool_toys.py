@@ -22,7 +22,8 @@ from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Response
 from vlmbench.data.files import Folder
-from vlmbench.runs import manifest, planning, runner
+from vlmbench.runs.execution import planning, runner
+from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.runs.workers import worker as workers
 from vlmbench.runs.workers.pool import Pool

@@ -9,7 +9,8 @@ from typing import Any
 from vlmbench.base import registry, settings
 from vlmbench.base.trainable import Trainable
 from vlmbench.plugins import specs as loading
-from vlmbench.runs import manifest, planning, runner
+from vlmbench.runs.execution import planning, runner
+from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import RunStore
 
 from ..recipe.recipe import Recipe

@@ -1,5 +1,9 @@
-"""What benchmarks of one kind share. A benchmark is a table of protocol rules, a reader of its files, and its metrics.
+"""What benchmarks of one kind share: a benchmark is a table of protocols, a reader of its files, and its metrics.
 
-Here: `base` (Benchmark, ProtocolRules), the families built on it, the readers of official files, and `answer_files`.
-Not here: anything that one benchmark alone needs; that stays in its own file, in the folder of its family.
+The benchmarks in tasks/ and those of plug-ins are built from the same families.
+In reading order: base (Benchmark, ProtocolRules), then one module per kind: multiple_choice, yes_no, short_answer,
+judged, grounding. prompts: multiple-choice prompts of the common harnesses. circular, option_judge: rotated options,
+and a judge that finds the option. answer_files: predictions read and written.
+Not here: readers of question files (data/tables, data/official), readers of answers (parsing/), and anything that one
+benchmark alone needs (tasks/).
 """

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base import registry, settings, terminal
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs
-from vlmbench.runs import manifest, opening, planning, runner
+from vlmbench.runs import opening
+from vlmbench.runs.execution import planning, runner
+from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.layout import perturbed_run
 from vlmbench.runs.storage.store import RunStore
 
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.settings import Settings
     from vlmbench.perturbations.perturbations import Perturbation
+    from vlmbench.runs.execution.planning import Plan
+    from vlmbench.runs.execution.runner import Outcome
     from vlmbench.runs.options import RunOptions
-    from vlmbench.runs.planning import Plan
-    from vlmbench.runs.runner import Outcome
     from vlmbench.scoring.judge import Judge
 
 LONGEST_NAME = 180

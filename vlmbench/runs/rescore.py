@@ -17,12 +17,12 @@ from vlmbench.base.samples import Record, Response, Sample
 from vlmbench.data.files import read_samples
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
-from vlmbench.runs.manifest import hash_of, identity
-from vlmbench.runs.runner import record_columns
+from vlmbench.runs.execution.runner import record_columns
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage import run_tables
 from vlmbench.runs.storage.layout import MANIFEST, RECORDS
+from vlmbench.runs.storage.manifest import hash_of, identity
 from vlmbench.runs.storage.run_files import DamagedError, read_manifest, read_scores, run_again
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring

@@ -26,7 +26,7 @@ from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Response
 from vlmbench.plugins import specs
-from vlmbench.runs.planning import Plan, PlannedRequest, group_by_images
+from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
 
 if TYPE_CHECKING:
     from vlmbench.runs.options import VerifyOptions

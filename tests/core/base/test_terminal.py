@@ -18,7 +18,7 @@ from PIL import Image
 from tests.core.runs.test_damage import SPECIAL
 from vlmbench.base import exit_codes, terminal
 from vlmbench.cli import main as cli
-from vlmbench.runs import manifest
+from vlmbench.runs.storage import manifest
 
 ROOT = Path(__file__).resolve().parents[3]
 EVIL = "\x1b]52;c;aGk=\x07\x1b[2J\x1b]0;title\x07\x9b31m\u202eevil\u2066\r\x08\x00\x7f\ud800\u2028end"
@@ -177,7 +177,7 @@ def test_git_takes_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     git.write_text(f'#!/bin/sh\necho "$GIT_OPTIONAL_LOCKS $*" >> {seen}\n')
     git.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(manifest, "__file__", str(tmp_path / "vlmbench/runs/manifest.py"))
+    monkeypatch.setattr(manifest, "__file__", str(tmp_path / "vlmbench/runs/storage/manifest.py"))
     (tmp_path / ".git").mkdir()
     manifest.code_version()
     lines = seen.read_text().splitlines()

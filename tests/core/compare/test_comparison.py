@@ -17,7 +17,7 @@ from vlmbench.base import exit_codes, registry
 from vlmbench.base.errors import UsageError
 from vlmbench.cli import main as cli
 from vlmbench.compare import compare
-from vlmbench.runs import planning, runner
+from vlmbench.runs.execution import planning, runner
 from vlmbench.runs.storage.store import RunStore
 
 pytestmark = pytest.mark.slow

@@ -26,7 +26,7 @@ from vlmbench.base.extras import install_command
 from vlmbench.base.model import Model
 from vlmbench.base.samples import ImageRef, Request
 from vlmbench.cli import main as cli
-from vlmbench.runs import runner
+from vlmbench.runs.execution import runner
 from vlmbench.runs.storage.layout import LOG
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.run_files import read_scores

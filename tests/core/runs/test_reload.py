@@ -15,7 +15,7 @@ from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.samples import Sample
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
-from vlmbench.runs.runner import extra_text
+from vlmbench.runs.execution.runner import extra_text
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import StoredRun
 

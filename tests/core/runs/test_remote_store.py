@@ -24,8 +24,8 @@ from vlmbench.base.samples import Request
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
-from vlmbench.runs import manifest, planning, runner
-from vlmbench.runs.storage import remote_store
+from vlmbench.runs.execution import planning, runner
+from vlmbench.runs.storage import manifest, remote_store
 from vlmbench.runs.storage.run_files import read_manifest, read_scores
 from vlmbench.runs.storage.store import RunStore
 

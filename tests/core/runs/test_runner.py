@@ -13,7 +13,8 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.data.files import Folder
 from vlmbench.perturbations.perturbations import Perturbation
-from vlmbench.runs import manifest, planning, runner
+from vlmbench.runs.execution import planning, runner
+from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.store import RunStore
 

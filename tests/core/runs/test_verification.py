@@ -14,9 +14,9 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Request, Response
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
-from vlmbench.runs import planning
 from vlmbench.runs import verification as backends
-from vlmbench.runs.planning import PlannedRequest
+from vlmbench.runs.execution import planning
+from vlmbench.runs.execution.planning import PlannedRequest
 
 
 def questions(count: int = 12) -> list[PlannedRequest]:

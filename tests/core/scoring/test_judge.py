@@ -20,7 +20,8 @@ from vlmbench.base.samples import JudgeRequest, Request, Response, Sample, Score
 from vlmbench.base.task import Judged
 from vlmbench.chat.cache import Reply, ReplyCache, reply_key
 from vlmbench.data.files import Folder
-from vlmbench.runs import manifest, planning, runner
+from vlmbench.runs.execution import planning, runner
+from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts

@@ -127,7 +127,7 @@ def test_it_does_after_a_failure_too(trained: tuple[Any, Any], where: str, monke
     if where == "in the forward pass":
         monkeypatch.setattr(model.model.vision_tower, "forward", broken)
     if where == "in a task":
-        monkeypatch.setattr("vlmbench.runs.runner.execute", broken)
+        monkeypatch.setattr("vlmbench.runs.execution.runner.execute", broken)
     before = state(model, processor)
     options: dict[str, Any] = {"limit": 4, **({"no_such": 1} if where == "in the words" else {})}
     with pytest.raises((KeyboardInterrupt, VlmbenchError)):
@@ -147,7 +147,7 @@ def drawing(images: list[Any], question: str) -> str:
 def test_a_functions_process_is_left_alone(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     before = process()
     if fails:
-        monkeypatch.setattr("vlmbench.runs.runner.execute", _refuse)
+        monkeypatch.setattr("vlmbench.runs.execution.runner.execute", _refuse)
         with pytest.raises(RuntimeError):
             vlmbench.evaluate(drawing, "pope", limit=4)
     else:

@@ -23,7 +23,7 @@ from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.data.files import Folder
 from vlmbench.models.servers import openai
 from vlmbench.models.systems import tinyllava
-from vlmbench.runs import planning
+from vlmbench.runs.execution import planning
 
 pytestmark = pytest.mark.slow
 

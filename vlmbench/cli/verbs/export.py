@@ -142,7 +142,7 @@ def _answer(row: Mapping[str, Any]) -> str:
 def _samples(args: argparse.Namespace, choice: TaskChoice, entry: Mapping[str, Any]) -> Sequence[Sample]:
     """The questions as the run had them. Raises StoreError when the data are not those of the run."""
     from vlmbench.data.files import read_samples
-    from vlmbench.runs.manifest import hash_of
+    from vlmbench.runs.storage.manifest import hash_of
 
     data = loading.open_data(choice, settings.load({"data": args.data or entry["data"]}))
     samples = read_samples(choice.task, data, choice.split)

@@ -11,7 +11,7 @@ from vlmbench.runs.options import RunOptions, VerifyOptions, WorkerOptions
 
 if TYPE_CHECKING:
     from vlmbench.runs.evaluation import Evaluated
-    from vlmbench.runs.runner import Outcome
+    from vlmbench.runs.execution.runner import Outcome
 
 PERTURBATIONS = "blind, noise, blur, jpeg, crop, rotate, shuffle-image, option-order, paraphrase-suffix"
 """For the help text, so that a run without perturbations imports none of their code; a test holds them equal."""

@@ -211,8 +211,8 @@ def _manifest(
     judge: Judge | None,
 ) -> dict[str, Any]:
     from vlmbench.data import notes as data_notes
-    from vlmbench.runs import manifest
     from vlmbench.runs.evaluation import print_notes
+    from vlmbench.runs.storage import manifest
 
     asked = [(sample, _request(choice, sample)) for sample in samples]
     model = _answer_file(args.predictions)
@@ -239,7 +239,7 @@ def _write_run(
     scores: Mapping[str, Any],
 ) -> None:
     from vlmbench.base.samples import Record
-    from vlmbench.runs.runner import record_columns
+    from vlmbench.runs.execution.runner import record_columns
     from vlmbench.runs.storage.store import RunStore, answer_key
 
     fingerprint = manifest["model"]["fingerprint"]

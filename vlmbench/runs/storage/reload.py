@@ -18,8 +18,7 @@ import orjson
 from vlmbench.base import registry
 from vlmbench.base.errors import ImageError, StoreError, UsageError
 from vlmbench.base.samples import ImageRef, Sample, Score, Status, Verdict
-from vlmbench.runs import manifest
-from vlmbench.runs.storage import run_tables
+from vlmbench.runs.storage import manifest, run_tables
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS
 from vlmbench.runs.storage.run_files import read_finished
 from vlmbench.scoring import verdicts as judge_verdicts

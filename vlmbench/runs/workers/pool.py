@@ -25,7 +25,7 @@ from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.data import images
-from vlmbench.runs.runner import GIVE_UP_AFTER
+from vlmbench.runs.execution.runner import GIVE_UP_AFTER
 from vlmbench.runs.workers import worker as workers
 from vlmbench.runs.workers.scheduler import WorkQueue
 from vlmbench.runs.workers.worker import Answers, Portion, Replica, Share

@@ -93,7 +93,7 @@ class Worker:
         if self._model is None:
             assert self._failed is not None
             return self._failed
-        from vlmbench.runs.manifest import hardware
+        from vlmbench.runs.storage.manifest import hardware
 
         model = self._model
         return Replica(

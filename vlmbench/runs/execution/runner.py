@@ -17,7 +17,7 @@ from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Record, Request, Response
 from vlmbench.data import encoding
-from vlmbench.runs.planning import Plan, PlannedRequest, group_by_images
+from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
 from vlmbench.runs.storage import answer_log, thumbnails
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring

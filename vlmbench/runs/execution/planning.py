@@ -18,7 +18,7 @@ from vlmbench.base.samples import ImageRef, Request, Sample
 from vlmbench.data import encoding, images
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import read_samples
-from vlmbench.runs import manifest
+from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import answer_key
 
 if TYPE_CHECKING:
