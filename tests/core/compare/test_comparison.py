@@ -74,7 +74,7 @@ def test_failures_are_neither_lost_nor_gained(tmp_path: Path) -> None:
             content = {"asked": {}, "identity": name, "finished": None, "tasks": plan.tasks, "model": {}}
             with RunStore.open(tmp_path / name, content) as store:
                 runner.execute(plan, ToyModel(), store)
-        with pytest.raises(UsageError, match=r"toy: pictures: \w+ before, \w+ after"):
+        with pytest.raises(UsageError, match=r"toy: images: \w+ before, \w+ after"):
             compare.compare(tmp_path / "one", tmp_path / "two")
         found = compare.compare(tmp_path / "one", tmp_path / "two", force=True).tasks[0]
         assert (len(found.ids), found.only_before, found.only_after) == (12, 6, 0)

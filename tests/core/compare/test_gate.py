@@ -91,4 +91,4 @@ def test_few_pictures_cannot_tell_and_say_how_many_would(pope: StoredRun, tmp_pa
     verdict = gate.check(run_of(pope, after), run_of(pope, before), RULES).verdicts[0]
     assert verdict.decision.outcome is Outcome.UNKNOWN
     assert verdict.items_needed is None or verdict.items_needed > len(before)
-    assert verdict.available == 9000 and "270 items tell a drop of" in verdict.reason
+    assert verdict.available == 9000 and "270 items can show a drop of" in verdict.reason

@@ -188,7 +188,7 @@ def test_equal_answers_to_few_questions_prove_little(base: Path, tmp_path: Path)
     assert check(answers[0], answers[1]) == exit_codes.INCONCLUSIVE
     found = verdicts(answers[0])["mean_f1"]
     assert found["rule"] == "few same answers"
-    assert "every answer is the same, but on 1 pictures" in str(found["reason"])
+    assert "every answer is the same, but on 1 images" in str(found["reason"])
 
 
 @pytest.mark.parametrize("limit", [18, 360, 1080])
