@@ -99,6 +99,13 @@ def test_every_page_is_on_the_map() -> None:
     assert not [page for page in pages if page != "index.md" and f"({page})" not in index]
 
 
+def test_architecture_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    paths = set(re.findall(r"`((?:vlmbench|models|tasks|training|reports|docs|tests)/[\w/.]+)`", text))
+    assert len(paths) > 20
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
 def test_decisions_have_a_number_each() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     numbers = [page.name[:4] for page in pages]
