@@ -8,7 +8,7 @@ from pathlib import Path
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_rows
-from vlmbench.data.official.files import by_key, hub_rows, mirrored
+from vlmbench.data.official.files import by_key, hub_questions, mirrored
 from vlmbench.data.predictions import write_rows
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
 from vlmbench.families.short_answer import number
@@ -52,13 +52,11 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
 
 def _from_hub(data: Hub) -> list[Sample]:
     """The rows name no image; questions about one share its description."""
-    rows = hub_rows(
-        data, mirrored("llava-bench-in-the-wild"), "train", HUB_FIELDS, lambda row: f"{row.key('question_id')}.jpg"
-    )
-    keys = by_key([row for row, _ in rows], "question_id")
+    names = mirrored("llava-bench-in-the-wild")
+    rows = hub_questions(data, names, "train", HUB_FIELDS, lambda row: f"{row.key('question_id')}.jpg")
     return [
         _sample(key, row, row.text("question"), image, row.text("gpt_answer"), _caption(row), _caption(row))
-        for key, (row, image) in zip(keys, rows, strict=True)
+        for key, row, image in rows
     ]
 
 

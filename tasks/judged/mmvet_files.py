@@ -11,7 +11,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed
-from vlmbench.data.official.files import by_key, data_file, hub_rows, mirrored, places
+from vlmbench.data.official.files import data_file, hub_questions, mirrored, places
 from vlmbench.data.predictions import OTHERS, named
 
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
@@ -76,12 +76,8 @@ def _bard_set(data: Folder, rows: Mapping[str, Row], path: Path) -> Collection[s
 def _from_hub(data: Hub, split: str) -> list[Sample]:
     if split != "test":
         raise DataError("the hub has MM-Vet's split test only", hint="use --data DIR with the official files")
-    rows = hub_rows(data, mirrored("MMVet"), "test", HUB_FIELDS, lambda row: f"{row.key('question_id')}.png")
-    keys = by_key([row for row, _ in rows], "question_id")
-    return [
-        _sample(key, row, row.text("capability").split(","), image)
-        for key, (row, image) in zip(keys, rows, strict=True)
-    ]
+    rows = hub_questions(data, mirrored("MMVet"), "test", HUB_FIELDS, lambda row: f"{row.key('question_id')}.png")
+    return [_sample(key, row, row.text("capability").split(","), image) for key, row, image in rows]
 
 
 def _sample(key: str, row: Row, capabilities: Sequence[str], image: ImageRef) -> Sample:

@@ -11,7 +11,7 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, Row, read_rows
-from vlmbench.data.official.files import by_key, data_file, hub_rows, mirrored, places, rows_of_list
+from vlmbench.data.official.files import by_key, data_file, hub_questions, mirrored, places, rows_of_list
 from vlmbench.data.official.vqa_challenge import human_answers
 from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.data.unnumbered_answers import Unanswered
@@ -74,11 +74,10 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
 
 def _from_hub(data: Hub, split: str) -> list[Sample]:
     hub_split = {"val": "validation"}.get(split, split)
-    rows = hub_rows(data, mirrored("textvqa"), hub_split, HUB_FIELDS, lambda row: f"{row.key('image_id')}.jpg")
-    keys = by_key([row for row, _ in rows], "question_id")
+    rows = hub_questions(data, mirrored("textvqa"), hub_split, HUB_FIELDS, lambda row: f"{row.key('image_id')}.jpg")
     return [
         _sample(key, row, image, ", ".join(row.texts("ocr_tokens")) if row.has("ocr_tokens") else None)
-        for key, (row, image) in zip(keys, rows, strict=True)
+        for key, row, image in rows
     ]
 
 

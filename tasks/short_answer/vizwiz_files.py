@@ -16,7 +16,7 @@ from vlmbench.base.task import DataFile, Size
 from vlmbench.data import question_files
 from vlmbench.data.answer_columns import is_predicted, probability, squashed
 from vlmbench.data.files import Folder, Hub, read_rows
-from vlmbench.data.official.files import by_key, data_file, hub_rows, mirrored, places
+from vlmbench.data.official.files import by_key, data_file, hub_questions, mirrored, places
 from vlmbench.data.official.vqa_challenge import human_answers
 from vlmbench.data.predictions import (
     answer_key,
@@ -64,9 +64,8 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     """All questions of a split, in the file's order; without human answers where they are not published."""
     if isinstance(data, Hub):
         fields = ("question_id", "question", "answers", "category")
-        rows = hub_rows(data, mirrored("VizWiz-VQA"), split, fields, lambda row: f"{row.key('question_id')}.jpg")
-        by_key([row for row, _ in rows], "question_id")
-        return [_sample(row, image, "category") for row, image in rows]
+        rows = hub_questions(data, mirrored("VizWiz-VQA"), split, fields, lambda row: f"{row.key('question_id')}.jpg")
+        return [_sample(row, image, "category") for _, row, image in rows]
     others = sorted(data.relative(path) for path in data.root.glob(f"{split}*.jsonl")) if is_dir(data.root) else []
     where = [*places([f"{split}.json"], "Annotations/", "annotations/"), *others[:1]]
     path = data.need(f"VizWiz's question file of {split}", *where, hint="`vlmbench data fetch vizwiz` gets it")

@@ -8,8 +8,8 @@ from pathlib import Path
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
-from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
-from vlmbench.data.official.files import by_key, coco_images, data_file, hub_rows, mirrored
+from vlmbench.data.files import Folder, Hub, Row, read_rows
+from vlmbench.data.official.files import by_key, coco_images, data_file, hub_questions, mirrored
 
 VERSIONS = ("coco", "aokvqa", "gqa")
 KINDS = ("random", "popular", "adversarial")
@@ -84,12 +84,15 @@ def _of_kind(data: Folder, kind: str, path: Path) -> list[Sample]:
 def _from_hub(data: Hub, version: str) -> list[Sample]:
     if version != "coco":
         raise DataError(f"the hub has POPE's split coco only, not {version}", hint="use --data DIR for the others")
-    images = hub_rows(data, mirrored("POPE"), "test", HUB_FIELDS, lambda row: row.text("image_source"))
-    rows = unique(((f"{_kind(row)}/{row.key('question_id')}", row) for row, _ in images), "question_id")
-    return [
-        _sample(key, row, row.text("question"), "answer", image)
-        for (key, row), (_, image) in zip(rows.items(), images, strict=True)
-    ]
+    rows = hub_questions(
+        data,
+        mirrored("POPE"),
+        "test",
+        HUB_FIELDS,
+        lambda row: row.text("image_source"),
+        lambda row: f"{_kind(row)}/{row.key('question_id')}",
+    )
+    return [_sample(key, row, row.text("question"), "answer", image) for key, row, image in rows]
 
 
 def _kind(row: Row) -> str:

@@ -64,16 +64,25 @@ def by_key(rows: Sequence[Row], field: str) -> Mapping[str, Row]:
     return unique(((row.key(field), row) for row in rows), field)
 
 
-def hub_rows(
+def hub_questions(
     data: Hub,
     names: Sequence[str],
     split: str,
     fields: Sequence[str],
     image_name: Callable[[Row], str],
-    config: str = "default",
+    key: Callable[[Row], str] = lambda row: row.key("question_id"),
+) -> list[tuple[str, Row, ImageRef]]:
+    """(id, row, image) of a hub dataset. Raises DataError for an id that is there twice."""
+    rows = hub_rows(data, names, split, fields, image_name)
+    keys = unique(((key(row), row) for row, _ in rows), "question_id")
+    return [(known, row, image) for known, (row, image) in zip(keys, rows, strict=True)]
+
+
+def hub_rows(
+    data: Hub, names: Sequence[str], split: str, fields: Sequence[str], image_name: Callable[[Row], str]
 ) -> list[tuple[Row, ImageRef]]:
     """Rows of a hub dataset and their images; rows with an equal image name share the first one's."""
-    table = data.table(names, config, split, (*fields, "image"))
+    table = data.table(names, "default", split, (*fields, "image"))
     rows = table.rows(fields)
     images: dict[str, ImageRef] = {}
     for index, row in enumerate(rows):

@@ -16,7 +16,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row
-from vlmbench.data.official.files import by_key, coco_images, data_file, hub_rows, places, rows_of_list
+from vlmbench.data.official.files import by_key, coco_images, data_file, hub_questions, places, rows_of_list
 from vlmbench.data.predictions import named
 
 LICENCE = "CC BY 4.0 (annotations); COCO terms of use, images from Flickr under their own licences"
@@ -110,12 +110,11 @@ class VqaChallenge:
                 return f"{row.key('question_id')}.jpg"
             return _image_name(self.parts[split].subset, row.integer("image_id"))
 
-        rows = hub_rows(data, self.hub, self.hub_splits[split], fields, image_name)
-        known = by_key([row for row, _ in rows], "question_id")
+        rows = hub_questions(data, self.hub, self.hub_splits[split], fields, image_name)
         cluster = "image_id" if self.hub_shares_images else "question_id"
         return [
             _sample(key, row, image, row.key(cluster), row if row.has("answers") else None, {})
-            for key, (row, image) in zip(known, rows, strict=True)
+            for key, row, image in rows
         ]
 
 
