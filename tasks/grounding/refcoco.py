@@ -20,7 +20,9 @@ from vlmbench.families.grounding import Grounding, GroundingRules, above_half, a
 from vlmbench.parsing import boxes
 from vlmbench.stats.metrics import Metric, mean
 
-from . import refcoco_answers, refcoco_files
+from ..families.base import Scored
+from ..families.grounding import Grounding, GroundingRules, above_half, agreements
+from . import refcoco_files
 
 THRESHOLDS = (0.1, 0.3, 0.7, 0.9)
 
@@ -101,5 +103,5 @@ REFCOCO = RefCoco(
     sizes=refcoco_files.SIZES,
     rules=RULES,
     files=refcoco_files,
-    answer_files=refcoco_answers.ANSWERS,
+    answer_files=refcoco_files.ANSWERS,
 )

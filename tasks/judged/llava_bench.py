@@ -16,7 +16,9 @@ from vlmbench.families.judged import Judged, JudgedRules
 from vlmbench.stats import judge_runs
 from vlmbench.stats.metrics import MORE, NEITHER, Metric
 
-from . import llava_bench_files, llava_bench_reviews
+from ..families.base import Scored
+from ..families.judged import Judged, JudgedRules
+from . import llava_bench_files
 from .llava_bench_files import CATEGORIES
 from .llava_bench_judge import REVIEWS
 
@@ -86,7 +88,7 @@ LLAVA_BENCH = Judged(
     rules=RULES,
     files=llava_bench_files,
     answer_files=llava_bench_files.ANSWERS,
-    verdict_files=llava_bench_reviews.read,
+    verdict_files=llava_bench_files.read_reviews,
     scale=(Verdict(1.0, values=(10.0, 1.0)), Verdict(10.0, values=(1.0, 10.0))),
     figures=figures,
 )

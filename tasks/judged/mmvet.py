@@ -16,7 +16,9 @@ from vlmbench.families.judged import Judged, JudgedRules
 from vlmbench.stats.judge_runs import mean_of_runs
 from vlmbench.stats.metrics import Metric
 
-from . import mmvet_answers, mmvet_files, mmvet_judge
+from ..families.base import Scored
+from ..families.judged import Judged, JudgedRules
+from . import mmvet_files, mmvet_judge
 from .mmvet_files import CAPABILITIES
 
 THINK = "First please perform reasoning, and think step by step to provide best answer to the following question: \n\n"
@@ -91,7 +93,7 @@ MMVET = Judged(
     sizes={"test": Size(218, 200), "bard_set": Size(168, note="the questions about images without people")},
     rules=RULES,
     files=mmvet_files,
-    answer_files=mmvet_answers.ANSWERS,
-    verdict_files=mmvet_answers.read_grades,
+    answer_files=mmvet_files.ANSWERS,
+    verdict_files=mmvet_files.read_grades,
     figures=figures,
 )

@@ -33,6 +33,9 @@ from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.short_answer import UPLOAD
 from vlmbench.parsing.vqa_accuracy import Humans
 
+from ..families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+from ..families.short_answer import UPLOAD
+
 SIZES: Mapping[str, Size] = {
     "val": Size(4_319, 4_319),
     "test": Size(8_000, 8_000, answers=False),
@@ -44,9 +47,6 @@ RANKED = "unanswerability"
 """The protocol that asks how likely it is that a question cannot be answered."""
 SAID = "answerable "
 """How the text of an answer starts that was read from a row's `answerable` number."""
-
-Found = tuple[str, str, Row]
-"""Sample id, text, and the row it was read from."""
 
 
 def required_files(split: str) -> list[DataFile]:
@@ -108,7 +108,7 @@ def answer_files(upload_row: Callable[[Sample, str, str], Mapping[str, object]])
     return AnswerFiles(read, reads, {"json": Format(".json", write)}, UPLOAD)
 
 
-def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str, path: Path) -> Iterator[Found]:
+def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str, path: Path) -> Iterator[IdTextRow]:
     """(sample id, text, row) of one file's rows. Raises PredictionsError."""
     number = _number_column(rows)
     has_answer = any(is_predicted(name) or squashed(name) in ("answer", "text") for row in rows for name in row.values)
@@ -130,7 +130,7 @@ def _number_column(rows: Sequence[Row]) -> str:
     return find_column(rows, "answerable")
 
 
-def _numbers(rows: Sequence[Row], number: str) -> Iterator[Found]:
+def _numbers(rows: Sequence[Row], number: str) -> Iterator[IdTextRow]:
     key = find_column(rows, "image", "question_id", "id")
     for row in rows:
         if not key or key not in row.values or number not in row.values:
@@ -139,7 +139,7 @@ def _numbers(rows: Sequence[Row], number: str) -> Iterator[Found]:
         yield answer_key(row, key), SAID + repr(probability(row, number)), row
 
 
-def _known(found: Sequence[Found], samples: Sequence[Sample], path: Path) -> Iterator[Found]:
+def _known(found: Sequence[IdTextRow], samples: Sequence[Sample], path: Path) -> Iterator[IdTextRow]:
     """Answers by the name of the image: as it is, without its suffix, or through LLaVA's question file."""
     ids = {sample.id for sample in samples}
     numbered = bool(found) and all(key.isdecimal() for key, _, _ in found)

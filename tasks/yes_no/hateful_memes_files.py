@@ -32,6 +32,8 @@ from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.parsing.numbers import number
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
 
+from ..families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+
 OLD_NAMES = {"dev_seen": ("dev.jsonl",), "test_seen": ("test.jsonl",)}
 """What phase 1 of the challenge called them."""
 HOW = "accept the licence at drivendata.org/competitions/64/hateful-memes (or hatefulmemeschallenge.com), unpack here"
@@ -83,7 +85,7 @@ def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, 
     return join([answer for rows in files for answer in _answers(rows, samples, protocol)], samples, path)
 
 
-def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str) -> Iterator[tuple[str, str, Row]]:
+def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str) -> Iterator[IdTextRow]:
     chance, words = find_column(rows, "proba"), find_column(rows, "text")
     dataset = bool(find_column(rows, "img")) or (words and holds_questions(rows, words, samples))
     has_words = (words and not dataset) or any(is_predicted(name) for row in rows for name in row.values)

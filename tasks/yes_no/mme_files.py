@@ -29,6 +29,7 @@ from vlmbench.data.reading import is_dir
 from vlmbench.data.unnumbered_answers import Unanswered
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
+from ..families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from .mme_metrics import PERCEPTION, SUBTASKS
 
 ROOTS = ("MME_Benchmark_release_version", "MME_Benchmark_release_version/MME_Benchmark", "MME_Benchmark")
@@ -39,9 +40,6 @@ SUFFIXES = (".jpg", ".png", ".jpeg")
 HUB_FIELDS = ("question_id", "question", "answer", "category")
 LICENCE = "academic research only; ask the authors"
 HOW = "ask the authors for MME_Benchmark_release_version.zip (their README says how) and unpack it here"
-
-Found = tuple[str, str, Row]
-"""Sample id, text, and the row it was read from."""
 
 
 def required_files(split: str) -> list[DataFile]:
@@ -179,7 +177,7 @@ def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, 
     waiting = Unanswered(samples, lambda sample: _key(sample.cluster, sample.question))
     results = [path / f"{subtask}.txt" for subtask in SUBTASKS] if path.is_dir() else [path]
     results = [file for file in results if file.is_file() and file.suffix == ".txt"]
-    found: list[Found] = []
+    found: list[IdTextRow] = []
     if results:
         for file in results:
             found += _result_lines(file, waiting)
@@ -189,7 +187,7 @@ def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, 
     return join(found, samples, path)
 
 
-def _result_lines(path: Path, waiting: Unanswered) -> list[Found]:
+def _result_lines(path: Path, waiting: Unanswered) -> list[IdTextRow]:
     if path.stem not in SUBTASKS:
         raise PredictionsError("not named after a subtask", where=str(path), hint=f"one of: {', '.join(SUBTASKS)}")
     found = []
@@ -205,7 +203,7 @@ def _result_lines(path: Path, waiting: Unanswered) -> list[Found]:
     return found
 
 
-def _rows(rows: Sequence[Row], waiting: Unanswered, samples: Sequence[Sample]) -> Iterator[Found]:
+def _rows(rows: Sequence[Row], waiting: Unanswered, samples: Sequence[Sample]) -> Iterator[IdTextRow]:
     """LLaVA's rows name the image and repeat the question; our own name the sample."""
     prompt = find_column(rows, "prompt", "question")
     if find_column(rows, "id") or not prompt:

@@ -30,16 +30,14 @@ from vlmbench.data.predictions import (
 from vlmbench.data.unnumbered_answers import Unanswered, in_blocks
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
+from ..families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from .pope_files import KINDS
 
 QUESTION_FILE = "llava_pope_test.jsonl"
 
-Found = tuple[str, str, Row]
-"""Sample id, text, and the row it was read from."""
-
 
 def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
-    found: list[Found] = []
+    found: list[IdTextRow] = []
     files = [rows for rows in read_files(path) if Path(rows[0].file).name != QUESTION_FILE]
     if not files:
         raise PredictionsError("this is a question file, not answers", where=str(path), hint="check --predictions")
@@ -59,7 +57,7 @@ def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, 
     return join(found, samples, path)
 
 
-def _refuse_one_kind(found: Sequence[Found], samples: Sequence[Sample], path: Path) -> None:
+def _refuse_one_kind(found: Sequence[IdTextRow], samples: Sequence[Sample], path: Path) -> None:
     """Raise PredictionsError, naming the split to score, for the answers to all questions of one kind and no others."""
     answered, kinds = {key.partition("/")[0] for key, _, _ in found}, {sample.tags["split"] for sample in samples}
     if len(answered) != 1 or not answered < kinds:
@@ -74,7 +72,7 @@ def _refuse_one_kind(found: Sequence[Found], samples: Sequence[Sample], path: Pa
 
 def _answers(
     file: Path, rows: Sequence[Row], samples: Sequence[Sample], kind: str, others: Sequence[str]
-) -> Iterator[Found]:
+) -> Iterator[IdTextRow]:
     if find_column(rows, "id"):
         yield from id_and_answer(rows, ("id",), samples)
         return
@@ -100,7 +98,7 @@ def _repeated(row: Row, answer: str) -> str | None:
     return None if field is None else bare_question(answer_text(row, field))
 
 
-def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Found]:
+def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[IdTextRow]:
     """Rows that say their split and the official question_id in it."""
     known = {sample.id: sample for sample in samples}
     number, split = find_column(rows, "question_id"), find_column(rows, "category", "split")
@@ -116,7 +114,7 @@ def _by_number(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: 
 
 def _by_question_file(
     rows: Sequence[Row], samples: Sequence[Sample], path: Path, text: str, others: Sequence[str]
-) -> Iterator[Found]:
+) -> Iterator[IdTextRow]:
     """LLaVA's rows through its question file: question_id to category, image and text, which name a sample."""
     waiting = Unanswered(
         samples, lambda sample: (sample.tags["split"], sample.images[0].name, bare_question(sample.question))
@@ -133,7 +131,7 @@ def _by_question_file(
         yield to_id.get(number, f"question_id {number}"), answer_text(row, text), row
 
 
-def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[Found]:
+def _by_text(rows: Sequence[Row], samples: Sequence[Sample], kind: str, text: str) -> Iterator[IdTextRow]:
     """Rows without ids: whole splits one after the other, in any order, each in the order of its question file."""
     kinds = [kind] if kind else list(dict.fromkeys(sample.tags["split"] for sample in samples))
     blocks = {name: [sample for sample in samples if sample.tags["split"] == name] for name in kinds}
