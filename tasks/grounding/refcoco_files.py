@@ -25,7 +25,7 @@ from vlmbench.data.official.files import coco_images, data_file, mirrored
 from vlmbench.data.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
 from vlmbench.data.unnumbered_answers import Unanswered
 
-from ..families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
 SIZES: Mapping[str, Size] = {
     split: Size(expressions, images, note=f"of {things:,} things")

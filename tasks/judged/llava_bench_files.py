@@ -14,9 +14,9 @@ from vlmbench.data.official.files import by_key, hub_questions, mirrored
 from vlmbench.data.predictions import answer_files, answer_key, answer_rows, answer_text, join, write_rows
 from vlmbench.data.rows import Row
 
-from ..families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from ..families.judged import Verdicts
-from ..families.short_answer import number
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
+from vlmbench.families.judged import Verdicts
+from vlmbench.families.short_answer import number
 from .llava_bench_judge import FAILED, REVIEWS
 
 CATEGORIES = ("conv", "detail", "complex")

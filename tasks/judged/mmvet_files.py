@@ -30,8 +30,8 @@ from vlmbench.data.predictions import (
 )
 from vlmbench.parsing.numbers import first_word_number, number
 
-from ..families.answer_files import Answer, AnswerFiles, Format
-from ..families.judged import Verdicts
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.judged import Verdicts
 from .mmvet_judge import is_grade
 
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
@@ -112,6 +112,9 @@ def _sample(key: str, row: Row, capabilities: Sequence[str], image: ImageRef) ->
 
 
 # --------------------------------------------------------------------------------------------------------- answers
+
+
+GRADES = ("model", "content", "score")
 
 
 def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:

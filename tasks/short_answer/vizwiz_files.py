@@ -33,8 +33,8 @@ from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.short_answer import UPLOAD
 from vlmbench.parsing.vqa_accuracy import Humans
 
-from ..families.answer_files import Answer, AnswerFiles, Format, IdTextRow
-from ..families.short_answer import UPLOAD
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+from vlmbench.families.short_answer import UPLOAD
 
 SIZES: Mapping[str, Size] = {
     "val": Size(4_319, 4_319),

@@ -32,7 +32,7 @@ from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.parsing.numbers import number
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
 
-from ..families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 
 OLD_NAMES = {"dev_seen": ("dev.jsonl",), "test_seen": ("test.jsonl",)}
 """What phase 1 of the challenge called them."""

@@ -30,7 +30,7 @@ from vlmbench.data.predictions import (
 from vlmbench.data.unnumbered_answers import Unanswered, in_blocks
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
-from ..families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from .pope_files import KINDS
 
 QUESTION_FILE = "llava_pope_test.jsonl"
