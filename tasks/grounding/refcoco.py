@@ -20,8 +20,6 @@ from vlmbench.families.grounding import Grounding, GroundingRules, above_half, a
 from vlmbench.parsing import boxes
 from vlmbench.stats.metrics import Metric, mean
 
-from vlmbench.families.base import Scored
-from vlmbench.families.grounding import Grounding, GroundingRules, above_half, agreements
 from . import refcoco_files
 
 THRESHOLDS = (0.1, 0.3, 0.7, 0.9)

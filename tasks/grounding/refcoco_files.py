@@ -24,7 +24,6 @@ from vlmbench.data.files import Folder, Hub, Row, read_json, read_rows
 from vlmbench.data.official.files import coco_images, data_file, mirrored
 from vlmbench.data.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
 from vlmbench.data.unnumbered_answers import Unanswered
-
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
 SIZES: Mapping[str, Size] = {

@@ -1,7 +1,7 @@
 """Benchmarks whose answers a judge grades, on `vlmbench.families.judged`: MM-Vet, LLaVA-Bench.
 
 Per benchmark a module of its name (protocols, metrics, sizes), NAME_judge (what the judge is asked, how its replies are
-read), NAME_files (official files) and readers of answers and of grades that exist already. Numbers in replies:
+read) and NAME_files (official files, answers, and grades that exist already). Numbers in replies:
 vlmbench.parsing.numbers; metrics over several runs of a judge: vlmbench.stats.judge_runs. Not here: the judges
 themselves (vlmbench.scoring).
 """

@@ -16,8 +16,6 @@ from vlmbench.families.judged import Judged, JudgedRules
 from vlmbench.stats import judge_runs
 from vlmbench.stats.metrics import MORE, NEITHER, Metric
 
-from vlmbench.families.base import Scored
-from vlmbench.families.judged import Judged, JudgedRules
 from . import llava_bench_files
 from .llava_bench_files import CATEGORIES
 from .llava_bench_judge import REVIEWS

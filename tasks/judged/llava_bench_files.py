@@ -13,10 +13,10 @@ from vlmbench.data.files import Folder, Hub, read_rows
 from vlmbench.data.official.files import by_key, hub_questions, mirrored
 from vlmbench.data.predictions import answer_files, answer_key, answer_rows, answer_text, join, write_rows
 from vlmbench.data.rows import Row
-
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
 from vlmbench.families.judged import Verdicts
 from vlmbench.families.short_answer import number
+
 from .llava_bench_judge import FAILED, REVIEWS
 
 CATEGORIES = ("conv", "detail", "complex")

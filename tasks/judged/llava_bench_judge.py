@@ -17,8 +17,6 @@ from vlmbench.base.task import JudgeRules
 from vlmbench.families.judged import Talk
 from vlmbench.parsing.numbers import two_numbers, two_words
 
-from vlmbench.families.judged import Talk
-
 SYSTEM = "You are a helpful and precise assistant for checking the quality of the answer."
 RULE = (
     "We would like to request your feedback on the performance of two AI assistants in response to the user question "

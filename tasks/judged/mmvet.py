@@ -16,8 +16,6 @@ from vlmbench.families.judged import Judged, JudgedRules
 from vlmbench.stats.judge_runs import mean_of_runs
 from vlmbench.stats.metrics import Metric
 
-from vlmbench.families.base import Scored
-from vlmbench.families.judged import Judged, JudgedRules
 from . import mmvet_files, mmvet_judge
 from .mmvet_files import CAPABILITIES
 

@@ -28,10 +28,10 @@ from vlmbench.data.predictions import (
     named,
     refuse_two_models,
 )
-from vlmbench.parsing.numbers import first_word_number, number
-
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.judged import Verdicts
+from vlmbench.parsing.numbers import first_word_number, number
+
 from .mmvet_judge import is_grade
 
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")

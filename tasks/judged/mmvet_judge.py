@@ -16,8 +16,6 @@ from vlmbench.base.task import JudgeRules
 from vlmbench.families.judged import Talk
 from vlmbench.parsing.numbers import first_word_number, number
 
-from vlmbench.families.judged import Talk
-
 _INTRODUCTION = (
     "Compare the ground truth and prediction from AI models, to give a correctness score for the prediction.",
     "<AND> in the ground truth means it is totally right",

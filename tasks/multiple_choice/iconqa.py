@@ -27,10 +27,6 @@ from vlmbench.parsing import options as readers
 from vlmbench.parsing.text import anls
 from vlmbench.stats.metrics import by_tag, mean
 
-from vlmbench.families import prompts
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format, write_json
-from vlmbench.families.base import Scored
-from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, texts
 from . import iconqa_files
 from .iconqa_files import BLANK, IMAGE, KINDS, TEXT
 

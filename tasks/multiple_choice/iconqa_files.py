@@ -17,7 +17,6 @@ from vlmbench.data.official.files import data_file, mirrored
 from vlmbench.data.predictions import answer_files, is_hidden, join
 from vlmbench.data.reading import is_dir, is_file
 from vlmbench.data.tables.columns import LETTERS
-
 from vlmbench.families.answer_files import IdTextRow, objects_or_rows, results_of
 
 KINDS = (TEXT, IMAGE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")

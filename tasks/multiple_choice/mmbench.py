@@ -24,10 +24,6 @@ from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRow
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice
 from vlmbench.parsing import options as letters
 
-from vlmbench.families import circular, option_judge, prompts
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice
-
 OPTIONS = "ABCD"
 
 

@@ -20,10 +20,6 @@ from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, lette
 from vlmbench.parsing import options as readers
 from vlmbench.stats.metrics import mean
 
-from vlmbench.families import prompts
-from vlmbench.families.answer_files import AnswerFiles, Format, write_llava
-from vlmbench.families.base import Scored, accuracies
-from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, letters
 from . import scienceqa_files
 
 

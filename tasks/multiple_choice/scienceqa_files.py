@@ -20,7 +20,6 @@ from vlmbench.data.official.files import data_file, mirrored
 from vlmbench.data.predictions import OTHERS, answer_files, id_and_answer, join
 from vlmbench.data.rows import named_columns
 from vlmbench.data.tables.columns import LETTERS, by_letter
-
 from vlmbench.families.answer_files import Answer, IdTextRow, objects_or_rows, results_of, write_json
 
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")

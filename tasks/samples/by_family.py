@@ -26,9 +26,6 @@ from vlmbench.scenes.gqa_questions import ask_many
 from vlmbench.scenes.questions import existence
 from vlmbench.scenes.scene import Dice, Scene
 
-from vlmbench.families.base import Benchmark
-from vlmbench.families.multiple_choice import MultipleChoice
-from vlmbench.families.yes_no import YesNo
 from . import mmbench_files
 from .common import jpeg, scenes, write
 

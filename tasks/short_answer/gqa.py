@@ -23,9 +23,6 @@ from vlmbench.parsing import text as answers
 from vlmbench.parsing.matchers import contains, exact
 from vlmbench.stats.metrics import Metric
 
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from vlmbench.families.base import Scored
-from vlmbench.families.short_answer import INSTRUCTION, SHORT, ShortAnswer, ShortAnswerRules
 from . import gqa_files, gqa_grounding, gqa_metrics
 
 

@@ -16,8 +16,6 @@ from vlmbench.families.short_answer import INSTRUCTION, UNANSWERABLE, ShortAnswe
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 
-from vlmbench.families.short_answer import INSTRUCTION, UNANSWERABLE, ShortAnswer, ShortAnswerRules, upload_files
-
 RULES: Mapping[str, ShortAnswerRules] = {
     "official": ShortAnswerRules(
         "okvqa.allenai.org: GT-Vision-Lab/VQA PythonEvaluationTools/vqaEvaluation/vqaEval.py@a013f004; bare question",

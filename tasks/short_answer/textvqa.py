@@ -17,8 +17,6 @@ from vlmbench.families.short_answer import SHORT, Capitalised, ShortAnswer, Shor
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 
-from vlmbench.families.base import filled
-from vlmbench.families.short_answer import SHORT, Capitalised, ShortAnswer, ShortAnswerRules
 from . import textvqa_files
 
 

@@ -15,7 +15,6 @@ from vlmbench.data.official.files import by_key, data_file, hub_questions, mirro
 from vlmbench.data.official.vqa_challenge import human_answers
 from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.data.unnumbered_answers import Unanswered
-
 from vlmbench.families.answer_files import AnswerFiles
 from vlmbench.families.short_answer import ShortAnswerRules, upload_files
 

@@ -20,8 +20,6 @@ from vlmbench.parsing.yes_no import is_share
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric, average_precision
 
-from vlmbench.families.base import Scored
-from vlmbench.families.short_answer import UNANSWERABLE, Capitalised, ShortAnswer, ShortAnswerRules
 from . import vizwiz_files
 from .vizwiz_files import RANKED, SAID
 

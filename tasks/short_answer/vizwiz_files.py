@@ -29,12 +29,9 @@ from vlmbench.data.predictions import (
 )
 from vlmbench.data.reading import is_dir
 from vlmbench.data.rows import Row
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format
-from vlmbench.families.short_answer import UPLOAD
-from vlmbench.parsing.vqa_accuracy import Humans
-
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from vlmbench.families.short_answer import UPLOAD
+from vlmbench.parsing.vqa_accuracy import Humans
 
 SIZES: Mapping[str, Size] = {
     "val": Size(4_319, 4_319),

@@ -16,8 +16,6 @@ from vlmbench.families.short_answer import SHORT, ShortAnswer, ShortAnswerRules,
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 
-from vlmbench.families.short_answer import SHORT, ShortAnswer, ShortAnswerRules, upload_files
-
 _LLAVA = vqa_accuracy.after_m4c(vqa_accuracy.official)
 
 RULES: Mapping[str, ShortAnswerRules] = {

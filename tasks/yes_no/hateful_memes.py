@@ -18,8 +18,6 @@ from vlmbench.parsing import options, yes_no
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric
 
-from vlmbench.families.base import Scored, accuracies
-from vlmbench.families.yes_no import YesNo, YesNoRules, areas
 from . import hateful_memes_files
 
 

@@ -28,11 +28,9 @@ from vlmbench.data.predictions import (
 )
 from vlmbench.data.rows import Row
 from vlmbench.data.unnumbered_answers import are_pred_gt, read_pred_gt
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from vlmbench.parsing.numbers import number
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
-
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 
 OLD_NAMES = {"dev_seen": ("dev.jsonl",), "test_seen": ("test.jsonl",)}
 """What phase 1 of the challenge called them."""

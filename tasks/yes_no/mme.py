@@ -17,8 +17,6 @@ from vlmbench.families.short_answer import SHORT
 from vlmbench.families.yes_no import YesNo, YesNoRules
 from vlmbench.parsing import yes_no
 
-from vlmbench.families.short_answer import SHORT
-from vlmbench.families.yes_no import YesNo, YesNoRules
 from . import mme_files, mme_metrics
 
 _PLEASE = "Please answer yes or no."

@@ -27,9 +27,8 @@ from vlmbench.data.predictions import (
 )
 from vlmbench.data.reading import is_dir
 from vlmbench.data.unnumbered_answers import Unanswered
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format
-
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+
 from .mme_metrics import PERCEPTION, SUBTASKS
 
 ROOTS = ("MME_Benchmark_release_version", "MME_Benchmark_release_version/MME_Benchmark", "MME_Benchmark")

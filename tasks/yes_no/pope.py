@@ -18,9 +18,6 @@ from vlmbench.stats import binary
 from vlmbench.stats.binary import Counting
 from vlmbench.stats.metrics import Metric
 
-from vlmbench.families.base import Scored
-from vlmbench.families.short_answer import SHORT
-from vlmbench.families.yes_no import YesNo, YesNoRules
 from . import pope_answers, pope_files
 from .pope_files import KINDS, VERSIONS
 

@@ -28,9 +28,8 @@ from vlmbench.data.predictions import (
     write_rows,
 )
 from vlmbench.data.unnumbered_answers import Unanswered, in_blocks
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format
-
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+
 from .pope_files import KINDS
 
 QUESTION_FILE = "llava_pope_test.jsonl"

@@ -17,8 +17,6 @@ from vlmbench.parsing.yes_no import TRUE_FALSE, YES_NO
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric, share
 
-from vlmbench.families.base import Scored
-from vlmbench.families.yes_no import YesNo, YesNoRules, areas
 from . import vsr_files
 
 

@@ -16,7 +16,6 @@ from vlmbench.data.linked_images import linked_image
 from vlmbench.data.official.files import COCO, coco_images, data_file
 from vlmbench.data.predictions import answer_text, as_predictions_error, id_and_answer, join, read_files, write_rows
 from vlmbench.data.unnumbered_answers import are_pred_gt, read_pred_gt, refuse_other_count
-
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
 HUB_FIELDS = ("image", "image_link", "caption", "label", "relation")
