@@ -134,6 +134,15 @@ def test_a_column_under_another_name_is_refused(change: dict[str, Any], message:
         RowFiles({"val": [DataFile("a.jsonl", "questions")]}, LISTED).samples(Folder(tmp_path), "val", "stars")
 
 
+def test_a_folder_of_hub_rows_without_their_images_is_refused(tmp_path: Path) -> None:
+    files = HubDataset(("us/a",), {"val": "test"}, LISTED)
+    (tmp_path / "val.jsonl").write_text(json.dumps(GOOD | {"imgae": "a.png"} | {"image": None}).replace("image", "img"))
+    with pytest.raises(DataError, match="no column 'image' for the images"):
+        files.samples(Folder(tmp_path), "val", "stars")
+    with pytest.raises(DataError, match=r"rows of test is not there(.|\n)*--data hub"):
+        files.samples(Folder(tmp_path), "test", "stars")
+
+
 def read_one(tmp_path: Path, row: dict[str, Any], columns: Columns) -> Sample:
     """The sample of one JSON row."""
     (tmp_path / "a.jsonl").write_text(json.dumps(row), "utf-8")

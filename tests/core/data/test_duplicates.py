@@ -95,5 +95,6 @@ def test_a_row_that_is_there_twice(name: str, tmp_path: Path) -> None:
                     continue
                 told = notes.notes(task, split, samples, str(root))
                 assert len(samples) == count or any("there twice" in note for note in told), (path.name, split, told)
+                tried += len(samples) != count
         path.write_text(own, encoding="utf-8")
-    assert tried or name == "refcoco", files
+    assert tried, files

@@ -15,7 +15,7 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, HubTable, Row, read_rows, unique
 from vlmbench.data.tables.columns import DEFAULT, Columns
-from vlmbench.data.tables.image_column import named_images
+from vlmbench.data.tables.image_column import check_image_column, named_images
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ class HubDataset:
 
     def _of_folder(self, data: Folder, split: str, task: str) -> Sequence[Sample]:
         hint = "use --data hub, or --data hub:DIR for a folder with copies of the dataset"
-        rows = read_rows(data.need(f"{task}'s rows of {split}", f"{split}.jsonl", hint=hint))
+        path = data.need(f"{task}'s rows of {split}", f"{split}.jsonl", hint=hint)
+        rows = read_rows(path)
+        for column in self.images:
+            check_image_column(rows, column, path, "name it in HubDataset(..., images=(...))")
         named = [tuple(ref for name in self.images for ref in named_images(data, row, name)) for row in rows]
         return self._samples(rows, named)
 
