@@ -44,7 +44,7 @@ class CheckpointFolder:
 
     path: Path
     config: Mapping[str, Any]
-    """In our form, whatever the folder's own is."""
+    """Our config, whatever format the folder has."""
     preprocessor: Mapping[str, Any] | None
     weights: tuple[Path, ...]
     rename: Callable[[Path, str], str] = lambda file, name: name
@@ -70,7 +70,7 @@ class CheckpointFolder:
             raise ModelError(
                 f"model_type is {config.get('model_type')!r}, not {system!r}",
                 where=str(path / CONFIG),
-                hint="another system's checkpoint, or in another form: `vlmbench convert` reads the official ones",
+                hint="another system's checkpoint, or in another format: `vlmbench convert` reads the official ones",
             )
         for part in ("text_config", "vision_config"):
             if not isinstance(config.get(part), Mapping):
@@ -187,7 +187,7 @@ def read(file: Path) -> dict[str, Tensor]:
     import torch
 
     try:
-        # Mapped, not copied, where the file's form allows it.
+        # Mapped, not copied, where the file's format allows it.
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except pickle.UnpicklingError:
         hint = "take a .safetensors version: loading this one could run whatever it contains"

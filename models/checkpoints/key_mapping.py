@@ -35,8 +35,8 @@ class KeyMapping:
         return _renamed(name, self._to_theirs)
 
 
-def _compiled(form: str) -> re.Pattern[str]:
-    pieces = _PLACE.split(form)
+def _compiled(template: str) -> re.Pattern[str]:
+    pieces = _PLACE.split(template)
     return re.compile(
         "".join(
             f"(?P<{piece}>{PLACES[piece]})" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces)
@@ -45,7 +45,7 @@ def _compiled(form: str) -> re.Pattern[str]:
 
 
 def _renamed(name: str, table: Sequence[tuple[re.Pattern[str], str]]) -> str | None:
-    for pattern, form in table:
+    for pattern, template in table:
         if match := pattern.fullmatch(name):
-            return form.format(**match.groupdict())
+            return template.format(**match.groupdict())
     return None

@@ -15,7 +15,7 @@ MODEL_TYPES = ("minigpt4", "minigptv2", "tinygptv")
 
 
 def from_folder(folder: CheckpointFolder) -> Checkpoint:
-    """A folder of any form, opened, as a checkpoint. Raises ModelError for damaged files."""
+    """A folder of any format, opened, as a checkpoint. Raises ModelError for damaged files."""
     files = (*folder.weights, folder.tokenizer)
     checkpoint = Checkpoint(folder.config, folder.state(), folder.tokenizer, folder.preprocessor, files)
     record = folder.path / RECORD

@@ -1,4 +1,4 @@
-"""One form of checkpoints into another: official files into our folders, and back."""
+"""Converts checkpoints from one format into another: official files into our folders, and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MINIGPT: Mapping[str, tuple[str, Callable[[Checkpoint, Path], object]]] = {
     OWN: ("a folder of ours of MiniGPT-4, MiniGPT-v2 or TinyGPT-V", native.write),
     minigpt_pth.NAME: (minigpt_pth.ABOUT, minigpt_write.write),
 }
-"""By form: what it is, and how it is written. TinyLLaVA's are in tinyllava_formats.FORMATS; ours is `factory`."""
+"""By format: what it is, and how it is written. TinyLLaVA's are in tinyllava_formats.FORMATS; ours is `factory`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,51 +51,51 @@ class Report:
 class _Opened:
     """A checkpoint that was read, and how it can be written."""
 
-    form: str
+    format_name: str
     checkpoint: Checkpoint
     after: str
-    """The form it becomes if none is asked for; "": none goes without saying."""
+    """The format it becomes if none is asked for; "": none goes without saying."""
     write: Callable[[str, Path], object]
-    forms: tuple[str, ...]
+    formats: tuple[str, ...]
 
 
-def forms() -> dict[str, str]:
-    """All forms, and what each is."""
+def formats() -> dict[str, str]:
+    """All formats, and what each is."""
     return {name: about for name, (about, _) in MINIGPT.items()} | {
-        name: form.what for name, form in tinyllava_formats.FORMATS.items()
+        name: entry.about for name, entry in tinyllava_formats.FORMATS.items()
     }
 
 
 def convert(source: Path, target: Path, *, to: str, source_files: SourceFiles, overwrite: bool) -> Report:
-    """Read a checkpoint of any form and write it in another, `to` ("": official into ours, ours into the official).
+    """Read a checkpoint of any format and write it in another, `to` ("": official into ours, ours into the official).
 
     What is written appears at once and whole. Raises ModelError for a checkpoint that cannot be read or written,
-    UsageError for a target that is there already, or a form that does not exist or does not fit.
+    UsageError for a target that is there already, or a format that does not exist or does not fit.
     """
-    if to and to not in forms():
-        raise UnknownNameError("form of checkpoints", to, forms())
+    if to and to not in formats():
+        raise UnknownNameError("checkpoint format", to, formats())
     target = Path(os.path.abspath(target))  # noqa: PTH100 - takes out `..` too, as Path.absolute does not
     _free(source, target, overwrite)
     opened = _open(source, source_files)
     after = to or opened.after
     if not after:
-        raise UsageError(f"{source} is in our form already", hint=f"name another: --to {' or '.join(opened.forms)}")
-    if after not in opened.forms:
+        raise UsageError(f"{source} is in our format already", hint=f"name another: --to {' or '.join(opened.formats)}")
+    if after not in opened.formats:
         system = opened.checkpoint.config["model_type"]
-        raise UsageError(f"{system} cannot be written as {after}", hint=f"--to takes {', '.join(opened.forms)}")
+        raise UsageError(f"{system} cannot be written as {after}", hint=f"--to takes {', '.join(opened.formats)}")
     _write(lambda path: opened.write(after, path), target)
     checkpoint = opened.checkpoint
     sizes = {str(path): _size(path) for path in checkpoint.files}
     parameters = sum(tensor.numel() for name, tensor in checkpoint.tensors.items() if not name.startswith("official."))
     system = str(checkpoint.config["model_type"])
-    return Report(system, opened.form, after, sizes, len(checkpoint.tensors), parameters, checkpoint.unused)
+    return Report(system, opened.format_name, after, sizes, len(checkpoint.tensors), parameters, checkpoint.unused)
 
 
 def _open(source: Path, source_files: SourceFiles) -> _Opened:
-    """Find the form and read. Raises ModelError for one nobody knows, or another system than the user says."""
+    """Find the format and read. Raises ModelError for an unknown one, or another system than the user says."""
     if source.is_file():
         if not minigpt_pth.recognises(source):
-            hint = f"it is none of: {'; '.join(forms().values())}"
+            hint = f"it is none of: {'; '.join(formats().values())}"
             raise ModelError("no checkpoint that torch.save has written", where=str(source), hint=hint)
         checkpoint = minigpt_pth.read(source, source_files)
         return _minigpt(minigpt_pth.NAME, checkpoint, OWN)
@@ -109,32 +109,36 @@ def _open(source: Path, source_files: SourceFiles) -> _Opened:
     return _tinyllava(source, source_files)
 
 
-def _minigpt(form: str, checkpoint: Checkpoint, after: str) -> _Opened:
-    return _Opened(form, checkpoint, after, lambda name, path: MINIGPT[name][1](checkpoint, path), tuple(MINIGPT))
+def _minigpt(format_name: str, checkpoint: Checkpoint, after: str) -> _Opened:
+    return _Opened(
+        format_name, checkpoint, after, lambda name, path: MINIGPT[name][1](checkpoint, path), tuple(MINIGPT)
+    )
 
 
 def _tinyllava(source: Path, source_files: SourceFiles) -> _Opened:
     if (source / legacy.PROJECTOR).is_file() and source_files.llm and source_files.vit:
         folder = legacy.open_projector(source, language_model=source_files.llm, vision_tower=source_files.vit)
-        form = folder.format_name
+        format_name = folder.format_name
     else:
-        form, folder = tinyllava_formats.find(source), tinyllava_formats.open_folder(source)
+        format_name, folder = tinyllava_formats.find(source), tinyllava_formats.open_folder(source)
     checkpoint = native.from_folder(folder)
     _same_system(checkpoint, source_files, source)
     network = meta_network(lambda: tinyllava.blueprint(folder.config, folder.preprocessor), source)
     check(network, checkpoint.tensors, source)
     before = folder.config.get(ORIGIN)
-    origin = str(before["form"]) if form == FACTORY and isinstance(before, Mapping) else ""
-    after = FACTORY if form != FACTORY else (origin if origin in tinyllava_formats.FORMATS else "")
-    return _Opened(form, checkpoint, after, lambda name, path: _write_tinyllava(folder, path, name), _others(form))
+    origin = str(before["form"]) if format_name == FACTORY and isinstance(before, Mapping) else ""
+    after = FACTORY if format_name != FACTORY else (origin if origin in tinyllava_formats.FORMATS else "")
+    return _Opened(
+        format_name, checkpoint, after, lambda name, path: _write_tinyllava(folder, path, name), _others(format_name)
+    )
 
 
-def _others(form: str) -> tuple[str, ...]:
-    return tuple(name for name in tinyllava_formats.FORMATS if name != form)
+def _others(format_name: str) -> tuple[str, ...]:
+    return tuple(name for name in tinyllava_formats.FORMATS if name != format_name)
 
 
-def _write_tinyllava(folder: CheckpointFolder, target: Path, form: str) -> None:
-    tinyllava_formats.write(folder, target, form)
+def _write_tinyllava(folder: CheckpointFolder, target: Path, format_name: str) -> None:
+    tinyllava_formats.write(folder, target, format_name)
 
 
 def _same_system(checkpoint: Checkpoint, source_files: SourceFiles, source: Path) -> None:

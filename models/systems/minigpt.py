@@ -99,7 +99,7 @@ class MiniGPT(BaseSystem):
         return MiniGPT(config, **options)  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
-        """Write a folder in our own form: config.json, tokenizer files, model.safetensors."""
+        """Write a folder in our own format: config.json, tokenizer files, model.safetensors."""
         checkpoints.write(
             folder, self.network, config=self.config, preprocessor=self.preprocessor, tokenizer=self.files
         )

@@ -188,7 +188,7 @@ def load(
     image_aspect_ratio: str = "",
     vision_feature_select_strategy: str = "",
 ) -> LocalModel:
-    """A checkpoint folder of any form as a model that answers; None: the small one that ships.
+    """A checkpoint folder of any format as a model that answers; None: the small one that ships.
 
     `template`, `image_aspect_ratio` and `vision_feature_select_strategy` overrule what the checkpoint says. Adapters
     are merged into the weights. Raises ModelError for a folder that is missing, damaged or of another system.

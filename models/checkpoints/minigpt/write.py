@@ -33,11 +33,11 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
     """Write the .pth alone to a name that ends so, else a folder with its source files beside it.
 
     A checkpoint that was read from official files gets the keys these had; any other those that the official training
-    saves. Raises ModelError for what the form cannot hold, or when nothing can be written.
+    saves. Raises ModelError for what the format cannot hold, or when nothing can be written.
     """
     if lost := reshaping.key_biases(source.tensors):
         message = f"{len(lost)} biases of keys are not zero, and the official tower has none: {some(lost)}"
-        raise ModelError(message, hint="keep it in our own form")
+        raise ModelError(message, hint="keep it in our own format")
     config = source.config
     official = {**_buffers(config), **ours_to_official(source.tensors, config)}
     keys = _keys(source, official)

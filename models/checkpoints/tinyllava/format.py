@@ -20,7 +20,7 @@ ORIGIN = "converted_from"
 class CheckpointFormat:
     """One format."""
 
-    what: str
+    about: str
     """In words."""
     matches: Callable[[Path, Mapping[str, Any]], bool]
     """Whether a folder with this config.json has the format: by its fields and the files it holds."""
@@ -32,12 +32,14 @@ class CheckpointFormat:
     """
 
 
-def with_origin(config: Mapping[str, Any], form: str, original: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def with_origin(
+    config: Mapping[str, Any], format_name: str, original: Mapping[str, Any], **more: Any
+) -> dict[str, Any]:
     """Our config with the original's beside it."""
-    return {**config, ORIGIN: {"form": form, "config": dict(original), **more}}
+    return {**config, ORIGIN: {"form": format_name, "config": dict(original), **more}}
 
 
-def origin(config: Mapping[str, Any], form: str) -> dict[str, Any]:
+def origin(config: Mapping[str, Any], format_name: str) -> dict[str, Any]:
     """Return what `with_origin` stored for this format; {} otherwise."""
     stored = config.get(ORIGIN)
-    return dict(stored) if isinstance(stored, Mapping) and stored.get("form") == form else {}
+    return dict(stored) if isinstance(stored, Mapping) and stored.get("form") == format_name else {}

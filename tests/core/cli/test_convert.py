@@ -35,7 +35,7 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ([], "eva_vit_g.pth is needed too"),
         (["--system", "tinyllava", *files.cli_options()], "holds what MiniGPT-v2 trains"),
         (["--to", "legacy", *files.cli_options()], "minigptv2 cannot be written as legacy"),
-        (["--to", "nonsense"], "no form of checkpoints named 'nonsense'"),
+        (["--to", "nonsense"], "no checkpoint format named 'nonsense'"),
     ):
         assert main([*words, *more]) == 2
         assert said in capsys.readouterr().err
@@ -55,7 +55,7 @@ def test_tinyllava(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny.build(tmp_path / "words", tiny.config()).save(tmp_path / "factory")
     source, stages, ours, again = (str(tmp_path / name) for name in ("factory", "stages", "ours", "again"))
     assert main(["convert", source, stages]) == 2
-    assert "is in our form already" in capsys.readouterr().err
+    assert "is in our format already" in capsys.readouterr().err
     assert main(["convert", source, stages, "--to", "factory_stages"]) == 0
     assert "tinyllava: factory to factory_stages" in capsys.readouterr().err
     assert main(["convert", stages, ours]) == 0

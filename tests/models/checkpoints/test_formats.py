@@ -342,7 +342,7 @@ def test_loading_lets_go_of_what_it_has_copied(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["factory_lora", "legacy", "hf_llava", "safetensors"])
 def test_a_form_that_cannot_hold_a_model_says_so(form: str, tmp_path: Path) -> None:
     factory(tmp_path / "official")
-    with pytest.raises(ModelError, match=r"no adapters|not a checkpoint of|no form 'safetensors'"):
+    with pytest.raises(ModelError, match=r"no adapters|not a checkpoint of|no format 'safetensors'"):
         tinyllava_formats.write(tinyllava_formats.open_folder(tmp_path / "official"), tmp_path / "other", form)
 
 

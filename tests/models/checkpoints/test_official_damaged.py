@@ -277,7 +277,7 @@ def test_what_was_there_stays_unless_told_otherwise(files: Official, tmp_path: P
         run(ours, ours, overwrite=True)
     with pytest.raises(UsageError, match="holds what is to be read"):
         run(files.pth, files.folder, overwrite=True)
-    with pytest.raises(VlmbenchError, match="no form of checkpoints named 'pth'"):
+    with pytest.raises(VlmbenchError, match="no checkpoint format named 'pth'"):
         run(files.pth, tmp_path / "new", to="pth")
     with pytest.raises(UsageError, match="minigpt4 cannot be written as legacy"):
         run(files.pth, tmp_path / "new", to="legacy")

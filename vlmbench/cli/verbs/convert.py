@@ -1,4 +1,4 @@
-"""`vlmbench convert`: a checkpoint from one form into another, official files into our folders and back."""
+"""`vlmbench convert`: a checkpoint from one format into another, official files into our folders and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """From where, to where, in which form, and what the checkpoint needs beside."""
+    """From where, to where, in which format, and what the checkpoint needs beside."""
     add = parser.add_argument
     add("source", type=Path, metavar="SRC", help="a .pth, or a checkpoint's folder in any formatatatat")
     add("target", type=Path, metavar="DST", help="folder to write; a .pth to write only that")
