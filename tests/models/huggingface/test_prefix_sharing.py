@@ -137,7 +137,7 @@ def test_pictures_prepared_after_the_question_are_not_shared() -> None:
         return type(made)(made.ids, made.rows, ImageTensors(tensors))
 
     model.prompts.prompt = told  # type: ignore[method-assign]
-    assert "hangs on the question" in HfEngine(model).sharing
+    assert "depends on the question" in HfEngine(model).sharing
 
 
 def test_a_picture_behind_the_question_is_not_shared() -> None:
