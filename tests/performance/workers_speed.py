@@ -25,7 +25,7 @@ from vlmbench.runs.workers import worker as workers
 from vlmbench.runs.workers.pool import Pool
 
 if TYPE_CHECKING:
-    from tests.performance.models import Subject
+    from tests.performance.engines.models import Subject
 
 SIZES = {"shipped": (120, 18), "random240m": (8, 6)}
 """Images, and questions per image."""
@@ -40,7 +40,7 @@ class Timed:
     def __init__(self, name: str) -> None:
         import torch
 
-        from tests.performance.models import subject
+        from tests.performance.engines.models import subject
         from vlmbench.models.engine.engine import Engine
 
         torch.set_num_threads(1)
@@ -101,7 +101,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=int, help="fewer or more than usual")
     options = parser.parse_args()
-    from tests.performance.models import subject
+    from tests.performance.engines.models import subject
 
     pictures, questions = SIZES[options.subject]
     pictures = options.pictures or pictures

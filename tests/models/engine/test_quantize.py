@@ -221,7 +221,7 @@ import torch
 from vlmbench.models.parts.quiet_import import import_transformers
 import_transformers()
 from transformers import PhiConfig, PhiForCausalLM
-from tests.performance.engine_memory import resident
+from tests.performance.engines.engine_memory import resident
 from vlmbench.models.engine.memory import release_memory
 from vlmbench.models.engine.quantize import check, quantize
 check("int8")

@@ -1,6 +1,6 @@
 """Peak memory of the shared-prefix engine against one-by-one, at 32 questions per image. Linux.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.engine_memory random240m
+    OMP_NUM_THREADS=1 python -m tests.performance.engines.engine_memory random240m
 
 Each engine runs in a process of its own; counted is how far the resident set grows, at its highest, over what it was
 with the model loaded and one short question answered. Prints a markdown table for docs/performance.md.
@@ -28,7 +28,7 @@ def child(name: str, kind: str) -> None:
     """Print the growth in MiB."""
     import torch
 
-    from tests.performance.models import subject
+    from tests.performance.engines.models import subject
     from vlmbench.base.samples import Generation, Request
     from vlmbench.models.engine.engine import Engine
 
@@ -55,7 +55,7 @@ def main() -> int:
         return 0
     grown: dict[str, float] = {}
     for kind in ("simple", "shared"):
-        command = [sys.executable, "-m", "tests.performance.engine_memory", options.subject, "--child", kind]
+        command = [sys.executable, "-m", "tests.performance.engines.engine_memory", options.subject, "--child", kind]
         grown[kind] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     ratio = grown["shared"] / grown["simple"]
     print("| model | one by one, MiB | shared, MiB | ratio | limit |")

@@ -1,7 +1,7 @@
 """What `--dtype` and `--quantize` save and cost: bytes, memory, seconds, and answers and scores against float32.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.quantized shipped --rounds 3
-    OMP_NUM_THREADS=1 python -m tests.performance.quantized random240m
+    OMP_NUM_THREADS=1 python -m tests.performance.engines.quantized shipped --rounds 3
+    OMP_NUM_THREADS=1 python -m tests.performance.engines.quantized random240m
 
 Each setting runs in a process of its own. `shipped` runs the embedded samples of POPE and GQA and compares scores, with
 the interval of the paired difference; its peak memory is that of the whole command. `random240m` has no scores; its
@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.performance.engine_memory import resident
+from tests.performance.engines.engine_memory import resident
 from vlmbench.base.samples import Status
 from vlmbench.runs import rescore as rescoring
 from vlmbench.runs.storage.run_files import read_manifest
@@ -82,7 +82,7 @@ def child(device: str, dtype: str, quantize: str) -> None:
 
     import torch
 
-    from tests.performance.models import subject
+    from tests.performance.engines.models import subject
     from vlmbench.models.engine.engine import Engine
     from vlmbench.models.engine.memory import stored_bytes
 
@@ -106,7 +106,7 @@ def child(device: str, dtype: str, quantize: str) -> None:
 
 def run_random(device: str, dtype: str, quantize: str) -> Measured:
     """The random model, in a process of its own."""
-    command = [sys.executable, "-m", "tests.performance.quantized", "random240m", "--child", dtype, quantize]
+    command = [sys.executable, "-m", "tests.performance.engines.quantized", "random240m", "--child", dtype, quantize]
     out = subprocess.run([*command, "--device", device], check=True, capture_output=True, text=True).stdout
     found = json.loads(out)
     return Measured(found["facts"], found["answers"], {})

@@ -1,7 +1,7 @@
 """CPU seconds per question: the shared-prefix engine against one-by-one, at 1 to 32 questions per image.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.engine_speed shipped
-    OMP_NUM_THREADS=1 python -m tests.performance.engine_speed random240m --rounds 3
+    OMP_NUM_THREADS=1 python -m tests.performance.engines.engine_speed shipped
+    OMP_NUM_THREADS=1 python -m tests.performance.engines.engine_speed random240m --rounds 3
 
 One thread, float32, process CPU time (threads that decode pictures included), the two alternated in one sitting;
 medians, and medians of the rounds' ratios. Answers must be equal. Prints a markdown table for docs/performance.md.
@@ -17,7 +17,7 @@ from collections import defaultdict
 
 import torch
 
-from tests.performance.models import Subject, subject
+from tests.performance.engines.models import Subject, subject
 from vlmbench.models.engine.engine import Engine
 
 QUESTIONS = (1, 2, 6, 18, 32)

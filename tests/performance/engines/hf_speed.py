@@ -1,6 +1,6 @@
 """`vlmbench run --model hf:…` against lmms-eval's `llava_hf`.
 
-    python -m tests.performance.hf_speed WORKLOAD --peer PY
+    python -m tests.performance.engines.hf_speed WORKLOAD --peer PY
 
 WORKLOAD is a folder with `model/` (a LLaVA-type checkpoint of transformers) and `pope/data/test-*.parquet` (questions
 in the columns of POPE on the hub; question ids unique in a category). PY is the Python of an environment with lmms-eval
@@ -29,7 +29,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
 
 

@@ -1,4 +1,4 @@
-"""What the openai adapter itself costs, with a server that waits: python -m tests.performance.served"""
+"""What the openai adapter itself costs, with a server that waits: python -m tests.performance.engines.served"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def main() -> None:
             print(server.url, flush=True)
             time.sleep(3600)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.performance.served", "--serve"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.performance.engines.served", "--serve"], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     url = process.stdout.readline().strip()
