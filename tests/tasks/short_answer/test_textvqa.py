@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.tasks.human_layouts import textvqa_rows, write_json, write_textvqa
 from tests.tasks.layouts import write_lines
+from tests.tasks.short_answer.human_layouts import textvqa_rows, write_json, write_textvqa
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.cli import main as cli

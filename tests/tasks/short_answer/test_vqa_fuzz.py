@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from tests.tasks import human_layouts as layouts
+from tests.tasks.short_answer import human_layouts as layouts
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response

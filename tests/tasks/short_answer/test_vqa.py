@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.tasks.human_layouts import vqa_rows, write_json, write_vqa
+from tests.tasks.short_answer.human_layouts import vqa_rows, write_json, write_vqa
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status

@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.tasks.test_answer_columns import FORMATS, NAMES, answers, most_common, of, read, table, truth, write
+from tests.tasks.answer_files.test_answer_columns import (
+    FORMATS,
+    NAMES,
+    answers,
+    most_common,
+    of,
+    read,
+    table,
+    truth,
+    write,
+)
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.data.answer_columns import id_and_answer

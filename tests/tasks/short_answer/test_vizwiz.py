@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.tasks.human_layouts import vizwiz_rows, write_json, write_vizwiz
 from tests.tasks.layouts import write_lines
+from tests.tasks.short_answer.human_layouts import vizwiz_rows, write_json, write_vizwiz
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Status
 from vlmbench.cli import main as cli
