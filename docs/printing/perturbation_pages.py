@@ -235,8 +235,8 @@ def draw() -> None:
     from PIL import Image
 
     from vlmbench.base.registry import choose_task
-    from vlmbench.data import images
     from vlmbench.data.files import Folder
+    from vlmbench.data.images import decoding as images
 
     sample = choose_task("gqa").task.samples(Folder.sample("gqa"), "testdev_balanced")[0]
     picture = sample.images[0]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
 from vlmbench.base.samples import ImageRef, Request, Response
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 from ..parts.protocols import System
 from .decoding import Job, Observer, Outcome, no_observer

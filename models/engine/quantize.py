@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlmbench.base.errors import ModelError, UnknownNameError
-from vlmbench.base.extras import install_command
+from vlmbench.base.process.extras import install_command
 
 from ..parts.quiet_import import quiet_logs
 

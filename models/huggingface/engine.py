@@ -16,7 +16,7 @@ import torch
 
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import Request, Response
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 from ..engine.decoding import Job, Observer, Outcome, no_observer
 from ..engine.engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond

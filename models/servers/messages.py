@@ -12,7 +12,7 @@ from PIL import Image
 
 from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import Request
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 ORIENTATION = 0x0112
 """EXIF's tag for how an image was held."""
@@ -50,7 +50,7 @@ def data_url(data: bytes, name: str, limits: Limits) -> str:
     """An image's bytes as a data URL: as they are where any server reads them to the pixels that our adapters see.
 
     Others (turned by EXIF, transparent, CMYK, rare formats, too large) are decoded by the rules of
-    vlmbench.data.images and sent as PNG, or as JPEG where PNG is too large. Raises ImageError for what is no image.
+    vlmbench.data.images.decoding and sent as PNG, or as JPEG where PNG is too large. Raises ImageError for no image.
     """
     image = images.decode(data, name)
     kind = _kind(data, limits)

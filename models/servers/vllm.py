@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.base.extras import install_command
+from vlmbench.base.process.extras import install_command
 from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.chat.options import ApiOptions
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 from ..checkpoints import fingerprints
 from . import openai, vllm_process

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base.terminal import clean
+from vlmbench.base.process.terminal import clean
 
 from ..runs import SAMPLE_NOTE
 from .table import MOST_BARS, interval_head, number, text_table

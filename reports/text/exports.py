@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from vlmbench.base.terminal import clean
+from vlmbench.base.process.terminal import clean
 
 from ..runs import level_words
 from .table import coverage, grid, number

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base.terminal import clean
+from vlmbench.base.process.terminal import clean
 
 from ..runs import SAMPLE_NOTE
 from .compare import p_text, signed

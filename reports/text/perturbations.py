@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vlmbench.base.terminal import clean
+from vlmbench.base.process.terminal import clean
 from vlmbench.compare.perturbation_report import shown
 
 from ..runs import SAMPLE_NOTE

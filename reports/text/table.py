@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vlmbench.base.terminal import aligned, clean
+from vlmbench.base.process.terminal import aligned, clean
 
 from ..runs import SAMPLE_NOTE, Bar, TaskResult, level_words, perturbation_of, task_results
 

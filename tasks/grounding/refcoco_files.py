@@ -20,10 +20,18 @@ from typing import Any
 from vlmbench.base.errors import DataError, ImageError, PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.predictions import (
+    answer_files,
+    answer_text,
+    find_column,
+    id_and_answer,
+    join,
+    named,
+    read_files,
+)
+from vlmbench.data.answers.unnumbered_answers import Unanswered
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_rows
 from vlmbench.data.official.files import coco_images, data_file, mirrored
-from vlmbench.data.predictions import answer_files, answer_text, find_column, id_and_answer, join, named, read_files
-from vlmbench.data.unnumbered_answers import Unanswered
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
 SIZES: Mapping[str, Size] = {

@@ -9,9 +9,9 @@ from pathlib import Path
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
+from vlmbench.data.answers.predictions import answer_files, answer_key, answer_rows, answer_text, join, write_rows
 from vlmbench.data.files import Folder, Hub, read_rows
 from vlmbench.data.official.files import by_key, hub_questions, mirrored
-from vlmbench.data.predictions import answer_files, answer_key, answer_rows, answer_text, join, write_rows
 from vlmbench.data.rows import Row
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
 from vlmbench.families.judged import Verdicts

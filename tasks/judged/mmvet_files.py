@@ -17,9 +17,7 @@ from pathlib import Path
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ImageRef, Sample, Verdict
 from vlmbench.base.task import DataFile
-from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed
-from vlmbench.data.official.files import data_file, hub_questions, mirrored, places
-from vlmbench.data.predictions import (
+from vlmbench.data.answers.predictions import (
     OTHERS,
     answer_rows,
     as_predictions_error,
@@ -28,6 +26,8 @@ from vlmbench.data.predictions import (
     named,
     refuse_two_models,
 )
+from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed
+from vlmbench.data.official.files import data_file, hub_questions, mirrored, places
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.judged import Verdicts
 from vlmbench.parsing.numbers import first_word_number, number

@@ -15,9 +15,9 @@ from vlmbench.base.errors import UsageError
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Request, Response, Sample, Score
 from vlmbench.base.task import DataSource, Size
+from vlmbench.data.answers.predictions import write_rows
 from vlmbench.data.files import folder_or_hub
-from vlmbench.data.image_sheet import sheet
-from vlmbench.data.predictions import write_rows
+from vlmbench.data.images.image_sheet import sheet
 from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
 from vlmbench.families import prompts
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, write_json

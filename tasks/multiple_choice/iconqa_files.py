@@ -12,9 +12,9 @@ from typing import Any
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
+from vlmbench.data.answers.predictions import answer_files, is_hidden, join
 from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_object, unique
 from vlmbench.data.official.files import data_file, mirrored
-from vlmbench.data.predictions import answer_files, is_hidden, join
 from vlmbench.data.reading import is_dir, is_file
 from vlmbench.data.tables.columns import LETTERS
 from vlmbench.families.answer_files import IdTextRow, objects_or_rows, results_of

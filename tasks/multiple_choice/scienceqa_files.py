@@ -15,9 +15,9 @@ from typing import Any
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
+from vlmbench.data.answers.predictions import OTHERS, answer_files, id_and_answer, join
 from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_object, read_rows, unique
 from vlmbench.data.official.files import data_file, mirrored
-from vlmbench.data.predictions import OTHERS, answer_files, id_and_answer, join
 from vlmbench.data.rows import named_columns
 from vlmbench.data.tables.columns import LETTERS, by_letter
 from vlmbench.families.answer_files import Answer, IdTextRow, objects_or_rows, results_of, write_json

@@ -14,8 +14,8 @@ from pathlib import Path
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
+from vlmbench.data.answers.predictions import write_rows
 from vlmbench.data.files import Folder, Hub, read_keyed
-from vlmbench.data.predictions import write_rows
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
 from vlmbench.families.base import Scored
 from vlmbench.families.short_answer import INSTRUCTION, SHORT, ShortAnswer, ShortAnswerRules

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
+from vlmbench.data.answers.predictions import NAMED, answer_key, answer_rows, named
 from vlmbench.data.files import Row
-from vlmbench.data.predictions import NAMED, answer_key, answer_rows, named
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Floats

@@ -10,11 +10,11 @@ from pathlib import Path
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.predictions import answer_text, find_column, id_and_answer, join, read_files
+from vlmbench.data.answers.unnumbered_answers import Unanswered
 from vlmbench.data.files import Folder, Hub, Row, read_rows
 from vlmbench.data.official.files import by_key, data_file, hub_questions, mirrored, places, rows_of_list
 from vlmbench.data.official.vqa_challenge import human_answers
-from vlmbench.data.predictions import answer_text, find_column, id_and_answer, join, read_files
-from vlmbench.data.unnumbered_answers import Unanswered
 from vlmbench.families.answer_files import AnswerFiles
 from vlmbench.families.short_answer import ShortAnswerRules, upload_files
 

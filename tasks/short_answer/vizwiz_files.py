@@ -13,12 +13,9 @@ from pathlib import Path
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
-from vlmbench.data import question_files
-from vlmbench.data.answer_columns import is_predicted, probability, squashed
-from vlmbench.data.files import Folder, Hub, read_rows
-from vlmbench.data.official.files import by_key, data_file, hub_questions, mirrored, places
-from vlmbench.data.official.vqa_challenge import human_answers
-from vlmbench.data.predictions import (
+from vlmbench.data.answers import question_files
+from vlmbench.data.answers.answer_columns import is_predicted, probability, squashed
+from vlmbench.data.answers.predictions import (
     answer_key,
     answer_text,
     find_column,
@@ -27,6 +24,9 @@ from vlmbench.data.predictions import (
     read_files,
     write_rows,
 )
+from vlmbench.data.files import Folder, Hub, read_rows
+from vlmbench.data.official.files import by_key, data_file, hub_questions, mirrored, places
+from vlmbench.data.official.vqa_challenge import human_answers
 from vlmbench.data.reading import is_dir
 from vlmbench.data.rows import Row
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow

@@ -13,10 +13,8 @@ from pathlib import Path
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile
-from vlmbench.data.answer_columns import holds_questions, is_predicted, probability
-from vlmbench.data.files import Folder, Hub, read_rows
-from vlmbench.data.official.files import by_key, data_file, places
-from vlmbench.data.predictions import (
+from vlmbench.data.answers.answer_columns import holds_questions, is_predicted, probability
+from vlmbench.data.answers.predictions import (
     answer_key,
     answer_text,
     as_predictions_error,
@@ -26,8 +24,10 @@ from vlmbench.data.predictions import (
     read_files,
     write_rows,
 )
+from vlmbench.data.answers.unnumbered_answers import are_pred_gt, read_pred_gt
+from vlmbench.data.files import Folder, Hub, read_rows
+from vlmbench.data.official.files import by_key, data_file, places
 from vlmbench.data.rows import Row
-from vlmbench.data.unnumbered_answers import are_pred_gt, read_pred_gt
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from vlmbench.parsing.numbers import number
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no

@@ -13,10 +13,8 @@ from pathlib import Path, PurePosixPath
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
-from vlmbench.data.answer_columns import bare_question
-from vlmbench.data.files import Folder, Hub, Row, read_text
-from vlmbench.data.official.files import data_file, hub_rows, mirrored
-from vlmbench.data.predictions import (
+from vlmbench.data.answers.answer_columns import bare_question
+from vlmbench.data.answers.predictions import (
     answer_text,
     as_predictions_error,
     find_column,
@@ -25,8 +23,10 @@ from vlmbench.data.predictions import (
     join,
     read_files,
 )
+from vlmbench.data.answers.unnumbered_answers import Unanswered
+from vlmbench.data.files import Folder, Hub, Row, read_text
+from vlmbench.data.official.files import data_file, hub_rows, mirrored
 from vlmbench.data.reading import is_dir
-from vlmbench.data.unnumbered_answers import Unanswered
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 
 from .mme_metrics import PERCEPTION, SUBTASKS

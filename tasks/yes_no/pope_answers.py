@@ -14,10 +14,9 @@ from pathlib import Path
 
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.data import question_files
-from vlmbench.data.answer_columns import answer_column, bare_question, refuse_numbers
-from vlmbench.data.files import Row
-from vlmbench.data.predictions import (
+from vlmbench.data.answers import question_files
+from vlmbench.data.answers.answer_columns import answer_column, bare_question, refuse_numbers
+from vlmbench.data.answers.predictions import (
     answer_key,
     answer_rows,
     answer_text,
@@ -27,7 +26,8 @@ from vlmbench.data.predictions import (
     read_files,
     write_rows,
 )
-from vlmbench.data.unnumbered_answers import Unanswered, in_blocks
+from vlmbench.data.answers.unnumbered_answers import Unanswered, in_blocks
+from vlmbench.data.files import Row
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 
 from .pope_files import KINDS

@@ -11,11 +11,18 @@ from pathlib import Path
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
+from vlmbench.data.answers.predictions import (
+    answer_text,
+    as_predictions_error,
+    id_and_answer,
+    join,
+    read_files,
+    write_rows,
+)
+from vlmbench.data.answers.unnumbered_answers import are_pred_gt, read_pred_gt, refuse_other_count
 from vlmbench.data.files import Folder, Hub, Row, read_rows, read_text, unique
 from vlmbench.data.linked_images import linked_image
 from vlmbench.data.official.files import COCO, coco_images, data_file
-from vlmbench.data.predictions import answer_text, as_predictions_error, id_and_answer, join, read_files, write_rows
-from vlmbench.data.unnumbered_answers import are_pred_gt, read_pred_gt, refuse_other_count
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 
 HUB_FIELDS = ("image", "image_link", "caption", "label", "relation")

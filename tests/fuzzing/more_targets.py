@@ -13,9 +13,9 @@ from tests.fuzzing.mutations import Mutation, mutate
 from tests.fuzzing.targets import Target, WrongReadError, check_words, damage, keep_last
 from vlmbench import TableTask
 from vlmbench.base.errors import VlmbenchError
-from vlmbench.data import images
 from vlmbench.data.download import extract
 from vlmbench.data.files import Folder, Hub
+from vlmbench.data.images import decoding as images
 
 ROWS = 12
 

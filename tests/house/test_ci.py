@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.support.gate_runs import ran, script, truths, wrong
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
 pytestmark = pytest.mark.slow

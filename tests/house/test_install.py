@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.base.extras import EXTRAS, install_command
+from vlmbench.base.process.extras import EXTRAS, install_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.support.toys import write_stars
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage.run_files import read_scores
 

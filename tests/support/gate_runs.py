@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.runs.storage import reload

@@ -16,8 +16,8 @@ from vlmbench.base import registry
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Request
 from vlmbench.cli import main as cli
-from vlmbench.data import images
 from vlmbench.data.files import Folder
+from vlmbench.data.images import decoding as images
 
 
 def from_prompt(request: Request) -> str:

@@ -17,8 +17,8 @@ from vlmbench.base.errors import DataError, PredictionsError, VlmbenchError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status, Verdict
 from vlmbench.base.task import Exports, Judged
-from vlmbench.data import images
 from vlmbench.data.files import Folder, Hub, missing_images
+from vlmbench.data.images import decoding as images
 from vlmbench.scenes.scene import SAMPLE_SEEDS
 from vlmbench.scoring.verdicts import combine
 from vlmbench.tasks.judged import llava_bench_judge, mmvet_judge

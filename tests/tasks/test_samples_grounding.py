@@ -11,8 +11,8 @@ import pytest
 
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Sample
-from vlmbench.data import images
 from vlmbench.data.files import Folder, read_json, read_table
+from vlmbench.data.images import decoding as images
 from vlmbench.scenes.scene import KINDS, Scene, Thing, coverage, pixels, relation
 from vlmbench.tasks.samples import mmbench_files, refcoco_files
 from vlmbench.tasks.samples.build import BUILDERS

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vlmbench.base import registry, terminal
+from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError, UnknownNameError
+from vlmbench.base.process import terminal
 
 from .recipe import Pool, Recipe, Stage
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Conversation, ImageRef
 from vlmbench.data.files import ImageFile
-from vlmbench.data.images import FORMATS, decode
+from vlmbench.data.images.decoding import FORMATS, decode
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from vlmbench.base.errors import StoreError, UnknownNameError
 from vlmbench.base.samples import ImageRef
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 from .entries import Entry
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError, ImageError, UsageError
-from vlmbench.base.extras import install_command
+from vlmbench.base.process.extras import install_command
 from vlmbench.base.samples import Conversation
-from vlmbench.data.images import decode
+from vlmbench.data.images.decoding import decode
 from vlmbench.scenes.scene import Dice
 
 from .draws import mix

@@ -5,6 +5,5 @@ anything that knows a benchmark or a model.
 In reading order: samples (sample, request, response, score, record), task, model and metric (what a benchmark, a model
 and a figure must have), trainable (what training needs of a model), errors (the tree of all errors), registry (names
 to objects), json_shapes (checks of JSON's types), text (what UTF-8 cannot hold), paths and files (local paths and
-URLs, safe reading and writing), settings, extras (how to install optional parts), terminal (text of others on a
-screen), signals, exit_codes, version.
+URLs, safe reading and writing), settings, renamed_options, version. Below: process/ (exit codes, signals, terminal).
 """

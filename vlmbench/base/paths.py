@@ -11,7 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from vlmbench.base.errors import UsageError
-from vlmbench.base.extras import install_command
+from vlmbench.base.process.extras import install_command
 
 LOCAL = frozenset({"", "file", "local"})
 """Protocols of this machine's own files."""

@@ -10,8 +10,15 @@ from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Request, Sample
+from vlmbench.data.answers.predictions import (
+    answer_rows,
+    id_and_answer,
+    join,
+    read_plain,
+    refuse_two_models,
+    write_rows,
+)
 from vlmbench.data.files import Row, read_json
-from vlmbench.data.predictions import answer_rows, id_and_answer, join, read_plain, refuse_two_models, write_rows
 
 IdTextRow = tuple[str, str, Row]
 """A sample's id, the answer, and where it was read."""
@@ -56,7 +63,8 @@ class Format:
 class PlainRows:
     """Reads rows that name the question in one column and hold the answer in another, from any kind of table.
 
-    The model's column is found by its name (vlmbench.data.answer_columns). Missing, extra and doubled ids are refused.
+    The model's column is found by its name (vlmbench.data.answers.answer_columns). Missing, surplus and duplicate ids
+    are refused.
     """
 
     ids: tuple[str, ...] = ("question_id", "id", "index")

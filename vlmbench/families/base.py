@@ -29,8 +29,8 @@ from typing import Any, Generic, TypeVar
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import DataFile, DataSource, JudgeRules, Size, TaskProtocol
+from vlmbench.data.answers.predictions import named
 from vlmbench.data.files import QuestionFiles, folder_or_hub
-from vlmbench.data.predictions import named
 from vlmbench.families.answer_files import PLAIN, Answer, AnswerFiles
 from vlmbench.stats.metrics import Metric, by_tag, mean
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlmbench.base.samples import Response, Sample, Score, Status
+from vlmbench.data.answers.predictions import join, read_plain, write_rows
 from vlmbench.data.official.vqa_challenge import UNASKED
-from vlmbench.data.predictions import join, read_plain, write_rows
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, filled
 from vlmbench.stats.metrics import Metric

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 if TYPE_CHECKING:
     import numpy as np

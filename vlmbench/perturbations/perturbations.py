@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
 from vlmbench.base.samples import ImageRef, Request, Sample
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.parsing.boxes import cropped
 from vlmbench.perturbations import option_order, paraphrases
 from vlmbench.perturbations.corruptions import CORRUPTIONS, window

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ImageError, ModelError, PluginError
 from vlmbench.base.samples import Request, Response
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,8 +15,8 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import DataFile, DataSource, Size, TaskProtocol
+from vlmbench.data.answers.predictions import join, read_plain, refuse_duplicate_keys, write_rows
 from vlmbench.data.files import Folder, Hub, QuestionFiles, folder_or_hub, read_rows, read_table, unique
-from vlmbench.data.predictions import join, read_plain, refuse_duplicate_keys, write_rows
 from vlmbench.data.rows import Row
 from vlmbench.data.tables.columns import options_of
 from vlmbench.data.tables.image_column import check_image_column, named_images

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import registry, settings, terminal
+from vlmbench.base import registry, settings
+from vlmbench.base.process import terminal
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs
 from vlmbench.runs import opening

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import UsageError
-from vlmbench.base.extras import install_command
+from vlmbench.base.process.extras import install_command
 
 ENGINES = ("shared", "batched", "simple")
 DTYPES = ("float32", "bfloat16", "float16")

@@ -16,8 +16,9 @@ import pytest
 import vlmbench
 from tests.support import toys
 from tests.support.toys import ToyModel
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage.run_files import read_manifest
 

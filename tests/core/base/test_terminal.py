@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.core.runs.test_damage import SPECIAL
-from vlmbench.base import exit_codes, terminal
+from vlmbench.base.process import exit_codes, terminal
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage import manifest
 

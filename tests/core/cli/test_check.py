@@ -14,8 +14,8 @@ import pytest
 
 import vlmbench
 from tests.support.gate_runs import changed, ran, script, truths, worse, wrong
-from vlmbench.base import exit_codes
 from vlmbench.base.errors import UsageError
+from vlmbench.base.process import exit_codes
 from vlmbench.base.registry import load_object
 from vlmbench.cli import main as cli
 

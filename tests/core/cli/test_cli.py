@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.plugins.specs import ModelSpec, load_model, parse_model
 from vlmbench.runs.storage.run_files import read_manifest

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.performance.start import bytecode
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[3]

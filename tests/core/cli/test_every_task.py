@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
 JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.base import exit_codes
 from vlmbench.base.errors import ModelError, UnknownNameError
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.cli.verbs import models
 from vlmbench.models.systems.tinyllava import NANO

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
 

@@ -18,8 +18,9 @@ import pytest
 from tests.support.gate_runs import script
 from tests.support.perturbed_models import MODELS, loader
 from tests.support.toys import ToyModel
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import StoreError
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage.store import RunStore
 

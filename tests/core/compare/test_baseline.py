@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from tests.support.gate_runs import ran, script, truths
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, VlmbenchError
+from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Sample, Score
 from vlmbench.cli import main as cli
 from vlmbench.compare import baseline, compare, gate

@@ -13,8 +13,9 @@ from scipy.stats import binomtest
 
 from tests.support.gate_runs import changed, ran, script, truths, wrong
 from tests.support.toys import ToyModel, ToyTask
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.compare import compare
 from vlmbench.runs.execution import planning, runner

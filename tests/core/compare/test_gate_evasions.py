@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.gate_runs import changed, ran, script, truths, worse, wrong
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.base.registry import choose_task, load_object
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder

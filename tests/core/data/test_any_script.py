@@ -23,14 +23,15 @@ from hypothesis import strategies as st
 
 import vlmbench
 from tests.support.toys import png
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Request, Sample
 from vlmbench.base.text import unicode_problem
 from vlmbench.cli import main as cli
+from vlmbench.data.answers.predictions import answer_rows
 from vlmbench.data.encoding import check_encodable
 from vlmbench.data.files import Folder
-from vlmbench.data.predictions import answer_rows
 from vlmbench.data.rows import Row
 from vlmbench.runs.storage.reopening import read_answers
 

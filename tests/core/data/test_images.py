@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from vlmbench.base.errors import ImageError
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 RANDOM = np.random.default_rng(0)
 NOISE = Image.fromarray(RANDOM.integers(0, 256, (24, 32, 3), dtype=np.uint8))

@@ -15,8 +15,9 @@ import pytest
 from tests.core.runs.test_remote_store import bucket
 from tests.support.toys import png
 from vlmbench import TableTask
-from vlmbench.base import exit_codes, paths
+from vlmbench.base import paths
 from vlmbench.base.errors import DataError, ImageError, VlmbenchError
+from vlmbench.base.process import exit_codes
 from vlmbench.base.registry import choose_task
 from vlmbench.cli import main as cli
 from vlmbench.data import reading

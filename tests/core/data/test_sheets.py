@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from vlmbench.base.errors import DataError, PredictionsError, UsageError
 from vlmbench.data import sheets
-from vlmbench.data.predictions import answer_files, answer_rows
+from vlmbench.data.answers.predictions import answer_files, answer_rows
 from vlmbench.data.sheets import LONGEST, read_sheet, write_sheet, write_tsv
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.support.toys import keep
 from vlmbench.base.samples import ImageRef
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.perturbations import corruptions as pixel_changes
 from vlmbench.perturbations.corruptions import CORRUPTIONS
 from vlmbench.perturbations.perturbations import Perturbation, levels, parse_one, perturbed_image

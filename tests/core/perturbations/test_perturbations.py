@@ -15,8 +15,8 @@ from tests.support.toys import ToyTask, gone, keep, png
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.registry import TaskChoice, choose_task, tasks
 from vlmbench.base.samples import ImageRef, Request, Response, Sample
-from vlmbench.data import images
 from vlmbench.data.files import Folder
+from vlmbench.data.images import decoding as images
 from vlmbench.parsing.boxes import cropped
 from vlmbench.perturbations import option_order, paraphrases, perturbations
 from vlmbench.perturbations.perturbations import Perturbed, parse, parse_one

@@ -13,7 +13,8 @@ from PIL import Image
 
 from tests.support.toys import write_stars
 from vlmbench import TableProtocol, TableTask, evaluate
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
+from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Response, Status
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder

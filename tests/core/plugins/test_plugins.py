@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.plugins import loading
 from vlmbench.runs.storage.run_files import read_manifest

@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench.base import exit_codes
 from vlmbench.base.errors import StoreError
+from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import ChoiceScore, Response
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage import answer_log as kept_answers

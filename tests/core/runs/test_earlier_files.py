@@ -12,7 +12,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Status
 from vlmbench.cli import main as cli
 from vlmbench.compare import baseline

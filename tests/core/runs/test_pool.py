@@ -21,9 +21,9 @@ from tests.support import pool_toys
 from tests.support.pool_toys import EACH, PICTURES, PoolToy, processes
 from tests.support.toys import ToyModel
 from vlmbench.base.errors import DataError, ImageError, ModelError, UnknownNameError, UsageError, VlmbenchError
-from vlmbench.base.exit_codes import USER_MUST_CHANGE
-from vlmbench.base.extras import install_command
 from vlmbench.base.model import Model
+from vlmbench.base.process.exit_codes import USER_MUST_CHANGE
+from vlmbench.base.process.extras import install_command
 from vlmbench.base.samples import ImageRef, Request
 from vlmbench.cli import main as cli
 from vlmbench.runs.execution import runner

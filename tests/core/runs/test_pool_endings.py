@@ -13,8 +13,8 @@ import pytest
 
 from tests.core.runs.test_pool import calm, logged, same
 from tests.support.pool_toys import EACH, PICTURES, processes
-from vlmbench.base.exit_codes import USER_MUST_CHANGE
-from vlmbench.base.extras import install_command
+from vlmbench.base.process.exit_codes import USER_MUST_CHANGE
+from vlmbench.base.process.extras import install_command
 from vlmbench.runs.storage.reopening import read_answers
 
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")

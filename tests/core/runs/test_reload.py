@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Sample
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder

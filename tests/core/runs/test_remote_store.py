@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.toys import ToyModel, ToyTask
-from vlmbench.base import exit_codes, registry, settings
 from vlmbench.base import paths as places
+from vlmbench.base import registry, settings
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.base.extras import install_command
+from vlmbench.base.process import exit_codes
+from vlmbench.base.process.extras import install_command
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.cli import main as cli

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
 TASKS = ("mmvet", "mmvet@vlmevalkit", "mmvet@lmms_eval", "llava_bench@official", "llava_bench@vlmevalkit")

@@ -10,7 +10,7 @@ import torch
 from tests.models.engine.test_engine import ask, check_equal, questions
 from tests.models.engine.toy import ToySystem, letter_id, noise, toy
 from vlmbench.base.samples import Generation, Request
-from vlmbench.data.images import decode
+from vlmbench.data.images.decoding import decode
 
 CHOICES = ("yes", "no", "a long answer", "y", "ye")
 

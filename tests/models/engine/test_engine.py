@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tests.models.engine.toy import ToySystem, noise, toy
 from vlmbench.base.samples import Generation, Request, Response
-from vlmbench.data.images import decode
+from vlmbench.data.images.decoding import decode
 from vlmbench.models.engine import packing, shared_prefix
 from vlmbench.models.engine.engine import Engine
 from vlmbench.models.engine.shared_prefix import SharedPrefix

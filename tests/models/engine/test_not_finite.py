@@ -18,7 +18,7 @@ from tests.models.engine.test_engine import questions
 from tests.models.engine.toy import LETTERS, ToySystem, letter_id, network
 from vlmbench.base.samples import ChoiceScore, Generation, Request, Response
 from vlmbench.data.encoding import sanitized
-from vlmbench.data.images import decode
+from vlmbench.data.images.decoding import decode
 from vlmbench.models.engine import engine as engine_module
 from vlmbench.models.engine.decoding import check_scores, greedy
 from vlmbench.models.engine.engine import Engine

@@ -19,8 +19,8 @@ from tests.models import tiny, tiny_minigpt
 from tests.models.engine.test_engine import ask, check_equal, questions
 from tests.models.engine.toy import BOS, VOCABULARY, ToyNetwork, ToySystem
 from tests.support.paths import ROOT
-from vlmbench.base import exit_codes
 from vlmbench.base.errors import ModelError, UnknownNameError
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.models.engine import memory
 from vlmbench.models.engine.engine import Engine

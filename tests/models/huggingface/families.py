@@ -22,7 +22,7 @@ from tests.models.huggingface import tiny_hf
 from tests.models.huggingface.asking import CHOICES, noisy, questions
 from tests.models.huggingface.tiny_families import FAMILIES, NEEDS_TORCHVISION
 from vlmbench.base.samples import Generation, Request, Response
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.models.huggingface import load as hf
 from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.plain import Question

@@ -133,7 +133,7 @@ def test_a_class_with_a_loop_of_its_own_answers_and_does_not_rank(caplog: pytest
 
 
 def _opened(request: Request) -> Any:
-    from vlmbench.data import images
+    from vlmbench.data.images import decoding as images
 
     return images.decode(request.images[0].load())
 

@@ -165,7 +165,7 @@ def test_a_gpus_batch_grows_while_memory_is_left(monkeypatch: pytest.MonkeyPatch
 
 def test_questions_wait_for_others_of_their_kind(folder: Path) -> None:
     system = opened(folder).hf
-    from vlmbench.data import images
+    from vlmbench.data.images import decoding as images
 
     picture = images.decode(noisy(0).load())
     made = [system.question(Request(str(at), "what?", (), (), Generation(2)), [picture] * (at % 2)) for at in range(5)]

@@ -80,7 +80,7 @@ def test_the_picture_goes_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def noisy_image() -> Any:
-    from vlmbench.data import images
+    from vlmbench.data.images import decoding as images
 
     return images.decode(noisy(0).load())
 

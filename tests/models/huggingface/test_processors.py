@@ -12,7 +12,7 @@ from tests.models.huggingface import tiny_hf
 from tests.models.huggingface.asking import CHOICES, Answers, ask, check_equal, noisy, questions, system
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import Generation, ImageRef, Request
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.models.huggingface import plain as hf_plain
 from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.plain import Plain, Question

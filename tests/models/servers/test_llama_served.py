@@ -12,8 +12,8 @@ from PIL import Image
 
 from tests.support.llama_server import CONTEXT, MODEL, Serving, make_model, serving
 from tests.support.toys import png_of
-from vlmbench.base import exit_codes
 from vlmbench.base.errors import ModelError
+from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.cli import main as cli
 from vlmbench.models.servers import openai

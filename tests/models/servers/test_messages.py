@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vlmbench.base.errors import ImageError, ModelError
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.models.servers.messages import Limits, data_url
 from vlmbench.models.servers.top_logprobs import rank
 

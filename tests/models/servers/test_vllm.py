@@ -18,7 +18,7 @@ from tests.support.toys import gone, png, png_of
 from tests.support.vision_server import Seeing
 from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.models.huggingface import load as hf
 from vlmbench.models.servers import vllm
 

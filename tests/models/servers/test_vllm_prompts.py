@@ -23,7 +23,7 @@ from tests.support import vllm_stand_in
 from tests.support.toys import png
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, ImageRef, Request
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.models.huggingface import load as hf
 from vlmbench.models.servers import vllm, vllm_process
 from vlmbench.models.servers.vllm_answers import ranking

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from vlmbench.base import registry
-from vlmbench.base.extras import install_command
+from vlmbench.base.process.extras import install_command
 from vlmbench.models.engine import memory, quantize
 from vlmbench.models.network.network import VisionLanguageModel
 from vlmbench.models.parts.prompts import minigpt_templates, templates

@@ -1,7 +1,7 @@
 """On a GPU: an image's questions behind one prefix, plain batches, one by one, and vLLM, on TinyLLaVA-3.1B's shapes.
 
     python -m tests.performance.engines.gpu_speed FOLDER
-    python -m tests.performance.engines.gpu_speed FOLDER --shapes tiny --device cpu --dtype float32    (does the script work?)
+    python -m tests.performance.engines.gpu_speed FOLDER --shapes tiny --device cpu --dtype float32  (a trial run)
 
 FOLDER gets a checkpoint with random weights (SigLIP 384/14 with 729 visual tokens, two linears, Phi-2; 6 GB in
 bfloat16) and a run for each way of asking the embedded POPE sample, 18 questions per image, each in a process of its

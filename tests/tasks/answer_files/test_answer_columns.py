@@ -16,7 +16,7 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.registry import choose_task, tasks
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Task
-from vlmbench.data.answer_columns import note_on_targets, refuse_questions
+from vlmbench.data.answers.answer_columns import note_on_targets, refuse_questions
 from vlmbench.data.files import Folder
 from vlmbench.data.sheets import write_sheet
 

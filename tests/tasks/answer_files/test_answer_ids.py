@@ -16,8 +16,8 @@ from vlmbench.base.registry import TaskChoice, choose_task
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.base.task import Exports
 from vlmbench.cli import main as cli
+from vlmbench.data.answers.predictions import ReadsByProtocol
 from vlmbench.data.files import Folder
-from vlmbench.data.predictions import ReadsByProtocol
 from vlmbench.scoring.score import score_responses
 
 Row = dict[str, Any]

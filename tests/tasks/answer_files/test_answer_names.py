@@ -22,8 +22,8 @@ from tests.tasks.answer_files.test_answer_columns import (
 )
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.data.answer_columns import id_and_answer
-from vlmbench.data.predictions import ReadsByProtocol, answer_rows
+from vlmbench.data.answers.answer_columns import id_and_answer
+from vlmbench.data.answers.predictions import ReadsByProtocol, answer_rows
 
 OWN_NAMES = ("my_model", "choice", "llava_7b", "Qwen2-VL", "hyp", "raw", "\u6a21\u578b", "result")
 DATASETS = (

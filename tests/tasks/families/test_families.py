@@ -11,8 +11,8 @@ import pytest
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.base.task import DataFile, Exports, JudgeRules, Size, Task
+from vlmbench.data.answers.predictions import Lossy
 from vlmbench.data.files import Folder, Hub
-from vlmbench.data.predictions import Lossy
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, write_id_text, write_llava
 from vlmbench.families.base import Benchmark, ProtocolRules, Scored, filled
 from vlmbench.stats.metrics import Metric, mean

@@ -13,10 +13,10 @@ import pytest
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ChoiceScore, JudgeRequest, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import DataFile, Exports, Judged, JudgeRules, Size, Task
-from vlmbench.data.answer_columns import bare_question
+from vlmbench.data.answers.answer_columns import bare_question
+from vlmbench.data.answers.unnumbered_answers import Unanswered, in_blocks
 from vlmbench.data.files import Folder, Hub
 from vlmbench.data.rows import Row
-from vlmbench.data.unnumbered_answers import Unanswered, in_blocks
 from vlmbench.families import grounding, judged, short_answer
 from vlmbench.families import yes_no as family
 from vlmbench.families.short_answer import Capitalised, ShortAnswer, ShortAnswerRules

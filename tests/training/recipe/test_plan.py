@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
+from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.training import sources
 from vlmbench.training.recipe import plan

@@ -12,8 +12,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import exit_codes, terminal
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.base.process import exit_codes, terminal
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.cli.options import model as model_options
 
@@ -91,7 +91,7 @@ def refuse_single(model: Model) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, print, draw. Exit code 1 when there is no answer."""
-    from vlmbench.data import images
+    from vlmbench.data.images import decoding as images
     from vlmbench.data.reading import IMAGE_BYTES, read_whole
     from vlmbench.runs.opening import load_model
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlmbench.base import exit_codes, terminal
+from vlmbench.base.process import exit_codes, terminal
 from vlmbench.runs.storage import remote_store
 
 if TYPE_CHECKING:

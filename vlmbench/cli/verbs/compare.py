@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vlmbench.base import exit_codes, terminal
+from vlmbench.base.process import exit_codes, terminal
 from vlmbench.runs.storage import remote_store
 
 

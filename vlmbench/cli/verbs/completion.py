@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
+from vlmbench.base.process import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import exit_codes, registry, settings, terminal
+from vlmbench.base import registry, settings
 from vlmbench.base.errors import DataError, UsageError
+from vlmbench.base.process import exit_codes, terminal
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.task import DataFile, bundled_data_dir
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import exit_codes, settings
+from vlmbench.base import settings
 from vlmbench.base.errors import StoreError, UnknownNameError, UsageError
+from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.base.task import Exports
-from vlmbench.data.predictions import Lossy, named
+from vlmbench.data.answers.predictions import Lossy, named
 from vlmbench.plugins import specs as loading
 from vlmbench.runs.storage import remote_store
 

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base import exit_codes, registry, terminal
+from vlmbench.base import registry
+from vlmbench.base.process import exit_codes, terminal
 
 Sheet = Any
 """models/zoo/model_stats.py: Sheet."""

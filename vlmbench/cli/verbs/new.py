@@ -7,8 +7,9 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
+from vlmbench.base.process import exit_codes
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 30), "blue": (30, 30, 200)}

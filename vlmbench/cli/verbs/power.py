@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import exit_codes, terminal
 from vlmbench.base.errors import UsageError
+from vlmbench.base.process import exit_codes, terminal
 from vlmbench.stats import power
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 from vlmbench.runs.storage import remote_store
 
 

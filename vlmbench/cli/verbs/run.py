@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vlmbench.base import exit_codes, paths, signals, terminal
+from vlmbench.base import paths
+from vlmbench.base.process import exit_codes, signals, terminal
 from vlmbench.cli.options import judge, model
 from vlmbench.runs.options import RunOptions, VerifyOptions, WorkerOptions
 

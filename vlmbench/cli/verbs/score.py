@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import exit_codes, settings, terminal
+from vlmbench.base import settings
 from vlmbench.base.errors import DataError, UsageError
+from vlmbench.base.process import exit_codes, terminal
 from vlmbench.base.samples import Request, Response, Sample, Score, Status
 from vlmbench.base.task import Judged
 from vlmbench.cli.options import judge as judge_options
-from vlmbench.data.answer_columns import note_on_targets, refuse_questions
-from vlmbench.data.predictions import ReadsByProtocol
+from vlmbench.data.answers.answer_columns import note_on_targets, refuse_questions
+from vlmbench.data.answers.predictions import ReadsByProtocol
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
 from vlmbench.runs import opening

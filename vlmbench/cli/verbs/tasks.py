@@ -6,7 +6,8 @@ import argparse
 import json
 from dataclasses import asdict
 
-from vlmbench.base import exit_codes, registry, terminal
+from vlmbench.base import registry
+from vlmbench.base.process import exit_codes, terminal
 from vlmbench.base.task import Size, Task
 
 

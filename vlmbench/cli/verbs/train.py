@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base import exit_codes, registry
+from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
+from vlmbench.base.process import exit_codes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
+from vlmbench.data.answers.predictions import named
 from vlmbench.data.files import Folder, Hub, Row
 from vlmbench.data.official.files import by_key, coco_images, data_file, hub_questions, places, rows_of_list
-from vlmbench.data.predictions import named
 
 LICENCE = "CC BY 4.0 (annotations); COCO terms of use, images from Flickr under their own licences"
 UNASKED = "_unasked"

@@ -9,8 +9,8 @@ from pathlib import Path
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
+from vlmbench.data.answers.predictions import refuse_duplicate_keys
 from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_rows, read_table, unique
-from vlmbench.data.predictions import refuse_duplicate_keys
 from vlmbench.data.tables.columns import DEFAULT, Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_column import check_image_column, named_images

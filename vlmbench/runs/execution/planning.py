@@ -15,9 +15,10 @@ from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
 from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ImageRef, Request, Sample
-from vlmbench.data import encoding, images
+from vlmbench.data import encoding
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import read_samples
+from vlmbench.data.images import decoding as images
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import answer_key
 

@@ -15,7 +15,7 @@ from vlmbench.base.errors import ImageError
 from vlmbench.base.files import write_atomically
 from vlmbench.base.model import Model
 from vlmbench.base.samples import ImageRef
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.runs.storage.layout import THUMBS, TRAINING_LOG
 
 LOGGER = logging.getLogger(__name__)

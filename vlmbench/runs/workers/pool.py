@@ -24,7 +24,7 @@ from typing import Any
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import ImageRef, Request, Response
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 from vlmbench.runs.execution.runner import GIVE_UP_AFTER
 from vlmbench.runs.workers import worker as workers
 from vlmbench.runs.workers.scheduler import WorkQueue

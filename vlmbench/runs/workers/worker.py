@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from vlmbench.base import exit_codes
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.base.extras import install_command
 from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
+from vlmbench.base.process import exit_codes
+from vlmbench.base.process.extras import install_command
 from vlmbench.base.samples import Request, Response
 from vlmbench.base.version import __version__
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.data.answer_columns import bare_question
+from vlmbench.data.answers.answer_columns import bare_question
 from vlmbench.data.rows import Row
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vlmbench.base import exit_codes
+from vlmbench.base.process import exit_codes
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.data.answer_columns import (
+from vlmbench.data.answers.answer_columns import (
     MODELS,
     answer_key,
     answer_text,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.data.answer_columns import answer_key, answer_text, plain
+from vlmbench.data.answers.answer_columns import answer_key, answer_text, plain
+from vlmbench.data.answers.predictions import answer_rows, is_hidden
 from vlmbench.data.files import ImageFile
-from vlmbench.data.predictions import answer_rows, is_hidden
 from vlmbench.data.rows import Row
 
 LEVELS = 3

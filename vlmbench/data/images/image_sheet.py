@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import ImageRef
-from vlmbench.data import images
+from vlmbench.data.images import decoding as images
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,0 +1,6 @@
+"""This process and its surroundings: how it ends, what it prints, what is installed.
+
+In reading order: exit_codes, signals (SIGTERM and SIGHUP end a command like Ctrl-C), terminal (text of others cannot
+control it; `--json` is all there is on stdout), extras (optional packages and the commands that install them).
+Not here: what a command does (cli/).
+"""
