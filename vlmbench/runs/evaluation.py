@@ -77,7 +77,7 @@ def evaluate(options: RunOptions) -> Evaluated:
             result = evaluation.run(perturbations)
         except KeyboardInterrupt:
             kept = f": the answers so far are in {evaluation.folder}; the same command resumes from there"
-            print(f"\ninterrupted{kept if evaluation.folder else ' before the first answer'}", file=sys.stderr)
+            terminal.note(f"\ninterrupted{kept if evaluation.folder else ' before the first answer'}")
             raise
         if judge is not None:
             opening.print_judge_usage(judge)

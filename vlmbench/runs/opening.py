@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import settings
 from vlmbench.base.errors import UsageError
+from vlmbench.base.process import terminal
 from vlmbench.plugins import specs
 
 if TYPE_CHECKING:
@@ -94,14 +95,14 @@ def is_graded(choice: TaskChoice) -> bool:
 
 def print_judge_estimate(judge: Judge, items: Iterable[tuple[TaskChoice, Sample, Response | None]]) -> None:
     """Print what judging will take."""
-    print(f"judge {judge.backend.name}: {judge.estimate(items)}", file=sys.stderr)
+    terminal.note(f"judge {judge.backend.name}: {judge.estimate(items)}")
 
 
 def print_judge_usage(judge: Judge) -> None:
     """Print what judging took."""
     from vlmbench.scoring.judge import cost_line
 
-    print(cost_line(judge.facts()), file=sys.stderr)
+    terminal.note(cost_line(judge.facts()))
 
 
 def print_server_usage(model: Model) -> None:
@@ -111,4 +112,4 @@ def print_server_usage(model: Model) -> None:
         cost = f"{facts['usd']:.2f} USD" if "usd" in facts else "price not known"
         tokens = int(facts["prompt_tokens"]) + int(facts["completion_tokens"])
         replies = f"{facts['replies']:,} replies, {facts['cached']:,} from the cache"
-        print(f"model {model.name}: {replies}; {tokens:,} tokens, {cost}", file=sys.stderr)
+        terminal.note(f"model {model.name}: {replies}; {tokens:,} tokens, {cost}")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.model import Model
+from vlmbench.base.process import terminal
 from vlmbench.base.samples import Response
 from vlmbench.plugins import specs
 from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
@@ -224,7 +225,7 @@ def verify_backend(options: VerifyOptions, plan: Plan, model: Model) -> dict[str
     named = specs.parse_model(spec)
     found = verify(model, lambda: specs.load_model(named, {}), plan.requests, options.questions, spec)
     refuse(found)
-    print(f"--verify-backend: {found}", file=sys.stderr)
+    terminal.note(f"--verify-backend: {found}")
     return {"verified": found.entry()}
 
 

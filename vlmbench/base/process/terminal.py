@@ -33,9 +33,14 @@ def visible(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.replace("\r\n", "\n"))
 
 
+def note(text: str) -> None:
+    """Print a line on stderr: what everything but the command line tells the user with."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def warn(text: str) -> None:
     """Print a remark of vlmbench on stderr."""
-    print(f"vlmbench: {text}", file=sys.stderr, flush=True)
+    note(f"vlmbench: {text}")
 
 
 def clean(text: str) -> str:
