@@ -31,7 +31,10 @@ ANSWER = Response(text="ja – è\n", choices=(ChoiceScore("a", -1.5, 2),), marg
 
 
 def _flip(content: bytes, at: float) -> bytes:
+    """A bit of one byte turned; of JSON in a quotation mark, since a file without a checksum cannot tell other texts."""
     place = int(len(content) * at)
+    if content.startswith(b"{"):
+        place = content.index(b'"', place)
     return content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
 
 
