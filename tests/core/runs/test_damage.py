@@ -31,7 +31,7 @@ ANSWER = Response(text="ja – è\n", choices=(ChoiceScore("a", -1.5, 2),), marg
 
 
 def _flip(content: bytes, at: float) -> bytes:
-    """A bit of one byte turned; of JSON in a quotation mark, since a file without a checksum cannot tell other texts."""
+    """One bit flipped; in JSON one of a quotation mark: a file without a checksum cannot tell a changed text."""
     place = int(len(content) * at)
     if content.startswith(b"{"):
         place = content.index(b'"', place)
