@@ -174,7 +174,7 @@ def reduced(arrows: Arrows) -> list[tuple[str, str]]:
     ]
 
 
-WIDTH, HEIGHT, GAP, ROW, MARGIN, TITLE = 118, 34, 14, 74, 18, 26
+WIDTH, HEIGHT, GAP, WIDE, ROW, MARGIN, TITLE = 118, 34, 14, 150, 74, 18, 26
 STYLE = """<style>
 text{font:13px system-ui,sans-serif;fill:#1c2733;text-anchor:middle}
 .area{font-weight:600;text-anchor:start}.count{font-size:10px;fill:#5b6b7c}
@@ -187,22 +187,22 @@ path{fill:none;stroke:#7d93ab;stroke-width:1.2;marker-end:url(#tip)}
 class Panel:
     """The drawing of one area: a row per floor, its rooms side by side."""
 
-    def __init__(self, area: str, rooms: Collection[str], left: float, top: float) -> None:
+    def __init__(self, area: str, rooms: Collection[str], left: float, top: float, gap: float = GAP) -> None:
         """`rooms`: those that exist; a floor's other names are left out."""
-        self.area, self.left, self.top = area, left, top
+        self.area, self.left, self.top, self.gap = area, left, top, gap
         rows = [[f"{area}/{name}" for name in names if f"{area}/{name}" in rooms] for names in FLOORS[area]]
         self.rows = [row for row in rows if row]
         most = max(map(len, self.rows), default=1)
-        self.width: float = most * WIDTH + (most - 1) * GAP + 2 * MARGIN
+        self.width: float = most * WIDTH + (most - 1) * self.gap + 2 * MARGIN
         self.height = TITLE + len(self.rows) * ROW - (ROW - HEIGHT) + 2 * MARGIN
 
     def places(self) -> Iterator[tuple[str, float, float]]:
         """(room, middle of its box, top of its box)."""
         for number, row in enumerate(self.rows):
-            wide = len(row) * WIDTH + (len(row) - 1) * GAP
+            wide = len(row) * WIDTH + (len(row) - 1) * self.gap
             first = self.left + (self.width - wide) / 2 + WIDTH / 2
             for place, room in enumerate(row):
-                yield room, first + place * (WIDTH + GAP), self.top + TITLE + MARGIN + number * ROW
+                yield room, first + place * (WIDTH + self.gap), self.top + TITLE + MARGIN + number * ROW
 
 
 def drawing(arrows: Arrows, sizes: Mapping[str, int]) -> str:
@@ -214,7 +214,7 @@ def drawing(arrows: Arrows, sizes: Mapping[str, int]) -> str:
         left += panels[-1].width + GAP
     total = left - GAP
     upper = max(panel.height for panel in panels)
-    core = Panel("vlmbench", sizes, 0, upper + ROW / 2)
+    core = Panel("vlmbench", sizes, 0, upper + ROW / 2, WIDE)
     core.left, core.width = 0.0, total
     boxes = {room: (x, y) for panel in [*panels, core] for room, x, y in panel.places()}
     parts = [
