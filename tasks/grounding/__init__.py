@@ -1,5 +1,5 @@
 """Benchmarks whose answers are places in an image, on `vlmbench.families.grounding`: RefCOCO, RefCOCO+, RefCOCOg.
 
-`refcoco` has protocols and metrics; `refcoco_files` the official files, the hub's rows and the answer files. Readers of
-boxes and their overlap: vlmbench.parsing.boxes.
+`refcoco` has all three: protocols, official files, the hub's rows, answer files and metrics. Readers of boxes and their
+overlap: vlmbench.parsing.boxes.
 """

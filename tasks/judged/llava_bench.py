@@ -2,23 +2,103 @@
 
 Liu et al., Visual Instruction Tuning, NeurIPS 2023 (arXiv 2304.08485). Files of the hub's dataset
 liuhaotian/llava-bench-in-the-wild: questions.jsonl, context.jsonl, answers_gpt4.jsonl, images/. The scripts join them
-by the number of the line; we join them by id. The judge: llava_bench_judge.py; the score: vlmbench.stats.judge_runs.
+by the number of the line; we join them by id. The judge's review: two numbers in its first line, the reference's grade
+first (llava/eval/table/rule.json@c121f043; the three categories have one rule text). The score:
+vlmbench.stats.judge_runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from vlmbench.base.samples import Verdict
-from vlmbench.base.task import Size
-from vlmbench.families.base import Scored
-from vlmbench.families.judged import Judged, JudgedRules
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import ImageRef, JudgeRequest, Sample, Status, Verdict
+from vlmbench.base.task import DataFile, JudgeRules, Size
+from vlmbench.data.answers.predictions import answer_files, answer_key, answer_rows, answer_text, join, write_rows
+from vlmbench.data.files import Folder, Hub, read_rows
+from vlmbench.data.official.files import by_key, hub_questions, mirrored
+from vlmbench.data.rows import Row
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
+from vlmbench.families.base import OwnFiles, Scored
+from vlmbench.families.judged import Judged, JudgedRules, Talk, Verdicts
+from vlmbench.families.short_answer import number
+from vlmbench.parsing.numbers import two_numbers, two_words
 from vlmbench.stats import judge_runs
 from vlmbench.stats.metrics import MORE, NEITHER, Metric
 
-from . import llava_bench_files
-from .llava_bench_files import CATEGORIES
-from .llava_bench_judge import REVIEWS
+SYSTEM = "You are a helpful and precise assistant for checking the quality of the answer."
+RULE = (
+    "We would like to request your feedback on the performance of two AI assistants in response to the user question "
+    "displayed above. The user asks the question on observing an image. For your reference, the visual content in the "
+    "image is represented with a few sentences describing the image. \n"
+    "Please rate the helpfulness, relevance, accuracy, level of details of their responses. Each assistant receives an "
+    "overall score on a scale of 1 to 10, where a higher score indicates better overall performance.\n"
+    "Please first output a single line containing only two values indicating the scores for Assistant 1 and 2, "
+    "respectively. The two scores are separated by a space.\n"
+    "In the subsequent line, please provide a comprehensive explanation of your evaluation, avoiding any potential "
+    "bias and ensuring that the order in which the responses were presented does not affect your judgment."
+)
+TEMPLATE = (
+    "[Context]\n{context}\n\n[Question]\n{question}\n\n"
+    "[Assistant 1]\n{reference}\n\n[End of Assistant 1]\n\n"
+    "[Assistant 2]\n{answer}\n\n[End of Assistant 2]\n\n"
+    "[System]\n" + RULE + "\n\n"
+)
+
+FAILED = (-1.0, -1.0)
+"""What the scripts record, and keep in their means, for a review without two numbers."""
+_FIELD = re.compile(r"\{(context|question|reference|answer)\}")
+
+
+def prompt(context: str, question: str, reference: str, answer: str) -> str:
+    """The whole text; what stands in braces in one part is not filled from another."""
+    parts = {"context": context, "question": question, "reference": reference, "answer": answer}
+    return _FIELD.sub(lambda found: parts[found[1]], TEMPLATE)
+
+
+@dataclass(frozen=True)
+class Review:
+    """A judge and how its reviews are read."""
+
+    rules: JudgeRules
+    read: Callable[[str], tuple[float, float] | None] = two_words
+    keeps_failures: bool = True
+    """Whether a review that cannot be read stays in the means, as FAILED; else it is missing."""
+
+    def __call__(self, sample: Sample, answer: str) -> Talk:
+        """One ask. A review that cannot be read is not asked for again."""
+        words = prompt(sample.extra["context"], sample.question, sample.target, answer)
+        system = (("system", SYSTEM),) if self.rules.template.startswith(SYSTEM) else ()
+        messages = (*system, ("user", words))
+        review = yield JudgeRequest(messages, self.rules.max_tokens, self.rules.temperature)
+        return self.verdict(review)
+
+    def verdict(self, review: str) -> Verdict:
+        """A review as a verdict: the answer's grade, and both grades."""
+        pair, note = self.read(review), "the review does not start with two numbers"
+        if pair is None and not self.keeps_failures:
+            return Verdict(None, Status.JUDGE_FAILED, note=note)
+        if pair is None:
+            note = f"{note}: counted as -1 and -1 by the protocol's rule"
+            return Verdict(FAILED[1], values=FAILED, note=note, unread=True)
+        in_scale = all(0 <= number <= 10 for number in pair)  # judges do give 0, though told 1
+        if not in_scale and not self.keeps_failures:
+            return Verdict(None, Status.JUDGE_FAILED, values=pair, note="a grade is not from 0 to 10")
+        return Verdict(pair[1], values=pair, unread=not all(map(math.isfinite, pair)))
+
+
+REVIEWS = {
+    "honest": Review(JudgeRules("gpt-4-0314", SYSTEM + TEMPLATE, 1024, 0.2), keeps_failures=False),
+    "official": Review(JudgeRules("gpt-4-0314", SYSTEM + TEMPLATE, 1024, 0.2)),
+    "vlmevalkit": Review(JudgeRules("gpt-4-1106-preview", SYSTEM + TEMPLATE, 2048, 0.2)),
+    "lmms_eval": Review(JudgeRules("gpt-4o-2024-11-20", TEMPLATE, 1024, 0.2), two_numbers),
+}
+"""By protocol."""
+
 
 _LLAVA = "haotian-liu/LLaVA llava/eval/{eval_gpt_review_bench,summarize_gpt_review}.py@c121f043"
 
@@ -78,15 +158,139 @@ def figures(scored: Scored, protocol: str) -> list[Metric]:
     return found
 
 
+CATEGORIES = ("conv", "detail", "complex")
+HUB_FIELDS = ("question_id", "question", "caption", "gpt_answer", "category")
+RAW = "https://huggingface.co/datasets/liuhaotian/llava-bench-in-the-wild/resolve/main"
+LICENCE = "Apache-2.0 (dataset card); images from the web; reference answers written by GPT-4"
+FILES = {
+    "questions.jsonl": "60 questions (8 kB)",
+    "context.jsonl": "what the 24 images show, in words, for the judge (8 kB)",
+    "answers_gpt4.jsonl": "reference answers (47 kB)",
+}
+
+
+def required_files(split: str) -> list[DataFile]:
+    """Questions, what the images show, reference answers, images."""
+    files = FILES | {f"images/{n:03d}.jpg": f"image {n} of 24 (10 MB in all)" for n in range(1, 25)}
+    return [DataFile(name, what, f"{RAW}/{name}", licence=LICENCE) for name, what in files.items()]
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """All questions; ids are their question_id."""
+    if isinstance(data, Hub):
+        return _from_hub(data)
+    hint = "`vlmbench data fetch llava_bench` gets it"
+    paths = [data.need(f"LLaVA-Bench's {name}", name, hint=hint) for name in FILES]
+    questions, contexts, references = (read_rows(path) for path in paths)
+    context, reference = by_key(contexts, "image"), by_key(references, "question_id")
+    found = []
+    for key, row in by_key(questions, "question_id").items():
+        name = row.text("image")
+        if name not in context:
+            raise row.error("image", f"{name!r} has no context", f"context.jsonl must have one: {paths[1]}")
+        if key not in reference:
+            raise row.error("question_id", f"{key} has no reference answer", f"it must be in {paths[2]}")
+        image, target = data.image(row, name, "images", "."), reference[key].text("text")
+        found.append(_sample(key, row, row.text("text"), image, target, _caption(context[name]), name))
+    return found
+
+
+def _from_hub(data: Hub) -> list[Sample]:
+    """The rows name no image; questions about one share its description."""
+    names = mirrored("llava-bench-in-the-wild")
+    rows = hub_questions(data, names, "train", HUB_FIELDS, lambda row: f"{row.key('question_id')}.jpg")
+    return [
+        _sample(key, row, row.text("question"), image, row.text("gpt_answer"), _caption(row), _caption(row))
+        for key, row, image in rows
+    ]
+
+
+def _sample(key: str, row: Row, question: str, image: ImageRef, target: str, context: str, cluster: str) -> Sample:
+    category = row.text("category").removeprefix("llava_bench_")
+    if category not in CATEGORIES:
+        raise row.error("category", f"{category!r} is none of {', '.join(CATEGORIES)}")
+    extra = {"context": context}
+    return Sample(key, question, (image,), target, tags={"category": category}, cluster=cluster, extra=extra)
+
+
+def _caption(row: Row) -> str:
+    """One description, or several on lines of their own."""
+    return "\n".join(row.texts("caption")) if isinstance(row.values.get("caption"), list) else row.text("caption")
+
+
+def _write(path: Path, answers: Sequence[Answer]) -> None:
+    about = {"model_id": "vlmbench", "metadata": {}}
+    rows = (
+        {"question_id": number(a.id), "prompt": a.sample.question, "text": a.text, "answer_id": f"answer-{a.id}"}
+        for a in answers
+    )
+    write_rows(path, ({**row, **about} for row in rows))
+
+
+ANSWERS = AnswerFiles(
+    PlainRows(("question_id", "id")),
+    "LLaVA's answer lines (question_id, text), or rows of id and text.",
+    {"answers": Format(".jsonl", _write)},
+    "LLaVA's answer lines, in the order of the questions: its review script pairs lines by number.",
+)
+
+
+REVIEW = ("content", "answer1_id", "answer2_id", "tuple")
+"""Fields that a row of a review file has, and a row of answers has not."""
+
+
+def read_reviews(path: Path, samples: Sequence[Sample], protocol: str) -> Verdicts | None:
+    """Verdicts by sample id: each file, by name, is one run of the judge. None for files of answers."""
+    runs = [(file, answer_rows(file)) for file in answer_files(path)]
+    reviews = [any(field in row.values for row in rows for field in REVIEW) for _, rows in runs]
+    if not any(reviews):
+        return None
+    if not all(reviews):
+        raise PredictionsError(
+            "reviews and other files are mixed", where=str(path), hint="name a folder of reviews, or one file"
+        )
+    _refuse_two_models([rows for _, rows in runs])
+    for row in (row for _, rows in runs for row in rows):
+        _refuse_other_scale(row, protocol)
+    texts = [
+        join(((answer_key(row, "question_id"), answer_text(row, "content"), row) for row in rows), samples, file)
+        for file, rows in runs
+    ]
+    verdict = REVIEWS[protocol].verdict
+    return {s.id: tuple(replace(verdict(run[s.id]), replies=(run[s.id],)) for run in texts) for s in samples}
+
+
+def _refuse_two_models(runs: Sequence[Sequence[Row]]) -> None:
+    """Raise PredictionsError when two runs of the judge are about different answers: answer2_id names the model's."""
+    first: dict[object, Row] = {}
+    for rows in runs:
+        for row in rows:
+            key, graded = row.values.get("question_id"), row.values.get("answer2_id")
+            before = first.setdefault(str(key), row)
+            known = before.values.get("answer2_id")
+            if before.file != row.file and graded and known and graded != known:
+                what = f"it reviews another answer (answer2_id {graded!r:.40}) than {before.where} ({known!r:.40})"
+                raise PredictionsError(what, where=row.where, hint="name the reviews of one model's answers alone")
+
+
+def _refuse_other_scale(row: Row, protocol: str) -> None:
+    """Raise PredictionsError for grades that this judge cannot have given: the prompt asks for 1 to 10."""
+    review = REVIEWS[protocol]
+    grades = review.verdict(answer_text(row, "content")).values
+    if review.keeps_failures and grades != FAILED and not all(0 <= grade <= 10 for grade in grades):
+        what = f"the grades are {' and '.join(f'{grade:g}' for grade in grades)}, and the scale is 1 to 10"
+        raise PredictionsError(what, where=row.where, hint="are these reviews of another prompt?")
+
+
 LLAVA_BENCH = Judged(
     name="llava_bench",
     title="LLaVA-Bench (in the wild): answers compared with references by a judge (Liu et al. 2023)",
     about=__doc__,
     sizes={"test": Size(60, 24, note="17 of conversation, 15 of detail, 28 of complex reasoning")},
     rules=RULES,
-    files=llava_bench_files,
-    answer_files=llava_bench_files.ANSWERS,
-    verdict_files=llava_bench_files.read_reviews,
+    files=OwnFiles(required_files, samples),
+    answer_files=ANSWERS,
+    verdict_files=read_reviews,
     scale=(Verdict(1.0, values=(10.0, 1.0)), Verdict(10.0, values=(1.0, 10.0))),
     figures=figures,
 )

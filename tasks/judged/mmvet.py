@@ -6,18 +6,36 @@ Files: mm-vet.json, images/ and bard_set.json of mm-vet.zip (MM-Vet@acde843e). T
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from vlmbench.base.samples import Sample
-from vlmbench.base.task import Size
-from vlmbench.families.base import Scored
-from vlmbench.families.judged import Judged, JudgedRules
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import ImageRef, Sample, Verdict
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.predictions import (
+    OTHERS,
+    answer_rows,
+    as_predictions_error,
+    id_and_answer,
+    join,
+    named,
+    refuse_two_models,
+)
+from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed
+from vlmbench.data.official.files import data_file, hub_questions, mirrored, places
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.base import OwnFiles, Scored
+from vlmbench.families.judged import Judged, JudgedRules, Verdicts
+from vlmbench.parsing.numbers import first_word_number, number
 from vlmbench.stats.judge_runs import mean_of_runs
 from vlmbench.stats.metrics import Metric
 
-from . import mmvet_files, mmvet_judge
-from .mmvet_files import CAPABILITIES
+from . import mmvet_judge
+from .mmvet_judge import is_grade
 
 THINK = "First please perform reasoning, and think step by step to provide best answer to the following question: \n\n"
 """What lmms-eval says to the model under test."""
@@ -84,14 +102,174 @@ def _breakdowns(samples: Sequence[Sample], protocol: str) -> dict[str, dict[str,
     return {"capability": {name: rows for name, rows in capabilities.items() if rows}, "integration": integrations}
 
 
+CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
+"""Recognition, reading, knowledge, writing, where things are, arithmetic."""
+HUB_FIELDS = ("question_id", "question", "answer", "capability")
+ZIP = "https://github.com/yuweihao/MM-Vet/releases/download/v1/mm-vet.zip"
+
+
+def _places(name: str) -> list[str]:
+    return places([name], "mm-vet/")
+
+
+def required_files(split: str) -> list[DataFile]:
+    """Questions, images, and for bard_set the ids of the questions without people."""
+    file = partial(data_file, url=ZIP, licence="CC BY-NC 4.0")
+    files = [
+        file(_places("mm-vet.json"), "218 questions (mm-vet.zip, 60 MB)"),
+        file(_places("images"), "200 images (mm-vet.zip)"),
+    ]
+    if split == "bard_set":
+        what = "ids of the 168 questions about images without people (in mm-vet.zip)"
+        files.append(file(_places("bard_set.json"), what, split=split))
+    return files
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """All questions; ids are the file's own, `v1_7`."""
+    if isinstance(data, Hub):
+        return _from_hub(data, split)
+    hint = "it is in mm-vet.zip; `vlmbench data fetch mmvet` gets it"
+    path = data.need("MM-Vet's question file", *_places("mm-vet.json"), hint=hint)
+    here = data.relative(path.parent)
+    where = ("images" if here == "." else f"{here}/images", "images", here, "mm-vet/images")
+    rows = read_keyed(path, "question")
+    kept = _bard_set(data, rows, path) if split == "bard_set" else rows.keys()
+    others = frozenset(key for key in rows if key not in kept)
+    found = []
+    for key in (key for key in rows if key in kept):
+        row = rows[key]
+        image = data.image(row, row.text("imagename"), *where)
+        sample = _sample(key, row, row.texts("capability"), image)
+        found.append(replace(sample, extra={**sample.extra, OTHERS: others}) if others else sample)
+    if not found:
+        hint = "are bard_set.json and mm-vet.json of one zip?"
+        raise DataError("no question is left", where=str(path), hint=hint)
+    return found
+
+
+def _bard_set(data: Folder, rows: Mapping[str, Row], path: Path) -> Collection[str]:
+    """Refuse a list with an id of no question, unless most of the questions are absent (a part of the file)."""
+    file = data.need("MM-Vet's list of questions without people", *_places("bard_set.json"))
+    ids = read_json(file)
+    if not isinstance(ids, list) or not all(isinstance(key, str) for key in ids):
+        raise DataError("a list of ids was expected", where=str(file), hint="get the official file")
+    unknown = {key for key in ids if key not in rows}
+    if unknown and len(unknown) < len(set(ids)) // 4:
+        what = f"bard_set.json names {named(sorted(unknown))}, which are no questions"
+        raise DataError(what, where=str(path), hint="are both files of one zip?")
+    return set(ids)
+
+
+def _from_hub(data: Hub, split: str) -> list[Sample]:
+    if split != "test":
+        raise DataError("the hub has MM-Vet's split test only", hint="use --data DIR with the official files")
+    rows = hub_questions(data, mirrored("MMVet"), "test", HUB_FIELDS, lambda row: f"{row.key('question_id')}.png")
+    return [_sample(key, row, row.text("capability").split(","), image) for key, row, image in rows]
+
+
+def _sample(key: str, row: Row, capabilities: Sequence[str], image: ImageRef) -> Sample:
+    names = [name.strip() for name in capabilities]
+    if unknown := [name for name in names if name not in CAPABILITIES]:
+        raise row.error("capability", f"{unknown[0]!r} is none of {', '.join(CAPABILITIES)}")
+    if not names:
+        raise row.error("capability", "the list is empty")
+    tags = {"integration": "+".join(sorted(set(names))), "integration_as_written": "_".join(names)}
+    question, target, extra = row.text("question"), row.text("answer"), {"capabilities": frozenset(names)}
+    return Sample(key, question, (image,), target, tags=tags, cluster=image.name, extra=extra)
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+
+GRADES = ("model", "content", "score")
+
+
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+    """Sample id to text, of `{"v1_0": "text", ...}` or of LLaVA's lines, whose question_id 7 stands for v1_7."""
+    _one_file(path)
+    rows = answer_rows(path)
+    refuse_two_models([rows])
+    answers = id_and_answer(rows, ("question_id", "id"), samples)
+    return join(((f"v1_{key}" if key.isdecimal() else key, text, row) for key, text, row in answers), samples, path)
+
+
+def _one_file(path: Path) -> None:
+    if path.is_dir():
+        what = "a folder, where one file was expected"
+        raise PredictionsError(what, where=str(path), hint="name the results or the grade file in it")
+    if not path.is_file():
+        raise PredictionsError("no such file", where=str(path), hint="check --predictions")
+
+
+def read_grades(path: Path, samples: Sequence[Sample], protocol: str) -> Verdicts | None:
+    """Verdicts of the official script's grade file by sample id; None when the file is none. Raises PredictionsError.
+
+    `{"v1_0": {"model": [...], "content": [...], "score": [...]}}`, one entry per run; an answer cut short by a crash
+    has fewer.
+    """
+    _one_file(path)
+    try:
+        content = read_json(path)
+    except DataError:
+        return None
+    if not isinstance(content, dict) or not content or not all(map(_has_grades, content.values())):
+        return None
+    with as_predictions_error():
+        rows = read_keyed(path, GRADES[2])
+        every = {key: _verdicts(row) for key, row in rows.items()}
+    asked = join(((key, "", rows[key]) for key in every), samples, path)
+    verdicts = {key: runs for key, runs in every.items() if key in asked}
+    counts = {len(runs) for runs in verdicts.values()}
+    if len(counts) > 1:
+        short = [key for key, runs in verdicts.items() if len(runs) < max(counts)]
+        what = f"{max(counts)} runs, but fewer of {named(short)}"
+        raise PredictionsError(what, where=str(path), hint="let the official script finish its runs")
+    return verdicts
+
+
+def _has_grades(value: object) -> bool:
+    return isinstance(value, dict) and GRADES[2] in value
+
+
+def _verdicts(row: Row) -> tuple[Verdict, ...]:
+    """The grades as the script recorded them: a reply that was never read has 0, whatever it says."""
+    models, contents, grades = (row.listing(name) for name in GRADES)
+    if not len(models) == len(contents) == len(grades) or not grades:
+        raise row.error("score", f"{len(grades)} grades, {len(contents)} replies, {len(models)} models")
+    found = []
+    for model, content, grade in zip(models, contents, grades, strict=True):
+        value = float(grade) if isinstance(grade, int | float) and not isinstance(grade, bool) else None
+        if isinstance(grade, str) and grade.lower() == "nan":
+            value = number(grade)
+        if value is None or value < 0 or value > 1:
+            raise row.error("score", f"a number from 0 to 1 was expected, not {grade!r:.40}")
+        unread = not is_grade(first_word_number(str(content))) or math.isnan(value)
+        found.append(Verdict(value, replies=(str(content),), model=str(model), unread=unread))
+    return tuple(found)
+
+
+def _write(path: Path, answers: Sequence[Answer]) -> None:
+    texts = {answer.id: answer.text for answer in answers}
+    path.write_text(json.dumps(texts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+ANSWERS = AnswerFiles(
+    _read,
+    "A results JSON, LLaVA's answer lines, or rows of id and text.",
+    {"results": Format(".json", _write)},
+    "The results JSON that the official script and the authors' grading page take.",
+)
+
+
 MMVET = Judged(
     name="mmvet",
     title="MM-Vet: integrated capabilities, graded by a judge (Yu et al. 2023)",
     about=__doc__,
     sizes={"test": Size(218, 200), "bard_set": Size(168, note="the questions about images without people")},
     rules=RULES,
-    files=mmvet_files,
-    answer_files=mmvet_files.ANSWERS,
-    verdict_files=mmvet_files.read_grades,
+    files=OwnFiles(required_files, samples),
+    answer_files=ANSWERS,
+    verdict_files=read_grades,
     figures=figures,
 )

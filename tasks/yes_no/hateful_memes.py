@@ -8,17 +8,36 @@ with the AUROCs printed beside them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from vlmbench.base.samples import ChoiceScore
-from vlmbench.base.task import Size
-from vlmbench.families.base import Scored, accuracies
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import ChoiceScore, Sample
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.answer_columns import holds_questions, is_predicted, probability
+from vlmbench.data.answers.predictions import (
+    answer_key,
+    answer_text,
+    as_predictions_error,
+    find_column,
+    id_and_answer,
+    join,
+    read_files,
+    write_rows,
+)
+from vlmbench.data.answers.unnumbered_answers import are_pred_gt, read_pred_gt
+from vlmbench.data.files import Folder, Hub, read_rows
+from vlmbench.data.official.files import by_key, data_file, places
+from vlmbench.data.rows import Row
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+from vlmbench.families.base import OwnFiles, Scored, accuracies
 from vlmbench.families.yes_no import YesNo, YesNoRules, areas
 from vlmbench.parsing import options, yes_no
+from vlmbench.parsing.numbers import number
+from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric
-
-from . import hateful_memes_files
 
 
 def _chance(choices: Sequence[ChoiceScore]) -> str:
@@ -68,6 +87,137 @@ RULES: Mapping[str, YesNoRules] = {
 }
 _LATE = "the challenge published this file without labels at first"
 
+
+OLD_NAMES = {"dev_seen": ("dev.jsonl",), "test_seen": ("test.jsonl",)}
+"""What phase 1 of the challenge called them."""
+HOW = "accept the licence at drivendata.org/competitions/64/hateful-memes (or hatefulmemeschallenge.com), unpack here"
+LICENCE = "Hateful Memes dataset licence: research only, no redistribution"
+RANKED = "official"
+"""The protocol that reads probabilities; the others read words."""
+
+
+def _places(split: str) -> list[str]:
+    return places((f"{split}.jsonl", *OLD_NAMES.get(split, ())), "data/", "annotations/")
+
+
+def required_files(split: str) -> list[DataFile]:
+    """One file of labels, and the images."""
+    return [
+        data_file(_places(split), f"{split} labels", licence=LICENCE, split=split, how=HOW),
+        data_file(("img", "data/img"), "images (3.4 GB)", licence=LICENCE, how=HOW),
+    ]
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """The memes of a split; ids are the dataset's. Those without a label can be asked, and not scored."""
+    if isinstance(data, Hub):
+        what = "the hub has this set without its images in the rows, and its licence forbids copies"
+        raise DataError(what, where="neuralcatcher/hateful_memes", hint=f"use --data DIR: {HOW}")
+    rows = by_key(read_rows(data.need(f"the labels of {split}", *_places(split), hint=HOW)), "id")
+    return [_sample(key, row, data) for key, row in rows.items()]
+
+
+def _sample(key: str, row: Row, data: Folder) -> Sample:
+    image = data.image(row, row.text("img"), ".", "data", "images", field="img")
+    label = row.integer("label", None)
+    if label not in (0, 1, None):
+        raise row.error("label", f"0 or 1 was expected, not {label}")
+    target = None if label is None else YES_NO[1 - label]
+    return Sample(key, row.text("text"), (image,), target, cluster=image.name)
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+NEEDED = "needed: id, proba and label; or id with 'prediction' or 'text'"
+
+
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+    files = read_files(path)
+    rows = [row for rows in files for row in rows]
+    if are_pred_gt(rows):
+        return read_pred_gt(path, rows, samples, "meme", _pred, lambda row: _yes_no(row, "gt"))
+    return join([answer for rows in files for answer in _answers(rows, samples, protocol)], samples, path)
+
+
+def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str) -> Iterator[IdTextRow]:
+    """Of the challenge's csv, `proba` (for the AUROC) and `label`, the model's decision; or of rows of id and text.
+
+    In rows of the dataset that a `proba` was added to, `label` is the truth and `text` the words on the image: neither
+    is read.
+    """
+    chance, words = find_column(rows, "proba"), find_column(rows, "text")
+    dataset = bool(find_column(rows, "img")) or (words and holds_questions(rows, words, samples))
+    has_words = (words and not dataset) or any(is_predicted(name) for row in rows for name in row.values)
+    if not chance or (has_words and protocol != RANKED):
+        for key, text, row in id_and_answer(rows, ("id",), samples, numbers=protocol in ("", RANKED)):
+            if protocol == RANKED:
+                _refuse_no_chance(text, row)
+            yield key, text, row
+        return
+    label = "" if dataset else find_column(rows, "label")
+    if protocol not in ("", RANKED) and not label:
+        what = "the rows hold probabilities, and this protocol reads words"
+        raise PredictionsError(what, where=rows[0].where, hint="score them with hateful_memes@official")
+    for row in rows:
+        if absent := [name for name in ("id", chance, label) if name and name not in row.values]:
+            raise PredictionsError(f"the row has no {absent[0]!r}", where=row.where, hint=NEEDED)
+        share, decision = probability(row, chance), _yes_no(row, label) if label else ""
+        digit = {"yes": " 1", "no": " 0"}.get(decision, "")
+        yield answer_key(row, "id"), f"{share!r}{digit}" if protocol in ("", RANKED) else decision, row
+
+
+def _yes_no(row: Row, field: str) -> str:
+    with as_predictions_error():
+        label = row.integer(field)
+    if label not in (0, 1):
+        raise PredictionsError(f"{field} is {label}, and a decision is 0 or 1", where=row.where, hint=NEEDED)
+    return YES_NO[1 - label]
+
+
+def _pred(row: Row) -> str:
+    """1, 0 or the text that was neither."""
+    pred = row.values["pred"]
+    return {0: "no", 1: "yes"}.get(pred, "") if isinstance(pred, int) else answer_text(row, "pred")
+
+
+def _refuse_no_chance(text: str, row: Row) -> None:
+    """Raise PredictionsError for a number that is no probability: percent, logits."""
+    value = number(text)
+    if value is not None and not 0 <= value <= 1:
+        what = f"the answer is {text!r:.40}, and a probability is a number from 0 to 1"
+        raise PredictionsError(what, where=row.where, hint="give probabilities: no percent, no logits")
+
+
+def _write_csv(path: Path, answers: Sequence[Answer]) -> None:
+    """Answers in words have the probability 1 or 0, and a column for the words."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        ranked = all(answer.protocol == RANKED for answer in answers)
+        table.writerow(("id", "proba", "label", *(() if ranked else ("text",))))
+        for answer in answers:
+            said = decided_yes_no(answer.parsed) if ranked and answer.parsed else answer.parsed
+            chance = float(answer.parsed.partition(" ")[0] or 0) if ranked else float(said == "yes")
+            table.writerow((answer.id, chance, int(said == "yes"), *(() if ranked else (answer.text,))))
+
+
+def _write_pred_gt(path: Path, answers: Sequence[Answer]) -> None:
+    digits = {"yes": 1, "no": 0}
+    rows = ({"pred": digits.get(a.parsed, a.text), "gt": digits.get(a.sample.target)} for a in answers)
+    write_rows(path, rows)
+
+
+ANSWERS = AnswerFiles(
+    _read,
+    'The challenge\'s csv (id, proba, label), MiniGPT-v2\'s [{"pred", "gt"}], or rows of id and text.',
+    {
+        "official": Format(".csv", _write_csv, "an answer from which nothing was read is written as 0"),
+        "minigpt4": Format(".json", _write_pred_gt),
+    },
+    "The challenge's csv: id, proba, label. Answers in words have the probability 1 or 0, and a column besides.",
+)
+
+
 HATEFUL_MEMES = YesNo(
     name="hateful_memes",
     title="Hateful Memes: images with words, hateful or not (Kiela et al. 2020)",
@@ -79,7 +229,7 @@ HATEFUL_MEMES = YesNo(
         "test_unseen": Size(2_000, 2_000, note=_LATE),
     },
     rules=RULES,
-    files=hateful_memes_files,
-    answer_files=hateful_memes_files.ANSWERS,
+    files=OwnFiles(required_files, samples),
+    answer_files=ANSWERS,
     withheld_note="this file has no labels",
 )

@@ -8,16 +8,35 @@ subtasks, so an image is SUBTASK/NAME.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from vlmbench.base.samples import Sample
-from vlmbench.base.task import Size
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import ImageRef, Sample, Score
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.answer_columns import bare_question
+from vlmbench.data.answers.predictions import (
+    answer_text,
+    as_predictions_error,
+    find_column,
+    id_and_answer,
+    is_hidden,
+    join,
+    read_files,
+)
+from vlmbench.data.answers.unnumbered_answers import Unanswered
+from vlmbench.data.files import Folder, Hub, Row, read_text
+from vlmbench.data.official.files import data_file, hub_rows, mirrored
+from vlmbench.data.reading import is_dir
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
+from vlmbench.families.base import OwnFiles
 from vlmbench.families.short_answer import SHORT
 from vlmbench.families.yes_no import YesNo, YesNoRules
 from vlmbench.parsing import yes_no
-
-from . import mme_files, mme_metrics
+from vlmbench.stats.metrics import MORE, RATE, Metric, ratio
 
 _PLEASE = "Please answer yes or no."
 
@@ -68,13 +87,289 @@ RULES: Mapping[str, YesNoRules] = {
     ),
 }
 
+
+if TYPE_CHECKING:
+    from vlmbench.stats.metrics import Floats
+
+PERCEPTION = (
+    "existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR",
+)  # fmt: skip
+COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+SUBTASKS = PERCEPTION + COGNITION
+
+RIGHT, QUESTIONS, BOTH, PAIRS = range(4)
+"""Columns: right answers, questions, images with both right, images with both answered."""
+
+
+def metrics(scored: Sequence[tuple[Sample, Score]], protocol: str) -> list[Metric]:
+    """Perception, cognition and total, and each subtask's score, acc and acc+.
+
+    An image of whose two questions only one has a score counts for acc and not for acc+.
+    """
+    import numpy as np
+
+    pairs: dict[tuple[str, str], list[float]] = {}
+    for sample, score in scored:
+        pairs.setdefault((sample.tags["subtask"], sample.cluster), []).append(score.value or 0.0)
+    clusters = np.array([cluster for _, cluster in pairs], dtype=object)
+    rows = np.array([[sum(v), len(v), len(v) > 1 and all(v), len(v) > 1] for v in pairs.values()], dtype=np.float64)
+    of = np.array([SUBTASKS.index(subtask) for subtask, _ in pairs])
+    blocks = np.zeros((len(rows), len(SUBTASKS), 4))
+    blocks[np.arange(len(rows)), of] = rows
+    there = sorted(set(of.tolist()))
+
+    def sums(name: str, group: Sequence[str]) -> Metric:
+        inside = [at for at in there if SUBTASKS[at] in group]
+        absent = ", ".join(subtask for subtask in group if SUBTASKS.index(subtask) not in inside)
+        limits, mine = (0.0, 200.0 * len(inside)), np.isin(of, inside)
+        note = f"a sum over {len(inside)} of {len(group)} subtasks, at most {limits[1]:,.0f}: without {absent}"
+        items, n = blocks[mine][:, inside].reshape(int(mine.sum()), -1), int(rows[mine][:, QUESTIONS].sum())
+        combine = _summed(len(inside))
+        return Metric(
+            name, items, list(clusters[mine]), combine, n=n, note=note if absent else "", limits=limits, better=MORE
+        )
+
+    found = [
+        sums(name, group)
+        for name, group in (("perception", PERCEPTION), ("cognition", COGNITION), ("total", SUBTASKS))
+        if any(SUBTASKS[at] in group for at in there)
+    ]
+    for at in there:
+        subtask, items, n = SUBTASKS[at], rows[of == at], int(rows[of == at][:, QUESTIONS].sum())
+        for breakdown, name, combine, limits in (
+            ("subtask", subtask, _score, (0.0, 200.0)),
+            ("acc", f"{subtask}_acc", ratio(RIGHT, QUESTIONS), RATE),
+            ("acc_plus", f"{subtask}_acc_plus", ratio(BOTH, PAIRS), RATE),
+        ):
+            inside = list(clusters[of == at])
+            found.append(Metric(name, items, inside, combine, breakdown, subtask, n=n, limits=limits, better=MORE))
+    return found
+
+
+def _score(sums: Floats) -> Floats:
+    """100 (acc + acc+); nan where a drawn set has no image of the subtask."""
+    return ratio(RIGHT, QUESTIONS)(sums) + ratio(BOTH, PAIRS)(sums)
+
+
+def _summed(subtasks: int) -> Callable[[Floats], Floats]:
+    def combine(sums: Floats) -> Floats:
+        total: Floats = _score(sums.reshape(*sums.shape[:-1], subtasks, 4)).sum(axis=-1)
+        return total
+
+    return combine
+
+
+ROOTS = ("MME_Benchmark_release_version", "MME_Benchmark_release_version/MME_Benchmark", "MME_Benchmark")
+TEMPLATES = ("eval_tool/Your_Results", "Your_Results")
+QUESTION_FOLDER, IMAGE_FOLDER = "questions_answers_YN", "images"
+"""Folders inside some subtasks; in the others both lie side by side."""
+SUFFIXES = (".jpg", ".png", ".jpeg")
+HUB_FIELDS = ("question_id", "question", "answer", "category")
+LICENCE = "academic research only; ask the authors"
+HOW = "ask the authors for MME_Benchmark_release_version.zip (their README says how) and unpack it here"
+
+
+def required_files(split: str) -> list[DataFile]:
+    """A folder per subtask: questions and images."""
+    first, *others = ROOTS
+    return [
+        data_file(
+            [f"{first}/{subtask}", subtask, *(f"{root}/{subtask}" for root in others)],
+            f"{subtask}: questions and images",
+            licence=LICENCE,
+            how=HOW,
+        )
+        for subtask in SUBTASKS
+    ]
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """All questions, or those of the result templates where there are no question folders; ids: `OCR/0001.jpg#1`."""
+    if isinstance(data, Hub):
+        return _from_hub(data)
+    for root in (*ROOTS, "."):
+        found = [subtask for subtask in SUBTASKS if is_dir(data.root / root / subtask)]
+        if found:
+            absent = [subtask for subtask in SUBTASKS if subtask not in found]
+            if absent:
+                hint = "unpack the whole archive, or get the rest"
+                raise DataError(f"no folder of {', '.join(absent)}", where=str(data.root / root), hint=hint)
+            return [sample for subtask in SUBTASKS for sample in _subtask(data, root, subtask)]
+    for root in TEMPLATES:
+        if data.find(f"{root}/{SUBTASKS[0]}.txt"):
+            return [sample for subtask in SUBTASKS for sample in _template(data, root, subtask)]
+    data.need("MME's question folder", f"{ROOTS[0]}/{SUBTASKS[0]}", hint="ask the authors for it and unpack it here")
+    raise AssertionError
+
+
+def _from_hub(data: Hub) -> list[Sample]:
+    def name(row: Row) -> str:
+        category, key = row.text("category"), row.key("question_id")
+        if category not in SUBTASKS:
+            raise row.error("category", f"{category!r} is no subtask of MME")
+        return key if key.startswith(f"{category}/") else f"{category}/{key}"
+
+    numbers: defaultdict[str, int] = defaultdict(int)
+    found = []
+    for row, image in hub_rows(data, mirrored("MME"), "test", HUB_FIELDS, name):
+        numbers[image.name] += 1
+        question = (row.text("question"), row.text("answer"))
+        found.append(_sample(row, row.text("category"), image.name, numbers[image.name], question, image))
+    first = {sample.cluster: place for place, sample in reversed(list(enumerate(found)))}
+    return sorted(found, key=lambda sample: (SUBTASKS.index(sample.tags["subtask"]), first[sample.cluster]))
+
+
+def _subtask(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
+    folder = data.root / root / subtask
+    texts = folder / QUESTION_FOLDER if is_dir(folder / QUESTION_FOLDER) else folder
+    files = sorted(path for path in texts.iterdir() if path.suffix == ".txt" and not is_hidden(path))
+    if not files:
+        raise DataError("no question files (*.txt)", where=str(texts), hint="get the folder again")
+    below = f"{subtask}/{IMAGE_FOLDER}" if is_dir(folder / IMAGE_FOLDER) else subtask
+    images = {
+        path.stem: path.name
+        for path in (data.root / root / below).iterdir()
+        if path.suffix.lower() in SUFFIXES and not is_hidden(path)
+    }
+    for path in files:
+        name = images.get(path.stem, f"{path.stem}.jpg")
+        first: dict[str, Row] = {}
+        for number, row, (question, answer) in _cells(path, 2, "question<TAB>Yes or No"):
+            _refuse_repeated(first, question, row)
+            image = data.image(row, f"{below}/{name}", root)
+            yield _sample(row, subtask, f"{subtask}/{name}", number, (question, answer), image)
+
+
+def _template(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
+    """Questions and right answers of a result template: enough to score, without images."""
+    path = data.need(f"the template of {subtask}", f"{root}/{subtask}.txt")
+    numbers: defaultdict[str, int] = defaultdict(int)
+    first: dict[str, Row] = {}
+    for _, row, (name, question, answer) in _cells(path, 3, "image<TAB>question<TAB>Yes or No", more=True):
+        _refuse_repeated(first, f"{name}: {question}", row)
+        numbers[name] += 1
+        image = data.image(row, f"{subtask}/{name}", *ROOTS)
+        yield _sample(row, subtask, f"{subtask}/{name}", numbers[name], (question, answer), image)
+
+
+def _refuse_repeated(first: dict[str, Row], question: str, row: Row) -> None:
+    """Raise DataError for an image's question that is there twice: its other one is missing, or counted twice."""
+    if question in first:
+        what = f"the question {question!r:.80} is there twice: also at {first[question].at}"
+        raise DataError(what, where=row.where, hint="get the file again")
+    first[question] = row
+
+
+def _cells(path: Path, count: int, needed: str, *, more: bool = False) -> Iterator[tuple[int, Row, list[str]]]:
+    """(number, line, its cells) of a file of lines as Python's text mode parts them. Cells beyond `count`: `more`."""
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    for number, line in enumerate(text.split("\n"), 1):
+        row, cells = Row({"line": line}, str(path), f"line {number}"), line.split("\t")
+        cells = cells[:count] if more else cells
+        if len(cells) != count:
+            what = f"{len(cells)} cells parted by tabs, not {count}"
+            raise DataError(what, where=row.where, hint=f"needed: {needed}")
+        yield number, row, cells
+
+
+def _sample(row: Row, subtask: str, name: str, number: int, question: tuple[str, str], image: ImageRef) -> Sample:
+    """One question and its answer. `name` is SUBTASK/NAME, what its pair is known by."""
+    target = question[1].strip().lower().rstrip(".")
+    if target not in ("yes", "no"):
+        raise row.error("answer", f"Yes or No was expected, not {question[1]!r:.40}")
+    if number > 2:
+        raise row.error("question", f"{name} has more than two questions")
+    tags = {"subtask": subtask, "kind": "perception" if subtask in PERCEPTION else "cognition"}
+    return Sample(f"{name}#{number}", question[0], (image,), target, tags=tags, cluster=name)
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+
+def _key(name: str, question: str) -> tuple[str, str]:
+    """What an answer is for: SUBTASK/NAME without the suffix, and the question.
+
+    Of a longer path the first and the last part count, as in convert_answer_to_mme.py.
+    """
+    path = PurePosixPath(name)
+    if len(path.parts) > 2:
+        path = PurePosixPath(path.parts[0], path.name)
+    return str(path.with_suffix("") if path.suffix in (*SUFFIXES, ".txt") else path), bare_question(question)
+
+
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+    waiting = Unanswered(samples, lambda sample: _key(sample.cluster, sample.question))
+    results = [path / f"{subtask}.txt" for subtask in SUBTASKS] if path.is_dir() else [path]
+    results = [file for file in results if file.is_file() and file.suffix == ".txt"]
+    found: list[IdTextRow] = []
+    if results:
+        for file in results:
+            found += _result_lines(file, waiting)
+    else:
+        for rows in read_files(path):
+            found += _rows(rows, waiting, samples)
+    return join(found, samples, path)
+
+
+def _result_lines(path: Path, waiting: Unanswered) -> list[IdTextRow]:
+    if path.stem not in SUBTASKS:
+        raise PredictionsError("not named after a subtask", where=str(path), hint=f"one of: {', '.join(SUBTASKS)}")
+    found = []
+    needed = "image, question, right answer, response; a response holds no tab and no line end"
+    with as_predictions_error():
+        lines = list(_cells(path, 4, needed))
+    for _, row, (name, question, target, text) in lines:
+        sample = waiting.take(_key(f"{path.stem}/{name}", question))
+        if sample is not None and target.strip().lower() != sample.target:
+            what = f"the row says that {target!r} is right, the question file says {sample.target!r}"
+            raise PredictionsError(what, where=row.where, hint="use the questions these answers were made with")
+        found.append((sample.id if sample else f"{path.stem}/{name}: {question}", text, row))
+    return found
+
+
+def _rows(rows: Sequence[Row], waiting: Unanswered, samples: Sequence[Sample]) -> Iterator[IdTextRow]:
+    """LLaVA's rows name the image and repeat the question; our own name the sample."""
+    prompt = find_column(rows, "prompt", "question")
+    if find_column(rows, "id") or not prompt:
+        yield from id_and_answer(rows, ("id",), samples)
+        return
+    for name, text, row in id_and_answer(rows, ("question_id",), samples):
+        question = answer_text(row, prompt)
+        sample = waiting.take(_key(name, question))
+        yield sample.id if sample else f"{name}: {bare_question(question)}", text, row
+
+
+def _write(path: Path, answers: Sequence[Answer]) -> None:
+    """SUBTASK.txt for each subtask. Tabs and line ends in an answer, which the format cannot hold, become blanks."""
+    if path.exists() and not path.is_dir():
+        raise DataError("the results are a folder of files, and this is a file", where=str(path))
+    rows: dict[str, list[str]] = {}
+    for answer in answers:
+        sample, text = answer.sample, answer.text.translate(str.maketrans("\t\n\r", "   "))
+        if sample.target is None:
+            raise DataError("the right answer is not known, and this format holds it", where=f"question {sample.id}")
+        cells = (sample.cluster.partition("/")[2], sample.question, sample.target.title(), text)
+        rows.setdefault(sample.tags["subtask"], []).append("\t".join(cells) + "\n")
+    path.mkdir(parents=True, exist_ok=True)
+    for subtask, lines in rows.items():
+        (path / f"{subtask}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+ANSWERS = AnswerFiles(
+    _read,
+    "A folder of the official result files, LLaVA's answer lines, or rows of id and text.",
+    {"official": Format("", _write)},
+    "The official result folder: SUBTASK.txt, which calculation.py takes. Raises DataError when in the way.",
+)
+
+
 MME = YesNo(
     name="mme",
     title="MME: pairs of yes/no questions on perception and cognition (Fu et al. 2023)",
     about=__doc__,
     sizes={"test": Size(2_374, 1_187, note="a yes and a no to each image of a subtask; some images are in several")},
     rules=RULES,
-    files=mme_files,
-    answer_files=mme_files.ANSWERS,
-    figures=mme_metrics.metrics,
+    files=OwnFiles(required_files, samples),
+    answer_files=ANSWERS,
+    figures=metrics,
 )

@@ -8,16 +8,30 @@ test has 1,222 statements (README and paper say 616: the released files differ),
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from vlmbench.base.task import Size
-from vlmbench.families.base import Scored
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.predictions import (
+    answer_text,
+    as_predictions_error,
+    id_and_answer,
+    join,
+    read_files,
+    write_rows,
+)
+from vlmbench.data.answers.unnumbered_answers import are_pred_gt, read_pred_gt, refuse_other_count
+from vlmbench.data.files import Folder, Hub, Row, read_rows, read_text, unique
+from vlmbench.data.linked_images import linked_image
+from vlmbench.data.official.files import COCO, coco_images, data_file
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.yes_no import YesNo, YesNoRules, areas
 from vlmbench.parsing import yes_no
 from vlmbench.parsing.yes_no import TRUE_FALSE, YES_NO
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric, share
-
-from . import vsr_files
 
 
 def _words_in(parsed: str, word: str) -> float:
@@ -111,6 +125,136 @@ RULES: Mapping[str, YesNoRules] = {
     ),
 }
 
+
+HUB_FIELDS = ("image", "image_link", "caption", "label", "relation")
+RAW = "https://raw.githubusercontent.com/cambridgeltl/visual-spatial-reasoning/b27a0af0ee1462d2b6b92c8c83e869d9254a241a"
+IMAGES = ("images", "trainval2017", "train2017", "val2017", ".")
+
+_RELATIONS: Mapping[str, str] = {
+    "Adjacency": "adjacent to, alongside, at the side of, at the right side of, at the left side of, attached to, "
+    "at the back of, ahead of, against, at the edge of",
+    "Directional": "off, past, toward, down, deep down, up, away from, along, around, from, into, to, across, "
+    "across from, through, down from",
+    "Orientation": "facing, facing away from, parallel to, perpendicular to",
+    "Projective": "on top of, beneath, beside, behind, left of, right of, under, in front of, below, above, over, "
+    "in the middle of",
+    "Proximity": "by, close to, near, far from, far away from",
+    "Topological": "connected to, detached from, has as a part, part of, contains, within, at, on, in, with, "
+    "surrounding, among, consists of, out of, between, inside, outside, touching",
+    "Unallocated": "beyond, next to, opposite to, after, among, enclosed by",
+}
+CATEGORIES = {relation: name for name, relations in _RELATIONS.items() for relation in relations.split(", ")}
+"""By relation. `among` is listed twice; the last place counts, as in the official script."""
+
+
+def _parts(split: str) -> tuple[str, str]:
+    """(zeroshot or random, test or dev)."""
+    kind, _, part = split.partition("_")
+    return kind, part or "test"
+
+
+def _places(split: str) -> list[str]:
+    kind, part = _parts(split)
+    return [f"{folder}{kind}/{part}.jsonl" for folder in ("data/splits/", "splits/", "")]
+
+
+def required_files(split: str) -> list[DataFile]:
+    """One file of statements, and the images."""
+    where = _places(split)
+    licence = "Apache-2.0 (the hub's copy: CC BY 4.0)"
+    sizes = {"train2017": "18 GB", "val2017": "1 GB"}
+    images = [coco_images(name, f"COCO {name} images ({size})", also=IMAGES[:2]) for name, size in sizes.items()]
+    return [data_file(where, f"{split} statements", f"{RAW}/{where[0]}", licence, split), *images]
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """The statements of a split, in the file's order; ids are their places in it, from 1."""
+    kind, part = _parts(split)
+    if isinstance(data, Hub):
+        part = "validation" if part == "dev" else part
+        rows = data.table((f"cambridgeltl/vsr_{kind}",), "default", part, HUB_FIELDS).rows(HUB_FIELDS)
+        image = _linked
+    else:
+        folder, hint = data, f"`vlmbench data fetch vsr:{split}` gets it"
+        rows = read_rows(data.need(f"VSR's file of {split}", *_places(split), hint=hint))
+
+        def image(row: Row) -> ImageRef:
+            return folder.image(row, row.text("image"), *IMAGES)
+
+    # rows have no ids: no image has a statement twice in the published files
+    unique(((f"{row.text('image')}: {row.text('caption')}", row) for row in rows), "caption")
+    return [_sample(str(number), row, image(row)) for number, row in enumerate(rows, 1)]
+
+
+def _sample(key: str, row: Row, image: ImageRef) -> Sample:
+    label, relation = row.integer("label"), row.text("relation")
+    if label not in (0, 1):
+        raise row.error("label", f"0 or 1 was expected, not {label}")
+    tags = {"relation": relation}
+    if relation in CATEGORIES:  # the official script leaves the others out of its table
+        tags["category"] = CATEGORIES[relation]
+    target = "true" if label else "false"
+    return Sample(key, row.text("caption"), (image,), target, tags=tags, cluster=row.text("image"))
+
+
+def _linked(row: Row) -> ImageRef:
+    """An image the hub's rows only link to."""
+    link = row.text("image_link")
+    if not link.startswith(f"{COCO}/"):
+        raise row.error("image_link", f"{link!r:.60} is no address of COCO's images")
+    hint = "check the network, or use --data DIR with COCO's train2017 and val2017"
+    return linked_image(row.text("image"), link, hint)
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+WORDS: Mapping[str, tuple[str, str]] = {"official": ("0", "1"), "prismatic": ("0", "1"), "vlmevalkit": ("no", "yes")}
+"""What stands for the 0 and 1 of preds.txt, by protocol; elsewhere false and true."""
+
+
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+    """Sample id to text. Files without ids hold one answer per statement, in the official file's order."""
+    if path.suffix == ".txt":
+        return _read_digits(path, samples, WORDS.get(protocol, ("false", "true") if protocol else ("0", "1")))
+    files = read_files(path)
+    rows = [row for rows in files for row in rows]
+    if are_pred_gt(rows):
+        truth = lambda row: answer_text(row, "gt").lower()  # noqa: E731
+        return read_pred_gt(path, rows, samples, "statement", lambda row: answer_text(row, "pred"), truth)
+    return join([answer for rows in files for answer in id_and_answer(rows, ("id",), samples)], samples, path)
+
+
+def _read_digits(path: Path, samples: Sequence[Sample], words: Sequence[str]) -> dict[str, str]:
+    with as_predictions_error():
+        lines = read_text(path).removesuffix("\n").split("\n")
+    refuse_other_count(path, len(lines), samples, "statement", " (vsr:random names the other split)")
+    for number, line in enumerate(lines, 1):
+        if line.strip() not in ("0", "1"):
+            raise PredictionsError(f"0 or 1 was expected, not {line!r:.40}", where=f"{path}, line {number}")
+    return {sample.id: words[int(line)] for sample, line in zip(samples, lines, strict=True)}
+
+
+def _write_digits(path: Path, answers: Sequence[Answer]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digits = (int(answer.parsed.startswith(("true", "yes"))) for answer in answers)
+    path.write_text("".join(f"{digit}\n" for digit in digits), encoding="utf-8")
+
+
+def _write_pred_gt(path: Path, answers: Sequence[Answer]) -> None:
+    write_rows(path, ({"pred": answer.text, "gt": answer.sample.target} for answer in answers))
+
+
+ANSWERS = AnswerFiles(
+    _read,
+    'The official preds.txt (a 1 or 0 per line), MiniGPT-v2\'s [{"pred", "gt"}], or rows of id and text.',
+    {
+        "official": Format(".txt", _write_digits, "an answer from which nothing was read is written as 0 (false)"),
+        "minigpt4": Format(".json", _write_pred_gt),
+    },
+    "The official preds.txt: 1 for what was read as true, 0 for all else, in the file's order.",
+)
+
+
 VSR = YesNo(
     name="vsr",
     title="VSR: true or false statements about where things are (Liu et al. 2023)",
@@ -122,8 +266,8 @@ VSR = YesNo(
         "random_dev": Size(1_097, 1_017),
     },
     rules=RULES,
-    files=vsr_files,
-    answer_files=vsr_files.ANSWERS,
+    files=OwnFiles(required_files, samples),
+    answer_files=ANSWERS,
     breakdowns=("category", "relation"),
     words=TRUE_FALSE,
 )

@@ -18,8 +18,7 @@ from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import Metric
 from vlmbench.tasks.short_answer import gqa_metrics
 from vlmbench.tasks.yes_no.hateful_memes import HATEFUL_MEMES
-from vlmbench.tasks.yes_no.pope import POPE
-from vlmbench.tasks.yes_no.pope_files import KINDS
+from vlmbench.tasks.yes_no.pope import KINDS, POPE
 
 RESAMPLES = 10_000
 QUESTIONS, PICTURES = 12_578, 398

@@ -21,10 +21,9 @@ from vlmbench.data.files import Folder, Hub, missing_images
 from vlmbench.data.images import decoding as images
 from vlmbench.scenes.scene import SAMPLE_SEEDS
 from vlmbench.scoring.verdicts import combine
-from vlmbench.tasks.judged import llava_bench_judge, mmvet_judge
+from vlmbench.tasks.judged import llava_bench, mmvet_judge
 from vlmbench.tasks.judged.llava_bench import LLAVA_BENCH
-from vlmbench.tasks.judged.mmvet import MMVET, THINK
-from vlmbench.tasks.judged.mmvet_files import CAPABILITIES
+from vlmbench.tasks.judged.mmvet import CAPABILITIES, MMVET, THINK
 from vlmbench.tasks.samples import build
 
 SAMPLES = Path(__file__).resolve().parents[2] / "tasks" / "samples"
@@ -276,14 +275,14 @@ def test_failure_values_of_the_official_rules() -> None:
 
 def test_honest_and_official_part_on_failures() -> None:
     for review in ("no numbers", "8, 10", "8 nan", "8 11"):
-        assert llava_bench_judge.REVIEWS["honest"].verdict(review).status is Status.JUDGE_FAILED
-    assert llava_bench_judge.REVIEWS["official"].verdict("8, 10").values == (-1.0, -1.0)
-    assert llava_bench_judge.REVIEWS["lmms_eval"].verdict("Assistant 1: 8 Assistant 2: 10").values == (1.0, 8.0)
-    assert llava_bench_judge.REVIEWS["honest"].verdict("7,9.5\nbecause") == Verdict(9.5, values=(7.0, 9.5))
+        assert llava_bench.REVIEWS["honest"].verdict(review).status is Status.JUDGE_FAILED
+    assert llava_bench.REVIEWS["official"].verdict("8, 10").values == (-1.0, -1.0)
+    assert llava_bench.REVIEWS["lmms_eval"].verdict("Assistant 1: 8 Assistant 2: 10").values == (1.0, 8.0)
+    assert llava_bench.REVIEWS["honest"].verdict("7,9.5\nbecause") == Verdict(9.5, values=(7.0, 9.5))
 
 
 def test_braces_in_answers_are_left_alone() -> None:
-    text = llava_bench_judge.prompt("c", "q", "{answer}", "{context} {rule}")
+    text = llava_bench.prompt("c", "q", "{answer}", "{context} {rule}")
     assert "[Assistant 1]\n{answer}\n" in text and "[Assistant 2]\n{context} {rule}\n" in text
 
 

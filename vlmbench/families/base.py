@@ -30,7 +30,7 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
 from vlmbench.base.task import DataFile, DataSource, JudgeRules, Size, TaskProtocol
 from vlmbench.data.answers.predictions import named
-from vlmbench.data.files import QuestionFiles, folder_or_hub
+from vlmbench.data.files import Folder, Hub, QuestionFiles, folder_or_hub
 from vlmbench.families.answer_files import PLAIN, Answer, AnswerFiles
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
@@ -185,6 +185,24 @@ class Benchmark(ABC, Generic[Rules]):
     def _answer(self, sample: Sample, text: str, protocol: str) -> Answer:
         parsed = self.parse(sample, Response(text), self.rules[protocol])
         return Answer(sample, text, parsed, protocol, self.build_request)
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """`QuestionFiles` of a benchmark whose module has functions of its own to read the official files."""
+
+    official: Callable[[str], Sequence[DataFile]]
+    """The files of a split."""
+    read: Callable[[Folder | Hub, str, str], Sequence[Sample]]
+    """The questions of (data, split, task)."""
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The official files of a split."""
+        return self.official(split)
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All questions of a split."""
+        return self.read(data, split, task)
 
 
 def filled(prompt: Prompt, sample: Sample) -> str:
