@@ -44,7 +44,7 @@ class GenerationWatcher(Protocol):
 class Listener:
     """A watcher that only notes whether it is called."""
 
-    heard = False
+    called = False
 
     def before(self, ids: Tensor, scores: Tensor) -> Tensor:
         """Changes nothing."""

@@ -111,7 +111,7 @@ def test_what_cannot_be_opened(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="threads"):
         opened(folder, threads=-1)
     with pytest.raises(UsageError, match="has no --batch-size"):
-        loading.load_model(loading.parse_model("echo"), {"batch": "4"})
+        loading.load_model(loading.parse_model("echo"), {"batch_size": "4"})
 
 
 def test_pickled_weights_are_not_opened(folder: Path, tmp_path: Path) -> None:

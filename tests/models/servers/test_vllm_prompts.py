@@ -303,7 +303,12 @@ def test_the_last_reason_of_a_log(line: str, reason: str) -> None:
 def test_settings_hold_what_decides_answers_alone(original: Path, script: vllm_stand_in.Script) -> None:
     plain = load(original).settings
     assert plain == {"engine": "vllm", "prompting": "chat", "dtype": "auto", "tensor_parallel_size": 1}
-    for changes in ({"max_model_len": 4096}, {"gpu_memory_utilization": 0.3}, {"images_per_prompt": 4}, {"batch": 9}):
+    for changes in (
+        {"max_model_len": 4096},
+        {"gpu_memory_utilization": 0.3},
+        {"images_per_prompt": 4},
+        {"batch_size": 9},
+    ):
         assert load(original, **changes).settings == plain
     assert load(original, dtype="bfloat16").settings != plain
     assert load(original, prompting="user").settings["prompting"] == "user"

@@ -189,7 +189,7 @@ def test_a_damaged_state_is_told_and_the_one_before_is_taken(
     assert found(tmp_path) == 1
     (record,) = caplog.records
     assert (tmp_path / checkpoint.DAMAGED).is_dir()
-    assert "checkpoint.old is whole: going on from stage 1, step 1" in record.getMessage()
+    assert "checkpoint.old is whole: resuming from stage 1, step 1" in record.getMessage()
     assert found(tmp_path) == 1
     damage(tmp_path / FOLDER / name)
     with pytest.raises(TrainingError, match=says) as caught:
@@ -216,7 +216,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, size: int) -> N
     ready(tmp_path)
     with at_most(size), pytest.raises(TrainingError, match=r"cannot write: .*[Ff]ile too large") as caught:
         loop.train(SHORT, tmp_path)
-    assert "when there is room to write, the same command goes on" in str(caught.value)
+    assert "when there is room to write, the same command resumes" in str(caught.value)
     run(SHORT, tmp_path)
     run(SHORT, tmp_path / "calm")
     ours, calm = (folder / loop.MODEL / "model.safetensors" for folder in (tmp_path, tmp_path / "calm"))

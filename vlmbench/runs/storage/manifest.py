@@ -137,7 +137,7 @@ def code_version() -> dict[str, Any]:
 
     git is asked without its lock, which a kill would leave behind for whoever works in the checkout.
     """
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return {"commit": None, "changed": None}
 
