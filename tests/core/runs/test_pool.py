@@ -139,7 +139,7 @@ def test_a_group_that_kills_every_worker_fails_and_the_rest_is_answered(tmp_path
     assert failed == {f"7-{question}" for question in range(EACH)}
     assert outcome.scores["toy"]["statuses"]["error"] == EACH
     assert all("no worker survived it" in r.response.error for r in outcome.records if r.sample.id in failed)
-    assert facts["workers_replaced"] == 3
+    assert facts["workers_replaced"] in (3, 4), "a group counts three losses; an idle worker may have had it too"
     assert len(read_answers(tmp_path / "run")) == PICTURES * EACH - EACH, "the failed ones are asked again next time"
 
 
