@@ -1,7 +1,7 @@
 """Benchmarks whose answers are one of several options: MMBench, ScienceQA, IconQA.
 
-They are built on `vlmbench.families.multiple_choice`. Per benchmark a module of its name (protocols, metrics, sizes)
-and, where its official files are its own, NAME_files.
+They are built on `vlmbench.families.multiple_choice`. Per benchmark a module of its name: official files, protocols,
+answer files, metrics.
 Readers of letters: vlmbench.parsing.options; tables with images inside: vlmbench.data.tables.image_table.
 Not here: what two benchmarks share, which belongs to the family.
 """

@@ -7,28 +7,243 @@ KIND/PID/data.json as on its site. MiniGPT-v2's "IconVQA" is choose_txt_val.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from vlmbench.base.errors import UsageError
+from vlmbench.base.errors import DataError, PredictionsError, UsageError
 from vlmbench.base.metric import Metric
-from vlmbench.base.samples import Request, Response, Sample, Score
-from vlmbench.base.task import DataSource, Size
-from vlmbench.data.answers.predictions import write_rows
-from vlmbench.data.files import folder_or_hub
+from vlmbench.base.samples import ImageRef, Request, Response, Sample, Score
+from vlmbench.base.task import DataFile, DataSource, Size
+from vlmbench.data.answers.predictions import answer_files, is_hidden, join, write_rows
+from vlmbench.data.files import Folder, Hub, Row, folder_or_hub, read_keyed, read_object, unique
 from vlmbench.data.images.image_sheet import sheet
+from vlmbench.data.official.files import data_file, mirrored
+from vlmbench.data.reading import is_dir, is_file
 from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
 from vlmbench.families import prompts
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format, write_json
-from vlmbench.families.base import Scored
+from vlmbench.families.answer_files import (
+    Answer,
+    AnswerFiles,
+    Format,
+    IdTextRow,
+    objects_or_rows,
+    results_of,
+    write_json,
+)
+from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, texts
 from vlmbench.parsing import options as readers
 from vlmbench.parsing.text import anls
 from vlmbench.stats.metrics import by_tag, mean
 
-from . import iconqa_files
-from .iconqa_files import BLANK, IMAGE, KINDS, TEXT
+KINDS = (TEXT, IMAGE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
+MOST = 5
+"""Options a problem can have."""
+FOLDERS = ("", "iconqa_data/", "data/iconqa_data/")
+HUB_NAMES = mirrored("ICON-QA")
+HUB_FIELDS = ("question_id", "question", "choices", "answer", "ques_type", "grade", "skills")
+HUB_IMAGES = ("query_image", "choice_image_0", "choice_image_1")
+SKILLS = "pid2skills.json"
+ARCHIVE = "https://iconqa2021.s3.us-west-1.amazonaws.com/iconqa_data.zip"
+
+
+def required_files(split: str) -> list[DataFile]:
+    """Problems, splits, skills and images: one archive."""
+    return [
+        data_file((f"iconqa_data/{name}", name), what, ARCHIVE, "CC BY-NC-SA 4.0", optional=name == SKILLS)
+        for name, what in (
+            ("problems.json", "problems"),
+            ("pid_splits.json", "which problem is in which split"),
+            (SKILLS, "skills a problem needs"),
+            ("iconqa", "images"),
+        )
+    ]
+
+
+def parts(split: str) -> tuple[tuple[str, ...], str]:
+    """(kinds, test or val) of one of our splits."""
+    kind, _, part = split.rpartition("_")
+    return ((kind,), part) if kind else (KINDS, split)
+
+
+# -------------------------------------------------------------------------------------------------------- problems
+
+
+def samples(data: Folder | Hub, split: str, task: str = "iconqa") -> list[Sample]:
+    """The problems of a split: of problems.json, of the problem folders that are there, or of the hub."""
+    if isinstance(data, Hub):
+        return _of_hub(data, split)
+    places = [f"{folder}problems.json" for folder in FOLDERS]
+    if data.find(*places) is None:
+        data = data.within(task)  # only then: beside problems.json, that folder holds the images
+    path = data.find(*places)
+    found = list(_folders(data, split) if path is None else _listed(data, path, split))
+    if not found:
+        hint = "`vlmbench data fetch iconqa` gets iconqa_data.zip"
+        raise DataError(f"no problems.json, and no problem folders of {split}", where=str(data.root), hint=hint)
+    return found
+
+
+def _listed(data: Folder, path: Path, split: str) -> Iterator[Sample]:
+    here = data.relative(path.parent)
+    base = "" if here == "." else f"{here}/"
+    listed = data.need("IconQA's list of splits", f"{base}pid_splits.json", hint="it is in iconqa_data.zip")
+    splits, skills = read_object(listed), _skills(data, base)
+    rows = read_keyed(path, "ques_type")
+    kinds, part = parts(split)
+    seen: dict[str, str] = {}
+    for kind in kinds:
+        for pid in splits.keys(f"{kind}_{part}"):
+            if pid in seen:
+                hint = "remove one of them"
+                raise splits.error(f"{kind}_{part}", f"{pid!r} is there twice: also in {seen[pid]!r}", hint)
+            seen[pid] = f"{kind}_{part}"
+            if pid not in rows:
+                raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), hint="get both files again")
+            places = tuple(f"{base}{folder}{part}/{kind}" for folder in ("iconqa/", ""))
+            yield _problem(data, pid, rows[pid], places, skills.get(pid, ()), partial=False)
+
+
+def _folders(data: Folder, split: str) -> Iterator[Sample]:
+    """KIND/PID/data.json. A folder cannot say which problems it lacks, so answers to others are left out."""
+    kinds, part = parts(split)
+    skills = _skills(data, "")
+    for kind in kinds:
+        bases = (f"iconqa_data/iconqa/{part}/{kind}", f"iconqa/{part}/{kind}", f"{part}/{kind}", kind)
+        base = next((name for name in bases if is_dir(data.root / name)), None)
+        if base is None:
+            continue
+        for folder in sorted((data.root / base).iterdir(), key=lambda path: (len(path.name), path.name)):
+            if not is_hidden(folder) and is_file(path := folder / "data.json"):
+                row = read_object(path)
+                if row.text("ques_type") != kind:
+                    raise row.error("ques_type", f"{kind} was expected in this folder")
+                yield _problem(data, folder.name, row, (base,), skills.get(folder.name, ()), partial=True)
+
+
+def _skills(data: Folder, base: str) -> dict[str, tuple[str, ...]]:
+    path = data.find(base + SKILLS)
+    row = read_object(path) if path else None
+    return {pid: tuple(row.texts(pid)) for pid in row.values} if row else {}
+
+
+def _problem(
+    data: Folder, pid: str, row: Row, places: tuple[str, ...], skills: tuple[str, ...], *, partial: bool
+) -> Sample:
+    kind = row.text("ques_type")
+    choices = () if kind == BLANK else tuple(row.texts("choices"))
+    names = ("image.png", *(choices if kind == IMAGE else ()))
+    images = tuple(data.image(row, f"{pid}/{name}", *places, field="choices") for name in names)
+    place = None if kind == BLANK else row.integer("answer")
+    return sample(pid, row, choices, images, place, skills, partial=partial)
+
+
+def sample(
+    pid: str,
+    row: Row,
+    choices: tuple[str, ...],
+    images: tuple[ImageRef, ...],
+    place: int | None,
+    skills: tuple[str, ...],
+    *,
+    partial: bool = False,
+) -> Sample:
+    """One problem; `place` is that of the right option."""
+    kind = row.text("ques_type")
+    if kind not in KINDS:
+        raise row.error("ques_type", f"{kind!r} is none of {', '.join(KINDS)}")
+    if kind != BLANK and not 1 < len(choices) <= MOST:
+        raise row.error("choices", f"{len(choices)} options; there are two to five")
+    if place is not None and not 0 <= place < len(choices):
+        raise row.error("answer", f"{place} is not the place of one of {len(choices)} options")
+    return Sample(
+        id=pid,
+        question=row.text("question"),
+        images=images,
+        target=row.text("answer") if place is None else LETTERS[place],
+        choices=choices,
+        tags={"kind": kind, "grade": row.text("grade", "")},
+        cluster=pid,
+        extra={"skills": skills, "partial": partial},
+    )
+
+
+def _of_hub(data: Hub, split: str) -> list[Sample]:
+    """The hub's rows: options in one text, separated by commas, and two images to choose from at most."""
+    kinds, part = parts(split)
+    table = data.table(HUB_NAMES, "default", part, (*HUB_FIELDS, *HUB_IMAGES))
+    rows = table.rows(HUB_FIELDS)
+    unique(((row.key("question_id"), row) for row in rows), "question_id")
+    filled = {name: table.filled(name) for name in HUB_IMAGES}
+    texts = [row for row in rows if row.text("ques_type") == TEXT]
+    by_place = all(row.text("answer").isdecimal() and int(row.text("answer")) < _count(row) for row in texts)
+    samples = []
+    for index, row in enumerate(rows):
+        kind, key = row.text("ques_type"), row.key("question_id")
+        if kind not in kinds:
+            continue
+        there = [name for name in HUB_IMAGES[: 3 if kind == IMAGE else 1] if filled[name][index]]
+        images = tuple(table.image(index, name, f"{key}/{name}") for name in there)
+        choices = tuple(row.text("choices").split(",") if kind == TEXT else there[1:])
+        place = None if kind == BLANK else _place(row, choices, by_place)
+        samples.append(sample(key, row, choices, images, place, _words(row)))
+    return samples
+
+
+def _count(row: Row) -> int:
+    return len(row.text("choices").split(","))
+
+
+def _place(row: Row, choices: Sequence[str], by_place: bool) -> int:
+    """Whether the column holds places or texts is told by all rows together."""
+    if by_place or row.text("ques_type") == IMAGE:
+        return row.integer("answer")
+    if row.text("answer") not in choices:
+        raise row.error("answer", f"{row.text('answer')!r:.40} is none of the options", "use the official files")
+    return choices.index(row.text("answer"))
+
+
+def _words(row: Row) -> tuple[str, ...]:
+    found = row.values.get("skills")
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+
+def read_answers(path: Path, samples: Sequence[Sample], protocol: str = "") -> dict[str, str]:
+    """Sample id to text; the place of an option becomes its letter. Raises PredictionsError."""
+    kinds = {sample.id: sample.tags["kind"] for sample in samples}
+
+    def of_object(content: Mapping[str, Any], file: Path) -> list[IdTextRow]:
+        row = results_of(content, file)
+        return [(pid, _text(row, pid, kinds.get(pid, BLANK)), row) for pid in row.values]
+
+    answers = objects_or_rows(_files(path, set(kinds.values())), of_object, ("id", "question_id", "pid"), samples)
+    if samples and samples[0].extra["partial"]:
+        answers = [answer for answer in answers if answer[0] in kinds]
+    hint = "give answers to exactly the problems of this split (iconqa:choose_txt_val names another)"
+    return join(answers, samples, path, hint)
+
+
+def _files(path: Path, kinds: Iterable[str]) -> list[Path]:
+    """The file, the files of the folder, or those of KIND/ folders in it."""
+    inside = [path / kind for kind in KINDS if kind in kinds and (path / kind).is_dir()]
+    return [file for folder in inside or [path] for file in answer_files(folder)]
+
+
+def _text(row: Row, pid: str, kind: str) -> str:
+    """What sub_acc.py compares as text: places of options, and blanks whatever their type."""
+    value = row.values[pid]
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        what = f"the place of an option or a text was expected, not {value!r:.40}"
+        raise PredictionsError(what, where=f"{row.where}, {pid!r}", hint="get the file again")
+    if kind == BLANK:
+        return str(value)
+    return LETTERS[int(value)] if str(value) in ("0", "1", "2", "3", "4") else ""
+
 
 PARTIAL = "of the problem folders that are there: without pid_splits.json nothing says which are missing"
 SHORT = "\nAnswer the question using a single word or phrase."
@@ -121,7 +336,7 @@ class IconQa(MultipleChoice):
 
     def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
         """The problems of a split; ids are their pids. The folder DIR/iconqa may hold the problems or their images."""
-        return iconqa_files.samples(folder_or_hub(data), split, self.name)
+        return samples(folder_or_hub(data), split, self.name)
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words. Raises UsageError for a kind that the protocol does not know."""
@@ -170,12 +385,13 @@ class IconQa(MultipleChoice):
 def write_results(path: Path, answers: Sequence[Answer]) -> None:
     """The official results file: the place of an option (-1: none was read), or the text of a blank."""
     results = {
-        a.id: a.text if a.sample.tags["kind"] == BLANK else _place(a.text, by_letter(a.sample.choices)) for a in answers
+        a.id: a.text if a.sample.tags["kind"] == BLANK else _place_read(a.text, by_letter(a.sample.choices))
+        for a in answers
     }
     write_json(path, {"results": results})
 
 
-def _place(text: str, options: dict[str, str]) -> int:
+def _place_read(text: str, options: dict[str, str]) -> int:
     """The place of the option that the official protocol reads."""
     letter = readers.vlmevalkit_letter(text, options)
     return list(options).index(letter) if letter in options else -1
@@ -205,9 +421,9 @@ ICONQA = IconQa(
     about=__doc__,
     sizes={split: SIZES[split] for split in SPLITS},
     rules=RULES,
-    files=iconqa_files,
+    files=OwnFiles(required_files, samples),
     answer_files=AnswerFiles(
-        read=iconqa_files.read_answers,
+        read=read_answers,
         reads='The official {"results": {pid: place or text}}, one file or KIND/*.json, or rows of id and text.',
         formats={"official": Format(".json", write_results), "rows": Format(".jsonl", write_texts)},
         writes="The official results file: the place of an option (-1: none was read), or the text of a blank.",

@@ -7,20 +7,202 @@ that has images (2,017 questions), what papers call SQA-I; `test` is all of it (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.metric import Metric
-from vlmbench.base.samples import Sample
-from vlmbench.base.task import Size
-from vlmbench.data.tables.columns import options_of
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.predictions import OTHERS, answer_files, id_and_answer, join
+from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_object, read_rows, unique
+from vlmbench.data.official.files import data_file, mirrored
+from vlmbench.data.rows import named_columns
+from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
 from vlmbench.families import prompts
-from vlmbench.families.answer_files import AnswerFiles, Format, write_llava
-from vlmbench.families.base import Scored, accuracies
+from vlmbench.families.answer_files import (
+    Answer,
+    AnswerFiles,
+    Format,
+    IdTextRow,
+    objects_or_rows,
+    results_of,
+    write_json,
+    write_llava,
+)
+from vlmbench.families.base import OwnFiles, Scored, accuracies
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, letters
 from vlmbench.parsing import options as readers
 from vlmbench.stats.metrics import mean
 
-from . import scienceqa_files
+FOLDERS = ("", "data/scienceqa/", "scienceqa/")
+PROBLEMS = tuple(f"{folder}problems.json" for folder in FOLDERS)
+SPLITS = tuple(f"{folder}pid_splits.json" for folder in FOLDERS)
+MOST = 5
+"""Options a question can have."""
+HUB_NAMES = mirrored("ScienceQA")
+HUB_FIELDS = ("question", "choices", "answer", "hint", "grade", "subject", "topic")
+RAW = "https://raw.githubusercontent.com/lupantech/ScienceQA/2cbf8318e07b9ece895bb2ae605e71e38d623264/data/scienceqa"
+S3 = "https://scienceqa.s3.us-west-1.amazonaws.com/images"
+LICENCE = "CC BY-NC-SA 4.0"
+LOWER = tuple(f"grade{number}" for number in range(1, 7))
+
+
+def tier(split: str) -> str:
+    """The official split that one of ours is of: `image` is the part of `test` with images."""
+    return "test" if split == "image" else split.removesuffix("_image")
+
+
+def required_files(split: str) -> list[DataFile]:
+    """Problems, the list of splits, images."""
+    official = tier(split)
+    images = (f"images/{official}", f"data/scienceqa/images/{official}", official)
+    return [
+        data_file(PROBLEMS, "problems (30 MB)", f"{RAW}/problems.json", LICENCE, split),
+        data_file(SPLITS, "which problem is in which split", f"{RAW}/pid_splits.json", LICENCE, split),
+        data_file(images, f"images of {official}", f"{S3}/{official}.zip", LICENCE, split),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------- questions
+
+
+def samples(data: Folder | Hub, split: str, task: str = "scienceqa") -> list[Sample]:
+    """The questions of a split, in its order; ids are those of problems.json, on the hub the rows' numbers."""
+    if isinstance(data, Hub):
+        found = _of_hub(data, split)
+    elif problems := data.find(*PROBLEMS):
+        found = list(_problems(data, problems, tier(split)))
+    else:
+        name = f"llava_{tier(split)}_CQM-A.json"
+        hint = f"`vlmbench data fetch {task}` gets it; {name} of LLaVA's eval.zip will do"
+        places = (*PROBLEMS, *(f"{folder}{name}" for folder in FOLDERS))
+        found = list(_llava(data, data.need("ScienceQA's problems", *places, hint=hint), tier(split)))
+    return found if split == tier(split) else _with_images(found)
+
+
+def _with_images(samples: Sequence[Sample]) -> list[Sample]:
+    """Those with an image. Answers to the others may be in an answer file: files of the whole test are common."""
+    others = frozenset(sample.id for sample in samples if not sample.images)
+    return [replace(sample, extra={**sample.extra, OTHERS: others}) for sample in samples if sample.images]
+
+
+def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
+    rows = read_keyed(path, "choices")
+    listed = data.find(*SPLITS)
+    if listed is None:
+        pids = [pid for pid, row in rows.items() if row.text("split") == split]
+    else:
+        pids = read_object(listed).keys(split)
+    here = data.relative(path.parent)
+    places = tuple(f"{base}/{folder}{split}" for base in dict.fromkeys((here, ".")) for folder in ("images/", ""))
+    for pid in pids:
+        if pid not in rows:
+            raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), hint="get both files again")
+        row = rows[pid]
+        if "image" not in row.values:  # the official file says null where there is none
+            raise row.error("image", "the field is missing", f"the row has: {named_columns('image', row.values)}")
+        images = (data.image(row, f"{pid}/{row.text('image')}", *places),) if row.has("image") else ()
+        yield sample(pid, row, images)
+
+
+def sample(key: str, row: Row, images: tuple[ImageRef, ...]) -> Sample:
+    """One problem. Without an image it is a cluster of its own."""
+    choices, answer, hint = row.texts("choices"), row.integer("answer"), row.text("hint", "")
+    if not 1 < len(choices) <= MOST:
+        raise row.error("choices", f"{len(choices)} options; there are two to five")
+    if not 0 <= answer < len(choices):
+        raise row.error("answer", f"{answer} is not the place of one of {len(choices)} options")
+    grade, subject = row.text("grade"), row.text("subject")
+    if not re.fullmatch(r"grade([1-9]|1[0-2])", grade):
+        raise row.error("grade", f"grade1 to grade12 was expected, not {grade!r:.40}")
+    tags = {"subject": subject.removesuffix(" science"), "grades": "1_6" if grade in LOWER else "7_12"}
+    tags |= {"grade": grade, "topic": row.text("topic")}
+    extra = {"hint": hint, "has_text": bool(hint)}
+    return Sample(key, row.text("question"), images, LETTERS[answer], tuple(choices), tags, key, extra)
+
+
+_CHOICE = re.compile(r"\n([A-E])\. ")
+
+
+def _llava(data: Folder, path: Path, split: str) -> Iterator[Sample]:
+    """LLaVA's question file. Context and question stay one text there; what the question is about is not said."""
+    for key, row in unique(((row.key("id"), row) for row in read_rows(path)), "id").items():
+        turns = row.listing("conversations")
+        if len(turns) != 2 or not all(isinstance(turn, dict) for turn in turns):
+            raise row.error("conversations", "a question and an answer were expected")
+        question, target = (Row(turn, row.file, f"{row.at}, in 'conversations'") for turn in turns)
+        text = question.text("value").removeprefix("<image>\n")
+        if text != question.text("value") and not row.has("image"):
+            hint = f"the row has: {named_columns('image', row.values)}"
+            raise row.error("image", "the question shows <image>, and the field is missing", hint)
+        bare, choices = _parted(text)
+        if not choices or target.text("value") not in by_letter(choices):
+            raise row.error("conversations", "no options, or an answer that is the letter of none of them")
+        places = (f"images/{split}", split, "images", ".")
+        images = (data.image(row, row.text("image"), *places),) if row.has("image") else ()
+        extra = {"hint": "", "has_text": bare.startswith("Context: ")}
+        yield Sample(key, bare, images, target.text("value"), choices, {}, key, extra)
+
+
+def _parted(text: str) -> tuple[str, tuple[str, ...]]:
+    """The question and its options, which are the last lines."""
+    marks = list(_CHOICE.finditer(text))
+    first = next((i for i in reversed(range(len(marks))) if marks[i][1] == "A"), len(marks))
+    kept: list[re.Match[str]] = []
+    for mark in marks[first:]:
+        if mark[1] == LETTERS[len(kept) : len(kept) + 1]:
+            kept.append(mark)
+    ends = [mark.start() for mark in kept[1:]] + [len(text)]
+    choices = tuple(text[mark.end() : end] for mark, end in zip(kept, ends, strict=True))
+    return (text[: kept[0].start()], choices) if kept else (text, ())
+
+
+def _of_hub(data: Hub, split: str) -> list[Sample]:
+    official = {"test": "test", "val": "validation"}[tier(split)]
+    config = "ScienceQA-FULL" if split == tier(split) else "ScienceQA-IMG"
+    table = data.table(HUB_NAMES, config, official, (*HUB_FIELDS, "image"))
+    rows = table.rows(HUB_FIELDS)
+    images = table.images(("image",), [f"{config}/{number}" for number in range(1, len(rows) + 1)])
+    return [sample(str(n), row, shown) for n, (row, shown) in enumerate(zip(rows, images, strict=True), 1)]
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+
+def read_answers(path: Path, samples: Sequence[Sample], protocol: str = "") -> dict[str, str]:
+    """Sample id to text; an index becomes its letter, -1 an empty text. Raises PredictionsError."""
+    answers = objects_or_rows(answer_files(path), _of_object, ("question_id", "id"), samples)
+    return join(answers, samples, path, "give answers to exactly the questions of this split (scienceqa:test is all)")
+
+
+def _of_object(content: Mapping[str, Any], path: Path) -> list[IdTextRow]:
+    """A results file or LLaVA's output file."""
+    row = results_of(content, path)
+    parts = [part for name in ("correct", "incorrect") if isinstance(part := content.get(name), list)]
+    listed = [item for part in parts for item in part] if len(parts) == 2 else []
+    rows = [Row(item if isinstance(item, dict) else {}, str(path), f"item {n}") for n, item in enumerate(listed, 1)]
+    if rows and not row.values:
+        return list(id_and_answer(rows, ("question_id",)))
+    return [(key, letter(row, key), row) for key in row.values]
+
+
+def letter(row: Row, field: str) -> str:
+    """The letter of an option given by its place; empty where the place is none. Raises PredictionsError."""
+    try:
+        place = row.integer(field)
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, hint="needed: the place of an option, or -1") from None
+    return LETTERS[place] if 0 <= place < MOST else ""
+
+
+def write_results(path: Path, answers: Sequence[Answer]) -> None:
+    """The official results file: the place of the option, -1 where none was read."""
+    results = {a.id: LETTERS[: len(a.sample.choices)].find(a.parsed or "?") for a in answers}
+    write_json(path, {"results": results, "outputs": {answer.id: answer.text for answer in answers}})
 
 
 def qcm(sample: Sample) -> str:
@@ -112,11 +294,11 @@ SCIENCEQA = MultipleChoice(
         "val": Size(4_241, 2_097),
     },
     rules=RULES,
-    files=scienceqa_files,
+    files=OwnFiles(required_files, samples),
     answer_files=AnswerFiles(
-        read=scienceqa_files.read_answers,
+        read=read_answers,
         reads='The official {"results": {pid: index}}, LLaVA\'s answer lines and outputs, or rows of id and text.',
-        formats={"official": Format(".json", scienceqa_files.write_results), "llava": Format(".jsonl", write_llava)},
+        formats={"official": Format(".json", write_results), "llava": Format(".jsonl", write_llava)},
         writes='The official results file: {"results": {pid: index}, "outputs": {pid: text}}, -1 where none was read.',
     ),
     figures=metrics,

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from vlmbench.base.task import Size
 from vlmbench.data.official.files import mirrored
 from vlmbench.data.official.vqa_challenge import Part, VqaChallenge
-from vlmbench.families.short_answer import INSTRUCTION, UNANSWERABLE, ShortAnswer, ShortAnswerRules, upload_files
-from vlmbench.parsing import text as answers
+from vlmbench.families import shared_protocols as protocols
+from vlmbench.families.short_answer import UNANSWERABLE, ShortAnswer, ShortAnswerRules, upload_files
 from vlmbench.parsing import vqa_accuracy
 
 RULES: Mapping[str, ShortAnswerRules] = {
@@ -22,43 +22,21 @@ RULES: Mapping[str, ShortAnswerRules] = {
         "{question}",
         vqa_accuracy.official,
     ),
-    "lmms_eval": ShortAnswerRules(
-        "EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/ok_vqa/utils.py@75571cfe",
+    "lmms_eval": protocols.lmms_eval(
+        "ok_vqa/utils.py",
         "{question}" + UNANSWERABLE,
-        vqa_accuracy.m4c,
-        stop=("ASSISTANT:",),
-        upload=answers.m4c_normal,
-        note="offers 'Unanswerable' as an answer, which is never right here; the EvalAI processor on both sides",
+        "offers 'Unanswerable' as an answer, which is never right here; the EvalAI processor on both sides",
     ),
-    "minigpt_v2": ShortAnswerRules(
-        "Vision-CAIR/MiniGPT-4 eval_scripts/eval_vqa.py, minigpt4/datasets/datasets/vqa_datasets.py@d94738a7",
-        INSTRUCTION,
+    "minigpt_v2": protocols.minigpt_v2(
         vqa_accuracy.minigpt_v2_okvqa,
-        tokens=20,
-        note="compares lower-cased texts; its own figures are of a shorter list of questions, never published",
+        "compares lower-cased texts; its own figures are of a shorter list of questions, never published",
     ),
-    "tinygpt_v": ShortAnswerRules(
-        "DLYuanGod/TinyGPT-V eval_scripts/eval_vqa.py@83f6189b",
-        INSTRUCTION,
-        vqa_accuracy.tinygpt_v_okvqa,
-        tokens=20,
-        note="as minigpt_v2, cut at ###",
+    "tinygpt_v": protocols.tinygpt_v(vqa_accuracy.tinygpt_v_okvqa, "as minigpt_v2, cut at ###"),
+    "lavis": protocols.lavis(
+        "lavis/common/vqa_tools/vqa_eval.py, projects/blip2/eval/okvqa_zeroshot_*.yaml",
+        "people's answers only lose punctuation; five beams; without its lemmatizer",
     ),
-    "lavis": ShortAnswerRules(
-        "salesforce/LAVIS lavis/common/vqa_tools/vqa_eval.py, projects/blip2/eval/okvqa_zeroshot_*.yaml@506965b9",
-        "Question: {question} Short answer:",
-        vqa_accuracy.lavis,
-        tokens=10,
-        beams=5,
-        note="people's answers only lose punctuation; five beams; without its lemmatizer",
-    ),
-    "qwen_vl": ShortAnswerRules(
-        "QwenLM/Qwen-VL eval_mm/evaluate_vqa.py, eval_mm/vqa_eval.py@aa00ed04",
-        "{question} Answer:",
-        vqa_accuracy.lavis,
-        tokens=10,
-        note="scored as lavis",
-    ),
+    "qwen_vl": protocols.qwen_vl("scored as lavis"),
 }
 
 SIZES: Mapping[str, Size] = {"val": Size(5_046, 5_033), "train": Size(9_009, 8_998)}

@@ -8,22 +8,185 @@ Rules by protocol: vlmbench.parsing.vqa_accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Sample
-from vlmbench.families.base import filled
-from vlmbench.families.short_answer import SHORT, Capitalised, ShortAnswer, ShortAnswerRules
-from vlmbench.parsing import text as answers
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.predictions import answer_text, find_column, id_and_answer, join, read_files
+from vlmbench.data.answers.unnumbered_answers import Unanswered
+from vlmbench.data.files import Folder, Hub, Row, read_rows
+from vlmbench.data.official.files import by_key, data_file, hub_questions, mirrored, places, rows_of_list
+from vlmbench.data.official.vqa_challenge import human_answers
+from vlmbench.families import shared_protocols as protocols
+from vlmbench.families.answer_files import AnswerFiles
+from vlmbench.families.base import OwnFiles, filled
+from vlmbench.families.short_answer import SHORT, Capitalised, ShortAnswer, ShortAnswerRules, upload_files
 from vlmbench.parsing import vqa_accuracy
 
-from . import textvqa_files
+SIZES: Mapping[str, Size] = {
+    "val": Size(5_000, 3_166),
+    "test": Size(5_734, 3_289, answers=False),
+    "train": Size(34_602, 21_953),
+}
+HUB_FIELDS = ("question_id", "image_id", "question", "answers", "ocr_tokens")
+SITE = "https://dl.fbaipublicfiles.com/textvqa"
+LICENCE = "CC BY 4.0 (annotations); images: OpenImages, CC BY 2.0"
+PEOPLE = 10
+"""The official scorer refuses any other number of answers."""
+
+
+def _question_places(split: str) -> list[str]:
+    return places([f"TextVQA_0.5.1_{split}.json"], "data/", "annotations/")
+
+
+def ocr_places(split: str) -> list[str]:
+    """Where the words found by OCR may lie, the official file first."""
+    names = (f"TextVQA_Rosetta_OCR_v0.2_{split}.json", f"llava_textvqa_{split}_v051_ocr.jsonl")
+    return places(names, "data/", "annotations/")
+
+
+def _image_folder(split: str) -> str:
+    return "test_images" if split == "test" else "train_images"
+
+
+def required_files(split: str) -> list[DataFile]:
+    """Questions with answers, OCR tokens, and images."""
+    size, folder = SIZES[split], _image_folder(split)
+    weight = {"val": "among those of train, 7 GB", "test": "1 GB", "train": "7 GB"}[split]
+    zipped = "test_images.zip" if split == "test" else "train_val_images.zip"
+    questions, ocr, images = _question_places(split), ocr_places(split), (folder, f"images/{folder}", "images")
+    words = "words found by OCR, for the protocols that show them"
+    return [
+        data_file(questions, f"{size.questions:,} questions", f"{SITE}/data/{questions[0]}", LICENCE, split),
+        data_file(ocr, words, f"{SITE}/data/{ocr[0]}", LICENCE, split, optional=True),
+        data_file(images, f"{size.images:,} images, {weight}", f"{SITE}/images/{zipped}", LICENCE, split),
+    ]
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """All questions of a split, in the file's order; without human answers where they are not published."""
+    if isinstance(data, Hub):
+        return _from_hub(data, split)
+    hint = f"`vlmbench data fetch textvqa:{split}` gets it"
+    path = data.need(f"TextVQA's question file of {split}", *_question_places(split), hint=hint)
+    ocr, folder = _ocr_tokens(data, split), _image_folder(split)
+    where = (folder, f"images/{folder}", "images", ".")
+    return [
+        _sample(key, row, data.image(row, f"{row.key('image_id')}.jpg", *where, field="image_id"), ocr(row))
+        for key, row in by_key(rows_of_list(path, "data")[1], "question_id").items()
+    ]
+
+
+def _from_hub(data: Hub, split: str) -> list[Sample]:
+    hub_split = {"val": "validation"}.get(split, split)
+    rows = hub_questions(data, mirrored("textvqa"), hub_split, HUB_FIELDS, lambda row: f"{row.key('image_id')}.jpg")
+    return [
+        _sample(key, row, image, ", ".join(row.texts("ocr_tokens")) if row.has("ocr_tokens") else None)
+        for key, row, image in rows
+    ]
+
+
+def _sample(key: str, row: Row, image: ImageRef, ocr: str | None) -> Sample:
+    humans = human_answers(row) if row.values.get("answers") else None
+    if humans is not None and len(humans) != PEOPLE:
+        raise row.error("answers", f"{len(humans)} answers, where the official scorer demands {PEOPLE}")
+    about = row.key("image_id")
+    return Sample(key, row.text("question"), (image,), humans, cluster=about, extra={"ocr": ocr, "image_id": about})
+
+
+# -------------------------------------------------------------------------------------------------------------- OCR
+
+
+def _ocr_tokens(data: Folder, split: str) -> Callable[[Row], str | None]:
+    """Words found in a question's image, as prompts show them; None where there is no file of them."""
+    path = data.find(*ocr_places(split))
+    if path is None:
+        return lambda row: None
+    if path.suffix == ".json":
+        rows = rows_of_list(path, "data")[1]
+        tokens = _by_image(((r.key("image_id"), ", ".join(r.texts("ocr_tokens")), r) for r in rows), "image_id")
+    else:
+        tokens = _by_image(_llava_tokens(path), "question_id")
+
+    def tokens_of(row: Row) -> str:
+        image = row.key("image_id")
+        if image not in tokens:
+            raise row.error("image_id", f"no OCR tokens of image {image} in {path}")
+        return tokens[image]
+
+    return tokens_of
+
+
+def _llava_tokens(path: Path) -> Iterator[tuple[str, str, Row]]:
+    """(image, OCR tokens, row) of LLaVA's question file."""
+    mark = "Reference OCR token:"
+    for row in read_rows(path):
+        lines = [line for line in row.text("text").split("\n") if line.startswith(mark)]
+        if len(lines) != 1:
+            raise row.error("text", f"one line {mark!r} was expected")
+        yield row.key("question_id"), lines[0].removeprefix(mark).strip(" "), row
+
+
+def _by_image(tokens: Iterable[tuple[str, str, Row]], field: str) -> dict[str, str]:
+    """Tokens by image. Raises DataError for an image with two different ones."""
+    found: dict[str, tuple[str, Row]] = {}
+    for image, text, row in tokens:
+        known, first = found.setdefault(image, (text, row))
+        if known != text:
+            raise row.error(field, f"other OCR tokens of image {image} than at {first.at}", "get the file again")
+    return {image: text for image, (text, _) in found.items()}
+
+
+# --------------------------------------------------------------------------------------------------------- answers
+
+
+def answer_files(rules: Mapping[str, ShortAnswerRules]) -> AnswerFiles:
+    """The upload files of the challenge; LLaVA's lines are read too."""
+    reads = "LLaVA's answer lines (image id and prompt), upload rows (question_id, answer), or rows of id and text."
+    return replace(upload_files(rules), read=_read, reads=reads)
+
+
+def question_of(prompt: str) -> str | None:
+    """The question in a LLaVA prompt, lower-cased, as its scorer finds it again; None where that one gives up."""
+    if prompt.startswith("OCR tokens: "):
+        found = re.search(r"Question: (.*?) Short answer:", prompt, re.DOTALL)
+        return found[1].lower() if found else None
+    lines = prompt.split("\n")
+    if "Reference OCR token: " in prompt and len(lines) == 3:
+        return lines[1 if prompt.startswith("Reference OCR token:") else 0].lower()
+    return lines[0].lower() if len(lines) == 2 else None
+
+
+def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+    return join(_answers(read_files(path), samples), samples, path)
+
+
+def _answers(files: Sequence[Sequence[Row]], samples: Sequence[Sample]) -> Iterator[tuple[str, str, Row]]:
+    waiting = Unanswered(samples, lambda sample: (sample.extra["image_id"], sample.question.lower()))
+    numbers = {sample.id for sample in samples}
+    for rows in files:
+        found = list(id_and_answer(rows, ("question_id", "id"), samples))
+        prompt = find_column(rows, "prompt")
+        if not prompt or all(key in numbers for key, _, _ in found):
+            yield from found
+            continue
+        for image, text, row in found:
+            question = question_of(answer_text(row, prompt))
+            if question is None:
+                what = "the prompt is none of those the scorer knows a question in"
+                raise PredictionsError(what, where=row.where, hint="name questions by number: question_id and answer")
+            sample = waiting.take((image, question))
+            yield sample.id if sample else f"image {image}, {question!r}", text, row
 
 
 def _with_ocr(sample: Sample) -> str:
     """The question and the words that an OCR system found. Raises DataError where there are none to be had."""
     if sample.extra["ocr"] is None:
-        hint = f"put {textvqa_files.ocr_places('val')[0]} beside the questions, or use textvqa@llava_no_ocr"
+        hint = f"put {ocr_places('val')[0]} beside the questions, or use textvqa@llava_no_ocr"
         what = "this protocol shows OCR tokens, which the data lack"
         raise DataError(what, where=f"question {sample.id}", hint=hint)
     return filled("{question}\nReference OCR token: {ocr}" + SHORT, sample)
@@ -55,36 +218,18 @@ RULES: Mapping[str, ShortAnswerRules] = {
         vqa_accuracy.m4c,
         note="no OCR tokens in the prompt (LLaVA-1.6's 64.9); the question's letters as llava",
     ),
-    "lmms_eval": ShortAnswerRules(
-        "EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/textvqa/utils.py@75571cfe, ocr: false",
+    "lmms_eval": protocols.lmms_eval(
+        "textvqa/utils.py, ocr: false",
         Capitalised("{question}" + SHORT),
-        vqa_accuracy.m4c,
-        stop=("ASSISTANT:",),
-        upload=answers.m4c_normal,
-        note="no OCR tokens; the question's first letter a capital, all others small",
+        "no OCR tokens; the question's first letter a capital, all others small",
     ),
-    "lmms_eval_ocr": ShortAnswerRules(
-        "EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/textvqa/utils.py@75571cfe, ocr: true",
+    "lmms_eval_ocr": protocols.lmms_eval(
+        "textvqa/utils.py, ocr: true",
         Capitalised(_with_ocr),
-        vqa_accuracy.m4c,
-        stop=("ASSISTANT:",),
-        upload=answers.m4c_normal,
-        note="as lmms_eval, with OCR tokens in the prompt",
+        "as lmms_eval, with OCR tokens in the prompt",
     ),
-    "vlmevalkit": ShortAnswerRules(
-        "open-compass/VLMEvalKit vlmeval/dataset/utils/vqa_eval.py@e8e78f05 (vqa_score)",
-        "{question}" + SHORT,
-        vqa_accuracy.vlmevalkit,
-        upload=answers.vlmevalkit_normal,
-        note="no OCR tokens; no rule for 's or commas",
-    ),
-    "qwen_vl": ShortAnswerRules(
-        "QwenLM/Qwen-VL eval_mm/evaluate_vqa.py, eval_mm/vqa_eval.py@aa00ed04",
-        "{question} Answer:",
-        vqa_accuracy.lavis,
-        tokens=10,
-        note="no OCR tokens; people's answers only lose punctuation",
-    ),
+    "vlmevalkit": protocols.vlmevalkit("{question}" + SHORT, "no OCR tokens; no rule for 's or commas"),
+    "qwen_vl": protocols.qwen_vl("no OCR tokens; people's answers only lose punctuation"),
 }
 
 
@@ -92,9 +237,9 @@ TEXTVQA = ShortAnswer(
     name="textvqa",
     title="TextVQA: questions about text in images, ten human answers each (Singh et al. 2019)",
     about=__doc__,
-    sizes=textvqa_files.SIZES,
+    sizes=SIZES,
     rules=RULES,
-    files=textvqa_files,
-    answer_files=textvqa_files.answer_files(RULES),
+    files=OwnFiles(required_files, samples),
+    answer_files=answer_files(RULES),
     withheld_note="the right answers are not published: only the challenge's server (closed) can score them",
 )

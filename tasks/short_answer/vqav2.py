@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from vlmbench.base.task import Size
 from vlmbench.data.official.files import mirrored
 from vlmbench.data.official.vqa_challenge import Part, VqaChallenge
+from vlmbench.families import shared_protocols as protocols
 from vlmbench.families.short_answer import SHORT, ShortAnswer, ShortAnswerRules, upload_files
 from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
@@ -47,28 +48,15 @@ RULES: Mapping[str, ShortAnswerRules] = {
         upload=answers.lmms_normal,
         note="normalises where people agree, too",
     ),
-    "vlmevalkit": ShortAnswerRules(
-        "open-compass/VLMEvalKit vlmeval/dataset/utils/vqa_eval.py@e8e78f05 (vqa_score)",
+    "vlmevalkit": protocols.vlmevalkit(
         "{question}" + SHORT,
-        vqa_accuracy.vlmevalkit,
-        upload=answers.vlmevalkit_normal,
-        note="normalises always, '3.' keeps its period; it has no task for VQAv2, only these rules",
+        "normalises always, '3.' keeps its period; it has no task for VQAv2, only these rules",
     ),
-    "lavis": ShortAnswerRules(
-        "salesforce/LAVIS lavis/common/vqa_tools/vqa_eval.py, projects/blip2/eval/vqav2_zeroshot_*.yaml@506965b9",
-        "Question: {question} Short answer:",
-        vqa_accuracy.lavis,
-        tokens=10,
-        beams=5,
-        note="people's answers only lose punctuation; five beams",
+    "lavis": protocols.lavis(
+        "lavis/common/vqa_tools/vqa_eval.py, projects/blip2/eval/vqav2_zeroshot_*.yaml",
+        "people's answers only lose punctuation; five beams",
     ),
-    "qwen_vl": ShortAnswerRules(
-        "QwenLM/Qwen-VL eval_mm/evaluate_vqa.py, eval_mm/vqa_eval.py@aa00ed04",
-        "{question} Answer:",
-        vqa_accuracy.lavis,
-        tokens=10,
-        note="scored as lavis",
-    ),
+    "qwen_vl": protocols.qwen_vl("scored as lavis"),
 }
 
 

@@ -32,7 +32,7 @@ from vlmbench.base.samples import Score
 from vlmbench.data.files import Folder
 from vlmbench.families.short_answer import slug
 from vlmbench.parsing import text as answers
-from vlmbench.tasks.short_answer.textvqa_files import question_of
+from vlmbench.tasks.short_answer.textvqa import question_of
 
 NORMALISERS: Mapping[str, Callable[[str], object]] = {
     "official_py3": lambda text: [answers.vqa_depunctuated(answers.vqa_cleaned(text)), answers.vqa_normal(text)],

@@ -19,7 +19,6 @@ from vlmbench.scoring.score import score_responses
 from vlmbench.stats import answer_distribution
 from vlmbench.tasks.short_answer import gqa_metrics
 from vlmbench.tasks.short_answer.gqa import GQA
-from vlmbench.tasks.short_answer.gqa_grounding import coverage
 
 
 def samples(root: Path, split: str = "testdev_balanced") -> Sequence[Sample]:
@@ -236,8 +235,8 @@ def test_grounding(tmp_path: Path) -> None:
 
 
 def test_coverage_of_cells() -> None:
-    assert coverage([(0.0, 0.0, 0.5, 1.0)], 2).tolist() == [[1, 1], [0, 0]]  # the first index runs along x
-    assert coverage([(0.25, 0.25, 0.75, 0.75)] * 2, 2).tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert gqa_metrics.coverage([(0.0, 0.0, 0.5, 1.0)], 2).tolist() == [[1, 1], [0, 0]]  # the first index runs along x
+    assert gqa_metrics.coverage([(0.25, 0.25, 0.75, 0.75)] * 2, 2).tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def test_distribution_in_groups_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
