@@ -21,7 +21,7 @@ from vlmbench.data.files import Folder, Hub, Row, folder_or_hub, read_keyed, rea
 from vlmbench.data.images.image_sheet import sheet
 from vlmbench.data.official.files import data_file, mirrored
 from vlmbench.data.reading import is_dir, is_file
-from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
+from vlmbench.data.tables.columns import LETTERS, options_of
 from vlmbench.families import prompts
 from vlmbench.families.answer_files import (
     Answer,
@@ -32,15 +32,14 @@ from vlmbench.families.answer_files import (
     results_of,
     write_json,
 )
-from vlmbench.families.base import OwnFiles, Scored
-from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, texts
+from vlmbench.families.base import OwnFiles, Scored, mean_of
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, letter_at, place_of, texts
 from vlmbench.parsing import options as readers
 from vlmbench.parsing.text import anls
-from vlmbench.stats.metrics import by_tag, mean
 
 KINDS = (TEXT, IMAGE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
-MOST = 5
-"""Options a problem can have."""
+Extra = Mapping[str, object]
+"""The skills that a problem needs, and whether it is `partial`: from a folder that may lack others."""
 FOLDERS = ("", "iconqa_data/", "data/iconqa_data/")
 HUB_NAMES = mirrored("ICON-QA")
 HUB_FIELDS = ("question_id", "question", "choices", "answer", "ques_type", "grade", "skills")
@@ -69,6 +68,7 @@ def parts(split: str) -> tuple[tuple[str, ...], str]:
 
 
 # -------------------------------------------------------------------------------------------------------- problems
+# lupantech/IconQA data, tools/sub_acc.py@4b053f31; iconqa/iconqa.github.io res/examples@976982f7
 
 
 def samples(data: Folder | Hub, split: str, task: str = "iconqa") -> list[Sample]:
@@ -103,7 +103,8 @@ def _listed(data: Folder, path: Path, split: str) -> Iterator[Sample]:
             if pid not in rows:
                 raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), hint="get both files again")
             places = tuple(f"{base}{folder}{part}/{kind}" for folder in ("iconqa/", ""))
-            yield _problem(data, pid, rows[pid], places, skills.get(pid, ()), partial=False)
+            extra = {"skills": skills.get(pid, ()), "partial": False}
+            yield _problem(data, pid, rows[pid], places, extra)
 
 
 def _folders(data: Folder, split: str) -> Iterator[Sample]:
@@ -120,7 +121,8 @@ def _folders(data: Folder, split: str) -> Iterator[Sample]:
                 row = read_object(path)
                 if row.text("ques_type") != kind:
                     raise row.error("ques_type", f"{kind} was expected in this folder")
-                yield _problem(data, folder.name, row, (base,), skills.get(folder.name, ()), partial=True)
+                extra = {"skills": skills.get(folder.name, ()), "partial": True}
+                yield _problem(data, folder.name, row, (base,), extra)
 
 
 def _skills(data: Folder, base: str) -> dict[str, tuple[str, ...]]:
@@ -129,45 +131,25 @@ def _skills(data: Folder, base: str) -> dict[str, tuple[str, ...]]:
     return {pid: tuple(row.texts(pid)) for pid in row.values} if row else {}
 
 
-def _problem(
-    data: Folder, pid: str, row: Row, places: tuple[str, ...], skills: tuple[str, ...], *, partial: bool
-) -> Sample:
+def _problem(data: Folder, pid: str, row: Row, places: tuple[str, ...], extra: Extra) -> Sample:
     kind = row.text("ques_type")
     choices = () if kind == BLANK else tuple(row.texts("choices"))
     names = ("image.png", *(choices if kind == IMAGE else ()))
     images = tuple(data.image(row, f"{pid}/{name}", *places, field="choices") for name in names)
     place = None if kind == BLANK else row.integer("answer")
-    return sample(pid, row, choices, images, place, skills, partial=partial)
+    return sample(pid, row, choices, images, place, extra)
 
 
 def sample(
-    pid: str,
-    row: Row,
-    choices: tuple[str, ...],
-    images: tuple[ImageRef, ...],
-    place: int | None,
-    skills: tuple[str, ...],
-    *,
-    partial: bool = False,
+    pid: str, row: Row, choices: tuple[str, ...], images: tuple[ImageRef, ...], place: int | None, extra: Extra
 ) -> Sample:
-    """One problem; `place` is that of the right option."""
+    """One problem; `place` is that of the right option, None for a blank."""
     kind = row.text("ques_type")
     if kind not in KINDS:
         raise row.error("ques_type", f"{kind!r} is none of {', '.join(KINDS)}")
-    if kind != BLANK and not 1 < len(choices) <= MOST:
-        raise row.error("choices", f"{len(choices)} options; there are two to five")
-    if place is not None and not 0 <= place < len(choices):
-        raise row.error("answer", f"{place} is not the place of one of {len(choices)} options")
-    return Sample(
-        id=pid,
-        question=row.text("question"),
-        images=images,
-        target=row.text("answer") if place is None else LETTERS[place],
-        choices=choices,
-        tags={"kind": kind, "grade": row.text("grade", "")},
-        cluster=pid,
-        extra={"skills": skills, "partial": partial},
-    )
+    target = row.text("answer") if place is None else letter_at(row, choices, place)
+    tags = {"kind": kind, "grade": row.text("grade", "")}
+    return Sample(pid, row.text("question"), images, target, choices, tags, pid, extra)
 
 
 def _of_hub(data: Hub, split: str) -> list[Sample]:
@@ -178,7 +160,9 @@ def _of_hub(data: Hub, split: str) -> list[Sample]:
     unique(((row.key("question_id"), row) for row in rows), "question_id")
     filled = {name: table.filled(name) for name in HUB_IMAGES}
     texts = [row for row in rows if row.text("ques_type") == TEXT]
-    by_place = all(row.text("answer").isdecimal() and int(row.text("answer")) < _count(row) for row in texts)
+    sizes = [len(row.text("choices").split(",")) for row in texts]
+    places = [row.text("answer") for row in texts]
+    by_place = all(place.isdecimal() and int(place) < size for place, size in zip(places, sizes, strict=True))
     samples = []
     for index, row in enumerate(rows):
         kind, key = row.text("ques_type"), row.key("question_id")
@@ -188,12 +172,10 @@ def _of_hub(data: Hub, split: str) -> list[Sample]:
         images = tuple(table.image(index, name, f"{key}/{name}") for name in there)
         choices = tuple(row.text("choices").split(",") if kind == TEXT else there[1:])
         place = None if kind == BLANK else _place(row, choices, by_place)
-        samples.append(sample(key, row, choices, images, place, _words(row)))
+        skills = row.values.get("skills")
+        words = tuple(map(str, skills)) if isinstance(skills, list) else ()
+        samples.append(sample(key, row, choices, images, place, {"skills": words, "partial": False}))
     return samples
-
-
-def _count(row: Row) -> int:
-    return len(row.text("choices").split(","))
 
 
 def _place(row: Row, choices: Sequence[str], by_place: bool) -> int:
@@ -203,11 +185,6 @@ def _place(row: Row, choices: Sequence[str], by_place: bool) -> int:
     if row.text("answer") not in choices:
         raise row.error("answer", f"{row.text('answer')!r:.40} is none of the options", "use the official files")
     return choices.index(row.text("answer"))
-
-
-def _words(row: Row) -> tuple[str, ...]:
-    found = row.values.get("skills")
-    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 # --------------------------------------------------------------------------------------------------------- answers
@@ -364,37 +341,28 @@ class IconQa(MultipleChoice):
 
     def figures_of(self, scored: Scored, rules: ChoiceRules) -> Sequence[Metric]:
         """All problems, each kind, each skill (a problem can need several)."""
-        values = [score.value or 0.0 for _, score in scored]
-        clusters = [sample.cluster for sample, _ in scored]
         partial = any(sample.extra["partial"] for sample, _ in scored)
-        metrics = [replace(mean(rules.headline, values, clusters), note=PARTIAL if partial else "")]
+        metrics = [replace(mean_of(rules.headline, scored), note=PARTIAL if partial else "")]
         for kind in KINDS:
-            rows = [row for row, (sample, _) in enumerate(scored) if sample.tags["kind"] == kind]
-            if rows:
-                of_kind, inside = [values[row] for row in rows], [clusters[row] for row in rows]
-                metrics.append(mean(kind, of_kind, inside, breakdown="kind", label=kind))
-        skills = sorted((skill, row) for row, (sample, _) in enumerate(scored) for skill in sample.extra["skills"])
-        picked = (
-            [values[row] for _, row in skills],
-            [skill for skill, _ in skills],
-            [clusters[row] for _, row in skills],
-        )
-        return [*metrics, *by_tag("skill", *picked)]
+            if rows := [row for row in scored if row[0].tags["kind"] == kind]:
+                metrics.append(mean_of(kind, rows, breakdown="kind", label=kind))
+        by_skill: dict[str, list[tuple[Sample, Score]]] = {}
+        for sample, score in scored:
+            for skill in sample.extra["skills"]:
+                by_skill.setdefault(skill, []).append((sample, score))
+        for skill, rows in sorted(by_skill.items()):
+            metrics.append(mean_of(f"skill_{skill}", rows, breakdown="skill", label=skill))
+        return metrics
 
 
 def write_results(path: Path, answers: Sequence[Answer]) -> None:
     """The official results file: the place of an option (-1: none was read), or the text of a blank."""
-    results = {
-        a.id: a.text if a.sample.tags["kind"] == BLANK else _place_read(a.text, by_letter(a.sample.choices))
-        for a in answers
-    }
+    results: dict[str, str | int] = {}
+    for answer in answers:
+        letter = readers.vlmevalkit_letter(answer.text, options_of(answer.sample))
+        blank = answer.sample.tags["kind"] == BLANK
+        results[answer.id] = answer.text if blank else place_of(answer.sample, letter)
     write_json(path, {"results": results})
-
-
-def _place_read(text: str, options: dict[str, str]) -> int:
-    """The place of the option that the official protocol reads."""
-    letter = readers.vlmevalkit_letter(text, options)
-    return list(options).index(letter) if letter in options else -1
 
 
 def write_texts(path: Path, answers: Sequence[Answer]) -> None:
@@ -403,23 +371,15 @@ def write_texts(path: Path, answers: Sequence[Answer]) -> None:
 
 
 BESIDES = "and the images to choose from"
-SIZES = {
-    f"{kind}{part}": size
-    for part in ("test", "val")
-    for kind, size in (
-        ("", Size(21_489, 21_489, note=BESIDES)),
-        ("choose_txt_", Size(6_316, 6_316)),
-        ("choose_img_", Size(11_535, 11_535, note=BESIDES)),
-        ("fill_in_blank_", Size(3_638, 3_638)),
-    )
-}
-SPLITS = ("test", "val", *(f"{kind}_{part}" for part in ("test", "val") for kind in KINDS))
+OF_KIND = {TEXT: Size(6_316, 6_316), IMAGE: Size(11_535, 11_535, note=BESIDES), BLANK: Size(3_638, 3_638)}
+SIZES = {part: Size(21_489, 21_489, note=BESIDES) for part in ("test", "val")}
+SIZES |= {f"{kind}_{part}": size for part in ("test", "val") for kind, size in OF_KIND.items()}
 
 ICONQA = IconQa(
     name="iconqa",
     title="IconQA: drawings, with texts or images to choose from or a blank to fill (Lu et al. 2021)",
     about=__doc__,
-    sizes={split: SIZES[split] for split in SPLITS},
+    sizes=SIZES,
     rules=RULES,
     files=OwnFiles(required_files, samples),
     answer_files=AnswerFiles(

@@ -33,16 +33,13 @@ from vlmbench.families.answer_files import (
     write_json,
     write_llava,
 )
-from vlmbench.families.base import OwnFiles, Scored, accuracies
-from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, letters
+from vlmbench.families.base import OwnFiles, Scored, accuracies, mean_of
+from vlmbench.families.multiple_choice import MOST, ChoiceRules, MultipleChoice, letter_at, letters, place_of
 from vlmbench.parsing import options as readers
-from vlmbench.stats.metrics import mean
 
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
 PROBLEMS = tuple(f"{folder}problems.json" for folder in FOLDERS)
 SPLITS = tuple(f"{folder}pid_splits.json" for folder in FOLDERS)
-MOST = 5
-"""Options a question can have."""
 HUB_NAMES = mirrored("ScienceQA")
 HUB_FIELDS = ("question", "choices", "answer", "hint", "grade", "subject", "topic")
 RAW = "https://raw.githubusercontent.com/lupantech/ScienceQA/2cbf8318e07b9ece895bb2ae605e71e38d623264/data/scienceqa"
@@ -68,6 +65,8 @@ def required_files(split: str) -> list[DataFile]:
 
 
 # ------------------------------------------------------------------------------------------------------- questions
+# lupantech/ScienceQA data/scienceqa, tools/evaluate_acc.py@2cbf8318; haotian-liu/LLaVA docs/Evaluation.md,
+# llava/eval/eval_science_qa.py@c121f043
 
 
 def samples(data: Folder | Hub, split: str, task: str = "scienceqa") -> list[Sample]:
@@ -112,17 +111,14 @@ def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
 def sample(key: str, row: Row, images: tuple[ImageRef, ...]) -> Sample:
     """One problem. Without an image it is a cluster of its own."""
     choices, answer, hint = row.texts("choices"), row.integer("answer"), row.text("hint", "")
-    if not 1 < len(choices) <= MOST:
-        raise row.error("choices", f"{len(choices)} options; there are two to five")
-    if not 0 <= answer < len(choices):
-        raise row.error("answer", f"{answer} is not the place of one of {len(choices)} options")
+    target = letter_at(row, choices, answer)
     grade, subject = row.text("grade"), row.text("subject")
     if not re.fullmatch(r"grade([1-9]|1[0-2])", grade):
         raise row.error("grade", f"grade1 to grade12 was expected, not {grade!r:.40}")
     tags = {"subject": subject.removesuffix(" science"), "grades": "1_6" if grade in LOWER else "7_12"}
     tags |= {"grade": grade, "topic": row.text("topic")}
     extra = {"hint": hint, "has_text": bool(hint)}
-    return Sample(key, row.text("question"), images, LETTERS[answer], tuple(choices), tags, key, extra)
+    return Sample(key, row.text("question"), images, target, tuple(choices), tags, key, extra)
 
 
 _CHOICE = re.compile(r"\n([A-E])\. ")
@@ -201,7 +197,7 @@ def letter(row: Row, field: str) -> str:
 
 def write_results(path: Path, answers: Sequence[Answer]) -> None:
     """The official results file: the place of the option, -1 where none was read."""
-    results = {a.id: LETTERS[: len(a.sample.choices)].find(a.parsed or "?") for a in answers}
+    results = {answer.id: place_of(answer.sample, answer.parsed) for answer in answers}
     write_json(path, {"results": results, "outputs": {answer.id: answer.text for answer in answers}})
 
 
@@ -275,11 +271,10 @@ def metrics(scored: Scored, protocol: str) -> list[Metric]:
     groups: list[Metric] = []
     for name, belongs in contexts.items():
         part = [(sample, score) for sample, score in scored if belongs(sample)]
-        values, clusters = [score.value or 0.0 for _, score in part], [sample.cluster for sample, _ in part]
         if name == "has_image" and 0 < len(part) < len(scored):
-            groups.append(mean("image_accuracy", values, clusters))
+            groups.append(mean_of("image_accuracy", part))
         if part:
-            groups.append(mean(f"context_{name}", values, clusters, breakdown="context", label=name))
+            groups.append(mean_of(f"context_{name}", part, breakdown="context", label=name))
     return [whole, *groups, *bars]
 
 

@@ -16,9 +16,9 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.data.answers.predictions import NAMED, answer_key, answer_rows, named
 from vlmbench.data.files import Row
-from vlmbench.families.base import Scored
+from vlmbench.families.base import Scored, accuracies, mean_of
 from vlmbench.stats.answer_distribution import chi_square
-from vlmbench.stats.metrics import Metric, by_tag, mean, share
+from vlmbench.stats.metrics import Metric, mean, share
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Floats
@@ -33,25 +33,21 @@ def metrics(scored: Scored, *, official: bool) -> list[Metric]:
     counted = [(sample, score) for sample, score in scored if sample.extra["balanced"]] if official else list(scored)
     if not counted:
         return [mean("accuracy", [], [])]
-    clusters = [sample.cluster for sample, _ in counted]
-    values = [score.value or 0.0 for _, score in counted]
-    made = [mean("accuracy", values, clusters)]
-    kinds = [sample.tags["kind"] for sample, _ in counted]
+    accuracy, *bars = accuracies(counted, BREAKDOWNS)
+    made = [accuracy]
     for kind in ("binary", "open"):
-        at = [index for index, name in enumerate(kinds) if name == kind]
-        if at:
-            made.append(mean(kind, [values[i] for i in at], [clusters[i] for i in at]))
+        if rows := [row for row in counted if row[0].tags["kind"] == kind]:
+            made.append(mean_of(kind, rows))
     if official:
         made += [metric for metric in (consistency(scored), *choices(counted), grounding(counted)) if metric]
         made += distribution(counted)
-    for name in BREAKDOWNS:
-        labels = [sample.tags[name] for sample, _ in counted]
-        made += sorted(by_tag(name, values, labels, clusters), key=_natural)
-    return made
+    return [*made, *sorted(bars, key=_natural)]
 
 
-def _natural(metric: Metric) -> tuple[int, str]:
-    return (int(metric.label), "") if metric.label.isdecimal() else (0, metric.label)
+def _natural(bar: Metric) -> tuple[int, int, str]:
+    """By breakdown, then by label: numbers by their value."""
+    number, word = (int(bar.label), "") if bar.label.isdecimal() else (0, bar.label)
+    return BREAKDOWNS.index(bar.breakdown), number, word
 
 
 def consistency(scored: Scored) -> Metric | None:
@@ -81,8 +77,7 @@ def choices(counted: Scored) -> list[Metric]:
         return []
     clusters = [sample.cluster for sample, _ in counted]
     made = []
-    for name in ("validity", "plausibility"):
-        field = {"validity": "valid", "plausibility": "plausible"}[name]
+    for name, field in (("validity", "valid"), ("plausibility", "plausible")):
         values = [float(score.parsed_answer in sample.extra["choices"][field]) for sample, score in counted]
         made.append(mean(name, values, clusters))
     return made
@@ -125,9 +120,8 @@ def with_grounding(
     for sample in samples:
         if sample.extra["balanced"]:
             boxes = regions(questions[sample.id], scenes)
-            value = float(
-                (attention(maps[sample.id]) * coverage(boxes, len(maps[sample.id].listing("attention")))).sum()
-            )
+            attended = attention(maps[sample.id])
+            value = float((attended * coverage(boxes, len(attended))).sum())
             sample = replace(sample, extra={**sample.extra, "grounding": value})
         made.append(sample)
     return made

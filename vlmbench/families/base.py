@@ -213,6 +213,12 @@ def filled(prompt: Prompt, sample: Sample) -> str:
     return _FIELD.sub(lambda found: str(fields[found[1]]) if found[1] in fields else found[0], prompt)
 
 
+def mean_of(name: str, scored: Scored, *, breakdown: str = "", label: str = "") -> Metric:
+    """The mean score of some samples."""
+    values = [score.value or 0.0 for _, score in scored]
+    return mean(name, values, [sample.cluster for sample, _ in scored], breakdown=breakdown, label=label)
+
+
 def accuracies(scored: Scored, breakdowns: Sequence[str] = (), name: str = "accuracy") -> list[Metric]:
     """The mean score, whole and by the values of each tag, over the samples that have the tag."""
     values = [score.value or 0.0 for _, score in scored]

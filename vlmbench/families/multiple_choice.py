@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
-from vlmbench.data.tables.columns import options_of
+from vlmbench.data.files import Row
+from vlmbench.data.tables.columns import LETTERS, options_of
 from vlmbench.families import option_judge
 from vlmbench.families.base import Benchmark, ProtocolRules
 from vlmbench.parsing import options as readers
+
+MOST = 5
+"""Options that a question can have whose right answer is a place (`letter_at`)."""
 
 
 def letters(sample: Sample) -> tuple[str, ...]:
@@ -26,6 +30,20 @@ def letters(sample: Sample) -> tuple[str, ...]:
 def texts(sample: Sample) -> tuple[str, ...]:
     """The options' texts, to be ranked."""
     return sample.choices
+
+
+def place_of(sample: Sample, letter: str) -> int:
+    """The place of an option, from 0, as some results files name it; -1 where the letter is that of none."""
+    return LETTERS[: len(sample.choices)].find(letter or "?")
+
+
+def letter_at(row: Row, choices: Sequence[str], place: int) -> str:
+    """The letter of the right option, given by its place in a row with two to five `choices`. Raises DataError."""
+    if not 1 < len(choices) <= MOST:
+        raise row.error("choices", f"{len(choices)} options; there are two to five")
+    if not 0 <= place < len(choices):
+        raise row.error("answer", f"{place} is not the place of one of {len(choices)} options")
+    return LETTERS[place]
 
 
 @dataclass(frozen=True)
