@@ -98,8 +98,8 @@ def _sample(row: Row, image: ImageRef, kind: str) -> Sample:
 
 
 # --------------------------------------------------------------------------------------------------------- answers
-# LLaVA's lines call row numbers of its question file question_id (llava_test.jsonl, beside the answers, above them or in
-# the data folder). In a results file `answerable` is the model's number for task 2; in rows of the dataset it is the
+# LLaVA's lines call row numbers of its question file question_id (llava_test.jsonl, beside the answers, one folder up,
+# or in the data folder). In a results file `answerable` is the model's number for task 2; in rows of the dataset it is the
 # truth.
 
 

@@ -2,8 +2,8 @@
 
 The benchmarks in tasks/ and those of plug-ins are built from the same families.
 In reading order: base (Benchmark, ProtocolRules), then one module per kind: multiple_choice, yes_no, short_answer,
-judged, grounding. prompts: multiple-choice prompts of the common harnesses; shared_protocols: their short answers. circular, option_judge: rotated options,
-and a judge that finds the option. answer_files: predictions read and written.
+judged, grounding. prompts, shared_protocols: what the common harnesses ask, by kind. circular, option_judge: rotated
+options, and a judge that finds the option. answer_files: predictions read and written.
 Not here: readers of question files (data/tables, data/official), readers of answers (parsing/), and anything that one
 benchmark alone needs (tasks/).
 """
