@@ -99,8 +99,8 @@ def _sample(row: Row, image: ImageRef, kind: str) -> Sample:
 
 # --------------------------------------------------------------------------------------------------------- answers
 # LLaVA's lines call row numbers of its question file question_id (llava_test.jsonl, beside the answers, one folder up,
-# or in the data folder). In a results file `answerable` is the model's number for task 2; in rows of the dataset it is the
-# truth.
+# or in the data folder). In a results file `answerable` is the model's number for task 2; in rows of the dataset it is
+# the truth.
 
 
 def answer_files(upload_row: Callable[[Sample, str, str], Mapping[str, object]]) -> AnswerFiles:
