@@ -18,21 +18,19 @@ from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.answer_columns import holds_questions, is_predicted, probability
 from vlmbench.data.answers.predictions import (
     answer_key,
-    answer_text,
     as_predictions_error,
     find_column,
     id_and_answer,
     join,
     read_files,
-    write_rows,
 )
-from vlmbench.data.answers.unnumbered_answers import are_pred_gt, read_pred_gt
+from vlmbench.data.answers.unnumbered_answers import are_pred_gt
 from vlmbench.data.files import Folder, Hub, read_rows
 from vlmbench.data.official.files import by_key, data_file, places
 from vlmbench.data.rows import Row
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from vlmbench.families.base import OwnFiles, Scored, accuracies
-from vlmbench.families.yes_no import YesNo, YesNoRules, areas
+from vlmbench.families.yes_no import PredGtRows, YesNo, YesNoRules, areas, word_of_digit
 from vlmbench.parsing import options, yes_no
 from vlmbench.parsing.numbers import number
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
@@ -119,23 +117,21 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
 
 def _sample(key: str, row: Row, data: Folder) -> Sample:
     image = data.image(row, row.text("img"), ".", "data", "images", field="img")
-    label = row.integer("label", None)
-    if label not in (0, 1, None):
-        raise row.error("label", f"0 or 1 was expected, not {label}")
-    target = None if label is None else YES_NO[1 - label]
+    target = word_of_digit(row, "label") if row.has("label") else None
     return Sample(key, row.text("text"), (image,), target, cluster=image.name)
 
 
 # --------------------------------------------------------------------------------------------------------- answers
 
 NEEDED = "needed: id, proba and label; or id with 'prediction' or 'text'"
+PRED_GT = PredGtRows("meme", YES_NO)
 
 
 def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
     files = read_files(path)
     rows = [row for rows in files for row in rows]
     if are_pred_gt(rows):
-        return read_pred_gt(path, rows, samples, "meme", _pred, lambda row: _yes_no(row, "gt"))
+        return PRED_GT.read(path, rows, samples)
     return join([answer for rows in files for answer in _answers(rows, samples, protocol)], samples, path)
 
 
@@ -167,17 +163,8 @@ def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str) -> I
 
 
 def _yes_no(row: Row, field: str) -> str:
-    with as_predictions_error():
-        label = row.integer(field)
-    if label not in (0, 1):
-        raise PredictionsError(f"{field} is {label}, and a decision is 0 or 1", where=row.where, hint=NEEDED)
-    return YES_NO[1 - label]
-
-
-def _pred(row: Row) -> str:
-    """1, 0 or the text that was neither."""
-    pred = row.values["pred"]
-    return {0: "no", 1: "yes"}.get(pred, "") if isinstance(pred, int) else answer_text(row, "pred")
+    with as_predictions_error(NEEDED):
+        return word_of_digit(row, field)
 
 
 def _refuse_no_chance(text: str, row: Row) -> None:
@@ -201,18 +188,12 @@ def _write_csv(path: Path, answers: Sequence[Answer]) -> None:
             table.writerow((answer.id, chance, int(said == "yes"), *(() if ranked else (answer.text,))))
 
 
-def _write_pred_gt(path: Path, answers: Sequence[Answer]) -> None:
-    digits = {"yes": 1, "no": 0}
-    rows = ({"pred": digits.get(a.parsed, a.text), "gt": digits.get(a.sample.target)} for a in answers)
-    write_rows(path, rows)
-
-
 ANSWERS = AnswerFiles(
     _read,
     'The challenge\'s csv (id, proba, label), MiniGPT-v2\'s [{"pred", "gt"}], or rows of id and text.',
     {
         "official": Format(".csv", _write_csv, "an answer from which nothing was read is written as 0"),
-        "minigpt4": Format(".json", _write_pred_gt),
+        "minigpt4": Format(".json", PRED_GT.write),
     },
     "The challenge's csv: id, proba, label. Answers in words have the probability 1 or 0, and a column besides.",
 )

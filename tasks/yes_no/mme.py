@@ -8,14 +8,13 @@ subtasks, so an image is SUBTASK/NAME.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from vlmbench.base.errors import DataError, PredictionsError
-from vlmbench.base.samples import ImageRef, Sample, Score
+from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.answer_columns import bare_question
 from vlmbench.data.answers.predictions import (
@@ -28,15 +27,17 @@ from vlmbench.data.answers.predictions import (
     read_files,
 )
 from vlmbench.data.answers.unnumbered_answers import Unanswered
-from vlmbench.data.files import Folder, Hub, Row, read_text
+from vlmbench.data.files import Folder, Hub, Row, unique
 from vlmbench.data.official.files import data_file, hub_rows, mirrored
 from vlmbench.data.reading import is_dir
+from vlmbench.data.tables.tab_rows import tab_rows
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
-from vlmbench.families.base import OwnFiles
+from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.short_answer import SHORT
-from vlmbench.families.yes_no import YesNo, YesNoRules
+from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
-from vlmbench.stats.metrics import MORE, RATE, Metric, ratio
+from vlmbench.stats.metrics import Metric
+from vlmbench.stats.question_pairs import question_pairs
 
 _PLEASE = "Please answer yes or no."
 
@@ -88,81 +89,35 @@ RULES: Mapping[str, YesNoRules] = {
 }
 
 
-if TYPE_CHECKING:
-    from vlmbench.stats.metrics import Floats
-
 PERCEPTION = (
     "existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR",
 )  # fmt: skip
 COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
 SUBTASKS = PERCEPTION + COGNITION
 
-RIGHT, QUESTIONS, BOTH, PAIRS = range(4)
-"""Columns: right answers, questions, images with both right, images with both answered."""
+GROUPS: Mapping[str, Sequence[str]] = {"perception": PERCEPTION, "cognition": COGNITION, "total": SUBTASKS}
 
 
-def metrics(scored: Sequence[tuple[Sample, Score]], protocol: str) -> list[Metric]:
-    """Perception, cognition and total, and each subtask's score, acc and acc+.
-
-    An image of whose two questions only one has a score counts for acc and not for acc+.
-    """
-    import numpy as np
-
-    pairs: dict[tuple[str, str], list[float]] = {}
-    for sample, score in scored:
-        pairs.setdefault((sample.tags["subtask"], sample.cluster), []).append(score.value or 0.0)
-    clusters = np.array([cluster for _, cluster in pairs], dtype=object)
-    rows = np.array([[sum(v), len(v), len(v) > 1 and all(v), len(v) > 1] for v in pairs.values()], dtype=np.float64)
-    of = np.array([SUBTASKS.index(subtask) for subtask, _ in pairs])
-    blocks = np.zeros((len(rows), len(SUBTASKS), 4))
-    blocks[np.arange(len(rows)), of] = rows
-    there = sorted(set(of.tolist()))
-
-    def sums(name: str, group: Sequence[str]) -> Metric:
-        inside = [at for at in there if SUBTASKS[at] in group]
-        absent = ", ".join(subtask for subtask in group if SUBTASKS.index(subtask) not in inside)
-        limits, mine = (0.0, 200.0 * len(inside)), np.isin(of, inside)
-        note = f"a sum over {len(inside)} of {len(group)} subtasks, at most {limits[1]:,.0f}: without {absent}"
-        items, n = blocks[mine][:, inside].reshape(int(mine.sum()), -1), int(rows[mine][:, QUESTIONS].sum())
-        combine = _summed(len(inside))
-        return Metric(
-            name, items, list(clusters[mine]), combine, n=n, note=note if absent else "", limits=limits, better=MORE
-        )
-
-    found = [
-        sums(name, group)
-        for name, group in (("perception", PERCEPTION), ("cognition", COGNITION), ("total", SUBTASKS))
-        if any(SUBTASKS[at] in group for at in there)
-    ]
-    for at in there:
-        subtask, items, n = SUBTASKS[at], rows[of == at], int(rows[of == at][:, QUESTIONS].sum())
-        for breakdown, name, combine, limits in (
-            ("subtask", subtask, _score, (0.0, 200.0)),
-            ("acc", f"{subtask}_acc", ratio(RIGHT, QUESTIONS), RATE),
-            ("acc_plus", f"{subtask}_acc_plus", ratio(BOTH, PAIRS), RATE),
-        ):
-            inside = list(clusters[of == at])
-            found.append(Metric(name, items, inside, combine, breakdown, subtask, n=n, limits=limits, better=MORE))
+def figures(scored: Scored, protocol: str) -> list[Metric]:
+    """Perception, cognition and total, and each subtask's score, acc and acc+."""
+    questions = ((sample.tags["subtask"], sample.cluster, score.value or 0.0) for sample, score in scored)
+    pairs = question_pairs(questions, SUBTASKS)
+    found = [pairs.total(name, group, "subtasks") for name, group in GROUPS.items() if pairs.present(group)]
+    for subtask in pairs.present(SUBTASKS):
+        found += [
+            pairs.both_rates(subtask, subtask, "subtask"),
+            pairs.accuracy(f"{subtask}_acc", subtask, "acc"),
+            pairs.pair_accuracy(f"{subtask}_acc_plus", subtask, "acc_plus"),
+        ]
     return found
-
-
-def _score(sums: Floats) -> Floats:
-    """100 (acc + acc+); nan where a drawn set has no image of the subtask."""
-    return ratio(RIGHT, QUESTIONS)(sums) + ratio(BOTH, PAIRS)(sums)
-
-
-def _summed(subtasks: int) -> Callable[[Floats], Floats]:
-    def combine(sums: Floats) -> Floats:
-        total: Floats = _score(sums.reshape(*sums.shape[:-1], subtasks, 4)).sum(axis=-1)
-        return total
-
-    return combine
 
 
 ROOTS = ("MME_Benchmark_release_version", "MME_Benchmark_release_version/MME_Benchmark", "MME_Benchmark")
 TEMPLATES = ("eval_tool/Your_Results", "Your_Results")
 QUESTION_FOLDER, IMAGE_FOLDER = "questions_answers_YN", "images"
 """Folders inside some subtasks; in the others both lie side by side."""
+CELLS = ("image", "question", "answer")
+"""Of a line of a result template; a question file lacks the first, a result file has the response besides."""
 SUFFIXES = (".jpg", ".png", ".jpeg")
 HUB_FIELDS = ("question_id", "question", "answer", "category")
 LICENCE = "academic research only; ask the authors"
@@ -209,12 +164,11 @@ def _from_hub(data: Hub) -> list[Sample]:
             raise row.error("category", f"{category!r} is no subtask of MME")
         return key if key.startswith(f"{category}/") else f"{category}/{key}"
 
-    numbers: defaultdict[str, int] = defaultdict(int)
+    numbers: Counter[str] = Counter()
     found = []
     for row, image in hub_rows(data, mirrored("MME"), "test", HUB_FIELDS, name):
         numbers[image.name] += 1
-        question = (row.text("question"), row.text("answer"))
-        found.append(_sample(row, row.text("category"), image.name, numbers[image.name], question, image))
+        found.append(_sample(row, image.name, numbers[image.name], image))
     first = {sample.cluster: place for place, sample in reversed(list(enumerate(found)))}
     return sorted(found, key=lambda sample: (SUBTASKS.index(sample.tags["subtask"]), first[sample.cluster]))
 
@@ -233,54 +187,30 @@ def _subtask(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     }
     for path in files:
         name = images.get(path.stem, f"{path.stem}.jpg")
-        first: dict[str, Row] = {}
-        for number, row, (question, answer) in _cells(path, 2, "question<TAB>Yes or No"):
-            _refuse_repeated(first, question, row)
-            image = data.image(row, f"{below}/{name}", root)
-            yield _sample(row, subtask, f"{subtask}/{name}", number, (question, answer), image)
+        rows = unique(((row.text("question"), row) for row in tab_rows(path, CELLS[1:])), "question")
+        for number, row in enumerate(rows.values(), 1):
+            yield _sample(row, f"{subtask}/{name}", number, data.image(row, f"{below}/{name}", root))
 
 
 def _template(data: Folder, root: str, subtask: str) -> Iterator[Sample]:
     """Questions and right answers of a result template: enough to score, without images."""
     path = data.need(f"the template of {subtask}", f"{root}/{subtask}.txt")
-    numbers: defaultdict[str, int] = defaultdict(int)
-    first: dict[str, Row] = {}
-    for _, row, (name, question, answer) in _cells(path, 3, "image<TAB>question<TAB>Yes or No", more=True):
-        _refuse_repeated(first, f"{name}: {question}", row)
+    rows = tab_rows(path, CELLS, more=True)
+    unique(((f"{row.text('image')}: {row.text('question')}", row) for row in rows), "question")
+    numbers: Counter[str] = Counter()
+    for row in rows:
+        name = f"{subtask}/{row.text('image')}"
         numbers[name] += 1
-        image = data.image(row, f"{subtask}/{name}", *ROOTS)
-        yield _sample(row, subtask, f"{subtask}/{name}", numbers[name], (question, answer), image)
+        yield _sample(row, name, numbers[name], data.image(row, name, *ROOTS))
 
 
-def _refuse_repeated(first: dict[str, Row], question: str, row: Row) -> None:
-    """Raise DataError for an image's question that is there twice: its other one is missing, or counted twice."""
-    if question in first:
-        what = f"the question {question!r:.80} is there twice: also at {first[question].at}"
-        raise DataError(what, where=row.where, hint="get the file again")
-    first[question] = row
-
-
-def _cells(path: Path, count: int, needed: str, *, more: bool = False) -> Iterator[tuple[int, Row, list[str]]]:
-    """(number, line, its cells) of a file of lines as Python's text mode parts them. Cells beyond `count`: `more`."""
-    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-    for number, line in enumerate(text.split("\n"), 1):
-        row, cells = Row({"line": line}, str(path), f"line {number}"), line.split("\t")
-        cells = cells[:count] if more else cells
-        if len(cells) != count:
-            what = f"{len(cells)} cells parted by tabs, not {count}"
-            raise DataError(what, where=row.where, hint=f"needed: {needed}")
-        yield number, row, cells
-
-
-def _sample(row: Row, subtask: str, name: str, number: int, question: tuple[str, str], image: ImageRef) -> Sample:
+def _sample(row: Row, name: str, number: int, image: ImageRef) -> Sample:
     """One question and its answer. `name` is SUBTASK/NAME, what its pair is known by."""
-    target = question[1].strip().lower().rstrip(".")
-    if target not in ("yes", "no"):
-        raise row.error("answer", f"Yes or No was expected, not {question[1]!r:.40}")
+    target, subtask = yes_no_target(row, "answer"), name.partition("/")[0]
     if number > 2:
         raise row.error("question", f"{name} has more than two questions")
     tags = {"subtask": subtask, "kind": "perception" if subtask in PERCEPTION else "cognition"}
-    return Sample(f"{name}#{number}", question[0], (image,), target, tags=tags, cluster=name)
+    return Sample(f"{name}#{number}", row.text("question"), (image,), target, tags=tags, cluster=name)
 
 
 # --------------------------------------------------------------------------------------------------------- answers
@@ -315,10 +245,10 @@ def _result_lines(path: Path, waiting: Unanswered) -> list[IdTextRow]:
     if path.stem not in SUBTASKS:
         raise PredictionsError("not named after a subtask", where=str(path), hint=f"one of: {', '.join(SUBTASKS)}")
     found = []
-    needed = "image, question, right answer, response; a response holds no tab and no line end"
     with as_predictions_error():
-        lines = list(_cells(path, 4, needed))
-    for _, row, (name, question, target, text) in lines:
+        rows = tab_rows(path, (*CELLS, "response"), "a response holds no tab and no line end")
+    for row in rows:
+        name, question, target, text = row.values.values()
         sample = waiting.take(_key(f"{path.stem}/{name}", question))
         if sample is not None and target.strip().lower() != sample.target:
             what = f"the row says that {target!r} is right, the question file says {sample.target!r}"
@@ -371,5 +301,5 @@ MME = YesNo(
     rules=RULES,
     files=OwnFiles(required_files, samples),
     answer_files=ANSWERS,
-    figures=metrics,
+    figures=figures,
 )

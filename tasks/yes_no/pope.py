@@ -31,7 +31,7 @@ from vlmbench.data.official.files import by_key, coco_images, data_file, hub_que
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.short_answer import SHORT
-from vlmbench.families.yes_no import YesNo, YesNoRules
+from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
 from vlmbench.stats import binary
 from vlmbench.stats.binary import Counting
@@ -196,10 +196,8 @@ def _kind(row: Row) -> str:
 
 
 def _sample(key: str, row: Row, question: str, label: str, image: ImageRef) -> Sample:
-    target = row.text(label).strip().lower()
-    if target not in ("yes", "no"):
-        raise row.error(label, f"yes or no was expected, not {target!r:.40}")
-    return Sample(key, question, (image,), target, tags={"split": key.partition("/")[0]}, cluster=image.name)
+    tags = {"split": key.partition("/")[0]}
+    return Sample(key, question, (image,), yes_no_target(row, label), tags=tags, cluster=image.name)
 
 
 QUESTION_FILE = "llava_pope_test.jsonl"

@@ -13,21 +13,14 @@ from pathlib import Path
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
-from vlmbench.data.answers.predictions import (
-    answer_text,
-    as_predictions_error,
-    id_and_answer,
-    join,
-    read_files,
-    write_rows,
-)
-from vlmbench.data.answers.unnumbered_answers import are_pred_gt, read_pred_gt, refuse_other_count
+from vlmbench.data.answers.predictions import as_predictions_error, id_and_answer, join, read_files
+from vlmbench.data.answers.unnumbered_answers import are_pred_gt, refuse_other_count
 from vlmbench.data.files import Folder, Hub, Row, read_rows, read_text, unique
 from vlmbench.data.linked_images import linked_image
 from vlmbench.data.official.files import COCO, coco_images, data_file
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.base import OwnFiles, Scored
-from vlmbench.families.yes_no import YesNo, YesNoRules, areas
+from vlmbench.families.yes_no import PredGtRows, YesNo, YesNoRules, areas, word_of_digit
 from vlmbench.parsing import yes_no
 from vlmbench.parsing.yes_no import TRUE_FALSE, YES_NO
 from vlmbench.stats.binary import f1_of_yes
@@ -187,13 +180,10 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
 
 
 def _sample(key: str, row: Row, image: ImageRef) -> Sample:
-    label, relation = row.integer("label"), row.text("relation")
-    if label not in (0, 1):
-        raise row.error("label", f"0 or 1 was expected, not {label}")
+    target, relation = word_of_digit(row, "label", TRUE_FALSE), row.text("relation")
     tags = {"relation": relation}
     if relation in CATEGORIES:  # the official script leaves the others out of its table
         tags["category"] = CATEGORIES[relation]
-    target = "true" if label else "false"
     return Sample(key, row.text("caption"), (image,), target, tags=tags, cluster=row.text("image"))
 
 
@@ -210,6 +200,7 @@ def _linked(row: Row) -> ImageRef:
 
 WORDS: Mapping[str, tuple[str, str]] = {"official": ("0", "1"), "prismatic": ("0", "1"), "vlmevalkit": ("no", "yes")}
 """What stands for the 0 and 1 of preds.txt, by protocol; elsewhere false and true."""
+PRED_GT = PredGtRows("statement")
 
 
 def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
@@ -219,8 +210,7 @@ def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, 
     files = read_files(path)
     rows = [row for rows in files for row in rows]
     if are_pred_gt(rows):
-        truth = lambda row: answer_text(row, "gt").lower()  # noqa: E731
-        return read_pred_gt(path, rows, samples, "statement", lambda row: answer_text(row, "pred"), truth)
+        return PRED_GT.read(path, rows, samples)
     return join([answer for rows in files for answer in id_and_answer(rows, ("id",), samples)], samples, path)
 
 
@@ -240,16 +230,12 @@ def _write_digits(path: Path, answers: Sequence[Answer]) -> None:
     path.write_text("".join(f"{digit}\n" for digit in digits), encoding="utf-8")
 
 
-def _write_pred_gt(path: Path, answers: Sequence[Answer]) -> None:
-    write_rows(path, ({"pred": answer.text, "gt": answer.sample.target} for answer in answers))
-
-
 ANSWERS = AnswerFiles(
     _read,
     'The official preds.txt (a 1 or 0 per line), MiniGPT-v2\'s [{"pred", "gt"}], or rows of id and text.',
     {
         "official": Format(".txt", _write_digits, "an answer from which nothing was read is written as 0 (false)"),
-        "minigpt4": Format(".json", _write_pred_gt),
+        "minigpt4": Format(".json", PRED_GT.write),
     },
     "The official preds.txt: 1 for what was read as true, 0 for all else, in the file's order.",
 )

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status
+from vlmbench.data.answers.predictions import answer_text, as_predictions_error, write_rows
+from vlmbench.data.answers.unnumbered_answers import read_pred_gt
+from vlmbench.data.rows import Row
+from vlmbench.families.answer_files import Answer
 from vlmbench.families.base import Benchmark, ProtocolRules, Scored, accuracies
 from vlmbench.parsing.yes_no import GUESSING, YES_NO, says_yes_or_no
 from vlmbench.stats.metrics import Metric, auroc, average_precision
@@ -84,3 +90,55 @@ def areas(scored: Scored, positive: str, shares: Sequence[float]) -> list[Metric
         auroc("auroc", targets, shares, clusters),
         average_precision("average_precision", targets, shares, clusters),
     ]
+
+
+# ------------------------------------------------------------------------------------------------- files of two words
+
+
+def yes_no_target(row: Row, field: str) -> str:
+    """`yes` or `no` of a row that has it in any letter case, with or without a full stop. Raises DataError."""
+    text = row.text(field)
+    word = text.strip().lower().rstrip(".")
+    if word not in YES_NO:
+        raise row.error(field, f"yes or no was expected, not {text!r:.40}")
+    return word
+
+
+def word_of_digit(row: Row, field: str, words: Sequence[str] = YES_NO) -> str:
+    """The word that a row's 1 (the first) or 0 (the second) stands for. Raises DataError for anything else."""
+    digit = row.integer(field)
+    if digit not in (0, 1):
+        raise row.error(field, f"0 or 1 was expected, not {digit}")
+    return words[1 - digit]
+
+
+@dataclass(frozen=True)
+class PredGtRows:
+    """Rows of `pred` and `gt` without ids, in the questions' order: what MiniGPT-4's and TinyGPT-V's scripts save."""
+
+    noun: str
+    """What a question is here, for messages."""
+    words: tuple[str, ...] = ()
+    """What 1 and 0 stand for, where the rows have digits; else they have the text, and the word that is right."""
+
+    def read(self, path: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> Mapping[str, str]:
+        """Sample id to text. Raises PredictionsError, also where `gt` is not what the question's target is."""
+        return read_pred_gt(path, rows, samples, self.noun, self._text, self._truth)
+
+    def write(self, path: Path, answers: Sequence[Answer]) -> None:
+        """A text in which no word was read stays as it is, in place of a digit."""
+        digits: Mapping[Any, object] = {word: 1 - place for place, word in enumerate(self.words)}
+        rows = ((digits.get(a.parsed, a.text), a.sample.target) for a in answers)
+        write_rows(path, ({"pred": pred, "gt": digits.get(target, target)} for pred, target in rows))
+
+    def _text(self, row: Row) -> str:
+        pred = row.values["pred"]
+        if self.words and isinstance(pred, int):
+            return self.words[1 - pred] if pred in (0, 1) else ""
+        return answer_text(row, "pred")
+
+    def _truth(self, row: Row) -> str:
+        if not self.words:
+            return answer_text(row, "gt").lower()
+        with as_predictions_error("needed: pred and gt, 0 or 1"):
+            return word_of_digit(row, "gt", self.words)

@@ -269,7 +269,7 @@ def test_the_label_decides_the_accuracy_of_hateful_memes_and_proba_the_area(tmp_
     with pytest.raises(PredictionsError, match="line 1: the row has no 'proba'"):
         texts_of("hateful_memes", write_lines(tmp_path / "one.jsonl", rows))
     path.write_text("\n".join(["id,proba,label", *(line[:-1] + "2" for line in lines)]), "utf-8")
-    with pytest.raises(PredictionsError, match="line 2: label is 2"):
+    with pytest.raises(PredictionsError, match="line 2, field 'label': 0 or 1 was expected, not 2"):
         texts_of("hateful_memes", path)
 
 
