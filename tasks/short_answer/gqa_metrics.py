@@ -10,20 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
-from vlmbench.data.answers.predictions import NAMED, answer_key, answer_rows, named
+from vlmbench.data.answers.attention_maps import square_maps
 from vlmbench.data.files import Row
 from vlmbench.families.base import Scored, accuracies, mean_of
+from vlmbench.parsing.boxes import Box, grid_coverage
 from vlmbench.stats.answer_distribution import chi_square
 from vlmbench.stats.metrics import Metric, mean, share
-
-if TYPE_CHECKING:
-    from vlmbench.stats.metrics import Floats
-
-Box = tuple[float, float, float, float]
 
 BREAKDOWNS = ("structural", "semantic", "steps", "words")
 
@@ -111,34 +106,17 @@ def with_grounding(
     samples: Sequence[Sample], path: Path, questions: Mapping[str, Row], scenes: Mapping[str, Row]
 ) -> list[Sample]:
     """The samples, each balanced one with its grounding score in `extra`. Raises PredictionsError, DataError."""
-    maps = {answer_key(row, "questionId"): row for row in answer_rows(path)}
-    missing = [sample.id for sample in samples if sample.extra["balanced"] and sample.id not in maps]
-    if missing:
-        what = f"{len(missing)} questions have no attention: {named(missing[: NAMED + 1])}"
-        raise PredictionsError(what, where=str(path), hint="give one attention map for each balanced question")
+    asked = [sample.id for sample in samples if sample.extra["balanced"]]
+    maps = square_maps(path, "questionId", asked, "balanced question")
     made = []
     for sample in samples:
         if sample.extra["balanced"]:
             boxes = regions(questions[sample.id], scenes)
-            attended = attention(maps[sample.id])
-            value = float((attended * coverage(boxes, len(attended))).sum())
+            attention = maps[sample.id]
+            value = float((attention * grid_coverage(boxes, len(attention))).sum())
             sample = replace(sample, extra={**sample.extra, "grounding": value})
         made.append(sample)
     return made
-
-
-def attention(row: Row) -> Floats:
-    """A square map of attention. Raises PredictionsError for anything else."""
-    import numpy as np
-
-    try:
-        found = np.array(row.listing("attention"), dtype=np.float64)
-    except (ValueError, TypeError):
-        found = np.zeros(0)
-    if found.ndim != 2 or found.shape[0] != found.shape[1]:
-        what = "the attention is not a square table of numbers (object-based attention has no working official score)"
-        raise PredictionsError(what, where=row.where, hint="give spatial attention, 7 x 7 by default")
-    return found
 
 
 def regions(question: Row, scenes: Mapping[str, Row]) -> list[Box]:
@@ -166,16 +144,3 @@ def regions(question: Row, scenes: Mapping[str, Row]) -> list[Box]:
 def _box(thing: Row, size: tuple[float, float]) -> Box:
     x, y, w, h = (thing.number(field) for field in ("x", "y", "w", "h"))
     return x / size[0], y / size[1], (x + w) / size[0], (y + h) / size[1]
-
-
-def coverage(boxes: Sequence[Box], side: int) -> Floats:
-    """(side, side): of each cell, how much the boxes cover, summed over boxes. The first index runs along x."""
-    import numpy as np
-
-    edges = np.arange(side + 1) / side
-    total: Floats = np.zeros((side, side))
-    for x0, y0, x1, y1 in boxes:
-        across = np.clip(np.minimum(edges[1:], x1) - np.maximum(edges[:-1], x0), 0, None)
-        down = np.clip(np.minimum(edges[1:], y1) - np.maximum(edges[:-1], y0), 0, None)
-        total += np.outer(across, down) * side * side
-    return total

@@ -10,10 +10,13 @@ lmms_eval/tasks/refcoco/utils_rec.py@75571cfe; VLMEvalKit vlmeval/dataset/refcoc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vlmbench.base.metric import Floats
 
 Box = tuple[float, float, float, float]
 
@@ -183,6 +186,22 @@ def holds_centre(box: Sequence[float], other: Sequence[float]) -> bool:
     """Whether the middle of the other box lies in this one."""
     x, y = (other[0] + other[2]) / 2, (other[1] + other[3]) / 2
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def grid_coverage(boxes: Iterable[Sequence[float]], side: int) -> Floats:
+    """How much of each cell of a side x side grid the boxes cover, summed over boxes: overlaps count twice.
+
+    Boxes in shares of the image. Returns (side, side); the first index runs along x.
+    """
+    import numpy as np
+
+    edges = np.arange(side + 1) / side
+    total: Floats = np.zeros((side, side))
+    for x0, y0, x1, y1 in boxes:
+        across = np.clip(np.minimum(edges[1:], x1) - np.maximum(edges[:-1], x0), 0, None)
+        down = np.clip(np.minimum(edges[1:], y1) - np.maximum(edges[:-1], y0), 0, None)
+        total += np.outer(across, down) * side * side
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,3 +92,8 @@ def test_lmms_eval_numbers() -> None:
 )
 def test_vlmevalkit_box(text: str, box: boxes.Box | None) -> None:
     assert boxes.vlmevalkit_box(text, 200, 100) == (box and pytest.approx(box))
+
+
+def test_the_first_index_of_a_grid_runs_along_x() -> None:
+    assert boxes.grid_coverage([(0.0, 0.0, 0.5, 1.0)], 2).tolist() == [[1, 1], [0, 0]]
+    assert boxes.grid_coverage([(0.25, 0.25, 0.75, 0.75)] * 2, 2).tolist() == [[0.5, 0.5], [0.5, 0.5]]

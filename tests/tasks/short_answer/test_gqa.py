@@ -234,11 +234,6 @@ def test_grounding(tmp_path: Path) -> None:
         GQA.with_attentions(found, path, Folder(tmp_path), "testdev_balanced")
 
 
-def test_coverage_of_cells() -> None:
-    assert gqa_metrics.coverage([(0.0, 0.0, 0.5, 1.0)], 2).tolist() == [[1, 1], [0, 0]]  # the first index runs along x
-    assert gqa_metrics.coverage([(0.25, 0.25, 0.75, 0.75)] * 2, 2).tolist() == [[0.5, 0.5], [0.5, 0.5]]
-
-
 def test_distribution_in_groups_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many pictures for one table: the value stays, fewer units are resampled."""
     rows = {str(i): gqa_question(imageId=f"n{i % 90}", answer=("red", "blue", "green")[i % 3]) for i in range(400)}
