@@ -16,16 +16,9 @@ from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import ImageRef, Response, Sample, Score, Status
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers import question_files
-from vlmbench.data.answers.answer_columns import is_predicted, probability, squashed
-from vlmbench.data.answers.predictions import (
-    answer_key,
-    answer_text,
-    find_column,
-    id_and_answer,
-    join,
-    read_files,
-    write_rows,
-)
+from vlmbench.data.answers.answer_columns import is_predicted, squashed
+from vlmbench.data.answers.predictions import id_and_answer, join, read_files, write_rows
+from vlmbench.data.answers.probabilities import id_and_probability, probability_column
 from vlmbench.data.files import Folder, Hub, read_rows
 from vlmbench.data.official.files import by_key, data_file, hub_questions, mirrored, places
 from vlmbench.data.official.vqa_challenge import human_answers
@@ -53,6 +46,7 @@ RANKED = "unanswerability"
 """The protocol that asks how likely it is that a question cannot be answered."""
 SAID = "answerable "
 """How the text of an answer starts that was read from a row's `answerable` number."""
+IDS = ("image", "question_id", "id")
 
 
 def required_files(split: str) -> list[DataFile]:
@@ -98,9 +92,7 @@ def _sample(row: Row, image: ImageRef, kind: str) -> Sample:
 
 
 # --------------------------------------------------------------------------------------------------------- answers
-# LLaVA's lines call row numbers of its question file question_id (llava_test.jsonl, beside the answers, one folder up,
-# or in the data folder). In a results file `answerable` is the model's number for task 2; in rows of the dataset it is
-# the truth.
+# In a results file `answerable` is the model's number for task 2; in rows of the dataset it is the truth.
 
 
 def answer_files(upload_row: Callable[[Sample, str, str], Mapping[str, object]]) -> AnswerFiles:
@@ -119,55 +111,17 @@ def answer_files(upload_row: Callable[[Sample, str, str], Mapping[str, object]])
 
 def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str, path: Path) -> Iterator[IdTextRow]:
     """(sample id, text, row) of one file's rows. Raises PredictionsError."""
-    number = _number_column(rows)
+    number = probability_column(rows, "answerable", of_dataset=("answers", "answer_type"))
     has_answer = any(is_predicted(name) or squashed(name) in ("answer", "text") for row in rows for name in row.values)
     if number and (protocol == RANKED or not has_answer):
         if protocol not in ("", RANKED):
             what = f"a file of task 2: {number!r} says how sure the model is, and there are no answers"
             raise PredictionsError(what, where=rows[0].where, hint=f"score it with vizwiz@{RANKED}")
-        found = _numbers(rows, number)
+        numbers = id_and_probability(rows, IDS, number)
+        found = [(key, f"{SAID}{share!r}", row) for key, share, row in numbers]
     else:
-        found = id_and_answer(rows, ("image", "question_id", "id"), samples, numbers=protocol in ("", RANKED))
-    yield from _known(list(found), samples, path)
-
-
-def _number_column(rows: Sequence[Row]) -> str:
-    """The model's `answerable`; empty where there is none, or where the rows are the dataset's with their own."""
-    kinds = {squashed(name) for row in rows for name in row.values}
-    if kinds & {"answers", "answertype"} or ("answer" in kinds and any(map(is_predicted, kinds))):
-        return ""
-    return find_column(rows, "answerable")
-
-
-def _numbers(rows: Sequence[Row], number: str) -> Iterator[IdTextRow]:
-    key = find_column(rows, "image", "question_id", "id")
-    for row in rows:
-        if not key or key not in row.values or number not in row.values:
-            what = f"the row has no {number if key in row.values else key or 'image'!r}"
-            raise PredictionsError(what, where=row.where, hint=f"needed: 'image' with 'answer' or {number!r}")
-        yield answer_key(row, key), SAID + repr(probability(row, number)), row
-
-
-def _known(found: Sequence[IdTextRow], samples: Sequence[Sample], path: Path) -> Iterator[IdTextRow]:
-    """Answers by the name of the image: as it is, without its suffix, or through LLaVA's question file."""
-    ids = {sample.id for sample in samples}
-    numbered = bool(found) and all(key.isdecimal() for key, _, _ in found)
-    file = Path(found[0][2].file) if found else path
-    rows = [row for _, _, row in found]
-    questions = (
-        question_files.find(file, samples, rows, lambda them: {answer_key(r, "image") for r in them.values()} <= ids)
-        if numbered
-        else {}
-    )
-    if numbered and not questions and not ids & {f"{key}.jpg" for key, _, _ in found}:
-        what = f"the ids are row numbers ({found[0][0]}, ...) of LLaVA's question file, which is not there"
-        hint = "put it (llava_test.jsonl or llava_val.jsonl) beside the answers, one folder up, or into the data folder"
-        raise PredictionsError(what, where=found[0][2].file, hint=hint)
-    for key, text, row in found:
-        if key in questions:
-            question_files.refuse_other_prompt(row, questions[key])
-            key = answer_text(questions[key], "image")
-        yield f"{key}.jpg" if key not in ids and f"{key}.jpg" in ids else key, text, row
+        found = list(id_and_answer(rows, IDS, samples, numbers=protocol in ("", RANKED)))
+    yield from question_files.by_image(found, samples, path, ("llava_test.jsonl", "llava_val.jsonl"))
 
 
 _INSTRUCTION = (

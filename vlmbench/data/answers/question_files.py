@@ -8,7 +8,7 @@ from pathlib import Path
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.data.answers.answer_columns import answer_key, answer_text, plain
-from vlmbench.data.answers.predictions import answer_rows, is_hidden
+from vlmbench.data.answers.predictions import Answer, answer_rows, is_hidden
 from vlmbench.data.files import ImageFile
 from vlmbench.data.rows import Row
 
@@ -78,3 +78,28 @@ def refuse_other_prompt(row: Row, question: Row) -> None:
     if plain(prompt) != plain(expected):
         problem = f"the row asks {prompt!r:.120}, but {question.where} is {expected!r:.120}"
         raise PredictionsError(problem, where=row.where, hint="use the question file that these answers were made with")
+
+
+def by_image(
+    answers: Sequence[Answer], samples: Sequence[Sample], path: Path, names: Sequence[str], suffix: str = ".jpg"
+) -> Iterator[Answer]:
+    """Answers to samples whose ids are names of images; all of `answers` are of one file, `path` where there are none.
+
+    The answers name images as they are, without their suffix, or by their row in LLaVA's question file, whose usual
+    `names` the hint gives. Raises PredictionsError for row numbers without that file, or for another prompt than its.
+    """
+    ids = {sample.id for sample in samples}
+    file = Path(answers[0][2].file) if answers else path
+    questions: Mapping[str, Row] = {}
+    if answers and all(key.isdecimal() for key, _, _ in answers):
+        rows = [row for _, _, row in answers]
+        questions = find(file, samples, rows, lambda them: {answer_key(r, "image") for r in them.values()} <= ids)
+        if not questions and not ids & {f"{key}{suffix}" for key, _, _ in answers}:
+            what = f"the ids are row numbers ({answers[0][0]}, ...) of LLaVA's question file, which is not there"
+            hint = f"put it ({' or '.join(names)}) beside the answers, one folder up, or into the data folder"
+            raise PredictionsError(what, where=str(file), hint=hint)
+    for key, text, row in answers:
+        if key in questions:
+            refuse_other_prompt(row, questions[key])
+            key = answer_text(questions[key], "image")
+        yield f"{key}{suffix}" if key not in ids and f"{key}{suffix}" in ids else key, text, row
