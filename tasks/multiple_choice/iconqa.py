@@ -17,9 +17,10 @@ from vlmbench.base.metric import Metric
 from vlmbench.base.samples import ImageRef, Request, Response, Sample, Score
 from vlmbench.base.task import DataFile, DataSource, Size
 from vlmbench.data.answers.predictions import answer_files, is_hidden, join, write_rows
-from vlmbench.data.files import Folder, Hub, Row, folder_or_hub, read_keyed, read_object, unique
+from vlmbench.data.files import Folder, Hub, Row, folder_or_hub, read_object, unique
 from vlmbench.data.images.image_sheet import sheet
 from vlmbench.data.official.files import data_file, mirrored
+from vlmbench.data.official.problems import problems_of
 from vlmbench.data.reading import is_dir, is_file
 from vlmbench.data.tables.columns import LETTERS, options_of
 from vlmbench.families import prompts
@@ -90,21 +91,10 @@ def _listed(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     here = data.relative(path.parent)
     base = "" if here == "." else f"{here}/"
     listed = data.need("IconQA's list of splits", f"{base}pid_splits.json", hint="it is in iconqa_data.zip")
-    splits, skills = read_object(listed), _skills(data, base)
-    rows = read_keyed(path, "ques_type")
-    kinds, part = parts(split)
-    seen: dict[str, str] = {}
-    for kind in kinds:
-        for pid in splits.keys(f"{kind}_{part}"):
-            if pid in seen:
-                hint = "remove one of them"
-                raise splits.error(f"{kind}_{part}", f"{pid!r} is there twice: also in {seen[pid]!r}", hint)
-            seen[pid] = f"{kind}_{part}"
-            if pid not in rows:
-                raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), hint="get both files again")
-            places = tuple(f"{base}{folder}{part}/{kind}" for folder in ("iconqa/", ""))
-            extra = {"skills": skills.get(pid, ()), "partial": False}
-            yield _problem(data, pid, rows[pid], places, extra)
+    skills, (kinds, part) = _skills(data, base), parts(split)
+    for name, pid, row in problems_of(path, "ques_type", listed, [f"{kind}_{part}" for kind in kinds]):
+        places = tuple(f"{base}{folder}{part}/{parts(name)[0][0]}" for folder in ("iconqa/", ""))
+        yield _problem(data, pid, row, places, {"skills": skills.get(pid, ()), "partial": False})
 
 
 def _folders(data: Folder, split: str) -> Iterator[Sample]:

@@ -13,15 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.predictions import OTHERS, answer_files, id_and_answer, join
-from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_object, read_rows, unique
+from vlmbench.data.files import Folder, Hub, Row
 from vlmbench.data.official.files import data_file, mirrored
+from vlmbench.data.official.llava_conversations import choice_conversations
+from vlmbench.data.official.problems import problems_of
 from vlmbench.data.rows import named_columns
-from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
+from vlmbench.data.tables.columns import options_of
 from vlmbench.families import prompts
 from vlmbench.families.answer_files import (
     Answer,
@@ -34,7 +35,7 @@ from vlmbench.families.answer_files import (
     write_llava,
 )
 from vlmbench.families.base import OwnFiles, Scored, accuracies, mean_of
-from vlmbench.families.multiple_choice import MOST, ChoiceRules, MultipleChoice, letter_at, letters, place_of
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, letter_at, letter_of_place, letters, place_of
 from vlmbench.parsing import options as readers
 
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
@@ -90,18 +91,9 @@ def _with_images(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _problems(data: Folder, path: Path, split: str) -> Iterator[Sample]:
-    rows = read_keyed(path, "choices")
-    listed = data.find(*SPLITS)
-    if listed is None:
-        pids = [pid for pid, row in rows.items() if row.text("split") == split]
-    else:
-        pids = read_object(listed).keys(split)
-    here = data.relative(path.parent)
+    listed, here = data.find(*SPLITS), data.relative(path.parent)
     places = tuple(f"{base}/{folder}{split}" for base in dict.fromkeys((here, ".")) for folder in ("images/", ""))
-    for pid in pids:
-        if pid not in rows:
-            raise DataError(f"{path.name} has no problem {pid!r}", where=str(listed), hint="get both files again")
-        row = rows[pid]
+    for _, pid, row in problems_of(path, "choices", listed, (split,)):
         if "image" not in row.values:  # the official file says null where there is none
             raise row.error("image", "the field is missing", f"the row has: {named_columns('image', row.values)}")
         images = (data.image(row, f"{pid}/{row.text('image')}", *places),) if row.has("image") else ()
@@ -121,40 +113,13 @@ def sample(key: str, row: Row, images: tuple[ImageRef, ...]) -> Sample:
     return Sample(key, row.text("question"), images, target, tuple(choices), tags, key, extra)
 
 
-_CHOICE = re.compile(r"\n([A-E])\. ")
-
-
 def _llava(data: Folder, path: Path, split: str) -> Iterator[Sample]:
     """LLaVA's question file. Context and question stay one text there; what the question is about is not said."""
-    for key, row in unique(((row.key("id"), row) for row in read_rows(path)), "id").items():
-        turns = row.listing("conversations")
-        if len(turns) != 2 or not all(isinstance(turn, dict) for turn in turns):
-            raise row.error("conversations", "a question and an answer were expected")
-        question, target = (Row(turn, row.file, f"{row.at}, in 'conversations'") for turn in turns)
-        text = question.text("value").removeprefix("<image>\n")
-        if text != question.text("value") and not row.has("image"):
-            hint = f"the row has: {named_columns('image', row.values)}"
-            raise row.error("image", "the question shows <image>, and the field is missing", hint)
-        bare, choices = _parted(text)
-        if not choices or target.text("value") not in by_letter(choices):
-            raise row.error("conversations", "no options, or an answer that is the letter of none of them")
-        places = (f"images/{split}", split, "images", ".")
+    places = (f"images/{split}", split, "images", ".")
+    for key, row, question, choices, answer in choice_conversations(path):
         images = (data.image(row, row.text("image"), *places),) if row.has("image") else ()
-        extra = {"hint": "", "has_text": bare.startswith("Context: ")}
-        yield Sample(key, bare, images, target.text("value"), choices, {}, key, extra)
-
-
-def _parted(text: str) -> tuple[str, tuple[str, ...]]:
-    """The question and its options, which are the last lines."""
-    marks = list(_CHOICE.finditer(text))
-    first = next((i for i in reversed(range(len(marks))) if marks[i][1] == "A"), len(marks))
-    kept: list[re.Match[str]] = []
-    for mark in marks[first:]:
-        if mark[1] == LETTERS[len(kept) : len(kept) + 1]:
-            kept.append(mark)
-    ends = [mark.start() for mark in kept[1:]] + [len(text)]
-    choices = tuple(text[mark.end() : end] for mark, end in zip(kept, ends, strict=True))
-    return (text[: kept[0].start()], choices) if kept else (text, ())
+        extra = {"hint": "", "has_text": question.startswith("Context: ")}
+        yield Sample(key, question, images, answer, choices, {}, key, extra)
 
 
 def _of_hub(data: Hub, split: str) -> list[Sample]:
@@ -183,16 +148,7 @@ def _of_object(content: Mapping[str, Any], path: Path) -> list[IdTextRow]:
     rows = [Row(item if isinstance(item, dict) else {}, str(path), f"item {n}") for n, item in enumerate(listed, 1)]
     if rows and not row.values:
         return list(id_and_answer(rows, ("question_id",)))
-    return [(key, letter(row, key), row) for key in row.values]
-
-
-def letter(row: Row, field: str) -> str:
-    """The letter of an option given by its place; empty where the place is none. Raises PredictionsError."""
-    try:
-        place = row.integer(field)
-    except DataError as error:
-        raise PredictionsError(error.what, where=error.where, hint="needed: the place of an option, or -1") from None
-    return LETTERS[place] if 0 <= place < MOST else ""
+    return [(key, letter_of_place(row, key), row) for key in row.values]
 
 
 def write_results(path: Path, answers: Sequence[Answer]) -> None:

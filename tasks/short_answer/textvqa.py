@@ -9,7 +9,7 @@ Rules by protocol: vlmbench.parsing.vqa_accuracy.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.predictions import answer_text, find_column, id_and_answer, join, read_files
 from vlmbench.data.answers.unnumbered_answers import Unanswered
-from vlmbench.data.files import Folder, Hub, Row, read_rows
+from vlmbench.data.files import Folder, Hub, Row
 from vlmbench.data.official.files import by_key, data_file, hub_questions, mirrored, places, rows_of_list
+from vlmbench.data.official.ocr_tokens import TOKENS, joined_tokens, ocr_tokens
 from vlmbench.data.official.vqa_challenge import human_answers
 from vlmbench.families import shared_protocols as protocols
 from vlmbench.families.answer_files import AnswerFiles
@@ -32,7 +33,7 @@ SIZES: Mapping[str, Size] = {
     "test": Size(5_734, 3_289, answers=False),
     "train": Size(34_602, 21_953),
 }
-HUB_FIELDS = ("question_id", "image_id", "question", "answers", "ocr_tokens")
+HUB_FIELDS = ("question_id", "image_id", "question", "answers", TOKENS)
 SITE = "https://dl.fbaipublicfiles.com/textvqa"
 LICENCE = "CC BY 4.0 (annotations); images: OpenImages, CC BY 2.0"
 PEOPLE = 10
@@ -73,7 +74,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
         return _from_hub(data, split)
     hint = f"`vlmbench data fetch textvqa:{split}` gets it"
     path = data.need(f"TextVQA's question file of {split}", *_question_places(split), hint=hint)
-    ocr, folder = _ocr_tokens(data, split), _image_folder(split)
+    ocr, folder = ocr_tokens(data.find(*ocr_places(split))), _image_folder(split)
     where = (folder, f"images/{folder}", "images", ".")
     return [
         _sample(key, row, data.image(row, f"{row.key('image_id')}.jpg", *where, field="image_id"), ocr(row))
@@ -84,10 +85,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
 def _from_hub(data: Hub, split: str) -> list[Sample]:
     hub_split = {"val": "validation"}.get(split, split)
     rows = hub_questions(data, mirrored("textvqa"), hub_split, HUB_FIELDS, lambda row: f"{row.key('image_id')}.jpg")
-    return [
-        _sample(key, row, image, ", ".join(row.texts("ocr_tokens")) if row.has("ocr_tokens") else None)
-        for key, row, image in rows
-    ]
+    return [_sample(key, row, image, joined_tokens(row) if row.has(TOKENS) else None) for key, row, image in rows]
 
 
 def _sample(key: str, row: Row, image: ImageRef, ocr: str | None) -> Sample:
@@ -96,49 +94,6 @@ def _sample(key: str, row: Row, image: ImageRef, ocr: str | None) -> Sample:
         raise row.error("answers", f"{len(humans)} answers, where the official scorer demands {PEOPLE}")
     about = row.key("image_id")
     return Sample(key, row.text("question"), (image,), humans, cluster=about, extra={"ocr": ocr, "image_id": about})
-
-
-# -------------------------------------------------------------------------------------------------------------- OCR
-
-
-def _ocr_tokens(data: Folder, split: str) -> Callable[[Row], str | None]:
-    """Words found in a question's image, as prompts show them; None where there is no file of them."""
-    path = data.find(*ocr_places(split))
-    if path is None:
-        return lambda row: None
-    if path.suffix == ".json":
-        rows = rows_of_list(path, "data")[1]
-        tokens = _by_image(((r.key("image_id"), ", ".join(r.texts("ocr_tokens")), r) for r in rows), "image_id")
-    else:
-        tokens = _by_image(_llava_tokens(path), "question_id")
-
-    def tokens_of(row: Row) -> str:
-        image = row.key("image_id")
-        if image not in tokens:
-            raise row.error("image_id", f"no OCR tokens of image {image} in {path}")
-        return tokens[image]
-
-    return tokens_of
-
-
-def _llava_tokens(path: Path) -> Iterator[tuple[str, str, Row]]:
-    """(image, OCR tokens, row) of LLaVA's question file."""
-    mark = "Reference OCR token:"
-    for row in read_rows(path):
-        lines = [line for line in row.text("text").split("\n") if line.startswith(mark)]
-        if len(lines) != 1:
-            raise row.error("text", f"one line {mark!r} was expected")
-        yield row.key("question_id"), lines[0].removeprefix(mark).strip(" "), row
-
-
-def _by_image(tokens: Iterable[tuple[str, str, Row]], field: str) -> dict[str, str]:
-    """Tokens by image. Raises DataError for an image with two different ones."""
-    found: dict[str, tuple[str, Row]] = {}
-    for image, text, row in tokens:
-        known, first = found.setdefault(image, (text, row))
-        if known != text:
-            raise row.error(field, f"other OCR tokens of image {image} than at {first.at}", "get the file again")
-    return {image: text for image, (text, _) in found.items()}
 
 
 # --------------------------------------------------------------------------------------------------------- answers

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
 from vlmbench.data.files import Row
 from vlmbench.data.tables.columns import LETTERS, options_of
@@ -35,6 +36,18 @@ def texts(sample: Sample) -> tuple[str, ...]:
 def place_of(sample: Sample, letter: str) -> int:
     """The place of an option, from 0, as some results files name it; -1 where the letter is that of none."""
     return LETTERS[: len(sample.choices)].find(letter or "?")
+
+
+def letter_of_place(row: Row, field: str) -> str:
+    """The letter of an option that an answer file gives by its place; empty where the place is none, as -1 is.
+
+    Raises PredictionsError.
+    """
+    try:
+        place = row.integer(field)
+    except DataError as error:
+        raise PredictionsError(error.what, where=error.where, hint="needed: the place of an option, or -1") from None
+    return LETTERS[place] if 0 <= place < MOST else ""
 
 
 def letter_at(row: Row, choices: Sequence[str], place: int) -> str:

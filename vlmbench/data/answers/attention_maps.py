@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmbench.base.errors import PredictionsError
-from vlmbench.data.answers.answer_columns import answer_key
+from vlmbench.data.answers.answer_columns import answer_key, as_predictions_error
 from vlmbench.data.answers.predictions import answer_rows, named
 from vlmbench.data.rows import Row
 
@@ -33,7 +33,8 @@ def _square_map(row: Row) -> Floats:
     import numpy as np
 
     try:
-        found = np.array(row.listing(FIELD), dtype=np.float64)
+        with as_predictions_error():
+            found = np.array(row.listing(FIELD), dtype=np.float64)
     except (ValueError, TypeError):
         found = np.zeros(0)
     if found.ndim != 2 or found.shape[0] != found.shape[1]:
