@@ -8,16 +8,13 @@ Rules by protocol: vlmbench.parsing.boxes.
 
 from __future__ import annotations
 
-import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from vlmbench.base.errors import DataError, ImageError, PredictionsError
+from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, DataSource, Size
 from vlmbench.data.answers.predictions import (
@@ -26,15 +23,16 @@ from vlmbench.data.answers.predictions import (
     find_column,
     id_and_answer,
     join,
-    named,
     read_files,
 )
 from vlmbench.data.answers.unnumbered_answers import Unanswered
-from vlmbench.data.files import Folder, Hub, Row, folder_or_hub, read_json, read_rows
+from vlmbench.data.files import Folder, Hub, Row, folder_or_hub, read_rows
+from vlmbench.data.images.decoding import size_of
 from vlmbench.data.official.files import coco_images, data_file, mirrored
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.answer_files import AnswerFiles, Format
+from vlmbench.families.answer_lists import AnswerLists
 from vlmbench.families.base import OwnFiles, Scored
-from vlmbench.families.grounding import Grounding, GroundingRules, above_half, agreements
+from vlmbench.families.grounding import Grounding, GroundingRules, above_half, agreements, box_target
 from vlmbench.parsing import boxes
 from vlmbench.stats.metrics import Metric, mean
 
@@ -160,7 +158,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
                 f"{key}/{counts[key]}",
                 row.text("sents"),
                 (image,),
-                _target(row),
+                box_target(row),
                 cluster=image.name,
                 extra={"img_id": key},
             )
@@ -216,68 +214,25 @@ def _hub_rows(hub: Hub, split: str) -> Iterator[tuple[Row, ImageRef]]:
 
 
 def _size(image: ImageRef, row: Row) -> tuple[int, int]:
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(io.BytesIO(image.load())) as opened:
-            return opened.size
-    except (ImageError, OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise row.error("image", f"the image's size cannot be read: {error}") from None
-
-
-def _target(row: Row) -> dict[str, Any]:
-    """The right box as the files have it, and the image's size."""
-    sides = row.listing("bbox")
-    width, height = row.number("width"), row.number("height")
-    if len(sides) != 4 or not all(isinstance(side, int | float) and abs(side) < 1e6 for side in sides):
-        raise row.error("bbox", f"four numbers (x, y, width, height) were expected, not {sides!r:.60}")
-    if not (0 < width < 1e6 and 0 < height < 1e6):
-        raise row.error("width", f"the image's size is {width:g} x {height:g}")
-    if not (sides[2] > 0 and sides[3] > 0):
-        raise row.error("bbox", f"the box is empty: {sides!r:.60}")
-    return {"bbox": sides, "width": width, "height": height}
+        return size_of(image)
+    except ImageError as error:
+        raise row.error("image", f"the image's size cannot be read: {error.what}") from None
 
 
 # --------------------------------------------------------------------------------------------------------- answers
 
 
+LISTS = AnswerLists("img_id", "expression")
+"""All expressions of an img_id mean the same box."""
+
+
 def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
     files = answer_files(path)
-    if len(files) == 1 and files[0].suffix == ".json":
-        try:
-            content = read_json(files[0])
-        except DataError:
-            content = None  # lines of JSON: told apart, or told broken, by answer_rows
-        if isinstance(content, dict) and not {"id", "img_id"} & set(content):
-            return _by_thing(content, samples, files[0])
+    if len(files) == 1 and (listed := LISTS.read(files[0], samples)) is not None:
+        return listed
     answers = [answer for rows in read_files(path) for answer in _answers(rows, samples)]
     return join(answers, samples, path)
-
-
-def _by_thing(content: Mapping[str, Any], samples: Sequence[Sample], path: Path) -> dict[str, str]:
-    """Answers of MiniGPT-4's script: img_id to those about that thing, in the order of its expressions.
-
-    It drops malformed answers, which count as misses. All expressions of an img_id mean the same box, so which answer
-    belongs to which of them does not matter to the score; those without one get an empty text, which is a miss.
-    """
-    ids: dict[str, list[str]] = {}
-    for sample in samples:
-        ids.setdefault(sample.extra["img_id"], []).append(sample.id)
-    if extra := [key for key in content if key not in ids]:
-        what = f"{len(extra)} img_ids are not in this split: {named(extra)}"
-        raise PredictionsError(what, where=str(path), hint="is it the same split? refcoco:SPLIT names another")
-    if not content:
-        raise PredictionsError("there is no answer in it", where=str(path), hint="check --predictions")
-    found: dict[str, str] = {}
-    for key, of_thing in ids.items():
-        texts = content.get(key, [])
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise PredictionsError("a list of texts was expected", where=f"{path}, key {key}", hint="see MiniGPT-4's")
-        if len(texts) > len(of_thing):
-            what = f"{len(texts)} answers to {len(of_thing)} expressions"
-            raise PredictionsError(what, where=f"{path}, key {key}", hint="give one answer an expression")
-        found.update(zip(of_thing, [*texts, *[""] * len(of_thing)], strict=False))
-    return found
 
 
 def _answers(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[tuple[str, str, Row]]:
@@ -292,19 +247,10 @@ def _answers(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[tuple[s
         yield sample.id if sample else f"{thing} {expression!r}", text, row
 
 
-def _write(path: Path, answers: Sequence[Answer]) -> None:
-    """Malformed answers too: they are misses either way."""
-    found: dict[str, list[str]] = {}
-    for answer in answers:
-        found.setdefault(answer.sample.extra["img_id"], []).append(answer.text)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-
-
 ANSWERS = AnswerFiles(
     _read,
     "MiniGPT-4's object of answers by img_id; rows of img_id, expression and answer; rows of id and text.",
-    {"minigpt4": Format(".json", _write)},
+    {"minigpt4": Format(".json", LISTS.write)},
     "The object of answers by img_id that MiniGPT-4's script saves.",
 )
 

@@ -9,24 +9,22 @@ vlmbench.stats.judge_runs.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from vlmbench.base.errors import PredictionsError
-from vlmbench.base.samples import ImageRef, JudgeRequest, Sample, Status, Verdict
+from vlmbench.base.samples import ImageRef, Sample, Verdict
 from vlmbench.base.task import DataFile, JudgeRules, Size
-from vlmbench.data.answers.predictions import answer_files, answer_key, answer_rows, answer_text, join, write_rows
+from vlmbench.data.answers.predictions import write_rows
 from vlmbench.data.files import Folder, Hub, read_rows
 from vlmbench.data.official.files import by_key, hub_questions, mirrored
 from vlmbench.data.rows import Row
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from vlmbench.families.base import OwnFiles, Scored
-from vlmbench.families.judged import Judged, JudgedRules, Talk, Verdicts
+from vlmbench.families.base import OwnFiles, Scored, fill
+from vlmbench.families.judged import Judged, JudgedRules, PairReview
 from vlmbench.families.short_answer import number
-from vlmbench.parsing.numbers import two_numbers, two_words
+from vlmbench.families.verdict_files import ReviewLines
+from vlmbench.parsing.numbers import two_numbers
 from vlmbench.stats import judge_runs
 from vlmbench.stats.metrics import MORE, NEITHER, Metric
 
@@ -49,53 +47,23 @@ TEMPLATE = (
     "[System]\n" + RULE + "\n\n"
 )
 
-FAILED = (-1.0, -1.0)
-"""What the scripts record, and keep in their means, for a review without two numbers."""
-_FIELD = re.compile(r"\{(context|question|reference|answer)\}")
-
 
 def prompt(context: str, question: str, reference: str, answer: str) -> str:
     """The whole text; what stands in braces in one part is not filled from another."""
-    parts = {"context": context, "question": question, "reference": reference, "answer": answer}
-    return _FIELD.sub(lambda found: parts[found[1]], TEMPLATE)
+    return fill(TEMPLATE, {"context": context, "question": question, "reference": reference, "answer": answer})
 
 
-@dataclass(frozen=True)
-class Review:
-    """A judge and how its reviews are read."""
+def _words(sample: Sample, answer: str) -> str:
+    return prompt(sample.extra["context"], sample.question, sample.target, answer)
 
-    rules: JudgeRules
-    read: Callable[[str], tuple[float, float] | None] = two_words
-    keeps_failures: bool = True
-    """Whether a review that cannot be read stays in the means, as FAILED; else it is missing."""
 
-    def __call__(self, sample: Sample, answer: str) -> Talk:
-        """One ask. A review that cannot be read is not asked for again."""
-        words = prompt(sample.extra["context"], sample.question, sample.target, answer)
-        system = (("system", SYSTEM),) if self.rules.template.startswith(SYSTEM) else ()
-        messages = (*system, ("user", words))
-        review = yield JudgeRequest(messages, self.rules.max_tokens, self.rules.temperature)
-        return self.verdict(review)
-
-    def verdict(self, review: str) -> Verdict:
-        """A review as a verdict: the answer's grade, and both grades."""
-        pair, note = self.read(review), "the review does not start with two numbers"
-        if pair is None and not self.keeps_failures:
-            return Verdict(None, Status.JUDGE_FAILED, note=note)
-        if pair is None:
-            note = f"{note}: counted as -1 and -1 by the protocol's rule"
-            return Verdict(FAILED[1], values=FAILED, note=note, unread=True)
-        in_scale = all(0 <= number <= 10 for number in pair)  # judges do give 0, though told 1
-        if not in_scale and not self.keeps_failures:
-            return Verdict(None, Status.JUDGE_FAILED, values=pair, note="a grade is not from 0 to 10")
-        return Verdict(pair[1], values=pair, unread=not all(map(math.isfinite, pair)))
-
+_review = partial(PairReview, words=_words, system=SYSTEM)
 
 REVIEWS = {
-    "honest": Review(JudgeRules("gpt-4-0314", SYSTEM + TEMPLATE, 1024, 0.2), keeps_failures=False),
-    "official": Review(JudgeRules("gpt-4-0314", SYSTEM + TEMPLATE, 1024, 0.2)),
-    "vlmevalkit": Review(JudgeRules("gpt-4-1106-preview", SYSTEM + TEMPLATE, 2048, 0.2)),
-    "lmms_eval": Review(JudgeRules("gpt-4o-2024-11-20", TEMPLATE, 1024, 0.2), two_numbers),
+    "honest": _review(JudgeRules("gpt-4-0314", SYSTEM + TEMPLATE, 1024, 0.2), keeps_failures=False),
+    "official": _review(JudgeRules("gpt-4-0314", SYSTEM + TEMPLATE, 1024, 0.2)),
+    "vlmevalkit": _review(JudgeRules("gpt-4-1106-preview", SYSTEM + TEMPLATE, 2048, 0.2)),
+    "lmms_eval": _review(JudgeRules("gpt-4o-2024-11-20", TEMPLATE, 1024, 0.2), system="", read=two_numbers),
 }
 """By protocol."""
 
@@ -235,53 +203,6 @@ ANSWERS = AnswerFiles(
 )
 
 
-REVIEW = ("content", "answer1_id", "answer2_id", "tuple")
-"""Fields that a row of a review file has, and a row of answers has not."""
-
-
-def read_reviews(path: Path, samples: Sequence[Sample], protocol: str) -> Verdicts | None:
-    """Verdicts by sample id: each file, by name, is one run of the judge. None for files of answers."""
-    runs = [(file, answer_rows(file)) for file in answer_files(path)]
-    reviews = [any(field in row.values for row in rows for field in REVIEW) for _, rows in runs]
-    if not any(reviews):
-        return None
-    if not all(reviews):
-        raise PredictionsError(
-            "reviews and other files are mixed", where=str(path), hint="name a folder of reviews, or one file"
-        )
-    _refuse_two_models([rows for _, rows in runs])
-    for row in (row for _, rows in runs for row in rows):
-        _refuse_other_scale(row, protocol)
-    texts = [
-        join(((answer_key(row, "question_id"), answer_text(row, "content"), row) for row in rows), samples, file)
-        for file, rows in runs
-    ]
-    verdict = REVIEWS[protocol].verdict
-    return {s.id: tuple(replace(verdict(run[s.id]), replies=(run[s.id],)) for run in texts) for s in samples}
-
-
-def _refuse_two_models(runs: Sequence[Sequence[Row]]) -> None:
-    """Raise PredictionsError when two runs of the judge are about different answers: answer2_id names the model's."""
-    first: dict[object, Row] = {}
-    for rows in runs:
-        for row in rows:
-            key, graded = row.values.get("question_id"), row.values.get("answer2_id")
-            before = first.setdefault(str(key), row)
-            known = before.values.get("answer2_id")
-            if before.file != row.file and graded and known and graded != known:
-                what = f"it reviews another answer (answer2_id {graded!r:.40}) than {before.where} ({known!r:.40})"
-                raise PredictionsError(what, where=row.where, hint="name the reviews of one model's answers alone")
-
-
-def _refuse_other_scale(row: Row, protocol: str) -> None:
-    """Raise PredictionsError for grades that this judge cannot have given: the prompt asks for 1 to 10."""
-    review = REVIEWS[protocol]
-    grades = review.verdict(answer_text(row, "content")).values
-    if review.keeps_failures and grades != FAILED and not all(0 <= grade <= 10 for grade in grades):
-        what = f"the grades are {' and '.join(f'{grade:g}' for grade in grades)}, and the scale is 1 to 10"
-        raise PredictionsError(what, where=row.where, hint="are these reviews of another prompt?")
-
-
 LLAVA_BENCH = Judged(
     name="llava_bench",
     title="LLaVA-Bench (in the wild): answers compared with references by a judge (Liu et al. 2023)",
@@ -290,7 +211,7 @@ LLAVA_BENCH = Judged(
     rules=RULES,
     files=OwnFiles(required_files, samples),
     answer_files=ANSWERS,
-    verdict_files=read_reviews,
+    verdict_files=ReviewLines(REVIEWS),
     scale=(Verdict(1.0, values=(10.0, 1.0)), Verdict(10.0, values=(1.0, 10.0))),
     figures=figures,
 )

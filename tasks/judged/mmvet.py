@@ -7,30 +7,30 @@ Files: mm-vet.json, images/ and bard_set.json of mm-vet.zip (MM-Vet@acde843e). T
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from vlmbench.base.errors import DataError, PredictionsError
-from vlmbench.base.samples import ImageRef, Sample, Verdict
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.predictions import (
     OTHERS,
     answer_rows,
-    as_predictions_error,
     id_and_answer,
     join,
     named,
+    one_file,
     refuse_two_models,
 )
 from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed
 from vlmbench.data.official.files import data_file, hub_questions, mirrored, places
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.base import OwnFiles, Scored
-from vlmbench.families.judged import Judged, JudgedRules, Verdicts
-from vlmbench.parsing.numbers import first_word_number, number
+from vlmbench.families.judged import Judged, JudgedRules
+from vlmbench.families.verdict_files import GradeLists
+from vlmbench.parsing.numbers import first_word_number
 from vlmbench.stats.judge_runs import mean_of_runs
 from vlmbench.stats.metrics import Metric
 
@@ -182,71 +182,13 @@ def _sample(key: str, row: Row, capabilities: Sequence[str], image: ImageRef) ->
 # --------------------------------------------------------------------------------------------------------- answers
 
 
-GRADES = ("model", "content", "score")
-
-
 def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
     """Sample id to text, of `{"v1_0": "text", ...}` or of LLaVA's lines, whose question_id 7 stands for v1_7."""
-    _one_file(path)
+    one_file(path)
     rows = answer_rows(path)
     refuse_two_models([rows])
     answers = id_and_answer(rows, ("question_id", "id"), samples)
     return join(((f"v1_{key}" if key.isdecimal() else key, text, row) for key, text, row in answers), samples, path)
-
-
-def _one_file(path: Path) -> None:
-    if path.is_dir():
-        what = "a folder, where one file was expected"
-        raise PredictionsError(what, where=str(path), hint="name the results or the grade file in it")
-    if not path.is_file():
-        raise PredictionsError("no such file", where=str(path), hint="check --predictions")
-
-
-def read_grades(path: Path, samples: Sequence[Sample], protocol: str) -> Verdicts | None:
-    """Verdicts of the official script's grade file by sample id; None when the file is none. Raises PredictionsError.
-
-    `{"v1_0": {"model": [...], "content": [...], "score": [...]}}`, one entry per run; an answer cut short by a crash
-    has fewer.
-    """
-    _one_file(path)
-    try:
-        content = read_json(path)
-    except DataError:
-        return None
-    if not isinstance(content, dict) or not content or not all(map(_has_grades, content.values())):
-        return None
-    with as_predictions_error():
-        rows = read_keyed(path, GRADES[2])
-        every = {key: _verdicts(row) for key, row in rows.items()}
-    asked = join(((key, "", rows[key]) for key in every), samples, path)
-    verdicts = {key: runs for key, runs in every.items() if key in asked}
-    counts = {len(runs) for runs in verdicts.values()}
-    if len(counts) > 1:
-        short = [key for key, runs in verdicts.items() if len(runs) < max(counts)]
-        what = f"{max(counts)} runs, but fewer of {named(short)}"
-        raise PredictionsError(what, where=str(path), hint="let the official script finish its runs")
-    return verdicts
-
-
-def _has_grades(value: object) -> bool:
-    return isinstance(value, dict) and GRADES[2] in value
-
-
-def _verdicts(row: Row) -> tuple[Verdict, ...]:
-    """The grades as the script recorded them: a reply that was never read has 0, whatever it says."""
-    models, contents, grades = (row.listing(name) for name in GRADES)
-    if not len(models) == len(contents) == len(grades) or not grades:
-        raise row.error("score", f"{len(grades)} grades, {len(contents)} replies, {len(models)} models")
-    found = []
-    for model, content, grade in zip(models, contents, grades, strict=True):
-        value = float(grade) if isinstance(grade, int | float) and not isinstance(grade, bool) else None
-        if isinstance(grade, str) and grade.lower() == "nan":
-            value = number(grade)
-        if value is None or value < 0 or value > 1:
-            raise row.error("score", f"a number from 0 to 1 was expected, not {grade!r:.40}")
-        unread = not is_grade(first_word_number(str(content))) or math.isnan(value)
-        found.append(Verdict(value, replies=(str(content),), model=str(model), unread=unread))
-    return tuple(found)
 
 
 def _write(path: Path, answers: Sequence[Answer]) -> None:
@@ -270,6 +212,6 @@ MMVET = Judged(
     rules=RULES,
     files=OwnFiles(required_files, samples),
     answer_files=ANSWERS,
-    verdict_files=read_grades,
+    verdict_files=GradeLists(lambda reply: is_grade(first_word_number(reply))),
     figures=figures,
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import ChoiceScore, Sample
 from vlmbench.base.task import DataFile, Size
-from vlmbench.data.answers.answer_columns import holds_questions, is_predicted, probability
+from vlmbench.data.answers.answer_columns import holds_questions, is_predicted, probability, refuse_no_probability
 from vlmbench.data.answers.predictions import (
     answer_key,
     as_predictions_error,
@@ -32,7 +32,6 @@ from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRo
 from vlmbench.families.base import OwnFiles, Scored, accuracies
 from vlmbench.families.yes_no import PredGtRows, YesNo, YesNoRules, areas, word_of_digit
 from vlmbench.parsing import options, yes_no
-from vlmbench.parsing.numbers import number
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
 from vlmbench.stats.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric
@@ -147,7 +146,7 @@ def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str) -> I
     if not chance or (has_words and protocol != RANKED):
         for key, text, row in id_and_answer(rows, ("id",), samples, numbers=protocol in ("", RANKED)):
             if protocol == RANKED:
-                _refuse_no_chance(text, row)
+                refuse_no_probability(text, row)
             yield key, text, row
         return
     label = "" if dataset else find_column(rows, "label")
@@ -165,14 +164,6 @@ def _answers(rows: Sequence[Row], samples: Sequence[Sample], protocol: str) -> I
 def _yes_no(row: Row, field: str) -> str:
     with as_predictions_error(NEEDED):
         return word_of_digit(row, field)
-
-
-def _refuse_no_chance(text: str, row: Row) -> None:
-    """Raise PredictionsError for a number that is no probability: percent, logits."""
-    value = number(text)
-    if value is not None and not 0 <= value <= 1:
-        what = f"the answer is {text!r:.40}, and a probability is a number from 0 to 1"
-        raise PredictionsError(what, where=row.where, hint="give probabilities: no percent, no logits")
 
 
 def _write_csv(path: Path, answers: Sequence[Answer]) -> None:

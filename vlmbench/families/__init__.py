@@ -3,7 +3,8 @@
 The benchmarks in tasks/ and those of plug-ins are built from the same families.
 In reading order: base (Benchmark, ProtocolRules), then one module per kind: multiple_choice, yes_no, short_answer,
 judged, grounding. prompts, shared_protocols: what the common harnesses ask, by kind. circular, option_judge: rotated
-options, and a judge that finds the option. answer_files: predictions read and written.
+options, and a judge that finds the option. answer_files, answer_lists: predictions read and written; verdict_files:
+verdicts of a judge that exist already.
 Not here: readers of question files (data/tables, data/official), readers of answers (parsing/), and anything that one
 benchmark alone needs (tasks/).
 """

@@ -209,8 +209,12 @@ def filled(prompt: Prompt, sample: Sample) -> str:
     """A prompt for one sample. Words in braces that name nothing stay as they are."""
     if callable(prompt):
         return prompt(sample)
-    fields = {**sample.extra, "question": sample.question}
-    return _FIELD.sub(lambda found: str(fields[found[1]]) if found[1] in fields else found[0], prompt)
+    return fill(prompt, {**sample.extra, "question": sample.question})
+
+
+def fill(template: str, parts: Mapping[str, object]) -> str:
+    """A template with its parts in place of their names in braces. What stands in braces in a part is left alone."""
+    return _FIELD.sub(lambda found: str(parts[found[1]]) if found[1] in parts else found[0], template)
 
 
 def mean_of(name: str, scored: Scored, *, breakdown: str = "", label: str = "") -> Metric:

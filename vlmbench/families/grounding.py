@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vlmbench.base.samples import Response, Sample, Score
+from vlmbench.data.rows import Row
 from vlmbench.families.base import Benchmark, ProtocolRules, Scored, accuracies
 from vlmbench.parsing.boxes import Agreement, from_size
 from vlmbench.stats.metrics import Metric, mean, share
@@ -70,3 +72,16 @@ class Grounding(Benchmark[GroundingRules]):
 def agreements(scored: Scored) -> list[Agreement]:
     """How well each answer agreed with the right box."""
     return [Agreement.from_note(score.note) for _, score in scored]
+
+
+def box_target(row: Row) -> dict[str, Any]:
+    """The target of a row with `bbox`, `width` and `height`. Raises DataError for an empty box or image."""
+    sides = row.listing("bbox")
+    width, height = row.number("width"), row.number("height")
+    if len(sides) != 4 or not all(isinstance(side, int | float) and abs(side) < 1e6 for side in sides):
+        raise row.error("bbox", f"four numbers (x, y, width, height) were expected, not {sides!r:.60}")
+    if not (0 < width < 1e6 and 0 < height < 1e6):
+        raise row.error("width", f"the image's size is {width:g} x {height:g}")
+    if not (sides[2] > 0 and sides[3] > 0):
+        raise row.error("bbox", f"the box is empty: {sides!r:.60}")
+    return {"bbox": sides, "width": width, "height": height}

@@ -6,6 +6,7 @@ import io
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from vlmbench.base.errors import ImageError
+from vlmbench.base.samples import ImageRef
 from vlmbench.data.images import decoding as images
 
 RANDOM = np.random.default_rng(0)
@@ -163,3 +165,13 @@ def test_prefetch_raises_in_turn_and_can_be_closed() -> None:
     endless = images.prefetch(iter(int, 1), str)
     next(endless)
     endless.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_the_size_is_read_off_the_head(kind: str) -> None:
+    """Of a cut file too, whose pixels cannot be read; a file that is no image is an ImageError with its name."""
+    data = encoded(NOISE, kind)
+    assert images.size_of(ImageRef("a", lambda: data[:-20])) == (32, 24)
+    for broken in (b"", b"no image", data[:4]):
+        with pytest.raises(ImageError, match=r"^the picture"):
+            images.size_of(ImageRef("the picture", partial(bytes, broken)))

@@ -17,6 +17,7 @@ from typing import Any
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.data.rows import Row
+from vlmbench.parsing.numbers import number
 
 
 def _names(text: str) -> frozenset[str]:
@@ -209,6 +210,14 @@ def probability(row: Row, field: str) -> float:
         problem = f"{field} is {value!r}, and a probability is a number from 0 to 1"
         raise PredictionsError(problem, where=row.where, hint=PROBABILITIES)
     return value
+
+
+def refuse_no_probability(text: str, row: Row) -> None:
+    """Raise PredictionsError for an answer that is a number and no probability; words are passed over."""
+    value = number(text)
+    if value is not None and not 0 <= value <= 1:
+        problem = f"the answer is {text!r:.40}, and a probability is a number from 0 to 1"
+        raise PredictionsError(problem, where=row.where, hint=PROBABILITIES)
 
 
 def _sounds_predicted(name: str) -> bool:

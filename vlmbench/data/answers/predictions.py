@@ -37,6 +37,7 @@ __all__ = [
     "is_hidden",
     "join",
     "named",
+    "one_file",
     "read_files",
     "read_plain",
     "refuse_duplicate_keys",
@@ -105,6 +106,16 @@ def _answer_files(path: Path) -> list[Path]:
     if not is_file(path):
         raise PredictionsError("no such file or folder", where=str(path), hint="check --predictions")
     return [path]
+
+
+def one_file(path: Path) -> None:
+    """Raise PredictionsError unless this is a file: for benchmarks whose answers or grades are in one."""
+    with as_predictions_error():
+        if is_dir(path):
+            what = "a folder, where one file was expected"
+            raise PredictionsError(what, where=str(path), hint="name the answer or grade file in it")
+        if not is_file(path):
+            raise PredictionsError("no such file", where=str(path), hint="check --predictions")
 
 
 def read_files(path: Path) -> list[list[Row]]:

@@ -68,6 +68,20 @@ def decode(data: bytes, name: str = "image") -> Image:
         raise ImageError(f"a damaged image: {problem}", where=name, hint="fetch it again") from None
 
 
+def size_of(image: ImageRef) -> tuple[int, int]:
+    """Width and height in pixels, by the file's head alone: before any EXIF orientation. Raises ImageError."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(image.load()), formats=FORMATS) as opened:
+            return opened.size
+    except ImageError:
+        raise
+    except Exception as error:  # PIL's own kinds, as in `decode`
+        problem = str(error) or type(error).__name__
+        raise ImageError(problem, where=image.name, hint="fetch it again") from None
+
+
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS or max(size) > MAX_SIDE:
