@@ -8,42 +8,19 @@ the answers since (open-compass/MMBench#61, VLMEvalKit#1516). Older copies lack 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from vlmbench.base.samples import Request, Sample
 from vlmbench.base.task import DataFile, Size
-from vlmbench.data import sheets
 from vlmbench.data.official.checksums import checksum
-from vlmbench.data.tables.columns import options_of
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.families import circular, option_judge, prompts
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice
+from vlmbench.families.answer_files import AnswerFiles, Format, PlainRows
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, write_sheet
 from vlmbench.parsing import options as letters
 
 OPTIONS = "ABCD"
-
-
-def in_language(sample: Sample, english: str, chinese: str) -> str:
-    """A text in the sample's language."""
-    return chinese if sample.tags["language"] == "cn" else english
-
-
-def llava_prompt(sample: Sample) -> str:
-    """LLaVA's, with its Chinese request in Chinese splits."""
-    return prompts.llava(sample).removesuffix(prompts.LETTER) + in_language(
-        sample, prompts.LETTER, "请直接回答选项字母。"
-    )
-
-
-def lmms_eval_prompt(sample: Sample) -> str:
-    """Hint and question on one line with the words before the options; a blank line before the request."""
-    before = in_language(sample, "There are several options:", "有如下几个选项：")
-    request = in_language(sample, prompts.LETTER, "请直接使用所提供的选项字母作为答案回答。")
-    return f"{prompts.hint(sample, '', ' ')}{sample.question} {before}\n{prompts.listed(sample)}\n\n{request}"
 
 
 KIT = "open-compass/VLMEvalKit vlmeval/dataset/utils/multiple_choice.py, vlmeval/utils/matching_util.py"
@@ -79,19 +56,19 @@ RULES = {
     ),
     "llava": Rules(
         f"haotian-liu/LLaVA llava/eval/model_vqa_mmbench.py@c121f043; then the server: {KIT}@aca64dbb",
-        llava_prompt,
+        prompts.llava,
         letters.vlmevalkit_letter_2023,
         note="asks for the letter; the papers' figures are of the 20230712 file (en) and 20231003 (cn)",
     ),
     "tinyllava": Rules(
         f"TinyLLaVA/TinyLLaVA_Factory, branch tinyllava_bench; then the server: {KIT}@aca64dbb",
-        llava_prompt,
+        prompts.llava,
         letters.vlmevalkit_letter_2023,
         note="as llava",
     ),
     "lmms_eval": Rules(
         "EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/mmbench/mmbench_evals.py@75571cfe, without its judge",
-        lmms_eval_prompt,
+        prompts.lmms_eval_mmbench,
         letters.lmms_eval_letter,
         chinese_tokens=256,
         stop=("ASSISTANT:",),
@@ -99,7 +76,7 @@ RULES = {
     ),
     "exact": Rules(
         "letter equality; words as haotian-liu/LLaVA llava/eval/model_vqa_mmbench.py@c121f043",
-        llava_prompt,
+        prompts.llava,
         letters.exact_letter,
         note="the whole answer must be the letter",
     ),
@@ -136,24 +113,6 @@ FILES = ImageTable(
 )
 
 
-def write_sheet(path: Path, answers: Sequence[Answer]) -> None:
-    """The sheet that the evaluation server took, with LLaVA's columns."""
-    write = sheets.write_tsv if path.suffix == ".tsv" else sheets.write_sheet
-    header = ("index", "question", *OPTIONS, "prediction", "answer", "split")
-    rows = [
-        (
-            int(answer.id),
-            answer.sample.question,
-            *(options_of(answer.sample).get(letter) for letter in OPTIONS),
-            answer.text,
-            answer.sample.target,
-            answer.sample.tags.get("split"),
-        )
-        for answer in answers
-    ]
-    write(path, header, rows)
-
-
 class MMBench(MultipleChoice):
     """Multiple choice whose answers in Chinese may have another length."""
 
@@ -187,7 +146,7 @@ MMBENCH = MMBench(
         ),
         reads="The server's sheet (index, prediction) as .xlsx, .tsv or .csv; LLaVA's answer lines; "
         "rows of id and text.",
-        formats={"xlsx": Format(".xlsx", write_sheet), "tsv": Format(".tsv", write_sheet)},
+        formats={form: Format(f".{form}", write_sheet(OPTIONS)) for form in ("xlsx", "tsv")},
         writes="The sheet that the evaluation server took, with LLaVA's columns; .tsv for VLMEvalKit's own tools.",
     ),
     figures=lambda scored, protocol: circular.metrics(scored, ("ability", "leaf", "split")),

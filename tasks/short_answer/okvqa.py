@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from vlmbench.base.task import Size
 from vlmbench.data.official.files import mirrored
-from vlmbench.data.official.vqa_challenge import Part, VqaChallenge
+from vlmbench.data.official.vqa_challenge import Part, VqaChallenge, coco_part
 from vlmbench.families import shared_protocols as protocols
 from vlmbench.families.short_answer import UNANSWERABLE, ShortAnswer, ShortAnswerRules, upload_files
 from vlmbench.parsing import vqa_accuracy
@@ -42,18 +42,14 @@ RULES: Mapping[str, ShortAnswerRules] = {
 SIZES: Mapping[str, Size] = {"val": Size(5_046, 5_033), "train": Size(9_009, 8_998)}
 
 
-def _part(split: str, images: str, *plain: str) -> Part:
-    """`plain` are other names that its files may have."""
-    names = [f"OpenEnded_mscoco_{split}2014_questions.json", f"mscoco_{split}2014_annotations.json"]
-    urls = [f"https://okvqa.allenai.org/static/data/{name}.zip" for name in names]
-    questions, annotations = (
-        (name, *plain_name) for name, plain_name in zip(names, (plain[:1], plain[1:]), strict=True)
-    )
-    return Part(f"{split}2014", SIZES[split].questions, images, questions, urls[0], annotations, urls[1])
+def _part(split: str, images: str) -> Part:
+    names = (f"OpenEnded_mscoco_{split}2014_questions", f"mscoco_{split}2014_annotations")
+    urls = [f"https://okvqa.allenai.org/static/data/{name}.json.zip" for name in names]
+    return coco_part(f"{split}2014", SIZES[split].questions, images, urls, plain_names=split == "val")
 
 
 PARTS: Mapping[str, Part] = {
-    "val": _part("val", "images, 6 GB", "questions.json", "annotations.json"),
+    "val": _part("val", "images, 6 GB"),
     "train": _part("train", "images, 13 GB"),
 }
 

@@ -7,11 +7,11 @@ Rules by protocol: vlmbench.parsing.vqa_accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vlmbench.base.task import Size
 from vlmbench.data.official.files import mirrored
-from vlmbench.data.official.vqa_challenge import Part, VqaChallenge
+from vlmbench.data.official.vqa_challenge import Part, VqaChallenge, coco_part
 from vlmbench.families import shared_protocols as protocols
 from vlmbench.families.short_answer import SHORT, ShortAnswer, ShortAnswerRules, upload_files
 from vlmbench.parsing import text as answers
@@ -68,26 +68,18 @@ SIZES: Mapping[str, Size] = {
 }
 
 
-def _part(split: str, year: str, zipped: str, images: str, *, annotated: bool = True, part_of: str = "") -> Part:
-    plain = split == "val"  # whose files may also have plain names
-    site = "https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa/v2"
-    return Part(
-        f"{split.removesuffix('-dev')}{year}",
-        SIZES[split].questions,
-        images,
-        (f"v2_OpenEnded_mscoco_{split}{year}_questions.json", *(["questions.json"] if plain else [])),
-        f"{site}_Questions_{zipped}_mscoco.zip",
-        (f"v2_mscoco_{split}{year}_annotations.json", *(["annotations.json"] if plain else [])) if annotated else (),
-        f"{site}_Annotations_{zipped}_mscoco.zip",
-        part_of,
-    )
+def _part(subset: str, split: str, zipped: Sequence[str], images: str, part_of: str = "") -> Part:
+    """`zipped`: of the questions, and of the annotations where they are published."""
+    urls = [f"https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa/v2_{name}_mscoco.zip" for name in zipped]
+    count, plain = SIZES[split].questions, split == "val"
+    return coco_part(subset, count, images, urls, prefix="v2_", plain_names=plain, part_of=part_of)
 
 
 PARTS: Mapping[str, Part] = {
-    "val": _part("val", "2014", "Val", "40,504 images, 6 GB"),
-    "test-dev": _part("test-dev", "2015", "Test", "81,434 images of test2015, 12 GB", annotated=False, part_of="test"),
-    "test": _part("test", "2015", "Test", "81,434 images, 12 GB", annotated=False),
-    "train": _part("train", "2014", "Train", "82,783 images, 13 GB"),
+    "val": _part("val2014", "val", ("Questions_Val", "Annotations_Val"), "40,504 images, 6 GB"),
+    "test-dev": _part("test-dev2015", "test-dev", ("Questions_Test",), "81,434 images of test2015, 12 GB", "test"),
+    "test": _part("test2015", "test", ("Questions_Test",), "81,434 images, 12 GB"),
+    "train": _part("train2014", "train", ("Questions_Train", "Annotations_Train"), "82,783 images, 13 GB"),
 }
 
 VQAV2 = ShortAnswer(

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
+from vlmbench.data import sheets
 from vlmbench.data.files import Row
 from vlmbench.data.tables.columns import LETTERS, options_of
 from vlmbench.families import option_judge
+from vlmbench.families.answer_files import Answer
 from vlmbench.families.base import Benchmark, ProtocolRules
 from vlmbench.parsing import options as readers
 
@@ -57,6 +59,31 @@ def letter_at(row: Row, choices: Sequence[str], place: int) -> str:
     if not 0 <= place < len(choices):
         raise row.error("answer", f"{place} is not the place of one of {len(choices)} options")
     return LETTERS[place]
+
+
+def write_sheet(options: str) -> Callable[[Path, Sequence[Answer]], None]:
+    """A writer of the sheets that MMBench's server and VLMEvalKit's tools take: a column per letter of `options`.
+
+    The path's suffix says whether it is an Excel sheet or a table. Ids of samples are row numbers.
+    """
+
+    def write(path: Path, answers: Sequence[Answer]) -> None:
+        write_table = sheets.write_tsv if path.suffix == ".tsv" else sheets.write_sheet
+        header = ("index", "question", *options, "prediction", "answer", "split")
+        rows = [
+            (
+                int(answer.id),
+                answer.sample.question,
+                *(options_of(answer.sample).get(letter) for letter in options),
+                answer.text,
+                answer.sample.target,
+                answer.sample.tags.get("split"),
+            )
+            for answer in answers
+        ]
+        write_table(path, header, rows)
+
+    return write
 
 
 @dataclass(frozen=True)

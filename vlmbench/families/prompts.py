@@ -28,9 +28,22 @@ def vlmevalkit(sample: Sample) -> str:
     return f"{hint(sample, 'Hint: ')}Question: {sample.question}\nOptions:\n{listed(sample)}\n{request}"
 
 
+def in_language(sample: Sample, english: str, chinese: str) -> str:
+    """A text in the sample's language: that of its tag `language`, English where it has none."""
+    return chinese if sample.tags.get("language") == "cn" else english
+
+
 def llava(sample: Sample) -> str:
-    """LLaVA's MMBench: hint, question, options, and a request for the letter."""
-    return f"{hint(sample, '')}{sample.question}\n{listed(sample)}\n{LETTER}"
+    """LLaVA's MMBench: hint, question, options, and a request for the letter in the sample's language."""
+    request = in_language(sample, LETTER, "请直接回答选项字母。")
+    return f"{hint(sample, '')}{sample.question}\n{listed(sample)}\n{request}"
+
+
+def lmms_eval_mmbench(sample: Sample) -> str:
+    """lmms-eval's MMBench: hint, question and the words before the options on one line; a blank line, the request."""
+    before = in_language(sample, "There are several options:", "有如下几个选项：")
+    request = in_language(sample, LETTER, "请直接使用所提供的选项字母作为答案回答。")
+    return f"{hint(sample, '', ' ')}{sample.question} {before}\n{listed(sample)}\n\n{request}"
 
 
 def llava_context(sample: Sample) -> str:

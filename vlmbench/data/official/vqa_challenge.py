@@ -46,6 +46,29 @@ class Part:
     """The split whose other questions an upload file has to answer with nothing."""
 
 
+def coco_part(
+    subset: str,
+    count: int,
+    images: str,
+    urls: Sequence[str],
+    *,
+    prefix: str = "",
+    plain_names: bool = False,
+    part_of: str = "",
+) -> Part:
+    """A split about COCO images, whose files have the names that VQA's tools look for.
+
+    `subset`: split and year, `val2014`. `urls`: of the questions, and of the annotations where they are published.
+    `plain_names`: the files may also be called questions.json and annotations.json.
+    """
+    questions = (f"{prefix}OpenEnded_mscoco_{subset}_questions.json", *(["questions.json"] if plain_names else []))
+    annotations = (f"{prefix}mscoco_{subset}_annotations.json", *(["annotations.json"] if plain_names else []))
+    folder = subset.replace("test-dev", "test")
+    if len(urls) == 1:
+        return Part(folder, count, images, questions, urls[0], part_of=part_of)
+    return Part(folder, count, images, questions, urls[0], annotations, urls[1], part_of)
+
+
 @dataclass(frozen=True)
 class VqaChallenge:
     """Where such a benchmark's files lie, and what its hub dataset is called."""
