@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Never
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from vlmbench.base import paths, registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.renamed_options import refuse_old_names
+from vlmbench.base.variant import Variant
 from vlmbench.plugins.api import MODEL, TASK, refuse_lacking
 from vlmbench.plugins.function_model import FunctionModel
 from vlmbench.plugins.loading import load_configured
@@ -75,6 +76,28 @@ class Result:
         return pd.read_parquet(self.folder / RECORDS)
 
 
+class VariantOptions(TypedDict, total=False):
+    """Keywords of `evaluate` that make a named variant of each task's protocol, as the command's options do."""
+
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+    thinking_budget: int
+    system: str
+    shots: int | str
+    samples: int
+
+
+def variant_of(options: VariantOptions) -> Variant:
+    """The variant that the keywords describe. Raises UsageError for values out of range."""
+    fields: dict[str, Any] = dict(options)
+    if "thinking_budget" in fields:
+        fields["thinking"] = fields.pop("thinking_budget")
+    if "shots" in fields:
+        fields["shots"] = str(fields["shots"])
+    return Variant(**fields)
+
+
 def evaluate(
     model: str | Model | Callable[..., str] | Any,
     tasks: str | Task | Sequence[str | Task],
@@ -104,21 +127,20 @@ def evaluate(
     worker_timeout: float | None = None,
     plugins: str | Path | Sequence[str | Path] | None = None,
     interval: float | None = None,
-    **unknown: Never,
+    **variant: Unpack[VariantOptions],
 ) -> Result:
     """Put benchmarks' questions to a model and score the answers, as `vlmbench run` does.
 
     `model`: what --model takes; an adapter (base.model.Model); a function (images, question) -> text; or a transformers
     model, with its `processor`. `tasks`: what --tasks takes, or tasks (base.task.Task), or a list of both. `output`:
     the run's folder, from which the same call resumes after an interruption; without it, a temporary folder that lasts
-    as long as the result. The other keywords are the options of `vlmbench run` (`vlmbench run --help`).
+    as long as the result. The other keywords, and those of VariantOptions, are options of `vlmbench run`.
 
-    A model object and its processor come back as they were (training flags, settings, hooks), and so does the state of
-    random number generators.
+    A model object, its processor and the random number generators come back as they were.
 
     Raises UsageError for options that do not fit, DataError, ModelError and StoreError as the command does.
     """
-    _refuse_unknown(unknown)
+    _refuse_unknown(variant)
     spec, size = model if isinstance(model, str) else "", None if batch_size is None else str(batch_size)
     options = RunOptions(
         ModelOptions(spec, engine, recheck_ties, dtype, quantize, device, threads, size, attention, trust_remote_code),
@@ -133,6 +155,7 @@ def evaluate(
         workers=WorkerOptions(workers, ray, worker_timeout),
         plugins=None if plugins is None else _joined(plugins),
         interval=interval,
+        variant=variant_of(variant),
     )
     return _evaluate(options, model, processor, tasks)
 
@@ -162,9 +185,10 @@ def _evaluate(options: RunOptions, model: Any, processor: Any, tasks: Any) -> Re
 def _refuse_unknown(names: Mapping[str, Any]) -> None:
     """Raise UnknownNameError, with near names, for a keyword that `evaluate` does not have."""
     refuse_old_names(names)
-    for name in names:
-        known = [parameter.name for parameter in signature(evaluate).parameters.values()]
-        raise UnknownNameError("option of vlmbench.evaluate", name, known[:-1])
+    known = [parameter.name for parameter in signature(evaluate).parameters.values()]
+    own = VariantOptions.__annotations__
+    if unknown := [name for name in names if name not in own]:
+        raise UnknownNameError("option of vlmbench.evaluate", unknown[0], [*known[:-1], *own])
 
 
 def _joined(value: str | Path | Sequence[str | Path]) -> str:

@@ -215,7 +215,7 @@ class Engine:
         encode = partial(self.system.encode, request.prompt, image=bool(request.images), history=request.history)
         ids = tuple(encode())
         choices = tuple(tuple(encode(answer=choice)) for choice in request.choices)
-        seed = request.sample_id if request.generation.temperature > 0 else ""
+        seed = request.seed
         job = Job(ids, request.generation, request.choices, choices, seed)
         if not ids:
             raise ModelError("the prompt has no tokens", hint="ask something")

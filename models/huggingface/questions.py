@@ -43,7 +43,7 @@ def render_request(prompts: Prompts, request: Request, images: Sequence[Image]) 
         prompts.choice_ids(prompt.ids, choice, text, images)
         for choice, text in zip(request.choices, texts, strict=True)
     )
-    seed = request.sample_id if request.generation.temperature > 0 else ""
+    seed = request.seed
     job = Job(prompt.ids, request.generation, request.choices, choices, seed)
     if choices and not 0 < job.answer_start < min(len(row) for row in choices):
         raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")

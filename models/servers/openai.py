@@ -196,7 +196,7 @@ class OpenAIChat:
                 raise url
             sent.append(url)
         texts = [request.prompt, *(text for turn in request.history for text in turn)]
-        salt = request.sample_id if request.generation.temperature > 0 else ""
+        salt = request.seed
         return ChatCall(self.format.body(request, sent), texts, len(sent), salt, bool(request.choices))
 
     def _next(self, done: SimpleQueue[tuple[Request, Future[Reply]]]) -> tuple[Request, Response]:

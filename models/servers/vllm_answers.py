@@ -29,7 +29,7 @@ class EngineRequest:
 def sampling(request: Request) -> Any:
     """A free answer's parameters; a sample draws from a seed of its own."""
     generation = request.generation
-    seed = int.from_bytes(hashlib.sha256(request.sample_id.encode()).digest()[:4], "big")
+    seed = int.from_bytes(hashlib.sha256(request.seed.encode()).digest()[:4], "big")
     drawn = {"top_p": generation.top_p, "seed": seed} if generation.temperature > 0 else {}
     return vllm_process.module().SamplingParams(
         temperature=generation.temperature,

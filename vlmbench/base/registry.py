@@ -9,15 +9,18 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
+from vlmbench.base.variant import PLAIN, Variant, merged
+from vlmbench.base.variant import parse as parse_variant
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from vlmbench.base.samples import Request, Sample
     from vlmbench.base.task import Task
 
 TASKS = "vlmbench.tasks.catalog:TASKS"
@@ -198,23 +201,50 @@ recipes = Registry("recipe", RECIPES, "vlmbench.recipes")
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """A task as asked for on the command line: `NAME[:SPLIT][@PROTOCOL]`."""
+    """A task as asked for on the command line: `NAME[:SPLIT][@PROTOCOL[+VARIANT]]`."""
 
     task: Task
     split: str
     protocol: str
+    variant: Variant = PLAIN
 
     @property
     def key(self) -> str:
-        """The shortest spelling: the key in scores.json. Defaults are left out."""
+        """The shortest spelling: the key in scores.json. Defaults are left out; a variant names its protocol."""
         split = "" if self.split == self.task.splits[0] else f":{self.split}"
+        if label := self.variant.label:
+            return f"{self.task.name}{split}@{self.protocol}+{label}"
         protocol = "" if self.protocol == next(iter(self.task.protocols)) else f"@{self.protocol}"
         return f"{self.task.name}{split}{protocol}"
 
+    def build_request(self, sample: Sample) -> Request:
+        """How the model is asked: in the protocol's words, with the variant's changes.
 
-def choose_task(spec: str) -> TaskChoice:
-    """Parse `pope`, `gqa:val`, `pope@llava`, `pope:aokvqa@llava`. Raises UnknownNameError for any unknown word."""
-    rest, _, protocol = spec.strip().partition("@")
+        Raises UsageError for settings that contradict the protocol. Few-shot examples are not in it yet: they come
+        from other samples (vlmbench.runs.execution.few_shot).
+        """
+        request = self.task.build_request(sample, self.protocol)
+        if self.variant == PLAIN:
+            return request
+        if request.choices and (self.variant.temperature or self.variant.max_new_tokens):
+            problem = f"{self.key}: this protocol ranks options by likelihood, and generates nothing to sample or limit"
+            raise UsageError(problem, hint=f"take a protocol that reads text: `vlmbench tasks {self.task.name}`")
+        generation = self.variant.generation(request.generation, self.key)
+        return replace(request, generation=generation, system=self.variant.system or request.system)
+
+
+def bare_name(key: str) -> str:
+    """The task's name in a key."""
+    return key.partition("+")[0].partition("@")[0].partition(":")[0]
+
+
+def choose_task(spec: str, variant: Variant = PLAIN) -> TaskChoice:
+    """Parse `pope`, `gqa:val`, `pope@llava`, `pope:aokvqa@llava+temperature=0.7`; `variant` is added to the spec's own.
+
+    Raises UnknownNameError for any unknown word.
+    """
+    words, _, label = spec.strip().partition("+")
+    rest, _, protocol = words.partition("@")
     name, _, split = rest.partition(":")
     task = cast("Task", tasks.get(name))
     if task.name != name:  # the name in scores.json must lead back to it
@@ -223,12 +253,13 @@ def choose_task(spec: str) -> TaskChoice:
         raise UnknownNameError(f"split of {name}", split, task.splits)
     if protocol and protocol not in task.protocols:
         raise UnknownNameError(f"protocol of {name}", protocol, task.protocols)
-    return TaskChoice(task, split or task.splits[0], protocol or next(iter(task.protocols)))
+    both = merged(parse_variant(label), variant)
+    return TaskChoice(task, split or task.splits[0], protocol or next(iter(task.protocols)), both)
 
 
-def choose_tasks(specs: str) -> list[TaskChoice]:
+def choose_tasks(specs: str, variant: Variant = PLAIN) -> list[TaskChoice]:
     """Parse a comma-separated list of tasks. Raises UsageError when one is named twice or none at all."""
-    chosen = [choose_task(spec) for spec in specs.split(",") if spec.strip()]
+    chosen = [choose_task(spec, variant) for spec in specs.split(",") if spec.strip()]
     keys = [choice.key for choice in chosen]
     if not chosen:
         raise UsageError("no task named", hint=f"--tasks takes one or more of: {', '.join(tasks.names())}")

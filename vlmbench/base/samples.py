@@ -6,13 +6,15 @@ together as a Record; when all are in, Task.summarise turns them into metrics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+T = TypeVar("T")
 
 
 class Status(StrEnum):
@@ -80,11 +82,37 @@ class Generation:
     """How an answer is generated. Greedy unless temperature is above 0."""
 
     max_new_tokens: int = 128
+    """Of the answer; a thought before it has `max_reasoning_tokens` of its own."""
     stop: tuple[str, ...] = ()
     """Texts that end the answer; they are cut off."""
     temperature: float = 0.0
     top_p: float = 1.0
     num_beams: int = 1
+    min_new_tokens: int = 0
+    """End tokens and stop texts count only behind so many."""
+    length_penalty: float = 1.0
+    """Exponent of the length by which a beam's log-probability is divided: above 1 favours long answers."""
+    max_reasoning_tokens: int = 0
+    """Tokens for a thought before the answer; 0: one that comes all the same uses up `max_new_tokens`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As keys and run.json hold it: settings added later are left out at their defaults, so that keys stay."""
+        later = ("min_new_tokens", "length_penalty", "max_reasoning_tokens")
+        defaults = {name: type(self).__dataclass_fields__[name].default for name in later}
+        return {name: value for name, value in asdict(self).items() if defaults.get(name) != value}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question with its answer that a few-shot prompt shows before the question that is asked."""
+
+    id: str
+    """Of its sample."""
+    prompt: str
+    answer: str
+    images: tuple[ImageRef, ...] = ()
+    image_places: tuple[int, ...] = ()
+    """As in Request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +127,46 @@ class Request:
     """Answers to rank by log-probability; empty: generate text."""
     generation: Generation = Generation()
     history: tuple[tuple[str, str], ...] = ()
-    """Earlier (question, answer) turns of the same dialogue; the image belongs to its first question."""
+    """Earlier (question, answer) turns of the same dialogue; the images belong to its first question."""
+    image_places: tuple[int, ...] = ()
+    """Where each image stands: offsets into the text that the images belong to (`prompt`, or the dialogue's first
+    question), one per image, ascending. Empty: all images come first."""
+    system: str = ""
+    """The system prompt; empty: the model's own, if it has one."""
+    examples: tuple[Example, ...] = ()
+    """Solved questions shown before this one, as turns of their own."""
+    draw: int = 0
+    """Which of several sampled answers to the same question this asks for; the seed depends on it."""
+
+    @property
+    def seed(self) -> str:
+        """What a sampled answer's random numbers come from; empty where nothing is sampled."""
+        if self.generation.temperature <= 0:
+            return ""
+        return f"{self.sample_id}~{self.draw + 1}" if self.draw else self.sample_id
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """What it has beside prompt, images, choices and history, for content hashes; empty for a plain question, whose
+        hashes are those of earlier versions."""
+        examples = [[example.prompt, example.answer, example.image_places] for example in self.examples]
+        extras = {"image_places": self.image_places, "system": self.system, "examples": examples}
+        return {name: value for name, value in extras.items() if value}
+
+
+def in_order(text: str, images: Sequence[T], places: Sequence[int]) -> list[str | T]:
+    """Text and images as they follow one another: `images` at their `places` (offsets into the text), or all first.
+
+    Empty texts are left out, except where there is nothing else.
+    """
+    if not places:
+        return [*images, text] if text or not images else [*images]
+    parts: list[str | T] = []
+    start = 0
+    for image, place in zip(images, places, strict=True):
+        parts += [text[start:place], image] if place > start else [image]
+        start = place
+    return [*parts, text[start:]] if text[start:] else parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +185,11 @@ class Response:
     """What a model answered, stored untouched; reading it is the protocol's work."""
 
     text: str = ""
+    """The answer, without the model's thoughts."""
     choices: tuple[ChoiceScore, ...] = ()
     finish: str = "stop"
-    """`stop` (end token or stop text), `length` (max_new_tokens reached) or `error`."""
+    """`stop` (end token or stop text), `length` (max_new_tokens reached, or the text ends inside a thought) or
+    `error`."""
     error: str = ""
     """Why there is no answer, when finish is `error`."""
     prompt_tokens: int = 0
@@ -132,6 +201,16 @@ class Response:
     """Smallest gap between the best and second-best logit over the generated steps; a small one is fragile."""
     rerun: bool = False
     """Whether `--recheck-ties` asked it again, alone."""
+    reasoning: str = ""
+    """What the model thought before it answered, as far as it shows that."""
+    reasoning_tokens: int = 0
+    """How many of `new_tokens` were thoughts."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As logs and checksums hold it: without reasoning where there is none, so that older checksums hold."""
+        later = ("reasoning", "reasoning_tokens")
+        fields = {name: getattr(self, name) for name in type(self).__dataclass_fields__}
+        return {name: value for name, value in fields.items() if value or name not in later}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.files import write_atomically
-from vlmbench.base.registry import load_object
+from vlmbench.base.registry import bare_name, load_object
 from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.samples import Status
 from vlmbench.compare import compare, gate_tests
@@ -212,7 +212,7 @@ def _statuses(task: StoredTask) -> dict[str, int]:
 
 
 def _of(values: Mapping[str, float], key: str, default: float) -> float:
-    for name in (key, key.partition("@")[0].partition(":")[0], ""):
+    for name in (key, bare_name(key), ""):
         if name in values:
             return values[name]
     return default

@@ -41,6 +41,7 @@ def differing(before_run: StoredRun, after_run: StoredRun, before: StoredTask, a
             (f"version of {name} run and installed", task.entry.get("version"), installed, True)
             for name, task in (("the earlier", before), ("the later", after))
         ),
+        ("variant", before.choice.variant.label or "none", after.choice.variant.label or "none", True),
         ("plug-in", before.entry.get("plugin"), after.entry.get("plugin"), True),
         ("questions", _questions(before), _questions(after), True),
         ("perturbation", perturbed[0], perturbed[1], False),

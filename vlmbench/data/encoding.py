@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Request, Response, Sample
+from vlmbench.base.samples import Example, Request, Response, Sample
 from vlmbench.base.text import unicode_problem
 
 
@@ -22,7 +22,8 @@ def check_encodable(task: str, sample: Sample, request: Request) -> None:
         "target": sample.target,
         "choices": sample.choices,
         "tags": dict(sample.tags),
-        "prompt": [request.prompt, request.choices, request.history],
+        "prompt": [request.prompt, request.choices, request.history, request.system],
+        "examples": [[example.prompt, example.answer] for example in request.examples],
         "name of an image": [image.name for image in (*sample.images, *request.images)],
         "cluster": sample.cluster,
         "extra": {name: _plain(value) for name, value in sample.extra.items() if not name.startswith("_")},
@@ -37,6 +38,24 @@ def check_encodable(task: str, sample: Sample, request: Request) -> None:
                     raise DataError(problem, where=where, hint="fix the task's data") from None
         where = f"{task}, sample {sample.id!a}"
         raise DataError(f"it cannot be stored: {error}", where=where, hint="fix the task's data") from None
+
+
+def check_image_places(task: str, request: Request) -> None:
+    """Raise DataError where images and their places in the text do not fit each other, before anything is asked."""
+    first = request.history[0][0] if request.history else request.prompt
+    shown: list[tuple[str, str, Request | Example]] = [("prompt", first, request)]
+    shown += [(f"example {one.id!a}", one.prompt, one) for one in request.examples]
+    for what, text, holder in shown:
+        places, count = holder.image_places, len(holder.images)
+        if not places:
+            continue
+        where = f"{task}, sample {request.sample_id!a}, {what}"
+        if len(places) != count:
+            problem = f"{count} images, but {len(places)} places for them in the text"
+            raise DataError(problem, where=where, hint="give one place per image, or none to put all images first")
+        if list(places) != sorted(places) or places[0] < 0 or places[-1] > len(text):
+            problem = f"image places {places} are not ascending offsets into a text of {len(text)} characters"
+            raise DataError(problem, where=where, hint="fix the task's build_request")
 
 
 def _plain(value: Any) -> Any:

@@ -92,7 +92,7 @@ def apply(
     """Build the requests of the chosen samples, perturbed or as they are. `every` is the whole split."""
     result = Perturbed(chosen)
     if change is None:
-        result.requests = [(sample, choice.task.build_request(sample, choice.protocol)) for sample in chosen]
+        result.requests = [(sample, choice.build_request(sample)) for sample in chosen]
         return result
     input_change = INPUT_CHANGES.get(change.name)
     for sample, request in (input_change.apply if input_change else _pixels)(change, choice, every, chosen):
@@ -171,7 +171,7 @@ def _chance(change: Perturbation, data: bytes) -> np.random.Generator:
 
 def _pixels(change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample]) -> Requests:
     for sample in chosen:
-        request = choice.task.build_request(sample, choice.protocol)
+        request = choice.build_request(sample)
         if not request.images:
             yield sample, NO_IMAGE
             continue
@@ -209,7 +209,7 @@ def _shuffled(change: Perturbation, choice: TaskChoice, every: Sequence[Sample],
         if donor is None:
             yield sample, "the task has no other image to show" if sample.images else NO_IMAGE
             continue
-        yield sample, choice.task.build_request(replace(sample, images=donor), choice.protocol)
+        yield sample, choice.build_request(replace(sample, images=donor))
 
 
 class _Donors:
@@ -267,14 +267,14 @@ def _reordered(change: Perturbation, choice: TaskChoice, every: Sequence[Sample]
         if renamed is None:
             yield sample, "it is not clear how the right answers name their options"
             continue
-        before = choice.task.build_request(sample, choice.protocol)
+        before = choice.build_request(sample)
         image_options = len(sample.images) == 1 + len(sample.choices) and not any(
             c in before.prompt for c in sample.choices
         )
         reordered_sample = option_order.reordered(
             sample, option_order.drawn(sample, change.seed), renamed, image_options=image_options
         )
-        request = choice.task.build_request(reordered_sample, choice.protocol)
+        request = choice.build_request(reordered_sample)
         same = request.prompt == before.prompt and not image_options
         yield reordered_sample, "the prompt does not show the options" if same else request
 
@@ -283,7 +283,7 @@ def _paraphrased(
     change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample]
 ) -> Requests:
     for sample in chosen:
-        request = choice.task.build_request(sample, choice.protocol)
+        request = choice.build_request(sample)
         prompt = paraphrases.paraphrased(request.prompt, change.level)
         reason = "the prompt has no sentence about the answer's form that has known paraphrases"
         yield sample, reason if prompt is None else replace(request, prompt=prompt)

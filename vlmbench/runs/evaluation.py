@@ -61,7 +61,7 @@ def evaluate(options: RunOptions) -> Evaluated:
     Ctrl-C and errors leave every answer in the run's folder, from where the same options resume.
     """
     perturbations = _perturbations(options)
-    choices = registry.choose_tasks(options.tasks)
+    choices = registry.choose_tasks(options.tasks, options.variant)
     places = settings.load({"data": options.data})
     data = {choice.key: specs.open_data(choice, places) for choice in choices}
     with ExitStack() as stack:

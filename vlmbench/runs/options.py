@@ -15,6 +15,7 @@ from typing import Any
 
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process.extras import install_command
+from vlmbench.base.variant import PLAIN, Variant
 
 ENGINES = ("shared", "batched", "simple")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -154,6 +155,8 @@ class RunOptions:
     """Files and folders with tasks and models, with commas between; workers load them too."""
     interval: float | None = None
     """Confidence level of the intervals, between 0 and 1; None: 0.95."""
+    variant: Variant = PLAIN
+    """How all tasks are asked, where not as their protocols say."""
 
     def __post_init__(self) -> None:
         check_level(self, "interval")

@@ -163,7 +163,7 @@ def score(run: AnsweredRun, judge: Judge | None, *, progress: bool = False) -> l
         else:
             found = scoring.score_response(task, protocol, item.sample, item.response)
         shown = tuple(stored.image_ref(name) for name in item.images)
-        request = replace(task.build_request(item.sample, protocol), prompt=item.prompt, images=shown)
+        request = replace(item.choice.build_request(item.sample), prompt=item.prompt, images=shown)
         records.append(Record(item.choice.key, item.sample, request, item.key, item.image_hashes, item.response, found))
     return records
 

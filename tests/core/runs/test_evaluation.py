@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import vlmbench
+from vlmbench.api import VariantOptions
 from vlmbench.base.errors import UsageError
 from vlmbench.base.renamed_options import RENAMED, as_flag
 from vlmbench.cli import main as cli
@@ -23,7 +24,7 @@ from vlmbench.runs.storage.earlier_names import canonical, update
 
 ROOT = Path(__file__).resolve().parents[3]
 ONLY_COMMAND = {"help", "json", "min_coverage"}
-ONLY_PYTHON = {"processor", "unknown"}
+ONLY_PYTHON = {"processor", "variant"}
 OTHER_ROOMS = ("compare", "perturbations", "chat", "scoring.judge", "scoring.api_judge", "scoring.local_judge",
                "scoring.verdicts", "scoring.conversations", "runs.workers", "runs.verification")  # fmt: skip
 PLAIN = f"""
@@ -43,7 +44,7 @@ def test_a_plain_run_imports_no_code_of_comparisons_perturbations_or_judges(tmp_
 
 
 def test_the_command_and_python_have_the_same_options() -> None:
-    keywords = set(inspect.signature(vlmbench.evaluate).parameters) - ONLY_PYTHON
+    keywords = set(inspect.signature(vlmbench.evaluate).parameters) - ONLY_PYTHON | set(VariantOptions.__annotations__)
     assert keywords == {action.dest for action in cli.parser("run")._actions} - ONLY_COMMAND
 
 
@@ -54,7 +55,8 @@ def test_the_command_and_python_build_the_same_options(tmp_path: Path, monkeypat
         "recheck_ties": True, "dtype": "bfloat16", "quantize": "int8", "device": "cpu", "threads": 2, "batch_size": 4,
         "attention": "eager", "trust_remote_code": True, "judge": "echo", "judge_runs": 5, "judge_budget": 1.5,
         "verify_backend": 6, "verify_against": "hf:x", "workers": 8, "ray": "auto", "worker_timeout": 9.5,
-        "plugins": str(tmp_path / "mine.py"),
+        "plugins": str(tmp_path / "mine.py"), "temperature": 0.7, "top_p": 0.9, "max_new_tokens": 11,
+        "thinking_budget": 12, "system": "Be brief.", "shots": "2:val", "samples": 4,
     }  # fmt: skip
     built: list[RunOptions] = []
     monkeypatch.setattr("vlmbench.api._evaluate", lambda options, *rest: built.append(options))

@@ -1,5 +1,6 @@
 """Options that several verbs share: how they are spelled, and the typed options that they become.
 
-In reading order: model (which model, and how it computes), judge (which judge grades).
+In reading order: model (which model, and how it computes), generation (named variants of the protocols), judge (which
+judge grades).
 Not here: what the options mean, which vlmbench.runs.options checks.
 """

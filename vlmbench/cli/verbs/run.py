@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vlmbench.base import paths
 from vlmbench.base.process import exit_codes, signals, terminal
-from vlmbench.cli.options import judge, model
+from vlmbench.cli.options import generation, judge, model
 from vlmbench.runs.options import RunOptions, VerifyOptions, WorkerOptions
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--interval", type=float, metavar="LEVEL", help="confidence level of the intervals (default 0.95)")
     add("--json", action="store_true", help="print the content of scores.json on stdout, and nothing else")
+    generation.add_arguments(parser)
     judge.add_arguments(parser)
     _add_verification(parser)
     _add_workers(parser)
@@ -115,6 +116,7 @@ def options(args: argparse.Namespace) -> RunOptions:
         workers=WorkerOptions(args.workers, args.ray, args.worker_timeout),
         plugins=args.plugins,
         interval=args.interval,
+        variant=generation.options(args),
     )
 
 

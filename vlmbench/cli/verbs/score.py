@@ -199,7 +199,7 @@ def _answer_file(path: Path) -> AnswerFile:
 def _request(choice: TaskChoice, sample: Sample) -> Request:
     """What the protocol would have asked; the bare question where the data lack what its prompt needs (OCR tokens)."""
     try:
-        return choice.task.build_request(sample, choice.protocol)
+        return choice.build_request(sample)
     except DataError:
         return Request(sample.id, sample.question, sample.images)
 

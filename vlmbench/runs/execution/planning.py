@@ -98,7 +98,7 @@ def _requests(
 ) -> tuple[list[tuple[Sample, Request]], dict[str, int]]:
     """Each chosen sample with its request, and how many samples the perturbation does not apply to, by reason."""
     if perturbation is None:
-        return [(sample, choice.task.build_request(sample, choice.protocol)) for sample in chosen], {}
+        return [(sample, choice.build_request(sample)) for sample in chosen], {}
     from vlmbench.perturbations import perturbations
 
     perturbed = perturbations.apply(choice, samples, chosen, perturbation)
@@ -111,11 +111,13 @@ def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model:
     planned = []
     for sample, request in pairs:
         encoding.check_encodable(choice.key, sample, request)
+        encoding.check_image_places(choice.key, request)
         if request.choices:
             _refuse_unable(model, choice, sample)
         if request.history and not supports_multi_turn(model):
             raise ModelError(f"{model.name} takes no dialogue, which {choice.key} asks for", hint="use another")
         hashes, error = _image_hashes(request.images, known)
+        shown, unread = _image_hashes([image for example in request.examples for image in example.images], known)
         key = answer_key(
             model=model.fingerprint,
             settings=model.settings,
@@ -123,8 +125,9 @@ def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model:
             version=choice.task.version,
             request=request,
             images=hashes,
+            example_images=shown,
         )
-        planned.append(PlannedRequest(choice.key, sample, request, key, hashes, error))
+        planned.append(PlannedRequest(choice.key, sample, request, key, hashes, error or unread))
     return planned
 
 

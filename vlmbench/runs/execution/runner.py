@@ -210,6 +210,10 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
 
     columns: dict[str, list[Any]] = {}
     dialogues = any(r.request.history for r in records)
+    placed = any(r.request.image_places for r in records)
+    few_shot = any(r.request.examples for r in records)
+    thinking = any(r.response.reasoning or r.response.reasoning_tokens for r in records)
+    response_fields = (*answer_log.PLAIN, *(answer_log.REASONING if thinking else ()))
     for r in records:
         row = {
             "task": r.task, "sample_id": r.sample.id, "question": r.sample.question, "prompt": r.request.prompt,
@@ -221,7 +225,9 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
             "key": r.key, "choice_scores": text(r.response.choices),
             answer_log.CHECKSUM: answer_log.checksum(r.key, r.response),
             **({"history": text(r.request.history)} if dialogues else {}),
-            **{name: getattr(r.response, name) for name in Response.__dataclass_fields__ if name != "choices"},
+            **({"image_places": list(r.request.image_places)} if placed else {}),
+            **({"examples": [example.id for example in r.request.examples]} if few_shot else {}),
+            **{name: getattr(r.response, name) for name in response_fields},
         }  # fmt: skip
         for name, value in row.items():
             columns.setdefault(name, []).append(value)

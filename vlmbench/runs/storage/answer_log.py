@@ -32,7 +32,9 @@ ROWS = 2_000
 """Rows of records.parquet in one group: what one damaged place in the file may take with it."""
 CHECKSUM = "crc32"
 CHOICES = "choice_scores"
-PLAIN = tuple(name for name in Response.__dataclass_fields__ if name != "choices")
+REASONING = ("reasoning", "reasoning_tokens")
+"""Columns that only runs of thinking models have."""
+PLAIN = tuple(name for name in Response.__dataclass_fields__ if name not in ("choices", *REASONING))
 """Fields of a response that are columns of the same name."""
 
 _SUMMED = re.compile(rb'(.*),"crc32":"([0-9a-f]{8})"\}', re.DOTALL)
@@ -47,6 +49,7 @@ _RESPONSE = fields(
     {
         "text": text, "choices": list_of(_CHOICE), "finish": one_of(FINISHES), "error": text, "prompt_tokens": count,
         "new_tokens": count, "seconds": number, "margin": optional(number), "rerun": flag,
+        "reasoning": text, "reasoning_tokens": count,
     },
     needed=("text", "choices", "finish"),
     rest=_no_more,
@@ -76,7 +79,7 @@ def checksum(key: str, response: Response) -> int:
 
 
 def _summed(key: str, response: Response) -> tuple[bytes, int]:
-    content = orjson.dumps({"key": key, "response": response})[:-1]
+    content = orjson.dumps({"key": key, "response": response.to_dict()})[:-1]
     return content, zlib.crc32(content)
 
 
@@ -133,7 +136,9 @@ def _response(content: Mapping[str, Any]) -> Response:
 
 def response_of_row(row: Mapping[str, Any]) -> Response:
     """The answer that a row of the records keeps. Raises ValueError for a damaged one."""
-    content = {name: row[name] for name in PLAIN if name in row} | {"choices": orjson.loads(row[CHOICES])}
+    content = {name: row[name] for name in (*PLAIN, *REASONING) if name in row} | {
+        "choices": orjson.loads(row[CHOICES])
+    }
     if isinstance(content.get("margin"), float) and not math.isfinite(content["margin"]):
         content["margin"] = None  # as the log writes it
     shapes.text(row["key"], "key")
@@ -153,7 +158,7 @@ def read_records(path: Path) -> Kept:
     found = Kept()
     try:
         with pq.ParquetFile(path) as file:
-            names = [name for name in ("key", CHECKSUM, CHOICES, *PLAIN) if name in file.schema_arrow.names]
+            names = [name for name in ("key", CHECKSUM, CHOICES, *PLAIN, *REASONING) if name in file.schema_arrow.names]
             sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             for group, size in enumerate(sizes):
                 first = 1 + sum(sizes[:group])

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from vlmbench.base import registry
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Sample
+from vlmbench.base.variant import PLAIN
 from vlmbench.base.version import __version__
 from vlmbench.plugins import loading as plugins
 from vlmbench.runs.storage.earlier_names import canonical
@@ -90,11 +90,12 @@ def task_entry(
         "data": data,
         "samples": len(own),
         "images": len({hashes for hashes in image_hashes.values() if hashes}),
+        **({"variant": choice.variant.to_dict()} if choice.variant != PLAIN else {}),
         "prompt_example": asked[0][1].prompt if asked else "",
-        "generation": asdict(asked[0][1].generation) if asked else {},
+        "generation": asked[0][1].generation.to_dict() if asked else {},
         "hashes": {
             "samples": hash_of([[s.id, s.question, s.target, s.choices] for s in own]),
-            "prompts": hash_of([[r.history, r.prompt] if r.history else r.prompt for _, r in asked]),
+            "prompts": hash_of([_words(request) for _, request in asked]),
             "images": hash_of([image_hashes.get(s.id, ()) for s, _ in asked]),
             **({"judge": hash_of(graded)} if graded else {}),
             **({"plugin": hash_of(plugin)} if plugin else {}),
@@ -103,6 +104,12 @@ def task_entry(
         **({"plugin": plugin} if plugin else {}),
         **({"notes": list(notes)} if notes else {}),
     }
+
+
+def _words(request: Request) -> Any:
+    """What a request says; of a plain one the prompt alone, as runs of earlier versions have it."""
+    words = [request.history, request.prompt] if request.history else request.prompt
+    return [words, request.extras] if request.extras else words
 
 
 def build(

@@ -138,15 +138,11 @@ def chosen(known: Mapping[str, Any], tasks: Sequence[str], where: Path) -> list[
     """The keys that are meant by keys or bare names; all where none is named. Raises UsageError for unknown ones."""
     found: list[str] = []
     for name in tasks:
-        same = [key for key in known if name in (key, _bare(key))]
+        same = [key for key in known if name in (key, registry.bare_name(key))]
         if not same:
             raise UsageError(f"no task {name!r} in it", where=str(where), hint=f"it has: {', '.join(known)}")
         found += same
     return list(dict.fromkeys(found)) if tasks else list(known)
-
-
-def _bare(key: str) -> str:
-    return key.partition("@")[0].partition(":")[0]
 
 
 def answers_hash(items: Sequence[Item]) -> str:

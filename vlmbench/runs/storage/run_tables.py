@@ -29,11 +29,14 @@ KINDS: Mapping[str, Mapping[str, str]] = {
             (
                 "task", "sample_id", "question", "prompt", "target", "tags", "cluster", "extra", "status",
                 "parsed_answer", "note", "key", "choice_scores", "text", "finish", "error", "history",
+                "reasoning",
             ),
             TEXT,
         ),
-        **dict.fromkeys(("value", "prompt_tokens", "new_tokens", "seconds", "margin", "crc32"), NUMBER),
-        **dict.fromkeys(("images", "image_hashes", "options"), TEXTS),
+        **dict.fromkeys(("value", "prompt_tokens", "new_tokens", "reasoning_tokens", "seconds", "margin"), NUMBER),
+        "crc32": NUMBER,
+        **dict.fromkeys(("images", "image_hashes", "options", "examples"), TEXTS),
+        "image_places": NUMBERS,
         "rerun": FLAG,
     },
     JUDGEMENTS: {
@@ -59,7 +62,10 @@ ALWAYS: tuple[str, ...] = (
 )
 ALWAYS += ("prompt_tokens", "new_tokens")
 """Columns without nulls."""
-LATER: Mapping[str, Sequence[str]] = {RECORDS: ("extra", "history", "crc32"), JUDGEMENTS: ("unread",)}
+LATER: Mapping[str, Sequence[str]] = {
+    RECORDS: ("extra", "history", "crc32", "reasoning", "reasoning_tokens", "image_places", "examples"),
+    JUDGEMENTS: ("unread",),
+}
 """Columns that runs of earlier versions, or runs without what they tell, have not."""
 EARLIER_COLUMNS: Mapping[str, str] = {"read": "parsed_answer"}
 """Columns by the names that runs of earlier versions hold, with today's."""

@@ -33,7 +33,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -43,7 +42,7 @@ import orjson
 from vlmbench.base import paths as places
 from vlmbench.base.errors import StoreError
 from vlmbench.base.files import replace_synced, write_atomically
-from vlmbench.base.samples import Generation, Request, Response
+from vlmbench.base.samples import Request, Response
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reopening
 from vlmbench.runs.storage.earlier_names import canonical
@@ -63,13 +62,19 @@ if TYPE_CHECKING:
 
 
 def answer_key(
-    *, model: str, settings: Mapping[str, Any], task: str, version: int, request: Request, images: tuple[str, ...]
+    *,
+    model: str,
+    settings: Mapping[str, Any],
+    task: str,
+    version: int,
+    request: Request,
+    images: tuple[str, ...],
+    example_images: tuple[str, ...] = (),
 ) -> str:
     """Content hash of everything that decides an answer: 32 hex digits.
 
-    `model` is the model's fingerprint, `images` the hashes of the encoded images.
+    `model` is the model's fingerprint, `images` and `example_images` the hashes of the encoded images.
     """
-    sampled = request.generation.temperature > 0  # then equal questions must be drawn independently
     content = [
         FORMAT,
         model,
@@ -79,16 +84,14 @@ def answer_key(
         request.prompt,
         images,
         request.choices,
-        _generation(request.generation),
-        request.sample_id if sampled else None,
+        sorted(request.generation.to_dict().items()),
+        request.seed or None,
     ]
     if request.history:  # nothing without one, so that keys of single questions stay what they were
         content.append(request.history)
+    if more := request.extras:
+        content.append([more, list(example_images)] if example_images else more)
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
-
-
-def _generation(generation: Generation) -> list[Any]:
-    return sorted(asdict(generation).items())
 
 
 class RunStore:

@@ -1,0 +1,158 @@
+"""Named variants of a protocol: the user's own temperature, length, system prompt, examples, or several samples.
+
+A variant has a key and a row of its own, `pope@official+temperature=0.7+samples=5`, so that it is never mistaken for
+how the protocol's papers ask. The words in the key are the settings that differ from the protocol, in the order of
+NAMES; of a system prompt, whose text stands in run.json, its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from vlmbench.base.errors import UsageError
+from vlmbench.base.samples import Generation
+
+NAMES = ("temperature", "top_p", "max_new_tokens", "thinking", "system", "shots", "samples")
+"""Words of a key, in their order."""
+OPTIONS: Mapping[str, str] = {
+    "temperature": "--temperature",
+    "top_p": "--top-p",
+    "max_new_tokens": "--max-new-tokens",
+    "thinking": "--thinking-budget",
+    "system": "--system",
+    "shots": "--shots",
+    "samples": "--samples",
+}
+"""By word: the option that sets it."""
+_DIGEST = re.compile(r"[0-9a-f]{8}")
+
+
+def _check_range(variant: Any, name: str, fits: Callable[[Any], bool], wanted: str, *, whole: bool = False) -> None:
+    value = getattr(variant, name)
+    if value is None:
+        return
+    number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not fits(value):
+        raise UsageError(f"{OPTIONS[name]} takes {wanted}, not {value!r:.40}")
+    if not whole:
+        object.__setattr__(variant, name, float(value))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What of a protocol a user changes; a field at its default changes nothing."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_new_tokens: int | None = None
+    thinking: int | None = None
+    """Tokens for a thought, beside those of the answer."""
+    system: str = ""
+    """The system prompt's text."""
+    shots: str = ""
+    """`K` or `K:SPLIT`: so many solved questions of a split (the same one, if none is named) before each question."""
+    samples: int = 1
+    """How many answers are drawn to each question."""
+    digest: str = ""
+    """Of a system prompt whose text is not known: a variant that was read from a key."""
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a value out of range, or for settings that contradict each other."""
+        _check_range(self, "temperature", lambda value: 0 <= value <= 2, "a number from 0 to 2")
+        _check_range(self, "top_p", lambda value: 0 < value <= 1, "a number above 0, at most 1")
+        for name in ("max_new_tokens", "thinking", "samples"):
+            _check_range(self, name, lambda value: value >= 1, "a whole number above 0", whole=True)
+        if self.shots:
+            self.examples  # noqa: B018 - raises for what cannot be read
+
+    @property
+    def examples(self) -> tuple[int, str]:
+        """How many examples, and of which split ("": the same one)."""
+        count, _, split = self.shots.partition(":")
+        if not count.isdecimal() or int(count) < 1 or self.shots.endswith(":"):
+            hint = "write K or K:SPLIT, such as --shots 4:train"
+            raise UsageError(f"--shots takes a number above 0, not {self.shots!r:.40}", hint=hint)
+        return int(count), split
+
+    @property
+    def label(self) -> str:
+        """`temperature=0.7+samples=5`; empty for no change."""
+        return "+".join(f"{name}={value}" for name, value in self._words().items())
+
+    def _words(self) -> dict[str, str]:
+        digest = hashlib.sha256(self.system.encode()).hexdigest()[:8] if self.system else self.digest
+        values: dict[str, Any] = {name: getattr(self, name) for name in NAMES} | {"system": digest}
+        values["samples"] = None if self.samples == 1 else self.samples
+        words = {name: value for name, value in values.items() if value not in (None, "")}
+        return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in words.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """What run.json says of it: the fields that change something, the system prompt as text."""
+        defaults = {item.name: item.default for item in fields(self)}
+        return {name: value for name, value in vars(self).items() if value != defaults[name]}
+
+    def generation(self, own: Generation, key: str) -> Generation:
+        """The protocol's generation settings with this variant's. Raises UsageError where they contradict each other.
+
+        `key` names the task in errors.
+        """
+        changes: Mapping[str, Any] = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_new_tokens": self.max_new_tokens,
+            "max_reasoning_tokens": self.thinking,
+        }
+        changed = replace(own, **{name: value for name, value in changes.items() if value is not None})
+        sampled = changed.temperature > 0
+        if self.top_p is not None and self.top_p < 1 and not sampled:
+            raise UsageError(f"{key}: --top-p without a temperature changes nothing", hint="add --temperature 0.7")
+        if self.samples > 1 and not sampled:
+            problem = f"{key}: --samples {self.samples} at temperature 0 gives the same answer {self.samples} times"
+            raise UsageError(problem, hint="add --temperature 0.7")
+        if sampled and changed.num_beams > 1:
+            hint = "take a protocol without beams, or leave --temperature out"
+            raise UsageError(f"{key}: its protocol searches with beams, which do not sample", hint=hint)
+        if changed.min_new_tokens > changed.max_new_tokens:
+            problem = f"{key}: --max-new-tokens {changed.max_new_tokens}, and the protocol wants at least"
+            raise UsageError(f"{problem} {changed.min_new_tokens}", hint="give more")
+        return changed
+
+
+PLAIN = Variant()
+"""The protocol as its papers run it."""
+
+
+def parse(label: str) -> Variant:
+    """Read the words of a key behind its first `+`. Raises UsageError."""
+    types = {"temperature": float, "top_p": float, "max_new_tokens": int, "thinking": int, "samples": int}
+    found: dict[str, Any] = {}
+    for word in filter(None, label.split("+")):
+        name, equals, value = word.partition("=")
+        if name not in NAMES or not equals:
+            raise UsageError(f"no variant {word!r:.60}", hint=f"there are: {', '.join(f'{n}=...' for n in NAMES)}")
+        if name in found or (name == "system" and "digest" in found):
+            raise UsageError(f"{name} is set twice in {label!r:.80}", hint="set it once")
+        if name == "system":
+            if not _DIGEST.fullmatch(value):
+                raise UsageError("a system prompt is given as text: --system TEXT", hint="leave system=... out")
+            found["digest"] = value
+            continue
+        try:
+            found[name] = types.get(name, str)(value)
+        except ValueError:
+            raise UsageError(f"{name} takes a number, not {value!r:.40}") from None
+    return Variant(**found)
+
+
+def merged(first: Variant, second: Variant) -> Variant:
+    """Both variants' changes. Raises UsageError where both set the same."""
+    for name in first.to_dict().keys() & second.to_dict().keys():
+        if getattr(first, name) != getattr(second, name):
+            option = OPTIONS.get(name, name)
+            raise UsageError(f"{name} is set twice: in the task and by {option}", hint="set it in one place")
+    return Variant(**{**first.to_dict(), **second.to_dict()})

@@ -1,0 +1,30 @@
+"""The options that make a named variant of the protocols: sampling, length, system prompt, examples, thoughts."""
+
+from __future__ import annotations
+
+import argparse
+
+from vlmbench.base.variant import Variant
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How answers are generated, where not as the protocols say."""
+    group = parser.add_argument_group(
+        "named variants of a protocol",
+        "each has its own row, such as pope@official+temperature=0.7 (docs/evaluate/generation.md)",
+    )
+    add = group.add_argument
+    add("--temperature", type=float, metavar="T", help="sample answers; 0: the likeliest token each time")
+    add("--top-p", type=float, metavar="P", help="sample from the likeliest tokens that make up this probability")
+    add("--max-new-tokens", type=int, metavar="N", help="maximum length of an answer, in place of the protocol's")
+    add("--thinking-budget", type=int, metavar="N", help="tokens for a model's thoughts, beside those of the answer")
+    add("--system", default="", metavar="TEXT", help="system prompt, in place of the model's own")
+    add("--shots", default="", metavar="K[:SPLIT]", help="show K solved questions of a split before each question")
+    add("--samples", type=int, default=1, metavar="N", help="draw N answers to each question and score all of them")
+
+
+def options(args: argparse.Namespace) -> Variant:
+    """Raises UsageError for values out of range and for settings that contradict each other."""
+    return Variant(
+        args.temperature, args.top_p, args.max_new_tokens, args.thinking_budget, args.system, args.shots, args.samples
+    )
