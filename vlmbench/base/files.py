@@ -1,4 +1,7 @@
-"""Files read and written safely: no pipe or device is opened, no file is left half written."""
+"""Files read and written safely: no pipe or device is opened, no file is left half written, no text is half stored.
+
+Text is stored byte for byte, in any script: a question in NFD stays in NFD from the task's file to the report.
+"""
 
 from __future__ import annotations
 
@@ -44,3 +47,18 @@ def replace_synced(temporary: Path, path: Path) -> None:
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def unicode_problem(text: str) -> str:
+    """Why a text cannot be encoded as UTF-8, for an error message; empty when it can.
+
+    Only half of a surrogate pair, as in JSON's `"\\ud83d"`, has no encoding.
+    """
+    if text.isascii():
+        return ""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(text[error.start]):04X}"
+        return f"character {error.start + 1} is {half}, half of a surrogate pair, which no text file can hold"
+    return ""

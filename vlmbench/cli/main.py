@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
+from vlmbench.base.files import unicode_problem
 from vlmbench.base.process import exit_codes, terminal
 from vlmbench.base.process import signals as ending
 from vlmbench.base.renamed_options import as_flag, refuse_old_names
-from vlmbench.base.text import unicode_problem
 from vlmbench.base.version import __version__
 
 VERBS: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""Checks that questions and answers can be stored: as UTF-8, and as finite numbers (base/text.py says what is not)."""
+"""Checks that questions and answers can be stored: as UTF-8, and as finite numbers (base/files.py says what is not)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from vlmbench.base.errors import DataError
+from vlmbench.base.files import unicode_problem
 from vlmbench.base.samples import Example, Request, Response, Sample
-from vlmbench.base.text import unicode_problem
 
 
 def check_encodable(task: str, sample: Sample, request: Request) -> None:

@@ -20,10 +20,10 @@ from typing import Any, Protocol
 import orjson
 
 from vlmbench.base.errors import DataError, ImageError, VlmbenchError
+from vlmbench.base.files import unicode_problem
 from vlmbench.base.paths import is_remote
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, DataSource, Task
-from vlmbench.base.text import unicode_problem
 from vlmbench.data.hub import Hub, HubTable
 from vlmbench.data.reading import IMAGE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
 from vlmbench.data.rows import Row, named_columns

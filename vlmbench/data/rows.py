@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, overload
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.text import unicode_problem
+from vlmbench.base.files import unicode_problem
 
 T = TypeVar("T")
 

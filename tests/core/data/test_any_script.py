@@ -25,9 +25,9 @@ import vlmbench
 from tests.support.toys import png
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.files import unicode_problem
 from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Request, Sample
-from vlmbench.base.text import unicode_problem
 from vlmbench.cli import main as cli
 from vlmbench.data.answers.predictions import answer_rows
 from vlmbench.data.encoding import check_encodable
