@@ -20,8 +20,9 @@ class Echo:
 
     name = "echo"
     supports_logprobs = True
-    supports_multi_turn = True
-    """What was said before changes a script no more than the image does."""
+    supports_multi_turn = supports_system_prompt = True
+    max_images = None
+    """Neither turns nor system prompts nor images change a script."""
 
     def __init__(self, text: str = "", script: Mapping[str, str] | None = None) -> None:
         self.text = text

@@ -54,3 +54,27 @@ class SupportsMultiTurn(Protocol):
     @property
     def supports_multi_turn(self) -> bool:
         """Whether earlier turns of a dialogue are part of the prompt."""
+
+
+@runtime_checkable
+class SupportsImages(Protocol):
+    """What a model has besides when it says how many images a question may have.
+
+    A model without it may be asked about any number. Requests with more are refused before a run.
+    """
+
+    @property
+    def max_images(self) -> int | None:
+        """The most images of one request, those of its examples included; None: any number."""
+
+
+@runtime_checkable
+class SupportsSystemPrompt(Protocol):
+    """What a model has besides when it has a place for a system prompt (a request with `system`).
+
+    A model without it, or with False, is refused before it is asked such a request.
+    """
+
+    @property
+    def supports_system_prompt(self) -> bool:
+        """Whether a request's system prompt is part of the prompt."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ImageError, ModelError, PluginError
-from vlmbench.base.samples import Request, Response
+from vlmbench.base.samples import Request, Response, in_order
 from vlmbench.data.images import decoding as images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Answer = Callable[..., str]
-"""(images, question) -> text. `images` is a list of RGB images, upright; empty where a question has none."""
+"""(images, question) -> text. `images` is a list of RGB images, upright; empty where a question has none.
+
+Where images stand inside the question, `<image 1>`, `<image 2>`, ... mark their places.
+"""
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -53,12 +56,14 @@ class FunctionModel:
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """One call a question; a group's images are decoded once, and each call gets copies of its own."""
         for group in groups:
-            decoded: list[Image] | None = None
+            decoded: list[Image] = []
+            shown: list[Hashable] = []
             for request in group:
                 try:
-                    if decoded is None:
-                        decoded = [images.decode(image.load(), image.name) for image in request.images]
-                    yield request, self._one([image.copy() for image in decoded], request.prompt)
+                    sources = [images.source_of(image) for image in request.images]
+                    if shown != sources:
+                        decoded, shown = [images.decode(image.load(), image.name) for image in request.images], sources
+                    yield request, self._one([image.copy() for image in decoded], marked(request))
                 except ImageError as error:
                     yield request, Response(finish="error", error=str(error))
 
@@ -70,6 +75,13 @@ class FunctionModel:
         if not isinstance(text, str):
             return Response(finish="error", error=f"the function returned {type(text).__name__}, not text")
         return Response(text=text)
+
+
+def marked(request: Request) -> str:
+    """The question, with `<image N>` where an image stands inside it; as it is where all images come first."""
+    marks = [f"<image {number}>" for number in range(1, len(request.images) + 1)]
+    parts = in_order(request.prompt, marks, request.image_places) if request.image_places else [request.prompt]
+    return "".join(parts)
 
 
 def refuse_other_signatures(function: Answer) -> None:

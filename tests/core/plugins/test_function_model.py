@@ -118,3 +118,16 @@ def test_other_signatures_are_refused() -> None:
     for function in (lambda image: "", lambda images, question, *, needed: "", 7):
         with pytest.raises(PluginError, match="cannot be called as"):
             FunctionModel("f", function)  # type: ignore[arg-type]
+
+
+def test_images_inside_the_question_are_marked() -> None:
+    """The same picture twice, too; a question whose images come first stays as it is."""
+
+    def look(images: list[Image.Image], question: str) -> str:
+        return f"{question} {[image.getpixel((0, 0))[0] for image in images]}"  # type: ignore[index]
+
+    blue = ImageRef("blue.png", partial(keep, png((0, 0, 200))))
+    placed = Request("a", "Is  the same as ?", (RED, RED), image_places=(3, 16))
+    first = Request("b", "Which?", (RED, blue))
+    said = {request.sample_id: r.text for request, r in FunctionModel("f", look).answer([[placed, first]])}
+    assert said == {"a": "Is <image 1> the same as <image 2>? [200, 200]", "b": "Which? [200, 0]"}

@@ -83,7 +83,7 @@ class Dialogue:
 
 def refuse_single(model: Model) -> None:
     """Raise ModelError for a model that does not heed earlier turns."""
-    from vlmbench.runs.execution.planning import supports_multi_turn
+    from vlmbench.runs.execution.capabilities import supports_multi_turn
 
     if not supports_multi_turn(model):
         raise ModelError(f"{model.name} takes no dialogue", hint="ask it one question a command")

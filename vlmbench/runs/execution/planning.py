@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base.errors import ImageError, ModelError, VlmbenchError
-from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
+from vlmbench.base.errors import ImageError
+from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ImageRef, Request, Sample
 from vlmbench.data import encoding
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import read_samples
 from vlmbench.data.images import decoding as images
+from vlmbench.runs.execution.capabilities import refuse_unable
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import answer_key
 
@@ -66,7 +66,7 @@ def plan(
 ) -> Plan:
     """Read the samples, build the requests and hash the images. `data` is by task key.
 
-    Raises ModelError when a protocol ranks choices, or continues a dialogue, and the model cannot.
+    Raises ModelError where the model cannot do what a request asks (capabilities.refuse_unable).
     """
     result = Plan([], [])
     for choice in choices:
@@ -112,10 +112,7 @@ def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model:
     for sample, request in pairs:
         encoding.check_encodable(choice.key, sample, request)
         encoding.check_image_places(choice.key, request)
-        if request.choices:
-            _refuse_unable(model, choice, sample)
-        if request.history and not supports_multi_turn(model):
-            raise ModelError(f"{model.name} takes no dialogue, which {choice.key} asks for", hint="use another")
+        refuse_unable(model, choice, sample, request)
         hashes, error = _image_hashes(request.images, known)
         shown, unread = _image_hashes([image for example in request.examples for image in example.images], known)
         key = answer_key(
@@ -146,25 +143,6 @@ def _image_hashes(refs: Sequence[ImageRef], known: dict[str, str | ImageError]) 
         if isinstance(found, ImageError):
             return (), str(found)
     return tuple(str(known[ref.name]) for ref in refs), ""
-
-
-def _refuse_unable(model: Model, choice: TaskChoice, sample: Sample) -> None:
-    """Raise ModelError, naming the protocols that read text, unless the model can rank choices."""
-    if isinstance(model, SupportsLogprobs) and model.supports_logprobs:
-        return
-    readers = []
-    for name in choice.task.protocols:
-        with suppress(VlmbenchError):  # a protocol need not know this kind of question
-            if not choice.task.build_request(sample, name).choices:
-                readers.append(name)
-    task = choice.task.name if choice.split == choice.task.splits[0] else f"{choice.task.name}:{choice.split}"
-    hint = f"protocols that read text: {', '.join(f'{task}@{name}' for name in readers)}" if readers else "use another"
-    raise ModelError(f"{model.name} cannot rank answers by likelihood, which {choice.key} asks for", hint=hint)
-
-
-def supports_multi_turn(model: Model) -> bool:
-    """Whether a model uses the earlier turns of a dialogue."""
-    return isinstance(model, SupportsMultiTurn) and model.supports_multi_turn
 
 
 def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.base.model import Model, SupportsLogprobs, SupportsMultiTurn
+from vlmbench.base.model import Model
 from vlmbench.base.process import exit_codes
 from vlmbench.base.process.extras import install_command
 from vlmbench.base.samples import Request, Response
 from vlmbench.base.version import __version__
+from vlmbench.runs.execution import capabilities
 
 LOGGER = logging.getLogger(__name__)
 Portion = Sequence[tuple[int, Sequence[Request]]]
@@ -46,6 +47,8 @@ class Replica:
     facts: Mapping[str, Any]
     supports_logprobs: bool
     supports_multi_turn: bool
+    supports_system_prompt: bool
+    max_images: int | None
     node: str
     gpu: str
     version: str = __version__
@@ -101,8 +104,10 @@ class Worker:
             model.fingerprint,
             dict(model.settings),
             dict(model.facts),
-            isinstance(model, SupportsLogprobs) and model.supports_logprobs,
-            isinstance(model, SupportsMultiTurn) and model.supports_multi_turn,
+            capabilities.supports_logprobs(model),
+            capabilities.supports_multi_turn(model),
+            capabilities.supports_system_prompt(model),
+            capabilities.max_images(model),
             socket.gethostname(),
             str(hardware().get("gpu", "")),
             warnings=self._warnings,
