@@ -1,4 +1,4 @@
-"""A file is read in one sitting and a function on one screen."""
+"""A file is read in one go and a function on one screen."""
 
 from __future__ import annotations
 

@@ -47,12 +47,12 @@ def test_the_head_is_lost_and_the_run_goes_on_with_a_new_one(
     env = {**TOKEN, "RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
     short = tmp_path_factory.mktemp("r")  # Ray's sockets live there, and their paths may not be long
     words = [sys.executable, "-m", "tests.support.pool_toys", str(tmp_path / "run"), f"127.0.0.1:{unused_port}"]
-    for sitting in ("cut off", "finished"):
-        head = start_head(unused_port, short / sitting[0], env)
+    for attempt in ("cut off", "finished"):
+        head = start_head(unused_port, short / attempt[0], env)
         try:
             wait_for_port(unused_port, head)
             run = subprocess.Popen(words, env=env, cwd=ROOT, stderr=subprocess.PIPE)
-            if sitting == "cut off":
+            if attempt == "cut off":
                 while run.poll() is None and logged(tmp_path / "run") < 60:
                     time.sleep(0.02)
                 gcs = next(
@@ -60,7 +60,7 @@ def test_the_head_is_lost_and_the_run_goes_on_with_a_new_one(
                 )
                 os.kill(gcs, signal.SIGKILL)
             _, said = run.communicate(timeout=60)
-            if sitting == "cut off":
+            if attempt == "cut off":
                 assert (run.returncode, b"Ray's head is gone" in said) == (USER_MUST_CHANGE, True), said
                 assert 60 <= len(read_answers(tmp_path / "run")) < PICTURES * EACH
             else:

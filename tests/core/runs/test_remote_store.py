@@ -86,12 +86,12 @@ def test_an_interrupted_run_goes_on_on_this_machine_and_on_another(
     tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch, same_machine: bool
 ) -> None:
     monkeypatch.setattr(remote_store, "EVERY", 0.0)
-    for sitting in (1, 2):
+    for attempt in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             run(ToyModel(stop_after=4), places.path(URL))
         assert {name.partition("/")[0] for name in listed(bucket)} == {"run.json", "log"}
         lines = b"".join(bucket.cat(path) for path in bucket.ls(f"{ROOT}/log", detail=False))
-        assert lines.count(b"\n") == 4 * sitting
+        assert lines.count(b"\n") == 4 * attempt
         if not same_machine:
             shutil.rmtree(tmp_path / "cache")
     rest = ToyModel()
@@ -100,7 +100,7 @@ def test_an_interrupted_run_goes_on_on_this_machine_and_on_another(
     assert listed(bucket) == RESULTS
 
 
-def test_answers_that_were_never_sent_are_sent_by_the_next_sitting(
+def test_answers_that_were_never_sent_are_sent_by_the_next_run(
     bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed between two parts, on a machine that lives on."""

@@ -36,7 +36,7 @@ def rows(*listed: Mapping[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
 
 
 def asked(server: Judging, **options: Any) -> tuple[str, int, int]:
-    """Fingerprint, replies and replies from the cache of one sitting."""
+    """Fingerprint, replies and replies from the cache of one run."""
     model = openai.load("m", base_url=server.url, **options)
     assert len(list(model.answer(ASKED))) == 2
     return model.fingerprint, int(model.facts["replies"]), int(model.facts["cached"])

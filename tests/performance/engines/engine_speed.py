@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python -m tests.performance.engines.engine_speed shipped
     OMP_NUM_THREADS=1 python -m tests.performance.engines.engine_speed random240m --rounds 3
 
-One thread, float32, process CPU time (threads that decode pictures included), the two alternated in one sitting;
+One thread, float32, process CPU time (threads that decode pictures included), the two alternated in one process;
 medians, and medians of the rounds' ratios. Answers must be equal. Prints a markdown table for docs/performance.md.
 """
 

@@ -1,4 +1,4 @@
-"""Ablations: all variants train, start from one base, survive a sitting, and the table says what was found."""
+"""Ablations: all variants train, start from one base, survive an interruption, and the table says what was found."""
 
 from __future__ import annotations
 

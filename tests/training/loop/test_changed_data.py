@@ -1,4 +1,4 @@
-"""Data that were changed between two sittings of a training are noticed, whatever they are; equal data go on."""
+"""Data that were changed between two runs of a training are noticed, whatever they are; equal data go on."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def test_one_stage_alone_goes_on_from_a_folder(tmp_path: Path) -> None:
         recipe.only("finetun")
 
 
-def test_what_only_watches_may_be_changed_between_sittings(tmp_path: Path) -> None:
+def test_what_only_watches_may_be_changed_before_resuming(tmp_path: Path) -> None:
     recipe = twin("minigpt4-code")
     loop.train(recipe, ready(tmp_path))
     loop.train(replace(recipe, cache=str(tmp_path / "cache")), tmp_path)
