@@ -100,9 +100,7 @@ def test_an_interrupted_run_goes_on_on_this_machine_and_on_another(
     assert listed(bucket) == RESULTS
 
 
-def test_answers_that_were_never_sent_are_sent_by_the_next_run(
-    bucket: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_that_were_never_sent_are_sent_by_the_next_run(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed between two parts, on a machine that lives on."""
     with monkeypatch.context() as killed:
         killed.setattr(remote_store.RemoteRun, "appended", lambda self, now=False: None)
