@@ -105,7 +105,8 @@ def evaluate(
     processor: Any = None,
     output: str | Path | None = None,
     data: str | Path | None = None,
-    limit: int | None = None,
+    limit: int | float | None = None,
+    ids: str | Path | None = None,
     seed: int = 0,
     perturb: str | Sequence[str] = "",
     engine: Literal["shared", "batched", "simple"] | None = None,
@@ -134,11 +135,8 @@ def evaluate(
     `model`: what --model takes; an adapter (base.model.Model); a function (images, question) -> text; or a transformers
     model, with its `processor`. `tasks`: what --tasks takes, or tasks (base.task.Task), or a list of both. `output`:
     the run's folder, from which the same call resumes after an interruption; without it, a temporary folder that lasts
-    as long as the result. The other keywords, and those of VariantOptions, are options of `vlmbench run`.
-
-    A model object, its processor and the random number generators come back as they were.
-
-    Raises UsageError for options that do not fit, DataError, ModelError and StoreError as the command does.
+    as long as the result. The other keywords are options of `vlmbench run`. A model object, its processor and the
+    random number generators come back as they were. Raises UsageError for options that do not fit, DataError, ModelError and StoreError as the command does.
     """
     _refuse_unknown(variant)
     spec, size = model if isinstance(model, str) else "", None if batch_size is None else str(batch_size)
@@ -147,6 +145,7 @@ def evaluate(
         tasks="",
         data=None if data is None else str(data),
         limit=limit,
+        ids=None if ids is None else paths.path(str(ids)),
         output=None if output is None else paths.path(str(output)),
         perturb=_joined(perturb),
         seed=seed,

@@ -92,9 +92,18 @@ def _title(manifest: Mapping[str, Any]) -> str:
         f"weights {str(model.get('fingerprint', ''))[:12]}",
         f"vlmbench {manifest.get('vlmbench', '?')}",
         f"seed {manifest.get('seed', '?')}",
+        _limited(manifest.get("asked", {})),
         str(manifest.get("finished") or ""),
     ]
     return clean(" · ".join(word for word in words if word))
+
+
+def _limited(asked: Mapping[str, Any]) -> str:
+    """Which questions were asked, where not all of them."""
+    limit = asked.get("limit")
+    if limit is not None:
+        return f"limit {limit}"
+    return "listed questions only (--ids)" if asked.get("ids") else ""
 
 
 def _headline(result: TaskResult) -> tuple[str, ...]:

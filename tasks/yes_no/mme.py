@@ -302,4 +302,5 @@ MME = YesNo(
     files=OwnFiles(required_files, samples),
     answer_files=ANSWERS,
     figures=figures,
+    strata="subtask",
 )

@@ -186,3 +186,17 @@ class BundledData(Protocol):
 def bundled_data_dir(task: Task) -> Path | None:
     """The folder with the data that come with a task, if any."""
     return task.bundled_data_dir if isinstance(task, BundledData) else None
+
+
+@runtime_checkable
+class Stratified(Protocol):
+    """What a Task has besides when its metric is a sum or a mean over categories: `--limit` draws equally from each."""
+
+    @property
+    def strata(self) -> str:
+        """The tag whose values are the categories; empty for none."""
+
+
+def strata_tag(task: Task) -> str:
+    """The tag by which `--limit` draws, if any."""
+    return str(getattr(task, "strata", ""))  # not isinstance: a wrapper passes attributes on

@@ -92,6 +92,8 @@ class Benchmark(ABC, Generic[Rules]):
     answer_files: AnswerFiles = PLAIN
     breakdowns: tuple[str, ...] = ()
     """Tags by whose values accuracy is broken down."""
+    strata: str = ""
+    """A tag over whose values the headline is a sum or a mean: `--limit` draws equally many questions of each."""
     figures: Callable[[Scored, str], Sequence[Metric]] | None = None
     """Metrics of (scored samples, protocol), in place of accuracy and its breakdowns."""
     bundled_data_dir: Path | None = None

@@ -20,7 +20,7 @@ from vlmbench.base.process import terminal
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs
 from vlmbench.runs import opening
-from vlmbench.runs.execution import planning, runner
+from vlmbench.runs.execution import planning, runner, selection
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.layout import perturbed_run
 from vlmbench.runs.storage.store import RunStore
@@ -64,6 +64,7 @@ def evaluate(options: RunOptions) -> Evaluated:
     choices = registry.choose_tasks(options.tasks, options.variant)
     places = settings.load({"data": options.data})
     data = {choice.key: specs.open_data(choice, places) for choice in choices}
+    ids = None if options.ids is None else selection.read_ids(options.ids, choices)
     with ExitStack() as stack:
         judge = None
         if options.judge.model:
@@ -72,7 +73,7 @@ def evaluate(options: RunOptions) -> Evaluated:
             model = stack.enter_context(opening.open_workers(options))
         else:
             model = opening.load_model(options.model)
-        evaluation = Evaluation(options, choices, places, data, model, judge)
+        evaluation = Evaluation(options, choices, places, data, model, judge, ids)
         try:
             result = evaluation.run(perturbations)
         except KeyboardInterrupt:
@@ -104,6 +105,8 @@ class Evaluation:
     """By task key: where its samples come from."""
     model: Model
     judge: Judge | None
+    ids: selection.Ids | None = None
+    """The questions that --ids lists; None: all, or those of --limit."""
     folder: Path | None = None
     """Of the run that is being made."""
     verified: Mapping[str, Any] = field(default_factory=dict)
@@ -128,9 +131,15 @@ class Evaluation:
 
     def plan(self, change: Perturbation | None) -> Plan:
         """What is asked, under a perturbation or as it is."""
-        limit, seed = self.options.limit, self.options.seed
         return planning.plan(
-            self.choices, self.data, self.model, limit=limit, seed=seed, perturbation=change, judge=self.judge
+            self.choices,
+            self.data,
+            self.model,
+            limit=self.options.limit,
+            ids=self.ids,
+            seed=self.options.seed,
+            perturbation=change,
+            judge=self.judge,
         )
 
     def execute(self, plan: Plan, change: Perturbation | None, folder: Path | None) -> Outcome:
@@ -163,6 +172,7 @@ class Evaluation:
             "tasks": [choice.key for choice in plan.choices],
             "data": self.places.data,
             "limit": self.options.limit,
+            **({} if self.ids is None else {"ids": manifest.hash_of(selection.listed_ids(self.ids))}),
             "perturb": "" if change is None else change.label,
             "seed": self.options.seed,
             **plugins.asked((choice.task.name for choice in plan.choices), model),

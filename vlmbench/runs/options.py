@@ -140,8 +140,10 @@ class RunOptions:
     """`NAME[:SPLIT][@PROTOCOL]`, with commas between."""
     data: str | None = None
     """`sample`, `hub[:COPIES]`, or a folder or URL of official files; None: as the settings say."""
-    limit: int | None = None
-    """At most so many questions per task: whole images in a seeded order."""
+    limit: int | float | None = None
+    """At most so many questions per task, or a share of each task below 1: whole images in a seeded order."""
+    ids: Path | None = None
+    """A file that lists the questions to ask: an id per line, or `TASK<TAB>ID` lines."""
     output: Path | None = None
     """The run's folder; None: one under runs/ whose name is the same for the same options."""
     perturb: str = ""
@@ -161,9 +163,22 @@ class RunOptions:
     def __post_init__(self) -> None:
         check_level(self, "interval")
         _check_number(self, "seed", "--seed", whole=True)
-        _check_number(self, "limit", "--limit", whole=True)
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"--limit {self.limit} leaves nothing to ask", hint="give a number above 0")
+        check_limit(self)
+        if self.limit is not None and self.ids is not None:
+            raise UsageError("--ids and --limit both choose the questions", hint="leave one of them out")
+
+
+def check_limit(options: Any) -> None:
+    """Raise UsageError for a `limit` that is neither a number of questions nor a share of them."""
+    _check_number(options, "limit", "--limit", whole=not _is_share(options.limit))
+    if options.limit is not None and options.limit <= 0:
+        hint = "give a number above 0, or a share below 1 such as 0.1"
+        raise UsageError(f"--limit {options.limit} leaves nothing to ask", hint=hint)
+
+
+def _is_share(limit: Any) -> bool:
+    value = limit.item() if hasattr(limit, "item") else limit
+    return isinstance(value, float) and 0 < value < 1
 
 
 def check_level(options: Any, name: str) -> None:

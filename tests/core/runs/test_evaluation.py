@@ -66,8 +66,11 @@ def test_the_command_and_python_build_the_same_options(tmp_path: Path, monkeypat
         words += [as_flag(name)] if value is True else [as_flag(name), str(value)]
     command = run.options(cli.parser("run").parse_args(words))
     for item in fields(RunOptions):
-        if item.name != "tasks":  # Python's are added with the task objects
+        if item.name not in ("tasks", "ids"):  # Python's tasks are added with the task objects; ids stand for a limit
             assert getattr(built[0], item.name) == getattr(command, item.name), item.name
+    vlmbench.evaluate("echo", "pope", ids=str(tmp_path))
+    words = ["--model", "echo", "--tasks", "pope", "--ids", str(tmp_path)]
+    assert built[1].ids == run.options(cli.parser("run").parse_args(words)).ids == tmp_path
 
 
 @pytest.mark.parametrize("name", RENAMED)

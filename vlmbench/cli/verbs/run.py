@@ -28,7 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="sample|hub[:COPIES]|DIR|URL",
         help="embedded sample (default), Hugging Face hub or a folder with copies of its datasets, or official files",
     )
-    add("--limit", type=int, metavar="N", help="at most N questions per task: whole images in a seeded order")
+    add(
+        "--limit",
+        type=_limit,
+        metavar="N|SHARE",
+        help="at most N questions per task, or a share of each such as 0.1: whole images in a seeded order; "
+        "equally many per category where the score is a sum over categories",
+    )
+    add("--ids", type=paths.path, metavar="FILE", help="ask the questions with these ids, one per line")
     add(
         "--output",
         type=paths.path,
@@ -57,6 +64,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     judge.add_arguments(parser)
     _add_verification(parser)
     _add_workers(parser)
+
+
+def _limit(text: str) -> int | float:
+    """A number of questions, or a share of them."""
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        problem = f"a number of questions or a share such as 0.1 was expected, not {text!r:.40}"
+        raise argparse.ArgumentTypeError(problem) from None
 
 
 def _add_verification(parser: argparse.ArgumentParser) -> None:
@@ -108,6 +124,7 @@ def options(args: argparse.Namespace) -> RunOptions:
         args.tasks,
         data=args.data,
         limit=args.limit,
+        ids=args.ids,
         output=args.output,
         perturb=args.perturb,
         seed=args.seed,

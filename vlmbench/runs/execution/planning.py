@@ -5,7 +5,6 @@ Nothing is asked here (runner.py does that), so a plan costs no model time and `
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from vlmbench.data import notes as data_notes
 from vlmbench.data.files import read_samples
 from vlmbench.data.images import decoding as images
 from vlmbench.runs.execution.capabilities import refuse_unable
+from vlmbench.runs.execution.selection import Ids, selected
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import answer_key
 
@@ -59,8 +59,9 @@ def plan(
     data: Mapping[str, Folder | Hub],
     model: Model,
     *,
-    limit: int | None,
+    limit: int | float | None,
     seed: int,
+    ids: Ids | None = None,
     perturbation: Perturbation | None = None,
     judge: Judge | None = None,
 ) -> Plan:
@@ -71,7 +72,7 @@ def plan(
     result = Plan([], [])
     for choice in choices:
         samples = read_samples(choice.task, data[choice.key], choice.split)
-        chosen = _limited(samples, limit, seed)
+        chosen = selected(choice, samples, limit, ids, seed)
         pairs, skipped = _requests(choice, samples, chosen, perturbation)
         if skipped:
             result.skipped[choice.key] = skipped
@@ -143,19 +144,6 @@ def _image_hashes(refs: Sequence[ImageRef], known: dict[str, str | ImageError]) 
         if isinstance(found, ImageError):
             return (), str(found)
     return tuple(str(known[ref.name]) for ref in refs), ""
-
-
-def _limited(samples: Sequence[Sample], limit: int | None, seed: int) -> Sequence[Sample]:
-    """At most `limit` samples: whole clusters in a seeded order, so that every split and kind stays represented."""
-    if limit is None or limit >= len(samples):
-        return samples
-    clusters: dict[str, list[int]] = {}
-    for index, sample in enumerate(samples):
-        clusters.setdefault(sample.cluster or sample.id, []).append(index)
-    order = sorted(clusters)
-    random.Random(seed).shuffle(order)
-    chosen = [index for name in order for index in clusters[name]][:limit]
-    return [samples[index] for index in sorted(chosen)]
 
 
 def group_by_images(items: Iterable[PlannedRequest]) -> list[list[PlannedRequest]]:

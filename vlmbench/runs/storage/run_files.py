@@ -60,7 +60,7 @@ TASK_SHAPE: Shape = fields(
 )  # fmt: skip
 ASKED_SHAPE: Shape = fields(
     {"model": text, "settings": mapping, "tasks": shapes.list_of(text), "data": text, "perturb": text, "ablate": text}
-    | {"limit": optional(whole), "seed": whole, "predictions": text}
+    | {"limit": optional(shapes.number), "ids": text, "seed": whole, "predictions": text}
 )
 MODEL_SHAPE: Shape = fields({"name": text, "fingerprint": text, "settings": mapping, "facts": mapping})
 _FILE = fields({"bytes": whole, "sha256": text}, needed=("bytes", "sha256"))
