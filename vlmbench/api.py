@@ -136,7 +136,8 @@ def evaluate(
     model, with its `processor`. `tasks`: what --tasks takes, or tasks (base.task.Task), or a list of both. `output`:
     the run's folder, from which the same call resumes after an interruption; without it, a temporary folder that lasts
     as long as the result. The other keywords are options of `vlmbench run`. A model object, its processor and the
-    random number generators come back as they were. Raises UsageError for options that do not fit, DataError, ModelError and StoreError as the command does.
+    random number generators come back as they were. Raises UsageError for options that do not fit, DataError,
+    ModelError and StoreError as the command does.
     """
     _refuse_unknown(variant)
     spec, size = model if isinstance(model, str) else "", None if batch_size is None else str(batch_size)
@@ -145,8 +146,8 @@ def evaluate(
         tasks="",
         data=None if data is None else str(data),
         limit=limit,
-        ids=None if ids is None else paths.path(str(ids)),
-        output=None if output is None else paths.path(str(output)),
+        ids=_path(ids),
+        output=_path(output),
         perturb=_joined(perturb),
         seed=seed,
         judge=JudgeOptions(judge, judge_runs, judge_budget),
@@ -188,6 +189,10 @@ def _refuse_unknown(names: Mapping[str, Any]) -> None:
     own = VariantOptions.__annotations__
     if unknown := [name for name in names if name not in own]:
         raise UnknownNameError("option of vlmbench.evaluate", unknown[0], [*known[:-1], *own])
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else paths.path(str(value))
 
 
 def _joined(value: str | Path | Sequence[str | Path]) -> str:
