@@ -3,5 +3,6 @@
 Belongs here: rules that two benchmarks share, each with the official code that it follows. Not here: which rule a
 protocol uses (tasks/), scores.
 In reading order: thinking (what a model thinks before it answers), text (normalisation of answers), text_match (exact,
-contained, plain equality), yes_no, options (letters of options), boxes, vqa_accuracy (agreement with ten people).
+contained, plain equality), yes_no, options (letters of options; letters/ has those of further sources), boxes,
+vqa_accuracy (agreement with ten people).
 """

@@ -91,6 +91,11 @@ def llava_letter(text: str, options: Mapping[str, str]) -> str:
     return letter if letter in options else UNDECIDED
 
 
+def llava_seed_letter(text: str, options: Mapping[str, str]) -> str:
+    """LLaVA's SEED-Bench (scripts/convert_seed_for_submission.py): the letter to the character, blanks count."""
+    return text if text in options else UNDECIDED
+
+
 def lmms_eval_opening_letter(text: str, options: Mapping[str, str]) -> str:
     """lmms-eval's ScienceQA: the letter in either case, or any capital and a full stop at the start."""
     text = text.strip()
