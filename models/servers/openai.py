@@ -26,6 +26,7 @@ from vlmbench.chat.models import Served, served
 from vlmbench.chat.options import LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check_budget
 from vlmbench.chat.pricing import Price
 from vlmbench.chat.reply import ending
+from vlmbench.parsing import thinking
 
 from .async_calls import CallQueue, ChatCall
 from .messages import Limits, data_url, messages
@@ -236,19 +237,14 @@ def _told(done: SimpleQueue[tuple[Request, Future[Reply]]], request: Request) ->
     return lambda future: done.put((request, future))
 
 
-def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """The text before the earliest stop text, trimmed, and whether there was one: servers may ignore `stop`."""
-    positions = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
-    return text[: min(positions, default=len(text))].strip(), bool(positions)
-
-
 def respond(request: Request, reply: Reply) -> Response:
     """A server's reply as the answer to a request: trimmed and cut at stop texts, as everywhere.
 
-    Raises ModelError when choices cannot be ranked by it.
+    Thoughts that come in the text are left there for the runner. Raises ModelError when choices cannot be ranked by it.
     """
     choices = rank(request.choices, reply.first) if request.choices else ()
-    text, stopped = cut(reply.text, request.generation.stop)
+    text, stopped = thinking.cut_at(reply.text, request.generation.stop)
+    text = text.strip()
     return Response(
         text="" if choices else text,
         choices=choices,
@@ -256,7 +252,15 @@ def respond(request: Request, reply: Reply) -> Response:
         prompt_tokens=reply.prompt_tokens,
         new_tokens=reply.completion_tokens,
         seconds=reply.seconds,
+        reasoning=reply.reasoning,
+        reasoning_tokens=reply.reasoning_tokens or _share(reply, text),
     )
+
+
+def _share(reply: Reply, text: str) -> int:
+    """Tokens of the thoughts where the server does not count them: their share of the characters."""
+    whole = len(reply.reasoning) + len(text)
+    return round(reply.completion_tokens * len(reply.reasoning) / whole) if whole else 0
 
 
 def load(

@@ -22,8 +22,9 @@ from vlmbench.base.samples import JudgeRequest
 
 SYNC_EVERY = 1.0
 """Seconds between two fsyncs: what a power cut may cost."""
-VERSION = 2
-"""Of the lines. Version 1 does not distinguish a model that said nothing from a server that gave no answer."""
+VERSION = 3
+"""Of the lines. Version 1 does not distinguish a model that said nothing from a server that gave no answer; version 2
+has no thoughts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class Reply:
     """Share of the wall time in which many were asked at once."""
     none: str = ""
     """Why this is no answer, where the server gave none. Such a reply is not kept."""
+    reasoning: str = ""
+    """The thoughts that the server tells beside the text."""
+    reasoning_tokens: int = 0
+    """How many of `completion_tokens` were thoughts, where the server counts them."""
 
 
 def reply_key(judge: str, request: JudgeRequest, run: int, repeat: int) -> str:
@@ -112,7 +117,7 @@ def _lines(content: bytes) -> Iterator[tuple[str, Reply]]:
             row = orjson.loads(line)
             first = tuple((text, value) for text, value in row["reply"].pop("first", ()))
             reply = Reply(**row["reply"], first=first)
-            if reply.text or first or row.get("version") == VERSION:
+            if reply.text or first or row.get("version", 1) > 1:
                 yield row["key"], reply
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             continue  # cut by a kill: that request is sent again

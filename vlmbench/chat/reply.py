@@ -18,7 +18,7 @@ import orjson
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.faults import ErrorBodyError, MalformedReplyError, words_of
 from vlmbench.chat.pricing import tokens_of
-from vlmbench.parsing.thinking import unfinished
+from vlmbench.parsing.thinking import split
 
 STOPPED = (
     "stop stopped stop_sequence stop_token eos eos_token eos_token_id end_turn end end_of_text end_of_turn complete "
@@ -39,6 +39,8 @@ MOST_TOKENS = 1_000_000_000
 """A count above this is not believed."""
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Fields of a message in which servers put a model's thoughts."""
+THOUGHT_PARTS = ("thinking", "reasoning", "redacted_thinking")
+"""Types of content parts that do so."""
 
 
 def ending(word: object) -> str:
@@ -70,18 +72,22 @@ def _read(body: Mapping[str, Any], calls: int, texts: Sequence[str], ranked: boo
     usage = body.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
     new_tokens = _count(usage.get("completion_tokens"))
+    counted = usage.get("completion_tokens_details")
+    counted = counted if isinstance(counted, Mapping) else usage
     first = _first_tokens(choice) if ranked else ()
-    none = _why_none(message, text, finish, thoughts, refusal, new_tokens, ranked)
+    none = _why_none(message, text, finish, thoughts is not None, refusal, new_tokens, ranked)
     prompt_tokens = _count(usage.get("prompt_tokens"))
     return Reply(
         text or "",
         _clean(str(body.get("model") or "")),
         prompt_tokens or sum(map(tokens_of, texts)),
-        new_tokens if new_tokens or (new_tokens == 0 and not text) else tokens_of(text or ""),
+        new_tokens if new_tokens or (new_tokens == 0 and not text) else tokens_of((thoughts or "") + (text or "")),
         calls,
         finish,
         first,
         none=none,
+        reasoning=thoughts or "",
+        reasoning_tokens=_count(counted.get("reasoning_tokens")) or 0,
     )
 
 
@@ -120,9 +126,10 @@ def flaw(reply: Reply) -> str:
     """Why a reply is no reply to a judge's question; empty where it is one."""
     if reply.none:
         return reply.none
-    if unfinished(reply.text):
+    text, finished = split(reply.text, cut=reply.finish == "length")[1:3]
+    if not finished or (not text and reply.reasoning and reply.finish == "length"):
         return "the reply ends inside its thought"
-    if not reply.text.strip():
+    if not text.strip():
         return "cut before any text" if reply.finish == "length" else "empty"
     return ""
 
@@ -161,6 +168,7 @@ def _of_events(text: str) -> Mapping[str, Any]:
     events = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("data:")]
     ended = "[DONE]" in events
     parts: list[str] = []
+    reasoning: list[str] = []
     whole: dict[str, Any] = {}
     choice: dict[str, Any] = {"finish_reason": None}
     message: dict[str, Any] = {}
@@ -173,11 +181,12 @@ def _of_events(text: str) -> Mapping[str, Any]:
             delta = event_choice.get("delta") or event_choice.get("message") or {}
             content, thoughts, refusal = _content(delta)
             parts += [content] if content is not None else []
-            message |= {"reasoning": "..."} if thoughts else {}
+            reasoning += [thoughts] if thoughts is not None else []
             message |= {"refusal": refusal} if refusal else {}
             choice |= {name: event_choice[name] for name in ("finish_reason", "logprobs") if event_choice.get(name)}
     if whole.get("error"):
         return whole
+    message |= {"reasoning": "".join(reasoning) or [""]} if reasoning else {}
     if not ended and choice["finish_reason"] is None:
         raise MalformedReplyError("the reply came as a stream of events, and was cut", kind="body")
     return {**whole, "choices": [{**choice, "message": {**message, "content": "".join(parts) if parts else None}}]}
@@ -201,14 +210,16 @@ def _shown(part: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------------------------------------------- the message
 
 
-def _content(message: Mapping[str, Any]) -> tuple[str | None, bool, str]:
-    """The text (None where there is none), whether there are thoughts beside it, and a refusal's words."""
+def _content(message: Mapping[str, Any]) -> tuple[str | None, str | None, str]:
+    """The text (None where there is none), the thoughts beside it (None likewise; empty where the server keeps them to
+    itself), and a refusal's words."""
     refusal = message.get("refusal")
     words = [_clean(refusal)] if isinstance(refusal, str) and refusal.strip() else []
-    thoughts = any(message.get(name) for name in THOUGHTS)
+    fields = [message[name] for name in THOUGHTS if message.get(name)]  # a server may tell the same in two of them
+    thoughts = [_thought(fields[0])] if fields else []
     content = message.get("content")
     if content is None or isinstance(content, str):
-        return (None if content is None else _clean(content)), thoughts, " ".join(words)
+        return (None if content is None else _clean(content)), _shown_thoughts(thoughts), " ".join(words)
     texts: list[str] = []
     for part in content if isinstance(content, list) else [content]:
         part = {"type": "text", "text": part} if isinstance(part, str) else part
@@ -218,9 +229,22 @@ def _content(message: Mapping[str, Any]) -> tuple[str | None, bool, str]:
             words.append(_clean(part["refusal"]))
         elif part.get("type", "text") in ("text", "output_text") and isinstance(part.get("text"), str):
             texts.append(_clean(part["text"]))
-        else:
-            thoughts = thoughts or str(part.get("type")) in ("thinking", "reasoning", "redacted_thinking")
-    return ("".join(texts) if texts else None), thoughts, " ".join(words)
+        elif str(part.get("type")) in THOUGHT_PARTS and not fields:
+            thoughts.append(_thought(next((part[name] for name in (*THOUGHTS, "text", "summary") if part.get(name)), "")))
+    return ("".join(texts) if texts else None), _shown_thoughts(thoughts), " ".join(words)
+
+
+def _thought(value: object) -> str:
+    """The words of a thought: a text, or parts that hold texts."""
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, Mapping):
+        return _thought(next((value[name] for name in ("text", *THOUGHTS) if value.get(name)), ""))
+    return "".join(map(_thought, value)) if isinstance(value, list) else ""
+
+
+def _shown_thoughts(thoughts: Sequence[str]) -> str | None:
+    return "".join(thoughts) if thoughts else None
 
 
 def _clean(text: str) -> str:

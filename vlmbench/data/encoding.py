@@ -80,7 +80,7 @@ def sanitized(response: Response) -> Response:
         return Response(finish="error", error=problem)
     if response.margin is not None and math.isnan(response.margin):
         return Response(finish="error", error="the margin of the answer is NaN: the logits were not finite")
-    if what := unicode_problem(response.text):
+    if what := unicode_problem(response.text) or unicode_problem(response.reasoning):
         return Response(finish="error", error=f"the model's answer: {what}")
     if unicode_problem(response.error):
         return replace(response, error=response.error.encode("utf-8", "backslashreplace").decode())

@@ -15,6 +15,7 @@ from vlmbench.base.errors import DataError, StoreError
 from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
 from vlmbench.base.samples import Record, Response, Sample
 from vlmbench.data.files import read_samples
+from vlmbench.parsing import thinking
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
 from vlmbench.runs.execution.runner import record_columns
@@ -44,6 +45,7 @@ COLUMNS: tuple[str, ...] = (
     "options",
 )
 COLUMNS += (kept_answers.CHOICES, *kept_answers.PLAIN)
+LATER = (kept_answers.CHECKSUM, *kept_answers.REASONING)
 WHOLE = fields(
     {"tasks": mapping_of(fields({"hashes": mapping}, needed=("hashes", "version"))), "data_folder": text}
     | {"model": fields({"fingerprint": text}, needed=("fingerprint",))},
@@ -88,7 +90,7 @@ def load(folder: Path, data: str | None) -> AnsweredRun:
     """
     manifest = _manifest(folder)
     rows: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in run_tables.read(folder, RECORDS, manifest, COLUMNS, (kept_answers.CHECKSUM,)).to_pylist():
+    for row in run_tables.read(folder, RECORDS, manifest, COLUMNS, LATER).to_pylist():
         rows.setdefault(row["task"], {})[row["sample_id"]] = row
     choices = [registry.choose_task(key) for key in manifest["tasks"]]
     told = settings.load({"data": data or manifest["data_folder"] or None})
@@ -137,7 +139,7 @@ def _stored_answer(
     choice: TaskChoice, sample: Sample, row: Mapping[str, Any], folder: Path, manifest: Mapping[str, Any]
 ) -> StoredAnswer:
     try:
-        response = kept_answers.response_of_row(row)
+        response = thinking.apart(kept_answers.response_of_row(row))
     except ValueError as error:
         raise run_tables.damaged(folder, RECORDS, manifest, f"{choice.key} {sample.id}: {error}") from None
     hashes, shown = tuple(row["image_hashes"] or ()), tuple(row["images"] or ())

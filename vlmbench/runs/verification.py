@@ -26,6 +26,7 @@ from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.process import terminal
 from vlmbench.base.samples import Response
+from vlmbench.parsing.thinking import apart
 from vlmbench.plugins import specs
 from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
 
@@ -137,7 +138,7 @@ def answers(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Response
     found: dict[str, Response] = {}
     try:
         for request, response in model.answer(groups):
-            found[keys[id(request)]] = response
+            found[keys[id(request)]] = apart(response)
     except VlmbenchError:
         raise
     except Exception as error:  # a bug in an adapter or its library

@@ -18,7 +18,7 @@ from typing import Any
 
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.base.task import Task
-from vlmbench.parsing.thinking import has_tags
+from vlmbench.parsing.thinking import cut_inside, has_tags
 
 MANY = 0.05
 """The share from which answers that were unread or cut get a note."""
@@ -47,7 +47,8 @@ class Answered:
 
     @cached_property
     def texts(self) -> list[str]:
-        """Each answer as text, stripped; where choices were ranked, the likeliest. Failed requests are left out."""
+        """Each answer as text, stripped; where choices were ranked, the likeliest. Failed requests and thoughts that
+        were cut are left out."""
         return [_said(response) for response in self.responses if _answered(response)]
 
     @cached_property
@@ -66,6 +67,11 @@ class Answered:
         """How many answers reached max_new_tokens."""
         return sum(response.finish == "length" for response in self.responses)
 
+    @cached_property
+    def cut_thoughts(self) -> int:
+        """How many answers end inside the model's thought."""
+        return sum(map(cut_inside, self.responses))
+
     @property
     def empty(self) -> int:
         """How many answers are empty."""
@@ -73,7 +79,7 @@ class Answered:
 
 
 def _answered(response: Response) -> bool:
-    return response.finish != "error" and not response.error
+    return response.finish != "error" and not response.error and not cut_inside(response)
 
 
 def _said(response: Response) -> str:
@@ -96,6 +102,23 @@ def counts(answered: Answered) -> dict[str, Any]:
         "most_common": text[:EXCERPT],
         "most_common_share": number / len(answered.texts) if answered.texts else None,
         "distinct": len(set(answered.texts)),
+        **_thoughts(answered),
+    }
+
+
+def _thoughts(answered: Answered) -> dict[str, Any]:
+    """`thoughts`, where the model thought: how many did, how many were cut, tokens of a thought and their share."""
+    thought = [response for response in answered.responses if response.reasoning or response.reasoning_tokens]
+    if not thought:
+        return {}
+    tokens, new = (sum(getattr(r, name) for r in thought) for name in ("reasoning_tokens", "new_tokens"))
+    return {
+        "thoughts": {
+            "total": len(thought),
+            "cut": answered.cut_thoughts,
+            "mean_tokens": tokens / len(thought),
+            "share_of_tokens": tokens / new if new else None,
+        }
     }
 
 
@@ -117,15 +140,14 @@ def of(count: int, total: int) -> str:
 
 def cut_off(answered: Answered) -> str | None:
     """Answers that ended because of the limit on tokens."""
-    if many(answered.cut, len(answered.scores)):
-        return f"{of(answered.cut, len(answered.scores))} were cut at max_new_tokens"
-    return None
+    count = answered.cut - answered.cut_thoughts
+    return f"{of(count, len(answered.scores))} were cut at max_new_tokens" if many(count, len(answered.scores)) else None
 
 
 def unread(answered: Answered) -> str | None:
     """Answers in which the reader found nothing, by what it looks for."""
     total = len(answered.scores)
-    if not many(len(answered.unread), total):
+    if not many(len(answered.unread) - answered.cut_thoughts, total):
         return None
     scored = sum(score.status is Status.OK for score in answered.unread)
     missing = Counter(score.unread for score in answered.unread if score.unread).most_common(1)
@@ -163,15 +185,29 @@ def constant(answered: Answered) -> str | None:
     return f"all {number:,} answers were read as {word[:EXCERPT]!r}"
 
 
-def thinking(answered: Answered) -> str | None:
-    """Thoughts in the text, which every reader takes for a part of the answer."""
+def tags(answered: Answered) -> str | None:
+    """Tags behind other words, which every reader takes for a part of the answer."""
     count = sum(map(has_tags, answered.texts))
     if not count:
         return None
+    return f"{of(count, len(answered.scores))} hold thinking tags behind other words, which were read as they stand"
+
+
+def cut_thoughts(answered: Answered) -> str | None:
+    """Answers that never began: the limit on tokens cut the thought before them."""
+    if not answered.cut_thoughts:
+        return None
     return (
-        f"{of(count, len(answered.scores))} contain thinking tags: thinking models are not supported yet, and the text "
-        "was read as it stands"
+        f"{of(answered.cut_thoughts, len(answered.scores))} end inside the model's thought and are truncated: --thinking-budget N gives "
+        "thoughts N tokens of their own"
     )
+
+
+def thoughts_in_file(responses: Sequence[Response]) -> list[str]:
+    """What is told of an answer file whose texts begin with thoughts."""
+    count = sum(bool(response.reasoning) for response in responses)
+    told = f"{of(count, len(responses))} began with a thought between tags, which is no part of the answer"
+    return [told] if count else []
 
 
 def grades(answered: Answered) -> str | None:
@@ -203,5 +239,5 @@ def _right_alike(answered: Answered) -> bool:
 
 
 Check = Callable[[Answered], str | None]
-CHECKS: Sequence[Check] = (cut_off, unread, empty, thinking, grades, not_finite, identical, constant)
+CHECKS: Sequence[Check] = (cut_off, cut_thoughts, unread, empty, tags, grades, not_finite, identical, constant)
 """In the order in which their notes are shown."""

@@ -18,7 +18,7 @@ from vlmbench.chat.cache import Reply, ReplyCache, reply_key
 from vlmbench.chat.faults import NoReplyError, ServerStoppedError
 from vlmbench.chat.pricing import Budget, Price, tokens_of
 from vlmbench.chat.reply import flaw
-from vlmbench.parsing.thinking import behind
+from vlmbench.parsing.thinking import split
 
 GIVE_UP_AFTER = 25
 """Requests in a row that may get no reply before the rest is not sent at all."""
@@ -163,7 +163,7 @@ class Conversations:
                 replies.append(await self._reply(request, conversation.run, repeats[request]))
                 repeats[request] += 1
                 flaws.append(flaw(replies[-1]))
-                request = steps.send("" if flaws[-1] else behind(replies[-1].text))
+                request = steps.send("" if flaws[-1] else split(replies[-1].text).answer)
         except StopIteration as end:
             verdict: Verdict = end.value
             if any(flaws) and (flaws[-1] or verdict.unread or verdict.status is not Status.OK):

@@ -10,6 +10,7 @@ from vlmbench.base.samples import Generation, JudgeRequest, Request
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.faults import NoReplyError
 from vlmbench.chat.pricing import FREE
+from vlmbench.parsing.thinking import apart
 
 BATCH = 32
 
@@ -83,6 +84,7 @@ class LocalJudge:
         place = {id(request): number for number, request in enumerate(prompts)}
         for request, response in self._model.answer([prompts]):
             self.calls += 1
+            response = apart(response)
             if response.finish == "error":
                 replies[place[id(request)]] = NoReplyError(response.error)
             else:
@@ -92,5 +94,7 @@ class LocalJudge:
                     response.prompt_tokens,
                     response.new_tokens,
                     finish=response.finish,
+                    reasoning=response.reasoning,
+                    reasoning_tokens=response.reasoning_tokens,
                 )
         return replies

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.samples import Response, Sample, Score, Status
-from vlmbench.parsing.thinking import unfinished
+from vlmbench.parsing.thinking import apart, cut_inside
 from vlmbench.scoring import answer_notes, bounds
 from vlmbench.stats.metrics import MORE
 
@@ -26,14 +26,14 @@ def score_response(task: Task, protocol: str, sample: Sample, response: Response
     """Read one answer. One that failed is an error; one cut off before it could be read is truncated.
 
     Nor is there an answer in a text that was cut before it began, or that ends inside the model's thought: no rule of
-    a protocol is asked what those count as.
+    a protocol is asked what those count as. A thought that is still in the text is no part of the answer.
     """
+    response = apart(response)
     if response.finish == "error" or response.error:
         return Score(None, Status.ERROR, note=response.error or "the model gave no answer")
     if response.finish == "length" and not response.choices and not response.text.strip():
-        return Score(None, Status.TRUNCATED, note="cut off before any text")
-    if unfinished(response.text):
-        return Score(None, Status.TRUNCATED, note="the answer ends inside the model's thought")
+        where = "the answer ends inside the model's thought" if cut_inside(response) else "cut off before any text"
+        return Score(None, Status.TRUNCATED, note=where)
     score = task.score(sample, response, protocol)
     if score.status is Status.UNPARSED and response.finish == "length":
         return Score(None, Status.TRUNCATED, score.parsed_answer, score.note or "cut off at max_new_tokens")

@@ -16,6 +16,7 @@ from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.process import exit_codes, terminal
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.cli.options import model as model_options
+from vlmbench.parsing.thinking import apart
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -75,7 +76,7 @@ class Dialogue:
             raise
         except Exception as error:  # a bug in an adapter or its library
             return Response(finish="error", error=f"{type(error).__name__}: {error}")
-        response = answered[0] if answered else Response(finish="error", error="the model gave no answer")
+        response = apart(answered[0]) if answered else Response(finish="error", error="the model gave no answer")
         if response.finish != "error":
             self.turns.append((question, response.text))
         return response
@@ -201,6 +202,8 @@ def _print_json(question: str, response: Response, regions: tuple[Region, ...]) 
         "seconds": round(response.seconds, 3),
         "boxes": [{"box": [round(value, 1) for value in r.box], "phrase": r.phrase} for r in regions],
     }
+    if response.reasoning:
+        turn |= {"reasoning": response.reasoning, "reasoning_tokens": response.reasoning_tokens}
     if response.finish == "error":
         turn["error"] = response.error
     terminal.result(orjson.dumps(turn).decode())

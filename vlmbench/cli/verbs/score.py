@@ -18,9 +18,11 @@ from vlmbench.base.task import Judged
 from vlmbench.cli.options import judge as judge_options
 from vlmbench.data.answers.answer_columns import note_on_targets, refuse_questions
 from vlmbench.data.answers.predictions import ReadsByProtocol
+from vlmbench.parsing import thinking
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
 from vlmbench.runs import opening
+from vlmbench.scoring import answer_notes
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring.verdicts import columns, combine
 
@@ -87,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         responses = [] if verdicts_alone else [response for _, response in pairs]
         notes = manifest["tasks"][choice.key].setdefault("notes", [])
         notes += note_on_targets({sample.id: response.text for sample, response in pairs}, samples)
+        notes += answer_notes.thoughts_in_file([response for _, response in pairs])
         scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes, level=args.interval)}
         if judge is not None:
             opening.print_judge_usage(judge)
@@ -115,7 +118,7 @@ def _scored(
             found = [(sample, combine(verdicts[sample.id])) for sample in samples]
             return [(sample, Response()) for sample in samples], found
     texts = _texts(args.predictions, choice, samples)
-    pairs = [(sample, Response(texts[sample.id])) for sample in samples]
+    pairs = [(sample, thinking.apart(Response(texts[sample.id]))) for sample in samples]
     if judge is None:
         scored = scoring.score_responses(task, protocol, pairs)
         if all(score.status is Status.JUDGE_FAILED for _, score in scored):

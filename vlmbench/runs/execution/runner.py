@@ -17,6 +17,7 @@ from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Record, Request, Response
 from vlmbench.data import encoding
+from vlmbench.parsing import thinking
 from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
 from vlmbench.runs.storage import answer_log, thumbnails
 from vlmbench.runs.storage.store import RunStore
@@ -67,12 +68,12 @@ def execute(
     failures: dict[str, str] = {}
     grade = _ignore if judge is None else _grader(plan, judge)
     for key, response in store.answers.items():
-        grade(key, response)
+        grade(key, thinking.apart(response))
     groups = group_by_images(item for item in plan.requests if not item.error and item.key not in stored)
     total = sum(len(group) for group in groups)
     with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
         for key, response in _answers(groups, model, store):
-            response = encoding.sanitized(response)
+            response = thinking.apart(encoding.sanitized(response))
             if response.finish == "error":
                 failures[key] = response.error
             else:
@@ -191,7 +192,8 @@ def _records(
     records = []
     for item in plan.requests:
         reason = item.error or failures.get(item.key) or "the model gave no answer"
-        response = (None if item.error else answers.get(item.key)) or Response(finish="error", error=reason)
+        answer = None if item.error else answers.get(item.key)
+        response = Response(finish="error", error=reason) if answer is None else thinking.apart(answer)
         choice = tasks[item.task]
         if judge is not None:
             score = judge.score(choice, item.sample, response)
@@ -212,8 +214,8 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
     dialogues = any(r.request.history for r in records)
     placed = any(r.request.image_places for r in records)
     few_shot = any(r.request.examples for r in records)
-    thinking = any(r.response.reasoning or r.response.reasoning_tokens for r in records)
-    response_fields = (*answer_log.PLAIN, *(answer_log.REASONING if thinking else ()))
+    thoughts = any(r.response.reasoning or r.response.reasoning_tokens for r in records)
+    response_fields = (*answer_log.PLAIN, *(answer_log.REASONING if thoughts else ()))
     for r in records:
         row = {
             "task": r.task, "sample_id": r.sample.id, "question": r.sample.question, "prompt": r.request.prompt,
