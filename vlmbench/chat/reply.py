@@ -230,7 +230,9 @@ def _content(message: Mapping[str, Any]) -> tuple[str | None, str | None, str]:
         elif part.get("type", "text") in ("text", "output_text") and isinstance(part.get("text"), str):
             texts.append(_clean(part["text"]))
         elif str(part.get("type")) in THOUGHT_PARTS and not fields:
-            thoughts.append(_thought(next((part[name] for name in (*THOUGHTS, "text", "summary") if part.get(name)), "")))
+            thoughts.append(
+                _thought(next((part[name] for name in (*THOUGHTS, "text", "summary") if part.get(name)), ""))
+            )
     return ("".join(texts) if texts else None), _shown_thoughts(thoughts), " ".join(words)
 
 

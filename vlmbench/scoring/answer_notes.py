@@ -141,7 +141,9 @@ def of(count: int, total: int) -> str:
 def cut_off(answered: Answered) -> str | None:
     """Answers that ended because of the limit on tokens."""
     count = answered.cut - answered.cut_thoughts
-    return f"{of(count, len(answered.scores))} were cut at max_new_tokens" if many(count, len(answered.scores)) else None
+    if many(count, len(answered.scores)):
+        return f"{of(count, len(answered.scores))} were cut at max_new_tokens"
+    return None
 
 
 def unread(answered: Answered) -> str | None:
@@ -197,10 +199,9 @@ def cut_thoughts(answered: Answered) -> str | None:
     """Answers that never began: the limit on tokens cut the thought before them."""
     if not answered.cut_thoughts:
         return None
-    return (
-        f"{of(answered.cut_thoughts, len(answered.scores))} end inside the model's thought and are truncated: --thinking-budget N gives "
-        "thoughts N tokens of their own"
-    )
+    cut = of(answered.cut_thoughts, len(answered.scores))
+    cure = "--thinking-budget N gives thoughts N tokens of their own"
+    return f"{cut} end inside the model's thought and are truncated: {cure}"
 
 
 def thoughts_in_file(responses: Sequence[Response]) -> list[str]:

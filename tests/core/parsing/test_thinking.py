@@ -1,4 +1,4 @@
-"""Thinking tags: a thought without an end is no answer, one before an answer is told of, a judge's is passed over."""
+"""Thinking tags in scoring: a thought without an end is no answer, one before an answer is no part of it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SAMPLE = Sample("1", "Is it?", (), "yes", tags={"category": "random"}, cluster="
 def test_each_kind_of_tag(start: str, end: str, case: type[str]) -> None:
     start, end = case(start), case(end)
     cut, whole, bare = f"\n{start} no, {end[:-1]}", f" {start}no\n{end}\n\nYes", f"no, wait{end}Yes"
-    assert [thinking.unfinished(text) for text in (cut, whole, bare)] == [True, False, False]
+    assert [thinking.split(text).finished for text in (cut, whole, bare)] == [False, True, True]
     assert all(map(thinking.has_tags, (cut, whole, bare)))
-    assert [thinking.behind(text) for text in (cut, whole, bare)] == ["", "Yes", "Yes"]
+    assert [thinking.split(text).answer for text in (cut, whole, bare)] == ["", "Yes", "Yes"]
 
 
 @pytest.mark.parametrize("text", ["", "Yes", "a < b", "I think so", "[0.1, 0.2]", "<b>Yes</b>", "A thought: yes"])
 def test_plain_answers_hold_none(text: str) -> None:
-    assert not thinking.has_tags(text) and not thinking.unfinished(text) and thinking.behind(text) == text
+    assert not thinking.has_tags(text) and thinking.split(text) == thinking.Split("", text)
 
 
 @pytest.mark.parametrize("spec", sorted(registry.tasks.names()))
@@ -53,13 +53,22 @@ def _ranked() -> tuple[str, Sample]:
     return next(iter(task.protocols)), task.samples(Folder.sample("hateful_memes"), task.splits[0])[0]
 
 
-def test_the_note_beside_the_score() -> None:
+def test_the_notes_beside_the_score() -> None:
     choice = registry.choose_task("gqa")
     from vlmbench.data.files import Folder
 
     samples = choice.task.samples(Folder.sample("gqa"), choice.split)[:6]
-    responses = [Response("<think>red</think>\nred")] * 2 + [Response("red")] * 4
+    cut = Response("", finish="length", reasoning="is it red?", new_tokens=8, reasoning_tokens=8)
+    thought = Response("red", reasoning="it is red", new_tokens=4, reasoning_tokens=2)
+    responses = [Response("Well. <think>red</think>\nred"), cut, cut, thought, Response("red"), Response("red")]
     pairs = list(zip(samples, responses, strict=True))
     scored = scoring.score_responses(choice.task, choice.protocol, pairs)
-    notes = scoring.summarise(choice, scored, responses=responses)["notes"]
-    assert [note for note in notes if note.startswith("2 of 6 answers contain thinking tags: thinking models are not")]
+    entry = scoring.summarise(choice, scored, responses=responses)
+    assert "1 of 6 answers hold thinking tags behind other words, which were read as they stand" in entry["notes"]
+    told = [note for note in entry["notes"] if "truncated" in note]
+    assert len(told) == 1 and told[0].startswith("2 of 6 answers end inside") and "--thinking-budget N" in told[0]
+    assert not any("cut at max_new_tokens" in note or "empty" in note for note in entry["notes"])
+    assert entry["answers"]["thoughts"] == {"total": 3, "cut": 2, "mean_tokens": 6.0, "share_of_tokens": 0.9}
+    plain = [Response("red")] * 6
+    scored = scoring.score_responses(choice.task, choice.protocol, list(zip(samples, plain, strict=True)))
+    assert "thoughts" not in scoring.summarise(choice, scored, responses=plain)["answers"]

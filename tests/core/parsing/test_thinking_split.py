@@ -18,7 +18,7 @@ PIECES = st.sampled_from(
     + ["</THINK>", "<Think>", "Yes", " ", "\n", "no", "<", "[", "◁", "<thin", "</ans", "İ", "ſ", "a < b", "</ think>"]
 )
 TEXTS = st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=40)
-WORDS = st.text(st.characters(exclude_characters="<◁[", exclude_categories=("Cs",)), max_size=30)
+WORDS = st.text(st.characters(exclude_characters="<◁[", exclude_categories=["Cs"]), max_size=30)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,14 @@ def test_what_is_thought_and_what_is_answer(text: str, reasoning: str, answer: s
 
 @pytest.mark.parametrize(
     "text",
-    ["<think>a", "<think>a</think>\n<think>b", "<think>a</thinking>b", "<think>", "a</think><think>", "\n<THINK>a <b> c"],
+    [
+        "<think>a",
+        "<think>a</think>\n<think>b",
+        "<think>a</thinking>b",
+        "<think>",
+        "a</think><think>",
+        "\n<THINK>a <b> c",
+    ],
 )
 def test_a_thought_without_an_end_leaves_no_answer(text: str) -> None:
     assert split(text)[1:3] == ("", False)
@@ -128,7 +135,9 @@ def test_a_response_in_two_parts() -> None:
     counted = replace(response, reasoning_tokens=7)
     assert apart(counted).reasoning_tokens == 7
     beside = replace(response, reasoning="server's")
-    assert apart(beside).reasoning == "server's\n\naaaa" and apart(replace(beside, reasoning="aaaa")).reasoning == "aaaa"
+    assert (
+        apart(beside).reasoning == "server's\n\naaaa" and apart(replace(beside, reasoning="aaaa")).reasoning == "aaaa"
+    )
     cut = apart(Response("<think>aaaa"))
     assert (cut.text, cut.finish, cut.reasoning) == ("", "length", "aaaa") and thinking.cut_inside(cut)
     for same in (
