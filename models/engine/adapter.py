@@ -67,6 +67,16 @@ class LocalModel:
         self._log = {"training_log": str(training_log)} if training_log and training_log.is_file() else {}
 
     @property
+    def max_images(self) -> int | None:
+        """Most images in one prompt, those of examples included; None: any number."""
+        return self.system.max_images
+
+    @property
+    def supports_system_prompt(self) -> bool:
+        """Whether the model's template has a system text, which another can replace."""
+        return self.system.supports_system_prompt
+
+    @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What else decides the answers."""
         return {**self.engine.settings, **self.system.settings}

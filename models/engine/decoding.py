@@ -34,10 +34,10 @@ class AnswerDecoder(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One distinct question about one image (or none)."""
+    """One distinct question about some images (or none)."""
 
     ids: tuple[int, ...]
-    """The whole templated prompt, IMAGE_TOKEN where the image goes."""
+    """The whole templated prompt, IMAGE_TOKEN where each image goes."""
     generation: Generation
     choices: tuple[str, ...] = ()
     choice_ids: tuple[tuple[int, ...], ...] = ()
@@ -51,8 +51,8 @@ class Job:
         return min(common_prefix([self.ids, ids]) for ids in self.choice_ids)
 
     def prompt_tokens(self, visual: int) -> int:
-        """Length of the prompt with `visual` tokens in the image's place."""
-        return len(self.ids) + (visual - 1 if IMAGE_TOKEN in self.ids else 0)
+        """Length of the prompt with `visual` tokens in each image's place."""
+        return len(self.ids) + (visual - 1) * self.ids.count(IMAGE_TOKEN)
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,24 @@ def greedy(logits: Tensor) -> list[Best]:
     return [Best(token, margin, logit) for token, (margin, logit) in zip(best, leads, strict=True)]
 
 
+def without_ends(logits: Tensor, drafts: Sequence[Draft]) -> Tensor:
+    """(rows, vocabulary) float32 logits of the drafts' next tokens, end tokens ruled out (-inf) of answers that are
+    still shorter than min_new_tokens.
+    """
+    short = [row for row, draft in enumerate(drafts) if len(draft.ids) < draft.job.generation.min_new_tokens]
+    ends = sorted(drafts[0].system.end_ids) if short else []
+    if not ends:
+        return logits
+    allowed = logits.clone()
+    allowed[torch.tensor(short)[:, None], torch.tensor(ends)] = -math.inf
+    return allowed
+
+
+def visual_tokens(features: Sequence[Tensor]) -> int:
+    """How many tokens an image takes; 0 where there is none."""
+    return len(features[0]) if features else 0
+
+
 def not_finite(values: str, where: str) -> ModelError:
     """Build the error for logits that give no answer. `values`: what they are, NaN for instance."""
     why = "numbers overflow in this dtype, or a training diverged and left NaN in the weights"
@@ -139,15 +157,23 @@ class Draft:
             return False
         self.ids.append(token)
         self.margin = margin if self.margin is None else min(self.margin, margin)
-        stops = (*self.job.generation.stop, *self.system.stop)
         if token in self.system.end_ids:
-            self.finish, self.text = "stop", cut(self.system.decode(self.ids[:-1]), stops)[0]
+            self.finish, self.text = "stop", self.stopped(self.ids[:-1])[0]
             return False
         last = len(self.ids) >= self.job.generation.max_new_tokens
-        if stops or last:
-            self.text, stopped = cut(self.system.decode(self.ids), stops)
+        if last or self.job.generation.stop or self.system.stop:
+            self.text, stopped = self.stopped(self.ids)
             self.finish = "stop" if stopped else "length" if last else ""
         return not self.finish
+
+    def stopped(self, ids: Sequence[int]) -> tuple[str, bool]:
+        """The text of tokens before the first stop text that counts, and whether there is one.
+
+        One that ends within the first `min_new_tokens` does not count.
+        """
+        generation = self.job.generation
+        must = len(self.system.decode(ids[: generation.min_new_tokens])) if generation.min_new_tokens else 0
+        return cut(self.system.decode(ids), (*generation.stop, *self.system.stop), must)
 
     def take(self, tokens: Sequence[int]) -> None:
         """Take a whole answer at once, without logits."""
@@ -156,7 +182,7 @@ class Draft:
                 break
         self.margin = None
         if not self.finish:
-            self.text, stopped = cut(self.system.decode(self.ids), (*self.job.generation.stop, *self.system.stop))
+            self.text, stopped = self.stopped(self.ids)
             self.finish = "stop" if stopped else "length"
 
     def outcome(self, visual: int) -> Outcome:
@@ -166,9 +192,11 @@ class Draft:
         return Outcome(self.text, self.finish, self.margin, self.job.prompt_tokens(visual), len(self.ids))
 
 
-def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """The text before the earliest stop text, trimmed, and whether there was one."""
-    positions = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+def cut(text: str, stops: Sequence[str], must: int = 0) -> tuple[str, bool]:
+    """The text before the earliest stop text that ends behind the first `must` characters, trimmed, and whether there
+    is one.
+    """
+    positions = [at for stop in stops if stop and (at := text.find(stop, max(0, must - len(stop) + 1))) >= 0]
     return (text[: min(positions)].strip(), True) if positions else (text, False)
 
 

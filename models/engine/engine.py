@@ -7,8 +7,8 @@ image behind one prefix (shared_prefix); `kind="simple"` asks one by one (simple
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, UsageError
-from vlmbench.base.samples import ImageRef, Request, Response
+from vlmbench.base.samples import Request, Response
 from vlmbench.data.images import decoding as images
 
 from ..parts.protocols import System
 from .decoding import Job, Observer, Outcome, no_observer
 from .finite import bad_weight
+from .group_images import GroupFeatures, Prepared, describe, pixels_held, prepare, turns_of
 from .margin_scale import largest_difference
 from .memory import halving, peak_bytes, release_memory
 from .quantize import check as check_quantization
@@ -43,16 +44,8 @@ SMALLEST_PACK = 16
 
 RequestObserver = Callable[[Request, int, Tensor], None]
 """Called with a request, a step and that step's logits, (vocabulary,) float32."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A request's image, ready for the network; or why it is not."""
-
-    key: str = ""
-    """The image's content hash; empty without one."""
-    pixels: Tensor | None = None
-    error: str = ""
+Features = Callable[[], list[Tensor]]
+"""Gives the features of a question's images, (visual tokens, width) each, in the order of their places."""
 
 
 class Engine:
@@ -138,7 +131,7 @@ class Engine:
         return facts
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
-        """Answer groups, best made of requests about the same image; a group's responses come together, in order.
+        """Answer groups, best made of requests about the same images; a group's responses come together, in order.
 
         Any failure, of an image or the network, becomes a response with `finish="error"`; interrupts pass through.
         """
@@ -150,57 +143,29 @@ class Engine:
         if self.exact and self.kind == "shared" and self.fragile is None:
             self._difference = largest_difference(self._shared, self._simple, self.pack_tokens)
             self.fragile = max(4 * self._difference, 1e-4)
-        for group, loaded in images.prefetch(groups, self._load):
-            yield from zip(group, self._group(group, loaded), strict=True)
+        load = partial(prepare, self.system)
+        for group, prepared in images.prefetch(groups, load, weigh=pixels_held):
+            yield from zip(group, self._group(group, prepared), strict=True)
 
-    def _load(self, group: Sequence[Request]) -> list[Loaded]:
-        """Read, decode and prepare each request's image, equal ones once. Runs in a thread, ahead of the network."""
-        by_source: dict[Hashable, Loaded] = {}
-        by_content: dict[str, Loaded] = {}
-        loaded: list[Loaded] = []
-        for request in group:
-            if len(request.images) != 1:
-                many = f"this model takes one image per question, not {len(request.images)}"
-                loaded.append(Loaded(error=many if request.images else ""))
-                continue
-            image = request.images[0]
-            source = images.source_of(image)
-            if source not in by_source:
-                by_source[source] = self._prepare(image, by_content)
-            loaded.append(by_source[source])
-        return loaded
-
-    def _prepare(self, image: ImageRef, by_content: dict[str, Loaded]) -> Loaded:
-        try:
-            data = image.load()
-            key = images.fingerprint(data)
-            if key not in by_content:
-                by_content[key] = Loaded(key, self.system.pixels(images.decode(data, image.name)))
-            return by_content[key]
-        except ImageError as error:
-            return Loaded(error=str(error))
-        except Exception as error:
-            return Loaded(error=f"{image.name}: {describe(error)}")
-
-    def _group(self, group: Sequence[Request], loaded: Sequence[Loaded]) -> list[Response]:
+    def _group(self, group: Sequence[Request], prepared: Prepared) -> list[Response]:
         """The responses to one group, in order."""
         started = time.perf_counter()
         responses: dict[int, Response] = {}
-        by_image: dict[str, dict[Job, list[int]]] = {}
-        for index, (request, image) in enumerate(zip(group, loaded, strict=True)):
+        by_images: dict[tuple[str, ...], dict[Job, list[int]]] = {}
+        for index, (request, shown) in enumerate(zip(group, prepared, strict=True)):
             try:
-                if image.error:
-                    raise ImageError(image.error)
+                if error := next((image.error for image in shown if image.error), ""):
+                    raise ImageError(error)
                 job = self._job(request)
             except Exception as error:
                 responses[index] = failure(describe(error))
                 continue
-            by_image.setdefault(image.key, {}).setdefault(job, []).append(index)
-        pixels = {image.key: image.pixels for image in loaded if not image.error}
-        for key, jobs in by_image.items():
+            by_images.setdefault(tuple(image.key for image in shown), {}).setdefault(job, []).append(index)
+        features = GroupFeatures(self.system, prepared, self.device, DTYPES[self.dtype])
+        for keys, jobs in by_images.items():
             requests = {job: [group[index] for index in indices] for job, indices in jobs.items()}
             self._counts["merged"] += sum(len(indices) - 1 for indices in jobs.values())
-            for job, response in self._jobs(pixels[key], requests).items():
+            for job, response in self._jobs(partial(features.of, keys), requests).items():
                 responses.update(dict.fromkeys(jobs[job], response))
         self._counts["failed"] += sum(response.finish == "error" for response in responses.values())
         spent = time.perf_counter() - started
@@ -211,8 +176,15 @@ class Engine:
         return [replace(responses[index], seconds=seconds) for index in range(len(group))]
 
     def _job(self, request: Request) -> Job:
-        """The request as ids. Raises ModelError for a choice that is no text."""
-        encode = partial(self.system.encode, request.prompt, image=bool(request.images), history=request.history)
+        """The request as ids. Raises ModelError for more images than the system takes, a system prompt that it has no
+        place for, and a choice that is no text.
+        """
+        turns, limit = turns_of(request), self.system.max_images
+        shown = sum(turn.images for turn in turns)
+        if limit is not None and shown > limit:
+            message = f"this model takes at most {limit} image{'s' * (limit != 1)} per question, not {shown}"
+            raise ModelError(message, hint="ask about fewer images, or a model that takes more")
+        encode = partial(self.system.encode, turns, system=request.system)
         ids = tuple(encode())
         choices = tuple(tuple(encode(answer=choice)) for choice in request.choices)
         seed = request.seed
@@ -223,8 +195,8 @@ class Engine:
             raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")
         return job
 
-    def _jobs(self, pixels: Tensor | None, requests: Mapping[Job, Sequence[Request]]) -> dict[Job, Response]:
-        """Answer distinct jobs about one image; any exception becomes the responses of what it hit."""
+    def _jobs(self, features: Features, requests: Mapping[Job, Sequence[Request]]) -> dict[Job, Response]:
+        """Answer distinct jobs about the same images; any exception becomes the responses of what it hit."""
 
         def observe(job: Job, step: int, logits: Tensor) -> None:
             for request in requests[job] if self.observer else ():
@@ -234,22 +206,20 @@ class Engine:
         packed = [job for job in requests if self.kind == "shared" and is_greedy(job)]
         done: dict[Job, Response] = {}
         try:
-            if pixels is not None:
-                pixels = pixels.to(device=self.device, dtype=DTYPES[self.dtype])
-            for job, outcome in zip(packed, self._packed(pixels, packed, observer), strict=True):
+            for job, outcome in zip(packed, self._packed(features, packed, observer), strict=True):
                 fragile = self.exact and outcome.margin is not None and outcome.margin < (self.fragile or 0.0)
                 if outcome.error:  # a masked column counts 0 times, and 0 x NaN is NaN: it may be another question's
-                    done[job] = self._alone(pixels, job, observer)
+                    done[job] = self._alone(features, job, observer)
                 else:
-                    done[job] = self._again(pixels, job, outcome, observer) if fragile else respond(outcome)
+                    done[job] = self._again(features, job, outcome, observer) if fragile else respond(outcome)
         except Exception as error:
             done.update({job: failure(describe(error)) for job in packed})
         for job in requests:
             if job not in done:
-                done[job] = self._alone(pixels, job, observer)
+                done[job] = self._alone(features, job, observer)
         return done
 
-    def _packed(self, pixels: Tensor | None, jobs: Sequence[Job], observe: Observer) -> list[Outcome]:
+    def _packed(self, features: Features, jobs: Sequence[Job], observe: Observer) -> list[Outcome]:
         """The shared-prefix engine, with packs halved as long as memory does not suffice."""
         if not jobs:
             return []
@@ -258,21 +228,21 @@ class Engine:
             self._counts["memory_retries"] += 1
 
         def answer(tokens: int) -> list[Outcome]:
-            return self._shared.answer(pixels, jobs, tokens, observe)
+            return self._shared.answer(features(), jobs, tokens, observe)
 
         return halving(answer, self.pack_tokens, SMALLEST_PACK, count)[0]
 
-    def _alone(self, pixels: Tensor | None, job: Job, observe: Observer) -> Response:
+    def _alone(self, features: Features, job: Job, observe: Observer) -> Response:
         if job.generation.max_new_tokens < 1 and not job.choices:
             return Response(finish="length")
         try:
-            return respond(self._simple.answer(pixels, job, observe))
+            return respond(self._simple.answer(features(), job, observe))
         except Exception as error:
             return failure(describe(error))
 
-    def _again(self, pixels: Tensor | None, job: Job, first: Outcome, observe: Observer) -> Response:
+    def _again(self, features: Features, job: Job, first: Outcome, observe: Observer) -> Response:
         """Ask a fragile answer again, one by one; that answer counts."""
-        second = self._alone(pixels, job, observe)
+        second = self._alone(features, job, observe)
         self._counts["rerun"] += 1
         self._counts["changed"] += (second.text, order(second)) != (first.text, order(first))
         return replace(second, rerun=True)
@@ -308,14 +278,6 @@ def respond(outcome: Outcome) -> Response:
 def failure(reason: str) -> Response:
     """Build the response of a failed question."""
     return Response(finish="error", error=reason)
-
-
-def describe(error: Exception) -> str:
-    """An exception in one line for a record; our own errors say it all themselves."""
-    if isinstance(error, ImageError | ModelError):
-        return str(error)
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}"
 
 
 def resolve_device(device: str) -> torch.device:

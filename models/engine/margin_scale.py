@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vlmbench.base.samples import Generation
 
+from ..parts.protocols import Turn
 from .decoding import Job
 from .shared_prefix import SharedPrefix
 from .simple import OneByOne
@@ -46,13 +47,16 @@ def largest_difference(shared: SharedPrefix, simple: OneByOne, pack_tokens: int)
     """The largest difference of any logit over 32 fixed questions about drawn images, where the answers agree."""
     system, worst = shared.system, 0.0
     parameter = next(system.module.parameters())
-    jobs = [Job(tuple(system.encode(text, image=True)), Generation(max_new_tokens=STEPS)) for text in QUESTIONS]
+    turns = [[Turn(text, images=1)] for text in QUESTIONS]
+    jobs = [Job(tuple(system.encode(asked)), Generation(max_new_tokens=STEPS)) for asked in turns]
     for number in range(N_IMAGES):
         pixels = system.pixels(test_image(number)).to(device=parameter.device, dtype=parameter.dtype)
+        with torch.inference_mode():
+            features = [system.network.image_features(pixels[None])[0]]
         packed, alone = LogitRecorder(), LogitRecorder()
-        shared.answer(pixels, jobs, pack_tokens, packed.record)
+        shared.answer(features, jobs, pack_tokens, packed.record)
         for job in jobs:
-            simple.answer(pixels, job, alone.record)
+            simple.answer(features, job, alone.record)
             for mine, other in zip(packed.rows[job], alone.rows[job], strict=False):
                 if not is_finite(mine) or not is_finite(other):
                     break  # no answer comes from here, so none is fragile

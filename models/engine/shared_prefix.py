@@ -1,6 +1,6 @@
-"""All questions about an image at once: the prefix runs once, the questions as one packed row behind it.
+"""All questions about the same images at once: the prefix runs once, the questions as one packed row behind it.
 
-Per image: encode it; prefill the longest common token prefix of its prompts into a cache; run the rest of all prompts
+Per group of questions: prefill the longest common token prefix of its prompts into a cache; run the rest of all prompts
 as one row with a block mask and restarted positions (see packing); then append one token for each live answer to the
 same row, step by step. Equal to one-by-one up to the order in which floating-point sums are taken.
 """
@@ -17,7 +17,19 @@ from torch import Tensor
 
 from ..parts.protocols import IMAGE_TOKEN, System
 from . import packing
-from .decoding import AnswerDecoder, Draft, Job, Observer, Outcome, attention_mask, greedy, no_observer, rank
+from .decoding import (
+    AnswerDecoder,
+    Draft,
+    Job,
+    Observer,
+    Outcome,
+    attention_mask,
+    greedy,
+    no_observer,
+    rank,
+    visual_tokens,
+    without_ends,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ def prompt_rows(index: int, job: Job) -> list[PromptRow]:
 
 
 def image_prefix(ids: Sequence[int]) -> tuple[int, ...]:
-    """The prompt through its image: only prompts with equal heads can share a prefix that holds the image."""
+    """The prompt through its first image: prompts with equal heads share a prefix that holds at least this image."""
     return tuple(ids[: ids.index(IMAGE_TOKEN) + 1]) if IMAGE_TOKEN in ids else ()
 
 
@@ -74,6 +86,10 @@ class PackedEngine(ABC):
     @abstractmethod
     def _forward(self, row: Tensor, features: Any = None, **settings: Any) -> Any:
         """Run one row, (tokens, ...), through the model. `features`: those of the image, where the row is a prefix."""
+
+    def _behind(self, prefix: Sequence[int], features: Any) -> Any:
+        """The features of the images behind a prefix; all of a prompt's are in its prefix unless an engine says so."""
+        return features
 
     def _prefill(self, ids: Sequence[int], features: Any, cache: Any) -> int:
         """Run the prefix and fill the cache, (1, heads, prefix, head_dim) per layer. Returns its length."""
@@ -115,7 +131,8 @@ class PackedEngine(ABC):
         shared = prefix_length(prompts)
         cache = new_cache()
         prefix = self._prefill(prompts[0].tokens[:shared], features, cache) if shared else 0
-        suffixes = [self._embed(prompt.tokens[shared:], features) for prompt in prompts]  # (suffix, ...) each
+        rest = self._behind(prompts[0].tokens[:shared], features)
+        suffixes = [self._embed(prompt.tokens[shared:], rest) for prompt in prompts]  # (suffix, ...) each
         packs = packing.pack([len(suffix) for suffix in suffixes], pack_tokens)
         for pack in packs:
             row = PackedRow(self, cache, prefix, [suffixes[index] for index in pack])
@@ -133,7 +150,7 @@ class PackedEngine(ABC):
 
 
 class SharedPrefix(PackedEngine):
-    """Answers all jobs about one image, over a system."""
+    """Answers all jobs about the same images, over a system."""
 
     def __init__(self, system: System) -> None:
         self.system = self.decoder = system
@@ -141,10 +158,9 @@ class SharedPrefix(PackedEngine):
 
     @torch.inference_mode()
     def answer(
-        self, pixels: Tensor | None, jobs: Sequence[Job], pack_tokens: int, observe: Observer = no_observer
+        self, features: Sequence[Tensor], jobs: Sequence[Job], pack_tokens: int, observe: Observer = no_observer
     ) -> list[Outcome]:
-        """Outcomes in the jobs' order. `pixels`: (3, height, width) on the network's device; None: no image."""
-        features = None if pixels is None else self.system.network.image_features(pixels[None])[0]  # (visual, width)
+        """Outcomes in the jobs' order. `features`: (visual tokens, width) of each image, in the order of the places."""
         buckets: dict[tuple[int, ...], list[PromptRow]] = {}
         for index, job in enumerate(jobs):
             for prompt in prompt_rows(index, job):
@@ -153,7 +169,7 @@ class SharedPrefix(PackedEngine):
         drafts: dict[int, Draft] = {}
         for prompts in buckets.values():
             self._answer_group(prompts, jobs, features, pack_tokens, observe, drafts, scored)
-        visual = 0 if features is None else features.shape[0]
+        visual = visual_tokens(features)
         return [
             rank(job, scored[index], visual, observe) if job.choices else drafts[index].outcome(visual)
             for index, job in enumerate(jobs)
@@ -163,10 +179,14 @@ class SharedPrefix(PackedEngine):
         """The features are in the row already."""
         return self.lm(inputs_embeds=row[None], **settings)
 
-    def _embed(self, ids: Sequence[int], features: Tensor | None) -> Tensor:
-        """Ids to (tokens, width), the image's features in its place."""
+    def _behind(self, prefix: Sequence[int], features: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Those of the images whose places the prefix does not hold."""
+        return features[prefix.count(IMAGE_TOKEN) :]
+
+    def _embed(self, ids: Sequence[int], features: Sequence[Tensor] | None) -> Tensor:
+        """Ids to (tokens, width), the next images' features in their places."""
         row = torch.tensor(ids, dtype=torch.long, device=self.device)
-        return self.system.network.embed(row, features if IMAGE_TOKEN in ids else None)
+        return self.system.network.embed(row, (features or ())[: ids.count(IMAGE_TOKEN)])
 
     @property
     def device(self) -> torch.device:
@@ -201,7 +221,8 @@ class PackedRow:
         live = list(drafts)
         while rows is not None:
             tokens: dict[int, int] = {}
-            for place, row, best in zip(live, rows, greedy(rows), strict=True):
+            allowed = without_ends(rows, [drafts[place] for place in live])
+            for place, row, best in zip(live, rows, greedy(allowed), strict=True):
                 observe(drafts[place].job, step, row)
                 if drafts[place].push(best):
                     tokens[place] = best.token

@@ -1,29 +1,40 @@
-"""The reference engine: one question at a time, nothing shared. The shared-prefix engine must equal it."""
+"""The reference engine: one question at a time, no prefix shared. The shared-prefix engine must equal it."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..parts.protocols import IMAGE_TOKEN, System
-from .decoding import Draft, Job, Observer, Outcome, check_scores, cut, greedy, no_observer, rank
+from ..parts.protocols import System
+from .decoding import (
+    Draft,
+    Job,
+    Observer,
+    Outcome,
+    check_scores,
+    greedy,
+    no_observer,
+    rank,
+    visual_tokens,
+    without_ends,
+)
 
 
 class OneByOne:
-    """Each job alone: image encoded, whole prompt run, a plain loop of one token at a time over its own cache."""
+    """Each job alone: whole prompt run, then a plain loop of one token at a time over its own cache."""
 
     def __init__(self, system: System) -> None:
         self.system = system
         self.lm: Any = system.network.language_model
 
     @torch.inference_mode()
-    def answer(self, pixels: Tensor | None, job: Job, observe: Observer = no_observer) -> Outcome:
-        """The outcome of one job. `pixels`: (3, height, width) on the network's device; None: no image."""
-        features = None if pixels is None else self.system.network.image_features(pixels[None])[0]
-        visual = 0 if features is None else features.shape[0]
+    def answer(self, features: Sequence[Tensor], job: Job, observe: Observer = no_observer) -> Outcome:
+        """The outcome of one job. `features`: (visual tokens, width) of each image, in the order of the places."""
+        visual = visual_tokens(features)
         if job.choices:
             rows = [self._score(ids, len(ids) - job.answer_start, features) for ids in job.choice_ids]
             return rank(job, rows, visual, observe)
@@ -31,7 +42,7 @@ class OneByOne:
             return self._sample(job, features, visual)
         return self._greedy(job, features, observe).outcome(visual)
 
-    def _greedy(self, job: Job, features: Tensor | None, observe: Observer) -> Draft:
+    def _greedy(self, job: Job, features: Sequence[Tensor], observe: Observer) -> Draft:
         embeds = self._embed(job.ids, features)
         out = self.lm(inputs_embeds=embeds, use_cache=True, logits_to_keep=1)
         draft = Draft(job, self.system)
@@ -39,27 +50,29 @@ class OneByOne:
         while True:
             logits = out.logits[0, -1:].float()
             observe(job, step, logits[0])
-            best = greedy(logits)[0]
+            best = greedy(without_ends(logits, [draft]))[0]
             if not draft.push(best):
                 return draft
             ids = torch.tensor([[best.token]], device=embeds.device)
             out = self.lm(input_ids=ids, past_key_values=out.past_key_values, use_cache=True)
             step += 1
 
-    def _score(self, ids: tuple[int, ...], count: int, features: Tensor | None) -> Tensor:
+    def _score(self, ids: tuple[int, ...], count: int, features: Sequence[Tensor]) -> Tensor:
         """(count, vocabulary) float32 logits that predict the last `count` tokens of `ids`."""
         logits: Tensor = self.lm(inputs_embeds=self._embed(ids, features), use_cache=False).logits[0]
         return logits[-count - 1 : -1].float()
 
-    def _sample(self, job: Job, features: Tensor | None, visual: int) -> Outcome:
+    def _sample(self, job: Job, features: Sequence[Tensor], visual: int) -> Outcome:
         """Sampling or beams, by the language model's own `generate`; the seed comes from the prompt and the sample."""
         from transformers import GenerationConfig
 
         generation, end = job.generation, sorted(self.system.end_ids)
         config = GenerationConfig(
             max_new_tokens=generation.max_new_tokens,
+            min_new_tokens=generation.min_new_tokens or None,
             do_sample=generation.temperature > 0,
             num_beams=generation.num_beams,
+            length_penalty=generation.length_penalty,
             eos_token_id=end or None,
             pad_token_id=end[0] if end else 0,
             **(
@@ -77,12 +90,12 @@ class OneByOne:
                 inputs_embeds=embeds, attention_mask=mask, generation_config=config, logits_processor=[check_scores]
             )[0].tolist()
         ended = next((at for at, token in enumerate(new) if token in self.system.end_ids), None)
-        text, stopped = cut(self.system.decode(new[:ended]), (*generation.stop, *self.system.stop))
+        text, stopped = Draft(job, self.system).stopped(new[:ended])
         finish = "stop" if stopped or ended is not None else "length"
         return Outcome(text, finish, None, job.prompt_tokens(visual), len(new))
 
-    def _embed(self, ids: tuple[int, ...], features: Tensor | None) -> Tensor:
+    def _embed(self, ids: tuple[int, ...], features: Sequence[Tensor]) -> Tensor:
         """Ids to (1, tokens, width)."""
         device = next(self.system.module.parameters()).device
         row = torch.tensor(ids, dtype=torch.long, device=device)
-        return self.system.network.embed(row, features if IMAGE_TOKEN in ids else None)[None]
+        return self.system.network.embed(row, features)[None]

@@ -19,8 +19,9 @@ from vlmbench.base.samples import Request, Response
 from vlmbench.data.images import decoding as images
 
 from ..engine.decoding import Job, Observer, Outcome, no_observer
-from ..engine.engine import SMALLEST_PACK, RequestObserver, describe, failure, is_greedy, order, respond
+from ..engine.engine import SMALLEST_PACK, RequestObserver, failure, is_greedy, order, respond
 from ..engine.finite import bad_weight
+from ..engine.group_images import describe
 from ..engine.memory import halving, peak_bytes
 from .batch_check import batch_check
 from .batching import AUTO, BatchQueue, BatchSize

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
@@ -122,16 +122,24 @@ class VisionLanguageModel(nn.Module):
         like = next(self.vision_tower.parameters())
         return cast("Tensor", self.connector(self.vision_tower(pixels.to(like.device, like.dtype))))
 
-    def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
-        """(tokens,) ids with at most one IMAGE_TOKEN and (visual tokens, d) features to (tokens', d) embeddings."""
+    def embed(self, ids: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """(tokens,) ids to (tokens', d) embeddings, each IMAGE_TOKEN replaced by the next of the features, (visual
+        tokens, d) each; features are not looked at where no id asks for one.
+
+        Sources: TinyLLaVA_Factory tinyllava/model/modeling_tinyllava.py@53f12c7, prepare_inputs_labels_for_multimodal;
+        MiniGPT-4 minigpt4/models/minigpt_base.py@d94738a, get_context_emb, and the same of TinyGPT-V@83f6189. Raises
+        ModelError where there are more or fewer features than places.
+        """
         table = self.language_model.get_input_embeddings()
         places = (ids == IMAGE_TOKEN).nonzero().flatten().tolist()
         if not places:
             return cast("Tensor", table(ids))
-        if len(places) > 1 or features is None:
-            raise ModelError(f"{len(places)} images in one prompt, {'one' if features is not None else 'none'} given")
-        before, after = table(ids[: places[0]]), table(ids[places[0] + 1 :])
-        return torch.cat([before, features.to(before.dtype), after])
+        if len(places) != len(features):
+            raise ModelError(f"{len(places)} places for images in the prompt, but {len(features)} images")
+        parts = [table(ids[: places[0]])]
+        for place, end, seen in zip(places, [*places[1:], len(ids)], features, strict=True):
+            parts += [seen.to(parts[0].dtype), table(ids[place + 1 : end])]
+        return torch.cat(parts)
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """A collated batch to logits (rows, length', vocabulary), images expanded and rows cut as in training."""

@@ -6,6 +6,8 @@ TinyLLaVA, TinyGPT-V, MiniGPT-4 and MiniGPT-v2 each are a `System`; the engine k
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,6 +20,28 @@ IGNORE = -100
 """The label of a position where nothing is trained on (LLaVA's IGNORE_INDEX)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question of a dialogue with its images, and the answer to it."""
+
+    question: str
+    answer: str | None = None
+    """None: to be generated."""
+    images: int = 0
+    places: tuple[int, ...] = ()
+    """Where the images stand: offsets into the question, one per image, ascending. Empty: all images come first."""
+
+    @property
+    def first(self) -> int:
+        """How many images come before all words, in the template's own form."""
+        return self.places.count(0) if self.places else self.images
+
+    def pieces(self) -> list[str]:
+        """The words between the images that stand inside the question, one piece more than there are such images."""
+        cuts = [0, *self.places[self.first :], len(self.question)]
+        return [self.question[start:end] for start, end in pairwise(cuts)]
+
+
 class Network(Protocol):
     """Vision tower, connector and language model as one torch module."""
 
@@ -27,8 +51,10 @@ class Network(Protocol):
     def image_features(self, pixels: Tensor) -> Tensor:
         """(images, 3, height, width) to (images, visual tokens, width of the language model)."""
 
-    def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
-        """(tokens,) ids with at most one IMAGE_TOKEN and (visual tokens, d) features to (tokens', d) embeddings."""
+    def embed(self, ids: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """(tokens,) ids to (tokens', d) embeddings, each IMAGE_TOKEN replaced by the next of the features, (visual
+        tokens, d) each. Raises ModelError where there are more or fewer of one than of the other.
+        """
 
 
 class System(Protocol):
@@ -38,14 +64,20 @@ class System(Protocol):
     def network(self) -> Network:
         """The assembled modules."""
 
-    def encode(
-        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
-    ) -> list[int]:
-        """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
+    @property
+    def max_images(self) -> int | None:
+        """Most images in one prompt; None: any number."""
+
+    @property
+    def supports_system_prompt(self) -> bool:
+        """Whether the template has a system text, which another can replace."""
+
+    def encode(self, turns: Sequence[Turn], *, answer: str = "", system: str = "") -> list[int]:
+        """The whole templated prompt of a dialogue as ids, IMAGE_TOKEN where each image goes. The last turn is open.
 
         With `answer` (ranking of choices) the text continues with it as in training, without the end token; prompt and
-        answer are tokenised as one text, never apart. `history`: earlier (question, answer) turns of the dialogue; the
-        image then belongs to the first of their questions.
+        answer are tokenised as one text, never apart. `system` replaces the template's own system text; raises
+        ModelError where it has none.
         """
 
     def pixels(self, image: Image) -> Tensor:

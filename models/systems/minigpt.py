@@ -21,6 +21,7 @@ from ..network.system import BaseSystem
 from ..parts.language import lora
 from ..parts.prompts import minigpt_templates
 from ..parts.prompts.minigpt_templates import PromptFormat, TrainingFormat
+from ..parts.protocols import Turn
 
 SHIPPED = {"tinygptv": Path(__file__).parents[1] / "weights" / "tinygptv-nano"}
 """Trained small checkpoints of the package, by system."""
@@ -59,17 +60,25 @@ class MiniGPT(BaseSystem):
         """What decides the answers beside weights and engine."""
         return {"template": self.prompt_format.name, "image_size": str(self.config["vision_config"]["image_size"])}
 
-    def encode(
-        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
-    ) -> list[int]:
-        """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
-
-        `history`: earlier turns of the dialogue, the image before the first. An `answer` to rank is tokenised apart
-        from the prompt, as in training.
+    @property
+    def max_images(self) -> None:
+        """No limit: get_context_emb takes as many images as the prompt has places (minigpt4/models/minigpt_base.py,
+        MiniGPT-4@d94738a and TinyGPT-V@83f6189). The official benchmark scripts ask about one.
         """
-        ids = minigpt_templates.to_ids(
-            self.prompt_format.write([*history, (prompt, None)], image=image), self.tokenizer
-        )
+        return None
+
+    @property
+    def supports_system_prompt(self) -> bool:
+        """Whether the prompt format has a system text."""
+        return bool(self.prompt_format.system)
+
+    def encode(self, turns: Sequence[Turn], *, answer: str = "", system: str = "") -> list[int]:
+        """The whole templated prompt of a dialogue as ids, IMAGE_TOKEN where each image goes.
+
+        An `answer` to rank is tokenised apart from the prompt, as in training. `system` replaces the prompt format's
+        own. Raises ModelError where it has none.
+        """
+        ids = minigpt_templates.to_ids(self.prompt_format.dialogue(turns, system), self.tokenizer)
         return ids + minigpt_templates.plain_ids(answer, self.tokenizer)
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -28,6 +28,7 @@ from ..parts.language import weight_names as names
 from ..parts.language.lora import Adapters
 from ..parts.prompts import templates
 from ..parts.prompts.templates import Template
+from ..parts.protocols import Turn
 from ..parts.vision import dino
 from ..parts.vision.preprocess import Processor, default_processor
 
@@ -120,15 +121,26 @@ class TinyLLaVA(BaseSystem):
             "vision_feature_select_strategy": self.network.vision_tower.selection,
         }
 
-    def encode(
-        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
-    ) -> list[int]:
-        """The whole templated prompt of one question as ids, IMAGE_TOKEN where the image goes (if there is one).
-
-        With `answer` the text continues with it as in training, without the end token. `history`: earlier turns of the
-        dialogue, the image before the first.
+    @property
+    def max_images(self) -> int | None:
+        """As many as fit into a row before the official code cuts it, at tokenizer_model_max_length
+        (modeling_tinyllava.py@53f12c7); None where the config has no such limit.
         """
-        return self.template.prompt(prompt, self.tokenizer, image=image, answer=answer, history=history)
+        longest = self.config.get("tokenizer_model_max_length")
+        return max(1, int(longest) // self.visual_tokens) if longest else None
+
+    @property
+    def supports_system_prompt(self) -> bool:
+        """Whether the template has a system text."""
+        return bool(self.template.system)
+
+    def encode(self, turns: Sequence[Turn], *, answer: str = "", system: str = "") -> list[int]:
+        """The whole templated prompt of a dialogue as ids, IMAGE_TOKEN where each image goes.
+
+        With `answer` the text continues with it as in training, without the end token. `system` replaces the template's
+        own. Raises ModelError where it has none.
+        """
+        return self.template.prompt(turns, self.tokenizer, answer=answer, system=system)
 
     def decode(self, ids: Sequence[int]) -> str:
         """New tokens to the answer text: special tokens out, spaces trimmed (eval/model_vqa_loader.py@53f12c7)."""

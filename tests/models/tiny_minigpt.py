@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from tests.models import tiny
 from vlmbench.models.parts.language.tokenizer import read_tokenizer
@@ -77,19 +78,24 @@ def config(kind: str, **more: Any) -> dict[str, Any]:
     }
 
 
-@torch.no_grad()
 def build(folder: Path, kind: str, *, seed: int = 0, attention: str = "sdpa", **more: Any) -> MiniGPT:
     """A model of one kind, all its weights drawn wide, with tokenizer files in `folder`."""
     files = (tiny.codegen if kind == "tinygptv" else tiny.llama)(folder)
     told = config(kind, **more)
     told["text_config"]["vocab_size"] = len(read_tokenizer(files))  # every id can then be decoded
     system = minigpt.build(told, tokenizer=files, seed=seed, attention=attention)
+    spread(system.network, seed)
+    return system
+
+
+@torch.no_grad()
+def spread(network: nn.Module, seed: int = 0) -> None:
+    """Draw all weights wide, so that answers depend on pictures and words."""
     draw = torch.Generator().manual_seed(seed)
-    for name, weight in system.network.named_parameters():
+    for name, weight in network.named_parameters():
         if weight.ndim < 2:
             weight.add_(0.1 * torch.randn(weight.shape, generator=draw))
         else:
-            spread = 0.3 if "lora" in name else 1.5
-            weight.copy_(spread * torch.randn(weight.shape, generator=draw) / weight[0].numel() ** 0.5)
-    system.network.eval()
-    return system
+            width = 0.3 if "lora" in name else 1.5
+            weight.copy_(width * torch.randn(weight.shape, generator=draw) / weight[0].numel() ** 0.5)
+    network.eval()

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from vlmbench.base.errors import ModelError
 
 from ..language.tokenizer import Tokenizer
-from ..protocols import IGNORE, IMAGE_TOKEN
-from .templates import Encoded, untagged
+from ..protocols import IGNORE, IMAGE_TOKEN, Turn
+from .templates import Encoded, no_system_text, untagged
 
 HERE = "<ImageHere>"
 IMAGE_SLOT = f"<Img>{HERE}</Img>"
@@ -52,14 +52,27 @@ class PromptFormat:
     """The training format its instruction tuning used."""
 
     def write(self, turns: Sequence[tuple[str, str | None]], *, image: bool) -> str:
-        """The dialogue as text, the image before the first question; an answer of None is left open.
+        """A dialogue with an image before the first question, or none, as text; an answer of None is left open."""
+        first = int(image)
+        return self.dialogue([Turn(question, answer, first * (i == 0)) for i, (question, answer) in enumerate(turns)])
 
-        The sign for the image is taken out of what was said: there is one image, and its place is known.
+    def dialogue(self, turns: Sequence[Turn], system: str = "") -> str:
+        """A dialogue as text, HERE where each image goes; an answer of None is left open.
+
+        As Chat does (conversation.py): images that come first are messages of their own, the last of them with the
+        question behind it; one inside the question stays where it is. HERE is taken out of what was said: each image
+        has its place. `system` replaces the system text. Raises ModelError where there is none to replace.
         """
-        parts = [self.system, self.separator]
-        for index, (question, answer) in enumerate((q.replace(HERE, ""), a and a.replace(HERE, "")) for q, a in turns):
-            text = f"{IMAGE_SLOT} {question}" if image and index == 0 else question
+        if system and not self.system:
+            raise no_system_text(self.name)
+        parts = [system or self.system, self.separator]
+        for turn in turns:
+            text = IMAGE_SLOT.join(piece.replace(HERE, "") for piece in turn.pieces())
+            if turn.first:
+                parts += [self.question, IMAGE_SLOT, self.separator] * (turn.first - 1)
+                text = f"{IMAGE_SLOT} {text}"
             parts += [self.question, text, self.separator] if text else [self.question]
+            answer = turn.answer and turn.answer.replace(HERE, "")
             parts += [self.answer, answer, self.separator] if answer else [self.answer]
         return "".join(parts)
 

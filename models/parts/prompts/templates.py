@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from vlmbench.base.errors import ModelError
 
 from ..language.tokenizer import Tokenizer
-from ..protocols import IGNORE, IMAGE_TOKEN
+from ..protocols import IGNORE, IMAGE_TOKEN, Turn
 
 TAG = "<image>"
 SYSTEM = (
@@ -53,39 +53,42 @@ class Template:
     """The stage-1 form: the question is discarded, and everything after the image is trained on."""
 
     def write(self, turns: Sequence[tuple[str, str | None]], *, image: bool) -> str:
-        """The dialogue as text, TAG where the image goes; an answer of None is left open."""
+        """A dialogue about one image or none as text; an answer of None is left open.
+
+        TAG goes before the question that holds it, before the first if none does.
+        """
         place = next((i for i, (question, _) in enumerate(turns) if TAG in question), 0) if image else -1
-        parts = [self.system]
-        for i, (question, answer) in enumerate(turns):
-            question = question.replace(TAG, "").strip() if TAG in question or i == place else question
-            question = "" if self.caption else question
-            if i == place:
-                question = TAG if self.caption else f"{TAG}\n{question}".strip()
-            parts += [self.before_question, question, self.after_question]
-            parts += [self.open_answer] if answer is None else [self.before_answer, answer, self.eos]
+        return self.dialogue([Turn(question, answer, int(i == place)) for i, (question, answer) in enumerate(turns)])
+
+    def dialogue(self, turns: Sequence[Turn], system: str = "") -> str:
+        """A dialogue as text, TAG where each image goes; an answer of None is left open.
+
+        Factory's own templates put one image before a question, wherever its TAG stands; images inside a question
+        stay where they are, as in tinyllava/eval/run_tiny_llava.py@2d2105f (the first paper's code). `system` replaces
+        the system text. Raises ModelError where there is none to replace.
+        """
+        if system and not self.system:
+            raise no_system_text(self.name)
+        parts = [f"{system.rstrip()} " if system else self.system]
+        for turn in turns:
+            parts += [self.before_question, self._question(turn), self.after_question]
+            parts += [self.open_answer] if turn.answer is None else [self.before_answer, turn.answer, self.eos]
         return "".join(parts)
 
-    def prompt(
-        self,
-        question: str,
-        tokenizer: Tokenizer,
-        *,
-        image: bool,
-        answer: str = "",
-        history: Sequence[tuple[str, str]] = (),
-    ) -> list[int]:
-        """Ids of one question whose answer is to be generated, or continues with `answer` (without the eos).
+    def _question(self, turn: Turn) -> str:
+        """Words that look like a TAG are taken out: each image has its place."""
+        if self.caption:
+            return TAG * turn.images
+        text = TAG.join(piece.replace(TAG, "") for piece in turn.pieces())
+        text = text.strip() if turn.first or TAG in turn.question else text
+        return f"{TAG}\n" * turn.first + text if text else "\n".join([TAG] * turn.first)
 
-        `history`: earlier turns of the dialogue. The image goes before the first question, whatever later ones say.
-        """
-        turns: list[tuple[str, str | None]] = [*history, (question, answer or None)]
-        if history:
-            first, *later = turns
-            turns = [
-                (first[0], untagged(first[1])),
-                *((untagged(user) or "", untagged(reply)) for user, reply in later),
-            ]
-        text = self.write(turns, image=image)
+    def prompt(self, turns: Sequence[Turn], tokenizer: Tokenizer, *, answer: str = "", system: str = "") -> list[int]:
+        """Ids of a dialogue whose last answer is to be generated, or continues with `answer` (without the eos)."""
+        said = [replace(turn, answer=untagged(turn.answer)) for turn in turns]
+        if answer:
+            said[-1] = replace(said[-1], answer=untagged(answer))
+        text = self.dialogue(said, system)
         return to_ids(text.removesuffix(self.eos) if answer else text, tokenizer)
 
     def encode_for_training(
@@ -128,6 +131,12 @@ class Template:
             done += len(to_ids(text, tokenizer)) + eos_tokens - self.bos - alone
         labels[done:] = [IGNORE] * len(labels[done:])
         return labels, done
+
+
+def no_system_text(template: str) -> ModelError:
+    """Build the error for a system prompt that a template has no place for."""
+    hint = "leave --system out, or take a template that has one"
+    return ModelError(f"the prompt template {template} has no system text that another could replace", hint=hint)
 
 
 def untagged(text: str | None) -> str | None:

@@ -214,7 +214,7 @@ def activations(case: Case, system: MiniGPT) -> Iterator[Difference]:
     mask = case.arrays["gen0_attention_mask"].bool()
     for row, text in enumerate(case.info["generate"]["texts"]):
         ours = network.embed(
-            torch.tensor(minigpt_templates.to_ids(text, system.tokenizer)), of_size(features, len(mask))[row]
+            torch.tensor(minigpt_templates.to_ids(text, system.tokenizer)), [of_size(features, len(mask))[row]]
         )
         yield apart(f"prompt {row}", ours, case.arrays["gen0_inputs_embeds"][row][mask[row]])
     given = {"inputs_embeds": case.arrays["gen0_inputs_embeds"], "attention_mask": mask.long()}
@@ -227,7 +227,7 @@ def activations(case: Case, system: MiniGPT) -> Iterator[Difference]:
 def chat(case: Case, system: MiniGPT, features: Tensor) -> Iterator[Difference]:
     """The chat prompt as embeddings and its logits; each sample is about its own image or about the first."""
     ids = torch.tensor(minigpt_templates.to_ids(case.info["chat_prompt"], system.tokenizer))
-    every = torch.stack([system.network.embed(ids, seen) for seen in features])
+    every = torch.stack([system.network.embed(ids, [seen]) for seen in features])
     stored, logits = case.arrays["chat_context_embeds"], case.arrays["chat_logits"]
     about = [number if number < len(every) else 0 for number in range(len(stored))]
     context = every[min(about, [0] * len(stored), key=lambda rows: distance(every[rows], stored))]
@@ -247,7 +247,7 @@ def conditions(
     ours = system.collator(case.rows(sample), case.lesson(sample, system))
     embeds, atts = case.arrays[f"b{number}_cond_embeds"], case.arrays[f"b{number}_cond_atts"].bool()
     for row, ids in enumerate(ours["input_ids"]):
-        whole = system.network.embed(ids, of_size(features, len(embeds))[row])
+        whole = system.network.embed(ids, [of_size(features, len(embeds))[row]])
         length = int(atts[row].sum())
         yield apart(f"batch {number} row {row} prompt", whole[1 : 1 + length], embeds[row][:length])
 
@@ -267,10 +267,11 @@ def generation(case: Case, system: MiniGPT) -> Iterator[Difference]:
                     ids.append(int(logits.argmax()))
 
             pixels = of_size(case.arrays["pixel_values"], row + 1)[row]
+            features = list(system.network.image_features(pixels[None]))
             if name == "simple":
-                OneByOne(system).answer(pixels, job, see)
+                OneByOne(system).answer(features, job, see)
             else:
-                SharedPrefix(system).answer(pixels, [job, other], 512, see)
+                SharedPrefix(system).answer(features, [job, other], 512, see)
             yield unequal(f"greedy ids {row} {name}", ids, theirs[: len(ids)])
             yield unequal(f"greedy end {row} {name}", len(ids) == limit or ends(system, ids), True)
         yield unequal(f"answer {row}", system.decode(theirs), case.info["generate"]["answers"][row])

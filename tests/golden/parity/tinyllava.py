@@ -37,6 +37,7 @@ from vlmbench.models.engine.engine import Engine
 from vlmbench.models.network.freezing import Tuning, apply
 from vlmbench.models.parts.language import weight_names as names
 from vlmbench.models.parts.prompts import templates
+from vlmbench.models.parts.protocols import Turn
 from vlmbench.models.parts.vision import preprocess as pixels
 from vlmbench.models.systems import tinyllava
 from vlmbench.models.systems.tinyllava import TinyLLaVA
@@ -169,7 +170,7 @@ def preparation(case: Case, system: TinyLLaVA) -> Iterator[Difference]:
         yield unequal(f"{kind} count", learnt.mismatch is None, True)
     asked = talk[0][0]
     yield unequal("eval prompt", system.template.write([(asked, None)], image=True), case.info["eval_prompt"])
-    yield from same_ids("eval ids", system.encode(asked, image=True), case.arrays["eval_input_ids"])
+    yield from same_ids("eval ids", system.encode([Turn(asked, images=1)]), case.arrays["eval_input_ids"])
     one = system.collate([Conversation(talk, case.image())])
     other = system.collate([Conversation(caption, case.image())], "pretrain")
     yield from per_sample("collated ids", one["input_ids"], case.arrays["train_input_ids"], unequal)

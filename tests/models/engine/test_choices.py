@@ -11,6 +11,8 @@ from tests.models.engine.test_engine import ask, check_equal, questions
 from tests.models.engine.toy import ToySystem, letter_id, noise, toy
 from vlmbench.base.samples import Generation, Request
 from vlmbench.data.images.decoding import decode
+from vlmbench.models.engine.group_images import turns_of
+from vlmbench.models.parts.protocols import Turn
 
 CHOICES = ("yes", "no", "a long answer", "y", "ye")
 
@@ -25,9 +27,9 @@ def ranked(pictures: int = 3, each: int = 5) -> list[list[Request]]:
 def by_hand(system: ToySystem, request: Request, choice: str, tokens: int) -> float:
     """The sum over the last `tokens` tokens of the whole sequence, in one plain forward."""
     network = system.network
-    ids = system.encode(request.prompt, image=True, answer=choice)
+    ids = system.encode(turns_of(request), answer=choice)
     features = network.image_features(system.pixels(decode(request.images[0].load()))[None])[0]
-    embeds = network.embed(torch.tensor(ids), features)[None]
+    embeds = network.embed(torch.tensor(ids), [features])[None]
     logprobs = network.language_model(inputs_embeds=embeds).logits[0].log_softmax(-1)
     return sum(float(logprobs[-1 - n, ids[-n]]) for n in range(1, tokens + 1))
 
@@ -65,10 +67,8 @@ def test_ranking_and_writing_share_one_group() -> None:
 class Merging(ToySystem):
     """A tokenizer that merges ":y" into one token, so that a choice's first letter changes the prompt's last token."""
 
-    def encode(
-        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
-    ) -> list[int]:
-        ids = super().encode(prompt, image=image, answer=answer, history=history)
+    def encode(self, turns: Sequence[Turn], *, answer: str = "", system: str = "") -> list[int]:
+        ids = super().encode(turns, answer=answer, system=system)
         merged: list[int] = []
         for token in ids:
             if merged and merged[-1] == letter_id(":") and token == letter_id("y"):

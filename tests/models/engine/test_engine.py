@@ -17,6 +17,7 @@ from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.data.images.decoding import decode
 from vlmbench.models.engine import packing, shared_prefix
 from vlmbench.models.engine.engine import Engine
+from vlmbench.models.engine.group_images import turns_of
 from vlmbench.models.engine.shared_prefix import SharedPrefix
 from vlmbench.models.parts.protocols import System
 
@@ -159,8 +160,8 @@ def step_leak(owner: Tensor, live: Sequence[int]) -> Tensor:
     return torch.ones(len(live), len(owner), dtype=torch.bool)
 
 
-def wrong_picture(self: SharedPrefix, pixels: Tensor, *args: Any, real: Any = SharedPrefix.answer) -> Any:
-    return real(self, pixels.flip(-1), *args)
+def wrong_picture(self: SharedPrefix, features: Any, *args: Any, real: Any = SharedPrefix.answer) -> Any:
+    return real(self, [seen.flip(0) for seen in features], *args)
 
 
 def no_first_token(self: SharedPrefix, ids: Any, features: Any, cache: Any, real: Any = SharedPrefix._prefill) -> Any:
@@ -168,7 +169,7 @@ def no_first_token(self: SharedPrefix, ids: Any, features: Any, cache: Any, real
 
 
 def cut_picture(self: SharedPrefix, ids: Any, features: Any, cache: Any, real: Any = SharedPrefix._prefill) -> Any:
-    return real(self, ids, features[:-1], cache)
+    return real(self, ids, [seen[:-1] for seen in features], cache)
 
 
 MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
@@ -263,7 +264,7 @@ def test_no_picture_and_mixed_pictures_in_one_group() -> None:
     texts = [Request(f"t{i}", f"{word} is it?", (), (), Generation(max_new_tokens=4)) for i, word in enumerate(WORDS)]
     both(toy(), [texts])
     strange = toy(layout="{prompt}")
-    strange.encode = lambda prompt, **_: [5 + ord(c) % 50 for c in prompt]  # type: ignore[method-assign]
+    strange.encode = lambda turns, **_: [5 + ord(c) % 50 for c in turns[0].question]  # type: ignore[method-assign]
     both(strange, [texts])
     mixed = [request for group in questions(4, 5) for request in group] + texts
     both(toy(), [random.Random(2).sample(mixed, len(mixed))])
@@ -312,7 +313,7 @@ def test_simple_is_what_transformers_generates() -> None:
     for request in groups[0] + groups[1]:
         picture = request.images[0]
         features = network.image_features(system.pixels(decode(picture.load()))[None])[0]
-        embeds = network.embed(torch.tensor(system.encode(request.prompt, image=True)), features)[None]
+        embeds = network.embed(torch.tensor(system.encode(turns_of(request))), [features])[None]
         new = network.language_model.generate(
             inputs_embeds=embeds,
             attention_mask=torch.ones(embeds.shape[:2], dtype=torch.long),
@@ -337,7 +338,7 @@ def test_engine_reads_the_prefix_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system.network.language_model, "forward", count)
     groups = questions(1, 16, tokens=1)
     ask(system, groups)
-    prompts = [system.encode(request.prompt, image=True) for request in groups[0]]
+    prompts = [system.encode(turns_of(request)) for request in groups[0]]
     prefix = packing.common_prefix([tuple(prompt) for prompt in prompts])
     assert fed == [prefix + 15, sum(len(prompt) - prefix for prompt in prompts)]
     assert shared_prefix.image_prefix(prompts[0]) == tuple(prompts[0][:8])

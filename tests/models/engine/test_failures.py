@@ -42,11 +42,13 @@ def test_a_bad_picture_costs_its_own_questions_only() -> None:
     bad = [Request(name, "what is it?", (picture,)) for name, (picture, _) in BAD.items()]
     two = Request("two", "which one?", (noise(1), noise(2)))
     for kind in ("shared", "simple"):
-        said = ask(toy(), [[bad[0], *group[:3], two, *bad[1:], *group[3:]]], kind=kind)
+        system = toy()
+        system.max_images = 1
+        said = ask(system, [[bad[0], *group[:3], two, *bad[1:], *group[3:]]], kind=kind)
         for name, (_, reason) in BAD.items():
             assert said.responses[name].finish == "error"
             assert reason in said.responses[name].error
-        assert "one image per question" in said.responses["two"].error
+        assert "takes at most 1 image per question, not 2" in said.responses["two"].error
         assert {name: said.texts[name] for name in plain.texts} == plain.texts
 
 
@@ -260,7 +262,7 @@ def test_packed_and_alone_agree_on_the_engines_own_jobs() -> None:
     system = toy("llama")
     engine = Engine(system)
     jobs = [engine._job(request) for request in questions(1, 5)[0]]
-    pixels = torch.randn(3, 28, 28)
-    packed = SharedPrefix(system).answer(pixels, jobs, 512)
-    assert [o.text for o in packed] == [OneByOne(system).answer(pixels, job).text for job in jobs]
+    features = list(system.network.image_features(torch.randn(1, 3, 28, 28)))
+    packed = SharedPrefix(system).answer(features, jobs, 512)
+    assert [o.text for o in packed] == [OneByOne(system).answer(features, job).text for job in jobs]
     check_equal(ask(system, questions(1, 5)), ask(system, questions(1, 5), kind="simple"))

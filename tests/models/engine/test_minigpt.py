@@ -9,7 +9,7 @@ import pytest
 
 from tests.models import tiny_minigpt
 from tests.models.engine.test_engine import MUTANTS, Answers, ask, check_equal, questions
-from vlmbench.base.samples import Generation, ImageRef, Request
+from vlmbench.base.samples import Request
 from vlmbench.models.systems.minigpt import MiniGPT
 
 KINDS = tuple(tiny_minigpt.KINDS)
@@ -71,13 +71,3 @@ def test_an_answer_ends_at_the_next_speaker(tmp_path: Path) -> None:
     stopped = ask(system, groups)
     assert text[2:4] not in "".join(stopped.texts.values())
     assert any(response.finish == "stop" for response in stopped.responses.values())
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_pictures_are_refused(kind: str, tmp_path: Path) -> None:
-    system = tiny_minigpt.build(tmp_path, kind)
-    picture: ImageRef = questions(1, 1)[0][0].images[0]
-    asked = Request("two", "which one?", (picture, picture), generation=Generation(4))
-    response = ask(system, [[asked]]).responses["two"]
-    assert response.finish == "error"
-    assert "this model takes one image per question, not 2" in response.error

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PhiConfig, PhiForCausalLM, SiglipVisionConfig, SiglipVisionModel
 
 from vlmbench.base.samples import ImageRef
-from vlmbench.models.parts.protocols import IMAGE_TOKEN
+from vlmbench.models.parts.protocols import IMAGE_TOKEN, Turn
 
 BOS = 0
 END = frozenset({1, 2})
@@ -48,14 +48,11 @@ class ToyNetwork(nn.Module):
         features: Tensor = self.connector(states[-2])
         return features
 
-    def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
-        table = self.language_model.get_input_embeddings()
-        places = (ids == IMAGE_TOKEN).nonzero().flatten().tolist()
-        if not places:
-            text: Tensor = table(ids)
-            return text
-        assert features is not None
-        return torch.cat([table(ids[: places[0]]), features, table(ids[places[0] + 1 :])])
+    def embed(self, ids: Tensor, features: Sequence[Tensor]) -> Tensor:
+        table, rest = self.language_model.get_input_embeddings(), list(features)
+        rows = [rest.pop(0) if token == IMAGE_TOKEN else table(token)[None] for token in ids]
+        assert len(rest) in (0, len(features))
+        return torch.cat(rows)
 
 
 class ToySystem:
@@ -65,18 +62,22 @@ class ToySystem:
         self.network, self.layout = network, layout
         self.end_ids = END
         self.stop: tuple[str, ...] = ()
+        self.max_images: int | None = None
+        self.supports_system_prompt = True
         self.encoded = 0
 
     @property
     def module(self) -> nn.Module:
         return self.network
 
-    def encode(
-        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
-    ) -> list[int]:
+    def encode(self, turns: Sequence[Turn], *, answer: str = "", system: str = "") -> list[int]:
+        """The first turn's first images stand in the layout's place, those of others before the words."""
         self.encoded += 1
-        said = "".join(f"{question} ASSISTANT:{heard} USER: " for question, heard in history)
-        text = self.layout.format(image="\0" if image else "", prompt=said + prompt) + answer
+        asked = ["\0".join(turn.pieces()) for turn in turns]
+        asked[1:] = ["\0" * turn.first + words for turn, words in zip(turns[1:], asked[1:], strict=True)]
+        pairs = zip(asked, turns[:-1], strict=False)
+        said = "".join(f"{words} ASSISTANT:{turn.answer} USER: " for words, turn in pairs)
+        text = system + self.layout.format(image="\0" * turns[0].first, prompt=said + asked[-1]) + answer
         return [BOS, *(IMAGE_TOKEN if letter == "\0" else letter_id(letter) for letter in text)]
 
     def pixels(self, image: Image.Image) -> Tensor:

@@ -19,7 +19,7 @@ from vlmbench.models.parts.connector import connector
 from vlmbench.models.parts.connector.connector import Connector, Widths
 from vlmbench.models.parts.language.tokenizer import CLEANING, Tokenizer, read_tokenizer
 from vlmbench.models.parts.prompts import templates
-from vlmbench.models.parts.protocols import IGNORE, IMAGE_TOKEN
+from vlmbench.models.parts.protocols import IGNORE, IMAGE_TOKEN, Turn
 from vlmbench.models.parts.vision import preprocess as pixels
 from vlmbench.models.parts.vision.preprocess import Preparation, Processor
 from vlmbench.models.parts.vision.tower import VisionTower
@@ -73,8 +73,8 @@ def test_only_answers_and_their_ends_are_learnt(pair: tuple[templates.Template, 
 
 def test_training_goes_on_where_the_prompt_ends(pair: tuple[templates.Template, Tokenizer]) -> None:
     template, tokenizer = pair
-    asked = template.prompt("What is it?", tokenizer, image=True)
-    answered = template.prompt("What is it?", tokenizer, image=True, answer="a red square")
+    asked = template.prompt([Turn("What is it?", images=1)], tokenizer)
+    answered = template.prompt([Turn("What is it?", images=1)], tokenizer, answer="a red square")
     encoded = template.encode_for_training([("What is it?", "a red square")], tokenizer, image=True, max_length=512)
     assert encoded.ids[: len(asked)] == tuple(asked)
     assert set(encoded.labels[: len(asked)]) == {IGNORE}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.models.engine.margin_scale import test_image
 from vlmbench.models.network.network import Blueprint, VisionLanguageModel
-from vlmbench.models.parts.protocols import IMAGE_TOKEN, System
+from vlmbench.models.parts.protocols import IMAGE_TOKEN, System, Turn
 from vlmbench.models.parts.vision.preprocess import Preparation, Processor, default_processor
 
 VOCABULARY = 24_000
@@ -82,14 +82,15 @@ class Random240M:
         """The network."""
         return self._network
 
-    def encode(
-        self, prompt: str, *, image: bool, answer: str = "", history: Sequence[tuple[str, str]] = ()
-    ) -> list[int]:
+    max_images = None
+    supports_system_prompt = False
+
+    def encode(self, turns: Sequence[Turn], *, answer: str = "", system: str = "") -> list[int]:
         """35 tokens before the picture, and 28 or so after it."""
-        said = " ".join([*(word for turn in history for word in turn), prompt, answer])
+        said = " ".join(f"{turn.question} {turn.answer or answer}" for turn in turns)
         words = [f"system {n}" for n in range(35)], said.split(), [f"assistant {n}" for n in range(5)]
         before, after, last = ([hashed(word) for word in part] for part in words)
-        return [*before, *([IMAGE_TOKEN] if image else []), *after, *last]
+        return [*before, *[IMAGE_TOKEN] * turns[0].images, *after, *last]
 
     def pixels(self, image: Image.Image) -> Tensor:
         """(3, 384, 384)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
@@ -30,6 +31,8 @@ MAX_PIXELS = 64 * 1024 * 1024
 """Larger images are refused before their pixels are unpacked: 192 MiB as RGB."""
 MAX_SIDE = 16_384
 """Longer sides are refused: some systems pad to a square."""
+PIXELS_AHEAD = 16 * 1024 * 1024
+"""What may be decoded or prepared ahead of the network, in pixels: 192 MiB as three float32 each."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
 """What is opened. PIL's others are rare in benchmarks, and some of them start outside programs."""
 
@@ -149,24 +152,81 @@ def source_of(image: ImageRef) -> Hashable:
     return unwrap(image.load)
 
 
-def prefetch(items: Iterable[T], work: Callable[[T], R], *, ahead: int = 3, workers: int = 2) -> Iterator[tuple[T, R]]:
+def prefetch(
+    items: Iterable[T],
+    work: Callable[[T], R],
+    *,
+    ahead: int = 3,
+    workers: int = 2,
+    weigh: Callable[[R], int] | None = None,
+    most: int = PIXELS_AHEAD,
+) -> Iterator[tuple[T, R]]:
     """Yield (item, work(item)) in order, with the work of the next `ahead` items done in threads meanwhile.
 
-    At most `ahead` + 1 results are held. `items` is drawn from this thread alone. An exception of `work` is raised when
-    its item's turn comes. Closing the iterator drops what has not begun.
+    At most `ahead` + 1 results are held. `weigh` counts a result's pixels: while those held have `most` or more, only
+    the work of the item whose turn it is begins; so they have less than `most` and those of one result per worker.
+    `items` is drawn from this thread alone. An exception of `work` is raised when its item's turn comes. Closing the
+    iterator drops what has not begun.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="vlmbench-prefetch")
     waiting: deque[tuple[T, Future[R]]] = deque()
+    budget = _Budget(most)
+
+    def limited(number: int, item: T) -> R:
+        budget.wait(number)
+        result = work(item)
+        budget.hold(number, weigh(result) if weigh else 0)
+        return result
+
+    def next_result() -> tuple[T, R]:
+        item, future = waiting.popleft()
+        return item, future.result()
+
+    turn = 0
     try:
-        for item in items:
-            waiting.append((item, pool.submit(work, item)))
+        for number, item in enumerate(items):
+            waiting.append((item, pool.submit(limited, number, item)))
             if len(waiting) > ahead:
-                first, future = waiting.popleft()
-                yield first, future.result()
+                yield next_result()
+                turn += 1
+                budget.release(turn)
         while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+            yield next_result()
+            turn += 1
+            budget.release(turn)
     finally:
+        budget.release(None)
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Budget:
+    """Lets work begin while the results held weigh less than `most`, and that of the item whose turn it is always."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._turn, self._closed = most, 0, False
+        self._held: dict[int, int] = {}
+        self._changed = threading.Condition()
+
+    def wait(self, number: int) -> None:
+        """Return when the work of an item may begin."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closed or number <= self._turn or sum(self._held.values()) < self._most
+            )
+
+    def hold(self, number: int, weight: int) -> None:
+        """Count an item's result."""
+        with self._changed:
+            self._held[number] = weight
+
+    def release(self, turn: int | None) -> None:
+        """The turn has come to this item, and those before are used; None: no result is wanted any more."""
+        with self._changed:
+            if turn is None:
+                self._closed = True
+            else:
+                self._turn = turn
+                self._held = {number: weight for number, weight in self._held.items() if number >= turn}
+            self._changed.notify_all()
