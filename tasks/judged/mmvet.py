@@ -102,6 +102,12 @@ def _breakdowns(samples: Sequence[Sample], protocol: str) -> dict[str, dict[str,
     return {"capability": {name: rows for name, rows in capabilities.items() if rows}, "integration": integrations}
 
 
+def reference(sample: Sample) -> str:
+    """The ground truth without its marks: the first of alternatives (<OR>), with all of its elements (<AND>)."""
+    elements = str(sample.target).partition("<OR>")[0].split("<AND>")
+    return ", ".join(element.strip() for element in elements)
+
+
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
 """Recognition, reading, knowledge, writing, where things are, arithmetic."""
 HUB_FIELDS = ("question_id", "question", "answer", "capability")
@@ -214,4 +220,5 @@ MMVET = Judged(
     answer_files=ANSWERS,
     verdict_files=GradeLists(lambda reply: is_grade(first_word_number(reply))),
     figures=figures,
+    reference=reference,
 )

@@ -314,6 +314,12 @@ class IconQa(MultipleChoice):
         request = super().build_request(sample, protocol)
         return replace(request, images=(sheet(sample.images),)) if rules.sheet and len(sample.images) > 1 else request
 
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The right letter, or the blank."""
+        if self.rules[protocol].headline == "anls":
+            return lmms_target(sample)
+        return str(sample.target) if sample.tags["kind"] == BLANK else super().example_answer(sample, protocol)
+
     def parse(self, sample: Sample, response: Response, rules: ChoiceRules) -> str:
         """The letter of an option; the text of a blank, or of what is compared by likeness."""
         if rules.headline == "anls":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -200,3 +200,16 @@ class Stratified(Protocol):
 def strata_tag(task: Task) -> str:
     """The tag by which `--limit` draws, if any."""
     return str(getattr(task, "strata", ""))  # not isinstance: a wrapper passes attributes on
+
+
+@runtime_checkable
+class ShowsExamples(Protocol):
+    """What a Task has besides when its questions can be shown with their answers (`--shots`)."""
+
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The right answer in the form that the protocol asks for; empty where it has no words."""
+
+
+def example_answer(task: Task) -> Callable[[Sample, str], str] | None:
+    """A task's `ShowsExamples.example_answer`, if it has one."""
+    return getattr(task, "example_answer", None)  # not isinstance: a wrapper passes attributes on

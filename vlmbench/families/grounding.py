@@ -12,7 +12,7 @@ from typing import Any
 from vlmbench.base.samples import Response, Sample, Score
 from vlmbench.data.rows import Row
 from vlmbench.families.base import Benchmark, ProtocolRules, Scored, accuracies
-from vlmbench.parsing.boxes import Agreement, from_size
+from vlmbench.parsing.boxes import Agreement, from_size, in_hundredths, in_shares
 from vlmbench.stats.metrics import Metric, mean, share
 
 
@@ -49,6 +49,13 @@ class Grounding(Benchmark[GroundingRules]):
         found = self._agreement(sample, response, rules)
         unread = "" if found.parsed else "box"
         return Score(float(rules.hit(found)), parsed_answer=found.parsed, note=found.note, unread=unread)
+
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The right box in the first of the usual forms in which the protocol finds it; empty where it finds none."""
+        target, rules = sample.target, self.rules[protocol]
+        box, size = from_size(target["bbox"]), (target["width"], target["height"])
+        forms = [form(box, *size) for form in (in_shares, in_hundredths)]
+        return next((text for text in forms if rules.hit(rules.reader(text, box, *size))), "")
 
     def figures_of(self, scored: Scored, rules: GroundingRules) -> Sequence[Metric]:
         """Accuracy, the share of answers with a box, and the mean IoU."""

@@ -25,6 +25,11 @@ class JudgedRules(ProtocolRules):
     """One protocol, with its `judge`. `reader` takes the sample and the answer and gives a `Talk`."""
 
 
+def reference_answer(sample: Sample) -> str:
+    """The reference answer as the benchmark has it."""
+    return str(sample.target)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Judged(Benchmark[JudgedRules]):
     """A benchmark whose answers a judge grades: a vlmbench.base.task.Judged."""
@@ -33,6 +38,8 @@ class Judged(Benchmark[JudgedRules]):
     """Reads a file of verdicts under a protocol; None for a file of answers."""
     scale: tuple[Verdict, Verdict] = FROM_0_TO_1
     """The lowest and the highest grade."""
+    reference: Callable[[Sample], str] = reference_answer
+    """A good answer, for few-shot examples."""
 
     def parse(self, sample: Sample, response: Response, rules: JudgedRules) -> str:
         """Nothing: the judge reads the answer."""
@@ -41,6 +48,10 @@ class Judged(Benchmark[JudgedRules]):
     def rate(self, sample: Sample, response: Response, rules: JudgedRules) -> Score:
         """No score until a judge has graded the answer."""
         return Score(None, Status.JUDGE_FAILED, note=NO_JUDGE)
+
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The reference answer."""
+        return self.reference(sample)
 
     def grade(self, sample: Sample, response: Response, protocol: str) -> Talk:
         """One run of the judge over one answer."""

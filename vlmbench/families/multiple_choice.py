@@ -119,6 +119,14 @@ class MultipleChoice(Benchmark[ChoiceRules]):
         note, unread = "" if letter else "no option was read", "" if letter in options_of(sample) else "option"
         return Score(float(letter == sample.target), parsed_answer=letter, note=note, unread=unread)
 
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The right option's letter, in the shortest form that the protocol reads; its text where texts are ranked."""
+        rules, options, letter = self.rules[protocol], options_of(sample), str(sample.target)
+        if rules.choices is texts:
+            return options[letter]
+        forms = () if rules.choices else (letter, f"{letter}.", f"({letter})", f"The answer is {letter}.")
+        return next((form for form in forms if rules.reader(form, options) == letter), letter)
+
     def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeRequest, str, Verdict]:
         """Ask a judge which option is meant, where no rule can tell."""
         return option_judge.grade(sample, response.text, self.rules[protocol].reader)

@@ -6,6 +6,7 @@ Matchers: vlmbench.parsing.matchers and vqa_accuracy; normalisers: vlmbench.pars
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,11 @@ class ShortAnswer(Benchmark[ShortAnswerRules]):
         """What the protocol's matcher gives."""
         parsed, value = rules.reader(response.text, sample.target)
         return Score(value, Status.OK, parsed)
+
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The right answer; of several people's the most frequent, the first of equally frequent ones."""
+        target = sample.target
+        return target if isinstance(target, str) else Counter(map(str, target)).most_common(1)[0][0]
 
     def figures_of(self, scored: Scored, rules: ShortAnswerRules) -> Sequence[Metric]:
         """Mean accuracy, and its bars by each tag that all samples have, in the order of their labels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,14 @@ class YesNo(Benchmark[YesNoRules]):
         known = any(credits) and (rules.reader not in GUESSING or says_yes_or_no(response.text))
         value = credits[self.words.index(sample.target)]
         return Score(value, parsed_answer=parsed, unread="" if known else " or ".join(words))
+
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The right word, with a capital where the protocol's choices or its prompt write it with one."""
+        rules = self.rules[protocol]
+        word = (rules.words or self.words)[self.words.index(sample.target)]
+        ranked = rules.choices(sample) if callable(rules.choices) else rules.choices
+        written = ranked or (re.findall(r"\w+", rules.prompt) if isinstance(rules.prompt, str) else ())
+        return word.capitalize() if word not in written and word.capitalize() in written else word
 
     def figures_of(self, scored: Scored, rules: YesNoRules) -> Sequence[Metric]:
         """Accuracy, the protocol's other metrics, and the breakdowns of the accuracy."""

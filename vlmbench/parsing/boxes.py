@@ -44,6 +44,20 @@ def from_size(corner: Sequence[float]) -> Box:
     return x, y, x + width, y + height
 
 
+def in_shares(box: Box, width: float, height: float) -> str:
+    """A box as LLaVA writes it: `[x1, y1, x2, y2]` in shares of the image, here with three decimals."""
+    return f"[{', '.join(f'{share:.3f}' for share in _clipped(box, width, height))}]"
+
+
+def in_hundredths(box: Box, width: float, height: float) -> str:
+    """A box as MiniGPT-v2 writes it: `{<x1><y1><x2><y2>}` in whole hundredths of the image."""
+    return f"{{{''.join(f'<{round(100 * share)}>' for share in _clipped(box, width, height))}}}"
+
+
+def _clipped(box: Box, width: float, height: float) -> list[float]:
+    return [min(max(side / whole, 0.0), 1.0) for side, whole in zip(box, (width, height) * 2, strict=True)]
+
+
 def cropped(
     target: Mapping[str, Any], window: tuple[int, int, int, int], size: tuple[int, int], least: float
 ) -> dict[str, Any] | None:

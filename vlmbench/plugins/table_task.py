@@ -111,6 +111,10 @@ class TableTask:
         prompt = _FIELD.sub(lambda match: fields[match[1]], self.rules[protocol].prompt)
         return Request(sample.id, prompt, sample.images, generation=self.protocols[protocol].generation)
 
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The first of the accepted answers."""
+        return sample.target if isinstance(sample.target, str) else str(sample.target[0])
+
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """The best score that any accepted answer gives."""
         if sample.target is None:

@@ -20,7 +20,7 @@ from vlmbench.base.process import terminal
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs
 from vlmbench.runs import opening
-from vlmbench.runs.execution import planning, runner, selection
+from vlmbench.runs.execution import few_shot, planning, runner, selection
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.layout import perturbed_run
 from vlmbench.runs.storage.store import RunStore
@@ -62,6 +62,7 @@ def evaluate(options: RunOptions) -> Evaluated:
     """
     perturbations = _perturbations(options)
     choices = registry.choose_tasks(options.tasks, options.variant)
+    few_shot.check(choices)
     places = settings.load({"data": options.data})
     data = {choice.key: specs.open_data(choice, places) for choice in choices}
     ids = None if options.ids is None else selection.read_ids(options.ids, choices)

@@ -13,7 +13,7 @@ import orjson
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import DataError, StoreError
 from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
-from vlmbench.base.samples import Record, Response, Sample
+from vlmbench.base.samples import Example, Record, Response, Sample
 from vlmbench.data.files import read_samples
 from vlmbench.parsing import thinking
 from vlmbench.plugins import loading as plugins
@@ -45,7 +45,7 @@ COLUMNS: tuple[str, ...] = (
     "options",
 )
 COLUMNS += (kept_answers.CHOICES, *kept_answers.PLAIN)
-LATER = (kept_answers.CHECKSUM, *kept_answers.REASONING)
+LATER = (kept_answers.CHECKSUM, *kept_answers.REASONING, "image_places", "examples")
 WHOLE = fields(
     {"tasks": mapping_of(fields({"hashes": mapping}, needed=("hashes", "version"))), "data_folder": text}
     | {"model": fields({"fingerprint": text}, needed=("fingerprint",))},
@@ -66,6 +66,9 @@ class StoredAnswer:
     prompt: str
     images: tuple[str, ...] = ()
     """Names of the images that were shown: under a perturbation they may be others than the sample's."""
+    image_places: tuple[int, ...] = ()
+    examples: tuple[str, ...] = ()
+    """Ids of the few-shot examples that were shown."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def _stored_answer(
     except ValueError as error:
         raise run_tables.damaged(folder, RECORDS, manifest, f"{choice.key} {sample.id}: {error}") from None
     hashes, shown = tuple(row["image_hashes"] or ()), tuple(row["images"] or ())
-    return StoredAnswer(choice, sample, response, row["key"], hashes, row["prompt"], shown)
+    places, examples = tuple(row.get("image_places") or ()), tuple(row.get("examples") or ())
+    return StoredAnswer(choice, sample, response, row["key"], hashes, row["prompt"], shown, places, examples)
 
 
 def _as_asked(sample: Sample, row: Mapping[str, Any]) -> Sample:
@@ -165,7 +169,13 @@ def score(run: AnsweredRun, judge: Judge | None, *, progress: bool = False) -> l
         else:
             found = scoring.score_response(task, protocol, item.sample, item.response)
         shown = tuple(stored.image_ref(name) for name in item.images)
-        request = replace(item.choice.build_request(item.sample), prompt=item.prompt, images=shown)
+        request = replace(
+            item.choice.build_request(item.sample),
+            prompt=item.prompt,
+            images=shown,
+            image_places=item.image_places,
+            examples=tuple(Example(key, "", "") for key in item.examples),
+        )
         records.append(Record(item.choice.key, item.sample, request, item.key, item.image_hashes, item.response, found))
     return records
 

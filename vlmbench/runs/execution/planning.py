@@ -6,18 +6,18 @@ Nothing is asked here (runner.py does that), so a plan costs no model time and `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base.errors import ImageError
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
-from vlmbench.base.samples import ImageRef, Request, Sample
+from vlmbench.base.samples import Request, Sample
 from vlmbench.data import encoding
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import read_samples
-from vlmbench.data.images import decoding as images
+from vlmbench.runs.execution import few_shot
 from vlmbench.runs.execution.capabilities import refuse_unable
+from vlmbench.runs.execution.image_hashes import ImageHashes
 from vlmbench.runs.execution.selection import Ids, selected
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import answer_key
@@ -78,6 +78,9 @@ def plan(
             result.skipped[choice.key] = skipped
         if skipped and not pairs:
             continue
+        examples = few_shot.pool(choice, samples, data[choice.key], seed) if choice.variant.shots else None
+        if examples is not None:
+            pairs = [(sample, replace(request, examples=examples.shown_with(sample))) for sample, request in pairs]
         planned = _planned(choice, pairs, model)
         result.requests += planned
         result.choices = [*result.choices, choice]
@@ -90,6 +93,7 @@ def plan(
             judge,
             questions=chosen,
             notes=data_notes.notes(choice.task, choice.split, samples, label),
+            examples=None if examples is None else examples.entry([request for _, request in pairs]),
         )
     return result
 
@@ -108,14 +112,14 @@ def _requests(
 
 def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:
     """The requests of one task with their images' hashes and keys. Raises ModelError for what the model cannot do."""
-    known: dict[str, str | ImageError] = {}
+    of_questions, of_examples = ImageHashes(), ImageHashes()  # which may be of another split, with the same names
     planned = []
     for sample, request in pairs:
         encoding.check_encodable(choice.key, sample, request)
         encoding.check_image_places(choice.key, request)
         refuse_unable(model, choice, sample, request)
-        hashes, error = _image_hashes(request.images, known)
-        shown, unread = _image_hashes([image for example in request.examples for image in example.images], known)
+        hashes, error = of_questions.of(request.images)
+        shown, unread = of_examples.of([image for example in request.examples for image in example.images])
         key = answer_key(
             model=model.fingerprint,
             settings=model.settings,
@@ -127,23 +131,6 @@ def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model:
         )
         planned.append(PlannedRequest(choice.key, sample, request, key, hashes, error or unread))
     return planned
-
-
-def _image_hashes(refs: Sequence[ImageRef], known: dict[str, str | ImageError]) -> tuple[tuple[str, ...], str]:
-    """One content hash per image, or none and why an image cannot be read.
-
-    `known` holds what was found before, by image name, which is unique in a split: each file is read once.
-    """
-    for ref in refs:
-        if ref.name not in known:
-            try:
-                known[ref.name] = images.fingerprint(ref.load())
-            except ImageError as error:
-                known[ref.name] = error
-        found = known[ref.name]
-        if isinstance(found, ImageError):
-            return (), str(found)
-    return tuple(str(known[ref.name]) for ref in refs), ""
 
 
 def group_by_images(items: Iterable[PlannedRequest]) -> list[list[PlannedRequest]]:

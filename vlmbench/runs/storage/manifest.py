@@ -67,12 +67,13 @@ def task_entry(
     judge: Judge | None = None,
     questions: Sequence[Sample] | None = None,
     notes: Sequence[str] = (),
+    examples: tuple[Mapping[str, Any], str] | None = None,
 ) -> dict[str, Any]:
     """One task of the run: which rules and judge, and hashes of its questions, answers, prompts and images.
 
     `questions` are the benchmark's own where a perturbation asks others: differently perturbed runs are about the same
     questions, those included that a perturbation does not apply to. `notes` are warnings about the data, printed beside
-    the score.
+    the score; `examples` says which few-shot examples are shown, with the hash of their content.
     """
     own = [sample for sample, _ in asked] if questions is None else questions
     protocol = choice.task.protocols[choice.protocol]
@@ -92,11 +93,13 @@ def task_entry(
         "images": len({hashes for hashes in image_hashes.values() if hashes}),
         **({"variant": choice.variant.to_dict()} if choice.variant != PLAIN else {}),
         "prompt_example": asked[0][1].prompt if asked else "",
+        **({"examples": dict(examples[0])} if examples else {}),
         "generation": asked[0][1].generation.to_dict() if asked else {},
         "hashes": {
             "samples": hash_of([[s.id, s.question, s.target, s.choices] for s in own]),
             "prompts": hash_of([_words(request) for _, request in asked]),
             "images": hash_of([image_hashes.get(s.id, ()) for s, _ in asked]),
+            **({"examples": examples[1]} if examples else {}),
             **({"judge": hash_of(graded)} if graded else {}),
             **({"plugin": hash_of(plugin)} if plugin else {}),
         },
@@ -109,7 +112,11 @@ def task_entry(
 def _words(request: Request) -> Any:
     """What a request says; of a plain one the prompt alone, as runs of earlier versions have it."""
     words = [request.history, request.prompt] if request.history else request.prompt
-    return [words, request.extras] if request.extras else words
+    if not (extras := request.extras):
+        return words
+    if request.examples:  # what they say has a hash of its own
+        extras["examples"] = [example.id for example in request.examples]
+    return [words, extras]
 
 
 def build(

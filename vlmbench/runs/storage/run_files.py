@@ -56,6 +56,7 @@ TASK_SHAPE: Shape = fields(
         "protocol_note": text, "headline": text, "data": text, "samples": shapes.count, "images": shapes.count,
         "prompt_example": text, "generation": mapping, "hashes": _HASHES, "judge": mapping, "plugin": mapping,
         "notes": shapes.list_of(text),
+        "examples": fields({"split": text, "ids": shapes.list_of(text), "first": listing}),
     }
 )  # fmt: skip
 ASKED_SHAPE: Shape = fields(
