@@ -72,7 +72,7 @@ class OneByOne:
             min_new_tokens=generation.min_new_tokens or None,
             do_sample=generation.temperature > 0,
             num_beams=generation.num_beams,
-            length_penalty=generation.length_penalty,
+            length_penalty=generation.length_penalty if generation.num_beams > 1 else 1.0,
             eos_token_id=end or None,
             pad_token_id=end[0] if end else 0,
             **(

@@ -157,6 +157,54 @@ def test_prefetch_keeps_order_and_is_bounded() -> None:
     assert threading.current_thread().name not in threads
 
 
+class Weight:
+    """A result whose pixels are held until it is dropped."""
+
+    held = most = 0
+
+    def __init__(self, pixels: int) -> None:
+        self.pixels = pixels
+        type(self).held += pixels
+        type(self).most = max(type(self).most, type(self).held)
+
+    def __del__(self) -> None:
+        type(self).held -= self.pixels
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_prefetch_holds_few_pixels_ahead(bounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a timing: counts the pixels of the results that exist at once."""
+    monkeypatch.setattr(Weight, "held", 0)
+    monkeypatch.setattr(Weight, "most", 0)
+    made, all_ahead = [0], threading.Event()
+
+    def work(number: int) -> Weight:
+        result = Weight(10)
+        made[0] += 1
+        if made[0] == 7:
+            all_ahead.set()
+        return result
+
+    results = images.prefetch(range(30), work, ahead=6, weigh=lambda one: one.pixels if bounded else 0, most=20)
+    numbers = []
+    for number, result in results:
+        assert result.pixels == 10
+        numbers.append(number)
+        if number == 0:
+            all_ahead.wait(0.3 if bounded else 60)  # bounded: a chance to go too far, which must not be taken
+        del result
+    assert numbers == list(range(30))
+    assert Weight.most <= 40 if bounded else Weight.most >= 70  # below 20, and one more for each of two workers
+
+
+def test_prefetch_goes_on_with_results_heavier_than_all_that_may_be_held() -> None:
+    found = list(images.prefetch(range(10), str, weigh=lambda _: 1000, most=1))
+    assert found == [(number, str(number)) for number in range(10)]
+    endless = images.prefetch(iter(int, 1), str, weigh=lambda _: 1000, most=1)
+    next(endless)
+    endless.close()  # type: ignore[attr-defined]
+
+
 def test_prefetch_raises_in_turn_and_can_be_closed() -> None:
     results = images.prefetch([1, 0, 2], lambda number: 1 / number)
     assert next(results) == (1, 1.0)
