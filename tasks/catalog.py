@@ -15,6 +15,7 @@ TASKS: Mapping[str, str] = {
     "mme": f"{_YES_NO}.mme:MME",
     "vsr": f"{_YES_NO}.vsr:VSR",
     "hateful_memes": f"{_YES_NO}.hateful_memes:HATEFUL_MEMES",
+    "hallusionbench": f"{_YES_NO}.hallusionbench:HALLUSIONBENCH",
     "mmbench": f"{_CHOICE}.mmbench:MMBENCH",
     "scienceqa": f"{_CHOICE}.scienceqa:SCIENCEQA",
     "iconqa": f"{_CHOICE}.iconqa:ICONQA",

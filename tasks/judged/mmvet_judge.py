@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from vlmbench.base.samples import JudgeRequest, Sample, Status, Verdict
 from vlmbench.base.task import JudgeRules
-from vlmbench.families.judged import Talk
+from vlmbench.families.base import Talk
 from vlmbench.parsing.numbers import first_word_number, number
 
 _INTRODUCTION = (

@@ -33,6 +33,7 @@ from vlmbench.scenes.scene import (
 from ..catalog import TASKS
 from . import by_family
 from .common import compact, jpeg, scenes, write
+from .groups import build_hallusionbench
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
 from .judged import build_llava_bench, build_mmvet
@@ -255,6 +256,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "hateful_memes": build_hateful_memes,
     "scienceqa": build_scienceqa,
     "mme": build_mme,
+    "hallusionbench": build_hallusionbench,
     "mmbench": build_mmbench,
     "refcoco": build_refcoco,
     "mmvet": build_mmvet,

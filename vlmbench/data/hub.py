@@ -109,9 +109,10 @@ class HubTable:
 
         `names` are those of the rows: a row's only image has the row's name, several are NAME/1, NAME/2, ...
         """
+        by_field = [self._items(field) for field in fields]
         cells = [
-            [(field, item) for field, items in zip(fields, row, strict=True) for item in items]
-            for row in zip(*(self._items(field) for field in fields), strict=True)
+            [(field, item) for field, items in zip(fields, by_field, strict=True) for item in items[index]]
+            for index in range(len(names))
         ]
         return [
             tuple(

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from vlmbench.base.errors import PredictionsError
-from vlmbench.base.samples import Generation, Request, Response, Sample, Score, Status
+from vlmbench.base.samples import Generation, JudgeRequest, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import DataFile, DataSource, JudgeRules, Size, TaskProtocol
 from vlmbench.data.answers.predictions import named
 from vlmbench.data.files import Folder, Hub, QuestionFiles, folder_or_hub
@@ -37,6 +37,8 @@ from vlmbench.stats.metrics import Metric, by_tag, mean
 Scored = Sequence[tuple[Sample, Score]]
 Prompt = str | Callable[[Sample], str]
 """A text with `{question}` in it, and `{hint}` or another name of `Sample.extra`; or a function."""
+Talk = Generator[JudgeRequest, str, Verdict]
+"""One conversation with a judge: yields what to ask, is sent each reply, returns the verdict."""
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -59,6 +61,8 @@ class ProtocolRules:
     figures: Callable[[Scored], Sequence[Metric]] | None = None
     """This protocol's own metrics; else the benchmark's."""
     judge: JudgeRules | None = None
+    talk: Callable[[Sample, str], Talk] | None = None
+    """One conversation with the judge about an answer that the reader leaves open."""
     note: str = ""
     """What is peculiar about it, for tables and docs."""
 

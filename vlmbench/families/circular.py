@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vlmbench.base.samples import Sample, Score
+from vlmbench.base.samples import Sample
 from vlmbench.families.base import Scored
 from vlmbench.stats.metrics import Metric, by_tag, mean
+from vlmbench.stats.question_groups import Member, group_values
 
 
 def metrics(scored: Scored, breakdowns: Sequence[str]) -> list[Metric]:
@@ -37,33 +38,11 @@ def circular(scored: Scored) -> tuple[dict[int, float], int]:
     """(1 or 0 for each question, how many are left out). A question counts where all its rotations have a score.
 
     One wrong rotation would decide, but were it counted alone, the questions left out would be those without one: the
-    figure would lean. Where a judge ran several times, the mean over the runs that graded all rotations.
+    figure would lean.
     """
-    rows: dict[int, list[Score]] = {}
-    turns: dict[int, int] = {}
-    for sample, score in scored:
-        rows.setdefault(sample.extra["group"], []).append(score)
-        turns[sample.extra["group"]] = sample.extra["turns"]
-    found = {group: _all_right(scores, turns[group]) for group, scores in rows.items()}
-    whole = {group: value for group, value in found.items() if value is not None}
-    return whole, len(rows) - len(whole)
-
-
-def _all_right(scores: Sequence[Score], turns: int) -> float | None:
-    """Whether all rotations are right; None where that is not known."""
-    hits: list[float] = []
-    for run in range(max(1, *(len(score.verdicts) for score in scores))):
-        values = [_of_run(score, run) for score in scores]
-        if len(values) == turns and None not in values:
-            hits.append(float(0.0 not in values))
-    return sum(hits) / len(hits) if hits else None
-
-
-def _of_run(score: Score, run: int) -> float | None:
-    """A rotation's value by one run of the judge; by rule it is the same in all of them."""
-    if not score.verdicts:
-        return score.value
-    return score.verdicts[run].value if run < len(score.verdicts) else None
+    turns = (Member(str(s.extra["group"]), s.extra["turns"], s.cluster, score) for s, score in scored)
+    whole, left_out = group_values(list(turns))
+    return {int(group): value for group, value in whole.items()}, left_out
 
 
 def _bars(values: Sequence[float], shown: Sequence[Sample], breakdowns: Sequence[str]) -> list[Metric]:

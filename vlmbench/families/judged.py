@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import JudgeRules
-from vlmbench.families.base import Benchmark, ProtocolRules
+from vlmbench.families.base import Benchmark, ProtocolRules, Talk
 from vlmbench.parsing.numbers import two_words
 from vlmbench.scoring.verdicts import NO_JUDGE
 
-Talk = Generator[JudgeRequest, str, Verdict]
-"""One conversation with a judge: yields what to ask, is sent each reply, returns the verdict."""
 Verdicts = Mapping[str, tuple[Verdict, ...]]
 """By sample id, one per run of the judge."""
 FROM_0_TO_1 = (Verdict(0.0), Verdict(1.0))

@@ -128,8 +128,11 @@ class MultipleChoice(Benchmark[ChoiceRules]):
         return next((form for form in forms if rules.reader(form, options) == letter), letter)
 
     def grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeRequest, str, Verdict]:
-        """Ask a judge which option is meant, where no rule can tell."""
-        return option_judge.grade(sample, response.text, self.rules[protocol].reader)
+        """Ask a judge which option is meant, where no rule can tell; or what else the protocol asks it."""
+        rules = self.rules[protocol]
+        if rules.talk is not None:
+            return rules.talk(sample, response.text)
+        return option_judge.grade(sample, response.text, rules.reader)
 
     def read_verdicts(
         self, path: Path, samples: Sequence[Sample], protocol: str

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status
+from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status, Verdict
 from vlmbench.data.answers.predictions import answer_text, as_predictions_error, write_rows
 from vlmbench.data.answers.unnumbered_answers import read_pred_gt
 from vlmbench.data.rows import Row
 from vlmbench.families.answer_files import Answer
-from vlmbench.families.base import Benchmark, ProtocolRules, Scored, accuracies
+from vlmbench.families.base import Benchmark, ProtocolRules, Scored, Talk, accuracies
 from vlmbench.parsing.yes_no import GUESSING, YES_NO, says_yes_or_no
+from vlmbench.scoring.verdicts import NO_JUDGE
 from vlmbench.stats.metrics import Metric, auroc, average_precision
 
 
@@ -61,6 +62,8 @@ class YesNo(Benchmark[YesNoRules]):
             return Score(None, Status.UNPARSED, note=rules.unparsed)
         words = rules.words or self.words
         credits = [rules.credit(parsed, word) for word in words]
+        if rules.talk is not None and not any(credits):
+            return Score(None, Status.JUDGE_FAILED, note=NO_JUDGE)
         known = any(credits) and (rules.reader not in GUESSING or says_yes_or_no(response.text))
         value = credits[self.words.index(sample.target)]
         return Score(value, parsed_answer=parsed, unread="" if known else " or ".join(words))
@@ -87,7 +90,28 @@ class YesNo(Benchmark[YesNoRules]):
             sure = tuple(ChoiceScore(choice, 0.0 if choice.lower() == word else -math.inf, 1) for choice in choices)
             parsed.append(self.parse(sample, Response(word, sure), rules))
         right = self.words.index(sample.target)
-        return Score(0.0, parsed_answer=parsed[1 - right]), Score(1.0, parsed_answer=parsed[right])
+        worst, best = (
+            Score(value, parsed_answer=parsed[place], verdicts=(Verdict(value),) * runs)
+            for value, place in ((0.0, 1 - right), (1.0, right))
+        )
+        return worst, best
+
+
+class YesNoOrJudge(YesNo):
+    """A benchmark of yes and no of which some protocols ask a judge: a vlmbench.base.task.Judged."""
+
+    def grade(self, sample: Sample, response: Response, protocol: str) -> Talk:
+        """What the protocol's reader says where it reads a word, without asking; else the protocol's talk."""
+        score, talk = self.score(sample, response, protocol), self.rules[protocol].talk
+        if talk is None or score.status is not Status.JUDGE_FAILED:
+            return Verdict(score.value, score.status, note=score.note)
+        return (yield from talk(sample, response.text))
+
+    def read_verdicts(
+        self, path: Path, samples: Sequence[Sample], protocol: str
+    ) -> Mapping[str, tuple[Verdict, ...]] | None:
+        """None: such verdicts are kept in no file of their own."""
+        return None
 
 
 def areas(scored: Scored, positive: str, shares: Sequence[float]) -> list[Metric]:

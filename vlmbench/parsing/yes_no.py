@@ -32,8 +32,20 @@ def first_sentence_yes_no(text: str) -> str:
     return "no" if any(word in words for word in ("No", "not", "no")) else "yes"
 
 
-GUESSING = frozenset({first_sentence_yes_no})
+def yes_anywhere(text: str) -> str:
+    """InternVL's rule, as in lmms-eval: `yes` where these letters occur anywhere ("eyes"); all else is `no`."""
+    return "yes" if "yes" in text.lower() else "no"
+
+
+GUESSING = frozenset({first_sentence_yes_no, yes_anywhere})
 """Readers that take a text with neither word for an answer."""
+
+
+def nothing_read(text: str) -> str:
+    """Of a protocol in which a judge reads every answer."""
+    return ""
+
+
 _SAID = re.compile(r"\b(yes|no|not)\b", re.IGNORECASE)
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Floats",
     "Metric",
     "auroc",
+    "average",
     "average_precision",
     "by_tag",
     "mean",
@@ -116,6 +117,36 @@ def by_tag(name: str, values: Sequence[float], labels: Sequence[str], clusters: 
         )
         for label, indices in rows.items()
     ]
+
+
+def average(name: str, metrics: Sequence[Metric], *, note: str = "") -> Metric:
+    """The mean of several metrics (a macro average), with its interval: items of one cluster move all of them.
+
+    Each metric keeps sums of its own, and may be over other items than the rest. Not for metrics of weights.
+    """
+    import numpy as np
+
+    starts = np.cumsum([0, *(metric.items.shape[1] for metric in metrics)])
+    items = np.zeros((sum(len(metric.items) for metric in metrics), starts[-1]))
+    row = 0
+    for metric, start, end in zip(metrics, starts, starts[1:], strict=False):
+        items[row : row + len(metric.items), start:end] = metric.items
+        row += len(metric.items)
+
+    def combine(sums: Floats) -> Floats:
+        parts = [
+            metric.combine(sums[..., start:end])
+            for metric, start, end in zip(metrics, starts, starts[1:], strict=False)
+        ]
+        return np.asarray(np.mean(parts, axis=0))
+
+    clusters = [cluster for metric in metrics for cluster in metric.clusters]
+    limits = [metric.bounds for metric in metrics]
+    known = [limit for limit in limits if limit is not None]
+    whole = tuple(float(np.mean(side)) for side in zip(*known, strict=True)) if len(known) == len(limits) else None
+    n = len(metrics[0].items) if metrics[0].n is None else metrics[0].n
+    bounds = (whole[0], whole[1]) if whole else None
+    return Metric(name, items, clusters, combine, n=n, note=note, limits=bounds, better=metrics[0].better)
 
 
 # ------------------------------------------------------------------------------------------- from the order of items

@@ -17,7 +17,15 @@ from vlmbench.scoring.verdicts import metrics
 from vlmbench.stats.metrics import LESS, MORE, NEITHER, TARGET, Metric, mean, upward
 
 EVERY = [f"{name}@{protocol}" for name in registry.tasks.builtin for protocol in registry.tasks.get(name).protocols]
-NOT_MORE = {"distribution": LESS, "yes_ratio": TARGET, "yes_ratio_of_targets": NEITHER, "reference_score": NEITHER}
+NOT_MORE = {
+    "distribution": LESS,
+    "yes_ratio": TARGET,
+    "yes_ratio_of_targets": NEITHER,
+    "reference_score": NEITHER,
+    "figures_all_wrong": LESS,
+    "yes_bias": TARGET,
+    "false_yes_ratio": TARGET,
+}
 """What is better of the metrics of which more is not."""
 
 

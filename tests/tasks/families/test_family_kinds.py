@@ -17,7 +17,7 @@ from vlmbench.data.answers.answer_columns import bare_question
 from vlmbench.data.answers.unnumbered_answers import Unanswered, in_blocks
 from vlmbench.data.files import Folder, Hub
 from vlmbench.data.rows import Row
-from vlmbench.families import grounding, judged, short_answer
+from vlmbench.families import base, grounding, judged, short_answer
 from vlmbench.families import yes_no as family
 from vlmbench.families.short_answer import Capitalised, ShortAnswer, ShortAnswerRules
 from vlmbench.families.yes_no import YesNo, YesNoRules
@@ -125,7 +125,7 @@ def is_judged(task: object) -> bool:
 def test_judged() -> None:
     sample = Sample("1", "q", (), "t", cluster="1")
 
-    def talk(sample: Sample, answer: str) -> judged.Talk:
+    def talk(sample: Sample, answer: str) -> base.Talk:
         grade = numbers.first_word_number((yield JudgeRequest((("user", sample.question + answer),), 8)))
         return Verdict(grade) if grade is not None else Verdict(None, Status.JUDGE_FAILED)
 

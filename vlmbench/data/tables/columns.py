@@ -92,6 +92,10 @@ class Columns:
 
     id: str = ""
     """Empty: the rows' numbers are the ids."""
+    made: Mapping[str, Callable[[Row], Any]] = field(default_factory=dict)
+    """Columns that the file does not have: what each holds, made from a row of it."""
+    made_from: tuple[str, ...] = ()
+    """The file's columns that they are made from."""
     question: str = "question"
     answer: str = "answer"
     options: str | tuple[str, ...] = ()
@@ -111,16 +115,30 @@ class Columns:
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The columns that must be there."""
+        """The columns that a file must have."""
         options = (self.options,) if isinstance(self.options, str) else self.options[:2]
-        return (*filter(None, (self.id, self.question, *options)), *(() if self.hidden_answers else (self.answer,)))
+        answer = () if self.hidden_answers else (self.answer,)
+        return self._of_file(*self.made_from, self.id, self.question, *options, *answer)
 
     @property
     def all(self) -> tuple[str, ...]:
         """All columns that are read where they are there."""
         options = (self.options,) if isinstance(self.options, str) else self.options
         others = (*options, self.answer, *self.tags.values(), *self.extra.values(), self.cluster)
-        return tuple(dict.fromkeys(filter(None, (*self.needed, *others))))
+        return self._of_file(*self.needed, *others)
+
+    def _of_file(self, *names: str) -> tuple[str, ...]:
+        """Those of some columns that are not made, each once."""
+        return tuple(dict.fromkeys(name for name in names if name and name not in self.made))
+
+    def complete(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Rows with the columns that are made besides those of the file. Raises DataError."""
+        if not self.made:
+            return rows
+        return [
+            Row({**row.values, **{name: make(row) for name, make in self.made.items()}}, row.file, row.at)
+            for row in rows
+        ]
 
     def check(self, names: Iterable[str], where: str) -> None:
         """Raise DataError where a column is missing that every row needs."""

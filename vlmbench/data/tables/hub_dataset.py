@@ -58,7 +58,7 @@ class HubDataset:
         if isinstance(data, Folder):
             return self._of_folder(data, split, task)
         table = self.open(data, split, task)
-        rows = table.rows(self.columns_of(table))
+        rows = self.columns.complete(table.rows(self.columns_of(table)))
         names = [row.key(self.image_id) if self.image_id else str(n) for n, row in enumerate(rows, 1)]
         first: dict[str, int] = {}
         places = [first.setdefault(name, place) for place, name in enumerate(names)]
@@ -68,7 +68,9 @@ class HubDataset:
     def _of_folder(self, data: Folder, split: str, task: str) -> Sequence[Sample]:
         hint = "use --data hub, or --data hub:DIR for a folder with copies of the dataset"
         path = data.need(f"{task}'s rows of {split}", f"{split}.jsonl", hint=hint)
-        rows = read_rows(path)
+        found = read_rows(path)
+        self.columns.check(found[0].values, str(path))
+        rows = self.columns.complete(found)
         for column in self.images:
             check_image_column(rows, column, path, "name it in HubDataset(..., images=(...))")
         named = [tuple(ref for name in self.images for ref in named_images(data, row, name)) for row in rows]
@@ -76,8 +78,6 @@ class HubDataset:
 
     def _samples(self, rows: Sequence[Row], images: Sequence[tuple[ImageRef, ...]]) -> list[Sample]:
         columns = self.columns
-        for row in rows[:1]:
-            columns.check(row.values, row.file)
         shown = {columns.key(row, number): refs for number, (row, refs) in enumerate(zip(rows, images, strict=True), 1)}
         known = unique(((columns.key(row, number), row) for number, row in enumerate(rows, 1)), columns.id)
         nan_fills = columns.fills_with_nan(rows)

@@ -62,6 +62,8 @@ class ImageTable:
     columns: Columns = TABLE
     rotated: bool = False
     """Whether questions are repeated with their options rotated; samples then know `group` and `turns` (extra)."""
+    named: bool = False
+    """Whether indices are names, not numbers."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By split, tags that all its samples have."""
     hub: HubDataset | None = None
@@ -81,8 +83,9 @@ class ImageTable:
         if isinstance(data, Hub):
             return self._of_hub(data, split, task)
         hint = self._hint(data, split, task)
-        known = self._known(read_table(data.need(f"{task}'s table of {split}", *self._names(split), hint=hint)))
-        owners = {key: _owner(key, row, known) for key, row in known.items()}
+        rows = read_table(data.need(f"{task}'s table of {split}", *self._names(split), hint=hint))
+        known = self._known(rows, self.columns)
+        owners = {key: _owner(key, row, known, named=self.named) for key, row in known.items()}
         images = _images({key: known[owner] for key, owner in owners.items()})
         return self._samples(known, images, split, self.columns)
 
@@ -97,15 +100,17 @@ class ImageTable:
         fetch = "fetch" if self.files[split].url else "status"
         return f"`vlmbench data {fetch} {task}` {'gets it' if fetch == 'fetch' else 'says what is needed'}"
 
-    def _known(self, rows: Sequence[Row]) -> Mapping[str, Row]:
-        self.columns.check(rows[0].values, rows[0].file)
-        return unique(((str(row.integer(self.columns.id)), row) for row in rows), self.columns.id)
+    def _known(self, rows: Sequence[Row], columns: Columns) -> Mapping[str, Row]:
+        """Rows by index: a whole number, except in tables that say otherwise."""
+        columns.check(rows[0].values, rows[0].file)
+        key = Row.key if self.named else Row.integer
+        return unique(((str(key(row, columns.id)), row) for row in columns.complete(rows)), columns.id)
 
     def _of_hub(self, data: Hub, split: str, task: str) -> Sequence[Sample]:
         if self.hub is None:
             raise DataError(f"{task} has no copy on the hub", hint="use --data DIR with the official files")
         source = self.hub.open(data, split, task)
-        known = self._known(source.rows(self.hub.columns_of(source)))
+        known = self._known(source.rows(self.hub.columns_of(source)), self.hub.columns)
         first: dict[str, int] = {}
         for place, key in enumerate(known):
             first.setdefault(self._group(key), place)
@@ -130,12 +135,15 @@ class ImageTable:
         return samples
 
 
-def _owner(key: str, row: Row, known: Mapping[str, Row]) -> str:
-    """The row that holds a row's image."""
+def _owner(key: str, row: Row, known: Mapping[str, Row], *, named: bool) -> str:
+    """The row that holds a row's image. Raises DataError."""
     cell = row.text("image")
-    if len(cell) > SHARED or _is_image(cell):
+    if named and cell.strip() in known:
+        other = cell.strip()
+    elif len(cell) > SHARED or _is_image(cell):
         return key
-    other = str(row.integer("image")) if cell.strip().isdecimal() else ""
+    else:
+        other = str(row.integer("image")) if cell.strip().isdecimal() else ""
     if other not in known:
         raise row.error("image", f"neither an image nor the index of a row: {cell!r:.40}")
     shared = known[other].text("image")

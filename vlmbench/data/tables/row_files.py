@@ -58,19 +58,22 @@ class RowFiles:
         ]
 
     def _rows(self, path: Path) -> Mapping[str, Row]:
-        rows = self._read(path)
-        self.columns.check(next(iter(rows.values())).values, str(path))
+        keyed = read_keyed(path, self.keyed_by) if self.keyed_by else {}
+        rows = list(keyed.values()) if self.keyed_by else self._read(path)
+        self.columns.check(rows[0].values, str(path))
+        rows = self.columns.complete(rows)
         if self.image:
-            check_image_column(list(rows.values()), self.image, path, "name the column: RowFiles(..., image='NAME')")
-        return rows
-
-    def _read(self, path: Path) -> Mapping[str, Row]:
-        if self.keyed_by:
-            return read_keyed(path, self.keyed_by)
-        rows = read_table(path) if path.suffix in TABLES else read_rows(path)
-        if path.suffix not in TABLES:
-            refuse_duplicate_keys(path, rows)
+            check_image_column(rows, self.image, path, "name the column: RowFiles(..., image='NAME')")
+        if keyed:
+            return dict(zip(keyed, rows, strict=True))
         return unique(((self.columns.key(row, number), row) for number, row in enumerate(rows, 1)), self.columns.id)
+
+    def _read(self, path: Path) -> Sequence[Row]:
+        if path.suffix in TABLES:
+            return read_table(path)
+        rows = read_rows(path)
+        refuse_duplicate_keys(path, rows)
+        return rows
 
     def _images(self, data: Folder, row: Row) -> tuple[ImageRef, ...]:
         return named_images(data, row, self.image, *self.folders) if self.image else ()

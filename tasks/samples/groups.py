@@ -1,0 +1,67 @@
+"""The embedded samples of benchmarks whose questions stand in groups: two scenes that answer a question differently."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlmbench.scenes.questions import exists
+from vlmbench.scenes.scene import KINDS, Scene, draw
+
+from .common import encoded, scenes, write
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two scenes, and a kind of thing that only the first has, and one that only the second has."""
+
+    scenes: tuple[Scene, Scene]
+    kinds: tuple[str, str]
+
+    def question(self, place: int) -> str:
+        """Whether the thing of the first scene is there, or that of the second."""
+        return exists(self.scenes[place], self.kinds[place]).text
+
+
+def twins(task: str, wanted: int) -> list[Twins]:
+    """Pairs of scenes that differ both ways."""
+    found: list[Twins] = []
+    pictures = iter(scenes(task, 4 * wanted))
+    for one, other in zip(pictures, pictures, strict=False):
+        here, there = ({thing.kind for thing in scene.things} for scene in (one, other))
+        only = [next((kind for kind in KINDS if kind in a - b), "") for a, b in ((here, there), (there, here))]
+        if all(only) and len(found) < wanted:
+            found.append(Twins((one, other), (only[0], only[1])))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------ HallusionBench
+
+
+def build_hallusionbench(folder: Path) -> None:
+    """HallusionBench.json and hallusion_bench/: figures and edited ones, and questions without a figure."""
+    rows: list[dict[str, Any]] = []
+    for number, pair in enumerate(twins("hallusionbench", 8)):
+        category, subcategory = (("VD", "figure"), ("VS", "chart"))[number % 2]
+        shown: list[int | None] = [0, 1] if category == "VD" else [None, 1]
+        for figure, scene in enumerate(shown):
+            name = None if scene is None else f"./{category}/{subcategory}/{number}_{figure}.png"
+            if scene is not None and name:
+                write(folder / "hallusion_bench" / name, encoded(draw(pair.scenes[scene]), "PNG"))
+            rows += [
+                hallusion_row(pair, place, scene)
+                | {"category": category, "subcategory": subcategory, "set_id": str(number), "figure_id": str(figure)}
+                | {"filename": name, "visual_input": "0" if scene is None else str(figure + (category == "VD"))}
+                for place in (0, 1)
+            ]
+    write(folder / "HallusionBench.json", json.dumps(rows, indent=1) + "\n")
+
+
+def hallusion_row(pair: Twins, place: int, scene: int | None) -> dict[str, str]:
+    """One question; without a figure nobody can know, and what the figure shows counts as right."""
+    there = (scene if scene is not None else 1) == place
+    details = f"There is {'a' if there else 'no'} {pair.kinds[place]} in the image."
+    answer = {"gt_answer": str(int(there)), "gt_answer_details": details}
+    return {"question_id": str(place), "question": pair.question(place), "sample_note": "drawn", **answer}

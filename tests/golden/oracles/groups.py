@@ -1,0 +1,148 @@
+"""Oracles of benchmarks whose questions stand in groups: HallusionBench, MMVP, NaturalBench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.golden.oracles.judged import figures, script, talk
+from tests.golden.oracles.reading import EXACT, Case, Check, Oracle, Readers, Scored, percent, write_json
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample, Score, Status
+from vlmbench.data.files import Folder
+from vlmbench.scoring.verdicts import combine
+from vlmbench.tasks.yes_no import hallusionbench_judge
+
+# ------------------------------------------------------------------------------------------------------ HallusionBench
+
+PROTOCOLS = {
+    "official": "official",
+    "official_image_rows_only": "official",
+    "lmms_eval": "lmms_eval",
+    "lmms_eval_with_failures": "lmms_eval",
+    "lmms_eval_intern": "lmms_eval_intern",
+    "vlmevalkit_exact": "vlmevalkit",
+    "vlmevalkit_judge": "vlmevalkit_judge",
+}
+VERDICTS = {
+    "official": "official_verdict",
+    "official_image_rows_only": "official_verdict",
+    "lmms_eval": "lmms_eval_verdict",
+    "lmms_eval_with_failures": "lmms_eval_verdict_with_failures",
+}
+LMMS = ("lmms_eval", "lmms_eval_with_failures")
+ROUNDED = 5.01e-5
+"""Half of the last of the four places that the scripts round to."""
+TRIES = 3
+"""Calls that lmms-eval makes before it goes on without a reply."""
+LEADERBOARD = {
+    "qAcc": "q_acc", "fAcc": "f_acc", "aAcc": "a_acc", "easy_aAcc": "easy_a_acc", "hard_aAcc": "hard_a_acc",
+}  # fmt: skip
+
+
+def hallusion_samples(oracle: Oracle, split: str) -> Sequence[Sample]:
+    """The cases as HallusionBench.json."""
+    rows = [
+        {**case, "filename": None if case["visual_input"] == "0" else f"./{case['category']}/{case['id']}.png"}
+        for case in oracle.cases["cases"]
+    ]
+    write_json(oracle.scratch / "HallusionBench.json", rows)
+    return choose_task("hallusionbench").task.samples(Folder(oracle.scratch), split)
+
+
+def place(case: Case) -> str:
+    """A case's sample id."""
+    names = ("category", "subcategory", "visual_input", "set_id", "figure_id", "question_id")
+    return "_".join(case[name] for name in names)
+
+
+def replies(case: Case, variant: str) -> Iterator[str]:
+    """What the judge says to a case."""
+    if variant == "vlmevalkit_judge":
+        return script(case["kit_replies"])
+    return script([case["judge_reply"]])
+
+
+def hallusion_scored(oracle: Oracle, variant: str) -> list[tuple[Case, Case, Sample, Score]]:
+    """(case, its row of expected values, sample, score) of the questions that a variant asks."""
+    protocol, split = PROTOCOLS[variant], "all" if variant == "official" else "image"
+    task = choose_task("hallusionbench").task
+    samples = {sample.id: sample for sample in hallusion_samples(oracle, split)}
+    found = []
+    for case, row in zip(oracle.cases["cases"], oracle.expected["per_case"], strict=True):
+        if (sample := samples.pop(place(case), None)) is None:
+            continue
+        score = task.score(sample, Response(case["model_prediction"]), protocol)
+        failed = variant == "lmms_eval_with_failures" and case["judge_failures"] >= TRIES
+        if score.status is Status.JUDGE_FAILED and not failed and task.protocols[protocol].judge is not None:
+            verdict, _ = talk(task, sample, case["model_prediction"], protocol, replies(case, variant))
+            score = combine([verdict])
+        found.append((case, row, sample, score))
+    assert not samples
+    return found
+
+
+def hallusion_agrees(variant: str, case: Case, row: Case, score: Score) -> bool:
+    """Whether a score agrees with the official verdict, or with the word that VLMEvalKit reads."""
+    if variant.startswith("vlmevalkit"):
+        return score.value == float(row[variant] == {"1": "Yes", "0": "No"}[case["gt_answer"]])
+    if variant == "lmms_eval_intern" or score.status is Status.JUDGE_FAILED:
+        return True  # no column of its own; a judge that failed gives no verdict here, whatever lmms-eval takes for one
+    said = score.verdicts[0].values[0]
+    return said == float(row[VERDICTS[variant]]) and (variant != "official" or score.value == row["official_correct"])
+
+
+def hallusionbench(oracle: Oracle, variant: str) -> None:
+    """Every verdict, and every figure."""
+    found = hallusion_scored(oracle, variant)
+    differ = [(case, score) for case, row, _, score in found if not hallusion_agrees(variant, case, row, score)]
+    assert not differ, f"{len(differ)} of {len(found)} differ, e.g. {differ[:2]}"
+    scored: Scored = [(sample, score) for _, _, sample, score in found]
+    if variant == "lmms_eval_with_failures":  # figures of its own verdicts, made-up ones among them
+        verdicts = [(sample, row[VERDICTS[variant]]) for _, row, sample, _ in found]
+        scored = [(sample, combine([hallusionbench_judge.verdict_of(sample, int(v))])) for sample, v in verdicts]
+        lost = [score for *_, score in found if score.status is Status.JUDGE_FAILED]
+        assert len(lost) == sum(case["judge_failures"] >= TRIES for case, *_ in found)
+    values = figures("hallusionbench", scored, PROTOCOLS[variant])
+    for name, table in hallusion_tables(oracle.expected[variant], variant).items():
+        oracle.figures(values, table, name, ROUNDED if name in ("leaderboard", "consistency", *LMMS) else EXACT)
+    oracle.count(len(found))
+
+
+def hallusion_tables(expected: Mapping[str, Any], variant: str) -> Mapping[str, Mapping[str, Any]]:
+    """The figures of a variant under our names, in percent."""
+    if variant == "official":
+        stats = expected["stats"]
+        bias = {"yes_bias": percent(stats["pct_diff"]), "false_yes_ratio": percent(stats["fp_ratio"])}
+        wrong = {"figures_all_wrong": stats["consistency_wrong"], "f_acc": stats["consistency_correct"]}
+        return {
+            "leaderboard": {LEADERBOARD[n.replace(" ", "_")]: v for n, v in expected["leaderboard"].items()},
+            "bias": bias,
+            "consistency": wrong,
+            "details": hallusion_details(expected["details"]),
+        }
+    if variant.startswith("vlmevalkit"):
+        prefixed = {
+            f"{'' if part == 'Overall' else f'{part}_'}{LEADERBOARD[name]}": value
+            for part, row in expected.items()
+            for name, value in row.items()
+        }
+        return {variant: prefixed}
+    scale = 100 if variant == "lmms_eval_intern" else 1
+    return {variant: {LEADERBOARD[name]: scale * expected[name] for name in ("aAcc", "qAcc", "fAcc")}}
+
+
+def hallusion_details(details: Mapping[str, Any]) -> Mapping[str, float]:
+    """The counts of both categories as shares."""
+    found = {}
+    for part in ("VD", "VS"):
+        for table, name in (("per_question", "a_acc"), ("per_pair", "q_acc"), ("per_figure", "f_acc")):
+            found[f"{part}_{name}"] = 100 * details[part][table]["correct"] / details[part][table]["total"]
+    for table, name in (("easy", "easy_a_acc"), ("hard", "hard_a_acc")):
+        found[name] = 100 * details["Overall"][table]["correct"] / details["Overall"][table]["total"]
+    return found
+
+
+READERS: dict[str, Readers] = {
+    "hallusionbench": (Check(hallusionbench, tuple(PROTOCOLS)),),
+}
