@@ -12,9 +12,11 @@ from torch import Tensor
 
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import ChoiceScore, Generation
+from vlmbench.parsing.thinking import Tag, cut_at, has_tags
 
 from ..parts.protocols import IMAGE_TOKEN
 from .packing import common_prefix
+from .thoughts import ThoughtLimits, thought_tokens
 
 
 class AnswerDecoder(Protocol):
@@ -64,6 +66,8 @@ class Outcome:
     margin: float | None = None
     prompt_tokens: int = 0
     new_tokens: int = 0
+    reasoning_tokens: int = 0
+    """How many of `new_tokens` come before the answer itself."""
     choices: tuple[ChoiceScore, ...] = ()
     error: str = ""
     """Why there is no answer: logits that are not finite."""
@@ -148,6 +152,10 @@ class Draft:
     """Empty while the answer continues."""
     error: str = ""
 
+    def __post_init__(self) -> None:
+        self._named = tags_of(self.system)
+        self._limits = ThoughtLimits(self.job.generation, self.system.decode, self._named)
+
     def push(self, best: Best) -> bool:
         """Take the next token, or fail where the logits are no prediction. Returns whether the answer continues."""
         token, margin, logit = best
@@ -157,13 +165,18 @@ class Draft:
             return False
         self.ids.append(token)
         self.margin = margin if self.margin is None else min(self.margin, margin)
-        if token in self.system.end_ids:
+        ended = token in self.system.end_ids
+        if ended and self._limits.left(self.ids[:-1], ended=True) <= 0:
+            self.ids.pop()
+        elif ended:
             self.finish, self.text = "stop", self.stopped(self.ids[:-1])[0]
             return False
-        last = len(self.ids) >= self.job.generation.max_new_tokens
-        if last or self.job.generation.stop or self.system.stop:
+        left = self._limits.left(self.ids, ended=ended)
+        if left < 0:
+            del self.ids[left:]
+        if left <= 0 or self.job.generation.stop or self.system.stop:
             self.text, stopped = self.stopped(self.ids)
-            self.finish = "stop" if stopped else "length" if last else ""
+            self.finish = "stop" if stopped else "length" if left <= 0 else ""
         return not self.finish
 
     def stopped(self, ids: Sequence[int]) -> tuple[str, bool]:
@@ -173,7 +186,8 @@ class Draft:
         """
         generation = self.job.generation
         must = len(self.system.decode(ids[: generation.min_new_tokens])) if generation.min_new_tokens else 0
-        return cut(self.system.decode(ids), (*generation.stop, *self.system.stop), must)
+        stops = (*generation.stop, *self.system.stop)
+        return cut_at(self.system.decode(ids), stops, self._named, must=must)
 
     def take(self, tokens: Sequence[int]) -> None:
         """Take a whole answer at once, without logits."""
@@ -189,15 +203,33 @@ class Draft:
         """The finished answer."""
         if self.error:
             return Outcome(finish=self.finish, error=self.error)
-        return Outcome(self.text, self.finish, self.margin, self.job.prompt_tokens(visual), len(self.ids))
+        thought = count_thought(self.text, self.ids, self.system)
+        return Outcome(self.text, self.finish, self.margin, self.job.prompt_tokens(visual), len(self.ids), thought)
 
 
-def cut(text: str, stops: Sequence[str], must: int = 0) -> tuple[str, bool]:
-    """The text before the earliest stop text that ends behind the first `must` characters, trimmed, and whether there
-    is one.
-    """
-    positions = [at for stop in stops if stop and (at := text.find(stop, max(0, must - len(stop) + 1))) >= 0]
-    return (text[: min(positions)].strip(), True) if positions else (text, False)
+def tags_of(decoder: AnswerDecoder) -> tuple[Tag, ...]:
+    """Pairs of tags around the thoughts of this model, beside the usual ones."""
+    return tuple(getattr(decoder, "tags", ()))
+
+
+def count_thought(text: str, ids: Sequence[int], decoder: AnswerDecoder) -> int:
+    """How many of an answer's tokens were thoughts; `text` is the answer as far as it counts."""
+    named = tags_of(decoder)
+    return thought_tokens(ids, decoder.decode, named) if has_tags(text, named) else 0
+
+
+def drawn(job: Job, decoder: AnswerDecoder, new: Sequence[int], prompt_tokens: int, new_tokens: int) -> Outcome:
+    """The outcome of tokens that `generate` drew or searched for, within the limits of the thought and the answer."""
+    draft = Draft(job, decoder)
+    if job.generation.max_reasoning_tokens:
+        draft.take(new)
+        thought = count_thought(draft.text, draft.ids, decoder)
+        return Outcome(draft.text, draft.finish, None, prompt_tokens, len(draft.ids), thought)
+    ended = next((at for at, token in enumerate(new) if token in decoder.end_ids), None)
+    text, stopped = draft.stopped(new[:ended])
+    finish = "stop" if stopped or ended is not None else "length"
+    thought = count_thought(text, new[:new_tokens], decoder)
+    return Outcome(text, finish, None, prompt_tokens, new_tokens, thought)
 
 
 def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Outcome:

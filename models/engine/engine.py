@@ -272,6 +272,7 @@ def respond(outcome: Outcome) -> Response:
         prompt_tokens=outcome.prompt_tokens,
         new_tokens=outcome.new_tokens,
         margin=outcome.margin,
+        reasoning_tokens=outcome.reasoning_tokens,
     )
 
 

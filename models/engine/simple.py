@@ -16,6 +16,7 @@ from .decoding import (
     Observer,
     Outcome,
     check_scores,
+    drawn,
     greedy,
     no_observer,
     rank,
@@ -68,7 +69,7 @@ class OneByOne:
 
         generation, end = job.generation, sorted(self.system.end_ids)
         config = GenerationConfig(
-            max_new_tokens=generation.max_new_tokens,
+            max_new_tokens=generation.longest,
             min_new_tokens=generation.min_new_tokens or None,
             do_sample=generation.temperature > 0,
             num_beams=generation.num_beams,
@@ -89,10 +90,7 @@ class OneByOne:
             new = self.lm.generate(
                 inputs_embeds=embeds, attention_mask=mask, generation_config=config, logits_processor=[check_scores]
             )[0].tolist()
-        ended = next((at for at, token in enumerate(new) if token in self.system.end_ids), None)
-        text, stopped = Draft(job, self.system).stopped(new[:ended])
-        finish = "stop" if stopped or ended is not None else "length"
-        return Outcome(text, finish, None, job.prompt_tokens(visual), len(new))
+        return drawn(job, self.system, new, job.prompt_tokens(visual), len(new))
 
     def _embed(self, ids: tuple[int, ...], features: Sequence[Tensor]) -> Tensor:
         """Ids to (1, tokens, width)."""

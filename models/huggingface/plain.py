@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vlmbench.base.samples import Request
 
-from ..engine.decoding import AnswerDecoder, Best, Draft, Job, Observer, Outcome, cut, greedy, no_observer, rank
+from ..engine.decoding import AnswerDecoder, Best, Draft, Job, Observer, Outcome, drawn, greedy, no_observer, rank
 from .generate import PLAIN, Checker, TokenGenerator
 from .prompts import Prompt, move
 
@@ -98,13 +98,11 @@ class Plain:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             batch = self._collate([_Row(question, len(job.ids))])
-            config = self._config(generation.max_new_tokens, num_beams=generation.num_beams, **more)
+            config = self._config(generation.longest, num_beams=generation.num_beams, **more)
             output, _ = self.generating(batch, config, Checker)
         new = self._new(output[0], job.ids)
-        ended = next((at for at, token in enumerate(new) if token in self.decoder.end_ids), None)
-        text, stopped = cut(self.decoder.decode(new[:ended]), (*generation.stop, *self.decoder.stop))
-        finish = "stop" if stopped or ended is not None else "length"
-        return Outcome(text, finish, None, len(job.ids), len(new) if ended is None else ended + 1)
+        ended = next((at + 1 for at, token in enumerate(new) if token in self.decoder.end_ids), len(new))
+        return drawn(job, self.decoder, new, len(job.ids), ended)
 
     def _config(self, tokens: int, **more: Any) -> Any:
         from transformers import GenerationConfig
@@ -125,7 +123,7 @@ class Plain:
     def _batch(self, rows: Sequence[_Row], observe: Observer) -> list[tuple[Draft, list[Tensor]]]:
         """For each row its draft and, where tokens were forced, the logits that predict them."""
         forced = bool(rows[0].forced)
-        tokens = max(len(row.forced) or row.question.job.generation.max_new_tokens for row in rows)
+        tokens = max(len(row.forced) or row.question.job.generation.longest for row in rows)
         batch = self._collate(rows)
         config = self._config(tokens, forced=forced, do_sample=False, num_beams=1)
         output, watch = self.generating(batch, config, lambda: _BatchWatcher(rows, self.decoder, observe), raw=forced)

@@ -95,6 +95,11 @@ class Generation:
     max_reasoning_tokens: int = 0
     """Tokens for a thought before the answer; 0: one that comes all the same uses up `max_new_tokens`."""
 
+    @property
+    def longest(self) -> int:
+        """Tokens at most, a thought and the answer together."""
+        return self.max_new_tokens + self.max_reasoning_tokens
+
     def to_dict(self) -> dict[str, Any]:
         """As keys and run.json hold it: settings added later are left out at their defaults, so that keys stay."""
         later = ("min_new_tokens", "length_penalty", "max_reasoning_tokens")

@@ -186,15 +186,25 @@ def _pattern(tags: tuple[Tag, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, words)), re.IGNORECASE | re.ASCII)
 
 
-def _begun(text: str, named: Sequence[Tag]) -> bool:
-    """Whether a text is nothing but the beginning of a tag that opens a thought."""
+def begins_tag(text: str, named: Sequence[Tag] = ()) -> bool:
+    """Whether a text is the beginning of a tag that opens a thought, and nothing else (blanks aside)."""
     low = text.strip().lower()
-    return len(low) > 1 and any(opening.lower().startswith(low) for opening, _ in (*named, *TAGS))
+    return bool(low) and any(opening.lower().startswith(low) for opening, _ in (*named, *TAGS))
 
 
-def has_tags(text: str) -> bool:
+def _begun(text: str, named: Sequence[Tag]) -> bool:
+    """The same of a text that was cut: a single bracket may be an answer's."""
+    return len(text.strip()) > 1 and begins_tag(text, named)
+
+
+def has_tags(text: str, named: Sequence[Tag] = ()) -> bool:
     """Whether a tag that opens or closes a thought stands anywhere in the text."""
-    return bool(_marks(text, ()))
+    return bool(_marks(text, named))
+
+
+def has_end(text: str, named: Sequence[Tag] = ()) -> bool:
+    """Whether a tag that closes a thought stands anywhere in the text."""
+    return any(not mark.opens for mark in _marks(text, named))
 
 
 def opened_by(prompt: str, named: Sequence[Tag] = ()) -> str:
@@ -219,15 +229,20 @@ def pair(word: str) -> Tag:
     return words[0], words[1]
 
 
-def cut_at(text: str, stops: Sequence[str], named: Sequence[Tag] = ()) -> tuple[str, bool]:
+def cut_at(text: str, stops: Sequence[str], named: Sequence[Tag] = (), *, must: int = 0) -> tuple[str, bool]:
     """The text before the earliest stop text in its answer, trimmed, and whether there was one.
 
-    Stop texts end answers: inside a thought they are only words.
+    Stop texts end answers: inside a thought they are only words. One that ends within the first `must` characters does
+    not count.
     """
-    places = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
-    if places and (found := split(text, named, cut=True)).start:
-        places = [at for stop in stops if stop and (at := text.find(stop, found.start)) >= 0]
-    return (text[: min(places)].strip(), True) if places else (text, False)
+    start = 0
+    while True:
+        firsts = ((stop, max(start, must - len(stop) + 1)) for stop in stops if stop)
+        places = [at for stop, first in firsts if (at := text.find(stop, first)) >= 0]
+        if not places:
+            return text, False
+        if start or not (start := split(text, named, cut=True).start):
+            return text[: min(places)].strip(), True
 
 
 def apart(response: Response, named: Sequence[Tag] = ()) -> Response:
