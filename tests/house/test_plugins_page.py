@@ -9,6 +9,7 @@ import runpy
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -42,6 +43,16 @@ def test_a_task_takes_20_lines_and_a_model_10() -> None:
 
 def test_a_multiple_choice_benchmark_with_three_protocols_takes_40_lines() -> None:
     assert len(FILES["stars.py"].splitlines()) <= 40
+
+
+def test_images_inside_the_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"question": "Is <image> the same as <image>?", "image": ["images/stop.png", "images/arabic.png"]}
+    (folder / "pairs.jsonl").write_bytes(orjson.dumps({**row, "answer": "yes"}))
+    words = ["run", "--plugins", "pairs.py", "--model", "echo,text=yes", "--tasks", "pairs,pairs@before", "--output"]
+    assert cli.main([*words, "runs/pairs"]) == exit_codes.OK
+    rows = pq.read_table(folder / "runs" / "pairs" / "records.parquet").to_pylist()
+    told = {row["task"]: (row["prompt"], row["image_places"]) for row in rows}
+    assert told == {"pairs": ("Is  the same as ?", [3, 16]), "pairs@before": (row["question"], [])}
 
 
 def test_the_commands(folder: Path) -> None:

@@ -26,11 +26,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vlmbench.base.errors import PredictionsError
+from vlmbench.base.errors import PredictionsError, UsageError
 from vlmbench.base.samples import Generation, JudgeRequest, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import DataFile, DataSource, JudgeRules, Size, TaskProtocol
 from vlmbench.data.answers.predictions import named
 from vlmbench.data.files import Folder, Hub, QuestionFiles, folder_or_hub
+from vlmbench.data.images.places import FIRST, MARK, Placement, numbered
 from vlmbench.families.answer_files import PLAIN, Answer, AnswerFiles
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
@@ -65,6 +66,8 @@ class ProtocolRules:
     """One conversation with the judge about an answer that the reader leaves open."""
     note: str = ""
     """What is peculiar about it, for tables and docs."""
+    images: Placement = FIRST
+    """How images are shown that the text marks (`Benchmark.image_mark`)."""
 
     @property
     def generation(self) -> Generation:
@@ -98,6 +101,9 @@ class Benchmark(ABC, Generic[Rules]):
     """Tags by whose values accuracy is broken down."""
     strata: str = ""
     """A tag over whose values the headline is a sum or a mean: `--limit` draws equally many questions of each."""
+    image_mark: str = ""
+    """What the text of questions and options has where an image belongs: `<image {n}>` with its number, `<image>` for
+    one after another; empty where it has no marks. Samples have numbered ones (vlmbench.data.images.places)."""
     figures: Callable[[Scored, str], Sequence[Metric]] | None = None
     """Metrics of (scored samples, protocol), in place of accuracy and its breakdowns."""
     bundled_data_dir: Path | None = None
@@ -140,13 +146,22 @@ class Benchmark(ABC, Generic[Rules]):
 
     def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
         """All questions of a split, in its order."""
-        return self.files.samples(folder_or_hub(data, self.name), split, self.name)
+        found = self.files.samples(folder_or_hub(data, self.name), split, self.name)
+        return [numbered(sample, self.image_mark) for sample in found] if self.image_mark else found
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
-        """The question in the protocol's words."""
-        rules = self.rules[protocol]
+        """The question in the protocol's words, with its images where the protocol shows them.
+
+        Raises DataError for marks and images that do not fit each other, UsageError for options that are ranked as
+        texts and are images.
+        """
+        rules, where = self.rules[protocol], f"{self.name}, sample {sample.id!r}"
         choices = rules.choices(sample) if callable(rules.choices) else rules.choices
-        return Request(sample.id, filled(rules.prompt, sample), sample.images, choices, rules.generation)
+        if self.image_mark and any(map(MARK.search, choices)):
+            problem = f"{self.name}@{protocol} ranks the texts of options, and some are images"
+            raise UsageError(problem, where=where, hint="take a protocol that ranks letters, or that reads text")
+        shown = rules.images.place(filled(rules.prompt, sample), sample.images, self.image_mark, where)
+        return Request(sample.id, shown.prompt, shown.images, choices, rules.generation, image_places=shown.places)
 
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Read and score one answer by the protocol's rules."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
 from vlmbench.base.samples import ImageRef, Request, Sample
 from vlmbench.data.images import decoding as images
+from vlmbench.data.images.places import MARK, moved
 from vlmbench.parsing.boxes import cropped
 from vlmbench.perturbations import option_order, paraphrases
 from vlmbench.perturbations.corruptions import CORRUPTIONS, window
@@ -269,14 +270,19 @@ def _reordered(change: Perturbation, choice: TaskChoice, every: Sequence[Sample]
             continue
         before = choice.build_request(sample)
         image_options = len(sample.images) == 1 + len(sample.choices) and not any(
-            c in before.prompt for c in sample.choices
+            c in before.prompt or MARK.search(c)
+            for c in sample.choices  # a mark moves with its option
         )
         reordered_sample = option_order.reordered(
             sample, option_order.drawn(sample, change.seed), renamed, image_options=image_options
         )
         request = choice.build_request(reordered_sample)
-        same = request.prompt == before.prompt and not image_options
+        same = _shown(request) == _shown(before) and not image_options
         yield reordered_sample, "the prompt does not show the options" if same else request
+
+
+def _shown(request: Request) -> tuple[object, ...]:
+    return request.prompt, [image.name for image in request.images], request.image_places
 
 
 def _paraphrased(
@@ -285,8 +291,12 @@ def _paraphrased(
     for sample in chosen:
         request = choice.build_request(sample)
         prompt = paraphrases.paraphrased(request.prompt, change.level)
-        reason = "the prompt has no sentence about the answer's form that has known paraphrases"
-        yield sample, reason if prompt is None else replace(request, prompt=prompt)
+        if prompt is None:
+            yield sample, "the prompt has no sentence about the answer's form that has known paraphrases"
+            continue
+        places = request.image_places if request.history else moved(request.image_places, request.prompt, prompt)
+        inside = "an image stands inside the sentence about the answer's form"
+        yield sample, inside if places is None else replace(request, prompt=prompt, image_places=places)
 
 
 INPUT_CHANGES: Mapping[str, InputChange] = {

@@ -17,6 +17,7 @@ from vlmbench.base.samples import Generation, Request, Response, Sample, Score, 
 from vlmbench.base.task import DataFile, DataSource, Size, TaskProtocol
 from vlmbench.data.answers.predictions import join, read_plain, refuse_duplicate_keys, write_rows
 from vlmbench.data.files import Folder, Hub, QuestionFiles, folder_or_hub, read_rows, read_table, unique
+from vlmbench.data.images.places import FIRST, Placement, numbered
 from vlmbench.data.rows import Row
 from vlmbench.data.tables.columns import options_of
 from vlmbench.data.tables.image_column import check_image_column, named_images
@@ -40,6 +41,8 @@ class TableProtocol:
     source: str = ""
     """Where the rules were read: paper, or repository file@commit."""
     note: str = ""
+    images: Placement = FIRST
+    """How images are shown that the text marks: FIRST, AT_MARKS, ... of vlmbench.data.images.places."""
 
 
 class SplitFiles(QuestionFiles, Protocol):
@@ -70,6 +73,7 @@ class TableTask:
         protocols: Mapping[str, TableProtocol] | None = None,
         sizes: Mapping[str, Size] | None = None,
         bundled_data_dir: Path | None = None,
+        image_mark: str = "",
     ) -> None:
         """A task.
 
@@ -81,11 +85,13 @@ class TableTask:
         by whose values the score is broken down. `protocols` are several ways to ask and to score, the default first,
         in place of `prompt`, `correct` and `max_new_tokens`. `sizes` gives the official number of questions by split,
         `bundled_data_dir` where a reader's files are unless `--data` names another folder (a table's own folder is
-        known). `version` goes up when a score changes its meaning.
+        known). `image_mark` is what questions and options have where an image belongs: `<image {n}>`, or `<image>` for
+        one after another. `version` goes up when a score changes its meaning.
         """
         own = AnswerTable(Path(file), columns, breakdowns) if isinstance(file, str | Path) else None
         self.files: SplitFiles = file if own is None else own  # type: ignore[assignment]  # no path where it is None
         self.bundled_data_dir = bundled_data_dir if own is None else own.file.parent
+        self.image_mark = image_mark
         self.needs_images = own is not None and columns[0] is not None
         source = type(file).__name__ if own is None else own.file.name
         self.name, self.title, self.version = name, title or f"{name}: questions of {source}", version
@@ -102,14 +108,17 @@ class TableTask:
 
     def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
         """All rows. Raises DataError naming file, line and field."""
-        return self.files.samples(folder_or_hub(data, self.name), split, self.name)
+        found = self.files.samples(folder_or_hub(data, self.name), split, self.name)
+        return [numbered(sample, self.image_mark) for sample in found] if self.image_mark else found
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the prompt's words."""
         options = "\n".join(f"{letter}. {text}" for letter, text in options_of(sample).items())
         fields = {"question": sample.question, "options": options}
         prompt = _FIELD.sub(lambda match: fields[match[1]], self.rules[protocol].prompt)
-        return Request(sample.id, prompt, sample.images, generation=self.protocols[protocol].generation)
+        where, generation = f"{self.name}, sample {sample.id!r}", self.protocols[protocol].generation
+        shown = self.rules[protocol].images.place(prompt, sample.images, self.image_mark, where)
+        return Request(sample.id, shown.prompt, shown.images, generation=generation, image_places=shown.places)
 
     def example_answer(self, sample: Sample, protocol: str) -> str:
         """The first of the accepted answers."""

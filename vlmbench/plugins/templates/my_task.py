@@ -31,6 +31,7 @@ vlmbench.add_task(
         # What a model is asked. Prompts move scores: keep it fixed once figures are out, or raise the version.
         prompt="{question} Answer with one word.",
         correct=correct,
+        # Where questions have <image> for the place of an image: image_mark="<image>", and docs/models/plugins.md.
         # Columns by whose values the score is broken down.
         breakdowns=["kind"],
         # Raise it whenever a score changes its meaning: answers and runs of different versions are kept apart.
