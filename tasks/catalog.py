@@ -17,6 +17,7 @@ TASKS: Mapping[str, str] = {
     "hateful_memes": f"{_YES_NO}.hateful_memes:HATEFUL_MEMES",
     "hallusionbench": f"{_YES_NO}.hallusionbench:HALLUSIONBENCH",
     "mmbench": f"{_CHOICE}.mmbench:MMBENCH",
+    "mmvp": f"{_CHOICE}.mmvp:MMVP",
     "scienceqa": f"{_CHOICE}.scienceqa:SCIENCEQA",
     "iconqa": f"{_CHOICE}.iconqa:ICONQA",
     "gqa": f"{_SHORT}.gqa:GQA",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 from vlmbench.scenes.questions import exists
 from vlmbench.scenes.scene import KINDS, Scene, draw
 
-from .common import encoded, scenes, write
+from .common import encoded, jpeg, scenes, write
 
 
 @dataclass(frozen=True)
@@ -65,3 +67,21 @@ def hallusion_row(pair: Twins, place: int, scene: int | None) -> dict[str, str]:
     details = f"There is {'a' if there else 'no'} {pair.kinds[place]} in the image."
     answer = {"gt_answer": str(int(there)), "gt_answer_details": details}
     return {"question_id": str(place), "question": pair.question(place), "sample_note": "drawn", **answer}
+
+
+# ---------------------------------------------------------------------------------------------------------------- MMVP
+
+
+def build_mmvp(folder: Path) -> None:
+    """Questions.csv and MMVP Images/: a question about two scenes, with both options in either order."""
+    file = io.StringIO()
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(("lndex", "Question", "Options", "Correct Answer"))
+    for number, pair in enumerate(twins("mmvp", 12)):
+        options = ("Yes", "No") if number % 3 else ("No", "Yes")
+        for place, scene in enumerate(pair.scenes):
+            answer = "ab"[options.index(("Yes", "No")[place])]
+            index = 2 * number + place + 1
+            table.writerow((index, pair.question(0), f"(a) {options[0]} (b) {options[1]}", f"({answer})"))
+            write(folder / "MMVP Images" / f"{index}.jpg", jpeg(scene))
+    write(folder / "Questions.csv", file.getvalue())

@@ -19,7 +19,7 @@ from vlmbench.data.files import Folder
 
 pytestmark = pytest.mark.slow
 
-SUFFIXES = (".json", ".jsonl", ".tsv", ".txt")
+SUFFIXES = (".json", ".jsonl", ".tsv", ".csv", ".txt")
 FEW = 2
 """Rows of each file that are put there twice, one after the other."""
 HARMLESS = {"pid2skills.json"}
@@ -50,7 +50,7 @@ def doubled(path: Path, rng: random.Random) -> Iterator[str]:
     text = path.read_text("utf-8")
     if path.suffix != ".json" or not text.lstrip().startswith(("[", "{")) or "\n{" in text.strip():
         lines = text.splitlines(keepends=True)
-        first = 1 if path.suffix == ".tsv" else 0
+        first = 1 if path.suffix in (".tsv", ".csv") else 0
         for at in rng.sample(range(first, len(lines)), min(FEW, len(lines) - first)):
             yield "".join([*lines[: at + 1], lines[at].rstrip("\n") + "\n", *lines[at + 1 :]])
             yield "".join(lines).rstrip("\n") + "\n" + lines[at]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -143,6 +144,70 @@ def hallusion_details(details: Mapping[str, Any]) -> Mapping[str, float]:
     return found
 
 
+# ---------------------------------------------------------------------------------------------------------------- MMVP
+
+MMVP_RIGHT = {
+    "vlmevalkit": "vlmevalkit_correct", "official": "official_judge", "lmms_eval": "lmms_eval_correct",
+    "cambrian": "cambrian",
+}  # fmt: skip
+MMVP_READ = ("vlmevalkit", "lmms_eval")
+"""Protocols whose letters are known too; null is nothing, and so is VLMEvalKit's Z."""
+
+
+def mmvp(oracle: Oracle, protocol: str) -> None:
+    """Every answer, and both accuracies."""
+    task = choose_task("mmvp").task
+    with (oracle.scratch / "Questions.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("lndex", "Question", "Options", "Correct Answer"))
+        table.writerows([case[name] for name in ("Index", "Question", "Options", "answer")] for case in given(oracle))
+    samples = task.samples(Folder(oracle.scratch), "test")
+    scored: Scored = []
+    for sample, case, row in zip(samples, given(oracle), oracle.expected["per_case"], strict=True):
+        assert list(sample.choices) == case["options"], case
+        score = task.score(sample, Response(case["prediction"]), protocol)
+        if score.status is Status.JUDGE_FAILED:
+            verdict, ((ask, _),) = talk(task, sample, case["prediction"], protocol, script([case["judge_reply"]]))
+            assert (
+                f"question {case['Question']} {case['Options']}, the correct answer is {case['answer']}."
+                in (ask.messages[1][1])
+            )
+            score = combine([verdict])
+        assert score.value == float(row[MMVP_RIGHT[protocol]]), (case, score)
+        if protocol in MMVP_READ:
+            assert (score.parsed_answer or "Z") == (row[protocol] or "Z"), (case, score)
+        scored.append((sample, score))
+    values = figures("mmvp", scored, protocol)
+    oracle.figures(values, mmvp_figures(oracle.expected, protocol), protocol)
+    oracle.count(len(scored))
+
+
+def given(oracle: Oracle) -> Sequence[Case]:
+    """The cases of an oracle."""
+    cases: Sequence[Case] = oracle.cases["cases"]
+    return cases
+
+
+def mmvp_figures(expected: Mapping[str, Any], protocol: str) -> Mapping[str, float]:
+    """The printed figures under our names. Cambrian-1's accuracy is that of pairs: it counts two for each."""
+    pairs = expected["official_pairs"]
+    right = {
+        "official": {"pair_accuracy": 100 * expected["official_pairs_right"] / pairs},
+        "lmms_eval": {
+            "accuracy": 100 * expected["lmms_eval_accuracy"],
+            "pair_accuracy": 100 * expected["lmms_eval_pair"],
+        },
+        "vlmevalkit": {
+            "accuracy": 100 * expected["vlmevalkit"]["Average"],
+            "pair_accuracy": 100 * expected["vlmevalkit"]["Overall"],
+        },
+        "cambrian": {"pair_accuracy": expected["cambrian"]["accuracy"]},
+    }
+    assert expected["official_line"] == f"The accuracy is {expected['official_pairs_right'] / pairs}"
+    return right[protocol]
+
+
 READERS: dict[str, Readers] = {
     "hallusionbench": (Check(hallusionbench, tuple(PROTOCOLS)),),
+    "mmvp": (Check(mmvp, tuple(MMVP_RIGHT)),),
 }
