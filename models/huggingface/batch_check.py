@@ -13,6 +13,7 @@ from vlmbench.base.samples import Generation, Request
 
 from ..engine.margin_scale import QUESTIONS, LogitRecorder, test_image
 from ..engine.memory import out_of_memory
+from .chat_template import AN_IMAGE
 from .generate import PLAIN
 from .plain import Plain, Question
 from .prefix_check import compared
@@ -53,7 +54,7 @@ def _pair(system: HfSystem, choices: tuple[str, ...]) -> list[Question]:
     for pair in PAIRS:
         questions = []
         for at, (text, number) in enumerate(pair):
-            request = Request(str(at), text, (), choices, Generation(max_new_tokens=STEPS))
+            request = Request(str(at), text, (AN_IMAGE,), choices, Generation(max_new_tokens=STEPS))
             question = system.question(request, [test_image(number)])
             question.job = replace(question.job, seed=str(at))  # the same words about two images are two jobs
             questions.append(question)

@@ -16,6 +16,7 @@ import torch
 
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import Request, Response
+from vlmbench.chat.turns import shown_images
 from vlmbench.data.images import decoding as images
 
 from ..engine.decoding import Job, Observer, Outcome, no_observer
@@ -140,7 +141,7 @@ class HfEngine:
 
     def _answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         waiting = BatchQueue(self.size)
-        for group, prepared in images.prefetch(groups, self._prepare):
+        for group, prepared in images.prefetch(_by_images(groups), self._prepare):
             questions: list[Question] = []
             for request, item in zip(group, prepared, strict=True):
                 if item.question is None:
@@ -164,11 +165,12 @@ class HfEngine:
         prepared = []
         for request in group:
             try:
-                for image in request.images:
+                shown = shown_images(request)
+                for image in shown:
                     source = images.source_of(image)
                     if source not in decoded:
                         decoded[source] = images.decode(image.load(), image.name)
-                loaded = [decoded[images.source_of(image)] for image in request.images]
+                loaded = [decoded[images.source_of(image)] for image in shown]
                 question = self.system.question(request, loaded)  # type: ignore[arg-type]
             except Exception as error:
                 prepared.append(Prepared(error=describe(error)))
@@ -191,11 +193,13 @@ class HfEngine:
         questions.append(question)
 
     def _parts(self, questions: Sequence[Question]) -> list[list[Question]]:
-        """Questions that may share a prefix together: the same images, greedy, nothing else for each token."""
+        """Questions that may share a prefix together: the same images in the same places, greedy, nothing else for each
+        token."""
         parts: dict[object, list[Question]] = {}
         for question in questions:
             alone = not is_greedy(question.job) or bool(question.prompt.rows)
-            parts.setdefault(id(question) if alone else id(question.prompt.media), []).append(question)
+            key = id(question) if alone else (id(question.prompt.media), self._shared.head(question.job.ids))
+            parts.setdefault(key, []).append(question)
         return list(parts.values())
 
     def _timed(self, questions: Sequence[Question], *, packed: bool = False) -> Iterator[tuple[Request, Response]]:
@@ -300,3 +304,12 @@ class HfEngine:
                 self.observer(request, step, logits)  # type: ignore[misc]
 
         return observe
+
+
+def _by_images(groups: Iterable[Sequence[Request]]) -> Iterator[list[Request]]:
+    """Groups whose requests show the same images, examples' too: what is prepared together holds them once."""
+    for group in groups:
+        parts: dict[object, list[Request]] = {}
+        for request in group:
+            parts.setdefault(tuple(images.source_of(image) for image in shown_images(request)), []).append(request)
+        yield from parts.values()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,29 @@ RAISED = (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError
 class HfModel(LocalModel):
     """A transformers model as the Model of a run."""
 
+    def __init__(self, system: HfSystem, fingerprint: str, engine: HfEngine) -> None:
+        self.hf = system
+        super().__init__(system, fingerprint, engine)  # type: ignore[arg-type]  # what facts ask of it, it has
+
     @property
     def supports_multi_turn(self) -> bool:  # type: ignore[override]
         """Whether earlier turns of a dialogue are taken into account."""
         return self.hf.supports_multi_turn
 
-    def __init__(self, system: HfSystem, fingerprint: str, engine: HfEngine) -> None:
-        self.hf = system
-        super().__init__(system, fingerprint, engine)  # type: ignore[arg-type]  # what facts ask of it, it has
+    @property
+    def supports_system_prompt(self) -> bool:
+        """Whether the chat template has a place for a system prompt."""
+        return self.hf.supports_system_prompt
+
+    @property
+    def max_images(self) -> int | None:
+        """The most images of a question; None: any number."""
+        return self.hf.max_images
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Sizes and counts, and where images inside a question end up."""
+        return {**super().facts, "interleaving": self.hf.prompts.interleaving}
 
 
 def load(

@@ -1,7 +1,7 @@
 """Renders questions by a transformers model's own processor: text, token ids, image tensors.
 
-A model with a chat template is prompted through it; without one, by a named style (PROMPT_STYLES). What the processor
-does with images in a text is found out by a trial, never from the model's name.
+A model with a chat template is prompted through it; without one, by a named style (PROMPT_STYLES). What template and
+processor do with images in a text is found out by trials, never from the model's name.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ import torch
 from torch import Tensor
 
 from vlmbench.base.errors import ModelError, UnknownNameError
+from vlmbench.chat.turns import ASSISTANT, USER, Turn
 
 from ..engine.margin_scale import test_image
 from ..parts.quiet_import import quiet_logs
 from . import template_clock
+from .chat_template import AN_IMAGE, MARK, ChatTemplate, inline, leading
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHAT = "chat"
-MARK = "vlmbench"
-"""A word to look for in what a template or a processor makes of a text."""
+IN_PLACE, BY_TEMPLATE, FIRST = "in place", "the template puts images first", "images first"
+"""Where images of a question end up: between its words, or before them by the model's own template or processor."""
 REMEMBERED = 8
 """Images whose tensors are kept, for the questions that follow about the same."""
 NOT_INPUTS = ("labels",)
@@ -134,16 +136,21 @@ class Prompts:
         if hasattr(getattr(processor, "image_processor", None), "preprocess"):
             _remember(processor.image_processor)
         self._probe = [test_image(0)]
-        self._forms: dict[str, str] = {}
-        """By role: whether the template takes words as `parts` or as `text`."""
-        for role in ("user", "assistant") if self.way == CHAT else ():
-            self._forms[role] = self._form(role)
+        self._chat: ChatTemplate | None = None
+        if self.way == CHAT:
+            holder = processor if hasattr(processor, "tokenizer") else self.tokenizer
+            way_out = next(iter(PROMPT_STYLES))
+            self._chat = ChatTemplate(
+                template, holder, self.image_token or "", has_image=self._has_image, way_out=way_out
+            )
         self._lead = self.way != CHAT and self._wants_tokens()
         probe = self.prompt(self.text(MARK, 1), self._probe)
         self.visual_tokens = probe.ids.count(image_id) if image_id is not None else 0
         words = self.tokenizer.decode(probe.ids, skip_special_tokens=False).rstrip(" ")
         self.apart = encoder_decoder or not words.endswith(self.text(MARK, 1).rstrip()[-4:])
         """Whether an answer to rank is tokenised on its own: the processor writes something behind the question."""
+        self._placeholders = self._find_placeholders()
+        self.max_images, self.interleaving = self._try_places()
 
     @property
     def settings(self) -> dict[str, str]:
@@ -151,22 +158,35 @@ class Prompts:
         date = {"template_date": template_clock.DAY.date().isoformat()} if self.dated else {}
         return {"prompting": self.way, **date}
 
+    @property
+    def takes_system(self) -> bool:
+        """Whether there is a place for a system prompt."""
+        return self._chat is not None and self._chat.takes_system
+
     def text(self, prompt: str, images: int, history: History = (), answer: str = "") -> str:
-        """The whole prompt as text, `images` images in its first question; with `answer`, that goes on behind it."""
-        if self.way != CHAT:
-            way = PROMPT_STYLES[self.way]
-            token = (self.image_token or "") * images if self._lead else ""
-            words = way.words if images and self._lead else way.words.replace("{image}\n", "{image}")
-            # Not str.format: a question may hold braces.
-            text = words.replace("{image}", token).replace("{prompt}", prompt)
-            return text + way.gap + answer if answer else text
-        turns: list[tuple[str, str, int]] = []
-        for number, (question, reply) in enumerate(history):
-            turns += [("user", question, images if number == 0 else 0), ("assistant", reply, 0)]
-        turns.append(("user", prompt, 0 if history else images))
-        if answer:
-            turns.append(("assistant", answer, 0))
-        return self._render([self._message(*turn) for turn in turns], goes_on=bool(answer))
+        """The whole prompt as text, `images` images first in its first question; with `answer`, that goes on behind."""
+        turns = [turn for asked, said in history for turn in (Turn(USER, (asked,)), Turn(ASSISTANT, (said,)))]
+        turns += [Turn(USER, (prompt,)), *([Turn(ASSISTANT, (answer,))] if answer else [])]
+        turns[0] = Turn(USER, (*[AN_IMAGE] * images, *turns[0].parts))
+        return self.render(turns)
+
+    def render(self, turns: Sequence[Turn]) -> str:
+        """Turns as one text, images in their places. A last turn of the model is the beginning of its reply.
+
+        Raises ModelError for turns that this way of prompting has no place for.
+        """
+        if self._chat is not None:
+            return self._chat.render(turns)
+        asked, *reply = turns
+        if asked.role != USER or len(reply) > 1 or any(turn.role != ASSISTANT for turn in reply):
+            hint = "leave out system prompt, examples and earlier turns"
+            raise ModelError(f"prompting={self.way} takes one question alone", hint=hint)
+        way, first = PROMPT_STYLES[self.way], leading(asked.parts)
+        token = self.image_token or "" if self._lead else ""
+        words = way.words if first and self._lead else way.words.replace("{image}\n", "{image}")
+        # Not str.format: a question may hold braces.
+        text = words.replace("{image}", token * first).replace("{prompt}", inline(asked.parts[first:], token))
+        return text + "".join(way.gap + inline(turn.parts, token) for turn in reply)
 
     def prompt(self, text: str, images: Sequence[Image]) -> Prompt:
         """The processor's tensors of one text with its images."""
@@ -206,9 +226,10 @@ class Prompts:
 
     def check_image_tokens(self, texts: Iterable[str]) -> None:
         """Raise ModelError for words of a user that the processor would take for an image."""
-        if self.image_token and any(self.image_token in text for text in texts):
-            message = f"the question holds {self.image_token}, which this model reads as an image"
-            raise ModelError(message, hint="reword the question: images are put in front of it")
+        for token in self._placeholders:
+            if any(token in text for text in texts):
+                message = f"the question holds {token}, which this model reads as an image"
+                raise ModelError(message, hint="reword the question: images have places of their own")
 
     def choice_ids(self, ids: tuple[int, ...], answer: str, text: str, images: Sequence[Image]) -> tuple[int, ...]:
         """Prompt and answer as one text (`text`), or the answer's own tokens behind the prompt's where it must be."""
@@ -244,41 +265,50 @@ class Prompts:
         alone, led = counts
         return led > 0 and (alone == 0 or alone == led)
 
-    def _message(self, role: str, words: str, images: int, form: str = "") -> dict[str, Any]:
-        if (form or self._forms[role]) == "parts":
-            content: Any = [{"type": "image"}] * images + [{"type": "text", "text": words}]
-        else:
-            content = " ".join([self.image_token or ""] * images) + ("\n" if images else "") + words
-        return {"role": role, "content": content}
+    def _has_image(self, text: str) -> bool:
+        """Whether the processor finds the place of one image in a text. Raises what processors raise."""
+        ids = self.prompt(text, self._probe).ids
+        return self.image_id is None or self.image_id in ids
 
-    def _form(self, role: str) -> str:
-        """Whether the template takes a role's words as a list of parts or as a text: the first that it renders."""
-        for form in ("parts", "text"):
-            try:
-                ask = self._message("user", MARK, 1, form if role == "user" else self._forms["user"])
-                turns = [ask] if role == "user" else [ask, self._message(role, MARK, 0, form)]
-                text = self._render(turns, goes_on=role != "user")
-                ids = self.prompt(text, self._probe).ids if role == "user" else ()
-            except Exception:  # jinja and processors raise what they like
-                continue
-            shown = "'type'" not in text and text.count(MARK) == len(turns)
-            if shown and (role != "user" or self.image_id is None or self.image_id in ids):
-                return form
-        raise ModelError(
-            f"the chat template renders no words of the {role}", hint=f"try prompting={next(iter(PROMPT_STYLES))}"
-        )
+    def _find_placeholders(self) -> tuple[str, ...]:
+        """Texts that stand for an image: the processor's token, the network's, and what the template writes."""
+        known = [self.image_token] if self.image_token else []
+        if self.image_id is not None and isinstance(token := self.tokenizer.convert_ids_to_tokens(self.image_id), str):
+            known.append(token)
+        led = self.text(MARK, 1)
+        if self._chat is not None and not any(token in led for token in known):
+            start = next((at for at, (a, b) in enumerate(zip(led, self.text(MARK, 0), strict=False)) if a != b), 0)
+            written = led[start:].partition(MARK)[0]
+            known += [token for token in self.tokenizer.get_added_vocab() if token in written]
+        return tuple(dict.fromkeys(known))
 
-    def _render(self, messages: list[dict[str, Any]], *, goes_on: bool) -> str:
-        holder = self.processor if hasattr(self.processor, "tokenizer") else self.tokenizer
-        with template_clock.stopped(self._template):
-            rendered = holder.apply_chat_template(
-                messages,
-                chat_template=self._template if isinstance(self._template, str) else None,
-                tokenize=False,
-                add_generation_prompt=not goes_on,
-                continue_final_message=goes_on,
-            )
-        return str(rendered)
+    def _try_places(self) -> tuple[int | None, str]:
+        """(the most images of a question, where they end up), by a trial."""
+        first, between, last = (f"{MARK}{letter} " for letter in "abc")
+        alone = self.prompt(self.render([Turn(USER, (first, AN_IMAGE, between, last))]), self._probe).ids
+        try:
+            turn = Turn(USER, (first, AN_IMAGE, between, AN_IMAGE, last))
+            both = self.prompt(self.render([turn]), [*self._probe, test_image(1)]).ids
+        except Exception:  # processors that take one image alone say so in their own ways
+            both = alone
+        more = len(both) > len(alone) if self.image_id is None else self._images(both) > self._images(alone)
+        return (None, self._where(both, (first, between))) if more else (1, self._where(alone, (first,)))
+
+    def _images(self, ids: Sequence[int]) -> tuple[int, int]:
+        """How many stretches of image tokens there are, and how many of these tokens: two images may take fewer."""
+        marks = [token == self.image_id for token in ids]
+        return sum(mark and not before for before, mark in zip([False, *marks], marks, strict=False)), sum(marks)
+
+    def _where(self, ids: Sequence[int], words: Sequence[str]) -> str:
+        """Where the images of a trial ended up: `words` were given before each of them."""
+        places = [at for at, token in enumerate(ids) if token == self.image_id]
+        if not places:
+            return FIRST
+        spans = [ids[: places[0]], [ids[at] for at in range(places[0], places[-1]) if ids[at] != self.image_id]]
+        shown = [self.tokenizer.decode(list(span), skip_special_tokens=False) for span in spans]
+        if all(word.strip() in text for word, text in zip(words, shown, strict=False)):
+            return IN_PLACE
+        return BY_TEMPLATE if self.way == CHAT else FIRST
 
 
 def _by_token(value: Tensor, ids: Tensor) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
+from vlmbench.chat.turns import turns
 
 from ..engine.decoding import Job
 from .prompts import Prompt, Prompts
@@ -29,22 +30,24 @@ class RenderedRequest:
 
 
 def render_request(prompts: Prompts, request: Request, images: Sequence[Image]) -> RenderedRequest:
-    """Raises ModelError for what cannot be asked."""
-    count = len(images)
+    """`images`: those of `shown_images(request)`. Raises ModelError for what cannot be asked."""
+    most = prompts.max_images
+    if most is not None and len(images) > most:
+        message = f"this model takes {most} image{'s' * (most != 1)} per question, not {len(images)}"
+        raise ModelError(message, hint="use a model that takes more images")
     prompts.check_image_tokens(texts_of(request))
-    text = prompts.text(request.prompt, count, request.history)
+    text = prompts.render(turns(request))
     prompt = prompts.prompt(text, images)
     if not prompt.ids:
         raise ModelError("the prompt has no tokens", hint="ask something")
     if not all(request.choices):
         raise ModelError(f"cannot rank {list(request.choices)}: one is empty", hint="leave out empty choices")
-    texts = tuple(prompts.text(request.prompt, count, request.history, choice) for choice in request.choices)
+    texts = tuple(prompts.render(turns(request, choice)) for choice in request.choices)
     choices = tuple(
         prompts.choice_ids(prompt.ids, choice, text, images)
         for choice, text in zip(request.choices, texts, strict=True)
     )
-    seed = request.seed
-    job = Job(prompt.ids, request.generation, request.choices, choices, seed)
+    job = Job(prompt.ids, request.generation, request.choices, choices, request.seed)
     if choices and not 0 < job.answer_start < min(len(row) for row in choices):
         raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")
     return RenderedRequest(job, prompt, text, texts)
@@ -52,4 +55,6 @@ def render_request(prompts: Prompts, request: Request, images: Sequence[Image]) 
 
 def texts_of(request: Request) -> list[str]:
     """All words that are a user's or a benchmark's."""
-    return [request.prompt, *request.choices, *(text for turn in request.history for text in turn)]
+    shown = (text for example in request.examples for text in (example.prompt, example.answer))
+    said = (text for turn in request.history for text in turn)
+    return [request.prompt, *request.choices, *said, *shown, *([request.system] if request.system else [])]

@@ -23,6 +23,11 @@ class HfSharedPrefix(PackedEngine):
     def __init__(self, model: Any, decoder: AnswerDecoder, image_id: int | None) -> None:
         self.model, self.decoder, self.lm, self.image_id = model, decoder, model.get_decoder(), image_id
 
+    def head(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """A prompt through its last image: what prompts must have in common to share their images' prefix."""
+        last = next((at for at in range(len(ids) - 1, -1, -1) if ids[at] == self.image_id), -1)
+        return tuple(ids[: last + 1])
+
     def can_share(self, jobs: Sequence[Job]) -> bool:
         """Whether the jobs have a prefix worth sharing: one that holds their images whole, where they have any."""
         prompts = _prompt_rows(jobs)

@@ -60,6 +60,16 @@ class HfSystem:
         """Whether earlier turns of a dialogue are taken into account: a chat template knows how."""
         return self.prompts.way == CHAT
 
+    @property
+    def supports_system_prompt(self) -> bool:
+        """Whether the chat template has a place for a system prompt."""
+        return self.prompts.takes_system
+
+    @property
+    def max_images(self) -> int | None:
+        """The most images of a question; None: any number."""
+        return self.prompts.max_images
+
     def parts(self) -> Mapping[str, nn.Module]:
         """Everything: which module is what differs with the architecture."""
         return {"network": self.model}
