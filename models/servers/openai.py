@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,14 +22,17 @@ from vlmbench.chat.adapting import LENGTH, STOP
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.client import KEPT, ChatClient
 from vlmbench.chat.faults import NoReplyError, ServerStoppedError
+from vlmbench.chat.messages import image_part, messages
 from vlmbench.chat.models import Served, served
 from vlmbench.chat.options import LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check_budget
 from vlmbench.chat.pricing import Price
 from vlmbench.chat.reply import ending
+from vlmbench.chat.turns import shown_images, turns
+from vlmbench.data.images import decoding as images
+from vlmbench.data.images.data_urls import Limits, data_url
 from vlmbench.parsing import thinking
 
 from .async_calls import CallQueue, ChatCall
-from .messages import Limits, data_url, messages
 from .top_logprobs import rank
 
 GIVE_UP_AFTER = 25
@@ -50,31 +53,45 @@ class RequestFormat:
     temperature: bool = True
     stop: bool = True
     """Whether stop texts are sent. They are cut off here in any case."""
+    min_tokens_field: str = ""
+    """What the server calls the least tokens of an answer; empty: it knows no such limit."""
 
     def body(self, request: Request, urls: Sequence[str]) -> dict[str, Any]:
-        """The body of a chat completion, without the model. Raises ModelError for what no such server can do."""
+        """The body of a chat completion, without the model. `urls`: of the shown images, in order.
+
+        Raises ModelError for what no such server can do.
+        """
         generation = request.generation
         if generation.num_beams > 1:
             hint = "take a protocol that is greedy"
             raise ModelError(f"chat servers do not search with {generation.num_beams} beams", hint=hint)
-        detail = {"detail": self.detail} if self.detail else {}
-        parts = [{"type": "image_url", "image_url": {"url": url, **detail}} for url in urls]
-        body: dict[str, Any] = {"messages": messages(request, parts)}
+        parts = iter([image_part(url, self.detail) for url in urls])
+        body: dict[str, Any] = {"messages": messages(turns(request), lambda _: next(parts))}
         if request.choices:
             body |= {self.length: 1, "logprobs": True, "top_logprobs": self.top_logprobs}
         else:
             stop = list(generation.stop) if self.stop else []
             body |= {self.length: generation.max_new_tokens, **({"stop": stop} if stop else {})}
+            if generation.min_new_tokens:
+                body["extra_body"] = self._at_least(generation.min_new_tokens)
         if self.temperature:
             sampling = {"top_p": generation.top_p} if generation.temperature > 0 else {}
             body |= {"temperature": generation.temperature, **sampling}
         return body
 
+    def _at_least(self, tokens: int) -> dict[str, int]:
+        if not self.min_tokens_field:
+            message = f"chat servers know no least length of an answer (min_new_tokens={tokens})"
+            raise ModelError(message, hint="name the server's field for it, e.g. min_tokens_field=min_tokens for vLLM")
+        return {self.min_tokens_field: tokens}
+
 
 class OpenAIChat:
     """Answers by one model of one server, many requests at once."""
 
-    supports_multi_turn = True
+    supports_multi_turn = supports_system_prompt = True
+    max_images = None
+    """As many as the server takes, which it does not tell."""
     ranks_first_token = True
     """A choice counts by its first token, and by a bound where that is not among those told."""
 
@@ -176,27 +193,28 @@ class OpenAIChat:
     def _calls(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, ChatCall | Response]]:
         """Each request with what to call, or with the reason why it cannot be asked."""
         for group in groups:
-            urls: dict[str, str | ImageError] = {}
+            urls: dict[Hashable, str | ImageError] = {}
             for request in group:
                 try:
                     yield request, self._call(request, urls)
                 except VlmbenchError as error:
                     yield request, Response(finish="error", error=str(error))
 
-    def _call(self, request: Request, urls: dict[str, str | ImageError]) -> ChatCall:
-        """`urls` by image name: each is encoded once per group."""
+    def _call(self, request: Request, urls: dict[Hashable, str | ImageError]) -> ChatCall:
+        """`urls` by where an image comes from: each is encoded once per group."""
         sent = []
-        for image in request.images:
-            if image.name not in urls:
+        for image in shown_images(request):
+            source = images.source_of(image)
+            if source not in urls:
                 try:
-                    urls[image.name] = data_url(image.load(), image.name, self.format.limits)
+                    urls[source] = data_url(image.load(), image.name, self.format.limits)
                 except ImageError as error:
-                    urls[image.name] = error
-            url = urls[image.name]
+                    urls[source] = error
+            url = urls[source]
             if isinstance(url, ImageError):
                 raise url
             sent.append(url)
-        texts = [request.prompt, *(text for turn in request.history for text in turn)]
+        texts = [part for turn in turns(request) for part in turn.parts if isinstance(part, str)]
         salt = request.seed
         return ChatCall(self.format.body(request, sent), texts, len(sent), salt, bool(request.choices))
 
@@ -285,6 +303,7 @@ def load(
     length_field: str = "max_tokens",
     send_temperature: bool = True,
     send_stop: bool = True,
+    min_tokens_field: str = "",
     cache: str | bool = "auto",
 ) -> OpenAIChat:
     """`checkpoint` is the model's name on the server; the options are those of docs/models/adapters.md.
@@ -318,5 +337,7 @@ def load(
     folder = settings.load().cache_folder / "answers" if cache != "false" else None
     price = Price.of(checkpoint, price_in, price_out)
     queue = CallQueue(client, price, budget=budget or None, folder=folder)
-    format = RequestFormat(detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature, send_stop)
+    format = RequestFormat(
+        detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature, send_stop, min_tokens_field
+    )
     return OpenAIChat(f"openai:{checkpoint}", queue, format, in_flight=in_flight, cache=cache)

@@ -21,6 +21,7 @@ from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.process.extras import install_command
 from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.chat.options import ApiOptions
+from vlmbench.chat.turns import shown_images
 from vlmbench.data.images import decoding as images
 
 from ..checkpoints import fingerprints
@@ -46,7 +47,6 @@ class InProcess:
     """Answers by a vLLM engine in this process, loaded when the first question comes."""
 
     supports_logprobs = True
-    supports_multi_turn = True
 
     def __init__(
         self,
@@ -79,9 +79,27 @@ class InProcess:
         }
 
     @property
+    def supports_multi_turn(self) -> bool:
+        """Whether earlier turns of a dialogue are taken into account."""
+        return (self._prompts or Conversations).takes_turns
+
+    @property
+    def supports_system_prompt(self) -> bool:
+        """Whether there is a place for a system prompt."""
+        return (self._prompts or Conversations).takes_system
+
+    @property
+    def max_images(self) -> int | None:
+        """The most images of a question: of the prompts, or the engine's own limit; None: any number."""
+        limit = self._made_with.get("limit_mm_per_prompt") or {}
+        known = [most for most in ((self._prompts or Conversations).max_images, limit.get("image")) if most is not None]
+        return min(known, default=None)
+
+    @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """For the tables: which vLLM."""
-        return {"vllm": str(vllm_process.module().__version__)}
+        """For the tables: which vLLM, and where images inside a question end up."""
+        places = {"interleaving": self._prompts.prompts.interleaving} if self._prompts else {}
+        return {"vllm": str(vllm_process.module().__version__), **places}
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups of requests that share their images, many groups at once.
@@ -132,7 +150,7 @@ class InProcess:
             if request.generation.num_beams > 1:
                 message = f"no search with {request.generation.num_beams} beams here"
                 raise ModelError(message, hint="take a protocol that is greedy")
-            prompt = prompts.made(request, [image_cache.decode(image) for image in request.images])
+            prompt = prompts.made(request, [image_cache.decode(image) for image in shown_images(request)])
         except Exception as error:  # processors raise what they like
             reason = str(error) if isinstance(error, VlmbenchError) else f"{type(error).__name__}: {error}"
             return Response(finish="error", error=reason)

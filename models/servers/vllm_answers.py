@@ -30,7 +30,9 @@ def sampling(request: Request) -> Any:
     """A free answer's parameters; a sample draws from a seed of its own."""
     generation = request.generation
     seed = int.from_bytes(hashlib.sha256(request.seed.encode()).digest()[:4], "big")
-    drawn = {"top_p": generation.top_p, "seed": seed} if generation.temperature > 0 else {}
+    drawn: dict[str, Any] = {"top_p": generation.top_p, "seed": seed} if generation.temperature > 0 else {}
+    if generation.min_new_tokens:
+        drawn["min_tokens"] = generation.min_new_tokens
     return vllm_process.module().SamplingParams(
         temperature=generation.temperature,
         max_tokens=generation.max_new_tokens,

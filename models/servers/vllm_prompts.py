@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
+from vlmbench.chat.turns import ASSISTANT, USER, Turn, turns
 
 from ..huggingface import template_clock
-from ..huggingface.prompts import Prompts
-from ..huggingface.questions import render_request, texts_of
+from ..huggingface.prompts import CHAT, Prompts
+from ..huggingface.questions import render_request
 from ..huggingface.system import image_id_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,21 @@ class Rendered:
     def settings(self) -> Mapping[str, str]:
         """What decides how questions are render_request."""
         return self.prompts.settings
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether earlier turns of a dialogue are taken into account: a chat template knows how."""
+        return self.prompts.way == CHAT
+
+    @property
+    def takes_system(self) -> bool:
+        """Whether there is a place for a system prompt."""
+        return self.prompts.takes_system
+
+    @property
+    def max_images(self) -> int | None:
+        """The most images of a question; None: any number."""
+        return self.prompts.max_images
 
     def made(self, request: Request, images: Sequence[Image]) -> PreparedPrompt:
         """Raises ModelError for what cannot be asked, in the words of the hf adapter."""
@@ -93,6 +109,9 @@ class Conversations:
     """Prompts as chat messages, for `LLM.chat`."""
 
     settings: Mapping[str, str] = {"prompting": "vllm"}
+    takes_turns = takes_system = True
+    """A template without a place for them is noticed by `check`."""
+    max_images = None
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -102,15 +121,9 @@ class Conversations:
         """Raises ModelError for what cannot be asked."""
         if not all(request.choices):
             raise ModelError(f"cannot rank {list(request.choices)}: one is empty", hint="leave out empty choices")
-        parts: list[dict[str, Any]] = [{"type": "image_pil", "image_pil": image} for image in images]
-        turns: list[dict[str, Any]] = []
-        for question, answer in (*request.history, (request.prompt, "")):
-            first = [] if turns else parts
-            turns.append({"role": "user", "content": [*first, {"type": "text", "text": question}]})
-            turns += [{"role": "assistant", "content": answer}] if answer else []
-        choices = ([*turns, {"role": "assistant", "content": choice}] for choice in request.choices)
+        rows = [_messages(turns(request, choice), images) for choice in request.choices]
         return PreparedPrompt(
-            _Conversation(turns), tuple(_Conversation(conversation, goes_on=True) for conversation in choices)
+            _Conversation(_messages(turns(request), images)), tuple(_Conversation(row, goes_on=True) for row in rows)
         )
 
     def run(self, llm: Any, prompts: Sequence[_Conversation], params: Sequence[Any]) -> list[Any]:
@@ -151,14 +164,29 @@ class Conversations:
                     f"vLLM's prompt begins with {count} of the token {self.tokenizer.bos_token}", hint=TWICE
                 )
         shown = _dense(self.tokenizer.decode(list(read)))
-        for text in texts_of(replace(request, choices=())):
+        asked = turns(request)
+        for text in (part for turn in asked for part in turn.parts if isinstance(part, str)):
             if (
                 _dense(text) not in shown
                 and _dense(self.tokenizer.decode(self.tokenizer(text)["input_ids"])) not in shown
             ):
                 raise ModelError(f"the words {text[:60]!r} are not in the prompt that vLLM made of them", hint=TWICE)
-        if any(f"'text':{quote}{_dense(reply)}" in shown for _, reply in request.history for quote in "'\""):
+        replies = [_dense(str(turn.parts[0])) for turn in asked if turn.role == ASSISTANT]
+        if any(f"'text':{quote}{reply}" in shown for reply in replies for quote in "'\""):
             raise ModelError("vLLM's template prints an answer as a Python list", hint=TWICE)
+
+
+def _messages(turns: Sequence[Turn], images: Sequence[Image]) -> list[dict[str, Any]]:
+    """Chat messages: a user's content as parts in order, others' as text."""
+    left = iter(images)
+    messages: list[dict[str, Any]] = []
+    for turn in turns:
+        parts = [
+            {"type": "text", "text": part} if isinstance(part, str) else {"type": "image_pil", "image_pil": next(left)}
+            for part in turn.parts
+        ]
+        messages.append({"role": turn.role, "content": parts if turn.role == USER else turn.parts[0]})
+    return messages
 
 
 def _dense(text: str) -> str:

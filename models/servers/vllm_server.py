@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ class SpecialTokensFormat(RequestFormat):
 
     def body(self, request: Request, urls: Sequence[str]) -> dict[str, Any]:
         """The body of a chat completion, without the model."""
-        return {**RequestFormat.body(self, request, urls), "extra_body": {"add_special_tokens": True}}
+        body = RequestFormat.body(self, request, urls)
+        return {**body, "extra_body": {**body.get("extra_body", {}), "add_special_tokens": True}}
 
 
 class VllmServer(OpenAIChat):
@@ -44,7 +45,8 @@ class VllmServer(OpenAIChat):
 
     def __init__(self, chat: OpenAIChat, options: Mapping[str, str]) -> None:
         """`chat`: the server as any other. `options`: of the reference, as --model takes them."""
-        super().__init__("", chat.queue, chat.format, in_flight=chat.in_flight, cache=chat.cache)
+        format = replace(chat.format, min_tokens_field="min_tokens")
+        super().__init__("", chat.queue, format, in_flight=chat.in_flight, cache=chat.cache)
         self.name = f"vllm:{self.queue.client.model}"
         self._options = dict(options)
 

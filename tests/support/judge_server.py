@@ -33,6 +33,12 @@ def grade(prompt: str) -> str:
     return f"{last_number(prompt) % 11 / 10}"
 
 
+def words(content: str | list[dict[str, Any]]) -> str:
+    """A message's text, a mark in each picture's place."""
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return "".join(part["text"] if part["type"] == "text" else "<picture>" for part in parts)
+
+
 def completion(text: str | None, model: str = "tiny-judge-1", prompt_tokens: int = 20) -> bytes:
     """A chat completion as servers write it."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
@@ -155,7 +161,7 @@ class Judging(Served):
 
     async def serve(self, headers: Mapping[str, str], body: bytes, writer: asyncio.StreamWriter) -> bool:
         asked = json.loads(body)
-        prompt = asked["messages"][-1]["content"]
+        prompt = words(asked["messages"][-1]["content"])
         self.keys.add(headers.get("authorization", ""))
         self.bodies.append(asked)
         if not self._admitted():

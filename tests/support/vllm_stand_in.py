@@ -37,6 +37,7 @@ class SamplingParams:
     seed: int | None = None
     stop: list[str] | None = None
     max_tokens: int | None = 16
+    min_tokens: int = 0
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     logprob_token_ids: list[int] | None = None
@@ -51,6 +52,7 @@ class OldSamplingParams:
     seed: int | None = None
     stop: list[str] | None = None
     max_tokens: int | None = 16
+    min_tokens: int = 0
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     logprob_token_ids: list[int] | None = field(default=None, init=False)
@@ -202,7 +204,8 @@ class LLM:
         if pictures:
             more["pixel_values"] = self._processor.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
         row = self._expanded(ids, len(pictures))
-        prompt, steps, new = [*[self._image] * (self.script.doubled_pictures * len(pictures)), *row], [], []
+        prompt, steps = [*[self._image] * (self.script.doubled_pictures * len(pictures)), *row], []
+        new: list[int] = []
         told: list[dict[int, Logprob] | None] | None = None
         text, finish, cache = "", "length", None
         for _ in range(params.max_tokens):
@@ -212,6 +215,8 @@ class LLM:
             if params.prompt_logprobs is not None and told is None:
                 told = [None, *({row[at]: Logprob(float(logits[at - 1, row[at]]))} for at in range(1, len(row)))]
             last = logits[-1]
+            if len(new) < params.min_tokens:
+                last[self._tokenizer.eos_token_id] = float("-inf")
             token = int(last.argmax())
             named = params.logprob_token_ids or last.topk(params.logprobs or 1).indices.tolist()
             steps.append({one: Logprob(float(last[one])) for one in {*named, token}})

@@ -11,7 +11,7 @@ from PIL import Image
 
 from vlmbench.base.errors import ImageError, ModelError
 from vlmbench.data.images import decoding as images
-from vlmbench.models.servers.messages import Limits, data_url
+from vlmbench.data.images.data_urls import Limits, data_url
 from vlmbench.models.servers.top_logprobs import rank
 
 

@@ -1,18 +1,17 @@
-"""Requests as chat messages, and images as the data URLs that chat servers take."""
+"""Images as the data URLs that chat servers take."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from vlmbench.base.errors import ImageError
-from vlmbench.base.samples import Request
 from vlmbench.data.images import decoding as images
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ORIENTATION = 0x0112
 """EXIF's tag for how an image was held."""
@@ -32,20 +31,6 @@ class Limits:
     """Of the encoded image, before base64 makes it a third longer."""
 
 
-def messages(request: Request, image_parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The dialogue as a chat server takes it. `image_parts` are content parts; they stand before the first question.
-
-    Being first, they are the beginning that all questions about them share, which a prefix cache needs.
-    """
-    dialogue: list[dict[str, Any]] = []
-    for question, answer in (*request.history, (request.prompt, None)):
-        parts = [*image_parts, {"type": "text", "text": question}] if image_parts and not dialogue else question
-        dialogue.append({"role": "user", "content": parts})
-        if answer is not None:
-            dialogue.append({"role": "assistant", "content": answer})
-    return dialogue
-
-
 def data_url(data: bytes, name: str, limits: Limits) -> str:
     """An image's bytes as a data URL: as they are where any server reads them to the pixels that our adapters see.
 
@@ -61,6 +46,8 @@ def data_url(data: bytes, name: str, limits: Limits) -> str:
 
 def _kind(data: bytes, limits: Limits) -> str:
     """The media type's second half of bytes that can be sent as they are; empty for others."""
+    from PIL import Image
+
     with Image.open(io.BytesIO(data), formats=images.FORMATS) as opened:
         plain = opened.mode in ("RGB", "L") and getattr(opened, "n_frames", 1) == 1
         upright = opened.getexif().get(ORIENTATION, 1) == 1
@@ -68,7 +55,7 @@ def _kind(data: bytes, limits: Limits) -> str:
         return SENT_AS_IS.get(opened.format or "", "") if plain and upright and fits else ""
 
 
-def _encode(image: Image.Image, name: str, limits: Limits) -> tuple[bytes, str]:
+def _encode(image: Image, name: str, limits: Limits) -> tuple[bytes, str]:
     """An image within the limits, and its kind."""
     if limits.max_side and max(image.size) > limits.max_side:
         image = _scaled(image, limits.max_side / max(image.size))
@@ -82,6 +69,8 @@ def _encode(image: Image.Image, name: str, limits: Limits) -> tuple[bytes, str]:
     raise ImageError(f"cannot be made to fit {limits.max_bytes} bytes", where=name, hint="raise max_bytes")
 
 
-def _scaled(image: Image.Image, factor: float) -> Image.Image:
+def _scaled(image: Image, factor: float) -> Image:
+    from PIL import Image
+
     width, height = (max(1, round(side * factor)) for side in image.size)
     return image.resize((width, height), Image.Resampling.BICUBIC)
