@@ -20,13 +20,10 @@ from vlmbench.chat.cache import Reply, ReplyCache, cache_file
 from vlmbench.chat.client import ChatClient
 from vlmbench.chat.faults import NoReplyError
 from vlmbench.chat.options import LENGTHS
-from vlmbench.chat.pricing import Budget, Price, tokens_of
+from vlmbench.chat.pricing import IMAGE_TOKENS, Budget, Price, tokens_of
 from vlmbench.chat.reply import read_reply
 
 T = TypeVar("T")
-
-IMAGE_TOKENS = 800
-"""About what an image takes, for pacing and budgets; what it took is counted."""
 
 
 @dataclass(frozen=True)

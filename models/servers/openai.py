@@ -24,7 +24,7 @@ from vlmbench.chat.client import KEPT, ChatClient
 from vlmbench.chat.faults import NoReplyError, ServerStoppedError
 from vlmbench.chat.messages import image_part, messages
 from vlmbench.chat.models import Served, served
-from vlmbench.chat.options import LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check_budget
+from vlmbench.chat.options import DETAILS, LENGTHS, LIST_PRICE, OPENAI, ApiOptions, check_budget
 from vlmbench.chat.pricing import Price
 from vlmbench.chat.reply import ending
 from vlmbench.chat.turns import shown_images, turns
@@ -37,7 +37,7 @@ from .top_logprobs import rank
 
 GIVE_UP_AFTER = 25
 """Asks that may get no answer in a row before the server counts as broken."""
-DETAILS = ("", "low", "high", "auto")
+
 CACHE = ("auto", "true", "false")
 LOGGER = logging.getLogger(__name__)
 

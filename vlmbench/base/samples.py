@@ -220,12 +220,28 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class JudgeRequest:
-    """What a judge is asked: text only."""
+    """What a judge is asked: texts, and images where the task shows it some."""
 
-    messages: tuple[tuple[str, str], ...]
-    """(role, content) pairs; roles as chat servers name them."""
+    messages: tuple[tuple[str, str | tuple[str | ImageRef, ...]], ...]
+    """(role, content) pairs; roles as chat servers name them. A content is a text, or texts and images in order."""
     max_tokens: int
     temperature: float = 0.0
+
+    @property
+    def parts(self) -> list[str | ImageRef]:
+        """All texts and images, in order."""
+        contents = [(content,) if isinstance(content, str) else content for _, content in self.messages]
+        return [part for content in contents for part in content]
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts, in order."""
+        return [part for part in self.parts if isinstance(part, str)]
+
+    @property
+    def images(self) -> list[ImageRef]:
+        """All images, in order."""
+        return [part for part in self.parts if isinstance(part, ImageRef)]
 
 
 @dataclass(frozen=True, slots=True)

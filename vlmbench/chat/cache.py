@@ -18,7 +18,8 @@ from pathlib import Path
 import orjson
 
 from vlmbench.base.errors import StoreError
-from vlmbench.base.samples import JudgeRequest
+from vlmbench.base.samples import ImageRef, JudgeRequest
+from vlmbench.data.images import decoding as images
 
 SYNC_EVERY = 1.0
 """Seconds between two fsyncs: what a power cut may cost."""
@@ -53,12 +54,21 @@ class Reply:
 
 
 def reply_key(judge: str, request: JudgeRequest, run: int, repeat: int) -> str:
-    """Content hash of everything that decides a reply: 32 hex digits.
+    """Content hash of everything that decides a reply: 32 hex digits. Reads the images, which count by their bytes.
 
     `judge` is the judge's identity. `repeat` counts equal requests of one conversation: some rules repeat a request.
+    Raises ImageError for an image that cannot be read.
     """
-    content = [judge, request.messages, request.max_tokens, request.temperature, run, repeat]
+    messages = [
+        (role, content if isinstance(content, str) else [_hashed(part) for part in content])
+        for role, content in request.messages
+    ]
+    content = [judge, messages, request.max_tokens, request.temperature, run, repeat]
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
+
+
+def _hashed(part: str | ImageRef) -> str | dict[str, str]:
+    return part if isinstance(part, str) else {"image": images.fingerprint(part.load())}
 
 
 def cache_file(folder: Path, name: str, identity: str) -> Path:

@@ -13,6 +13,8 @@ from vlmbench.base.errors import UsageError
 OPENAI = "https://api.openai.com/v1"
 LENGTHS = ("max_tokens", "max_completion_tokens")
 """Names of the field that limits a reply's length."""
+DETAILS = ("", "low", "high", "auto")
+"""How closely OpenAI's models look at an image; empty: not sent."""
 LIST_PRICE = -1.0
 """A price that is not given: the list price, where it is known."""
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,60}")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vlmbench.base.errors import UsageError
+from vlmbench.base.samples import JudgeRequest
 
 PER_MILLION: Mapping[str, tuple[float, float]] = {
     "gpt-3.5-turbo-0125": (0.5, 1.5),
@@ -37,11 +38,18 @@ BYTES_PER_TOKEN = 3.5
 """Of English text about 4: a little low, so that estimates are a little high."""
 OVERHEAD = 8
 """Tokens around a message."""
+IMAGE_TOKENS = 800
+"""About what an image takes, for pacing and budgets; what it took is counted."""
 
 
 def tokens_of(text: str) -> int:
     """About how many tokens a message takes; needs no tokenizer, and errs on the high side."""
     return int(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN) + OVERHEAD
+
+
+def size_of(request: JudgeRequest) -> int:
+    """About how many tokens a judge is given."""
+    return sum(map(tokens_of, request.texts)) + len(request.images) * IMAGE_TOKENS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlmbench.base.samples import Example, ImageRef, Request, in_order
+from vlmbench.base.samples import Example, ImageRef, JudgeRequest, Request, in_order
 
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 Parts = Sequence[str | ImageRef]
@@ -37,6 +37,11 @@ def turns(request: Request, answer: str = "") -> list[Turn]:
         dialogue.append(Turn(USER, parts))
         dialogue += [Turn(ASSISTANT, (replies[number],))] if number < len(replies) else []
     return dialogue
+
+
+def judge_turns(request: JudgeRequest) -> list[Turn]:
+    """A judge's messages as turns."""
+    return [Turn(role, (content,) if isinstance(content, str) else content) for role, content in request.messages]
 
 
 def shown_images(request: Request) -> tuple[ImageRef, ...]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from vlmbench.base.errors import UnknownNameError, UsageError
-from vlmbench.base.samples import JudgeRequest
+from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
+from vlmbench.base.samples import ImageRef, JudgeRequest
 from vlmbench.chat.adapting import LENGTH, SAMPLING
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.client import ChatClient
+from vlmbench.chat.faults import NoReplyError
+from vlmbench.chat.messages import image_part, messages
 from vlmbench.chat.models import Served, served
-from vlmbench.chat.options import LENGTHS, ApiOptions, check_options
-from vlmbench.chat.pricing import Price, tokens_of
+from vlmbench.chat.options import DETAILS, LENGTHS, ApiOptions, check_options
+from vlmbench.chat.pricing import Price, size_of
 from vlmbench.chat.reply import read_reply
+from vlmbench.chat.turns import judge_turns
+from vlmbench.data.images.data_urls import Limits, data_url
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +36,10 @@ class JudgeOptions(ApiOptions):
     """False for models that take no temperature; found out where the server refuses it."""
     max_tokens: int = 0
     """Tokens of a reply at most; 0: as many as the protocol says. A judge that thinks first needs more."""
+    detail: str = ""
+    """How closely the server looks at images: low, high or auto; empty: not sent."""
+    max_side: int = 0
+    """Pixels of an image's longer side; a larger one is scaled down. 0: any."""
     cache: str = "auto"
     """Whether replies are kept. `auto`: unless a local server does not say which weights it holds."""
 
@@ -54,11 +63,14 @@ def read_options(pairs: Mapping[str, str]) -> JudgeOptions:
             raise UsageError(f"{name} takes a number, not {text!r}", hint="see docs/evaluate/judging.md") from None
     options = JudgeOptions(**values)
     check_options(options)
-    for name, choices in (("length_field", LENGTHS), ("cache", ("auto", "true", "false"))):
+    for name, choices in (("length_field", LENGTHS), ("detail", DETAILS), ("cache", ("auto", "true", "false"))):
         if getattr(options, name) not in choices:
-            raise UsageError(f"no {name} {getattr(options, name)!r}", hint=f"there are: {', '.join(choices)}")
+            known = ", ".join(filter(None, choices))
+            raise UsageError(f"no {name} {getattr(options, name)!r}", hint=f"there are: {known}")
     if options.max_tokens < 0:
         raise UsageError("max_tokens must not be negative", hint="leave it out for the protocol's own limit")
+    if options.max_side < 0:
+        raise UsageError("max_side must not be negative", hint="leave it out for images of any size")
     return options
 
 
@@ -93,6 +105,8 @@ class ApiJudge:
         parts += [f"weights {self._served.mark}"] if self._served.mark else []
         parts += [f"max_tokens={options.max_tokens}"] if options.max_tokens else []
         parts += [] if options.send_temperature else ["send_temperature=false"]
+        parts += [f"detail={options.detail}"] if options.detail else []
+        parts += [f"max_side={options.max_side}"] if options.max_side else []
         return " ".join(parts)
 
     @property
@@ -129,12 +143,18 @@ class ApiJudge:
 
     async def reply(self, request: JudgeRequest) -> Reply:
         """One reply. Raises NoReplyError; ServerStoppedError when no request can succeed."""
-        texts = [text for _, text in request.messages]
         longest = self.longest(request)
+        try:
+            urls = iter([await asyncio.to_thread(self._url, image) for image in request.images])
+        except ImageError as error:
+            raise NoReplyError(str(error)) from None
         body = {
-            "messages": [{"role": role, "content": text} for role, text in request.messages],
+            "messages": messages(judge_turns(request), lambda _: image_part(next(urls), self._options.detail)),
             **({"temperature": request.temperature} if self._options.send_temperature else {}),
             self._options.length_field: longest,
         }
-        size = sum(map(tokens_of, texts)) + longest
-        return await self._client.send(body, size, lambda content, calls: read_reply(content, calls, texts))
+        size = size_of(request) + longest
+        return await self._client.send(body, size, lambda content, calls: read_reply(content, calls, request.texts))
+
+    def _url(self, image: ImageRef) -> str:
+        return data_url(image.load(), image.name, Limits(self._options.max_side))

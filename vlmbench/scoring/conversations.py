@@ -13,10 +13,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import JudgeRequest, Status, Verdict
 from vlmbench.chat.cache import Reply, ReplyCache, reply_key
 from vlmbench.chat.faults import NoReplyError, ServerStoppedError
-from vlmbench.chat.pricing import Budget, Price, tokens_of
+from vlmbench.chat.pricing import Budget, Price, size_of
 from vlmbench.chat.reply import flaw
 from vlmbench.parsing.thinking import split
 
@@ -169,14 +170,16 @@ class Conversations:
             if any(flaws) and (flaws[-1] or verdict.unread or verdict.status is not Status.OK):
                 note = f"the judge gave no reply: {next(why for why in reversed(flaws) if why)}"
                 verdict = Verdict(None, Status.JUDGE_FAILED, note=note)
-        except NoReplyError as why:
+        except (NoReplyError, ImageError) as why:
             verdict = Verdict(None, Status.JUDGE_FAILED, note=str(why))
         self.counts["failed"] += verdict.status is not Status.OK
         texts = tuple(reply.text for reply in replies)
         return replace(verdict, replies=texts, model=replies[-1].model if replies else "")
 
     async def _reply(self, request: JudgeRequest, run: int, repeat: int) -> Reply:
-        key = reply_key(self.backend.identity, request, run, repeat)
+        asked = (self.backend.identity, request, run, repeat)
+        # Images are read for it, which would hold up all other conversations.
+        key = await asyncio.to_thread(reply_key, *asked) if request.images else reply_key(*asked)
         if key in self.cache.replies:
             self.counts["cached"] += 1
             return self.cache.replies[key]
@@ -187,7 +190,7 @@ class Conversations:
 
     async def _call(self, key: str, request: JudgeRequest) -> Reply:
         """Ask, pay and keep."""
-        size = sum(tokens_of(text) for _, text in request.messages)
+        size = size_of(request)
         number = None if self.stopped else await self.budget.reserve(size, self.backend.longest(request))
         if number is None:
             self.stopped = self.stopped or BUDGET_SPENT

@@ -17,12 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
-from vlmbench.base.errors import UsageError
-from vlmbench.base.samples import Response, Sample, Score, Status, Verdict
+from vlmbench.base.errors import ImageError, UsageError
+from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.chat.cache import ReplyCache, cache_file, reply_key
 from vlmbench.chat.options import check_budget
-from vlmbench.chat.pricing import Budget, tokens_of
+from vlmbench.chat.pricing import Budget, size_of
 from vlmbench.scoring.api_judge import ApiJudge, read_options
 from vlmbench.scoring.conversations import Backend, Conversations, JudgeConversation, stopping_error
 from vlmbench.scoring.local_judge import LocalJudge
@@ -145,10 +145,10 @@ class Judge:
             request = next(cast(Judged, choice.task).grade(sample, response or UNKNOWN_ANSWER, choice.protocol), None)
             if request is None:
                 continue
-            size = sum(tokens_of(text) for _, text in request.messages)
+            size = size_of(request)
             for run in range(self.runs):
                 requests += 1
-                if response and reply_key(self.backend.identity, request, run, 0) in self.cache.replies:
+                if response and self._known(request, run):
                     cached += 1
                     continue
                 longest = self.backend.longest(request)
@@ -156,6 +156,13 @@ class Judge:
                 cost = self.backend.price.cost(size, longest)
                 usd = None if usd is None or cost is None else usd + cost
         return Estimate(requests, cached, tokens, usd)
+
+    def _known(self, request: JudgeRequest, run: int) -> bool:
+        """Whether a request was answered before."""
+        try:
+            return reply_key(self.backend.identity, request, run, 0) in self.cache.replies
+        except ImageError:  # one that cannot be read costs nothing either, but who knows
+            return False
 
     def entry(self, choice: TaskChoice) -> dict[str, Any]:
         """What run.json says of the judge of one task."""

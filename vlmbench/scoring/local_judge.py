@@ -1,4 +1,4 @@
-"""A model of ours as judge: it answers what is asked in batches, text only, after the model under test is done."""
+"""A model of ours as judge: it answers what is asked in batches, after the model under test is done."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Mapping
 
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Generation, JudgeRequest, Request
+from vlmbench.base.samples import Generation, ImageRef, JudgeRequest, Request
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.faults import NoReplyError
 from vlmbench.chat.pricing import FREE
+from vlmbench.chat.turns import judge_turns
+from vlmbench.data.images import decoding as images
 from vlmbench.parsing.thinking import apart
 
 BATCH = 32
@@ -72,17 +74,13 @@ class LocalJudge:
                     future.set_exception(reply)
 
     def _answers(self, asked: list[JudgeRequest]) -> list[Reply | NoReplyError]:
-        prompts = [
-            Request(
-                f"judge {number}",
-                "\n\n".join(text for _, text in request.messages),
-                generation=Generation(max_new_tokens=request.max_tokens, temperature=request.temperature),
-            )
-            for number, request in enumerate(asked)
-        ]
+        prompts = [_as_request(f"judge {number}", request) for number, request in enumerate(asked)]
+        groups: dict[object, list[Request]] = {}
+        for prompt in prompts:
+            groups.setdefault(tuple(images.source_of(image) for image in prompt.images), []).append(prompt)
         replies: list[Reply | NoReplyError] = [NoReplyError("the judge gave no answer")] * len(asked)
         place = {id(request): number for number, request in enumerate(prompts)}
-        for request, response in self._model.answer([prompts]):
+        for request, response in self._model.answer(groups.values()):
             self.calls += 1
             response = apart(response)
             if response.finish == "error":
@@ -98,3 +96,18 @@ class LocalJudge:
                     reasoning_tokens=response.reasoning_tokens,
                 )
         return replies
+
+
+def _as_request(name: str, request: JudgeRequest) -> Request:
+    """A judge's messages as one question, images in their places."""
+    text, shown, places = "", list[ImageRef](), list[int]()
+    for number, turn in enumerate(judge_turns(request)):
+        text += "\n\n" if number else ""
+        for part in turn.parts:
+            if isinstance(part, str):
+                text += part
+            else:
+                shown.append(part)
+                places.append(len(text))
+    generation = Generation(max_new_tokens=request.max_tokens, temperature=request.temperature)
+    return Request(name, text, tuple(shown), generation=generation, image_places=tuple(places))

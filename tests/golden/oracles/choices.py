@@ -221,7 +221,7 @@ def judged(files: Files, reply: Callable[[str], str], protocol: str) -> tuple[Sc
         dialogue = task.grade(sample, Response(texts[sample.id]), protocol)
         try:
             ask = next(dialogue)
-            asked[sample.id] = ask.messages[0][1]
+            asked[sample.id] = ask.texts[0]
             while True:
                 dialogue.send(reply(sample.id))
         except StopIteration as done:

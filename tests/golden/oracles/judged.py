@@ -47,7 +47,7 @@ def script(replies: Sequence[str | None], last: str = "N/A") -> Iterator[str]:
 
 def sha256(ask: JudgeRequest) -> str:
     """The hash of the user's message."""
-    return hashlib.sha256(ask.messages[-1][1].encode()).hexdigest()
+    return hashlib.sha256(ask.texts[-1].encode()).hexdigest()
 
 
 def same(ours: float | None, theirs: Any) -> bool:

@@ -168,7 +168,9 @@ def test_questions_wait_for_others_of_their_kind(folder: Path) -> None:
     from vlmbench.data.images import decoding as images
 
     picture = images.decode(noisy(0).load())
-    made = [system.question(Request(str(at), "what?", (), (), Generation(2)), [picture] * (at % 2)) for at in range(5)]
+    shown = [(noisy(0),) * (at % 2) for at in range(5)]
+    asked = [Request(str(at), "what?", pictures, (), Generation(2)) for at, pictures in enumerate(shown)]
+    made = [system.question(request, [picture] * len(request.images)) for request in asked]
     waiting = BatchQueue(BatchSize("2", torch.device("cpu")))
     batches = [[one.requests[0].sample_id for one in batch] for question in made for batch in waiting.add(question)]
     rest = [[one.requests[0].sample_id for one in batch] for batch in waiting.rest()]

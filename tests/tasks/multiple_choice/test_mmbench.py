@@ -260,7 +260,7 @@ def test_judge(found: Sequence[Sample]) -> None:
     assert verdict(found[0], "B", [])[0].value == 0 and not verdict(found[0], "B", [])[1]
     told, asked = verdict(found[0], "hm {question}", ["no idea", "A"])
     assert told.value == 1 and told.replies == ("no idea", "A") and len(asked) == 2
-    assert "Answer: hm {question}\n" in asked[0].messages[0][1]
+    assert "Answer: hm {question}\n" in asked[0].texts[0]
     told, asked = verdict(found[0], "hm", ["?", "?", "?"])
     assert told.value is None and told.status is Status.JUDGE_FAILED and len(asked) == 3
 
