@@ -110,6 +110,11 @@ class TaskResult:
         return str(self.scores.get("protocol") or self.entry.get("protocol", ""))
 
     @property
+    def variant(self) -> str:
+        """What the user changed of the protocol, as its key says it; empty for the papers' way."""
+        return self.key.partition("+")[2]
+
+    @property
     def split(self) -> str:
         """Which version of the benchmark's data."""
         return str(self.scores.get("split") or self.entry.get("split", ""))

@@ -18,7 +18,7 @@ from typing import Any
 from vlmbench.base import settings
 from vlmbench.base.errors import ImageError, ModelError, UsageError, VlmbenchError
 from vlmbench.base.samples import Request, Response
-from vlmbench.chat.adapting import LENGTH, STOP
+from vlmbench.chat.adapting import LENGTH, SEED, STOP
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.client import KEPT, ChatClient
 from vlmbench.chat.faults import NoReplyError, ServerStoppedError
@@ -75,7 +75,7 @@ class RequestFormat:
             if generation.min_new_tokens:
                 body["extra_body"] = self._at_least(generation.min_new_tokens)
         if self.temperature:
-            sampling = {"top_p": generation.top_p} if generation.temperature > 0 else {}
+            sampling = {"top_p": generation.top_p, "seed": _seed(request)} if generation.temperature > 0 else {}
             body |= {"temperature": generation.temperature, **sampling}
         return body
 
@@ -84,6 +84,11 @@ class RequestFormat:
             message = f"chat servers know no least length of an answer (min_new_tokens={tokens})"
             raise ModelError(message, hint="name the server's field for it, e.g. min_tokens_field=min_tokens for vLLM")
         return {self.min_tokens_field: tokens}
+
+
+def _seed(request: Request) -> int:
+    """Of a sampled answer: 31 bits, which every server takes. Few of them promise the same answer to the same seed."""
+    return int.from_bytes(hashlib.sha256(request.seed.encode()).digest()[:4], "big") >> 1
 
 
 class OpenAIChat:
@@ -333,7 +338,7 @@ def load(
         price_in=price_in,
         price_out=price_out,
     )
-    client = ChatClient(checkpoint, options, adapts=(LENGTH, STOP))
+    client = ChatClient(checkpoint, options, adapts=(LENGTH, STOP, SEED))
     folder = settings.load().cache_folder / "answers" if cache != "false" else None
     price = Price.of(checkpoint, price_in, price_out)
     queue = CallQueue(client, price, budget=budget or None, folder=folder)

@@ -114,6 +114,8 @@ def _why_not(figure: Published, task: TaskResult) -> str:
         return figure.why_not
     if task.embedded:
         return "the embedded sample is not the benchmark"
+    if task.variant:
+        return f"asked in another way than the protocol's: {task.variant}"
     protocol = str(task.scores.get("protocol") or task.entry.get("protocol", ""))
     if figure.metric != task.headline:
         return f"another metric than {task.headline}"

@@ -131,6 +131,9 @@ def test_for_a_page() -> None:
     why = {row["why"] for row in rows[len(good) :]}
     assert "another metric than mean_f1" in why and any("mean F1 or the mean accuracy" in text for text in why)
     assert all(row["why"] for row in figures_of(FIGURES, task(data="sample")))
+    variant = TaskResult("pope@llava+temperature=0.7", task().entry, {})
+    why = {row["why"] for row in figures_of(FIGURES, variant)}
+    assert "" not in why and "asked in another way than the protocol's: temperature=0.7" in why
     rows = figures_of(FIGURES, task(protocol="lmms_eval", headline="mean_f1"))
     assert "protocol llava, not lmms_eval" in {row["why"] for row in rows}
     assert not figures_of(FIGURES, task(split="aokvqa"))

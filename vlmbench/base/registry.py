@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
-from vlmbench.base.variant import PLAIN, Variant, merged
+from vlmbench.base.variant import PLAIN, Variant, digest_of, merged
 from vlmbench.base.variant import parse as parse_variant
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ LIVE = "vlmbench.models.engine.adapter:model_in_training"
 TRAINING_PLOT = "vlmbench.reports.site.training_curves:write_plot"
 MERGED = "vlmbench.models.network.system:deep_merge"
 """What changes a config.json at any depth."""
+
+DRAWN = "vlmbench.scoring.draws:DrawnTask"
+"""What makes a task of one whose questions are answered several times."""
 
 TRANSFORMERS = "vlmbench.models.huggingface.load:of_objects"
 """What makes an adapter of a transformers model and its processor."""
@@ -217,6 +220,15 @@ class TaskChoice:
         protocol = "" if self.protocol == next(iter(self.task.protocols)) else f"@{self.protocol}"
         return f"{self.task.name}{split}{protocol}"
 
+    def check_variant(self) -> None:
+        """Raise UsageError for a variant that contradicts the protocol, as far as is known without the questions."""
+        variant = self.variant
+        if variant.digest and variant.digest != digest_of(variant.system):
+            problem = f"{self.key}: system={variant.digest} is the hash of a prompt, which has to be given as text"
+            raise UsageError(problem, hint="leave system=... out, and write --system TEXT")
+        if variant != PLAIN:
+            variant.generation(self.task.protocols[self.protocol].generation, self.key)
+
     def build_request(self, sample: Sample) -> Request:
         """How the model is asked: in the protocol's words, with the variant's changes.
 
@@ -254,6 +266,8 @@ def choose_task(spec: str, variant: Variant = PLAIN) -> TaskChoice:
     if protocol and protocol not in task.protocols:
         raise UnknownNameError(f"protocol of {name}", protocol, task.protocols)
     both = merged(parse_variant(label), variant)
+    if both.samples > 1:
+        task = cast("Task", load_object(DRAWN)(task, both.samples))
     return TaskChoice(task, split or task.splits[0], protocol or next(iter(task.protocols)), both)
 
 

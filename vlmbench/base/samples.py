@@ -142,13 +142,16 @@ class Request:
     """Solved questions shown before this one, as turns of their own."""
     draw: int = 0
     """Which of several sampled answers to the same question this asks for; the seed depends on it."""
+    run_seed: int = 0
+    """The run's `--seed`: another one gives other sampled answers."""
 
     @property
     def seed(self) -> str:
         """What a sampled answer's random numbers come from; empty where nothing is sampled."""
         if self.generation.temperature <= 0:
             return ""
-        return f"{self.sample_id}~{self.draw + 1}" if self.draw else self.sample_id
+        own = f"{self.sample_id}~{self.draw + 1}" if self.draw else self.sample_id
+        return f"{own} seed={self.run_seed}" if self.run_seed else own
 
     @property
     def extras(self) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Variant:
         return "+".join(f"{name}={value}" for name, value in self._words().items())
 
     def _words(self) -> dict[str, str]:
-        digest = hashlib.sha256(self.system.encode()).hexdigest()[:8] if self.system else self.digest
+        digest = digest_of(self.system) or self.digest
         values: dict[str, Any] = {name: getattr(self, name) for name in NAMES} | {"system": digest}
         values["samples"] = None if self.samples == 1 else self.samples
         words = {name: value for name, value in values.items() if value not in (None, "")}
@@ -125,6 +125,11 @@ class Variant:
 
 PLAIN = Variant()
 """The protocol as its papers run it."""
+
+
+def digest_of(system: str) -> str:
+    """What a key holds of a system prompt; empty for none."""
+    return hashlib.sha256(system.encode()).hexdigest()[:8] if system else ""
 
 
 def parse(label: str) -> Variant:

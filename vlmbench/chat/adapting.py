@@ -1,6 +1,7 @@
 """Fields that a server does not know: found out from its refusal, left out or renamed from then on.
 
-OpenAI's reasoning models refuse `max_tokens`, a temperature and `stop`; other servers know no `max_completion_tokens`.
+OpenAI's reasoning models refuse `max_tokens`, a temperature and `stop`; other servers know no `max_completion_tokens`,
+or no `seed`.
 Each field is changed once at most, and changes are reported.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 
 from vlmbench.chat.options import LENGTHS
 
-LENGTH, SAMPLING, STOP = "length", "sampling", "stop"
+LENGTH, SAMPLING, STOP, SEED = "length", "sampling", "stop", "seed"
 UNSUPPORTED = re.compile(
     r"unsupported|not (be )?supported|(does|do) ?n[o']t support|unrecogni[sz]ed|unknown|unexpected|not permitted"
     r"|not allowed|extra (inputs|fields)|only the default",
@@ -27,7 +28,7 @@ class Adapted:
     """The fields of a request as one server takes them, learnt from its refusals."""
 
     def __init__(self, allowed: Collection[str]) -> None:
-        """`allowed`: which of LENGTH, SAMPLING and STOP may be changed without asking the user."""
+        """`allowed`: which of LENGTH, SAMPLING, STOP and SEED may be changed without asking the user."""
         self._fields: dict[str, str] = {}
         if LENGTH in allowed:
             self._fields |= {LENGTHS[0]: LENGTHS[1], LENGTHS[1]: LENGTHS[0]}
@@ -35,6 +36,8 @@ class Adapted:
             self._fields |= {"temperature": "", "top_p": ""}
         if STOP in allowed:
             self._fields["stop"] = ""
+        if SEED in allowed:
+            self._fields["seed"] = ""
         self.changes: dict[str, str] = {}
         """By field: the name it goes under, or nothing where it is left out."""
 

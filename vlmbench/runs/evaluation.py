@@ -62,6 +62,8 @@ def evaluate(options: RunOptions) -> Evaluated:
     """
     perturbations = _perturbations(options)
     choices = registry.choose_tasks(options.tasks, options.variant)
+    for choice in choices:
+        choice.check_variant()
     few_shot.check(choices)
     places = settings.load({"data": options.data})
     data = {choice.key: specs.open_data(choice, places) for choice in choices}

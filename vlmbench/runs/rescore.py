@@ -26,6 +26,7 @@ from vlmbench.runs.storage.layout import MANIFEST, RECORDS
 from vlmbench.runs.storage.manifest import hash_of, identity
 from vlmbench.runs.storage.run_files import DamagedError, read_manifest, read_scores, run_again
 from vlmbench.runs.storage.store import RunStore
+from vlmbench.scoring import draws
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
 
@@ -128,13 +129,14 @@ def _joined(
     known = {sample.id: sample for sample in samples}
     found = []
     for key, row in rows.items():
-        if key not in known or known[key].question != row["question"]:
+        own, draw = draws.split_id(key) if choice.variant.samples > 1 else (key, 0)
+        sample = known.get(own)
+        if sample is None or sample.question != row["question"]:
             told = f"{choice.key} {key}: the run asked {row['question']!r:.80}"
-            other = (
-                f", the data say {known[key].question!r:.80}" if key in known else ", the data have no such question"
-            )
+            other = ", the data have no such question" if sample is None else f", the data say {sample.question!r:.80}"
             raise DataError(told + other, where=where, hint="name the data the run was made with: --data DIR")
-        found.append((_as_asked(known[key], row) if perturbed else known[key], row))
+        sample = draws.drawn(sample, draw)
+        found.append((_as_asked(sample, row) if perturbed else sample, row))
     return found
 
 

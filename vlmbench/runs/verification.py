@@ -19,7 +19,7 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
@@ -131,6 +131,19 @@ def first_questions(requests: Iterable[PlannedRequest], count: int) -> list[Plan
     return [item for group in group_by_images(able) for item in group if id(item) in chosen]
 
 
+def is_first_draw(item: PlannedRequest) -> bool:
+    """Whether it is the first of several draws: the others ask the same."""
+    return item.request.draw == 0
+
+
+def greedy(item: PlannedRequest) -> PlannedRequest:
+    """The question asked without sampling: two programs draw other random numbers, whatever the seed."""
+    generation = item.request.generation
+    if generation.temperature <= 0:
+        return item
+    return replace(item, request=replace(item.request, generation=replace(generation, temperature=0.0, top_p=1.0)))
+
+
 def answers(model: Model, items: Sequence[PlannedRequest]) -> dict[str, Response]:
     """A model's answers by key. Errors are answers too; where the model itself breaks, the rest is missing."""
     keys = {id(item.request): item.key for item in items}
@@ -237,7 +250,7 @@ def verify(
 
     It is let go before `model` is asked: two seldom fit into one accelerator.
     """
-    items = first_questions(requests, count)
+    items = first_questions(map(greedy, filter(is_first_draw, requests)), count)
     other = reference()
     theirs, bounds = answers_anew(other, items), getattr(other, "ranks_first_token", False)
     del other

@@ -16,6 +16,7 @@ from vlmbench.base.task import Exports
 from vlmbench.data.answers.predictions import Lossy, named
 from vlmbench.plugins import specs as loading
 from vlmbench.runs.storage import remote_store
+from vlmbench.scoring.draws import split_id
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--task", metavar="NAME[:SPLIT][@PROTOCOL]", help="which of its tasks (required if it has several)")
     add("--format", metavar="NAME", help="which of the task's formats (default: its first, or that of --output)")
     add("--output", type=Path, metavar="PATH", help="file or folder to write (default: RUN/export/TASK)")
+    add("--draw", type=int, metavar="K", help="which answer to each question, from 1, of a run with --samples")
     add("--data", metavar="sample|hub|DIR", help="where the questions are (default: as in the run)")
 
 
@@ -41,11 +43,14 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(what, where=str(args.run), hint="export the run as it is; records.parquet holds these answers")
     key = _task(args, manifest)
     entry = _entry(args.run, manifest, key)
-    choice = _choice(entry)
+    choice = _choice(key, entry)
+    draw = _draw(args, choice)
     if not isinstance(choice.task, Exports):
         raise UsageError(f"{choice.task.name} has no format to export to", hint="records.parquet holds the answers")
-    path = _path(args, key, choice.task)
+    path = _path(args, key if draw is None else f"{key}-draw{draw + 1}", choice.task)
     answers = _answers(args.run, manifest, scores, key)
+    if draw is not None:
+        answers = {own: text for (own, at), text in ((split_id(i), t) for i, t in answers.items()) if at == draw}
     samples = _samples(args, choice, entry)
     asked = [sample for sample in samples if sample.id in answers]
     if len(asked) != len(answers):
@@ -94,13 +99,27 @@ def _entry(folder: Path, manifest: Mapping[str, Any], key: str) -> Mapping[str, 
     return entry
 
 
-def _choice(entry: Mapping[str, Any]) -> TaskChoice:
+def _choice(key: str, entry: Mapping[str, Any]) -> TaskChoice:
     from vlmbench.base.registry import choose_task
 
-    return choose_task(f"{entry['name']}:{entry['split']}@{entry['protocol']}")
+    _, plus, variant = key.partition("+")
+    return choose_task(f"{entry['name']}:{entry['split']}@{entry['protocol']}{plus}{variant}")
 
 
-def _path(args: argparse.Namespace, key: str, task: Exports) -> Path:
+def _draw(args: argparse.Namespace, choice: TaskChoice) -> int | None:
+    """Which draw is written, from 0; None where there is one answer to each question. Raises UsageError."""
+    count = choice.variant.samples
+    if count == 1 and args.draw is None:
+        return None
+    if count == 1:
+        raise UsageError(f"{choice.key} has one answer to each question", where=str(args.run), hint="leave --draw out")
+    if args.draw is None or not 1 <= args.draw <= count:
+        hint = f"name one of them: --draw 1 to --draw {count}"
+        raise UsageError(f"{choice.key} has {count} answers to each question", where=str(args.run), hint=hint)
+    return int(args.draw) - 1
+
+
+def _path(args: argparse.Namespace, name_of_file: str, task: Exports) -> Path:
     """Where to write. Raises UsageError when --format and --output contradict each other."""
     name = args.format
     if name is not None and name not in task.formats:
@@ -110,7 +129,7 @@ def _path(args: argparse.Namespace, key: str, task: Exports) -> Path:
     name = name or next(iter(task.formats))
     suffix = task.formats[name]
     if args.output is None:
-        safe = "".join(letter if letter.isalnum() or letter in "-_.@+" else "_" for letter in key)
+        safe = "".join(letter if letter.isalnum() or letter in "-_.@+" else "_" for letter in name_of_file)
         return Path(args.run) / "export" / f"{safe}{suffix}"
     if suffix and args.output.suffix != suffix:
         told = ", ".join(f"{one} ({ending or 'a folder'})" for one, ending in task.formats.items())

@@ -77,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
     choice = registry.choose_task(args.task)
     if args.predictions is None:
         raise UsageError("which answers?", hint="name them: --predictions PATH; or give a run's folder for TASK")
+    if choice.variant.samples > 1:
+        problem = f"{choice.key}: an answer file holds one answer to each question"
+        raise UsageError(problem, hint=f"leave +samples={choice.variant.samples} out")
     told = settings.load({"data": args.data})
     data = loading.open_data(choice, told)
     samples = read_samples(choice.task, data, choice.split)

@@ -21,6 +21,7 @@ from vlmbench.runs.execution.image_hashes import ImageHashes
 from vlmbench.runs.execution.selection import Ids, selected
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import answer_key
+from vlmbench.scoring import draws
 
 if TYPE_CHECKING:
     from vlmbench.data.files import Folder, Hub
@@ -81,7 +82,7 @@ def plan(
         examples = few_shot.pool(choice, samples, data[choice.key], seed) if choice.variant.shots else None
         if examples is not None:
             pairs = [(sample, replace(request, examples=examples.shown_with(sample))) for sample, request in pairs]
-        planned = _planned(choice, pairs, model)
+        planned = _planned(choice, draws.planned(choice, pairs, seed), model)
         result.requests += planned
         result.choices = [*result.choices, choice]
         label = data[choice.key].label
@@ -110,7 +111,7 @@ def _requests(
     return perturbed.requests, dict(perturbed.skipped)
 
 
-def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:
+def _planned(choice: TaskChoice, pairs: Iterable[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:
     """The requests of one task with their images' hashes and keys. Raises ModelError for what the model cannot do."""
     of_questions, of_examples = ImageHashes(), ImageHashes()  # which may be of another split, with the same names
     planned = []
