@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 Scored = Sequence[tuple[Sample, Score]]
 _DRAW = re.compile(r"(.*)~([2-9]|[1-9][0-9]+)", re.DOTALL)
-OPTIONAL = ("bundled_data_dir", "formats", "export", "lossy", "read_verdicts", "read_protocol_predictions")
+OPTIONAL = (
+    "bundled_data_dir", "example_answer", "export", "formats", "lossy", "read_protocol_predictions", "read_verdicts",
+    "strata",
+)  # fmt: skip
 """Members that a task need not have, kept in the instance: isinstance of a runtime protocol looks there."""
 
 

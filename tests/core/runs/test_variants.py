@@ -34,6 +34,12 @@ SAMPLED = ("--temperature", "0.9", "--samples", "3")
 KEY = "pope@official+temperature=0.9+samples=3"
 
 
+class Prompted(ToyModel):
+    """One with a place for a system prompt."""
+
+    supports_system_prompt = True
+
+
 class ToyTask(toys.ToyTask):
     """One that needs no data but itself."""
 
@@ -147,7 +153,7 @@ def test_records_keep_all_answers_and_the_scores_average_them(sampled: Path) -> 
 
 
 def test_the_system_prompts_text_is_in_the_run_and_its_hash_in_the_key(tmp_path: Path) -> None:
-    result = vlmbench.evaluate(ToyModel(), ToyTask(), system="Be <b>brief</b>.", output=tmp_path / "run")
+    result = vlmbench.evaluate(Prompted(), ToyTask(), system="Be <b>brief</b>.", output=tmp_path / "run")
     digest = hashlib.sha256(b"Be <b>brief</b>.").hexdigest()[:8]
     assert list(result.summary) == [f"toy@official+system={digest}"]
     [entry] = read_manifest(tmp_path / "run")["tasks"].values()
@@ -346,7 +352,7 @@ def test_contradictions_end_before_the_model_is_loaded(
 
 def test_the_hash_of_the_same_system_prompt_may_stand_in_the_task() -> None:
     digest = hashlib.sha256(b"Be brief.").hexdigest()[:8]
-    result = vlmbench.evaluate(ToyModel(), [ToyTask()], system="Be brief.")
+    result = vlmbench.evaluate(Prompted(), [ToyTask()], system="Be brief.")
     assert list(result.summary) == [f"toy@official+system={digest}"]
     result = vlmbench.evaluate("echo,text=yes", f"pope+system={digest}", system="Be brief.", limit=3)
     assert list(result.summary) == [f"pope@official+system={digest}"]

@@ -11,11 +11,13 @@ import pytest
 from tests.support.judge_toys import Numbers
 from tests.support.toys import ToyTask
 from vlmbench.base import registry
+from vlmbench.base import task as base_task
 from vlmbench.base.errors import DataError
 from vlmbench.base.registry import TaskChoice, choose_task
 from vlmbench.base.samples import Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Exports, Judged, Task
 from vlmbench.base.variant import Variant
+from vlmbench.data.answers import predictions
 from vlmbench.data.files import Folder
 from vlmbench.scoring import bounds, draws
 from vlmbench.scoring.draws import DrawnTask
@@ -139,6 +141,14 @@ def test_graded_answers_have_neither() -> None:
     grades = [(draws.drawn(sample, draw), Score(1.0, verdicts=(Verdict(1.0),) * 2))
               for sample in task.samples(None, "test") for draw in range(3)]  # fmt: skip
     assert not [name for name in values(task, grades) if "@" in name]
+
+
+def test_every_optional_member_is_handed_on() -> None:
+    optional = [kind for module in (base_task, predictions) for kind in vars(module).values()
+                if getattr(kind, "_is_runtime_protocol", False)]  # fmt: skip
+    names = {name for kind in optional for name in vars(kind) if not name.startswith("_")}
+    assert len(optional) >= 7
+    assert names == {*draws.OPTIONAL, "grade"}
 
 
 def test_optional_members_are_there_where_the_task_has_them() -> None:
