@@ -34,7 +34,7 @@ def histories(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
     for run in runs:
         options = run.manifest.get("asked", {})
         settings = tuple(sorted((k, str(v)) for k, v in options.get("settings", {}).items()))
-        key = (run.name, run.perturbation, settings, options.get("limit"), options.get("data"))
+        key = (run.name, run.perturbation, settings, *map(options.get, ("limit", "ids", "data")))
         groups.setdefault(key, []).append(run)
     series = [sorted(group, key=_finished) for group in groups.values() if len(group) > 1]
     return [{"name": _series_name(group[0]), "runs": [run.id for run in group]} for group in series]
@@ -76,7 +76,7 @@ def _series_name(run: RunResult) -> str:
 
 
 def _alike(run: RunResult, base: RunResult) -> bool:
-    same = ("model", "settings", "data", "limit", "seed")
+    same = ("model", "settings", "data", "limit", "ids", "seed")
     options, base_options = run.manifest.get("asked", {}), base.manifest.get("asked", {})
     weights = [each.manifest.get("model", {}).get("fingerprint") for each in (run, base)]
     return (

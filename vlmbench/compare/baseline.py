@@ -64,7 +64,7 @@ ENTRY = (
     "name", "version", "split", "protocol", "headline", "samples", "images", "generation", "hashes", "judge", "plugin",
 )  # fmt: skip
 """What run.json says of a task, as far as a comparison looks at it."""
-ASKED = ("perturb", "limit", "seed")
+ASKED = ("perturb", "limit", "ids", "seed")
 LONGEST_PARSED = 80
 """Characters kept of a parsed answer, where no metric needs more."""
 LARGEST = 1 << 28

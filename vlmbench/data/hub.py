@@ -10,7 +10,7 @@ from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef
-from vlmbench.data.image_cells import holds_image, image_bytes
+from vlmbench.data.image_cells import holds_image, image_bytes, refuse_gap
 from vlmbench.data.rows import Row, named_columns
 
 
@@ -110,6 +110,8 @@ class HubTable:
         `names` are those of the rows: a row's only image has the row's name, several are NAME/1, NAME/2, ...
         """
         by_field = [self._items(field) for field in fields]
+        for index in range(len(names) if len(fields) > 1 else 0):
+            refuse_gap(fields, [len(items[index]) > 0 for items in by_field], f"{self.where}, row {index + 1}")
         cells = [
             [(field, item) for field, items in zip(fields, by_field, strict=True) for item in items[index]]
             for index in range(len(names))

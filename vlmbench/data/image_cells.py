@@ -10,11 +10,11 @@ import base64
 import binascii
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base.errors import ImageError
+from vlmbench.base.errors import DataError, ImageError
 from vlmbench.data.reading import read_whole
 
 _DATA_URI = re.compile(r"data:[\w.+/-]*(;[\w=.+-]+)*,", re.IGNORECASE)
@@ -138,6 +138,19 @@ def holds_image(column: Any) -> list[bool]:
     if any(test(kind) for test in (pa.types.is_binary, pa.types.is_string, *large)):
         return _above_zero(pc.binary_length(column))
     return [bool(one) for one in present.to_pylist()]
+
+
+def refuse_gap(columns: Sequence[str], filled: Sequence[bool], where: str) -> None:
+    """Raise DataError for an empty column before a filled one, of columns that count images: `image_1`, `image_2`, ...
+
+    Empty cells are left out, so that the third column's image would stand for the second.
+    """
+    last = max((place for place, there in enumerate(filled) if there), default=0)
+    if all(filled[:last]) or not all(column[-1:].isdecimal() for column in columns):
+        return
+    empty = filled.index(False)
+    problem = f"{columns[empty]!r} is empty, and {columns[last]!r} is not: images are counted"
+    raise DataError(problem, where=where, hint="fill the columns from the first on")
 
 
 def _has(kind: Any, name: str) -> bool:

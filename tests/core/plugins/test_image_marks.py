@@ -191,6 +191,14 @@ def test_marks_and_images_that_do_not_fit(data: Path) -> None:
     assert DISCIPLINES.build_request(samples[0], "ranked").choices == ("a cat", "a dog")
 
 
+def test_a_gap_between_numbered_columns_is_refused(data: Path) -> None:
+    row = {"id": "a", "question": "<image 1> <image 2>", "options": ["x", "y"], "answer": "A", "image_4": None}
+    line = json.dumps({**row, "image_1": "1.png", "image_2": None, "image_3": "3.png"})
+    (data / "disciplines" / "val.jsonl").write_text(line, "utf-8")
+    with pytest.raises(DataError, match=r"line 1.*: 'image_2' is empty, and 'image_3' is not: images are counted"):
+        DISCIPLINES.samples(Folder(data), "val")
+
+
 def test_a_run_asks_a_function_with_marks_and_keeps_the_places(data: Path) -> None:
     """All images reach the model; records have one name per image, and where it stood."""
     seen: list[tuple[int, str]] = []

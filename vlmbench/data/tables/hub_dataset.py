@@ -14,6 +14,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, HubTable, Row, read_rows, unique
+from vlmbench.data.image_cells import refuse_gap
 from vlmbench.data.tables.columns import DEFAULT, Columns
 from vlmbench.data.tables.image_column import check_image_column, named_images
 
@@ -73,8 +74,10 @@ class HubDataset:
         rows = self.columns.complete(found)
         for column in self.images:
             check_image_column(rows, column, path, "name it in HubDataset(..., images=(...))")
-        named = [tuple(ref for name in self.images for ref in named_images(data, row, name)) for row in rows]
-        return self._samples(rows, named)
+        named = [[named_images(data, row, name) for name in self.images] for row in rows]
+        for row, cells in zip(rows, named, strict=True):
+            refuse_gap(self.images, [bool(refs) for refs in cells], row.where)
+        return self._samples(rows, [tuple(ref for refs in cells for ref in refs) for cells in named])
 
     def _samples(self, rows: Sequence[Row], images: Sequence[tuple[ImageRef, ...]]) -> list[Sample]:
         columns = self.columns
