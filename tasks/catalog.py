@@ -16,6 +16,7 @@ TASKS: Mapping[str, str] = {
     "vsr": f"{_YES_NO}.vsr:VSR",
     "hateful_memes": f"{_YES_NO}.hateful_memes:HATEFUL_MEMES",
     "hallusionbench": f"{_YES_NO}.hallusionbench:HALLUSIONBENCH",
+    "naturalbench": f"{_YES_NO}.naturalbench:NATURALBENCH",
     "mmbench": f"{_CHOICE}.mmbench:MMBENCH",
     "mmvp": f"{_CHOICE}.mmvp:MMVP",
     "scienceqa": f"{_CHOICE}.scienceqa:SCIENCEQA",

@@ -85,3 +85,28 @@ def build_mmvp(folder: Path) -> None:
             table.writerow((index, pair.question(0), f"(a) {options[0]} (b) {options[1]}", f"({answer})"))
             write(folder / "MMVP Images" / f"{index}.jpg", jpeg(scene))
     write(folder / "Questions.csv", file.getvalue())
+
+
+# -------------------------------------------------------------------------------------------------------- NaturalBench
+
+
+def build_naturalbench(folder: Path) -> None:
+    """test.jsonl, a row per pair of scenes, and images/: what only the first shows, and what only the second does."""
+    rows = []
+    for number, pair in enumerate(twins("naturalbench", 12)):
+        names = [f"images/{number}_{place}.jpg" for place in (0, 1)]
+        for name, scene in zip(names, pair.scenes, strict=True):
+            write(folder / name, jpeg(scene))
+        letters = number % 3 == 2
+        questions = [pair.question(place) for place in (0, 1)]
+        if letters:
+            questions = [
+                f"Which of these is in the image?\nOption: A:{pair.kinds[place]}; B:{pair.kinds[1 - place]};"
+                for place in (0, 1)
+            ]
+        row = {"Index": number, "Image_0": names[0], "Image_1": names[1]}
+        row |= {"Question_0": questions[0], "Question_1": questions[1]}
+        words = ("A", "B") if letters else ("Yes", "No")
+        row |= {f"Image_{i}_Question_{q}": words[i != q] for q in (0, 1) for i in (0, 1)}
+        rows.append(row | {"Question_Type": "multiple_choice" if letters else "yes_no", "Source": "drawn"})
+    write(folder / "test.jsonl", "".join(json.dumps(row) + "\n" for row in rows))

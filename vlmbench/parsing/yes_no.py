@@ -8,6 +8,7 @@ Sources:
 - VLMEvalKit vlmeval/dataset/utils/yorn.py@e8e78f05; lmms-eval lmms_eval/tasks/{pope,mme}/utils.py@75571cfe
 - MME eval_tool.zip calculation.py@dd295090; MiniGPT-4 eval_scripts/eval_vqa.py@d94738a7
 - TinyGPT-V eval_vqa.py, eval_scripts/eval_vqa.py@83f6189b; VSR src/eval.py@b27a0af0
+- NaturalBench naturalbench_vqa.py@99676059; lmms-eval lmms_eval/tasks/hallusion_bench/evaluate_hb.py@75571cfe
 """
 
 from __future__ import annotations
@@ -95,6 +96,12 @@ def inside_reply_yes_no(text: str) -> str:
     """
     reply = text.split("###")[0].split("Assistant:")[-1].strip().lower()
     return next((word for word in YES_NO if word in reply), "")
+
+
+def earliest_word(text: str, words: Sequence[str]) -> str:
+    """NaturalBench's rule: of some words, the one that occurs first as a whole word, in any case."""
+    found = ((match.start(), word) for word in words if (match := re.search(rf"\b{word}\b", text, re.IGNORECASE)))
+    return min(found, default=(0, ""))[1]
 
 
 # --------------------------------------------------------------------------------------------------- true or false

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -30,16 +30,25 @@ NOT_MORE = {
 
 
 def made_up(key: str, runs: int = 2) -> tuple[TaskChoice, list[tuple[Sample, Score]], list[tuple[Score, Score]]]:
-    """Scores of a task's embedded questions, every third one the worst; and both ends of each."""
+    """Scores of a task's embedded questions, those of every third cluster the worst; and both ends of each.
+
+    By cluster, since questions of some benchmarks count as groups: one that is wrong in each would leave nothing right.
+    """
     choice = choose_task(key)
     samples: Sequence[Sample] = choice.task.samples(Folder.sample(choice.task.name), choice.split)[:300]
     several = runs if choice.task.protocols[choice.protocol].judge is not None else 0
     ends = [bounds.extremes(choice.task, choice.protocol, sample, several) for sample in samples]
+    number = numbers(samples)
     return (
         choice,
-        [(sample, end[at % 3 != 0]) for at, (sample, end) in enumerate(zip(samples, ends, strict=True))],
+        [(sample, end[number[sample.cluster] % 3 != 0]) for sample, end in zip(samples, ends, strict=True)],
         ends,
     )
+
+
+def numbers(samples: Sequence[Sample]) -> Mapping[str, int]:
+    """The clusters by their places."""
+    return {cluster: at for at, cluster in enumerate(dict.fromkeys(sample.cluster for sample in samples))}
 
 
 @pytest.mark.parametrize("key", EVERY)
@@ -73,8 +82,9 @@ def test_failing_on_what_would_be_wrong_shows_in_the_bounds(key: str) -> None:
     choice, scored, _ = made_up(key)
     headline = choice.task.protocols[choice.protocol].headline
     whole = next(m.value() for m in metrics(choice.task, choice.protocol, scored) if m.name == headline)
+    number = numbers([sample for sample, _ in scored])
     failing = [
-        (sample, Score(None, Status.ERROR) if at % 12 == 0 else score) for at, (sample, score) in enumerate(scored)
+        (sample, Score(None, Status.ERROR) if number[sample.cluster] % 12 == 0 else score) for sample, score in scored
     ]
     entry = scoring.summarise(choice, failing, resamples=50)
     low, high = entry[headline]["bounds"]

@@ -6,8 +6,10 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from tests.golden.oracles.judged import figures, script, talk
-from tests.golden.oracles.reading import EXACT, Case, Check, Oracle, Readers, Scored, percent, write_json
+from tests.golden.oracles.reading import EXACT, Case, Check, Oracle, Readers, Scored, percent, write_json, write_lines
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.data.files import Folder
@@ -207,7 +209,43 @@ def mmvp_figures(expected: Mapping[str, Any], protocol: str) -> Mapping[str, flo
     return right[protocol]
 
 
+# -------------------------------------------------------------------------------------------------------- NaturalBench
+
+NATURAL = {"Q_Acc": "q_acc", "I_Acc": "i_acc", "Acc": "acc", "G_Acc": "g_acc"}
+
+
+def naturalbench(oracle: Oracle, protocol: str) -> None:
+    """Every answer, what each group adds to every figure, and the figures by type. Both peers gave the same."""
+    groups = [given(oracle)[at : at + 4] for at in range(0, len(given(oracle)), 4)]
+    rows = [
+        {f"Image_{case['slot'][-1]}_Question_{case['slot'][1]}": case["answer"] for case in group}
+        | {"Index": group[0]["group"], "Question_Type": group[0]["Question_Type"], "Question_0": "?", "Question_1": "!"}
+        | {"Image_0": f"{at}_0.jpg", "Image_1": f"{at}_1.jpg"}
+        for at, group in enumerate(groups)
+    ]
+    write_lines(oracle.scratch / "test.jsonl", rows)
+    task = choose_task("naturalbench").task
+    samples = task.samples(Folder(oracle.scratch), "test")
+    words = {"yes": 1, "A": 1, "no": 0, "B": 0, "": -1}
+    scored: Scored = []
+    for sample, case, row in zip(samples, given(oracle), oracle.expected["per_case"], strict=True):
+        score = task.score(sample, Response(case["prediction"]), protocol)
+        assert words[score.parsed_answer] == row["official"], (case, score)
+        scored.append((sample, score))
+    for at, row in enumerate(oracle.expected["per_group"]):
+        values = figures("naturalbench", scored[4 * at : 4 * at + 4], protocol)
+        for name, ours in NATURAL.items():
+            most = {"Acc": 4, "G_Acc": 1}.get(name, 2)
+            assert values[ours] == pytest.approx(100 * row[name] / most), (row, name)
+    values = figures("naturalbench", scored, protocol)
+    oracle.figures(values, {ours: percent(oracle.expected["official"][name]) for name, ours in NATURAL.items()}, "")
+    for kind, table in oracle.expected["official_by_type"].items():
+        oracle.figures(values, {f"{kind}_{ours}": percent(table[name]) for name, ours in NATURAL.items()}, kind)
+    oracle.count(len(scored))
+
+
 READERS: dict[str, Readers] = {
     "hallusionbench": (Check(hallusionbench, tuple(PROTOCOLS)),),
     "mmvp": (Check(mmvp, tuple(MMVP_RIGHT)),),
+    "naturalbench": (Check(naturalbench, ("official", "lmms_eval", "vlmevalkit")),),
 }
