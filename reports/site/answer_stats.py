@@ -105,6 +105,11 @@ def _word(value: Any) -> str:
     return value.strip().lower() if isinstance(value, str) else repr(value)
 
 
+def _mean(column: Sequence[Any] | None, rows: Sequence[int]) -> float | None:
+    """None for a column that a run without thoughts has not."""
+    return sum(column[i] or 0 for i in rows) / len(rows) if column and rows else None
+
+
 def _speed(columns: Columns, answered: Sequence[int], words: Sequence[int]) -> dict[str, Any]:
     """Questions per second and tokens per question; an answer that served several equal questions counts once."""
     lengths = dict(zip(answered, words, strict=True))
@@ -119,5 +124,6 @@ def _speed(columns: Columns, answered: Sequence[int], words: Sequence[int]) -> d
         "per_word": seconds / total_words if seconds and total_words else None,
         "prompt_tokens": sum(columns["prompt_tokens"][i] for i in distinct) / count if count else None,
         "new_tokens": sum(columns["new_tokens"][i] for i in distinct) / count if count else None,
+        "reasoning_tokens": _mean(columns.get("reasoning_tokens"), distinct),
         "rerun": sum(bool(columns["rerun"][i]) for i in distinct),
     }

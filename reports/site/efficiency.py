@@ -10,6 +10,7 @@ from ..runs import RunResult
 COLUMNS: Mapping[str, str] = {
     "per_second": "questions/s",
     "seconds_per_word": "s/word",
+    "reasoning_tokens": "thinking tokens/answer",
     "peak_memory_bytes": "peak memory",
     "weight_bytes": "weights",
     "parameters": "parameters",
@@ -29,10 +30,12 @@ def costs(run: RunResult, stats: Mapping[str, Mapping[str, Any]]) -> dict[str, f
     seconds = sum(task["seconds"] for task in stats.values())
     words = sum(task["words"] for task in stats.values())
     hardware = run.manifest.get("hardware") or {}
+    thoughts = sum((task.get("reasoning_tokens") or 0.0) * task["distinct"] for task in stats.values())
     energy = next((value for name in ENERGY for value in (facts.get(name), hardware.get(name)) if value), None)
     return {
         "per_second": questions / seconds if seconds else None,
         "seconds_per_word": seconds / words if seconds and words else None,
+        "reasoning_tokens": thoughts / questions if thoughts else None,
         "peak_memory_bytes": _number(facts.get("peak_memory_bytes")),
         "weight_bytes": _number(facts.get("weight_bytes")),
         "parameters": _number(facts.get("parameters")),

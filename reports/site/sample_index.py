@@ -70,6 +70,8 @@ def sample_chunks(columns: Columns, judgements: Mapping[str, list[dict[str, Any]
             "judged": [judgements.get(name) for name in part["sample_id"]] if judgements else None,
             "boxes": boxes[start : start + CHUNK] if boxes else None,
             "finish": coded(part["finish"]),
+            "reasoning": [clip(text) for text in part["reasoning"]] if any(part.get("reasoning") or ()) else None,
+            "reasoning_tokens": part.get("reasoning_tokens"),
             **{name: part[name] for name in ("prompt_tokens", "new_tokens", "seconds", "margin", "rerun", "key")},
         }
 

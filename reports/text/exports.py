@@ -152,6 +152,8 @@ def tables(
 
 def _leaderboard(report: Mapping[str, Any]) -> Table:
     costs = list(next((run["costs"] for run in report["runs"]), {}))
+    if all(run["costs"].get("reasoning_tokens") is None for run in report["runs"]):
+        costs = [name for name in costs if name != "reasoning_tokens"]
     head = [
         "task",
         "run",

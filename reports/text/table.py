@@ -151,6 +151,10 @@ def _answers(counts: Any) -> str:
     if share:
         common = clean(str(counts.get("most_common") or ""))
         parts.append(f"{int(counts.get('distinct') or 0):,} different, most often {common!r} ({coverage(share)})")
+    if thoughts := counts.get("thoughts"):
+        tokens = float(thoughts.get("mean_tokens") or 0)
+        size = f" of {tokens:,.0f} tokens on average" if tokens else ""
+        parts.append(f"{int(thoughts.get('total') or 0):,} behind a thought{size}")
     return f"answers {int(counts.get('total') or 0):,}: {', '.join(parts)}"
 
 

@@ -155,6 +155,8 @@ def _task(task: StoredTask) -> dict[str, Any]:
         for name, entry in task.scores.items()
         if not (isinstance(entry, dict) and entry.get("breakdown")) and name not in ("judge", "answers", "notes")
     }
+    if task.thoughts:
+        totals["answers"] = {"thoughts": {"total": task.thoughts}}
     return {
         "entry": {name: task.entry[name] for name in ENTRY if name in task.entry},
         "scores": totals,

@@ -17,7 +17,7 @@ from vlmbench.base.files import write_atomically
 from vlmbench.base.registry import bare_name, load_object
 from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.samples import Status
-from vlmbench.compare import compare, gate_tests
+from vlmbench.compare import compare, gate_tests, run_differences
 from vlmbench.compare.compare import Comparison, TaskComparison
 from vlmbench.compare.gate_verdict import Verdict
 from vlmbench.runs.storage.layout import CHECK
@@ -138,6 +138,7 @@ def check(
     )
     _all_there(compared, tasks)
     _same_perturbation(compared, force)
+    _same_thinking(compared, force)
     planned = gate_tests.tests(compared, rules.metric, settings)
     margins = [rules.margins(test.task.key, len(planned)) for test in planned]
     ps = {str(index): one_sided(test.paired, test.spread, margins[index].allowed) for index, test in enumerate(planned)}
@@ -166,6 +167,14 @@ def _same_perturbation(compared: Comparison, force: bool) -> None:
         problem = f"a gate between different questions: perturbation {before} before, {after} after"
         hint = "check runs under the same --perturb (`vlmbench compare` shows what it costs); --force checks anyway"
         raise UsageError(problem, hint=hint)
+
+
+def _same_thinking(compared: Comparison, force: bool) -> None:
+    """Raise UsageError where the model thought in one of the runs alone."""
+    told = [str(d) for task in compared.tasks for d in task.differing if d.what == run_differences.THOUGHTS]
+    if told and not force:
+        hint = "check a model that thinks against a baseline in which it thinks; --force checks anyway"
+        raise UsageError(f"a gate between different ways to answer: {told[0]}", hint=hint)
 
 
 def _sensible(rules: GateRules) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
 
+THOUGHTS = "thoughts before the answers"
+"""The difference that lies in one of the runs alone showing any."""
 SHOWN = 60
 """Characters of a value that a line about a difference shows."""
 
@@ -52,6 +54,11 @@ def differing(before_run: StoredRun, after_run: StoredRun, before: StoredTask, a
         ),
         ("generation", before.entry.get("generation"), after.entry.get("generation"), False),
         ("judge", judged[0], judged[1], False),
+        *(
+            [(THOUGHTS, _thoughts(before), _thoughts(after), False)]
+            if bool(before.thoughts) != bool(after.thoughts)
+            else []
+        ),
     ]
     if perturbed[0] == perturbed[1] and before.entry.get("images") and after.entry.get("images"):
         facts.append(("images", _hash(before, "images"), _hash(after, "images"), True))
@@ -69,6 +76,14 @@ def _hash(task: StoredTask, name: str) -> str:
 
 def _questions(task: StoredTask) -> str:
     return f"{task.entry.get('samples', 0):,} (hash {_hash(task, 'samples')})"
+
+
+def _thoughts(task: StoredTask) -> str:
+    return (
+        f"in {task.thoughts:,} of {sum(task.scores.get('statuses', {}).values()):,} answers"
+        if task.thoughts
+        else "none"
+    )
 
 
 def _prompts(task: StoredTask) -> str:

@@ -74,6 +74,12 @@ class StoredTask:
         """The metric that the protocol's papers print."""
         return str(self.scores["headline"])
 
+    @property
+    def thoughts(self) -> int:
+        """How many answers came behind a thought of the model."""
+        counts = (self.scores.get("answers") or {}).get("thoughts") or {}
+        return int(counts.get("total") or 0)
+
     @cached_property
     def answered(self) -> Mapping[str, Item]:
         """Those with a score, by sample id."""

@@ -25,6 +25,8 @@ export interface Sample {
   boxes: Boxes | null;
   prompt_tokens: number;
   new_tokens: number;
+  reasoning: string | null;
+  reasoning_tokens: number | null;
   seconds: number | null;
   margin: number | null;
   rerun: boolean;
@@ -153,6 +155,8 @@ function sampleAt(name: string, list: SampleList, row: number): Sample {
     boxes: of(chunk.boxes),
     prompt_tokens: chunk.prompt_tokens[at],
     new_tokens: chunk.new_tokens[at],
+    reasoning: of(chunk.reasoning),
+    reasoning_tokens: of(chunk.reasoning_tokens),
     seconds: chunk.seconds[at],
     margin: chunk.margin[at],
     rerun: chunk.rerun[at],

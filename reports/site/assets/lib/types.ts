@@ -318,6 +318,8 @@ export interface SampleChunk {
   history: Turn[][] | null;
   judged: (Judgement[] | null)[] | null;
   boxes: (Boxes | null)[] | null;
+  reasoning: string[] | null;
+  reasoning_tokens: number[] | null;
   prompt_tokens: number[];
   new_tokens: number[];
   seconds: (number | null)[];
