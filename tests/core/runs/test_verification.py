@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from tests.support.toys import ToyModel, ToyTask
 from vlmbench.base.errors import ModelError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Request, Response
+from vlmbench.base.variant import Variant
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
 from vlmbench.runs import verification as backends
 from vlmbench.runs.execution import planning
 from vlmbench.runs.execution.planning import PlannedRequest
+from vlmbench.scoring.draws import DrawnTask
 
 
 def questions(count: int = 12) -> list[PlannedRequest]:
@@ -109,6 +112,22 @@ def test_the_reference_is_gone_before_the_model_is_asked() -> None:
         return "yes"
 
     backends.verify(ToyModel(text), Other, questions(3), 3, "other")
+
+
+def by_chance(own: str, request: Request) -> str:
+    """A model's own answer where it is sampled."""
+    return own if request.generation.temperature else "yes"
+
+
+def test_sampled_questions_are_checked_greedily_and_once() -> None:
+    """Two programs draw other random numbers, whatever the seed."""
+    choice = TaskChoice(DrawnTask(ToyTask(), 3), "test", "official", Variant(temperature=1.0, samples=3))
+    data = {choice.key: Folder(Path(), "toys")}
+    items = planning.plan([choice], data, ToyModel(), limit=None, seed=4).requests
+    model, other = ToyModel(partial(by_chance, "a")), ToyModel(partial(by_chance, "b"))
+    found = backends.verify(model, lambda: other, items, 5, "other")
+    assert (found.compared, found.differences) == (5, ())
+    assert len(set(model.asked)) == len(model.asked) == 5
 
 
 def test_a_model_that_breaks_answers_nothing_more() -> None:

@@ -127,6 +127,17 @@ def test_a_server_that_refuses_stop_and_the_length_field() -> None:
         assert again.text == "0.2" and len(server.bodies) == 4
 
 
+def test_a_server_that_refuses_a_seed() -> None:
+    with Judging() as server:
+        server.status = lambda prompt: error(400, "Unrecognized field: seed") if "seed" in server.bodies[-1] else None
+        model = openai.load("tiny", base_url=server.url, cache=False)
+        sampled = Generation(9, temperature=0.7)
+        groups = [[Request(name, f"grade {name}", generation=sampled) for name in ("1", "2")]]
+        assert {response.text for _, response in model.answer(groups)} == {"0.1", "0.2"}
+        assert model.facts["adapted"] == "no seed"
+        assert "temperature" in server.bodies[-1] and "seed" not in server.bodies[-1]
+
+
 def test_a_limit_that_is_too_large_is_no_unknown_field() -> None:
     """It is told, not worked around: no request is shortened, and none goes out without its limit."""
     with Judging(

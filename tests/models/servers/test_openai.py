@@ -238,6 +238,18 @@ def test_drawn_answers_are_drawn_for_each_sample(server: Seeing) -> None:
     assert (model.facts["calls"], model.facts["cached"]) == (2, 1)
 
 
+def test_a_sampled_answer_sends_its_seed(server: Seeing) -> None:
+    """One for each question, draw and seed of the run; a greedy request is what it was."""
+    sampled = about(square((7, 7, 8)), "Say.", generation=Generation(4, temperature=0.7))
+    form = openai.RequestFormat()
+    others = [sampled, replace(sampled, draw=1), replace(sampled, run_seed=1), replace(sampled, sample_id="other")]
+    seeds = [form.body(request, ["data:"])["seed"] for request in others]
+    assert len(set(seeds)) == 4 and all(0 <= seed < 2**31 for seed in seeds)
+    assert form.body(sampled, ["data:"])["seed"] == seeds[0]
+    greedy = form.body(replace(sampled, generation=Generation(4), draw=1, run_seed=1), ["data:"])
+    assert "seed" not in greedy and greedy == form.body(replace(sampled, generation=Generation(4)), ["data:"])
+
+
 def test_equal_questions_under_way_share_a_reply() -> None:
     """Of two tasks, say: the run knows them as two."""
     with Seeing(latency=0.2) as server:

@@ -135,7 +135,8 @@ def _measured(args: argparse.Namespace, choice: TaskChoice) -> Basis:
     if made is None or design is None:
         hint = "name one run, or none"
         raise UsageError("the two runs do not differ enough to learn from", where=choice.key, hint=hint)
-    told = f"measured: how {args.run[0]} and {args.run[1]} differ on {len(ids):,} questions they share"
+    what = "questions" if choice.variant.samples == 1 else "answers"
+    told = f"measured: how {args.run[0]} and {args.run[1]} differ on {len(ids):,} {what} they share"
     return Basis(_mcnemar_design(design, made), found[0].headline, told, {"difference": made.difference.value})
 
 
