@@ -51,7 +51,8 @@ skips them.
 ## The perturbations
 
 Write `NAME` or `NAME:SEVERITY`, separated by commas. Everything random depends on `--seed` and on the input itself (an
-image's bytes, a question's text), not on the order of questions, on `--limit`, or on interruptions.
+image's bytes, a question's text), not on the order of questions, on `--limit`, or on interruptions. Few-shot examples
+stay as they are. An option that is an image takes its image along.
 
 {changes}
 

@@ -74,6 +74,7 @@ class TableTask:
         sizes: Mapping[str, Size] | None = None,
         bundled_data_dir: Path | None = None,
         image_mark: str = "",
+        strata: str = "",
     ) -> None:
         """A task.
 
@@ -86,12 +87,14 @@ class TableTask:
         in place of `prompt`, `correct` and `max_new_tokens`. `sizes` gives the official number of questions by split,
         `bundled_data_dir` where a reader's files are unless `--data` names another folder (a table's own folder is
         known). `image_mark` is what questions and options have where an image belongs: `<image {n}>`, or `<image>` for
-        one after another. `version` goes up when a score changes its meaning.
+        one after another. `strata` is a column (tag): `--limit` draws equally many rows of each of its values.
+        `version` goes up when a score changes its meaning.
         """
-        own = AnswerTable(Path(file), columns, breakdowns) if isinstance(file, str | Path) else None
+        tags = list(dict.fromkeys(filter(None, (*breakdowns, strata))))
+        own = AnswerTable(Path(file), columns, tags) if isinstance(file, str | Path) else None
         self.files: SplitFiles = file if own is None else own  # type: ignore[assignment]  # no path where it is None
         self.bundled_data_dir = bundled_data_dir if own is None else own.file.parent
-        self.image_mark = image_mark
+        self.image_mark, self.strata = image_mark, strata
         self.needs_images = own is not None and columns[0] is not None
         source = type(file).__name__ if own is None else own.file.name
         self.name, self.title, self.version = name, title or f"{name}: questions of {source}", version

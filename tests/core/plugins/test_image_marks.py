@@ -235,3 +235,10 @@ def test_a_table_task_with_marks(data: Path) -> None:
         task.build_request(replace(first, images=first.images[:1]), "places")
     kept = vlmbench.evaluate("echo,text=x", task).records
     assert [list(places) for places in kept["image_places"]] == [[3, 12], [11]]
+
+
+def test_a_table_task_draws_from_all_values_of_a_column_alike(tmp_path: Path) -> None:
+    rows = [{"id": str(n), "question": "?", "answer": "x", "kind": "many" if n else "one"} for n in range(20)]
+    (tmp_path / "kinds.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    task = TableTask("kinds", tmp_path / "kinds.jsonl", columns=(None, "question", "answer"), strata="kind")
+    assert len(vlmbench.evaluate("echo,text=x", task, limit=2).records["tags"].unique()) == 2

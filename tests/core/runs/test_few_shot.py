@@ -212,7 +212,9 @@ def test_a_split_that_cannot_be_read(tmp_path: Path) -> None:
                 raise DataError("no file val.json", where="toys", hint="get it")
             return super().samples(data, split)
 
-    with pytest.raises(DataError, match=r"toys: --shots needs the split val: no file val\.json\n  get it"):
+    with pytest.raises(
+        DataError, match=r"toys: --shots needs the split val: no file val\.json\n  `vlmbench data status toy:val` says"
+    ):
         asked(tmp_path, Lost(), "1:val")
 
 

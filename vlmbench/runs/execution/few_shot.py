@@ -74,7 +74,9 @@ def pool(choice: TaskChoice, samples: Sequence[Sample], data: Folder | Hub, seed
             samples = read_samples(choice.task, data, split)
         except DataError as error:
             what = f"--shots needs the split {split}: {error.what}"
-            raise DataError(what, where=error.where, hint=error.hint) from None
+            hint = f"`vlmbench data status {choice.task.name}:{split}` says what is missing; "
+            hint += f"--shots {choice.variant.examples[0]} takes examples of the split that is asked"
+            raise DataError(what, where=error.where, hint=hint) from None
     if not any(sample.target is not None for sample in samples):
         raise _unpublished(choice, split)
     return ExamplePool(choice, split, samples, seed)
