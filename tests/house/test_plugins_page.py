@@ -50,9 +50,12 @@ def test_images_inside_the_text(folder: Path, capsys: pytest.CaptureFixture[str]
     (folder / "pairs.jsonl").write_bytes(orjson.dumps({**row, "answer": "yes"}))
     words = ["run", "--plugins", "pairs.py", "--model", "echo,text=yes", "--tasks", "pairs,pairs@before", "--output"]
     assert cli.main([*words, "runs/pairs"]) == exit_codes.OK
-    rows = pq.read_table(folder / "runs" / "pairs" / "records.parquet").to_pylist()
-    told = {row["task"]: (row["prompt"], row["image_places"]) for row in rows}
-    assert told == {"pairs": ("Is  the same as ?", [3, 16]), "pairs@before": (row["question"], [])}
+    for again in (False, True):
+        if again:
+            assert cli.main(["score", "runs/pairs", "--plugins", "pairs.py"]) == exit_codes.OK
+        rows = pq.read_table(folder / "runs" / "pairs" / "records.parquet").to_pylist()
+        told = {row["task"]: (row["prompt"], row["image_places"], len(row["images"])) for row in rows}
+        assert told == {"pairs": ("Is  the same as ?", [3, 16], 2), "pairs@before": (row["question"], [], 2)}
 
 
 def test_the_commands(folder: Path) -> None:
