@@ -102,13 +102,14 @@ def _same(compared: Comparison, task: TaskComparison, before: Metric, after: Met
 
 
 def _certain(compared: Comparison, task: TaskComparison) -> bool:
-    """Whether equal answers had to come: the same weights in an engine of ours, asked the same, decoded greedily.
+    """Whether equal answers had to come: the same weights in an engine of ours, asked the same, decoded greedily or
+    sampled from the same seed.
 
     What a server holds, and what a function does, nobody has hashed; a file of answers is its own fingerprint.
     """
     return (
         _weights(compared.before) == _weights(compared.after) is not None
-        and _asked(task.before) == _asked(task.after) is not None
+        and _asked(compared.before, task.before) == _asked(compared.after, task.after) is not None
     )
 
 
@@ -119,10 +120,12 @@ def _weights(run: StoredRun) -> tuple[str, dict[str, Any]] | None:
     return (str(model["fingerprint"]), dict(settings)) if hashed else None
 
 
-def _asked(task: StoredTask) -> tuple[Any, ...] | None:
+def _asked(run: StoredRun, task: StoredTask) -> tuple[Any, ...] | None:
     hashes = task.entry.get("hashes", {})
     generation = task.entry.get("generation") or {}
     known = [hashes.get(name) for name in ("samples", "prompts", "images")]
-    if not all(known) or generation.get("temperature", 0.0) != 0 or hashes.get("judge"):
+    if not all(known) or hashes.get("judge"):
         return None
-    return (*known, sorted(generation.items(), key=str))
+    sampled = generation.get("temperature", 0.0) != 0
+    seed = run.manifest.get("asked", {}).get("seed") if sampled else 0
+    return None if seed is None else (*known, seed, sorted(generation.items(), key=str))

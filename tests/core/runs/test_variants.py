@@ -17,6 +17,7 @@ import pytest
 import vlmbench
 from tests.models.huggingface import tiny_hf
 from tests.support import judge_toys, toys
+from tests.support.gate_runs import changed
 from tests.support.toys import ToyModel
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, UsageError
@@ -207,6 +208,14 @@ def test_compare_check_baseline_and_power(sampled: Path, tmp_path: Path, capsys:
     capsys.readouterr()
     assert cli.main(["power", KEY, "--run", str(sampled), "--json"]) == exit_codes.OK
     assert json.loads(capsys.readouterr().out)["questions"] == 54
+
+
+def test_the_same_seed_is_the_same_model_for_a_gate(sampled: Path, tmp_path: Path) -> None:
+    """Equal answers pass, as those of greedy decoding do; with another seed they would have to show it."""
+    again = run(tmp_path / "again", *SAMPLED, limit=54)
+    assert cli.main(["check", str(again), "--baseline", str(sampled)]) == exit_codes.OK
+    changed(again, "run.json", lambda manifest: manifest["asked"].update(seed=1))  # type: ignore[attr-defined]
+    assert cli.main(["check", str(again), "--baseline", str(sampled)]) == exit_codes.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("words", [[], ["--temperature", "0.8", "--samples", "3"], ["--temperature", "0.9"]])
