@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 TASKS = "vlmbench.tasks.catalog:TASKS"
 """The table of built-in benchmarks, by name."""
 
+SUITES = "vlmbench.tasks.suites:SUITES"
+"""The table of built-in suites, by name."""
+SUITE = "suite:"
+"""What the key of a suite begins with, in scores.json as on the command line."""
+
 MODELS: Mapping[str, str] = {
     "tinyllava": "vlmbench.models.systems.tinyllava:load",
     "tinygptv": "vlmbench.models.systems.tinygptv:load",
@@ -94,17 +99,17 @@ class Registry:
     """The names of one kind of thing."""
 
     kind: str
-    table: Mapping[str, str] | str
-    """What vlmbench itself has, by name; or "module:object" of that table."""
+    table: Mapping[str, Any] | str
+    """What vlmbench itself has, by name: objects or "module:object" strings; or "module:object" of that table."""
     group: str
     _extra: dict[str, Any] = field(default_factory=dict)
     """Objects, "module:object" strings and entry points."""
     _scanned: bool = False
 
     @cached_property
-    def builtin(self) -> Mapping[str, str]:
-        """What vlmbench itself has: name to "module:object"."""
-        return cast("Mapping[str, str]", load_object(self.table)) if isinstance(self.table, str) else self.table
+    def builtin(self) -> Mapping[str, Any]:
+        """What vlmbench itself has: name to an object or to "module:object"."""
+        return cast("Mapping[str, Any]", load_object(self.table)) if isinstance(self.table, str) else self.table
 
     def names(self) -> list[str]:
         """All known names, built-in first."""
@@ -200,6 +205,7 @@ def load_object(path: str) -> Any:
 tasks = Registry("task", TASKS, "vlmbench.tasks")
 models = Registry("model", MODELS, "vlmbench.models")
 recipes = Registry("recipe", RECIPES, "vlmbench.recipes")
+suites = Registry("suite", SUITES, "vlmbench.suites")
 
 
 @dataclass(frozen=True)
@@ -243,6 +249,11 @@ class TaskChoice:
             raise UsageError(problem, hint=f"take a protocol that reads text: `vlmbench tasks {self.task.name}`")
         generation = self.variant.generation(request.generation, self.key)
         return replace(request, generation=generation, system=self.variant.system or request.system)
+
+
+def is_suite(key: str) -> bool:
+    """Whether a key of scores.json is a suite's, and not a task's."""
+    return key.startswith(SUITE)
 
 
 def bare_name(key: str) -> str:
