@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.registry import is_suite
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS, finished_perturbed_runs
 from vlmbench.runs.storage.run_files import read_check, read_finished
 
@@ -55,6 +56,11 @@ class TaskResult:
     entry: Mapping[str, Any]
     """Its entry in run.json: protocol, split, data, hashes, ..."""
     scores: Mapping[str, Any]
+
+    @property
+    def is_suite(self) -> bool:
+        """Whether these are the results of a suite, whose samples are its members'."""
+        return is_suite(self.key)
 
     @property
     def metrics(self) -> list[Bar]:
@@ -152,6 +158,8 @@ class RunResult:
     """Its name in tables: the model, and what sets it apart from the other runs shown."""
     manifest: Mapping[str, Any]
     tasks: Sequence[TaskResult]
+    suites: Sequence[TaskResult] = ()
+    """The averages over some of the tasks."""
 
     @property
     def name(self) -> str:
@@ -222,8 +230,8 @@ def level_words(levels: Iterable[float]) -> str:
 
 
 def task_results(manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> list[TaskResult]:
-    """The tasks of a run, in the order of the run."""
-    entries = manifest.get("tasks", {})
+    """The tasks of a run, in the order of the run, and its suites."""
+    entries = {**manifest.get("tasks", {}), **manifest.get("suites", {})}
     return [TaskResult(key, entries.get(key, {}), content) for key, content in scores.items()]
 
 
@@ -244,10 +252,12 @@ def load(folders: Sequence[Path]) -> list[RunResult]:
     ids: list[str] = []
     for manifest in manifests:
         ids.append(_free(_UNSAFE.sub("", str(manifest.get("identity", "")))[:8] or "run", ids))
-    return [
-        RunResult(folder, run_id, label, manifest, task_results(manifest, scores))
-        for folder, run_id, label, (manifest, scores) in zip(folders, ids, labels, contents, strict=True)
-    ]
+    runs = []
+    for folder, run_id, label, (manifest, scores) in zip(folders, ids, labels, contents, strict=True):
+        results = task_results(manifest, scores)
+        tasks, suites = ([result for result in results if result.is_suite is kind] for kind in (False, True))
+        runs.append(RunResult(folder, run_id, label, manifest, tasks, suites))
+    return runs
 
 
 def with_perturbed(folders: Sequence[Path]) -> list[Path]:

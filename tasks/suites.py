@@ -12,7 +12,11 @@ from vlmbench.scoring.suites.suite import Member, Suite
 
 LLAVA = "haotian-liu/LLaVA docs/Evaluation.md@c121f043"
 _VQAV2, _VIZWIZ = Member("VQAv2", "vqav2:test-dev@llava"), Member("VizWiz", "vizwiz:test@llava")
-_GQA, _SQA, _TEXTVQA = Member("GQA", "gqa@llava"), Member("SQA-I", "scienceqa@llava"), Member("TextVQA", "textvqa@llava")
+_GQA, _SQA, _TEXTVQA = (
+    Member("GQA", "gqa@llava"),
+    Member("SQA-I", "scienceqa@llava"),
+    Member("TextVQA", "textvqa@llava"),
+)
 _POPE, _MME = Member("POPE", "pope@llava"), Member("MME", "mme@llava", ("perception",))
 _MMBENCH = Member("MMBench", "mmbench:dev_20230712@llava")
 _MMVET = Member("MM-Vet", "mmvet@official")
@@ -31,7 +35,7 @@ _ALL = (
             Member("MMBench", "mmbench:dev_en@llava"),
         ),
         "mean",
-        "the column Avg. of that table: its five rows are the mean with MME's perception / 20, to one decimal",
+        "the column Avg. of that table: the mean with MME's perception / 20 gives its rows (one of five off by 0.1)",
     ),
     Suite(
         "tinygptv",

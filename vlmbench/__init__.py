@@ -12,6 +12,7 @@ if _TYPE_CHECKING:
     from vlmbench.plugins.api import add_model, add_task, model
     from vlmbench.plugins.function_model import FunctionModel
     from vlmbench.plugins.table_task import TableProtocol, TableTask
+    from vlmbench.scoring.suites.suite import Member, Suite, add_suite
 
 # In a checkout the wings (tasks/ models/ training/ reports/) stand beside this folder; in a wheel they lie inside it.
 _root = _Path(__file__).resolve().parent.parent
@@ -21,11 +22,14 @@ if (_root / "pyproject.toml").is_file() and (_root / "tasks").is_dir():
 __all__ = [
     "FunctionModel",
     "InconclusiveError",
+    "Member",
     "Result",
+    "Suite",
     "TableProtocol",
     "TableTask",
     "__version__",
     "add_model",
+    "add_suite",
     "add_task",
     "assert_no_regression",
     "evaluate",
@@ -35,10 +39,13 @@ __all__ = [
 _HOMES = {
     "FunctionModel": "plugins.function_model",
     "InconclusiveError": "compare.gate",
+    "Member": "scoring.suites.suite",
     "Result": "api",
+    "Suite": "scoring.suites.suite",
     "TableProtocol": "plugins.table_task",
     "TableTask": "plugins.table_task",
     "add_model": "plugins.api",
+    "add_suite": "scoring.suites.suite",
     "add_task": "plugins.api",
     "assert_no_regression": "compare.gate",
     "evaluate": "api",

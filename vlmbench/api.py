@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
 
 from vlmbench.base import paths, registry
 from vlmbench.base.errors import UnknownNameError, UsageError
@@ -25,6 +25,8 @@ from vlmbench.plugins.loading import load_configured
 from vlmbench.runs import evaluation
 from vlmbench.runs.options import JudgeOptions, ModelOptions, RunOptions, VerifyOptions, WorkerOptions
 from vlmbench.runs.restore_state import preserved
+from vlmbench.scoring.suites import suite_file
+from vlmbench.scoring.suites.suite_file import SuiteFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +101,10 @@ def variant_of(options: VariantOptions) -> Variant:
 
 
 def evaluate(
-    model: str | Model | Callable[..., str] | Any,
-    tasks: str | Task | Sequence[str | Task],
+    model: str | Model | Callable[..., str] | Any = None,
+    tasks: str | Task | Sequence[str | Task] = (),
     *,
+    suite: str | Path | SuiteFile | None = None,
     processor: Any = None,
     output: str | Path | None = None,
     data: str | Path | None = None,
@@ -133,31 +136,57 @@ def evaluate(
     """Put benchmarks' questions to a model and score the answers, as `vlmbench run` does.
 
     `model`: what --model takes; an adapter (base.model.Model); a function (images, question) -> text; or a transformers
-    model, with its `processor`. `tasks`: what --tasks takes, or tasks (base.task.Task), or a list of both. `output`:
-    the run's folder, from which the same call resumes after an interruption; without it, a temporary folder that lasts
-    as long as the result. The other keywords are options of `vlmbench run`. A model object, its processor and the
-    random number generators come back as they were. Raises UsageError for options that do not fit, DataError,
-    ModelError and StoreError as the command does.
+    model, with its `processor`. `tasks`: what --tasks takes, or tasks (base.task.Task), or a list of both. `suite`: a
+    suite file, which may name the model and the tasks. `output`: the run's folder, from which the same call resumes
+    after an interruption; without it, a temporary folder that lasts as long as the result. The other keywords are
+    options of `vlmbench run`. A model object, its processor and the random number generators come back as they were.
+    Raises UsageError for options that do not fit, DataError, ModelError and StoreError as the command does.
     """
-    _refuse_unknown(variant)
-    spec, size = model if isinstance(model, str) else "", None if batch_size is None else str(batch_size)
-    options = RunOptions(
-        ModelOptions(spec, engine, recheck_ties, dtype, quantize, device, threads, size, attention, trust_remote_code),
+    given = dict(locals())
+    _refuse_unknown(given.pop("variant"))
+    given |= variant
+    if isinstance(suite, str | Path):
+        given = _with_suite_file(given)
+    if given["model"] is None:
+        raise UsageError("which model?", hint="give a name or an object; vlmbench.base.registry.models has the names")
+    return _evaluate(_options(given), given["model"], processor, tasks)
+
+
+def _with_suite_file(given: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of `evaluate` with those of the suite file that they name; what the caller gives is kept."""
+    plugins = given["plugins"]
+    load_configured(None if plugins is None else _joined(plugins))
+    file = suite_file.read(Path(given["suite"]), suite_file.names_set(given))
+    return {**given, **file.options, "suite": file}
+
+
+def _options(given: Mapping[str, Any]) -> RunOptions:
+    """The keywords of `evaluate` as the evaluation takes them."""
+
+    def of(*names: str) -> list[Any]:
+        return [given[name] for name in names]
+
+    spec, size = given["model"] if isinstance(given["model"], str) else "", given["batch_size"]
+    computing = of("engine", "recheck_ties", "dtype", "quantize", "device", "threads")
+    computing += [None if size is None else str(size), *of("attention", "trust_remote_code")]
+    variant = {name: given[name] for name in VariantOptions.__annotations__ if name in given}
+    return RunOptions(
+        ModelOptions(spec, *computing),
         tasks="",
-        data=None if data is None else str(data),
-        limit=limit,
-        ids=_path(ids),
-        output=_path(output),
-        perturb=_joined(perturb),
-        seed=seed,
-        judge=JudgeOptions(judge, judge_runs, judge_budget),
-        verify=VerifyOptions(verify_backend, verify_against),
-        workers=WorkerOptions(workers, ray, worker_timeout),
-        plugins=None if plugins is None else _joined(plugins),
-        interval=interval,
-        variant=variant_of(variant),
+        data=None if given["data"] is None else str(given["data"]),
+        limit=given["limit"],
+        ids=_path(given["ids"]),
+        output=_path(given["output"]),
+        perturb=_joined(given["perturb"]),
+        seed=given["seed"],
+        judge=JudgeOptions(*of("judge", "judge_runs", "judge_budget")),
+        verify=VerifyOptions(*of("verify_backend", "verify_against")),
+        workers=WorkerOptions(*of("workers", "ray", "worker_timeout")),
+        plugins=None if given["plugins"] is None else _joined(given["plugins"]),
+        interval=given["interval"],
+        variant=variant_of(cast("VariantOptions", variant)),
+        suite=given["suite"],
     )
-    return _evaluate(options, model, processor, tasks)
 
 
 def _evaluate(options: RunOptions, model: Any, processor: Any, tasks: Any) -> Result:

@@ -76,7 +76,7 @@ class _Site:
         for name, content in exports.files(exports.tables(report, details, compared)).items():
             self._put(f"exports/{name}", content)
         for run in runs:
-            text = table.markdown(run.manifest, {task.key: task.scores for task in run.tasks})
+            text = table.markdown(run.manifest, {one.key: one.scores for one in (*run.tasks, *run.suites)})
             self._put(f"exports/run-{run.id}.md", text.encode("utf-8", "replace"))
         return self._finish(report)
 

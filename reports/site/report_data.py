@@ -49,6 +49,31 @@ def run_summary(run: RunResult, stats: Mapping[str, Mapping[str, Any]], counts: 
             }
             for number, task in enumerate(run.tasks)
         ],
+        "suites": [_suite(suite) for suite in run.suites],
+    }
+
+
+def _suite(suite: TaskResult) -> dict[str, Any]:
+    """The average of a suite, and the figures that it is made of."""
+    scores = suite.scores
+    return {
+        "key": suite.key,
+        "title": clip(str(suite.entry.get("title", ""))),
+        "formula": clip(str(scores.get("formula") or "")),
+        "source": clip(str(scores.get("source") or "")),
+        "level": suite.level,
+        "coverage": suite.coverage,
+        "notes": [clip(note) for note in suite.notes],
+        "bar": bar_data(suite.best),
+        "members": [
+            {
+                "benchmark": clip(str(one.get("benchmark", ""))),
+                "task": one.get("task"),
+                "figure": one.get("figure"),
+                "divide_by": one.get("divide_by") or 1,
+            }
+            for one in scores.get("members", ())
+        ],
     }
 
 

@@ -13,6 +13,7 @@ from .table import MOST_BARS, interval_head, number, text_table
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import Comparison, Flip, MetricDifference, Said, TaskComparison
+    from vlmbench.compare.suites import SuiteComparison
 
 NUMBERS = ("before", "after", "difference", "p", "p (Holm)", "pairs", "gained", "lost", "n")
 """Columns aligned right."""
@@ -20,13 +21,16 @@ LONGEST = 100
 """Most characters of a question or an answer in a line."""
 
 
-def text(comparison: Comparison, *, flips: int = 3, every: bool = False) -> str:
-    """The headlines, what differs, then per task the other metrics (with `every`), breakdowns, agreement and flips."""
+def text(comparison: Comparison, *, flips: int = 3, every: bool = False, suites: Sequence[SuiteComparison] = ()) -> str:
+    """The headlines, the averages of `suites`, what differs, then per task the other metrics (with `every`),
+    breakdowns, agreement and flips.
+    """
     lines = [_run("before", comparison.before.describe()), _run("after", comparison.after.describe())]
     if any(task.after.entry.get("data") == "sample" for task in comparison.tasks):
         lines.append(SAMPLE_NOTE.upper())
     head = ("task", *_inner_head(task.level for task in comparison.tasks), "p (Holm)", "pairs", "gained", "lost")
-    lines += ["", *text_table([head, *map(_headline, comparison.tasks)], head, NUMBERS)]
+    rows = [*map(_headline, comparison.tasks), *map(_headline, suites)]
+    lines += ["", *text_table([head, *rows], head, NUMBERS)]
     lines += [f"differs in {clean(task.key)}: {clean(item)}" for task in comparison.tasks for item in task.differs]
     lines += [f"note: {clean(task.key)}: {clean(note)}" for task in comparison.tasks for note in task.notes]
     if comparison.left_out:
@@ -73,7 +77,7 @@ def _inner_head(levels: Iterable[float]) -> tuple[str, ...]:
     return ("metric", "before", "after", "difference", interval_head(levels), "p")
 
 
-def _headline(task: TaskComparison) -> tuple[str, ...]:
+def _headline(task: TaskComparison | SuiteComparison) -> tuple[str, ...]:
     inner = _numbers(task.best)
     counts = (f"{len(task.ids):,}", f"{len(task.gained):,}", f"{len(task.lost):,}")
     return (clean(task.key), clean(task.best.name), *inner[1:], p_text(task.p_holm), *counts)

@@ -129,7 +129,9 @@ def _named(bar: Bar) -> tuple[str, ...]:
 
 
 def _details(result: TaskResult) -> list[str]:
-    """Every metric but the headline, then one short table per breakdown."""
+    """Every metric but the headline, then one short table per breakdown; of a suite its members."""
+    if result.is_suite:
+        return _members(result)
     interval_name = interval_head([result.level])
     head = ("metric", "value", interval_name, "n")
     lines = [f"{clean(result.key)}: {clean(str(result.entry.get('title', '')))}".rstrip(": ")]
@@ -140,6 +142,24 @@ def _details(result: TaskResult) -> list[str]:
     for tag, columns in _by_tag(result).items():
         lines += ["", *(f"  {line}" for line in _breakdown(tag, columns, interval_name))]
     return lines
+
+
+def _members(result: TaskResult) -> list[str]:
+    """The formula of a suite's average, and the figures that it is made of."""
+    title = clean(str(result.entry.get("title", "")))
+    lines = [": ".join(filter(None, (clean(result.key), title)))]
+    lines += [f"  average: {clean(words)}" for words in [str(result.scores.get("formula") or "")] if words]
+    head = ("member", "task", "value", "divided by")
+    rows = [
+        (
+            clean(str(one.get("benchmark", ""))),
+            clean(str(one.get("task") or "not in vlmbench")),
+            number(one.get("figure")),
+            f"{float(one.get('divide_by') or 1):g}",
+        )
+        for one in result.scores.get("members", ())
+    ]
+    return lines + [f"  {line}" for line in text_table([head, *rows], head, ("value", "divided by"))]
 
 
 def _answers(counts: Any) -> str:

@@ -48,14 +48,21 @@ def _add_completers(parser: argparse.ArgumentParser) -> None:
 
 
 def tasks(prefix: str, **_: Any) -> list[str]:
-    """`pope`, `pope:coco`, `pope@llava`, and the same behind `gqa,`. Splits and protocols of vlmbench's own tasks."""
+    """`pope`, `pope:coco`, `pope@llava`, `suite:imp9`, and the same behind `gqa,`. Of tasks' and suites' own names."""
     before, comma, spec = prefix.rpartition(",")
     name, mark = re.split("[:@]", spec, maxsplit=1)[0], "@" if "@" in spec else ":"
-    found = registry.tasks.names()
+    if spec.startswith(registry.SUITE):
+        return [f"{before}{comma}{registry.SUITE}{word}" for word in registry.suites.names()]
+    found = [*registry.tasks.names(), registry.SUITE]
     if name != spec and name in registry.tasks.builtin:
         task, stem = registry.tasks.get(name), spec.rpartition(mark)[0]
         found = [f"{stem}{mark}{word}" for word in (task.protocols if mark == "@" else task.splits)]
     return [f"{before}{comma}{word}" for word in found]
+
+
+def suites(**_: Any) -> list[str]:
+    """Names of suites."""
+    return registry.suites.names()
 
 
 def models(**_: Any) -> list[str]:
@@ -69,6 +76,7 @@ def recipes(**_: Any) -> list[str]:
 
 
 NAMES: Mapping[str, Completer] = {
-    "task": tasks, "tasks": tasks, "model": models, "judge": models, "verify_against": models, "recipe": recipes,
+    "task": tasks, "tasks": tasks, "suites": suites, "model": models, "judge": models, "verify_against": models,
+    "recipe": recipes,
 }  # fmt: skip
 """By an argument's destination: what it may be."""

@@ -23,6 +23,7 @@ VERBS: Mapping[str, str] = {
     "score": "score existing answers in the benchmark's own file format",
     "export": "write a run's answers in the format of a test server or official script",
     "tasks": "list the benchmarks, their splits and protocols",
+    "suites": "list the suites: benchmarks that are run together, and the formula of their average",
     "models": "list the models",
     "data": "list which official files are missing, and download them",
     "compare": "compare two runs sample by sample: differences and changed answers",

@@ -1,7 +1,7 @@
 """A run as one small file for a repository: what became of every sample, and under which rules. No images, no data.
 
     {"kind": "vlmbench baseline", "format": 1, "vlmbench", "model", "asked",
-     "tasks": {KEY: {"entry", "scores", "answers", "items", "digest"}}}
+     "tasks": {KEY: {"entry", "scores", "answers", "items", "digest"}}, "suites": as in run.json, where there are any}
 
 `items` is a table of columns as JSON, compressed by zlib, in base64; `digest` is the hash of its JSON. Of each sample
 it holds what the task's metrics read, and no more: fields that change no metric when they are left out are left out
@@ -45,11 +45,13 @@ from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import (
     ASKED_SHAPE,
     LARGEST_JSON,
+    SUITE_SHAPE,
     TASK_SHAPE,
     parsed,
     scored_task,
     to_json,
 )
+from vlmbench.scoring.suites.choosing import expanded
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric
@@ -95,6 +97,7 @@ WRITTEN: Shape = fields(
         "vlmbench": text,
         "model": fields({"name": _text_or_null, "fingerprint": _text_or_null, "settings": optional(mapping)}),
         "asked": ASKED_SHAPE,
+        "suites": mapping_of(SUITE_SHAPE),
         "tasks": mapping_of(
             fields(
                 {"entry": TASK_SHAPE, "scores": scored_task, "answers": text, "items": text, "digest": text},
@@ -131,6 +134,7 @@ def make(run: StoredRun) -> bytes:
         "model": {name: model.get(name) for name in ("name", "fingerprint", "settings")},
         "asked": {name: requested[name] for name in ASKED if name in requested},
         "tasks": {key: _task(task) for key, task in run.tasks.items()},
+        **({"suites": run.suites} if run.suites else {}),
     }
     return to_json(content)
 
@@ -269,10 +273,12 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
         raise StoreError(problem, where=str(path), hint=CURE)
     try:
         WRITTEN(content, "")
-        keys = reload.chosen(content["tasks"], tasks, path)
+        suites = content.get("suites", {})
+        keys = reload.chosen(content["tasks"], expanded(tasks, suites), path)
         stored_tasks = {key: _stored(key, content["tasks"][key], path) for key in keys}
         earlier_names.update(content["asked"])
         manifest = {name: content[name] for name in ("vlmbench", "model", "asked")}
+        manifest["suites"] = suites
         manifest["tasks"] = {key: dict(task.entry) for key, task in stored_tasks.items()}
         run = StoredRun(path, manifest, stored_tasks, kind="baseline")
         run.describe()

@@ -146,6 +146,13 @@ class TaskComparison:
         """How many samples have a score in the later run alone."""
         return len(self.after.answered) - len(self.ids)
 
+    @property
+    def questions(self) -> int | None:
+        """How many questions the split has, where that is known."""
+        choice = self.after.choice
+        size = choice.task.sizes.get(choice.split)
+        return None if size is None else size.questions
+
     def pairs(self) -> Iterator[tuple[Item, Item]]:
         """Every paired sample."""
         for key in self.ids:

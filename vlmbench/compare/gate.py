@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from vlmbench.base.samples import Status
 from vlmbench.compare import compare, gate_tests, run_differences
 from vlmbench.compare.compare import Comparison, TaskComparison
 from vlmbench.compare.gate_verdict import Verdict
+from vlmbench.compare.suites import SuiteComparison, compared_suites
 from vlmbench.runs.storage.layout import CHECK
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import read_check, to_json
@@ -27,6 +28,8 @@ from vlmbench.stats import noninferiority, paired
 from vlmbench.stats.noninferiority import Decision, Margins, Outcome, decide, one_sided
 
 FORMAT = 1
+WHOLE = ("headline", "all")
+"""Choices of metrics with which the averages of suites are tested too."""
 RESAMPLES = 2_000
 """Enough for a standard error: it is all that a gate takes from them."""
 
@@ -74,6 +77,8 @@ class Report:
     rules: GateRules
     verdicts: Sequence[Verdict]
     floors: Sequence[Floor]
+    suites: Sequence[SuiteComparison] = ()
+    """Those whose averages were tested."""
 
     @property
     def outcome(self) -> Outcome:
@@ -87,7 +92,8 @@ class Report:
     def by_task(self) -> dict[str, dict[str, Any]]:
         """Outcome and reasons of each task: fail where one of its tests fails or one of its floors is broken."""
         result: dict[str, dict[str, Any]] = {}
-        for task in self.comparison.tasks:
+        tested: list[TaskComparison | SuiteComparison] = [*self.comparison.tasks, *self.suites]
+        for task in tested:
             outcomes = {verdict.decision.outcome for verdict in self.verdicts if verdict.task.key == task.key}
             reasons = [verdict.reason for verdict in self.verdicts if verdict.task.key == task.key]
             broken = [floor.what for floor in self.floors if floor.key == task.key]
@@ -140,6 +146,10 @@ def check(
     _same_perturbation(compared, force)
     _same_thinking(compared, force)
     planned = gate_tests.tests(compared, rules.metric, settings)
+    averages, left_out = compared_suites(compared, settings) if rules.metric in WHOLE else ([], [])
+    _suites_there(left_out, tasks)
+    compared = replace(compared, left_out=[*compared.left_out, *left_out])
+    planned += gate_tests.suite_tests(compared, averages, planned)
     margins = [rules.margins(test.task.key, len(planned)) for test in planned]
     ps = {str(index): one_sided(test.paired, test.spread, margins[index].allowed) for index, test in enumerate(planned)}
     corrected = paired.holm(ps)
@@ -150,12 +160,21 @@ def check(
             decided = decide(test.paired, test.spread, corrected[str(index)], margins[index], same=test.same)
         verdicts.append(Verdict(test.task, test.metric, margins[index], decided, corrected[str(index)], test.paired))
     floors = [floor for task in compared.tasks for floor in _floors(compared.after.tasks[task.key], rules)]
-    return Report(compared, rules, verdicts, floors)
+    return Report(compared, rules, verdicts, floors, averages)
 
 
-def _nothing_left(compared: Comparison, task: TaskComparison) -> Decision | None:
+def _suites_there(left_out: Sequence[str], tasks: Sequence[str]) -> None:
+    """Raise UsageError for an average that was named and cannot be tested."""
+    if lacking := [key for key in left_out if key in tasks]:
+        problem = f"the average of {', '.join(lacking)} cannot be tested: a member, or one of its figures, is missing"
+        raise UsageError(problem, hint="name the members instead, or run the suite of the same members")
+
+
+def _nothing_left(compared: Comparison, task: TaskComparison | SuiteComparison) -> Decision | None:
     """A fail where samples had scores before and not one has now, however wide its interval; None elsewhere."""
-    if not task.failed or any(item.score.value is not None for item in compared.after.tasks[task.key].items):
+    if isinstance(task, SuiteComparison) or not task.failed:
+        return None
+    if any(item.score.value is not None for item in compared.after.tasks[task.key].items):
         return None
     return Decision(Outcome.FAIL, None, None, None, None, None, "all failed")
 

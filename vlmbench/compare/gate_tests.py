@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
 from vlmbench.compare import compare
 from vlmbench.compare.compare import Comparison, MetricDifference, TaskComparison
+from vlmbench.compare.suites import SuiteComparison
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import MORE, NEITHER, upward
 from vlmbench.stats.noninferiority import Same, Spread, flip_size, skewness, spread
@@ -25,9 +26,9 @@ GUARD = "accuracy"
 
 @dataclass(frozen=True)
 class Test:
-    """One metric of one task."""
+    """One metric of one task, or the average of a suite."""
 
-    task: TaskComparison
+    task: TaskComparison | SuiteComparison
     metric: MetricDifference
     """In the metric's own unit and direction, as it is shown."""
     paired: Paired
@@ -43,6 +44,21 @@ def tests(compared: Comparison, metric: str, settings: dict[str, Any]) -> list[T
         for task in compared.tasks
         for difference in _metrics(task, metric, settings)
     ]
+
+
+def suite_tests(compared: Comparison, suites: Sequence[SuiteComparison], planned: Sequence[Test]) -> list[Test]:
+    """The averages' tests; `planned` are those of the tasks. Equal answers prove an average only where they had to be.
+
+    Otherwise an average is tested as any other difference: the members' errors have a lost and a gained answer each.
+    """
+    found = []
+    for suite in suites:
+        keys = {task.key for task in suite.tasks}
+        equal = [test.same for test in planned if test.task.key in keys]
+        certain = all(same is not None and same.certain for same in equal)
+        same = Same(True) if certain and equal else None
+        found.append(Test(suite, suite.best, suite.best.paired, suite.spread, same))
+    return found
 
 
 def _metrics(task: TaskComparison, metric: str, settings: dict[str, Any]) -> Iterator[MetricDifference]:

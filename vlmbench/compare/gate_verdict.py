@@ -11,6 +11,7 @@ from vlmbench.stats.metrics import LESS, TARGET
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import MetricDifference, TaskComparison
+    from vlmbench.compare.suites import SuiteComparison
     from vlmbench.stats.noninferiority import Decision, Margins
     from vlmbench.stats.paired import Paired
 
@@ -22,7 +23,7 @@ UNMOVED = 0.05
 class Verdict:
     """One test of a gate."""
 
-    task: TaskComparison
+    task: TaskComparison | SuiteComparison
     metric: MetricDifference
     margins: Margins
     decision: Decision
@@ -39,9 +40,7 @@ class Verdict:
     @property
     def available(self) -> int | None:
         """How many questions the split has, where that is known."""
-        choice = self.task.after.choice
-        size = choice.task.sizes.get(choice.split)
-        return None if size is None else size.questions
+        return self.task.questions
 
     @property
     def reason(self) -> str:

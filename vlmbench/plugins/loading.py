@@ -84,8 +84,8 @@ def _load(path: Path) -> Plugin:
         _import(path, module)
         names = tuple(sorted(_registered() - before))
         if not names:
-            hint = "call vlmbench.add_task or vlmbench.add_model in it, or put @vlmbench.model over a function"
-            raise PluginError("it registers no task and no model", where=str(path), hint=hint)
+            hint = "call vlmbench.add_task, add_model or add_suite in it, or put @vlmbench.model over a function"
+            raise PluginError("it registers no task, no model and no suite", where=str(path), hint=hint)
     except (
         BaseException
     ):  # what it registered before it failed goes too: a fixed file must not collide with its own names
@@ -123,7 +123,7 @@ class _Fresh(SourceFileLoader):
 
 
 def _kinds() -> tuple[Registry, ...]:
-    return registry.tasks, registry.models, registry.recipes
+    return registry.tasks, registry.models, registry.recipes, registry.suites
 
 
 def _registered() -> set[tuple[str, str]]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import registry, settings
+from vlmbench.base import settings
 from vlmbench.base.process import terminal
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs
@@ -24,16 +24,17 @@ from vlmbench.runs.execution import few_shot, planning, runner, selection
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.layout import perturbed_run
 from vlmbench.runs.storage.store import RunStore
+from vlmbench.scoring.suites import choosing
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model
-    from vlmbench.base.registry import TaskChoice
     from vlmbench.base.settings import Settings
     from vlmbench.perturbations.perturbations import Perturbation
     from vlmbench.runs.execution.planning import Plan
     from vlmbench.runs.execution.runner import Outcome
     from vlmbench.runs.options import RunOptions
     from vlmbench.scoring.judge import Judge
+    from vlmbench.scoring.suites.choosing import Chosen
 
 LONGEST_NAME = 180
 """Bytes of a run's default folder name before its hash: file systems take 255."""
@@ -61,12 +62,12 @@ def evaluate(options: RunOptions) -> Evaluated:
     Ctrl-C and errors leave every answer in the run's folder, from where the same options resume.
     """
     perturbations = _perturbations(options)
-    choices = registry.choose_tasks(options.tasks, options.variant)
+    chosen = choosing.choose(options.tasks, options.variant, options.suite)
+    choices, places = chosen.choices, settings.load({"data": options.data})
     for choice in choices:
         choice.check_variant()
     few_shot.check(choices)
-    places = settings.load({"data": options.data})
-    data = {choice.key: specs.open_data(choice, places) for choice in choices}
+    data = {choice.key: specs.open_data(choice, _places(places, chosen, choice.key)) for choice in choices}
     ids = None if options.ids is None else selection.read_ids(options.ids, choices)
     with ExitStack() as stack:
         judge = None
@@ -76,7 +77,7 @@ def evaluate(options: RunOptions) -> Evaluated:
             model = stack.enter_context(opening.open_workers(options))
         else:
             model = opening.load_model(options.model)
-        evaluation = Evaluation(options, choices, places, data, model, judge, ids)
+        evaluation = Evaluation(options, chosen, places, data, model, judge, ids)
         try:
             result = evaluation.run(perturbations)
         except KeyboardInterrupt:
@@ -97,12 +98,17 @@ def _perturbations(options: RunOptions) -> Sequence[Perturbation]:
     return perturbations.parse(options.perturb, options.seed)
 
 
+def _places(places: Settings, chosen: Chosen, key: str) -> Settings:
+    """The settings for one task: a suite file may say where its data are."""
+    return replace(places, data=chosen.data[key]) if key in chosen.data else places
+
+
 @dataclass
 class Evaluation:
     """What the runs of one evaluation share, and the run that is being made."""
 
     options: RunOptions
-    choices: Sequence[TaskChoice]
+    chosen: Chosen
     places: Settings
     data: Mapping[str, Any]
     """By task key: where its samples come from."""
@@ -135,10 +141,11 @@ class Evaluation:
     def plan(self, change: Perturbation | None) -> Plan:
         """What is asked, under a perturbation or as it is."""
         return planning.plan(
-            self.choices,
+            self.chosen.choices,
             self.data,
             self.model,
             limit=self.options.limit,
+            limits=self.chosen.limits,
             ids=self.ids,
             seed=self.options.seed,
             perturbation=change,
@@ -148,7 +155,7 @@ class Evaluation:
     def execute(self, plan: Plan, change: Perturbation | None, folder: Path | None) -> Outcome:
         """Ask and score one run; without a folder it is the one that the options name."""
         request = self._request(plan, change)
-        self.folder = folder or self.options.output or self.places.runs_folder / _name(self.model, plan, request)
+        self.folder = folder or self.options.output or self.places.runs_folder / self._name(plan, request)
         if self.judge is not None:
             self.judge.next_run()
             choices = {choice.key: choice for choice in plan.choices}
@@ -162,6 +169,8 @@ class Evaluation:
         )
         if plan.skipped:
             content["left_out"] = plan.skipped
+        if self.chosen.suites:
+            content["suites"] = {key: suite.to_dict() for key, suite in self.chosen.suites.items()}
         with RunStore.open(self.folder, {**content, **self.verified}) as store:
             level, progress = self.options.interval, sys.stderr.isatty()
             return runner.execute(plan, self.model, store, progress=progress, judge=self.judge, level=level)
@@ -178,16 +187,22 @@ class Evaluation:
             **({} if self.ids is None else {"ids": manifest.hash_of(selection.listed_ids(self.ids))}),
             "perturb": "" if change is None else change.label,
             "seed": self.options.seed,
+            **self.chosen.told(),
             **plugins.asked((choice.task.name for choice in plan.choices), model),
         }
 
+    def _name(self, plan: Plan, request: Mapping[str, Any]) -> str:
+        """The default name of a run's folder: the same for the same options, with or without perturbations.
 
-def _name(model: Model, plan: Plan, request: Mapping[str, Any]) -> str:
-    """The default name of a run's folder: the same for the same options, with or without perturbations."""
-    name = "-".join([model.name, *(choice.key for choice in plan.choices)])
-    safe = "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)
-    short = safe.encode()[:LONGEST_NAME].decode(errors="ignore")
-    return f"{short}-{manifest.hash_of_request(request)[:8]}"
+        A suite stands for its members.
+        """
+        suites = self.chosen.suites
+        members = {one.task for suite in suites.values() for one in suite.members}
+        keys = [*suites, *(choice.key for choice in plan.choices if choice.key not in members)]
+        name = "-".join([self.model.name, *keys])
+        safe = "".join(letter if letter.isalnum() or letter in "-_.@" else "_" for letter in name)
+        short = safe.encode()[:LONGEST_NAME].decode(errors="ignore")
+        return f"{short}-{manifest.hash_of_request(request)[:8]}"
 
 
 def print_notes(tasks: Mapping[str, Mapping[str, Any]]) -> None:

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process.extras import install_command
 from vlmbench.base.variant import PLAIN, Variant
+
+if TYPE_CHECKING:
+    from vlmbench.scoring.suites.suite_file import SuiteFile
 
 ENGINES = ("shared", "batched", "simple")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -137,7 +140,7 @@ class RunOptions:
 
     model: ModelOptions
     tasks: str
-    """`NAME[:SPLIT][@PROTOCOL]`, with commas between."""
+    """`NAME[:SPLIT][@PROTOCOL]` and `suite:NAME`, with commas between; may be empty with a suite file."""
     data: str | None = None
     """`sample`, `hub[:COPIES]`, or a folder or URL of official files; None: as the settings say."""
     limit: int | float | None = None
@@ -159,6 +162,8 @@ class RunOptions:
     """Confidence level of the intervals, between 0 and 1; None: 0.95."""
     variant: Variant = PLAIN
     """How all tasks are asked, where not as their protocols say."""
+    suite: SuiteFile | None = None
+    """More tasks, with settings of their own, and their average: what --suite names."""
 
     def __post_init__(self) -> None:
         check_level(self, "interval")

@@ -29,6 +29,7 @@ from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import draws
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring import verdicts as judge_verdicts
+from vlmbench.scoring.suites import scores as suite_scores
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
@@ -97,11 +98,13 @@ def load(folder: Path, data: str | None) -> AnsweredRun:
     for row in run_tables.read(folder, RECORDS, manifest, COLUMNS, LATER).to_pylist():
         rows.setdefault(row["task"], {})[row["sample_id"]] = row
     choices = [registry.choose_task(key) for key in manifest["tasks"]]
+    asked = manifest.get("asked", {})
     told = settings.load({"data": data or manifest["data_folder"] or None})
+    own = {} if data else asked.get("data_of", {})
     answers: list[StoredAnswer] = []
-    perturbed = bool(manifest.get("asked", {}).get("perturb"))
+    perturbed = bool(asked.get("perturb"))
     for choice in choices:
-        source = loading.open_data(choice, told)
+        source = loading.open_data(choice, replace(told, data=own.get(choice.key, told.data)))
         samples = read_samples(choice.task, source, choice.split)
         there = _joined(choice, samples, rows.get(choice.key, {}), source.label, perturbed=perturbed)
         answers += [_stored_answer(choice, sample, row, folder, manifest) for sample, row in there]
@@ -209,6 +212,7 @@ def write(
     if judge is not None:
         manifest["judge"] = judge.facts()
     scores = scoring.score_records(run.choices, records, manifest["tasks"], level or _level(run.folder))
+    scores |= suite_scores.entries(manifest.get("suites", {}), scores)
     with RunStore.open(folder, manifest) as store:
         store.finish(record_columns(records), scores, judge_verdicts.columns(records))
     return manifest, scores

@@ -32,6 +32,8 @@ CASES = {
     "vlmbench run --tasks gqa,po": {"gqa,pope"},
     "vlmbench run --tasks pope:coco_a": {"coco_adversarial"},
     "vlmbench run --tasks gqa,pope:coco@ll": {"llava"},
+    "vlmbench run --tasks pope,suite:tiny": {"tinygptv", "tinyllava"},
+    "vlmbench suites imp": {"imp9"},
     "vlmbench run --model tiny": {"tinyllava", "tinygptv"},
     "vlmbench run --limit ": set(),
     "vlmbench train tinyllava-share": {"tinyllava-share-paper", "tinyllava-share-factory"},

@@ -105,7 +105,7 @@ def test_the_environment_names_plugins_and_a_settings_file_may_not(
         ("def broken(:", "it cannot be imported: SyntaxError"),
         ("1 / 0", "it cannot be imported: ZeroDivisionError"),
         ("raise SystemExit(3)", "it cannot be imported: SystemExit: 3"),
-        ("x = 1", "it registers no task and no model"),
+        ("x = 1", "it registers no task, no model and no suite"),
         (MODEL.format(name="echo", text=""), "model 'echo' is registered twice: vlmbench itself has it"),
         (MODEL.format(name="a", text="") * 2, "model 'a' is registered twice: it was added before"),
         ("import vlmbench\nvlmbench.add_task(object())", "object is no task: it has no name, title"),

@@ -8,9 +8,9 @@ from dataclasses import fields
 from vlmbench.runs.options import DTYPES, ENGINES, WIDTHS, ModelOptions
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Which model."""
-    parser.add_argument("--model", required=True, metavar="NAME[:CHECKPOINT][,k=v]", help="see `vlmbench models`")
+    parser.add_argument("--model", required=required, metavar="NAME[:CHECKPOINT][,k=v]", help="see `vlmbench models`")
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from vlmbench.base.process import exit_codes, terminal
@@ -34,20 +35,23 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench.base.files import write_atomically
     from vlmbench.base.registry import load_object
     from vlmbench.compare import compare as comparison
+    from vlmbench.compare.suites import compared_suites
     from vlmbench.runs.storage.run_files import to_json
 
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
     every = args.metric == "all"
     whole = "all" if args.metric == "headline" and (args.json or args.output) else args.metric
     found = comparison.compare(args.before, args.after, tasks=tasks, metric=whole, force=args.force, seed=args.seed)
-    text = load_object("vlmbench.reports.text.compare:text")
+    suites, _ = compared_suites(found, {"seed": args.seed})
+    content = {**found.to_json(), "suites": [suite.to_json() for suite in suites]}
+    text = partial(load_object("vlmbench.reports.text.compare:text"), found, suites=suites)
     if args.output is not None:
         with comparison.writing(args.output):
             args.output.mkdir(parents=True, exist_ok=True)
-            write_atomically(args.output / "compare.json", to_json(found.to_json()))
-            write_atomically(args.output / "compare.txt", (text(found, flips=sys.maxsize, every=True) + "\n").encode())
+            write_atomically(args.output / "compare.json", to_json(content))
+            write_atomically(args.output / "compare.txt", (text(flips=sys.maxsize, every=True) + "\n").encode())
     if args.json:
-        terminal.result(to_json(found.to_json()).decode())
+        terminal.result(to_json(content).decode())
     else:
-        print(text(found, flips=args.flips, every=every))
+        print(text(flips=args.flips, every=every))
     return exit_codes.OK

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmbench.base import paths
+from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes, signals, terminal
 from vlmbench.cli.options import generation, judge, model
 from vlmbench.runs.options import RunOptions, VerifyOptions, WorkerOptions
@@ -21,8 +23,14 @@ PERTURBATIONS = "blind, noise, blur, jpeg, crop, rotate, shuffle-image, option-o
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the main job."""
     add = parser.add_argument
-    model.add_model(parser)
-    add("--tasks", required=True, metavar="NAME[:SPLIT][@PROTOCOL],...", help="see `vlmbench tasks`")
+    model.add_model(parser, required=False)
+    add(
+        "--tasks",
+        default="",
+        metavar="NAME[:SPLIT][@PROTOCOL],...",
+        help="see `vlmbench tasks`; `suite:NAME` stands for the members of a suite, see `vlmbench suites`",
+    )
+    add("--suite", type=Path, metavar="FILE", help="tasks, settings and an average in YAML (docs/evaluate/suites.md)")
     add(
         "--data",
         metavar="sample|hub[:COPIES]|DIR|URL",
@@ -105,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench.scoring.score import complete
 
     try:
-        result = evaluate(options(args))
+        result = evaluate(options(with_suite_file(args)))
     except KeyboardInterrupt as stop:  # what is kept has been printed
         return signals.code_of(stop)
     _print_scores(result.unperturbed, json=args.json)
@@ -115,6 +123,24 @@ def run(args: argparse.Namespace) -> int:
         _report_perturbations(result, quiet=args.json)
     whole = all(complete(outcome.scores, args.min_coverage) for outcome in result.outcomes)
     return exit_codes.OK if whole else exit_codes.BAD_RESULT
+
+
+def with_suite_file(args: argparse.Namespace) -> argparse.Namespace:
+    """The options with those of --suite where the command line says nothing; `suite` is then the file, read.
+
+    Raises UsageError where the file is wrong, and without a model or tasks.
+    """
+    if args.suite is not None:
+        from vlmbench.scoring.suites import suite_file
+
+        args.suite = suite_file.read(args.suite, suite_file.names_set(vars(args)))
+        for name, value in args.suite.options.items():
+            setattr(args, name, value)
+    if args.model is None:
+        raise UsageError("which model?", hint="name one: --model NAME; `vlmbench models` lists them")
+    if args.suite is None and not args.tasks:
+        raise UsageError("which tasks?", hint="name some: --tasks NAME,...; `vlmbench tasks` lists them")
+    return args
 
 
 def options(args: argparse.Namespace) -> RunOptions:
@@ -134,6 +160,7 @@ def options(args: argparse.Namespace) -> RunOptions:
         plugins=args.plugins,
         interval=args.interval,
         variant=generation.options(args),
+        suite=args.suite,
     )
 
 
@@ -167,13 +194,13 @@ def _report_perturbations(result: Evaluated, *, quiet: bool) -> None:
 
 def _print_missing(outcome: Outcome, min_coverage: float, *, judged: bool) -> None:
     """Print on stderr what has no score, and why."""
-    from vlmbench.base.registry import load_object
+    from vlmbench.base.registry import is_suite, load_object
 
     for key, task in outcome.scores.items():
         if "unlabeled" in task["statuses"]:
             note = task[task["headline"]].get("note", "")
             terminal.warn(f"{key}: {terminal.clean(note)}; `vlmbench export` writes what it takes")
-        if task["coverage"] >= min_coverage:
+        if task["coverage"] >= min_coverage or is_suite(key):  # its members are told of themselves
             continue
         share = load_object("vlmbench.reports.text.table:coverage")(task["coverage"])
         lines = [f"{key}: only {share} of the samples have a score", *_reasons(outcome, key)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.model import Model
@@ -61,19 +62,21 @@ def plan(
     model: Model,
     *,
     limit: int | float | None,
+    limits: Mapping[str, int | float] = MappingProxyType({}),
     seed: int,
     ids: Ids | None = None,
     perturbation: Perturbation | None = None,
     judge: Judge | None = None,
 ) -> Plan:
-    """Read the samples, build the requests and hash the images. `data` is by task key.
+    """Read the samples, build the requests and hash the images. `data` is by task key, and so are
+    `limits`, which are there where a task has one of its own.
 
     Raises ModelError where the model cannot do what a request asks (capabilities.refuse_unable).
     """
     result = Plan([], [])
     for choice in choices:
         samples = read_samples(choice.task, data[choice.key], choice.split)
-        chosen = selected(choice, samples, limit, ids, seed)
+        chosen = selected(choice, samples, limits.get(choice.key, limit), ids, seed)
         pairs, skipped = _requests(choice, samples, chosen, perturbation)
         if skipped:
             result.skipped[choice.key] = skipped

@@ -22,6 +22,7 @@ from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_imag
 from vlmbench.runs.storage import answer_log, thumbnails
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
+from vlmbench.scoring.suites import scores as suite_scores
 
 if TYPE_CHECKING:
     from vlmbench.scoring.judge import Judge
@@ -84,6 +85,7 @@ def execute(
         judge.finish(progress=progress)
     records = _records(plan, store.answers, failures, judge)
     scores = scoring.score_records(plan.choices, records, plan.tasks, level)
+    scores |= suite_scores.entries(store.manifest.get("suites", {}), scores)
     store.manifest["model"]["facts"] = dict(model.facts)
     if judge is not None:
         store.manifest["judge"] = judge.facts()

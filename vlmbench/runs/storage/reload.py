@@ -22,6 +22,7 @@ from vlmbench.runs.storage import manifest, run_tables
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS
 from vlmbench.runs.storage.run_files import read_finished
 from vlmbench.scoring import verdicts as judge_verdicts
+from vlmbench.scoring.suites.choosing import expanded
 from vlmbench.stats.intervals import LEVEL
 
 if TYPE_CHECKING:
@@ -106,6 +107,12 @@ class StoredRun:
         """The model's name."""
         return str(self.manifest.get("model", {}).get("name", "?"))
 
+    @property
+    def suites(self) -> Mapping[str, Mapping[str, Any]]:
+        """Its suites as run.json tells of them, by key."""
+        suites: Mapping[str, Mapping[str, Any]] = self.manifest.get("suites", {})
+        return suites
+
     def describe(self) -> dict[str, Any]:
         """What reports say of it."""
         model = self.manifest.get("model", {})
@@ -122,12 +129,14 @@ class StoredRun:
 
 
 def load(folder: Path, tasks: Sequence[str] = ()) -> StoredRun:
-    """A finished run's folder; `tasks` (keys or bare names) leaves the others out.
+    """A finished run's folder; `tasks` (keys or bare names, or `suite:NAME` for its members) leaves the others out.
 
     Raises StoreError for an unfinished or damaged run, and for records that do not give its scores.
     """
     content, scores = read_finished(folder)
-    wanted = {key: scores[key] for key in chosen(scores, tasks, folder)}
+    scored = {key: entry for key, entry in scores.items() if not registry.is_suite(key)}
+    named = expanded(tasks, content.get("suites", {}))
+    wanted = {key: scored[key] for key in chosen(scored, named, folder)}
     rows = _rows(folder, wanted, content, run_tables.expected_rows(wanted))
     verdicts = _verdicts(folder, content)
     found = {}

@@ -62,9 +62,24 @@ TASK_SHAPE: Shape = fields(
 ASKED_SHAPE: Shape = fields(
     {"model": text, "settings": mapping, "tasks": shapes.list_of(text), "data": text, "perturb": text, "ablate": text}
     | {"limit": optional(shapes.number), "ids": text, "seed": whole, "predictions": text}
+    | {"suites": mapping_of(text), "data_of": mapping_of(text), "limits": mapping_of(shapes.number)}
 )
 MODEL_SHAPE: Shape = fields({"name": text, "fingerprint": text, "settings": mapping, "facts": mapping})
 _FILE = fields({"bytes": whole, "sha256": text}, needed=("bytes", "sha256"))
+SUITE_SHAPE: Shape = fields(
+    {name: text for name in ("name", "title", "source", "formula", "formula_source", "note", "label")}
+    | {
+        "members": shapes.list_of(
+            fields(
+                {"benchmark": text, "task": text, "metrics": shapes.list_of(text)}
+                | {"divide_by": shapes.number, "weight": shapes.number},
+                needed=("benchmark",),
+            )
+        )
+    },
+    needed=("name", "members"),
+)
+"""A suite, as Suite.to_dict writes it."""
 RUN: Shape = fields(
     {
         "format": whole, "vlmbench": text, "asked": ASKED_SHAPE, "identity": text, "command": listing, "started": text,
@@ -72,6 +87,7 @@ RUN: Shape = fields(
         "tasks": mapping_of(TASK_SHAPE),
         "code": fields({"commit": optional(text), "changed": optional(flag)}), "packages": mapping_of(text),
         "hardware": mapping, "judge": mapping, "left_out": mapping_of(mapping_of(whole)),
+        "suites": mapping_of(SUITE_SHAPE),
         "files": mapping_of(_FILE), "rescoring": flag,
     },
     needed=("asked", "identity"),

@@ -15,7 +15,9 @@ from vlmbench.scoring.suites.suite import AVERAGE, NO_FORMULA, Member, Suite, of
 from vlmbench.stats.combined import Part, weighted_sum
 from vlmbench.stats.intervals import LEVEL, Estimate
 
-NOT_BUILT_IN = "not in vlmbench"
+NOT_BUILT_IN, ARE_NOT_BUILT_IN = "is not in vlmbench", "are not in vlmbench"
+NOT_RUN, WERE_NOT_RUN = "was not run", "were not run"
+SERVER, SERVERS = "is scored by its server alone", "are scored by their servers alone"
 
 
 def entries(suites: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def entry(suite: Suite, scores: Mapping[str, Any]) -> dict[str, Any]:
     average: dict[str, Any] = {"value": None, "low": None, "high": None, "n": 0}
     if not suite.formula or lacking:
         reasons = [] if suite.formula else [NO_FORMULA]
-        reasons += [f"{name} {reason}" for name, reason in lacking.items()]
+        reasons += _sentences(lacking)
         average["note"] = f"no average: {'; '.join(reasons)}"
         notes.insert(0, average["note"])
     else:
@@ -54,6 +56,18 @@ def entry(suite: Suite, scores: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _sentences(lacking: Mapping[str, str]) -> list[str]:
+    """`MMStar is not in vlmbench`; members that lack for the same reason share one."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in lacking.items():
+        by_reason.setdefault(reason, []).append(name)
+    plural = {NOT_BUILT_IN: ARE_NOT_BUILT_IN, NOT_RUN: WERE_NOT_RUN, SERVER: SERVERS}
+    return [
+        f"{', '.join(names)} {plural.get(reason, reason) if len(names) > 1 else reason}"
+        for reason, names in by_reason.items()
+    ]
+
+
 def metric_names(member: Member, headline: str) -> tuple[str, ...]:
     """The metrics that a member's figure is the mean of."""
     return member.metrics or (headline,)
@@ -62,16 +76,16 @@ def metric_names(member: Member, headline: str) -> tuple[str, ...]:
 def _lacking(member: Member, scores: Mapping[str, Any]) -> str:
     """Why a member has no figure, as words behind its name; empty where it has one."""
     if not member.task:
-        return f"is {NOT_BUILT_IN}"
+        return NOT_BUILT_IN
     found = scores.get(member.task)
     if found is None:
-        return "was not run"
+        return NOT_RUN
     for name in metric_names(member, found["headline"]):
         if _value(found, name) is not None:
             continue
         statuses = found["statuses"]
         if statuses.get(str(Status.UNLABELED)):
-            return "is scored by its server alone"
+            return SERVER
         if not statuses.get(str(Status.OK)):
             counts = ", ".join(f"{status} {count:,}" for status, count in statuses.items()) or "no sample"
             return f"failed: no sample has a score ({counts})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ FORMULAS: Mapping[str, str] = {"mean": "mean of", "weighted_mean": "weighted mea
 AVERAGE = "average"
 """The suite's metric in scores.json."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-NO_FORMULA = "no formula is published for it"
+NO_FORMULA = "no formula is known for it"
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,15 @@ class Suite:
 
     def to_dict(self) -> dict[str, Any]:
         """What run.json says of it: enough to compute the average again."""
-        members = [{name: value for name, value in _values(one).items() if value not in ("", ())} for one in self.members]
-        return {**{name: value for name, value in _values(self).items() if value != ""}, "members": members}
+        return {**_values(self), "members": [_values(one) for one in self.members]}
 
 
 def _values(item: Any) -> dict[str, Any]:
-    return {field.name: getattr(item, field.name) for field in fields(item)}
+    """The fields that are not empty."""
+    values = {field.name: getattr(item, field.name) for field in fields(item)}
+    return {
+        name: list(value) if name == "metrics" else value for name, value in values.items() if value not in ("", ())
+    }
 
 
 def add_suite(suite: Suite) -> None:
@@ -140,8 +143,13 @@ def add_suite(suite: Suite) -> None:
 
 def of_json(content: Mapping[str, Any]) -> Suite:
     """The suite that run.json tells of (Suite.to_dict)."""
-    members = tuple(Member(**{**one, "metrics": tuple(one.get("metrics", ()))}) for one in content["members"])
-    known = {field.name for field in fields(Suite)}
-    return Suite(**{**{name: value for name, value in content.items() if name in known}, "members": members})
+    members = tuple(
+        Member(**{**_known(Member, one), "metrics": tuple(one.get("metrics", ()))}) for one in content["members"]
+    )
+    return Suite(**{"title": "", "source": "", **_known(Suite, content), "members": members})
 
 
+def _known(kind: type[Suite | Member], content: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a kind: a later version may write more."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in content.items() if name in names}

@@ -425,21 +425,21 @@ ${body}\\bottomrule
       )
     );
   }
-  function cells(columns2, row, at) {
+  function cells(columns3, row, at) {
     const spans = row.spans ?? null;
-    const filled2 = columns2.slice(0, spans?.from ?? columns2.length).map(
+    const filled2 = columns3.slice(0, spans?.from ?? columns3.length).map(
       (column, place) => h(
         place === 0 ? "th" : "td",
         { scope: place === 0 ? "row" : null, class: column.class, "data-head": column.small ?? null },
         column.cell(row, at)
       )
     );
-    if (spans) filled2.push(h("td", { colspan: columns2.length - spans.from, class: "spans" }, spans.node));
+    if (spans) filled2.push(h("td", { colspan: columns3.length - spans.from, class: "spans" }, spans.node));
     return filled2;
   }
-  function dataTable(caption, columns2, rows, attributes = {}, { sort = null, name = null } = {}) {
+  function dataTable(caption, columns3, rows, attributes = {}, { sort = null, name = null } = {}) {
     const plain = () => {
-      const kept = columns2.filter((column) => column.plain !== null);
+      const kept = columns3.filter((column) => column.plain !== null);
       const cell = (column, row) => column.plain ? column.plain(row) : line(h("i", {}, column.cell(row)).textContent);
       return [
         kept.map((column) => column.name ?? line(h("i", {}, column.head).textContent)),
@@ -462,13 +462,13 @@ ${body}\\bottomrule
             h(
               "tr",
               {},
-              columns2.map((column) => headCell(column, sort))
+              columns3.map((column) => headCell(column, sort))
             )
           ),
           h(
             "tbody",
             {},
-            rows.map((row, at) => h("tr", { class: row.marked ?? null }, cells(columns2, row, at)))
+            rows.map((row, at) => h("tr", { class: row.marked ?? null }, cells(columns3, row, at)))
           )
         )
       ),
@@ -1156,7 +1156,7 @@ loss ${formatScore(point.loss, 4)}`,
     const node = h("div", { class: "cards-all" }, list);
     const pitch = height + GAP;
     let rows = [];
-    let columns2 = 1;
+    let columns3 = 1;
     let shown2 = [-1, -1];
     const draw2 = (again = false) => {
       if (!node.isConnected) return;
@@ -1164,12 +1164,12 @@ loss ${formatScore(point.loss, 4)}`,
       const top = node.getBoundingClientRect().top;
       const from = Math.max(0, Math.floor((-top - BEYOND) / pitch)) * wide;
       const to = Math.min(rows.length, Math.ceil((window.innerHeight - top + BEYOND) / pitch) * wide);
-      if (!again && wide === columns2 && from === shown2[0] && to === shown2[1]) return;
-      columns2 = wide;
+      if (!again && wide === columns3 && from === shown2[0] && to === shown2[1]) return;
+      columns3 = wide;
       shown2 = [from, to];
-      node.style.height = `${Math.max(0, Math.ceil(rows.length / columns2) * pitch - GAP)}px`;
-      list.style.transform = `translateY(${from / columns2 * pitch}px)`;
-      list.style.gridTemplateColumns = `repeat(${columns2}, minmax(0, 1fr))`;
+      node.style.height = `${Math.max(0, Math.ceil(rows.length / columns3) * pitch - GAP)}px`;
+      list.style.transform = `translateY(${from / columns3 * pitch}px)`;
+      list.style.gridTemplateColumns = `repeat(${columns3}, minmax(0, 1fr))`;
       list.style.gridAutoRows = `${height}px`;
       const kept = new Map(
         again ? [] : [...list.children].map((item2) => [Number(item2.dataset.at), item2])
@@ -1181,14 +1181,14 @@ loss ${formatScore(point.loss, 4)}`,
       if (focused?.isConnected) focused.firstElementChild.focus({ preventScroll: true });
     };
     const item = (at) => h("li", { "data-at": at, "aria-setsize": rows.length, "aria-posinset": at + 1 }, card3(rows[at]));
-    const first = () => Math.max(0, Math.floor((80 - node.getBoundingClientRect().top) / pitch)) * columns2;
+    const first = () => Math.max(0, Math.floor((80 - node.getBoundingClientRect().top) / pitch)) * columns3;
     const scrollTo = (at, margin = 80) => {
-      const top = node.getBoundingClientRect().top + window.scrollY + Math.floor(at / columns2) * pitch;
+      const top = node.getBoundingClientRect().top + window.scrollY + Math.floor(at / columns3) * pitch;
       window.scrollTo({ top: Math.max(0, top - margin) });
       draw2();
     };
     const reveal = (at) => {
-      const place = node.getBoundingClientRect().top + Math.floor(at / columns2) * pitch;
+      const place = node.getBoundingClientRect().top + Math.floor(at / columns3) * pitch;
       if (place < 80) scrollTo(at);
       else if (place + height > window.innerHeight - 16) scrollTo(at, window.innerHeight - height - 24);
       list.querySelector(`[data-at="${at}"] > *`)?.focus({ preventScroll: true });
@@ -1196,8 +1196,8 @@ loss ${formatScore(point.loss, 4)}`,
     const STEPS = {
       ArrowRight: () => 1,
       ArrowLeft: () => -1,
-      ArrowDown: () => columns2,
-      ArrowUp: () => -columns2,
+      ArrowDown: () => columns3,
+      ArrowUp: () => -columns3,
       Home: (at) => -at,
       End: (at) => rows.length - 1 - at
     };
@@ -1823,6 +1823,80 @@ loss ${formatScore(point.loss, 4)}`,
     return linkTo(view, params);
   }
 
+  // views/suites.ts
+  var memberOf = ({ suite }, benchmark) => suite.members.find((member) => member.benchmark === benchmark);
+  var byAverage = (one, other) => (other.suite.bar.value ?? -Infinity) - (one.suite.bar.value ?? -Infinity) || 0;
+  function columns2(members) {
+    const figures = members.map(({ benchmark, divide_by }) => ({
+      head: [
+        dataText(benchmark),
+        divide_by === 1 ? null : h("span", { class: "under" }, `divided by ${divide_by}`)
+      ],
+      name: benchmark,
+      class: "number",
+      plain: (row) => memberOf(row, benchmark)?.figure ?? null,
+      cell: (row) => {
+        const member = memberOf(row, benchmark);
+        const text = formatScore(member?.figure ?? null);
+        return member?.task ? h("a", { href: linkTo("model", { run: row.run.id, task: member.task }) }, text) : text;
+      }
+    }));
+    return [
+      {
+        head: "run",
+        class: "run",
+        plain: ({ run }) => run.label,
+        cell: ({ run, suite }) => {
+          const gate2 = gateOf(run, suite.key);
+          return [
+            h("a", { href: linkTo("model", { run: run.id }) }, dataText(run.label)),
+            gate2 ? h("span", { class: `tag tag-${gate2.outcome}`, title: gate2.reason }, `gate: ${gate2.outcome}`) : null
+          ];
+        }
+      },
+      {
+        head: "average",
+        class: "number strong",
+        plain: ({ suite }) => suite.bar.value,
+        cell: ({ suite }) => [
+          formatScore(suite.bar.value),
+          h("span", { class: "under" }, suite.bar.value === null ? "" : formatInterval(suite.bar))
+        ]
+      },
+      {
+        head: "answered",
+        class: "number",
+        plain: ({ suite }) => suite.coverage,
+        cell: ({ suite }) => coverageText(suite)
+      },
+      ...figures
+    ];
+  }
+  var notes = (rows) => [...new Set(rows.flatMap(({ suite }) => suite.notes))].map(
+    (note) => h("p", { class: "notice", role: "note" }, dataText(note))
+  );
+  function suiteCards(runs) {
+    const rows = runs.flatMap((run) => run.suites.map((suite) => ({ run, suite })));
+    return [...new Set(rows.map(({ suite }) => suite.key))].map((key2) => {
+      const own = rows.filter(({ suite: suite2 }) => suite2.key === key2).sort(byAverage);
+      const { suite } = own[0];
+      return card(
+        dataText(key2),
+        suite.title ? dataText(suite.title) : null,
+        null,
+        notes(own),
+        dataTable(`Average of ${key2}`, columns2(suite.members), own, { class: "overview suite" }, { name: key2 }),
+        h(
+          "p",
+          { class: "hint" },
+          suite.formula ? [dataText(`Average: ${suite.formula}. `)] : null,
+          `Intervals are ${formatLevels(own.map((row) => row.suite.level))}, members taken as independent. List: `,
+          dataText(suite.source)
+        )
+      );
+    });
+  }
+
   // views/leaderboard.ts
   function overview(runs, keys) {
     const shown2 = runs.filter((run) => run.tasks.some((task) => keys.includes(task.key)));
@@ -1924,7 +1998,8 @@ loss ${formatScore(point.loss, 4)}`,
           const words = (params.get("q") ?? "").toLowerCase().trim();
           const fitting = runs.filter((run) => run.label.toLowerCase().includes(words));
           const focus = document.activeElement?.dataset.sort;
-          const parts2 = [overview(fitting, shown2), ...shown2.map((key2) => board(key2, params))].filter(
+          const averages = only ? [] : suiteCards(fitting);
+          const parts2 = [overview(fitting, shown2), ...averages, ...shown2.map((key2) => board(key2, params))].filter(
             (part4) => part4 !== null
           );
           boards.replaceChildren(
@@ -2450,6 +2525,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
             tab(""),
             run.tasks.map((task) => tab(task.key))
           ) : null,
+          only ? null : suiteCards([run]),
           (only ? [only] : run.tasks).map((task) => taskPart(run, task, details.tasks[task.key])),
           details.training?.length ? card("Training", null, null, trainingPanels(details.training)) : null,
           about(run, details)
@@ -3115,7 +3191,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       )
     );
   }
-  function notes(takers) {
+  function notes2(takers) {
     const noted = takers.filter(({ task }) => task.notes?.length);
     return noted.length ? card(
       "Notes",
@@ -3247,7 +3323,7 @@ ${label}`)?.value ?? null
           ) : null,
           sampleNotice(takers.map((one) => one.task)),
           board(key2, params, { title: false }),
-          notes(takers),
+          notes2(takers),
           promptCard(takers),
           cost(takers),
           breakdowns(takers),

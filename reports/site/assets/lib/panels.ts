@@ -83,7 +83,7 @@ export function statusChips(task: Task, failures = false): HTMLElement {
   );
 }
 
-export const coverageText = (task: Task): HTMLElement =>
+export const coverageText = (task: Pick<Task, "coverage">): HTMLElement =>
   h("span", { class: task.coverage === 1 ? "" : "lacking" }, formatShare(task.coverage));
 
 /** Facts as pairs; those without a value are left out. */

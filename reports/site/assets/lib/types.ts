@@ -67,6 +67,30 @@ export interface Run {
   gate: { tasks: GateResult[] } | null;
   costs: Costs;
   tasks: Task[];
+  suites: Suite[];
+}
+
+export interface SuiteMember {
+  benchmark: string;
+  /** The key of its task; null while vlmbench does not have the benchmark. */
+  task: string | null;
+  /** In the benchmark's own unit. */
+  figure: number | null;
+  divide_by: number;
+}
+
+/** The average of a suite in a run, and the figures that it is made of. */
+export interface Suite {
+  key: string;
+  title: string;
+  /** Empty where no formula is published: then there is no average. */
+  formula: string;
+  source: string;
+  level: number;
+  coverage: number;
+  notes: string[];
+  bar: Bar;
+  members: SuiteMember[];
 }
 
 export interface PublishedFigure {

@@ -9,6 +9,7 @@ import { contenders, findTask, taskKeys } from "../lib/runs.ts";
 import { type Column, dataTable } from "../lib/table.ts";
 import type { Run } from "../lib/types.ts";
 import { board, rankOf } from "./board.ts";
+import { suiteCards } from "./suites.ts";
 
 function overview(runs: Run[], keys: string[]): HTMLElement | null {
   const shown = runs.filter((run) => run.tasks.some((task) => keys.includes(task.key)));
@@ -113,7 +114,8 @@ export const leaderboardView: View = {
         const words = (params.get("q") ?? "").toLowerCase().trim();
         const fitting = runs.filter((run) => run.label.toLowerCase().includes(words));
         const focus = (document.activeElement as HTMLElement | null)?.dataset.sort;
-        const parts = [overview(fitting, shown), ...shown.map((key) => board(key, params))].filter(
+        const averages = only ? [] : suiteCards(fitting);
+        const parts = [overview(fitting, shown), ...averages, ...shown.map((key) => board(key, params))].filter(
           (part) => part !== null,
         );
         boards.replaceChildren(

@@ -34,6 +34,7 @@ import { dataTable } from "../lib/table.ts";
 import { trainingPanels } from "../lib/training_curves.ts";
 import type { Facts, ModelDetails, Run, RunDetails, Task, TaskDetails } from "../lib/types.ts";
 import { answerPanels, breakdownPanel, judgePanel, protocolFacts } from "./answer_panels.ts";
+import { suiteCards } from "./suites.ts";
 
 const tile = (name: Child, value: Child, hint: Child = null, kind = ""): HTMLElement =>
   h(
@@ -287,6 +288,7 @@ export const modelView: View = {
               run.tasks.map((task) => tab(task.key)),
             )
           : null,
+        only ? null : suiteCards([run]),
         (only ? [only] : run.tasks).map((task) => taskPart(run, task, details.tasks[task.key])),
         details.training?.length ? card("Training", null, null, trainingPanels(details.training)) : null,
         about(run, details),
