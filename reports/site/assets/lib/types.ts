@@ -70,27 +70,17 @@ export interface Run {
   suites: Suite[];
 }
 
-export interface SuiteMember {
-  benchmark: string;
-  /** The key of its task; null while vlmbench does not have the benchmark. */
-  task: string | null;
-  /** In the benchmark's own unit. */
-  figure: number | null;
-  divide_by: number;
-}
-
-/** The average of a suite in a run, and the figures that it is made of. */
+/** The average of a suite in a run; `figure` is in the benchmark's own unit, `task` null while it is not built in. */
 export interface Suite {
   key: string;
   title: string;
-  /** Empty where no formula is published: then there is no average. */
   formula: string;
   source: string;
   level: number;
   coverage: number;
   notes: string[];
   bar: Bar;
-  members: SuiteMember[];
+  members: { benchmark: string; task: string | null; figure: number | null; divide_by: number }[];
 }
 
 export interface PublishedFigure {

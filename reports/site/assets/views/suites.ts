@@ -6,7 +6,9 @@ import { card, coverageText } from "../lib/panels.ts";
 import { linkTo } from "../lib/route.ts";
 import { gateOf } from "../lib/runs.ts";
 import { type Column, dataTable } from "../lib/table.ts";
-import type { Run, Suite, SuiteMember } from "../lib/types.ts";
+import type { Run, Suite } from "../lib/types.ts";
+
+type SuiteMember = Suite["members"][number];
 
 interface Row {
   run: Run;
