@@ -48,7 +48,7 @@ class FileChoice:
 
     choice: TaskChoice
     data: str = ""
-    limit: int | None = None
+    limit: int | float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class _Line:
     where: str
     variant: Variant = PLAIN
     data: str = ""
-    limit: int | None = None
+    limit: int | float | None = None
 
     def choose(self, variant: Variant) -> TaskChoice:
         """The task, with the command line's variant too. Raises UsageError with the line."""
@@ -131,9 +131,7 @@ def _settings(known: Mapping[str, Node], given: Collection[str]) -> dict[str, An
     if "data" in known and "data" not in given:
         found["data"] = known["data"].text()
     if "limit" in known and not {"limit", "ids"}.intersection(given):
-        found["limit"] = known["limit"].whole()
-        if found["limit"] < 1:
-            raise known["limit"].error(f"{found['limit']} leaves nothing to ask", "give a number above 0")
+        found["limit"] = _limit(known["limit"])
     if "generation" in known:
         node = known["generation"]
         fields = node.fields(GENERATION)
@@ -144,6 +142,14 @@ def _settings(known: Mapping[str, Node], given: Collection[str]) -> dict[str, An
             raise UsageError(error.what, where=node.where, hint=error.hint) from None
         found["generation"] = {GENERATION[key][0]: values[GENERATION[key][0]] for key in fields if key not in given}
     return found
+
+
+def _limit(node: Node) -> int | float:
+    """A number of questions, or a share of them below 1."""
+    value = node.number()
+    if value <= 0:
+        raise node.error(f"{node.value} leaves nothing to ask", "give a number above 0, or a share such as 0.1")
+    return value if value < 1 else node.whole()
 
 
 def _line(node: Node, common: Mapping[str, Any], given: Collection[str]) -> _Line:
