@@ -1,7 +1,7 @@
 """Suites: the lists of benchmarks that papers and leaderboards report together, by name. A new suite is one entry.
 
-A member without a task is a benchmark that is not built in yet; who builds it fills its task in (tests/tasks/
-test_suites.py finds it). An average is there where its formula is published, and nowhere else.
+A member without a task is a benchmark that is not built in yet; who builds it fills its task in (tests/core/suites/
+test_built_in.py finds it). An average is there where its formula is published, and nowhere else.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ _ALL = (
             Member("CountBenchQA"),
             Member("DocVQA"),
             Member("MMStar"),
-            Member("NaturalBench"),
+            Member("NaturalBench", "naturalbench@official"),
             Member("POPE", "pope@official"),
             Member("RealWorldQA"),
             Member("TallyQA"),

@@ -15,6 +15,7 @@ from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.scoring.suites import choosing
+from vlmbench.scoring.suites.suite import Member, Suite
 
 FILE = """
 name: small
@@ -74,14 +75,26 @@ def test_a_built_in_suite_and_a_task(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_missing_members_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = run("--model", "echo", "--tasks", "suite:opencompass8", "--limit", "2", "--output", str(tmp_path / "run"))
+    members = (Member("MM-Vet", "mmvet@vlmevalkit"), Member("Later"), Member("Never"))
+    suite = Suite("half", "one of three", "tests", members, "mean", "tests")
+    with registry.suites.temporarily_registered("half", suite):
+        code = run("--model", "echo", "--tasks", "suite:half", "--limit", "2", "--output", str(tmp_path / "run"))
     out, err = capsys.readouterr()
     found = scores(tmp_path / "run")
-    assert list(found) == ["mmvet@vlmevalkit", "suite:opencompass8"]
+    assert list(found) == ["mmvet@vlmevalkit", "suite:half"]
     assert code == exit_codes.BAD_RESULT and "no judge was named" in err, "as the member alone does"
-    average = found["suite:opencompass8"]["average"]
-    assert average["value"] is None and "MMStar, " in average["note"] and "are not in vlmbench" in average["note"]
-    assert f"note: suite:opencompass8: {average['note']}" in out
+    average = found["suite:half"]["average"]
+    assert average["value"] is None and average["note"] == (
+        "no average: MM-Vet failed: no sample has a score (judge_failed 2); Later, Never are not in vlmbench"
+    )
+    assert f"note: suite:half: {average['note']}" in out
+
+
+def test_a_suite_of_which_nothing_is_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = Suite("later", "none", "tests", (Member("Later"),))
+    with registry.suites.temporarily_registered("later", suite):
+        assert run("--model", "echo", "--tasks", "suite:later") == exit_codes.USER_MUST_CHANGE
+    assert "vlmbench has none of its members yet: Later" in capsys.readouterr().err
 
 
 def test_a_file_sets_tasks_and_the_command_line_wins(
