@@ -43,7 +43,7 @@ def _add_completers(parser: argparse.ArgumentParser) -> None:
         found = NAMES.get(action.dest)
         if found is not None:
             action.completer = found  # type: ignore[attr-defined]
-        elif action.type in (int, float):
+        elif action.type in (int, float) or action.dest in NUMBERS:
             action.completer = SuppressCompleter()  # type: ignore[attr-defined]
 
 
@@ -80,3 +80,5 @@ NAMES: Mapping[str, Completer] = {
     "recipe": recipes,
 }  # fmt: skip
 """By an argument's destination: what it may be."""
+NUMBERS = frozenset({"limit"})
+"""Destinations of numbers that are read by a function of their own."""
