@@ -16,6 +16,7 @@ TASKS: Mapping[str, str] = {
     "vsr": f"{_YES_NO}.vsr:VSR",
     "hateful_memes": f"{_YES_NO}.hateful_memes:HATEFUL_MEMES",
     "hallusionbench": f"{_YES_NO}.hallusionbench:HALLUSIONBENCH",
+    "amber_d": f"{_YES_NO}.amber_d:AMBER_D",
     "naturalbench": f"{_YES_NO}.naturalbench:NATURALBENCH",
     "mmbench": f"{_CHOICE}.mmbench:MMBENCH",
     "mmvp": f"{_CHOICE}.mmvp:MMVP",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.scenes.questions import exists
-from vlmbench.scenes.scene import KINDS, Scene, draw
+from vlmbench.scenes.scene import COLORS, KINDS, Scene, draw
 
 from .common import encoded, jpeg, scenes, write
 
@@ -110,3 +110,42 @@ def build_naturalbench(folder: Path) -> None:
         row |= {f"Image_{i}_Question_{q}": words[i != q] for q in (0, 1) for i in (0, 1)}
         rows.append(row | {"Question_Type": "multiple_choice" if letters else "yes_no", "Source": "drawn"})
     write(folder / "test.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+
+# --------------------------------------------------------------------------------------------------------------- AMBER
+
+AMBER_TYPES = ("hallucination", "attribute-state", "attribute-number", "relation")
+
+
+def build_amber_d(folder: Path) -> None:
+    """query_discriminative.json, annotations.json and image/: each question about one scene is true and about another
+    not."""
+    queries: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, pair in enumerate(twins("amber_d", 8)):
+        for place, scene in enumerate(pair.scenes):
+            write(folder / "image" / f"AMBER_{2 * number + place + 1}.jpg", jpeg(scene))
+        for at, kind in enumerate(AMBER_TYPES):
+            scene = pair.scenes[at % 2]
+            for truth in (True, False):
+                key = 1005 + len(queries)
+                image = f"AMBER_{2 * number + at % 2 + 1}.jpg"
+                queries.append({"id": key, "image": image, "query": amber_question(pair, scene, kind, truth)})
+                word = "yes" if truth else "no"
+                annotations.append({"id": key, "type": f"discriminative-{kind}", "truth": word})
+    write(folder / "query_discriminative.json", json.dumps(queries, indent=1) + "\n")
+    write(folder / "annotations.json", json.dumps(annotations, indent=1) + "\n")
+
+
+def amber_question(pair: Twins, scene: Scene, kind: str, truth: bool) -> str:
+    """A question of a type whose answer is yes, or no."""
+    thing, count = scene.unique()[0], len(scene.things)
+    if kind == "hallucination":
+        return exists(scene, pair.kinds[pair.scenes.index(scene) if truth else 1 - pair.scenes.index(scene)]).text
+    if kind == "attribute-state":
+        color = thing.color if truth else next(color for color in COLORS if color != thing.color)
+        return f"Is the {thing.kind} {color} in this image?"
+    if kind == "attribute-number":
+        return f"Are there {count if truth else count + 2} shapes in this image?"
+    row = thing.row if truth else next(row for row in ("top", "middle", "bottom") if row != thing.row)
+    return f"Is the {thing.kind} in the {row} row of this image?"

@@ -51,8 +51,8 @@ def relative_grade(
     import numpy as np
 
     def combine(sums: Floats) -> Floats:
-        reference, answer = (_rounded(side, places[0]) for side in _means(sums))
-        return np.asarray(_rounded(100 * _over(answer, reference), places[1]).mean(axis=-1))
+        reference, answer = (rounded(side, places[0]) for side in _means(sums))
+        return np.asarray(rounded(100 * _over(answer, reference), places[1]).mean(axis=-1))
 
     return Metric(name, pairs, clusters, combine, breakdown, label, better=MORE)
 
@@ -82,7 +82,7 @@ def _over(top: Floats, bottom: Floats) -> Floats:
     return quotient
 
 
-def _rounded(values: Floats, places: int | None) -> Floats:
+def rounded(values: Floats, places: int | None) -> Floats:
     """As Python's round(): half to even on the exact value, which numpy's is not."""
     import numpy as np
 

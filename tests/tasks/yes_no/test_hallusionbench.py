@@ -127,7 +127,7 @@ def test_an_unclear_answer_is_right_where_nothing_is_shown(
     for sample, value in zip(samples(tmp_path)[1:3], (without, with_figure), strict=True):
         steps = TASK.grade(sample, Response("Maybe"), "official")
         ask = next(steps)
-        assert ask.messages[0][1].endswith("Prediction answer:Maybe\nOutput:") and ask.max_tokens == 1024
+        assert str(ask.messages[0][1]).endswith("Prediction answer:Maybe\nOutput:") and ask.max_tokens == 1024
         with pytest.raises(StopIteration) as end:
             steps.send(reply)
         assert combine([end.value.value]).value == value
@@ -142,7 +142,7 @@ def test_a_judge_is_asked_only_where_no_word_is_read(tmp_path: Path) -> None:
     steps = TASK.grade(sample, Response("It seems so"), "vlmevalkit_judge")
     asks = [next(steps), *(steps.send("Yes or no") for _ in range(3))]
     assert [ask.temperature for ask in asks] == [0.0, 0.5, 1.0, 1.5]
-    assert asks[0].messages[0][1].endswith("Question: Is it 0??\nAnswer: It seems so\nYour output: ")
+    assert str(asks[0].messages[0][1]).endswith("Question: Is it 0??\nAnswer: It seems so\nYour output: ")
     with pytest.raises(StopIteration) as end:
         steps.send("Yes")
         steps.send("Yes")

@@ -1,0 +1,189 @@
+"""AMBER, discriminative part: yes/no questions about what is there, how it is, and what touches what.
+
+Wang et al., AMBER: An LLM-free Multi-dimensional Benchmark for MLLMs Hallucination Evaluation (arXiv 2311.07397).
+Files: data/query/query_discriminative.json and data/annotations.json of junyangwang0410/AMBER@534babf6, images by its
+README; or VLMEvalKit's table. The answer that precision, recall and F1 are of is No: that something is a hallucination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.files import Folder, Hub, Row, read_rows
+from vlmbench.data.official.files import by_key, data_file
+from vlmbench.data.tables.columns import Columns
+from vlmbench.data.tables.image_table import ImageTable, table
+from vlmbench.families.base import OwnFiles, Scored, mean_of
+from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
+from vlmbench.parsing import yes_no
+from vlmbench.stats.judge_runs import rounded
+from vlmbench.stats.metrics import MORE, RATE, Metric, average
+
+if TYPE_CHECKING:
+    from vlmbench.stats.metrics import Floats
+
+RULES: Mapping[str, YesNoRules] = {
+    "official": YesNoRules(
+        "junyangwang0410/AMBER inference.py@534babf6",
+        "{question}",
+        lambda text: text if text in ("Yes", "No") else "",
+        words=("Yes", "No"),
+        headline="f1",
+        note="the answer is `Yes` or `No` and no more: `Yes.` is wrong. Counts start at 0.001, and F1 is of precision "
+        "and recall rounded to one place, with 0.0001 (existence: 0.001) added below",
+    ),
+    "vlmevalkit": YesNoRules(
+        "open-compass/VLMEvalKit vlmeval/dataset/{image_yorn,utils/yorn}.py@e8e78f05, exact matching",
+        "{question}\nPlease answer yes or no.",
+        yes_no.word_yes_no,
+        headline="mean_accuracy",
+        note="the word yes or the word no, not both; the mean of the accuracies of attributes, existence and relations",
+    ),
+}
+
+# ------------------------------------------------------------------------------------------------------------- figures
+
+PARTS: Mapping[str, str] = {
+    "discriminative-hallucination": "existence",
+    "discriminative-attribute-state": "state",
+    "discriminative-attribute-number": "number",
+    "discriminative-attribute-action": "action",
+}
+"""By type of question. All other types are relations, as in the script: "relation" and "discriminative-relation"."""
+DIMENSIONS: Mapping[str, tuple[str, ...]] = {
+    "existence": ("existence",),
+    "attribute": ("state", "number", "action"),
+    "relation": ("relation",),
+}
+START = 0.001
+"""What the script's counters of questions start at."""
+BELOW: Mapping[str, float] = {"existence": 0.001}
+"""What it adds to the denominator of F1; 0.0001 elsewhere."""
+RIGHT, ALL, BOTH_NO, SAID_NO, IS_NO = range(5)
+
+
+def figures(scored: Scored, protocol: str) -> list[Metric]:
+    """Of all questions, by dimension, and by kind of attribute."""
+    groups = {name: [p for p in scored if p[0].tags["part"] in parts] for name, parts in DIMENSIONS.items()}
+    there = {name: pairs for name, pairs in groups.items() if pairs}
+    if protocol == "vlmevalkit":
+        bars = [mean_of(f"{n}_accuracy", p, breakdown="dimension (accuracy)", label=n) for n, p in there.items()]
+        return [average("mean_accuracy", bars), mean_of("accuracy", scored), *bars]
+    found = _four(scored)
+    for name, pairs in there.items():
+        found += _four(pairs, name)
+    for name in DIMENSIONS["attribute"]:
+        found += _four([pair for pair in scored if pair[0].tags["part"] == name], name)
+    return found
+
+
+def _four(scored: Scored, label: str = "") -> list[Metric]:
+    import numpy as np
+
+    rows = [
+        (score.value or 0.0, 1.0, no * (score.parsed_answer == "No"), score.parsed_answer == "No", no)
+        for sample, score in scored
+        for no in (float(sample.target == "no"),)
+    ]
+    items, clusters = np.array(rows, dtype=np.float64).reshape(-1, 5), [sample.cluster for sample, _ in scored]
+    measures: Mapping[str, Callable[[Floats], Floats]] = {
+        "accuracy": partial(_share, top=RIGHT, bottom=ALL),
+        "precision": partial(_share, top=BOTH_NO, bottom=SAID_NO),
+        "recall": partial(_share, top=BOTH_NO, bottom=IS_NO),
+        "f1": partial(_f1, below=BELOW.get(label, 0.0001)),
+    }
+    return [
+        Metric(
+            f"{label}_{name}" if label else name,
+            items,
+            clusters,
+            measure,
+            f"part ({name})" if label else "",
+            label,
+            limits=RATE,
+            better=MORE,
+        )
+        for name, measure in measures.items()
+        if rows
+    ]
+
+
+def _share(sums: Floats, top: int, bottom: int) -> Floats:
+    share: Floats = 100 * sums[..., top] / (sums[..., bottom] + START)
+    return share
+
+
+def _f1(sums: Floats, below: float) -> Floats:
+    precision, recall = (rounded(_share(sums, BOTH_NO, bottom), 1) / 100 for bottom in (SAID_NO, IS_NO))
+    f1: Floats = 100 * 2 * precision * recall / (precision + recall + below)
+    return f1
+
+
+# ----------------------------------------------------------------------------------------------------------- questions
+
+RAW = "https://raw.githubusercontent.com/junyangwang0410/AMBER/534babf6bbfcce2e735c26289dedfb21cef3c939"
+QUERIES, ANNOTATIONS, TSV = "query_discriminative.json", "annotations.json", "AMBER.tsv"
+LICENCE = "Apache-2.0"
+QUERY_PLACES = [f"data/query/{QUERIES}", f"query/{QUERIES}", QUERIES]
+ANNOTATION_PLACES = [f"data/{ANNOTATIONS}", ANNOTATIONS]
+IMAGES = ("image", "images", "data/image", ".")
+KIT = "https://huggingface.co/datasets/yifanzhang114/AMBER_base64/resolve/main"
+TABLE = ImageTable(
+    {"all": table(TSV, KIT, licence=LICENCE)},
+    Columns(id="index", made_from=("category",), target=yes_no_target, tags={"type": "category"}),
+)
+
+
+def required_files(split: str) -> list[DataFile]:
+    """Questions, annotations and images."""
+    return [
+        data_file(QUERY_PLACES, "14,216 questions", f"{RAW}/{QUERY_PLACES[0]}", LICENCE),
+        data_file(ANNOTATION_PLACES, "right answers", f"{RAW}/{ANNOTATION_PLACES[0]}", LICENCE),
+        data_file(IMAGES[:3], "1,004 images", licence=LICENCE, how="image archive on Google Drive, by AMBER's README"),
+    ]
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+    """The questions of all dimensions, or of the one that the split is named after."""
+    if isinstance(data, Hub) or (data.find(TSV) and not data.find(*QUERY_PLACES)):
+        found = [_typed(sample, sample.tags.get("type", "")) for sample in TABLE.samples(data, "all", task)]
+    else:
+        hint = f"`vlmbench data fetch {task}` gets it"
+        rows = by_key(read_rows(data.need("AMBER's questions", *QUERY_PLACES, hint=hint)), "id")
+        truth = by_key(read_rows(data.need("AMBER's annotations", *ANNOTATION_PLACES, hint=hint)), "id")
+        found = [_sample(data, key, row, truth) for key, row in rows.items()]
+    return [s for s in found if split == "all" or s.tags["part"] in DIMENSIONS[split]]
+
+
+def _sample(data: Folder, key: str, row: Row, truth: Mapping[str, Row]) -> Sample:
+    if key not in truth:
+        raise row.error("id", f"question {key} has no annotation", "annotations.json must have one with this id")
+    image = data.image(row, row.text("image"), *IMAGES)
+    target = yes_no_target(truth[key], "truth")
+    return _typed(Sample(key, row.text("query"), (image,), target, cluster=image.name), truth[key].text("type"))
+
+
+def _typed(sample: Sample, kind: str) -> Sample:
+    part = PARTS.get(kind, "relation")
+    return replace(sample, tags={"type": kind, "part": part}, cluster=sample.images[0].name)
+
+
+AMBER_D = YesNo(
+    name="amber_d",
+    title="AMBER, discriminative: yes/no questions on what is there, how and where (Wang et al. 2023)",
+    about=__doc__,
+    sizes={
+        "all": Size(14_216, 1_004),
+        "existence": Size(4_924, 1_004),
+        "attribute": Size(7_628, 1_004),
+        "relation": Size(1_664, 1_004),
+    },
+    rules=RULES,
+    files=OwnFiles(required_files, samples),
+    figures=figures,
+)
