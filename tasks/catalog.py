@@ -22,6 +22,7 @@ TASKS: Mapping[str, str] = {
     "mmvp": f"{_CHOICE}.mmvp:MMVP",
     "scienceqa": f"{_CHOICE}.scienceqa:SCIENCEQA",
     "iconqa": f"{_CHOICE}.iconqa:ICONQA",
+    "mmstar": f"{_CHOICE}.mmstar:MMSTAR",
     "gqa": f"{_SHORT}.gqa:GQA",
     "vqav2": f"{_SHORT}.vqav2:VQAV2",
     "okvqa": f"{_SHORT}.okvqa:OKVQA",

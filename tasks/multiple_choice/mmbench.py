@@ -12,18 +12,14 @@ from dataclasses import dataclass, replace
 
 from vlmbench.base.samples import Request, Sample
 from vlmbench.base.task import DataFile, Size
-from vlmbench.data.official.checksums import checksum
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.families import circular, option_judge, prompts
-from vlmbench.families.answer_files import AnswerFiles, Format, PlainRows
-from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, write_sheet
+from vlmbench.families.choice_protocols import KIT
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, sheet_files
 from vlmbench.parsing import options as letters
 
 OPTIONS = "ABCD"
-
-
-KIT = "open-compass/VLMEvalKit vlmeval/dataset/utils/multiple_choice.py, vlmeval/utils/matching_util.py"
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ COLUMNS = columns(OPTIONS, tags={"ability": "l2-category", "leaf": "category", "
 
 def tsv(name: str, *older: str, site: str = SITE) -> DataFile:
     """One split's table, and older files that are taken where it is missing."""
-    return table(name, site, older, LICENCE, checksum(f"{site}/{name}"))
+    return table(name, site, older, LICENCE)
 
 
 FILES = ImageTable(
@@ -138,16 +134,9 @@ MMBENCH = MMBench(
     },
     rules=RULES,
     files=FILES,
-    answer_files=AnswerFiles(
-        read=PlainRows(
-            ("index", "question_id", "id"),
-            never=("answer", "ans"),
-            hint="give one answer to each row of the split, rotations included (mmbench:SPLIT names another)",
-        ),
-        reads="The server's sheet (index, prediction) as .xlsx, .tsv or .csv; LLaVA's answer lines; "
-        "rows of id and text.",
-        formats={form: Format(f".{form}", write_sheet(OPTIONS)) for form in ("xlsx", "tsv")},
-        writes="The sheet that the evaluation server took, with LLaVA's columns; .tsv for VLMEvalKit's own tools.",
+    answer_files=sheet_files(
+        "give one answer to each row of the split, rotations included (mmbench:SPLIT names another)",
+        "The sheet that the evaluation server took, with LLaVA's columns; .tsv for VLMEvalKit's own tools.",
     ),
     figures=lambda scored, protocol: circular.metrics(scored, ("ability", "leaf", "split")),
     withheld_note="this copy of the file has no answers, which today's has: get it anew "

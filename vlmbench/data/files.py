@@ -275,6 +275,12 @@ def _row(values: Any, path: Path, place: str) -> Row:
     return Row(values, str(path), place)
 
 
+def read_listed(path: Path, field: str) -> list[Row]:
+    """Rows of a list that is one field of a JSON object (SEED-Bench)."""
+    rows = read_object(path).listing(field)
+    return [_row(item, path, f"item {number} of {field!r}") for number, item in enumerate(rows, 1)]
+
+
 def read_keyed(path: Path, field: str) -> dict[str, Row]:
     """Rows of a JSON object of objects, by key (GQA). `field` is one that each row has exactly once.
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -33,6 +33,7 @@ from vlmbench.data.answers.predictions import named
 from vlmbench.data.files import Folder, Hub, QuestionFiles, folder_or_hub
 from vlmbench.data.images.places import FIRST, MARK, Placement, numbered
 from vlmbench.families.answer_files import PLAIN, Answer, AnswerFiles
+from vlmbench.stats.macro import macro
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 Scored = Sequence[tuple[Sample, Score]]
@@ -254,3 +255,19 @@ def accuracies(scored: Scored, breakdowns: Sequence[str] = (), name: str = "accu
         labels = [scored[row][0].tags[tag] for row in rows]
         metrics += by_tag(tag, [values[row] for row in rows], labels, [clusters[row] for row in rows])
     return metrics
+
+
+def macro_of(name: str, scored: Scored, tags: Sequence[str], note: str = "") -> Metric:
+    """The mean over the values of the first tag of the means over those of the next, and so on: all count the same."""
+    values = [score.value or 0.0 for _, score in scored]
+    paths = [tuple(sample.tags.get(tag, "") for tag in tags) for sample, _ in scored]
+    return macro(name, values, paths, [sample.cluster for sample, _ in scored], note)
+
+
+def bars_of(tag: str, scored: Scored, metric: Callable[[str, Scored], Metric]) -> list[Metric]:
+    """A metric of (name, samples) by the values of a tag, over the samples that have it."""
+    parts: dict[str, list[tuple[Sample, Score]]] = {}
+    for sample, score in scored:
+        if tag in sample.tags:
+            parts.setdefault(sample.tags[tag], []).append((sample, score))
+    return [replace(metric(f"{tag}_{label}", part), breakdown=tag, label=label) for label, part in parts.items()]

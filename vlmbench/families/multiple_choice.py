@@ -17,10 +17,12 @@ from vlmbench.data import sheets
 from vlmbench.data.files import Row
 from vlmbench.data.tables.columns import LETTERS, options_of
 from vlmbench.families import option_judge
-from vlmbench.families.answer_files import Answer
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
 from vlmbench.families.base import Benchmark, ProtocolRules
 from vlmbench.parsing import options as readers
 
+Reader = Callable[[str, Mapping[str, str]], str]
+"""Answer and options by letter to a letter; "" where it cannot be told."""
 MOST = 5
 """Options that a question can have whose right answer is a place (`letter_at`)."""
 
@@ -61,37 +63,48 @@ def letter_at(row: Row, choices: Sequence[str], place: int) -> str:
     return LETTERS[place]
 
 
-def write_sheet(options: str) -> Callable[[Path, Sequence[Answer]], None]:
-    """A writer of the sheets that MMBench's server and VLMEvalKit's tools take: a column per letter of `options`.
+def write_sheet(path: Path, answers: Sequence[Answer]) -> None:
+    """Write the sheet that MMBench's server took and VLMEvalKit's tools take: a column per letter, A to D at least.
 
-    The path's suffix says whether it is an Excel sheet or a table. Ids of samples are row numbers.
+    The path's suffix says whether it is an Excel sheet or a table.
     """
+    options = LETTERS[: max(4, *(len(answer.sample.choices) for answer in answers))]
+    write_table = sheets.write_tsv if path.suffix == ".tsv" else sheets.write_sheet
+    header = ("index", "question", *options, "prediction", "answer", "split")
+    rows = [
+        (
+            int(answer.id) if answer.id.isdecimal() else answer.id,
+            answer.sample.question,
+            *(options_of(answer.sample).get(letter) for letter in options),
+            answer.text,
+            answer.sample.target,
+            answer.sample.tags.get("split"),
+        )
+        for answer in answers
+    ]
+    write_table(path, header, rows)
 
-    def write(path: Path, answers: Sequence[Answer]) -> None:
-        write_table = sheets.write_tsv if path.suffix == ".tsv" else sheets.write_sheet
-        header = ("index", "question", *options, "prediction", "answer", "split")
-        rows = [
-            (
-                int(answer.id),
-                answer.sample.question,
-                *(options_of(answer.sample).get(letter) for letter in options),
-                answer.text,
-                answer.sample.target,
-                answer.sample.tags.get("split"),
-            )
-            for answer in answers
-        ]
-        write_table(path, header, rows)
 
-    return write
+def sheet_files(hint: str = "", and_writes: str = "") -> AnswerFiles:
+    """Answers as VLMEvalKit's sheets and tables."""
+    return AnswerFiles(
+        read=PlainRows(("index", "question_id", "id"), never=("answer", "ans"), hint=hint),
+        reads="VLMEvalKit's sheet (index, prediction) as .xlsx, .tsv or .csv; LLaVA's answer lines; "
+        "rows of id and text.",
+        formats={form: Format(f".{form}", write_sheet) for form in ("xlsx", "tsv")},
+        writes=and_writes or "The sheet that VLMEvalKit's tools read.",
+    )
+
+
+SHEETS = sheet_files()
 
 
 @dataclass(frozen=True)
 class ChoiceRules(ProtocolRules):
     """One protocol of a multiple-choice benchmark."""
 
-    reader: Callable[[str, Mapping[str, str]], str]
-    """Answer and options by letter to a letter; "" where it cannot be told, which is wrong."""
+    reader: Reader
+    """What it cannot tell is wrong."""
     tokens: int = 1024
     per_token: bool = False
     """Whether ranked choices are compared by log-probability per token."""

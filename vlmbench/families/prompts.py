@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from vlmbench.base.samples import Sample
 from vlmbench.data.tables.columns import options_of
+from vlmbench.data.tables.option_texts import ASKED
 
 LETTER = "Answer with the option's letter from the given choices directly."
 
@@ -49,3 +50,13 @@ def lmms_eval_mmbench(sample: Sample) -> str:
 def llava_context(sample: Sample) -> str:
     """LLaVA's ScienceQA: the same, with the word `Context: ` before the hint."""
     return f"{hint(sample, 'Context: ')}{sample.question}\n{listed(sample)}\n{LETTER}"
+
+
+def in_question(sample: Sample) -> str:
+    """The question with its options as the benchmark's own file has it; options stand as MMStar's do where it had none.
+
+    MMStar: `Options: A: red, B: blue` on a line of its own.
+    """
+    options = ", ".join(f"{letter}: {text}" for letter, text in options_of(sample).items())
+    asked: str = sample.extra.get(ASKED) or f"{sample.question}\nOptions: {options}"
+    return asked

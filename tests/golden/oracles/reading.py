@@ -19,7 +19,6 @@ import pytest
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score
 from vlmbench.data.files import Folder
-from vlmbench.scoring.score import score_responses
 
 Case = Mapping[str, Any]
 Scored = list[tuple[Sample, Score]]
@@ -231,9 +230,12 @@ def run(task: str, protocol: str, files: Files) -> Outcome:
 
 
 def score(spec: str, samples: Sequence[Sample], texts: Mapping[str, str]) -> Outcome:
-    """Scores and metric values of answers under a protocol."""
+    """Scores and metric values of answers under a protocol.
+
+    The texts go to the protocol's rules as they stand: a run takes a model's thoughts out before, official codes do not.
+    """
     choice = choose_task(spec)
-    scored = score_responses(choice.task, choice.protocol, [(s, Response(texts[s.id])) for s in samples])
+    scored = [(s, choice.task.score(s, Response(texts[s.id]), choice.protocol)) for s in samples]
     values = {metric.name: metric.value() for metric in choice.task.summarise(scored, choice.protocol)}
     return Outcome(scored, values, texts)
 

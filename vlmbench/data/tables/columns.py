@@ -6,15 +6,16 @@ Cells are read alike from tables, JSON and parquet: a missing value, a blank cel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.data.rows import Row, named_columns
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+T = TypeVar("T")
 NAN = "nan"
 """What pandas writes for an empty cell; as an option it may also be a word."""
 
@@ -93,7 +94,7 @@ class Columns:
     id: str = ""
     """Empty: the rows' numbers are the ids."""
     made: Mapping[str, Callable[[Row], Any]] = field(default_factory=dict)
-    """Columns that the file does not have: what each holds, made from a row of it."""
+    """Columns that the file does not have: what each holds, made from a row of it. Made options may be None."""
     made_from: tuple[str, ...] = ()
     """The file's columns that they are made from."""
     question: str = "question"
@@ -150,10 +151,20 @@ class Columns:
         """The sample's id."""
         return row.key(self.id) if self.id else str(number)
 
-    def fills_with_nan(self, rows: Iterable[Row]) -> bool:
-        """Whether a file marks absent options with "nan": it says so somewhere, and leaves no such cell empty."""
-        cells = [cell(row, letter) for row in rows for letter in self.options] if self.by_letter else []
-        return NAN in cells and "" not in cells
+    def fills_with_nan(self, rows: Collection[Row]) -> bool:
+        """Whether a file marks absent options with "nan": it says so somewhere, and leaves no such cell empty.
+
+        Where "nan" is a right answer, it is a word.
+        """
+        cells = [[cell(row, letter) for letter in self.options] for row in rows] if self.by_letter else []
+        flat = [text for row in cells for text in row]
+        if NAN not in flat or "" in flat:
+            return False
+        right = (
+            dict(zip(self.options, texts, strict=True)).get(cell(row, self.answer))
+            for row, texts in zip(rows, cells, strict=True)
+        )
+        return NAN not in right
 
     @property
     def by_letter(self) -> bool:
@@ -166,7 +177,7 @@ class Columns:
         "nan" at the end is an option where the question is asked in as many `rotations`, or else where the file does
         not fill absent options with it (`nan_fills`).
         """
-        if not self.options:
+        if not self.options or (self.options in self.made and row.values[str(self.options)] is None):
             return ()
         if isinstance(self.options, str):
             return _several(row, self.options, row.texts(self.options))
@@ -223,3 +234,18 @@ class Columns:
 
 
 DEFAULT = Columns()
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of a file that a split has: those with one of some texts in a column."""
+
+    column: str
+    values: tuple[str, ...]
+
+    def of(self, rows: Sequence[tuple[T, Row]], where: str) -> list[tuple[T, Row]]:
+        """The rows, each with what it stands with. Raises DataError where there is none."""
+        found = [one for one in rows if given(one[1], self.column) in self.values]
+        if rows and not found:
+            raise DataError(f"no row with {self.column} {' or '.join(self.values)}", where=where, hint="get it again")
+        return found

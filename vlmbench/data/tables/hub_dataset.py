@@ -8,14 +8,14 @@ for parquet files is needed to read it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, HubTable, Row, read_rows, unique
 from vlmbench.data.image_cells import refuse_gap
-from vlmbench.data.tables.columns import DEFAULT, Columns
+from vlmbench.data.tables.columns import DEFAULT, Columns, Part
 from vlmbench.data.tables.image_column import check_image_column, named_images
 
 
@@ -32,6 +32,8 @@ class HubDataset:
     """Columns of images. Each holds one image per row, or a list of them; empty ones are left out."""
     image_id: str = ""
     """A column that names the image: rows with the same name show the same one. Empty: an image per row."""
+    only: Mapping[str, Part] = field(default_factory=dict)
+    """By split: which rows of the dataset's split it has, where these are not all."""
     licence: str = ""
 
     def required_files(self, split: str) -> Sequence[DataFile]:
@@ -46,12 +48,15 @@ class HubDataset:
             problem = f"the hub has {task}'s split {', '.join(self.splits)} only, not {split}"
             raise DataError(problem, hint="use --data DIR with the official files")
         config, _, name = self.splits[split].rpartition("/")
-        needed = (*self.columns.needed, *self.images, *filter(None, (self.image_id,)))
+        needed = (*self.columns.needed, *self.images, *filter(None, (self.image_id,)), *self._parts(split))
         return data.table(self.names, config or "default", name, needed)
 
-    def columns_of(self, table: HubTable) -> list[str]:
+    def _parts(self, split: str) -> tuple[str, ...]:
+        return (self.only[split].column,) if split in self.only else ()
+
+    def columns_of(self, table: HubTable, split: str = "") -> list[str]:
         """The columns of text that are read: those that are there."""
-        names = dict.fromkeys(filter(None, (*self.columns.all, self.image_id)))
+        names = dict.fromkeys(filter(None, (*self.columns.all, self.image_id, *self._parts(split))))
         return [name for name in names if name in table.columns]
 
     def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
@@ -59,12 +64,12 @@ class HubDataset:
         if isinstance(data, Folder):
             return self._of_folder(data, split, task)
         table = self.open(data, split, task)
-        rows = self.columns.complete(table.rows(self.columns_of(table)))
+        rows = self.columns.complete(table.rows(self.columns_of(table, split)))
         names = [row.key(self.image_id) if self.image_id else str(n) for n, row in enumerate(rows, 1)]
         first: dict[str, int] = {}
         places = [first.setdefault(name, place) for place, name in enumerate(names)]
         images = table.images(self.images, names)
-        return self._samples(rows, [images[place] for place in places])
+        return self._samples(rows, [images[place] for place in places], split)
 
     def _of_folder(self, data: Folder, split: str, task: str) -> Sequence[Sample]:
         hint = "use --data hub, or --data hub:DIR for a folder with copies of the dataset"
@@ -77,12 +82,15 @@ class HubDataset:
         named = [[named_images(data, row, name) for name in self.images] for row in rows]
         for row, cells in zip(rows, named, strict=True):
             refuse_gap(self.images, [bool(refs) for refs in cells], row.where)
-        return self._samples(rows, [tuple(ref for refs in cells for ref in refs) for cells in named])
+        return self._samples(rows, [tuple(ref for refs in cells for ref in refs) for cells in named], split)
 
-    def _samples(self, rows: Sequence[Row], images: Sequence[tuple[ImageRef, ...]]) -> list[Sample]:
+    def _samples(self, rows: Sequence[Row], images: Sequence[tuple[ImageRef, ...]], split: str) -> list[Sample]:
         columns = self.columns
-        shown = {columns.key(row, number): refs for number, (row, refs) in enumerate(zip(rows, images, strict=True), 1)}
-        known = unique(((columns.key(row, number), row) for number, row in enumerate(rows, 1)), columns.id)
+        keyed = [(columns.key(row, number), row) for number, row in enumerate(rows, 1)]
+        shown = dict(zip((key for key, _ in keyed), images, strict=True))
+        if part := self.only.get(split):
+            keyed = part.of(keyed, rows[0].file if rows else split)
+        known = unique(keyed, columns.id)
         nan_fills = columns.fills_with_nan(rows)
         return [
             columns.sample(key, row, shown[key], columns.choices(row, nan_fills=nan_fills))

@@ -1,7 +1,8 @@
 """VLMEvalKit's tables: one TSV per split, a row per question, its image in the row as base64.
 
 A short image cell is the index of another row, whose image it shares. A file of a circular benchmark holds a question
-once per rotation of its options: row i, then i + 10^6, i + 2·10^6, ... Options may be hidden: see `Columns.choices`.
+once per rotation of its options: row i, then i + 10^6, i + 2·10^6, ..., or rows with the same `g_index`. Options may be
+hidden: see `Columns.choices`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_table, unique
 from vlmbench.data.image_cells import decode_base64
-from vlmbench.data.tables.columns import Columns
+from vlmbench.data.official.checksums import checksum
+from vlmbench.data.tables.columns import Columns, given
 from vlmbench.data.tables.hub_dataset import HubDataset
 
 SITE = "https://opencompass.openxlab.space/utils/VLMEval"
@@ -25,6 +27,8 @@ SHARED = 64
 """An image cell of at most so many characters may be the index of another row."""
 ROTATION = 10**6
 """Added to a question's index for each rotation of its options."""
+GROUP = "g_index"
+"""The column that names the question of a rotation, in files whose indices do not follow that rule."""
 
 
 def columns(options: str = "ABCD", *, tags: Mapping[str, str] | None = None, hidden_answers: bool = False) -> Columns:
@@ -35,11 +39,11 @@ def columns(options: str = "ABCD", *, tags: Mapping[str, str] | None = None, hid
 TABLE = columns()
 
 
-def table(name: str, url: str = "", also: Sequence[str] = (), licence: str = "", checksum: str = "") -> DataFile:
+def table(name: str, url: str = "", also: Sequence[str] = (), licence: str = "") -> DataFile:
     """The file of one split. `url` is the folder that it is fetched from."""
     how = "" if url else "get it from its authors"
     url = f"{url}/{name}" if url else ""
-    return DataFile(name, "questions and images", url, how, licence, also=tuple(also), checksum=checksum)
+    return DataFile(name, "questions and images", url, how, licence, also=tuple(also), checksum=checksum(url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +114,30 @@ class ImageTable:
         if self.hub is None:
             raise DataError(f"{task} has no copy on the hub", hint="use --data DIR with the official files")
         source = self.hub.open(data, split, task)
-        known = self._known(source.rows(self.hub.columns_of(source)), self.hub.columns)
+        fields = self.hub.columns_of(source)
+        rows = source.rows([*fields, *(GROUP for _ in fields[:1] if GROUP in source.columns)])
+        known = self._known(rows, self.hub.columns)
+        groups = {key: self._group(key, row) for key, row in known.items()}
         first: dict[str, int] = {}
         for place, key in enumerate(known):
-            first.setdefault(self._group(key), place)
+            first.setdefault(groups[key], place)
         images = {group: source.image(place, "image", f"{group}.jpg") for group, place in first.items()}
-        return self._samples(known, {key: images[self._group(key)] for key in known}, split, self.hub.columns)
+        return self._samples(known, {key: images[group] for key, group in groups.items()}, split, self.hub.columns)
 
-    def _group(self, key: str) -> str:
-        return str(int(key) % ROTATION) if self.rotated else key
+    def _group(self, key: str, row: Row) -> str:
+        if not self.rotated:
+            return key
+        return str(row.integer(GROUP) if given(row, GROUP) else int(key) % ROTATION)
 
     def _samples(
         self, known: Mapping[str, Row], images: Mapping[str, ImageRef], split: str, columns: Columns
     ) -> list[Sample]:
-        turns = Counter(map(self._group, known))
+        groups = {key: self._group(key, row) for key, row in known.items()}
+        turns = Counter(groups.values())
         nan_fills = columns.fills_with_nan(known.values())
         samples = []
         for key, row in known.items():
-            group = self._group(key)
+            group = groups[key]
             choices = columns.choices(row, turns[group], nan_fills=nan_fills)
             extra = {"group": int(group), "turns": turns[group]} if self.rotated else {}
             tags = self.tags.get(split, {})

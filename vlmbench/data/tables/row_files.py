@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.answers.predictions import refuse_duplicate_keys
-from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_rows, read_table, unique
-from vlmbench.data.tables.columns import DEFAULT, Columns
+from vlmbench.data.files import Folder, Hub, Row, read_keyed, read_listed, read_rows, read_table, unique
+from vlmbench.data.tables.columns import DEFAULT, Columns, Part
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_column import check_image_column, named_images
 
@@ -31,6 +31,10 @@ class RowFiles:
     """Where images are looked for, below the data folder."""
     keyed_by: str = ""
     """A field that each row has, where the file is one object of rows by id."""
+    listed_in: str = ""
+    """The field with the list of rows, where the file is one object."""
+    only: Mapping[str, Part] = field(default_factory=dict)
+    """By split: which rows of its file it has, where these are not all."""
     hub: HubDataset | None = None
 
     @property
@@ -50,16 +54,18 @@ class RowFiles:
             return self.hub.samples(data, split, task)
         file = self.files[split][0]
         hint = f"`vlmbench data status {task}:{split}` says what is missing"
-        rows = self._rows(data.need(f"{task}'s questions of {split}", file.path, *file.also, hint=hint))
+        rows = self._rows(data.need(f"{task}'s questions of {split}", file.path, *file.also, hint=hint), split)
         nan_fills = self.columns.fills_with_nan(rows.values())
         return [
             self.columns.sample(key, row, self._images(data, row), self.columns.choices(row, nan_fills=nan_fills))
             for key, row in rows.items()
         ]
 
-    def _rows(self, path: Path) -> Mapping[str, Row]:
+    def _rows(self, path: Path, split: str) -> Mapping[str, Row]:
         keyed = read_keyed(path, self.keyed_by) if self.keyed_by else {}
         rows = list(keyed.values()) if self.keyed_by else self._read(path)
+        if part := self.only.get(split):
+            rows = [row for _, row in part.of([("", row) for row in rows], str(path))]
         self.columns.check(rows[0].values, str(path))
         rows = self.columns.complete(rows)
         if self.image:
@@ -71,6 +77,8 @@ class RowFiles:
     def _read(self, path: Path) -> Sequence[Row]:
         if path.suffix in TABLES:
             return read_table(path)
+        if self.listed_in:
+            return read_listed(path, self.listed_in)
         rows = read_rows(path)
         refuse_duplicate_keys(path, rows)
         return rows

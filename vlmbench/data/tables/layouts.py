@@ -1,0 +1,39 @@
+"""A benchmark whose questions come in several layouts: official files, VLMEvalKit's table, a hub dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import DataFile
+from vlmbench.data.files import Folder, Hub, QuestionFiles
+from vlmbench.data.tables.hub_dataset import HubDataset
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """Readers of the same questions. The first whose file of questions is in the folder reads them."""
+
+    readers: Mapping[str, Sequence[QuestionFiles]]
+    """By split, the usual one first: its files are named where none is there."""
+    hub: HubDataset | None = None
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The files of the usual layout; those that make up for its first file are named with it."""
+        first, *more = self.readers[split][0].required_files(split)
+        others = [reader.required_files(split)[0] for reader in self.readers[split][1:]]
+        also = (*first.also, *(path for file in others for path in (file.path, *file.also)))
+        return [replace(first, also=also), *more]
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All questions of a split. Raises DataError naming file, line and field."""
+        if isinstance(data, Hub):
+            if self.hub is None:
+                raise DataError(f"{task} has no copy on the hub", hint="use --data DIR with the official files")
+            return self.hub.samples(data, split, task)
+        readers = self.readers[split]
+        firsts = [reader.required_files(split)[0] for reader in readers]
+        there = [reader for reader, file in zip(readers, firsts, strict=True) if data.find(file.path, *file.also)]
+        return (there or list(readers))[0].samples(data, split, task)
