@@ -232,7 +232,7 @@ def run(task: str, protocol: str, files: Files) -> Outcome:
 def score(spec: str, samples: Sequence[Sample], texts: Mapping[str, str]) -> Outcome:
     """Scores and metric values of answers under a protocol.
 
-    The texts go to the protocol's rules as they stand: a run takes a model's thoughts out before, official codes do not.
+    The texts go to the rules as they stand: a run takes a model's thoughts out before, the official codes do not.
     """
     choice = choose_task(spec)
     scored = [(s, choice.task.score(s, Response(texts[s.id]), choice.protocol)) for s in samples]

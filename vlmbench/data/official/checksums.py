@@ -35,21 +35,7 @@ CHECKSUMS: Mapping[str, str] = {
     "data/scienceqa/problems.json": "git:3920b762556abfbfa001f298c9740c36d4e041e1",
     "MMBench/MMBench_DEV_EN.tsv": "md5:b6caf1133a01c6bb705cf753bb527ed8",
     "MMBench/MMBench_DEV_CN.tsv": "md5:08b8fc3324a5ed74155350f57be69fbd",
-    "MMBench/MMBench_DEV_EN_V11.tsv": "md5:30c05be8f2f347a50be25aa067248184",
-    "MMBench/MMBench_DEV_CN_V11.tsv": "md5:593f9b5f6bea453d870a798b34ae4f37",
-    "VLMEval/CCBench.tsv": "md5:f5dde47f24dc5a6fb6e595b409b466ac",
-    "VLMEval/AI2D_TEST.tsv": "md5:0f593e0d1c7df9a3d69bf1f947e71975",
-    "VLMEval/AI2D_TEST_NO_MASK.tsv": "md5:fd8f463634d4fe9fbd23b876e8eea5be",
     "VLMEval/MMStar.tsv": "md5:e1ecd2140806c1b1bbf54b43372efb9e",
-    "VLMEval/RealWorldQA.tsv": "md5:4de008f55dc4fd008ca9e15321dc44b7",
-    "VLMEval/CV-Bench-2D.tsv": "md5:a7cff4cc2857cc237ee2b89e62bccb2d",
-    "VLMEval/CV-Bench-3D.tsv": "md5:bb94c0d568d652d15b60e001ac40a170",
-    "SEEDBench/SEEDBench_IMG.tsv": "md5:68017231464752261a2526d6ca3a10c0",
-    "SEEDBench/SEEDBench2_Plus.tsv": "md5:e32d3216dc4f452b0fe497a52015d1fd",
-    "MMT-Bench/MMT-Bench_VAL.tsv": "md5:8dd4b730f53dbf9c3aed90ca31c928e0",
-    "MMT-Bench/MMT-Bench_ALL.tsv": "md5:b273a2f4c596fe4f2605de0494cd632f",
-    "main/VStarBench.tsv": "md5:b18854d7075574be06b631cd5f7d2d6a",
-    "main/mme_realworld_lite.tsv": "md5:4c17057d7d3b6c4a0d4397c3dae0881c",
 }
 
 
