@@ -15,7 +15,14 @@ ASKED = "asked"
 """In `Sample.extra`: the question as the file has it."""
 
 
-def columns(split: Splitter, question: str = "question", answer: str = "answer", *, id: str = "", tags: Mapping[str, str] | None = None) -> Columns:
+def columns(
+    split: Splitter,
+    question: str = "question",
+    answer: str = "answer",
+    *,
+    id: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> Columns:
     """Columns of a file whose questions hold their options; the answer is a letter, or a text where there are none."""
 
     def options(row: Row) -> list[str] | None:
