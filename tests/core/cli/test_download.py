@@ -22,7 +22,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.data import archives
 from vlmbench.data.archives import extract
 from vlmbench.data.download import download
-from vlmbench.data.official.checksums import CHECKSUMS
+from vlmbench.data.tables.checksums import CHECKSUMS
 
 OLD, NEW = bytes(range(250)) * 40, bytes(reversed(range(250))) * 40
 Reply = Callable[["Handler"], None]

@@ -10,7 +10,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Hub, Row, read_json, unique
-from vlmbench.data.official.checksums import checksum
+from vlmbench.data.tables.checksums import checksum
 
 COCO = "http://images.cocodataset.org"
 COCO_TERMS = "COCO terms of use; images from Flickr under their own licences"

@@ -17,7 +17,7 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_table, unique
 from vlmbench.data.image_cells import decode_base64
-from vlmbench.data.official.checksums import checksum
+from vlmbench.data.tables.checksums import checksum
 from vlmbench.data.tables.columns import Columns, given
 from vlmbench.data.tables.hub_dataset import HubDataset
 
