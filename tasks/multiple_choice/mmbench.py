@@ -15,8 +15,7 @@ from vlmbench.base.task import DataFile, Size
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.families import circular, option_judge, prompts
-from vlmbench.families.choice_protocols import KIT
-from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, sheet_files
+from vlmbench.families.multiple_choice import KIT, ChoiceRules, MultipleChoice, sheet_files
 from vlmbench.parsing import options as letters
 
 OPTIONS = "ABCD"

@@ -14,7 +14,7 @@ from vlmbench.base.task import Size
 from vlmbench.data.tables import option_texts
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
-from vlmbench.families import choice_protocols as protocols
+from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
 from vlmbench.families.base import Prompt, Scored, bars_of, macro_of
 from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice

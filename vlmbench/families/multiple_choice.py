@@ -2,7 +2,8 @@
 
 A protocol is a prompt (`prompts`) and a reader of letters (vlmbench.parsing.options). Letters are ranked with
 `choices=letters`, the options' texts with `choices=texts`. A protocol with `judge=option_judge.RULES` has a judge match
-the answers that no rule can read. Figures of circular benchmarks: `circular`.
+the answers that no rule can read. Figures of circular benchmarks: `circular`. Protocols that one repository has for
+several benchmarks are functions at the end (`vlmevalkit`, `lmms_eval`, `cambrian`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
 from vlmbench.data import sheets
 from vlmbench.data.files import Row
 from vlmbench.data.tables.columns import LETTERS, options_of
-from vlmbench.families import option_judge
+from vlmbench.families import option_judge, prompts
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from vlmbench.families.base import Benchmark, ProtocolRules
+from vlmbench.families.base import Benchmark, Prompt, ProtocolRules
 from vlmbench.parsing import options as readers
 
 Reader = Callable[[str, Mapping[str, str]], str]
@@ -152,3 +154,27 @@ class MultipleChoice(Benchmark[ChoiceRules]):
     ) -> Mapping[str, tuple[Verdict, ...]] | None:
         """None: such verdicts are kept in no file of their own."""
         return None
+
+
+# ------------------------------------------------------------------------- protocols that several benchmarks share
+
+KIT = "open-compass/VLMEvalKit vlmeval/dataset/utils/multiple_choice.py, vlmeval/utils/matching_util.py"
+
+
+def vlmevalkit(note: str = "", prompt: Prompt = prompts.vlmevalkit, **more: Any) -> ChoiceRules:
+    """VLMEvalKit without a judge: an answer from which no rule can tell the option is wrong."""
+    note = note or "without its judge: an answer from which no rule can tell the option is wrong"
+    return ChoiceRules(f"{KIT}@e8e78f05, exact matching", prompt, readers.vlmevalkit_letter, note=note, **more)
+
+
+def lmms_eval(files: str, prompt: Prompt, reader: Reader, note: str, **more: Any) -> ChoiceRules:
+    """lmms-eval; `files` are those below lmms_eval/tasks/."""
+    return ChoiceRules(
+        f"EvolvingLMMs-Lab/lmms-eval lmms_eval/tasks/{files}@75571cfe", prompt, reader, note=note, **more
+    )
+
+
+def cambrian(folder: str, prompt: Prompt, reader: Reader, note: str, tokens: int = 512, **more: Any) -> ChoiceRules:
+    """Cambrian-1; `folder` is the one below eval/eval/."""
+    source = f"cambrian-mllm/cambrian eval/eval/{folder}/@539ffc32"
+    return ChoiceRules(source, prompt, reader, tokens=tokens, note=note, **more)
