@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -203,6 +205,16 @@ def test_prefetch_goes_on_with_results_heavier_than_all_that_may_be_held() -> No
     endless = images.prefetch(iter(int, 1), str, weigh=lambda _: 1000, most=1)
     next(endless)
     endless.close()  # type: ignore[attr-defined]
+
+
+def test_an_open_prefetch_does_not_keep_a_program_from_ending() -> None:
+    code = (
+        "from vlmbench.data.images.decoding import prefetch\n"
+        "results = prefetch(range(10), str, weigh=lambda _: 1000, most=1)\n"
+        "print(next(results))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "(0, '0')\n", "")
 
 
 def test_prefetch_raises_in_turn_and_can_be_closed() -> None:

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import ImageRef
@@ -168,65 +168,84 @@ def prefetch(
     `items` is drawn from this thread alone. An exception of `work` is raised when its item's turn comes. Closing the
     iterator drops what has not begun.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="vlmbench-prefetch")
+    jobs = _Jobs(work, weigh, most, workers)
     waiting: deque[tuple[T, Future[R]]] = deque()
-    budget = _Budget(most)
-
-    def limited(number: int, item: T) -> R:
-        budget.wait(number)
-        result = work(item)
-        budget.hold(number, weigh(result) if weigh else 0)
-        return result
 
     def next_result() -> tuple[T, R]:
         item, future = waiting.popleft()
         return item, future.result()
 
-    turn = 0
     try:
-        for number, item in enumerate(items):
-            waiting.append((item, pool.submit(limited, number, item)))
+        for item in items:
+            waiting.append((item, jobs.add(item)))
             if len(waiting) > ahead:
                 yield next_result()
-                turn += 1
-                budget.release(turn)
+                jobs.drop_first()
         while waiting:
             yield next_result()
-            turn += 1
-            budget.release(turn)
+            jobs.drop_first()
     finally:
-        budget.release(None)
-        pool.shutdown(wait=False, cancel_futures=True)
+        jobs.close()
 
 
-class _Budget:
-    """Lets work begin while the results held weigh less than `most`, and that of the item whose turn it is always."""
+class _Jobs(Generic[T, R]):
+    """Work in threads, in order. It begins while the results held weigh less than `most`; that of the item whose turn
+    it is always begins. No thread waits for another, so that none keeps a program from ending.
+    """
 
-    def __init__(self, most: int) -> None:
-        self._most, self._turn, self._closed = most, 0, False
+    def __init__(self, work: Callable[[T], R], weigh: Callable[[R], int] | None, most: int, workers: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="vlmbench-prefetch")
+        self._work, self._weigh, self._most, self._free = work, weigh, most, workers
+        self._queue: deque[tuple[int, T, Future[R]]] = deque()
         self._held: dict[int, int] = {}
-        self._changed = threading.Condition()
+        self._added = self._turn = 0
+        self._lock = threading.Lock()
 
-    def wait(self, number: int) -> None:
-        """Return when the work of an item may begin."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._closed or number <= self._turn or sum(self._held.values()) < self._most
-            )
+    def add(self, item: T) -> Future[R]:
+        """The result of an item's work, once it has begun and ended."""
+        from concurrent.futures import Future
 
-    def hold(self, number: int, weight: int) -> None:
-        """Count an item's result."""
-        with self._changed:
+        future: Future[R] = Future()
+        with self._lock:
+            self._queue.append((self._added, item, future))
+            self._added += 1
+            self._begin()
+        return future
+
+    def drop_first(self) -> None:
+        """The first result is used: the next item's turn has come."""
+        with self._lock:
+            self._held.pop(self._turn, None)
+            self._turn += 1
+            self._begin()
+
+    def close(self) -> None:
+        """Drop what has not begun."""
+        with self._lock:
+            self._queue.clear()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self) -> None:
+        """Start what may begin; the lock is held."""
+        while self._queue and self._free:
+            if self._queue[0][0] > self._turn and sum(self._held.values()) >= self._most:
+                break
+            self._free -= 1
+            self._pool.submit(self._run, *self._queue.popleft())
+
+    def _run(self, number: int, item: T, future: Future[R]) -> None:
+        weight = 0
+        try:
+            result = self._work(item)
+            weight = self._weigh(result) if self._weigh else 0
+        except BaseException as error:
+            ended = partial(future.set_exception, error)
+        else:
+            ended = partial(future.set_result, result)
+        with self._lock:
             self._held[number] = weight
-
-    def release(self, turn: int | None) -> None:
-        """The turn has come to this item, and those before are used; None: no result is wanted any more."""
-        with self._changed:
-            if turn is None:
-                self._closed = True
-            else:
-                self._turn = turn
-                self._held = {number: weight for number, weight in self._held.items() if number >= turn}
-            self._changed.notify_all()
+            ended()
+            self._free += 1
+            self._begin()
