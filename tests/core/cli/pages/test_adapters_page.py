@@ -21,7 +21,7 @@ from vlmbench.plugins import specs as loading
 
 pytestmark = pytest.mark.slow
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models" / "adapters.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[4] / "docs" / "models" / "adapters.md").read_text("utf-8")
 FENCED = [
     line for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()
 ]
