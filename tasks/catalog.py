@@ -30,5 +30,6 @@ TASKS: Mapping[str, str] = {
     "vizwiz": f"{_SHORT}.vizwiz:VIZWIZ",
     "refcoco": f"{_GROUNDING}.refcoco:REFCOCO",
     "mmvet": f"{_JUDGED}.mmvet:MMVET",
+    "mmhal": f"{_JUDGED}.mmhal:MMHAL",
     "llava_bench": f"{_JUDGED}.llava_bench:LLAVA_BENCH",
 }

@@ -36,7 +36,7 @@ from .common import compact, jpeg, scenes, write
 from .groups import build_amber_d, build_hallusionbench, build_mmvp, build_naturalbench
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
-from .judged import build_llava_bench, build_mmvet
+from .judged import build_llava_bench, build_mmhal, build_mmvet
 from .mmbench_files import build_mmbench
 from .mme import build_mme
 from .refcoco_files import build_refcoco
@@ -263,6 +263,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "mmvp": build_mmvp,
     "refcoco": build_refcoco,
     "mmvet": build_mmvet,
+    "mmhal": build_mmhal,
     "llava_bench": build_llava_bench,
 }
 """Of the benchmarks whose files have a layout of their own. All others: `by_family.build`."""

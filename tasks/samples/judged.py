@@ -1,13 +1,14 @@
-"""The embedded samples of MM-Vet and LLaVA-Bench: open questions about drawn scenes, answers told from the scene."""
+"""The embedded samples of MM-Vet, LLaVA-Bench and MMHal-Bench: open questions about drawn scenes, with answers."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vlmbench.scenes.lettering import Board, board_size, with_boards
-from vlmbench.scenes.questions import article
+from vlmbench.scenes.questions import absent_kind, article
 from vlmbench.scenes.scene import SIDE, Dice, Scene, Thing, pixels, relation
 
 from .common import compact, encoded, jpeg, scenes, write
@@ -223,3 +224,33 @@ def build_llava_bench(folder: Path) -> None:
         write(folder / "images" / name, jpeg(scene))
     for path, rows in (("questions", questions), ("context", contexts), ("answers_gpt4", answers)):
         write(folder / f"{path}.jsonl", "".join(compact(row) + "\n" for row in rows))
+
+
+# --------------------------------------------------------------------------------------------------------- MMHal-Bench
+
+
+def _there_is_none(scene: Scene, dice: Dice) -> tuple[str, str]:
+    kind = absent_kind(scene, dice)
+    return f"What color is the {kind} in the picture?", f"There is no {kind} in this picture."
+
+
+MMHAL_TYPES: Mapping[str, Callable[[Scene, Dice], tuple[str, str]]] = {
+    "attribute": lambda scene, dice: (f"What color is the {_lone(scene).kind}?", f"It is {_lone(scene).color}."),
+    "adversarial": _there_is_none,
+    "counting": _count,
+    "holistic": _in_detail,
+}
+
+
+def build_mmhal(folder: Path) -> None:
+    """response_template.json and images/: open questions, and what is in the images in words."""
+    rows = []
+    for number, scene in enumerate(scenes("mmhal", 24)):
+        kind, make = list(MMHAL_TYPES.items())[number % len(MMHAL_TYPES)]
+        question, answer = make(scene, Dice(scene.seed))
+        name = f"{number:03d}.jpg"
+        contents = sorted({thing.kind.capitalize() for thing in scene.things})
+        about = {"question_type": kind, "image_src": f"images/{name}", "image_content": contents}
+        rows.append({**about, "question": question, "gt_answer": answer, "model_answer": ""})
+        write(folder / "images" / name, jpeg(scene))
+    write(folder / "response_template.json", json.dumps(rows, indent=1) + "\n")

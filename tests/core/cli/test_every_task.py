@@ -11,7 +11,7 @@ from vlmbench.base import registry
 from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
-JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8"}
+JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8", "mmhal": "echo,text=Rating: 4"}
 
 
 @pytest.mark.parametrize("name", registry.tasks.builtin)

@@ -25,6 +25,7 @@ NOT_MORE = {
     "figures_all_wrong": LESS,
     "yes_bias": TARGET,
     "false_yes_ratio": TARGET,
+    "hallucination_rate": LESS,
 }
 """What is better of the metrics of which more is not."""
 
@@ -44,6 +45,12 @@ def made_up(key: str, runs: int = 2) -> tuple[TaskChoice, list[tuple[Sample, Sco
         [(sample, end[number[sample.cluster] % 3 != 0]) for sample, end in zip(samples, ends, strict=True)],
         ends,
     )
+
+
+def most(choice: TaskChoice, scored: Sequence[tuple[Sample, Score]], headline: str) -> float:
+    """100, or the highest of another scale that a metric has."""
+    metric = next(m for m in choice.task.summarise(scored, choice.protocol) if m.name == headline)
+    return min(100.0, metric.bounds[1]) if metric.bounds is not None else 100.0
 
 
 def numbers(samples: Sequence[Sample]) -> Mapping[str, int]:
@@ -69,7 +76,8 @@ def test_right_answers_are_no_worse_than_wrong_ones_by_every_metric(key: str) ->
         {m.name: upward(m).value() for m in metrics(choice.task, choice.protocol, pairs)}
         for pairs in (list(zip(samples, (end[side] for end in ends), strict=True)) for side in (0, 1))
     )
-    assert best[choice.task.protocols[choice.protocol].headline] > 90
+    headline = choice.task.protocols[choice.protocol].headline
+    assert best[headline] > 0.9 * most(choice, scored, headline)
     compared = [name for name in worst if name in best and not np.isnan([worst[name], best[name]]).any()]
     assert [
         name for name in compared if best[name] < worst[name] and not name.endswith(("_of_targets", "reference_score"))
@@ -101,7 +109,7 @@ def test_a_run_in_which_everything_failed_could_be_anything(key: str) -> None:
     headline = entry[entry["headline"]]
     assert headline["value"] is None and entry["coverage"] == 0
     low, high = headline["bounds"]
-    assert high - low > 50
+    assert high - low > 0.5 * most(choice, scored, entry["headline"])
 
 
 def test_nothing_missing_has_no_bounds() -> None:

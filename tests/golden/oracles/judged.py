@@ -1,4 +1,4 @@
-"""Oracles of benchmarks that a judge grades: MM-Vet and LLaVA-Bench, with the replies the official codes were given."""
+"""Oracles of benchmarks that a judge grades, with the replies the official codes were given: MM-Vet and others."""
 
 from __future__ import annotations
 
@@ -253,10 +253,42 @@ def check_request(case: Case, sample: Sample, answer: str, reply: str) -> None:
     assert f"llava_bench_{sample.tags['category']}" == case["review_row"]["category"]
 
 
+# --------------------------------------------------------------------------------------------------------- MMHal-Bench
+
+MMHAL_TYPES = ("attribute", "adversarial", "comparison", "counting", "relation", "environment", "holistic", "other")
+
+
+def mmhal(oracle: Oracle, _: str) -> None:
+    """Every request to the judge, every rating, and the printed figures of each set."""
+    task, count = choose_task("mmhal").task, 0
+    for number, (case, right) in enumerate(zip(oracle.cases["sets"], oracle.expected["sets"], strict=True)):
+        root = oracle.scratch / str(number)
+        rows = [{**record, "image_src": f"{n}.jpg"} for n, record in enumerate(case["records"])]
+        write_json(root / "response_template.json", rows)
+        samples, scored = task.samples(Folder(root), "test"), []
+        for at, (sample, record) in enumerate(zip(samples, case["records"], strict=True)):
+            script_of = script([case["replies"][at]])
+            verdict, ((ask, _),) = talk(task, sample, record["model_answer"], "official", script_of)
+            assert (sha256(ask), ask.temperature) == (right["prompt_sha256"][at], right["temperature"]), record
+            assert verdict.value == right["scores"][at], case["replies"][at]
+            scored.append((sample, combine([verdict])))
+        values = figures("mmhal", scored, "official")
+        oracle.figures(values, {"score": right["average"]}, "average")
+        oracle.figures(values, {"hallucination_rate": 100 * right["hallucination_rate"]}, "hallucination rate")
+        by_type = dict(zip((f"{name}_score" for name in MMHAL_TYPES), right["by_type"], strict=True))
+        oracle.figures(values, by_type, "by type")
+        replies = write_json(root / "replies.json", case["replies"])
+        verdicts = cast(Judged, task).read_verdicts(replies, samples, "official")
+        assert verdicts is not None and [verdicts[s.id][0].value for s in samples] == right["scores"]
+        count += len(samples)
+    oracle.report(CHECKED, count)
+
+
 READERS: dict[str, Readers] = {
     "mmvet_official": (Check(mmvet_calls, ("A", "B")), Check(mmvet_grade_files, ("C", "D"))),
     "mmvet_vlmevalkit": (Check(mmvet_peer, ("vlmevalkit",)),),
     "mmvet_lmms_eval": (Check(mmvet_peer, ("lmms_eval",)),),
+    "mmhal": (Check(mmhal),),
     "llavaw": (
         Check(llava_reviews, tuple(REVIEWS)),
         Check(llava_totals, tuple(SETS)),
