@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator
 import torch
 
 from vlmbench.base.errors import UsageError
+from vlmbench.data.images.decoding import PIXELS_AHEAD
 
 from .plain import Question
 
@@ -20,7 +21,8 @@ FIRST, MOST = 4, 64
 ROOM = 0.4
 """A GPU's batch is doubled while the most memory used so far is below this share of all."""
 KINDS = 4
-"""At most this many batches of questions wait."""
+"""At most this many batches of questions wait, and no more than PIXELS pixels of images."""
+PIXELS = 2 * PIXELS_AHEAD
 
 
 class BatchSize:
@@ -63,8 +65,14 @@ class BatchQueue:
         self._by_kind.setdefault(kind, []).append(question)
         if _rows(self._by_kind[kind]) >= self._size.now:
             yield self._by_kind.pop(kind)
-        elif sum(map(_rows, self._by_kind.values())) >= KINDS * self._size.now:
+        elif sum(map(_rows, self._by_kind.values())) >= KINDS * self._size.now or self.pixels >= PIXELS:
             yield self._by_kind.pop(max(self._by_kind, key=lambda kind: _rows(self._by_kind[kind])))
+
+    @property
+    def pixels(self) -> int:
+        """What the images of all that waits hold."""
+        waiting = (question for questions in self._by_kind.values() for question in questions)
+        return sum({id(question.prompt.media): question.pixels for question in waiting}.values())
 
     def rest(self) -> Iterator[list[Question]]:
         """Whatever still waits."""

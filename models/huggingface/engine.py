@@ -141,7 +141,7 @@ class HfEngine:
 
     def _answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         waiting = BatchQueue(self.size)
-        for group, prepared in images.prefetch(_by_images(groups), self._prepare):
+        for group, prepared in images.prefetch(_by_images(groups), self._prepare, weigh=_pixels_held):
             questions: list[Question] = []
             for request, item in zip(group, prepared, strict=True):
                 if item.question is None:
@@ -304,6 +304,12 @@ class HfEngine:
                 self.observer(request, step, logits)  # type: ignore[misc]
 
         return observe
+
+
+def _pixels_held(prepared: Sequence[Prepared]) -> int:
+    """How many pixels the distinct images of a group hold."""
+    questions = (item.question for item in prepared if item.question is not None)
+    return sum({id(question.prompt.media): question.pixels for question in questions}.values())
 
 
 def _by_images(groups: Iterable[Sequence[Request]]) -> Iterator[list[Request]]:

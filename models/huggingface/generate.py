@@ -34,6 +34,9 @@ class GenerationWatcher(Protocol):
     def called(self) -> bool:
         """Whether it was called."""
 
+    least: int
+    """Tokens before which no end token counts: `generate` has to see to it where the watcher is not called."""
+
     def before(self, ids: Tensor, scores: Tensor) -> Tensor:
         """The logits processor."""
 
@@ -45,6 +48,7 @@ class Listener:
     """A watcher that only notes whether it is called."""
 
     called = False
+    least = 0
 
     def before(self, ids: Tensor, scores: Tensor) -> Tensor:
         """Changes nothing."""
@@ -97,6 +101,8 @@ class TokenGenerator:
         if raw:
             hint = "take protocols that read text"
             raise ModelError("its own `generate` shows no logits, so that choices cannot be ranked", hint=hint)
+        if watch.least:
+            config.min_new_tokens = watch.least
         with self._checked_head():
             return self.model.generate(**batch, generation_config=config), watch
 

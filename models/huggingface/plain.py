@@ -20,9 +20,21 @@ from torch import Tensor
 
 from vlmbench.base.samples import Request
 
-from ..engine.decoding import AnswerDecoder, Best, Draft, Job, Observer, Outcome, drawn, greedy, no_observer, rank
+from ..engine.decoding import (
+    AnswerDecoder,
+    Best,
+    Draft,
+    Job,
+    Observer,
+    Outcome,
+    drawn,
+    greedy,
+    no_observer,
+    rank,
+    without_ends,
+)
 from .generate import PLAIN, Checker, TokenGenerator
-from .prompts import Prompt, move
+from .prompts import Prompt, move, pixels_of
 
 
 @dataclass(eq=False)
@@ -39,11 +51,17 @@ class Question:
         return max(1, len(self.job.choices))
 
     @property
+    def pixels(self) -> int:
+        """What its tensors hold, in pixels of three numbers."""
+        return pixels_of(self.prompt.media.tensors)
+
+    @property
     def kind(self) -> Hashable:
         """Equal for questions that can go into one batch."""
         shapes = [(name, _shape(value)) for name, value in self.prompt.media.tensors.items()]
         return (
             bool(self.job.choices),
+            self.job.generation.min_new_tokens,
             tuple(sorted(self.prompt.rows)),
             tuple(sorted(shapes, key=lambda item: item[0])),
         )
@@ -98,7 +116,10 @@ class Plain:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             batch = self._collate([_Row(question, len(job.ids))])
-            config = self._config(generation.longest, num_beams=generation.num_beams, **more)
+            if generation.num_beams > 1:
+                more["length_penalty"] = generation.length_penalty
+            least = generation.min_new_tokens or None
+            config = self._config(generation.longest, num_beams=generation.num_beams, min_new_tokens=least, **more)
             output, _ = self.generating(batch, config, Checker)
         new = self._new(output[0], job.ids)
         ended = next((at + 1 for at, token in enumerate(new) if token in self.decoder.end_ids), len(new))
@@ -179,6 +200,7 @@ class _BatchWatcher:
         self._best: list[Best] = []
         self._called = False
         self._live = [True] * len(rows)
+        self.least = rows[0].question.job.generation.min_new_tokens
 
     @property
     def called(self) -> bool:
@@ -186,10 +208,12 @@ class _BatchWatcher:
         return self._called and self.step > 0
 
     def before(self, _ids: Tensor, scores: Tensor) -> Tensor:
-        """The logits processor, the last one: (rows, vocabulary) float32 to the same, or to one that allows the forced
-        token alone."""
+        """The logits processor, the last one: (rows, vocabulary) float32 to the same without end tokens that come too
+        early, or to one that allows the forced token alone."""
         self._called, forced = True, scores
-        self._best = greedy(scores) if not self.rows[0].forced else []
+        if not self.rows[0].forced:
+            forced = without_ends(scores, self.drafts)
+            self._best = greedy(forced)
         for at, row in enumerate(self.rows):
             if not self._live[at]:
                 continue
@@ -198,7 +222,7 @@ class _BatchWatcher:
                 forced[at, row.forced[self.step]] = 0.0
             else:
                 self.observe(row.question.job, self.step, scores[at])
-        if forced is not scores:
+        if self.rows[0].forced and forced is not scores:
             forced[[not live for live in self._live], 0] = 0.0
         return forced
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.chat.turns import ASSISTANT, USER, Turn
+from vlmbench.data.images.decoding import PIXELS_AHEAD
 
 from ..engine.margin_scale import test_image
 from ..parts.quiet_import import quiet_logs
@@ -31,7 +32,7 @@ CHAT = "chat"
 IN_PLACE, BY_TEMPLATE, FIRST = "in place", "the template puts images first", "images first"
 """Where images of a question end up: between its words, or before them by the model's own template or processor."""
 REMEMBERED = 8
-"""Images whose tensors are kept, for the questions that follow about the same."""
+"""Images whose tensors are kept, for the questions that follow about the same; fewer of large ones."""
 NOT_INPUTS = ("labels",)
 """What some processors return beside the inputs: for training alone."""
 History = Sequence[tuple[str, str]]
@@ -330,12 +331,25 @@ def _remember(image_processor: Any) -> None:
         if key not in known:
             tensors = kind.preprocess(self, images, *args, **kwargs)
             known[key] = (flat, tensors)  # the images are held: their ids cannot come to mean others
-            while len(known) > REMEMBERED:
+            while len(known) > REMEMBERED or (len(known) > 1 and pixels_of(list(known.values())) > PIXELS_AHEAD):
                 known.popitem(last=False)
         tensors = known[key][1]
         return type(tensors)(dict(tensors)) if hasattr(tensors, "keys") else tensors
 
     image_processor.__class__ = type(kind.__name__, (kind,), {"preprocess": preprocess, "__module__": kind.__module__})
+
+
+def pixels_of(values: Any) -> int:
+    """What images and tensors hold, in pixels of three numbers."""
+    if isinstance(values, Tensor):
+        return values.numel() // 3
+    if isinstance(values, list | tuple):
+        return sum(map(pixels_of, values))
+    if hasattr(values, "values"):
+        return pixels_of(list(values.values()))
+    if hasattr(values, "dtype"):  # an array
+        return int(values.size) // 3
+    return values.width * values.height if hasattr(values, "width") else 0
 
 
 def _flat(images: Any) -> list[Any]:

@@ -38,6 +38,8 @@ class ChatCall:
     """The sample's id where answers are drawn: equal questions are then drawn independently."""
     ranked: bool = False
     """Whether the log-probabilities of the first token are what is wanted."""
+    size: int = 0
+    """Characters of its images."""
 
     def key(self, server: str) -> str:
         """Content hash of everything that decides the reply."""

@@ -38,6 +38,8 @@ from .top_logprobs import rank
 GIVE_UP_AFTER = 25
 """Asks that may get no answer in a row before the server counts as broken."""
 
+HELD = 64 * 2**20
+"""Characters of images in requests that are open at once; a request is copied while it is sent."""
 CACHE = ("auto", "true", "false")
 LOGGER = logging.getLogger(__name__)
 
@@ -178,21 +180,23 @@ class OpenAIChat:
 
         Raises ModelError when the server refuses everything or is gone.
         """
-        done: SimpleQueue[tuple[Request, Future[Reply]]] = SimpleQueue()
+        done: SimpleQueue[tuple[Request, Future[Reply], int]] = SimpleQueue()
         _ = self.served  # decides what is kept, and under which key
         with self.queue.opened() as begin:
-            out = 0
+            out = held = 0
             for request, call in self._calls(groups):
                 if isinstance(call, Response):
                     yield request, self._counted(call)
                     continue
-                begin(call).add_done_callback(_told(done, request))
-                out += 1
-                if out >= self.in_flight:
-                    yield self._next(done)
-                    out -= 1
+                begin(call).add_done_callback(_told(done, request, call.size))
+                out, held = out + 1, held + call.size
+                while out >= self.in_flight or (out and held >= HELD):
+                    request, future, size = done.get()
+                    yield request, self._result(request, future)
+                    out, held = out - 1, held - size
             for _ in range(out):
-                yield self._next(done)
+                request, future, _ = done.get()
+                yield request, self._result(request, future)
         self.queue.client.refuse_others()
 
     def _calls(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, ChatCall | Response]]:
@@ -221,20 +225,21 @@ class OpenAIChat:
             sent.append(url)
         texts = [part for turn in turns(request) for part in turn.parts if isinstance(part, str)]
         salt = request.seed
-        return ChatCall(self.format.body(request, sent), texts, len(sent), salt, bool(request.choices))
+        return ChatCall(
+            self.format.body(request, sent), texts, len(sent), salt, bool(request.choices), sum(map(len, sent))
+        )
 
-    def _next(self, done: SimpleQueue[tuple[Request, Future[Reply]]]) -> tuple[Request, Response]:
-        request, future = done.get()
+    def _result(self, request: Request, future: Future[Reply]) -> Response:
         try:
             reply = future.result()
-            return request, self._counted(respond(request, reply))
+            return self._counted(respond(request, reply))
         except NoReplyError as error:
             gone = "" if error.refused else str(error)
-            return request, self._counted(Response(finish="error", error=str(error)), gone)
+            return self._counted(Response(finish="error", error=str(error)), gone)
         except ServerStoppedError as stopped:
             raise stopped.error from None
         except ModelError as error:  # a reply that ranks nothing
-            return request, self._counted(Response(finish="error", error=str(error)))
+            return self._counted(Response(finish="error", error=str(error)))
 
     def _counted(self, response: Response, gone: str = "") -> Response:
         """Raises ModelError after a row of asks without an answer: from a server that is gone, or that gave none yet.
@@ -256,8 +261,10 @@ class OpenAIChat:
         return response
 
 
-def _told(done: SimpleQueue[tuple[Request, Future[Reply]]], request: Request) -> Callable[[Future[Reply]], None]:
-    return lambda future: done.put((request, future))
+def _told(
+    done: SimpleQueue[tuple[Request, Future[Reply], int]], request: Request, size: int
+) -> Callable[[Future[Reply]], None]:
+    return lambda future: done.put((request, future, size))
 
 
 def respond(request: Request, reply: Reply) -> Response:

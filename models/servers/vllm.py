@@ -40,6 +40,8 @@ DECIDES_NOTHING = (
 """Where weights come from is in the fingerprint; memory and limits decide whether there is an answer, not which."""
 WEIGHTS = (*fingerprints.DECIDING, ".bin", ".pt", ".pth", ".gguf")
 """Suffixes of what vLLM reads in a checkpoint's folder."""
+PIXELS = 64 * 2**20
+"""Of decoded images that are handed over at once: 192 MiB, beside what vLLM makes of them."""
 KEPT = "the answers so far are kept; fix it and run the same command"
 
 
@@ -107,17 +109,23 @@ class InProcess:
         Raises ModelError when vLLM cannot load the model, answers nothing, or its engine dies.
         """
         for requests in batches(groups, self._batch):
-            started = time.perf_counter()
-            responses = self._responses(requests)
-            seconds = (time.perf_counter() - started) / len(requests)
-            for request, response in zip(requests, responses, strict=True):
-                yield request, replace(response, seconds=seconds)
+            while requests:
+                started = time.perf_counter()
+                responses = self._responses(requests)
+                seconds = (time.perf_counter() - started) / len(responses)
+                for request, response in zip(requests, responses, strict=False):
+                    yield request, replace(response, seconds=seconds)
+                requests = requests[len(responses) :]
 
     def _responses(self, requests: Sequence[Request]) -> list[Response]:
-        """One response per request."""
+        """One response per request, of the first ones alone where their images are large."""
         llm, prompts = self._engine()
         image_cache = _ImageCache()
-        entries = [self._asked(request, image_cache, prompts) for request in requests]
+        entries: list[EngineRequest | Response] = []
+        for request in requests:
+            entries.append(self._asked(request, image_cache, prompts))
+            if image_cache.pixels >= PIXELS:
+                break
         outputs = iter(
             self._run(
                 llm, prompts, [item for entry in entries if isinstance(entry, EngineRequest) for item in entry.prompts]
@@ -219,13 +227,17 @@ class _ImageCache:
     """Images, each decoded once per batch."""
 
     def __init__(self) -> None:
+        self.pixels = 0
+        """Of all that is decoded."""
         self._known: dict[int, tuple[ImageRef, Any]] = {}
         """By id() of the image's reader: names are unique in a split only. Kept, or its id could be given away."""
 
     def decode(self, image: ImageRef) -> Any:
         """Raises ImageError for one that cannot be read."""
         if id(image) not in self._known:
-            self._known[id(image)] = image, images.decode(image.load(), image.name)
+            decoded = images.decode(image.load(), image.name)
+            self._known[id(image)] = image, decoded
+            self.pixels += decoded.width * decoded.height
         return self._known[id(image)][1]
 
 

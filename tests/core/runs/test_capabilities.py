@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support.toys import ToyModel, ToyTask, keep, png
-from vlmbench.base.errors import ModelError
+from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
-from vlmbench.base.samples import Example, ImageRef, Request, Sample
+from vlmbench.base.samples import Example, Generation, ImageRef, Request, Sample
 from vlmbench.data.files import Folder
 from vlmbench.models.echo import Echo
 from vlmbench.runs.execution import planning
@@ -74,3 +74,9 @@ def test_what_a_model_takes_is_planned() -> None:
     assert planned(Able(), system="Be brief.", examples=(SHOT, SHOT)) == 2
     assert planned(Echo("yes"), system="Be brief.", examples=(SHOT,) * 9) == 2
     assert planned(ToyModel(), images=(RED,) * 9) == 2, "a model that does not say may take any number"
+
+
+def test_a_length_penalty_needs_beams() -> None:
+    with pytest.raises(UsageError, match="toy asks for a length penalty, which counts in beam search alone"):
+        planned(Able(), generation=Generation(8, length_penalty=2.0))
+    assert planned(Able(), generation=Generation(8, num_beams=3, length_penalty=2.0)) == 2

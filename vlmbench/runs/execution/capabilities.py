@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from vlmbench.base.errors import ModelError, VlmbenchError
+from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.model import Model, SupportsImages, SupportsLogprobs, SupportsMultiTurn, SupportsSystemPrompt
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Sample
@@ -34,7 +34,10 @@ def max_images(model: Model) -> int | None:
 
 
 def refuse_unable(model: Model, choice: TaskChoice, sample: Sample, request: Request) -> None:
-    """Raise ModelError, naming the model, the task's key and the fix, where the model cannot do what a request asks."""
+    """Raise ModelError, naming the model, the task's key and the fix, where the model cannot do what a request asks.
+
+    UsageError for a request that no model can answer as it says.
+    """
     key = choice.key
     if request.choices and not supports_logprobs(model):
         message = f"{model.name} cannot rank answers by likelihood, which {key} asks for"
@@ -47,6 +50,9 @@ def refuse_unable(model: Model, choice: TaskChoice, sample: Sample, request: Req
     if request.system and not supports_system_prompt(model):
         message = f"{model.name} has no place for a system prompt, which {key} asks for"
         raise ModelError(message, hint="leave out --system, or use another model")
+    if request.generation.length_penalty != 1.0 and request.generation.num_beams < 2:
+        message = f"{key} asks for a length penalty, which counts in beam search alone"
+        raise UsageError(message, hint="set num_beams above 1, or leave length_penalty out")
     shown = sum(len(example.images) for example in request.examples)
     most, count = max_images(model), len(request.images) + shown
     if most is not None and count > most:
