@@ -12,7 +12,6 @@ from collections.abc import Hashable, Iterator
 import torch
 
 from vlmbench.base.errors import UsageError
-from vlmbench.data.images.decoding import PIXELS_AHEAD
 
 from .plain import Question
 
@@ -21,8 +20,9 @@ FIRST, MOST = 4, 64
 ROOM = 0.4
 """A GPU's batch is doubled while the most memory used so far is below this share of all."""
 KINDS = 4
-"""At most this many batches of questions wait, and no more than PIXELS pixels of images."""
-PIXELS = 2 * PIXELS_AHEAD
+"""At most this many batches of questions wait, and hardly more than PIXELS pixels of images."""
+PIXELS = 10 * 2**20
+"""Numbers of image tensors divided by three: one image of 2,500 x 2,500 at full resolution is a batch of its own."""
 
 
 class BatchSize:

@@ -34,6 +34,8 @@ from .system import HfSystem
 
 LOGGER = logging.getLogger(__name__)
 KINDS = ("shared", "batched", "simple")
+AHEAD = images.PIXELS_AHEAD // 2
+"""Pixels prepared ahead of the network; about as many wait for a batch, and a processor copies what it works on."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class HfEngine:
 
     def _answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         waiting = BatchQueue(self.size)
-        for group, prepared in images.prefetch(_by_images(groups), self._prepare, weigh=_pixels_held):
+        for group, prepared in images.prefetch(_by_images(groups), self._prepare, weigh=_pixels_held, most=AHEAD):
             questions: list[Question] = []
             for request, item in zip(group, prepared, strict=True):
                 if item.question is None:
