@@ -18,6 +18,7 @@ from typing import Any
 from vlmbench.data.tables.columns import LETTERS, Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ROTATION, ImageTable
+from vlmbench.data.tables.layouts import Layouts
 from vlmbench.data.tables.row_files import TABLES, RowFiles
 from vlmbench.families.base import Benchmark
 from vlmbench.families.multiple_choice import MultipleChoice
@@ -91,7 +92,9 @@ def row_of(columns: Columns, item: Item, key: int, shift: int = 0) -> dict[str, 
     elif options:
         row |= {letter: text for letter, text in zip(columns.options, options, strict=False)}
     place = options.index(item.answer) if options else 0
-    row[columns.answer] = {"letter": LETTERS[place], "index": place}.get(columns.answer_is, item.answer)
+    row[columns.answer] = {"letter": LETTERS[place], "index": place, "bracketed": f"({LETTERS[place]})"}.get(
+        columns.answer_is, item.answer
+    )
     if not options:
         row[columns.answer] = item.answer
     return row | dict.fromkeys(columns.tags.values(), item.kind)
@@ -152,4 +155,9 @@ WRITERS: Mapping[type, Callable[[Path, Any, str, Sequence[Item]], None]] = {
 def build(task: Benchmark[Any], folder: Path, count: int = COUNT) -> None:
     """Write the sample of a benchmark's default split. Raises KeyError for a reader of files without a writer here."""
     questions = next(make for family, make in QUESTIONS if isinstance(task, family))
-    WRITERS[type(task.files)](folder, task.files, task.splits[0], questions(scenes(task.name, count)))
+    split, files = task.splits[0], task.files
+    if isinstance(files, Layouts):  # VLMEvalKit's table where there is one: a single file
+        files = next(
+            (reader for reader in files.readers[split] if isinstance(reader, ImageTable)), files.readers[split][0]
+        )
+    WRITERS[type(files)](folder, files, split, questions(scenes(task.name, count)))

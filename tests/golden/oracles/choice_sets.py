@@ -1,21 +1,27 @@
-"""Oracles of multiple choice with a verdict per question: MMStar."""
+"""Oracles of multiple choice with a verdict per question: MMStar, CV-Bench, SEED-Bench."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tests.golden.oracles.reading import (
     Case,
+    Check,
     Columns,
     Files,
     Oracle,
     Outcome,
     Readers,
     percent,
+    write_json,
+    write_lines,
     write_tsv,
 )
-from vlmbench.base.samples import Score
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import ChoiceScore, Response, Score
+from vlmbench.data.files import Folder
 
 PIXELS = "A" * 100
 """Stands for an image in a table: longer than the index of another row, and never decoded here."""
@@ -88,6 +94,96 @@ def mmstar_totals(oracle: Oracle, outcome: Outcome, protocol: str, column: str) 
         oracle.figures(outcome.values, figures, f"totals of {protocol}")
 
 
+# ------------------------------------------------------------------------------------------------------------ CV-Bench
+
+CVBENCH = {"cambrian": "official", "lmms_eval": "lmms_eval_correct", "vlmevalkit": "vlmevalkit_correct"}
+CVBENCH_LETTERS = {"lmms_eval_correct": "lmms_eval", "vlmevalkit_correct": "vlmevalkit"}
+
+
+def cvbench_files(oracle: Oracle) -> Files:
+    """The hub's rows as lines."""
+    write_lines(oracle.scratch / "test.jsonl", ({**case, "image": "1.jpg"} for case in oracle.cases["cases"]))
+    return Files(oracle.scratch, [case["prediction"] for case in oracle.cases["cases"]])
+
+
+def cvbench_agrees(score: Score, case: Case, row: Case, column: str) -> bool:
+    """The verdict, and the letter where the set has it."""
+    read = CVBENCH_LETTERS.get(column)
+    return verdict(score, case, row, column) and (read is None or letter(score.parsed_answer) == letter(row[read]))
+
+
+def cvbench_totals(oracle: Oracle, outcome: Outcome, protocol: str, column: str) -> None:
+    """Accuracies by source, and what the formula makes of them."""
+    right = oracle.expected
+    figures: dict[str, Any] = {}
+    if protocol == "cambrian":
+        figures = {f"source_{name}": part["accuracy"] for name, part in right["official"].items()}
+        figures["cv_bench"] = right["official_formula"]
+    elif protocol == "lmms_eval":
+        figures = {"accuracy": right["lmms_eval"], "cv_bench": right["lmms_eval_formula"]}
+    else:
+        two, three = right["vlmevalkit_2D"], right["vlmevalkit_3D"]
+        figures = {"mean_2d": two["Overall"], "source_COCO": two["COCO"], "source_ADE20K": two["ADE20K"]}
+        figures |= {"type_3D": three["Overall"], "task_Depth": three["Depth"], "task_Distance": three["Distance"]}
+    oracle.figures(outcome.values, {name: percent(value) for name, value in figures.items()}, f"totals of {protocol}")
+
+
+# ---------------------------------------------------------------------------------------------------------- SEED-Bench
+
+SEEDBENCH = {
+    "llava": "llava_right",
+    "lmms_eval": "lmms_eval_right",
+    "vlmevalkit": "vlmevalkit_right",
+    "cambrian": "cambrian_right",
+}
+
+
+def seedbench_files(oracle: Oracle) -> Files:
+    """The official file, with the questions about videos."""
+    cases = oracle.cases["cases"]
+    write_json(oracle.scratch / "SEED-Bench.json", {"questions": cases, "question_type": {}})
+    return Files(oracle.scratch, [case["prediction"] for case in cases], "all")
+
+
+def seedbench_totals(oracle: Oracle, outcome: Outcome, protocol: str, column: str) -> None:
+    """By kind of data, and by dimension."""
+    right, figures = oracle.expected, {}
+    if protocol == "lmms_eval":
+        totals = right["lmms_eval"]
+        figures = {"accuracy": totals["all"], **{f"data_type_{kind}": totals[kind] for kind in ("image", "video")}}
+    elif protocol == "vlmevalkit":
+        for kind, report in right["vlmevalkit_report"].items():
+            numbers = {f"dimension_{name}": value for name, value in report.items() if value != "nan"}
+            figures |= {f"data_type_{kind}": numbers.pop("dimension_Overall"), **numbers}
+    oracle.figures(outcome.values, {name: percent(value) for name, value in figures.items()}, f"totals of {protocol}")
+
+
+def seedbench_ranks(oracle: Oracle, _: str) -> None:
+    """The option whose loss is least, and what eval.py would print; a loss that is no number comes last."""
+    cases = oracle.cases["cases"]
+    files = seedbench_files(oracle)
+    task = choose_task("seedbench").task
+    samples = task.samples(Folder(files.data), "all")
+    scored = []
+    for sample, case, row in zip(samples, cases, oracle.expected["per_case"], strict=True):
+        losses = [math.inf if value == "nan" else float(value) for value in case["losses"]]
+        ranked = tuple(ChoiceScore(text, -loss, 1) for text, loss in zip(sample.choices, losses, strict=True))
+        score = task.score(sample, Response(choices=ranked), "official")
+        assert (score.parsed_answer, score.value) == (row["official_rank"], float(row["official_rank_right"])), case
+        scored.append((sample, score))
+    values = {metric.name: metric.value() for metric in task.summarise(scored, "official")}
+    printed = {
+        "accuracy" if name == "total" else f"dimension_{name}": value
+        for name, value in oracle.expected["official_accuracy"].items()
+    }
+    assert {name: round(values[name], 2) for name in printed} == printed
+
+
 READERS: dict[str, Readers] = {
     "mmstar": (Columns("mmstar", mmstar_files, MMSTAR, mmstar_agrees, mmstar_totals, key="index"),),
+    "cvbench": (Columns("cvbench", cvbench_files, CVBENCH, cvbench_agrees, cvbench_totals),),
+    "seedbench": (
+        Columns("seedbench", seedbench_files, SEEDBENCH, verdict, seedbench_totals, key="question_id"),
+        Check(seedbench_ranks),
+    ),
 }

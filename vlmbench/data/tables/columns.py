@@ -63,6 +63,14 @@ def _letter(row: Row, column: str, options: Sequence[str]) -> str | None:
     return answer or None
 
 
+def _bracketed(row: Row, column: str, options: Sequence[str]) -> str | None:
+    answer = given(row, column).strip().upper()
+    letters = {f"({letter})": letter for letter in by_letter(options)}
+    if answer and answer not in letters:
+        raise row.error(column, f"{answer!r:.40} is none of {', '.join(letters)}")
+    return letters.get(answer)
+
+
 def _index(row: Row, column: str, options: Sequence[str]) -> str | None:
     if not given(row, column).strip():
         return None
@@ -81,10 +89,11 @@ def _text(row: Row, column: str, options: Sequence[str]) -> str | None:
 
 ANSWERS: Mapping[str, Callable[[Row, str, Sequence[str]], str | None]] = {
     "letter": _letter,
+    "bracketed": _bracketed,
     "index": _index,
     "text": _text,
 }
-"""How the column of the right option names it, to its letter."""
+"""How the column of the right option names it, to its letter. `bracketed` is "(C)" or "(c)"."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +169,7 @@ class Columns:
         flat = [text for row in cells for text in row]
         if NAN not in flat or "" in flat:
             return False
-        right = (
-            dict(zip(self.options, texts, strict=True)).get(cell(row, self.answer))
-            for row, texts in zip(rows, cells, strict=True)
-        )
+        right = (by_letter(texts).get(cell(row, self.answer)) for row, texts in zip(rows, cells, strict=True))
         return NAN not in right
 
     @property

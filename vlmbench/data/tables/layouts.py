@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Sample
@@ -18,7 +18,8 @@ class Layouts:
 
     readers: Mapping[str, Sequence[QuestionFiles]]
     """By split, the usual one first: its files are named where none is there."""
-    hub: HubDataset | None = None
+    hub: Mapping[str, HubDataset] = field(default_factory=dict)
+    """By split, its copy on the hub."""
 
     def required_files(self, split: str) -> Sequence[DataFile]:
         """The files of the usual layout; those that make up for its first file are named with it."""
@@ -30,9 +31,9 @@ class Layouts:
     def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
         """All questions of a split. Raises DataError naming file, line and field."""
         if isinstance(data, Hub):
-            if self.hub is None:
-                raise DataError(f"{task} has no copy on the hub", hint="use --data DIR with the official files")
-            return self.hub.samples(data, split, task)
+            if split not in self.hub:
+                raise DataError(f"{task}:{split} has no copy on the hub", hint="use --data DIR with the official files")
+            return self.hub[split].samples(data, split, task)
         readers = self.readers[split]
         firsts = [reader.required_files(split)[0] for reader in readers]
         there = [reader for reader, file in zip(readers, firsts, strict=True) if data.find(file.path, *file.also)]

@@ -1,0 +1,111 @@
+"""CV-Bench: 2,638 questions from labels of vision data sets: counts and relations (2D), depth and distance (3D).
+
+Tong et al., Cambrian-1, NeurIPS 2024 (arXiv 2406.16860). The figure is the mean of 2D and 3D, 2D being the mean of the
+accuracies on ADE20K and on COCO. No file of Cambrian's repository computes it: the data set's card does, and a function
+of lmms-eval that its yaml does not use. The file has the whole prompt of each question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from vlmbench.base.metric import Metric
+from vlmbench.base.samples import Response, Sample
+from vlmbench.base.task import Size
+from vlmbench.data.tables.columns import Columns
+from vlmbench.data.tables.hub_dataset import HubDataset
+from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
+from vlmbench.data.tables.layouts import Layouts
+from vlmbench.families import multiple_choice as protocols
+from vlmbench.families import prompts
+from vlmbench.families.base import Scored, accuracies, macro_of
+from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice, letters
+from vlmbench.parsing.letters import cambrian, lmms_eval
+
+LICENCE = "Apache-2.0"
+TAGS = {"type": "type", "source": "source", "task": "task"}
+HUB = Columns(id="idx", options="choices", answer_is="bracketed", tags=TAGS, extra={"prompt": "prompt"})
+NAMES = ("nyu-visionx/CV-Bench",)
+
+
+def hub(split: str, place: str) -> HubDataset:
+    """A part on the hub."""
+    return HubDataset(NAMES, {split: place}, HUB, licence=LICENCE)
+
+
+def as_given(sample: Sample) -> str:
+    """The prompt in the file; LLaVA's words in brackets where it has none."""
+    listed = "\n".join(f"({letter}) {text}" for letter, text in zip(letters(sample), sample.choices, strict=True))
+    own: str = sample.extra.get("prompt") or f"{sample.question} Select from the following choices.\n{listed}"
+    return own
+
+
+def with_note(sample: Sample) -> str:
+    """lmms-eval: which letters may be said, and the prompt in the file behind an empty line."""
+    listed = ", ".join(letters(sample))
+    note = f"Note: You only need to respond with {listed} without providing any additional information."
+    return f"{note}\n\n{as_given(sample)}"
+
+
+class CVBench(MultipleChoice):
+    """Cambrian-1 reads answers about 3D otherwise than those about 2D."""
+
+    def parse(self, sample: Sample, response: Response, rules: ChoiceRules) -> str:
+        """The letter that is read."""
+        if rules is self.rules["cambrian"] and sample.tags.get("type") == "3D":
+            return cambrian.cv_bench_3d(response.text, _options(sample))
+        return super().parse(sample, response, rules)
+
+
+def _options(sample: Sample) -> Mapping[str, str]:
+    return dict(zip(letters(sample), sample.choices, strict=True))
+
+
+def figures(scored: Scored, protocol: str) -> Sequence[Metric]:
+    """The mean of 2D and 3D; 2D by source; and the plain accuracy, which is lmms-eval's figure."""
+    whole, *bars = accuracies(scored, ("type", "source", "task"))
+    two = [one for one in scored if one[0].tags["type"] == "2D"]
+    mean_2d = [macro_of("mean_2d", two, ("source",))] if two else []
+    return [macro_of("cv_bench", scored, ("type", "source")), whole, *mean_2d, *bars]
+
+
+def tsv(split: str, name: str) -> ImageTable:
+    """VLMEvalKit's table of a half."""
+    own = columns(tags={**TAGS, "type": "split"})
+    return ImageTable({split: table(name, SITE, licence=LICENCE)}, own)
+
+
+RULES = {
+    "cambrian": protocols.cambrian(
+        "{ade,coco,omni}",
+        lambda sample: f"{as_given(sample)}\n{prompts.LETTER}",
+        cambrian.first_character,
+        "any word that begins with a letter names it; in 3D an option of one character may be said instead",
+        headline="cv_bench",
+    ),
+    "lmms_eval": protocols.lmms_eval(
+        "cv_bench/utils.py",
+        with_note,
+        lmms_eval.first_letter,
+        "the first letter of the text, so that `The answer is B.` is T; its figure is the plain accuracy",
+    ),
+    "vlmevalkit": protocols.vlmevalkit(prompt=as_given, headline="cv_bench"),
+}
+CVBENCH = CVBench(
+    name="cvbench",
+    title="CV-Bench: multiple choice about counts, relations, depth and distance (Tong et al. 2024)",
+    about=__doc__,
+    sizes={"test": Size(2_638)},
+    unsized=("2d", "3d"),
+    rules=RULES,
+    files=Layouts(
+        {
+            "test": (hub("test", "test"),),
+            "2d": (tsv("2d", "CV-Bench-2D.tsv"),),
+            "3d": (tsv("3d", "CV-Bench-3D.tsv"),),
+        },
+        {"test": hub("test", "test"), "2d": hub("2d", "2D/test"), "3d": hub("3d", "3D/test")},
+    ),
+    answer_files=SHEETS,
+    figures=figures,
+)

@@ -1,0 +1,107 @@
+"""SEED-Bench and SEED-Bench-2-Plus: four options; one ranks the options' texts by likelihood, others read letters.
+
+Li et al., SEED-Bench, CVPR 2024 (arXiv 2307.16125) and SEED-Bench-2-Plus (arXiv 2404.16790). `image` is the part about
+images (dimensions 1 to 9); `all` has the questions about videos besides, each asked with its middle frame as LLaVA cuts
+it out (NAME.png in SEED-Bench-video-image/). LLaVA-1.5's 58.6 is of `all`, its 66.1 of `image`. The official eval.py
+dies before it prints an accuracy; the figures here are what it would be.
+"""
+
+from __future__ import annotations
+
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.rows import Row
+from vlmbench.data.tables.columns import Columns, Part
+from vlmbench.data.tables.hub_dataset import HubDataset
+from vlmbench.data.tables.image_table import ImageTable, columns, table
+from vlmbench.data.tables.layouts import Layouts
+from vlmbench.data.tables.row_files import RowFiles
+from vlmbench.families import multiple_choice as protocols
+from vlmbench.families import prompts
+from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice, texts
+from vlmbench.parsing import options as letters
+from vlmbench.parsing.letters import cambrian, lmms_eval
+
+SITE = "https://opencompass.openxlab.space/utils/benchmarks/SEEDBench"
+HF = "https://huggingface.co/datasets/AILab-CVC/SEED-Bench/resolve/main"
+LICENCE = "CC BY-NC 4.0"
+TAGS = {"dimension": "question_type_id", "data_type": "data_type"}
+
+
+def file_of(row: Row) -> str:
+    """The image of a question: that of CC3M, or the frame that is named after the question."""
+    return row.text("data_id") if row.text("data_type") == "image" else f"{row.text('question_id')}.png"
+
+
+OPTIONS = tuple(f"choice_{letter}" for letter in "abcd")
+HUB_NAMES = ("lmms-lab/SEED-Bench", "lmms-lab-encoder/SEED-Bench")
+HUB = Columns(id="question_id", options=OPTIONS, tags=TAGS)
+OFFICIAL = Columns(
+    id="question_id", made={"file": file_of}, made_from=("data_id", "data_type"), options=OPTIONS, tags=TAGS
+)
+JSON = DataFile("SEED-Bench.json", "questions", f"{HF}/SEED-Bench.json", licence=LICENCE)
+IMAGES = DataFile("SEED-Bench-image", "images", f"{HF}/SEED-Bench-image.zip", licence=LICENCE)
+FRAMES = DataFile("SEED-Bench-video-image", "middle frames of the videos", how="LLaVA docs/Evaluation.md")
+IMAGE_PART = {"image": Part("data_type", ("image",))}
+
+
+def rows(split: str, *images: DataFile) -> RowFiles:
+    """The official file."""
+    folders = (*(file.path for file in images), ".")
+    return RowFiles({split: (JSON, *images)}, OFFICIAL, "file", folders, listed_in="questions", only=IMAGE_PART)
+
+
+def tsv(split: str, name: str) -> ImageTable:
+    """VLMEvalKit's table."""
+    return ImageTable({split: table(name, SITE, licence=LICENCE)}, columns(tags={"dimension": "category"}))
+
+
+def with_options(sample: Sample) -> str:
+    """Cambrian-1's words: `Options:` behind the question."""
+    return f"{sample.question} Options:\n{prompts.listed(sample)}\n{prompts.LETTER}"
+
+
+RULES = {
+    "official": ChoiceRules(
+        "AILab-CVC/SEED-Bench eval.py, model/instruct_blip_interface.py@991e849b",
+        "Question: {question}\nAnswer:",
+        letters.exact_letter,
+        choices=texts,
+        note="the options' texts are ranked by likelihood, summed over tokens or as the model's loss; no letters",
+    ),
+    "llava": ChoiceRules(
+        "haotian-liu/LLaVA scripts/convert_seed_for_submission.py@c121f043",
+        prompts.llava,
+        letters.llava_seed_letter,
+        tokens=128,
+        note="the answer must be the letter to the character",
+    ),
+    "lmms_eval": protocols.lmms_eval(
+        "seedbench/utils.py", prompts.llava, lmms_eval.seedbench, "the first character counts", stop=("ASSISTANT:",)
+    ),
+    "vlmevalkit": protocols.vlmevalkit(),
+    "cambrian": protocols.cambrian(
+        "seed", with_options, cambrian.first_character, "any word that begins with a letter names it"
+    ),
+}
+SEEDBENCH = MultipleChoice(
+    name="seedbench",
+    title="SEED-Bench: multiple choice in twelve dimensions (Li et al. 2024)",
+    about=__doc__,
+    sizes={
+        "image": Size(14_232, note="LLaVA counts 14,233"),
+        "all": Size(17_990, note="with 3,757 questions about videos"),
+        "plus": Size(2_277, note="SEED-Bench-2-Plus: charts, maps, web pages"),
+    },
+    rules=RULES,
+    files=Layouts(
+        {
+            "image": (rows("image", IMAGES), tsv("image", "SEEDBench_IMG.tsv")),
+            "all": (rows("all", IMAGES, FRAMES),),
+            "plus": (tsv("plus", "SEEDBench2_Plus.tsv"),),
+        },
+        {"image": HubDataset(HUB_NAMES, {"image": "test"}, HUB, only=IMAGE_PART)},
+    ),
+    answer_files=SHEETS,
+    breakdowns=("data_type", "dimension"),
+)
