@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,13 +24,21 @@ class ChatTemplate:
     """Renders turns as one text."""
 
     def __init__(
-        self, template: Any, holder: Any, image_token: str, *, has_image: Callable[[str], bool], way_out: str
+        self,
+        template: Any,
+        holder: Any,
+        image_token: str,
+        *,
+        has_image: Callable[[str], bool],
+        way_out: str,
+        switches: Mapping[str, bool] | None = None,
     ) -> None:
         """`holder`: the processor or tokenizer whose template it is. `has_image`: whether the processor finds an image
-        in a rendered text. `way_out`: another way of prompting, for the hint.
+        in a rendered text. `way_out`: another way of prompting, for the hint. `switches`: variables of the template.
 
         Raises ModelError for a template that renders no words of a user or of the model.
         """
+        self._switches = dict(switches or {})
         self.template, self._holder, self._token, self._has_image = template, holder, image_token, has_image
         self.forms: dict[str, str] = {}
         """By role."""
@@ -83,6 +91,7 @@ class ChatTemplate:
                 tokenize=False,
                 add_generation_prompt=not goes_on,
                 continue_final_message=goes_on,
+                **self._switches,
             )
         return str(rendered)
 

@@ -18,6 +18,7 @@ from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.samples import Request, Response
 from vlmbench.chat.turns import shown_images
 from vlmbench.data.images import decoding as images
+from vlmbench.parsing.thinking import apart
 
 from ..engine.decoding import Job, Observer, Outcome, no_observer
 from ..engine.engine import SMALLEST_PACK, RequestObserver, failure, is_greedy, order, respond
@@ -219,6 +220,8 @@ class HfEngine:
         yield from self._told(answered)
 
     def _told(self, pairs: Sequence[tuple[Request, Response]]) -> Iterator[tuple[Request, Response]]:
+        if self.system.tags:  # nobody else knows them
+            pairs = [(request, apart(response, self.system.tags)) for request, response in pairs]
         self._questions += len(pairs)
         self._words += sum(len(response.text.split()) for _, response in pairs)
         self._counts["failed"] += sum(response.finish == "error" for _, response in pairs)

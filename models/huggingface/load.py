@@ -31,6 +31,7 @@ from .loading.load_errors import hint_for, short_message
 from .loading.processors import open_processor
 from .loading.weights import check_expression, check_files, refuse, report_all_keys
 from .system import HfSystem
+from .thinking import AUTO as AUTO_THINKING
 
 RAISED = (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError, AttributeError)
 """What transformers raises for files that it cannot open."""
@@ -59,6 +60,16 @@ class HfModel(LocalModel):
         return self.hf.max_images
 
     @property
+    def supports_logprobs(self) -> bool:  # type: ignore[override]
+        """Whether choices can be ranked: not where every prompt opens a thought."""
+        return not self.hf.prompts.thinking.opened
+
+    @property
+    def ranking_hint(self) -> str:
+        """What makes it rank choices where it does not."""
+        return "" if self.supports_logprobs else "its prompts open a thought: add the model's option thinking=off"
+
+    @property
     def facts(self) -> Mapping[str, str | int | float]:
         """Sizes and counts, and where images inside a question end up."""
         return {**super().facts, "interleaving": self.hf.prompts.interleaving}
@@ -76,14 +87,16 @@ def load(
     batch_size: str = AUTO,
     attention: str = "",
     prompting: str = "",
+    thinking: str = AUTO_THINKING,
     trust_remote_code: bool = False,
     unread: str = "",
 ) -> HfModel:
     """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
 
     `batch_size`: rows that go through the network at once, or `auto`. `attention`: transformers' name of one of its
-    implementations. `prompting`: `chat` or another way of prompts.py. `trust_remote_code`: run Python code that comes
-    with the checkpoint, only where asked for. `unread`: a regular expression of keys in the checkpoint that change no
+    implementations. `prompting`: `chat` or another way of prompts.py. `thinking`: `auto` (as the chat template does),
+    `on`, `off`, or the tag around the model's thoughts (`<plan>`). `trust_remote_code`: run Python code that comes with
+    the checkpoint, only where asked for. `unread`: a regular expression of keys in the checkpoint that change no
     answer.
 
     Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
@@ -113,7 +126,7 @@ def load(
         **({"attention": attention} if attention else {}),
         **({"unread": unread} if unread else {}),
     }
-    system = HfSystem(model, processor, way=prompting, settings=extra_settings)
+    system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=extra_settings)
     return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties))
 
 

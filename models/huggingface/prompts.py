@@ -24,6 +24,7 @@ from ..engine.margin_scale import test_image
 from ..parts.quiet_import import quiet_logs
 from . import template_clock
 from .chat_template import AN_IMAGE, MARK, ChatTemplate, inline, leading
+from .thinking import AUTO, ThinkingOption, TokenDecoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -113,8 +114,10 @@ class Prompts:
         inputs: Container[str],
         way: str = "",
         encoder_decoder: bool = False,
+        thinking: str = "",
     ) -> None:
         """`way` "": the chat template, or `plain` where there is none. `inputs`: what the model's forward takes.
+        `thinking`: auto, on, off, or the tag around the model's thoughts.
 
         Raises ModelError or UnknownNameError.
         """
@@ -137,13 +140,21 @@ class Prompts:
         if hasattr(getattr(processor, "image_processor", None), "preprocess"):
             _remember(processor.image_processor)
         self._probe = [test_image(0)]
+        self.thinking = ThinkingOption(thinking, template if self.way == CHAT else None)
         self._chat: ChatTemplate | None = None
         if self.way == CHAT:
             holder = processor if hasattr(processor, "tokenizer") else self.tokenizer
             way_out = next(iter(PROMPT_STYLES))
             self._chat = ChatTemplate(
-                template, holder, self.image_token or "", has_image=self._has_image, way_out=way_out
+                template,
+                holder,
+                self.image_token or "",
+                has_image=self._has_image,
+                way_out=way_out,
+                switches=self.thinking.switches,
             )
+        self.thinking.look(self.text(MARK, 1) if self._chat is not None else "")
+        self._decoder = TokenDecoder(self.tokenizer, self.thinking)
         self._lead = self.way != CHAT and self._wants_tokens()
         probe = self.prompt(self.text(MARK, 1), self._probe)
         self.visual_tokens = probe.ids.count(image_id) if image_id is not None else 0
@@ -157,7 +168,8 @@ class Prompts:
     def settings(self) -> dict[str, str]:
         """What decides how questions are render_request: part of every answer's key."""
         date = {"template_date": template_clock.DAY.date().isoformat()} if self.dated else {}
-        return {"prompting": self.way, **date}
+        thinks = self.thinking.word != AUTO or self.thinking.opened or self._decoder.tags
+        return {"prompting": self.way, **date, **({"thinking": self.thinking.word} if thinks else {})}
 
     @property
     def takes_system(self) -> bool:
@@ -177,7 +189,12 @@ class Prompts:
         Raises ModelError for turns that this way of prompting has no place for.
         """
         if self._chat is not None:
-            return self._chat.render(turns)
+            if turns[-1].role != ASSISTANT:
+                return self._chat.render(turns) + self.thinking.closing
+            if not self.thinking.closed:
+                return self._chat.render(turns)
+            answer = inline(turns[-1].parts, self.image_token or "")
+            return self._chat.render(turns[:-1]) + self.thinking.closing + answer
         asked, *reply = turns
         if asked.role != USER or len(reply) > 1 or any(turn.role != ASSISTANT for turn in reply):
             hint = "leave out system prompt, examples and earlier turns"
@@ -241,9 +258,9 @@ class Prompts:
             return ids + tuple(self.tokenizer(gap + answer, add_special_tokens=False)["input_ids"])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """New tokens to text: special ones out, outer spaces removed."""
+        """New tokens to text: special ones out, outer spaces removed; a thought that the prompt opens with its tag."""
         with self._lock:
-            return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+            return self._decoder(ids)
 
     def _image_token(self, image_id: int | None) -> str | None:
         for holder in (self.processor, self.tokenizer):

@@ -40,6 +40,9 @@ def render_request(prompts: Prompts, request: Request, images: Sequence[Image]) 
     prompt = prompts.prompt(text, images)
     if not prompt.ids:
         raise ModelError("the prompt has no tokens", hint="ask something")
+    if request.choices and prompts.thinking.opened:
+        message = f"the prompt opens a thought ({prompts.thinking.opened}): no choice is what comes next"
+        raise ModelError(message, hint="add the model's option thinking=off")
     if not all(request.choices):
         raise ModelError(f"cannot rank {list(request.choices)}: one is empty", hint="leave out empty choices")
     texts = tuple(prompts.render(turns(request, choice)) for choice in request.choices)

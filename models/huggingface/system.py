@@ -29,7 +29,15 @@ class HfSystem:
 
     name = "hf"
 
-    def __init__(self, model: Any, processor: Any, *, way: str = "", settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        way: str = "",
+        thinking: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """`settings`: others that decide the answers. Raises ModelError for a processor that does not work."""
         self.model = model.eval()
         self.encoder_decoder = is_encoder_decoder(model)
@@ -43,7 +51,10 @@ class HfSystem:
             inputs=self.inputs,
             way=way,
             encoder_decoder=self.encoder_decoder,
+            thinking=thinking,
         )
+        self.tags = self.prompts.thinking.tags
+        """Pairs of tags around its thoughts, beside the usual ones."""
 
     @property
     def settings(self) -> Mapping[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from vlmbench.base import settings
 from vlmbench.base.errors import ImageError, ModelError, UsageError, VlmbenchError
-from vlmbench.base.samples import Request, Response
+from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.chat.adapting import LENGTH, SEED, STOP
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.client import KEPT, ChatClient
@@ -30,8 +30,9 @@ from vlmbench.chat.reply import ending
 from vlmbench.chat.turns import shown_images, turns
 from vlmbench.data.images import decoding as images
 from vlmbench.data.images.data_urls import Limits, data_url
-from vlmbench.parsing import thinking
+from vlmbench.parsing.thinking import Tag, apart, cut_at, pair
 
+from ..huggingface.thinking import AUTO, OFF, ON
 from .async_calls import CallQueue, ChatCall
 from .top_logprobs import rank
 
@@ -55,6 +56,8 @@ class RequestFormat:
     temperature: bool = True
     stop: bool = True
     """Whether stop texts are sent. They are cut off here in any case."""
+    thinking: str = AUTO
+    """`on` and `off`: what the server's chat template is told; a tag: around the model's thoughts."""
     min_tokens_field: str = ""
     """What the server calls the least tokens of an answer; empty: it knows no such limit."""
 
@@ -72,16 +75,29 @@ class RequestFormat:
         if request.choices:
             body |= {self.length: 1, "logprobs": True, "top_logprobs": self.top_logprobs}
         else:
-            stop = list(generation.stop) if self.stop else []
-            body |= {self.length: generation.max_new_tokens, **({"stop": stop} if stop else {})}
-            if generation.min_new_tokens:
-                body["extra_body"] = self._at_least(generation.min_new_tokens)
+            sent = self.stop and not generation.max_reasoning_tokens  # they would end a thought, too
+            stop = list(generation.stop) if sent else []
+            body |= {self.length: generation.longest, **({"stop": stop} if stop else {})}
+            if extra := self._extra(generation):
+                body["extra_body"] = extra
         if self.temperature:
             sampling = {"top_p": generation.top_p, "seed": _seed(request)} if generation.temperature > 0 else {}
             body |= {"temperature": generation.temperature, **sampling}
         return body
 
-    def _at_least(self, tokens: int) -> dict[str, int]:
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """The pair of tags around the model's thoughts that the user names."""
+        return () if self.thinking in (AUTO, ON, OFF) else (pair(self.thinking),)
+
+    def _extra(self, generation: Generation) -> dict[str, Any]:
+        """Fields that only some servers know."""
+        extra = self._at_least(generation.min_new_tokens) if generation.min_new_tokens else {}
+        if self.thinking in (ON, OFF):
+            extra["chat_template_kwargs"] = {"enable_thinking": self.thinking == ON}
+        return extra
+
+    def _at_least(self, tokens: int) -> dict[str, Any]:
         if not self.min_tokens_field:
             message = f"chat servers know no least length of an answer (min_new_tokens={tokens})"
             raise ModelError(message, hint="name the server's field for it, e.g. min_tokens_field=min_tokens for vLLM")
@@ -158,6 +174,7 @@ class OpenAIChat:
             "max_bytes": format.limits.max_bytes,
             "top_logprobs": format.top_logprobs,
             "temperature_sent": format.temperature,
+            **({"thinking": format.thinking} if format.thinking != AUTO else {}),
         }
 
     @property
@@ -232,7 +249,7 @@ class OpenAIChat:
     def _result(self, request: Request, future: Future[Reply]) -> Response:
         try:
             reply = future.result()
-            return self._counted(respond(request, reply))
+            return self._counted(respond(request, reply, self.format.tags))
         except NoReplyError as error:
             gone = "" if error.refused else str(error)
             return self._counted(Response(finish="error", error=str(error)), gone)
@@ -267,15 +284,16 @@ def _told(
     return lambda future: done.put((request, future, size))
 
 
-def respond(request: Request, reply: Reply) -> Response:
+def respond(request: Request, reply: Reply, named: Sequence[Tag] = ()) -> Response:
     """A server's reply as the answer to a request: trimmed and cut at stop texts, as everywhere.
 
-    Thoughts that come in the text are left there for the runner. Raises ModelError when choices cannot be ranked by it.
+    Thoughts that come in the text are left there for the runner, but for those in `named` tags. Raises ModelError when
+    choices cannot be ranked by it.
     """
     choices = rank(request.choices, reply.first) if request.choices else ()
-    text, stopped = thinking.cut_at(reply.text, request.generation.stop)
+    text, stopped = cut_at(reply.text, request.generation.stop, named)
     text = text.strip()
-    return Response(
+    response = Response(
         text="" if choices else text,
         choices=choices,
         finish="stop" if choices or stopped else ending(reply.finish),
@@ -285,6 +303,7 @@ def respond(request: Request, reply: Reply) -> Response:
         reasoning=reply.reasoning,
         reasoning_tokens=reply.reasoning_tokens or _share(reply, text),
     )
+    return apart(response, named) if named else response
 
 
 def _share(reply: Reply, text: str) -> int:
@@ -316,6 +335,7 @@ def load(
     send_temperature: bool = True,
     send_stop: bool = True,
     min_tokens_field: str = "",
+    thinking: str = AUTO,
     cache: str | bool = "auto",
 ) -> OpenAIChat:
     """`checkpoint` is the model's name on the server; the options are those of docs/models/adapters.md.
@@ -349,7 +369,8 @@ def load(
     folder = settings.load().cache_folder / "answers" if cache != "false" else None
     price = Price.of(checkpoint, price_in, price_out)
     queue = CallQueue(client, price, budget=budget or None, folder=folder)
-    format = RequestFormat(
-        detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature, send_stop, min_tokens_field
-    )
+    if thinking not in (AUTO, ON, OFF):
+        pair(thinking)
+    sent = (detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature, send_stop)
+    format = RequestFormat(*sent, thinking=thinking, min_tokens_field=min_tokens_field)
     return OpenAIChat(f"openai:{checkpoint}", queue, format, in_flight=in_flight, cache=cache)

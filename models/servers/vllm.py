@@ -25,8 +25,9 @@ from vlmbench.chat.turns import shown_images
 from vlmbench.data.images import decoding as images
 
 from ..checkpoints import fingerprints
+from ..huggingface.thinking import AUTO
 from . import openai, vllm_process
-from .vllm_answers import EngineRequest, ranking, sampling, to_response
+from .vllm_answers import EngineRequest, ranking, sampling, thinks, to_response
 from .vllm_prompts import Conversations, Rendered, open_prompts
 from .vllm_server import VllmServer
 
@@ -164,8 +165,9 @@ class InProcess:
             return Response(finish="error", error=reason)
         if request.choices:
             return ranking(request, prompt, prompts)
+        params = sampling(request, thought=thinks(request, prompts))
         return EngineRequest(
-            [(prompt.open_prompt, sampling(request))], lambda outputs: to_response(request, prompt, prompts, outputs[0])
+            [(prompt.open_prompt, params)], lambda outputs: to_response(request, prompt, prompts, outputs[0])
         )
 
     def _run(self, llm: Any, prompts: Rendered | Conversations, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
@@ -296,6 +298,7 @@ def load(
     trust_remote_code: bool = False,
     batch_size: int = 256,
     prompting: str = "",
+    thinking: str = AUTO,
 ) -> InProcess | openai.OpenAIChat:
     """`checkpoint` is a folder or a model of the hub. With `base_url` a running `vllm serve` is asked.
 
@@ -316,19 +319,20 @@ def load(
     same = {
         "dtype": "" if dtype == "auto" else dtype,
         "prompting": prompting,
+        "thinking": "" if thinking == AUTO else thinking,
         "trust_remote_code": "true" if trust_remote_code else "",
     }
     if base_url:
         deadline = max(timeout, ApiOptions.deadline)
         how: dict[str, Any] = {"key_env": key_env, "in_flight": in_flight, "timeout": timeout, "deadline": deadline}
-        return VllmServer(openai.load(checkpoint, base_url=base_url, max_side=max_side, **how), same)
+        return VllmServer(openai.load(checkpoint, base_url=base_url, max_side=max_side, thinking=thinking, **how), same)
     _refuse_missing()
     fingerprint, commit = mark(checkpoint, revision)
     engine = {"model": checkpoint, "seed": 0, "enable_prefix_caching": True, **{k: v for k, v in chosen.items() if v}}
     if commit:
         engine |= {"revision": commit, "tokenizer_revision": commit}
     name = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint
-    prompts = _prompts(checkpoint, commit=commit, trusted=trust_remote_code, way=prompting)
+    prompts = _prompts(checkpoint, commit=commit, trusted=trust_remote_code, way=prompting, thinking=thinking)
     reference = ",".join([f"hf:{checkpoint}", *(f"{name}={value}" for name, value in same.items() if value)])
     return InProcess(
         f"vllm:{name}", fingerprint, engine, batch=max(1, batch_size), reference=reference, prompts=prompts
@@ -345,14 +349,14 @@ def _refuse_missing() -> None:
         raise ModelError(f"vLLM cannot be imported: {error}", hint=hint) from None
 
 
-def _prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Rendered | None:
+def _prompts(checkpoint: str, *, commit: str, trusted: bool, way: str, thinking: str) -> Rendered | None:
     """Prompts by transformers' processor; None, and a warning, where it has none for this checkpoint."""
     try:
-        return Rendered(open_prompts(checkpoint, commit=commit, trusted=trusted, way=way))
+        return Rendered(open_prompts(checkpoint, commit=commit, trusted=trusted, way=way, thinking=thinking))
     except UsageError:
         raise
     except Exception as error:  # whatever transformers, a processor or its template raises
-        if way:
+        if way or thinking != AUTO:
             raise ModelError(f"transformers cannot make its prompts: {error}", where=checkpoint) from error
         LOGGER.warning("%s: vLLM makes the prompts, since transformers cannot: %s", checkpoint, error)
         return None

@@ -9,7 +9,9 @@ from typing import Any
 
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import ChoiceScore, Request, Response
+from vlmbench.parsing.thinking import apart
 
+from ..engine.decoding import Draft, Job
 from ..engine.packing import common_prefix
 from . import vllm_process
 from .vllm_prompts import Conversations, PreparedPrompt, Rendered, refuse_other_choice
@@ -26,8 +28,8 @@ class EngineRequest:
     read: Callable[[Sequence[Any]], Response]
 
 
-def sampling(request: Request) -> Any:
-    """A free answer's parameters; a sample draws from a seed of its own."""
+def sampling(request: Request, *, thought: bool = False) -> Any:
+    """A free answer's parameters; a sample draws from a seed of its own. `thought`: one may come first."""
     generation = request.generation
     seed = int.from_bytes(hashlib.sha256(request.seed.encode()).digest()[:4], "big")
     drawn: dict[str, Any] = {"top_p": generation.top_p, "seed": seed} if generation.temperature > 0 else {}
@@ -35,8 +37,8 @@ def sampling(request: Request) -> Any:
         drawn["min_tokens"] = generation.min_new_tokens
     return vllm_process.module().SamplingParams(
         temperature=generation.temperature,
-        max_tokens=generation.max_new_tokens,
-        stop=list(generation.stop) or None,
+        max_tokens=generation.longest,
+        stop=None if thought else list(generation.stop) or None,  # they would end a thought, too
         logprobs=2,  # for the margin between the best two
         **drawn,
     )
@@ -49,7 +51,28 @@ def to_response(request: Request, prompt: PreparedPrompt, prompts: Rendered | Co
     response = Response(best.text.strip(), prompt_tokens=len(out.prompt_token_ids), new_tokens=len(best.token_ids))
     if best.finish_reason not in FINISHED:
         return replace(response, finish="error", error=f"vLLM ended with {best.finish_reason!r}")
-    return replace(response, finish=best.finish_reason, margin=_margin(best.logprobs))
+    response = replace(response, finish=best.finish_reason, margin=_margin(best.logprobs))
+    return _limited(request, prompts, response, best.token_ids) if thinks(request, prompts) else response
+
+
+def thinks(request: Request, prompts: Rendered | Conversations) -> bool:
+    """Whether the answer is read token by token: a thought may come before it."""
+    return isinstance(prompts, Rendered) and bool(request.generation.max_reasoning_tokens or prompts.thinks)
+
+
+def _limited(request: Request, prompts: Any, response: Response, ids: Sequence[int]) -> Response:
+    """The answer by its tokens, within the limits of the thought and the answer."""
+    draft = Draft(Job((), request.generation), prompts)
+    draft.take(ids)
+    whole = len(draft.ids) == len(ids)
+    response = replace(
+        response,
+        text=draft.text.strip(),
+        finish=response.finish if whole and draft.finish == "length" else draft.finish,
+        new_tokens=len(draft.ids),
+        reasoning_tokens=draft.outcome(0).reasoning_tokens,
+    )
+    return apart(response, prompts.tags)
 
 
 def _margin(steps: Any) -> float | None:

@@ -47,6 +47,19 @@ class Rendered:
 
     def __init__(self, prompts: Prompts) -> None:
         self.prompts, self.tokenizer = prompts, prompts.tokenizer
+        self.tags = prompts.thinking.tags
+        """Pairs of tags around its thoughts, beside the usual ones."""
+        self.end_ids: frozenset[int] = frozenset()
+        self.stop: tuple[str, ...] = ()
+
+    @property
+    def thinks(self) -> bool:
+        """Whether its answers hold thoughts that vLLM's own text does not show as such."""
+        return "thinking" in self.prompts.settings
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """New tokens to text, as the hf adapter does."""
+        return self.prompts.decode(ids)
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -202,7 +215,7 @@ def refuse_other_choice(tokenizer: Any, tail: Sequence[int], choice: str) -> Non
         raise ModelError(f"the tokens to score say {words[:60]!r}, not the choice {choice!r}", hint=hint)
 
 
-def open_prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Prompts:
+def open_prompts(checkpoint: str, *, commit: str, trusted: bool, way: str, thinking: str = "") -> Prompts:
     """The prompts of a checkpoint by transformers' processor. Raises what transformers raises where it has none."""
     from transformers import AutoConfig
 
@@ -217,4 +230,5 @@ def open_prompts(checkpoint: str, *, commit: str, trusted: bool, way: str) -> Pr
     if getattr(processor, "image_processor", None) is None:
         raise ModelError("transformers has no processor of images for it", where=checkpoint)
     both = bool(getattr(config, "is_encoder_decoder", False))
-    return Prompts(processor, image_id=image_id_of(config, processor), inputs=(), way=way, encoder_decoder=both)
+    image_id = image_id_of(config, processor)
+    return Prompts(processor, image_id=image_id, inputs=(), way=way, encoder_decoder=both, thinking=thinking)

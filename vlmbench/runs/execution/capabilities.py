@@ -41,7 +41,7 @@ def refuse_unable(model: Model, choice: TaskChoice, sample: Sample, request: Req
     key = choice.key
     if request.choices and not supports_logprobs(model):
         message = f"{model.name} cannot rank answers by likelihood, which {key} asks for"
-        raise ModelError(message, hint=_readers(choice, sample))
+        raise ModelError(message, hint=getattr(model, "ranking_hint", "") or _readers(choice, sample))
     if request.history and not supports_multi_turn(model):
         raise ModelError(f"{model.name} takes no dialogue, which {key} asks for", hint="use another")
     if request.examples and not supports_multi_turn(model):
