@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import ChoiceScore
+from vlmbench.parsing.thinking import has_tags
 
 CERTAIN = 0.01
 """The highest log-probability there is, with room for rounding."""
@@ -29,6 +30,8 @@ def rank(choices: Sequence[str], likeliest: Sequence[tuple[str, float]]) -> tupl
     if not all(value <= CERTAIN for _, value in likeliest):
         raise ModelError("the server's log-probabilities are none", hint=CURE)
     likeliest = [(token, value) for token, value in likeliest if math.isfinite(value)]
+    if likeliest and has_tags(max(likeliest, key=lambda item: item[1])[0]):
+        raise ModelError("the first token opens a thought: no choice is what comes next", hint="try thinking=off")
     by_choice = {choice: _token(choice, likeliest) for choice in choices}
     tokens = [token for token, _ in by_choice.values() if token]
     if not tokens:

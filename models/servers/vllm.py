@@ -49,8 +49,6 @@ KEPT = "the answers so far are kept; fix it and run the same command"
 class InProcess:
     """Answers by a vLLM engine in this process, loaded when the first question comes."""
 
-    supports_logprobs = True
-
     def __init__(
         self,
         name: str,
@@ -69,6 +67,16 @@ class InProcess:
         self._made_with, self._batch, self._prompts = dict(engine), batch, prompts
         self._loaded: tuple[Any, Rendered | Conversations] | None = None
         self._failed = 0
+
+    @property
+    def supports_logprobs(self) -> bool:
+        """Whether choices can be ranked: not where every prompt opens a thought."""
+        return self._prompts is None or not self._prompts.prompts.thinking.opened
+
+    @property
+    def ranking_hint(self) -> str:
+        """What makes it rank choices where it does not."""
+        return "" if self.supports_logprobs else "its prompts open a thought: add the model's option thinking=off"
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
