@@ -32,7 +32,7 @@ def test_a_server_gets_the_sum_of_both_limits() -> None:
 def test_stop_texts_end_the_answer_alone() -> None:
     found = respond(THINKS, Reply("<think># no</think>Red # or", completion_tokens=20, finish="length"))
     assert (found.text, found.finish) == ("<think># no</think>Red", "stop")
-    beside = respond(THINKS, Reply("Red", completion_tokens=20, reasoning="It is red. # yes"."))
+    beside = respond(THINKS, Reply("Red", completion_tokens=20, reasoning="It is red. # yes."))
     assert (beside.text, beside.reasoning_tokens) == ("Red", 17)
     assert respond(THINKS, Reply("Red", completion_tokens=20, reasoning="x", reasoning_tokens=9)).reasoning_tokens == 9
 
