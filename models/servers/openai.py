@@ -85,6 +85,10 @@ class RequestFormat:
             body |= {"temperature": generation.temperature, **sampling}
         return body
 
+    def __post_init__(self) -> None:
+        """Raise UsageError for a word that is no tag."""
+        _ = self.tags
+
     @property
     def tags(self) -> tuple[Tag, ...]:
         """The pair of tags around the model's thoughts that the user names."""
@@ -369,8 +373,6 @@ def load(
     folder = settings.load().cache_folder / "answers" if cache != "false" else None
     price = Price.of(checkpoint, price_in, price_out)
     queue = CallQueue(client, price, budget=budget or None, folder=folder)
-    if thinking not in (AUTO, ON, OFF):
-        pair(thinking)
     sent = (detail, Limits(max_side, max_bytes), top_logprobs, length_field, send_temperature, send_stop)
     format = RequestFormat(*sent, thinking=thinking, min_tokens_field=min_tokens_field)
     return OpenAIChat(f"openai:{checkpoint}", queue, format, in_flight=in_flight, cache=cache)
