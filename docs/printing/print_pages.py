@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from docs.printing import benchmark_pages, perturbation_pages
+from docs.printing import benchmark_pages, perturbation_pages, suite_pages
 from docs.printing.markdown import cell, table
 from vlmbench.base import registry
 from vlmbench.cli import main as cli
@@ -104,6 +104,7 @@ def training_ablations() -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "evaluate/perturbations.md": partial(perturbation_pages.page, PRINTED),
     "evaluate/commands.md": commands,
+    "evaluate/suites.md": partial(suite_pages.page, PRINTED),
     "benchmarks.md": benchmarks,
     "models/models.md": models,
     "training/training-ablations.md": training_ablations,

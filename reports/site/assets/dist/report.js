@@ -1872,9 +1872,13 @@ loss ${formatScore(point.loss, 4)}`,
       ...figures
     ];
   }
-  var notes = (rows) => [...new Set(rows.flatMap(({ suite }) => suite.notes))].map(
-    (note) => h("p", { class: "notice", role: "note" }, dataText(note))
-  );
+  var notes = (rows) => {
+    const shared = (note) => rows.every(({ suite }) => suite.notes.includes(note));
+    const texts = rows.flatMap(
+      ({ run, suite }) => suite.notes.map((note) => shared(note) ? note : `${run.label}: ${note}`)
+    );
+    return [...new Set(texts)].map((text) => h("p", { class: "notice", role: "note" }, dataText(text)));
+  };
   function suiteCards(runs) {
     const rows = runs.flatMap((run) => run.suites.map((suite) => ({ run, suite })));
     return [...new Set(rows.map(({ suite }) => suite.key))].map((key2) => {

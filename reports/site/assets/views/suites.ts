@@ -68,11 +68,14 @@ function columns(members: SuiteMember[]): Column<Row>[] {
   ];
 }
 
-/** Why there is no average, and what else is told of it; each once. */
-const notes = (rows: Row[]): Child =>
-  [...new Set(rows.flatMap(({ suite }) => suite.notes))].map((note) =>
-    h("p", { class: "notice", role: "note" }, dataText(note)),
+/** Why there is no average, and what else is told of it; what not all runs have in common names its run. */
+const notes = (rows: Row[]): Child => {
+  const shared = (note: string) => rows.every(({ suite }) => suite.notes.includes(note));
+  const texts = rows.flatMap(({ run, suite }) =>
+    suite.notes.map((note) => (shared(note) ? note : `${run.label}: ${note}`)),
   );
+  return [...new Set(texts)].map((text) => h("p", { class: "notice", role: "note" }, dataText(text)));
+};
 
 /** A card for each suite of some runs. */
 export function suiteCards(runs: Run[]): HTMLElement[] {
