@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,11 @@ def test_every_command_of_the_page(
     assert nightly["suite:nightly"]["formula"] == "weighted mean of 2 x pope@llava, VSR accuracy"
     smoke = json.loads((tmp_path / "runs" / "smoke" / "scores.json").read_text("utf-8"))
     assert [sum(entry["statuses"].values()) for entry in smoke.values()] == [5, 5, 0]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["tasks"], ["run", "--help"]], ids=" ".join)
+def test_other_commands_load_neither_yaml_nor_the_table(words: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "vlmbench.cli.main", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "vlmbench.base.registry" in done.stderr, "the list of imports is there"
+    assert not [line for line in done.stderr.splitlines() if re.search(r"\b(yaml|suites)\b", line)]
