@@ -20,6 +20,7 @@ TASKS: Mapping[str, str] = {
     "naturalbench": f"{_YES_NO}.naturalbench:NATURALBENCH",
     "mmbench": f"{_CHOICE}.mmbench:MMBENCH",
     "mmvp": f"{_CHOICE}.mmvp:MMVP",
+    "sugarcrepe": f"{_CHOICE}.sugarcrepe:SUGARCREPE",
     "scienceqa": f"{_CHOICE}.scienceqa:SCIENCEQA",
     "iconqa": f"{_CHOICE}.iconqa:ICONQA",
     "mmstar": f"{_CHOICE}.mmstar:MMSTAR",

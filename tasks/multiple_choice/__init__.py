@@ -1,4 +1,4 @@
-"""Benchmarks whose answers are one of several options: MMBench, ScienceQA, IconQA.
+"""Benchmarks whose answers are one of several options: MMBench, ScienceQA, IconQA and more.
 
 They are built on `vlmbench.families.multiple_choice`. Per benchmark a module of its name: official files, protocols,
 answer files, metrics.

@@ -33,7 +33,7 @@ from vlmbench.scenes.scene import (
 from ..catalog import TASKS
 from . import by_family
 from .common import compact, jpeg, scenes, write
-from .groups import build_amber_d, build_hallusionbench, build_mmvp, build_naturalbench
+from .groups import build_amber_d, build_hallusionbench, build_mmvp, build_naturalbench, build_sugarcrepe
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
 from .judged import build_llava_bench, build_mmhal, build_mmvet
@@ -258,6 +258,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "mme": build_mme,
     "hallusionbench": build_hallusionbench,
     "naturalbench": build_naturalbench,
+    "sugarcrepe": build_sugarcrepe,
     "amber_d": build_amber_d,
     "mmbench": build_mmbench,
     "mmvp": build_mmvp,

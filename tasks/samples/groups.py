@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlmbench.scenes.questions import exists
-from vlmbench.scenes.scene import COLORS, KINDS, Scene, draw
+from vlmbench.scenes.questions import absent_kind, exists
+from vlmbench.scenes.scene import COLORS, KINDS, Dice, Scene, draw
 
 from .common import encoded, jpeg, scenes, write
 
@@ -149,3 +149,37 @@ def amber_question(pair: Twins, scene: Scene, kind: str, truth: bool) -> str:
         return f"Are there {count if truth else count + 2} shapes in this image?"
     row = thing.row if truth else next(row for row in ("top", "middle", "bottom") if row != thing.row)
     return f"Is the {thing.kind} in the {row} row of this image?"
+
+
+# ---------------------------------------------------------------------------------------------------------- SugarCrepe
+
+
+def build_sugarcrepe(folder: Path) -> None:
+    """A file of each kind of change, and val2017/: captions of two things, with a kind or a colour changed."""
+    files: dict[str, dict[str, dict[str, str]]] = {}
+    pictures = [scene for scene in scenes("sugarcrepe", 60) if len(scene.unique()) > 1][:28]
+    for number, scene in enumerate(pictures):
+        name = SUGARCREPE_FILES[number % len(SUGARCREPE_FILES)]
+        one, other = scene.unique()[:2]
+        caption = f"A {one.color} {one.kind} and a {other.color} {other.kind}."
+        absent, another = absent_kind(scene, Dice(scene.seed)), next(c for c in COLORS if c != one.color)
+        changed = {
+            "add_att": f"A {one.color} {one.kind} and a shiny {other.color} {other.kind}.",
+            "add_obj": f"A {one.color} {one.kind}, a {other.color} {other.kind} and a {absent}.",
+            "replace_att": f"A {another} {one.kind} and a {other.color} {other.kind}.",
+            "replace_obj": f"A {one.color} {absent} and a {other.color} {other.kind}.",
+            "replace_rel": f"A {one.color} {one.kind} without a {other.color} {other.kind}.",
+            "swap_att": f"A {other.color} {one.kind} and a {one.color} {other.kind}.",
+            "swap_obj": f"A {one.color} {other.kind} and a {other.color} {one.kind}.",
+        }[name]
+        if changed == caption:  # both have one colour
+            changed = f"A {another} {other.kind} and a {one.kind}."
+        file = f"{number:012d}.jpg"
+        rows = files.setdefault(name, {})
+        rows[str(len(rows))] = {"filename": file, "caption": caption, "negative_caption": changed}
+        write(folder / "val2017" / file, jpeg(scene))
+    for name, rows in files.items():
+        write(folder / f"{name}.json", json.dumps(rows, indent=1) + "\n")
+
+
+SUGARCREPE_FILES = ("add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")

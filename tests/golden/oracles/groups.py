@@ -1,4 +1,4 @@
-"""Oracles of benchmarks whose questions stand in groups: HallusionBench, MMVP, NaturalBench."""
+"""Oracles of benchmarks whose questions stand in groups: HallusionBench, MMVP, NaturalBench; SugarCrepe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.golden.oracles.judged import figures, script, talk
 from tests.golden.oracles.reading import EXACT, Case, Check, Oracle, Readers, Scored, percent, write_json, write_lines
 from vlmbench.base.registry import choose_task
-from vlmbench.base.samples import Response, Sample, Score, Status
+from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status
 from vlmbench.data.files import Folder
 from vlmbench.scoring.verdicts import combine
 from vlmbench.tasks.yes_no import hallusionbench_judge
@@ -244,8 +244,36 @@ def naturalbench(oracle: Oracle, protocol: str) -> None:
     oracle.count(len(scored))
 
 
+# ---------------------------------------------------------------------------------------------------------- SugarCrepe
+
+
+def sugarcrepe(oracle: Oracle, _: str) -> None:
+    """Both captions by their scores, ties and all; one figure a file."""
+    task = choose_task("sugarcrepe").task
+    files: dict[str, dict[str, dict[str, str]]] = {}
+    for case in given(oracle):
+        row = {"filename": f"{case['id']}.jpg", **{name: case[name] for name in ("caption", "negative_caption")}}
+        files.setdefault(case["file"], {})[case["key"]] = row
+    for name, rows in files.items():
+        write_json(oracle.scratch / f"{name}.json", rows)
+    samples = {sample.id: sample for sample in task.samples(Folder(oracle.scratch), "all")}
+    scored: Scored = []
+    for case, row in zip(given(oracle), oracle.expected["per_case"], strict=True):
+        sample = samples[f"{case['file']}/{case['key']}"]
+        likely = {name: float(case[f"{name}_score"]) for name in ("negative", "positive")}
+        choices = task.build_request(sample, "official").choices
+        ranked = tuple(ChoiceScore(text, value, 1) for text, value in zip(choices, likely.values(), strict=True))
+        score = task.score(sample, Response(choices=ranked), "official")
+        assert score.value == row["official"], (case, score)
+        scored.append((sample, score))
+    values = figures("sugarcrepe", scored, "official")
+    oracle.figures(values, {f"file_{n}": percent(share) for n, share in oracle.expected["official"].items()}, "files")
+    oracle.count(len(scored))
+
+
 READERS: dict[str, Readers] = {
     "hallusionbench": (Check(hallusionbench, tuple(PROTOCOLS)),),
     "mmvp": (Check(mmvp, tuple(MMVP_RIGHT)),),
+    "sugarcrepe": (Check(sugarcrepe),),
     "naturalbench": (Check(naturalbench, ("official", "lmms_eval", "vlmevalkit")),),
 }

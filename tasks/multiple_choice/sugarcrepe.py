@@ -1,0 +1,134 @@
+"""SugarCrepe: which of two captions fits the image? In one, something was added, replaced or swapped.
+
+Hsieh et al., SugarCrepe: Fixing Hackable Benchmarks for Vision-Language Compositionality, NeurIPS 2023 (arXiv
+2306.14610). Files: data/*.json of RAIVNLab/sugar-crepe@0047054b (swap_obj has 245 rows, the paper says 246); images:
+COCO val2017. The official script ranks by similarity of embeddings; here captions are ranked by their likelihood, or
+both are shown and asked for by number, in either order: what the repository reports of GPT-4V is the mean of both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from vlmbench.base.errors import DataError
+from vlmbench.base.samples import Sample
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.files import Folder, Hub, Row, read_keyed
+from vlmbench.data.official.files import coco_images, data_file
+from vlmbench.families.base import OwnFiles, Scored, accuracies
+from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, texts
+from vlmbench.parsing.options import UNDECIDED
+from vlmbench.stats.metrics import Metric, average
+
+_SOURCE = "RAIVNLab/sugar-crepe"
+_NUMBER = re.compile(r"\b([12])\b")
+
+
+def _asked(sample: Sample, order: int) -> str:
+    first, second = sample.choices[::order]
+    return f"Which caption best describes the image?\n(1) {first}\n (2) {second}\nOutput (1) or (2)."
+
+
+def _numbered(text: str, options: Mapping[str, str], order: int) -> str:
+    """The first 1 or 2 that stands by itself, or else the only caption that is repeated."""
+    letters = list(options)[::order]
+    if found := _NUMBER.search(text):
+        return letters[int(found[1]) - 1]
+    said = [letter for letter, option in options.items() if option.lower().rstrip(".") in text.lower()]
+    return said[0] if len(said) == 1 else UNDECIDED
+
+
+def _rules(order: int, words: str) -> ChoiceRules:
+    return ChoiceRules(
+        f"{_SOURCE} gpt-4v-results/readme.md@0047054b, {words} first",
+        partial(_asked, order=order),
+        partial(_numbered, order=order),
+        128,
+        headline="mean_accuracy",
+        note="the repository has no code that reads answers: the first 1 or 2, or a caption in the answer, counts here",
+    )
+
+
+RULES: Mapping[str, ChoiceRules] = {
+    "official": ChoiceRules(
+        f"{_SOURCE} main_eval.py@0047054b, by likelihood in place of similarity",
+        "",
+        lambda text, options: UNDECIDED,
+        choices=texts,
+        headline="mean_accuracy",
+        note="right if the caption is likelier than the other: a tie is wrong",
+    ),
+    "positive_first": _rules(-1, "the right caption"),
+    "negative_first": _rules(1, "the wrong caption"),
+}
+
+FILES: Mapping[str, int] = {
+    "add_att": 692, "add_obj": 2_062, "replace_att": 788, "replace_obj": 1_652, "replace_rel": 1_406, "swap_att": 666,
+    "swap_obj": 245,
+}  # fmt: skip
+"""Questions of each file."""
+RAW = "https://raw.githubusercontent.com/RAIVNLab/sugar-crepe/0047054b243992f0fad63d6f64f7544862daf846/data"
+IMAGES = ("val2017", "images/val2017", "images", ".")
+
+
+def _parts(split: str) -> Sequence[str]:
+    return tuple(FILES) if split == "all" else (split,)
+
+
+def _places(name: str) -> tuple[str, str]:
+    return f"data/{name}.json", f"{name}.json"
+
+
+def required_files(split: str) -> list[DataFile]:
+    """A file of each kind of change, and the images."""
+    rows = [data_file(_places(name), f"{name}, {FILES[name]:,}", f"{RAW}/{name}.json", "MIT") for name in _parts(split)]
+    return [*rows, coco_images("val2017", "COCO val2017 images (1 GB)", also=IMAGES[1:3])]
+
+
+def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """Both captions of every row, the wrong one first, so that a tie goes to it; ids are `add_att/0`."""
+    if isinstance(data, Hub):
+        raise DataError(f"{task} has no copy on the hub", hint="use --data DIR with the official files")
+    found = []
+    for name in _parts(split):
+        hint = f"`vlmbench data fetch {task}` gets it; {task}:{name} is this kind by itself"
+        rows = read_keyed(data.need(f"SugarCrepe's {name}", *_places(name), hint=hint), "caption")
+        found += [_sample(data, f"{name}/{key}", name, row) for key, row in rows.items()]
+    return found
+
+
+def _sample(data: Folder, key: str, name: str, row: Row) -> Sample:
+    captions = row.text("negative_caption"), row.text("caption")
+    if captions[0] == captions[1]:
+        raise row.error("negative_caption", "both captions are the same")
+    image = data.image(row, row.text("filename"), *IMAGES, field="filename")
+    question = "Which caption best describes the image?"
+    return Sample(key, question, (image,), "B", captions, {"file": name}, cluster=image.name)
+
+
+def figures(scored: Scored, protocol: str) -> list[Metric]:
+    """The mean over the files, all questions, and the official figures: one for each file."""
+    whole, *bars = accuracies(scored, ("file",))
+    return [average("mean_accuracy", bars), whole, *bars]
+
+
+class _Captions(MultipleChoice):
+    def example_answer(self, sample: Sample, protocol: str) -> str:
+        """The number of the right caption; its text where captions are ranked."""
+        reader: Callable[[str, Mapping[str, str]], str] = self.rules[protocol].reader
+        options = dict(zip("AB", sample.choices, strict=True))
+        numbers = [form for form in ("(1)", "(2)") if reader(form, options) == sample.target]
+        return numbers[0] if numbers else options[str(sample.target)]
+
+
+SUGARCREPE = _Captions(
+    name="sugarcrepe",
+    title="SugarCrepe: captions against ones with a small change (Hsieh et al. 2023)",
+    about=__doc__,
+    sizes={"all": Size(sum(FILES.values())), **{name: Size(count) for name, count in FILES.items()}},
+    rules=RULES,
+    files=OwnFiles(required_files, samples),
+    figures=figures,
+)
