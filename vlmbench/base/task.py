@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from vlmbench.base.metric import Metric
 
 
+NO_JUDGE = "no judge was named: `vlmbench score RUN --judge ...` grades these answers"
+"""The note of a score that only a judge could give."""
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeRules:
     """What a protocol's papers did with a judge."""

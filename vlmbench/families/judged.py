@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
-from vlmbench.base.task import JudgeRules
+from vlmbench.base.task import NO_JUDGE, JudgeRules
 from vlmbench.families.base import Benchmark, ProtocolRules, Talk
 from vlmbench.parsing.numbers import two_words
-from vlmbench.scoring.verdicts import NO_JUDGE
 
 Verdicts = Mapping[str, tuple[Verdict, ...]]
 """By sample id, one per run of the judge."""

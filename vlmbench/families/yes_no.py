@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import NO_JUDGE
 from vlmbench.data.answers.predictions import answer_text, as_predictions_error, write_rows
 from vlmbench.data.answers.unnumbered_answers import read_pred_gt
 from vlmbench.data.rows import Row
 from vlmbench.families.answer_files import Answer
 from vlmbench.families.base import Benchmark, ProtocolRules, Scored, Talk, accuracies
 from vlmbench.parsing.yes_no import GUESSING, YES_NO, says_yes_or_no
-from vlmbench.scoring.verdicts import NO_JUDGE
 from vlmbench.stats.metrics import Metric, auroc, average_precision
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.samples import Record, Sample, Score, Status, Verdict
-from vlmbench.base.task import JudgeRules
+from vlmbench.base.task import NO_JUDGE, JudgeRules
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric
 
 Scored = Sequence[tuple[Sample, Score]]
-
-NO_JUDGE = "no judge was named: `vlmbench score RUN --judge ...` grades these answers"
 
 
 def prompt_hash(rules: JudgeRules | None) -> str:
