@@ -6,6 +6,7 @@ Nothing is imported here: an entry "module:object" is loaded when its benchmark 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 _YES_NO, _CHOICE, _SHORT = "vlmbench.tasks.yes_no", "vlmbench.tasks.multiple_choice", "vlmbench.tasks.short_answer"
 _GROUNDING, _JUDGED = "vlmbench.tasks.grounding", "vlmbench.tasks.judged"
@@ -38,3 +39,5 @@ TASKS: Mapping[str, str] = {
     "mmhal": f"{_JUDGED}.mmhal:MMHAL",
     "llava_bench": f"{_JUDGED}.llava_bench:LLAVA_BENCH",
 }
+LISTING = Path(__file__).with_name("listing.json")
+"""What `vlmbench tasks` prints of them, printed by `make docs`: listing them imports none."""

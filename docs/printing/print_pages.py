@@ -1,5 +1,6 @@
-"""Writes the pages of docs/ that are generated from the code: `python -m docs.printing.print_pages` (`make docs`).
+"""Writes what is generated from the code: pages of docs/, and the list that `vlmbench tasks` prints.
 
+`python -m docs.printing.print_pages` (`make docs`).
 tests/house/test_docs.py fails if a page is out of date.
 """
 
@@ -14,6 +15,7 @@ from docs.printing import benchmark_pages, perturbation_pages, suite_pages
 from docs.printing.markdown import cell, table
 from vlmbench.base import registry
 from vlmbench.cli import main as cli
+from vlmbench.cli.verbs import tasks
 
 DOCS = Path(__file__).resolve().parents[1]
 PRINTED = "<!-- Printed by docs/printing/print_pages.py (`make docs`): change the code, not this page. -->"
@@ -109,6 +111,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "models/models.md": models,
     "training/training-ablations.md": training_ablations,
     **{f"benchmarks/{name}.md": partial(benchmark_pages.page, name, PRINTED) for name in registry.tasks.builtin},
+    "../tasks/listing.json": tasks.printed_listing,
 }
 
 

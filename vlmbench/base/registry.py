@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TASKS = "vlmbench.tasks.catalog:TASKS"
 """The table of built-in benchmarks, by name."""
+TASK_LISTING = "vlmbench.tasks.catalog:LISTING"
+"""The file that describes them."""
 
 SUITES = "vlmbench.tasks.suites:SUITES"
 """The table of built-in suites, by name."""

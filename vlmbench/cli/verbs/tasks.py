@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import registry
 from vlmbench.base.process import exit_codes, terminal
-from vlmbench.base.task import Size, Task
+
+if TYPE_CHECKING:
+    from vlmbench.base.task import Task
+
+Description = dict[str, Any]
+"""Of a task, JSON-like: title, version, splits, sizes by split, protocols by name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, or the named tasks in full."""
-    found: list[Task] = [registry.tasks.get(name) for name in args.names or registry.tasks.names()]
+    found = {name: described(name) for name in args.names or registry.tasks.names()}
     if args.json:
-        terminal.result(json.dumps({task.name: describe(task) for task in found}, indent=2))
+        terminal.result(json.dumps(found, indent=2))
     elif args.names:
-        print("\n\n".join(in_full(task) for task in found))
+        print("\n\n".join(in_full(name, task) for name, task in found.items()))
     else:
-        print("\n".join(line for task in found for line in in_short(task)))
+        print("\n".join(line for name, task in found.items() for line in in_short(name, task)))
         print(
             "\nNAME[:SPLIT][@PROTOCOL]: first split and protocol are the default. `vlmbench tasks NAME` tells more.\n"
             "q: questions of the official data, img: images, server: only the benchmark's server has the answers."
@@ -33,7 +42,28 @@ def run(args: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def describe(task: Task) -> dict[str, object]:
+def described(name: str) -> Description:
+    """What is told of a task: of a built-in one by the printed list, which imports no benchmark."""
+    if name in registry.tasks.builtin and name in (known := listing()):
+        return known[name]
+    return describe(registry.tasks.get(name))
+
+
+@cache
+def listing() -> Mapping[str, Description]:
+    """The printed list of the built-in tasks (`make docs`)."""
+    path: Path = registry.load_object(registry.TASK_LISTING)
+    content: Mapping[str, Description] = json.loads(path.read_bytes())
+    return content
+
+
+def printed_listing() -> str:
+    """The content of that list."""
+    found = {name: describe(registry.tasks.get(name)) for name in registry.tasks.builtin}
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def describe(task: Task) -> Description:
     """A task as JSON-like data."""
     protocols = {
         name: {
@@ -49,28 +79,26 @@ def describe(task: Task) -> dict[str, object]:
     return {"title": task.title, "version": task.version, "splits": splits, "sizes": sizes, "protocols": protocols}
 
 
-def sized(split: str, size: Size | None) -> str:
+def sized(split: str, size: Mapping[str, Any] | None) -> str:
     """A split with its size: `testdev_balanced (12,578 q, 398 img)`; the bare name where that is not known."""
     if size is None:
         return split
-    images = "" if size.images is None else f", {size.images:,} img"
-    return f"{split} ({size.questions:,} q{images}{'' if size.answers else ', server'})"
+    images = "" if size["images"] is None else f", {size['images']:,} img"
+    return f"{split} ({size['questions']:,} q{images}{'' if size['answers'] else ', server'})"
 
 
-def in_short(task: Task) -> list[str]:
+def in_short(name: str, task: Description) -> list[str]:
     """Three lines a task."""
-    return [
-        f"{task.name:12} {task.title}",
-        f"{'':12} splits: {', '.join(sized(split, task.sizes.get(split)) for split in task.splits)}",
-        f"{'':12} protocols: {', '.join(f'{name} ({p.headline})' for name, p in task.protocols.items())}",
-    ]
+    splits = ", ".join(sized(split, task["sizes"].get(split)) for split in task["splits"])
+    protocols = ", ".join(f"{protocol} ({rules['headline']})" for protocol, rules in task["protocols"].items())
+    return [f"{name:12} {task['title']}", f"{'':12} splits: {splits}", f"{'':12} protocols: {protocols}"]
 
 
-def in_full(task: Task) -> str:
+def in_full(name: str, task: Description) -> str:
     """A task with the source and peculiarities of each protocol."""
-    lines = in_short(task)
-    for name, protocol in task.protocols.items():
-        lines += [f"\n  {task.name}@{name}", f"    headline: {protocol.headline}", f"    source: {protocol.source}"]
-        lines += [f"    note: {protocol.note}"] if protocol.note else []
-        lines += [f"    at most {protocol.generation.max_new_tokens} new tokens"]
+    lines = in_short(name, task)
+    for protocol, rules in task["protocols"].items():
+        lines += [f"\n  {name}@{protocol}", f"    headline: {rules['headline']}", f"    source: {rules['source']}"]
+        lines += [f"    note: {rules['note']}"] if rules["note"] else []
+        lines += [f"    at most {rules['max_new_tokens']} new tokens"]
     return "\n".join(lines)
