@@ -4,6 +4,9 @@ Liu et al., MMBench: Is Your Multi-modal Model an All-around Player?, ECCV 2024 
 only if the model is right about all its rotations (circular accuracy). Version 1.0; the files of July and of October
 2023 hold different questions. The evaluation server closed on 31 March 2026; VLMEvalKit's files of the test splits hold
 the answers since (open-compass/MMBench#61, VLMEvalKit#1516). Older copies lack them: they can be asked, not scored.
+
+The splits whose names end in `v11` are version 1.1, without the faulty questions of 1.0: what OpenCompass' average
+takes. `ccbench` is CCBench, about Chinese culture, in Chinese, by the same rules (Liu et al. 2024).
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass, replace
 from vlmbench.base.samples import Request, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.tables.hub_dataset import HubDataset
+from vlmbench.data.tables.image_table import SITE as KIT_SITE
 from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.families import circular, option_judge, prompts
 from vlmbench.families.multiple_choice import KIT, ChoiceRules, MultipleChoice, sheet_files
@@ -81,6 +85,7 @@ SITE = "https://opencompass.openxlab.space/utils/benchmarks/MMBench"
 OLD_SITE = "https://download.openmmlab.com/mmclassification/datasets/mmbench"
 LICENCE = "Apache-2.0 (as two papers say); images under their own licences"
 LANGUAGES = {"dev_en": "en", "dev_cn": "cn", "test_en": "en", "test_cn": "cn", "dev_20230712": "en"}
+V11 = {f"{name}_v11": name.partition("_")[2] for name in ("dev_en", "dev_cn", "test_en", "test_cn")}
 COLUMNS = columns(OPTIONS, tags={"ability": "l2-category", "leaf": "category", "split": "split"}, hidden_answers=True)
 
 
@@ -96,13 +101,15 @@ FILES = ImageTable(
         "test_en": tsv("MMBench_TEST_EN.tsv", "mmbench_test_en_20231003.tsv"),
         "test_cn": tsv("MMBench_TEST_CN.tsv", "mmbench_test_cn_20231003.tsv"),
         "dev_20230712": tsv("mmbench_dev_20230712.tsv", site=OLD_SITE),
+        **{name: tsv(f"MMBench_{name.upper()}.tsv") for name in V11},
+        "ccbench": tsv("CCBench.tsv", site=KIT_SITE),
     },
     columns=COLUMNS,
     rotated=True,
-    tags={name: {"language": language} for name, language in LANGUAGES.items()},
+    tags={name: {"language": language} for name, language in {**LANGUAGES, **V11, "ccbench": "cn"}.items()},
     hub=HubDataset(
         names=("lmms-lab/MMBench", "lmms-lab-encoder/MMBench"),
-        splits={name: f"{language}/{name.partition('_')[0]}" for name, language in LANGUAGES.items()},
+        splits={name: f"{lang}/{name.partition('_')[0]}" for name, lang in LANGUAGES.items()} | {"ccbench": "cc/test"},
         columns=replace(COLUMNS, tags={**COLUMNS.tags, "ability": "L2-category"}),
     ),
 )
@@ -131,6 +138,7 @@ MMBENCH = MMBench(
         "test_cn": Size(6_666, note=ROTATED),
         "dev_20230712": Size(4_377, note=f"{ROTATED}: 1,176 questions"),
     },
+    unsized=(*V11, "ccbench"),
     rules=RULES,
     files=FILES,
     answer_files=sheet_files(

@@ -32,6 +32,7 @@ from vlmbench.scenes.scene import (
 
 from ..catalog import TASKS
 from . import by_family
+from .aokvqa import build_aokvqa
 from .common import compact, jpeg, scenes, write
 from .groups import build_amber_d, build_hallusionbench, build_mmvp, build_naturalbench, build_sugarcrepe
 from .hateful_memes import build_hateful_memes
@@ -39,6 +40,7 @@ from .iconqa import build_iconqa
 from .judged import build_llava_bench, build_mmhal, build_mmvet
 from .mmbench_files import build_mmbench
 from .mme import build_mme
+from .mme_realworld import build_mme_realworld_lite
 from .refcoco_files import build_refcoco
 from .scienceqa import build_scienceqa
 from .textvqa import build_textvqa
@@ -266,6 +268,8 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "mmvet": build_mmvet,
     "mmhal": build_mmhal,
     "llava_bench": build_llava_bench,
+    "aokvqa": build_aokvqa,
+    "mme_realworld_lite": build_mme_realworld_lite,
 }
 """Of the benchmarks whose files have a layout of their own. All others: `by_family.build`."""
 

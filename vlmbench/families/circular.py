@@ -26,12 +26,17 @@ def metrics(scored: Scored, breakdowns: Sequence[str]) -> list[Metric]:
     if not groups:
         return [vanilla]
     values = list(groups.values())
-    in_order = sorted((sample for sample, _ in scored), key=lambda sample: int(sample.id), reverse=True)
+    in_order = sorted((sample for sample, _ in scored), key=_main)
     unrotated = {sample.extra["group"]: sample for sample in in_order}
     shown = [unrotated[group] for group in groups]
     note = f"{left_out} questions left out: a rotation has no score" if left_out else ""
     whole = replace(mean("circular_accuracy", values, [sample.cluster for sample in shown]), note=note)
     return [whole, vanilla, *_bars(values, shown, breakdowns)]
+
+
+def _main(sample: Sample) -> tuple[bool, int]:
+    """Sorts the row that stands for its question last: the one that is named like it, or else the lowest."""
+    return sample.extra["group"] == int(sample.id), -int(sample.id)
 
 
 def circular(scored: Scored) -> tuple[dict[int, float], int]:

@@ -1,10 +1,12 @@
-"""Oracles of multiple choice with a verdict per question: MMStar, CV-Bench, SEED-Bench."""
+"""Oracles of multiple choice with a verdict per question: MMStar, CV-Bench, SEED-Bench, A-OKVQA."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import pytest
 
 from tests.golden.oracles.reading import (
     Case,
@@ -15,6 +17,7 @@ from tests.golden.oracles.reading import (
     Outcome,
     Readers,
     percent,
+    score,
     write_json,
     write_lines,
     write_tsv,
@@ -168,9 +171,9 @@ def seedbench_ranks(oracle: Oracle, _: str) -> None:
     for sample, case, row in zip(samples, cases, oracle.expected["per_case"], strict=True):
         losses = [math.inf if value == "nan" else float(value) for value in case["losses"]]
         ranked = tuple(ChoiceScore(text, -loss, 1) for text, loss in zip(sample.choices, losses, strict=True))
-        score = task.score(sample, Response(choices=ranked), "official")
-        assert (score.parsed_answer, score.value) == (row["official_rank"], float(row["official_rank_right"])), case
-        scored.append((sample, score))
+        found = task.score(sample, Response(choices=ranked), "official")
+        assert (found.parsed_answer, found.value) == (row["official_rank"], float(row["official_rank_right"])), case
+        scored.append((sample, found))
     values = {metric.name: metric.value() for metric in task.summarise(scored, "official")}
     printed = {
         "accuracy" if name == "total" else f"dimension_{name}": value
@@ -179,9 +182,45 @@ def seedbench_ranks(oracle: Oracle, _: str) -> None:
     assert {name: round(values[name], 2) for name in printed} == printed
 
 
+# ------------------------------------------------------------------------------------------------------------- A-OKVQA
+
+
+def aokvqa(oracle: Oracle, protocol: str) -> None:
+    """Both kinds of answers, from the official files; a question that is left out is wrong."""
+    cases, right = oracle.cases["cases"], oracle.expected
+    rows = [{"image_id": 1, **case} for case in cases]
+    write_json(oracle.scratch / "aokvqa_v1p0_val.json", rows)
+    given = {
+        case["question_id"]: {
+            field: case[field] for field in ("multiple_choice", "direct_answer") if case[field] is not None
+        }
+        for case in cases
+    }
+    answers = write_json(oracle.scratch / "predictions.json", given)
+    task: Any = choose_task("aokvqa").task
+    samples = task.samples(Folder(oracle.scratch), "val")
+    outcome = score(f"aokvqa@{protocol}", samples, task.read_protocol_predictions(answers, samples, protocol))
+    column = AOKVQA[protocol]
+    for (_, one), row in zip(outcome.scored, right["per_case"], strict=True):
+        theirs = row[column]
+        if column == "official_da" and theirs is None:
+            assert one.value is None, row
+        else:
+            assert one.value == pytest.approx(float(theirs) / (1 if column == "vlmevalkit_mc_right" else 100)), row
+    counted = [pair for pair in outcome.scored if pair[1].value is not None]
+    values = {metric.name: metric.value() for metric in task.summarise(counted, protocol)}
+    total = percent(right["vlmevalkit"]) if protocol == "vlmevalkit" else right["official"][column[-2:]]
+    oracle.figures(values, {"accuracy": total}, f"totals of {protocol}")
+    oracle.count(len(cases))
+
+
+AOKVQA = {"official": "official_mc", "official_direct": "official_da", "vlmevalkit": "vlmevalkit_mc_right"}
+
+
 READERS: dict[str, Readers] = {
     "mmstar": (Columns("mmstar", mmstar_files, MMSTAR, mmstar_agrees, mmstar_totals, key="index"),),
     "cvbench": (Columns("cvbench", cvbench_files, CVBENCH, cvbench_agrees, cvbench_totals),),
+    "aokvqa": (Check(aokvqa, tuple(AOKVQA)),),
     "seedbench": (
         Columns("seedbench", seedbench_files, SEEDBENCH, verdict, seedbench_totals, key="question_id"),
         Check(seedbench_ranks),

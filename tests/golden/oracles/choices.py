@@ -315,7 +315,30 @@ def mmbench_circular(oracle: Oracle, name: str) -> None:
     oracle.count(len(oracle.cases["cases"]))
 
 
+SCHEMES = ("g_index", "modulo")
+V11_HEADER = (*HEADER, "g_index")
+
+
+def mmbench_v11(oracle: Oracle, scheme: str) -> None:
+    """Version 1.1: rotations known by a column, or by their index."""
+    rows = [case for case in oracle.cases["cases"] if case["scheme"] == scheme]
+    header = V11_HEADER if scheme == "g_index" else HEADER
+    write_tsv(oracle.scratch / "MMBench_DEV_EN_V11.tsv", header, ({"image": "A" * 100, **row} for row in rows))
+    outcome = run("mmbench", "", Files(oracle.scratch, [row["prediction"] for row in rows], "dev_en_v11"))
+    task = choose_task("mmbench").task
+    groups: dict[int, Scored] = {}
+    for sample, score in outcome.scored:
+        groups.setdefault(sample.extra["group"], []).append((sample, score))
+    ours = {key: value(task.summarise(part, "official"), "circular_accuracy") / 100 for key, part in groups.items()}
+    theirs = {one["group"]: one["hit"] for one in oracle.expected["per_group"] if one["scheme"] == scheme}
+    assert ours == theirs
+    same_report(report(outcome.scored), oracle.expected["totals"][scheme]["report"])
+    if scheme == SCHEMES[0]:
+        oracle.count(len(oracle.cases["cases"]))
+
+
 READERS: dict[str, Readers] = {
+    "mmbench_v11_circular": (Check(mmbench_v11, SCHEMES),),
     "scienceqa": (SCIENCEQA, Check(scienceqa_files_joined)),
     "iconqa": tuple(map(Check, (iconqa_accuracy, iconqa_anls, iconqa_ranks, iconqa_prompts))),
     "mmbench_can_infer": (Check(mmbench_letters, tuple(LETTERS)),),

@@ -167,3 +167,39 @@ def _matched(patterns: Sequence[re.Pattern[str]], text: str) -> str:
 def _same(text: str, options: Mapping[str, str]) -> str:
     """The option whose letter in lower case is the text."""
     return next((letter for letter in options if letter.lower() == text), UNDECIDED)
+
+
+def mmt(text: str, options: Mapping[str, str]) -> str:
+    """MMT-Bench (mmt/utils.py): `(A)`, else ` A `, else `A.`; of several the one whose ` A ` is last.
+
+    Where there is none theirs draws a letter at random; here none is read.
+    """
+    text = text.strip()
+    for mark in ",.!?;:'":
+        text = text.strip(mark)
+    text = f" {text} "
+    for form in ("({})", " {} ", "{}."):
+        if found := [letter for letter in options if form.format(letter) in text]:
+            return max(found, key=lambda letter: text.rfind(f" {letter} "))
+    return UNDECIDED
+
+
+def mme_realworld(text: str, options: Mapping[str, str]) -> str:
+    """MME-RealWorld (mme_realworld/utils.py, and VLMEvalKit's): the first capital A to E, answer phrases cut out.
+
+    The empty answer is A; so is any whose small letters stand in "(a)".
+    """
+    text = text.strip()
+    for phrase in _MME_PHRASES:
+        text = text.replace(phrase, "")
+    if found := re.search("[ABCDE]", text):
+        return found[0]
+    if len(text.split()) > 10:
+        return UNDECIDED
+    return next((letter for letter in "ABCDE" if text.lower() in f"({letter})".lower()), UNDECIDED)
+
+
+_MME_PHRASES = (
+    *("The best answer is", "The correct answer is", "The answer is", "The answer"),
+    *("The best option is", "The correct option is", "Best answer:", "Best option:"),
+)
