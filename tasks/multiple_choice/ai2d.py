@@ -26,6 +26,8 @@ from vlmbench.parsing.letters import cambrian, lmms_eval
 LICENCE = "CC BY-SA 4.0"
 S3 = "https://s3-us-east-2.amazonaws.com/prior-datasets"
 ALL = "https://ai2-public-datasets.s3.amazonaws.com/diagrams/ai2d-all.zip"
+PLACES = ("ai2d/", "")
+"""Where the archive was unpacked: in the data folder, or as the data folder."""
 OFFICIAL = Columns(id="questionId", options="answerTexts", answer="correctAnswer", answer_is="index")
 
 
@@ -41,12 +43,12 @@ def raw(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     found = []
     hint = f"`vlmbench data fetch {task}:raw` gets it"
     for name in read_text(data.need("AI2D's list of test images", "ai2d_test_ids.csv", hint=hint)).split():
-        rows = read_object(data.need("AI2D's questions", f"ai2d/questions/{name}.png.json", hint=hint)).inner(
-            "questions"
-        )
+        rows = read_object(
+            data.need("AI2D's questions", *(f"{place}questions/{name}.png.json" for place in PLACES), hint=hint)
+        ).inner("questions")
         for question in rows.values:
             row = rows.inner(question)
-            images = (data.image(row, f"{name}.png", "ai2d/images"),)
+            images = (data.image(row, f"{name}.png", *(f"{place}images" for place in PLACES)),)
             asked = type(row)({**row.values, "question": question}, row.file, row.at)
             found.append(OFFICIAL.sample(row.key("questionId"), asked, images, OFFICIAL.choices(row)))
     return found

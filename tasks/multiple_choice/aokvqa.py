@@ -97,7 +97,8 @@ class AOKVQA(MultipleChoice):
         """The right option, or the most common direct answer."""
         if self.rules[protocol] is not DIRECT:
             return super().example_answer(sample, protocol)
-        return Counter(json.loads(sample.extra["direct"])).most_common(1)[0][0]
+        people: list[str] = json.loads(sample.extra["direct"])
+        return Counter(people).most_common(1)[0][0]
 
 
 DIRECT = ChoiceRules(

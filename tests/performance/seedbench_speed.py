@@ -1,0 +1,62 @@
+"""How long SEED-Bench takes to read and score: `python -m tests.performance.seedbench_speed`.
+
+Processor time of one core for 17,997 questions, as in the authors' file of GPT-4V's answers: questions and answers
+read, every answer scored under `lmms_eval`, all figures with their breakdowns and intervals.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response
+from vlmbench.data.files import Folder
+from vlmbench.scoring.score import score_responses, summarise
+
+ROWS, IMAGES = 17_997, 14_240
+LETTERS = "ABCD"
+
+
+def write(root: Path) -> tuple[Path, Path]:
+    """The question file and answers."""
+    dice = random.Random(0)
+    rows: list[dict[str, Any]] = []
+    for number in range(ROWS):
+        kind, dimension = ("image", 1 + number % 9) if number < IMAGES else ("video", 10 + number % 3)
+        words = {f"choice_{letter.lower()}": f"{letter} thing {dice.randrange(999)}" for letter in LETTERS}
+        row = {"question_id": str(number), "question": "Which of these is seen?", "answer": dice.choice(LETTERS)}
+        rows.append({**row, **words, "data_id": f"{number}.jpg", "data_type": kind, "question_type_id": dimension})
+    (root / "SEED-Bench.json").write_text(json.dumps({"questions": rows}), "utf-8")
+    forms = ("{}", "{}.", "({})", "{}. thing")
+    lines = [
+        json.dumps({"question_id": row["question_id"], "text": dice.choice(forms).format(dice.choice(LETTERS))})
+        for row in rows
+    ]
+    (root / "answers.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    return root, root / "answers.jsonl"
+
+
+def main() -> None:
+    """Measure and print."""
+    choice = choose_task("seedbench:all@lmms_eval")
+    with tempfile.TemporaryDirectory() as folder:
+        root, answers = write(Path(folder))
+        start = time.process_time()
+        found = choice.task.samples(Folder(root), choice.split)
+        texts = choice.task.read_predictions(answers, found)
+        read = time.process_time()
+        scored = score_responses(choice.task, choice.protocol, [(s, Response(texts[s.id])) for s in found])
+        middle = time.process_time()
+        summarise(choice, scored)
+        end = time.process_time()
+    parts = f"read {read - start:.2f}, scored {middle - read:.2f}, figures and intervals {end - middle:.2f}"
+    print(f"{len(found):,} questions: {end - start:.2f} s ({parts})")
+
+
+if __name__ == "__main__":
+    main()
