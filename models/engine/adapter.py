@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -66,7 +67,7 @@ class LocalModel:
         self.name = system.name
         self._log = {"training_log": str(training_log)} if training_log and training_log.is_file() else {}
 
-    @property
+    @cached_property
     def max_images(self) -> int | None:
         """Most images in one prompt, those of examples included; None: any number."""
         return self.system.max_images

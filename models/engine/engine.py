@@ -179,9 +179,9 @@ class Engine:
         """The request as ids. Raises ModelError for more images than the system takes, a system prompt that it has no
         place for, and a choice that is no text.
         """
-        turns, limit = turns_of(request), self.system.max_images
+        turns = turns_of(request)
         shown = sum(turn.images for turn in turns)
-        if limit is not None and shown > limit:
+        if shown > 1 and (limit := self.system.max_images) is not None and shown > limit:
             message = f"this model takes at most {limit} image{'s' * (limit != 1)} per question, not {shown}"
             raise ModelError(message, hint="ask about fewer images, or a model that takes more")
         encode = partial(self.system.encode, turns, system=request.system)

@@ -219,7 +219,7 @@ class TaskChoice:
     protocol: str
     variant: Variant = PLAIN
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The shortest spelling: the key in scores.json. Defaults are left out; a variant names its protocol."""
         split = "" if self.split == self.task.splits[0] else f":{self.split}"

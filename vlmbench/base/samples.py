@@ -7,7 +7,7 @@ together as a Record; when all are in, Task.summarise turns them into metrics.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -102,9 +102,12 @@ class Generation:
 
     def to_dict(self) -> dict[str, Any]:
         """As keys and run.json hold it: settings added later are left out at their defaults, so that keys stay."""
-        later = ("min_new_tokens", "length_penalty", "max_reasoning_tokens")
-        defaults = {name: type(self).__dataclass_fields__[name].default for name in later}
-        return {name: value for name, value in asdict(self).items() if defaults.get(name) != value}
+        settings = {name: getattr(self, name) for name in type(self).__dataclass_fields__}
+        return {name: value for name, value in settings.items() if _LATER.get(name, ...) != value}
+
+
+_LATER: Mapping[str, float] = {"min_new_tokens": 0, "length_penalty": 1.0, "max_reasoning_tokens": 0}
+"""Settings of a generation that were added later, with their defaults."""
 
 
 @dataclass(frozen=True, slots=True)

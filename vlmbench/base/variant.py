@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 from vlmbench.base.errors import UsageError
@@ -79,7 +80,7 @@ class Variant:
             raise UsageError(f"--shots takes a number above 0, not {self.shots!r:.40}", hint=hint)
         return int(count), split
 
-    @property
+    @cached_property
     def label(self) -> str:
         """`temperature=0.7+samples=5`; empty for no change."""
         return "+".join(f"{name}={value}" for name, value in self._words().items())
@@ -93,8 +94,8 @@ class Variant:
 
     def to_dict(self) -> dict[str, Any]:
         """What run.json says of it: the fields that change something, the system prompt as text."""
-        defaults = {item.name: item.default for item in fields(self)}
-        return {name: value for name, value in vars(self).items() if value != defaults[name]}
+        values = {item.name: (getattr(self, item.name), item.default) for item in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default}
 
     def generation(self, own: Generation, key: str) -> Generation:
         """The protocol's generation settings with this variant's. Raises UsageError where they contradict each other.

@@ -252,6 +252,8 @@ def apart(response: Response, named: Sequence[Tag] = ()) -> Response:
     """
     if not response.text or response.choices or response.finish == "error":
         return response
+    if not named and not any(first in response.text for first in _FIRST):  # nearly all answers
+        return response
     found = split(response.text, named, cut=response.finish == "length")
     if not found.start:
         return response
