@@ -86,6 +86,7 @@ def words(folder: Path) -> Mapping[str, list[str]]:
         "check": ["check", run, "--baseline", run, "--tasks", "pope"],
         "compare": ["compare", run, run, "--tasks", "pope"],
         "tasks": ["tasks", "evil"],
+        "suites": ["suites", "mobilevlm6"],
         "models": ["models", "noisy"],
         "data": ["data", "status", "evil"],
         "power": ["power", "pope"],
@@ -132,7 +133,7 @@ def test_a_model_that_ends_the_process_is_no_success(
     assert out == "" and "ended the command: SystemExit(" in err and not (tmp_path / "run/scores.json").exists()
 
 
-JSON_VERBS = ("run", "score", "check", "compare", "tasks", "models", "data", "power", "ask")
+JSON_VERBS = ("run", "score", "check", "compare", "tasks", "suites", "models", "data", "power", "ask")
 
 
 def test_json_stays_json_whatever_is_printed(plugin: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
