@@ -11,12 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
-from vlmbench.base.errors import DataError
+from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile, Size
+from vlmbench.data.answers.nested_rows import keyed_rows
+from vlmbench.data.answers.predictions import OTHERS, answer_files, join
 from vlmbench.data.files import Folder, Hub, Row, read_keyed
 from vlmbench.data.official.files import coco_images, data_file
+from vlmbench.families.answer_files import AnswerFiles, IdTextRow, objects_or_rows
 from vlmbench.families.base import OwnFiles, Scored, accuracies
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, texts
 from vlmbench.parsing.options import UNDECIDED
@@ -32,7 +37,9 @@ def _asked(sample: Sample, order: int) -> str:
 
 
 def _numbered(text: str, options: Mapping[str, str], order: int) -> str:
-    """The first 1 or 2 that stands by itself, or else the only caption that is repeated."""
+    """A caption to the letter; the first 1 or 2 that stands by itself; or else the only caption that is repeated."""
+    if same := [letter for letter, option in options.items() if option.strip() == text.strip()]:
+        return same[0]
     letters = list(options)[::order]
     if found := _NUMBER.search(text):
         return letters[int(found[1]) - 1]
@@ -69,6 +76,8 @@ FILES: Mapping[str, int] = {
     "swap_obj": 245,
 }  # fmt: skip
 """Questions of each file."""
+WITHDRAWN = frozenset(("swap_obj/108",))
+"""Is in GPT-4V's results, and no longer in the data."""
 RAW = "https://raw.githubusercontent.com/RAIVNLab/sugar-crepe/0047054b243992f0fad63d6f64f7544862daf846/data"
 IMAGES = ("val2017", "images/val2017", "images", ".")
 
@@ -104,14 +113,30 @@ def _sample(data: Folder, key: str, name: str, row: Row) -> Sample:
     if captions[0] == captions[1]:
         raise row.error("negative_caption", "both captions are the same")
     image = data.image(row, row.text("filename"), *IMAGES, field="filename")
-    question = "Which caption best describes the image?"
-    return Sample(key, question, (image,), "B", captions, {"file": name}, cluster=image.name)
+    question, extra = "Which caption best describes the image?", {OTHERS: WITHDRAWN}
+    return Sample(key, question, (image,), "B", captions, {"file": name}, cluster=image.name, extra=extra)
 
 
 def figures(scored: Scored, protocol: str) -> list[Metric]:
     """The mean over the files, all questions, and the official figures: one for each file."""
     whole, *bars = accuracies(scored, ("file",))
     return [average("mean_accuracy", bars), whole, *bars]
+
+
+def _results(content: Mapping[str, Any], path: Path) -> list[IdTextRow]:
+    """The captions that GPT-4V chose, as the repository has them; empty where it decided for none."""
+    rows = {key: row for key, row in keyed_rows(content, path).items() if isinstance(row.values.get("answer"), dict)}
+    name = next((name for name in FILES if path.stem.endswith(name)), "")
+    if rows and not name:
+        problem = "the file's name does not say which questions these are"
+        raise PredictionsError(problem, where=str(path), hint=f"name it gpt4v-NAME.json; NAME is {' or '.join(FILES)}")
+    answers = {key: Row(row.values["answer"], row.file, row.at) for key, row in rows.items()}
+    return [(f"{name}/{key}", row.text("multiple_choice_answer"), rows[key]) for key, row in answers.items()]
+
+
+def read(path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
+    """Sample id to text. Raises PredictionsError."""
+    return join(objects_or_rows(answer_files(path), _results, ("id", "question_id"), samples), samples, path)
 
 
 class _Captions(MultipleChoice):
@@ -130,5 +155,10 @@ SUGARCREPE = _Captions(
     sizes={"all": Size(sum(FILES.values())), **{name: Size(count) for name, count in FILES.items()}},
     rules=RULES,
     files=OwnFiles(required_files, samples),
+    answer_files=AnswerFiles(
+        read,
+        "The official gpt-4v-results (a file gpt4v-NAME.json for each, or a folder of them: the captions chosen, not "
+        "the words that they were chosen by); LLaVA's answer lines, or rows of id and text.",
+    ),
     figures=figures,
 )

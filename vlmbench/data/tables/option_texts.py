@@ -45,13 +45,16 @@ def columns(
 
 
 def mmstar(question: str) -> Split:
-    """MMStar: `Options: A: red, B: blue` on a line of its own, or `Choices:` with a line per option, `(A) red`.
+    """MMStar: `Options: A: red, B: blue` on a line of its own, or a line per option, `(A) red`.
 
-    "nan" at the end, as pandas writes an empty cell, is no option.
+    These stand below the line `Choices:`, which seven of the 1,500 questions lack. "nan" at the end, as pandas writes
+    an empty cell, is no option.
     """
     stem, options = _split(question, "\nOptions: ", "{}: ", ", ")
     if not options:
         stem, options = _split(question, "\nChoices:\n", "({}) ", "\n")
+    if not options:
+        stem, options = _split(question, "\n", "({}) ", "\n")
     while len(options) > 1 and options[-1] == NAN:
         options = options[:-1]
     return stem, options
