@@ -335,7 +335,7 @@ def refuse_truth(answers: Mapping[str, tuple[str, Row]], samples: Sequence[Sampl
 
     Then `answer` or `text` is a dataset's own, and the model's answers stand under a name that no list foresees.
     """
-    if not note_on_targets({key: text for key, (text, _) in answers.items()}, samples):
+    if not _equal_to_targets({key: text for key, (text, _) in answers.items()}, samples):
         return
     for text, row in answers.values():
         read = [name for name, value in row.values.items() if value == text]
@@ -359,13 +359,20 @@ def _untold(name: str, value: str, text: str) -> bool:
 
 def note_on_targets(texts: Mapping[str, str], samples: Sequence[Sample]) -> list[str]:
     """A note where every answer is, letter by letter, what the data hold as the truth."""
-    labeled = [sample for sample in samples if sample.target is not None and sample.id in texts]
-    if len(labeled) < FEWEST or len({str(sample.target) for sample in labeled}) < 2:
-        return []
-    any_of_ten = len(labeled) >= WONDER
-    if all(plain(texts[sample.id]) in _targets(sample.target, any_of_ten) for sample in labeled):
-        return [f"all {len(labeled)} answers are equal to the right ones as the data hold them: was the truth read?"]
+    targets = {str(sample.target) for sample in samples if sample.target is not None and sample.id in texts}
+    if len(targets) > 1 and (count := _equal_to_targets(texts, samples)):
+        return [f"all {count} answers are equal to the right ones as the data hold them: was the truth read?"]
     return []
+
+
+def _equal_to_targets(texts: Mapping[str, str], samples: Sequence[Sample]) -> int:
+    """How many answers there are to questions with a right one, where all of them are it; else 0."""
+    labeled = [sample for sample in samples if sample.target is not None and sample.id in texts]
+    if len(labeled) < FEWEST:
+        return 0
+    any_of_ten = len(labeled) >= WONDER
+    right = (plain(texts[sample.id]) in _targets(sample.target, any_of_ten) for sample in labeled)
+    return len(labeled) if all(right) else 0
 
 
 def _targets(target: object, every_one: bool) -> set[str]:
