@@ -33,6 +33,8 @@ TASKS: Mapping[str, str] = {
     "vstar": f"{_CHOICE}.vstar:VSTAR",
     "mmt_bench": f"{_CHOICE}.mmt_bench:MMT_BENCH",
     "mme_realworld_lite": f"{_CHOICE}.mme_realworld_lite:MME_REALWORLD_LITE",
+    "mmmu": f"{_CHOICE}.several_images.mmmu:MMMU",
+    "blink": f"{_CHOICE}.several_images.blink:BLINK",
     "gqa": f"{_SHORT}.gqa:GQA",
     "vqav2": f"{_SHORT}.vqav2:VQAV2",
     "okvqa": f"{_SHORT}.okvqa:OKVQA",

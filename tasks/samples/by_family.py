@@ -27,7 +27,7 @@ from vlmbench.scenes.gqa_questions import ask_many
 from vlmbench.scenes.questions import existence
 from vlmbench.scenes.scene import Dice, Scene
 
-from . import mmbench_files
+from . import mmbench_files, several_images
 from .common import jpeg, scenes, write
 
 COUNT = 24
@@ -154,6 +154,10 @@ WRITERS: Mapping[type, Callable[[Path, Any, str, Sequence[Item]], None]] = {
 
 def build(task: Benchmark[Any], folder: Path, count: int = COUNT) -> None:
     """Write the sample of a benchmark's default split. Raises KeyError for a reader of files without a writer here."""
+    files = task.files.hub if isinstance(task.files, Layouts) else task.files
+    if task.name in several_images.IDS and isinstance(task, MultipleChoice) and isinstance(files, HubDataset):
+        several_images.build(task, files, folder)
+        return
     questions = next(make for family, make in QUESTIONS if isinstance(task, family))
     split, files = task.splits[0], task.files
     if isinstance(files, Layouts):  # VLMEvalKit's table where there is one: a single file

@@ -9,11 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.golden.folders import ORACLE
-from tests.golden.oracles import choice_sets, choices, grounding, groups, judged, letters, short_answers, yes_no
+from tests.golden.oracles import (
+    choice_sets,
+    choices,
+    grounding,
+    groups,
+    judged,
+    letters,
+    several_images,
+    short_answers,
+    yes_no,
+)
 from tests.golden.oracles.reading import Readers
 from tests.golden.parity.kinds import PARITY
 
-FAMILIES = (yes_no, groups, choices, choice_sets, letters, short_answers, judged, grounding)
+FAMILIES = (yes_no, groups, choices, choice_sets, several_images, letters, short_answers, judged, grounding)
 
 
 def merged() -> dict[str, Readers]:

@@ -9,22 +9,27 @@ several benchmarks are functions at the end (`vlmevalkit`, `lmms_eval`, `cambria
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import DataSource
 from vlmbench.data import sheets
 from vlmbench.data.files import Row
 from vlmbench.data.tables.columns import LETTERS, options_of
 from vlmbench.families import option_judge, prompts
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
-from vlmbench.families.base import Benchmark, Prompt, ProtocolRules
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows, write_json
+from vlmbench.families.base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, mean_of
 from vlmbench.parsing import options as readers
+from vlmbench.stats import guesses
+from vlmbench.stats.metrics import NEITHER, Metric
 
 Reader = Callable[[str, Mapping[str, str]], str]
 """Answer and options by letter to a letter; "" where it cannot be told."""
+OpenReader = Callable[[str, Any], tuple[str, bool]]
+"""Answer and target to what was read, and whether it is right: for questions without options."""
 MOST = 5
 """Options that a question can have whose right answer is a place (`letter_at`)."""
 
@@ -87,6 +92,16 @@ def write_sheet(path: Path, answers: Sequence[Answer]) -> None:
     write_table(path, header, rows)
 
 
+def by_id(form: str = "{}") -> Format:
+    """A JSON object {id: letter}, each letter in a form, as `(A)`; of an open question the whole answer."""
+
+    def write(path: Path, answers: Sequence[Answer]) -> None:
+        said = {a.id: a.text if not a.sample.choices else form.format(a.parsed) if a.parsed else "" for a in answers}
+        write_json(path, said)
+
+    return Format(".json", write, "an empty text, for which the official code has a random option or a judge's")
+
+
 def sheet_files(hint: str = "", and_writes: str = "") -> AnswerFiles:
     """Answers as VLMEvalKit's sheets and tables."""
     return AnswerFiles(
@@ -110,15 +125,26 @@ class ChoiceRules(ProtocolRules):
     tokens: int = 1024
     per_token: bool = False
     """Whether ranked choices are compared by log-probability per token."""
+    guesses: bool = False
+    """Whether a random option counts where none is read: see `vlmbench.stats.guesses`."""
+    open_reader: OpenReader | None = None
+    """Reads and judges answers to questions without options; else `reader` reads them, and equality decides."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MultipleChoice(Benchmark[ChoiceRules]):
     """A multiple-choice benchmark."""
 
+    def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
+        """All questions of a split, in its order; they know their places where random guesses depend on these."""
+        found = super().samples(data, split)
+        return guesses.numbered(found) if any(rules.guesses for rules in self.rules.values()) else found
+
     def parse(self, sample: Sample, response: Response, rules: ChoiceRules) -> str:
         """The letter of the likeliest choice, or the one that is read from the text."""
         options = options_of(sample)
+        if not sample.choices and rules.open_reader is not None:
+            return rules.open_reader(response.text, sample.target)[0]
         if not response.choices:
             return rules.reader(response.text, options)
         best = readers.likeliest(response.choices, per_token=rules.per_token)
@@ -128,15 +154,27 @@ class MultipleChoice(Benchmark[ChoiceRules]):
 
     def rate(self, sample: Sample, response: Response, rules: ChoiceRules) -> Score:
         """Right or wrong. What no rule can read is wrong, or for a judge where there is one."""
+        if not sample.choices and rules.open_reader is not None:
+            read, right = rules.open_reader(response.text, sample.target)
+            return Score(float(right), parsed_answer=read)
         letter = self.parse(sample, response, rules)
         if not letter and rules.judge is not None:
             return Score(None, Status.JUDGE_FAILED, note="no rule can tell the option, and no judge was asked")
-        note, unread = "" if letter else "no option was read", "" if letter in options_of(sample) else "option"
+        unsaid = guesses.GUESSED if rules.guesses and sample.choices else "no option was read"
+        note, unread = "" if letter else unsaid, "" if letter in options_of(sample) else "option"
         return Score(float(letter == sample.target), parsed_answer=letter, note=note, unread=unread)
+
+    def figures_of(self, scored: Scored, rules: ChoiceRules) -> Sequence[Metric]:
+        """Accuracy, whole and by the breakdowns; with guesses and without them where the protocol has such."""
+        if rules.guesses:
+            return with_guesses(scored, self.breakdowns)
+        return super().figures_of(scored, rules)
 
     def example_answer(self, sample: Sample, protocol: str) -> str:
         """The right option's letter, in the shortest form that the protocol reads; its text where texts are ranked."""
         rules, options, letter = self.rules[protocol], options_of(sample), str(sample.target)
+        if not options:
+            return letter if isinstance(sample.target, str) else str(sample.target[0])
         if rules.choices is texts:
             return options[letter]
         forms = () if rules.choices else (letter, f"{letter}.", f"({letter})", f"The answer is {letter}.")
@@ -154,6 +192,16 @@ class MultipleChoice(Benchmark[ChoiceRules]):
     ) -> Mapping[str, tuple[Verdict, ...]] | None:
         """None: such verdicts are kept in no file of their own."""
         return None
+
+
+def with_guesses(scored: Scored, breakdowns: Sequence[str]) -> list[Metric]:
+    """Accuracy with guesses, as it is published, and without; the share of guesses; the breakdowns with guesses."""
+    whole, *bars = accuracies(guesses.guess(scored), breakdowns)
+    guessed = [(sample, replace(score, value=float(score.note == guesses.GUESSED))) for sample, score in scored]
+    count = sum(score.value == 1 for _, score in guessed)
+    note = f"{count:,} of {len(scored):,} answers name no option: a random one counts, as in the official code"
+    share = replace(mean_of("guessed", guessed), better=NEITHER)
+    return [replace(whole, note=note if count else ""), mean_of("accuracy_without_guesses", scored), share, *bars]
 
 
 # ------------------------------------------------------------------------- protocols that several benchmarks share

@@ -10,6 +10,7 @@ from vlmbench.data.tables.columns import options_of
 from vlmbench.data.tables.option_texts import ASKED
 
 LETTER = "Answer with the option's letter from the given choices directly."
+SHORT = "Answer the question using a single word or phrase."
 
 
 def listed(sample: Sample) -> str:
@@ -24,9 +25,10 @@ def hint(sample: Sample, before: str, after: str = "\n") -> str:
 
 
 def vlmevalkit(sample: Sample) -> str:
-    """VLMEvalKit: hint, question, options, and a request in English whatever the language."""
+    """VLMEvalKit: hint, question, options, and a request in English whatever the language; open questions lack both."""
     request = "Please select the correct answer from the options above. \n"
-    return f"{hint(sample, 'Hint: ')}Question: {sample.question}\nOptions:\n{listed(sample)}\n{request}"
+    options = f"Options:\n{listed(sample)}\n{request}" if sample.choices else ""
+    return f"{hint(sample, 'Hint: ')}Question: {sample.question}\n{options}"
 
 
 def in_language(sample: Sample, english: str, chinese: str) -> str:
@@ -50,6 +52,22 @@ def lmms_eval_mmbench(sample: Sample) -> str:
 def llava_context(sample: Sample) -> str:
     """LLaVA's ScienceQA: the same, with the word `Context: ` before the hint."""
     return f"{hint(sample, 'Context: ')}{sample.question}\n{listed(sample)}\n{LETTER}"
+
+
+def bracketed(sample: Sample) -> str:
+    """The options, one per line: `(A) red`."""
+    return "\n".join(f"({letter}) {text}" for letter, text in options_of(sample).items())
+
+
+def mmmu(sample: Sample) -> str:
+    """MMMU's configuration for LLaVA: `(A) red`, a blank line, the request; for a short answer where it is open."""
+    return f"{sample.question}\n{bracketed(sample)}\n\n{LETTER}" if sample.choices else f"{sample.question}\n{SHORT}"
+
+
+def lmms_eval_mmmu(sample: Sample) -> str:
+    """lmms-eval's MMMU: question, options, a blank line, the request."""
+    options = f"\n{listed(sample)}" if sample.choices else ""
+    return f"{sample.question}{options}\n\n{LETTER if options else SHORT}"
 
 
 def in_question(sample: Sample) -> str:

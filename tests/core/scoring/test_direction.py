@@ -26,6 +26,7 @@ NOT_MORE = {
     "yes_bias": TARGET,
     "false_yes_ratio": TARGET,
     "hallucination_rate": LESS,
+    "guessed": NEITHER,
 }
 """What is better of the metrics of which more is not."""
 

@@ -6,6 +6,7 @@ Cells are read alike from tables, JSON and parquet: a missing value, a blank cel
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -51,6 +52,33 @@ def _several(row: Row, column: str, options: Sequence[str], problem: str = "") -
     if not 1 < len(options) <= len(LETTERS):
         raise row.error(column, problem or f"{len(options)} options; two or more are needed")
     return tuple(options)
+
+
+LONGEST = 100_000
+"""Characters of a text that may hold a list: longer ones are none of a question's options."""
+
+
+def literal_texts(row: Row, column: str) -> list[str]:
+    """A list of texts, or a text that holds one as Python writes it. Nothing in it is run. Raises DataError."""
+    if isinstance(row.values.get(column), list):
+        return row.texts(column)
+    text = row.text(column)
+    try:
+        found = ast.literal_eval(text) if len(text) <= LONGEST else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        raise row.error(column, f"a list of texts, as Python writes it, was expected, not {text!r:.40}")
+    return Row({**row.values, column: found}, row.file, row.at).texts(column)
+
+
+def text_or_texts(row: Row, column: str) -> Any:
+    """The right answer to an open question: a text, or several where a list is there or a text that holds one."""
+    if not isinstance(row.values.get(column), list):
+        text = cell(row, column)
+        if not (text.startswith("[") and text.endswith("]")):
+            return text or None
+    return tuple(literal_texts(row, column)) or None
 
 
 # ---------------------------------------------------------------------------------------------- the right option
@@ -113,7 +141,13 @@ class Columns:
     answer_is: str = "letter"
     """How the answer names the right option: a key of ANSWERS."""
     target: Callable[[Row, str], Any] | None = None
-    """(row, answer column) to the target, for benchmarks without options; else the answer's text, or texts."""
+    """(row, answer column) to the target of a question without options; else it is the answer's text, or texts."""
+    may_be_open: bool = False
+    """Whether rows of a benchmark with options may have none: they are open questions."""
+    as_literals: bool = False
+    """Whether lists are kept as Python writes them, in a text: `['red', 'blue']`."""
+    withheld: str = ""
+    """What stands in the answer column where the right answer is not published."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tag to column. Rows without a value lack the tag."""
     extra: Mapping[str, str] = field(default_factory=lambda: {"hint": "hint"})
@@ -186,8 +220,11 @@ class Columns:
         if not self.options or (self.options in self.made and row.values[str(self.options)] is None):
             return ()
         if isinstance(self.options, str):
-            return _several(row, self.options, row.texts(self.options))
+            listed = literal_texts(row, self.options) if self.as_literals else row.texts(self.options)
+            return () if self.may_be_open and not listed else _several(row, self.options, listed)
         cells = [cell(row, letter) for letter in self.options]
+        if self.may_be_open and not any(cells):
+            return ()
         most = count = cells.index("") if "" in cells else len(cells)
         least = most
         while least and cells[least - 1] == NAN:
@@ -230,6 +267,8 @@ class Columns:
         )
 
     def _target(self, row: Row, choices: Sequence[str]) -> Any:
+        if self.withheld and row.values.get(self.answer) == self.withheld:
+            return None
         if choices:
             return ANSWERS[self.answer_is](row, self.answer, choices)
         if self.target is not None:

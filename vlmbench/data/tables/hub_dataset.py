@@ -35,21 +35,42 @@ class HubDataset:
     only: Mapping[str, Part] = field(default_factory=dict)
     """By split: which rows of the dataset's split it has, where these are not all."""
     licence: str = ""
+    configs: tuple[str, ...] = ()
+    """Configurations that hold a part of every split each: their rows come one after another."""
+    merged: tuple[str, ...] = ()
+    """OWNER/NAME of copies in which these configurations are one."""
 
     def required_files(self, split: str) -> Sequence[DataFile]:
         """The dataset's own files."""
         config, _, name = f"/{self.splits[split]}".rpartition("/")
+        config = "/*" if self.configs else config
         path = f"{self.names[0]}{config or '/data'}/{name}-*.parquet"
-        return [DataFile(path, "questions and images", how="--data hub", licence=self.licence, split=split)]
+        also = (f"{split}.jsonl",)
+        return [DataFile(path, "questions and images", how="--data hub", licence=self.licence, split=split, also=also)]
 
     def open(self, data: Hub, split: str, task: str) -> HubTable:
         """The dataset's table of a split. Raises DataError for a split that it lacks, or for a missing column."""
         if split not in self.splits:
             problem = f"the hub has {task}'s split {', '.join(self.splits)} only, not {split}"
             raise DataError(problem, hint="use --data DIR with the official files")
-        config, _, name = self.splits[split].rpartition("/")
+        return self._open(data, self.names, self.splits[split].rpartition("/")[0] or "default", split)
+
+    def _open(self, data: Hub, names: Sequence[str], config: str, split: str) -> HubTable:
         needed = (*self.columns.needed, *self.images, *filter(None, (self.image_id,)), *self._parts(split))
-        return data.table(self.names, config or "default", name, needed)
+        return data.table(names, config, self.splits[split].rpartition("/")[2], needed)
+
+    def _tables(self, data: Hub, split: str, task: str) -> list[HubTable]:
+        """The tables of all configurations; where the first is not there, that of a copy in which they are one."""
+        if not self.configs or split not in self.splits:
+            return [self.open(data, split, task)]
+        try:
+            first = self._open(data, self.names, self.configs[0], split)
+        except DataError as error:
+            try:
+                return [self._open(data, self.merged, "default", split)]
+            except DataError:
+                raise error from None
+        return [first, *(self._open(data, self.names, config, split) for config in self.configs[1:])]
 
     def _parts(self, split: str) -> tuple[str, ...]:
         return (self.only[split].column,) if split in self.only else ()
@@ -63,13 +84,17 @@ class HubDataset:
         """All rows of a split, in order. Raises DataError naming row and column."""
         if isinstance(data, Folder):
             return self._of_folder(data, split, task)
-        table = self.open(data, split, task)
-        rows = self.columns.complete(table.rows(self.columns_of(table, split)))
-        names = [row.key(self.image_id) if self.image_id else str(n) for n, row in enumerate(rows, 1)]
-        first: dict[str, int] = {}
-        places = [first.setdefault(name, place) for place, name in enumerate(names)]
-        images = table.images(self.images, names)
-        return self._samples(rows, [images[place] for place in places], split)
+        rows: list[Row] = []
+        images: list[tuple[ImageRef, ...]] = []
+        for table in self._tables(data, split, task):
+            found = self.columns.complete(table.rows(self.columns_of(table, split)))
+            names = [row.key(self.image_id) if self.image_id else str(n) for n, row in enumerate(found, len(rows) + 1)]
+            first: dict[str, int] = {}
+            places = [first.setdefault(name, place) for place, name in enumerate(names)]
+            shown = table.images(self.images, names)
+            rows += found
+            images += [shown[place] for place in places]
+        return self._samples(rows, images, split)
 
     def _of_folder(self, data: Folder, split: str, task: str) -> Sequence[Sample]:
         hint = "use --data hub, or --data hub:DIR for a folder with copies of the dataset"

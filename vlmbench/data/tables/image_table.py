@@ -1,8 +1,8 @@
 """VLMEvalKit's tables: one TSV per split, a row per question, its image in the row as base64.
 
-A short image cell is the index of another row, whose image it shares. A file of a circular benchmark holds a question
-once per rotation of its options: row i, then i + 10^6, i + 2·10^6, ..., or rows with the same `g_index`. Options may be
-hidden: see `Columns.choices`.
+A short image cell is the index of another row, whose image it shares; one in brackets is a list of images. A file of a
+circular benchmark holds a question once per rotation of its options: row i, then i + 10^6, i + 2·10^6, ..., or rows
+with the same `g_index`. Options may be hidden: see `Columns.choices`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, Row, read_table, unique
 from vlmbench.data.image_cells import decode_base64
 from vlmbench.data.tables.checksums import checksum
-from vlmbench.data.tables.columns import Columns, given
+from vlmbench.data.tables.columns import Columns, Part, given
 from vlmbench.data.tables.hub_dataset import HubDataset
 
 SITE = "https://opencompass.openxlab.space/utils/VLMEval"
@@ -70,6 +70,8 @@ class ImageTable:
     """Whether indices are names, not numbers."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By split, tags that all its samples have."""
+    only: Mapping[str, Part] = field(default_factory=dict)
+    """By split: which rows of its file it has, where these are not all."""
     hub: HubDataset | None = None
     """The hub's copy of the same table."""
 
@@ -91,6 +93,8 @@ class ImageTable:
         known = self._known(rows, self.columns)
         owners = {key: _owner(key, row, known, named=self.named) for key, row in known.items()}
         images = _images({key: known[owner] for key, owner in owners.items()})
+        if part := self.only.get(split):
+            known = dict(part.of(list(known.items()), rows[0].file))
         return self._samples(known, images, split, self.columns)
 
     def _names(self, split: str) -> tuple[str, ...]:
@@ -121,7 +125,7 @@ class ImageTable:
         first: dict[str, int] = {}
         for place, key in enumerate(known):
             first.setdefault(groups[key], place)
-        images = {group: source.image(place, "image", f"{group}.jpg") for group, place in first.items()}
+        images = {group: (source.image(place, "image", f"{group}.jpg"),) for group, place in first.items()}
         return self._samples(known, {key: images[group] for key, group in groups.items()}, split, self.hub.columns)
 
     def _group(self, key: str, row: Row) -> str:
@@ -130,7 +134,7 @@ class ImageTable:
         return str(row.integer(GROUP) if given(row, GROUP) else int(key) % ROTATION)
 
     def _samples(
-        self, known: Mapping[str, Row], images: Mapping[str, ImageRef], split: str, columns: Columns
+        self, known: Mapping[str, Row], images: Mapping[str, tuple[ImageRef, ...]], split: str, columns: Columns
     ) -> list[Sample]:
         groups = {key: self._group(key, row) for key, row in known.items()}
         turns = Counter(groups.values())
@@ -141,7 +145,7 @@ class ImageTable:
             choices = columns.choices(row, turns[group], nan_fills=nan_fills)
             extra = {"group": int(group), "turns": turns[group]} if self.rotated else {}
             tags = self.tags.get(split, {})
-            samples.append(columns.sample(key, row, (images[key],), choices, tags=tags, extra=extra))
+            samples.append(columns.sample(key, row, images[key], choices, tags=tags, extra=extra))
         return samples
 
 
@@ -150,14 +154,14 @@ def _owner(key: str, row: Row, known: Mapping[str, Row], *, named: bool) -> str:
     cell = row.text("image")
     if named and cell.strip() in known:
         other = cell.strip()
-    elif len(cell) > SHARED or _is_image(cell):
+    elif len(cell) > SHARED or _is_list(cell) or _is_image(cell):
         return key
     else:
         other = str(row.integer("image")) if cell.strip().isdecimal() else ""
     if other not in known:
         raise row.error("image", f"neither an image nor the index of a row: {cell!r:.40}")
     shared = known[other].text("image")
-    if len(shared) <= SHARED and not _is_image(shared) and other != key:
+    if len(shared) <= SHARED and not _is_list(shared) and not _is_image(shared) and other != key:
         raise row.error("image", f"names row {other}, which has no image of its own")
     if other == key:
         raise row.error("image", "names its own row")
@@ -174,16 +178,31 @@ def _is_image(cell: str) -> bool:
         return False
 
 
-def _images(owners: Mapping[str, Row]) -> dict[str, ImageRef]:
-    """The image of each row. Equal ones are one image, named after the first row that shows it."""
+def _images(owners: Mapping[str, Row]) -> dict[str, tuple[ImageRef, ...]]:
+    """The images of each row. Equal ones are one image, named after the first row that shows it."""
     by_content: dict[bytes, ImageRef] = {}
-    by_owner: dict[int, ImageRef] = {}
-    images: dict[str, ImageRef] = {}
+    by_owner: dict[int, tuple[ImageRef, ...]] = {}
+    images: dict[str, tuple[ImageRef, ...]] = {}
     for key, row in owners.items():
         if id(row) not in by_owner:
-            cell = row.text("image")
-            digest = hashlib.sha256(cell.encode()).digest()
-            image = ImageRef(f"{key}.jpg", CellImage(cell, f"{row.where}, field 'image'"))
-            by_owner[id(row)] = by_content.setdefault(digest, image)
+            cells = _cells(row)
+            refs = []
+            for number, cell in enumerate(cells, 1):
+                name = f"{key}.jpg" if len(cells) == 1 else f"{key}_{number}.jpg"
+                image = ImageRef(name, CellImage(cell, f"{row.where}, field 'image'"))
+                refs.append(by_content.setdefault(hashlib.sha256(cell.encode()).digest(), image))
+            by_owner[id(row)] = tuple(refs)
         images[key] = by_owner[id(row)]
     return images
+
+
+def _cells(row: Row) -> list[str]:
+    """The encoded images of a row: one, or a list as Python writes it, whose texts hold neither commas nor quotes."""
+    cell = row.text("image")
+    if not _is_list(cell):
+        return [cell]
+    return [text.strip().strip("'\"") for text in cell.strip()[1:-1].split(",") if text.strip()]
+
+
+def _is_list(cell: str) -> bool:
+    return cell.lstrip()[:1] == "[" and cell.rstrip()[-1:] == "]"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from vlmbench.parsing.options import UNDECIDED
 
 _MMSTAR = ("", "(", "option ", "the answer is ")
+_BLINK = ("A", "B", "C", "D", "E")
 _PREFIXES = (
     *("The best answer is", "The correct answer is", "The answer is", "The answer"),
     *("The best option isThe correct option is", "Best answer:Best option:"),
@@ -27,6 +28,19 @@ def mmstar(text: str, options: Mapping[str, str]) -> str:
     openings = (text[len(start) :][:1] for start in _MMSTAR if text.startswith(start))
     named = (letter for first in openings for letter in options if letter.lower() == first)
     return next(named, UNDECIDED)
+
+
+def blink(text: str, options: Mapping[str, str]) -> str:
+    """BLINK eval/test_benchmark.py@2d6a779b: a letter A to E alone, be it of no option; the only "(A)" among the words.
+
+    Where the last paragraph has exactly one, that one counts.
+    """
+    if text in _BLINK or (text[1:2] in _BLINK and text == f"({text[1:2]})"):
+        return text.strip("()")
+    names = {f"({letter})": letter for letter in options if letter in _BLINK}
+    every, last = ({names[word] for word in part.split() if word in names} for part in (text, text.split("\n\n")[-1]))
+    found = last if len(last) == 1 else every
+    return min(found) if len(found) == 1 else UNDECIDED
 
 
 def mme_realworld(text: str, options: Mapping[str, str]) -> str:

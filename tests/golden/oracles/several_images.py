@@ -1,0 +1,186 @@
+"""Oracles of multiple choice about several images: MMMU, MMMU-Pro, BLINK, MuirBench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tests.golden.oracles.choice_sets import letter
+from tests.golden.oracles.reading import (
+    Case,
+    Check,
+    Files,
+    Oracle,
+    Outcome,
+    Readers,
+    percent,
+    run,
+    write_lines,
+)
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import Judged
+from vlmbench.parsing import open_answers
+from vlmbench.stats.guesses import GUESSED, guess
+
+
+def with_guesses(outcome: Outcome) -> list[tuple[Sample, Score]]:
+    """The scores as the official code has them: with random letters."""
+    return guess(outcome.scored)
+
+
+def compare(outcome: Outcome, rows: Sequence[Case], key: str, *, guessed: str = "") -> None:
+    """Letter, verdict and whether it was guessed, of every question with options; the verdict of the others."""
+    drawn = with_guesses(outcome)
+    for (sample, read), (_, final), row in zip(outcome.scored, drawn, rows, strict=True):
+        assert final.value == float(row[f"{key}_correct"]), (sample, final, row)
+        if guessed and sample.choices:
+            assert (read.note == GUESSED) == row[guessed], (sample, read, row)
+            assert final.parsed_answer == row[key], (sample, final, row)
+
+
+def plain_rows(cases: Iterable[Case], **more: Any) -> Iterable[Mapping[str, Any]]:
+    """Cases as rows of the hub, without images."""
+    return ({"question": "?", **more, **case} for case in cases)
+
+
+# ---------------------------------------------------------------------------------------------------------------- MMMU
+
+IMAGES = {f"image_{number}": None for number in range(1, 8)}
+KEYS = ("official", "lmms_eval", "vlmevalkit")
+
+
+def mmmu_outcome(oracle: Oracle, protocol: str, answers: Any = None) -> Outcome:
+    """The cases as the hub's rows, whose lists are texts."""
+    cases = oracle.cases["cases"]
+    rows = [{**row, "options": repr(row["options"]), "answer": as_text(row["answer"])} for row in plain_rows(cases)]
+    write_lines(oracle.scratch / "val.jsonl", ({**IMAGES, **row} for row in rows))
+    texts = [case["response"] for case in cases]
+    return run("mmmu", protocol, Files(oracle.scratch, texts if answers is None else answers, "val"))
+
+
+def as_text(answer: Any) -> str:
+    """A right answer as the hub has it."""
+    return answer if isinstance(answer, str) else repr(answer)
+
+
+def mmmu(oracle: Oracle, protocol: str) -> None:
+    """Every letter, guess and verdict; what was read of open answers; all figures."""
+    outcome, rows = mmmu_outcome(oracle, protocol), oracle.expected["per_case"]
+    compare(outcome, rows, protocol, guessed="" if protocol == "vlmevalkit" else f"{protocol}_drawn")
+    for (sample, score), case, row in zip(outcome.scored, oracle.cases["cases"], rows, strict=True):
+        if protocol == "official" and not sample.choices:
+            read = open_answers.values(case["response"])
+            assert {str(one) for one in read} == {str(float(v)) if v in NOT_FINITE else str(v) for v in row[protocol]}
+        if protocol == "vlmevalkit":
+            assert letter(score.parsed_answer) == letter(row[protocol]), (case, score, row)
+    oracle.figures(outcome.values, mmmu_figures(oracle.expected, protocol), f"totals of {protocol}")
+    oracle.count(len(rows))
+
+
+NOT_FINITE = ("nan", "inf", "-inf")
+
+
+def mmmu_figures(expected: Mapping[str, Any], protocol: str) -> dict[str, float | None]:
+    """The figures of each code, under our names."""
+    if protocol == "lmms_eval":
+        return {}
+    if protocol == "official":
+        found = {
+            f"subject_{name}": percent(one["acc"]) for name, one in expected["official_main_parse_and_eval"].items()
+        }
+        found.pop("subject_Overall", None)
+        return found
+    report = expected["vlmevalkit_report"]["validation"]
+    overall = {"accuracy": percent(report["Overall"])}
+    named = {f"discipline_{name}": percent(value) for name, value in report.items() if " " in name or name in WHOLE}
+    return overall | named
+
+
+WHOLE = ("Business", "Science")
+"""Disciplines whose names are one word."""
+
+
+def mmmu_files(oracle: Oracle, _: str) -> None:
+    """The official result file, of letters with the guesses in it; figures with three places."""
+    outcome = mmmu_outcome(oracle, "official", oracle.folder / "files" / "total_val_output.json")
+    for name, figures in oracle.expected["official_main_eval_only"].items():
+        ours = "accuracy" if name == "Overall" else f"discipline_{name.removeprefix('Overall-')}"
+        ours = ours if name.startswith("Overall") else f"subject_{name}"
+        assert round(outcome.values[ours] / 100, 3) == figures["acc"], name
+
+
+def mmmu_rounded(oracle: Oracle, protocol: str) -> None:
+    """lmms-eval's figure of all, to five places."""
+    assert round(mmmu_outcome(oracle, protocol).values["accuracy"] / 100, 5) == oracle.expected["lmms_eval_overall"]
+
+
+# --------------------------------------------------------------------------------------------------------------- BLINK
+
+BLINK_KEYS = ("lmms_eval", "vlmevalkit", "cambrian")
+
+
+def blink_outcome(oracle: Oracle, protocol: str) -> Outcome:
+    """The cases as the hub's rows."""
+    images = dict.fromkeys(f"image_{n}" for n in (1, 2, 3, 4))
+    cases = oracle.cases["cases"]
+    write_lines(oracle.scratch / "val.jsonl", ({**images, **row} for row in plain_rows(cases)))
+    return run("blink", protocol, Files(oracle.scratch, [case["response"] for case in cases], "val"))
+
+
+def blink(oracle: Oracle, protocol: str) -> None:
+    """Every verdict and letter, and the figures by task and over all."""
+    outcome, expected = blink_outcome(oracle, protocol), oracle.expected
+    for (_, score), row in zip(outcome.scored, expected["per_case"], strict=True):
+        right = row["cambrian"] if protocol == "cambrian" else row[f"{protocol}_correct"]
+        assert score.value == float(right), (score, row)
+        assert protocol == "cambrian" or letter(score.parsed_answer) == letter(row[protocol]), (score, row)
+    by_task = {"lmms_eval": expected["lmms_eval_by_task"], "vlmevalkit": dict(expected["vlmevalkit_report"]["val"])}
+    figures = {f"task_{name}": percent(value) for name, value in by_task.get(protocol, {}).items()}
+    whole = {"lmms_eval": expected["lmms_eval"], "vlmevalkit": figures.pop("task_Overall", 0.0)}
+    if protocol in whole:
+        figures["accuracy"] = percent(whole[protocol]) if protocol == "lmms_eval" else whole[protocol]
+    oracle.figures(outcome.values, figures, f"totals of {protocol}")
+    oracle.count(len(outcome.scored))
+
+
+def blink_scored(oracle: Oracle, key: str) -> Sequence[tuple[Sample, Score]]:
+    """Official verdicts: with the judge's replies, without some predictions, or without a judge."""
+    outcome = blink_outcome(oracle, "official")
+    task = choose_task("blink").task
+    assert isinstance(task, Judged)
+    found = []
+    rows = zip(outcome.scored, oracle.cases["cases"], oracle.expected["per_case"], strict=True)
+    for place, ((sample, score), case, row) in enumerate(rows):
+        dialogue, asked = task.grade(sample, Response(case["response"]), "official"), False
+        try:
+            next(dialogue)
+            asked = True
+            dialogue.send(case["judge_reply"])
+        except StopIteration as done:
+            verdict: Verdict = done.value
+        assert asked == row["official_asked_judge"], (case, row)
+        assert verdict.value == float(row["official_correct"]), (case, row)
+        lost = {"official_missing": place % 7 == 0, "official_no_judge": asked}.get(key, False)
+        found.append((sample, replace(score, status=Status.OK, value=0.0 if lost else verdict.value)))
+    return found
+
+
+def blink_official(oracle: Oracle, key: str) -> None:
+    """The mean of 14 tasks; without a judge also under the protocol that has none."""
+    task, scored = choose_task("blink").task, blink_scored(oracle, key)
+    figures = {f"task_{name}": percent(value) for name, value in oracle.expected[key].items()}
+    figures["average"] = figures.pop("task_Total")
+    values = {metric.name: metric.value() for metric in task.summarise(scored, "official")}
+    oracle.figures(values, figures, key)
+    if key == "official":
+        oracle.figures(values, {"accuracy": percent(oracle.expected["official_micro"])}, "micro")
+    if key == "official_no_judge":
+        oracle.figures(blink_outcome(oracle, "official_rule").values, figures, key)
+
+
+READERS: dict[str, Readers] = {
+    "mmmu": (Check(mmmu, KEYS), Check(mmmu_files), Check(mmmu_rounded, ("lmms_eval",))),
+    "blink": (Check(blink, BLINK_KEYS), Check(blink_official, ("official", "official_missing", "official_no_judge"))),
+}
