@@ -154,7 +154,7 @@ WRITERS: Mapping[type, Callable[[Path, Any, str, Sequence[Item]], None]] = {
 
 def build(task: Benchmark[Any], folder: Path, count: int = COUNT) -> None:
     """Write the sample of a benchmark's default split. Raises KeyError for a reader of files without a writer here."""
-    files = task.files.hub if isinstance(task.files, Layouts) else task.files
+    files = task.files.hub.get(task.splits[0]) if isinstance(task.files, Layouts) else task.files
     if task.name in several_images.IDS and isinstance(task, MultipleChoice) and isinstance(files, HubDataset):
         several_images.build(task, files, folder)
         return

@@ -25,6 +25,8 @@ COUNT, SIDE = 24, 96
 ORDINALS = ("first", "second", "third")
 IDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "mmmu": ("validation_{kind}_{number}", ("Art", "Biology", "Math")),
+    "mmmu_pro": ("test_{kind}_{number}", ("Art", "Biology", "Math")),
+    "muirbench": ("{number}", ("Counting", "Image-Text Matching", "Visual Retrieval")),
     "blink": ("val_{kind}_{number}", ("Jigsaw", "Spatial_Relation", "Visual_Similarity")),
 }
 """By benchmark: what an id looks like, and the values of the tag that scores are broken down by."""

@@ -28,7 +28,10 @@ def write(folder: Path, questions: int) -> None:
     rows = []
     for number in range(questions):
         options = [] if number % 17 == 0 else [f"thing {number} {n}" for n in range(2 + number % 4)]
-        row: dict[str, object] = {"id": f"validation_{SUBJECTS[number * 30 // questions]}_{number}", "options": repr(options)}
+        row: dict[str, object] = {
+            "id": f"validation_{SUBJECTS[number * 30 // questions]}_{number}",
+            "options": repr(options),
+        }
         row |= {**dict.fromkeys(IMAGES), "image_1": f"{number}.jpg", "question": f"<image 1> What is thing {number}?"}
         rows.append(row | {"answer": "AB"[number % 2] if options else "['4', 'four']"})
     (folder / "val.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")

@@ -18,7 +18,8 @@ from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status,
 from vlmbench.base.task import DataSource
 from vlmbench.data import sheets
 from vlmbench.data.files import Row
-from vlmbench.data.tables.columns import LETTERS, options_of
+from vlmbench.data.images.places import as_written
+from vlmbench.data.tables.columns import LETTERS, by_letter, options_of
 from vlmbench.families import option_judge, prompts
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows, write_json
 from vlmbench.families.base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, mean_of
@@ -142,7 +143,7 @@ class MultipleChoice(Benchmark[ChoiceRules]):
 
     def parse(self, sample: Sample, response: Response, rules: ChoiceRules) -> str:
         """The letter of the likeliest choice, or the one that is read from the text."""
-        options = options_of(sample)
+        options = by_letter(as_written(sample))
         if not sample.choices and rules.open_reader is not None:
             return rules.open_reader(response.text, sample.target)[0]
         if not response.choices:

@@ -125,7 +125,7 @@ BLINK = MultipleChoice(
             tokens=32,
         ),
     },
-    files=Layouts({"val": (KIT, HUB), "test": (HUB,)}, HUB),
+    files=Layouts({"val": (KIT, HUB), "test": (HUB,)}, dict.fromkeys(HUB.splits, HUB)),
     answer_files=AnswerFiles(
         PlainRows(("idx", "id", "index", "question_id")),
         "The official {idx: (A)}, or rows of idx and text.",

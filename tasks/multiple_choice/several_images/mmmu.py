@@ -95,7 +95,7 @@ MMMU = MultipleChoice(
             open_reader=open_answers.vlmevalkit,
         ),
     },
-    files=Layouts({split: (KIT, HUB) for split in HUB.splits}, HUB),
+    files=Layouts({split: (KIT, HUB) for split in HUB.splits}, dict.fromkeys(HUB.splits, HUB)),
     answer_files=AnswerFiles(
         PlainRows(("id", "index", "question_id")),
         "The official total_val_output.json {id: letter or text}, or rows of id and response.",

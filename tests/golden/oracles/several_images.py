@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.golden.oracles.choice_sets import letter
 from tests.golden.oracles.reading import (
+    CHECKED,
     Case,
     Check,
     Files,
@@ -180,7 +181,72 @@ def blink_official(oracle: Oracle, key: str) -> None:
         oracle.figures(blink_outcome(oracle, "official_rule").values, figures, key)
 
 
+# ------------------------------------------------------------------------------------------------------------ MMMU-Pro
+
+SETTINGS = ("standard_10", "standard_4", "vision")
+PRO = tuple(f"{setting}-{protocol}{mode}" for setting in SETTINGS for protocol in KEYS for mode in ("", "_cot"))
+
+
+def mmmu_pro(oracle: Oracle, variant: str) -> None:
+    """One of the six sets under one of three codes: every letter, guess and verdict, and the figure."""
+    setting, protocol = variant.split("-")
+    mode, code = ("cot" if protocol.endswith("_cot") else "direct"), protocol.removesuffix("_cot")
+    pairs = zip(oracle.cases["cases"], oracle.expected["per_case"], strict=True)
+    chosen = [(case, row) for case, row in pairs if (case["setting"], case["mode"]) == (setting, mode)]
+    images = {"image": None} if setting == "vision" else IMAGES
+    asked = {} if setting == "vision" else {"question": "?"}
+    rows = ({**images, **asked, **case, "options": repr(case["options"]), "response": None} for case, _ in chosen)
+    write_lines(oracle.scratch / f"{setting}.jsonl", rows)
+    answers = write_lines(
+        oracle.scratch / "answers.jsonl", ({"id": c["id"], "response": c["response"]} for c, _ in chosen)
+    )
+    outcome = run("mmmu_pro", protocol, Files(oracle.scratch, answers, setting))
+    read = [row for _, row in chosen]
+    compare(outcome, read, code, guessed=f"{code}_drawn" if code == "official" or is_lmms(code, setting) else "")
+    if code == "vlmevalkit":
+        for (_, score), row in zip(outcome.scored, read, strict=True):
+            assert letter(score.parsed_answer) == letter(row[code]), (score, row)
+    total = oracle.expected["totals"][f"{setting}_{mode}"][code]
+    if code == "lmms_eval":
+        assert round(outcome.values["accuracy"] / 100, 5) == total
+    else:
+        oracle.figures(outcome.values, {"accuracy": total if code == "official" else percent(total)}, variant)
+    if code == "official":
+        oracle.report(CHECKED, len(chosen))
+
+
+def is_lmms(code: str, setting: str) -> bool:
+    """Whether lmms-eval reads letters here: of screenshots it compares the text."""
+    return code == "lmms_eval" and setting != "vision"
+
+
+# ----------------------------------------------------------------------------------------------------------- MuirBench
+
+
+def muirbench(oracle: Oracle, protocol: str) -> None:
+    """Every letter, guess and verdict, and the figures."""
+    cases, expected = oracle.cases["cases"], oracle.expected
+    write_lines(oracle.scratch / "test.jsonl", plain_rows(cases, image_list=[], image_relation="?"))
+    outcome = run("muirbench", protocol, Files(oracle.scratch, [case["response"] for case in cases], "test"))
+    compare(outcome, expected["per_case"], protocol, guessed="official_drawn" if protocol == "official" else "")
+    if protocol == "vlmevalkit":
+        for (_, score), row in zip(outcome.scored, expected["per_case"], strict=True):
+            assert letter(score.parsed_answer) == letter(row[protocol]), (score, row)
+    report = {f"task_{name}": value for name, value in expected["vlmevalkit_report"]["test"].items()}
+    shares = {
+        "official": {f"task_{k}": v["correct"] / v["n"] for k, v in expected["official_by_task"].items()}
+        | {"accuracy": expected["official"]},
+        "lmms_eval": {"accuracy": expected["lmms_eval"]},
+        "vlmevalkit": {"accuracy" if name == "task_Overall" else name: value for name, value in report.items()},
+    }
+    figures = {name: percent(value) for name, value in shares[protocol].items()}
+    oracle.figures(outcome.values, figures, f"totals of {protocol}")
+    oracle.count(len(cases))
+
+
 READERS: dict[str, Readers] = {
     "mmmu": (Check(mmmu, KEYS), Check(mmmu_files), Check(mmmu_rounded, ("lmms_eval",))),
+    "mmmu_pro": (Check(mmmu_pro, PRO),),
+    "muirbench": (Check(muirbench, KEYS),),
     "blink": (Check(blink, BLINK_KEYS), Check(blink_official, ("official", "official_missing", "official_no_judge"))),
 }

@@ -10,7 +10,7 @@ Marks as in MMMU (`<image 1>`), MuirBench (`<image>`), MM-Vet v2 (`<IMG>NAME<IMG
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,6 +21,8 @@ NUMBERED, SEQUENTIAL = "<image {n}>", "<image>"
 """Marks of benchmarks, as `image_mark` takes them: with the image's number, or one after another."""
 MARK = re.compile(r"<image ([0-9]{1,3})>")
 """A mark of a sample."""
+WRITTEN = "written"
+"""In `Sample.extra`: by option with numbered marks, what the benchmark has written for it."""
 SUFFIXES = (".jpg", "jpeg", ".png")
 """How a part of a text ends that names an image, in MM-Vet v2."""
 
@@ -43,7 +45,16 @@ def numbered(sample: Sample, written: str) -> Sample:
         return mark_of(int(found[1]) if "{n}" in written else count)
 
     question = known.sub(as_ours, sample.question)
-    return replace(sample, question=question, choices=tuple(known.sub(as_ours, text) for text in sample.choices))
+    choices = tuple(known.sub(as_ours, text) for text in sample.choices)
+    changed = {ours: theirs for ours, theirs in zip(choices, sample.choices, strict=True) if ours != theirs}
+    extra = {**sample.extra, WRITTEN: changed} if changed else sample.extra
+    return replace(sample, question=question, choices=choices, extra=extra)
+
+
+def as_written(sample: Sample) -> tuple[str, ...]:
+    """A sample's options with the benchmark's own marks, as codes that compare answers with them have them."""
+    written: Mapping[str, str] = sample.extra.get(WRITTEN, {})
+    return tuple(written.get(text, text) for text in sample.choices)
 
 
 def named_in(text: str, separator: str = "<IMG>") -> tuple[str, tuple[str, ...]]:

@@ -6,8 +6,9 @@ An answer in which none is found is "" here; the codes then take a letter at ran
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
 
-from vlmbench.parsing.options import UNDECIDED
+from vlmbench.parsing.options import UNDECIDED, vlmevalkit_letter
 
 _MARKS = ",.!?;:'"
 """Stripped from both ends one after another, so that a full stop behind an apostrophe stays."""
@@ -41,6 +42,19 @@ def mmmu_pro(text: str, options: Mapping[str, str]) -> str:
     _, found, tail = text.rpartition(_ANSWER)
     named = [letter for letter in options if letter in tail] if found else []
     return named[0] if len(named) == 1 else lmms_eval(text, options)
+
+
+def vlmevalkit_cot(text: str, options: Mapping[str, str]) -> str:
+    """VLMEvalKit vlmeval/dataset/image_mcq.py@e8e78f05 (cot_postproc): the last line that begins with "Answer:".
+
+    Of what follows there, its only capital, however often it occurs, or else all of it, is read by the usual rule.
+    """
+    lines = [line.strip() for line in text.strip().split("\n")]
+    tails = [line.removeprefix(_ANSWER) for line in lines if line.startswith(_ANSWER)]
+    if tails:
+        capitals = {character for character in tails[-1] if character in ascii_uppercase}
+        text = min(capitals) if len(capitals) == 1 else tails[-1]
+    return vlmevalkit_letter(text, options)
 
 
 def _read(text: str, options: Mapping[str, str], forms: Sequence[str]) -> str:
