@@ -8,11 +8,16 @@ authors gave models of one image all of them side by side, on black.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from vlmbench.base.metric import Metric
-from vlmbench.base.samples import Sample
+from vlmbench.base.samples import Sample, Verdict
 from vlmbench.base.task import Size
+from vlmbench.data.answers.predictions import answer_files, join
 from vlmbench.data.files import Row
 from vlmbench.data.tables import option_texts
 from vlmbench.data.tables.columns import Columns, given
@@ -20,7 +25,7 @@ from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.families import multiple_choice as protocols
-from vlmbench.families.answer_files import AnswerFiles, PlainRows
+from vlmbench.families.answer_files import AnswerFiles, IdTextRow, objects_or_rows
 from vlmbench.families.base import Scored, accuracies, macro_of
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, by_id
 from vlmbench.families.prompts import bracketed
@@ -80,7 +85,41 @@ def over_tasks(scored: Scored) -> Sequence[Metric]:
     return [macro_of("average", scored, ("task",)), *accuracies(scored, ("task",))]
 
 
-BLINK = MultipleChoice(
+IDS = ("idx", "id", "index", "question_id")
+FINAL = re.compile(r"\([A-Z]\)( \S.*)?")
+"""What the official files of predictions hold: an option, sometimes with the judge's further words."""
+
+
+def _outputs(content: Mapping[str, Any], path: Path, split: str) -> list[IdTextRow]:
+    """The whole answers of a task's file in saved_outputs, `{"val": [{idx, full_prediction}], "test": [...]}`."""
+    listed = content.get(split)
+    rows = [Row(row, str(path), f"{split}, item {number}") for number, row in enumerate(listed or (), 1)]
+    return [(row.key("idx"), row.text("full_prediction"), row) for row in rows] if isinstance(listed, list) else []
+
+
+def read(path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
+    """Sample id to text. Raises PredictionsError."""
+    split = samples[0].id.partition("_")[0] if samples else ""
+    return join(objects_or_rows(answer_files(path), partial(_outputs, split=split), IDS, samples), samples, path)
+
+
+class _Blink(MultipleChoice):
+    def read_verdicts(
+        self, path: Path, samples: Sequence[Sample], protocol: str
+    ) -> Mapping[str, tuple[Verdict, ...]] | None:
+        """The official predictions, letters that the rule or the judge gave; None for other answers.
+
+        The official code compares them as texts: of `(C) Point C`, what the judge said is more than the option.
+        """
+        texts = {} if any(sample.target is None for sample in samples) else read(path, samples)
+        bare = sum(len(text) == len("(A)") for text in texts.values())
+        if 10 * bare < 9 * len(samples) or not texts or not all(FINAL.fullmatch(text) for text in texts.values()):
+            return None
+        right = {sample.id: f"({sample.target})" for sample in samples}
+        return {key: (Verdict(float(text == right[key]), replies=(text,)),) for key, text in texts.items()}
+
+
+BLINK = _Blink(
     name="blink",
     title="BLINK: 14 tasks of seeing, with several images (Fu et al. 2024)",
     about=__doc__,
@@ -127,8 +166,9 @@ BLINK = MultipleChoice(
     },
     files=Layouts({"val": (KIT, HUB), "test": (HUB,)}, dict.fromkeys(HUB.splits, HUB)),
     answer_files=AnswerFiles(
-        PlainRows(("idx", "id", "index", "question_id")),
-        "The official {idx: (A)}, or rows of idx and text.",
+        read,
+        "The official predictions {idx: (A)}, which `official` takes for its judge's; the official saved_outputs (a "
+        "file for each task), of which the whole answers are read; or rows of idx and text.",
         {"json": by_id("({})")},
         "The official {idx: (A)}, which the server takes.",
     ),

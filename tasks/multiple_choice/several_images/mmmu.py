@@ -8,7 +8,13 @@ a whole split in the order of the hub's subjects; on published answers of Qwen-V
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
+from vlmbench.data.answers.nested_rows import files_in
+from vlmbench.data.answers.predictions import answer_rows, id_and_answer, join
 from vlmbench.data.images.places import MARKED_FIRST, NUMBERED, Placement
 from vlmbench.data.tables.columns import LETTERS, Columns, Part, text_or_texts
 from vlmbench.data.tables.hub_dataset import HubDataset
@@ -60,6 +66,18 @@ KIT = ImageTable(
     only={"val": Part("split", ("validation",)), "dev": Part("split", ("dev",))},
 )
 
+ROWS = PlainRows(("id", "index", "question_id"))
+
+
+def read(path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
+    """Sample id to text. Raises PredictionsError."""
+    files = files_in(path, SUBJECTS, "output.json")
+    if not files:
+        return ROWS(path, samples, protocol)
+    answers = (answer for file in files for answer in id_and_answer(answer_rows(file), ROWS.ids, samples))
+    return join(answers, samples, path)
+
+
 MMMU = MultipleChoice(
     name="mmmu",
     title="MMMU: college exams in 30 subjects, images in the text (Yue et al. 2024)",
@@ -97,8 +115,9 @@ MMMU = MultipleChoice(
     },
     files=Layouts({split: (KIT, HUB) for split in HUB.splits}, dict.fromkeys(HUB.splits, HUB)),
     answer_files=AnswerFiles(
-        PlainRows(("id", "index", "question_id")),
-        "The official total_val_output.json {id: letter or text}, or rows of id and response.",
+        read,
+        "The official folder with SUBJECT/output.json, whose responses are read; the official total_val_output.json "
+        "{id: letter or text}; or rows of id and response.",
         {"json": by_id()},
         "The official {id: letter}, which the server takes; of open questions the whole answer.",
     ),

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from tests.support.toys import png
-from vlmbench.base.errors import PredictionsError
-from vlmbench.base.samples import Response
-from vlmbench.data.answers.nested_rows import files_below, keyed_rows, listed_rows
+from vlmbench.base.errors import DataError, PredictionsError
+from vlmbench.base.samples import Response, Sample
+from vlmbench.data.answers.nested_rows import files_in, keyed_rows, listed_rows
 from vlmbench.data.files import Folder
+from vlmbench.data.rows import Row
+from vlmbench.data.tables.columns import literal_texts
 from vlmbench.data.tables.option_texts import mmstar
 from vlmbench.tasks.multiple_choice.seedbench import SEEDBENCH
+from vlmbench.tasks.multiple_choice.several_images.blink import BLINK
+from vlmbench.tasks.multiple_choice.several_images.mmmu import MMMU
 from vlmbench.tasks.multiple_choice.sugarcrepe import SUGARCREPE
 
 
@@ -43,15 +47,11 @@ def test_a_cut_list_is_refused(cut: str, tmp_path: Path) -> None:
         listed_rows(tmp_path / "f.json")
 
 
-def test_subfolders(tmp_path: Path) -> None:
-    for name in ("Music", "Art", ".git"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "output.json").write_text("[]", "utf-8")
-    assert [file.parent.name for file in files_below(tmp_path)] == ["Art", "Music"]
-    (tmp_path / "whole.json").write_text("[]", "utf-8")
-    assert [file.name for file in files_below(tmp_path)] == ["whole.json"]
-    with pytest.raises(PredictionsError, match="no such file"):
-        files_below(tmp_path / "none")
+def test_options_in_a_list_in_a_list() -> None:
+    row = Row({"options": "[['red', 'blue']]"}, "f", "line 1")
+    assert literal_texts(row, "options") == ["red", "blue"]
+    with pytest.raises(DataError, match="a list of texts was expected"):
+        literal_texts(Row({"options": "[['red'], ['blue']]"}, "f", "line 1"), "options")
 
 
 def test_mmstar_options_without_a_heading() -> None:
@@ -133,3 +133,60 @@ def test_sugarcrepe_needs_the_name_of_the_questions(tmp_path: Path) -> None:
     path = sugarcrepe(tmp_path, {"0": "2 red dogs. "}, name="gpt4v.json")
     with pytest.raises(PredictionsError, match="does not say which questions"):
         SUGARCREPE.read_predictions(path, SUGARCREPE.samples(Folder(tmp_path), "swap_obj"))
+
+
+# ----------------------------------------------------------------------------------------------- MMMU and BLINK
+
+
+def test_mmmu_reads_the_responses_in_its_subjects_folders(tmp_path: Path) -> None:
+    """Not the letters beside them, which somebody has read."""
+    ids = ("validation_Art_1", "validation_Music_1")
+    samples = [Sample(key, "?", (), choices=("red", "blue"), target="B") for key in ids]
+    for key in ids:
+        folder = tmp_path / key.split("_")[1]
+        folder.mkdir()
+        row = {"id": key, "answer": "B", "all_choices": ["A", "B"], "response": f"of {key}"}
+        (folder / "output.json").write_text(json.dumps([row]), "utf-8")
+    (tmp_path / "total_val_output.json").write_text(json.dumps(dict.fromkeys(ids, "A")), "utf-8")
+    assert MMMU.read_predictions(tmp_path, samples) == {key: f"of {key}" for key in ids}
+    assert MMMU.read_predictions(tmp_path / "total_val_output.json", samples) == dict.fromkeys(ids, "A")
+    assert [file.parent.name for file in files_in(tmp_path, ("Music", "Art", "Math"), "output.json")] == [
+        "Music",
+        "Art",
+    ]
+
+
+def blink_samples(count: int) -> list[Sample]:
+    return [Sample(f"val_Jigsaw_{number}", "?", (), "C", ("red", "blue", "green")) for number in range(count)]
+
+
+def test_blink_reads_whole_answers(tmp_path: Path) -> None:
+    rows = [
+        {"idx": sample.id, "answer": "(C)", "full_prediction": "It is (B).", "prediction": "(B)"}
+        for sample in blink_samples(2)
+    ]
+    content = {"val": rows, "test": [{**rows[0], "idx": "test_Jigsaw_0"}]}
+    (tmp_path / "Jigsaw.json").write_text(json.dumps(content), "utf-8")
+    found = BLINK.read_predictions(tmp_path, blink_samples(2))
+    assert found == {"val_Jigsaw_0": "It is (B).", "val_Jigsaw_1": "It is (B)."}
+    assert BLINK.read_verdicts(tmp_path, blink_samples(2), "official") is None
+
+
+@pytest.mark.parametrize(
+    ("last", "values"),
+    [("(C)", [1.0]), ("(B)", [0.0]), ("(C) Point C", [0.0]), ("(Z)", [0.0]), ("C", None), ("It is (C).", None)],
+)
+def test_blink_predictions_are_verdicts(last: str, values: list[float] | None, tmp_path: Path) -> None:
+    samples = blink_samples(12)
+    texts = {sample.id: "(C)" for sample in samples} | {samples[-1].id: last}
+    (tmp_path / "model.json").write_text(json.dumps(texts), "utf-8")
+    verdicts = BLINK.read_verdicts(tmp_path / "model.json", samples, "official")
+    found = None if verdicts is None else [verdict.value for verdict in verdicts[samples[-1].id]]
+    assert found == values
+
+
+def test_blink_answers_with_more_words_are_no_verdicts(tmp_path: Path) -> None:
+    """`(C) 3` is how models answer; a file of such answers is for the rule, and for a judge."""
+    samples = blink_samples(12)
+    (tmp_path / "model.json").write_text(json.dumps({sample.id: "(C) 3" for sample in samples}), "utf-8")
+    assert BLINK.read_verdicts(tmp_path / "model.json", samples, "official") is None

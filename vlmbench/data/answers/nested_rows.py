@@ -6,14 +6,14 @@ Authors publish such files beside their figures, as their scripts happened to sa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import PredictionsError
-from vlmbench.data.answers.predictions import answer_files, as_predictions_error, is_hidden
+from vlmbench.data.answers.predictions import as_predictions_error
 from vlmbench.data.files import Row, read_text
-from vlmbench.data.reading import is_dir
+from vlmbench.data.reading import is_file
 
 
 def keyed_rows(content: Mapping[str, Any], path: Path) -> dict[str, Row]:
@@ -63,13 +63,6 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def files_below(path: Path) -> list[Path]:
-    """The answer file, or the answer files of a folder, or those of its subfolders. Raises PredictionsError."""
-    with as_predictions_error():
-        folders = sorted(f for f in path.iterdir() if not is_hidden(f) and is_dir(f)) if is_dir(path) else []
-    try:
-        return answer_files(path)
-    except PredictionsError:
-        if not folders:
-            raise
-    return [file for folder in folders for file in answer_files(folder)]
+def files_in(path: Path, folders: Iterable[str], name: str) -> list[Path]:
+    """The files of one name in a folder's subfolders, in the order given; those that are there."""
+    return [file for folder in folders if is_file(file := path / folder / name)]

@@ -59,7 +59,10 @@ LONGEST = 100_000
 
 
 def literal_texts(row: Row, column: str) -> list[str]:
-    """A list of texts, or a text that holds one as Python writes it. Nothing in it is run. Raises DataError."""
+    """A list of texts, or a text that holds one as Python writes it. Nothing in it is run. Raises DataError.
+
+    A list with nothing but such a list in it is that list: MMMU-Pro has one.
+    """
     if isinstance(row.values.get(column), list):
         return row.texts(column)
     text = row.text(column)
@@ -69,6 +72,8 @@ def literal_texts(row: Row, column: str) -> list[str]:
         found = None
     if not isinstance(found, list):
         raise row.error(column, f"a list of texts, as Python writes it, was expected, not {text!r:.40}")
+    if len(found) == 1 and isinstance(found[0], list):
+        found = found[0]
     return Row({**row.values, column: found}, row.file, row.at).texts(column)
 
 
