@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.toys import png
-from vlmbench.base.errors import DataError, PredictionsError
+from tests.support.toys import ToyModel, png
+from vlmbench.base.errors import DataError, ModelError, PredictionsError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Response, Sample, Score, Status, in_order
 from vlmbench.data.files import Folder, Hub
+from vlmbench.models.echo import Echo
 from vlmbench.parsing import open_answers
 from vlmbench.parsing.letters import mmmu as letters
+from vlmbench.runs.execution import planning
 from vlmbench.scoring.score import score_responses, summarise
 from vlmbench.stats.guesses import guess
 from vlmbench.tasks.multiple_choice.several_images.disciplines import SUBJECTS
@@ -166,6 +168,35 @@ def test_the_test_split_is_asked_and_exported(tmp_path: Path) -> None:
     (tmp_path / "cut.json").write_text(json.dumps({samples[0].id: "B"}), "utf-8")
     with pytest.raises(PredictionsError, match="1 of 2 questions have no answer"):
         MMMU.read_predictions(tmp_path / "cut.json", samples)
+
+
+class OneImage(ToyModel):
+    """A model without a place for a second image."""
+
+    max_images: int | None = 1
+
+
+@pytest.mark.parametrize("protocol", MMMU.protocols)
+def test_a_model_that_takes_one_image_is_refused(protocol: str) -> None:
+    choice = TaskChoice(MMMU, "val", protocol)
+    data = {choice.key: Folder.sample("mmmu")}
+    assert len(planning.plan([choice], data, Echo("A"), limit=None, seed=0).requests) == 24
+    with pytest.raises(ModelError, match=r"takes at most 1 image per question, but .* of mmmu"):
+        planning.plan([choice], data, OneImage(), limit=None, seed=0)
+
+
+def test_an_answer_file_per_subject(tmp_path: Path) -> None:
+    """As the official inference writes them, with the truth beside the response."""
+    rows = [{**SEEN, "id": "validation_Art_1"}, {**SEEN, "id": "validation_Math_1"}]
+    samples = MMMU.samples(folder(tmp_path, *rows), "val")
+    for subject, text in (("Art", "(B)"), ("Math", "C")):
+        row = {"id": f"validation_{subject}_1", "question_type": "multiple-choice", "answer": "B", "response": text}
+        (tmp_path / "out" / subject).mkdir(parents=True)
+        (tmp_path / "out" / subject / "output.json").write_text(json.dumps([row]), "utf-8")
+    assert MMMU.read_predictions(tmp_path / "out", samples) == {"validation_Art_1": "(B)", "validation_Math_1": "C"}
+    (tmp_path / "out" / "Math" / "output.json").unlink()
+    with pytest.raises(PredictionsError, match="1 of 2 questions have no answer: validation_Math_1"):
+        MMMU.read_predictions(tmp_path / "out", samples)
 
 
 def question(number: int, options: int = 4) -> Sample:
