@@ -237,15 +237,16 @@ class _Jobs(Generic[T, R]):
 
     def _run(self, number: int, item: T, future: Future[R]) -> None:
         weight = 0
+        ended: Callable[[], object] = future.cancel  # where work ends by what is no Exception
         try:
             result = self._work(item)
             weight = self._weigh(result) if self._weigh else 0
-        except BaseException as error:
-            ended = partial(future.set_exception, error)
-        else:
             ended = partial(future.set_result, result)
-        with self._lock:
-            self._held[number] = weight
-            ended()
-            self._free += 1
-            self._begin()
+        except Exception as error:
+            ended = partial(future.set_exception, error)
+        finally:
+            with self._lock:
+                self._held[number] = weight
+                ended()
+                self._free += 1
+                self._begin()
