@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
 from vlmbench.base import paths, registry
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.renamed_options import refuse_old_names
-from vlmbench.base.variant import Variant
+from vlmbench.base.variant import Variant, chosen
 from vlmbench.plugins.api import MODEL, TASK, refuse_lacking
 from vlmbench.plugins.function_model import FunctionModel
 from vlmbench.plugins.loading import load_configured
@@ -95,9 +95,9 @@ def variant_of(options: VariantOptions) -> Variant:
     fields: dict[str, Any] = dict(options)
     if "thinking_budget" in fields:
         fields["thinking"] = fields.pop("thinking_budget")
-    if "shots" in fields:
+    if fields.get("shots") is not None:
         fields["shots"] = str(fields["shots"])
-    return Variant(**fields)
+    return chosen(**fields)
 
 
 def evaluate(

@@ -132,6 +132,11 @@ class OpenAIChat:
         self._in_a_row = 0
 
     @property
+    def ignored_generation(self) -> tuple[str, ...]:
+        """With `send_temperature=false` the server alone decides how to sample."""
+        return () if self.format.temperature else ("temperature", "top_p")
+
+    @property
     def from_cache(self) -> bool:
         """Whether replies that are known already are taken. Those that come are kept in any case."""
         return self.queue.from_cache

@@ -87,7 +87,7 @@ def unfinish(folder: Path) -> None:
     manifest.pop("finished", None)
     with RunStore.open(folder, manifest) as store:
         for row in rows:
-            fields = {name: row[name] for name in Response.__dataclass_fields__ if name != "choices"}
+            fields = {name: row[name] for name in Response.__dataclass_fields__ if name != "choices" and name in row}
             store.append(row["key"], Response(**fields))
         store.sync()
     assert (folder / LOG).is_file()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from vlmbench.base.samples import Request, Response
@@ -66,6 +66,19 @@ class SupportsImages(Protocol):
     @property
     def max_images(self) -> int | None:
         """The most images of one request, those of its examples included; None: any number."""
+
+
+@runtime_checkable
+class IgnoresGeneration(Protocol):
+    """What a model has besides when it cannot be told everything about how to generate an answer.
+
+    A model without it follows a request's generation settings. A variant that sets one that is ignored is refused
+    before a run: its row would say what was not done.
+    """
+
+    @property
+    def ignored_generation(self) -> Collection[str]:
+        """Of `temperature`, `top_p`, `max_new_tokens` and `thinking`, those that do not change its answers."""
 
 
 @runtime_checkable

@@ -246,7 +246,7 @@ class TaskChoice:
         request = self.task.build_request(sample, self.protocol)
         if self.variant == PLAIN:
             return request
-        if request.choices and (self.variant.temperature or self.variant.max_new_tokens):
+        if request.choices and self.variant.generation_words:
             problem = f"{self.key}: this protocol ranks options by likelihood, and generates nothing to sample or limit"
             raise UsageError(problem, hint=f"take a protocol that reads text: `vlmbench tasks {self.task.name}`")
         generation = self.variant.generation(request.generation, self.key)

@@ -1,8 +1,8 @@
 """Named variants of a protocol: the user's own temperature, length, system prompt, examples, or several samples.
 
 A variant has a key and a row of its own, `pope@official+temperature=0.7+samples=5`, so that it is never mistaken for
-how the protocol's papers ask. The words in the key are the settings that differ from the protocol, in the order of
-NAMES; of a system prompt, whose text stands in run.json, its hash.
+how the protocol's papers ask. The words in the key are the settings that the user names, in the order of NAMES;
+of a system prompt, whose text stands in run.json, the key has the hash.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ OPTIONS: Mapping[str, str] = {
     "samples": "--samples",
 }
 """By word: the option that sets it."""
+MOST: Mapping[str, int] = {"max_new_tokens": 10_000_000, "thinking": 10_000_000, "samples": 10_000}
+"""By word: the largest value; more is a slip of the pen, and would fill the memory before a question is asked."""
+LEAST_TEMPERATURE = 0.0001
+"""Of sampling: logits that are divided by less overflow."""
+MOST_DIGITS = 9
+"""Of a number of examples."""
 _DIGEST = re.compile(r"[0-9a-f]{8}")
 
 
@@ -41,7 +47,7 @@ def _check_range(variant: Any, name: str, fits: Callable[[Any], bool], wanted: s
     if not number or not math.isfinite(value) or not fits(value):
         raise UsageError(f"{OPTIONS[name]} takes {wanted}, not {value!r:.40}")
     if not whole:
-        object.__setattr__(variant, name, float(value))
+        object.__setattr__(variant, name, float(value) + 0.0)  # -0.0 is 0.0
 
 
 @dataclass(frozen=True)
@@ -64,18 +70,25 @@ class Variant:
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value out of range, or for settings that contradict each other."""
-        _check_range(self, "temperature", lambda value: 0 <= value <= 2, "a number from 0 to 2")
+        wanted = f"a number from 0 to 2 (0, or at least {LEAST_TEMPERATURE})"
+        _check_range(self, "temperature", lambda value: value == 0 or LEAST_TEMPERATURE <= value <= 2, wanted)
         _check_range(self, "top_p", lambda value: 0 < value <= 1, "a number above 0, at most 1")
-        for name in ("max_new_tokens", "thinking", "samples"):
-            _check_range(self, name, lambda value: value >= 1, "a whole number above 0", whole=True)
+        for name, most in MOST.items():
+            counts = range(1, most + 1)
+            _check_range(self, name, counts.__contains__, f"a whole number from 1 to {most:,}", whole=True)
+        for name in ("system", "shots"):
+            if not isinstance(getattr(self, name), str):
+                raise UsageError(f"{OPTIONS[name]} takes a text, not {getattr(self, name)!r:.40}")
         if self.shots:
-            self.examples  # noqa: B018 - raises for what cannot be read
+            count, split = self.examples
+            object.__setattr__(self, "shots", f"{count}:{split}" if split else str(count))
 
     @property
     def examples(self) -> tuple[int, str]:
         """How many examples, and of which split ("": the same one)."""
         count, _, split = self.shots.partition(":")
-        if not count.isdecimal() or int(count) < 1 or self.shots.endswith(":"):
+        readable = count.isdecimal() and len(count) <= MOST_DIGITS and not self.shots.endswith(":")
+        if not readable or int(count) < 1:
             hint = "write K or K:SPLIT, such as --shots 4:train"
             raise UsageError(f"--shots takes a number above 0, not {self.shots!r:.40}", hint=hint)
         return int(count), split
@@ -85,12 +98,18 @@ class Variant:
         """`temperature=0.7+samples=5`; empty for no change."""
         return "+".join(f"{name}={value}" for name, value in self._words().items())
 
+    @property
+    def generation_words(self) -> list[str]:
+        """The words of its changes that say how an answer is generated."""
+        words = ("temperature", "top_p", "max_new_tokens", "thinking")
+        return [name for name in words if getattr(self, name) is not None]
+
     def _words(self) -> dict[str, str]:
         digest = digest_of(self.system) or self.digest
         values: dict[str, Any] = {name: getattr(self, name) for name in NAMES} | {"system": digest}
         values["samples"] = None if self.samples == 1 else self.samples
         words = {name: value for name, value in values.items() if value not in (None, "")}
-        return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in words.items()}
+        return {name: str(value).removesuffix(".0") for name, value in words.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """What run.json says of it: the fields that change something, the system prompt as text."""
@@ -126,6 +145,18 @@ class Variant:
 
 PLAIN = Variant()
 """The protocol as its papers run it."""
+
+
+def chosen(**settings: Any) -> Variant:
+    """The variant of the settings that somebody gave; None stands for one that nobody did.
+
+    Raises UsageError for values out of range, and for an empty text: it would be taken for no setting.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name, value in given.items():
+        if value == "":
+            raise UsageError(f"{OPTIONS[name]} takes a text, not an empty one", hint=f"leave {OPTIONS[name]} out")
+    return Variant(**given)
 
 
 def digest_of(system: str) -> str:

@@ -27,6 +27,10 @@ PLAIN = (str, int, float, bool, type(None))
 class FunctionModel:
     """Asks a function one question at a time. What the function raises is that question's error."""
 
+    ignored_generation = ("temperature", "top_p", "max_new_tokens", "thinking")
+    """A function is given images and a question, nothing else."""
+    generation_hint = "leave it out, or make it an option of the function: --model NAME,temperature=0.7"
+
     def __init__(
         self,
         name: str,

@@ -9,7 +9,7 @@ import pytest
 from vlmbench.base.errors import UsageError
 from vlmbench.base.registry import bare_name, choose_task
 from vlmbench.base.samples import Example, Generation, Request, Response, in_order
-from vlmbench.base.variant import PLAIN, Variant, parse
+from vlmbench.base.variant import PLAIN, Variant, chosen, parse
 from vlmbench.data.files import Folder
 from vlmbench.runs.storage.store import answer_key
 
@@ -33,6 +33,30 @@ def test_a_label_leads_back_to_its_variant(variant: Variant) -> None:
     assert bare_name(choice.key) == "pope"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Variant(temperature=0.0), Variant(temperature=-0.0)),
+        (Variant(shots="2"), Variant(shots="02")),
+        (Variant(shots="4:val"), Variant(shots="\u0664:val")),  # an Arabic four
+    ],
+)
+def test_one_setting_has_one_spelling(one: Variant, other: Variant) -> None:
+    assert one == other and one.label == other.label
+
+
+def test_two_settings_have_two_labels() -> None:
+    assert Variant(temperature=0.1234567).label != Variant(temperature=0.12345678).label
+    assert Variant(temperature=1, top_p=0.95).label == "temperature=1+top_p=0.95"
+
+
+@pytest.mark.parametrize("name", ["system", "shots"])
+def test_an_empty_text_is_not_taken_for_no_setting(name: str) -> None:
+    with pytest.raises(UsageError, match=f"--{name} takes a text, not an empty one"):
+        chosen(**{name: ""})
+    assert chosen(**{name: None}) == PLAIN
+
+
 def test_a_variant_names_its_protocol_and_no_variant_changes_no_key() -> None:
     assert choose_task("pope", Variant(temperature=0.7)).key == "pope@official+temperature=0.7"
     assert choose_task("pope@official").key == "pope"
@@ -53,7 +77,12 @@ def test_the_key_holds_a_system_prompts_hash_and_the_run_its_text() -> None:
         ({"temperature": -0.1}, "--temperature takes a number from 0 to 2"),
         ({"temperature": float("nan")}, "--temperature"),
         ({"top_p": 0.0}, "--top-p takes a number above 0"),
-        ({"max_new_tokens": 0}, "--max-new-tokens takes a whole number above 0"),
+        ({"max_new_tokens": 0}, "--max-new-tokens takes a whole number from 1 to"),
+        ({"max_new_tokens": 10**20}, "--max-new-tokens takes a whole number from 1 to"),
+        ({"samples": 10**9}, "--samples takes a whole number from 1 to 10,000"),
+        ({"temperature": 1e-300}, "--temperature takes a number from 0 to 2"),
+        ({"shots": "1" * 5000}, "--shots takes a number"),
+        ({"system": 5}, "--system takes a text"),
         ({"samples": 0}, "--samples"),
         ({"thinking": 1.5}, "--thinking-budget takes a whole number"),
         ({"shots": "many"}, "--shots takes a number"),
@@ -106,8 +135,11 @@ def test_the_same_setting_in_two_places() -> None:
     assert choose_task("pope+temperature=0.5", Variant(temperature=0.5)).key == "pope@official+temperature=0.5"
 
 
-def test_ranked_protocols_have_nothing_to_sample() -> None:
-    choice = choose_task("vsr@official", Variant(temperature=0.7))
+@pytest.mark.parametrize(
+    "variant", [Variant(temperature=0.7), Variant(temperature=0), Variant(top_p=1), Variant(thinking=9)]
+)
+def test_ranked_protocols_have_nothing_to_sample(variant: Variant) -> None:
+    choice = choose_task("vsr@official", variant)
     sample = choice.task.samples(Folder.sample("vsr"), choice.split)[0]
     with pytest.raises(UsageError, match="ranks options"):
         choice.build_request(sample)

@@ -14,9 +14,13 @@ from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Example, Generation, ImageRef, Request, Sample
+from vlmbench.base.variant import PLAIN, Variant
 from vlmbench.data.files import Folder
 from vlmbench.models.echo import Echo
+from vlmbench.models.servers.openai import OpenAIChat, RequestFormat
+from vlmbench.plugins.function_model import FunctionModel
 from vlmbench.runs.execution import planning
+from vlmbench.runs.execution.capabilities import ignored_generation
 
 RED = ImageRef("red.png", partial(keep, png((200, 0, 0))))
 SHOT = Example("s1", "What is this?", "red", (RED,))
@@ -45,11 +49,11 @@ class Able(ToyModel):
     max_images: int | None = 3
 
 
-def planned(model: Model, **more: Any) -> int:
+def planned(model: Model, variant: Variant = PLAIN, **more: Any) -> int:
     task = Asking()
     task.more = more
-    choice = TaskChoice(task, "test", "official")
-    return len(planning.plan([choice], {"toy": Folder(Path(), "toy")}, model, limit=2, seed=0).requests)
+    choice = TaskChoice(task, "test", "official", variant)
+    return len(planning.plan([choice], {choice.key: Folder(Path(), "toy")}, model, limit=2, seed=0).requests)
 
 
 REFUSED: dict[str, tuple[type[ToyModel], dict[str, Any], str, str]] = {
@@ -74,6 +78,29 @@ def test_what_a_model_takes_is_planned() -> None:
     assert planned(Able(), system="Be brief.", examples=(SHOT, SHOT)) == 2
     assert planned(Echo("yes"), system="Be brief.", examples=(SHOT,) * 9) == 2
     assert planned(ToyModel(), images=(RED,) * 9) == 2, "a model that does not say may take any number"
+
+
+@pytest.mark.parametrize(
+    ("variant", "options"),
+    [
+        (Variant(temperature=0.7, samples=3), "--temperature"),
+        (Variant(temperature=0.7, top_p=0.9), "--temperature, --top-p"),
+        (Variant(max_new_tokens=4), "--max-new-tokens"),
+        (Variant(thinking=9), "--thinking-budget"),
+    ],
+)
+def test_a_function_cannot_be_told_how_to_generate(variant: Variant, options: str) -> None:
+    function = FunctionModel("f", lambda images, question: "yes")
+    with pytest.raises(ModelError, match=f"f cannot be told {options}, which toy@official") as failure:
+        planned(function, variant)
+    assert "an option of the function" in failure.value.hint
+    assert planned(function) == 2 and planned(ToyModel(), variant) == 2 * variant.samples
+
+
+def test_a_server_that_is_sent_no_temperature_is_asked_for_none() -> None:
+    queue: Any = None  # nothing is sent
+    silent, plain = (OpenAIChat("m", queue, RequestFormat(temperature=sent), in_flight=1) for sent in (False, True))
+    assert ignored_generation(silent) == ("temperature", "top_p") and ignored_generation(plain) == ()
 
 
 def test_a_length_penalty_needs_beams() -> None:

@@ -82,6 +82,14 @@ def test_nought_is_given(tmp_path: Path) -> None:
     assert file.choices(Variant(temperature=0))[0].choice.key == "pope@official+temperature=0"
 
 
+@pytest.mark.parametrize(
+    ("block", "given"), [("model: {name: echo, plugins: x}", "model"), ("judge: {runs: 2}", "judge")]
+)
+def test_a_block_that_the_command_line_replaces_is_checked_too(block: str, given: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{given}.*(no such key|missing)"):
+        suite_file.read(written(tmp_path, START + block + "\n"), {given})
+
+
 def test_without_an_average_all_tasks_are_members(tmp_path: Path) -> None:
     suite = suite_file.read(written(tmp_path, "name: s\ntasks: [pope, gqa]\n")).suite()
     assert [one.task for one in suite.members] == ["pope", "gqa"] and not suite.formula
@@ -119,6 +127,7 @@ BAD = {
     "a temperature out of range": (START + "generation: {temperature: 9}\n", 4, "--temperature takes a number from 0"),
     "an infinite temperature": (START + "generation: {temperature: .inf}\n", 4, "a number was expected"),
     "no examples": (START + "generation: {shots: none}\n", 4, "--shots takes a number above 0"),
+    "an empty system prompt": (START + 'generation: {system: ""}\n', 4, "--system takes a text, not an empty one"),
     "an unknown formula": (START + "average: {formula: median}\n", 4, "no formula named 'median'\n  there are: mean"),
     "a formula is missing": (START + "average: {source: x}\n", 4, "average: formula is missing"),
     "an unknown member": (START + "average: {formula: mean, members: [gqa]}\n", 4, "the suite has no task 'gqa'"),

@@ -244,7 +244,7 @@ class Columns:
             row,
             self.options[0],
             cells[:count],
-            f"2 to {len(cells)} options, from {self.options[0]} on without a gap, are needed, not {cells!r}",
+            f"2 to {len(cells)} options, from {self.options[0]} on without a gap, are needed, not {cells!r:.200}",
         )
 
     def sample(

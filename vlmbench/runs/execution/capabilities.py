@@ -8,9 +8,17 @@ from __future__ import annotations
 from contextlib import suppress
 
 from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
-from vlmbench.base.model import Model, SupportsImages, SupportsLogprobs, SupportsMultiTurn, SupportsSystemPrompt
+from vlmbench.base.model import (
+    IgnoresGeneration,
+    Model,
+    SupportsImages,
+    SupportsLogprobs,
+    SupportsMultiTurn,
+    SupportsSystemPrompt,
+)
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Sample
+from vlmbench.base.variant import OPTIONS
 
 
 def supports_logprobs(model: Model) -> bool:
@@ -33,6 +41,11 @@ def max_images(model: Model) -> int | None:
     return model.max_images if isinstance(model, SupportsImages) else None
 
 
+def ignored_generation(model: Model) -> tuple[str, ...]:
+    """The generation settings that a model cannot be told."""
+    return tuple(model.ignored_generation) if isinstance(model, IgnoresGeneration) else ()
+
+
 def refuse_unable(model: Model, choice: TaskChoice, sample: Sample, request: Request) -> None:
     """Raise ModelError, naming the model, the task's key and the fix, where the model cannot do what a request asks.
 
@@ -50,6 +63,10 @@ def refuse_unable(model: Model, choice: TaskChoice, sample: Sample, request: Req
     if request.system and not supports_system_prompt(model):
         message = f"{model.name} has no place for a system prompt, which {key} asks for"
         raise ModelError(message, hint="leave out --system, or use another model")
+    if unheard := [word for word in choice.variant.generation_words if word in ignored_generation(model)]:
+        options = ", ".join(OPTIONS[word] for word in unheard)
+        message = f"{model.name} cannot be told {options}, which {key} asks for"
+        raise ModelError(message, hint=getattr(model, "generation_hint", "") or f"leave out {options}")
     if request.generation.length_penalty != 1.0 and request.generation.num_beams < 2:
         message = f"{key} asks for a length penalty, which counts in beam search alone"
         raise UsageError(message, hint="set num_beams above 1, or leave length_penalty out")

@@ -100,6 +100,7 @@ class Pool:
         self.settings: Mapping[str, Any] = first.settings
         self.supports_logprobs, self.supports_multi_turn = first.supports_logprobs, first.supports_multi_turn
         self.supports_system_prompt, self.max_images = first.supports_system_prompt, first.max_images
+        self.ignored_generation = first.ignored_generation
         self._gpu = first.gpu
         for line in first.warnings:
             LOGGER.warning("%s", line)

@@ -49,6 +49,7 @@ class Replica:
     supports_multi_turn: bool
     supports_system_prompt: bool
     max_images: int | None
+    ignored_generation: tuple[str, ...]
     node: str
     gpu: str
     version: str = __version__
@@ -108,6 +109,7 @@ class Worker:
             capabilities.supports_multi_turn(model),
             capabilities.supports_system_prompt(model),
             capabilities.max_images(model),
+            capabilities.ignored_generation(model),
             socket.gethostname(),
             str(hardware().get("gpu", "")),
             warnings=self._warnings,

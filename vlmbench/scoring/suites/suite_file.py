@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
-from vlmbench.base.variant import PLAIN, Variant, merged
+from vlmbench.base.variant import PLAIN, Variant, chosen, merged
 from vlmbench.scoring.suites import yaml_nodes
 from vlmbench.scoring.suites.suite import FORMULAS, Member, Suite
 from vlmbench.scoring.suites.yaml_nodes import Node
@@ -137,7 +137,7 @@ def _settings(known: Mapping[str, Node], given: Collection[str]) -> dict[str, An
         fields = node.fields(GENERATION)
         values = {GENERATION[key][0]: GENERATION[key][1](one) for key, one in fields.items()}
         try:
-            Variant(**values)
+            chosen(**values)
         except UsageError as error:
             raise UsageError(error.what, where=node.where, hint=error.hint) from None
         found["generation"] = {GENERATION[key][0]: values[GENERATION[key][0]] for key in fields if key not in given}
@@ -205,17 +205,17 @@ def _member(node: Node, lines: tuple[_Line, ...]) -> Member:
 
 def _model(node: Node | None, given: Collection[str]) -> dict[str, Any]:
     """The model's options; none where the command line names another model."""
-    if node is None or "model" in given:
+    if node is None:
         return {}
     known = {"name": node} if isinstance(node.value, str) else node.fields(MODEL, needed=("name",))
     values = {"model" if key == "name" else key: MODEL[key](one) for key, one in known.items()}
-    return {key: value for key, value in values.items() if key not in given}
+    return {} if "model" in given else {key: value for key, value in values.items() if key not in given}
 
 
 def _judge(node: Node | None, given: Collection[str]) -> dict[str, Any]:
     """The judge's options; none where the command line names another judge."""
-    if node is None or "judge" in given:
+    if node is None:
         return {}
     known = {"model": node} if isinstance(node.value, str) else node.fields(JUDGE, needed=("model",))
     values = {"judge" if key == "model" else f"judge_{key}": JUDGE[key](one) for key, one in known.items()}
-    return {key: value for key, value in values.items() if key not in given}
+    return {} if "judge" in given else {key: value for key, value in values.items() if key not in given}
