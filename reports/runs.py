@@ -11,6 +11,7 @@ from typing import Any
 
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.registry import is_suite
+from vlmbench.base.variant import split_key
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS, finished_perturbed_runs
 from vlmbench.runs.storage.run_files import read_check, read_finished
 
@@ -118,7 +119,7 @@ class TaskResult:
     @property
     def variant(self) -> str:
         """What the user changed of the protocol, as its key says it; empty for the papers' way."""
-        return self.key.partition("+")[2]
+        return split_key(self.key)[1]
 
     @property
     def split(self) -> str:

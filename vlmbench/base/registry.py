@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.base.errors import PluginError, UnknownNameError, UsageError
-from vlmbench.base.variant import PLAIN, Variant, digest_of, merged
+from vlmbench.base.variant import PLAIN, Variant, digest_of, merged, split_key
 from vlmbench.base.variant import parse as parse_variant
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def is_suite(key: str) -> bool:
 
 def bare_name(key: str) -> str:
     """The task's name in a key."""
-    return key.partition("+")[0].partition("@")[0].partition(":")[0]
+    return split_key(key)[0].partition("@")[0].partition(":")[0]
 
 
 def choose_task(spec: str, variant: Variant = PLAIN) -> TaskChoice:
@@ -268,7 +268,7 @@ def choose_task(spec: str, variant: Variant = PLAIN) -> TaskChoice:
 
     Raises UnknownNameError for any unknown word.
     """
-    words, _, label = spec.strip().partition("+")
+    words, label = split_key(spec.strip())
     rest, _, protocol = words.partition("@")
     name, _, split = rest.partition(":")
     task = cast("Task", tasks.get(name))

@@ -36,6 +36,8 @@ LEAST_TEMPERATURE = 0.0001
 """Of sampling: logits that are divided by less overflow."""
 MOST_DIGITS = 9
 """Of a number of examples."""
+_PLUS = re.compile(r"\+(?!_)")
+"""What begins a variant in a key."""
 _DIGEST = re.compile(r"[0-9a-f]{8}")
 
 
@@ -164,11 +166,26 @@ def digest_of(system: str) -> str:
     return hashlib.sha256(system.encode()).hexdigest()[:8] if system else ""
 
 
+def split_key(key: str) -> tuple[str, str]:
+    """The words of a key before its variant, and the variant's label: "" where there is none.
+
+    A split may have a plus of its own: `refcoco:refcoco+_val@peers+temperature=0.7`. Raises UsageError for a plus with
+    nothing behind it.
+    """
+    plus = _PLUS.search(key)
+    if plus is None:
+        return key, ""
+    words, label = key[: plus.start()], key[plus.end() :]
+    if not label:
+        raise UsageError(f"{key!r:.80} ends with a plus", hint=f"write {words}, or {words}+temperature=0.7")
+    return words, label
+
+
 def parse(label: str) -> Variant:
-    """Read the words of a key behind its first `+`. Raises UsageError."""
+    """Read the label of a key (`split_key`). Raises UsageError."""
     types = {"temperature": float, "top_p": float, "max_new_tokens": int, "thinking": int, "samples": int}
     found: dict[str, Any] = {}
-    for word in filter(None, label.split("+")):
+    for word in label.split("+") if label else ():
         name, equals, value = word.partition("=")
         if name not in NAMES or not equals:
             raise UsageError(f"no variant {word!r:.60}", hint=f"there are: {', '.join(f'{n}=...' for n in NAMES)}")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.base.registry import bare_name, choose_task
 from vlmbench.base.samples import Example, Generation, Request, Response, in_order
@@ -126,6 +127,25 @@ def test_a_protocol_that_samples_by_itself_can_be_sampled_often() -> None:
 )
 def test_unknown_words_of_a_key(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
+        choose_task(spec)
+
+
+@pytest.mark.parametrize("name", registry.tasks.names())
+def test_every_split_and_protocol_can_have_a_variant(name: str) -> None:
+    """Some splits have a plus of their own."""
+    task = registry.tasks.get(name)
+    for split in task.splits:
+        for protocol in task.protocols:
+            choice = choose_task(f"{name}:{split}@{protocol}+max_new_tokens=3")
+            assert (choice.split, choice.protocol, choice.variant.max_new_tokens) == (split, protocol, 3)
+            again = choose_task(choose_task(f"{name}:{split}@{protocol}").key)
+            assert (again.split, again.protocol, again.variant) == (split, protocol, PLAIN)
+            assert bare_name(choice.key) == bare_name(again.key) == name
+
+
+@pytest.mark.parametrize("spec", ["pope+", "pope++temperature=1", "pope@llava+temperature=1+", "+"])
+def test_a_plus_without_a_setting(spec: str) -> None:
+    with pytest.raises(UsageError):
         choose_task(spec)
 
 

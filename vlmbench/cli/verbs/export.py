@@ -101,8 +101,10 @@ def _entry(folder: Path, manifest: Mapping[str, Any], key: str) -> Mapping[str, 
 
 def _choice(key: str, entry: Mapping[str, Any]) -> TaskChoice:
     from vlmbench.base.registry import choose_task
+    from vlmbench.base.variant import split_key
 
-    _, plus, variant = key.partition("+")
+    _, variant = split_key(key)
+    plus = "+" if variant else ""
     return choose_task(f"{entry['name']}:{entry['split']}@{entry['protocol']}{plus}{variant}")
 
 
