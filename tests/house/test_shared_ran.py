@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).resolve().parents[1]
 REQUIRED = os.environ.get("VLMBENCH_REQUIRE", "").split()
 

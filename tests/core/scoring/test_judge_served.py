@@ -13,6 +13,8 @@ from tests.support.transformers_server import make_language_model, serving
 from vlmbench.base.samples import Status
 from vlmbench.scoring.judge import open_judge
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:

@@ -15,6 +15,8 @@ from vlmbench.data.images.decoding import decode
 from vlmbench.models.engine import shared_prefix
 from vlmbench.models.engine.group_images import turns_of
 
+pytestmark = pytest.mark.slow
+
 TWELVE = Generation(max_new_tokens=12)
 GROUPS = questions(2, 8)
 

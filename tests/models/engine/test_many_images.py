@@ -25,6 +25,8 @@ from vlmbench.models.engine.group_images import GroupFeatures, images_of, turns_
 from vlmbench.models.engine.shared_prefix import SharedPrefix
 from vlmbench.models.parts.protocols import IMAGE_TOKEN, System
 
+pytestmark = pytest.mark.slow
+
 SYSTEMS = ("toy", "tinyllava", *tiny_minigpt.KINDS)
 SIX = Generation(max_new_tokens=6)
 A, B, C = noise(1), noise(2), noise(3)

@@ -13,6 +13,8 @@ from tests.support.transformers_server import QUESTIONS, WORDS, asked, directly,
 from tests.support.vision_server import number_of
 from vlmbench.models.servers import openai
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:

@@ -20,6 +20,8 @@ from vlmbench.data.answers.answer_columns import note_on_targets, refuse_questio
 from vlmbench.data.files import Folder
 from vlmbench.data.sheets import write_sheet
 
+pytestmark = pytest.mark.slow
+
 NAMES = tuple(tasks.names())
 SHEETS = tuple(name for name in NAMES if "xlsx" in getattr(tasks.get(name), "formats", {}))
 """Those whose answer files are VLMEvalKit's sheets."""
