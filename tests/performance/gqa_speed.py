@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.performance.scoring import print_seconds
 from tests.tasks.layouts import big_gqa
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder
-from vlmbench.scoring.score import score_responses, summarise
 
 
 def main() -> None:
@@ -26,12 +26,7 @@ def main() -> None:
         found = choice.task.samples(Folder(root), choice.split)
         texts = choice.task.read_predictions(predictions, found)
         read = time.process_time()
-        scored = score_responses(choice.task, choice.protocol, [(s, Response(texts[s.id])) for s in found])
-        middle = time.process_time()
-        summarise(choice, scored)
-        end = time.process_time()
-    parts = f"read {read - start:.2f}, scored {middle - read:.2f}, figures and intervals {end - middle:.2f}"
-    print(f"{len(found):,} questions: {end - start:.2f} s ({parts})")
+    print_seconds(choice, [(s, Response(texts[s.id])) for s in found], read - start)
 
 
 if __name__ == "__main__":

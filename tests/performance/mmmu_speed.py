@@ -13,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.performance.scoring import print_seconds
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder
-from vlmbench.scoring.score import score_responses, summarise
 from vlmbench.tasks.multiple_choice.several_images.disciplines import SUBJECTS
 from vlmbench.tasks.multiple_choice.several_images.mmmu import IMAGES, MMMU
 
@@ -47,14 +47,7 @@ def main() -> None:
         samples = MMMU.samples(Folder(Path(folder)), "val")
         read = time.process_time()
     pairs = [(sample, Response(dice.choice(texts))) for sample in samples]
-    begin = time.process_time()
-    scored = score_responses(MMMU, "official", pairs)
-    middle = time.process_time()
-    entry = summarise(TaskChoice(MMMU, "val", "official"), scored)
-    end = time.process_time()
-    figures = sum(isinstance(value, dict) and "low" in value for value in entry.values())
-    print(f"{len(samples):,} questions: read {read - start:.2f} s, scored {middle - begin:.2f} s, ", end="")
-    print(f"{figures} figures with intervals {end - middle:.2f} s")
+    print_seconds(TaskChoice(MMMU, "val", "official"), pairs, read - start)
 
 
 if __name__ == "__main__":

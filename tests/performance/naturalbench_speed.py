@@ -13,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.performance.scoring import print_seconds
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder
-from vlmbench.scoring.score import score_responses, summarise
 from vlmbench.tasks.yes_no.naturalbench import ANSWERS, NATURALBENCH, PATTERN, WORDS
 
 GROUPS = 1_900
@@ -43,14 +43,7 @@ def main() -> None:
         samples = NATURALBENCH.samples(Folder(Path(folder)), "test")
         read = time.process_time()
     pairs = [(sample, Response(dice.choice(texts))) for sample in samples]
-    begin = time.process_time()
-    scored = score_responses(NATURALBENCH, "official", pairs)
-    middle = time.process_time()
-    entry = summarise(TaskChoice(NATURALBENCH, "test", "official"), scored)
-    end = time.process_time()
-    figures = sum(isinstance(value, dict) and "low" in value for value in entry.values())
-    print(f"{len(samples):,} questions: read {read - start:.2f} s, scored {middle - begin:.2f} s, ", end="")
-    print(f"{figures} figures with intervals {end - middle:.2f} s")
+    print_seconds(TaskChoice(NATURALBENCH, "test", "official"), pairs, read - start)
 
 
 if __name__ == "__main__":

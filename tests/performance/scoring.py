@@ -1,0 +1,25 @@
+"""Measures scoring: CPU seconds from samples and responses to metrics with intervals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vlmbench.scoring.score import score_responses, summarise
+
+if TYPE_CHECKING:
+    from vlmbench.base.registry import TaskChoice
+    from vlmbench.base.samples import Response, Sample
+
+
+def print_seconds(choice: TaskChoice, pairs: Sequence[tuple[Sample, Response]], read: float) -> None:
+    """Score and summarise, and print how long that took beside `read`, the seconds spent on reading the samples."""
+    start = time.process_time()
+    scored = score_responses(choice.task, choice.protocol, pairs)
+    middle = time.process_time()
+    entry = summarise(choice, scored)
+    end = time.process_time()
+    figures = sum(isinstance(value, dict) and "low" in value for value in entry.values())
+    print(f"{len(pairs):,} questions: read {read:.2f} s, scored {middle - start:.2f} s, ", end="")
+    print(f"{figures} figures with intervals {end - middle:.2f} s")
