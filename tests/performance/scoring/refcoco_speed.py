@@ -1,4 +1,4 @@
-"""How long RefCOCO's expressions take to read and score: `python -m tests.performance.refcoco_speed [EXPRESSIONS]`.
+"""How long RefCOCO takes to read and score: `python -m tests.performance.scoring.refcoco_speed [EXPRESSIONS]`.
 
 Processor time of one core: question file, answer file, every box read and scored, the figure with its interval.
 """

@@ -1,4 +1,4 @@
-"""How long SEED-Bench takes to read and score: `python -m tests.performance.seedbench_speed`.
+"""How long SEED-Bench takes to read and score: `python -m tests.performance.scoring.seedbench_speed`.
 
 Processor time of one core for 17,997 questions, as in the authors' file of GPT-4V's answers: questions and answers
 read, every answer scored under `lmms_eval`, all figures with their breakdowns and intervals.
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.performance.scoring import print_seconds
+from tests.performance.scoring.measure import print_seconds
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder

@@ -1,4 +1,4 @@
-"""How long 200,000 VQAv2 answers take to score: `python -m tests.performance.vqa_speed [QUESTIONS]`.
+"""How long 200,000 VQAv2 answers take to score: `python -m tests.performance.scoring.vqa_speed [QUESTIONS]`.
 
 Processor time of one core, after reading: every answer read and scored, all figures with their breakdowns; and apart
 from it the intervals. The official loop, written out plainly, scores a part of them for comparison: values must be

@@ -1,4 +1,4 @@
-"""How long the intervals of a whole run take: `python -m tests.performance.intervals_speed [RESAMPLES]`.
+"""How long the intervals of a whole run take: `python -m tests.performance.scoring.intervals_speed [RESAMPLES]`.
 
 Processor time of one core. A GQA testdev run (12,578 questions about 398 pictures, the official figures with validity,
 plausibility, consistency, distribution and all bars), a POPE run (9,000 questions about 500 pictures) and 12,578 scored

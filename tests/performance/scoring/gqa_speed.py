@@ -1,4 +1,4 @@
-"""How long GQA's test-dev takes to read and score: `python -m tests.performance.gqa_speed`.
+"""How long GQA's test-dev takes to read and score: `python -m tests.performance.scoring.gqa_speed`.
 
 Processor time of one core for 12,578 questions: questions and answers read, every answer scored, all figures with
 their breakdowns and intervals. Reading the lines of Python itself (imports) is not counted.
@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.performance.scoring import print_seconds
+from tests.performance.scoring.measure import print_seconds
 from tests.tasks.layouts import big_gqa
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response

@@ -1,4 +1,4 @@
-"""How long MMMU's 10,500 questions take: `python -m tests.performance.mmmu_speed [QUESTIONS]`.
+"""How long MMMU's 10,500 questions take: `python -m tests.performance.scoring.mmmu_speed [QUESTIONS]`.
 
 Processor time of one core: rows read from a file, answers read and scored (guesses included), all figures, and their
 intervals as scores.json has them. One question in 17 is open, as in the validation split.
@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.performance.scoring import print_seconds
+from tests.performance.scoring.measure import print_seconds
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder

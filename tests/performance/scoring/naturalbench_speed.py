@@ -1,4 +1,4 @@
-"""How long NaturalBench's 7,600 questions take: `python -m tests.performance.naturalbench_speed [GROUPS]`.
+"""How long NaturalBench's 7,600 questions take: `python -m tests.performance.scoring.naturalbench_speed [GROUPS]`.
 
 Processor time of one core: rows read from a file, answers read and scored, all figures (groups of three kinds that
 overlap, whole and by type), and their intervals as scores.json has them.
@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.performance.scoring import print_seconds
+from tests.performance.scoring.measure import print_seconds
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder
