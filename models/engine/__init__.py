@@ -2,6 +2,7 @@
 
 - engine: takes groups, chooses how to run them, and re-asks what is fragile. adapter: the Model of a run around it.
 - shared_prefix: one prefix per image, its questions packed behind it. simple: one question at a time, the reference.
+- lanes/: memory for keys and values, written in place.
 - packing: masks and positions of a packed row. decoding: greedy choice, margins, stopping, ranking.
 - margin_scale, finite: how much two ways of computing differ here; weights that are not finite.
 - memory, quantize: what a network takes, and fewer bits for its weights.

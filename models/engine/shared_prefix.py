@@ -253,7 +253,7 @@ class PackedRow:
 
 
 def new_cache() -> Any:
-    """An empty cache that keeps every position."""
-    from transformers import DynamicCache
+    """An empty cache that keeps every position and is written in place."""
+    from .lanes import cache  # imports transformers
 
-    return DynamicCache()
+    return cache.new_cache()

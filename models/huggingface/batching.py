@@ -7,7 +7,7 @@ arithmetic (docs/performance.md). Either way it is halved when memory does not s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 
 import torch
 
@@ -63,10 +63,10 @@ class BatchQueue:
         """Take a question in; yields a batch that is full now, or the fullest one when too many wait."""
         kind = question.kind
         self._by_kind.setdefault(kind, []).append(question)
-        if _rows(self._by_kind[kind]) >= self._size.now:
+        if rows_of(self._by_kind[kind]) >= self._size.now:
             yield self._by_kind.pop(kind)
-        elif sum(map(_rows, self._by_kind.values())) >= KINDS * self._size.now or self.pixels >= PIXELS:
-            yield self._by_kind.pop(max(self._by_kind, key=lambda kind: _rows(self._by_kind[kind])))
+        elif sum(map(rows_of, self._by_kind.values())) >= KINDS * self._size.now or self.pixels >= PIXELS:
+            yield self._by_kind.pop(max(self._by_kind, key=lambda kind: rows_of(self._by_kind[kind])))
 
     @property
     def pixels(self) -> int:
@@ -80,5 +80,6 @@ class BatchQueue:
             yield self._by_kind.pop(next(iter(self._by_kind)))
 
 
-def _rows(questions: list[Question]) -> int:
+def rows_of(questions: Sequence[Question]) -> int:
+    """How many rows some questions take: a choice to rank is one."""
     return sum(question.rows for question in questions)

@@ -26,7 +26,7 @@ from ..engine.finite import bad_weight
 from ..engine.group_images import describe
 from ..engine.memory import halving, peak_bytes
 from .batch_check import batch_check
-from .batching import AUTO, BatchQueue, BatchSize
+from .batching import AUTO, BatchQueue, BatchSize, rows_of
 from .plain import Plain, Question
 from .prefix_check import reason_against, self_check
 from .prompts import ImageTensors
@@ -152,7 +152,11 @@ class HfEngine:
                 else:
                     self._merge(item.question, questions)
             for part in self._parts(questions):
-                if self.kind == "shared" and len(part) > 1 and self._shared.can_share([entry.job for entry in part]):
+                if (
+                    self.kind == "shared"
+                    and rows_of(part) > 1
+                    and self._shared.can_share([entry.job for entry in part])
+                ):
                     yield from self._timed(part, packed=True)
                     continue
                 for question in part:
@@ -263,12 +267,12 @@ class HfEngine:
     def _sized(self, questions: Sequence[Question]) -> list[Outcome]:
         if not questions:
             return []
-        if self.batching == "not tried" and self.size.now > 1 and sum(question.rows for question in questions) > 1:
+        if self.batching == "not tried" and self.size.now > 1 and rows_of(questions) > 1:
             self._try_batching()
         outcomes, size = halving(
             lambda rows: self._plain.answer(questions, rows, self._observer(questions)), self.size.now, 1, self._retry
         )
-        self.size.worked(sum(question.rows for question in questions), size)
+        self.size.worked(rows_of(questions), size)
         return outcomes
 
     def _alone(self, question: Question) -> Response:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.models.huggingface import tiny_hf
-from tests.models.huggingface.asking import Answers, ask, check_equal, largest, noisy, questions, system
+from tests.models.huggingface.asking import CHOICES, Answers, ask, check_equal, largest, noisy, questions, system
 from vlmbench.base.samples import Generation, Request
 from vlmbench.models.engine import packing
 from vlmbench.models.huggingface import engine as hf_engine
@@ -53,6 +53,17 @@ def test_order_packs_and_company_change_nothing(kind: str) -> None:
     check_equal(ask(system(kind), [[request] for group in groups for request in group]), plain)
     mixed = [request for group in questions(2, 9) for request in group]
     check_equal(ask(system(kind), [random.Random(2).sample(mixed, len(mixed))]), plain)
+
+
+@pytest.mark.parametrize("kind", tiny_hf.SHARING)
+def test_choices_of_a_lone_question_share_its_prompt(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [[Request(str(at), "which is it?", (noisy(at),), CHOICES, Generation(1))] for at in range(3)]
+    simple = ask(system(kind), groups, kind="simple")
+    packed = ask(system(kind), groups)
+    check_equal(packed, simple)
+    assert packed.engine.facts["engine_packed"] == 3
+    scores = {round(score.logprob, 2) for response in simple.responses.values() for score in response.choices}
+    assert len(scores) == 3 * len(CHOICES), "the images make no difference"
 
 
 def test_several_pictures_share_too() -> None:
