@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _YES_NO, _CHOICE, _SHORT = "vlmbench.tasks.yes_no", "vlmbench.tasks.multiple_choice", "vlmbench.tasks.short_answer"
+_DOCUMENTS = f"{_SHORT}.documents"
 _GROUNDING, _JUDGED = "vlmbench.tasks.grounding", "vlmbench.tasks.judged"
 
 TASKS: Mapping[str, str] = {
@@ -42,6 +43,7 @@ TASKS: Mapping[str, str] = {
     "okvqa": f"{_SHORT}.okvqa:OKVQA",
     "textvqa": f"{_SHORT}.textvqa:TEXTVQA",
     "vizwiz": f"{_SHORT}.vizwiz:VIZWIZ",
+    "chartqa": f"{_DOCUMENTS}.chartqa:CHARTQA",
     "refcoco": f"{_GROUNDING}.refcoco:REFCOCO",
     "mmvet": f"{_JUDGED}.mmvet:MMVET",
     "mmhal": f"{_JUDGED}.mmhal:MMHAL",

@@ -146,7 +146,7 @@ _ALL = (
             Member("ScienceQA", "scienceqa:test@lmms_eval"),
             Member("MME", "mme@lmms_eval"),
             Member("InfoVQA"),
-            Member("ChartQA"),
+            Member("ChartQA", "chartqa@lmms_eval"),
         ),
     ),
     Suite(
@@ -159,7 +159,7 @@ _ALL = (
             Member("OCRBench", divide_by=10),
             Member("MMStar", "mmstar@vlmevalkit"),
             Member("AI2D", "ai2d@vlmevalkit"),
-            Member("ChartQA"),
+            Member("ChartQA", "chartqa@vlmevalkit"),
             Member("ScienceQA", "scienceqa@vlmevalkit"),
             Member("TextVQA", "textvqa@vlmevalkit"),
             Member("DocVQA"),
@@ -171,7 +171,7 @@ _ALL = (
         "Granite Vision's twelve, by lmms-eval",
         "the model card of ibm-granite/granite-vision-3.3-2b",
         (
-            Member("ChartQA"),
+            Member("ChartQA", "chartqa@lmms_eval"),
             Member("DocVQA"),
             Member("TextVQA", "textvqa@lmms_eval"),
             Member("AI2D", "ai2d@lmms_eval"),
@@ -191,7 +191,7 @@ _ALL = (
         "allenai/molmo, the registry of its evaluation data@793fa38",
         (
             Member("AI2D", "ai2d:no_mask@lmms_eval"),
-            Member("ChartQA"),
+            Member("ChartQA", "chartqa@lmms_eval"),
             Member("VQAv2", "vqav2@official"),
             Member("DocVQA"),
             Member("InfoVQA"),
@@ -209,7 +209,7 @@ _ALL = (
         "Moondream's evaluations",
         "vikhyat/moondream moondream/eval/eval_all.py@44146f1",
         (
-            Member("ChartQA"),
+            Member("ChartQA", "chartqa@moondream"),
             Member("CountBenchQA"),
             Member("DocVQA"),
             Member("MMStar", "mmstar@official"),

@@ -34,6 +34,7 @@ from ..catalog import TASKS
 from . import by_family
 from .aokvqa import build_aokvqa
 from .common import compact, jpeg, scenes, write
+from .documents import build_chartqa
 from .groups import build_amber_d, build_hallusionbench, build_mmvp, build_naturalbench, build_sugarcrepe
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
@@ -270,6 +271,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "llava_bench": build_llava_bench,
     "aokvqa": build_aokvqa,
     "mme_realworld_lite": build_mme_realworld_lite,
+    "chartqa": build_chartqa,
 }
 """Of the benchmarks whose files have a layout of their own. All others: `by_family.build`."""
 

@@ -193,7 +193,7 @@ class Vizwiz(ShortAnswer):
 
     def figures_of(self, scored: Scored, rules: ShortAnswerRules) -> Sequence[Metric]:
         """Accuracy, the average precision and F1 of saying that a question cannot be answered, and the bars."""
-        accuracy, *bars = super().figures_of(scored, rules)
+        accuracy, *bars = super().figures_of(scored, replace(rules, headline="accuracy"))
         if any(sample.extra["majority"] for sample, _ in scored):
             accuracy = replace(accuracy, note=MAJORITY)
         if rules.choices:

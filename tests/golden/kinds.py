@@ -12,6 +12,7 @@ from tests.golden.folders import ORACLE
 from tests.golden.oracles import (
     choice_sets,
     choices,
+    documents,
     grounding,
     groups,
     judged,
@@ -23,7 +24,7 @@ from tests.golden.oracles import (
 from tests.golden.oracles.reading import Readers
 from tests.golden.parity.kinds import PARITY
 
-FAMILIES = (yes_no, groups, choices, choice_sets, several_images, letters, short_answers, judged, grounding)
+FAMILIES = (yes_no, groups, choices, choice_sets, several_images, letters, short_answers, documents, judged, grounding)
 
 
 def merged() -> dict[str, Readers]:

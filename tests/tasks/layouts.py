@@ -8,7 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from vlmbench.base.registry import choose_task
+from vlmbench.base.samples import Sample
+from vlmbench.data.files import Hub
+
 KINDS = ("random", "popular", "adversarial")
+IMAGE = {"bytes": b"encoded image", "path": None}
 THINGS = ("cat", "bench", "clock", "tv", "bed", "train")
 
 
@@ -104,3 +111,20 @@ def big_gqa(root: Path) -> tuple[Path, Path]:
     write_gqa(root, rows)
     (root / "predictions.json").write_text(json.dumps(given))
     return root, root / "predictions.json"
+
+
+def hub_samples(
+    root: Path, spec: str, place: str, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> list[Sample]:
+    """The samples of a hub dataset's copy; `place` is OWNER/NAME/FOLDER/SPLIT."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(root / "cache"))
+    datasets.disable_progress_bars()
+    path = root / f"{place}-00000-of-00001.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = datasets.Dataset.from_list([{"image": IMAGE, **row} for row in rows])
+    if not isinstance(rows[0].get("image"), list):
+        data = data.cast_column("image", datasets.Image(decode=False))
+    data.to_parquet(str(path))
+    choice = choose_task(spec)
+    return list(choice.task.samples(Hub(root), choice.split))

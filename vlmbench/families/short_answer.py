@@ -53,9 +53,9 @@ class ShortAnswer(Benchmark[ShortAnswerRules]):
         return target if isinstance(target, str) else Counter(map(str, target)).most_common(1)[0][0]
 
     def figures_of(self, scored: Scored, rules: ShortAnswerRules) -> Sequence[Metric]:
-        """Mean accuracy, and its bars by each tag that all samples have, in the order of their labels."""
+        """The mean score, and its bars by each tag that all samples have, in the order of their labels."""
         tags = [tag for tag in self.breakdowns if all(sample.tags.get(tag) for sample, _ in scored)]
-        accuracy, *bars = accuracies(scored, tags)
+        accuracy, *bars = accuracies(scored, tags, rules.headline)
         bars.sort(key=lambda bar: (tags.index(bar.breakdown), bar.label))
         return [accuracy, *(replace(bar, name=f"{bar.breakdown}_{slug(bar.label)}") for bar in bars)]
 

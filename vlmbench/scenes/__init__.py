@@ -3,5 +3,6 @@
 Belongs here: drawing, and questions whose right answers follow from what was drawn; the same bytes on every machine.
 Not here: files in a benchmark's layout (tasks/samples/), training batches (training/scenes/).
 In reading order: scene (shapes, colours, places, pixels), lettering (words in a scene), questions (yes or no, counts,
-attributes), gqa_questions (questions with GQA's programs), captions and lists (texts about a whole scene).
+attributes), gqa_questions (questions with GQA's programs), captions and lists (texts about a whole scene),
+canvas (flat pictures with small print), charts.
 """

@@ -63,9 +63,10 @@ def test_numbers_are_no_answers_beside_words_or_alone(spec: str, words: str | No
         "percent": lambda at: f"{at * 4.17:.1f}%",
         "mark": lambda at: str(at % 2),
     }
+    numbers = sum(most_common(sample).rstrip("%").isdecimal() for sample in samples if sample.target is not None)
     for number, (kind, make) in enumerate(kinds.items()):
-        if kind == "mark" and (words is None or name == "iconqa"):
-            continue  # an option's number, for all that is known
+        if kind == "mark" and (words is None or name == "iconqa" or numbers > len(samples) / 4):
+            continue  # an option's number, or the answer, for all that is known
         order = {sample.id: at for at, sample in enumerate(samples)}
         columns: dict[str, Any] = {"id": lambda s: s.id, "prediction": lambda s, f=make, o=order: f(o[s.id] + 1)}
         columns |= {words: lambda s: "yes"} if words else {}

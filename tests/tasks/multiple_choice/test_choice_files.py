@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.tasks.layouts import hub_samples as of_hub
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status
-from vlmbench.data.files import Folder, Hub
+from vlmbench.data.files import Folder
 from vlmbench.stats.macro import macro
 
 IMAGE = {"bytes": b"encoded image", "path": None}
@@ -22,23 +23,6 @@ def of_folder(root: Path, spec: str) -> list[Sample]:
     """The samples of a folder."""
     choice = choose_task(spec)
     return list(choice.task.samples(Folder(root), choice.split))
-
-
-def of_hub(
-    root: Path, spec: str, place: str, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> list[Sample]:
-    """The samples of a hub dataset's copy; `place` is OWNER/NAME/FOLDER/SPLIT."""
-    datasets = pytest.importorskip("datasets")
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(root / "cache"))
-    datasets.disable_progress_bars()
-    path = root / f"{place}-00000-of-00001.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = datasets.Dataset.from_list([{"image": IMAGE, **row} for row in rows])
-    if not isinstance(rows[0].get("image"), list):
-        data = data.cast_column("image", datasets.Image(decode=False))
-    data.to_parquet(str(path))
-    choice = choose_task(spec)
-    return list(choice.task.samples(Hub(root), choice.split))
 
 
 def seed_row(number: int, **changes: Any) -> dict[str, Any]:

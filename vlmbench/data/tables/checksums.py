@@ -50,6 +50,7 @@ CHECKSUMS: Mapping[str, str] = {
     "VLMEval/AI2D_TEST.tsv": "md5:0f593e0d1c7df9a3d69bf1f947e71975",
     "VLMEval/AI2D_TEST_NO_MASK.tsv": "md5:fd8f463634d4fe9fbd23b876e8eea5be",
     "VLMEval/RealWorldQA.tsv": "md5:4de008f55dc4fd008ca9e15321dc44b7",
+    "VLMEval/ChartQA_TEST.tsv": "md5:c902e0aa9be5582a7aad6dcf52734b42",
     "VLMEval/CV-Bench-2D.tsv": "md5:a7cff4cc2857cc237ee2b89e62bccb2d",
     "VLMEval/CV-Bench-3D.tsv": "md5:bb94c0d568d652d15b60e001ac40a170",
     "SEEDBench/SEEDBench2_Plus.tsv": "md5:e32d3216dc4f452b0fe497a52015d1fd",
