@@ -15,7 +15,7 @@ from vlmbench.base.samples import ImageRef, Sample, Verdict
 from vlmbench.base.task import Size
 from vlmbench.data.answers.predictions import answer_text, id_and_answer, join, one_file, read_files
 from vlmbench.data.answers.unnumbered_answers import refuse_other_count
-from vlmbench.data.files import Folder, Hub, Row, read_json, read_rows, unique
+from vlmbench.data.files import Folder, Hub, Row, read_json, read_rows, repository, unique
 from vlmbench.data.official.files import data_file
 from vlmbench.data.tables.image_table import CellImage
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, write_json
@@ -65,6 +65,7 @@ def _mean(name: str, scored: Scored, label: str = "", *, hallucinations: bool = 
 
 # ----------------------------------------------------------------------------------------------------------- questions
 
+NAME = "Shengcao1006/MMHal-Bench"
 TEMPLATE, LINES, LICENCE = "response_template.json", "mmhal-bench_with_image.jsonl", "Apache-2.0 (dataset card)"
 PLACES, IMAGES = (LINES, f"mm-halbench/{LINES}"), ("images", "test_data/images", ".")
 REQUIRED = data_file(
@@ -78,7 +79,7 @@ REQUIRED = data_file(
 def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     """All questions; ids are their places, from 0."""
     if isinstance(data, Hub):
-        raise DataError("MMHal-Bench's copy on the hub is no table", hint="`vlmbench data fetch mmhal`, and --data DIR")
+        data = repository(data, NAME, task)
     hint = f"`vlmbench data fetch {task}` gets it"
     rows = read_rows(data.need("MMHal-Bench's questions", *PLACES, TEMPLATE, hint=hint))
     unique(((f"{row.text('question')} {row.text('image_src', '')}", row) for row in rows), "question")

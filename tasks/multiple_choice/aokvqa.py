@@ -18,7 +18,7 @@ from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.predictions import join
 from vlmbench.data.files import read_json
 from vlmbench.data.rows import Row
-from vlmbench.data.tables.columns import Columns, options_of
+from vlmbench.data.tables.columns import Columns, literal_texts, options_of
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.data.tables.layouts import Layouts
@@ -44,11 +44,16 @@ def file_of(row: Row) -> str:
     return f"{row.integer('image_id'):012d}.jpg"
 
 
+def people(row: Row) -> list[str]:
+    """What ten people answered: a list, or a text that holds one as Python writes it."""
+    return literal_texts(row, "direct_answers") if row.values.get("direct_answers") else []
+
+
 def hub_columns(**made: Any) -> Columns:
-    """Columns of the official rows, with the direct answers beside the options."""
+    """Columns of the official rows, with the direct answers beside the options. On the hub a text holds their list."""
     made |= {
-        "direct": lambda row: json.dumps(row.values.get("direct_answers") or []),
-        "difficult": lambda row: "yes" if row.values.get("difficult_direct_answer") else "",
+        "direct": lambda row: json.dumps(people(row)),
+        "difficult": lambda row: "yes" if row.flag("difficult_direct_answer", False) else "",
     }
     return Columns(
         id="question_id",

@@ -95,8 +95,11 @@ CVBENCH = CVBench(
     name="cvbench",
     title="CV-Bench: multiple choice about counts, relations, depth and distance (Tong et al. 2024)",
     about=__doc__,
-    sizes={"test": Size(2_638)},
-    unsized=("2d", "3d"),
+    sizes={
+        "test": Size(2_638),
+        "2d": Size(1_438, note="650 about relations, 788 about counts"),
+        "3d": Size(1_200, note="600 about depth, 600 about distance"),
+    },
     rules=RULES,
     files=Layouts(
         {

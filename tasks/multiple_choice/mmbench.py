@@ -109,7 +109,8 @@ FILES = ImageTable(
     tags={name: {"language": language} for name, language in {**LANGUAGES, **V11, "ccbench": "cn"}.items()},
     hub=HubDataset(
         names=("lmms-lab/MMBench", "lmms-lab-encoder/MMBench"),
-        splits={name: f"{lang}/{name.partition('_')[0]}" for name, lang in LANGUAGES.items()} | {"ccbench": "cc/test"},
+        splits={f"{name}_{lang}": f"{lang}/{name}" for name in ("dev", "test") for lang in ("en", "cn")}
+        | {"ccbench": "cc/test"},
         columns=replace(COLUMNS, tags={**COLUMNS.tags, "ability": "L2-category"}),
     ),
 )
@@ -137,8 +138,9 @@ MMBENCH = MMBench(
         "test_en": Size(6_666, note=ROTATED),
         "test_cn": Size(6_666, note=ROTATED),
         "dev_20230712": Size(4_377, note=f"{ROTATED}: 1,176 questions"),
+        "ccbench": Size(2_040, note=f"{ROTATED}: 510 questions"),
     },
-    unsized=(*V11, "ccbench"),
+    unsized=tuple(V11),
     rules=RULES,
     files=FILES,
     answer_files=sheet_files(

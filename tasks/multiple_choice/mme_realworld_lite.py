@@ -9,9 +9,11 @@ import ast
 import re
 
 from vlmbench.base.samples import Sample
-from vlmbench.base.task import DataFile, Size
+from vlmbench.base.task import Size
+from vlmbench.data.official.files import data_file
 from vlmbench.data.rows import Row
 from vlmbench.data.tables.columns import Columns, options_of
+from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.data.tables.row_files import RowFiles
@@ -20,7 +22,8 @@ from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoic
 from vlmbench.parsing.letters import benchmarks, lmms_eval
 
 HF = "https://huggingface.co/datasets/yifanzhang114/MME-RealWorld-Base64/resolve/main"
-LICENCE = "CC BY-NC 4.0"
+REPOSITORY = "yifanzhang114/MME-RealWorld-Lite"
+LICENCE = "academic research only (README; the dataset card of MME-RealWorld says Apache-2.0)"
 REQUEST = "Respond with only the letter (A, B, C, D, or E) of the correct option."
 BASED = "Select the best answer to the above multiple-choice question based on the image."
 LINE = "\n"
@@ -65,10 +68,13 @@ TABLE = Columns(
     options="options",
     tags={"task": "task", "subtask": "subtask"},
 )
+HOW = f"unpack data.zip of the hub's {REPOSITORY}"
+NAMES = ("MME-RealWorld-Lite.json", "MME_RealWorld_Lite.json")
 FILES = (
-    DataFile("MME_RealWorld_Lite.json", "questions", how="the hub's yifanzhang114/MME-RealWorld-Lite", licence=LICENCE),
-    DataFile("imgs", "images", how="the hub's yifanzhang114/MME-RealWorld-Lite", licence=LICENCE),
+    data_file([f"{place}{name}" for name in NAMES for place in ("", "data/")], "questions", licence=LICENCE, how=HOW),
+    data_file(["imgs", "data/imgs"], "images", licence=LICENCE, how=HOW),
 )
+HUB = HubDataset(("yifanzhang114/MME-RealWorld-lite-lmms-eval",), {"test": "train"}, TABLE, ("bytes",), licence=LICENCE)
 MME_REALWORLD_LITE = MultipleChoice(
     name="mme_realworld_lite",
     title="MME-RealWorld-Lite: large images of real scenes, multiple choice (Zhang et al. 2025)",
@@ -98,10 +104,11 @@ MME_REALWORLD_LITE = MultipleChoice(
     files=Layouts(
         {
             "test": (
-                RowFiles({"test": FILES}, OFFICIAL, "Image", ("imgs", ".")),
+                RowFiles({"test": FILES}, OFFICIAL, "Image", ("imgs", "data/imgs", ".")),
                 ImageTable({"test": table("mme_realworld_lite.tsv", HF, licence=LICENCE)}, TABLE, named=True),
             )
-        }
+        },
+        {"test": HUB},
     ),
     answer_files=SHEETS,
     breakdowns=("task", "subtask"),

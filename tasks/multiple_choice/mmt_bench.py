@@ -11,15 +11,21 @@ from collections.abc import Sequence
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
+from vlmbench.data.official.files import mirrored
 from vlmbench.data.tables.columns import options_of
+from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
+from vlmbench.data.tables.layouts import Layouts
 from vlmbench.families import multiple_choice as protocols
 from vlmbench.families.base import Scored, bars_of, macro_of, mean_of
 from vlmbench.families.multiple_choice import SHEETS, MultipleChoice
 from vlmbench.parsing.letters import lmms_eval
 
 SITE = "https://opencompass.openxlab.space/utils/benchmarks/MMT-Bench"
-LICENCE = "CC BY 4.0; images under their own licences"
+LICENCE = "CC BY 4.0 (dataset card of OpenGVLab/MMT-Bench); images under their own licences"
+COLUMNS = columns(
+    "ABCDEFGHI", tags={"ability": "l2-category", "task": "category", "split": "split"}, hidden_answers=True
+)
 
 
 def with_colons(sample: Sample) -> str:
@@ -41,8 +47,7 @@ MMT_BENCH = MultipleChoice(
     name="mmt_bench",
     title="MMT-Bench: multiple choice in 162 tasks (Ying et al. 2024)",
     about=__doc__,
-    sizes={"val": Size(3_127)},
-    unsized=("all",),
+    sizes={"val": Size(3_127), "all": Size(31_325, note="right answers to the 3,127 of val alone")},
     rules={
         "vlmevalkit": protocols.vlmevalkit(
             "the authors' own way, without its judge: an answer from which no rule can tell the option is wrong"
@@ -55,11 +60,15 @@ MMT_BENCH = MultipleChoice(
             tokens=8,
         ),
     },
-    files=ImageTable(
-        {name: table(f"MMT-Bench_{name.upper()}.tsv", SITE, licence=LICENCE) for name in ("val", "all")},
-        columns(
-            "ABCDEFGHI", tags={"ability": "l2-category", "task": "category", "split": "split"}, hidden_answers=True
-        ),
+    files=Layouts(
+        {
+            name: (ImageTable({name: table(f"MMT-Bench_{name.upper()}.tsv", SITE, licence=LICENCE)}, COLUMNS),)
+            for name in ("val", "all")
+        },
+        {
+            name: HubDataset(mirrored("MMT-Benchmark"), {name: parts}, COLUMNS, licence=LICENCE)
+            for name, parts in (("val", "val"), ("all", "val+test"))
+        },
     ),
     answer_files=SHEETS,
     figures=figures,

@@ -16,7 +16,7 @@ from functools import partial
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Verdict
 from vlmbench.base.task import JudgeRules, Size
-from vlmbench.data.files import Folder, Hub, Row
+from vlmbench.data.files import Folder, Hub, Row, repository
 from vlmbench.data.official.files import data_file
 from vlmbench.data.tables.columns import LETTERS, Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
@@ -94,7 +94,7 @@ RULES: Mapping[str, ChoiceRules] = {
 
 EXCHANGED = (99, 100, 279, 280)
 """Questions whose published right answer is that of the other image."""
-ROWS, TSV, LICENCE = "Questions.csv", "MMVP.tsv", "MIT"
+NAME, ROWS, TSV, LICENCE = "MMVP/MMVP", "Questions.csv", "MMVP.tsv", "MIT"
 _OPTIONS = re.compile(r"\s*\(a\)\s?(.*?)\s?\(b\)\s?(.*)", re.DOTALL)
 
 
@@ -123,9 +123,9 @@ OFFICIAL = Columns(
     answer="letter",
 )
 FILES = RowFiles(
-    {"test": [data_file((ROWS,), "300 questions", f"https://huggingface.co/datasets/MMVP/MMVP/resolve/main/{ROWS}",
+    {"test": [data_file((ROWS,), "300 questions", f"https://huggingface.co/datasets/{NAME}/resolve/main/{ROWS}",
                         LICENCE),
-              data_file(("MMVP Images", "images"), "300 images", licence=LICENCE, how="the hub's MMVP/MMVP")]},
+              data_file(("MMVP Images", "images"), "300 images", licence=LICENCE, how=f"the hub's {NAME}")]},
     OFFICIAL,
     folders=("MMVP Images", "images", "."),
 )  # fmt: skip
@@ -137,8 +137,10 @@ HUB = HubDataset(
 
 def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     """All questions with their pairs; those of the hub are corrected already."""
-    if isinstance(data, Hub):
+    if isinstance(data, Hub) and split == "corrected":
         return _in_pairs(HUB.samples(data, split, task))
+    if isinstance(data, Hub):
+        data = repository(data, NAME, task)
     found = _in_pairs((TABLE if data.find(TSV) and not data.find(ROWS) else FILES).samples(data, "test", task))
     return found if split == "test" else [_corrected(sample) for sample in found]
 

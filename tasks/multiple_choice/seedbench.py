@@ -43,6 +43,11 @@ def file_of(row: Row) -> str:
 OPTIONS = tuple(f"choice_{letter}" for letter in "abcd")
 HUB_NAMES = ("lmms-lab/SEED-Bench", "lmms-lab-encoder/SEED-Bench")
 HUB = Columns(id="question_id", options=OPTIONS, tags=TAGS)
+PLUS = Columns(
+    id="question_id",
+    options=tuple(f"choice_{letter}" for letter in "ABCD"),
+    tags={"dimension": "question_image_type", "data_type": "data_type"},
+)
 OFFICIAL = Columns(
     id="question_id", made={"file": file_of}, made_from=("data_id", "data_type"), options=OPTIONS, tags=TAGS
 )
@@ -124,7 +129,10 @@ SEEDBENCH = MultipleChoice(
             "all": (rows("all", IMAGES, FRAMES),),
             "plus": (tsv("plus", "SEEDBench2_Plus.tsv"),),
         },
-        {"image": HubDataset(HUB_NAMES, {"image": "test"}, HUB, only=IMAGE_PART)},
+        {
+            "image": HubDataset(HUB_NAMES, {"image": "test"}, HUB, only=IMAGE_PART, licence=LICENCE),
+            "plus": HubDataset(("doolayer/SEED-Bench-2-Plus",), {"plus": "test"}, PLUS, licence=LICENCE),
+        },
     ),
     answer_files=replace(
         SHEETS,

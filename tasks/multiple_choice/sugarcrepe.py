@@ -9,13 +9,13 @@ both are shown and asked for by number, in either order: what the repository rep
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base.errors import DataError, PredictionsError
-from vlmbench.base.samples import Sample
+from vlmbench.base.errors import PredictionsError
+from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.nested_rows import keyed_rows
 from vlmbench.data.answers.predictions import OTHERS, answer_files, join
@@ -78,6 +78,8 @@ FILES: Mapping[str, int] = {
 """Questions of each file."""
 WITHDRAWN = frozenset(("swap_obj/108",))
 """Is in GPT-4V's results, and no longer in the data."""
+HUB, PAIR = "HuggingFaceM4/SugarCrepe", "tested_labels"
+"""The hub has a dataset for each file, NAME_add_att and so on; and its column of captions, the right one first."""
 RAW = "https://raw.githubusercontent.com/RAIVNLab/sugar-crepe/0047054b243992f0fad63d6f64f7544862daf846/data"
 IMAGES = ("val2017", "images/val2017", "images", ".")
 
@@ -99,7 +101,7 @@ def required_files(split: str) -> list[DataFile]:
 def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     """Both captions of every row, the wrong one first, so that a tie goes to it; ids are `add_att/0`."""
     if isinstance(data, Hub):
-        raise DataError(f"{task} has no copy on the hub", hint="use --data DIR with the official files")
+        return [sample for name in _parts(split) for sample in _of_hub(data, name)]
     found = []
     for name in _parts(split):
         hint = f"`vlmbench data fetch {task}` gets it; {task}:{name} is this kind by itself"
@@ -108,11 +110,25 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     return found
 
 
+def _of_hub(data: Hub, name: str) -> Iterator[Sample]:
+    """A kind's dataset: a list of the right and the wrong caption. Those with a withdrawn question have it still."""
+    table = data.table((f"{HUB}_{name}",), "default", "test", ("image", PAIR))
+    for place, row in enumerate(table.rows([PAIR])):
+        if (key := f"{name}/{place}") not in WITHDRAWN:
+            captions = row.texts(PAIR)
+            if len(captions) != 2:
+                raise row.error(PAIR, f"two captions are needed, not {len(captions)}")
+            yield _captioned(key, name, row, (captions[1], captions[0]), table.image(place, "image", f"{key}.jpg"))
+
+
 def _sample(data: Folder, key: str, name: str, row: Row) -> Sample:
-    captions = row.text("negative_caption"), row.text("caption")
+    image = data.image(row, row.text("filename"), *IMAGES, field="filename")
+    return _captioned(key, name, row, (row.text("negative_caption"), row.text("caption")), image)
+
+
+def _captioned(key: str, name: str, row: Row, captions: tuple[str, str], image: ImageRef) -> Sample:
     if captions[0] == captions[1]:
         raise row.error("negative_caption", "both captions are the same")
-    image = data.image(row, row.text("filename"), *IMAGES, field="filename")
     question, extra = "Which caption best describes the image?", {OTHERS: WITHDRAWN}
     return Sample(key, question, (image,), "B", captions, {"file": name}, cluster=image.name, extra=extra)
 

@@ -20,7 +20,7 @@ from vlmbench.parsing import options as letters
 from vlmbench.parsing.letters import cambrian, lmms_eval
 
 HF = "https://huggingface.co/datasets/craigwu/vstar_bench/resolve/main"
-LICENCE = "MIT (code); images of SA-1B"
+LICENCE = "MIT (code; the dataset card names none); images of SA-1B"
 OWN = option_texts.columns(
     option_texts.bracketed_lines, "text", "label", id="question_id", tags={"category": "category"}
 )

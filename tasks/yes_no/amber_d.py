@@ -2,7 +2,9 @@
 
 Wang et al., AMBER: An LLM-free Multi-dimensional Benchmark for MLLMs Hallucination Evaluation (arXiv 2311.07397).
 Files: data/query/query_discriminative.json and data/annotations.json of junyangwang0410/AMBER@534babf6, images by its
-README; or VLMEvalKit's table. The answer that precision, recall and F1 are of is No: that something is a hallucination.
+README; or VLMEvalKit's table; or the hub's visual-preference/AMBER (its columns are those that public scripts read; it
+does not say which kind of attribute a question is about). The answer that precision, recall and F1 are of is No: that
+something is a hallucination.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, Row, read_rows
 from vlmbench.data.official.files import by_key, data_file
 from vlmbench.data.tables.columns import Columns
+from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, table
 from vlmbench.families.base import OwnFiles, Scored, mean_of
 from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
@@ -53,11 +56,15 @@ PARTS: Mapping[str, str] = {
     "discriminative-attribute-state": "state",
     "discriminative-attribute-number": "number",
     "discriminative-attribute-action": "action",
+    "discriminative-attribute": "attribute",
 }
-"""By type of question. All other types are relations, as in the script: "relation" and "discriminative-relation"."""
+"""By type of question; the last is what the hub says. All other types are relations, as in the script: "relation" and
+"discriminative-relation".
+"""
+ATTRIBUTES = ("state", "number", "action")
 DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "existence": ("existence",),
-    "attribute": ("state", "number", "action"),
+    "attribute": (*ATTRIBUTES, "attribute"),
     "relation": ("relation",),
 }
 START = 0.001
@@ -77,7 +84,7 @@ def figures(scored: Scored, protocol: str) -> list[Metric]:
     found = _four(scored)
     for name, pairs in there.items():
         found += _four(pairs, name)
-    for name in DIMENSIONS["attribute"]:
+    for name in ATTRIBUTES:
         found += _four([pair for pair in scored if pair[0].tags["part"] == name], name)
     return found
 
@@ -137,6 +144,17 @@ TABLE = ImageTable(
     {"all": table(TSV, KIT, licence=LICENCE)},
     Columns(id="index", made_from=("category",), target=yes_no_target, tags={"type": "category"}),
 )
+HUB_TYPES = {name: f"discriminative-{'hallucination' if name == 'existence' else name}" for name in DIMENSIONS}
+HUB = {
+    name: HubDataset(
+        ("visual-preference/AMBER",),
+        {name: f"query_discriminative_{name}"},
+        Columns(id="id", question="query", target=yes_no_target),
+        shared=True,
+        licence=LICENCE,
+    )
+    for name in DIMENSIONS
+}
 
 
 def required_files(split: str) -> list[DataFile]:
@@ -150,7 +168,10 @@ def required_files(split: str) -> list[DataFile]:
 
 def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     """The questions of all dimensions, or of the one that the split is named after."""
-    if isinstance(data, Hub) or (data.find(TSV) and not data.find(*QUERY_PLACES)):
+    if isinstance(data, Hub):
+        parts = [name for name in DIMENSIONS if split in (name, "all")]
+        return [_typed(one, HUB_TYPES[name]) for name in parts for one in HUB[name].samples(data, name, task)]
+    if data.find(TSV) and not data.find(*QUERY_PLACES):
         found = [_typed(sample, sample.tags.get("type", "")) for sample in TABLE.samples(data, "all", task)]
     else:
         hint = f"`vlmbench data fetch {task}` gets it"

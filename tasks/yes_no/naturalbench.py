@@ -1,9 +1,9 @@
 """NaturalBench: two questions on two images, each answered differently by them, so that no blind answer is right twice.
 
 Li et al., NaturalBench: Evaluating Vision-Language Models on Natural Adversarial Samples, NeurIPS 2024 (arXiv
-2410.14669). Files: the hub's BaiqiL/NaturalBench, a row per group of four (as JSON lines: test.jsonl), or VLMEvalKit's
-table, a row per question. All right answers follow one pattern: yes, no; no, yes (A, B; B, A), which the scripts go by
-in place of the answers in the files; a file that says otherwise is refused.
+2410.14669). Files: the hub's BaiqiL/NaturalBench, a row per group of four (as JSON lines: test.jsonl); VLMEvalKit's
+table or the hub's BaiqiL/NaturalBench-lmms-eval, a row per question. All right answers follow one pattern: yes, no; no,
+yes (A, B; B, A), which the scripts go by in place of the answers in the files; a file that says otherwise is refused.
 
 q_acc: of questions right on both images; i_acc: of images with both questions right; g_acc: of groups with all four.
 lmms-eval and VLMEvalKit read and count the same.
@@ -18,7 +18,7 @@ from functools import partial
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import ImageRef, Response, Sample, Score
 from vlmbench.base.task import Size
-from vlmbench.data.files import Folder, Hub, Row, read_rows, unique
+from vlmbench.data.files import Folder, Hub, HubTable, Row, read_rows, unique
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.image_table import ImageTable, table
 from vlmbench.families.base import Benchmark, OwnFiles, ProtocolRules, Scored, mean_of
@@ -62,7 +62,7 @@ RULES: Mapping[str, ProtocolRules] = {
     ),
 }
 
-NAME, TSV, ROWS = "BaiqiL/NaturalBench", "NaturalBenchDataset.tsv", "test.jsonl"
+NAME, FLAT, TSV, ROWS = "BaiqiL/NaturalBench", "BaiqiL/NaturalBench-lmms-eval", "NaturalBenchDataset.tsv", "test.jsonl"
 SITE, LICENCE = f"https://huggingface.co/datasets/{NAME}/resolve/main", "Apache-2.0 (dataset card)"
 IMAGES = ("Image_0", "Image_1")
 ANSWERS = tuple(f"Image_{image}_Question_{question}" for question in (0, 1) for image in (0, 1))
@@ -75,18 +75,43 @@ def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     """All questions, four a group; ids count from 0, as VLMEvalKit's do."""
     found: list[Sample] = []
     if isinstance(data, Hub):
-        hub = data.table((NAME,), "default", "train", (*FIELDS, *IMAGES))
-        rows = hub.rows(FIELDS)
-        for number, (row, shown) in enumerate(
-            zip(rows, hub.images(IMAGES, [r.key("Index") for r in rows]), strict=True)
-        ):
-            found += _of_group(row, number, shown)
+        found += _of_hub(data)
     elif path := data.find(ROWS):
         for number, row in enumerate(unique(((row.key("Index"), row) for row in read_rows(path)), "Index").values()):
             found += _of_group(row, number, [data.image(row, row.text(field), field=field) for field in IMAGES])
     else:
         found += (_placed(sample) for sample in FILES.samples(data, split, task))
     return sized(found, GROUPS)
+
+
+def _of_hub(data: Hub) -> Iterator[Sample]:
+    """The dataset of groups; where it is not there, lmms-eval's, with a row per question."""
+    try:
+        hub = data.table((NAME,), "default", "train", (*FIELDS, *IMAGES))
+    except DataError as error:
+        try:
+            flat = data.table((FLAT,), "default", "test", ("Index", "Question", "Question_Type", "Image"))
+        except DataError:
+            raise error from None
+        yield from _of_flat(flat)
+        return
+    rows = hub.rows(FIELDS)
+    for number, (row, shown) in enumerate(zip(rows, hub.images(IMAGES, [r.key("Index") for r in rows]), strict=True)):
+        yield from _of_group(row, number, shown)
+
+
+def _of_flat(table: HubTable) -> Iterator[Sample]:
+    """Its rows, which stand in the order of a group's questions; the answers are checked where it has them."""
+    rows = table.rows([name for name in ("Index", "Question", "Question_Type", "Answer") if name in table.columns])
+    images: dict[str, ImageRef] = {}
+    for place, row in enumerate(unique(((str(row.integer("Index")), row) for row in rows), "Index").values()):
+        kind, (group, slot) = row.text("Question_Type"), divmod(row.integer("Index"), len(PATTERN))
+        name = f"{group}_{slot % 2}"
+        image = images.setdefault(name, table.image(place, "Image", name))
+        if kind not in WORDS:
+            raise row.error("Question_Type", f"{kind!r:.40} is none of {', '.join(WORDS)}")
+        target = _answer(row, "Answer", kind) if "Answer" in row.values else WORDS[kind][PATTERN[slot]]
+        yield _placed(Sample(row.key("Index"), row.text("Question"), (image,), target, tags={"type": kind}))
 
 
 def _of_group(row: Row, number: int, images: Sequence[ImageRef]) -> Iterator[Sample]:

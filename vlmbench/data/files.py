@@ -113,6 +113,14 @@ class Folder:
         return ImageRef(name, ImageFile(self.root, name, tuple(dict.fromkeys(places or ("",)))))
 
 
+def repository(data: Hub, name: str, task: str) -> Folder:
+    """The copy of a dataset that is official files and no table. Raises DataError where there is no local copy."""
+    if data.root is None or not is_dir(data.root / name):
+        hint = f"`hf download {name} --repo-type dataset --local-dir DIR/{name}`, then --data hub:DIR"
+        raise DataError(f"{task} is no table on the hub: {name} has its official files", where=data.label, hint=hint)
+    return Folder(data.root / name, data.label)
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFile:
     """Reads one image of a data folder."""

@@ -19,7 +19,7 @@ from vlmbench.families import prompts
 from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice
 from vlmbench.parsing.letters import lmms_eval, mmmu
 
-LICENCE = "not stated"
+LICENCE = "CC BY 4.0 (dataset card)"
 AT_MARKS = Placement(at_marks=True, mark="", unmarked="leave out")
 HUB = HubDataset(
     ("MUIRBENCH/MUIRBENCH",),

@@ -49,7 +49,7 @@ def test_both_files(tmp_path: Path) -> None:
     inside = TASK.samples(Folder(tmp_path), "test")
     assert [(s.id, s.tags, s.target) for s in inside] == [(s.id, s.tags, s.target) for s in samples]
     assert inside[8].images[0].load() == PICTURE and inside[8].tags["type"] == "attribute"
-    with pytest.raises(DataError, match="data fetch mmhal"):
+    with pytest.raises(DataError, match="hf download Shengcao1006/MMHal-Bench"):
         TASK.samples(Hub(tmp_path), "test")
 
 

@@ -72,7 +72,7 @@ def test_the_hub_has_the_corrected_answers(tmp_path: Path, monkeypatch: pytest.M
     found = TASK.samples(Hub(tmp_path), "corrected")
     assert told(found) == told(TASK.samples(write(tmp_path / "csv"), "test"))
     assert found[1].images[0].load() == PICTURE
-    with pytest.raises(DataError, match="the hub has mmvp's split corrected only, not test"):
+    with pytest.raises(DataError, match="MMVP/MMVP has its official files"):
         TASK.samples(Hub(tmp_path), "test")
 
 

@@ -93,5 +93,5 @@ def test_missing_files(tmp_path: Path) -> None:
     (tmp_path / "swap_att.json").unlink()
     with pytest.raises(DataError, match=r"SugarCrepe's swap_att is not there(.|\n)*data fetch sugarcrepe"):
         TASK.samples(data, "all")
-    with pytest.raises(DataError, match="no copy on the hub"):
+    with pytest.raises(DataError, match=r"HuggingFaceM4/SugarCrepe_add_att: no test-\*\.parquet"):
         TASK.samples(Hub(tmp_path), "all")

@@ -55,7 +55,7 @@ def test_the_table(tmp_path: Path) -> None:
     (tmp_path / "AMBER.tsv").write_text("\n".join([head.replace("category", "kind"), *rows]) + "\n", "utf-8")
     with pytest.raises(DataError, match="no column 'category'"):
         TASK.samples(Folder(tmp_path), "all")
-    with pytest.raises(DataError, match="no copy on the hub"):
+    with pytest.raises(DataError, match="cannot load default, split query_discriminative_existence"):
         TASK.samples(Hub(tmp_path), "all")
 
 

@@ -32,6 +32,8 @@ class HubDataset:
     """Columns of images. Each holds one image per row, or a list of them; empty ones are left out."""
     image_id: str = ""
     """A column that names the image: rows with the same name show the same one. Empty: an image per row."""
+    shared: bool = False
+    """Whether several rows show the same image, and no column names it: equal contents are one image."""
     only: Mapping[str, Part] = field(default_factory=dict)
     """By split: which rows of the dataset's split it has, where these are not all."""
     licence: str = ""
@@ -88,7 +90,11 @@ class HubDataset:
         images: list[tuple[ImageRef, ...]] = []
         for table in self._tables(data, split, task):
             found = self.columns.complete(table.rows(self.columns_of(table, split)))
-            names = [row.key(self.image_id) if self.image_id else str(n) for n, row in enumerate(found, len(rows) + 1)]
+            contents = table.contents(self.images[0]) if self.shared else []
+            names = [
+                contents[n] if any(contents) else row.key(self.image_id) if self.image_id else str(len(rows) + n + 1)
+                for n, row in enumerate(found)
+            ]
             first: dict[str, int] = {}
             places = [first.setdefault(name, place) for place, name in enumerate(names)]
             shown = table.images(self.images, names)
