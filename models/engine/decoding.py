@@ -263,13 +263,13 @@ def _no_score(choice: str, logits: Tensor) -> ModelError:
 
 
 def attention_mask(visible: Tensor, lm: Any, device: torch.device, dtype: torch.dtype) -> Tensor | None:
-    """(rows, columns) bool to the language model's 4-D mask: bool, or additive where it attends by plain matmuls.
+    """(lanes, rows, columns) bool to the language model's 4-D mask: bool, or additive for attention by plain matmuls.
 
-    None when a single row sees everything: the model's own default, and its fastest path.
+    None when single rows see everything: the model's own default, and its fastest path.
     """
-    if visible.shape[0] == 1 and bool(visible.all()):
+    if visible.shape[1] == 1 and bool(visible.all()):
         return None
-    mask = visible[None, None].to(device)  # (1, 1, rows, columns), broadcast over heads
+    mask = visible[:, None].to(device)  # (lanes, 1, rows, columns), broadcast over heads
     if getattr(lm.config, "_attn_implementation", "sdpa") != "eager":
         return mask
     return torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(~mask, torch.finfo(dtype).min)

@@ -69,6 +69,16 @@ def prefix_length(prompts: Sequence[PromptRow]) -> int:
     )
 
 
+@dataclass(frozen=True)
+class Prefix:
+    """The cached tokens that prompts have in common."""
+
+    columns: int
+    """Their number."""
+    shift: int = 0
+    """What to add to a later token's place in its prompt to get its position."""
+
+
 class PackedEngine(ABC):
     """Prefills what prompts share and runs the rest in packs behind it; how tokens go through a network is left open.
 
@@ -91,29 +101,34 @@ class PackedEngine(ABC):
         """The features of the images behind a prefix; all of a prompt's are in its prefix unless an engine says so."""
         return features
 
-    def _prefill(self, ids: Sequence[int], features: Any, cache: Any) -> int:
-        """Run the prefix and fill the cache, (1, heads, prefix, head_dim) per layer. Returns its length."""
+    def _prefill(self, ids: Sequence[int], features: Any, cache: Any) -> Prefix:
+        """Run the prefix and fill the cache, (1, heads, prefix, head_dim) per layer."""
         row = self._embed(ids, features)  # (prefix, ...)
         positions = torch.arange(len(row), device=row.device)  # (prefix,)
         self._forward(
             row, features, position_ids=positions[None], past_key_values=cache, use_cache=True, logits_to_keep=1
         )
-        return len(row)
+        return Prefix(len(row))
 
-    def _run(
-        self, row: Tensor, mask: Tensor | None, positions: Tensor, cache: Any, positions_to_keep: Tensor
-    ) -> Tensor:
-        """Run (tokens, ...) behind the cache; logits (kept, vocabulary) at `positions_to_keep`, where the head runs.
+    def _settings(
+        self, prefixes: Sequence[Prefix], visible: Tensor | None, places: Tensor, positions: Tensor, dtype: torch.dtype
+    ) -> dict[str, Any]:
+        """What the model takes beside tokens and cache, for lanes that run together: one packed row behind each prefix.
 
-        `mask`: (1, 1, tokens, prefix + earlier + tokens), None where a single row sees everything.
+        `visible`: (lanes, tokens, columns) bool, None for the model's own mask. `places`: (lanes, columns) each
+        column's place in its own prompt; the row's tokens are the last ones. `positions`: (lanes, tokens).
         """
+        mask = None if visible is None else attention_mask(visible, self.lm, positions.device, dtype)
+        return {"attention_mask": mask, "position_ids": positions}
+
+    def _run(self, row: Tensor, cache: Any, positions_to_keep: Tensor, **settings: Any) -> Tensor:
+        """Run (tokens, ...) behind the cache; logits (kept, vocabulary) at `positions_to_keep`, where the head runs."""
         logits: Tensor = self._forward(
             row,
-            attention_mask=mask,
-            position_ids=positions[None],  # (1, tokens)
             past_key_values=cache,  # per layer (1, heads, prefix + earlier, head_dim)
             use_cache=True,
             logits_to_keep=positions_to_keep,  # (kept,)
+            **settings,
         ).logits[0]  # (1, kept, vocabulary) -> (kept, vocabulary)
         return logits
 
@@ -130,7 +145,8 @@ class PackedEngine(ABC):
         """Prefill what the prompts share, then run them pack by pack behind it."""
         shared = prefix_length(prompts)
         cache = new_cache()
-        prefix = self._prefill(prompts[0].tokens[:shared], features, cache) if shared else 0
+        prefix = self._prefill(prompts[0].tokens[:shared], features, cache) if shared else Prefix(0)
+        kept = lengths(cache)
         rest = self._behind(prompts[0].tokens[:shared], features)
         suffixes = [self._embed(prompt.tokens[shared:], rest) for prompt in prompts]  # (suffix, ...) each
         packs = packing.pack([len(suffix) for suffix in suffixes], pack_tokens)
@@ -146,7 +162,7 @@ class PackedEngine(ABC):
                     answering[place] = drafts[prompt.job] = Draft(jobs[prompt.job], self.decoder)
             row.generate(answering, {place: logits[place] for place in answering}, observe)
             if pack is not packs[-1]:
-                cache.crop(-row.added)  # back to (1, heads, prefix, head_dim) for the next pack
+                crop(cache, kept)  # back to (1, heads, prefix, head_dim) for the next pack
 
 
 class SharedPrefix(PackedEngine):
@@ -197,21 +213,22 @@ class SharedPrefix(PackedEngine):
 class PackedRow:
     """One packed row behind a cached prefix: the suffixes run once, then the answers are generated token by token."""
 
-    def __init__(self, engine: PackedEngine, cache: Any, prefix: int, suffixes: Sequence[Tensor]) -> None:
+    def __init__(self, engine: PackedEngine, cache: Any, prefix: Prefix, suffixes: Sequence[Tensor]) -> None:
         self.engine, self.cache, self.prefix = engine, cache, prefix
         self.embeds = torch.cat(list(suffixes))  # (total, width), or (total,) ids
         self.lengths = [len(suffix) for suffix in suffixes]
-        self.owner = packing.owners(self.lengths, prefix)  # (prefix + total,)
-        self.added = 0
-        """Columns this row has added to the cache."""
+        self.owner = packing.owners(self.lengths, prefix.columns)  # (prefix + total,)
+        self.places = torch.arange(prefix.columns)
+        """(columns,) where each column's token stands in its own prompt."""
 
     def prefill(self, keep: Sequence[int]) -> list[Tensor]:
         """Run all suffixes; for each, the float32 logits at its last `keep` positions: (keep, vocabulary)."""
         last = packing.ends(self.lengths).tolist()
         columns = [at for end, count in zip(last, keep, strict=True) for at in range(end - count + 1, end + 1)]
-        alone = self.prefix == 0 and len(self.lengths) == 1
-        visible = None if alone else packing.block_mask(self.lengths, self.prefix)  # (total, prefix + total)
-        logits = self._forward(self.embeds, visible, packing.restart(self.lengths, self.prefix), columns)
+        before = self.prefix.columns
+        alone = before == 0 and len(self.lengths) == 1
+        visible = None if alone else packing.block_mask(self.lengths, before)  # (total, prefix + total)
+        logits = self._forward(self.embeds, visible, packing.restart(self.lengths, before), columns)
         return list(torch.split(logits, list(keep)))
 
     def generate(self, drafts: dict[int, Draft], logits: dict[int, Tensor], observe: Observer) -> None:
@@ -235,20 +252,22 @@ class PackedRow:
         live = list(tokens)
         embeds = self.engine._embed(list(tokens.values()), None)  # (live, ...)
         self.owner = torch.cat([self.owner, torch.tensor(live, dtype=torch.long)])  # (columns,) grows by live
-        positions = packing.step_positions(self.lengths, self.prefix, live, step)
+        positions = packing.step_positions(self.lengths, self.prefix.columns, live, step)
         return self._forward(embeds, packing.step_mask(self.owner, live), positions, list(range(len(live))))
 
-    def _forward(self, embeds: Tensor, visible: Tensor | None, positions: Tensor, columns: Sequence[int]) -> Tensor:
+    def _forward(self, embeds: Tensor, visible: Tensor | None, places: Tensor, columns: Sequence[int]) -> Tensor:
         """Run (tokens, ...) behind the cache: float32 logits (kept, vocabulary) at the columns to keep.
 
-        `visible`: (tokens, columns) bool. `positions`: (tokens,).
+        `visible`: (tokens, columns) bool. `places`: (tokens,) in their own prompts.
         """
         device = embeds.device
         dtype = embeds.dtype if embeds.is_floating_point() else self.engine.lm.dtype
-        mask = None if visible is None else attention_mask(visible, self.engine.lm, device, dtype)  # 4-D
+        self.places = torch.cat([self.places, places])
+        lanes = None if visible is None else visible[None]  # one lane
+        positions = (places + self.prefix.shift).to(device)[None]
+        settings = self.engine._settings([self.prefix], lanes, self.places[None], positions, dtype)
         indices = torch.tensor(columns, dtype=torch.long, device=device)
-        logits = self.engine._run(embeds, mask, positions.to(device), self.cache, indices)
-        self.added += len(embeds)
+        logits = self.engine._run(embeds, self.cache, indices, **settings)
         return logits.float()
 
 
@@ -257,3 +276,14 @@ def new_cache() -> Any:
     from .lanes import cache  # imports transformers
 
     return cache.new_cache()
+
+
+def lengths(cache: Any) -> list[int]:
+    """How many columns each layer holds: an image's, in layers of cross-attention."""
+    return [layer.get_seq_length() for layer in cache.layers]
+
+
+def crop(cache: Any, kept: Sequence[int]) -> None:
+    """Take all columns behind the first `kept` of each layer away; layers that came later keep none."""
+    for index, layer in enumerate(cache.layers):
+        layer.crop((kept[index] if index < len(kept) else 0) - layer.get_seq_length())

@@ -1,6 +1,6 @@
 """Answers groups of requests over any transformers image-text model: prefixes shared where that is proven, else plain.
 
-`shared`: a group's questions run as one packed row behind their images, if the model passes prefix_check's checks;
+`shared`: a group's questions run as one packed row behind their images, if the model passes the trial's checks;
 questions that share with nobody go into plain batches, if those pass batch_check's. `batched`: plain batches alone.
 `simple`: one by one.
 """
@@ -28,9 +28,9 @@ from ..engine.memory import halving, peak_bytes
 from .batch_check import batch_check
 from .batching import AUTO, BatchQueue, BatchSize, rows_of
 from .plain import Plain, Question
-from .prefix_check import reason_against, self_check
 from .prompts import ImageTensors
-from .shared import HfSharedPrefix
+from .sharing.packed import HfSharedPrefix
+from .sharing.trial import reason_against, self_check
 from .system import HfSystem
 
 LOGGER = logging.getLogger(__name__)
@@ -200,11 +200,10 @@ class HfEngine:
         questions.append(question)
 
     def _parts(self, questions: Sequence[Question]) -> list[list[Question]]:
-        """Questions that may share a prefix together: the same images in the same places, greedy, nothing else for each
-        token."""
+        """Questions that may share a prefix together: the same images in the same places, greedy."""
         parts: dict[object, list[Question]] = {}
         for question in questions:
-            alone = not is_greedy(question.job) or bool(question.prompt.rows)
+            alone = not is_greedy(question.job)
             key = id(question) if alone else (id(question.prompt.media), self._shared.head(question.job.ids))
             parts.setdefault(key, []).append(question)
         return list(parts.values())
@@ -235,7 +234,7 @@ class HfEngine:
         jobs = [question.job for question in questions]
 
         def answer(tokens: int) -> list[Outcome]:
-            return self._shared.answer(questions[0].prompt.media, jobs, tokens, self._observer(questions))
+            return self._shared.answer(questions[0].prompt, jobs, tokens, self._observer(questions))
 
         try:
             outcomes, _ = halving(answer, self.pack_tokens, SMALLEST_PACK, self._retry)

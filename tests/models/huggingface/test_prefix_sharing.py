@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,10 +16,10 @@ from tests.models.huggingface.asking import CHOICES, Answers, ask, check_equal, 
 from vlmbench.base.samples import Generation, Request
 from vlmbench.models.engine import packing
 from vlmbench.models.huggingface import engine as hf_engine
-from vlmbench.models.huggingface import prefix_check
 from vlmbench.models.huggingface.engine import HfEngine
-from vlmbench.models.huggingface.prompts import ImageTensors
-from vlmbench.models.huggingface.shared import HfSharedPrefix
+from vlmbench.models.huggingface.prompts import ImageTensors, Prompt
+from vlmbench.models.huggingface.sharing import trial
+from vlmbench.models.huggingface.sharing.packed import HfSharedPrefix
 
 pytestmark = [
     pytest.mark.slow,
@@ -116,7 +117,7 @@ def test_the_trial_refuses_what_the_config_does_not_tell(kind: str, monkeypatch:
 
 def test_names_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model is judged by what it is: the same under another's name."""
-    for kind, alias, expected in (("llava", "qwen2_vl", "shared"), ("qwen2_vl", "llava", "batched")):
+    for kind, alias, expected in (("llava", "blip2", "shared"), ("blip2", "llava", "batched")):
         model = system(kind)
         monkeypatch.setattr(type(model.model.config), "model_type", alias)
         model.model.__class__ = type(f"{alias}ForConditionalGeneration", (type(model.model),), {})
@@ -126,7 +127,7 @@ def test_names_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flash_attention_takes_no_block_mask() -> None:
     model = system("llava").model
     model.get_decoder().config._attn_implementation = "flash_attention_2"
-    assert "block mask" in prefix_check.reason_against(model)
+    assert "block mask" in trial.reason_against(model)
 
 
 def test_eager_attention_shares() -> None:
@@ -178,13 +179,15 @@ def step_leak(owner: Tensor, live: Sequence[int]) -> Tensor:
     return torch.ones(len(live), len(owner), dtype=torch.bool)
 
 
-def wrong_picture(self: HfSharedPrefix, media: ImageTensors, *args: Any, real: Any = HfSharedPrefix.answer) -> Any:
-    turned = {name: value.flip(-1) if value.is_floating_point() else value for name, value in media.tensors.items()}
-    return real(self, ImageTensors(turned), *args)
+def wrong_picture(self: HfSharedPrefix, prompt: Prompt, *args: Any, real: Any = HfSharedPrefix.answer) -> Any:
+    tensors = prompt.media.tensors.items()
+    turned = {name: value.flip(-1) if value.is_floating_point() else value for name, value in tensors}
+    return real(self, replace(prompt, media=ImageTensors(turned)), *args)
 
 
-def no_first_token(self: HfSharedPrefix, ids: Any, media: Any, cache: Any, real: Any = HfSharedPrefix._prefill) -> Any:
-    return real(self, ids[1:], media, cache)
+def no_first_token(self: HfSharedPrefix, ids: Any, prompt: Any, cache: Any, real: Any = HfSharedPrefix._prefill) -> Any:
+    rows = {name: value[:, 1:] for name, value in prompt.rows.items()}
+    return real(self, ids[1:], replace(prompt, rows=rows), cache)
 
 
 MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
@@ -226,10 +229,10 @@ def test_out_of_memory_halves_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = HfEngine(system("llava"))
     real = HfSharedPrefix.answer
 
-    def scarce(self: HfSharedPrefix, media: Any, jobs: Any, pack_tokens: int, *args: Any) -> Any:
+    def scarce(self: HfSharedPrefix, prompt: Any, jobs: Any, pack_tokens: int, *args: Any) -> Any:
         if pack_tokens > 128:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(self, media, jobs, pack_tokens, *args)
+        return real(self, prompt, jobs, pack_tokens, *args)
 
     monkeypatch.setattr(HfSharedPrefix, "answer", scarce)
     assert {request.sample_id: response.text for request, response in engine.answer(groups)} == plain

@@ -375,7 +375,11 @@ FAMILIES: Mapping[str, Callable[[], tuple[Any, Any]]] = {
     "ovis2": ovis2,
     "idefics2": idefics2,
 }
-SHARING = (*tiny_hf.SHARING, "granite_vision", "vipllava", "deepseek_vl", "janus", "ovis2", "idefics2")
+SHARING = (
+    *tiny_hf.SHARING,
+    *("qwen2_5_vl", "qwen3_vl", "glm4v", "gemma4", "aya_vision"),
+    *("granite_vision", "vipllava", "deepseek_vl", "janus", "ovis2", "idefics2"),
+)
 """What passes the trial of packed rows."""
 ONE_BY_ONE = ("kosmos2",)
 """What fails the trial of batches."""

@@ -15,12 +15,13 @@ import torch
 
 from vlmbench.base.samples import Generation
 
-from ..engine.decoding import Job
-from ..engine.margin_scale import QUESTIONS, LogitRecorder, is_finite, max_difference, test_image
-from ..engine.memory import out_of_memory
-from .plain import Plain, Question
-from .prompts import Prompts
-from .shared import HfSharedPrefix
+from ...engine.decoding import Job
+from ...engine.margin_scale import QUESTIONS, LogitRecorder, is_finite, max_difference, test_image
+from ...engine.memory import out_of_memory
+from ..plain import Plain, Question
+from ..prompts import Prompts
+from .masks import STATES, layer_kinds
+from .packed import HfSharedPrefix
 
 CLOSE = 1e-4
 """How far logits may part in float32; wrong positions, masks or images move them by 0.1 and more."""
@@ -49,39 +50,13 @@ def _configs(model: Any) -> Iterator[Any]:
     yield _text(model)
 
 
-def _m_rope(model: Any) -> bool:
-    ropes = [getattr(_text(model), name, None) or {} for name in ("rope_parameters", "rope_scaling")]
-    places = any(hasattr(module, "get_rope_index") or hasattr(module, "rope_deltas") for module in model.modules())
-    return places or any("mrope_section" in rope for rope in ropes)
-
-
 def is_encoder_decoder(model: Any) -> bool:
     """Whether prompts go into an encoder, and answers come from a decoder."""
     return any(getattr(config, "is_encoder_decoder", False) for config in _configs(model))
 
 
-def _cross_attention(model: Any) -> bool:
-    keys = ("cross_attention_layers", "cross_layer_interval", "add_cross_attention")
-    configured = any(getattr(config, key, None) for config in _configs(model) for key in keys)
-    return configured or _takes(model, "cross_attention_mask", "cross_attention_states", "image_attention_mask")
-
-
-def _bidirectional(model: Any) -> bool:
-    configured = any(getattr(config, "use_bidirectional_attention", None) for config in _configs(model))
-    loose = any(getattr(module, "is_causal", True) is False for module in model.get_decoder().modules())
-    # Types of tokens are for masks, unless they are for M-RoPE's positions.
-    typed = _takes(model, "token_type_ids") or (_takes(model, "mm_token_type_ids") and not _m_rope(model))
-    return configured or loose or typed
-
-
-def _not_full(model: Any) -> bool:
-    """Whether the cache that transformers makes for this config has layers that do not keep every position."""
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer
-
-    kinds = set(getattr(_text(model), "layer_types", None) or ["full_attention"])
-    layers = DynamicCache(config=_text(model)).layers
-    return kinds != {"full_attention"} or any(type(layer) is not DynamicLayer for layer in layers)
+def _states(model: Any) -> bool:
+    return not set(STATES).isdisjoint(layer_kinds(_text(model)))
 
 
 def _no_mask(model: Any) -> bool:
@@ -90,10 +65,7 @@ def _no_mask(model: Any) -> bool:
 
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "it is an encoder with a decoder": is_encoder_decoder,
-    "it has cross-attention to images": _cross_attention,
-    "its positions are M-RoPE": _m_rope,
-    "its attention is bidirectional within images or prompts": _bidirectional,
-    "some of its layers have a sliding window or keep no positions": _not_full,
+    "some of its layers keep a state instead of positions": _states,
     "this implementation of attention takes no block mask": _no_mask,
     "its forward takes no positions or no cache": lambda model: (
         not (_takes(model, "position_ids") and _takes(model, "past_key_values"))
@@ -121,7 +93,7 @@ def self_check(shared: HfSharedPrefix, plain: Plain, prompts: Prompts, pack_toke
         if not alone.rows:
             return "its own `generate` shows no logits to compare with", 0.0
         doing = "on a packed row"
-        shared.answer(media, jobs, pack_tokens, packed.record)
+        shared.answer(rendered[0], jobs, pack_tokens, packed.record)
     except Exception as error:  # an architecture that cannot do this says so in its own way
         if out_of_memory(error):
             raise
