@@ -16,7 +16,7 @@ from ..engine.memory import out_of_memory
 from .chat_template import AN_IMAGE
 from .generate import PLAIN
 from .plain import Plain, Question
-from .sharing.trial import compared
+from .prefix_check import compared
 from .system import HfSystem
 
 STEPS = 3

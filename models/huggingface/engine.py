@@ -1,6 +1,6 @@
 """Answers groups of requests over any transformers image-text model: prefixes shared where that is proven, else plain.
 
-`shared`: a group's questions run as one packed row behind their images, if the model passes the trial's checks;
+`shared`: a group's questions run as one packed row behind their images, if the model passes prefix_check's checks;
 questions that share with nobody go into plain batches, if those pass batch_check's. `batched`: plain batches alone.
 `simple`: one by one.
 """
@@ -28,9 +28,9 @@ from ..engine.memory import halving, peak_bytes
 from .batch_check import batch_check
 from .batching import AUTO, BatchQueue, BatchSize, rows_of
 from .plain import Plain, Question
+from .prefix_check import reason_against, self_check
 from .prompts import ImageTensors
 from .sharing.packed import HfSharedPrefix
-from .sharing.trial import reason_against, self_check
 from .system import HfSystem
 
 LOGGER = logging.getLogger(__name__)

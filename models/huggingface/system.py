@@ -13,9 +13,9 @@ from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Request
 
 from .plain import Question
+from .prefix_check import is_encoder_decoder
 from .prompts import CHAT, Prompts
 from .questions import render_request
-from .sharing.trial import is_encoder_decoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,6 +1,7 @@
-"""What questions about the same images share over a transformers model, and the trial that decides it.
+"""What questions about the same images share over a transformers model.
 
 - packed: the images' prefix once, the questions as one packed row behind it.
 - positions, masks: what tokens behind a prefix are given, found from what the model gives the prefix and its config.
-- trial: whether a model may share, by its structure and by comparing logits with plain runs.
+
+Nothing here decides whether a model may share: prefix_check does, by its structure and by a trial.
 """

@@ -9,16 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ...engine.decoding import AnswerDecoder, Draft, Job, Observer, Outcome, no_observer, rank
 from ...engine.shared_prefix import PackedEngine, Prefix, PromptRow, prefix_length, prompt_rows
-from ..prompts import Prompt
 from .masks import masks
 from .positions import on_axes, watched
+
+
+class Media(Protocol):
+    """The tensors of a question's images."""
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+        """By the names of the model's arguments."""
+
+
+class Rendered(Protocol):
+    """A question as the processor gives it."""
+
+    @property
+    def rows(self) -> Mapping[str, Tensor]:
+        """What has an entry for each token, (1, tokens, ...)."""
+
+    @property
+    def media(self) -> Media:
+        """Its images."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +68,7 @@ class HfSharedPrefix(PackedEngine):
 
     @torch.inference_mode()
     def answer(
-        self, prompt: Prompt, jobs: Sequence[Job], pack_tokens: int, observe: Observer = no_observer
+        self, prompt: Rendered, jobs: Sequence[Job], pack_tokens: int, observe: Observer = no_observer
     ) -> list[Outcome]:
         """Outcomes in the jobs' order; the jobs must have passed `can_share`. `prompt`: of one of them."""
         scored: dict[int, list[Tensor]] = {}
@@ -61,7 +79,7 @@ class HfSharedPrefix(PackedEngine):
             for index, job in enumerate(jobs)
         ]
 
-    def _prefill(self, ids: Sequence[int], features: Prompt, cache: Any) -> HfPrefix:
+    def _prefill(self, ids: Sequence[int], features: Rendered, cache: Any) -> HfPrefix:
         """Run the prefix as the model runs any prompt: its own positions and masks, with the types of its tokens."""
         row, device = self._embed(ids, None), self.model.device
         by_token = {name: value[:, : len(ids)].to(device) for name, value in features.rows.items()}
@@ -88,7 +106,7 @@ class HfSharedPrefix(PackedEngine):
         }
         return {"attention_mask": mask, "position_ids": on_axes(positions, axes), **beside}
 
-    def _forward(self, row: Tensor, features: Prompt | None = None, **settings: Any) -> Any:
+    def _forward(self, row: Tensor, features: Rendered | None = None, **settings: Any) -> Any:
         images = features.media.to(self.model.device, self.model.dtype) if features is not None else {}
         return self.model(input_ids=row[None], **images, **settings)  # (1, tokens)
 

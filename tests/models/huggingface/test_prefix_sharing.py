@@ -16,9 +16,9 @@ from tests.models.huggingface.asking import CHOICES, Answers, ask, check_equal, 
 from vlmbench.base.samples import Generation, Request
 from vlmbench.models.engine import packing
 from vlmbench.models.huggingface import engine as hf_engine
+from vlmbench.models.huggingface import prefix_check
 from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.prompts import ImageTensors, Prompt
-from vlmbench.models.huggingface.sharing import trial
 from vlmbench.models.huggingface.sharing.packed import HfSharedPrefix
 
 pytestmark = [
@@ -127,7 +127,7 @@ def test_names_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flash_attention_takes_no_block_mask() -> None:
     model = system("llava").model
     model.get_decoder().config._attn_implementation = "flash_attention_2"
-    assert "block mask" in trial.reason_against(model)
+    assert "block mask" in prefix_check.reason_against(model)
 
 
 def test_eager_attention_shares() -> None:

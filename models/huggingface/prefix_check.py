@@ -15,13 +15,13 @@ import torch
 
 from vlmbench.base.samples import Generation
 
-from ...engine.decoding import Job
-from ...engine.margin_scale import QUESTIONS, LogitRecorder, is_finite, max_difference, test_image
-from ...engine.memory import out_of_memory
-from ..plain import Plain, Question
-from ..prompts import Prompts
-from .masks import STATES, layer_kinds
-from .packed import HfSharedPrefix
+from ..engine.decoding import Job
+from ..engine.margin_scale import QUESTIONS, LogitRecorder, is_finite, max_difference, test_image
+from ..engine.memory import out_of_memory
+from .plain import Plain, Question
+from .prompts import Prompts
+from .sharing.masks import STATES, layer_kinds
+from .sharing.packed import HfSharedPrefix
 
 CLOSE = 1e-4
 """How far logits may part in float32; wrong positions, masks or images move them by 0.1 and more."""
