@@ -2,7 +2,7 @@
 
 - load: opens a model by its options. loading/: processors, adapters, missing or misshapen weights, error messages.
 - system: model and processor together. prompts, questions: a request as the processor renders it.
-- engine: shares an image's prefix where that is proven (prefix_check, sharing/), else batches or asks one by one (batching,
+- engine: shares what may be shared of an image (prefix_check, sharing/), else batches or asks one by one (batching,
   batch_check, plain, generate).
 - template_clock: chat templates that print the date print the same date every day.
 
