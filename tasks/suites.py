@@ -56,7 +56,7 @@ _ALL = (
         "OpenCompass' eight, the default of the OpenVLM leaderboard",
         "open-compass/VLMEvalKit, the leaderboard's meta_data.py: DEFAULT_BENCH",
         (
-            Member("MMBench_V11"),
+            Member("MMBench_V11", "mmbench:test_en_v11@official"),
             Member("MMStar", "mmstar@vlmevalkit"),
             Member("MMMU_VAL", "mmmu@vlmevalkit"),
             Member("MathVista"),
@@ -67,7 +67,8 @@ _ALL = (
         ),
         "mean",
         "the leaderboard's meta_data.py: Avg Score is the average over the benchmarks, normalized to 0 - 100",
-        "MMBench_V11 is the test split; HallusionBench's figure is the mean of its aAcc, fAcc and qAcc",
+        "MMBench_V11 is the English test split (whether the leaderboard takes the mean with the Chinese one is "
+        "unverified); HallusionBench's figure is the mean of its aAcc, fAcc and qAcc",
     ),
     Suite(
         "llava12",
@@ -155,16 +156,17 @@ _ALL = (
         "the model card of HuggingFaceTB/SmolVLM2-2.2B-Instruct",
         (
             Member("MathVista"),
-            Member("MMMU", "mmmu@vlmevalkit"),
+            Member("MMMU", "mmmu@smolvlm"),
             Member("OCRBench", divide_by=10),
-            Member("MMStar", "mmstar@vlmevalkit"),
-            Member("AI2D", "ai2d@vlmevalkit"),
-            Member("ChartQA", "chartqa@vlmevalkit"),
-            Member("ScienceQA", "scienceqa@vlmevalkit"),
-            Member("TextVQA", "textvqa@vlmevalkit"),
+            Member("MMStar", "mmstar@smolvlm"),
+            Member("AI2D", "ai2d@smolvlm"),
+            Member("ChartQA", "chartqa@smolvlm"),
+            Member("ScienceQA", "scienceqa@smolvlm"),
+            Member("TextVQA", "textvqa@smolvlm"),
             Member("DocVQA"),
         ),
-        note="VLMEvalKit has prompts of SmolVLM's own for these, which are no protocol here",
+        note="asked in the words that VLMEvalKit has for SmolVLM (protocol smolvlm), without the beginning of a reply, "
+        "`Answer:`, that it adds to questions with options",
     ),
     Suite(
         "granite",

@@ -21,6 +21,7 @@ from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
 from vlmbench.families.base import OwnFiles
 from vlmbench.families.multiple_choice import SHEETS, MultipleChoice
+from vlmbench.families.shared_protocols import smolvlm
 from vlmbench.parsing.letters import cambrian, lmms_eval
 
 LICENCE = "CC BY-SA 4.0"
@@ -82,6 +83,7 @@ AI2D = MultipleChoice(
             tokens=16,
         ),
         "vlmevalkit": protocols.vlmevalkit(),
+        "smolvlm": smolvlm(protocols.vlmevalkit(), "letter"),
         "cambrian": protocols.cambrian(
             "ai2d", prompts.llava, cambrian.ai2d, "any word that begins with a letter names it; 0 to 3 are options too"
         ),

@@ -18,6 +18,7 @@ from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
 from vlmbench.families.base import Prompt, Scored, bars_of, macro_of
 from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice
+from vlmbench.families.shared_protocols import smolvlm
 from vlmbench.parsing.letters import benchmarks, cambrian, lmms_eval
 
 LICENCE = "not stated"
@@ -58,6 +59,7 @@ MMSTAR = MultipleChoice(
             "any capital counts, inside words too: another verdict than the official one in 3 of 10 golden cases",
         ),
         "vlmevalkit": protocols.vlmevalkit(),
+        "smolvlm": smolvlm(protocols.vlmevalkit(), "letter"),
         "cambrian": protocols.cambrian(
             "mmstar",
             with_request("Please answer directly with only the letter of the correct option and nothing else."),

@@ -36,6 +36,7 @@ from vlmbench.families.answer_files import (
 )
 from vlmbench.families.base import OwnFiles, Scored, accuracies, mean_of
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, letter_at, letter_of_place, letters, place_of
+from vlmbench.families.shared_protocols import with_smolvlm
 from vlmbench.parsing import options as readers
 
 FOLDERS = ("", "data/scienceqa/", "scienceqa/")
@@ -244,7 +245,7 @@ SCIENCEQA = MultipleChoice(
         "val_image": Size(2_097, 2_097, note="the questions of val that have an image"),
         "val": Size(4_241, 2_097),
     },
-    rules=RULES,
+    rules=with_smolvlm(RULES, "letter"),
     files=OwnFiles(required_files, samples),
     answer_files=AnswerFiles(
         read=read_answers,

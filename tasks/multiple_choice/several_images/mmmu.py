@@ -24,6 +24,7 @@ from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
 from vlmbench.families.answer_files import AnswerFiles, PlainRows
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, by_id
+from vlmbench.families.shared_protocols import smolvlm_mmmu
 from vlmbench.parsing import open_answers
 from vlmbench.parsing.letters import mmmu
 
@@ -66,6 +67,12 @@ KIT = ImageTable(
     only={"val": Part("split", ("validation",)), "dev": Part("split", ("dev",))},
 )
 
+KIT_RULES = protocols.vlmevalkit(
+    "without its judge: what no rule can tell is wrong (golden cases: 133 of 323 letters differ from the official "
+    "ones); an open question has the right answer as option A, and B is `Other Answers`",
+    images=AT_MARKS,
+    open_reader=open_answers.vlmevalkit,
+)
 ROWS = PlainRows(("id", "index", "question_id"))
 
 
@@ -106,12 +113,8 @@ MMMU = MultipleChoice(
             guesses=True,
             open_reader=open_answers.lmms_eval,
         ),
-        "vlmevalkit": protocols.vlmevalkit(
-            "without its judge: what no rule can tell is wrong (golden cases: 133 of 323 letters differ from the "
-            "official ones); an open question has the right answer as option A, and B is `Other Answers`",
-            images=AT_MARKS,
-            open_reader=open_answers.vlmevalkit,
-        ),
+        "vlmevalkit": KIT_RULES,
+        "smolvlm": smolvlm_mmmu(KIT_RULES),
     },
     files=Layouts({split: (KIT, HUB) for split in HUB.splits}, dict.fromkeys(HUB.splits, HUB)),
     answer_files=AnswerFiles(

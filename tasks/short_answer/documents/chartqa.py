@@ -21,6 +21,7 @@ from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.families.base import OwnFiles
+from vlmbench.families.shared_protocols import with_smolvlm
 from vlmbench.families.short_answer import SHORT, ShortAnswer, ShortAnswerRules
 from vlmbench.parsing import relaxed
 
@@ -138,7 +139,7 @@ CHARTQA = ShortAnswer(
     title="ChartQA: questions about charts, numbers within 5 % (Masry et al. 2022)",
     about=__doc__,
     sizes={"test": Size(2_500), "val": Size(1_920)},
-    rules=RULES,
+    rules=with_smolvlm(RULES, "chartqa"),
     files=Layouts(
         {"test": (OwnFiles(official_files, official), TSV, HUB["test"]), "val": (OwnFiles(official_files, official),)},
         HUB,
