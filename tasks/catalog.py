@@ -11,6 +11,7 @@ from pathlib import Path
 _YES_NO, _CHOICE, _SHORT = "vlmbench.tasks.yes_no", "vlmbench.tasks.multiple_choice", "vlmbench.tasks.short_answer"
 _DOCUMENTS = f"{_SHORT}.documents"
 _GROUNDING, _JUDGED = "vlmbench.tasks.grounding", "vlmbench.tasks.judged"
+_CAPTIONS = "vlmbench.tasks.captions"
 
 TASKS: Mapping[str, str] = {
     "pope": f"{_YES_NO}.pope:POPE",
@@ -44,6 +45,7 @@ TASKS: Mapping[str, str] = {
     "textvqa": f"{_SHORT}.textvqa:TEXTVQA",
     "vizwiz": f"{_SHORT}.vizwiz:VIZWIZ",
     "chartqa": f"{_DOCUMENTS}.chartqa:CHARTQA",
+    "amber_g": f"{_CAPTIONS}.amber_g:AMBER_G",
     "refcoco": f"{_GROUNDING}.refcoco:REFCOCO",
     "mmvet": f"{_JUDGED}.mmvet:MMVET",
     "mmhal": f"{_JUDGED}.mmhal:MMHAL",

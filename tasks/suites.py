@@ -169,6 +169,15 @@ _ALL = (
         "`Answer:`, that it adds to questions with options",
     ),
     Suite(
+        "amber",
+        "AMBER, both parts (Wang et al. 2023)",
+        "arXiv 2311.07397",
+        (Member("AMBER-g", "amber_g@official", ("faithfulness",)), Member("AMBER-d", "amber_d@official")),
+        "mean",
+        "arXiv 2311.07397: AMBER Score = (100 - CHAIR + F1) / 2; faithfulness is 100 - CHAIR",
+        "amber_g@official needs NLTK and the pairs of alike words",
+    ),
+    Suite(
         "granite",
         "Granite Vision's twelve, by lmms-eval",
         "the model card of ibm-granite/granite-vision-3.3-2b",

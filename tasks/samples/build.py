@@ -35,7 +35,7 @@ from . import by_family
 from .aokvqa import build_aokvqa
 from .common import compact, jpeg, scenes, write
 from .documents import build_chartqa
-from .groups import build_amber_d, build_hallusionbench, build_mmvp, build_naturalbench, build_sugarcrepe
+from .groups import build_amber_d, build_amber_g, build_hallusionbench, build_mmvp, build_naturalbench, build_sugarcrepe
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
 from .judged import build_llava_bench, build_mmhal, build_mmvet
@@ -263,6 +263,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "naturalbench": build_naturalbench,
     "sugarcrepe": build_sugarcrepe,
     "amber_d": build_amber_d,
+    "amber_g": build_amber_g,
     "mmbench": build_mmbench,
     "mmvp": build_mmvp,
     "refcoco": build_refcoco,

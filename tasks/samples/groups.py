@@ -151,6 +151,26 @@ def amber_question(pair: Twins, scene: Scene, kind: str, truth: bool) -> str:
     return f"Is the {thing.kind} in the {row} row of this image?"
 
 
+RELATED = {"house": ["building"], "hourglass": ["timer"], "ring": ["hoop"], "hut": [], "shape": [], "background": []}
+
+
+def build_amber_g(folder: Path) -> None:
+    """query_generative.json, annotations.json, word lists and image/: what each scene shows, and what it does not."""
+    queries: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for key, scene in enumerate(scenes("amber_g", 24), 1):
+        shown = list(dict.fromkeys(thing.kind for thing in scene.things))
+        foreseen = Dice(scene.seed).shuffled([kind for kind in KINDS if kind not in shown])[:4]
+        queries.append({"id": key, "image": f"AMBER_{key}.jpg", "query": "Describe this image."})
+        annotations.append({"id": key, "type": "generative", "truth": shown, "hallu": foreseen})
+        write(folder / "image" / f"AMBER_{key}.jpg", jpeg(scene))
+    write(folder / "query_generative.json", json.dumps(queries, indent=1) + "\n")
+    write(folder / "annotations.json", json.dumps(annotations, indent=1) + "\n")
+    write(folder / "relation.json", json.dumps({**dict.fromkeys(KINDS, ()), **RELATED}, indent=1) + "\n")
+    write(folder / "safe_words.txt", "shape\nbackground")
+    write(folder / "alike.json", json.dumps([["house", "hut"]]) + "\n")
+
+
 # ---------------------------------------------------------------------------------------------------------- SugarCrepe
 
 

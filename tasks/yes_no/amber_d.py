@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile, Size
-from vlmbench.data.files import Folder, Hub, Row, read_rows
-from vlmbench.data.official.files import by_key, data_file
+from vlmbench.data.files import Folder, Hub
+from vlmbench.data.official import amber
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, table
@@ -25,7 +25,7 @@ from vlmbench.families.base import OwnFiles, Scored, mean_of
 from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
 from vlmbench.stats.judge_runs import rounded
-from vlmbench.stats.metrics import MORE, RATE, Metric, average
+from vlmbench.stats.metrics import MORE, RATE, Metric, average, ratio
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Floats
@@ -67,11 +67,10 @@ DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "attribute": (*ATTRIBUTES, "attribute"),
     "relation": ("relation",),
 }
-START = 0.001
-"""What the script's counters of questions start at."""
 BELOW: Mapping[str, float] = {"existence": 0.001}
 """What it adds to the denominator of F1; 0.0001 elsewhere."""
 RIGHT, ALL, BOTH_NO, SAID_NO, IS_NO = range(5)
+share = partial(ratio, start=amber.START)
 
 
 def figures(scored: Scored, protocol: str) -> list[Metric]:
@@ -99,9 +98,9 @@ def _four(scored: Scored, label: str = "") -> list[Metric]:
     ]
     items, clusters = np.array(rows, dtype=np.float64).reshape(-1, 5), [sample.cluster for sample, _ in scored]
     measures: Mapping[str, Callable[[Floats], Floats]] = {
-        "accuracy": partial(_share, top=RIGHT, bottom=ALL),
-        "precision": partial(_share, top=BOTH_NO, bottom=SAID_NO),
-        "recall": partial(_share, top=BOTH_NO, bottom=IS_NO),
+        "accuracy": share(RIGHT, ALL),
+        "precision": share(BOTH_NO, SAID_NO),
+        "recall": share(BOTH_NO, IS_NO),
         "f1": partial(_f1, below=BELOW.get(label, 0.0001)),
     }
     return [
@@ -120,28 +119,18 @@ def _four(scored: Scored, label: str = "") -> list[Metric]:
     ]
 
 
-def _share(sums: Floats, top: int, bottom: int) -> Floats:
-    share: Floats = 100 * sums[..., top] / (sums[..., bottom] + START)
-    return share
-
-
 def _f1(sums: Floats, below: float) -> Floats:
-    precision, recall = (rounded(_share(sums, BOTH_NO, bottom), 1) / 100 for bottom in (SAID_NO, IS_NO))
+    precision, recall = (rounded(share(BOTH_NO, bottom)(sums), 1) / 100 for bottom in (SAID_NO, IS_NO))
     f1: Floats = 100 * 2 * precision * recall / (precision + recall + below)
     return f1
 
 
 # ----------------------------------------------------------------------------------------------------------- questions
 
-RAW = "https://raw.githubusercontent.com/junyangwang0410/AMBER/534babf6bbfcce2e735c26289dedfb21cef3c939"
-QUERIES, ANNOTATIONS, TSV = "query_discriminative.json", "annotations.json", "AMBER.tsv"
-LICENCE = "Apache-2.0"
-QUERY_PLACES = [f"data/query/{QUERIES}", f"query/{QUERIES}", QUERIES]
-ANNOTATION_PLACES = [f"data/{ANNOTATIONS}", ANNOTATIONS]
-IMAGES = ("image", "images", "data/image", ".")
+QUERIES, TSV = "query_discriminative.json", "AMBER.tsv"
 KIT = "https://huggingface.co/datasets/yifanzhang114/AMBER_base64/resolve/main"
 TABLE = ImageTable(
-    {"all": table(TSV, KIT, licence=LICENCE)},
+    {"all": table(TSV, KIT, licence=amber.LICENCE)},
     Columns(id="index", made_from=("category",), target=yes_no_target, tags={"type": "category"}),
 )
 HUB_TYPES = {name: f"discriminative-{'hallucination' if name == 'existence' else name}" for name in DIMENSIONS}
@@ -151,7 +140,7 @@ HUB = {
         {name: f"query_discriminative_{name}"},
         Columns(id="id", question="query", target=yes_no_target),
         shared=True,
-        licence=LICENCE,
+        licence=amber.LICENCE,
     )
     for name in DIMENSIONS
 }
@@ -159,11 +148,7 @@ HUB = {
 
 def required_files(split: str) -> list[DataFile]:
     """Questions, annotations and images."""
-    return [
-        data_file(QUERY_PLACES, "14,216 questions", f"{RAW}/{QUERY_PLACES[0]}", LICENCE),
-        data_file(ANNOTATION_PLACES, "right answers", f"{RAW}/{ANNOTATION_PLACES[0]}", LICENCE),
-        data_file(IMAGES[:3], "1,004 images", licence=LICENCE, how="image archive on Google Drive, by AMBER's README"),
-    ]
+    return amber.required_files(QUERIES, "14,216 questions")
 
 
 def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
@@ -171,22 +156,17 @@ def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     if isinstance(data, Hub):
         parts = [name for name in DIMENSIONS if split in (name, "all")]
         return [_typed(one, HUB_TYPES[name]) for name in parts for one in HUB[name].samples(data, name, task)]
-    if data.find(TSV) and not data.find(*QUERY_PLACES):
+    if data.find(TSV) and not data.find(*amber.query_places(QUERIES)):
         found = [_typed(sample, sample.tags.get("type", "")) for sample in TABLE.samples(data, "all", task)]
     else:
-        hint = f"`vlmbench data fetch {task}` gets it"
-        rows = by_key(read_rows(data.need("AMBER's questions", *QUERY_PLACES, hint=hint)), "id")
-        truth = by_key(read_rows(data.need("AMBER's annotations", *ANNOTATION_PLACES, hint=hint)), "id")
-        found = [_sample(data, key, row, truth) for key, row in rows.items()]
+        rows, others = amber.annotated(data, QUERIES, f"`vlmbench data fetch {task}` gets it")
+        found = [
+            _typed(
+                Sample(key, row.text("query"), (image,), yes_no_target(note, "truth"), extra=others), note.text("type")
+            )
+            for key, row, note, image in rows
+        ]
     return [s for s in found if split == "all" or s.tags["part"] in DIMENSIONS[split]]
-
-
-def _sample(data: Folder, key: str, row: Row, truth: Mapping[str, Row]) -> Sample:
-    if key not in truth:
-        raise row.error("id", f"question {key} has no annotation", "annotations.json must have one with this id")
-    image = data.image(row, row.text("image"), *IMAGES)
-    target = yes_no_target(truth[key], "truth")
-    return _typed(Sample(key, row.text("query"), (image,), target, cluster=image.name), truth[key].text("type"))
 
 
 def _typed(sample: Sample, kind: str) -> Sample:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.golden.folders import ORACLE
 from tests.golden.oracles import (
+    amber,
     choice_sets,
     choices,
     documents,
@@ -24,7 +25,19 @@ from tests.golden.oracles import (
 from tests.golden.oracles.reading import Readers
 from tests.golden.parity.kinds import PARITY
 
-FAMILIES = (yes_no, groups, choices, choice_sets, several_images, letters, short_answers, documents, judged, grounding)
+FAMILIES = (
+    yes_no,
+    amber,
+    groups,
+    choices,
+    choice_sets,
+    several_images,
+    letters,
+    short_answers,
+    documents,
+    judged,
+    grounding,
+)
 
 
 def merged() -> dict[str, Readers]:

@@ -47,7 +47,7 @@ def missing(scored: Scored) -> list[Sample]:
 
 
 def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, float]]:
-    """{metric: (value were all missing answers wrong, were they right), the lower one first}.
+    """{metric: (value were all missing answers wrong, were they right)}.
 
     Empty where nothing is missing, or where right answers are kept by a server. Left out are metrics of which neither
     more nor less is better. The value itself may lie outside: MMBench leaves out questions of which one rotation
@@ -62,14 +62,14 @@ def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, 
     runs = runs_of(good) or int(task.protocols[protocol].judge is not None and not good)
     worst_and_best = [extremes(task, protocol, sample, runs) for sample in lacking]
     try:
-        low, high = (
+        wrong, right = (
             _values(task, protocol, [*good, *zip(lacking, (scores[side] for scores in worst_and_best), strict=True)])
             for side in (0, 1)
         )
     except Exception:  # a plug-in's own metrics may read what made-up scores do not hold: then there are no bounds
         return {}
-    pairs = {name: sorted((low[name], high.get(name, math.nan))) for name in low}
-    return {name: (pair[0], pair[1]) for name, pair in pairs.items() if all(map(math.isfinite, pair))}
+    pairs = {name: (wrong[name], right.get(name, math.nan)) for name in wrong}
+    return {name: pair for name, pair in pairs.items() if all(map(math.isfinite, pair))}
 
 
 def _values(task: Task, protocol: str, scored: Scored) -> dict[str, float]:

@@ -85,7 +85,7 @@ def summarise(
     headline = task.protocols[protocol].headline
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
     for name in limits.keys() & entry.keys():
-        entry[name]["bounds"] = list(limits[name])
+        entry[name]["bounds"] = sorted(limits[name])
     unlabeled = [score for _, score in scored if score.status is Status.UNLABELED]
     if unlabeled and unlabeled[0].note:
         entry[headline]["note"] = unlabeled[0].note
@@ -138,9 +138,10 @@ def _if_missing(scored: Scored, headline: str, limits: Mapping[str, tuple[float,
     lacking = len(bounds.missing(scored))
     if not lacking or headline not in limits:
         return []
-    low, high = limits[headline]
     count = f"{lacking:,} of {len(scored):,} questions have no score"
-    return [f"{count}: {headline} is between {low:.1f}, if all of them were wrong, and {high:.1f}, if all were right"]
+    ends = zip(limits[headline], ("all of them were wrong", "all were right"), strict=True)
+    low, high = (f"{value:.1f}, if {how}" for value, how in sorted(ends))
+    return [f"{count}: {headline} is between {low}, and {high}"]
 
 
 def complete(scores: Mapping[str, Any], min_coverage: float) -> bool:

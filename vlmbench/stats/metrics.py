@@ -65,14 +65,17 @@ def upward(metric: Metric) -> Metric:
 
 
 def ratio(
-    numerator: int = 0, denominator: int = 1, scale: float = 100.0, empty: float = float("nan")
+    numerator: int = 0, denominator: int = 1, scale: float = 100.0, empty: float = float("nan"), start: float = 0.0
 ) -> Callable[[Floats], Floats]:
-    """A combine function: scale * sums[numerator] / sums[denominator], `empty` where the denominator is 0."""
+    """A combine function: scale * sums[numerator] / sums[denominator], `empty` where the denominator is 0.
+
+    `start` is what a script's counter of the denominator starts at, where that is not 0.
+    """
 
     def combine(sums: Floats) -> Floats:
         import numpy as np
 
-        top, bottom = sums[..., numerator], sums[..., denominator]
+        top, bottom = sums[..., numerator], sums[..., denominator] + start
         quotient: Floats = scale * np.divide(top, bottom, out=np.full(np.shape(top), empty), where=bottom != 0)
         return quotient
 

@@ -27,6 +27,9 @@ NOT_MORE = {
     "false_yes_ratio": TARGET,
     "hallucination_rate": LESS,
     "guessed": NEITHER,
+    "chair": LESS,
+    "hal": LESS,
+    "cog": LESS,
 }
 """What is better of the metrics of which more is not."""
 
@@ -78,7 +81,8 @@ def test_right_answers_are_no_worse_than_wrong_ones_by_every_metric(key: str) ->
         for pairs in (list(zip(samples, (end[side] for end in ends), strict=True)) for side in (0, 1))
     )
     headline = choice.task.protocols[choice.protocol].headline
-    assert best[headline] > 0.9 * most(choice, scored, headline)
+    top = 0.0 if headline in NOT_MORE else most(choice, scored, headline)  # of what is turned, the least is the best
+    assert best[headline] > top - 0.1 * most(choice, scored, headline)
     compared = [name for name in worst if name in best and not np.isnan([worst[name], best[name]]).any()]
     assert [
         name for name in compared if best[name] < worst[name] and not name.endswith(("_of_targets", "reference_score"))
@@ -97,9 +101,10 @@ def test_failing_on_what_would_be_wrong_shows_in_the_bounds(key: str) -> None:
     ]
     entry = scoring.summarise(choice, failing, resamples=50)
     low, high = entry[headline]["bounds"]
-    assert low == pytest.approx(whole)
+    worst = high if NOT_MORE.get(headline) == LESS else low
+    assert worst == pytest.approx(whole)
     assert low < high
-    assert any("if all of them were wrong" in note for note in entry["notes"])
+    assert any(f"{worst:.1f}, if all of them were wrong" in note for note in entry["notes"])
     assert entry["coverage"] < 1
 
 

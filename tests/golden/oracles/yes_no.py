@@ -1,10 +1,10 @@
-"""Oracles of benchmarks whose answers are yes or no: POPE, MME, VSR, Hateful Memes, AMBER."""
+"""Oracles of benchmarks whose answers are yes or no: POPE, MME, VSR, Hateful Memes."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,11 @@ from tests.golden.oracles.reading import (
     percent,
     run,
     score,
-    write_json,
     write_lines,
 )
 from vlmbench.base.errors import PredictionsError
 from vlmbench.base.registry import choose_task
-from vlmbench.base.samples import Response, Sample, Score
+from vlmbench.base.samples import Sample, Score
 from vlmbench.data.files import Folder
 from vlmbench.parsing import yes_no
 
@@ -314,64 +313,9 @@ def write_memes_csv(root: Path, scores: Sequence[float], decided: Sequence[int])
     return path
 
 
-# --------------------------------------------------------------------------------------------------------------- AMBER
-
-AMBER_PARTS = {
-    "Descriminative Task": "", "Exsitence": "existence_", "Attribute": "attribute_", "State": "state_",
-    "Number": "number_", "Action": "action_", "Relation": "relation_",
-}  # fmt: skip
-AMBER_SETS: Mapping[str, Callable[[Case], bool]] = {
-    "official": lambda case: True,
-    "official_partial": lambda case: case["id"] % 5 != 0,
-    "official_existence_rows_only": lambda case: case["type"] == "discriminative-hallucination",
-    "official_all_yes": lambda case: True,
-}
-
-
-def amber_scored(oracle: Oracle, protocol: str, texts: Mapping[str, str]) -> Outcome:
-    """The cases as AMBER's files, some of them answered."""
-    queries = [{"id": c["id"], "image": f"AMBER_{c['id']}.jpg", "query": "Is it so?"} for c in oracle.cases["cases"]]
-    write_json(oracle.scratch / "query_discriminative.json", queries)
-    write_json(oracle.scratch / "annotations.json", oracle.cases["cases"])
-    task = choose_task("amber_d").task
-    samples = [sample for sample in task.samples(Folder(oracle.scratch), "all") if sample.id in texts]
-    scored = [(sample, task.score(sample, Response(texts[sample.id]), protocol)) for sample in samples]
-    return Outcome(scored, {metric.name: metric.value() for metric in task.summarise(scored, protocol)}, texts)
-
-
-def amber_official(oracle: Oracle, name: str) -> None:
-    """The figures as printed: with counters that start at 0.001, rounded to one place."""
-    chosen = [case for case in oracle.cases["cases"] if AMBER_SETS[name](case)]
-    texts = {str(case["id"]): "Yes" if name == "official_all_yes" else case["response"] for case in chosen}
-    outcome = amber_scored(oracle, "official", texts)
-    if name == "official":
-        right = {str(row["id"]): row["official"] for row in oracle.expected["per_case"]}
-        assert all(score.value == float(right[sample.id]) for sample, score in outcome.scored)
-    tables = oracle.expected[name].values() if name == "official" else [oracle.expected[name]]
-    for table in tables:
-        for part, row in table.items():
-            for figure, value in row.items():
-                ours = outcome.values.get(f"{AMBER_PARTS[part]}{figure.lower()}", 0.0)  # a part without questions: 0
-                assert round(ours, 1) == value, (name, part, figure)
-    oracle.count(len(chosen))
-
-
-def amber_vlmevalkit(oracle: Oracle, _: str) -> None:
-    """What is read of each answer, and the mean of three accuracies."""
-    outcome = amber_scored(oracle, "vlmevalkit", {str(c["id"]): c["response"] for c in oracle.cases["cases"]})
-    right = {str(row["id"]): row for row in oracle.expected["per_case"]}
-    for sample, read in outcome.scored:
-        row = right[sample.id]
-        assert (read.parsed_answer, read.value) == (row["vlmevalkit"].lower(), row["vlmevalkit_right"]), row
-    names = {"Avg ACC": "mean_accuracy"}
-    table = {names.get(n, f"{n.lower()}_accuracy"): v for n, v in oracle.expected["vlmevalkit"].items()}
-    oracle.figures(outcome.values, table, "vlmevalkit")
-
-
 READERS: dict[str, Readers] = {
     "pope": (POPE, Check(pope_degenerate)),
     "mme": (MME, Check(mme_degenerate)),
-    "amber_d": (Check(amber_official, tuple(AMBER_SETS)), Check(amber_vlmevalkit)),
     "vsr": (
         Columns("vsr", vsr_files, VSR_COLUMNS, totals=vsr_totals, cases="text_cases"),
         Check(vsr_predictions),

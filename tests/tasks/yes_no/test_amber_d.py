@@ -45,6 +45,13 @@ def test_the_official_files_and_their_dimensions(tmp_path: Path) -> None:
     assert counts == {"all": 10, "existence": 2, "attribute": 6, "relation": 2}
 
 
+def test_an_answer_file_about_all_of_amber(tmp_path: Path) -> None:
+    samples = TASK.samples(write(tmp_path, [*TRUTH, {"id": 1, "type": "generative"}]), "all")
+    rows = [{"id": query["id"], "response": "Yes"} for query in QUERIES]
+    (tmp_path / "answers.json").write_text(json.dumps([{"id": 1, "response": "A dog."}, *rows]), "utf-8")
+    assert TASK.read_predictions(tmp_path / "answers.json", samples) == dict.fromkeys([s.id for s in samples], "Yes")
+
+
 def test_the_table(tmp_path: Path) -> None:
     cell = base64.b64encode(PICTURE).decode()
     rows = [f"{n}\tIs it?\tNo\t{t['type']}\t{cell}" for n, t in enumerate(TRUTH)]
