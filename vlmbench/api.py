@@ -116,6 +116,7 @@ def evaluate(
     recheck_ties: bool = False,
     dtype: Literal["float32", "bfloat16", "float16"] | None = None,
     quantize: Literal["int8", "int4"] | None = None,
+    linear: Literal["mkl", "onednn", "auto"] | None = None,
     device: str | None = None,
     threads: int | None = None,
     batch_size: int | Literal["auto"] | None = None,
@@ -167,7 +168,7 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
         return [given[name] for name in names]
 
     spec, size = given["model"] if isinstance(given["model"], str) else "", given["batch_size"]
-    computing = of("engine", "recheck_ties", "dtype", "quantize", "device", "threads")
+    computing = of("engine", "recheck_ties", "dtype", "quantize", "linear", "device", "threads")
     computing += [None if size is None else str(size), *of("attention", "trust_remote_code")]
     variant = {name: given[name] for name in VariantOptions.__annotations__ if name in given}
     return RunOptions(

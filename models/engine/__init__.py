@@ -4,6 +4,7 @@
 - shared_prefix: one prefix per image, its questions packed behind it. simple: one question at a time, the reference.
 - lanes/: memory for keys and values, written in place.
 - packing: masks and positions of a packed row. decoding: greedy choice, margins, stopping, ranking.
+- linear_choice: which library computes Linear layers, and the trial that decides.
 - margin_scale, finite: how much two ways of computing differ here; weights that are not finite.
 - memory, quantize: what a network takes, and fewer bits for its weights.
 

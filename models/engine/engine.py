@@ -23,7 +23,8 @@ from ..parts.protocols import System
 from .decoding import Job, Observer, Outcome, no_observer
 from .finite import bad_weight
 from .group_images import GroupFeatures, Prepared, describe, pixels_held, prepare, turns_of
-from .margin_scale import largest_difference
+from .linear_choice import LinearChoice
+from .margin_scale import LogitRecorder, fixed_jobs, largest_difference, test_features
 from .memory import halving, peak_bytes, release_memory
 from .quantize import check as check_quantization
 from .quantize import quantize as quantize_weights
@@ -41,6 +42,9 @@ SMALL = 50_000_000
 on a busy machine hardly anything else."""
 SMALLEST_PACK = 16
 """Out of memory in packs of this many tokens: given up."""
+
+TRIED = 2
+"""Questions of a trial one by one."""
 
 RequestObserver = Callable[[Request, int, Tensor], None]
 """Called with a request, a step and that step's logits, (vocabulary,) float32."""
@@ -63,11 +67,13 @@ class Engine:
         fragile: float | None = None,
         pack_tokens: int = 512,
         quantize: str = "",
+        linear: str = "",
         observer: RequestObserver | None = None,
     ) -> None:
         """`threads` 0: torch's own number, 1 for a small network. `exact` asks answers with a margin under `fragile`
         again one by one; `fragile` None: four times what a self-check finds, at least 1e-4. `quantize`: `int8` or
-        `int4` weights in the language model, which is changed in place.
+        `int4` weights in the language model, which is changed in place. `linear`: `mkl`, `onednn` or `auto`, which
+        library computes Linear layers.
 
         Raises UsageError or ModelError.
         """
@@ -79,6 +85,7 @@ class Engine:
             raise UsageError("pack_tokens must be at least 1 and threads at least 0", hint="leave them out")
         if quantize:
             check_quantization(quantize)
+        self.linear = LinearChoice(linear)
         small = sum(parameter.numel() for parameter in system.module.parameters()) < SMALL
         if threads or small:
             torch.set_num_threads(threads or 1)
@@ -97,6 +104,8 @@ class Engine:
         self._counts = {"merged": 0, "rerun": 0, "changed": 0, "failed": 0, "memory_retries": 0}
         self._seconds, self._questions, self._words = 0.0, 0, 0
         self._difference: float | None = None
+        if not self._broken:
+            self.linear.decide(system.module, self._trial)
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
@@ -110,6 +119,7 @@ class Engine:
             "exact": self.exact,
             "device": self.device.type,
             **quantization,
+            **self.linear.settings,
         }
 
     @property
@@ -126,9 +136,18 @@ class Engine:
             facts["seconds_per_word"] = float(f"{self._seconds / self._words:.3g}")
         if self.fragile is not None:
             facts["engine_fragile_margin"] = self.fragile
+        facts |= self.linear.facts
         if self._difference is not None:
             facts["engine_self_check_difference"] = self._difference
         return facts
+
+    def _trial(self, recorder: LogitRecorder) -> None:
+        """Answer fixed questions about a drawn image as this engine answers."""
+        jobs, features = fixed_jobs(self.system), test_features(self.system, 0)
+        if self.kind == "shared":
+            self._shared.answer(features, jobs, self.pack_tokens, recorder.record)
+        for job in jobs[:TRIED] if self.kind == "simple" else ():
+            self._simple.answer(features, job, recorder.record)
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups, best made of requests about the same images; a group's responses come together, in order.

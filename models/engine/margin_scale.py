@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vlmbench.base.samples import Generation
 
-from ..parts.protocols import Turn
+from ..parts.protocols import System, Turn
 from .decoding import Job
 from .shared_prefix import SharedPrefix
 from .simple import OneByOne
@@ -46,13 +46,9 @@ class LogitRecorder:
 def largest_difference(shared: SharedPrefix, simple: OneByOne, pack_tokens: int) -> float:
     """The largest difference of any logit over 32 fixed questions about drawn images, where the answers agree."""
     system, worst = shared.system, 0.0
-    parameter = next(system.module.parameters())
-    turns = [[Turn(text, images=1)] for text in QUESTIONS]
-    jobs = [Job(tuple(system.encode(asked)), Generation(max_new_tokens=STEPS)) for asked in turns]
+    jobs = fixed_jobs(system)
     for number in range(N_IMAGES):
-        pixels = system.pixels(test_image(number)).to(device=parameter.device, dtype=parameter.dtype)
-        with torch.inference_mode():
-            features = [system.network.image_features(pixels[None])[0]]
+        features = test_features(system, number)
         packed, alone = LogitRecorder(), LogitRecorder()
         shared.answer(features, jobs, pack_tokens, packed.record)
         for job in jobs:
@@ -64,6 +60,20 @@ def largest_difference(shared: SharedPrefix, simple: OneByOne, pack_tokens: int)
                 if int(mine.argmax()) != int(other.argmax()):
                     break  # from here on they answer different texts
     return worst
+
+
+def fixed_jobs(system: System) -> list[Job]:
+    """The fixed questions, each about one image."""
+    turns = [[Turn(text, images=1)] for text in QUESTIONS]
+    return [Job(tuple(system.encode(asked)), Generation(max_new_tokens=STEPS)) for asked in turns]
+
+
+@torch.inference_mode()
+def test_features(system: System, number: int) -> list[Tensor]:
+    """What the network sees of a drawn image, (visual tokens, width)."""
+    parameter = next(system.module.parameters())
+    pixels = system.pixels(test_image(number)).to(device=parameter.device, dtype=parameter.dtype)
+    return [system.network.image_features(pixels[None])[0]]
 
 
 def is_finite(logits: Tensor) -> bool:

@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..parts.kernels.linear import OneDnnLinear
 from .quantize import Int4Linear
 
 T = TypeVar("T")
 
 
 def parameters(part: nn.Module) -> int:
-    """How many weights a part has; those kept in few bits count like others, tied ones once."""
-    held = sum(module.held for module in part.modules() if isinstance(module, Int4Linear))
+    """How many weights a part has; those kept in few bits or by oneDNN count like others, tied ones once."""
+    held = sum(module.held for module in part.modules() if isinstance(module, Int4Linear | OneDnnLinear))
     return held + sum(parameter.numel() for parameter in part.parameters())
 
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -24,11 +25,12 @@ from ..engine.decoding import Job, Observer, Outcome, no_observer
 from ..engine.engine import SMALLEST_PACK, RequestObserver, failure, is_greedy, order, respond
 from ..engine.finite import bad_weight
 from ..engine.group_images import describe
+from ..engine.linear_choice import LinearChoice
 from ..engine.memory import halving, peak_bytes
 from .batch_check import batch_check
 from .batching import AUTO, BatchQueue, BatchSize, rows_of
 from .plain import Plain, Question
-from .prefix_check import reason_against, self_check
+from .prefix_check import reason_against, self_check, trial
 from .prompts import ImageTensors
 from .sharing.packed import HfSharedPrefix
 from .system import HfSystem
@@ -59,12 +61,15 @@ class HfEngine:
         exact: bool = False,
         fragile: float | None = None,
         pack_tokens: int = 512,
+        linear: str = "",
         observer: RequestObserver | None = None,
     ) -> None:
         """`kind` shared is tried out here, and becomes batched where it fails: `sharing` says why.
 
         `exact` asks answers with a margin under `fragile` again one by one; `fragile` None: four times what the trial
-        found, at least 1e-4. Raises UsageError.
+        found, at least 1e-4. `linear`: `mkl`, `onednn` or `auto`, which library computes Linear layers.
+
+        Raises UsageError, and ModelError where oneDNN cannot be had.
         """
         if kind not in KINDS:
             raise UnknownNameError("engine", kind, KINDS)
@@ -77,6 +82,9 @@ class HfEngine:
         self._difference = 0.0
         self.kind, self.sharing, self.batching = kind, "not asked for", "not tried"
         self._broken = bad_weight(system.model)
+        self.linear = LinearChoice(linear)
+        if not self._broken:
+            self.linear.decide(system.model, partial(trial, self._plain, system.prompts))
         if kind == "shared":
             self.kind, self.sharing = self._try_sharing()
         self.fragile = max(4 * self._difference, 1e-4) if fragile is None else fragile
@@ -110,7 +118,7 @@ class HfEngine:
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What decides the answers beside the weights: part of every answer's key."""
         device = self.system.model.device.type
-        return {"engine": self.kind, "exact": self.exact, "device": device}
+        return {"engine": self.kind, "exact": self.exact, "device": device, **self.linear.settings}
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
@@ -119,6 +127,7 @@ class HfEngine:
             "sharing": self.sharing,
             "batching": self.batching,
             "batch": self.size.now,
+            **self.linear.facts,
         }
         facts |= {f"engine_{name}": count for name, count in self._counts.items()}
         if peak := peak_bytes(self.system.model.device):

@@ -84,6 +84,7 @@ def load(
     device: str = "",
     threads: int = 0,
     quantize: str = "",
+    linear: str = "",
     batch_size: str = AUTO,
     attention: str = "",
     prompting: str = "",
@@ -127,7 +128,7 @@ def load(
         **({"unread": unread} if unread else {}),
     }
     system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=extra_settings)
-    return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties))
+    return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties, linear=linear))
 
 
 def of_objects(model: Any, processor: Any) -> HfModel:

@@ -101,6 +101,14 @@ def self_check(shared: HfSharedPrefix, plain: Plain, prompts: Prompts, pack_toke
     return compared(packed, alone, plain.model.dtype)
 
 
+def trial(plain: Plain, prompts: Prompts, recorder: LogitRecorder) -> None:
+    """Answer the trial's questions about a drawn image one by one, and record their logits."""
+    images = [test_image(0)]
+    for text in QUESTIONS[:ASKED]:
+        prompt = prompts.prompt(prompts.text(text, 1), images)
+        plain.answer([Question(Job(prompt.ids, Generation(max_new_tokens=STEPS)), prompt)], 1, recorder.record)
+
+
 def compared(
     together: LogitRecorder, alone: LogitRecorder, dtype: torch.dtype, kind: str = "packed"
 ) -> tuple[str, float]:

@@ -124,6 +124,7 @@ def load(
     device: str = "",
     threads: int = 0,
     quantize: str = "",
+    linear: str = "",
     template: str = "",
     vit: str = "",
     qformer: str = "",
@@ -148,7 +149,14 @@ def load(
     loaded = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     lora.merge(loaded.network.language_model)
     driver = Engine(
-        loaded, kind=engine, exact=recheck_ties, dtype=dtype, device=device, threads=threads, quantize=quantize
+        loaded,
+        kind=engine,
+        exact=recheck_ties,
+        dtype=dtype,
+        device=device,
+        threads=threads,
+        quantize=quantize,
+        linear=linear,
     )
     return LocalModel(loaded, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

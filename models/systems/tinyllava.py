@@ -196,6 +196,7 @@ def load(
     device: str = "",
     threads: int = 0,
     quantize: str = "",
+    linear: str = "",
     template: str = "",
     image_aspect_ratio: str = "",
     vision_feature_select_strategy: str = "",
@@ -217,7 +218,14 @@ def load(
     if system.network.blueprint.lora is not None:
         lora.merge(system.network.language_model)
     driver = Engine(
-        system, kind=engine, exact=recheck_ties, dtype=dtype, device=device, threads=threads, quantize=quantize
+        system,
+        kind=engine,
+        exact=recheck_ties,
+        dtype=dtype,
+        device=device,
+        threads=threads,
+        quantize=quantize,
+        linear=linear,
     )
     return LocalModel(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ENGINES = ("shared", "batched", "simple")
 DTYPES = ("float32", "bfloat16", "float16")
 WIDTHS = ("int8", "int4")
+LINEAR = ("mkl", "onednn", "auto")
 NEEDED_PACKAGES: Mapping[str, tuple[str, str]] = {"quantize": ("torchao", install_command("quantize"))}
 """Model options that need a package which is not always installed: its module and the command that installs it."""
 
@@ -41,6 +42,9 @@ class ModelOptions:
     """Number type of the weights."""
     quantize: str | None = None
     """Keep the language model's weights in 8 or 4 bits."""
+    linear: str | None = None
+    """Library of the Linear layers on a CPU: torch's own (mkl), onednn, or auto: oneDNN where it is faster and a trial
+    at load gives equal answers."""
     device: str | None = None
     """cpu, cuda, cuda:1, ..."""
     threads: int | None = None
@@ -56,6 +60,7 @@ class ModelOptions:
         _check_choice("--engine", self.engine, ENGINES)
         _check_choice("--dtype", self.dtype, DTYPES)
         _check_choice("--quantize", self.quantize, WIDTHS)
+        _check_choice("--linear", self.linear, LINEAR)
         _check_number(self, "threads", "--threads", above=-1, whole=True)
 
     def loader_options(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
-from vlmbench.runs.options import DTYPES, ENGINES, WIDTHS, ModelOptions
+from vlmbench.runs.options import DTYPES, ENGINES, LINEAR, WIDTHS, ModelOptions
 
 
 def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -24,6 +24,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--recheck-ties", action="store_true", help="recompute answers whose best two tokens nearly tie, one by one")
     add("--dtype", choices=DTYPES, help="number type of the weights (default: the model's choice)")
     add("--quantize", choices=WIDTHS, help="quantize the language model's weights to 8 or 4 bits (default: unchanged)")
+    add(
+        "--linear", choices=LINEAR, help="Linear layers on a CPU by torch's own library (default), oneDNN or the faster"
+    )
     add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
     add("--threads", type=int, metavar="N", help="processor threads")
     add("--batch-size", metavar="N|auto", help="hf: rows per batch (default: auto)")

@@ -26,7 +26,7 @@ Read = Callable[[Node], Any]
 
 MODEL: Mapping[str, Read] = {
     "name": Node.text, "engine": Node.text, "recheck_ties": Node.flag, "dtype": Node.text, "quantize": Node.text,
-    "device": Node.text, "threads": Node.whole, "batch_size": Node.text, "attention": Node.text,
+    "linear": Node.text, "device": Node.text, "threads": Node.whole, "batch_size": Node.text, "attention": Node.text,
 }  # fmt: skip
 """Keys under `model`; but for the name they are options of `vlmbench run`."""
 JUDGE: Mapping[str, Read] = {"model": Node.text, "runs": Node.whole, "budget": Node.number}
