@@ -54,9 +54,9 @@ def test_the_command_and_python_build_the_same_options(tmp_path: Path, monkeypat
         "data": "hub", "limit": 7, "output": str(tmp_path), "perturb": "blind", "seed": 3, "engine": "simple",
         "recheck_ties": True, "dtype": "bfloat16", "quantize": "int8", "linear": "auto", "device": "cpu", "threads": 2,
         "batch_size": 4, "attention": "eager", "trust_remote_code": True, "judge": "echo", "judge_runs": 5,
-        "judge_budget": 1.5, "verify_backend": 6, "verify_against": "hf:x", "workers": 8, "ray": "auto", "worker_timeout": 9.5,
-        "plugins": str(tmp_path / "mine.py"), "temperature": 0.7, "top_p": 0.9, "max_new_tokens": 11,
-        "thinking_budget": 12, "system": "Be brief.", "shots": "2:val", "samples": 4,
+        "judge_budget": 1.5, "verify_backend": 6, "verify_against": "hf:x", "workers": 8, "ray": "auto",
+        "worker_timeout": 9.5, "plugins": str(tmp_path / "mine.py"), "temperature": 0.7, "top_p": 0.9,
+        "max_new_tokens": 11, "thinking_budget": 12, "system": "Be brief.", "shots": "2:val", "samples": 4,
     }  # fmt: skip
     built: list[RunOptions] = []
     monkeypatch.setattr("vlmbench.api._evaluate", lambda options, *rest: built.append(options))
