@@ -47,6 +47,8 @@ TASKS: Mapping[str, str] = {
     "chartqa": f"{_DOCUMENTS}.chartqa:CHARTQA",
     "amber_g": f"{_CAPTIONS}.amber_g:AMBER_G",
     "refcoco": f"{_GROUNDING}.refcoco:REFCOCO",
+    "screenspot": f"{_GROUNDING}.screenspot:SCREENSPOT",
+    "screenspot_v2": f"{_GROUNDING}.screenspot:SCREENSPOT_V2",
     "mmvet": f"{_JUDGED}.mmvet:MMVET",
     "mmhal": f"{_JUDGED}.mmhal:MMHAL",
     "llava_bench": f"{_JUDGED}.llava_bench:LLAVA_BENCH",

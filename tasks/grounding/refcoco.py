@@ -32,20 +32,16 @@ from vlmbench.data.official.files import coco_images, data_file, mirrored
 from vlmbench.families.answer_files import AnswerFiles, Format
 from vlmbench.families.answer_lists import AnswerLists
 from vlmbench.families.base import OwnFiles, Scored
-from vlmbench.families.grounding import Grounding, GroundingRules, above_half, agreements, box_target
+from vlmbench.families.grounding import Grounding, GroundingRules, above_half, box_target, centres, overlaps
 from vlmbench.parsing import boxes
-from vlmbench.stats.metrics import Metric, mean
+from vlmbench.stats.metrics import Metric
 
 THRESHOLDS = (0.1, 0.3, 0.7, 0.9)
 
 
 def _lmms_eval_figures(scored: Scored) -> Sequence[Metric]:
     """lmms-eval's other thresholds, and the centres."""
-    clusters, found = [sample.cluster for sample, _ in scored], agreements(scored)
-    return [
-        *(mean(f"accuracy_at_{least}", [float(one.iou >= least) for one in found], clusters) for least in THRESHOLDS),
-        mean("centre_accuracy", [float(one.centred) for one in found], clusters),
-    ]
+    return [*overlaps(scored, THRESHOLDS)[1:], centres(scored)]
 
 
 _REFER = "[refer] give me the location of {question}"

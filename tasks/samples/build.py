@@ -44,6 +44,7 @@ from .mme import build_mme
 from .mme_realworld import build_mme_realworld_lite
 from .refcoco_files import build_refcoco
 from .scienceqa import build_scienceqa
+from .screenspot import build_screenspot, build_screenspot_v2
 from .textvqa import build_textvqa
 from .vizwiz import build_vizwiz
 from .vqa import build_okvqa, build_vqav2
@@ -267,6 +268,8 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "mmbench": build_mmbench,
     "mmvp": build_mmvp,
     "refcoco": build_refcoco,
+    "screenspot": build_screenspot,
+    "screenspot_v2": build_screenspot_v2,
     "mmvet": build_mmvet,
     "mmhal": build_mmhal,
     "llava_bench": build_llava_bench,

@@ -1,19 +1,24 @@
-"""Grounding: where in an image is it? Boxes by their overlap with the right one. Readers: vlmbench.parsing.boxes.
+"""Grounding: where in an image is it? Boxes by their overlap with the right one, points by whether they lie in it.
+
+Readers: vlmbench.parsing.boxes and points.
 
 A target is {"bbox": (x, y, width, height), "width", "height"}: the box as COCO writes boxes, and the image's size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vlmbench.base.samples import Response, Sample, Score
 from vlmbench.data.rows import Row
 from vlmbench.families.base import Benchmark, ProtocolRules, Scored, accuracies
-from vlmbench.parsing.boxes import Agreement, from_size, in_hundredths, in_shares
+from vlmbench.parsing.boxes import Agreement, Box, from_size, in_hundredths, in_shares
 from vlmbench.stats.metrics import Metric, mean, share
+
+Form = Callable[[Box, float, float], str]
+"""(Box in pixels, width and height of the image) to an answer that says it."""
 
 
 def at_least_half(found: Agreement) -> bool:
@@ -40,6 +45,9 @@ class GroundingRules(ProtocolRules):
 class Grounding(Benchmark[GroundingRules]):
     """A benchmark whose right answers are boxes."""
 
+    forms: tuple[Form, ...] = (in_shares, in_hundredths)
+    """How answers are usually written."""
+
     def parse(self, sample: Sample, response: Response, rules: GroundingRules) -> str:
         """The box in pixels; empty where the answer has none, or where the target is hidden and no size is known."""
         return "" if sample.target is None else self._agreement(sample, response, rules).parsed
@@ -54,31 +62,48 @@ class Grounding(Benchmark[GroundingRules]):
         """The right box in the first of the usual forms in which the protocol finds it; empty where it finds none."""
         target, rules = sample.target, self.rules[protocol]
         box, size = from_size(target["bbox"]), (target["width"], target["height"])
-        forms = [form(box, *size) for form in (in_shares, in_hundredths)]
-        return next((text for text in forms if rules.hit(rules.reader(text, box, *size))), "")
+        texts = [form(box, *size) for form in self.forms]
+        return next((text for text in texts if rules.hit(self.read(text, target, rules))), "")
 
     def figures_of(self, scored: Scored, rules: GroundingRules) -> Sequence[Metric]:
         """Accuracy, the share of answers with a box, and the mean IoU."""
         clusters = [sample.cluster for sample, _ in scored]
         boxes = mean("valid_boxes", [float(bool(score.parsed_answer)) for _, score in scored], clusters)
-        overlaps = [found.iou for found in agreements(scored)]
-        overlap = share("mean_iou", overlaps, [1.0] * len(overlaps), clusters)
-        return [*accuracies(scored), boxes, overlap, *(rules.beside(scored) if rules.beside else ())]
+        return [*accuracies(scored), boxes, *overlaps(scored), *(rules.beside(scored) if rules.beside else ())]
 
     def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
         """A miss, and the very box."""
         miss, hit = Agreement(None), Agreement(from_size(sample.target["bbox"]), 1.0, True)
         return Score(0.0, note=miss.note), Score(1.0, parsed_answer=hit.parsed, note=hit.note)
 
-    def _agreement(self, sample: Sample, response: Response, rules: GroundingRules) -> Agreement:
-        target = sample.target
-        found: Agreement = rules.reader(response.text, from_size(target["bbox"]), target["width"], target["height"])
+    def read(self, text: str, target: Mapping[str, Any], rules: GroundingRules) -> Agreement:
+        """How well an answer agrees with a target."""
+        found: Agreement = rules.reader(text, from_size(target["bbox"]), target["width"], target["height"])
         return found
+
+    def _agreement(self, sample: Sample, response: Response, rules: GroundingRules) -> Agreement:
+        return self.read(response.text, sample.target, rules)
 
 
 def agreements(scored: Scored) -> list[Agreement]:
     """How well each answer agreed with the right box."""
     return [Agreement.from_note(score.note) for _, score in scored]
+
+
+def overlaps(scored: Scored, thresholds: Sequence[float] = ()) -> list[Metric]:
+    """The mean IoU, and the shares of answers whose IoU reaches each threshold."""
+    clusters, found = [sample.cluster for sample, _ in scored], [one.iou for one in agreements(scored)]
+    whole = share("mean_iou", found, [1.0] * len(found), clusters)
+    return [
+        whole,
+        *(mean(f"accuracy_at_{least}", [float(one >= least) for one in found], clusters) for least in thresholds),
+    ]
+
+
+def centres(scored: Scored) -> Metric:
+    """The share of answers whose middle lies in the right box."""
+    hits = [float(found.centred) for found in agreements(scored)]
+    return mean("centre_accuracy", hits, [sample.cluster for sample, _ in scored])
 
 
 def box_target(row: Row) -> dict[str, Any]:

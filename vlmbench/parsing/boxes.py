@@ -74,7 +74,7 @@ def cropped(
     if width * height < least * (x2 - x1) * (y2 - y1):
         return None
     box = [clipped[0] - left, clipped[1] - top, width, height]
-    return {**target, "bbox": box, "width": right - left, "height": bottom - top}
+    return {"bbox": box, "width": right - left, "height": bottom - top}
 
 
 # --------------------------------------------------------------------------------------------------------- readers
@@ -222,16 +222,18 @@ def grid_coverage(boxes: Iterable[Sequence[float]], side: int) -> Floats:
 class Agreement:
     """What an answer came to: a box in pixels (if any), and how well it agrees with the right one."""
 
-    box: Box | None
+    box: Box | tuple[float, float] | None
+    """The corners, or a point, which has no overlap."""
     iou: float = 0.0
     centred: bool = False
     """Whether the box's middle lies in the right one."""
 
     @property
     def parsed(self) -> str:
-        """The box, as a score keeps it: `[x1, y1, x2, y2]` in pixels."""
-        known = self.box is not None and all(map(isfinite, self.box))
-        return str([round(side, 2) for side in self.box or ()]) if known else ""
+        """The box, as a score keeps it: `[x1, y1, x2, y2]` in pixels; a point: `[x, y]`."""
+        if self.box is None or not all(map(isfinite, self.box)):
+            return ""
+        return str([round(side, 2) for side in self.box])
 
     @property
     def note(self) -> str:
@@ -263,8 +265,16 @@ def agreement(
 
 def lmms_eval_agreement(text: str, right: Box, width: float, height: float) -> Agreement:
     """In shares of the image, as lmms-eval counts; an answer without a box is the box of four zeros."""
-    numbers = lmms_eval_numbers(text)
+    return agreement_in_shares(lmms_eval_numbers(text), to_shares(right, width, height), width, height)
+
+
+def to_shares(box: Box, width: float, height: float) -> Box:
+    """A box in pixels in shares of the image."""
+    return box[0] / width, box[1] / height, box[2] / width, box[3] / height
+
+
+def agreement_in_shares(numbers: Box | None, target: Box, width: float, height: float) -> Agreement:
+    """Both boxes in shares of the image; an answer without a box is the box of four zeros."""
     x1, y1, x2, y2 = shares = numbers or (0.0, 0.0, 0.0, 0.0)
-    target = (right[0] / width, right[1] / height, right[2] / width, right[3] / height)
     box = None if numbers is None else (x1 * width, y1 * height, x2 * width, y2 * height)
     return Agreement(box, iou(target, shares), holds_centre(target, shares))
