@@ -14,7 +14,7 @@ from functools import partial
 from vlmbench.base.task import Size
 from vlmbench.families.base import Scored, accuracies
 from vlmbench.families.grounding import Grounding, GroundingRules, centres, overlaps
-from vlmbench.families.pointing import (
+from vlmbench.families.grounding.points import (
     CELLS,
     Pointing,
     Target,

@@ -21,9 +21,8 @@ from vlmbench.data.official.files import by_key, hub_questions, mirrored
 from vlmbench.data.rows import Row
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
 from vlmbench.families.base import OwnFiles, Scored, fill
-from vlmbench.families.judged import Judged, JudgedRules, PairReview
+from vlmbench.families.judged import Judged, JudgedRules, PairReview, ReviewLines
 from vlmbench.families.short_answer import number
-from vlmbench.families.verdict_files import ReviewLines
 from vlmbench.parsing.numbers import two_numbers
 from vlmbench.stats import judge_runs
 from vlmbench.stats.metrics import MORE, NEITHER, Metric

@@ -28,8 +28,7 @@ from vlmbench.data.files import Folder, Hub, Row, read_json, read_keyed
 from vlmbench.data.official.files import data_file, hub_questions, mirrored, places
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.base import OwnFiles, Scored
-from vlmbench.families.judged import Judged, JudgedRules
-from vlmbench.families.verdict_files import GradeLists
+from vlmbench.families.judged import GradeLists, Judged, JudgedRules
 from vlmbench.parsing.numbers import first_word_number
 from vlmbench.stats.judge_runs import mean_of_runs
 from vlmbench.stats.metrics import Metric

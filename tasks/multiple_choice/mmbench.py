@@ -18,7 +18,8 @@ from vlmbench.base.task import DataFile, Size
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE as KIT_SITE
 from vlmbench.data.tables.image_table import ImageTable, columns, table
-from vlmbench.families import circular, option_judge, prompts
+from vlmbench.families import option_judge, prompts
+from vlmbench.families.groups import circular
 from vlmbench.families.multiple_choice import KIT, ChoiceRules, MultipleChoice, sheet_files
 from vlmbench.parsing import options as letters
 

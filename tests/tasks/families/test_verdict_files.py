@@ -17,8 +17,7 @@ from vlmbench.data.answers.predictions import one_file
 from vlmbench.families.answer_files import Answer
 from vlmbench.families.answer_lists import AnswerLists
 from vlmbench.families.base import fill
-from vlmbench.families.judged import PairReview
-from vlmbench.families.verdict_files import GradeLists, ReviewLines
+from vlmbench.families.judged import GradeLists, PairReview, ReviewLines
 
 SAMPLES = [Sample(str(n), f"Q{n}", (), f"R{n}", extra={"thing": f"t{n // 2}"}) for n in range(3)]
 

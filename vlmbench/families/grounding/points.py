@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.metric import MORE, RATE
 from vlmbench.families.base import Scored, accuracies, macro_of
-from vlmbench.families.grounding import Form, Grounding, GroundingRules
+from vlmbench.families.grounding.boxes import Form, Grounding, GroundingRules
 from vlmbench.parsing.boxes import Agreement, Box, from_size, to_shares
 from vlmbench.parsing.points import Point
 from vlmbench.stats.metrics import Metric, mean
