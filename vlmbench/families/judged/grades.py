@@ -1,4 +1,4 @@
-"""Answers that a judge grades: what it is asked, how its replies are read, and files of verdicts that exist already."""
+"""Answers that a judge grades: what it is asked, and how its replies are read."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from vlmbench.data.answers.predictions import (
     one_file,
 )
 from vlmbench.data.files import Row, read_json, read_keyed
-from vlmbench.families.judged import PairReview, Verdicts
+from vlmbench.families.judged.grades import PairReview, Verdicts
 from vlmbench.parsing.numbers import number
 
 GRADES = ("model", "content", "score")
