@@ -255,6 +255,16 @@ def report(scored: Scored) -> dict[str, dict[str, float]]:
     return found
 
 
+def row_report(scored: Scored) -> dict[str, dict[str, float]]:
+    """The share of right rows, each rotation one, by split, whole and by ability: eval_vanilla's report."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for sample, score in scored:
+        bars = found.setdefault(sample.tags["split"], {})
+        for tag in ("Overall", sample.tags["ability"], sample.tags["leaf"]):
+            bars.setdefault(ABILITIES.get(tag, tag), []).append(score.value or 0.0)
+    return {split: {name: mean(values) for name, values in bars.items()} for split, bars in found.items()}
+
+
 def same_report(ours: Mapping[str, Mapping[str, float]], theirs: Mapping[str, Mapping[str, float]]) -> None:
     """Every figure of every split."""
     assert ours.keys() == theirs.keys()
@@ -332,7 +342,11 @@ def mmbench_v11(oracle: Oracle, scheme: str) -> None:
     ours = {key: value(task.summarise(part, "official"), "circular_accuracy") / 100 for key, part in groups.items()}
     theirs = {one["group"]: one["hit"] for one in oracle.expected["per_group"] if one["scheme"] == scheme}
     assert ours == theirs
-    same_report(report(outcome.scored), oracle.expected["totals"][scheme]["report"])
+    totals = oracle.expected["totals"][scheme]
+    counts = len(ours), len(outcome.scored), sum(hit == 1 for hit in ours.values())
+    assert counts == (totals["groups"], totals["rows"], totals["right"])
+    same_report(report(outcome.scored), totals["report"])
+    same_report(row_report(outcome.scored), totals["vanilla_report"])
     if scheme == SCHEMES[0]:
         oracle.count(len(oracle.cases["cases"]))
 

@@ -206,6 +206,7 @@ def mmvp_figures(expected: Mapping[str, Any], protocol: str) -> Mapping[str, flo
         "cambrian": {"pair_accuracy": expected["cambrian"]["accuracy"]},
     }
     assert expected["official_line"] == f"The accuracy is {expected['official_pairs_right'] / pairs}"
+    assert expected["cambrian"]["accuracy"] == 100 * expected["cambrian"]["correct"] / expected["cambrian"]["total"]
     return right[protocol]
 
 

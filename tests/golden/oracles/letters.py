@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from tests.golden.oracles.reading import Case, Check, Oracle, Readers
 from vlmbench.parsing import options as readers
 from vlmbench.parsing.letters import benchmarks, cambrian, lmms_eval
 
 Reader = Callable[[str, Mapping[str, str]], str]
+Value = TypeVar("Value")
 
 READ: Mapping[str, Reader] = {
     "lmms_extract_mcq_AD": lmms_eval.a_to_d,
@@ -50,26 +52,24 @@ OPEN: Mapping[str, Reader] = {
 
 def read(oracle: Oracle, key: str) -> None:
     """The letter of each answer."""
-    compare(oracle, key, lambda case, options: READ[key](case["prediction"], options), lambda value: value or "")
+    letters = compare(
+        oracle, key, lambda case, options: READ[key](case["prediction"], options), lambda value: value or ""
+    )
+    right = [one == case["answer"] for one, case in zip(letters, oracle.cases["cases"], strict=True)]
+    if key in oracle.expected["right_totals"]:
+        assert sum(right) == oracle.expected["right_totals"][key]
     oracle.count(len(oracle.cases["cases"]))
 
 
 def right(oracle: Oracle, key: str) -> None:
     """Whether each answer is right."""
     reader = RIGHT[key]
-    compare(
-        oracle, key, lambda case, options: reader(case["prediction"], options) == case["answer"], lambda v: v is True
-    )
+    verdicts(oracle, key, lambda case, options: reader(case["prediction"], options) == case["answer"])
 
 
 def among(oracle: Oracle, key: str) -> None:
     """Whether the right answer is among those that are named."""
-    compare(
-        oracle,
-        key,
-        lambda case, options: case["answer"] in cambrian.mmvp(case["prediction"], options),
-        lambda value: value is True,
-    )
+    verdicts(oracle, key, lambda case, options: case["answer"] in cambrian.mmvp(case["prediction"], options))
 
 
 def opened(oracle: Oracle, key: str) -> None:
@@ -81,23 +81,31 @@ def opened(oracle: Oracle, key: str) -> None:
         shown = options if right.upper() in ("A", "B", "C", "D") else {}
         return bool(reader(case["open_prediction"], shown).lower() == right.lower())
 
-    compare(oracle, key, ours, lambda value: value is True)
+    verdicts(oracle, key, ours)
+
+
+def verdicts(oracle: Oracle, key: str, ours: Callable[[Case, Mapping[str, str]], bool]) -> None:
+    """Whether each answer is right, how many are, and how many end the run of the peer's script."""
+    assert sum(compare(oracle, key, ours, lambda value: value is True)) == oracle.expected["right_totals"][key]
+    if key in oracle.expected["cambrian_crashes"]:
+        died = sum(isinstance(row[key], str) for row in oracle.expected["per_case"])
+        assert died == oracle.expected["cambrian_crashes"][key]
 
 
 def compare(
     oracle: Oracle,
     key: str,
-    ours: Callable[[Case, Mapping[str, str]], object],
+    ours: Callable[[Case, Mapping[str, str]], Value],
     theirs: Callable[[object], object],
-) -> None:
-    """Each case of the set."""
-    cases = oracle.cases["cases"]
-    differ = []
-    for case, row in zip(cases, oracle.expected["per_case"], strict=True):
-        options = dict(zip("ABCDEFGH", case["options"], strict=False))
-        if ours(case, options) != theirs(row[key]):
-            differ.append((case, ours(case, options), row[key]))
+) -> list[Value]:
+    """Ours of each case of the set, which is theirs."""
+    cases, found = oracle.cases["cases"], []
+    for case in cases:
+        found.append(ours(case, dict(zip("ABCDEFGH", case["options"], strict=False))))
+    known = zip(cases, found, oracle.expected["per_case"], strict=True)
+    differ = [(case, one, row[key]) for case, one, row in known if one != theirs(row[key])]
     assert not differ, f"{key}: {len(differ)} of {len(cases)} differ, e.g. {differ[:2]}"
+    return found
 
 
 READERS: dict[str, Readers] = {

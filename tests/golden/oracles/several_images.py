@@ -77,7 +77,21 @@ def mmmu(oracle: Oracle, protocol: str) -> None:
         if protocol == "vlmevalkit":
             assert letter(score.parsed_answer) == letter(row[protocol]), (case, score, row)
     oracle.figures(outcome.values, mmmu_figures(oracle.expected, protocol), f"totals of {protocol}")
+    if protocol == "official":
+        counts = right_of(with_guesses(outcome), "subject")
+        assert counts == {name: (one["n"], one["correct"]) for name, one in oracle.expected["official_counts"].items()}
+        for name, one in oracle.expected["official_main_parse_and_eval"].items():
+            assert one["num_example"] == counts[name][0], name
     oracle.count(len(rows))
+
+
+def right_of(scored: Iterable[tuple[Sample, Score]], tag: str) -> dict[str, tuple[int, int]]:
+    """Of all and by the values of a tag: how many questions there are, and how many are right."""
+    found: dict[str, list[bool]] = {"Overall": []}
+    for sample, score in scored:
+        for name in ("Overall", sample.tags[tag]):
+            found.setdefault(name, []).append(score.value == 1)
+    return {name: (len(rows), sum(rows)) for name, rows in found.items()}
 
 
 NOT_FINITE = ("nan", "inf", "-inf")
@@ -110,6 +124,10 @@ def mmmu_files(oracle: Oracle, _: str) -> None:
         ours = "accuracy" if name == "Overall" else f"discipline_{name.removeprefix('Overall-')}"
         ours = ours if name.startswith("Overall") else f"subject_{name}"
         assert round(outcome.values[ours] / 100, 3) == figures["acc"], name
+        asked = [
+            sample for sample, _ in outcome.scored if ours in (f"{tag}_{value}" for tag, value in sample.tags.items())
+        ]
+        assert len(asked if name != "Overall" else outcome.scored) == figures["num"], name
 
 
 def mmmu_rounded(oracle: Oracle, protocol: str) -> None:
@@ -177,6 +195,8 @@ def blink_official(oracle: Oracle, key: str) -> None:
     oracle.figures(values, figures, key)
     if key == "official":
         oracle.figures(values, {"accuracy": percent(oracle.expected["official_micro"])}, "micro")
+        printed = oracle.expected["official_line"].split()[-1]
+        assert round(values["average"], 2) == float(printed.removesuffix("%"))
     if key == "official_no_judge":
         oracle.figures(blink_outcome(oracle, "official_rule").values, figures, key)
 
@@ -206,7 +226,11 @@ def mmmu_pro(oracle: Oracle, variant: str) -> None:
     if code == "vlmevalkit":
         for (_, score), row in zip(outcome.scored, read, strict=True):
             assert letter(score.parsed_answer) == letter(row[code]), (score, row)
-    total = oracle.expected["totals"][f"{setting}_{mode}"][code]
+    totals = oracle.expected["totals"][f"{setting}_{mode}"]
+    total = totals[code]
+    if code == "official":
+        right = sum(score.value == 1 for _, score in with_guesses(outcome))
+        assert (len(chosen), right) == (totals["n"], totals["official_correct"])
     if code == "lmms_eval":
         assert round(outcome.values["accuracy"] / 100, 5) == total
     else:
