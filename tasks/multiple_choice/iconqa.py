@@ -36,7 +36,7 @@ from vlmbench.families.answer_files import (
 from vlmbench.families.base import OwnFiles, Scored, mean_of
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, letter_at, place_of, texts
 from vlmbench.parsing import options as readers
-from vlmbench.parsing.text import anls
+from vlmbench.parsing.edit_distance import anls
 
 KINDS = (TEXT, IMAGE, BLANK) = ("choose_txt", "choose_img", "fill_in_blank")
 Extra = Mapping[str, object]

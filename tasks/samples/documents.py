@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.scenes.charts import bar_chart, chart_questions, draw_chart
-from vlmbench.scenes.scene import Dice, sample_seeds
+from vlmbench.scenes.lettering import Board, with_boards
+from vlmbench.scenes.pages import draw_form, draw_poster, form, form_questions, operations, poster, poster_questions
+from vlmbench.scenes.scene import GROUNDS, STYLES, Dice, Scene, sample_seeds
 
+from . import textvqa
 from .common import encoded, write
 
 CHARTS = 16
+PAGES = 12
 
 
 def picture(pixels: Any) -> bytes:
@@ -34,3 +38,57 @@ def build_chartqa(folder: Path) -> None:
         write(folder / "test" / "png" / name, picture(draw_chart(chart)))
     for source, found in rows.items():
         write(folder / "test" / f"test_{source}.json", json.dumps(found, indent=1) + "\n")
+
+
+def build_docvqa(folder: Path) -> None:
+    """val_v1.0_withQT.json and documents/: two questions about each page."""
+    data: list[dict[str, Any]] = []
+    for number, seed in enumerate(sample_seeds("docvqa")[:PAGES], 1):
+        dice, name = Dice(seed), f"page{number:04d}_1"
+        page = form(dice)
+        for question in list(form_questions(dice, page))[:2]:
+            row = {"questionId": 49_000 + len(data), "question": question.text, "question_types": [*question.kinds]}
+            row |= {"image": f"documents/{name}.png", "docId": number, "ucsf_document_id": name.partition("_")[0]}
+            data.append(row | {"ucsf_document_page_no": "1", "answers": [*question.answers], "data_split": "val"})
+        write(folder / "documents" / f"{name}.png", picture(draw_form(page)))
+    head = {"dataset_name": "docvqa", "dataset_version": "1.0", "dataset_split": "val"}
+    write(folder / "val_v1.0_withQT.json", json.dumps({**head, "data": data}, indent=1) + "\n")
+
+
+def build_infovqa(folder: Path) -> None:
+    """infographicsVQA_val_v1.0_withQT.json and infographicsvqa_images/: two questions about each poster."""
+    data: list[dict[str, Any]] = []
+    for number, seed in enumerate(sample_seeds("infovqa")[:PAGES], 1):
+        dice, name = Dice(seed), f"{10_000 + number}.png"
+        page = poster(dice)
+        for question in list(poster_questions(dice, page))[:2]:
+            answer_type, evidence = question.kinds
+            row = {"questionId": 60_000 + len(data), "question": question.text, "image_local_name": name}
+            row |= {"answers": [*question.answers], "answer_type": [answer_type], "evidence": [evidence]}
+            data.append(row | {"operation/reasoning": [*operations(question)], "data_split": "val"})
+        write(folder / "infographicsvqa_images" / name, picture(draw_poster(page)))
+    head = {"dataset_name": "infographicVQA", "dataset_version": "1.0", "dataset_split": "val"}
+    write(folder / "infographicsVQA_val_v1.0_withQT.json", json.dumps({**head, "data": data}, indent=1) + "\n")
+
+
+def sign(dice: Dice, seed: int, boards: tuple[Board, ...]) -> bytes:
+    """Boards in front of a drawn background."""
+    from PIL import Image
+
+    scene = Scene(seed, (), dice.pick(tuple(GROUNDS)), dice.pick(STYLES))
+    return encoded(Image.fromarray(with_boards(scene, boards), "RGB"))
+
+
+def build_stvqa(folder: Path) -> None:
+    """test_task_3.json and its images. Unlike the official test, the rows have answers: a sample is to be scored."""
+    data: list[dict[str, Any]] = []
+    for number, seed in enumerate(sample_seeds("stvqa")[: 2 * PAGES], 1):
+        dice = Dice(seed)
+        boards = textvqa.boards(dice)
+        question, answer = dice.pick(textvqa.questions(dice, boards))
+        dataset = ("coco-text", "icdar", "vizwiz")[number % 3]
+        row = {"file_path": f"{dataset}/{number}.jpg", "file_name": f"{number}.jpg", "question_id": 58_000 + number}
+        data.append(row | {"question": question.capitalize(), "dataset": dataset, "answers": [answer]})
+        write(folder / dataset / f"{number}.jpg", sign(dice, seed, boards))
+    head = {"dataset_name": "st-vqa", "task_name": "task 3 - open dictionary", "task": 3}
+    write(folder / "test_task_3.json", json.dumps({**head, "data": data}, indent=1) + "\n")

@@ -186,15 +186,15 @@ RULES: Mapping[str, ShortAnswerRules] = {
     "vlmevalkit": protocols.vlmevalkit("{question}" + SHORT, "no OCR tokens; no rule for 's or commas"),
     "qwen_vl": protocols.qwen_vl("no OCR tokens; people's answers only lose punctuation"),
 }
-
+ALL_RULES = protocols.with_smolvlm(RULES, "textvqa")
 
 TEXTVQA = ShortAnswer(
     name="textvqa",
     title="TextVQA: questions about text in images, ten human answers each (Singh et al. 2019)",
     about=__doc__,
     sizes=SIZES,
-    rules=protocols.with_smolvlm(RULES, "textvqa"),
+    rules=ALL_RULES,
     files=OwnFiles(required_files, samples),
-    answer_files=answer_files(RULES),
+    answer_files=answer_files(ALL_RULES),
     withheld_note="the right answers are not published: only the challenge's server (closed) can score them",
 )

@@ -26,7 +26,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vlmbench.base.errors import PredictionsError, UsageError
+from vlmbench.base.errors import DataError, PredictionsError, UsageError
 from vlmbench.base.samples import Generation, JudgeRequest, Request, Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import DataFile, DataSource, JudgeRules, Size, TaskProtocol
 from vlmbench.data.answers.predictions import named
@@ -105,6 +105,8 @@ class Benchmark(ABC, Generic[Rules]):
     image_mark: str = ""
     """What the text of questions and options has where an image belongs: `<image {n}>` with its number, `<image>` for
     one after another; empty where it has no marks. Samples have numbered ones (vlmbench.data.images.places)."""
+    needs_image: bool = False
+    """Whether a question without an image is a fault of the data."""
     figures: Callable[[Scored, str], Sequence[Metric]] | None = None
     """Metrics of (scored samples, protocol), in place of accuracy and its breakdowns."""
     bundled_data_dir: Path | None = None
@@ -146,8 +148,13 @@ class Benchmark(ABC, Generic[Rules]):
         return self.files.required_files(split)
 
     def samples(self, data: DataSource, split: str) -> Sequence[Sample]:
-        """All questions of a split, in its order."""
+        """All questions of a split, in its order. Raises DataError."""
         found = self.files.samples(folder_or_hub(data, self.name), split, self.name)
+        if bare := [sample.id for sample in found if self.needs_image and not sample.images]:
+            problem = f"{len(bare)} of {len(found)} questions have no image: {named(bare)}"
+            raise DataError(
+                problem, where=f"{self.name}:{split}", hint="name an image in every row, or get the file again"
+            )
         return [numbered(sample, self.image_mark) for sample in found] if self.image_mark else found
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
@@ -262,6 +269,15 @@ def macro_of(name: str, scored: Scored, tags: Sequence[str], note: str = "") -> 
     values = [score.value or 0.0 for _, score in scored]
     paths = [tuple(sample.tags.get(tag, "") for tag in tags) for sample, _ in scored]
     return macro(name, values, paths, [sample.cluster for sample, _ in scored], note)
+
+
+def bars_of_lists(name: str, scored: Scored) -> list[Metric]:
+    """Mean scores by the texts in a list of `Sample.extra`: a sample counts under each of its own."""
+    parts: dict[str, list[tuple[Sample, Score]]] = {}
+    for sample, score in scored:
+        for label in sample.extra.get(name, ()):
+            parts.setdefault(label, []).append((sample, score))
+    return [mean_of(f"{name}_{label}", part, breakdown=name, label=label) for label, part in parts.items()]
 
 
 def bars_of(tag: str, scored: Scored, metric: Callable[[str, Scored], Metric]) -> list[Metric]:

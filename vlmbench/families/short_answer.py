@@ -15,7 +15,7 @@ from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.data.answers.predictions import join, read_plain, write_rows
 from vlmbench.data.official.vqa_challenge import UNASKED
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format
-from vlmbench.families.base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, filled
+from vlmbench.families.base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, bars_of_lists, filled
 from vlmbench.stats.metrics import Metric
 
 SHORT = "\nAnswer the question using a single word or phrase."
@@ -35,6 +35,9 @@ class ShortAnswerRules(ProtocolRules):
 class ShortAnswer(Benchmark[ShortAnswerRules]):
     """A benchmark whose answers are words, numbers or phrases."""
 
+    lists: tuple[str, ...] = ()
+    """Lists in `Sample.extra` by whose texts the mean score is broken down, as by the tags of `breakdowns`."""
+
     def parse(self, sample: Sample, response: Response, rules: ShortAnswerRules) -> str:
         """The text as it was compared; of a question whose right answer is not known, the text."""
         if sample.target is None:
@@ -53,10 +56,11 @@ class ShortAnswer(Benchmark[ShortAnswerRules]):
         return target if isinstance(target, str) else Counter(map(str, target)).most_common(1)[0][0]
 
     def figures_of(self, scored: Scored, rules: ShortAnswerRules) -> Sequence[Metric]:
-        """The mean score, and its bars by each tag that all samples have, in the order of their labels."""
+        """The mean score, its bars by each tag that all samples have, and by lists; in the order of their labels."""
         tags = [tag for tag in self.breakdowns if all(sample.tags.get(tag) for sample, _ in scored)]
         accuracy, *bars = accuracies(scored, tags, rules.headline)
-        bars.sort(key=lambda bar: (tags.index(bar.breakdown), bar.label))
+        bars += [bar for name in self.lists for bar in bars_of_lists(name, scored)]
+        bars.sort(key=lambda bar: ((*tags, *self.lists).index(bar.breakdown), bar.label))
         return [accuracy, *(replace(bar, name=f"{bar.breakdown}_{slug(bar.label)}") for bar in bars)]
 
 
@@ -82,23 +86,21 @@ def slug(label: str) -> str:
 # ------------------------------------------------------------------------------------------------------ upload files
 
 
-def read_upload(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
-    """Sample id to text. Empty answers to questions that were not asked are passed over."""
-    unasked = _unasked(samples)
-    answers = read_plain(path, ("question_id", "id"), samples)
-    return join((answer for answer in answers if answer[0] not in unasked or answer[1]), samples, path)
+def upload_files(rules: Mapping[str, ShortAnswerRules], key: str = "question_id") -> AnswerFiles:
+    """The files that the challenge's server takes: rows of question_id, or another `key`, and answer."""
 
-
-def upload_files(rules: Mapping[str, ShortAnswerRules]) -> AnswerFiles:
-    """The files that the challenge's server takes: rows of question_id and answer."""
+    def read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
+        unasked = _unasked(samples)
+        answers = read_plain(path, (key, "id"), samples)
+        return join((answer for answer in answers if answer[0] not in unasked or answer[1]), samples, path)
 
     def write(path: Path, answers: Sequence[Answer]) -> None:
-        rows = [{"question_id": number(a.id), "answer": rules[a.protocol].upload(a.text)} for a in answers]
-        rows += [{"question_id": int(key), "answer": ""} for key in _unasked([a.sample for a in answers])]
+        rows = [{key: number(a.id), "answer": rules[a.protocol].upload(a.text)} for a in answers]
+        rows += [{key: int(unasked), "answer": ""} for unasked in _unasked([a.sample for a in answers])]
         write_rows(path, rows)
 
-    reads = 'The official results [{"question_id", "answer"}], LLaVA\'s answer lines, or rows of id and text.'
-    return AnswerFiles(read_upload, reads, {"json": Format(".json", write)}, UPLOAD)
+    reads = f'The official results [{{"{key}", "answer"}}], LLaVA\'s answer lines, or rows of id and text.'
+    return AnswerFiles(read, reads, {"json": Format(".json", write)}, UPLOAD)
 
 
 UPLOAD = "Write the file the server or the official script takes: a JSON array, a row per question, in their order."

@@ -7,7 +7,6 @@ Sources:
 - VQA PythonEvaluationTools/vqaEvaluation/vqaEval.py@a013f004; mmf mmf/utils/m4c_evaluators.py@b0ffc7fb
 - VLMEvalKit vlmeval/dataset/utils/vqa_eval.py@e8e78f05
 - LAVIS lavis/common/vqa_tools/vqa_eval.py@506965b9; Qwen-VL eval_mm/evaluate_vqa.py@aa00ed04
-- lmms-eval api/metrics.py (anls)@75571cfe
 - LLaVA scripts/convert_gqa_for_eval.py@c121f043; lmms-eval lmms_eval/tasks/_task_utils/vqa_eval_metric.py@75571cfe
 - VizWiz VQAEval, as in AttentionX/InstructBLIP_PEFT lavis/common/vqa_tools/vqa_eval_vizwiz.py@97ae217f
 
@@ -19,7 +18,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 
 # --------------------------------------------------------------------------------------------------- short answers
@@ -175,23 +174,3 @@ def qwen_vl_cut(text: str) -> str:
         if word in answer:
             answer = answer.split(word)[1]
     return answer.split(" of")[0].strip()
-
-
-# ------------------------------------------------------------------------------------------------------ near answers
-
-
-def anls(text: str, targets: Sequence[str]) -> float:
-    """lmms-eval's normalised Levenshtein similarity to the nearest target, 0 below one half.
-
-    Texts are compared in lower case with single spaces; the distance is over the longer one as it came.
-    """
-    from rapidfuzz.distance import Levenshtein
-
-    answer = " ".join(text.strip().lower().split())
-    shares = []
-    for target in targets:
-        length = max(len(target.upper()), len(text.upper()))
-        edits = Levenshtein.distance(" ".join(target.strip().lower().split()), answer)
-        shares.append(edits / length if length else 0.0)
-    similar = 1 - min(shares)
-    return similar if similar >= 0.5 else 0.0

@@ -145,4 +145,5 @@ CHARTQA = ShortAnswer(
         HUB,
     ),
     breakdowns=("source",),
+    needs_image=True,
 )

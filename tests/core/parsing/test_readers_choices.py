@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmbench.base.samples import ChoiceScore
+from vlmbench.parsing import edit_distance, yes_no
 from vlmbench.parsing import options as letters
-from vlmbench.parsing import text as answers
-from vlmbench.parsing import yes_no
 
 OPTIONS = {"A": "push", "B": "pull", "C": "the moon"}
 
@@ -85,11 +84,11 @@ def test_anls_counts_edits_as_the_textbook_does(text: str, target: str) -> None:
     length = max(len(text.upper()), len(target.upper()))
     distance = edits(" ".join(target.lower().split()), " ".join(text.lower().split()))
     similarity = 1 - distance / length if length else 1.0
-    assert answers.anls(text, [target]) == (similarity if similarity >= 0.5 else 0.0)
+    assert edit_distance.anls(text, [target]) == (similarity if similarity >= 0.5 else 0.0)
 
 
 def test_a_runaway_answer_is_compared_at_once() -> None:
-    assert answers.anls("ab" * 25_000, ["ba" * 25_000]) == 1 - 2 / 50_000
+    assert edit_distance.anls("ab" * 25_000, ["ba" * 25_000]) == 1 - 2 / 50_000
 
 
 @pytest.mark.parametrize(
@@ -105,4 +104,4 @@ def test_a_runaway_answer_is_compared_at_once() -> None:
     ],
 )
 def test_anls(text: str, targets: list[str], value: float) -> None:
-    assert answers.anls(text, targets) == pytest.approx(value)
+    assert edit_distance.anls(text, targets) == pytest.approx(value)

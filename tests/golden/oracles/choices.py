@@ -26,8 +26,8 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.data.files import Folder
+from vlmbench.parsing import edit_distance
 from vlmbench.parsing import options as letters
-from vlmbench.parsing import text as answers
 from vlmbench.stats.metrics import Metric
 
 # ----------------------------------------------------------------------------------------------------------- ScienceQA
@@ -144,7 +144,7 @@ def iconqa_anls(oracle: Oracle, _: str) -> None:
     """ANLS of texts and references."""
     for case, right in zip(oracle.cases["anls"], oracle.expected["anls"], strict=True):
         if oracle.has(right, "ANLS"):
-            assert answers.anls(case["prediction"], case["references"]) == pytest.approx(right, abs=1e-12), case
+            assert edit_distance.anls(case["prediction"], case["references"]) == pytest.approx(right, abs=1e-12), case
     oracle.count(len(oracle.cases["anls"]))
 
 

@@ -1,4 +1,4 @@
-"""Oracles of benchmarks about charts and documents: ChartQA's relaxed accuracy.
+"""Oracles of benchmarks about charts and documents: relaxed accuracy (ChartQA), ANLS (DocVQA, InfographicVQA).
 
 Per-case verdicts must be equal, totals to 1e-9: the codes average otherwise.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.golden.oracles.reading import (
+    EXACT,
     Case,
     Check,
     Columns,
@@ -18,10 +21,13 @@ from tests.golden.oracles.reading import (
     Scored,
     percent,
     run,
+    write_json,
     write_lines,
 )
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Score
+from vlmbench.families.short_answer import slug
+from vlmbench.parsing.edit_distance import anls_above_half
 from vlmbench.parsing.relaxed import relaxed
 
 # ------------------------------------------------------------------------------------------------------------- ChartQA
@@ -110,7 +116,87 @@ def chartqa_case_kept(oracle: Oracle, _: str) -> None:
         assert ours == row["big_vision"], case
 
 
+# ---------------------------------------------------------------------------------------------------------------- ANLS
+
+INFOVQA = {
+    "official": "internvl",
+    "lmms_eval": "lmms_eval",
+    "vlmevalkit": "vlmevalkit",
+    "internvl": "internvl",
+    "qwen_vl": "qwen_vl",
+    "big_vision": "big_vision_lower",
+}
+DOCVQA = {"official": "internvl", "moondream": "moondream"}
+TYPES = {"answer_type": "answer_types", "evidence": "evidence_types", "operation": "operation_types"}
+PRINTED = {
+    "image span": "Image-Span",
+    "question span": "Question-Span",
+    "multiple spans": "Multi-Span",
+    "non span": "None span",
+    "table/list": "Table/list",
+    "textual": "Text",
+    "photo/pciture/visual_objects": "Visual/Layout",
+    "figure": "Figure",
+    "map": "Map",
+    "comparison": "Sorting",
+    "arithmetic": "Arithmetic",
+    "counting": "Counting",
+}
+"""What the official script calls the types of its files."""
+
+
+def anls_rows(oracle: Oracle, image: str) -> dict[str, Any]:
+    """The official file with a name for the image, which the set leaves out."""
+    content: dict[str, Any] = oracle.part("files/gt")
+    return {**content, "data": [{**row, image: "1.png"} for row in content["data"]]}
+
+
+def infovqa_files(oracle: Oracle) -> Files:
+    """The official file and a submission."""
+    write_json(oracle.scratch / "infographicsVQA_val_v1.0_withQT.json", anls_rows(oracle, "image_local_name"))
+    return Files(oracle.scratch, oracle.folder / "files" / "submission.json")
+
+
+def docvqa_files(oracle: Oracle) -> Files:
+    """The same as DocVQA's file."""
+    write_json(oracle.scratch / "val_v1.0.json", anls_rows(oracle, "image"))
+    return Files(oracle.scratch, oracle.folder / "files" / "submission.json")
+
+
+def anls_agrees(score: Score, case: Case, row: Case, column: str) -> bool:
+    """The similarity; 0 where the code dies of two empty texts."""
+    theirs = 0.0 if isinstance(row[column], dict) else float(row[column])
+    return score.value is not None and abs(score.value - theirs) < EXACT
+
+
+def anls_totals(oracle: Oracle, outcome: Outcome, protocol: str, column: str) -> None:
+    """The mean; of the official script by type, too."""
+    totals, what = oracle.expected["totals"][column], f"totals of {protocol}"
+    oracle.figures(
+        outcome.values, {"anls": percent(totals["result"]["score"] if "result" in totals else totals["mean"])}, what
+    )
+    if "scores_by_types" in totals and any(name.startswith("evidence_") for name in outcome.values):
+        figures = {
+            f"{ours}_{slug(label)}": percent(totals["scores_by_types"][theirs][name])
+            for ours, theirs in TYPES.items()
+            for label, name in PRINTED.items()
+            if name in totals["scores_by_types"][theirs]
+        }
+        oracle.figures(outcome.values, figures, what)
+
+
+def anls_case_kept(oracle: Oracle, _: str) -> None:
+    """big_vision without its configuration's lower case."""
+    for case, row in zip(oracle.cases["cases"], oracle.expected["per_case"], strict=True):
+        assert anls_above_half(case["prediction"], case["answers"], str) == pytest.approx(row["big_vision"], abs=EXACT)
+
+
 READERS: dict[str, Readers] = {
+    "anls": (
+        Columns("infovqa", infovqa_files, INFOVQA, anls_agrees, anls_totals),
+        Columns("docvqa", docvqa_files, DOCVQA, anls_agrees, anls_totals, name="docvqa"),
+        Check(anls_case_kept),
+    ),
     "chartqa": (
         Columns("chartqa", chartqa_files, CHARTQA, chartqa_agrees, chartqa_totals),
         Columns(

@@ -1,8 +1,8 @@
 """Checksums of official files whose address names an unchanging content, by the end of that address.
 
 `git:` ones are the blobs' names in the repositories, at the commits that the addresses name; `md5:` ones are those that
-open-compass/VLMEvalKit vlmeval/dataset/image_mcq.py@e8e78f05 (DATASET_MD5) checks its downloads with; its sums of the
-test splits, which are of the files before the answers were added, are left out.
+open-compass/VLMEvalKit vlmeval/dataset/{image_mcq,image_vqa}.py@e8e78f05 (DATASET_MD5) checks its downloads with; its
+sums of the test splits, which are of the files before the answers were added, are left out.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ CHECKSUMS: Mapping[str, str] = {
     "VLMEval/AI2D_TEST_NO_MASK.tsv": "md5:fd8f463634d4fe9fbd23b876e8eea5be",
     "VLMEval/RealWorldQA.tsv": "md5:4de008f55dc4fd008ca9e15321dc44b7",
     "VLMEval/ChartQA_TEST.tsv": "md5:c902e0aa9be5582a7aad6dcf52734b42",
+    "VLMEval/DocVQA_VAL.tsv": "md5:d5ee77e1926ff10690d469c56b73eabf",
+    "VLMEval/InfoVQA_VAL.tsv": "md5:2342e9c225222f0ef4dec545ebb126fe",
     "VLMEval/CV-Bench-2D.tsv": "md5:a7cff4cc2857cc237ee2b89e62bccb2d",
     "VLMEval/CV-Bench-3D.tsv": "md5:bb94c0d568d652d15b60e001ac40a170",
     "SEEDBench/SEEDBench2_Plus.tsv": "md5:e32d3216dc4f452b0fe497a52015d1fd",

@@ -157,6 +157,8 @@ class Columns:
     """Tag to column. Rows without a value lack the tag."""
     extra: Mapping[str, str] = field(default_factory=lambda: {"hint": "hint"})
     """Name in `Sample.extra` to column, as text."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """Name in `Sample.extra` to a column with a list of texts; no texts where a row has none."""
     cluster: str = ""
     """What is resampled as one; empty: the image."""
     hidden_answers: bool = False
@@ -173,7 +175,7 @@ class Columns:
     def all(self) -> tuple[str, ...]:
         """All columns that are read where they are there."""
         options = (self.options,) if isinstance(self.options, str) else self.options
-        others = (*options, self.answer, *self.tags.values(), *self.extra.values(), self.cluster)
+        others = (*options, self.answer, *self.tags.values(), *self.extra.values(), *self.lists.values(), self.cluster)
         return self._of_file(*self.needed, *others)
 
     def _of_file(self, *names: str) -> tuple[str, ...]:
@@ -268,7 +270,11 @@ class Columns:
             choices=choices,
             tags={**(tags or {}), **known},
             cluster=cluster or key,
-            extra={**{name: given(row, column) for name, column in self.extra.items()}, **(extra or {})},
+            extra={
+                **{name: given(row, column) for name, column in self.extra.items()},
+                **{name: tuple(row.texts(column) if row.has(column) else ()) for name, column in self.lists.items()},
+                **(extra or {}),
+            },
         )
 
     def _target(self, row: Row, choices: Sequence[str]) -> Any:

@@ -31,7 +31,8 @@ class HubDataset:
     images: tuple[str, ...] = ("image",)
     """Columns of images. Each holds one image per row, or a list of them; empty ones are left out."""
     image_id: str = ""
-    """A column that names the image: rows with the same name show the same one. Empty: an image per row."""
+    """A column, of the file or made, that names the image: rows with the same name show the same one. Empty: an image
+    per row."""
     shared: bool = False
     """Whether several rows show the same image, and no column names it: equal contents are one image."""
     only: Mapping[str, Part] = field(default_factory=dict)
@@ -58,7 +59,8 @@ class HubDataset:
         return self._open(data, self.names, self.splits[split].rpartition("/")[0] or "default", split)
 
     def _open(self, data: Hub, names: Sequence[str], config: str, split: str) -> HubTable:
-        needed = (*self.columns.needed, *self.images, *filter(None, (self.image_id,)), *self._parts(split))
+        named = (self.image_id,) if self.image_id and self.image_id not in self.columns.made else ()
+        needed = (*self.columns.needed, *self.images, *named, *self._parts(split))
         return data.table(names, config, self.splits[split].rpartition("/")[2], needed)
 
     def _tables(self, data: Hub, split: str, task: str) -> list[HubTable]:
