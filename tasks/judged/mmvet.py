@@ -107,8 +107,8 @@ def reference(sample: Sample) -> str:
     return ", ".join(element.strip() for element in elements)
 
 
-CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
-"""Recognition, reading, knowledge, writing, where things are, arithmetic."""
+CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math", "seq")
+"""Recognition, reading, knowledge, writing, where things are, arithmetic; in v2 the order of images."""
 HUB_FIELDS = ("question_id", "question", "answer", "capability")
 ZIP = "https://github.com/yuweihao/MM-Vet/releases/download/v1/mm-vet.zip"
 
@@ -145,7 +145,7 @@ def samples(data: Folder | Hub, split: str, task: str) -> list[Sample]:
     for key in (key for key in rows if key in kept):
         row = rows[key]
         image = data.image(row, row.text("imagename"), *where)
-        sample = _sample(key, row, row.texts("capability"), image)
+        sample = sample_of(key, row, row.texts("capability"), (image,))
         found.append(replace(sample, extra={**sample.extra, OTHERS: others}) if others else sample)
     if not found:
         hint = "are bard_set.json and mm-vet.json of one zip?"
@@ -170,10 +170,11 @@ def _from_hub(data: Hub, split: str) -> list[Sample]:
     if split != "test":
         raise DataError("the hub has MM-Vet's split test only", hint="use --data DIR with the official files")
     rows = hub_questions(data, mirrored("MMVet"), "test", HUB_FIELDS, lambda row: f"{row.key('question_id')}.png")
-    return [_sample(key, row, row.text("capability").split(","), image) for key, row, image in rows]
+    return [sample_of(key, row, row.text("capability").split(","), (image,)) for key, row, image in rows]
 
 
-def _sample(key: str, row: Row, capabilities: Sequence[str], image: ImageRef) -> Sample:
+def sample_of(key: str, row: Row, capabilities: Sequence[str], images: tuple[ImageRef, ...]) -> Sample:
+    """The sample of a row. Raises DataError for an unknown capability, or none."""
     names = [name.strip() for name in capabilities]
     if unknown := [name for name in names if name not in CAPABILITIES]:
         raise row.error("capability", f"{unknown[0]!r} is none of {', '.join(CAPABILITIES)}")
@@ -181,7 +182,8 @@ def _sample(key: str, row: Row, capabilities: Sequence[str], image: ImageRef) ->
         raise row.error("capability", "the list is empty")
     tags = {"integration": "+".join(sorted(set(names))), "integration_as_written": "_".join(names)}
     question, target, extra = row.text("question"), row.text("answer"), {"capabilities": frozenset(names)}
-    return Sample(key, question, (image,), target, tags=tags, cluster=image.name, extra=extra)
+    cluster = " ".join(image.name for image in images)
+    return Sample(key, question, images, target, tags=tags, cluster=cluster or key, extra=extra)
 
 
 # --------------------------------------------------------------------------------------------------------- answers
@@ -193,7 +195,9 @@ def _read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, 
     rows = answer_rows(path)
     refuse_two_models([rows])
     answers = id_and_answer(rows, ("question_id", "id"), samples)
-    return join(((f"v1_{key}" if key.isdecimal() else key, text, row) for key, text, row in answers), samples, path)
+    version = samples[0].id.partition("_")[0] if samples else "v1"
+    known = ((f"{version}_{key}" if key.isdecimal() else key, text, row) for key, text, row in answers)
+    return join(known, samples, path)
 
 
 def _write(path: Path, answers: Sequence[Answer]) -> None:
@@ -209,6 +213,8 @@ ANSWERS = AnswerFiles(
 )
 
 
+VERDICTS = GradeLists(lambda reply: is_grade(first_word_number(reply)))
+
 MMVET = Judged(
     name="mmvet",
     title="MM-Vet: integrated capabilities, graded by a judge (Yu et al. 2023)",
@@ -217,7 +223,7 @@ MMVET = Judged(
     rules=RULES,
     files=OwnFiles(required_files, samples),
     answer_files=ANSWERS,
-    verdict_files=GradeLists(lambda reply: is_grade(first_word_number(reply))),
+    verdict_files=VERDICTS,
     figures=figures,
     reference=reference,
 )

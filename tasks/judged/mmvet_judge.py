@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from vlmbench.base.samples import JudgeRequest, Sample, Status, Verdict
 from vlmbench.base.task import JudgeRules
+from vlmbench.data.images.places import MARK
 from vlmbench.families.base import Talk
 from vlmbench.parsing.numbers import first_word_number, number
 
@@ -54,19 +55,27 @@ _MEME_RIGHT = (
 )
 
 
+def _examples(between: str) -> list[str]:
+    """The rows of the table, with `between` where VLMEvalKit wraps its lines."""
+    memes = (between.join((*_MEME, *end)) for end in (_MEME_HALF, _MEME_RIGHT))
+    return [*(_EQUATION + rest for rest in _EQUATIONS), *memes]
+
+
 def _few_shot(between: str, head: Sequence[str]) -> str:
-    """The whole text, with `between` where VLMEvalKit wraps its lines."""
-    rows = [
-        between.join(_INTRODUCTION),
-        *head,
-        *(_EQUATION + rest for rest in _EQUATIONS),
-        between.join((*_MEME, *_MEME_HALF)),
-        between.join((*_MEME, *_MEME_RIGHT)),
-    ]
-    return "\n".join(rows) + "\n"
+    """The whole text."""
+    return "\n".join([between.join(_INTRODUCTION), *head, *_examples(between)]) + "\n"
+
+
+def _few_shot_v2() -> str:
+    """MM-Vet v2's: rows begin and end with a bar, and <image> stands where the images are."""
+    first, *others = _INTRODUCTION
+    told = (first, "<image> in the question indicates where an image is.", *others)
+    rows = [row.replace("? |", "?<image> |", 1) for row in _examples(" ")]
+    return "\n".join([" ".join(told), "", *(f"| {row} |" for row in (*_HEAD, *rows))]) + "\n"
 
 
 OFFICIAL = JudgeRules("gpt-4-0613", _few_shot(" ", ("", *_HEAD)), 3)
+OFFICIAL_V2 = JudgeRules("gpt-4-0613", _few_shot_v2(), 3)
 VLMEVALKIT = JudgeRules("gpt-4-1106-preview", "\n" + _few_shot("\n", ("", *_HEAD)), 2048)
 LMMS_EVAL = JudgeRules(
     "gpt-4o-2024-11-20", _few_shot(" ", (_HEAD[0].replace("Question", "gpt_query_prompt"), _HEAD[1])), 128
@@ -83,6 +92,14 @@ def prompt(rules: JudgeRules, sample: Sample, answer: str) -> str:
     """The examples, a blank line, and the row whose last cell is to be filled in. Nothing is escaped."""
     marked = sample.target.replace("<AND>", " <AND> ").replace("<OR>", " <OR> ")
     return "\n".join((rules.template, " | ".join((sample.question, marked, answer, ""))))
+
+
+def official_v2(sample: Sample, answer: str) -> Talk:
+    """MM-Vet v2's: line breaks are written as <br>, and images as <image>."""
+    target = sample.target.replace("<AND>", " <AND> ").replace("<OR>", " <OR> ")
+    cells = [MARK.sub("<image>", sample.question), target, answer]
+    row = " | ".join([*(cell.replace("\n", "<br>") for cell in cells), ""])
+    return (yield from until_number(OFFICIAL_V2, f"{OFFICIAL_V2.template}| {row}", "\n" + AGAIN))
 
 
 def is_grade(value: float | None) -> bool:
@@ -104,13 +121,17 @@ def _request(rules: JudgeRules, words: str, temperature: float) -> JudgeRequest:
 
 def official(sample: Sample, answer: str) -> Talk:
     """Up to six asks, of which the last is never read; from the second on with a suffix. Warmer from the third on."""
-    words = prompt(OFFICIAL, sample, answer)
-    reply = yield _request(OFFICIAL, words, 0.0)
+    return (yield from until_number(OFFICIAL, prompt(OFFICIAL, sample, answer), AGAIN))
+
+
+def until_number(rules: JudgeRules, words: str, again: str) -> Talk:
+    """The official scripts' way to ask; `again` is what they add once a reply could not be read."""
+    reply = yield _request(rules, words, 0.0)
     for temperature in (0.0, 0.5, 1.0, 1.5, 2.0):
         grade = first_word_number(reply)
         if is_grade(grade):
             return _verdict(grade)
-        reply = yield _request(OFFICIAL, words + AGAIN, temperature)
+        reply = yield _request(rules, words + again, temperature)
     return Verdict(0.0, note=UNREAD, unread=True)
 
 

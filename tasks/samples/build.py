@@ -42,6 +42,7 @@ from .judged import build_llava_bench, build_mmhal, build_mmvet
 from .mmbench_files import build_mmbench
 from .mme import build_mme
 from .mme_realworld import build_mme_realworld_lite
+from .mmvet_v2 import build_mmvet_v2
 from .refcoco_files import build_refcoco
 from .scienceqa import build_scienceqa
 from .screenspot import build_screenspot, build_screenspot_v2
@@ -271,6 +272,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "screenspot": build_screenspot,
     "screenspot_v2": build_screenspot_v2,
     "mmvet": build_mmvet,
+    "mmvet_v2": build_mmvet_v2,
     "mmhal": build_mmhal,
     "llava_bench": build_llava_bench,
     "aokvqa": build_aokvqa,

@@ -147,18 +147,20 @@ def build_mmvet(folder: Path) -> None:
                 "capability": list(capabilities),
                 "imagesource": "drawn",
             }
-        write(folder / "images" / name, _jpeg(picture))
-    write(folder / "mm-vet.json", _indented(rows))
+        write(folder / "images" / name, jpeg_of(picture))
+    write(folder / "mm-vet.json", indented(rows))
     write(folder / "bard_set.json", compact([key for key in rows if not key.endswith("7")]))
 
 
-def _jpeg(picture: Any) -> bytes:
+def jpeg_of(picture: Any) -> bytes:
+    """An array of pixels as a JPEG file."""
     from PIL import Image
 
     return encoded(Image.fromarray(picture))
 
 
-def _indented(rows: Mapping[str, Any]) -> str:
+def indented(rows: Mapping[str, Any]) -> str:
+    """JSON with four blanks per level."""
     import json
 
     return json.dumps(rows, indent=4, ensure_ascii=False) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from vlmbench.data.files import Folder
 from vlmbench.scoring.verdicts import combine, summary
 
 Call = tuple[JudgeRequest, str]
+BAD_REQUEST = "__BAD_REQUEST__"
+"""A call that is refused: 0 for the official script, a failed judge with us."""
 RATE_LIMIT = "__RATE_LIMIT__"
 """A call that the official script repeats; the judge's business with us, which no reading of replies sees."""
 
@@ -85,13 +88,16 @@ def mmvet_calls(oracle: Oracle, part: str) -> None:
     oracle.report(CHECKED, len(scored))
 
 
-def graded(sample: Sample, answer: str, theirs: Sequence[Mapping[str, Any]], grade: Any) -> Verdict:
+def graded(
+    sample: Sample, answer: str, theirs: Sequence[Mapping[str, Any]], grade: Any, name: str = "mmvet"
+) -> Verdict:
     """One run's verdict on an answer, after comparing its calls and its grade with the official ones."""
-    if RATE_LIMIT in [call["reply"] for call in theirs[1:]]:  # then the official script starts counting again
-        return Verdict(grade)
+    replies = [call["reply"] for call in theirs]
+    if RATE_LIMIT in replies[1:] or BAD_REQUEST in replies:  # the official script counts again, or gives 0
+        return Verdict(float(grade))
     theirs = [call for call in theirs if call["reply"] != RATE_LIMIT]
     verdict, calls = talk(
-        choose_task("mmvet").task, sample, answer, "official", script([call["reply"] for call in theirs])
+        choose_task(name).task, sample, answer, "official", script([call["reply"] for call in theirs])
     )
     assert [(sha256(ask), ask.temperature, ask.max_tokens, reply) for ask, reply in calls] == [
         (call["prompt_sha256"], call["temperature"], call["max_tokens"], call["reply"] or "") for call in theirs
@@ -100,18 +106,25 @@ def graded(sample: Sample, answer: str, theirs: Sequence[Mapping[str, Any]], gra
     return verdict
 
 
-def check_totals(scored: Scored, cap: Mapping[str, Any], integration: Mapping[str, Any], places: int) -> None:
+def check_totals(
+    scored: Scored, cap: Mapping[str, Any], integration: Mapping[str, Any], places: int, name: str = "mmvet"
+) -> None:
     """Every figure of the official tables."""
-    values = figures("mmvet", scored, "official")
-    judge = summary(choose_task("mmvet"), scored)
+    values = figures(name, scored, "official")
+    judge = summary(choose_task(name), scored)
     ours = {name.removeprefix("capability_"): v for name, v in values.items() if not name.startswith("integration_")}
-    theirs = {name: value for name, value in cap.items() if name not in ("std", "runs")}
-    assert {name: round(value, places) for name, value in ours.items()} == pytest.approx(theirs)
+    theirs = {label: value for label, value in cap.items() if label not in ("std", "runs")}
+    assert {label: round(value, places) for label, value in ours.items()} == pytest.approx(theirs)
     assert round(judge["std"], places) == pytest.approx(cap["std"])
-    assert [round(value, places) for value in judge["run_values"]] == pytest.approx(cap["runs"])
+    assert [round(value, places) for value in judge["run_values"]] == pytest.approx(numbers(cap["runs"]))
     sets = {name: value for name, value in integration.items() if name not in ("total", "std", "runs")}
     assert {name: round(values[f"integration_{name}"], places) for name in sets} == pytest.approx(sets)
     assert len(sets) == sum(name.startswith("integration_") for name in values)
+
+
+def numbers(listed: Any) -> list[float]:
+    """A list of numbers, or a text with one."""
+    return list(json.loads(listed)) if isinstance(listed, str) else listed
 
 
 def mmvet_grade_files(oracle: Oracle, part: str) -> None:
@@ -165,6 +178,38 @@ def peer_totals(oracle: Oracle, protocol: str) -> None:
         for row in oracle.expected[table] or ():
             ours = "total" if row["Category"] == "Overall" else f"{name}_{row['Category']}"
             oracle.figures(values, {ours: row["acc"]}, table)
+
+
+# ----------------------------------------------------------------------------------------------------------- MM-Vet v2
+
+
+def mmvet_v2(oracle: Oracle, part: str) -> None:
+    """Every call, every grade and, where none is nan, every figure to the printed places; and the file of grades."""
+    case, right = oracle.cases["parts"][part], oracle.expected[part]
+    if not oracle.has(right, part):
+        return
+    write_json(oracle.scratch / "mm-vet-v2.json", case["meta"])
+    task, scored = choose_task("mmvet_v2").task, cast(Scored, [])
+    samples = task.samples(Folder(oracle.scratch), "test")
+    for sample in samples if "calls" in right else ():
+        grades, calls = right["grades"][sample.id]["score"], right["calls"][sample.id]
+        runs = [[call for call in calls if call["run"] == number] for number in range(case["num_run"])]
+        answer = case["pred"][sample.id]
+        verdicts = [graded(sample, answer, run, grade, "mmvet_v2") for run, grade in zip(runs, grades, strict=True)]
+        scored.append((sample, combine(verdicts)))
+    path = write_json(oracle.scratch / f"model_gpt-4-grade-{part}.json", right["grades"])
+    read = cast(Judged, task).read_verdicts(path, samples, "official")
+    assert read is not None
+    from_file = [(sample, combine(read[sample.id])) for sample in samples]
+    for found in (scored, from_file) if scored else (from_file,):
+        for name, places in ("cap", 1), ("cap_1dp", 1), ("cap_3dp", 3):
+            if name not in right:
+                continue
+            if right[name]["total"] == "nan":
+                assert math.isnan(figures("mmvet_v2", found, "official")["total"])
+            else:
+                check_totals(found, right[name], right[name.replace("cap", "cap_int")], places, "mmvet_v2")
+    oracle.report(CHECKED, len(samples))
 
 
 # --------------------------------------------------------------------------------------------------------- LLaVA-Bench
@@ -286,6 +331,7 @@ def mmhal(oracle: Oracle, _: str) -> None:
 
 READERS: dict[str, Readers] = {
     "mmvet_official": (Check(mmvet_calls, ("A", "B")), Check(mmvet_grade_files, ("C", "D"))),
+    "mmvet_v2": (Check(mmvet_v2, ("A", "B", "C", "D")),),
     "mmvet_vlmevalkit": (Check(mmvet_peer, ("vlmevalkit",)),),
     "mmvet_lmms_eval": (Check(mmvet_peer, ("lmms_eval",)),),
     "mmhal": (Check(mmhal),),
