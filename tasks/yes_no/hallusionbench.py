@@ -4,7 +4,7 @@ Guan et al., HallusionBench: An Advanced Diagnostic Suite for Entangled Language
 Large Vision-Language Models, CVPR 2024 (arXiv 2310.14566). Files: HallusionBench.json and hallusion_bench.zip of
 tianyi-lab/HallusionBench@744007c2, or VLMEvalKit's table of the questions with a figure. Visual dependent questions
 (VD) are about a figure and edited ones; visual supplement questions (VS) are asked without any figure too (178).
-Judges and figures: hallusionbench_judge.py, hallusionbench_figures.py.
+Judges and figures: hallusionbench_judge.py, hallusionbench_figures.py, hallusionbench_causes.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Sample
+from vlmbench.base.samples import Response, Sample, Verdict
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, Row
 from vlmbench.data.official.files import data_file, mirrored
@@ -23,11 +23,13 @@ from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, table
 from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import yes_no_judge
-from vlmbench.families.base import OwnFiles
+from vlmbench.families.base import OwnFiles, Scored, Talk
 from vlmbench.families.groups import sized
 from vlmbench.families.yes_no import YesNoOrJudge, YesNoRules, word_of_digit, yes_no_target
 from vlmbench.parsing import yes_no
+from vlmbench.stats.metrics import Metric
 
+from . import hallusionbench_causes as causes
 from . import hallusionbench_judge as judge
 from .hallusionbench_figures import GROUPS, figures
 
@@ -54,8 +56,9 @@ RULES: Mapping[str, YesNoRules] = {
         talk=judge.official,
         judge=judge.OFFICIAL,
         headline="q_acc",
-        note="a judge compares with an answer in words; without a figure, an unclear answer is right. Not here: LH, VI "
-        "and Mixed, which take a second judgement of two answers",
+        note="a judge compares with an answer in words; without a figure, an unclear answer is right. A wrong answer "
+        "about an edited figure is compared with the model's answer before the edit too: language_hallucination, "
+        "visual_illusion and mixed_cause are the script's LH, VI and Mixed",
     ),
     "lmms_eval": _rules(
         _LMMS,
@@ -129,7 +132,13 @@ def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     else:
         found = list(FILES.samples(data, "all", task))
     placed = [_placed(sample) for sample in found]
-    return sized([s for s in placed if split == "all" or s.tags["visual_input"] != "0"], GROUPS)
+    asked = [s for s in placed if split == "all" or s.tags["visual_input"] != "0"]
+    before = {sample.extra["question"]: sample.id for sample in asked if sample.extra["original"] == ""}
+    linked = [
+        replace(s, extra={**s.extra, "original": before.get(s.extra["question"])}) if s.extra["original"] is None else s
+        for s in asked
+    ]
+    return sized(linked, GROUPS)
 
 
 def _placed(sample: Sample) -> Sample:
@@ -146,17 +155,34 @@ def _placed(sample: Sample) -> Sample:
         "question_with_figures": asked if shown else "",
         "easy": asked if visual_input != "2" else "",
         "hard": asked if visual_input == "2" else "",
+        "original": "" if figure == "0" else None,
     }
     tags = {"category": category, "subcategory": f"{category}_{subcategory}", "visual_input": visual_input}
     return replace(sample, tags=tags, cluster=name, extra={"details": "", **sample.extra, **groups})
 
 
-HALLUSIONBENCH = YesNoOrJudge(
+class HallusionBench(YesNoOrJudge):
+    """A judge also compares answers with each other: a vlmbench.base.task.ComparesAnswers."""
+
+    def compared_with(self, sample: Sample, protocol: str) -> str:
+        """The question before the edit."""
+        return sample.extra["original"] or "" if protocol == "official" else ""
+
+    def compare(self, verdict: Verdict, answer: Response, other: Response, protocol: str) -> Talk:
+        """Whether both answers agree."""
+        return (yield from causes.compare(verdict, answer.text, other.text))
+
+
+def _figures(scored: Scored, protocol: str) -> list[Metric]:
+    return [*figures(scored), *(causes.causes(scored) if protocol == "official" else ())]
+
+
+HALLUSIONBENCH = HallusionBench(
     name="hallusionbench",
     title="HallusionBench: yes/no questions on figures and their edited twins (Guan et al. 2024)",
     about=__doc__,
     sizes={"all": Size(1_129, 346, note="178 are asked without a figure"), "image": Size(951, 346)},
     rules=RULES,
     files=OwnFiles(required_files, samples),
-    figures=lambda scored, protocol: figures(scored),
+    figures=_figures,
 )

@@ -20,6 +20,13 @@ TEMPLATE = (
     'unclear about the answer, please generate "unclear". \n\n '
     "Question:{question}\nReference answer: {details}\nPrediction answer:{answer}\nOutput:"
 )
+TEMPLATE_OF_TWO = (
+    "Imagine you are an intelligent teacher. Thoroughly read the two responses to two different questions. Assess the "
+    "consistency of the information provided within those two responses. You do not know the specific questions, but "
+    "you can asssess the consistency among the two responses by checking for logical conflicts if both responses are "
+    "correct. If response1 does not conflict with response2, please generate “same”. Otherwise, generate "
+    '"different". \n\n response1:{answer}\nresponse2: {other}\nOutput:'
+)
 OFFICIAL = JudgeRules("gpt-4", TEMPLATE, max_tokens=1024, temperature=1.0)
 LMMS_EVAL = JudgeRules("gpt-4", TEMPLATE, max_tokens=16, temperature=1.0)
 """Neither script names a temperature: the server's own is 1."""

@@ -164,6 +164,22 @@ class Judged(Protocol):
 
 
 @runtime_checkable
+class ComparesAnswers(Protocol):
+    """What a Judged has besides when its judge is also shown the model's answer to another question of the run."""
+
+    def compared_with(self, sample: Sample, protocol: str) -> str:
+        """The id of the other question; empty for none."""
+
+    def compare(
+        self, verdict: Verdict, answer: Response, other: Response, protocol: str
+    ) -> Generator[JudgeRequest, str, Verdict]:
+        """Goes on where `Judged.grade` has come to a verdict on the answer, which is known here as `answer`.
+
+        Not called where the other question has no answer.
+        """
+
+
+@runtime_checkable
 class Exports(Protocol):
     """What a Task has besides when a test server or an official script takes its answers as files."""
 

@@ -10,7 +10,7 @@ gives the next ones, unless the judge is itself a model on this machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.base.errors import ImageError, UsageError
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
-from vlmbench.base.task import Judged
+from vlmbench.base.task import ComparesAnswers, Judged
 from vlmbench.chat.cache import ReplyCache, cache_file, reply_key
 from vlmbench.chat.options import check_budget
 from vlmbench.chat.pricing import Budget, size_of
@@ -83,6 +83,10 @@ class Judge:
         self._of: dict[tuple[str, str], list[JudgeConversation]] = {}
         """By task key and sample id: one conversation per run."""
         self._held: list[JudgeConversation] = []
+        self._answers: dict[tuple[str, str], Response] = {}
+        """Of tasks whose judge compares answers."""
+        self._awaiting: dict[tuple[str, str], list[JudgeConversation]] = {}
+        """By the answer that they are compared with and that is not there yet."""
         self._before = 0
         """Conversations of earlier runs of this command."""
 
@@ -94,28 +98,52 @@ class Judge:
     def next_run(self) -> None:
         """Take answers of another run from now on; cache, budget and counts continue. Only when all is graded."""
         self._before += sum(len(conversations) for conversations in self._of.values())
-        self._of = {}
+        self._of, self._answers = {}, {}
 
     def submit(self, choice: TaskChoice, sample: Sample, response: Response) -> None:
         """Have an answer graded, if the task's own rules leave it to a judge.
 
         Raises what stopped the judge, such as a wrong key, as soon as it is known.
         """
-        place = (choice.key, sample.id)
+        place, ready = (choice.key, sample.id), self._awaiting.pop((choice.key, sample.id), [])
         self._raise()
-        if place in self._of or not _left_to_judge(choice, sample, response):
-            return
-        begin = partial(cast(Judged, choice.task).grade, sample, response, choice.protocol)
-        self._of[place] = [JudgeConversation(begin, run) for run in range(self.runs)]
-        if self.backend.overlaps:
-            self._conversations.submit(self._of[place])
+        other = ""
+        if isinstance(choice.task, ComparesAnswers):
+            self._answers[place] = response
+            other = choice.task.compared_with(sample, choice.protocol)
+        if place not in self._of and _left_to_judge(choice, sample, response):
+            begin = partial(self._conversation, choice, sample, response, (choice.key, other))
+            self._of[place] = [JudgeConversation(begin, run) for run in range(self.runs)]
+            if other and (choice.key, other) not in self._answers:
+                self._awaiting.setdefault((choice.key, other), []).extend(self._of[place])
+            else:
+                ready = [*ready, *self._of[place]]
+        self._start(ready)
+
+    def _start(self, conversations: Sequence[JudgeConversation]) -> None:
+        """Begin conversations now, or once the model under test has answered everything."""
+        if self.backend.overlaps and conversations:
+            self._conversations.submit(conversations)
         else:
-            self._held += self._of[place]
+            self._held += conversations
+
+    def _conversation(
+        self, choice: TaskChoice, sample: Sample, response: Response, other: tuple[str, str]
+    ) -> Generator[JudgeRequest, str, Verdict]:
+        """One run over one answer, and then over it and another one, where the task compares them."""
+        verdict = yield from cast(Judged, choice.task).grade(sample, response, choice.protocol)
+        answer = self._answers.get(other)
+        if answer is None or answer.error or verdict.status is not Status.OK:
+            return verdict
+        return (yield from cast(ComparesAnswers, choice.task).compare(verdict, response, answer, choice.protocol))
 
     def finish(self, *, progress: bool = False) -> None:
         """Wait until everything submitted is graded or has failed. Raises what stopped the judge."""
         from tqdm import tqdm
 
+        for conversations in self._awaiting.values():  # what they are compared with was not asked
+            self._start(conversations)
+        self._awaiting = {}
         if self._held:
             self._conversations.submit(self._held)
             self._held = []

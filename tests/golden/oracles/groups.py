@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,10 +11,11 @@ import pytest
 from tests.golden.oracles.judged import figures, script, talk
 from tests.golden.oracles.reading import EXACT, Case, Check, Oracle, Readers, Scored, percent, write_json, write_lines
 from vlmbench.base.registry import choose_task
-from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status
+from vlmbench.base.samples import ChoiceScore, Response, Sample, Score, Status, Verdict
+from vlmbench.base.task import ComparesAnswers
 from vlmbench.data.files import Folder
 from vlmbench.scoring.verdicts import combine
-from vlmbench.tasks.yes_no import hallusionbench_judge
+from vlmbench.tasks.yes_no import hallusionbench_causes, hallusionbench_judge
 
 # ------------------------------------------------------------------------------------------------------ HallusionBench
 
@@ -33,7 +34,9 @@ VERDICTS = {
     "lmms_eval": "lmms_eval_verdict",
     "lmms_eval_with_failures": "lmms_eval_verdict_with_failures",
 }
-LMMS = ("lmms_eval", "lmms_eval_with_failures")
+PRINTED = ("leaderboard", "consistency", "causes", "lmms_eval", "lmms_eval_with_failures")
+"""Tables with figures as the scripts print them."""
+CAUSES = {"LH": "language_hallucination", "VI": "visual_illusion", "Mixed": "mixed_cause"}
 ROUNDED = 5.01e-5
 """Half of the last of the four places that the scripts round to."""
 TRIES = 3
@@ -71,7 +74,7 @@ def hallusion_scored(oracle: Oracle, variant: str) -> list[tuple[Case, Case, Sam
     protocol, split = PROTOCOLS[variant], "all" if variant == "official" else "image"
     task = choose_task("hallusionbench").task
     samples = {sample.id: sample for sample in hallusion_samples(oracle, split)}
-    found = []
+    found, answers = [], {place(case): case["model_prediction"] for case in oracle.cases["cases"]}
     for case, row in zip(oracle.cases["cases"], oracle.expected["per_case"], strict=True):
         if (sample := samples.pop(place(case), None)) is None:
             continue
@@ -79,10 +82,25 @@ def hallusion_scored(oracle: Oracle, variant: str) -> list[tuple[Case, Case, Sam
         failed = variant == "lmms_eval_with_failures" and case["judge_failures"] >= TRIES
         if score.status is Status.JUDGE_FAILED and not failed and task.protocols[protocol].judge is not None:
             verdict, _ = talk(task, sample, case["model_prediction"], protocol, replies(case, variant))
+            if isinstance(task, ComparesAnswers) and (other := task.compared_with(sample, protocol)):
+                verdict = compared(verdict, case, answers[other])
             score = combine([verdict])
         found.append((case, row, sample, score))
     assert not samples
     return found
+
+
+def compared(verdict: Verdict, case: Case, other: str) -> Verdict:
+    """The verdict once the judge has said whether the answer and another one agree, where it is asked that."""
+    steps = hallusionbench_causes.compare(verdict, case["model_prediction"], other)
+    try:
+        ask = next(steps)
+        assert f"response1:{case['model_prediction']}\nresponse2: {other}\n" in ask.texts[-1]
+        steps.send(case["same_reply"])
+    except StopIteration as end:
+        both: Verdict = end.value
+        return both
+    raise AssertionError("a third question")
 
 
 def hallusion_agrees(variant: str, case: Case, row: Case, score: Score) -> bool:
@@ -91,7 +109,9 @@ def hallusion_agrees(variant: str, case: Case, row: Case, score: Score) -> bool:
         return score.value == float(row[variant] == {"1": "Yes", "0": "No"}[case["gt_answer"]])
     if variant == "lmms_eval_intern" or score.status is Status.JUDGE_FAILED:
         return True  # no column of its own; a judge that failed gives no verdict here, whatever lmms-eval takes for one
-    said = score.verdicts[0].values[0]
+    said, *same = score.verdicts[0].values
+    if same and same != [float(row["official_same"])]:
+        return False
     return said == float(row[VERDICTS[variant]]) and (variant != "official" or score.value == row["official_correct"])
 
 
@@ -108,7 +128,14 @@ def hallusionbench(oracle: Oracle, variant: str) -> None:
         assert len(lost) == sum(case["judge_failures"] >= TRIES for case, *_ in found)
     values = figures("hallusionbench", scored, PROTOCOLS[variant])
     for name, table in hallusion_tables(oracle.expected[variant], variant).items():
-        oracle.figures(values, table, name, ROUNDED if name in ("leaderboard", "consistency", *LMMS) else EXACT)
+        oracle.figures(values, table, name, ROUNDED if name in PRINTED else EXACT)
+    if variant == "official":
+        for part, details in oracle.expected["official"]["details"].items():
+            hallusion_details([pair for pair in scored if part in ("Overall", pair[0].tags["category"])], details)
+    if variant == "official_image_rows_only":
+        theirs, groups = oracle.expected[variant], (("pairs", "question_with_figures"), ("figures", "figure"))
+        assert len(scored) == theirs["n"]
+        assert all(len({s.extra[kind] for s, _ in scored if s.extra[kind]}) == theirs[name] for name, kind in groups)
     oracle.count(len(found))
 
 
@@ -118,11 +145,14 @@ def hallusion_tables(expected: Mapping[str, Any], variant: str) -> Mapping[str, 
         stats = expected["stats"]
         bias = {"yes_bias": percent(stats["pct_diff"]), "false_yes_ratio": percent(stats["fp_ratio"])}
         wrong = {"figures_all_wrong": stats["consistency_wrong"], "f_acc": stats["consistency_correct"]}
+        assert sum(stats[f"consistency_{part}"] for part in ("wrong", "correct", "inconsistent")) == pytest.approx(
+            100, abs=3 * ROUNDED
+        )
         return {
             "leaderboard": {LEADERBOARD[n.replace(" ", "_")]: v for n, v in expected["leaderboard"].items()},
             "bias": bias,
             "consistency": wrong,
-            "details": hallusion_details(expected["details"]),
+            "causes": {name: stats[theirs] for theirs, name in CAUSES.items()},
         }
     if variant.startswith("vlmevalkit"):
         prefixed = {
@@ -135,15 +165,36 @@ def hallusion_tables(expected: Mapping[str, Any], variant: str) -> Mapping[str, 
     return {variant: {LEADERBOARD[name]: scale * expected[name] for name in ("aAcc", "qAcc", "fAcc")}}
 
 
-def hallusion_details(details: Mapping[str, Any]) -> Mapping[str, float]:
-    """The counts of both categories as shares."""
-    found = {}
-    for part in ("VD", "VS"):
-        for table, name in (("per_question", "a_acc"), ("per_pair", "q_acc"), ("per_figure", "f_acc")):
-            found[f"{part}_{name}"] = 100 * details[part][table]["correct"] / details[part][table]["total"]
-    for table, name in (("easy", "easy_a_acc"), ("hard", "hard_a_acc")):
-        found[name] = 100 * details["Overall"][table]["correct"] / details["Overall"][table]["total"]
-    return found
+def hallusion_details(scored: Scored, details: Mapping[str, Any]) -> None:
+    """The counts of all questions or of a category: of questions, groups, figures, and causes of wrong answers.
+
+    Not here: what the script counts and never prints: causes by question and by group, and its score of figures.
+    """
+    metrics = {one.name: one for one in choose_task("hallusionbench").task.summarise(scored, "official")}
+    for table, name in DETAILS.items():
+        right = round(metrics[name].value() / 100 * len(metrics[name].items))
+        wrong = len(metrics[name].items) - right
+        ours = {"total": right + wrong, "correct": right, "wrong": wrong}
+        if table == "per_figure":  # as the script says it: wrong is what has nothing right
+            ours["wrong"] = round(metrics["figures_all_wrong"].value() / 100 * ours["total"])
+            ours["inconsistent"] = wrong - ours["wrong"]
+        if table in ASKED:
+            ours["total_q"] = sum(ASKED[table](sample) for sample, _ in scored)
+        assert ours == {key: details[table][key] for key in ours}, table
+    for theirs, name in CAUSES.items():
+        counted = details["per_pair"][f"{theirs[:3]}_cg"]
+        assert metrics[name].items.sum(axis=0)[0] == counted, theirs
+
+
+DETAILS = {
+    "per_question": "a_acc", "per_pair": "q_acc", "easy": "easy_a_acc", "hard": "hard_a_acc", "per_figure": "f_acc",
+}  # fmt: skip
+ASKED: Mapping[str, Callable[[Sample], bool]] = {
+    "per_pair": lambda sample: True,
+    "easy": lambda sample: sample.tags["visual_input"] != "2",
+    "hard": lambda sample: sample.tags["visual_input"] == "2",
+}
+"""By table: which questions are in its groups."""
 
 
 # ---------------------------------------------------------------------------------------------------------------- MMVP

@@ -11,12 +11,13 @@ import pytest
 
 from tests.support.toys import png
 from vlmbench.base.errors import DataError
-from vlmbench.base.samples import Response, Sample, Score, Status
+from vlmbench.base.samples import Response, Sample, Score, Status, Verdict
 from vlmbench.data.files import Folder, Hub
 from vlmbench.families import yes_no_judge
 from vlmbench.scoring.verdicts import combine
 from vlmbench.tasks.yes_no import hallusionbench_judge as judge
 from vlmbench.tasks.yes_no.hallusionbench import HALLUSIONBENCH as TASK
+from vlmbench.tasks.yes_no.hallusionbench_causes import NAMES
 
 PICTURE = png((10, 20, 30))
 
@@ -132,6 +133,62 @@ def test_an_unclear_answer_is_right_where_nothing_is_shown(
             steps.send(reply)
         assert combine([end.value.value]).value == value
         assert end.value.value.unread == (reply == "What?")
+
+
+def judged(verdict: int, *same: float) -> Score:
+    return combine([Verdict(float(verdict == judge.RIGHT), values=(float(verdict), *same))])
+
+
+@pytest.mark.parametrize(
+    ("place", "before", "score", "cause"),
+    [
+        (5, judge.RIGHT, judged(judge.WRONG, 1), "mixed_cause"),
+        (5, judge.RIGHT, judged(judge.WRONG, 0), "visual_illusion"),
+        (5, judge.UNCLEAR, judged(judge.WRONG), "visual_illusion"),  # whatever the judge would say of both answers
+        (2, judge.WRONG, judged(judge.WRONG, 1), "language_hallucination"),
+        (2, judge.WRONG, judged(judge.UNCLEAR), "mixed_cause"),
+        (2, judge.RIGHT, judged(judge.WRONG, 1), "visual_illusion"),
+        (3, judge.RIGHT, judged(judge.WRONG, 1), "language_hallucination"),
+        (3, judge.RIGHT, judged(judge.WRONG), ""),
+    ],
+)
+def test_causes_of_a_wrong_answer(place: int, before: int, score: Score, cause: str, tmp_path: Path) -> None:
+    """Of one answer about an edited figure, beside the answer before the edit and right ones elsewhere."""
+    found = samples(tmp_path)
+    first = 0 if place < 4 else 4
+    scores = {first: judged(before), place: score}
+    pairs = [(sample, scores.get(at, judged(judge.RIGHT))) for at, sample in enumerate(found)]
+    metrics = {metric.name: metric for metric in TASK.summarise(pairs, "official")}
+    share = metrics["language_hallucination"]
+    if cause:
+        assert [name for name in NAMES if metrics[name].items[place][0]] == [cause] and not share.note
+    else:
+        assert share.note.startswith("1 answers left out") and len(share.items) == len(found) - 1
+    assert "mixed_cause" not in {metric.name for metric in TASK.summarise(pairs, "lmms_eval")}
+
+
+def test_answers_are_compared_with_those_before_the_edit(tmp_path: Path) -> None:
+    found = samples(tmp_path)
+    ids = [sample.id for sample in found]
+    assert [TASK.compared_with(sample, "official") for sample in found] == ["", "", ids[0], ids[0], "", ids[4]]
+    assert {TASK.compared_with(sample, "lmms_eval") for sample in found} == {""}
+    shown = samples(tmp_path, split="image")  # without the questions that have no figure
+    assert [TASK.compared_with(sample, "official") for sample in shown] == ["", "", "", ids[4]]
+    pairs = [(sample, judged(judge.WRONG)) for sample in shown]
+    assert "mixed_cause" not in {metric.name for metric in TASK.summarise(pairs, "official")}
+
+
+@pytest.mark.parametrize(("reply", "same"), [("Same.", 1), ("not the same", 1), ("different", 0), ("", 0)])
+def test_two_answers_are_the_same(reply: str, same: float) -> None:
+    wrong = judged(judge.WRONG).verdicts[0]
+    steps = TASK.compare(wrong, Response("It is red"), Response("It is green"), "official")
+    assert str(next(steps).messages[0][1]).endswith("response1:It is red\nresponse2: It is green\nOutput:")
+    with pytest.raises(StopIteration) as end:
+        steps.send(reply)
+    assert end.value.value.values == (judge.WRONG, same) and end.value.value.value == 0
+    with pytest.raises(StopIteration) as end:
+        next(TASK.compare(judged(judge.RIGHT).verdicts[0], Response("a"), Response("b"), "official"))
+    assert end.value.value.values == (judge.RIGHT,)
 
 
 def test_a_judge_is_asked_only_where_no_word_is_read(tmp_path: Path) -> None:
