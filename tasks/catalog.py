@@ -48,6 +48,7 @@ TASKS: Mapping[str, str] = {
     "docvqa": f"{_DOCUMENTS}.docvqa:DOCVQA",
     "infovqa": f"{_DOCUMENTS}.infovqa:INFOVQA",
     "stvqa": f"{_DOCUMENTS}.stvqa:STVQA",
+    "ocrbench": f"{_DOCUMENTS}.ocrbench:OCRBENCH",
     "amber_g": f"{_CAPTIONS}.amber_g:AMBER_G",
     "refcoco": f"{_GROUNDING}.refcoco:REFCOCO",
     "screenspot": f"{_GROUNDING}.screenspot:SCREENSPOT",

@@ -34,7 +34,7 @@ from ..catalog import TASKS
 from . import by_family
 from .aokvqa import build_aokvqa
 from .common import compact, jpeg, scenes, write
-from .documents import build_chartqa, build_docvqa, build_infovqa, build_stvqa
+from .documents import build_chartqa, build_docvqa, build_infovqa, build_ocrbench, build_stvqa
 from .groups import build_amber_d, build_amber_g, build_hallusionbench, build_mmvp, build_naturalbench, build_sugarcrepe
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
@@ -281,6 +281,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "docvqa": build_docvqa,
     "infovqa": build_infovqa,
     "stvqa": build_stvqa,
+    "ocrbench": build_ocrbench,
 }
 """Of the benchmarks whose files have a layout of their own. All others: `by_family.build`."""
 

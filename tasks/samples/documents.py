@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vlmbench.scenes.canvas import Canvas
 from vlmbench.scenes.charts import bar_chart, chart_questions, draw_chart
-from vlmbench.scenes.lettering import Board, with_boards
+from vlmbench.scenes.lettering import Board, line, with_boards
 from vlmbench.scenes.pages import draw_form, draw_poster, form, form_questions, operations, poster, poster_questions
-from vlmbench.scenes.scene import GROUNDS, STYLES, Dice, Scene, sample_seeds
+from vlmbench.scenes.scene import GROUNDS, SIDE, STYLES, Dice, Scene, sample_seeds
 
 from . import textvqa
 from .common import encoded, write
@@ -92,3 +94,72 @@ def build_stvqa(folder: Path) -> None:
         write(folder / dataset / f"{number}.jpg", sign(dice, seed, boards))
     head = {"dataset_name": "st-vqa", "task_name": "task 3 - open dictionary", "task": 3}
     write(folder / "test_task_3.json", json.dumps({**head, "data": data}, indent=1) + "\n")
+
+
+# ------------------------------------------------------------------------------------------------------------ OCRBench
+
+WRITTEN = "what is written in the image?"
+ENTRY = "what is the {}? Answer this question using the text in the image directly."
+LATEX = "Please write out the expression of the formula in the image using LaTeX format."
+KINDS: Mapping[str, str] = {
+    "Regular Text Recognition": "IIIT5K",
+    "Irregular Text Recognition": "svtp",
+    "Artistic Text Recognition": "WordArt",
+    "Handwriting Recognition": "IAM",
+    "Digit String Recognition": "ORAND",
+    "Non-Semantic Text Recognition": "NonSemanticText",
+    "Scene Text-centric VQA": "textVQA",
+    "Doc-oriented VQA": "docVQA",
+    "Key Information Extraction": "SROIE",
+    "Handwritten Mathematical Expression Recognition": "HME100k",
+}
+"""Types of questions, each with one of the datasets that it comes from."""
+
+
+def sum_of(dice: Dice) -> tuple[bytes, str]:
+    """A formula on paper, and as text."""
+    one, other = 1 + dice.below(9), 1 + dice.below(9)
+    mark, result = ("+", one + other) if dice.chance(60) else ("-", one - other)
+    text = f"{one} {mark} {other} = {result}"
+    canvas = Canvas()
+    canvas.print_centred(text.replace(" ", ""), SIDE // 2, 38, scale=2)
+    return picture(canvas.pixels), text
+
+
+def ocrbench_item(kind: str, dice: Dice, seed: int) -> tuple[bytes, str, str | list[str]]:
+    """An image, a question about its text, and the answer or answers."""
+    if kind == "Scene Text-centric VQA":
+        boards = textvqa.boards(dice)
+        question, answer = dice.pick(textvqa.questions(dice, boards))
+        return sign(dice, seed, boards), question.capitalize(), answer
+    if kind == "Handwritten Mathematical Expression Recognition":
+        image, answer = sum_of(dice)
+        return image, LATEX, answer
+    if kind in ("Doc-oriented VQA", "Key Information Extraction"):
+        page = form(dice)
+        entry = next(one for one in form_questions(dice, page) if one.kinds != ("layout",))
+        text, answers = entry.text, [*entry.answers]
+        if kind == "Key Information Extraction" and not page.table:
+            name, value = dice.pick(page.entries)
+            text, answers = ENTRY.format(name.lower()), [value]
+        return picture(draw_form(page)), text, answers if len(answers) > 1 else answers[0]
+    word = dice.pick(textvqa.WORDS)
+    if kind == "Digit String Recognition":
+        word = str(1_000 + dice.below(9_000))
+    elif kind == "Non-Semantic Text Recognition":
+        word = "".join(dice.pick("BCDFGHKLMNPRSTVWXZ") for _ in range(4))
+    return sign(dice, seed, line(dice, (word,), dice.pick(textvqa.BRIGHT), 4, SIDE - 4)), WRITTEN, word
+
+
+def build_ocrbench(folder: Path) -> None:
+    """OCRBench.json and OCRBench_Images/: three questions of each type. Ids are unique within a dataset, as theirs."""
+    rows: list[dict[str, Any]] = []
+    for at, seed in enumerate(sample_seeds("ocrbench")[: 3 * len(KINDS)]):
+        kind, dataset = list(KINDS.items())[at // 3]
+        image, question, answers = ocrbench_item(kind, Dice(seed), seed)
+        suffix = "png" if image.startswith(b"\x89PNG") else "jpg"
+        name = f"{dataset}/{at % 3}.{suffix}"
+        row = {"dataset_name": dataset, "id": at % 3, "image_path": name, "question": question, "answers": answers}
+        rows.append(row | {"type": kind})
+        write(folder / "OCRBench_Images" / name, image)
+    write(folder / "OCRBench.json", json.dumps(rows, indent=1) + "\n")

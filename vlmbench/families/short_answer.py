@@ -42,13 +42,17 @@ class ShortAnswer(Benchmark[ShortAnswerRules]):
         """The text as it was compared; of a question whose right answer is not known, the text."""
         if sample.target is None:
             return response.text.strip()
-        parsed: str = rules.reader(response.text, sample.target)[0]
-        return parsed
+        return self.match(sample, response, rules)[0]
 
     def rate(self, sample: Sample, response: Response, rules: ShortAnswerRules) -> Score:
         """What the protocol's matcher gives."""
-        parsed, value = rules.reader(response.text, sample.target)
+        parsed, value = self.match(sample, response, rules)
         return Score(value, Status.OK, parsed)
+
+    def match(self, sample: Sample, response: Response, rules: ShortAnswerRules) -> tuple[str, float]:
+        """What the answer was read as, and its score: where more than answer and target decides, a hook."""
+        found: tuple[str, float] = rules.reader(response.text, sample.target)
+        return found
 
     def example_answer(self, sample: Sample, protocol: str) -> str:
         """The right answer; of several people's the most frequent, the first of equally frequent ones."""

@@ -5,7 +5,7 @@ A matcher takes the answer and the right answer; it gives what the answer was re
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Matcher = Callable[[str, Any], tuple[str, float]]
@@ -21,11 +21,12 @@ def exact(normal: Callable[[str], str], target_normal: Callable[[str], str] = st
     return match
 
 
-def contains(normal: Callable[[str], str]) -> Matcher:
-    """The right answer occurs anywhere in the text, also inside a word."""
+def contains(normal: Callable[[str], str], target_normal: Callable[[str], str] = str) -> Matcher:
+    """The right answer occurs anywhere in the text, also inside a word; of several right ones, any of them."""
 
-    def match(text: str, target: str) -> tuple[str, float]:
+    def match(text: str, target: str | Sequence[str]) -> tuple[str, float]:
         read = normal(text)
-        return read, float(target in read)
+        targets = (target,) if isinstance(target, str) else target
+        return read, float(any(target_normal(one) in read for one in targets))
 
     return match

@@ -174,3 +174,11 @@ def qwen_vl_cut(text: str) -> str:
         if word in answer:
             answer = answer.split(word)[1]
     return answer.split(" of")[0].strip()
+
+
+def full_width_folded(text: str) -> str:
+    """lmms-eval's OCRBench: full-width ASCII and the ideographic blank as their plain forms; nothing else changes."""
+    return text.translate(_FULL_WIDTH)
+
+
+_FULL_WIDTH: Mapping[int, int | str] = {**{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}, 0x3000: " "}

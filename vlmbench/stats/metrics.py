@@ -29,6 +29,7 @@ __all__ = [
     "average_precision",
     "by_tag",
     "mean",
+    "points",
     "ratio",
     "upward",
 ]
@@ -107,6 +108,14 @@ def mean(
     items = np.stack([column, np.ones_like(column)], axis=1)
     binary = bool(np.isin(column, (0.0, 1.0)).all())
     return Metric(name, items, clusters, ratio(), breakdown, label, binary, limits=RATE, better=MORE)
+
+
+def points(
+    name: str, values: Sequence[float], clusters: Sequence[str], full: float, *, breakdown: str = "", label: str = ""
+) -> Metric:
+    """The mean of per-item values in 0..1 as points out of `full`: how many are right, where so many were asked."""
+    share = mean(name, values, clusters, breakdown=breakdown, label=label)
+    return replace(share, combine=ratio(scale=full), proportion=False, limits=(0.0, full))
 
 
 def by_tag(name: str, values: Sequence[float], labels: Sequence[str], clusters: Sequence[str]) -> list[Metric]:

@@ -1,10 +1,12 @@
-"""Oracles of benchmarks about charts and documents: relaxed accuracy (ChartQA), ANLS (DocVQA, InfographicVQA).
+"""Oracles of benchmarks about charts and documents: relaxed accuracy (ChartQA), ANLS (DocVQA,
+InfographicVQA), containment (OCRBench).
 
 Per-case verdicts must be equal, totals to 1e-9: the codes average otherwise.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -191,7 +193,67 @@ def anls_case_kept(oracle: Oracle, _: str) -> None:
         assert anls_above_half(case["prediction"], case["answers"], str) == pytest.approx(row["big_vision"], abs=EXACT)
 
 
+# ------------------------------------------------------------------------------------------------------------ OCRBench
+
+OCRBENCH = {"official": "official", "lmms_eval": "lmms_eval", "vlmevalkit": "vlmevalkit"}
+OCRBENCH_GROUPS = {
+    "score": "Final Score",
+    "text_recognition": "Text Recognition",
+    "scene_text_centric_vqa": "Scene Text-centric VQA",
+    "doc_oriented_vqa": "Doc-oriented VQA",
+    "key_information_extraction": "Key Information Extraction",
+    "handwritten_mathematical_expression_recognition": "Handwritten Mathematical Expression Recognition",
+}
+"""What VLMEvalKit calls the groups."""
+
+
+def ocrbench_files(oracle: Oracle, cases: str = "cases") -> Files:
+    """The official file; a question that has no answer, which the script passes over, gets an empty one."""
+    rows = [
+        {**case, "answers": case["answers"] or [""], "image_path": f"{at}.jpg"}
+        for at, case in enumerate(oracle.cases[cases])
+    ]
+    write_json(oracle.scratch / "OCRBench.json", rows)
+    return Files(oracle.scratch, [case.get("predict") or "" for case in oracle.cases[cases]])
+
+
+def ocrbench_other_set(oracle: Oracle, protocol: str) -> None:
+    """The script's other branch, for sets that are not the thousand: how many are right by dataset."""
+    known = oracle.expected["other_set"]
+    outcome = run("ocrbench", protocol, ocrbench_files(oracle, "other_set"))
+    hits: Counter[str] = Counter()
+    for (sample, score), verdict in zip(outcome.scored, known["per_case"], strict=True):
+        if verdict is not None:
+            assert score.value == verdict, (sample, score)
+            hits[sample.tags["dataset"]] += verdict
+    assert {name: hits[name] for name in known["hits"]} == known["hits"]
+
+
+def ocrbench_totals(oracle: Oracle, outcome: Outcome, protocol: str, column: str) -> None:
+    """What is printed: points, of which those of questions without an answer are none."""
+    expected, what = oracle.expected, f"totals of {protocol}"
+    given = [
+        (sample, score if row["official"] is not None else Score(0.0))
+        for (sample, score), row in zip(outcome.scored, expected["per_case"], strict=True)
+    ]
+    metrics = choose_task("ocrbench").task.summarise(given, protocol)
+    values = {metric.name: metric.value() for metric in metrics}
+    if protocol == "lmms_eval":
+        figures = {"score": 1000 * expected["lmms_eval_totals"]["first"]}
+    elif protocol == "vlmevalkit":
+        figures = {ours: expected["vlmevalkit_totals"][theirs] for ours, theirs in OCRBENCH_GROUPS.items()}
+        assert expected["vlmevalkit_totals"]["Final Score Norm"] == pytest.approx(values["score"] / 10)
+    else:
+        figures = {slug(kind).lower(): points for kind, points in expected["official_by_type"].items()}
+        figures |= {"score": expected["official_final"], "text_recognition": expected["official_recognition"]}
+    oracle.figures(values, figures, what, within=1e-6)
+
+
 READERS: dict[str, Readers] = {
+    "ocrbench": (
+        Columns("ocrbench", ocrbench_files, OCRBENCH, totals=ocrbench_totals),
+        Check(ocrbench_other_set, ("official",)),
+    ),
     "anls": (
         Columns("infovqa", infovqa_files, INFOVQA, anls_agrees, anls_totals),
         Columns("docvqa", docvqa_files, DOCVQA, anls_agrees, anls_totals, name="docvqa"),

@@ -51,6 +51,8 @@ CHECKSUMS: Mapping[str, str] = {
     "VLMEval/AI2D_TEST_NO_MASK.tsv": "md5:fd8f463634d4fe9fbd23b876e8eea5be",
     "VLMEval/RealWorldQA.tsv": "md5:4de008f55dc4fd008ca9e15321dc44b7",
     "VLMEval/ChartQA_TEST.tsv": "md5:c902e0aa9be5582a7aad6dcf52734b42",
+    "OCRBench/OCRBench/OCRBench.json": "git:4db590f90789cb86e7eb553e35ee29e35620b6b5",
+    "VLMEval/OCRBench.tsv": "md5:e953d98a987cc6e26ef717b61260b778",
     "VLMEval/DocVQA_VAL.tsv": "md5:d5ee77e1926ff10690d469c56b73eabf",
     "VLMEval/InfoVQA_VAL.tsv": "md5:2342e9c225222f0ef4dec545ebb126fe",
     "VLMEval/CV-Bench-2D.tsv": "md5:a7cff4cc2857cc237ee2b89e62bccb2d",
