@@ -19,6 +19,7 @@ from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, Usage
 from vlmbench.base.samples import Request, Response
 from vlmbench.data.images import decoding as images
 
+from ..parts.kernels import attention as matmul_attention
 from ..parts.protocols import System
 from .decoding import Job, Observer, Outcome, no_observer
 from .finite import bad_weight
@@ -40,6 +41,7 @@ DTYPES: Mapping[str, torch.dtype] = {
 SMALL = 50_000_000
 """Parameters below which one thread is fastest: on tiny operations threads spend their time waiting for each other, and
 on a busy machine hardly anything else."""
+ATTENTIONS = ("sdpa", matmul_attention.NAME)
 SMALLEST_PACK = 16
 """Out of memory in packs of this many tokens: given up."""
 
@@ -68,32 +70,30 @@ class Engine:
         pack_tokens: int = 512,
         quantize: str = "",
         linear: str = "",
+        attention: str = "",
         observer: RequestObserver | None = None,
     ) -> None:
         """`threads` 0: torch's own number, 1 for a small network. `exact` asks answers with a margin under `fragile`
         again one by one; `fragile` None: four times what a self-check finds, at least 1e-4. `quantize`: `int8` or
         `int4` weights in the language model, which is changed in place. `linear`: `mkl`, `onednn` or `auto`, which
-        library computes Linear layers.
+        library computes Linear layers. `attention`: `sdpa`, or `matmul` for bfloat16 on a CPU.
 
         Raises UsageError or ModelError.
         """
-        if kind not in KINDS:
-            raise UnknownNameError("engine", kind, KINDS)
-        if dtype not in DTYPES:
-            raise UnknownNameError("dtype", dtype, DTYPES)
+        check_options(kind, dtype, quantize, attention)
         if pack_tokens < 1 or threads < 0:
             raise UsageError("pack_tokens must be at least 1 and threads at least 0", hint="leave them out")
-        if quantize:
-            check_quantization(quantize)
-        self.linear = LinearChoice(linear)
+        self.linear, self.attention = LinearChoice(linear), attention
         small = sum(parameter.numel() for parameter in system.module.parameters()) < SMALL
         if threads or small:
             torch.set_num_threads(threads or 1)
         self.system, self.kind, self.dtype, self.device = system, kind, dtype, resolve_device(device)
+        matmul_attention.check(attention, self.device, DTYPES[dtype])
         self.exact, self.fragile, self.pack_tokens, self.observer = exact, fragile, pack_tokens, observer
         self.quantize = quantize
         system.module.to(dtype=DTYPES[dtype])
         self._broken = bad_weight(system.module)
+        matmul_attention.use(attention, system.module)
         if quantize:
             quantize_weights(system.network.language_model, quantize, self.device)
             release_memory()
@@ -120,6 +120,7 @@ class Engine:
             "device": self.device.type,
             **quantization,
             **self.linear.settings,
+            **({"attention": self.attention} if self.attention not in ("", "sdpa") else {}),
         }
 
     @property
@@ -300,6 +301,18 @@ def failure(reason: str) -> Response:
     return Response(finish="error", error=reason)
 
 
+def check_options(kind: str, dtype: str, quantize: str, attention: str) -> None:
+    """Raises UnknownNameError, and ModelError where a quantization lacks its library."""
+    if kind not in KINDS:
+        raise UnknownNameError("engine", kind, KINDS)
+    if dtype not in DTYPES:
+        raise UnknownNameError("dtype", dtype, DTYPES)
+    if attention and attention not in ATTENTIONS:
+        raise UnknownNameError("attention", attention, ATTENTIONS)
+    if quantize:
+        check_quantization(quantize)
+
+
 def resolve_device(device: str) -> torch.device:
     """Resolve a device by name; "" is the GPU where there is one. Raises ModelError when there is none of that name."""
     if not device:
@@ -321,5 +334,5 @@ def check_shareable(lm: Any) -> None:
     if kinds != {"full_attention"}:
         raise ModelError(f"layers of kind {', '.join(sorted(kinds))} cannot share a prefix", hint=hint)
     attention = getattr(lm.config, "_attn_implementation", "sdpa")
-    if attention not in ("sdpa", "eager"):
+    if attention not in ("sdpa", "eager", matmul_attention.NAME):
         raise ModelError(f"attention {attention!r} takes no block mask", hint=hint)

@@ -23,6 +23,7 @@ from ..engine.engine import DTYPES, SMALL, resolve_device
 from ..engine.memory import release_memory
 from ..engine.quantize import check as check_quantization
 from ..engine.quantize import quantize as quantize_weights
+from ..parts.kernels import attention as matmul_attention
 from ..parts.quiet_import import quiet_logs
 from .batching import AUTO
 from .engine import HfEngine
@@ -95,10 +96,10 @@ def load(
     """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
 
     `batch_size`: rows that go through the network at once, or `auto`. `attention`: transformers' name of one of its
-    implementations. `prompting`: `chat` or another way of prompts.py. `thinking`: `auto` (as the chat template does),
-    `on`, `off`, or the tag around the model's thoughts (`<plan>`). `trust_remote_code`: run Python code that comes with
-    the checkpoint, only where asked for. `unread`: a regular expression of keys in the checkpoint that change no
-    answer.
+    implementations, or `matmul` for bfloat16 on a CPU. `prompting`: `chat` or another way of prompts.py. `thinking`:
+    `auto` (as the chat template does), `on`, `off`, or the tag around the model's thoughts (`<plan>`).
+    `trust_remote_code`: run Python code that comes with the checkpoint, only where asked for. `unread`: a regular
+    expression of keys in the checkpoint that change no answer.
 
     Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
     """
@@ -112,6 +113,9 @@ def load(
         check_quantization(quantize)
     check_expression(unread)
     where = resolve_device(device)
+    matmul_attention.check(attention, where, DTYPES[dtype])
+    if attention == matmul_attention.NAME:
+        matmul_attention.register()
     model, processor, mark = _open(
         checkpoint, dtype=DTYPES[dtype], attention=attention, trusted=trust_remote_code, unread=unread
     )

@@ -18,6 +18,7 @@ from vlmbench.base.samples import Generation
 from ..engine.decoding import Job
 from ..engine.margin_scale import QUESTIONS, LogitRecorder, is_finite, max_difference, test_image
 from ..engine.memory import out_of_memory
+from ..parts.kernels import attention as matmul_attention
 from .plain import Plain, Question
 from .prompts import Prompts
 from .sharing.masks import STATES, layer_kinds
@@ -60,7 +61,7 @@ def _states(model: Any) -> bool:
 
 
 def _no_mask(model: Any) -> bool:
-    return model.get_decoder().config._attn_implementation not in ("sdpa", "eager")
+    return model.get_decoder().config._attn_implementation not in ("sdpa", "eager", matmul_attention.NAME)
 
 
 CHECKS: dict[str, Callable[[Any], bool]] = {

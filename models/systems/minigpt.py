@@ -125,6 +125,7 @@ def load(
     threads: int = 0,
     quantize: str = "",
     linear: str = "",
+    attention: str = "",
     template: str = "",
     vit: str = "",
     qformer: str = "",
@@ -157,6 +158,7 @@ def load(
         threads=threads,
         quantize=quantize,
         linear=linear,
+        attention=attention,
     )
     return LocalModel(loaded, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

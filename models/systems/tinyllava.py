@@ -197,6 +197,7 @@ def load(
     threads: int = 0,
     quantize: str = "",
     linear: str = "",
+    attention: str = "",
     template: str = "",
     image_aspect_ratio: str = "",
     vision_feature_select_strategy: str = "",
@@ -226,6 +227,7 @@ def load(
         threads=threads,
         quantize=quantize,
         linear=linear,
+        attention=attention,
     )
     return LocalModel(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

@@ -52,7 +52,7 @@ class ModelOptions:
     batch_size: str | None = None
     """Rows that go through the network at once: a number, or `auto`."""
     attention: str | None = None
-    """transformers' name of an attention implementation."""
+    """sdpa, or matmul for bfloat16 on a CPU; hf: any of transformers' names of an attention implementation."""
     trust_remote_code: bool = False
     """Run Python code that comes with the checkpoint."""
 

@@ -21,11 +21,14 @@ import torch
 from tests.performance.engines.engine_speed import measure
 from tests.performance.engines.models import subject
 from vlmbench.models.engine.engine import Engine
+from vlmbench.models.parts.kernels.attention import missing
 
 QUESTIONS = 18
 SIDES: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},
     "--linear onednn": {"linear": "onednn"},
+    "--attention matmul": {"attention": "matmul"},
+    "--linear onednn --attention matmul": {"linear": "onednn", "attention": "matmul"},
 }
 
 
@@ -38,7 +41,10 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     sides = {}
+    slow = missing(torch.device("cpu"), getattr(torch, options.dtype))
     for name, more in SIDES.items():
+        if slow and "attention" in more:
+            continue
         of = subject(options.subject)
         sides[name] = Engine(of.system, dtype=options.dtype, threads=1, **more), of
     times: dict[str, list[float]] = defaultdict(list)
