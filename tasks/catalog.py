@@ -12,6 +12,7 @@ _YES_NO, _CHOICE, _SHORT = "vlmbench.tasks.yes_no", "vlmbench.tasks.multiple_cho
 _DOCUMENTS = f"{_SHORT}.documents"
 _GROUNDING, _JUDGED = "vlmbench.tasks.grounding", "vlmbench.tasks.judged"
 _CAPTIONS = "vlmbench.tasks.captions"
+_MATHEMATICS = "vlmbench.tasks.mathematics"
 
 TASKS: Mapping[str, str] = {
     "pope": f"{_YES_NO}.pope:POPE",
@@ -50,6 +51,9 @@ TASKS: Mapping[str, str] = {
     "stvqa": f"{_DOCUMENTS}.stvqa:STVQA",
     "ocrbench": f"{_DOCUMENTS}.ocrbench:OCRBENCH",
     "amber_g": f"{_CAPTIONS}.amber_g:AMBER_G",
+    "mathvista": f"{_MATHEMATICS}.mathvista:MATHVISTA",
+    "mathvision": f"{_MATHEMATICS}.mathvision:MATHVISION",
+    "mathverse": f"{_MATHEMATICS}.mathverse:MATHVERSE",
     "refcoco": f"{_GROUNDING}.refcoco:REFCOCO",
     "screenspot": f"{_GROUNDING}.screenspot:SCREENSPOT",
     "screenspot_v2": f"{_GROUNDING}.screenspot:SCREENSPOT_V2",

@@ -38,7 +38,7 @@ FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("parts",),
     ),
     "training": (("recipes",), ("loop",), ("scenes",), ("sources", "recipe")),
-    "tasks": (("yes_no", "multiple_choice", "short_answer", "captions", "judged", "grounding"),),
+    "tasks": (("yes_no", "multiple_choice", "short_answer", "mathematics", "captions", "judged", "grounding"),),
     "reports": (("site",), ("text",)),
 }
 """By area, top first: a room imports rooms of lower floors only, and every area may import vlmbench's rooms."""

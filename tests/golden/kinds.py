@@ -18,6 +18,7 @@ from tests.golden.oracles import (
     groups,
     judged,
     letters,
+    mathematics,
     several_images,
     short_answers,
     yes_no,
@@ -35,6 +36,7 @@ FAMILIES = (
     letters,
     short_answers,
     documents,
+    mathematics,
     judged,
     grounding,
 )
