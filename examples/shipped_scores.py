@@ -20,7 +20,7 @@ from vlmbench.base.registry import tasks
 from vlmbench.cli.main import main as vlmbench
 
 MODELS = ("tinyllava", "tinygptv")
-JUDGED = ("mmvet", "llava_bench", "mmhal")
+JUDGED = ("mathverse", "mmvet", "llava_bench", "mmhal")
 """Graded by a judge, which is not included."""
 
 

@@ -138,7 +138,7 @@ KIT = replace(
     target=None,
     made={
         **COLUMNS.made,
-        "kit": lambda row: given(row, "question"),
+        "kit": lambda row: given(row, "question") or given(row, "query_wo"),
         "of_problem": lambda row: given(row, "problem_index") or row.key("index"),
     },
 )
@@ -158,7 +158,11 @@ _IMAGES = data_file(("images",), "images", HUB_IMAGES, LICENCE)
 _TEXTS = data_file((TEXT_ONLY, f"data/{TEXT_ONLY}"), "788 questions", f"{RAW}/{TEXT_ONLY}", LICENCE, "text_only")
 _FOLDERS = ("images", "data/images", ".")
 OFFICIAL = RowFiles(
-    {split: [_QUESTIONS, _IMAGES] for split in ("testmini", *VERSIONS)}, COLUMNS, folders=_FOLDERS, only=PARTS
+    {split: [_QUESTIONS, _IMAGES] for split in ("testmini", *VERSIONS)},
+    COLUMNS,
+    needs_image=True,
+    folders=_FOLDERS,
+    only=PARTS,
 )
 OFFICIAL_TEXTS = RowFiles({"text_only": [_TEXTS]}, COLUMNS, image="")
 TABLE = ImageTable(
@@ -256,7 +260,7 @@ MATHVERSE = Extraction(
     rules=RULES,
     files=LAYOUTS,
     answer_files=AnswerFiles(
-        PlainRows(("sample_index", "index", "id"), never=("answer", "extraction", "judgement")),
+        PlainRows(("sample_index", "index", "id")),
         "The official output (rows of sample_index and `model_answer`; with `judgement`, if a judge has graded them "
         "already), VLMEvalKit's sheet, or rows of id and text.",
         {"official": Format(".json", write)},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile, Size
-from vlmbench.data.answers.predictions import write_rows
+from vlmbench.data.answers.predictions import id_and_answer, join, read_files, write_rows
 from vlmbench.data.files import Row
 from vlmbench.data.official.files import data_file
 from vlmbench.data.tables.columns import LETTERS, Columns, given, literal_texts
@@ -21,7 +21,7 @@ from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.data.tables.row_files import RowFiles
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.extraction import Extraction, ExtractionRules
 
 from . import mathvision_answers as answers
@@ -131,7 +131,7 @@ def _problems(split: str) -> Sequence[DataFile]:
     return [data_file(places, what, f"{RAW}/{split}.jsonl", LICENCE, split), images]
 
 
-OFFICIAL = RowFiles({split: _problems(split) for split in SIZES}, COLUMNS, folders=(".", "images"))
+OFFICIAL = RowFiles({split: _problems(split) for split in SIZES}, COLUMNS, needs_image=True, folders=(".", "images"))
 TABLE = ImageTable(
     {
         "test": table("MathVision.tsv", SITE, (), LICENCE),
@@ -145,10 +145,22 @@ TABLE = ImageTable(
         tags={"level": "level", "subject": "category", "subject_level": "both"},
     ),
 )
+ADDED = ("model_answer", "correct")
+"""What the official script adds to a line."""
 HUB = {
     split: HubDataset(("MathLLMs/MathVision",), {split: split}, COLUMNS, ("decoded_image",), licence=LICENCE)
     for split in SIZES
 }
+
+
+def read(path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
+    """Sample id to response, also of lines that the official script has added the answer to."""
+    found = []
+    for rows in read_files(path):
+        if all("response" in row.values for row in rows):
+            rows = [Row({k: v for k, v in row.values.items() if k not in ADDED}, row.file, row.at) for row in rows]
+        found += id_and_answer(rows, ("id", "index", "question_id"), samples)
+    return join(found, samples, path)
 
 
 def write(path: Path, answers: Sequence[Answer]) -> None:
@@ -164,7 +176,7 @@ MATHVISION = Extraction(
     rules=RULES,
     files=Layouts({split: (OFFICIAL, TABLE, HUB[split]) for split in SIZES}, HUB),
     answer_files=AnswerFiles(
-        PlainRows(("id", "index", "question_id"), never=("answer", "modelanswer", "correct")),
+        read,
         "The official outputs (lines of id and `response`; what the script added is made again), VLMEvalKit's sheet, "
         "or rows of id and text.",
         {"official": Format(".jsonl", write)},

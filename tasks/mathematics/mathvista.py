@@ -15,6 +15,7 @@ from functools import partial
 from vlmbench.base.task import Size
 from vlmbench.families.base import OwnFiles, Scored, accuracies, mean_of
 from vlmbench.families.extraction import Extraction, ExtractionRules
+from vlmbench.families.shared_protocols import with_smolvlm
 from vlmbench.stats.metrics import Metric
 
 from . import mathvista_answers as answers
@@ -95,7 +96,7 @@ MATHVISTA = Extraction(
     title="MathVista: mathematical reasoning about figures (Lu et al. 2024)",
     about=__doc__,
     sizes={"testmini": Size(1_000), "test": Size(5_141, answers=False, note="the leaderboard scores it")},
-    rules=RULES,
+    rules=with_smolvlm(RULES, "mathvista"),
     files=OwnFiles(files.LAYOUTS.required_files, files.samples),
     answer_files=files.ANSWER_FILES,
     verdict_files=files.verdicts,

@@ -116,7 +116,7 @@ MADE: Mapping[str, Callable[[Row], Any]] = {
 COLUMNS = Columns(
     id="pid",
     made=MADE,
-    made_from=("question", "answer_type"),
+    made_from=("question", "answer_type", "choices"),
     question="bare_question",
     options="options",
     answer="right",
@@ -139,6 +139,7 @@ def _problems(split: str, count: int) -> DataFile:
 OFFICIAL = RowFiles(
     {"testmini": [_problems("testmini", 1_000), IMAGES], "test": [_problems("test", 5_141), IMAGES]},
     COLUMNS,
+    needs_image=True,
     folders=(".", "data", "images"),
     keyed_by="pid",
 )
@@ -146,8 +147,9 @@ TABLE = ImageTable(
     {"testmini": table("MathVista_MINI.tsv", SITE, (), LICENCE)},
     replace(COLUMNS, id="index", made={**MADE, "right": lambda row: given(row, "answer_option") or _right(row)}),
 )
+HUB_COLUMNS = replace(COLUMNS, made_from=(*COLUMNS.made_from, "answer", "precision", "metadata"))
 HUB = {
-    name: HubDataset(("AI4Math/MathVista",), {name: name}, COLUMNS, ("decoded_image",), licence=LICENCE)
+    name: HubDataset(("AI4Math/MathVista",), {name: name}, HUB_COLUMNS, ("decoded_image",), licence=LICENCE)
     for name in ("testmini", "test")
 }
 LAYOUTS = Layouts({"testmini": (OFFICIAL, TABLE, HUB["testmini"]), "test": (OFFICIAL, HUB["test"])}, HUB)
@@ -186,7 +188,7 @@ def read(path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[s
     if path.suffix == ".json":
         one_file(path)
         return join(objects_or_rows([path], _results, ("pid", "index", "id", "question_id"), samples), samples, path)
-    return join(read_plain(path, ("pid", "index", "id", "question_id"), samples, ("answer",)), samples, path)
+    return join(read_plain(path, ("pid", "index", "id", "question_id"), samples), samples, path)
 
 
 def verdicts(path: Path, samples: Sequence[Sample], match: Matcher) -> Verdicts | None:

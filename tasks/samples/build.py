@@ -39,6 +39,7 @@ from .groups import build_amber_d, build_amber_g, build_hallusionbench, build_mm
 from .hateful_memes import build_hateful_memes
 from .iconqa import build_iconqa
 from .judged import build_llava_bench, build_mmhal, build_mmvet
+from .mathematics import build_mathverse, build_mathvision, build_mathvista
 from .mmbench_files import build_mmbench
 from .mme import build_mme
 from .mme_realworld import build_mme_realworld_lite
@@ -277,6 +278,9 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "llava_bench": build_llava_bench,
     "aokvqa": build_aokvqa,
     "mme_realworld_lite": build_mme_realworld_lite,
+    "mathvista": build_mathvista,
+    "mathvision": build_mathvision,
+    "mathverse": build_mathverse,
     "chartqa": build_chartqa,
     "docvqa": build_docvqa,
     "infovqa": build_infovqa,

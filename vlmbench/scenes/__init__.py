@@ -4,5 +4,5 @@ Belongs here: drawing, and questions whose right answers follow from what was dr
 Not here: files in a benchmark's layout (tasks/samples/), training batches (training/scenes/).
 In reading order: scene (shapes, colours, places, pixels), lettering (words in a scene), questions (yes or no, counts,
 attributes), gqa_questions (questions with GQA's programs), captions and lists (texts about a whole scene),
-canvas (flat pictures with small print), charts and pages (forms, tables, posters).
+canvas (flat pictures with small print), charts, pages (forms, tables, posters) and problems (in mathematics).
 """

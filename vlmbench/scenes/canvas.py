@@ -54,6 +54,13 @@ class Canvas:
         for line in ((x, y, width, 1), (x, y + height - 1, width, 1), (x, y, 1, height), (x + width - 1, y, 1, height)):
             self.box(*line, color)
 
+    def line(self, start: tuple[int, int], end: tuple[int, int], color: RGB = INK) -> None:
+        """A straight line of one pixel."""
+        steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
+        for step in range(steps + 1):
+            x, y = (a + (2 * step * (b - a) + steps) // (2 * steps) for a, b in zip(start, end, strict=True))
+            self.box(x, y, 1, 1, color)
+
     def print(self, text: str, x: int, y: int, color: RGB = INK, scale: int = 1) -> None:
         """Capital letters, figures and marks, from their upper left corner on."""
         for place, letter in enumerate(text):

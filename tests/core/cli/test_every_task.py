@@ -11,7 +11,12 @@ from vlmbench.base import registry
 from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
-JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8", "mmhal": "echo,text=Rating: 4"}
+JUDGED = {
+    "mmvet": "echo,text=0.5",
+    "llava_bench": "echo,text=7 8",
+    "mmhal": "echo,text=Rating: 4",
+    "mathverse": "echo,text=1",
+}
 
 
 @pytest.mark.parametrize("name", registry.tasks.builtin)

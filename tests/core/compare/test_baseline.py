@@ -22,7 +22,12 @@ from vlmbench.cli import main as cli
 from vlmbench.compare import baseline, compare, gate
 from vlmbench.runs.storage import reload
 
-JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8", "mmhal": "echo,text=Rating: 4"}
+JUDGED = {
+    "mmvet": "echo,text=0.5",
+    "llava_bench": "echo,text=7 8",
+    "mmhal": "echo,text=Rating: 4",
+    "mathverse": "echo,text=1",
+}
 
 
 @pytest.fixture(scope="module")

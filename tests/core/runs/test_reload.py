@@ -20,7 +20,12 @@ from vlmbench.runs.execution.runner import extra_text
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage.reload import StoredRun
 
-JUDGED = {"mmvet": "echo,text=0.5", "llava_bench": "echo,text=7 8", "mmhal": "echo,text=Rating: 4"}
+JUDGED = {
+    "mmvet": "echo,text=0.5",
+    "llava_bench": "echo,text=7 8",
+    "mmhal": "echo,text=Rating: 4",
+    "mathverse": "echo,text=1",
+}
 SCRIPTS = {"iconqa": "A", "mmbench": "B", "refcoco": "{<20><20><70><70>}", "gqa": "red", "vizwiz": "unanswerable"}
 
 

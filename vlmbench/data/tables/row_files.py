@@ -36,6 +36,8 @@ class RowFiles:
     only: Mapping[str, Part] = field(default_factory=dict)
     """By split: which rows of its file it has, where these are not all."""
     hub: HubDataset | None = None
+    needs_image: bool = False
+    """Whether a row without an image is refused."""
 
     @property
     def splits(self) -> Sequence[str]:
@@ -64,6 +66,8 @@ class RowFiles:
     def _rows(self, path: Path, split: str) -> Mapping[str, Row]:
         keyed = read_keyed(path, self.keyed_by) if self.keyed_by else {}
         rows = list(keyed.values()) if self.keyed_by else self._read(path)
+        if not rows:
+            raise DataError("there is no row in it", where=str(path), hint="get the file again")
         if part := self.only.get(split):
             rows = [row for _, row in part.of([("", row) for row in rows], str(path))]
         self.columns.check(rows[0].values, str(path))
@@ -84,4 +88,9 @@ class RowFiles:
         return rows
 
     def _images(self, data: Folder, row: Row) -> tuple[ImageRef, ...]:
-        return named_images(data, row, self.image, *self.folders) if self.image else ()
+        images = named_images(data, row, self.image, *self.folders) if self.image else ()
+        if self.needs_image and not images:
+            raise row.error(
+                self.image, "the question has no image", "it cannot be answered without: get the file again"
+            )
+        return images
