@@ -21,7 +21,7 @@ from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.data.tables.row_files import RowFiles
-from vlmbench.families.answer_files import Answer, AnswerFiles, Format
+from vlmbench.families.answer_files import Answer, AnswerFiles, Format, IdTextRow
 from vlmbench.families.extraction import Extraction, ExtractionRules
 
 from . import mathvision_answers as answers
@@ -155,7 +155,7 @@ HUB = {
 
 def read(path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
     """Sample id to response, also of lines that the official script has added the answer to."""
-    found = []
+    found: list[IdTextRow] = []
     for rows in read_files(path):
         if all("response" in row.values for row in rows):
             rows = [Row({k: v for k, v in row.values.items() if k not in ADDED}, row.file, row.at) for row in rows]
