@@ -146,6 +146,7 @@ MMHAL = Judged(
     title="MMHal-Bench: hallucinations in open answers, rated by a judge (Sun et al. 2023)",
     about=__doc__,
     sizes={"test": Size(96, 96, note="twelve of each type")},
+    needs_image=True,
     rules=RULES,
     files=OwnFiles(lambda split: [REQUIRED], samples),
     answer_files=AnswerFiles(

@@ -27,6 +27,8 @@ from vlmbench.parsing.letters import cambrian, lmms_eval
 LICENCE = "CC BY-SA 4.0"
 S3 = "https://s3-us-east-2.amazonaws.com/prior-datasets"
 ALL = "https://ai2-public-datasets.s3.amazonaws.com/diagrams/ai2d-all.zip"
+IDS = ("ai2d_test_ids.csv", "../ai2d_test_ids.csv")
+"""Beside the archive's folder, which has the benchmark's name, and is then taken for the data folder."""
 PLACES = ("ai2d/", "")
 """Where the archive was unpacked: in the data folder, or as the data folder."""
 OFFICIAL = Columns(id="questionId", options="answerTexts", answer="correctAnswer", answer_is="index")
@@ -34,8 +36,8 @@ OFFICIAL = Columns(id="questionId", options="answerTexts", answer="correctAnswer
 
 def official(split: str) -> list[DataFile]:
     """The list of test images, and the folder of diagrams and questions."""
-    ids = DataFile("ai2d_test_ids.csv", "ids of the test images", f"{S3}/ai2d_test_ids.csv", licence=LICENCE)
-    return [ids, DataFile("ai2d", "diagrams and questions", ALL, licence=LICENCE)]
+    ids = DataFile(IDS[0], "ids of the test images", f"{S3}/{IDS[0]}", licence=LICENCE, also=IDS[1:])
+    return [ids, DataFile("ai2d", "diagrams and questions", ALL, licence=LICENCE, also=("questions",))]
 
 
 def raw(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
@@ -43,7 +45,7 @@ def raw(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     assert isinstance(data, Folder)
     found = []
     hint = f"`vlmbench data fetch {task}:raw` gets it"
-    for name in read_text(data.need("AI2D's list of test images", "ai2d_test_ids.csv", hint=hint)).split():
+    for name in read_text(data.need("AI2D's list of test images", *IDS, hint=hint)).split():
         rows = read_object(
             data.need("AI2D's questions", *(f"{place}questions/{name}.png.json" for place in PLACES), hint=hint)
         ).inner("questions")
@@ -74,6 +76,7 @@ AI2D = MultipleChoice(
         "no_mask": Size(3_088, note="letters beside the labels"),
         "raw": Size(3_088, note="as published"),
     },
+    needs_image=True,
     rules={
         "lmms_eval": protocols.lmms_eval(
             "ai2d/utils.py, ai2d.yaml",

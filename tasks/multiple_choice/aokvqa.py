@@ -152,6 +152,7 @@ BENCHMARK = AOKVQA(
     title="A-OKVQA: knowledge of the world, multiple choice and direct answers (Schwenk et al. 2022)",
     about=__doc__,
     sizes={"val": Size(1_145), "test": Size(6_702, answers=False)},
+    needs_image=True,
     rules=RULES,
     files=Layouts(
         {"val": (official("val"), TABLE), "test": (official("test"),)},

@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Response, Sample
-from vlmbench.base.task import Size
+from vlmbench.base.task import DataFile, Size
+from vlmbench.data.files import Folder, Hub
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
 from vlmbench.data.tables.layouts import Layouts
+from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
-from vlmbench.families.base import Scored, accuracies, macro_of
+from vlmbench.families.base import OwnFiles, Scored, accuracies, macro_of
 from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice, letters
 from vlmbench.parsing.letters import cambrian, lmms_eval
 
@@ -26,11 +28,28 @@ LICENCE = "Apache-2.0"
 TAGS = {"type": "type", "source": "source", "task": "task"}
 HUB = Columns(id="idx", options="choices", answer_is="bracketed", tags=TAGS, extra={"prompt": "prompt"})
 NAMES = ("nyu-visionx/CV-Bench",)
+SITE_OF_AUTHORS = f"https://huggingface.co/datasets/{NAMES[0]}/resolve/main"
 
 
 def hub(split: str, place: str) -> HubDataset:
     """A part on the hub."""
     return HubDataset(NAMES, {split: place}, HUB, licence=LICENCE)
+
+
+def lines(part: str) -> list[DataFile]:
+    """The authors' lines of a half, and the images."""
+    rows = DataFile(f"test_{part}.jsonl", "questions", f"{SITE_OF_AUTHORS}/test_{part}.jsonl", licence=LICENCE)
+    return [rows, DataFile("img", "images", how=f"build_img.py of the hub's {NAMES[0]}", licence=LICENCE)]
+
+
+def own(part: str) -> RowFiles:
+    """Their reader."""
+    return RowFiles({part: lines(part)}, HUB, "filename", ("img", "."))
+
+
+def both(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """The lines of both halves."""
+    return [sample for part in ("2d", "3d") for sample in own(part).samples(data, part, task)]
 
 
 def as_given(sample: Sample) -> str:
@@ -100,12 +119,13 @@ CVBENCH = CVBench(
         "2d": Size(1_438, note="650 about relations, 788 about counts"),
         "3d": Size(1_200, note="600 about depth, 600 about distance"),
     },
+    needs_image=True,
     rules=RULES,
     files=Layouts(
         {
-            "test": (hub("test", "test"),),
-            "2d": (tsv("2d", "CV-Bench-2D.tsv"),),
-            "3d": (tsv("3d", "CV-Bench-3D.tsv"),),
+            "test": (hub("test", "test"), OwnFiles(lambda split: [*lines("2d"), *lines("3d")[:1]], both)),
+            "2d": (tsv("2d", "CV-Bench-2D.tsv"), own("2d")),
+            "3d": (tsv("3d", "CV-Bench-3D.tsv"), own("3d")),
         },
         {"test": hub("test", "test"), "2d": hub("2d", "2D/test"), "3d": hub("3d", "3D/test")},
     ),

@@ -142,6 +142,7 @@ MMBENCH = MMBench(
         "ccbench": Size(2_040, note=f"{ROTATED}: 510 questions"),
     },
     unsized=tuple(V11),
+    needs_image=True,
     rules=RULES,
     files=FILES,
     answer_files=sheet_files(

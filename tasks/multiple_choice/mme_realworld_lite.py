@@ -80,6 +80,7 @@ MME_REALWORLD_LITE = MultipleChoice(
     title="MME-RealWorld-Lite: large images of real scenes, multiple choice (Zhang et al. 2025)",
     about=__doc__,
     sizes={"test": Size(1_919)},
+    needs_image=True,
     rules={
         "official": ChoiceRules(
             "MME-Benchmarks/MME-RealWorld evaluation/eval_your_results.py@bee58edb",

@@ -42,6 +42,7 @@ MMSTAR = MultipleChoice(
     title="MMStar: multiple choice that needs the image, in six abilities (Chen et al. 2024)",
     about=__doc__,
     sizes={"val": Size(1_500)},
+    needs_image=True,
     rules={
         "official": ChoiceRules(
             "MMStar-Benchmark/MMStar eval/vlmeval/evaluate/mmstar.py@88f243ab",

@@ -48,6 +48,7 @@ MMT_BENCH = MultipleChoice(
     title="MMT-Bench: multiple choice in 162 tasks (Ying et al. 2024)",
     about=__doc__,
     sizes={"val": Size(3_127), "all": Size(31_325, note="right answers to the 3,127 of val alone")},
+    needs_image=True,
     rules={
         "vlmevalkit": protocols.vlmevalkit(
             "the authors' own way, without its judge: an answer from which no rule can tell the option is wrong"

@@ -188,6 +188,7 @@ MMVP = _Pairs(
         "test": Size(300, 300, note="150 pairs; right answers as published"),
         "corrected": Size(300, 300, note="four right answers exchanged, as lmms-eval has them"),
     },
+    needs_image=True,
     rules=RULES,
     files=OwnFiles(lambda split: FILES.required_files("test"), samples),
     figures=figures,

@@ -48,6 +48,7 @@ REALWORLDQA = RealWorldQA(
     title="RealWorldQA: scenes of the real world, letters or words (xAI 2024)",
     about=__doc__,
     sizes={"test": Size(765)},
+    needs_image=True,
     rules={
         "lmms_eval": protocols.lmms_eval(
             "realworldqa/utils.py, _task_utils/mcq_extract.py",

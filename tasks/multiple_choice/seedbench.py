@@ -122,6 +122,7 @@ SEEDBENCH = MultipleChoice(
         "all": Size(17_990, note="with 3,757 questions about videos"),
         "plus": Size(2_277, note="SEED-Bench-2-Plus: charts, maps, web pages"),
     },
+    needs_image=True,
     rules=RULES,
     files=Layouts(
         {

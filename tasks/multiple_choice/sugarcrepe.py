@@ -169,6 +169,7 @@ SUGARCREPE = _Captions(
     title="SugarCrepe: captions against ones with a small change (Hsieh et al. 2023)",
     about=__doc__,
     sizes={"all": Size(sum(FILES.values())), **{name: Size(count) for name, count in FILES.items()}},
+    needs_image=True,
     rules=RULES,
     files=OwnFiles(required_files, samples),
     answer_files=AnswerFiles(

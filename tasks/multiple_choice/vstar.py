@@ -1,13 +1,16 @@
 """V*Bench: 191 questions about small things in large images: attributes (115) and relative positions (76).
 
-Wu and Xie, V*: Guided Visual Search, CVPR 2024 (arXiv 2312.14135). The paper ranks full answers by likelihood, which
-its folders have and the hub's lines, read here, do not: `ranked` ranks the options' texts instead.
+Wu and Xie, V*: Guided Visual Search, CVPR 2024 (arXiv 2312.14135). Files: test_questions.jsonl of the hub's
+craigwu/vstar_bench, whose options are short, or its folders, a JSON beside each image, whose options are full answers,
+the right one first. The paper ranks those by likelihood: `ranked`, which alone reads the folders.
 """
 
 from __future__ import annotations
 
-from vlmbench.base.samples import Sample
+from vlmbench.base.errors import DataError, UsageError
+from vlmbench.base.samples import Request, Sample
 from vlmbench.base.task import DataFile, Size
+from vlmbench.data.files import Folder, Hub, read_object
 from vlmbench.data.tables import option_texts
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, columns, table
@@ -15,10 +18,12 @@ from vlmbench.data.tables.layouts import Layouts
 from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
+from vlmbench.families.base import OwnFiles
 from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice, texts
 from vlmbench.parsing import options as letters
 from vlmbench.parsing.letters import cambrian, lmms_eval
 
+HOW = "the hub's craigwu/vstar_bench"
 HF = "https://huggingface.co/datasets/craigwu/vstar_bench/resolve/main"
 LICENCE = "MIT (code; the dataset card names none); images of SA-1B"
 OWN = option_texts.columns(
@@ -26,8 +31,47 @@ OWN = option_texts.columns(
 )
 FILES = (
     DataFile("test_questions.jsonl", "questions", f"{HF}/test_questions.jsonl", licence=LICENCE),
-    DataFile("direct_attributes", "images", how="the hub's craigwu/vstar_bench", licence=LICENCE),
+    DataFile("direct_attributes", "images", how=HOW, licence=LICENCE),
 )
+FULL = "full answers"
+"""In `Sample.extra`: the options are those of the folders."""
+
+FOLDERS = ("direct_attributes", "relative_position")
+
+
+def required_folders(split: str) -> list[DataFile]:
+    """The folders of both kinds of questions."""
+    return [DataFile(name, "images and questions", how=HOW, licence=LICENCE) for name in FOLDERS]
+
+
+def of_folders(data: Folder | Hub, split: str, task: str) -> list[Sample]:
+    """A question for each NAME.json, with the image of that name; the right option is the first. Raises DataError."""
+    assert isinstance(data, Folder)
+    found = []
+    for kind in FOLDERS:
+        for path in sorted((data.root / kind).glob("*.json")):
+            row, key = read_object(path), f"{kind}/{path.stem}"
+            options = tuple(row.texts("options"))
+            if len(options) < 2:
+                raise row.error("options", f"{len(options)} options; two or more are needed")
+            image = data.image(row, f"{path.stem}.jpg", kind)
+            tags = {"category": kind}
+            found.append(Sample(key, row.text("question"), (image,), "A", options, tags, key, extra={FULL: True}))
+    if not found:
+        hint = f"`vlmbench data status {task}` says what is missing"
+        raise DataError(f"no questions in {' or '.join(FOLDERS)}", where=str(data.root), hint=hint)
+    return found
+
+
+class VStar(MultipleChoice):
+    """Multiple choice; letters would all be A where the file has the right option first."""
+
+    def build_request(self, sample: Sample, protocol: str) -> Request:
+        """The question in the protocol's words. Raises UsageError where letters would tell the answer."""
+        if sample.extra.get(FULL) and self.rules[protocol].choices is not texts:
+            problem = f"the folders have the right option first, and {self.name}@{protocol} asks for letters"
+            raise UsageError(problem, hint=f"put {FILES[0].path} there, or take {self.name}@ranked")
+        return super().build_request(sample, protocol)
 
 
 def as_asked(sample: Sample) -> str:
@@ -36,11 +80,12 @@ def as_asked(sample: Sample) -> str:
     return asked
 
 
-VSTAR = MultipleChoice(
+VSTAR = VStar(
     name="vstar",
     title="V*Bench: small things in large images, multiple choice (Wu and Xie 2024)",
     about=__doc__,
     sizes={"test": Size(191, 191)},
+    needs_image=True,
     rules={
         "lmms_eval": protocols.lmms_eval(
             "vstar_bench/utils.py",
@@ -50,11 +95,11 @@ VSTAR = MultipleChoice(
             tokens=16,
         ),
         "ranked": ChoiceRules(
-            "penghao-wu/vstar vstar_bench_eval.py@4ede6642, without its search and its full answers",
+            "penghao-wu/vstar vstar_bench_eval.py@4ede6642, without its search",
             "{question}",
             letters.exact_letter,
             choices=texts,
-            note="the options' texts are ranked by likelihood",
+            note="options are ranked by likelihood: the folders' full answers, as theirs, or the lines' short texts",
         ),
         "vlmevalkit": protocols.vlmevalkit(),
         "cambrian": protocols.cambrian(
@@ -73,6 +118,7 @@ VSTAR = MultipleChoice(
                     },
                     columns(tags={"category": "category"}),
                 ),
+                OwnFiles(required_folders, of_folders),
             )
         },
         {"test": HubDataset(("lmms-lab/vstar-bench", "lmms-lab-encoder/vstar-bench"), {"test": "test"}, OWN)},

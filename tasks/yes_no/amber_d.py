@@ -184,6 +184,7 @@ AMBER_D = YesNo(
         "attribute": Size(7_628, 1_004),
         "relation": Size(1_664, 1_004),
     },
+    needs_image=True,
     rules=RULES,
     files=OwnFiles(required_files, samples),
     figures=figures,

@@ -188,6 +188,7 @@ NATURALBENCH = _Natural(
     title="NaturalBench: two questions on two images, answered differently (Li et al. 2024)",
     about=__doc__,
     sizes={"test": Size(7_600, 3_800, note="1,900 groups of four; 1,800 questions are of A or B")},
+    needs_image=True,
     rules=RULES,
     files=OwnFiles(FILES.required_files, samples),
     figures=figures,

@@ -286,6 +286,8 @@ def _row(values: Any, path: Path, place: str) -> Row:
 def read_listed(path: Path, field: str) -> list[Row]:
     """Rows of a list that is one field of a JSON object (SEED-Bench)."""
     rows = read_object(path).listing(field)
+    if not rows:
+        raise DataError(f"the list {field!r} is empty", where=str(path), hint="get the file again")
     return [_row(item, path, f"item {number} of {field!r}") for number, item in enumerate(rows, 1)]
 
 
@@ -299,6 +301,8 @@ def read_keyed(path: Path, field: str) -> dict[str, Row]:
     content = _parse(text, path)
     if not isinstance(content, dict):
         raise DataError("an object with ids as keys was expected", where=str(path), hint="get the official file")
+    if not content:
+        raise DataError("the object has no rows", where=str(path), hint="get the file again")
     if text.count(f'"{field}"') != len(content):
         _refuse_duplicate(text, path)
     for key in content:

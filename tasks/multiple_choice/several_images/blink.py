@@ -124,6 +124,7 @@ BLINK = _Blink(
     title="BLINK: 14 tasks of seeing, with several images (Fu et al. 2024)",
     about=__doc__,
     sizes={"val": Size(1_901), "test": Size(1_907, answers=False)},
+    needs_image=True,
     rules={
         "official_rule": ChoiceRules(
             SOURCE,

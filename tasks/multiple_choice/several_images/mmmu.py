@@ -91,6 +91,7 @@ MMMU = MultipleChoice(
     about=__doc__,
     sizes={"val": Size(900), "dev": Size(150), "test": Size(10_500, answers=False)},
     image_mark=NUMBERED,
+    needs_image=True,
     rules={
         "official": ChoiceRules(
             "MMMU-Benchmark/MMMU mmmu/utils/eval_utils.py, mmmu/configs/llava1.5.yaml@bb0b95a9",

@@ -177,6 +177,7 @@ MMMU_PRO = _Pro(
         "standard_4": Size(1_730, note="four options"),
     },
     image_mark=NUMBERED,
+    needs_image=True,
     rules=RULES,
     files=Layouts({split: (*filter(None, (TABLES.get(split),)), hub) for split, hub in HUB.items()}, HUB),
     answer_files=AnswerFiles(

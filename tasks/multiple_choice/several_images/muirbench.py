@@ -48,6 +48,7 @@ MUIRBENCH = MultipleChoice(
     about=__doc__,
     sizes={"test": Size(2_600)},
     image_mark=SEQUENTIAL,
+    needs_image=True,
     rules={
         "official": ChoiceRules(
             "muirbench/MuirBench eval/utils/postprocess.py@840b85fe",

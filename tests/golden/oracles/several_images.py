@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,7 +48,15 @@ def plain_rows(cases: Iterable[Case], **more: Any) -> Iterable[Mapping[str, Any]
 
 # ---------------------------------------------------------------------------------------------------------------- MMMU
 
-IMAGES = {f"image_{number}": None for number in range(1, 8)}
+IMAGES = {f"image_{number}": None for number in range(2, 8)}
+
+
+def imaged(rows: Iterable[Case], column: str = "image_1", *, several: bool = False) -> Iterator[Case]:
+    """Rows with the name of an image each, which no score reads; or with a list of such names."""
+    for number, row in enumerate(rows, 1):
+        yield {**row, column: [f"{number}.png"] if several else f"{number}.png"}
+
+
 KEYS = ("official", "lmms_eval", "vlmevalkit")
 
 
@@ -56,7 +64,7 @@ def mmmu_outcome(oracle: Oracle, protocol: str, answers: Any = None) -> Outcome:
     """The cases as the hub's rows, whose lists are texts."""
     cases = oracle.cases["cases"]
     rows = [{**row, "options": repr(row["options"]), "answer": as_text(row["answer"])} for row in plain_rows(cases)]
-    write_lines(oracle.scratch / "val.jsonl", ({**IMAGES, **row} for row in rows))
+    write_lines(oracle.scratch / "val.jsonl", imaged({**IMAGES, **row} for row in rows))
     texts = [case["response"] for case in cases]
     return run("mmmu", protocol, Files(oracle.scratch, texts if answers is None else answers, "val"))
 
@@ -142,9 +150,9 @@ BLINK_KEYS = ("lmms_eval", "vlmevalkit", "cambrian")
 
 def blink_outcome(oracle: Oracle, protocol: str) -> Outcome:
     """The cases as the hub's rows."""
-    images = dict.fromkeys(f"image_{n}" for n in (1, 2, 3, 4))
+    images = dict.fromkeys(f"image_{n}" for n in (2, 3, 4))
     cases = oracle.cases["cases"]
-    write_lines(oracle.scratch / "val.jsonl", ({**images, **row} for row in plain_rows(cases)))
+    write_lines(oracle.scratch / "val.jsonl", imaged({**images, **row} for row in plain_rows(cases)))
     return run("blink", protocol, Files(oracle.scratch, [case["response"] for case in cases], "val"))
 
 
@@ -213,10 +221,10 @@ def mmmu_pro(oracle: Oracle, variant: str) -> None:
     mode, code = ("cot" if protocol.endswith("_cot") else "direct"), protocol.removesuffix("_cot")
     pairs = zip(oracle.cases["cases"], oracle.expected["per_case"], strict=True)
     chosen = [(case, row) for case, row in pairs if (case["setting"], case["mode"]) == (setting, mode)]
-    images = {"image": None} if setting == "vision" else IMAGES
+    images: Case = {} if setting == "vision" else IMAGES
     asked = {} if setting == "vision" else {"question": "?"}
     rows = ({**images, **asked, **case, "options": repr(case["options"]), "response": None} for case, _ in chosen)
-    write_lines(oracle.scratch / f"{setting}.jsonl", rows)
+    write_lines(oracle.scratch / f"{setting}.jsonl", imaged(rows, "image" if setting == "vision" else "image_1"))
     answers = write_lines(
         oracle.scratch / "answers.jsonl", ({"id": c["id"], "response": c["response"]} for c, _ in chosen)
     )
@@ -250,7 +258,9 @@ def is_lmms(code: str, setting: str) -> bool:
 def muirbench(oracle: Oracle, protocol: str) -> None:
     """Every letter, guess and verdict, and the figures."""
     cases, expected = oracle.cases["cases"], oracle.expected
-    write_lines(oracle.scratch / "test.jsonl", plain_rows(cases, image_list=[], image_relation="?"))
+    write_lines(
+        oracle.scratch / "test.jsonl", imaged(plain_rows(cases, image_relation="?"), "image_list", several=True)
+    )
     outcome = run("muirbench", protocol, Files(oracle.scratch, [case["response"] for case in cases], "test"))
     compare(outcome, expected["per_case"], protocol, guessed="official_drawn" if protocol == "official" else "")
     if protocol == "vlmevalkit":

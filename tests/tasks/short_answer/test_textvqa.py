@@ -15,6 +15,7 @@ from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder, missing_images
+from vlmbench.families.shared_protocols import SMOLVLM
 from vlmbench.scoring.score import score_responses
 from vlmbench.tasks.short_answer.textvqa import TEXTVQA
 
@@ -49,6 +50,7 @@ def test_prompts(tmp_path: Path) -> None:
         "lmms_eval_ocr": small + tokens + SHORT,
         "vlmevalkit": question + SHORT,
         "qwen_vl": question + " Answer:",
+        "smolvlm": SMOLVLM["textvqa"](question + SHORT),
     }
     assert TEXTVQA.build_request(found[2], "llava").prompt == small + "\nReference OCR token: " + SHORT
 

@@ -9,12 +9,13 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.files import Folder, Hub, QuestionFiles
+from vlmbench.data.reading import is_dir
 from vlmbench.data.tables.hub_dataset import HubDataset
 
 
 @dataclass(frozen=True)
 class Layouts:
-    """Readers of the same questions. The first whose file of questions is in the folder reads them."""
+    """Readers of the same questions. The first whose file of questions, or folder of them, is there reads them."""
 
     readers: Mapping[str, Sequence[QuestionFiles]]
     """By split, the usual one first: its files are named where none is there."""
@@ -36,5 +37,9 @@ class Layouts:
             return self.hub[split].samples(data, split, task)
         readers = self.readers[split]
         firsts = [reader.required_files(split)[0] for reader in readers]
-        there = [reader for reader, file in zip(readers, firsts, strict=True) if data.find(file.path, *file.also)]
+        there = [
+            reader
+            for reader, file in zip(readers, firsts, strict=True)
+            if data.find(file.path, *file.also) or is_dir(data.root / file.path)
+        ]
         return (there or list(readers))[0].samples(data, split, task)

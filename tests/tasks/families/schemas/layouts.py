@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from tests.support.toys import png
 Rows = Sequence[Mapping[str, Any]]
 IMAGE_NUMBER = re.compile(r"image_\d")
 PLACE, KEY = "@place", "@key"
-"""In a row: the parquet file that it stands in, if not the layout's; its key in an object of rows."""
+"""In a row: the parquet file that it stands in, if not the layout's; its key in an object of rows, or its file."""
+INSIDE = "base64"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Shown:
     def content(self) -> bytes:
         """A PNG file of a colour of its own; longer than what can be the index of another row."""
         return png((self.number % 256, 40, self.number // 256 + 60))
+
+    @property
+    def encoded(self) -> str:
+        """The same as base64."""
+        return base64.b64encode(self.content).decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Layout:
     images: str = "images/{}.png"
     """Where images lie, where they are files."""
     name: str = "{}.png"
-    """How rows name them."""
+    """How rows name them; INSIDE: they hold them, as base64."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """Further files: their JSON, or their text."""
 
@@ -69,7 +75,7 @@ class Layout:
     @property
     def in_files(self) -> bool:
         """Whether images are files of their own."""
-        return self.form not in ("parquet", "tsv")
+        return self.form not in ("parquet", "tsv") and self.name != INSIDE
 
 
 def shown_in(value: Any) -> Iterable[Shown]:
@@ -89,10 +95,11 @@ def _replaced(value: Any, of: Callable[[Shown], Any]) -> Any:
 
 def _plain(layout: Layout, rows: Rows) -> list[dict[str, Any]]:
     """The rows with names of images, without what only the writers read."""
-    return [
-        {k: _replaced(v, lambda one: layout.name.format(one.number)) for k, v in row.items() if k not in (PLACE, KEY)}
-        for row in rows
-    ]
+
+    def name(one: Shown) -> str:
+        return one.encoded if layout.name == INSIDE else layout.name.format(one.number)
+
+    return [{k: _replaced(v, name) for k, v in row.items() if k not in (PLACE, KEY)} for row in rows]
 
 
 def _table(layout: Layout, rows: Rows) -> str:
@@ -100,8 +107,7 @@ def _table(layout: Layout, rows: Rows) -> str:
 
     def cell(value: Any) -> str:
         if isinstance(value, Shown):
-            encoded = base64.b64encode(value.content).decode("ascii")
-            return encoded if separator == "\t" else layout.name.format(value.number)
+            return value.encoded if separator == "\t" else layout.name.format(value.number)
         return str([cell(one) for one in value]) if isinstance(value, list) else "" if value is None else str(value)
 
     out = io.StringIO()
@@ -128,8 +134,12 @@ FORMS: Mapping[str, Callable[[Layout, Rows], str]] = {
     "lines": _lines,
     "keyed": _keyed,
     "listed": lambda layout, rows: json.dumps({"questions": _plain(layout, rows)}),
+    "first": lambda layout, rows: json.dumps(_plain(layout, rows)[0]),
+    "by question": lambda layout, rows: json.dumps(
+        {"questions": {row.pop("question"): row for row in _plain(layout, rows)}}
+    ),
 }
-"""How rows are written. `parquet`: as the hub does."""
+"""How rows are written. `parquet`: as the hub does; `each`: a file for every row, named by its key."""
 
 
 def write(layout: Layout, root: Path, rows: Rows | None = None) -> Path:
@@ -141,6 +151,10 @@ def write(layout: Layout, root: Path, rows: Rows | None = None) -> Path:
         path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
     if layout.form == "parquet":
         return _write_hub(layout, root, rows)
+    if layout.form == "each":
+        for row in rows:
+            write(replace(layout, form="first", path=str(row[KEY]), rows=[row], more={}), root)
+        return root / str(rows[0][KEY])
     path = root / layout.path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(FORMS[layout.form](layout, rows), "utf-8")
