@@ -59,6 +59,7 @@ TASKS: Mapping[str, str] = {
     "screenspot_v2": f"{_GROUNDING}.screenspot:SCREENSPOT_V2",
     "mmvet": f"{_JUDGED}.mmvet:MMVET",
     "mmvet_v2": f"{_JUDGED}.mmvet_v2:MMVET_V2",
+    "charxiv": f"{_JUDGED}.charxiv:CHARXIV",
     "mmhal": f"{_JUDGED}.mmhal:MMHAL",
     "llava_bench": f"{_JUDGED}.llava_bench:LLAVA_BENCH",
 }

@@ -232,6 +232,10 @@ class JudgeRequest:
     """(role, content) pairs; roles as chat servers name them. A content is a text, or texts and images in order."""
     max_tokens: int
     temperature: float = 0.0
+    json_object: bool = False
+    """Whether the reply must be a JSON object, where the judge's server can see to that."""
+    seed: int | None = None
+    """Sent to servers that take one."""
 
     @property
     def parts(self) -> list[str | ImageRef]:

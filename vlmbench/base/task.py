@@ -163,6 +163,21 @@ class Judged(Protocol):
         """
 
 
+Batch = Sequence[tuple[Sample, Response]]
+"""Answers that are graded in one conversation."""
+
+
+@runtime_checkable
+class GradesTogether(Protocol):
+    """What a judged Task has besides when one conversation with the judge grades the answers to several questions."""
+
+    def batches(self, answers: Batch, protocol: str) -> Sequence[Batch]:
+        """Answers, in any order, as they are graded together. Empty: each by itself (`grade`)."""
+
+    def grade_batch(self, batch: Batch, protocol: str) -> Generator[JudgeRequest, str, tuple[Verdict, ...]]:
+        """One run of the judge over a batch: a verdict for each answer."""
+
+
 @runtime_checkable
 class ComparesAnswers(Protocol):
     """What a Judged has besides when its judge is also shown the model's answer to another question of the run."""

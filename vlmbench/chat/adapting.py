@@ -13,7 +13,7 @@ from typing import Any
 
 from vlmbench.chat.options import LENGTHS
 
-LENGTH, SAMPLING, STOP, SEED = "length", "sampling", "stop", "seed"
+LENGTH, SAMPLING, STOP, SEED, JSON = "length", "sampling", "stop", "seed", "json"
 UNSUPPORTED = re.compile(
     r"unsupported|not (be )?supported|(does|do) ?n[o']t support|unrecogni[sz]ed|unknown|unexpected|not permitted"
     r"|not allowed|extra (inputs|fields)|only the default",
@@ -28,7 +28,7 @@ class Adapted:
     """The fields of a request as one server takes them, learnt from its refusals."""
 
     def __init__(self, allowed: Collection[str]) -> None:
-        """`allowed`: which of LENGTH, SAMPLING, STOP and SEED may be changed without asking the user."""
+        """`allowed`: which of LENGTH, SAMPLING, STOP, SEED and JSON may be changed without asking the user."""
         self._fields: dict[str, str] = {}
         if LENGTH in allowed:
             self._fields |= {LENGTHS[0]: LENGTHS[1], LENGTHS[1]: LENGTHS[0]}
@@ -38,6 +38,8 @@ class Adapted:
             self._fields["stop"] = ""
         if SEED in allowed:
             self._fields["seed"] = ""
+        if JSON in allowed:
+            self._fields["response_format"] = ""
         self.changes: dict[str, str] = {}
         """By field: the name it goes under, or nothing where it is left out."""
 

@@ -64,6 +64,8 @@ def reply_key(judge: str, request: JudgeRequest, run: int, repeat: int) -> str:
         for role, content in request.messages
     ]
     content = [judge, messages, request.max_tokens, request.temperature, run, repeat]
+    if request.json_object or request.seed is not None:  # keys of requests without them stay as they were
+        content += [request.json_object, request.seed]
     return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
 from vlmbench.base.samples import ImageRef, JudgeRequest
-from vlmbench.chat.adapting import LENGTH, SAMPLING
+from vlmbench.chat.adapting import JSON, LENGTH, SAMPLING, SEED
 from vlmbench.chat.cache import Reply
 from vlmbench.chat.client import ChatClient
 from vlmbench.chat.faults import NoReplyError
@@ -81,7 +81,7 @@ class ApiJudge:
     """It may be asked while the model under test still answers."""
 
     def __init__(self, model: str, options: JudgeOptions) -> None:
-        self._client = ChatClient(model, options, adapts=(LENGTH, SAMPLING))
+        self._client = ChatClient(model, options, adapts=(LENGTH, SAMPLING, SEED, JSON))
         self._options = options
         self.name = f"openai:{model}"
         self.price = Price.of(model, options.price_in, options.price_out)
@@ -152,6 +152,8 @@ class ApiJudge:
             "messages": messages(judge_turns(request), lambda _: image_part(next(urls), self._options.detail)),
             **({"temperature": request.temperature} if self._options.send_temperature else {}),
             self._options.length_field: longest,
+            **({"response_format": {"type": "json_object"}} if request.json_object else {}),
+            **({} if request.seed is None else {"seed": request.seed}),
         }
         size = size_of(request) + longest
         return await self._client.send(body, size, lambda content, calls: read_reply(content, calls, request.texts))

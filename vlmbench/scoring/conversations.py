@@ -73,9 +73,12 @@ class Backend(Protocol):
 class JudgeConversation:
     """One conversation, in one run of the judge."""
 
-    begin: Callable[[], Generator[JudgeRequest, str, Verdict]]
+    begin: Callable[[], Generator[JudgeRequest, str, Verdict | tuple[Verdict, ...]]]
     run: int
-    verdict: Verdict | None = None
+    answers: int = 1
+    """How many it grades: so many verdicts it has in the end."""
+    verdicts: tuple[Verdict, ...] = ()
+    """Empty as long as it goes on."""
 
 
 class Conversations:
@@ -142,13 +145,13 @@ class Conversations:
         try:
             await self._opened.wait()
             async with self._slots:
-                conversation.verdict = await self._verdict(conversation)
+                conversation.verdicts = await self._verdicts(conversation)
             self.done += 1
             self.changed.set()
         except Exception as error:  # no key, a full disk, a bug in a task's rules: the caller raises it
             self._fail(error)
 
-    async def _verdict(self, conversation: JudgeConversation) -> Verdict:
+    async def _verdicts(self, conversation: JudgeConversation) -> tuple[Verdict, ...]:
         """Walk through one conversation.
 
         A reply that is none is passed on as an empty text, as the rules on repeated requests expect; it never becomes
@@ -166,15 +169,16 @@ class Conversations:
                 flaws.append(flaw(replies[-1]))
                 request = steps.send("" if flaws[-1] else split(replies[-1].text).answer)
         except StopIteration as end:
-            verdict: Verdict = end.value
-            if any(flaws) and (flaws[-1] or verdict.unread or verdict.status is not Status.OK):
+            found: tuple[Verdict, ...] = end.value if isinstance(end.value, tuple) else (end.value,)
+            bad = any(verdict.unread or verdict.status is not Status.OK for verdict in found)
+            if any(flaws) and (flaws[-1] or bad):
                 note = f"the judge gave no reply: {next(why for why in reversed(flaws) if why)}"
-                verdict = Verdict(None, Status.JUDGE_FAILED, note=note)
+                found = (Verdict(None, Status.JUDGE_FAILED, note=note),) * conversation.answers
         except (NoReplyError, ImageError) as why:
-            verdict = Verdict(None, Status.JUDGE_FAILED, note=str(why))
-        self.counts["failed"] += verdict.status is not Status.OK
-        texts = tuple(reply.text for reply in replies)
-        return replace(verdict, replies=texts, model=replies[-1].model if replies else "")
+            found = (Verdict(None, Status.JUDGE_FAILED, note=str(why)),) * conversation.answers
+        self.counts["failed"] += sum(verdict.status is not Status.OK for verdict in found)
+        texts, model = tuple(reply.text for reply in replies), replies[-1].model if replies else ""
+        return tuple(replace(verdict, replies=texts, model=model) for verdict in found)
 
     async def _reply(self, request: JudgeRequest, run: int, repeat: int) -> Reply:
         asked = (self.backend.identity, request, run, repeat)

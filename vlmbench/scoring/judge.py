@@ -10,7 +10,7 @@ gives the next ones, unless the judge is itself a model on this machine.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.base.errors import ImageError, UsageError
 from vlmbench.base.samples import JudgeRequest, Response, Sample, Score, Status, Verdict
-from vlmbench.base.task import ComparesAnswers, Judged
+from vlmbench.base.task import ComparesAnswers, GradesTogether, Judged
 from vlmbench.chat.cache import ReplyCache, cache_file, reply_key
 from vlmbench.chat.options import check_budget
 from vlmbench.chat.pricing import Budget, size_of
@@ -31,6 +31,7 @@ from vlmbench.scoring.verdicts import combine, prompt_hash
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
+    from vlmbench.base.task import Batch
 
 UNKNOWN_ANSWER = Response("a" * 400)
 """Stands for an answer in estimates made before there are any."""
@@ -80,13 +81,15 @@ class Judge:
         path = cache_file(cache / "judge", backend.name, backend.identity) if backend.keeps else None
         self.cache = ReplyCache(path)
         self._conversations = Conversations(backend, self.cache, self.budget)
-        self._of: dict[tuple[str, str], list[JudgeConversation]] = {}
-        """By task key and sample id: one conversation per run."""
+        self._of: dict[tuple[str, str], list[tuple[JudgeConversation, int]]] = {}
+        """By task key and sample id: one conversation per run, and the answer's place among those that it grades."""
+        self._together = Together()
         self._held: list[JudgeConversation] = []
         self._answers: dict[tuple[str, str], Response] = {}
         """Of tasks whose judge compares answers."""
         self._awaiting: dict[tuple[str, str], list[JudgeConversation]] = {}
         """By the answer that they are compared with and that is not there yet."""
+        self._begun = 0
         self._before = 0
         """Conversations of earlier runs of this command."""
 
@@ -97,8 +100,8 @@ class Judge:
 
     def next_run(self) -> None:
         """Take answers of another run from now on; cache, budget and counts continue. Only when all is graded."""
-        self._before += sum(len(conversations) for conversations in self._of.values())
-        self._of, self._answers = {}, {}
+        self._before += self._begun
+        self._begun, self._of, self._answers = 0, {}, {}
 
     def submit(self, choice: TaskChoice, sample: Sample, response: Response) -> None:
         """Have an answer graded, if the task's own rules leave it to a judge.
@@ -112,12 +115,17 @@ class Judge:
             self._answers[place] = response
             other = choice.task.compared_with(sample, choice.protocol)
         if place not in self._of and _left_to_judge(choice, sample, response):
+            if self._together.take(choice, sample, response):
+                self._of[place] = []
+                return
             begin = partial(self._conversation, choice, sample, response, (choice.key, other))
-            self._of[place] = [JudgeConversation(begin, run) for run in range(self.runs)]
+            conversations = [JudgeConversation(begin, run) for run in range(self.runs)]
+            self._of[place] = [(conversation, 0) for conversation in conversations]
+            self._begun += len(conversations)
             if other and (choice.key, other) not in self._answers:
-                self._awaiting.setdefault((choice.key, other), []).extend(self._of[place])
+                self._awaiting.setdefault((choice.key, other), []).extend(conversations)
             else:
-                ready = [*ready, *self._of[place]]
+                ready = [*ready, *conversations]
         self._start(ready)
 
     def _start(self, conversations: Sequence[JudgeConversation]) -> None:
@@ -144,10 +152,18 @@ class Judge:
         for conversations in self._awaiting.values():  # what they are compared with was not asked
             self._start(conversations)
         self._awaiting = {}
+        for choice, batch in self._together.batches():
+            begin = partial(cast(GradesTogether, choice.task).grade_batch, batch, choice.protocol)
+            conversations = [JudgeConversation(begin, run, len(batch)) for run in range(self.runs)]
+            for at, (sample, _) in enumerate(batch):
+                self._of[choice.key, sample.id] = [(conversation, at) for conversation in conversations]
+            self._begun += len(conversations)
+            self._start(conversations)
+        self._together = Together()
         if self._held:
             self._conversations.submit(self._held)
             self._held = []
-        total = sum(len(conversations) for conversations in self._of.values())
+        total = self._begun
         with tqdm(total=total, unit="verdict", desc="judging", disable=None if progress else True) as bar:
             while (done := self._conversations.done - self._before) < total and self._conversations.error is None:
                 self._conversations.changed.wait(0.2)
@@ -161,22 +177,17 @@ class Judge:
         if conversations is None:
             return score_response(choice.task, choice.protocol, sample, response)
         missing = Verdict(None, Status.JUDGE_FAILED, note=self.stopped or "the judge was not asked")
-        return combine([conversation.verdict or missing for conversation in conversations])
+        return combine([one.verdicts[at] if one.verdicts else missing for one, at in conversations] or [missing])
 
     def estimate(self, items: Iterable[tuple[TaskChoice, Sample, Response | None]]) -> Estimate:
         """What grading these answers would take if each were asked once; None stands for an answer not yet given."""
         requests = cached = tokens = 0
         usd: float | None = 0.0
-        for choice, sample, response in items:
-            if not _left_to_judge(choice, sample, response or UNKNOWN_ANSWER):
-                continue
-            request = next(cast(Judged, choice.task).grade(sample, response or UNKNOWN_ANSWER, choice.protocol), None)
-            if request is None:
-                continue
+        for request, known in _first_requests(items):
             size = size_of(request)
             for run in range(self.runs):
                 requests += 1
-                if response and self._known(request, run):
+                if known and self._known(request, run):
                     cached += 1
                     continue
                 longest = self.backend.longest(request)
@@ -235,6 +246,46 @@ class Judge:
     def _raise(self) -> None:
         if self._conversations.error is not None:
             raise stopping_error(self._conversations.error)
+
+
+class Together:
+    """Answers that wait for others, with which the judge grades them in one conversation."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, tuple[TaskChoice, list[tuple[Sample, Response]]]] = {}
+        """By task key."""
+
+    def take(self, choice: TaskChoice, sample: Sample, response: Response) -> bool:
+        """Keep an answer, if it is graded with others."""
+        task, answer = choice.task, (sample, response)
+        if not (isinstance(task, GradesTogether) and task.batches([answer], choice.protocol)):
+            return False
+        self._answers.setdefault(choice.key, (choice, []))[1].append(answer)
+        return True
+
+    def batches(self) -> Iterator[tuple[TaskChoice, Batch]]:
+        """All that were kept, as they are graded together."""
+        for choice, answers in self._answers.values():
+            for batch in cast(GradesTogether, choice.task).batches(answers, choice.protocol):
+                yield choice, batch
+
+
+def _first_requests(
+    items: Iterable[tuple[TaskChoice, Sample, Response | None]],
+) -> Iterator[tuple[JudgeRequest, bool]]:
+    """What each conversation begins with, and whether the answers that it is about are known."""
+    together, answered = Together(), True
+    for choice, sample, response in items:
+        given = response or UNKNOWN_ANSWER
+        if not _left_to_judge(choice, sample, given):
+            continue
+        if together.take(choice, sample, given):
+            answered = answered and response is not None
+        elif request := next(cast(Judged, choice.task).grade(sample, given, choice.protocol), None):
+            yield request, response is not None
+    for choice, batch in together.batches():
+        if request := next(cast(GradesTogether, choice.task).grade_batch(batch, choice.protocol), None):
+            yield request, answered
 
 
 def _left_to_judge(choice: TaskChoice, sample: Sample, response: Response) -> bool:
