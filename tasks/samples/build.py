@@ -33,6 +33,7 @@ from vlmbench.scenes.scene import (
 from ..catalog import TASKS
 from . import by_family
 from .aokvqa import build_aokvqa
+from .charxiv import build_charxiv
 from .common import compact, jpeg, scenes, write
 from .documents import build_chartqa, build_docvqa, build_infovqa, build_ocrbench, build_stvqa
 from .groups import build_amber_d, build_amber_g, build_hallusionbench, build_mmvp, build_naturalbench, build_sugarcrepe
@@ -274,6 +275,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "screenspot_v2": build_screenspot_v2,
     "mmvet": build_mmvet,
     "mmvet_v2": build_mmvet_v2,
+    "charxiv": build_charxiv,
     "mmhal": build_mmhal,
     "llava_bench": build_llava_bench,
     "aokvqa": build_aokvqa,
