@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.golden.folders import ORACLE
 from tests.golden.oracles import (
     amber,
+    charxiv,
     choice_sets,
     choices,
     documents,
@@ -31,6 +32,7 @@ FAMILIES = (
     amber,
     groups,
     choices,
+    charxiv,
     choice_sets,
     several_images,
     letters,

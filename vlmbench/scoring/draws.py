@@ -14,10 +14,11 @@ import re
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.base.errors import DataError
 from vlmbench.base.samples import JudgeRequest, Request, Response, Sample, Score, Verdict
+from vlmbench.base.task import ComparesAnswers
 from vlmbench.scoring import bounds
 from vlmbench.stats import draws as averages
 from vlmbench.stats.metrics import Metric, mean
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 Scored = Sequence[tuple[Sample, Score]]
 _DRAW = re.compile(r"(.*)~([2-9]|[1-9][0-9]+)", re.DOTALL)
 OPTIONAL = (
-    "bundled_data_dir", "example_answer", "export", "formats", "lossy", "read_protocol_predictions", "read_verdicts",
-    "strata",
+    "batches", "bundled_data_dir", "compare", "example_answer", "export", "formats", "grade_batch", "lossy",
+    "read_protocol_predictions", "read_verdicts", "strata",
 )  # fmt: skip
 """Members that a task need not have, kept in the instance: isinstance of a runtime protocol looks there."""
 
@@ -79,6 +80,8 @@ class DrawnTask:
                 self.__dict__[name] = getattr(task, name)
         if hasattr(task, "grade"):
             self.__dict__["grade"] = self._grade
+        if hasattr(task, "compared_with"):
+            self.__dict__["compared_with"] = self._compared_with
 
     def __getattr__(self, name: str) -> Any:
         if name == "task":  # not there yet: a copy is being made
@@ -92,6 +95,12 @@ class DrawnTask:
     def score(self, sample: Sample, response: Response, protocol: str) -> Score:
         """Read one draw."""
         return self.task.score(question(sample), response, protocol)
+
+    def _compared_with(self, sample: Sample, protocol: str) -> str:
+        """The other question in the same draw."""
+        other = cast(ComparesAnswers, self.task).compared_with(question(sample), protocol)
+        draw = split_id(sample.id)[1]
+        return f"{other}~{draw + 1}" if other and draw else other
 
     def _grade(self, sample: Sample, response: Response, protocol: str) -> Generator[JudgeRequest, str, Verdict]:
         graded: Generator[JudgeRequest, str, Verdict] = self.task.grade(  # type: ignore[attr-defined]

@@ -148,7 +148,7 @@ def test_every_optional_member_is_handed_on() -> None:
                 if getattr(kind, "_is_runtime_protocol", False)]  # fmt: skip
     names = {name for kind in optional for name in vars(kind) if not name.startswith("_")}
     assert len(optional) >= 7
-    assert names == {*draws.OPTIONAL, "grade"}
+    assert names == {*draws.OPTIONAL, "grade", "compared_with"}
 
 
 def test_optional_members_are_there_where_the_task_has_them() -> None:
