@@ -28,6 +28,7 @@ from ..parts.quiet_import import quiet_logs
 from .batching import AUTO
 from .engine import HfEngine
 from .loading import adapters as peft_adapters
+from .loading import vision_layers
 from .loading.load_errors import hint_for, short_message
 from .loading.processors import open_processor
 from .loading.weights import check_expression, check_files, refuse, report_all_keys
@@ -41,8 +42,9 @@ RAISED = (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError
 class HfModel(LocalModel):
     """A transformers model as the Model of a run."""
 
-    def __init__(self, system: HfSystem, fingerprint: str, engine: HfEngine) -> None:
-        self.hf = system
+    def __init__(self, system: HfSystem, fingerprint: str, engine: HfEngine, *, skipped: int = 0) -> None:
+        """`skipped`: how many vision layers are left out because nobody reads them."""
+        self.hf, self.skipped = system, skipped
         super().__init__(system, fingerprint, engine)  # type: ignore[arg-type]  # what facts ask of it, it has
 
     @property
@@ -73,7 +75,8 @@ class HfModel(LocalModel):
     @property
     def facts(self) -> Mapping[str, str | int | float]:
         """Sizes and counts, and where images inside a question end up."""
-        return {**super().facts, "interleaving": self.hf.prompts.interleaving}
+        skipped = {"vision_layers_skipped": self.skipped} if self.skipped else {}
+        return {**super().facts, **skipped, "interleaving": self.hf.prompts.interleaving}
 
 
 def load(
@@ -132,7 +135,9 @@ def load(
         **({"unread": unread} if unread else {}),
     }
     system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=extra_settings)
-    return HfModel(system, mark, HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties, linear=linear))
+    skipped = vision_layers.skip_unread(model, system.prompts)
+    driver = HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties, linear=linear)
+    return HfModel(system, mark, driver, skipped=skipped)
 
 
 def of_objects(model: Any, processor: Any) -> HfModel:

@@ -1,0 +1,118 @@
+"""Vision layers that nobody reads: LLaVA-like models take an inner layer's output and still run the layers behind it.
+
+Which they are is read from the config; that nobody reads them is tried out: what reaches the decoder must be the same,
+bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...engine.margin_scale import QUESTIONS, test_image
+from ...engine.memory import out_of_memory
+from ..prompts import Prompts
+
+KEYS = ("vision_feature_layer", "vision_feature_layers")
+"""The config's names of the layers that are read, counted as in `hidden_states`: 0 is the embedding."""
+
+
+def skip_unread(model: Any, prompts: Prompts) -> int:
+    """Have a model leave out the vision layers behind the last one that is read. Returns how many; 0 changes nothing.
+
+    The layers stay in place, with their weights, and hand on what they are given, so that `hidden_states` keep their
+    numbers.
+    """
+    layers = unread(model)
+    if not layers:
+        return 0
+    try:
+        batch = _batch(model, prompts)
+        before = decoder_inputs(model, batch)
+        for layer in layers:
+            layer.forward = _hand_on
+        after = decoder_inputs(model, batch)
+    except Exception as error:  # an architecture that takes its inputs otherwise says so in its own way
+        if out_of_memory(error):
+            raise
+        before, after = [], []
+    if before and len(before) == len(after) and all(map(torch.equal, before, after)):
+        return len(layers)
+    for layer in layers:
+        vars(layer).pop("forward", None)
+    return 0
+
+
+def unread(model: Any) -> list[Any]:
+    """The layers of the vision tower behind the last one that the config says is read; empty where it does not say."""
+    read = next((value for key in KEYS if (value := getattr(model.config, key, None)) is not None), None)
+    count = getattr(getattr(model.config, "vision_config", None), "num_hidden_layers", None)
+    named = [read] if isinstance(read, int) else read
+    if not named or not isinstance(count, int) or not all(isinstance(layer, int) for layer in named):
+        return []
+    text = {id(module) for module in model.get_decoder().modules()}
+    stacks = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.ModuleList) and len(module) == count and id(module) not in text
+    ]
+    last = max(layer if layer >= 0 else count + 1 + layer for layer in named)
+    return list(stacks[0][last:]) if len(stacks) == 1 and last >= 0 else []
+
+
+class _ReachedError(Exception):
+    """The decoder was called."""
+
+
+@torch.inference_mode()
+def decoder_inputs(model: Any, batch: Mapping[str, Any]) -> list[Tensor]:
+    """All tensors that the decoder is called with, in a fixed order; the decoder itself does not run."""
+    found: list[Tensor] = []
+
+    def stop(_: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+        found.extend(_tensors((positional, named)))
+        raise _ReachedError
+
+    with _hooked(model.get_decoder(), stop):
+        try:
+            model(**batch)
+        except _ReachedError:
+            return found
+    return []
+
+
+@contextmanager
+def _hooked(module: nn.Module, hook: Any) -> Iterator[None]:
+    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _hand_on(hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
+    return hidden_states
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for name in sorted(value):
+            yield from _tensors(value[name])
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _batch(model: Any, prompts: Prompts) -> dict[str, Any]:
+    """One question about a drawn image, as the model takes it."""
+    prompt = prompts.prompt(prompts.text(QUESTIONS[0], 1), [test_image(0)])
+    ids = torch.tensor(prompt.ids, dtype=torch.long, device=model.device)[None]
+    rows = {name: value.to(model.device) for name, value in prompt.rows.items()}
+    media = prompt.media.to(model.device, model.dtype)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), **rows, **media}
