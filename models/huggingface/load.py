@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from ..checkpoints import fingerprints
 from ..engine.adapter import LocalModel
 from ..engine.engine import DTYPES, SMALL, resolve_device
+from ..engine.margin_scale import QUESTIONS, test_image
 from ..engine.memory import release_memory
 from ..engine.quantize import check as check_quantization
 from ..engine.quantize import quantize as quantize_weights
@@ -135,9 +137,19 @@ def load(
         **({"unread": unread} if unread else {}),
     }
     system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=extra_settings)
-    skipped = vision_layers.skip_unread(model, system.prompts)
+    skipped = vision_layers.skip_unread(model, partial(trial_inputs, system))
     driver = HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties, linear=linear)
     return HfModel(system, mark, driver, skipped=skipped)
+
+
+def trial_inputs(system: HfSystem) -> dict[str, Any]:
+    """One question about a drawn image, as the model takes it."""
+    model, prompts = system.model, system.prompts
+    prompt = prompts.prompt(prompts.text(QUESTIONS[0], 1), [test_image(0)])
+    ids = torch.tensor(prompt.ids, dtype=torch.long, device=model.device)[None]
+    rows = {name: value.to(model.device) for name, value in prompt.rows.items()}
+    media = prompt.media.to(model.device, model.dtype)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), **rows, **media}
 
 
 def of_objects(model: Any, processor: Any) -> HfModel:

@@ -6,32 +6,30 @@ bit by bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...engine.margin_scale import QUESTIONS, test_image
 from ...engine.memory import out_of_memory
-from ..prompts import Prompts
 
 KEYS = ("vision_feature_layer", "vision_feature_layers")
 """The config's names of the layers that are read, counted as in `hidden_states`: 0 is the embedding."""
 
 
-def skip_unread(model: Any, prompts: Prompts) -> int:
+def skip_unread(model: Any, ask: Callable[[], Mapping[str, Any]]) -> int:
     """Have a model leave out the vision layers behind the last one that is read. Returns how many; 0 changes nothing.
 
     The layers stay in place, with their weights, and hand on what they are given, so that `hidden_states` keep their
-    numbers.
+    numbers. `ask`: makes the inputs of a question about an image.
     """
     layers = unread(model)
     if not layers:
         return 0
     try:
-        batch = _batch(model, prompts)
+        batch = ask()
         before = decoder_inputs(model, batch)
         for layer in layers:
             layer.forward = _hand_on
@@ -107,12 +105,3 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _tensors(item)
-
-
-def _batch(model: Any, prompts: Prompts) -> dict[str, Any]:
-    """One question about a drawn image, as the model takes it."""
-    prompt = prompts.prompt(prompts.text(QUESTIONS[0], 1), [test_image(0)])
-    ids = torch.tensor(prompt.ids, dtype=torch.long, device=model.device)[None]
-    rows = {name: value.to(model.device) for name, value in prompt.rows.items()}
-    media = prompt.media.to(model.device, model.dtype)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), **rows, **media}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,9 @@ def test_the_last_layer_that_is_read_still_runs(layer: Any) -> None:
     if isinstance(layer, list):
         made.model.model.multi_modal_projector.linear_1 = torch.nn.Linear(64, 32)
     count = {"-1": 0, "-3": 2, "1": 2, "[-3, -2]": 1}[str(layer)]
-    assert vision_layers.skip_unread(made.model, made.prompts) == count
+    assert vision_layers.skip_unread(made.model, partial(hf.trial_inputs, made)) == count
     if count:
-        batch = vision_layers._batch(made.model, made.prompts)
+        batch = hf.trial_inputs(made)
         skipping = vision_layers.decoder_inputs(made.model, batch)
         for one in vision_layers.unread(made.model):
             del one.forward
@@ -69,14 +70,13 @@ def test_a_layer_that_is_read_after_all_is_kept(monkeypatch: pytest.MonkeyPatch)
     made = system("llava")
     stack = made.model.model.vision_tower.encoder.layers
     monkeypatch.setattr(vision_layers, "unread", lambda model: list(stack[1:]))
-    assert vision_layers.skip_unread(made.model, made.prompts) == 0
+    assert vision_layers.skip_unread(made.model, partial(hf.trial_inputs, made)) == 0
     assert all("forward" not in vars(layer) for layer in stack)
 
 
-def test_a_model_that_fails_otherwise_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_fails_otherwise_is_left_alone() -> None:
     made = system("llava")
-    monkeypatch.setattr(vision_layers, "_batch", lambda model, prompts: {"nothing": 1})
-    assert vision_layers.skip_unread(made.model, made.prompts) == 0
+    assert vision_layers.skip_unread(made.model, lambda: {"nothing": 1}) == 0
     assert all("forward" not in vars(layer) for layer in vision_layers.unread(made.model))
 
 
