@@ -1,5 +1,6 @@
-"""Benchmarks answered by a description of the image: AMBER's generative part.
+"""Benchmarks answered by a description of the image: COCO, NoCaps, Flickr30k, TextCaps; AMBER's generative part.
 
-One module per benchmark: protocols, official files, metrics, sizes. Not here: what two benchmarks share, which belongs
-to the family.
+One module per benchmark: protocols, official files, metrics, sizes. The first four are on `vlmbench.families.captions`
+and read by vlmbench.data.official.captions. Not here: what two benchmarks share, which belongs to the family; captions
+that are ranked (multiple_choice/).
 """

@@ -33,6 +33,7 @@ from vlmbench.scenes.scene import (
 from ..catalog import TASKS
 from . import by_family
 from .aokvqa import build_aokvqa
+from .captions import build_coco_captions, build_flickr30k, build_nocaps, build_textcaps
 from .charxiv import build_charxiv
 from .common import compact, jpeg, scenes, write
 from .documents import build_chartqa, build_docvqa, build_infovqa, build_ocrbench, build_stvqa
@@ -278,6 +279,10 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "charxiv": build_charxiv,
     "mmhal": build_mmhal,
     "llava_bench": build_llava_bench,
+    "coco_captions": build_coco_captions,
+    "nocaps": build_nocaps,
+    "flickr30k": build_flickr30k,
+    "textcaps": build_textcaps,
     "aokvqa": build_aokvqa,
     "mme_realworld_lite": build_mme_realworld_lite,
     "mathvista": build_mathvista,

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.golden.folders import ORACLE
 from tests.golden.oracles import (
     amber,
+    captions,
     charxiv,
     choice_sets,
     choices,
@@ -30,6 +31,7 @@ from tests.golden.parity.kinds import PARITY
 FAMILIES = (
     yes_no,
     amber,
+    captions,
     groups,
     choices,
     charxiv,

@@ -44,6 +44,7 @@ CHECKSUMS: Mapping[str, str] = {
     "VLMEval/MMMU_Pro_10c.tsv": "md5:22cee868fe6b680d14b99bfff6db8172",
     "VLMEval/MMMU_Pro_V.tsv": "md5:d01441a87b3dbe721b5a04652ae38009",
     "VLMEval/MUIRBench.tsv": "md5:2e5e6fd7699761b08a7cb3ab8c0c2ec8",
+    "VLMEval/COCO_VAL.tsv": "md5:72a5079dead060269ac222c5aa5128af",
     "VLMEval/MMMU_DEV_VAL.tsv": "md5:585e8ad75e73f75dcad265dfd0417d64",
     "VLMEval/MMMU_TEST.tsv": "md5:c19875d11a2d348d07e5eb4bdf33166d",
     "VLMEval/MMStar.tsv": "md5:e1ecd2140806c1b1bbf54b43372efb9e",
