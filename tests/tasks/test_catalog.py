@@ -6,7 +6,10 @@ import subprocess
 import sys
 from itertools import groupby
 
+import pytest
+
 from vlmbench.base.registry import tasks
+from vlmbench.cli.verbs.tasks import licences
 from vlmbench.tasks.catalog import TASKS
 
 
@@ -23,3 +26,9 @@ def test_the_table_imports_no_benchmark() -> None:
     code = "import sys, vlmbench.tasks.catalog; print(*[name for name in sys.modules if '.tasks.' in name])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["vlmbench.tasks.catalog"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_list_names_a_licence(name: str) -> None:
+    """Of a benchmark's data, as `vlmbench tasks` tells it; "not stated" is one."""
+    assert licences(tasks.get(name))

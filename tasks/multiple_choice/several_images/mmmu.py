@@ -59,9 +59,9 @@ KIT_COLUMNS = Columns("index", options=tuple(LETTERS[:9]), target=text_or_texts,
                       tags={"subject": "category", "discipline": "l2-category"})  # fmt: skip
 KIT = ImageTable(
     {
-        "val": table("MMMU_DEV_VAL.tsv", SITE),
-        "dev": table("MMMU_DEV_VAL.tsv", SITE),
-        "test": table("MMMU_TEST.tsv", SITE),
+        "val": table("MMMU_DEV_VAL.tsv", SITE, licence=LICENCE),
+        "dev": table("MMMU_DEV_VAL.tsv", SITE, licence=LICENCE),
+        "test": table("MMMU_TEST.tsv", SITE, licence=LICENCE),
     },
     KIT_COLUMNS,
     only={"val": Part("split", ("validation",)), "dev": Part("split", ("dev",))},

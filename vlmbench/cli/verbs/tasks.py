@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vlmbench.base.task import Task
 
 Description = dict[str, Any]
-"""Of a task, JSON-like: title, version, splits, sizes by split, protocols by name."""
+"""Of a task, JSON-like: title, version, splits, sizes by split, licences of its data, protocols by name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,8 +75,20 @@ def describe(task: Task) -> Description:
         for name, p in task.protocols.items()
     }
     sizes = {split: asdict(size) for split, size in task.sizes.items()}
-    splits = list(task.splits)
-    return {"title": task.title, "version": task.version, "splits": splits, "sizes": sizes, "protocols": protocols}
+    return {
+        "title": task.title,
+        "version": task.version,
+        "splits": list(task.splits),
+        "sizes": sizes,
+        "licences": licences(task),
+        "protocols": protocols,
+    }
+
+
+def licences(task: Task) -> list[str]:
+    """The licences of the official files of all splits, each once."""
+    files = [file for split in task.splits for file in task.required_files(split)]
+    return list(dict.fromkeys(file.licence for file in files if file.licence))
 
 
 def sized(split: str, size: Mapping[str, Any] | None) -> str:
@@ -88,10 +100,11 @@ def sized(split: str, size: Mapping[str, Any] | None) -> str:
 
 
 def in_short(name: str, task: Description) -> list[str]:
-    """Three lines a task."""
+    """Three lines per task, or four."""
     splits = ", ".join(sized(split, task["sizes"].get(split)) for split in task["splits"])
     protocols = ", ".join(f"{protocol} ({rules['headline']})" for protocol, rules in task["protocols"].items())
-    return [f"{name:12} {task['title']}", f"{'':12} splits: {splits}", f"{'':12} protocols: {protocols}"]
+    lines = [f"{name:12} {task['title']}", f"{'':12} splits: {splits}", f"{'':12} protocols: {protocols}"]
+    return [*lines, *([f"{'':12} licence: {'; '.join(task['licences'])}"] if task["licences"] else [])]
 
 
 def in_full(name: str, task: Description) -> str:
