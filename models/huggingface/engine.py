@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,8 +31,9 @@ from ..engine.memory import halving, peak_bytes
 from .batch_check import batch_check
 from .batching import AUTO, BatchQueue, BatchSize, rows_of
 from .plain import Plain, Question
-from .prefix_check import reason_against, self_check, trial
+from .prefix_check import choose, trial
 from .prompts import ImageTensors
+from .sharing.features import RememberedParts
 from .sharing.packed import HfSharedPrefix
 from .system import HfSystem
 
@@ -80,6 +82,7 @@ class HfEngine:
         self._plain = Plain(system.model, system, pad_id=system.pad_id, encoder_decoder=system.encoder_decoder)
         self._shared = HfSharedPrefix(system.model, system, system.prompts.image_id)
         self._difference = 0.0
+        self._remembered: RememberedParts | None = None
         self.kind, self.sharing, self.batching = kind, "not asked for", "not tried"
         self._broken = bad_weight(system.model)
         self.linear = LinearChoice(linear)
@@ -93,13 +96,15 @@ class HfEngine:
 
     def _try_sharing(self) -> tuple[str, str]:
         """The kind to work as, and what the tables say of it."""
-        reason = self._broken or reason_against(self.system.model)
-        if not reason:
-            reason, self._difference = self_check(self._shared, self._plain, self.system.prompts, self.pack_tokens)
-        if not reason:
-            return "shared", "yes"
-        LOGGER.warning("%s: questions about an image cannot share its prefix: %s; plain batches", self.name, reason)
-        return "batched", f"refused: {reason}"
+        if self._broken:
+            return "batched", f"refused: {self._broken}"
+        found = choose(self.system.model, self.system, self._plain, self.system.prompts, self.pack_tokens)
+        if found.way is not None:
+            self._shared, self._difference = found.way, found.difference
+            return "shared", found.told
+        self._remembered = found.parts
+        LOGGER.warning("%s: questions about an image cannot share its prefix: %s; plain batches", self.name, found.told)
+        return "batched", found.told
 
     def _try_batching(self) -> None:
         """Before the first batch of several rows: whether batches change no answer. Else questions go one by one."""
@@ -148,8 +153,12 @@ class HfEngine:
         if self._broken:
             for group in groups:
                 yield from self._told([(request, failure(self._broken)) for request in group])
-        else:
+            return
+        try:
             yield from self._answer(groups)
+        finally:
+            if self._remembered:
+                self._remembered.forget()
 
     def _answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         waiting = BatchQueue(self.size)
@@ -220,7 +229,8 @@ class HfEngine:
     def _timed(self, questions: Sequence[Question], *, packed: bool = False) -> Iterator[tuple[Request, Response]]:
         """The responses of some questions, each with its share of the time."""
         started = time.perf_counter()
-        pairs = self._packed(questions) if packed else self._batch(questions)
+        with self._remembered.used() if self._remembered else nullcontext():
+            pairs = self._packed(questions) if packed else self._batch(questions)
         spent = time.perf_counter() - started
         requests = sum(len(question.requests) for question in questions)
         self._seconds += spent

@@ -5,7 +5,8 @@ In a packed row a token's column is not its place in its prompt, so windows are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from ...engine.decoding import attention_mask
 
 FULL, SLIDING, CHUNKED = "full_attention", "sliding_attention", "chunked_attention"
 """transformers' names of kinds of layers (`config.layer_types`); a decoder takes masks by these names."""
+FIELDS = {SLIDING: "sliding_window", CHUNKED: "attention_chunk_size"}
+"""Where a config has the width of a kind's window or chunks."""
 STATES = ("linear_attention", "conv")
 """Kinds of layers that keep a state instead of positions."""
 
@@ -29,8 +32,7 @@ def layer_kinds(config: Any) -> list[str]:
 
 def width_of(config: Any, kind: str) -> int:
     """The width of a kind's window or chunks; 0 where there is none."""
-    field = {SLIDING: "sliding_window", CHUNKED: "attention_chunk_size"}.get(kind)
-    return int((getattr(config, field, None) if field else None) or 0)
+    return int((getattr(config, FIELDS[kind], None) if kind in FIELDS else None) or 0)
 
 
 def in_window(rows: Tensor, columns: Tensor, width: int) -> Tensor:
@@ -57,3 +59,20 @@ def masks(visible: Tensor, places: Tensor, lm: Any, device: torch.device, dtype:
         seen = visible & REACH[kind](rows, places, width) if width else visible
         made[kind] = attention_mask(seen, lm, device, dtype)
     return made if len(made) > 1 else next(iter(made.values()))
+
+
+@contextmanager
+def narrowed(lm: Any, model: Any, tokens: int) -> Iterator[None]:
+    """While it lasts, windows and chunks that hold all of so many tokens hold half of them: a trial sees them work."""
+    kinds = [kind for kind in layer_kinds(lm.config) if width_of(lm.config, kind) >= tokens]
+    held = [getattr(module, "config", None) for module in model.modules()]  # classes copy the configs they are given
+    same = [config for config in held if isinstance(config, type(lm.config))]
+    configs = {id(config): config for config in (*same, model.config.get_text_config(decoder=True))}.values()
+    before = [(config, FIELDS[kind], getattr(config, FIELDS[kind], None)) for config in configs for kind in kinds]
+    try:
+        for config, field, _ in before:
+            setattr(config, field, max(2, tokens // 2))
+        yield
+    finally:
+        for config, field, width in before:
+            setattr(config, field, width)

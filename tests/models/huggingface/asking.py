@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from tests.models.huggingface import tiny_hf
+from tests.models.huggingface.tiny_families import FAMILIES
 from vlmbench.base.samples import Generation, ImageRef, Request, Response
 from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.system import HfSystem
@@ -40,7 +41,7 @@ class Answers:
 
 def system(kind: str, **more: Any) -> HfSystem:
     """A tiny model with its processor."""
-    return HfSystem(*tiny_hf.build(kind), **more)
+    return HfSystem(*tiny_hf.build(FAMILIES[kind]), **more)
 
 
 def noisy(seed: int) -> ImageRef:
@@ -82,7 +83,7 @@ def ask(model: HfSystem, groups: Iterable[Sequence[Request]], **options: Any) ->
     return found
 
 
-def check_equal(one: Answers, other: Answers) -> None:
+def check_equal(one: Answers, other: Answers, tolerance: float = TOLERANCE) -> None:
     """Equal answers, and every logit of every step within the tolerance."""
     assert all(response.finish != "error" for response in one.responses.values()), one.responses
     assert one.texts == other.texts
@@ -93,8 +94,8 @@ def check_equal(one: Answers, other: Answers) -> None:
         scores = [(score.choice, score.tokens) for score in response.choices]
         assert scores == [(score.choice, score.tokens) for score in same.choices]
         for score, again in zip(response.choices, same.choices, strict=True):
-            assert abs(score.logprob - again.logprob) < TOLERANCE
-    assert largest(one, other) < TOLERANCE
+            assert abs(score.logprob - again.logprob) < tolerance
+    assert largest(one, other) < tolerance
 
 
 def largest(one: Answers, other: Answers) -> float:

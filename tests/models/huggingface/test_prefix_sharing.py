@@ -15,7 +15,6 @@ from tests.models.huggingface import tiny_hf
 from tests.models.huggingface.asking import CHOICES, Answers, ask, check_equal, largest, noisy, questions, system
 from vlmbench.base.samples import Generation, Request
 from vlmbench.models.engine import packing
-from vlmbench.models.huggingface import engine as hf_engine
 from vlmbench.models.huggingface import prefix_check
 from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.prompts import ImageTensors, Prompt
@@ -109,7 +108,7 @@ def test_refused_and_said_so(kind: str, caplog: pytest.LogCaptureFixture) -> Non
 
 @pytest.mark.parametrize("kind", tiny_hf.REFUSED)
 def test_the_trial_refuses_what_the_config_does_not_tell(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hf_engine, "reason_against", lambda model: "")
+    monkeypatch.setattr(prefix_check, "NO_PREFIX", {})
     engine = HfEngine(system(kind))
     assert engine.kind == "batched"
     assert engine.sharing.startswith("refused: ")
@@ -127,7 +126,7 @@ def test_names_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flash_attention_takes_no_block_mask() -> None:
     model = system("llava").model
     model.get_decoder().config._attn_implementation = "flash_attention_2"
-    assert "block mask" in prefix_check.reason_against(model)
+    assert prefix_check.NO_PACK["this implementation of attention takes no block mask"](model)
 
 
 def test_eager_attention_shares() -> None:
@@ -205,7 +204,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
 def test_mutants_fail_the_check(kind: str, mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     groups = questions(2, 8)
     simple = ask(system(kind), groups, kind="simple")
-    monkeypatch.setattr(hf_engine, "self_check", lambda *_: ("", 0.0))
+    monkeypatch.setattr(prefix_check, "self_check", lambda *_: ("", 0.0))
     check_equal(ask(system(kind), groups), simple)
     monkeypatch.setattr(*MUTANTS[mutant])
     broken = ask(system(kind), groups)
@@ -220,7 +219,9 @@ def test_mutants_fail_the_check(kind: str, mutant: str, monkeypatch: pytest.Monk
 def test_the_trial_refuses_mutants(kind: str, mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*MUTANTS[mutant])
     engine = HfEngine(system(kind))
-    assert (engine.kind, "part by" in engine.sharing) == ("batched", True)
+    assert "logits part by" in engine.sharing
+    copies = engine.sharing.startswith("yes, by copies of the prefix's state: shared logits part by")
+    assert copies == (MUTANTS[mutant][0] is packing), "each row of copies is a plain one"
 
 
 def test_out_of_memory_halves_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def _rope(words: Any, **more: Any) -> dict[str, Any]:
 
 def _qwen_pictures(patch: int = PATCH) -> Any:
     side = 2 * patch
-    return hf.Qwen2VLImageProcessorPil(min_pixels=side * side, max_pixels=8 * side * side, patch_size=patch)
+    return hf.Qwen2VLImageProcessorPil(min_pixels=4 * side * side, max_pixels=8 * side * side, patch_size=patch)
 
 
 def _siglip(**more: Any) -> Any:
@@ -101,7 +101,7 @@ def glm4v() -> tuple[Any, Any]:
         **MARKS,
     )
     area = SIDE * SIDE
-    pictures = hf.Glm4vImageProcessorPil(size={"shortest_edge": 2 * area, "longest_edge": 16 * area})
+    pictures = hf.Glm4vImageProcessorPil(size={"shortest_edge": 8 * area, "longest_edge": 16 * area})
     processor = hf.Glm4vProcessor(pictures, words, no_videos(), chat_template=chat("<start><image><end>"))
     return hf.Glm4vForConditionalGeneration(config), processor
 
@@ -381,5 +381,7 @@ SHARING = (
     *("granite_vision", "vipllava", "deepseek_vl", "janus", "ovis2", "idefics2"),
 )
 """What passes the trial of packed rows."""
+COPIES = ("qwen3_5",)
+"""What shares by copies of a prefix's state."""
 ONE_BY_ONE = ("kosmos2",)
 """What fails the trial of batches."""

@@ -339,7 +339,7 @@ def qwen2_vl() -> tuple[Any, Any]:
         vision_start_token_id=6,
         vision_end_token_id=7,
     )
-    pictures = hf.Qwen2VLImageProcessorPil(min_pixels=SIDE * SIDE, max_pixels=8 * SIDE * SIDE)
+    pictures = hf.Qwen2VLImageProcessorPil(min_pixels=4 * SIDE * SIDE, max_pixels=8 * SIDE * SIDE)
     processor = hf.Qwen2VLProcessor(pictures, words, no_videos(), chat_template=chat("<start><image><end>"))
     return hf.Qwen2VLForConditionalGeneration(config), processor
 
@@ -350,9 +350,9 @@ SHARING = (
 )
 """What passes the trial."""
 REFUSED: Mapping[str, str] = {
-    "paligemma": "part by",
+    "paligemma": "attention over the image sees the question behind it",
     "blip2": "takes no positions",
-    "blip2_t5": "encoder with a decoder",
+    "blip2_t5": "its encoder reads the question together with the image",
     "instructblip": "takes no positions",
 }
 """What does not, and a word of the reason."""
