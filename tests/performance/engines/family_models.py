@@ -50,11 +50,12 @@ def gemma3() -> tuple[Any, Any]:
     words, side = tokenizer("<boi>", "<eoi>", boi_token="<boi>", eoi_token="<eoi>", image_token="<image>"), 64 * PATCH
     pictures = hf.Gemma3ImageProcessorPil(size={"height": side, "width": side})
     processor = hf.Gemma3Processor(pictures, words, chat_template=chat("<boi>"), image_seq_length=256)
-    tower = {**TOWER, "hidden_size": 256, "intermediate_size": 1024, "num_attention_heads": 4}
+    tower = {**TOWER, "hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 6}
     config = hf.Gemma3Config(
         vision_config={**tower, "image_size": side, "patch_size": PATCH},
         text_config=hf.Gemma3TextConfig(**text(words, head_dim=64), sliding_window=128, sliding_window_pattern=6),
         mm_tokens_per_image=256,
+        tie_word_embeddings=False,
         boi_token_index=words.convert_tokens_to_ids("<boi>"),
         eoi_token_index=words.convert_tokens_to_ids("<eoi>"),
         image_token_index=4,
@@ -90,6 +91,10 @@ MODELS: Mapping[str, Callable[[], tuple[Any, Any]]] = {"qwen2_5_vl": qwen2_5_vl,
 
 
 def build(name: str) -> tuple[Any, Any]:
-    """A model of random weights that hang on image and question, and its processor."""
-    with torch.device("cpu"):
-        return tiny_hf.build(MODELS[name])
+    """A model of random weights and its processor. Attention is sharpened, so that answers hang on the question."""
+    model, processor = tiny_hf.build(MODELS[name])
+    with torch.no_grad():
+        for key, parameter in model.get_decoder().named_parameters():
+            if "q_proj" in key and parameter.dim() > 1:
+                parameter.mul_(4.0)
+    return model, processor

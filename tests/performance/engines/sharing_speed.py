@@ -3,7 +3,8 @@
     OMP_NUM_THREADS=1 python -m tests.performance.engines.sharing_speed qwen2_5_vl --rounds 2
 
 One thread, process CPU time, the two alternated in one process; one by one a few questions of an image are timed, since
-each costs the same. Answers must be equal. Prints a row for docs/performance.md.
+each costs the same. Answers must be equal. Beside the ratio of seconds stands that of the arithmetic, by torch's
+counter: what a machine would give that computes few tokens as fast as many. Prints a row for docs/performance.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from functools import partial
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.performance.engines.family_models import MODELS, build
 from tests.performance.engines.models import OBJECTS, drawn
@@ -37,6 +39,13 @@ def measure(engine: HfEngine, asked: list[Request]) -> tuple[float, dict[str, st
     seconds = (time.process_time() - begun) / len(said)
     assert all(response.finish != "error" for response in said.values()), next(iter(said.values())).error
     return seconds, {name: response.text for name, response in said.items()}
+
+
+def arithmetic(engine: HfEngine, asked: list[Request]) -> float:
+    """Floating-point operations per question."""
+    with FlopCounterMode(display=False) as counter:
+        list(engine.answer([asked]))
+    return float(counter.get_total_flops() / len(asked))
 
 
 def main() -> int:
@@ -67,11 +76,15 @@ def main() -> int:
             print(f"round {number} {kind}: {seconds:.3f} s", file=sys.stderr)
         assert options.dtype != "float32" or found["simple"].items() <= found["shared"].items(), "the answers differ"
         distinct |= set(found["shared"].values())
+    asked = group(0, options.questions, options.tokens)
+    bound = arithmetic(simple, asked[:1]) / arithmetic(shared, asked)
     size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     ratio = statistics.median(one / other for one, other in zip(times["simple"], times["shared"], strict=True))
     one_by_one, together = statistics.median(times["simple"]), statistics.median(times["shared"])
     name = f"{options.family}-like, {size:.0f}M, {options.dtype}"
-    print(f"| {name} | {options.questions} | {one_by_one:.2f} | {together:.3f} | {ratio:.1f} | {len(distinct)} |")
+    print(
+        f"| {name} | {options.questions} | {one_by_one:.2f} | {together:.3f} | {ratio:.1f} | {bound:.1f} | {len(distinct)} |"
+    )
     return 0
 
 
