@@ -174,10 +174,14 @@ def _reads_on(way: HfSharedPrefix, rendered: list[Prompt]) -> bool:
     """Whether what the layers keep of a prefix depends on what comes behind it."""
     if isinstance(way, StateRows):  # what a state keeps of each token cannot be told apart
         return False
-    shared, caches = common_prefix([prompt.ids for prompt in rendered]), [new_cache() for _ in rendered]
+    model, shared, caches = way.model, common_prefix([prompt.ids for prompt in rendered]), []
     with torch.inference_mode():
-        for prompt, cache in zip(rendered, caches, strict=True):
-            way._prefill(prompt.ids, prompt, cache)
+        for prompt in rendered:
+            caches.append(new_cache())
+            given = prompt.media.to(model.device, model.dtype)
+            given |= {name: row.to(model.device) for name, row in prompt.rows.items()}
+            ids = torch.tensor([prompt.ids], device=model.device)
+            model(input_ids=ids, past_key_values=caches[-1], use_cache=True, **given)
     kept = [[layer.keys[:, :, :shared].float() for layer in cache.layers] for cache in caches]
     pairs = zip(*kept, strict=True)
     return any(float((one - other).abs().max()) > MOST * float(one.abs().max()) for one, other in pairs)
