@@ -82,8 +82,8 @@ def main() -> int:
     ratio = statistics.median(one / other for one, other in zip(times["simple"], times["shared"], strict=True))
     one_by_one, together = statistics.median(times["simple"]), statistics.median(times["shared"])
     name = f"{options.family}-like, {size:.0f}M, {options.dtype}"
-    seconds = f"{one_by_one:.2f} | {together:.3f}"
-    print(f"| {name} | {options.questions} | {seconds} | {ratio:.1f} | {bound:.1f} | {len(distinct)} |")
+    cells = f"{one_by_one:.2f} | {together:.3f}"
+    print(f"| {name} | {options.questions} | {cells} | {ratio:.1f} | {bound:.1f} | {len(distinct)} |")
     return 0
 
 
