@@ -86,6 +86,10 @@ class Captions(Benchmark[CaptionRules]):
         first: str = sample.target[0]
         return first
 
+    def extremes(self, sample: Sample, protocol: str, runs: int) -> tuple[Score, Score]:
+        """The scores of no caption, and of the first reference."""
+        return Score(0.0), Score(1.0, parsed_answer=sample.target[0] if sample.target else "")
+
     def figures_of(self, scored: Scored, rules: CaptionRules) -> Sequence[Metric]:
         """All figures, and CIDEr by the values of tags: of each part as a set by itself, and its part of the whole."""
         overlap = overlap_of(scored, rules)

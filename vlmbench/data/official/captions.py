@@ -181,7 +181,9 @@ def rows_by_image(data: Folder, path: Path) -> list[Captioned]:
     """TextCaps' form: an object with a list `data`, in which an image has a row per caption, or one without."""
     first: dict[str, Row] = {}
     captions: dict[str, list[str]] = {}
-    for row in rows_of_list(path, "data")[1]:
+    rows = rows_of_list(path, "data")[1]
+    unique(((row.key("caption_id"), row) for row in rows if row.has("caption_id")), "caption_id")
+    for row in rows:
         key = row.key("image_id")
         first.setdefault(key, row)
         if row.has("caption_str"):
