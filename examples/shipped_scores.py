@@ -20,8 +20,11 @@ from vlmbench.base.registry import tasks
 from vlmbench.cli.main import main as vlmbench
 
 MODELS = ("tinyllava", "tinygptv")
-JUDGED = ("mathverse", "mmvet", "llava_bench", "mmhal")
-"""Graded by a judge, which is not included."""
+
+
+def judged(name: str) -> bool:
+    """Whether a task is graded by a judge, which is not included."""
+    return next(iter(tasks.get(name).protocols.values())).judge is not None
 
 
 def scores(model: str, tasks: str, folder: Path) -> dict[str, dict[str, Any]]:
@@ -60,7 +63,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument(
-        "--tasks", default=",".join(task for task in tasks.builtin if task not in JUDGED), help="default: all"
+        "--tasks", default=",".join(task for task in tasks.builtin if not judged(task)), help="default: all"
     )
     options = parser.parse_args()
     runs: dict[str, dict[str, Any]] = {}
