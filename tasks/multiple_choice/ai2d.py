@@ -9,13 +9,14 @@ published, with neither. Papers rarely say which; models differ by 6 to 16 point
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub, read_object, read_text
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
-from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
+from vlmbench.data.tables.image_table import kit_table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
@@ -57,9 +58,7 @@ def raw(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     return found
 
 
-def tsv(split: str, name: str) -> ImageTable:
-    """VLMEvalKit's table of a rendering."""
-    return ImageTable({split: table(name, SITE, licence=LICENCE)}, columns(tags={"category": "category"}))
+tsv = partial(kit_table, licence=LICENCE, tags={"category": "category"})
 
 
 def hub(split: str, *names: str) -> HubDataset:

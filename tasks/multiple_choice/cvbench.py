@@ -7,21 +7,22 @@ of lmms-eval that its yaml does not use. The file has the whole prompt of each q
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Response, Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.files import Folder, Hub
-from vlmbench.data.tables.columns import Columns
+from vlmbench.data.tables.columns import Columns, options_of
 from vlmbench.data.tables.hub_dataset import HubDataset
-from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
+from vlmbench.data.tables.image_table import kit_table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
 from vlmbench.families.base import OwnFiles, Scored, accuracies, macro_of
-from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice, letters
+from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice
 from vlmbench.parsing.letters import cambrian, lmms_eval
 
 LICENCE = "Apache-2.0"
@@ -29,6 +30,7 @@ TAGS = {"type": "type", "source": "source", "task": "task"}
 HUB = Columns(id="idx", options="choices", answer_is="bracketed", tags=TAGS, extra={"prompt": "prompt"})
 NAMES = ("nyu-visionx/CV-Bench",)
 SITE_OF_AUTHORS = f"https://huggingface.co/datasets/{NAMES[0]}/resolve/main"
+tsv = partial(kit_table, licence=LICENCE, tags={**TAGS, "type": "split"})
 
 
 def hub(split: str, place: str) -> HubDataset:
@@ -54,16 +56,13 @@ def both(data: Folder | Hub, split: str, task: str) -> list[Sample]:
 
 def as_given(sample: Sample) -> str:
     """The prompt in the file; LLaVA's words in brackets where it has none."""
-    listed = "\n".join(f"({letter}) {text}" for letter, text in zip(letters(sample), sample.choices, strict=True))
-    own: str = sample.extra.get("prompt") or f"{sample.question} Select from the following choices.\n{listed}"
-    return own
+    own = f"{sample.question} Select from the following choices.\n{prompts.bracketed(sample)}"
+    return str(sample.extra.get("prompt") or own)
 
 
 def with_note(sample: Sample) -> str:
     """lmms-eval: which letters may be said, and the prompt in the file behind an empty line."""
-    listed = ", ".join(letters(sample))
-    note = f"Note: You only need to respond with {listed} without providing any additional information."
-    return f"{note}\n\n{as_given(sample)}"
+    return f"{prompts.lmms_eval_letters(sample)}\n\n{as_given(sample)}"
 
 
 class CVBench(MultipleChoice):
@@ -72,12 +71,8 @@ class CVBench(MultipleChoice):
     def parse(self, sample: Sample, response: Response, rules: ChoiceRules) -> str:
         """The letter that is read."""
         if rules is self.rules["cambrian"] and sample.tags.get("type") == "3D":
-            return cambrian.cv_bench_3d(response.text, _options(sample))
+            return cambrian.cv_bench_3d(response.text, options_of(sample))
         return super().parse(sample, response, rules)
-
-
-def _options(sample: Sample) -> Mapping[str, str]:
-    return dict(zip(letters(sample), sample.choices, strict=True))
 
 
 def figures(scored: Scored, protocol: str) -> Sequence[Metric]:
@@ -86,12 +81,6 @@ def figures(scored: Scored, protocol: str) -> Sequence[Metric]:
     two = [one for one in scored if one[0].tags["type"] == "2D"]
     mean_2d = [macro_of("mean_2d", two, ("source",))] if two else []
     return [macro_of("cv_bench", scored, ("type", "source")), whole, *mean_2d, *bars]
-
-
-def tsv(split: str, name: str) -> ImageTable:
-    """VLMEvalKit's table of a half."""
-    own = columns(tags={**TAGS, "type": "split"})
-    return ImageTable({split: table(name, SITE, licence=LICENCE)}, own)
 
 
 RULES = {

@@ -12,12 +12,13 @@ from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
 from vlmbench.data.official.files import data_file
 from vlmbench.data.rows import Row
-from vlmbench.data.tables.columns import Columns, options_of
+from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import multiple_choice as protocols
+from vlmbench.families import prompts
 from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice
 from vlmbench.parsing.letters import benchmarks, lmms_eval
 
@@ -32,7 +33,7 @@ _MARK = re.compile(r"\([A-E]\) ?")
 
 def listed(sample: Sample, before: str = LINE) -> str:
     """The question and its options: a line each, the letters in brackets."""
-    options = "\n".join(f"({letter}) {text}" for letter, text in options_of(sample).items())
+    options = prompts.bracketed(sample)
     return f"{sample.question} The choices are listed below:{before}{options}\n{BASED} {REQUEST}"
 
 

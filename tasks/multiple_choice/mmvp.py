@@ -20,7 +20,7 @@ from vlmbench.data.files import Folder, Hub, Row, repository
 from vlmbench.data.official.files import data_file
 from vlmbench.data.tables.columns import LETTERS, Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
-from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
+from vlmbench.data.tables.image_table import kit_table
 from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import prompts
 from vlmbench.families.base import OwnFiles, Scored, Talk, fill, mean_of
@@ -85,7 +85,7 @@ RULES: Mapping[str, ChoiceRules] = {
     ),
     "cambrian": _rules(
         "cambrian-mllm/cambrian eval/eval/mmvp/{mmvp_eval,mmvp_test}.py@539ffc32",
-        lambda sample: f"{sample.question} Options:\n{prompts.listed(sample)}\n{prompts.LETTER}",
+        prompts.cambrian,
         _cambrian,
         512,
         note="the letter or the option's text, with nothing around it but `answer is`",
@@ -129,7 +129,7 @@ FILES = RowFiles(
     OFFICIAL,
     folders=("MMVP Images", "images", "."),
 )  # fmt: skip
-TABLE = ImageTable({"test": table(TSV, SITE, (), LICENCE)}, columns("AB"))
+TABLE = kit_table("test", TSV, LICENCE, options="AB")
 HUB = HubDataset(
     ("lmms-lab-eval/MMVP",), {"corrected": "train"}, replace(OFFICIAL, made_from=("Index", *OFFICIAL.made_from))
 )

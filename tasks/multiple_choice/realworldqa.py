@@ -10,7 +10,7 @@ from vlmbench.base.samples import Response, Sample, Score, Status
 from vlmbench.base.task import Size
 from vlmbench.data.tables import option_texts
 from vlmbench.data.tables.hub_dataset import HubDataset
-from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
+from vlmbench.data.tables.image_table import kit_table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
@@ -63,7 +63,7 @@ REALWORLDQA = RealWorldQA(
         ),
     },
     files=Layouts(
-        {"test": (ImageTable({"test": table("RealWorldQA.tsv", SITE, licence=LICENCE)}, columns()),)},
+        {"test": (kit_table("test", "RealWorldQA.tsv", LICENCE),)},
         {"test": HubDataset(HUB, {"test": "test"}, option_texts.columns(option_texts.lines), licence=LICENCE)},
     ),
     answer_files=SHEETS,

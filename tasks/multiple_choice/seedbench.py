@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from vlmbench.base.samples import Sample
@@ -20,7 +21,7 @@ from vlmbench.data.reading import is_file
 from vlmbench.data.rows import Row
 from vlmbench.data.tables.columns import Columns, Part
 from vlmbench.data.tables.hub_dataset import HubDataset
-from vlmbench.data.tables.image_table import ImageTable, columns, table
+from vlmbench.data.tables.image_table import kit_table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import multiple_choice as protocols
@@ -55,22 +56,13 @@ JSON = DataFile("SEED-Bench.json", "questions", f"{HF}/SEED-Bench.json", licence
 IMAGES = DataFile("SEED-Bench-image", "images", f"{HF}/SEED-Bench-image.zip", licence=LICENCE)
 FRAMES = DataFile("SEED-Bench-video-image", "middle frames of the videos", how="LLaVA docs/Evaluation.md")
 IMAGE_PART = {"image": Part("data_type", ("image",))}
+tsv = partial(kit_table, licence=LICENCE, site=SITE, tags={"dimension": "category"})
 
 
 def rows(split: str, *images: DataFile) -> RowFiles:
     """The official file."""
     folders = (*(file.path for file in images), ".")
     return RowFiles({split: (JSON, *images)}, OFFICIAL, "file", folders, listed_in="questions", only=IMAGE_PART)
-
-
-def tsv(split: str, name: str) -> ImageTable:
-    """VLMEvalKit's table."""
-    return ImageTable({split: table(name, SITE, licence=LICENCE)}, columns(tags={"dimension": "category"}))
-
-
-def with_options(sample: Sample) -> str:
-    """Cambrian-1's words: `Options:` behind the question."""
-    return f"{sample.question} Options:\n{prompts.listed(sample)}\n{prompts.LETTER}"
 
 
 def read(path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
@@ -110,7 +102,7 @@ RULES = {
     ),
     "vlmevalkit": protocols.vlmevalkit(),
     "cambrian": protocols.cambrian(
-        "seed", with_options, cambrian.first_character, "any word that begins with a letter names it"
+        "seed", prompts.cambrian, cambrian.first_character, "any word that begins with a letter names it"
     ),
 }
 SEEDBENCH = MultipleChoice(

@@ -22,10 +22,10 @@ from vlmbench.data.answers.predictions import OTHERS, answer_files, join
 from vlmbench.data.files import Folder, Hub, Row, read_keyed
 from vlmbench.data.official.files import coco_images, data_file
 from vlmbench.families.answer_files import AnswerFiles, IdTextRow, objects_or_rows
-from vlmbench.families.base import OwnFiles, Scored, accuracies
+from vlmbench.families.base import OwnFiles, Scored, accuracies, macro_of
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, texts
 from vlmbench.parsing.options import UNDECIDED
-from vlmbench.stats.metrics import Metric, average
+from vlmbench.stats.metrics import Metric
 
 _SOURCE = "RAIVNLab/sugar-crepe"
 _NUMBER = re.compile(r"\b([12])\b")
@@ -136,7 +136,7 @@ def _captioned(key: str, name: str, row: Row, captions: tuple[str, str], image: 
 def figures(scored: Scored, protocol: str) -> list[Metric]:
     """The mean over the files, all questions, and the official figures: one for each file."""
     whole, *bars = accuracies(scored, ("file",))
-    return [average("mean_accuracy", bars), whole, *bars]
+    return [macro_of("mean_accuracy", scored, ("file",)), whole, *bars]
 
 
 def _results(content: Mapping[str, Any], path: Path) -> list[IdTextRow]:

@@ -21,11 +21,11 @@ from vlmbench.data.official import amber
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, table
-from vlmbench.families.base import OwnFiles, Scored, mean_of
+from vlmbench.families.base import OwnFiles, Scored, macro_of, mean_of, metrics_by
 from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
 from vlmbench.stats.judge_runs import rounded
-from vlmbench.stats.metrics import MORE, RATE, Metric, average, ratio
+from vlmbench.stats.metrics import MORE, RATE, Metric, ratio
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Floats
@@ -75,20 +75,18 @@ share = partial(ratio, start=amber.START)
 
 def figures(scored: Scored, protocol: str) -> list[Metric]:
     """Of all questions, by dimension, and by kind of attribute."""
-    groups = {name: [p for p in scored if p[0].tags["part"] in parts] for name, parts in DIMENSIONS.items()}
-    there = {name: pairs for name, pairs in groups.items() if pairs}
     if protocol == "vlmevalkit":
-        bars = [mean_of(f"{n}_accuracy", p, breakdown="dimension (accuracy)", label=n) for n, p in there.items()]
-        return [average("mean_accuracy", bars), mean_of("accuracy", scored), *bars]
-    found = _four(scored)
-    for name, pairs in there.items():
-        found += _four(pairs, name)
-    for name in ATTRIBUTES:
-        found += _four([pair for pair in scored if pair[0].tags["part"] == name], name)
-    return found
+        mean = macro_of("mean_accuracy", scored, ("dimension",))
+        return [mean, mean_of("accuracy", scored), *metrics_by("dimension", scored, _accuracy, [*DIMENSIONS])]
+    dimensions = metrics_by("dimension", scored, _four, [*DIMENSIONS])
+    return [*_four("", scored), *dimensions, *metrics_by("part", scored, _four, ATTRIBUTES)]
 
 
-def _four(scored: Scored, label: str = "") -> list[Metric]:
+def _accuracy(label: str, scored: Scored) -> list[Metric]:
+    return [mean_of("accuracy", scored)]
+
+
+def _four(label: str, scored: Scored) -> list[Metric]:
     import numpy as np
 
     rows = [
@@ -103,20 +101,7 @@ def _four(scored: Scored, label: str = "") -> list[Metric]:
         "recall": share(BOTH_NO, IS_NO),
         "f1": partial(_f1, below=BELOW.get(label, 0.0001)),
     }
-    return [
-        Metric(
-            f"{label}_{name}" if label else name,
-            items,
-            clusters,
-            measure,
-            f"part ({name})" if label else "",
-            label,
-            limits=RATE,
-            better=MORE,
-        )
-        for name, measure in measures.items()
-        if rows
-    ]
+    return [Metric(name, items, clusters, one, limits=RATE, better=MORE) for name, one in measures.items()]
 
 
 def _f1(sums: Floats, below: float) -> Floats:
@@ -166,12 +151,14 @@ def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
             )
             for key, row, note, image in rows
         ]
-    return [s for s in found if split == "all" or s.tags["part"] in DIMENSIONS[split]]
+    return [s for s in found if split in ("all", s.tags["dimension"])]
 
 
 def _typed(sample: Sample, kind: str) -> Sample:
     part = PARTS.get(kind, "relation")
-    return replace(sample, tags={"type": kind, "part": part}, cluster=sample.images[0].name)
+    dimension = next(name for name, parts in DIMENSIONS.items() if part in parts)
+    tags = {"type": kind, "part": part, "dimension": dimension}
+    return replace(sample, tags=tags, cluster=sample.images[0].name)
 
 
 AMBER_D = YesNo(

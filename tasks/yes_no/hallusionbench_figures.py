@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vlmbench.families.base import Scored, mean_of
+from vlmbench.families.base import Scored, mean_of, metrics_by
 from vlmbench.families.groups import members, whole_groups
 from vlmbench.stats.metrics import TARGET, Metric, average, mean, share
 from vlmbench.stats.question_groups import all_wrong
@@ -31,20 +31,13 @@ def figures(scored: Scored) -> list[Metric]:
         found += [whole_groups("q_acc_with_figures", scored, "question_with_figures")]
     found += [all_wrong("figures_all_wrong", members(scored, "figure")), *_bias(scored)]
     for tag in ("category", "subcategory"):
-        for label in dict.fromkeys(sample.tags[tag] for sample, _ in scored):
-            found += _three([pair for pair in scored if pair[0].tags[tag] == label], tag, label)
+        found += metrics_by(tag, scored, lambda _, part: _three(part))
     return found
 
 
-def _three(scored: Scored, tag: str = "", label: str = "") -> list[Metric]:
-    prefix = f"{label}_" if label else ""
-    bars = {name: f"{tag} ({name})" if tag else "" for name in ("a_acc", *OF_GROUPS)}
-    found = [mean_of(f"{prefix}a_acc", scored, breakdown=bars["a_acc"], label=label)]
-    found += [
-        whole_groups(f"{prefix}{name}", scored, kind, breakdown=bars[name], label=label)
-        for name, kind in OF_GROUPS.items()
-    ]
-    return found
+def _three(scored: Scored) -> list[Metric]:
+    groups = (whole_groups(name, scored, kind) for name, kind in OF_GROUPS.items())
+    return [mean_of("a_acc", scored), *groups]
 
 
 def _bias(scored: Scored) -> list[Metric]:

@@ -21,7 +21,7 @@ from vlmbench.base.task import Size
 from vlmbench.data.files import Folder, Hub, HubTable, Row, read_rows, unique
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.image_table import ImageTable, table
-from vlmbench.families.base import Benchmark, OwnFiles, ProtocolRules, Scored, mean_of
+from vlmbench.families.base import Benchmark, OwnFiles, ProtocolRules, Scored, mean_of, metrics_by
 from vlmbench.families.groups import sized, whole_groups
 from vlmbench.parsing.yes_no import earliest_word
 from vlmbench.stats.metrics import Metric
@@ -151,19 +151,12 @@ GROUPS = ("question", "image", "whole")
 
 def figures(scored: Scored, protocol: str) -> list[Metric]:
     """Groups, questions, images and single answers, whole and by type of question."""
-    found = _four(scored)
-    for kind in dict.fromkeys(sample.tags["type"] for sample, _ in scored):
-        found += _four([pair for pair in scored if pair[0].tags["type"] == kind], kind)
-    return found
+    return [*_four(scored), *metrics_by("type", scored, lambda _, part: _four(part))]
 
 
-def _four(scored: Scored, label: str = "") -> list[Metric]:
-    prefix = f"{label}_" if label else ""
-    found = [
-        whole_groups(f"{prefix}{name}", scored, kind, breakdown=f"type ({name})" if label else "", label=label)
-        for name, kind in (("g_acc", "whole"), ("q_acc", "question"), ("i_acc", "image"))
-    ]
-    return [*found, mean_of(f"{prefix}acc", scored, breakdown="type (acc)" if label else "", label=label)]
+def _four(scored: Scored) -> list[Metric]:
+    kinds = (("g_acc", "whole"), ("q_acc", "question"), ("i_acc", "image"))
+    return [*(whole_groups(name, scored, kind) for name, kind in kinds), mean_of("acc", scored)]
 
 
 class _Natural(Benchmark[ProtocolRules]):

@@ -280,6 +280,25 @@ def bars_of_lists(name: str, scored: Scored) -> list[Metric]:
     return [mean_of(f"{name}_{label}", part, breakdown=name, label=label) for label, part in parts.items()]
 
 
+def metrics_by(
+    tag: str,
+    scored: Scored,
+    metrics: Callable[[str, Scored], Sequence[Metric]],
+    labels: Sequence[str] | None = None,
+) -> list[Metric]:
+    """Metrics of (label, samples) by the values of a tag, or by some of them: `LABEL_NAME`, a bar of `TAG (NAME)`."""
+    parts: dict[str, list[tuple[Sample, Score]]] = {label: [] for label in labels or ()}
+    for sample, score in scored:
+        if labels is None or sample.tags.get(tag) in parts:
+            parts.setdefault(sample.tags[tag], []).append((sample, score))
+    return [
+        replace(metric, name=f"{label}_{metric.name}", breakdown=f"{tag} ({metric.name})", label=label)
+        for label, part in parts.items()
+        if part
+        for metric in metrics(label, part)
+    ]
+
+
 def bars_of(tag: str, scored: Scored, metric: Callable[[str, Scored], Metric]) -> list[Metric]:
     """A metric of (name, samples) by the values of a tag, over the samples that have it."""
     parts: dict[str, list[tuple[Sample, Score]]] = {}

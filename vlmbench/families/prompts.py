@@ -59,6 +59,17 @@ def bracketed(sample: Sample) -> str:
     return "\n".join(f"({letter}) {text}" for letter, text in options_of(sample).items())
 
 
+def cambrian(sample: Sample) -> str:
+    """Cambrian-1's MMVP and SEED-Bench: the word `Options:` behind the question."""
+    return f"{sample.question} Options:\n{listed(sample)}\n{LETTER}"
+
+
+def lmms_eval_letters(sample: Sample) -> str:
+    """lmms-eval's note before the prompts of BLINK and CV-Bench: the letters that may be said."""
+    letters = ", ".join(options_of(sample))
+    return f"Note: You only need to respond with {letters} without providing any additional information."
+
+
 def mmmu(sample: Sample) -> str:
     """MMMU's configuration for LLaVA: `(A) red`, a blank line, the request; for a short answer where it is open."""
     return f"{sample.question}\n{bracketed(sample)}\n\n{LETTER}" if sample.choices else f"{sample.question}\n{SHORT}"

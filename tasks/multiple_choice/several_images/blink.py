@@ -22,13 +22,13 @@ from vlmbench.data.files import Row
 from vlmbench.data.tables import option_texts
 from vlmbench.data.tables.columns import Columns, given
 from vlmbench.data.tables.hub_dataset import HubDataset
-from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
+from vlmbench.data.tables.image_table import kit_table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.families import multiple_choice as protocols
+from vlmbench.families import prompts
 from vlmbench.families.answer_files import AnswerFiles, IdTextRow, objects_or_rows
 from vlmbench.families.base import Scored, accuracies, macro_of
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, by_id
-from vlmbench.families.prompts import bracketed
 from vlmbench.parsing.letters import benchmarks, cambrian, lmms_eval
 
 from . import blink_judge
@@ -50,14 +50,12 @@ def stem(row: Row) -> str:
 def official_prompt(sample: Sample) -> str:
     """The file's prompt, with the options in brackets."""
     asked = sample.extra.get("stem") or f"{sample.question}\n{blink_judge.SELECT}."
-    return f"{asked}\n{bracketed(sample)}"
+    return f"{asked}\n{prompts.bracketed(sample)}"
 
 
 def lmms_prompt(sample: Sample) -> str:
     """lmms-eval: a note before it."""
-    letters = ", ".join(protocols.letters(sample))
-    note = f"Note: You only need to respond with {letters} without providing any additional information."
-    return f"{note}\n{official_prompt(sample)}"
+    return f"{prompts.lmms_eval_letters(sample)}\n{official_prompt(sample)}"
 
 
 HUB = HubDataset(
@@ -77,7 +75,7 @@ HUB = HubDataset(
     licence=LICENCE,
     configs=TASKS,
 )
-KIT = ImageTable({"val": table("BLINK.tsv", SITE)}, columns(tags={"task": "category"}))
+KIT = kit_table("val", "BLINK.tsv", tags={"task": "category"})
 
 
 def over_tasks(scored: Scored) -> Sequence[Metric]:

@@ -12,7 +12,7 @@ from vlmbench.base.task import Size
 from vlmbench.data.images.places import SEQUENTIAL, Placement
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
-from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
+from vlmbench.data.tables.image_table import kit_table
 from vlmbench.data.tables.layouts import Layouts
 from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
@@ -28,7 +28,7 @@ HUB = HubDataset(
     ("image_list",),
     licence=LICENCE,
 )
-KIT = ImageTable({"test": table("MUIRBench.tsv", SITE, licence=LICENCE)}, columns("ABCDEF", tags={"task": "category"}))
+KIT = kit_table("test", "MUIRBench.tsv", LICENCE, options="ABCDEF", tags={"task": "category"})
 
 
 def official(sample: Sample) -> str:

@@ -46,6 +46,19 @@ def table(name: str, url: str = "", also: Sequence[str] = (), licence: str = "")
     return DataFile(name, "questions and images", url, how, licence, also=tuple(also), checksum=checksum(url))
 
 
+def kit_table(
+    split: str,
+    name: str,
+    licence: str = "",
+    *,
+    site: str = "",
+    options: str = "ABCD",
+    tags: Mapping[str, str] | None = None,
+) -> ImageTable:
+    """VLMEvalKit's table of a split whose questions have options."""
+    return ImageTable({split: table(name, site or SITE, licence=licence)}, columns(options, tags=tags))
+
+
 @dataclass(frozen=True, slots=True)
 class CellImage:
     """Decodes the image in a cell of a table."""
