@@ -115,7 +115,7 @@ def evaluate(
     engine: Literal["shared", "batched", "simple"] | None = None,
     recheck_ties: bool = False,
     dtype: Literal["float32", "bfloat16", "float16"] | None = None,
-    quantize: Literal["int8", "int4"] | None = None,
+    quantize: Literal["int8", "int4", "int8-dynamic"] | None = None,
     linear: Literal["mkl", "onednn", "auto"] | None = None,
     device: str | None = None,
     threads: int | None = None,

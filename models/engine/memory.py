@@ -11,15 +11,20 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..parts.kernels.int8_dynamic import Int8DynamicLinear
 from ..parts.kernels.linear import OneDnnLinear
 from .quantize import Int4Linear
 
 T = TypeVar("T")
 
 
+HOLDERS = (Int4Linear, Int8DynamicLinear, OneDnnLinear)
+"""Layers whose weights are no parameters."""
+
+
 def parameters(part: nn.Module) -> int:
     """How many weights a part has; those kept in few bits or by oneDNN count like others, tied ones once."""
-    held = sum(module.held for module in part.modules() if isinstance(module, Int4Linear | OneDnnLinear))
+    held = sum(module.held for module in part.modules() if isinstance(module, HOLDERS))
     return held + sum(parameter.numel() for parameter in part.parameters())
 
 

@@ -1,11 +1,12 @@
-"""Fewer bits for a language model's weights: `--quantize int8|int4`, by torchao.
+"""Fewer bits for a language model's weights: `--quantize int8|int4`, by torchao, and `int8-dynamic`, by torch.
 
 What is kept in few bits: the Linear layers of the language model, where nearly all its weights are. What stays as it
 is: the embedding table and the head (often one and the same, and the head's products decide between near answers),
 norms, biases, adapters (LoRA), and all other parts of the network.
 
-Only weights are rounded, never activations: each product first turns one layer's weights back to the activations' own
-number type. So nothing depends on which questions run together, and both engines give equal answers.
+int8 and int4 round only weights, never activations: each product first turns one layer's weights back to the
+activations' own number type. So nothing depends on which questions run together, and both engines give equal answers.
+int8-dynamic rounds activations too, each row by itself: a difference in the last bit may become a whole step there.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from torch.nn import functional
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.base.process.extras import install_command
 
+from ..parts.kernels.int8_dynamic import Int8DynamicLinear, missing
 from ..parts.quiet_import import quiet_logs
 
-MODES = ("int8", "int4")
+DYNAMIC = "int8-dynamic"
+MODES = ("int8", "int4", DYNAMIC)
 GROUP = 32
 """Weights of a row that share a scale: always in int4, and in int8 under float16."""
 ADAPTERS = frozenset({"lora_A", "lora_B"})
@@ -31,10 +34,11 @@ ADAPTERS = frozenset({"lora_A", "lora_B"})
 
 
 def check(mode: str) -> None:
-    """Raises UnknownNameError for a mode nobody knows, ModelError where torchao is not installed."""
+    """Raises UnknownNameError for a mode nobody knows, ModelError where torchao is needed and not installed."""
     if mode not in MODES:
         raise UnknownNameError("quantization", mode, MODES)
-    _torchao()
+    if mode != DYNAMIC:
+        _torchao()
 
 
 @torch.no_grad()
@@ -42,9 +46,11 @@ def quantize(language_model: Any, mode: str, device: torch.device) -> None:
     """Round the language model's Linear layers in place, one after the other on the way to `device`.
 
     So the device never holds the whole model unrounded. Whatever is no such layer stays where it was. Raises ModelError
-    when there is nothing to round, or a layer's width does not go into groups.
+    when there is nothing to round, a layer's width does not go into groups, or the device has no products for it.
     """
     check(mode)
+    if mode == DYNAMIC and (reason := missing(device)):
+        raise ModelError(f"--quantize {mode}: {reason}", hint="use --quantize int8, or a CPU with VNNI")
     layers = dict(linear_layers(language_model))
     if not layers:
         raise ModelError(f"the language model has no layers left to keep in {mode}", hint="leave out --quantize")
@@ -54,7 +60,9 @@ def quantize(language_model: Any, mode: str, device: torch.device) -> None:
             message = f"layer {name} takes {layer.in_features} inputs, which do not go into groups of {GROUP}"
             raise ModelError(f"{mode} here: {message}", hint="use --quantize int8 with --dtype float32 or bfloat16")
         layer.to(device)
-        if mode == "int4":
+        if mode == DYNAMIC:
+            language_model.set_submodule(name, Int8DynamicLinear(layer))
+        elif mode == "int4":
             language_model.set_submodule(name, Int4Linear.of(layer))
         else:
             _to_int8(layer, grouped)

@@ -16,7 +16,7 @@ from ..engine.memory import out_of_memory
 from .chat_template import AN_IMAGE
 from .generate import PLAIN
 from .plain import Plain, Question
-from .prefix_check import compared
+from .prefix_check import compared, rounding_type
 from .system import HfSystem
 
 STEPS = 3
@@ -39,7 +39,7 @@ def batch_check(system: HfSystem, plain: Plain) -> str:
             if plain.generating.way == PLAIN:
                 return "its own `generate` shows no logits to compare with"
             plain.answer(pair, len(pair), together.record)
-            reason, _ = compared(together, alone, plain.model.dtype, "batched")
+            reason, _ = compared(together, alone, rounding_type(plain.model), "batched")
             if reason:
                 return reason
     except Exception as error:  # an architecture that cannot do this says so in its own way

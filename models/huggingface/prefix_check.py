@@ -22,6 +22,7 @@ from ..engine.memory import out_of_memory
 from ..engine.packing import common_prefix
 from ..engine.shared_prefix import new_cache
 from ..parts.kernels import attention as matmul_attention
+from ..parts.kernels.int8_dynamic import Int8DynamicLinear
 from .plain import Plain, Question
 from .prompts import Prompt, Prompts
 from .sharing.features import RememberedParts
@@ -142,7 +143,7 @@ def self_check(way: HfSharedPrefix, plain: Plain, prompts: Prompts, pack_tokens:
             doing = "behind a shared prefix"
             way.answer(rendered[0], jobs, pack_tokens, shared.record)
             noise = Noise(plain, jobs[0], rendered[0], alone)
-            reason, worst = compared(shared, alone, plain.model.dtype, "shared", noise)
+            reason, worst = compared(shared, alone, rounding_type(plain.model), "shared", noise)
         if reason and _reads_on(way, rendered):
             reason = "attention over the image sees the question behind it"
         return reason, worst
@@ -218,6 +219,13 @@ def trial(plain: Plain, prompts: Prompts, recorder: LogitRecorder) -> None:
     rendered = _rendered(prompts)
     for job, prompt in zip(_jobs(rendered), rendered, strict=True):
         plain.answer([Question(job, prompt)], 1, recorder.record)
+
+
+def rounding_type(model: Any) -> torch.dtype:
+    """The number type whose rounding a network's logits have: bfloat16's where activations are rounded to 8 bits."""
+    dynamic = any(isinstance(module, Int8DynamicLinear) for module in model.modules())
+    dtype: torch.dtype = torch.bfloat16 if dynamic else model.dtype
+    return dtype
 
 
 def compared(

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 ENGINES = ("shared", "batched", "simple")
 DTYPES = ("float32", "bfloat16", "float16")
-WIDTHS = ("int8", "int4")
+WIDTHS = ("int8", "int4", "int8-dynamic")
 LINEAR = ("mkl", "onednn", "auto")
-NEEDED_PACKAGES: Mapping[str, tuple[str, str]] = {"quantize": ("torchao", install_command("quantize"))}
-"""Model options that need a package which is not always installed: its module and the command that installs it."""
+NEEDED_PACKAGES: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("quantize", width): ("torchao", install_command("quantize")) for width in ("int8", "int4")
+}
+"""Values of model options that need a package which is not always installed: its module and the command that installs
+it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class ModelOptions:
     dtype: str | None = None
     """Number type of the weights."""
     quantize: str | None = None
-    """Keep the language model's weights in 8 or 4 bits."""
+    """Keep the language model's weights in 8 or 4 bits; int8-dynamic multiplies in integers too, on a CPU with VNNI."""
     linear: str | None = None
     """Library of the Linear layers on a CPU: torch's own (mkl), onednn, or auto: oneDNN where it is faster and a trial
     at load gives equal answers."""
@@ -69,8 +72,8 @@ class ModelOptions:
         Raises UsageError for one whose package is missing, before a model is loaded: that takes seconds to minutes.
         """
         options = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "spec"}
-        for name, (module, command) in NEEDED_PACKAGES.items():
-            if options[name] and find_spec(module) is None:
+        for (name, value), (module, command) in NEEDED_PACKAGES.items():
+            if options[name] == value and find_spec(module) is None:
                 raise UsageError(f"--{name} needs {module}, which is not installed", hint=command)
         return options
 

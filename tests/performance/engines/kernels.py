@@ -29,6 +29,7 @@ SIDES: Mapping[str, Mapping[str, Any]] = {
     "--linear onednn": {"linear": "onednn"},
     "--attention matmul": {"attention": "matmul"},
     "--linear onednn --attention matmul": {"linear": "onednn", "attention": "matmul"},
+    "--linear onednn --quantize int8-dynamic": {"linear": "onednn", "quantize": "int8-dynamic"},
 }
 
 

@@ -23,7 +23,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add("--recheck-ties", action="store_true", help="recompute answers whose best two tokens nearly tie, one by one")
     add("--dtype", choices=DTYPES, help="number type of the weights (default: the model's choice)")
-    add("--quantize", choices=WIDTHS, help="quantize the language model's weights to 8 or 4 bits (default: unchanged)")
+    add(
+        "--quantize",
+        choices=WIDTHS,
+        help="quantize the language model's weights to 8 or 4 bits; int8-dynamic: its inputs too, on a CPU with VNNI",
+    )
     add(
         "--linear", choices=LINEAR, help="Linear layers on a CPU by torch's own library (default), oneDNN or the faster"
     )
