@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _YES_NO, _CHOICE, _SHORT = "vlmbench.tasks.yes_no", "vlmbench.tasks.multiple_choice", "vlmbench.tasks.short_answer"
-_DOCUMENTS = f"{_SHORT}.documents"
+_DOCUMENTS, _COUNTING = f"{_SHORT}.documents", f"{_SHORT}.counting"
 _GROUNDING, _JUDGED = "vlmbench.tasks.grounding", "vlmbench.tasks.judged"
 _CAPTIONS = "vlmbench.tasks.captions"
 _MATHEMATICS = "vlmbench.tasks.mathematics"
@@ -50,6 +50,9 @@ TASKS: Mapping[str, str] = {
     "infovqa": f"{_DOCUMENTS}.infovqa:INFOVQA",
     "stvqa": f"{_DOCUMENTS}.stvqa:STVQA",
     "ocrbench": f"{_DOCUMENTS}.ocrbench:OCRBENCH",
+    "countbenchqa": f"{_COUNTING}.countbenchqa:COUNTBENCHQA",
+    "pixmo_count": f"{_COUNTING}.pixmo_count:PIXMO_COUNT",
+    "tallyqa": f"{_COUNTING}.tallyqa:TALLYQA",
     "coco_captions": f"{_CAPTIONS}.coco:COCO",
     "nocaps": f"{_CAPTIONS}.nocaps:NOCAPS",
     "flickr30k": f"{_CAPTIONS}.flickr30k:FLICKR30K",

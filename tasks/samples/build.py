@@ -36,6 +36,7 @@ from .aokvqa import build_aokvqa
 from .captions import build_coco_captions, build_flickr30k, build_nocaps, build_textcaps
 from .charxiv import build_charxiv
 from .common import compact, jpeg, scenes, write
+from .counting import build_countbenchqa, build_pixmo_count, build_tallyqa
 from .documents import build_chartqa, build_docvqa, build_infovqa, build_ocrbench, build_stvqa
 from .groups import build_amber_d, build_amber_g, build_hallusionbench, build_mmvp, build_naturalbench, build_sugarcrepe
 from .hateful_memes import build_hateful_memes
@@ -293,6 +294,9 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "infovqa": build_infovqa,
     "stvqa": build_stvqa,
     "ocrbench": build_ocrbench,
+    "countbenchqa": build_countbenchqa,
+    "pixmo_count": build_pixmo_count,
+    "tallyqa": build_tallyqa,
 }
 """Of the benchmarks whose files have a layout of their own. All others: `by_family.build`."""
 

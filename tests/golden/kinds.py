@@ -15,6 +15,7 @@ from tests.golden.oracles import (
     charxiv,
     choice_sets,
     choices,
+    counting,
     documents,
     grounding,
     groups,
@@ -41,6 +42,7 @@ FAMILIES = (
     short_answers,
     documents,
     mathematics,
+    counting,
     judged,
     grounding,
 )

@@ -64,7 +64,7 @@ class ShortAnswer(Benchmark[ShortAnswerRules]):
         tags = [tag for tag in self.breakdowns if all(sample.tags.get(tag) for sample, _ in scored)]
         accuracy, *bars = accuracies(scored, tags, rules.headline)
         bars += [bar for name in self.lists for bar in bars_of_lists(name, scored)]
-        bars.sort(key=lambda bar: ((*tags, *self.lists).index(bar.breakdown), bar.label))
+        bars.sort(key=lambda bar: ((*tags, *self.lists).index(bar.breakdown), _in_order(bar.label)))
         return [accuracy, *(replace(bar, name=f"{bar.breakdown}_{slug(bar.label)}") for bar in bars)]
 
 
@@ -80,6 +80,11 @@ class Capitalised:
     def __call__(self, sample: Sample) -> str:
         """The prompt for one sample."""
         return filled(self.prompt, replace(sample, question=sample.question.capitalize()))
+
+
+def _in_order(label: str) -> str:
+    """What labels are sorted by: whole numbers by their value."""
+    return label.zfill(9) if label.isdecimal() else label
 
 
 def slug(label: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from vlmbench.parsing.matchers import Matcher
 from vlmbench.parsing.numbers import number
+from vlmbench.parsing.text import lowered
 
 TOLERANCE = 0.05
 LONGEST = 100_000
@@ -54,11 +55,6 @@ def near_or_equal(text: str, right: str) -> bool:
     if said is None or known is None:
         return text == right
     return abs(said - known) <= abs(known) * TOLERANCE
-
-
-def stripped(text: str) -> str:
-    """Without blanks around it, in lower case."""
-    return text.strip().lower()
 
 
 def relaxed(
@@ -102,15 +98,15 @@ def _all_near(text: str, right: str) -> bool:
     said, known = _items(text), _items(right)
     if said is None or known is None or len(said) != len(known):
         said, known = [text], [right]
-    return all(near(stripped(str(one)), stripped(str(other))) for one, other in zip(said, known, strict=True))
+    return all(near(lowered(str(one)), lowered(str(other))) for one, other in zip(said, known, strict=True))
 
 
 lmms_eval = relaxed(str.lower)
 """Blanks around the answer count: a text with one is another text, though a number is not."""
 big_vision = relaxed(str.lower)
 """PaliGemma, whose configuration makes both sides lower-case."""
-vlmevalkit = relaxed(stripped, alternatives=named_alternatives)
-internvl = relaxed(stripped, is_near=near_of_answer)
+vlmevalkit = relaxed(lowered, alternatives=named_alternatives)
+internvl = relaxed(lowered, is_near=near_of_answer)
 """Also Qwen-VL: both call their function with the answer in the place of the right answer."""
 moondream = relaxed(str, str, _all_near)
 """Two JSON lists of one length are compared item by item."""

@@ -151,6 +151,11 @@ def vizwiz_normal(text: str) -> str:
     return _worded(vqa_depunctuated(vqa_cleaned(text)), _VIZWIZ_CONTRACTIONS)
 
 
+def lowered(text: str) -> str:
+    """Without blanks around it, in lower case."""
+    return text.strip().lower()
+
+
 _UNPUNCTUATED = str.maketrans("", "", string.punctuation)
 
 

@@ -54,6 +54,8 @@ CHECKSUMS: Mapping[str, str] = {
     "VLMEval/ChartQA_TEST.tsv": "md5:c902e0aa9be5582a7aad6dcf52734b42",
     "OCRBench/OCRBench/OCRBench.json": "git:4db590f90789cb86e7eb553e35ee29e35620b6b5",
     "VLMEval/OCRBench.tsv": "md5:e953d98a987cc6e26ef717b61260b778",
+    "VLMEval/CountBenchQA.tsv": "md5:fc73c8d4ffa665431448753f094d56ff",
+    "main/tallyqa_data.tsv": "md5:959df01cf1858e73a71efe5cd3b9bf19",
     "VLMEval/DocVQA_VAL.tsv": "md5:d5ee77e1926ff10690d469c56b73eabf",
     "VLMEval/InfoVQA_VAL.tsv": "md5:2342e9c225222f0ef4dec545ebb126fe",
     "VLMEval/CV-Bench-2D.tsv": "md5:a7cff4cc2857cc237ee2b89e62bccb2d",
