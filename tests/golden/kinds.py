@@ -15,7 +15,6 @@ from tests.golden.oracles import (
     charxiv,
     choice_sets,
     choices,
-    counting,
     documents,
     grounding,
     groups,
@@ -42,7 +41,6 @@ FAMILIES = (
     short_answers,
     documents,
     mathematics,
-    counting,
     judged,
     grounding,
 )
