@@ -42,7 +42,8 @@ RULES: Mapping[str, ExtractionRules] = {
         answers.by_rule,
         tokens=512,
         match=answers.match_said,
-        note="no judge: the option that VLMEvalKit's rule reads, or the last number; nothing read is wrong",
+        note='no judge: what stands behind the last "answer is", or else the option or the number that is named last; '
+        "where none is, the answer is wrong",
     ),
     "official": _official(
         _OFFICIAL,

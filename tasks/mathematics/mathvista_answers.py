@@ -20,6 +20,8 @@ _QUICK = re.compile(r'The answer is "(.*)"\.')
 _BRACKETED = re.compile(r"\(([a-zA-Z])\)")
 _NUMBER = re.compile(r"-?(?:\d[\d,]*)?\.?\d+(?:[eE][+-]?\d+)?")
 _LIST = re.compile(r"\[[^\[\]]*\]")
+_CUE = re.compile(r"answer\s*(?:is\b|:)|\\boxed\{", re.IGNORECASE)
+"""What an answer stands behind."""
 _COMMA = re.compile(r"\s*,\s*")
 
 
@@ -63,18 +65,31 @@ def lmms_eval(sample: Sample, text: str) -> str | None:
 
 
 def by_rule(sample: Sample, text: str) -> str:
-    """As `official_quick`, else the option that VLMEvalKit's rule reads, the last number, or the last list."""
+    """As `official_quick`; else what is said behind the last "answer is", or in all: an option, a number, or a list."""
     found = official_quick(sample, text)
     if found is not None:
         return found
+    *before, tail = _CUE.split(text)
     if sample.choices:
-        letter = vlmevalkit_letter(text, options_of(sample))
-        return options_of(sample).get(letter, "")
+        return _said(sample, tail) or (_said(sample, text) if before else "")
     if kind_of(sample) == "list":
-        lists = _LIST.findall(text)
+        lists = _LIST.findall(tail) or _LIST.findall(text)
         return _COMMA.sub(", ", lists[-1]) if lists else ""
-    numbers = _NUMBER.findall(text)
-    return numbers[-1].replace(",", "") if numbers else ""
+    numbers = _NUMBER.findall(tail)[:1] if before else []
+    numbers = numbers or _NUMBER.findall(text)[-1:]
+    return numbers[0].replace(",", "") if numbers else ""
+
+
+def _said(sample: Sample, text: str) -> str:
+    """The option with the last letter in brackets, or that VLMEvalKit's rule reads, or that is named last."""
+    options = options_of(sample)
+    letters = [letter for letter in _BRACKETED.findall(text) if letter in options]
+    letter = letters[-1] if letters else vlmevalkit_letter(text, options)
+    if letter in options:
+        return options[letter]
+    words = [(text.lower().rfind(option.lower()), len(option), option) for option in sample.choices if option]
+    place, _, option = max(words, default=(-1, 0, ""))
+    return option if place >= 0 else ""
 
 
 # ----------------------------------------------------------------------------------------------------------- comparing

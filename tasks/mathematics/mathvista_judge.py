@@ -88,7 +88,7 @@ KIT_TASK += "Then extract the answer from the model response and type it at the 
 WRAPPED: Mapping[str, str] = {
     "final value, e.g.": "final value,\ne.g.",
     "final list, e.g.": "final list,\ne.g.",
-    "butterscotch": "butter-scotch",
+    "butterscotch candy? ": "butter-scotch candy? ",
     "line  graph": "line graph",
     "0.6, which": "0.6,\nwhich",
     "\nChoices:\n(A)": "\n\nChoices: (A)",

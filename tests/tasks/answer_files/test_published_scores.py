@@ -5,20 +5,14 @@ The repositories, as `git clone` makes them, are in ../shared/real/predictions o
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import SHARED
 from tests.support import published_questions
-from vlmbench.cli.main import main
+from tests.support.published import repository, scores
 
 pytestmark = pytest.mark.slow
-
-FOLDERS = (SHARED / "real" / "predictions", Path(os.environ.get("VLMBENCH_ANSWERS", SHARED)))
 
 SUGARCREPE = {
     "add_att": (604, 666, 692), "add_obj": (1859, 1918, 2062), "replace_att": (734, 740, 788),
@@ -50,26 +44,10 @@ NO_JUDGE = ("instructblip_7b", "instructblip_13b", "llava-v1.6-34b")
 """Models whose whole answers the rule reads alone."""
 
 
-def repository(name: str) -> Path:
-    """A benchmark's repository, or a skip."""
-    found = [folder / name for folder in FOLDERS if (folder / name).is_dir()]
-    if not found:
-        pytest.skip(f"no {name} in ../shared/real/predictions or $VLMBENCH_ANSWERS: answers are not redistributable")
-    return found[0]
-
-
 def questions(name: str, repository: Path, folder: Path) -> Path:
     """The question files that are made of the answer files."""
     published_questions.BENCHMARKS[name](repository.parent, folder)
     return folder
-
-
-def scores(capsys: pytest.CaptureFixture[str], spec: str, predictions: Path, data: Path) -> dict[str, Any]:
-    """Metric values that the command prints, all answers scored."""
-    assert main(["score", spec, "--predictions", str(predictions), "--data", str(data), "--json"]) == 0
-    (entry,) = json.loads(capsys.readouterr().out).values()
-    assert entry["coverage"] == 1
-    return {name: found["value"] for name, found in entry.items() if isinstance(found, dict) and "value" in found}
 
 
 @pytest.mark.parametrize("place", [0, 1])
