@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import published_questions
-from tests.support.published import repository, scores
+from tests.support.published import questions as published_questions
+from tests.support.published.scores import repository, scores
 
 pytestmark = pytest.mark.slow
 

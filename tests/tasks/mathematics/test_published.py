@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.published import repository, scores
+from tests.support.published.scores import repository, scores
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response
 from vlmbench.data.files import Folder

@@ -1,4 +1,4 @@
-"""Question files made of what published answer files say of the questions: python -m tests.support.published_questions
+"""Question files made of what published answer files say of the questions: python -m tests.support.published.questions
 
 Two arguments: ANSWERS, with the benchmarks' repositories as `git clone` makes them (MMStar, SEED-Bench, MMMU,
 BLINK_Benchmark), and QUESTIONS, which gets a folder for each benchmark, for `vlmbench score --data`. Ids and right
