@@ -18,7 +18,7 @@ FULL, SLIDING, CHUNKED = "full_attention", "sliding_attention", "chunked_attenti
 """transformers' names of kinds of layers (`config.layer_types`); a decoder takes masks by these names."""
 FIELDS = {SLIDING: "sliding_window", CHUNKED: "attention_chunk_size"}
 """Where a config has the width of a kind's window or chunks."""
-STATES = ("linear_attention", "conv")
+STATES = ("linear_attention", "conv", "hybrid", "hybrid_sliding")
 """Kinds of layers that keep a state instead of positions."""
 
 

@@ -55,6 +55,29 @@ def test_several_images_share(kind: str) -> None:
     check_equal(shared, ask(system(kind), groups, kind="simple"))
 
 
+@pytest.mark.parametrize("kind", [*AXES, "gemma3", "gemma4", "mllama"])
+def test_questions_without_images_share_after_others_with_some(kind: str) -> None:
+    """What a model remembers of the last image's positions is for that image alone."""
+    seen = questions(2, 3)
+    blind = [
+        [replace(request, sample_id=f"{request.sample_id}-{word}", prompt=f"{word} {request.prompt}", images=())]
+        for request, word in zip(seen[0], ("is", "is not", "is it"), strict=True)
+    ]
+    groups = [seen[0], [request for group in blind for request in group], seen[1]]
+    shared = ask(system(kind), groups)
+    assert shared.engine.facts["engine_packed"] == 9
+    check_equal(shared, ask(system(kind), groups, kind="simple"))
+
+
+@pytest.mark.parametrize("kind", ["qwen2_5_vl", "gemma3", "mllama", "qwen3_5"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_trial_runs_in_the_numbers_of_the_run(kind: str, dtype: torch.dtype) -> None:
+    model = system(kind)
+    model.model.to(dtype)
+    engine = HfEngine(model)
+    assert engine.kind == "shared" and engine._difference > 1e-4, "the noise of these numbers, not float32's"
+
+
 @pytest.mark.parametrize("kind", ["llava", "qwen2_vl", "sliding", "gemma3", "mllama"])
 def test_copies_of_a_state_equal_a_packed_row(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     groups = questions(2, 10, ranked=True)
