@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...engine.decoding import Draft, Job, Observer
-from ...engine.shared_prefix import PackedRow, PromptRow, prefix_length
-from .packed import HfPrefix, HfSharedPrefix
+from ...engine.decoding import Draft, Job, Observer, Outcome, greedy, no_observer, rank, without_ends
+from ...engine.shared_prefix import prefix_length, prompt_rows
+from .packed import HfPrefix, HfSharedPrefix, Rendered
 
 ROWS = 16
 """Most questions that go together: each holds a copy of the prefix's keys and values."""
@@ -26,66 +26,77 @@ ROWS = 16
 class StateRows(HfSharedPrefix):
     """Answers all jobs about the same images behind copies of one prefix's state."""
 
-    def new_cache(self) -> Any:
-        """An empty cache with what each layer of this model keeps."""
-        from transformers import DynamicCache
+    lone = "each answer has a copy of its image's state"
+    """Why answers about other images do not go on beside these."""
 
-        return DynamicCache(config=self.model.config.get_text_config(decoder=True))
+    @torch.inference_mode()
+    def answer(
+        self, prompt: Rendered, jobs: Sequence[Job], pack_tokens: int, observe: Observer = no_observer
+    ) -> list[Outcome]:
+        """Outcomes in the jobs' order; the jobs must have passed `can_share`. `prompt`: of one of them."""
+        rows = [row for index, job in enumerate(jobs) for row in prompt_rows(index, job)]
+        shared, cache = prefix_length(rows), new_cache(self.model)
+        prefix = self._prefill(rows[0].tokens[:shared], prompt, cache)
+        suffixes = [self._embed(row.tokens[shared:], None) for row in rows]
+        scores: dict[int, Tensor] = {}
+        drafts: dict[int, Draft] = {}
+        for part in equally_long([len(suffix) for suffix in suffixes], pack_tokens):
+            batch = StateBatch(self, copied(cache, len(part)), prefix, [suffixes[index] for index in part])
+            logits = batch.prefill([rows[index].logits for index in part])
+            answering: dict[int, Draft] = {}
+            for place, index in enumerate(part):
+                job = jobs[rows[index].job]
+                if job.choices:
+                    scores[index] = logits[place]
+                else:
+                    answering[place] = drafts[rows[index].job] = Draft(job, self.decoder)
+            batch.generate(answering, {place: logits[place] for place in answering}, observe)
+        ranked: dict[int, list[Tensor]] = {}
+        for index in sorted(scores):  # a job's choices in their order
+            ranked.setdefault(rows[index].job, []).append(scores[index])
+        return [
+            rank(job, ranked[index], 0, observe) if job.choices else drafts[index].outcome(0)
+            for index, job in enumerate(jobs)
+        ]
 
-    def _answer_group(
-        self,
-        prompts: Sequence[PromptRow],
-        jobs: Sequence[Job],
-        features: Any,
-        pack_tokens: int,
-        observe: Observer,
-        drafts: dict[int, Draft],
-        scored: dict[int, list[Tensor]],
-    ) -> None:
-        """Prefill what the prompts share, then run the rest of them, equally long ones together."""
-        shared, cache = prefix_length(prompts), self.new_cache()
-        prefix = self._prefill(prompts[0].tokens[:shared], features, cache)
-        lengths = [len(prompt.tokens) - shared for prompt in prompts]
-        found: dict[int, Tensor] = {}
-        for part in equally_long(lengths, pack_tokens):
-            suffixes = [self._embed(prompts[index].tokens[shared:], None) for index in part]
-            batch = StateBatch(self, copied(cache, len(part)), prefix, suffixes)
-            logits = batch.prefill([prompts[index].logits for index in part])
-            found |= {index: rows for index, rows in zip(part, logits, strict=True) if jobs[prompts[index].job].choices}
-            answering = {place: index for place, index in enumerate(part) if index not in found}
-            for index in answering.values():
-                drafts[prompts[index].job] = Draft(jobs[prompts[index].job], self.decoder)
-            live = {place: drafts[prompts[index].job] for place, index in answering.items()}
-            batch.generate(live, {place: logits[place] for place in live}, observe)
-        for index in sorted(found):  # a job's choices in their order
-            scored.setdefault(prompts[index].job, []).append(found[index])
 
-
-class StateBatch(PackedRow):
+class StateBatch:
     """Equally long questions as rows of a batch, each behind its own copy of the prefix's state."""
 
-    engine: StateRows
-    prefix: HfPrefix
-
     def __init__(self, engine: StateRows, cache: Any, prefix: HfPrefix, suffixes: Sequence[Tensor]) -> None:
-        super().__init__(engine, cache, prefix, suffixes)
+        self.engine, self.cache, self.prefix = engine, cache, prefix
+        self.ids = torch.stack(list(suffixes))  # (rows, tokens)
         self.rows = list(range(len(suffixes)))
         """Which suffix each row of the batch goes on with."""
 
     def prefill(self, keep: Sequence[int]) -> list[Tensor]:
         """Run all suffixes; for each, the float32 logits at its last `keep` positions: (keep, vocabulary)."""
-        tokens = self.embeds.view(len(self.rows), -1)  # (rows, tokens)
-        logits = self._batch(tokens, torch.arange(tokens.shape[1]), max(keep))  # (rows, most kept, vocabulary)
+        logits = self._batch(self.ids, torch.arange(self.ids.shape[1]), max(keep))  # (rows, most kept, vocabulary)
         return [row[-count:] for row, count in zip(logits, keep, strict=True)]
 
+    def generate(self, drafts: dict[int, Draft], logits: dict[int, Tensor], observe: Observer) -> None:
+        """Greedy answers of the suffixes at these places, until all are finished. `logits`: (1, vocabulary) of each."""
+        live, step = list(drafts), 0
+        scores = torch.cat([logits[place] for place in live]) if live else None  # (live, vocabulary)
+        while scores is not None:
+            tokens: dict[int, int] = {}
+            allowed = without_ends(scores, [drafts[place] for place in live])
+            for place, row, best in zip(live, scores, greedy(allowed), strict=True):
+                observe(drafts[place].job, step, row)
+                if drafts[place].push(best):
+                    tokens[place] = best.token
+            live = list(tokens)
+            scores = self._step(tokens, step) if live else None
+            step += 1
+
     def _step(self, tokens: dict[int, int], step: int) -> Tensor:
-        """One token more for each live suffix; rows of those that are finished are dropped."""
+        """One token more for each live suffix: (live, vocabulary) logits. Rows of finished ones are dropped."""
         live = list(tokens)
         if live != self.rows:
             self.cache.reorder_cache(torch.tensor([self.rows.index(place) for place in live]))
             self.rows = live
         ids = self.engine._embed(list(tokens.values()), None)[:, None]  # (live, 1)
-        return self._batch(ids, torch.tensor([self.lengths[0] + step]), 1)[:, 0]
+        return self._batch(ids, torch.tensor([self.ids.shape[1] + step]), 1)[:, 0]
 
     def _batch(self, ids: Tensor, behind: Tensor, keep: int) -> Tensor:
         """(rows, tokens) ids to (rows, kept, vocabulary) float32 logits. `behind`: (tokens,) places behind it."""
@@ -110,6 +121,13 @@ def equally_long(lengths: Sequence[int], limit: int) -> list[list[int]]:
         most = max(1, min(ROWS, limit // length))
         parts += [same[first : first + most] for first in range(0, len(same), most)]
     return parts
+
+
+def new_cache(model: Any) -> Any:
+    """An empty cache with what each layer of this model keeps."""
+    from transformers import DynamicCache
+
+    return DynamicCache(config=model.config.get_text_config(decoder=True))
 
 
 def copied(cache: Any, rows: int) -> Any:
