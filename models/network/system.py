@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.base.samples import Conversation
 
+from ..parts.kernels import training as training_kernels
 from ..parts.language import nf4
 from ..parts.language.tokenizer import Tokenizer, read_tokenizer
 from ..parts.vision.preprocess import Preparation, Processor, default_processor
@@ -128,11 +129,18 @@ class BaseSystem(ABC):
         return features
 
     def tune(
-        self, settings: Mapping[str, Any], *, max_length: int = 0, checkpointing: bool = False, quantize: str = ""
+        self,
+        settings: Mapping[str, Any],
+        *,
+        max_length: int = 0,
+        checkpointing: bool = False,
+        quantize: str = "",
+        linear: str = "mkl",
     ) -> None:
         """Make ready for a stage: what learns (the fields of freezing.Tuning), how long rows may be (0: the config's),
         and whether activations are computed again in the backward pass. Adapters that the stage brings join the config.
-        `quantize` "nf4": the language model's frozen matrices are held in four bits.
+        `quantize` "nf4": the language model's frozen matrices are held in four bits. `linear`: the library of Linear
+        layers, `mkl` (torch's own) or `onednn`.
 
         Raises UnknownNameError or TrainingError where the settings and the network contradict each other.
         """
@@ -141,7 +149,9 @@ class BaseSystem(ABC):
             raise UnknownNameError("setting of tuning", unknown[0], known)
         chosen = freezing.Tuning(**settings)
         freezing.apply(self.network, chosen)
+        training_kernels.use(training_kernels.MKL, self.network)
         (nf4.pack if quantize else nf4.unpack)(self.network.language_model)
+        training_kernels.use(linear, self.network)
         if chosen.lora:
             self.config["lora"] = {name: _listed(value) for name, value in chosen.lora.items()}
         length = max_length or self._own_length

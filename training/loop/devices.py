@@ -35,6 +35,10 @@ class Devices:
         if recipe.precision == "float16" and not here:
             message = "precision 'float16' contradicts a machine without GPU"
             raise TrainingError(message, where=f"recipe {recipe.name!r}", hint="--set precision=bfloat16, or float32")
+        if recipe.linear == "onednn" and (here or not torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
+            machine = "a GPU" if here else "a torch without oneDNN"
+            message = f"linear 'onednn' contradicts a machine with {machine}"
+            raise TrainingError(message, where=f"recipe {recipe.name!r}", hint="--set linear=mkl")
         # A process may train several recipes in turn, each with a precision of its own.
         AcceleratorState._reset_state()
         GradientState._reset_state()

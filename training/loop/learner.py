@@ -44,15 +44,22 @@ class LossModule(nn.Module):
         return self._objective.loss(feed, batch) * self._processes
 
 
-def prepare_stage(model: Trainable, stage: Stage) -> Trainable:
+def prepare_stage(model: Trainable, stage: Stage, linear: str = "mkl") -> Trainable:
     """The model as a stage needs it: config changed, adapters in, all else frozen. Fresh weights: torch's seed.
+    `linear`: which library computes Linear layers.
 
     Raises TrainingError where the model cannot be so.
     """
     with config_errors(f"stage {stage.name!r}", "its config, tuning or quantize"):
         if stage.config:
             model = model.changed(stage.config)
-        model.tune(stage.tunes, max_length=stage.max_length, checkpointing=stage.checkpointing, quantize=stage.quantize)
+        model.tune(
+            stage.tunes,
+            max_length=stage.max_length,
+            checkpointing=stage.checkpointing,
+            quantize=stage.quantize,
+            linear=linear,
+        )
     return model
 
 

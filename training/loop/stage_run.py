@@ -54,7 +54,7 @@ class StageRun:
         recipe, stage = state.recipe, self.stage
         state.devices.share(stage)
         torch.manual_seed(mix(recipe.seed, stage.name, "start"))
-        state.model = prepare_stage(state.model, stage)
+        state.model = prepare_stage(state.model, stage, state.recipe.linear)
         if folder is None:
             reinit_modules(state.model, stage)
         self.objective = self._objective()
@@ -256,7 +256,7 @@ class StageRun:
         if position.step == 0:
             state = accelerator.get_state_dict(self.learner)
             own = {name.removeprefix("network."): value for name, value in state.items() if name[:8] == "network."}
-            self.state.model = prepare_stage(self.state.model, self.stage)
+            self.state.model = prepare_stage(self.state.model, self.stage, self.state.recipe.linear)
             self.state.model.module.load_state_dict(own, strict=False)
             if self.state.devices.first:
                 checkpoint.save(self.state.output, position, self.state.model.parts(), None, self.state.mark)

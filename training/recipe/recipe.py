@@ -19,6 +19,7 @@ FEEDS = ("list", "short", "describe", "caption", "dialogue", "exam", "patches", 
 MODALITIES = ("pictures", "things", "words")
 PRECISIONS = ("float32", "bfloat16", "float16")
 STORED = ("float32", "float16")
+LINEAR = ("mkl", "onednn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,8 @@ class Recipe:
     """In what the finished model is written: `float32` or `float16`."""
     cache: str = ""
     """A folder for features of frozen vision towers; "": none are kept."""
+    linear: str = "mkl"
+    """Library of Linear layers on a CPU: `mkl`, torch's own, or `onednn`. Other last digits."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where fields mean nothing or contradict each other."""
@@ -257,6 +260,13 @@ class Recipe:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.store not in STORED:
             raise UnknownNameError("number type", self.store, STORED)
+        if self.linear not in LINEAR:
+            raise UnknownNameError("library for Linear layers", self.linear, LINEAR)
+        if self.linear != "mkl" and self.precision != "float32":
+            message = (
+                f"linear {self.linear!r} contradicts precision {self.precision!r}, where torch chooses oneDNN itself"
+            )
+            raise TrainingError(message, where=f"recipe {self.name!r}", hint="leave one of them out")
         if bool(self.eval_every) != bool(self.eval_tasks):
             message = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
             raise TrainingError(message, where=f"recipe {self.name!r}", hint="give both or neither")

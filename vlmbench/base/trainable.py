@@ -43,10 +43,17 @@ class Trainable(Protocol):
         """The vision tower's features of a batch of images, without gradients."""
 
     def tune(
-        self, settings: Mapping[str, Any], *, max_length: int = 0, checkpointing: bool = False, quantize: str = ""
+        self,
+        settings: Mapping[str, Any],
+        *,
+        max_length: int = 0,
+        checkpointing: bool = False,
+        quantize: str = "",
+        linear: str = "mkl",
     ) -> None:
         """Prepare a stage: set what is trained, by part and in the model's own words; how long rows may be (0: its
-        own limit); whether activations are computed again in the backward pass; in how many bits frozen weights are.
+        own limit); whether activations are computed again in the backward pass; in how many bits frozen weights are;
+        which library computes Linear layers: `mkl` (torch's own) or `onednn`.
         """
 
     def decays(self, name: str) -> bool:
