@@ -36,8 +36,9 @@ RULES: Mapping[str, ProtocolRules] = {
         listed_nouns,
         512,
         headline="chair",
-        note="every word of the lists counts, also in the plural, whatever part of speech it is; without alike.json "
-        "only equal words are alike. Not comparable with published figures",
+        note="every word of the lists counts, also in the plural, whatever part of speech it is: in 90 published "
+        "answers of GPT-4 these are the 550 nouns that NLTK finds and 33 words more. Without alike.json only equal "
+        "words are alike. Not comparable with published figures",
     ),
     "official": ProtocolRules(
         "junyangwang0410/AMBER inference.py@534babf6",

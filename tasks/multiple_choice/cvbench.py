@@ -13,15 +13,14 @@ from functools import partial
 from vlmbench.base.metric import Metric
 from vlmbench.base.samples import Response, Sample
 from vlmbench.base.task import DataFile, Size
-from vlmbench.data.files import Folder, Hub
 from vlmbench.data.tables.columns import Columns, options_of
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import kit_table
-from vlmbench.data.tables.layouts import Layouts
+from vlmbench.data.tables.layouts import Joined, Layouts
 from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import multiple_choice as protocols
 from vlmbench.families import prompts
-from vlmbench.families.base import OwnFiles, Scored, accuracies, macro_of
+from vlmbench.families.base import Scored, accuracies, macro_of
 from vlmbench.families.multiple_choice import SHEETS, ChoiceRules, MultipleChoice
 from vlmbench.parsing.letters import cambrian, lmms_eval
 
@@ -38,20 +37,11 @@ def hub(split: str, place: str) -> HubDataset:
     return HubDataset(NAMES, {split: place}, HUB, licence=LICENCE)
 
 
-def lines(part: str) -> list[DataFile]:
+def own(part: str) -> RowFiles:
     """The authors' lines of a half, and the images."""
     rows = DataFile(f"test_{part}.jsonl", "questions", f"{SITE_OF_AUTHORS}/test_{part}.jsonl", licence=LICENCE)
-    return [rows, DataFile("img", "images", how=f"build_img.py of the hub's {NAMES[0]}", licence=LICENCE)]
-
-
-def own(part: str) -> RowFiles:
-    """Their reader."""
-    return RowFiles({part: lines(part)}, HUB, "filename", ("img", "."))
-
-
-def both(data: Folder | Hub, split: str, task: str) -> list[Sample]:
-    """The lines of both halves."""
-    return [sample for part in ("2d", "3d") for sample in own(part).samples(data, part, task)]
+    images = DataFile("img", "images", how=f"build_img.py of the hub's {NAMES[0]}", licence=LICENCE)
+    return RowFiles({part: (rows, images)}, HUB, "filename", ("img", "."))
 
 
 def as_given(sample: Sample) -> str:
@@ -112,7 +102,7 @@ CVBENCH = CVBench(
     rules=RULES,
     files=Layouts(
         {
-            "test": (hub("test", "test"), OwnFiles(lambda split: [*lines("2d"), *lines("3d")[:1]], both)),
+            "test": (hub("test", "test"), Joined({part: own(part) for part in ("2d", "3d")})),
             "2d": (tsv("2d", "CV-Bench-2D.tsv"), own("2d")),
             "3d": (tsv("3d", "CV-Bench-3D.tsv"), own("3d")),
         },

@@ -21,6 +21,7 @@ from vlmbench.data.official import amber
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import ImageTable, table
+from vlmbench.data.tables.layouts import Joined
 from vlmbench.families.base import OwnFiles, Scored, macro_of, mean_of, metrics_by
 from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
@@ -118,17 +119,19 @@ TABLE = ImageTable(
     {"all": table(TSV, KIT, licence=amber.LICENCE)},
     Columns(id="index", made_from=("category",), target=yes_no_target, tags={"type": "category"}),
 )
-HUB_TYPES = {name: f"discriminative-{'hallucination' if name == 'existence' else name}" for name in DIMENSIONS}
-HUB = {
-    name: HubDataset(
-        ("visual-preference/AMBER",),
-        {name: f"query_discriminative_{name}"},
-        Columns(id="id", question="query", target=yes_no_target),
-        shared=True,
-        licence=amber.LICENCE,
+
+
+def hub(dimension: str) -> HubDataset:
+    """A dimension on the hub."""
+    kind = f"discriminative-{'hallucination' if dimension == 'existence' else dimension}"
+    own = Columns(
+        id="id", question="query", made={"type": lambda row: kind}, target=yes_no_target, tags={"type": "type"}
     )
-    for name in DIMENSIONS
-}
+    names, splits = ("visual-preference/AMBER",), {dimension: f"query_discriminative_{dimension}"}
+    return HubDataset(names, splits, own, shared=True, licence=amber.LICENCE)
+
+
+HUB = Joined({name: hub(name) for name in DIMENSIONS})
 
 
 def required_files(split: str) -> list[DataFile]:
@@ -138,19 +141,17 @@ def required_files(split: str) -> list[DataFile]:
 
 def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     """The questions of all dimensions, or of the one that the split is named after."""
-    if isinstance(data, Hub):
-        parts = [name for name in DIMENSIONS if split in (name, "all")]
-        return [_typed(one, HUB_TYPES[name]) for name in parts for one in HUB[name].samples(data, name, task)]
-    if data.find(TSV) and not data.find(*amber.query_places(QUERIES)):
-        found = [_typed(sample, sample.tags.get("type", "")) for sample in TABLE.samples(data, "all", task)]
-    else:
-        rows, others = amber.annotated(data, QUERIES, f"`vlmbench data fetch {task}` gets it")
+    if isinstance(data, Folder) and (data.find(*amber.query_places(QUERIES)) or not data.find(TSV)):
+        asked, others = amber.annotated(data, QUERIES, f"`vlmbench data fetch {task}` gets it")
         found = [
             _typed(
                 Sample(key, row.text("query"), (image,), yes_no_target(note, "truth"), extra=others), note.text("type")
             )
-            for key, row, note, image in rows
+            for key, row, note, image in asked
         ]
+    else:
+        rows = HUB.samples(data, split, task) if isinstance(data, Hub) else TABLE.samples(data, "all", task)
+        found = [_typed(sample, sample.tags.get("type", "")) for sample in rows]
     return [s for s in found if split in ("all", s.tags["dimension"])]
 
 

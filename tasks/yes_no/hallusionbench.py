@@ -21,6 +21,7 @@ from vlmbench.data.official.files import data_file, mirrored
 from vlmbench.data.tables.columns import Columns
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, table
+from vlmbench.data.tables.layouts import Joined
 from vlmbench.data.tables.row_files import RowFiles
 from vlmbench.families import yes_no_judge
 from vlmbench.families.base import OwnFiles, Scored, Talk
@@ -105,12 +106,13 @@ TABLE = ImageTable(
     Columns(id="index", answer="answer", target=yes_no_target),
     named=True,
 )
-HUB = {
-    name: HubDataset(
-        mirrored("HallusionBench"), {name: name}, replace(OFFICIAL, made={"id": OFFICIAL.made["id"]}), shown
-    )
-    for name, shown in (("image", ("image",)), ("non_image", ()))
-}
+HUB_COLUMNS = replace(OFFICIAL, made={"id": OFFICIAL.made["id"]})
+HUB = Joined(
+    {
+        name: HubDataset(mirrored("HallusionBench"), {name: name}, HUB_COLUMNS, shown)
+        for name, shown in (("image", ("image",)), ("non_image", ()))
+    }
+)
 
 
 def _image(row: Row) -> str | None:
@@ -125,12 +127,11 @@ def required_files(split: str) -> Sequence[DataFile]:
 def samples(data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
     """All questions, or those with a figure."""
     if isinstance(data, Hub):
-        parts = [name for name in HUB if split in (name, "all")]
-        found = [sample for name in parts for sample in HUB[name].samples(data, name, task)]
+        found = HUB.samples(data, split, task)
     elif split == "image" and not data.find(ROWS):
-        found = list(TABLE.samples(data, split, task))
+        found = TABLE.samples(data, split, task)
     else:
-        found = list(FILES.samples(data, "all", task))
+        found = FILES.samples(data, "all", task)
     placed = [_placed(sample) for sample in found]
     asked = [s for s in placed if split == "all" or s.tags["visual_input"] != "0"]
     before = {sample.extra["question"]: sample.id for sample in asked if sample.extra["original"] == ""}

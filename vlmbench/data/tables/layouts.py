@@ -1,4 +1,4 @@
-"""A benchmark whose questions come in several layouts: official files, VLMEvalKit's table, a hub dataset."""
+"""Questions that come in several layouts (official files, VLMEvalKit's table, a hub dataset), or in parts."""
 
 from __future__ import annotations
 
@@ -43,3 +43,22 @@ class Layouts:
             if data.find(file.path, *file.also) or is_dir(data.root / file.path)
         ]
         return (there or list(readers))[0].samples(data, split, task)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Readers of parts, which are splits of their own; another split has all of them, one after another."""
+
+    parts: Mapping[str, QuestionFiles]
+
+    def required_files(self, split: str) -> Sequence[DataFile]:
+        """The files of one part or of all, each once."""
+        files = [file for name in self._of(split) for file in self.parts[name].required_files(name)]
+        return list({file.path: file for file in files}.values())
+
+    def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
+        """All questions of one part, or of all parts. Raises DataError naming file, line and field."""
+        return [sample for name in self._of(split) for sample in self.parts[name].samples(data, name, task)]
+
+    def _of(self, split: str) -> Sequence[str]:
+        return (split,) if split in self.parts else tuple(self.parts)
