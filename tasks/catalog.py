@@ -57,6 +57,7 @@ TASKS: Mapping[str, str] = {
     "nocaps": f"{_CAPTIONS}.nocaps:NOCAPS",
     "flickr30k": f"{_CAPTIONS}.flickr30k:FLICKR30K",
     "textcaps": f"{_CAPTIONS}.textcaps:TEXTCAPS",
+    "chair": f"{_CAPTIONS}.chair:CHAIR",
     "amber_g": f"{_CAPTIONS}.amber_g:AMBER_G",
     "mathvista": f"{_MATHEMATICS}.mathvista:MATHVISTA",
     "mathvision": f"{_MATHEMATICS}.mathvision:MATHVISION",

@@ -33,7 +33,7 @@ from vlmbench.scenes.scene import (
 from ..catalog import TASKS
 from . import by_family
 from .aokvqa import build_aokvqa
-from .captions import build_coco_captions, build_flickr30k, build_nocaps, build_textcaps
+from .captions import build_chair, build_coco_captions, build_flickr30k, build_nocaps, build_textcaps
 from .charxiv import build_charxiv
 from .common import compact, jpeg, scenes, write
 from .counting import build_countbenchqa, build_pixmo_count, build_tallyqa
@@ -280,6 +280,7 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "charxiv": build_charxiv,
     "mmhal": build_mmhal,
     "llava_bench": build_llava_bench,
+    "chair": build_chair,
     "coco_captions": build_coco_captions,
     "nocaps": build_nocaps,
     "flickr30k": build_flickr30k,

@@ -8,7 +8,7 @@ from typing import Any
 
 from vlmbench.scenes.lettering import Board, with_boards
 from vlmbench.scenes.questions import article
-from vlmbench.scenes.scene import GROUNDS, SIDE, STYLES, Dice, Scene, Thing, sample_seeds
+from vlmbench.scenes.scene import GROUNDS, KINDS, SIDE, STYLES, Dice, Scene, Thing, sample_seeds
 
 from .common import compact, encoded, jpeg, scenes, write
 from .judged import PLACES, listed
@@ -17,6 +17,13 @@ from .textvqa import boards, image_id
 COUNT = 24
 """Images of a sample."""
 DOMAINS = ("in-domain", "near-domain", "out-domain")
+FIRST = 900_001
+"""The number of the first image, as COCO has them."""
+SYNONYMS = {
+    "circle": ("disc", "disk"), "cross": ("cros",), "ring": ("hoop",), "moon": ("crescent",), "house": ("cottage",),
+    "hourglass": ("hourglas", "sandglas"),
+}  # fmt: skip
+"""Other names of shapes; CHAIR's singulars of words in -ss lack an s."""
 PEOPLE = 5
 """References per image; NoCaps has twice as many."""
 
@@ -69,7 +76,9 @@ def references(scene: Scene, people: int = PEOPLE) -> list[str]:
 # -------------------------------------------------------------------------------------------------------------- samples
 
 
-def _karpathy(folder: Path, task: str, name: Callable[[int], str], more: Callable[[int], dict[str, Any]]) -> None:
+def _karpathy(
+    folder: Path, task: str, dataset: str, name: Callable[[int], str], more: Callable[[int], dict[str, Any]]
+) -> None:
     images, sentence = [], 0
     for number, scene in enumerate(scenes(task, COUNT)):
         sentences = []
@@ -81,23 +90,42 @@ def _karpathy(folder: Path, task: str, name: Callable[[int], str], more: Callabl
         about = more(number)
         images.append({**about, **row, "split": "test", "filename": name(number)})
         write(folder / about.get("filepath", "flickr30k-images") / name(number), jpeg(scene))
-    dataset = task.removesuffix("_captions")
     write(folder / f"dataset_{dataset}.json", compact({"images": images, "dataset": dataset}))
+
+
+def _coco(folder: Path, task: str) -> None:
+    _karpathy(
+        folder,
+        task,
+        "coco",
+        lambda number: f"COCO_val2014_{FIRST + number:012d}.jpg",
+        lambda number: {"filepath": "val2014", "cocoid": FIRST + number},
+    )
 
 
 def build_coco_captions(folder: Path) -> None:
     """`dataset_coco.json` and `val2014/`."""
-    _karpathy(
-        folder,
-        "coco_captions",
-        lambda number: f"COCO_val2014_{900_001 + number:012d}.jpg",
-        lambda number: {"filepath": "val2014", "cocoid": 900_001 + number},
-    )
+    _coco(folder, "coco_captions")
+
+
+def build_chair(folder: Path) -> None:
+    """As of COCO's captions, and the shapes as objects: `annotations/instances_val2014.json` and `synonyms.txt`."""
+    _coco(folder, "chair")
+    drawn = [(FIRST + number, scene) for number, scene in enumerate(scenes("chair", COUNT))]
+    objects = [(key, KINDS.index(thing.kind) + 1) for key, scene in drawn for thing in scene.things]
+    content = {
+        "images": [{"id": key, "file_name": f"COCO_val2014_{key:012d}.jpg"} for key, _ in drawn],
+        "annotations": [{"id": n, "image_id": key, "category_id": kind} for n, (key, kind) in enumerate(objects, 1)],
+        "categories": [{"id": number, "name": kind} for number, kind in enumerate(KINDS, 1)],
+    }
+    write(folder / "annotations" / "instances_val2014.json", compact(content))
+    lines = [", ".join((kind, *SYNONYMS.get(kind, ()))) for kind in KINDS]
+    write(folder / "synonyms.txt", "\n".join(lines) + "\n")
 
 
 def build_flickr30k(folder: Path) -> None:
     """`dataset_flickr30k.json` and `flickr30k-images/`."""
-    _karpathy(folder, "flickr30k", lambda number: f"{9_000_000_001 + number}.jpg", lambda number: {})
+    _karpathy(folder, "flickr30k", "flickr30k", lambda number: f"{9_000_000_001 + number}.jpg", lambda number: {})
 
 
 def build_nocaps(folder: Path) -> None:

@@ -31,6 +31,8 @@ NOT_MORE = {
     "visual_illusion": NEITHER,
     "mixed_cause": NEITHER,
     "chair": LESS,
+    "chair_i": LESS,
+    "chair_s": LESS,
     "hal": LESS,
     "cog": LESS,
 }
