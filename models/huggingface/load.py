@@ -60,6 +60,11 @@ class HfModel(LocalModel):
         return self.hf.supports_system_prompt
 
     @property
+    def image_words(self) -> tuple[str, ...]:
+        """Words that its processor reads as images."""
+        return self.hf.prompts.image_words
+
+    @property
     def max_images(self) -> int | None:
         """The most images of a question; None: any number."""
         return self.hf.max_images

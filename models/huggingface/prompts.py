@@ -161,7 +161,8 @@ class Prompts:
         words = self.tokenizer.decode(probe.ids, skip_special_tokens=False).rstrip(" ")
         self.apart = encoder_decoder or not words.endswith(self.text(MARK, 1).rstrip()[-4:])
         """Whether an answer to rank is tokenised on its own: the processor writes something behind the question."""
-        self._placeholders = self._find_placeholders()
+        self.image_words = self._find_placeholders()
+        """Words that stand for an image."""
         self.max_images, self.interleaving = self._try_places()
 
     @property
@@ -244,7 +245,7 @@ class Prompts:
 
     def check_image_tokens(self, texts: Iterable[str]) -> None:
         """Raise ModelError for words of a user that the processor would take for an image."""
-        for token in self._placeholders:
+        for token in self.image_words:
             if any(token in text for text in texts):
                 message = f"the question holds {token}, which this model reads as an image"
                 raise ModelError(message, hint="reword the question: images have places of their own")

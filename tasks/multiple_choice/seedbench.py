@@ -8,15 +8,17 @@ dies before it prints an accuracy; the figures here are what it would be.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from vlmbench.base.errors import PredictionsError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.nested_rows import listed_rows
-from vlmbench.data.answers.predictions import answer_key, id_and_answer, join
+from vlmbench.data.answers.predictions import id_and_answer, join, read_plain
 from vlmbench.data.reading import is_file
 from vlmbench.data.rows import Row
 from vlmbench.data.tables.columns import Columns, Part
@@ -65,21 +67,32 @@ def rows(split: str, *images: DataFile) -> RowFiles:
     return RowFiles({split: (JSON, *images)}, OFFICIAL, "file", folders, listed_in="questions", only=IMAGE_PART)
 
 
+IDS, TWICE = ("index", "question_id", "id"), 8
+"""Columns that may name the question; how many have two answers in the official results."""
+
+
 def read(path: Path, samples: Sequence[Sample], protocol: str = "") -> Mapping[str, str]:
     """Sample id to text. Raises PredictionsError.
 
-    The official results of GPT-4V have eight questions twice, four of them with two answers: the first one counts. They
-    have all questions: those about videos, `v123`, are passed over where the split has none.
+    The official results of GPT-4V have eight questions twice, four of them with two answers: the first one counts, in
+    any form of file with at most as many. They have all questions: those about videos, `v123`, are passed over where
+    the split has none.
     """
     rows = listed_rows(path) if is_file(path) else []
-    if not rows:
-        return SHEETS.read(path, samples, protocol)
-    first: dict[str, Row] = {}
-    for row in rows:
-        first.setdefault(answer_key(row, "question_id"), row)
+    found = list(id_and_answer(rows, IDS, samples)) if rows else read_plain(path, IDS, samples, ("answer", "ans"))
+    first = {answer[0]: answer for answer in reversed(found)}
+    twice = [key for key, count in Counter(key for key, *_ in found).items() if count > 1]
+    if len(twice) > TWICE:
+        try:
+            return join(found, samples, path)
+        except PredictionsError as error:
+            rule = (
+                f"{len(twice):,} questions have two answers; of up to {TWICE}, as in the official results, the first "
+            )
+            raise PredictionsError(error.what, where=error.where, hint=f"{error.hint}\n{rule}counts") from None
     if not any(sample.id.startswith("v") for sample in samples):
-        first = {key: row for key, row in first.items() if not key.startswith("v")}
-    return join(id_and_answer(list(first.values()), ("question_id",), samples), samples, path)
+        first = {key: answer for key, answer in first.items() if not key.startswith("v")}
+    return join(first.values(), samples, path)
 
 
 RULES = {
@@ -130,7 +143,8 @@ SEEDBENCH = MultipleChoice(
     answer_files=replace(
         SHEETS,
         read=read,
-        reads=f"The official results of GPT-4V, of which the first answer to a question counts. {SHEETS.reads}",
+        reads=f"The official results of GPT-4V. {SHEETS.reads} Where up to eight questions have two answers, as there, "
+        "the first one counts.",
     ),
     breakdowns=("data_type", "dimension"),
 )

@@ -91,3 +91,12 @@ class SupportsSystemPrompt(Protocol):
     @property
     def supports_system_prompt(self) -> bool:
         """Whether a request's system prompt is part of the prompt."""
+
+
+@runtime_checkable
+class ReadsImageWords(Protocol):
+    """What a model has besides when it reads some words as images: a system prompt with one is refused before a run."""
+
+    @property
+    def image_words(self) -> tuple[str, ...]:
+        """The words, such as `<image>`."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.errors import StoreError, UnknownNameError, UsageError
 from vlmbench.base.files import write_atomically
 from vlmbench.base.registry import bare_name, load_object
 from vlmbench.base.renamed_options import refuse_old_names
@@ -150,6 +150,7 @@ def check(
     _suites_there(left_out, tasks)
     compared = replace(compared, left_out=[*compared.left_out, *left_out])
     planned += gate_tests.suite_tests(compared, averages, planned)
+    _names_known(rules, compared, [*(test.task.key for test in planned), *left_out])
     margins = [rules.margins(test.task.key, len(planned)) for test in planned]
     ps = {str(index): one_sided(test.paired, test.spread, margins[index].allowed) for index, test in enumerate(planned)}
     corrected = paired.holm(ps)
@@ -161,6 +162,15 @@ def check(
         verdicts.append(Verdict(test.task, test.metric, margins[index], decided, corrected[str(index)], test.paired))
     floors = [floor for task in compared.tasks for floor in _floors(compared.after.tasks[task.key], rules)]
     return Report(compared, rules, verdicts, floors, averages)
+
+
+def _names_known(rules: GateRules, compared: Comparison, tested: Sequence[str]) -> None:
+    """Raise UnknownNameError for an amount of a task that neither of the runs has: it would hold for nothing."""
+    keys = dict.fromkeys([*tested, *compared.before.tasks, *compared.after.tasks])
+    known = [*keys, *dict.fromkeys(map(bare_name, keys))]
+    for option, amounts in (("--max-drop", rules.max_drop), ("--min-detectable-drop", rules.min_detectable_drop)):
+        if unknown := next((name for name in amounts if name and name not in known), ""):
+            raise UnknownNameError("task of these runs", unknown, known, f"{option} names tasks, by key or by name")
 
 
 def _suites_there(left_out: Sequence[str], tasks: Sequence[str]) -> None:

@@ -65,7 +65,7 @@ class PromptFormat:
         """
         if system and not self.system:
             raise no_system_text(self.name)
-        parts = [system or self.system, self.separator]
+        parts = [system.replace(HERE, "") if system else self.system, self.separator]
         for turn in turns:
             text = IMAGE_SLOT.join(piece.replace(HERE, "") for piece in turn.pieces())
             if turn.first:

@@ -65,11 +65,11 @@ class Template:
 
         Factory's own templates put one image before a question, wherever its TAG stands; images inside a question
         stay where they are, as in tinyllava/eval/run_tiny_llava.py@2d2105f (the first paper's code). `system` replaces
-        the system text. Raises ModelError where there is none to replace.
+        the system text, without what looks like a TAG. Raises ModelError where there is none to replace.
         """
         if system and not self.system:
             raise no_system_text(self.name)
-        parts = [f"{system.rstrip()} " if system else self.system]
+        parts = [f"{system.replace(TAG, '').rstrip()} " if system else self.system]
         for turn in turns:
             parts += [self.before_question, self._question(turn), self.after_question]
             parts += [self.open_answer] if turn.answer is None else [self.before_answer, turn.answer, self.eos]

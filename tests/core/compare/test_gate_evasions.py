@@ -278,3 +278,16 @@ def test_a_smaller_limit_is_another_set_of_questions_and_not_other_prompts(
     assert "questions: 1,080" in told
     assert cli.main(["compare", str(base), str(small), "--force"]) == exit_codes.OK
     assert "prompts" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--max-drop", "--min-detectable-drop"])
+def test_an_amount_of_a_task_that_the_runs_lack_is_refused(
+    option: str, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Way: `--max-drop 1,popee=3` held for nothing, without a word."""
+    run = ran(tmp_path / "same", BASE)
+    capsys.readouterr()
+    assert check(run, base, option, "3,popee=4") == exit_codes.USER_MUST_CHANGE
+    told = capsys.readouterr().err
+    assert "no task of these runs named 'popee'" in told and "did you mean pope" in told and option in told
+    assert check(run, base, option, "3,pope=4") != exit_codes.USER_MUST_CHANGE

@@ -49,6 +49,12 @@ class Able(ToyModel):
     max_images: int | None = 3
 
 
+class Reading(Able):
+    """Reads a word as an image."""
+
+    image_words = ("<image>",)
+
+
 def planned(model: Model, variant: Variant = PLAIN, **more: Any) -> int:
     task = Asking()
     task.more = more
@@ -59,6 +65,7 @@ def planned(model: Model, variant: Variant = PLAIN, **more: Any) -> int:
 REFUSED: dict[str, tuple[type[ToyModel], dict[str, Any], str, str]] = {
     "system": (Limited, {"system": "Be brief."}, "toy has no place for a system prompt, which toy asks", "--system"),
     "not said": (ToyModel, {"system": "Be brief."}, "toy has no place for a system prompt", "--system"),
+    "image": (Reading, {"system": "Be <image> brief."}, "toy reads <image> in the system prompt of toy", "--system"),
     "examples": (Limited, {"examples": (SHOT,)}, "toy takes no earlier turns, which the examples of toy", "--shots"),
     "images": (Limited, {"images": (RED, RED)}, "at most 1 image per question, but .* of toy has 2", "more images"),
     "shown": (Able, {"examples": (SHOT, SHOT, SHOT)}, "at most 3 images .* has 4, 3 of them in examples", "--shots"),

@@ -33,7 +33,7 @@ IMG = "<Img><ImageHere></Img>"
 def test_tinyllava(turns: list[Turn], written: str) -> None:
     template = templates.find("llama")
     assert template.dialogue(turns) == SYSTEM + written
-    for system in ("Be brief.", "Be brief. ", "Be brief.\n"):
+    for system in ("Be brief.", "Be brief. ", "Be brief.\n", "<image>Be brief.<image>"):
         assert template.dialogue(turns, system) == "Be brief. " + written
 
 
@@ -71,7 +71,7 @@ def test_a_caption_template_keeps_the_images_alone() -> None:
 def test_minigpt(turns: list[Turn], vicuna: str, llama: str) -> None:
     announced = PROMPT_FORMATS["vicuna0"].system
     assert PROMPT_FORMATS["vicuna0"].dialogue(turns) == f"{announced}###{vicuna}"
-    assert PROMPT_FORMATS["vicuna0"].dialogue(turns, "Be brief.") == f"Be brief.###{vicuna}"
+    assert PROMPT_FORMATS["vicuna0"].dialogue(turns, "Be <ImageHere>brief.") == f"Be brief.###{vicuna}"
     assert PROMPT_FORMATS["tinygptv"].dialogue(turns) == f"###{vicuna}"
     assert PROMPT_FORMATS["minigptv2"].dialogue(turns) == llama
 

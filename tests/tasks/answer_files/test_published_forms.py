@@ -11,7 +11,9 @@ import pytest
 from tests.support.toys import png
 from vlmbench.base.errors import DataError, PredictionsError
 from vlmbench.base.samples import Response, Sample
+from vlmbench.data import sheets
 from vlmbench.data.answers.nested_rows import files_in, keyed_rows, listed_rows
+from vlmbench.data.answers.predictions import write_rows
 from vlmbench.data.files import Folder
 from vlmbench.data.rows import Row
 from vlmbench.data.tables.columns import literal_texts
@@ -82,6 +84,30 @@ def test_seedbench_counts_the_first_of_two_answers(tmp_path: Path) -> None:
     images, every = (SEEDBENCH.samples(Folder(tmp_path), split) for split in ("image", "all"))
     assert SEEDBENCH.read_predictions(path, images) == {"4": "A", "99": "B"}
     assert SEEDBENCH.read_predictions(path, every) == {"4": "A", "99": "B", "v1": "C"}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "tsv", "csv", "xlsx"])
+def test_seedbench_counts_the_first_of_two_answers_in_every_form(form: str, tmp_path: Path) -> None:
+    seedbench(tmp_path)
+    samples = SEEDBENCH.samples(Folder(tmp_path), "image")
+    rows = [("99", "B"), ("4", "A"), ("99", "A"), ("v1", "C")]
+    path = tmp_path / f"answers.{form}"
+    if form == "csv":
+        path.write_text("index,prediction\n" + "".join(f"{key},{text}\n" for key, text in rows), "utf-8")
+    elif form in ("tsv", "xlsx"):
+        {"tsv": sheets.write_tsv, "xlsx": sheets.write_sheet}[form](path, ("index", "prediction"), rows)
+    else:
+        write_rows(path, ({"question_id": key, "prediction": text} for key, text in rows))
+    assert SEEDBENCH.read_predictions(path, samples) == {"4": "A", "99": "B"}
+
+
+def test_seedbench_refuses_more_doubled_answers_than_the_official_results_have(tmp_path: Path) -> None:
+    seedbench(tmp_path)
+    samples = SEEDBENCH.samples(Folder(tmp_path), "image")
+    path = tmp_path / "answers.jsonl"
+    write_rows(path, ({"question_id": str(n % 9), "prediction": "A"} for n in range(18)))
+    with pytest.raises(PredictionsError, match=r"answered twice(.|\n)*9 questions have two answers; of up to 8"):
+        SEEDBENCH.read_predictions(path, samples)
 
 
 @pytest.mark.parametrize(

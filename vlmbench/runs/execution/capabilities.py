@@ -11,6 +11,7 @@ from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
 from vlmbench.base.model import (
     IgnoresGeneration,
     Model,
+    ReadsImageWords,
     SupportsImages,
     SupportsLogprobs,
     SupportsMultiTurn,
@@ -63,6 +64,10 @@ def refuse_unable(model: Model, choice: TaskChoice, sample: Sample, request: Req
     if request.system and not supports_system_prompt(model):
         message = f"{model.name} has no place for a system prompt, which {key} asks for"
         raise ModelError(message, hint="leave out --system, or use another model")
+    words = model.image_words if isinstance(model, ReadsImageWords) else ()
+    if taken := next((word for word in words if word in request.system), ""):
+        message = f"{model.name} reads {taken} in the system prompt of {key} as an image"
+        raise ModelError(message, hint="reword --system")
     if unheard := [word for word in choice.variant.generation_words if word in ignored_generation(model)]:
         options = ", ".join(OPTIONS[word] for word in unheard)
         message = f"{model.name} cannot be told {options}, which {key} asks for"
