@@ -8,6 +8,7 @@ paper prints beside it needs a number from every answer, and is not computed.
 from __future__ import annotations
 
 from vlmbench.base.task import DataFile, Size
+from vlmbench.data.official.files import coco_images
 from vlmbench.data.rows import Row
 from vlmbench.data.tables.columns import Columns, cell
 from vlmbench.data.tables.image_table import ImageTable, table
@@ -23,7 +24,7 @@ from . import protocols
 LICENCE = "Apache-2.0; images of COCO and Visual Genome under their own licences"
 ZIP = "https://github.com/manoja328/TallyQA_dataset/raw/master/tallyqa.zip"
 KIT = "https://huggingface.co/datasets/moondream/TallyQA-VLMEvalKit/resolve/main"
-FOLDERS = ("train2014", "val2014", "VG_100K", "VG_100K_2")
+GENOME = "https://cs.stanford.edu/people/rak248/VG_100K_2"
 
 
 def complexity(row: Row) -> str:
@@ -43,7 +44,9 @@ OFFICIAL = RowFiles(
     {
         "test": (
             DataFile("test.json", "38,589 questions", ZIP, licence=LICENCE, also=("tallyqa/test.json",)),
-            *(DataFile(folder, "images of COCO 2014, or of Visual Genome", how="get them there") for folder in FOLDERS),
+            *(coco_images(part, "images of COCO") for part in ("train2014", "val2014")),
+            DataFile("VG_100K", "images of Visual Genome", f"{GENOME}/images.zip", licence="CC BY 4.0"),
+            DataFile("VG_100K_2", "images of Visual Genome", f"{GENOME}/images2.zip", licence="CC BY 4.0"),
         )
     },
     columns("", "issimple"),

@@ -44,7 +44,8 @@ HUB_ROWS = replace(ROWS, made={"page": page_of}, made_from=("ucsf_document_id", 
 
 def official(split: str) -> RowFiles:
     """The file of a split, with or without types of questions, and the pages."""
-    names, within = [f"{split}_v1.0_withQT.json", f"{split}_v1.0.json"], ("spdocvqa_qas", split)
+    typed = [f"{split}_v1.0_withQT.json"] if SIZES[split].answers else []
+    names, within = [*typed, f"{split}_v1.0.json"], ("spdocvqa_qas", split)
     return challenge.official_files(
         split, SIZES[split], names, (*IMAGES, f"{split}/documents"), OFFICIAL, within=within
     )

@@ -39,8 +39,8 @@ OFFICIAL = replace(ROWS, made={"file": file_of}, made_from=("image_local_name",)
 
 def official(split: str) -> RowFiles:
     """The file of a split, with or without types of questions, and the infographics."""
-    names = [f"infographicsVQA_{split}_v1.0_withQT.json", f"infographicsVQA_{split}_v1.0.json"]
-    names.append(f"infographicVQA_{split}_v1.0.json")
+    typed = [f"infographicsVQA_{split}_v1.0_withQT.json"] if SIZES[split].answers else []
+    names = [*typed, *(f"{name}_{split}_v1.0.json" for name in ("infographicsVQA", "infographicVQA"))]
     folders = ("infographicsvqa_images", "infographicVQA_images", f"infographicVQA_{split}_v1.0_images")
     return challenge.official_files(
         split, SIZES[split], names, folders, OFFICIAL, within=("infographicsvqa_qas", split)

@@ -134,6 +134,7 @@ FORMS: Mapping[str, Callable[[Layout, Rows], str]] = {
     "lines": _lines,
     "keyed": _keyed,
     "listed": lambda layout, rows: json.dumps({"questions": _plain(layout, rows)}),
+    "data": lambda layout, rows: json.dumps({"dataset_name": "x", "data": _plain(layout, rows)}),
     "first": lambda layout, rows: json.dumps(_plain(layout, rows)[0]),
     "by question": lambda layout, rows: json.dumps(
         {"questions": {row.pop("question"): row for row in _plain(layout, rows)}}
