@@ -157,6 +157,16 @@ def seedbench_files(oracle: Oracle) -> Files:
     return Files(oracle.scratch, [case["prediction"] for case in cases], "all")
 
 
+def seedbench_agrees(score: Score, case: Case, row: Case, column: str) -> bool:
+    """The verdict, and what was read where the set has it: of lmms-eval the first character, a letter or not."""
+    if not verdict(score, case, row, column):
+        return False
+    if column == "lmms_eval_right":
+        read = row["lmms_eval"].upper()
+        return score.parsed_answer == (read if read in ("A", "B", "C", "D") else "")
+    return column != "vlmevalkit_right" or letter(score.parsed_answer) == letter(row["vlmevalkit"])
+
+
 def seedbench_totals(oracle: Oracle, outcome: Outcome, protocol: str, column: str) -> None:
     """By kind of data, and by dimension."""
     right, figures = oracle.expected, {}
@@ -242,6 +252,7 @@ def aokvqa(oracle: Oracle, protocol: str) -> None:
     column = AOKVQA[protocol]
     for (_, one), row in zip(outcome.scored, right["per_case"], strict=True):
         theirs = row[column]
+        assert protocol != "vlmevalkit" or letter(one.parsed_answer) == letter(row["vlmevalkit_mc"]), row
         if column == "official_da" and theirs is None:
             assert one.value is None, row
         else:
@@ -288,7 +299,7 @@ READERS: dict[str, Readers] = {
     "cvbench": (Columns("cvbench", cvbench_files, CVBENCH, cvbench_agrees, cvbench_totals),),
     "aokvqa": (Check(aokvqa, tuple(AOKVQA)),),
     "seedbench": (
-        Columns("seedbench", seedbench_files, SEEDBENCH, verdict, seedbench_totals, key="question_id"),
+        Columns("seedbench", seedbench_files, SEEDBENCH, seedbench_agrees, seedbench_totals, key="question_id"),
         Check(seedbench_ranks),
         Check(seedbench_totals_of_llava),
     ),

@@ -17,6 +17,7 @@ from vlmbench.base.samples import JudgeRequest, Response, Sample, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.data.files import Folder
 from vlmbench.scoring.verdicts import combine, summary
+from vlmbench.tasks.judged import mmhal_judge
 
 Call = tuple[JudgeRequest, str]
 BAD_REQUEST = "__BAD_REQUEST__"
@@ -320,12 +321,16 @@ def mmhal(oracle: Oracle, _: str) -> None:
             verdict, ((ask, _),) = talk(task, sample, record["model_answer"], "official", script_of)
             assert (sha256(ask), ask.temperature) == (right["prompt_sha256"][at], right["temperature"]), record
             assert verdict.value == right["scores"][at], case["replies"][at]
+            assert (right["scores"][at] < mmhal_judge.HONEST) == right["hallucination"][at], case["replies"][at]
             scored.append((sample, combine([verdict])))
         values = figures("mmhal", scored, "official")
         oracle.figures(values, {"score": right["average"]}, "average")
         oracle.figures(values, {"hallucination_rate": 100 * right["hallucination_rate"]}, "hallucination rate")
         by_type = dict(zip((f"{name}_score" for name in MMHAL_TYPES), right["by_type"], strict=True))
         oracle.figures(values, by_type, "by type")
+        printed = [[float(value) for value in line.rpartition(": ")[2].split(",")] for line in right["printed"]]
+        ours = [values["score"], values["hallucination_rate"] / 100, *(values[name] for name in by_type)]
+        assert [round(value, 2) for value in ours] == [value for line in printed for value in line]
         replies = write_json(root / "replies.json", case["replies"])
         verdicts = cast(Judged, task).read_verdicts(replies, samples, "official")
         assert verdicts is not None and [verdicts[s.id][0].value for s in samples] == right["scores"]

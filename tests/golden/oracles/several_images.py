@@ -23,6 +23,8 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Score, Status, Verdict
 from vlmbench.base.task import Judged
 from vlmbench.parsing import open_answers
+from vlmbench.parsing.letters import lmms_eval
+from vlmbench.parsing.letters import mmmu as letters
 from vlmbench.stats.guesses import GUESSED, guess
 
 
@@ -189,6 +191,11 @@ def blink_scored(oracle: Oracle, key: str) -> Sequence[tuple[Sample, Score]]:
             verdict: Verdict = done.value
         assert asked == row["official_asked_judge"], (case, row)
         assert verdict.value == float(row["official_correct"]), (case, row)
+        if oracle.has(row["official"], "predictions where the official reader dies"):
+            assert row["official"] == (case["judge_reply"] if asked else f"({letter(score.parsed_answer)})"), (
+                case,
+                row,
+            )
         lost = {"official_missing": place % 7 == 0, "official_no_judge": asked}.get(key, False)
         found.append((sample, replace(score, status=Status.OK, value=0.0 if lost else verdict.value)))
     return found
@@ -212,6 +219,8 @@ def blink_official(oracle: Oracle, key: str) -> None:
 # ------------------------------------------------------------------------------------------------------------ MMMU-Pro
 
 SETTINGS = ("standard_10", "standard_4", "vision")
+COT = "vlmevalkit_cot_text"
+"""What VLMEvalKit leaves of an answer with reasons before it reads it; null is the answer as it is."""
 PRO = tuple(f"{setting}-{protocol}{mode}" for setting in SETTINGS for protocol in KEYS for mode in ("", "_cot"))
 
 
@@ -232,8 +241,11 @@ def mmmu_pro(oracle: Oracle, variant: str) -> None:
     read = [row for _, row in chosen]
     compare(outcome, read, code, guessed=f"{code}_drawn" if code == "official" or is_lmms(code, setting) else "")
     if code == "vlmevalkit":
-        for (_, score), row in zip(outcome.scored, read, strict=True):
+        for (sample, score), row in zip(outcome.scored, read, strict=True):
             assert letter(score.parsed_answer) == letter(row[code]), (score, row)
+            if mode == "cot":
+                text = outcome.texts[sample.id]
+                assert letters.answer_line(text) == (text if row[COT] is None else row[COT]), row
     totals = oracle.expected["totals"][f"{setting}_{mode}"]
     total = totals[code]
     if code == "official":
@@ -266,6 +278,9 @@ def muirbench(oracle: Oracle, protocol: str) -> None:
     if protocol == "vlmevalkit":
         for (_, score), row in zip(outcome.scored, expected["per_case"], strict=True):
             assert letter(score.parsed_answer) == letter(row[protocol]), (score, row)
+    if protocol == "lmms_eval":
+        for case, row in zip(cases, expected["per_case"], strict=True):
+            assert lmms_eval.filtered(case["response"]) == row[protocol], row
     report = {f"task_{name}": value for name, value in expected["vlmevalkit_report"]["test"].items()}
     shares = {
         "official": {f"task_{k}": v["correct"] / v["n"] for k, v in expected["official_by_task"].items()}

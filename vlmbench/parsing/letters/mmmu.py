@@ -45,16 +45,21 @@ def mmmu_pro(text: str, options: Mapping[str, str]) -> str:
 
 
 def vlmevalkit_cot(text: str, options: Mapping[str, str]) -> str:
+    """VLMEvalKit: what `answer_line` leaves is read by the usual rule."""
+    return vlmevalkit_letter(answer_line(text), options)
+
+
+def answer_line(text: str) -> str:
     """VLMEvalKit vlmeval/dataset/image_mcq.py@e8e78f05 (cot_postproc): the last line that begins with "Answer:".
 
-    Of what follows there, its only capital, however often it occurs, or else all of it, is read by the usual rule.
+    Of what follows there, its only capital, however often it occurs, or else all of it. Without such a line the text.
     """
     lines = [line.strip() for line in text.strip().split("\n")]
     tails = [line.removeprefix(_ANSWER) for line in lines if line.startswith(_ANSWER)]
-    if tails:
-        capitals = {character for character in tails[-1] if character in ascii_uppercase}
-        text = min(capitals) if len(capitals) == 1 else tails[-1]
-    return vlmevalkit_letter(text, options)
+    if not tails:
+        return text
+    capitals = {character for character in tails[-1] if character in ascii_uppercase}
+    return min(capitals) if len(capitals) == 1 else tails[-1]
 
 
 def _read(text: str, options: Mapping[str, str], forms: Sequence[str]) -> str:
