@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..network import skip_unused
 from ..parts.protocols import IMAGE_TOKEN, System
 from . import packing
 from .decoding import (
@@ -190,6 +191,12 @@ class SharedPrefix(PackedEngine):
             rank(job, scored[index], visual, observe) if job.choices else drafts[index].outcome(visual)
             for index, job in enumerate(jobs)
         ]
+
+    def _prefill(self, ids: Sequence[int], features: Any, cache: Any) -> Prefix:
+        """Nothing reads a prefix but through its keys and values, so the last layer's MLP runs at one place alone."""
+        first = torch.zeros(1, dtype=torch.long, device=self.device)
+        with skip_unused.last_mlp(self.lm, first, first):
+            return super()._prefill(ids, features, cache)
 
     def _forward(self, row: Tensor, features: Any = None, **settings: Any) -> Any:
         """The features are in the row already."""

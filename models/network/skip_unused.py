@@ -1,4 +1,4 @@
-"""Skips work that no trained token depends on.
+"""Skips work that no trained token, and no answer behind a shared prefix, depends on.
 
 The last layer's MLP acts on each position by itself; only positions that predict a trained token are read after it. In
 a caption's row they are a tenth: the image's places are not among them.

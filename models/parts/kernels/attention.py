@@ -17,6 +17,8 @@ from vlmbench.base.errors import ModelError
 NAME = "matmul"
 SCORES = 1 << 20
 """Most scores at a time: 2 MiB."""
+BLOCK = 256
+"""Queries at a time where each sees only what is before it: keys behind a block are left out."""
 
 
 def check(name: str, device: torch.device, dtype: torch.dtype) -> None:
@@ -80,21 +82,32 @@ def attend(
     batch, heads, queries, width = query.shape
     keys = key.shape[2]
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    if attention_mask is None and causal and queries > 1:
-        attention_mask = torch.ones(1, 1, queries, keys, dtype=torch.bool).tril()
+    causal = bool(causal) and attention_mask is None and queries > 1
     bias = None if attention_mask is None else additive(attention_mask, query.dtype)
     if (groups := heads // key.shape[1]) > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     query = query * (width**-0.5 if scaling is None else scaling)
     output = query.new_empty(batch, queries, heads, value.shape[3])
-    step = max(1, SCORES // (batch * queries * keys))
+    for first in range(0, queries, BLOCK if causal else queries):
+        rows = slice(first, min(first + BLOCK, queries) if causal else queries)
+        seen = min(rows.stop, keys) if causal else keys
+        if causal:
+            lower = torch.ones(1, 1, rows.stop - first, seen, dtype=torch.bool).tril(first)
+            bias = additive(lower, query.dtype)
+        _by_heads(query[:, :, rows], key[:, :, :seen], value[:, :, :seen], bias, output[:, rows])
+    return output, None
+
+
+def _by_heads(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, output: Tensor) -> None:
+    """Fill `output`, (batch, queries, heads, d). `bias`: added to scores, (batch or 1, heads or 1, queries, keys)."""
+    batch, heads, queries, _ = query.shape
+    step = max(1, SCORES // (batch * queries * key.shape[2]))
     for first in range(0, heads, step):
         part = slice(first, first + step)
         scores = query[:, part] @ key[:, part].transpose(2, 3)  # (batch, part, queries, keys)
         if bias is not None:
             scores += bias if bias.shape[1] == 1 else bias[:, part]
         output[:, :, part] = (scores.softmax(dim=-1) @ value[:, part]).transpose(1, 2)
-    return output, None
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -53,6 +53,7 @@ def test_it_is_sdpa_within_rounding(
     monkeypatch: pytest.MonkeyPatch, mask: str, groups: int, size: tuple[int, int], scores: int
 ) -> None:
     monkeypatch.setattr(attention, "SCORES", scores)
+    monkeypatch.setattr(attention, "BLOCK", 4)
     query, key, value = tensors(6, groups, *size, torch.bfloat16)
     given = masks(*size)[mask]
     found, weights = attention.attend(Module(), query, key, value, given, scaling=0.3)

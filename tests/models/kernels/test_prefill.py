@@ -1,0 +1,29 @@
+"""What nobody reads of a prefix is not computed, and changes no bit of any logit."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from tests.models.engine.test_engine import ask, questions
+from tests.models.engine.toy import toy
+from vlmbench.models.network import skip_unused
+
+
+@pytest.mark.parametrize("kind", ["phi", "llama"])
+def test_the_last_mlp_of_a_prefix_runs_once(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    groups, system = questions(2, 5), toy(kind)
+    rows: list[int] = []
+    mlp = system.network.language_model.base_model.layers[-1].mlp
+    hook = mlp.register_forward_hook(lambda _, inputs, __: rows.append(inputs[0].numel() // inputs[0].shape[-1]))
+    skipping = ask(system, groups)
+    assert rows.count(1) >= 2
+    rows.clear()
+    hook.remove()
+    monkeypatch.setattr(skip_unused, "last_mlp", lambda *_: nullcontext())
+    whole = ask(toy(kind), groups)
+    assert skipping.texts == whole.texts
+    for name, steps in whole.logits.items():
+        assert all(map(torch.equal, skipping.logits[name], steps))
