@@ -114,4 +114,5 @@ def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """A mask to add to scores. Half the lowest number, so that a score on top of it stays finite."""
     if mask.dtype != torch.bool:
         return mask.to(dtype).clamp(min=torch.finfo(dtype).min / 2)
-    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min / 2)
+    hidden = mask.logical_not().view(torch.uint8)  # bytes: converting them is several times as fast as masked_fill
+    return hidden.to(dtype).mul_(torch.finfo(dtype).min / 2)
