@@ -2,5 +2,5 @@
 
 One module per benchmark: protocols, official files, answers, grades that exist already, metrics. mmvet_judge,
 mmhal_judge: what their judges are asked, and how their replies are read. Numbers in replies: vlmbench.parsing.numbers;
-metrics over several runs of a judge: vlmbench.stats.judge_runs. Not here: the judges themselves (vlmbench.scoring).
+metrics over several runs of a judge: vlmbench.stats.judges. Not here: the judges themselves (vlmbench.scoring).
 """

@@ -21,7 +21,7 @@ from vlmbench.data.official.files import data_file, places
 from vlmbench.families.answer_files import PLAIN, Answer, AnswerFiles, Format, write_json
 from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.judged import Judged, JudgedRules, Verdicts
-from vlmbench.stats.judge_runs import mean_of_runs
+from vlmbench.stats.judges.judge_runs import mean_of_runs
 from vlmbench.stats.metrics import Metric
 
 from . import charxiv_judge as judge

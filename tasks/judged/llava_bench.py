@@ -4,7 +4,7 @@ Liu et al., Visual Instruction Tuning, NeurIPS 2023 (arXiv 2304.08485). Files of
 liuhaotian/llava-bench-in-the-wild: questions.jsonl, context.jsonl, answers_gpt4.jsonl, images/. The scripts join them
 by the number of the line; we join them by id. The judge's review: two numbers in its first line, the reference's grade
 first (llava/eval/table/rule.json@c121f043; the three categories have one rule text). The score:
-vlmbench.stats.judge_runs.
+vlmbench.stats.judges.judge_runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vlmbench.families.base import OwnFiles, Scored, fill
 from vlmbench.families.judged import Judged, JudgedRules, PairReview, ReviewLines
 from vlmbench.families.short_answer import number
 from vlmbench.parsing.numbers import two_numbers
-from vlmbench.stats import judge_runs
+from vlmbench.stats.judges import judge_runs
 from vlmbench.stats.metrics import MORE, NEITHER, Metric
 
 SYSTEM = "You are a helpful and precise assistant for checking the quality of the answer."

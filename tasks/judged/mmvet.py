@@ -30,7 +30,7 @@ from vlmbench.families.answer_files import Answer, AnswerFiles, Format
 from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.judged import GradeLists, Judged, JudgedRules
 from vlmbench.parsing.numbers import first_word_number
-from vlmbench.stats.judge_runs import mean_of_runs
+from vlmbench.stats.judges.judge_runs import mean_of_runs
 from vlmbench.stats.metrics import Metric
 
 from . import mmvet_judge

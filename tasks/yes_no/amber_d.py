@@ -25,7 +25,7 @@ from vlmbench.data.tables.layouts import Joined
 from vlmbench.families.base import OwnFiles, Scored, macro_of, mean_of, metrics_by
 from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
-from vlmbench.stats.judge_runs import rounded
+from vlmbench.stats.judges.judge_runs import rounded
 from vlmbench.stats.metrics import MORE, RATE, Metric, ratio
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ VERBS: Mapping[str, str] = {
     "check": "check a run against a baseline: pass, fail, or inconclusive",
     "baseline": "write a small file of a run, to check later runs against",
     "power": "compute which difference a benchmark can detect, and how many questions that takes",
+    "judge": "draw a run's answers for people to grade, beside the judge's grades",
     "report": "write the HTML leaderboard of runs",
     "convert": "convert a published checkpoint to our format, or ours to the published one",
     "train": "train a recipe, or one of its stages",

@@ -14,7 +14,8 @@ from vlmbench.base.task import NO_JUDGE, JudgeRules
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.task import Task
-    from vlmbench.stats.metrics import Metric
+    from vlmbench.stats.judges.agreement import krippendorff_alpha
+from vlmbench.stats.metrics import Metric
 
 Scored = Sequence[tuple[Sample, Score]]
 
@@ -84,16 +85,8 @@ def metrics(task: Task, protocol: str, scored: Scored) -> list[Metric]:
 
 def agreement(scored: Scored) -> float | None:
     """Krippendorff's alpha (interval) between the runs: 1 is agreement, 0 is chance. None where it is undefined."""
-    import krippendorff
-    import numpy as np
-
     rows = [[verdict.value for verdict in score.verdicts] for _, score in scored if score.verdicts]
-    grades = np.array(rows, dtype=np.float64).reshape(len(rows), -1).T
-    finite = grades[np.isfinite(grades)]
-    if len(grades) < 2 or len(np.unique(finite)) < 2:
-        return None
-    alpha = float(krippendorff.alpha(reliability_data=grades, level_of_measurement="interval"))
-    return alpha if math.isfinite(alpha) else None
+    return krippendorff_alpha(rows) if rows else None
 
 
 def summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:

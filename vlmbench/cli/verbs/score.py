@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="confidence level of the intervals (default 0.95; of a run, its own)",
     )
     add("--json", action="store_true", help="print the content of scores.json on stdout, and nothing else")
+    add("--labels", type=Path, metavar="FILE", help="of a run: people's grades, in a sheet of `vlmbench judge label`")
     judge_options.add_arguments(parser)
 
 
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench.runs.options import check_level
 
     check_level(args, "interval")
+    if args.labels is not None:
+        return _with_labels(args)
     if rescoring.is_run(Path(args.task)):
         return _again(args)
     choice = registry.choose_task(args.task)
@@ -162,6 +165,29 @@ def _again(args: argparse.Namespace) -> int:
         manifest, scores = rescoring.write(old, records, judge, args.output, args.interval)
     _show(args, manifest, scores)
     return exit_codes.OK if scoring.complete(scores, args.min_coverage) else exit_codes.BAD_RESULT
+
+
+def _with_labels(args: argparse.Namespace) -> int:
+    """What people's grades and the judge's say together; nothing is written."""
+    import json
+
+    from vlmbench.base.registry import load_object
+    from vlmbench.labels import estimates, sheet
+    from vlmbench.runs import rescore as rescoring
+    from vlmbench.runs.storage import reload
+
+    if not rescoring.is_run(Path(args.task)) or args.predictions is not None or args.judge is not None:
+        raise UsageError(
+            "labels are of a run's answers", hint="vlmbench score RUN --labels FILE, without other answers"
+        )
+    stored = reload.load(Path(args.task))
+    level = args.interval or next(iter(stored.tasks.values())).level
+    found = estimates.estimate(stored, sheet.read(args.labels, stored), level)
+    if args.json:
+        terminal.result(json.dumps({one.task: one.to_json() for one in found}, indent=2))
+    else:
+        print(load_object("vlmbench.reports.text.labels:text")(found, level))
+    return exit_codes.OK
 
 
 def _with_attentions(choice: TaskChoice, samples: Sequence[Sample], path: Path, data: Folder | Hub) -> Sequence[Sample]:

@@ -71,7 +71,7 @@ class PairReview:
 
     As LLaVA's scripts do it (llava/eval/{eval_gpt_review_bench,summarize_gpt_review}.py@c121f043): the review begins
     with two numbers, the grade of the reference first. Called with a sample and the model's answer, it is one
-    conversation. Metrics: vlmbench.stats.judge_runs; files of such reviews: vlmbench.families.verdict_files.
+    conversation. Metrics: vlmbench.stats.judges.judge_runs; files of such reviews: vlmbench.families.verdict_files.
     """
 
     rules: JudgeRules

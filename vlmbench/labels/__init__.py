@@ -1,0 +1,5 @@
+"""People's grades of a few answers, beside the judge's of all: sheets to fill in, and what both say together.
+
+Belongs here: which answers are drawn for labelling, how sheets are written and read (`sheet`), and `estimates`.
+Not here: the statistics (vlmbench.stats.judges), and what judges are asked (scoring/).
+"""
