@@ -21,7 +21,7 @@ NOT_ROOMS = frozenset({"samples", "templates", "weights", "assets"})
 FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "vlmbench": (
         ("cli",),
-        ("compare", "labels"),
+        ("compare",),
         ("runs", "families"),
         ("scoring", "perturbations"),
         ("plugins", "chat"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vlmbench.base.process.terminal import aligned
-from vlmbench.labels.estimates import Labelled
+from vlmbench.compare.labels.estimates import Labelled
 from vlmbench.stats.judges.prediction_powered import FEWEST, Estimated
 
 from ..runs import level_words

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the sheet, and say what to do with it."""
-    from vlmbench.labels import sheet
+    from vlmbench.compare.labels import sheet
     from vlmbench.runs.storage import reload
 
     if args.count < 1:

@@ -172,7 +172,7 @@ def _with_labels(args: argparse.Namespace) -> int:
     import json
 
     from vlmbench.base.registry import load_object
-    from vlmbench.labels import estimates, sheet
+    from vlmbench.compare.labels import estimates, sheet
     from vlmbench.runs import rescore as rescoring
     from vlmbench.runs.storage import reload
 

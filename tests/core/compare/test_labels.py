@@ -11,7 +11,7 @@ import pytest
 from vlmbench.base.errors import UsageError, VlmbenchError
 from vlmbench.base.process import exit_codes
 from vlmbench.cli.main import main
-from vlmbench.labels import sheet
+from vlmbench.compare.labels import sheet
 from vlmbench.runs.storage import reload
 
 Rows = list[dict[str, str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vlmbench.labels.sheet import Labels, Scale, pairs, scale_of
+from vlmbench.compare.labels.sheet import Labels, Scale, pairs, scale_of
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
 from vlmbench.stats.judges.agreement import krippendorff_alpha, weighted_kappa
 from vlmbench.stats.judges.prediction_powered import FEWEST, Estimated, Powered, powered
