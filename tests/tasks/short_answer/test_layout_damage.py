@@ -87,7 +87,14 @@ def test_doubled_questions(layout: Layout, tmp_path: Path) -> None:
         assert len(bad.samples_of(layout, tmp_path)) == len(layout.targets) + 1
 
 
-@pytest.mark.parametrize("mutation", bad.MUTATIONS)
-@of_every_layout
+MUTATED = [
+    (layout, name)
+    for layout in LAYOUTS
+    for name, make in bad.MUTATIONS.items()
+    if make(layout.rows) != list(layout.rows)
+]
+
+
+@pytest.mark.parametrize(("layout", "mutation"), MUTATED, ids=[f"{layout.label}-{name}" for layout, name in MUTATED])
 def test_rows_of_other_types(layout: Layout, mutation: str, tmp_path: Path) -> None:
     bad.test_rows_of_other_types_never_become_other_questions(layout, mutation, tmp_path)
