@@ -19,6 +19,7 @@ from vlmbench.base.task import DataFile, Size
 from vlmbench.data.answers.predictions import answer_text, find_column, join, read_files
 from vlmbench.data.answers.unnumbered_answers import Unanswered
 from vlmbench.data.files import Row
+from vlmbench.data.official.files import data_file
 from vlmbench.data.tables.columns import Columns, text_or_texts
 from vlmbench.data.tables.hub_dataset import HubDataset
 from vlmbench.data.tables.image_table import SITE, ImageTable, columns, table
@@ -143,7 +144,7 @@ def of_rows(kind: str, answer: str, dataset: str) -> Columns:
 OFFICIAL = RowFiles(
     {
         "test": (
-            DataFile("OCRBench.json", "1,000 questions", f"{RAW}/OCRBench/OCRBench.json", licence=LICENCE),
+            data_file(("OCRBench.json",), "1,000 questions", f"{RAW}/OCRBench/OCRBench.json", LICENCE),
             DataFile("OCRBench_Images", "images", how="MultimodalOCR's README links OCRBench_Images.zip"),
         )
     },
