@@ -37,8 +37,6 @@ ONE_SENTENCE = "Provide a one-sentence caption for the provided image."
 NGRAMS = (1, 2, 3, 4)
 FEW = 500
 """Images, below which a set's CIDEr says little about that of a larger one."""
-HIGHEST = 1000.0
-"""CIDEr, times 100, of a caption whose every sequence of words is in every reference."""
 
 
 def one_line(text: str) -> str:
@@ -115,7 +113,10 @@ def overlap_of(scored: Scored, rules: CaptionRules) -> Overlap:
 
 
 def _cider(name: str, scored: Scored, values: Sequence[float], breakdown: str = "", label: str = "") -> Metric:
-    """The mean of what each image adds. The words' weights are those of this set, in resampled sets too."""
+    """The mean of what each image adds. The words' weights are those of this set, in resampled sets too.
+
+    It has no limits: 1,000 is out of every caption's reach, and says nothing about how far the mean may move.
+    """
     import numpy as np
 
     items = np.stack([np.asarray(values, dtype=np.float64), np.ones(len(values))], axis=1)
@@ -127,7 +128,6 @@ def _cider(name: str, scored: Scored, values: Sequence[float], breakdown: str = 
         ratio(),
         breakdown,
         label,
-        limits=(0.0, HIGHEST),
         note=note if len(scored) < FEW and not breakdown else "",
         better=MORE,
     )
