@@ -100,7 +100,8 @@ RULES: Mapping[str, ExtractionRules] = {
         judge=KIT_JUDGE,
         talk=judge.kit_talk(KIT_JUDGE, vlmevalkit, answers.match_vlmevalkit),
         note="only right answers, and options, are read without its judge; it lacks the names of roots and pi, so that "
-        "2\\sqrt{3} is not 3.46, and an answer `a` equals any number",
+        "2\\sqrt{3} is not 3.46, and an answer `a` equals any number (57.6 % of the golden cases are right with its "
+        "judge, 37.0 % officially)",
     ),
 }
 

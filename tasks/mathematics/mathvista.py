@@ -49,7 +49,8 @@ RULES: Mapping[str, ExtractionRules] = {
         _OFFICIAL,
         reader=answers.official,
         match=answers.match,
-        note="a judge finds the answer, and whatever it finds is some option: the one with the least edit distance",
+        note="a judge finds the answer, and whatever it finds is some option: the one with the least edit distance; "
+        "there a judge that fails has found an empty answer, here it gives no verdict",
     ),
     "official_quick": _official(
         f"{_OFFICIAL}, --quick_extract",
@@ -78,7 +79,7 @@ RULES: Mapping[str, ExtractionRules] = {
         judge=judge.VLMEVALKIT,
         talk=judge.vlmevalkit,
         note="only right numbers, and options, are read without its judge; numbers are not rounded, and lists are "
-        "never right (VLMEvalKit's issue 1679)",
+        "never right (VLMEvalKit's issue 1679): 29.7 % of the golden cases are right, officially 34.0 %",
     ),
 }
 

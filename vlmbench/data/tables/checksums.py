@@ -60,6 +60,27 @@ CHECKSUMS: Mapping[str, str] = {
     "VLMEval/CountBenchQA.tsv": "md5:fc73c8d4ffa665431448753f094d56ff",
     "VLMEval/CV-Bench-2D.tsv": "md5:a7cff4cc2857cc237ee2b89e62bccb2d",
     "VLMEval/CV-Bench-3D.tsv": "md5:bb94c0d568d652d15b60e001ac40a170",
+    "MathVista/53d525874bdde205128e6b160b7357a88277d479/data/testmini.json": (
+        "git:1f4aee19b503e50dbb23a0dd74f475538de29e45"
+    ),
+    "MathVista/53d525874bdde205128e6b160b7357a88277d479/data/test.json": "git:8b395e6d89c0df1749ee91b2e276825ae7a296ac",
+    "MATH-V/a1f5cc3add200c0cd080fad463e500f44ef1fb41/data/test.jsonl": "git:bc3d0a3ccacde01aceb2d7a951b60f859871e9c2",
+    "MATH-V/a1f5cc3add200c0cd080fad463e500f44ef1fb41/data/testmini.jsonl": (
+        "git:87514e1d0908a439d58594aaf7573ba5f345def9"
+    ),
+    "MathVerse/937b090597aeafb8e82b35d310a4bc5b9e2ea29d/data/testmini.json": (
+        "git:1cac81b979470deaf0431c8685774057a73c7f0b"
+    ),
+    "data/testmini_text_only.json": "git:c4ba3a1e6676ffec0f3103544039ffbe3fdd0f4a",
+    "VLMEval/MathVista_MINI.tsv": "md5:f199b98e178e5a2a20e7048f5dcb0464",
+    "VLMEval/MathVision.tsv": "md5:93f6de14f7916e598aa1b7165589831e",
+    "VLMEval/MathVision_MINI.tsv": "md5:060fe4fa5d868987ce179307bd5f8a33",
+    "MathVerse/MathVerse_MINIV.tsv": "md5:5017caca32b7fa110c350a1bea861b65",
+    "MathVerse/MathVerse_MINIVOnly.tsv": "md5:68a11d4680014ac881fa37adeadea3a4",
+    "MathVerse/MathVerse_MINIVDom.tsv": "md5:b8fb63852d261ab2aaefba29cc2414d3",
+    "MathVerse/MathVerse_MINIVInt.tsv": "md5:01cbd35be202bb0c4873a4186a63bc19",
+    "MathVerse/MathVerse_MINITLite.tsv": "md5:19e4b13bdd30b89a03b2e358bcfefa04",
+    "MathVerse/MathVerse_MINITDom.tsv": "md5:4f5cd2fa6630ea00bb11d6fde1f6fe6a",
     "SEEDBench/SEEDBench2_Plus.tsv": "md5:e32d3216dc4f452b0fe497a52015d1fd",
 }
 
