@@ -69,7 +69,8 @@ def run_probe(project: Path, require: str, *words: str, **files: str) -> subproc
     """Run a small project that has this project's tests/conftest.py. `files`: its modules of tests."""
     (project / "tests").mkdir(parents=True)
     shutil.copy(TESTS / "conftest.py", project / "tests")
-    (project / "tests" / "golden").symlink_to(TESTS / "golden")
+    for folder in ("golden", "support"):
+        (project / "tests" / folder).symlink_to(TESTS / folder)
     for name, text in files.items():
         (project / "tests" / f"{name}.py").write_text(text)
     (project / "pytest.ini").write_text(SETTINGS)
