@@ -93,9 +93,10 @@ class AOKVQA(MultipleChoice):
         """Right or wrong; of a direct answer how many of ten people gave it, three being enough."""
         if rules is not DIRECT:
             return super().rate(sample, response, rules)
-        if sample.extra.get("difficult") or not sample.extra.get("direct"):
+        people: list[str] = json.loads(sample.extra.get("direct") or "[]")
+        if sample.extra.get("difficult") or not people:
             return Score(None, Status.UNLABELED, response.text, "has no direct answers, or is marked as difficult")
-        given = json.loads(sample.extra["direct"]).count(response.text)
+        given = people.count(response.text)
         return Score(min(1.0, given / 3), parsed_answer=response.text)
 
     def example_answer(self, sample: Sample, protocol: str) -> str:

@@ -6,7 +6,8 @@ only if the model is right about all its rotations (circular accuracy). Version 
 the answers since (open-compass/MMBench#61, VLMEvalKit#1516). Older copies lack them: they can be asked, not scored.
 
 The splits whose names end in `v11` are version 1.1, without the faulty questions of 1.0: what OpenCompass' average
-takes. `ccbench` is CCBench, about Chinese culture, in Chinese, by the same rules (Liu et al. 2024).
+takes. How many rows they have is unverified, and no copy of them on the hub is known. `ccbench` is CCBench, about
+Chinese culture, in Chinese, by the same rules (Liu et al. 2024).
 """
 
 from __future__ import annotations

@@ -116,6 +116,11 @@ class HubTable:
         """The names of its columns."""
         return list(self.data.column_names)
 
+    @property
+    def texts(self) -> list[str]:
+        """The names of the columns that hold no images."""
+        return [name for name in self.columns if not _of_images(self.data.data.column(name).type)]
+
     def image(self, index: int, field: str, name: str, item: int | None = None) -> ImageRef:
         """The image in one row, or one item of the list of images in it; read when needed."""
         return ImageRef(name, partial(_encoded, self.data, self.where, index, field, item, self.folder))
@@ -149,6 +154,19 @@ class HubTable:
         if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
             return [range(count or 0) for count in pc.list_value_length(column).to_pylist()]
         return [[None] if filled else [] for filled in holds_image(column)]
+
+
+def _of_images(kind: Any) -> bool:
+    """Whether a type of a column is one of encoded images, or of lists of them."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.ExtensionType):
+        return _of_images(kind.storage_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _of_images(kind.value_type)
+    if pa.types.is_struct(kind):
+        return bool(kind.get_field_index("bytes") >= 0)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _content_names(chunk: Any) -> list[str]:

@@ -80,9 +80,10 @@ class HubDataset:
         return (self.only[split].column,) if split in self.only else ()
 
     def columns_of(self, table: HubTable, split: str = "") -> list[str]:
-        """The columns of text that are read: those that are there."""
+        """The columns of text that are read: those that are there; all where further ones are made of them."""
         names = dict.fromkeys(filter(None, (*self.columns.all, self.image_id, *self._parts(split))))
-        return [name for name in names if name in table.columns]
+        made_from = [name for name in table.texts if name not in self.images] if self.columns.made else []
+        return [name for name in dict.fromkeys((*names, *made_from)) if name in table.columns]
 
     def samples(self, data: Folder | Hub, split: str, task: str) -> Sequence[Sample]:
         """All rows of a split, in order. Raises DataError naming row and column."""

@@ -225,6 +225,7 @@ HUB: tuple[Layout, ...] = (
 
 NONE_ON_THE_HUB = {
     "ai2d:raw": "no copy on the hub",
+    "amber_g": "no copy on the hub",
     "seedbench:all": "no copy on the hub",
     "mmbench:dev_20230712": "the hub has",
     **{f"mmbench:{name}_v11": "the hub has" for name in ("dev_en", "dev_cn", "test_en", "test_cn")},

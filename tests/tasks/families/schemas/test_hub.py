@@ -10,6 +10,7 @@ from tests.tasks.families.schemas.hub_layouts import HUB, IMAGES, NONE_ON_THE_HU
 from tests.tasks.families.schemas.layouts import Layout, shown_in, write
 from vlmbench.base.errors import DataError
 from vlmbench.base.registry import choose_task, tasks
+from vlmbench.base.samples import Response, Status
 from vlmbench.data.files import Hub
 
 pytest.importorskip("pyarrow")
@@ -79,3 +80,22 @@ def test_without_a_copy_the_error_names_the_datasets(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"is no table on the hub") as caught:
             choose_task(spec).task.samples(Hub(), choose_task(spec).split)
         assert "hf download" in caught.value.hint
+
+
+def test_direct_answers_are_a_list_in_a_text(tmp_path: Path) -> None:
+    """A-OKVQA's hub dataset writes ten people's answers as one text, in which part of a word is no answer."""
+    write(next(one for one in HUB if one.spec == "aokvqa"), tmp_path)
+    task = choose_task("aokvqa").task
+    first, difficult = task.samples(Hub(tmp_path), "val")
+    values = [task.score(first, Response(text), "official_direct").value for text in ("red", "reddish", "re", "")]
+    assert values == [1, pytest.approx(1 / 3), 0, 0]
+    assert task.score(difficult, Response("grey"), "official_direct").status is Status.UNLABELED
+
+
+def test_columns_that_others_are_made_of_are_read(tmp_path: Path) -> None:
+    """BLINK's own prompts stand in a column that no sample has by itself."""
+    layout = next(one for one in HUB if one.spec == "blink")
+    write(layout, tmp_path, [{**row, "prompt": "Look.\nWhich?\n(A) red\n(B) blue"} for row in layout.rows])
+    task = choose_task("blink").task
+    first, *_ = task.samples(Hub(tmp_path), "val")
+    assert task.build_request(first, "official").prompt == "Look.\nWhich?\n(A) red\n(B) blue"
