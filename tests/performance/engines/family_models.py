@@ -95,6 +95,8 @@ def build(name: str) -> tuple[Any, Any]:
     model, processor = tiny_hf.build(MODELS[name])
     with torch.no_grad():
         for key, parameter in model.get_decoder().named_parameters():
-            if "q_proj" in key and parameter.dim() > 1:
+            if "q_norm" in key:  # where there is one, it undoes the scale of what it norms
+                parameter.fill_(3.0)
+            elif "q_proj" in key and parameter.dim() > 1:
                 parameter.mul_(4.0)
     return model, processor
