@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,10 @@ class AOKVQA(MultipleChoice):
     def rate(self, sample: Sample, response: Response, rules: ChoiceRules) -> Score:
         """Right or wrong; of a direct answer how many of ten people gave it, three being enough."""
         if rules is not DIRECT:
-            return super().rate(sample, response, rules)
+            score = super().rate(sample, response, rules)
+            if rules.choices is texts:  # only an option's text is an answer, so what was ranked is told as one
+                return replace(score, parsed_answer=options_of(sample).get(score.parsed_answer, ""))
+            return score
         people: list[str] = json.loads(sample.extra.get("direct") or "[]")
         if sample.extra.get("difficult") or not people:
             return Score(None, Status.UNLABELED, response.text, "has no direct answers, or is marked as difficult")
@@ -131,7 +135,7 @@ FIELDS = {"official_direct": "direct_answer"}
 def read(path: Path, samples: Sequence[Sample], protocol: str) -> Mapping[str, str]:
     """The official object by question, or rows of id and text. A question that the object leaves out is empty."""
     content = read_json(path) if path.suffix == ".json" else None
-    if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
+    if not content or not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
         return PlainRows()(path, samples, protocol)
     field, where = FIELDS.get(protocol, "multiple_choice"), f"{path}"
     found = [(key, Row(one, where, f"key {key}")) for key, one in content.items()]

@@ -99,7 +99,7 @@ RULES = {
     "official": ChoiceRules(
         "AILab-CVC/SEED-Bench eval.py, model/instruct_blip_interface.py@991e849b",
         "Question: {question}\nAnswer:",
-        letters.exact_letter,
+        letters.ranked_option,
         choices=texts,
         note="the options' texts are ranked by likelihood, summed over tokens or as the model's loss; no letters",
     ),

@@ -24,7 +24,7 @@ from vlmbench.data.official.files import coco_images, data_file
 from vlmbench.families.answer_files import AnswerFiles, IdTextRow, objects_or_rows
 from vlmbench.families.base import OwnFiles, Scored, accuracies, macro_of
 from vlmbench.families.multiple_choice import ChoiceRules, MultipleChoice, texts
-from vlmbench.parsing.options import UNDECIDED
+from vlmbench.parsing.options import UNDECIDED, ranked_option
 from vlmbench.stats.metrics import Metric
 
 _SOURCE = "RAIVNLab/sugar-crepe"
@@ -62,7 +62,7 @@ RULES: Mapping[str, ChoiceRules] = {
     "official": ChoiceRules(
         f"{_SOURCE} main_eval.py@0047054b, by likelihood in place of similarity",
         "",
-        lambda text, options: UNDECIDED,
+        ranked_option,
         choices=texts,
         headline="mean_accuracy",
         note="right if the caption is likelier than the other: a tie is wrong",

@@ -97,7 +97,7 @@ VSTAR = VStar(
         "ranked": ChoiceRules(
             "penghao-wu/vstar vstar_bench_eval.py@4ede6642, without its search",
             "{question}",
-            letters.exact_letter,
+            letters.ranked_option,
             choices=texts,
             note="options are ranked by likelihood: the folders' full answers, as theirs, or the lines' short texts",
         ),

@@ -40,6 +40,11 @@ def exact_letter(text: str, options: Mapping[str, str]) -> str:
     return text if text in options else UNDECIDED
 
 
+def ranked_option(text: str, options: Mapping[str, str]) -> str:
+    """What was ranked, an option's text to the character; or else a letter, as ranked options are exported."""
+    return next((letter for letter, option in options.items() if option == text), "") or exact_letter(text, options)
+
+
 def vlmevalkit_letter(text: str, options: Mapping[str, str]) -> str:
     """VLMEvalKit's can_infer since August 2025 (the stated answer since June 2026)."""
     letter = _refused(text) or _lone_letter(text, options, _LAST_WORDS) or _stated(text, options)

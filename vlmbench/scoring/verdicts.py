@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.samples import Record, Sample, Score, Status, Verdict
 from vlmbench.base.task import NO_JUDGE, JudgeRules
+from vlmbench.stats.judges.agreement import krippendorff_alpha
+from vlmbench.stats.metrics import Metric
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.task import Task
-    from vlmbench.stats.judges.agreement import krippendorff_alpha
-from vlmbench.stats.metrics import Metric
 
 Scored = Sequence[tuple[Sample, Score]]
 

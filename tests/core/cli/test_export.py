@@ -13,6 +13,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Sample
 from vlmbench.cli.main import main
 from vlmbench.data.files import Folder
+from vlmbench.families.multiple_choice import texts
 from vlmbench.parsing.boxes import from_size
 
 pytestmark = pytest.mark.slow
@@ -77,6 +78,42 @@ def test_there_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str], spec
     common = [name for name, entry in before.items() if isinstance(entry, dict) and "value" in entry]
     assert {name: after[name]["value"] for name in common} == {name: before[name]["value"] for name in common}
     assert 0 < before[before["headline"]]["value"] < 100
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "aokvqa",
+        "vstar@ranked",
+        "seedbench",
+        "sugarcrepe",
+        "iconqa:choose_txt_test@minigpt_v2",
+        "iconqa:choose_txt_test@tinygpt_v",
+    ],
+)
+@pytest.mark.parametrize("of", ["right", "first"])
+def test_ranked_texts_there_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str], spec: str, of: str) -> None:
+    """Every file holds the option that was ranked first, in a form that the same protocol reads."""
+    choice = choose_task(spec)
+    rules = choice.task.rules[choice.protocol]  # type: ignore[attr-defined]
+    assert rules.choices is texts
+    samples = choice.task.samples(Folder.sample(choice.task.name), choice.split)
+    script = {one.id: one.choices[0] if of == "first" else one.choices["ABCDE".index(one.target)] for one in samples}
+    (tmp_path / "script.json").write_text(json.dumps(script))
+    model, folder = f"echo:{tmp_path / 'script.json'}", tmp_path / "run"
+    assert main(["run", "--model", model, "--tasks", spec, "--output", str(folder)]) == 0
+    before = json.loads((folder / "scores.json").read_text())[choice.key]
+    value = before[before["headline"]]["value"]
+    assert value == 100 if of == "right" else value < 100
+    formats = choice.task.formats  # type: ignore[attr-defined]
+    for form in formats:
+        capsys.readouterr()
+        assert main(["export", str(folder), "--format", form]) == 0
+        after = scores(capsys, spec, Path(capsys.readouterr().out.strip().rpartition(": ")[2]))
+        assert after[before["headline"]]["value"] == value and after["answers"]["unread"] == 0
+    if "json" in formats:  # the leaderboard's object has the text, not the letter
+        written = json.loads((folder / "export" / f"{choice.key}.json").read_text())
+        assert {key: one["multiple_choice"] for key, one in written.items()} == script
 
 
 def test_output_and_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

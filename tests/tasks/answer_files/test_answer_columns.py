@@ -279,7 +279,12 @@ def test_an_object_of_answers_by_id_is_read_or_refused_shortly(name: str, tmp_pa
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(said, indent=indent), "utf-8")
         assert read(task, path, samples) == (None if name == "refcoco" else said)  # MiniGPT-4's has lists by picture
-        for content in ({f"{'long' * 50}{n}": "x" for n in range(3_000)}, {str(n): {"a": 1} for n in range(3_000)}):
+        unknown: tuple[object, ...] = (
+            {f"{'long' * 50}{n}": "x" for n in range(3_000)},
+            {str(n): {"a": 1} for n in range(3_000)},
+            {},
+        )
+        for content in unknown:
             path.write_text(json.dumps(content, indent=indent), "utf-8")
             assert read(task, path, samples) is None
     wide = [{"id": s.id} | {f"{'column' * 20}{n}": "x" for n in range(300)} for s in samples]
