@@ -1,9 +1,9 @@
 """The engine of the included systems: groups of requests about an image in, responses out.
 
 - engine: takes groups, chooses how to run them, and re-asks what is fragile. adapter: the Model of a run around it.
-- shared_prefix: one prefix per image, its questions packed behind it. simple: one question at a time, the reference.
-- lanes/: memory for keys and values, written in place.
-- packing: masks and positions of a packed row. decoding: greedy choice, margins, stopping, ranking.
+- shared_prefix: one prefix per image, its questions packed behind it (a lane). simple: one question at a time, the
+  reference. together: lanes of several images decoded in one forward. lanes/: what that needs of a network.
+- packing: masks and positions of a packed row. decoding: jobs, greedy and drawn tokens, margins, stopping, ranking.
 - linear_choice: which library computes Linear layers, and the trial that decides.
 - margin_scale, finite: how much two ways of computing differ here; weights that are not finite.
 - memory, quantize: what a network takes, and fewer bits for its weights.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,43 @@ class Outcome:
     """Why there is no answer: logits that are not finite."""
 
 
+@dataclass(frozen=True)
+class PromptRow:
+    """One row of tokens to run: a prompt to answer, or a prompt with one of its choices to score."""
+
+    job: int
+    tokens: tuple[int, ...]
+    """The tokens to feed; a choice's last token predicts nothing and is left out."""
+    logits: int
+    """How many of the last positions' logits are wanted."""
+
+
+def prompt_rows(index: int, job: Job) -> list[PromptRow]:
+    """A job's rows."""
+    if not job.choices:
+        return [PromptRow(index, job.ids, 1)]
+    start = job.answer_start
+    return [PromptRow(index, ids[:-1], len(ids) - start) for ids in job.choice_ids]
+
+
+def image_prefix(ids: Sequence[int]) -> tuple[int, ...]:
+    """The prompt through its first image: prompts with equal heads share a prefix that holds at least this image."""
+    return tuple(ids[: ids.index(IMAGE_TOKEN) + 1]) if IMAGE_TOKEN in ids else ()
+
+
+def prefix_length(prompts: Sequence[PromptRow]) -> int:
+    """How many tokens to prefill once: all that the prompts share, less what each must feed itself for its own logits.
+
+    Nothing for a single prompt, which goes through in one piece.
+    """
+    if len(prompts) == 1:
+        return 0
+    return min(
+        common_prefix([prompt.tokens for prompt in prompts]),
+        min(len(prompt.tokens) - prompt.logits for prompt in prompts),
+    )
+
+
 Observer = Callable[[Job, int, Tensor], None]
 """Called with a job, a step (or, for choices, the n-th scored token) and that step's logits, (vocabulary,) float32."""
 
@@ -139,6 +177,31 @@ def non_finite_name(number: float) -> str:
     return "NaN" if math.isnan(number) else "+inf" if number > 0 else "none above -inf"
 
 
+def seed_of(job: Job) -> int:
+    """The seed of a sampled answer: from the prompt and the sample, so that no other answer plays a part."""
+    return int.from_bytes(hashlib.sha256(repr((job.ids, job.seed)).encode()).digest()[:6], "big")
+
+
+class Sampler:
+    """Draws the tokens of one answer as transformers' `generate` does for it alone, from a generator of its own."""
+
+    def __init__(self, job: Job, device: torch.device) -> None:
+        from transformers import TemperatureLogitsWarper, TopPLogitsWarper
+
+        temperature, top_p = job.generation.temperature, job.generation.top_p
+        self._generator = torch.Generator(device).manual_seed(seed_of(job))
+        self._warpers = [TemperatureLogitsWarper(float(temperature))] if temperature != 1.0 else []
+        if top_p < 1.0:
+            self._warpers.append(TopPLogitsWarper(top_p))
+
+    def draw(self, scores: Tensor) -> int:
+        """The next token by (vocabulary,) float32 logits."""
+        row = scores[None]
+        for warp in self._warpers:
+            row = warp(None, row)
+        return int(torch.multinomial(row.softmax(dim=-1), 1, generator=self._generator))
+
+
 @dataclass
 class Draft:
     """An answer while it is generated, token by token."""
@@ -154,7 +217,16 @@ class Draft:
 
     def __post_init__(self) -> None:
         self._named = tags_of(self.system)
+        self._sampler: Sampler | None = None
         self._limits = ThoughtLimits(self.job.generation, self.system.decode, self._named)
+
+    def choose(self, scores: Tensor, best: Best) -> Best:
+        """The next token by (vocabulary,) float32 logits whose best token is known: that one, or one drawn."""
+        if self.job.generation.temperature <= 0 or not math.isfinite(best.logit):
+            return best
+        if self._sampler is None:
+            self._sampler = Sampler(self.job, scores.device)
+        return best._replace(token=self._sampler.draw(scores))
 
     def push(self, best: Best) -> bool:
         """Take the next token, or fail where the logits are no prediction. Returns whether the answer continues."""
@@ -204,7 +276,8 @@ class Draft:
         if self.error:
             return Outcome(finish=self.finish, error=self.error)
         thought = count_thought(self.text, self.ids, self.system)
-        return Outcome(self.text, self.finish, self.margin, self.job.prompt_tokens(visual), len(self.ids), thought)
+        margin = None if self.job.generation.temperature > 0 else self.margin
+        return Outcome(self.text, self.finish, margin, self.job.prompt_tokens(visual), len(self.ids), thought)
 
 
 def tags_of(decoder: AnswerDecoder) -> tuple[Tag, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -26,11 +26,12 @@ from .finite import bad_weight
 from .group_images import GroupFeatures, Prepared, describe, pixels_held, prepare, turns_of
 from .linear_choice import LinearChoice
 from .margin_scale import LogitRecorder, fixed_jobs, largest_difference, test_features
-from .memory import halving, peak_bytes, release_memory
+from .memory import peak_bytes, release_memory
 from .quantize import check as check_quantization
 from .quantize import quantize as quantize_weights
 from .shared_prefix import SharedPrefix
 from .simple import OneByOne
+from .together import Together, Work, bounds_of
 
 KINDS = ("shared", "simple")
 DTYPES: Mapping[str, torch.dtype] = {
@@ -42,16 +43,35 @@ SMALL = 50_000_000
 """Parameters below which one thread is fastest: on tiny operations threads spend their time waiting for each other, and
 on a busy machine hardly anything else."""
 ATTENTIONS = ("sdpa", matmul_attention.NAME)
-SMALLEST_PACK = 16
-"""Out of memory in packs of this many tokens: given up."""
-
 TRIED = 2
 """Questions of a trial one by one."""
-
 RequestObserver = Callable[[Request, int, Tensor], None]
 """Called with a request, a step and that step's logits, (vocabulary,) float32."""
 Features = Callable[[], list[Tensor]]
 """Gives the features of a question's images, (visual tokens, width) each, in the order of their places."""
+
+
+@dataclass(eq=False)
+class GroupWork(Work):
+    """Jobs of a group, with the places of the requests that they answer."""
+
+    indices: Mapping[Job, Sequence[int]] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class OpenGroup:
+    """A group whose answers are not all there yet."""
+
+    group: Sequence[Request]
+    responses: dict[int, Response] = field(default_factory=dict)
+    works: list[GroupWork] = field(default_factory=list)
+    ended: int = 0
+    """Works that are at their end."""
+    seconds: float = 0.0
+
+    def answer(self, indices: Sequence[int], response: Response) -> None:
+        """The response to the requests at these places."""
+        self.responses.update(dict.fromkeys(indices, response))
 
 
 class Engine:
@@ -68,21 +88,26 @@ class Engine:
         exact: bool = False,
         fragile: float | None = None,
         pack_tokens: int = 512,
+        batch: int = 0,
+        cache_memory: int = 0,
         quantize: str = "",
         linear: str = "",
         attention: str = "",
         observer: RequestObserver | None = None,
     ) -> None:
         """`threads` 0: torch's own number, 1 for a small network. `exact` asks answers with a margin under `fragile`
-        again one by one; `fragile` None: four times what a self-check finds, at least 1e-4. `quantize`: `int8` or
-        `int4` weights in the language model, which is changed in place. `linear`: `mkl`, `onednn` or `auto`, which
-        library computes Linear layers. `attention`: `sdpa`, or `matmul` for bfloat16 on a CPU.
+        again one by one; `fragile` None: four times what a self-check finds, at least 1e-4. `batch`: most answers that
+        are decoded together, over all images; `cache_memory`: most bytes of their keys and values; 0: what suits the
+        device. `quantize`: `int8` or `int4` weights in the language model, which is changed in place. `linear`: `mkl`,
+        `onednn` or `auto`, which library computes Linear layers. `attention`: `sdpa`, or `matmul` for bfloat16 on a
+        CPU.
 
         Raises UsageError or ModelError.
         """
         check_options(kind, dtype, quantize, attention)
-        if pack_tokens < 1 or threads < 0:
-            raise UsageError("pack_tokens must be at least 1 and threads at least 0", hint="leave them out")
+        if pack_tokens < 1 or min(threads, batch, cache_memory) < 0:
+            message = "pack_tokens must be at least 1; threads, batch and cache_memory at least 0"
+            raise UsageError(message, hint="leave them out")
         self.linear, self.attention = LinearChoice(linear), attention
         small = sum(parameter.numel() for parameter in system.module.parameters()) < SMALL
         if threads or small:
@@ -101,6 +126,8 @@ class Engine:
         if kind == "shared":
             check_shareable(system.network.language_model)
         self._shared, self._simple = SharedPrefix(system), OneByOne(system)
+        bounds = bounds_of(batch, cache_memory, self.device, pack_tokens)
+        self._together = Together(self._shared, bounds, self._retry)
         self._counts = {"merged": 0, "rerun": 0, "changed": 0, "failed": 0, "memory_retries": 0}
         self._seconds, self._questions, self._words = 0.0, 0, 0
         self._difference: float | None = None
@@ -140,6 +167,8 @@ class Engine:
         facts |= self.linear.facts
         if self._difference is not None:
             facts["engine_self_check_difference"] = self._difference
+        if self.kind == "shared":
+            facts |= self._together.facts
         return facts
 
     def _trial(self, recorder: LogitRecorder) -> None:
@@ -164,13 +193,22 @@ class Engine:
             self._difference = largest_difference(self._shared, self._simple, self.pack_tokens)
             self.fragile = max(4 * self._difference, 1e-4)
         load = partial(prepare, self.system)
+        open_works: dict[int, OpenGroup] = {}
         for group, prepared in images.prefetch(groups, load, weigh=pixels_held):
-            yield from zip(group, self._group(group, prepared), strict=True)
+            opened = self._open(group, prepared)
+            if not opened.works:
+                yield from self._close(opened)
+            for work in opened.works:
+                open_works[id(work)] = opened
+                for ended in self._together.add(work):
+                    yield from self._end(ended, open_works.pop(id(ended)))
+        for ended in self._together.rest():
+            yield from self._end(ended, open_works.pop(id(ended)))
 
-    def _group(self, group: Sequence[Request], prepared: Prepared) -> list[Response]:
-        """The responses to one group, in order."""
+    def _open(self, group: Sequence[Request], prepared: Prepared) -> OpenGroup:
+        """A group's jobs: those to decode together as works, the others answered."""
         started = time.perf_counter()
-        responses: dict[int, Response] = {}
+        opened = OpenGroup(group)
         by_images: dict[tuple[str, ...], dict[Job, list[int]]] = {}
         for index, (request, shown) in enumerate(zip(group, prepared, strict=True)):
             try:
@@ -178,22 +216,66 @@ class Engine:
                     raise ImageError(error)
                 job = self._job(request)
             except Exception as error:
-                responses[index] = failure(describe(error))
+                opened.responses[index] = failure(describe(error))
                 continue
             by_images.setdefault(tuple(image.key for image in shown), {}).setdefault(job, []).append(index)
         features = GroupFeatures(self.system, prepared, self.device, DTYPES[self.dtype])
         for keys, jobs in by_images.items():
-            requests = {job: [group[index] for index in indices] for job, indices in jobs.items()}
             self._counts["merged"] += sum(len(indices) - 1 for indices in jobs.values())
-            for job, response in self._jobs(partial(features.of, keys), requests).items():
-                responses.update(dict.fromkeys(jobs[job], response))
-        self._counts["failed"] += sum(response.finish == "error" for response in responses.values())
-        spent = time.perf_counter() - started
-        self._seconds += spent
-        self._questions += len(group)
-        self._words += sum(len(response.text.split()) for response in responses.values())
-        seconds = spent / max(len(group), 1)
-        return [replace(responses[index], seconds=seconds) for index in range(len(group))]
+            load, observe = partial(features.of, keys), self._observer(group, jobs)
+            together = [job for job in jobs if self.kind == "shared" and can_pack(job)]
+            if together:
+                opened.works.append(GroupWork(together, load, observe, indices=jobs))
+            for job in jobs:
+                if job not in together:
+                    opened.answer(jobs[job], self._alone(load, job, observe))
+        opened.seconds = time.perf_counter() - started
+        return opened
+
+    def _observer(self, group: Sequence[Request], jobs: Mapping[Job, Sequence[int]]) -> Observer:
+        """Passes what jobs observe on to the engine's own observer, for each request that they answer."""
+
+        def observe(job: Job, step: int, logits: Tensor) -> None:
+            for index in jobs[job]:
+                self.observer(group[index], step, logits)  # type: ignore[misc]
+
+        return observe if self.observer else no_observer
+
+    def _end(self, work: Work, opened: OpenGroup) -> Iterator[tuple[Request, Response]]:
+        """Take a work's outcomes; with the last one the group's responses come, in order."""
+        assert isinstance(work, GroupWork)
+        started = time.perf_counter()
+        for at, job in enumerate(work.jobs):
+            if work.error is not None:
+                response = failure(describe(work.error))
+            else:
+                response = self._checked(work, job, work.outcomes[at])
+            opened.answer(work.indices[job], response)
+        opened.seconds += work.seconds + time.perf_counter() - started
+        opened.ended += 1
+        if opened.ended == len(opened.works):
+            yield from self._close(opened)
+
+    def _checked(self, work: Work, job: Job, outcome: Outcome) -> Response:
+        """What is fragile is asked again, and what failed in company: a masked column counts 0 times, and 0 x NaN is
+        NaN, so it may be another question's.
+        """
+        if outcome.error:
+            return self._alone(work.features, job, work.observe)
+        limit = max(self.fragile or 0.0, 4 * self._together.difference)
+        if self.exact and outcome.margin is not None and outcome.margin < limit:
+            return self._again(work.features, job, outcome, work.observe)
+        return respond(outcome)
+
+    def _close(self, opened: OpenGroup) -> Iterator[tuple[Request, Response]]:
+        """The responses to one group, in order."""
+        responses = [opened.responses[index] for index in range(len(opened.group))]
+        self._counts["failed"] += sum(response.finish == "error" for response in responses)
+        self._seconds += opened.seconds
+        self._questions += len(responses)
+        self._words += sum(len(response.text.split()) for response in responses)
+        seconds = opened.seconds / max(len(responses), 1)
+        yield from zip(opened.group, (replace(response, seconds=seconds) for response in responses), strict=True)
 
     def _job(self, request: Request) -> Job:
         """The request as ids. Raises ModelError for more images than the system takes, a system prompt that it has no
@@ -215,42 +297,8 @@ class Engine:
             raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")
         return job
 
-    def _jobs(self, features: Features, requests: Mapping[Job, Sequence[Request]]) -> dict[Job, Response]:
-        """Answer distinct jobs about the same images; any exception becomes the responses of what it hit."""
-
-        def observe(job: Job, step: int, logits: Tensor) -> None:
-            for request in requests[job] if self.observer else ():
-                self.observer(request, step, logits)  # type: ignore[misc]
-
-        observer = observe if self.observer else no_observer
-        packed = [job for job in requests if self.kind == "shared" and is_greedy(job)]
-        done: dict[Job, Response] = {}
-        try:
-            for job, outcome in zip(packed, self._packed(features, packed, observer), strict=True):
-                fragile = self.exact and outcome.margin is not None and outcome.margin < (self.fragile or 0.0)
-                if outcome.error:  # a masked column counts 0 times, and 0 x NaN is NaN: it may be another question's
-                    done[job] = self._alone(features, job, observer)
-                else:
-                    done[job] = self._again(features, job, outcome, observer) if fragile else respond(outcome)
-        except Exception as error:
-            done.update({job: failure(describe(error)) for job in packed})
-        for job in requests:
-            if job not in done:
-                done[job] = self._alone(features, job, observer)
-        return done
-
-    def _packed(self, features: Features, jobs: Sequence[Job], observe: Observer) -> list[Outcome]:
-        """The shared-prefix engine, with packs halved as long as memory does not suffice."""
-        if not jobs:
-            return []
-
-        def count() -> None:
-            self._counts["memory_retries"] += 1
-
-        def answer(tokens: int) -> list[Outcome]:
-            return self._shared.answer(features(), jobs, tokens, observe)
-
-        return halving(answer, self.pack_tokens, SMALLEST_PACK, count)[0]
+    def _retry(self) -> None:
+        self._counts["memory_retries"] += 1
 
     def _alone(self, features: Features, job: Job, observe: Observer) -> Response:
         if job.generation.max_new_tokens < 1 and not job.choices:
@@ -269,11 +317,14 @@ class Engine:
 
 
 def is_greedy(job: Job) -> bool:
-    """Whether the packed engine serves it; sampling, beams and empty answers go one by one."""
+    """Whether its answer is neither drawn, nor searched for by beams, nor empty."""
+    return can_pack(job) and (bool(job.choices) or job.generation.temperature <= 0)
+
+
+def can_pack(job: Job) -> bool:
+    """Whether the packed engine serves it; beams and empty answers go one by one."""
     generation = job.generation
-    return bool(job.choices) or (
-        generation.temperature <= 0 and generation.num_beams <= 1 and generation.max_new_tokens > 0
-    )
+    return bool(job.choices) or (generation.num_beams <= 1 and generation.max_new_tokens > 0)
 
 
 def order(outcome: Outcome | Response) -> list[str]:

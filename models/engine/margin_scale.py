@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,6 +31,16 @@ QUESTIONS = (
 )
 N_IMAGES = 4
 STEPS = 2
+
+
+NOISE: Mapping[torch.dtype, float] = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+"""How far logits may part by rounding alone, as a share of the largest, in deep networks with sharp attention. A wrong
+position, mask or image moves them by a tenth and more."""
+
+
+def tolerance(dtype: torch.dtype, largest: float) -> float:
+    """How far logits may part by rounding alone. `largest`: the largest of them."""
+    return NOISE.get(dtype, NOISE[torch.float32]) * largest
 
 
 class LogitRecorder:

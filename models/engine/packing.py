@@ -16,16 +16,19 @@ PREFIX = -1
 """The owner of prefix columns: seen by all."""
 
 
-def pack(lengths: Sequence[int], limit: int) -> list[list[int]]:
-    """Split suffixes, in order, into packs of at most `limit` tokens; a longer one gets a pack of its own."""
+def pack(measures: Sequence[Sequence[int]], limits: Sequence[int]) -> list[list[int]]:
+    """Split suffixes, in order, into packs whose sums exceed no limit; a suffix that does has a pack of its own.
+
+    `measures`: for each suffix one number per limit. A limit of 0 is none.
+    """
     packs: list[list[int]] = []
-    room = 0
-    for index, length in enumerate(lengths):
-        if not packs or length > room:
+    sums: list[int] = []
+    for index, measure in enumerate(measures):
+        sums = [held + one for held, one in zip(sums or [0] * len(limits), measure, strict=True)]
+        if not packs or any(limit and held > limit for held, limit in zip(sums, limits, strict=True)):
             packs.append([])
-            room = limit
+            sums = list(measure)
         packs[-1].append(index)
-        room -= length
     return packs
 
 

@@ -8,7 +8,7 @@ same row, step by step. Equal to one-by-one up to the order in which floating-po
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,50 +24,17 @@ from .decoding import (
     Job,
     Observer,
     Outcome,
+    PromptRow,
     attention_mask,
     greedy,
+    image_prefix,
     no_observer,
+    prefix_length,
+    prompt_rows,
     rank,
     visual_tokens,
     without_ends,
 )
-
-
-@dataclass(frozen=True)
-class PromptRow:
-    """One row of tokens to run: a prompt to answer, or a prompt with one of its choices to score."""
-
-    job: int
-    tokens: tuple[int, ...]
-    """The tokens to feed; a choice's last token predicts nothing and is left out."""
-    logits: int
-    """How many of the last positions' logits are wanted."""
-
-
-def prompt_rows(index: int, job: Job) -> list[PromptRow]:
-    """A job's rows."""
-    if not job.choices:
-        return [PromptRow(index, job.ids, 1)]
-    start = job.answer_start
-    return [PromptRow(index, ids[:-1], len(ids) - start) for ids in job.choice_ids]
-
-
-def image_prefix(ids: Sequence[int]) -> tuple[int, ...]:
-    """The prompt through its first image: prompts with equal heads share a prefix that holds at least this image."""
-    return tuple(ids[: ids.index(IMAGE_TOKEN) + 1]) if IMAGE_TOKEN in ids else ()
-
-
-def prefix_length(prompts: Sequence[PromptRow]) -> int:
-    """How many tokens to prefill once: all that the prompts share, less what each must feed itself for its own logits.
-
-    Nothing for a single prompt, which goes through in one piece.
-    """
-    if len(prompts) == 1:
-        return 0
-    return min(
-        packing.common_prefix([prompt.tokens for prompt in prompts]),
-        min(len(prompt.tokens) - prompt.logits for prompt in prompts),
-    )
 
 
 @dataclass(frozen=True)
@@ -81,14 +48,18 @@ class Prefix:
 
 
 class PackedEngine(ABC):
-    """Prefills what prompts share and runs the rest in packs behind it; how tokens go through a network is left open.
-
-    Memory: one prefix and at most about `pack_tokens` tokens more.
-    """
+    """Prefills what prompts share and runs the rest in packs behind it; how tokens go through a network is open."""
 
     decoder: AnswerDecoder
+    lone = ""
+    """Why its lanes cannot go beside others; empty where that is tried."""
+    column_bytes = 0
+    """Bytes that a column of keys and values takes in all layers: 0 before the first lane has run."""
     lm: Any
     """The transformers model whose attention the masks are for."""
+
+    prefix_length = staticmethod(prefix_length)
+    """How many tokens of some prompts to prefill once."""
 
     @abstractmethod
     def _embed(self, ids: Sequence[int], features: Any) -> Tensor:
@@ -122,48 +93,161 @@ class PackedEngine(ABC):
         mask = None if visible is None else attention_mask(visible, self.lm, positions.device, dtype)
         return {"attention_mask": mask, "position_ids": positions}
 
-    def _run(self, row: Tensor, cache: Any, positions_to_keep: Tensor, **settings: Any) -> Tensor:
-        """Run (tokens, ...) behind the cache; logits (kept, vocabulary) at `positions_to_keep`, where the head runs."""
+    def run(self, row: Tensor, cache: Any, positions_to_keep: Tensor, **settings: Any) -> Tensor:
+        """Run (tokens, ...) behind the cache: (kept, vocabulary) float32 logits at `positions_to_keep`."""
         logits: Tensor = self._forward(
             row,
             past_key_values=cache,  # per layer (1, heads, prefix + earlier, head_dim)
             use_cache=True,
-            logits_to_keep=positions_to_keep,  # (kept,)
+            logits_to_keep=positions_to_keep,  # (kept,), where the head runs
             **settings,
         ).logits[0]  # (1, kept, vocabulary) -> (kept, vocabulary)
-        return logits
+        return logits.float()
 
-    def _answer_group(
-        self,
-        prompts: Sequence[PromptRow],
-        jobs: Sequence[Job],
-        features: Any,
-        pack_tokens: int,
-        observe: Observer,
-        drafts: dict[int, Draft],
-        scored: dict[int, list[Tensor]],
-    ) -> None:
-        """Prefill what the prompts share, then run them pack by pack behind it."""
-        shared = prefix_length(prompts)
-        cache = new_cache()
-        prefix = self._prefill(prompts[0].tokens[:shared], features, cache) if shared else Prefix(0)
-        kept = lengths(cache)
-        rest = self._behind(prompts[0].tokens[:shared], features)
-        suffixes = [self._embed(prompt.tokens[shared:], rest) for prompt in prompts]  # (suffix, ...) each
-        packs = packing.pack([len(suffix) for suffix in suffixes], pack_tokens)
-        for pack in packs:
-            row = PackedRow(self, cache, prefix, [suffixes[index] for index in pack])
-            logits = row.prefill([prompts[index].logits for index in pack])  # (kept, vocabulary) per suffix
+    def _columns(self, tokens: Sequence[int], features: Any) -> int:
+        """How many columns some tokens take."""
+        return len(tokens)
+
+    def _visual(self, features: Any) -> int:
+        """How many tokens an image takes beside those in a job's ids."""
+        return 0
+
+    @abstractmethod
+    def buckets(self, jobs: Sequence[Job]) -> list[list[PromptRow]]:
+        """The rows of jobs about the same images, by the prefix that they share: a lane for each."""
+
+    @torch.inference_mode()
+    def answer(
+        self, features: Any, jobs: Sequence[Job], pack_tokens: int, observe: Observer = no_observer
+    ) -> list[Outcome]:
+        """Outcomes of jobs about the same images in the jobs' order, with nothing else beside them."""
+        group = Group(self, features, jobs, observe)
+        for prompts in self.buckets(jobs):
+            lane = Lane(group, prompts, Limits(pack_tokens))
+            lane.start()
+            while lane.live:
+                lane.take(lane.run(*lane.next_inputs()))
+        return group.outcomes()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a pack of prompts may take at most; a prompt that takes more has a pack of its own."""
+
+    tokens: int = 512
+    """Tokens that go through the network at once."""
+    rows: int = 0
+    """Rows; 0: any number."""
+    columns: int = 0
+    """Columns of keys and values, the prefix' included, answers at their longest; 0: any number."""
+
+
+class Group:
+    """Jobs about the same images while they are answered."""
+
+    def __init__(self, engine: PackedEngine, features: Any, jobs: Sequence[Job], observe: Observer) -> None:
+        self.engine, self.features, self.jobs, self.observe = engine, features, jobs, observe
+        self.drafts: dict[int, Draft] = {}
+        self.scored: dict[int, list[Tensor]] = {}
+        """For each job with choices, the logits that predict each choice: (scored tokens, vocabulary)."""
+
+    def outcomes(self) -> list[Outcome]:
+        """The results in the jobs' order, once all lanes are at their end."""
+        visual = self.engine._visual(self.features)
+        return [
+            rank(job, self.scored[index], visual, self.observe) if job.choices else self.drafts[index].outcome(visual)
+            for index, job in enumerate(self.jobs)
+        ]
+
+
+class Lane:
+    """Prompts with a common prefix: it runs once, the rest pack by pack behind it, each answered token by token.
+
+    Memory: the prefix, and one pack with its answers.
+    """
+
+    def __init__(self, group: Group, prompts: Sequence[PromptRow], limits: Limits) -> None:
+        self.group, self.engine, self.prompts = group, group.engine, prompts
+        self._shared = self.engine.prefix_length(prompts)
+        self._head = prompts[0].tokens[: self._shared]
+        self._rest = self.engine._behind(self._head, group.features)
+        prefix = self.engine._columns(self._head, group.features)
+        suffixes = [self.engine._columns(prompt.tokens[self._shared :], self._rest) for prompt in prompts]
+        taken = [suffix + self._longest(prompt) for suffix, prompt in zip(suffixes, prompts, strict=True)]
+        measures = [(suffix, 1, most) for suffix, most in zip(suffixes, taken, strict=True)]
+        room = max(limits.columns - prefix, 1) if limits.columns else 0
+        self._packs = packing.pack(measures, (limits.tokens, limits.rows, room))
+        self.rows = max(map(len, self._packs))
+        """Answers that go on at the same time."""
+        self.columns = prefix + max(sum(taken[index] for index in pack) for pack in self._packs)
+        """Columns of keys and values that it takes at most."""
+        self.cache: Any = None
+        self._row: PackedRow | None = None
+
+    def _longest(self, prompt: PromptRow) -> int:
+        job = self.group.jobs[prompt.job]
+        return 0 if job.choices else job.generation.longest
+
+    @property
+    def live(self) -> int:
+        """Answers that continue."""
+        return len(self._row.tokens) if self._row else 0
+
+    @property
+    def claim(self) -> int:
+        """Answers that continue now, or will."""
+        return max(self.live, *map(len, self._packs)) if self._packs else self.live
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of its keys and values, with room for more."""
+        return sum(getattr(layer, "nbytes", 0) for layer in self.cache.layers)
+
+    @torch.inference_mode()
+    def start(self) -> None:
+        """Run the prefix and the first pack."""
+        self.cache = new_cache(self.columns)
+        features, prefix = self.group.features, Prefix(0)
+        self._prefix = self.engine._prefill(self._head, features, self.cache) if self._shared else prefix
+        self._kept = lengths(self.cache)
+        self._next_pack()
+
+    def next_inputs(self) -> tuple[Tensor, dict[str, Any]]:
+        """A token of each live answer, (live, ...), and what the model takes beside them."""
+        assert self._row is not None
+        return self._row.next_inputs()
+
+    @torch.inference_mode()
+    def run(self, row: Tensor, settings: Mapping[str, Any]) -> Tensor:
+        """What `next_inputs` gave, run behind the lane's cache: (live, vocabulary) float32 logits."""
+        return self.engine.run(row, self.cache, torch.arange(len(row), device=row.device), **settings)
+
+    @torch.inference_mode()
+    def take(self, logits: Tensor) -> None:
+        """Choose the next token of each live answer by (live, vocabulary) logits; a pack that is done is replaced."""
+        assert self._row is not None
+        self._row.take(logits)
+        self._next_pack()
+
+    def _next_pack(self) -> None:
+        """Run packs until an answer continues, or none is left."""
+        while self._packs and not self.live:
+            crop(self.cache, self._kept)  # back to (1, heads, prefix, head_dim)
+            prompts, jobs = [self.prompts[index] for index in self._packs.pop(0)], self.group.jobs
+            suffixes = [self.engine._embed(prompt.tokens[self._shared :], self._rest) for prompt in prompts]
+            self._row = PackedRow(self.engine, self.cache, self._prefix, suffixes)
+            logits = self._row.prefill([prompt.logits for prompt in prompts])  # (kept, vocabulary) per suffix
+            self.engine.column_bytes = column_bytes(self.cache)
             answering: dict[int, Draft] = {}
-            for place, (index, rows) in enumerate(zip(pack, logits, strict=True)):
-                prompt = prompts[index]
+            for place, (prompt, rows) in enumerate(zip(prompts, logits, strict=True)):
                 if jobs[prompt.job].choices:
-                    scored.setdefault(prompt.job, []).append(rows)
+                    self.group.scored.setdefault(prompt.job, []).append(rows)
                 else:
-                    answering[place] = drafts[prompt.job] = Draft(jobs[prompt.job], self.decoder)
-            row.generate(answering, {place: logits[place] for place in answering}, observe)
-            if pack is not packs[-1]:
-                crop(cache, kept)  # back to (1, heads, prefix, head_dim) for the next pack
+                    answering[place] = self.group.drafts[prompt.job] = Draft(jobs[prompt.job], self.engine.decoder)
+            if answering:
+                self._row.begin(answering, torch.cat([logits[place] for place in answering]), self.group.observe)
+        if not self.live:
+            self.cache = self._row = None
 
 
 class SharedPrefix(PackedEngine):
@@ -173,24 +257,32 @@ class SharedPrefix(PackedEngine):
         self.system = self.decoder = system
         self.lm: Any = system.network.language_model
 
-    @torch.inference_mode()
-    def answer(
-        self, features: Sequence[Tensor], jobs: Sequence[Job], pack_tokens: int, observe: Observer = no_observer
-    ) -> list[Outcome]:
-        """Outcomes in the jobs' order. `features`: (visual tokens, width) of each image, in the order of the places."""
+        self.column_bytes = self._expected_column_bytes()
+
+    def _expected_column_bytes(self) -> int:
+        """By the config; 0 where that does not tell."""
+        names = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "hidden_size", "head_dim")
+        numbers = [getattr(self.lm.config, name, None) or 0 for name in names]
+        if not all(isinstance(number, int) for number in numbers):
+            return 0
+        layers, queries, heads, hidden, width = numbers
+        return int(2 * layers * (heads or queries) * (width or hidden // max(queries, 1)) * self.lm.dtype.itemsize)
+
+    def buckets(self, jobs: Sequence[Job]) -> list[list[PromptRow]]:
+        """By all that stands before the first image: no prefix ends in between."""
         buckets: dict[tuple[int, ...], list[PromptRow]] = {}
         for index, job in enumerate(jobs):
             for prompt in prompt_rows(index, job):
                 buckets.setdefault(image_prefix(prompt.tokens), []).append(prompt)
-        scored: dict[int, list[Tensor]] = {}
-        drafts: dict[int, Draft] = {}
-        for prompts in buckets.values():
-            self._answer_group(prompts, jobs, features, pack_tokens, observe, drafts, scored)
-        visual = visual_tokens(features)
-        return [
-            rank(job, scored[index], visual, observe) if job.choices else drafts[index].outcome(visual)
-            for index, job in enumerate(jobs)
-        ]
+        return list(buckets.values())
+
+    def _columns(self, tokens: Sequence[int], features: Sequence[Tensor]) -> int:
+        """With the next images' features in their places."""
+        shown = features[: tokens.count(IMAGE_TOKEN)]
+        return len(tokens) + sum(len(image) - 1 for image in shown)
+
+    def _visual(self, features: Sequence[Tensor]) -> int:
+        return visual_tokens(features)
 
     def _prefill(self, ids: Sequence[int], features: Any, cache: Any) -> Prefix:
         """Nothing reads a prefix but through its keys and values, so the last layer's MLP runs at one place alone."""
@@ -225,6 +317,10 @@ class PackedRow:
         self.embeds = torch.cat(list(suffixes))  # (total, width), or (total,) ids
         self.lengths = [len(suffix) for suffix in suffixes]
         self.owner = packing.owners(self.lengths, prefix.columns)  # (prefix + total,)
+        self.tokens: dict[int, int] = {}
+        """The last token of each answer that continues, by the suffix' place."""
+        self.steps = 0
+        """How many tokens each of them has."""
         self.places = torch.arange(prefix.columns)
         """(columns,) where each column's token stands in its own prompt."""
 
@@ -235,54 +331,57 @@ class PackedRow:
         before = self.prefix.columns
         alone = before == 0 and len(self.lengths) == 1
         visible = None if alone else packing.block_mask(self.lengths, before)  # (total, prefix + total)
-        logits = self._forward(self.embeds, visible, packing.restart(self.lengths, before), columns)
+        settings = self._settings(self.embeds, visible, packing.restart(self.lengths, before))
+        indices = torch.tensor(columns, dtype=torch.long, device=self.embeds.device)
+        logits = self.engine.run(self.embeds, self.cache, indices, **settings)
         return list(torch.split(logits, list(keep)))
 
-    def generate(self, drafts: dict[int, Draft], logits: dict[int, Tensor], observe: Observer) -> None:
-        """Greedy answers of the suffixes at these places, until all are finished."""
-        step = 0
-        rows = torch.cat([logits[place] for place in drafts]) if drafts else None  # (live, vocabulary)
-        live = list(drafts)
-        while rows is not None:
-            tokens: dict[int, int] = {}
-            allowed = without_ends(rows, [drafts[place] for place in live])
-            for place, row, best in zip(live, rows, greedy(allowed), strict=True):
-                observe(drafts[place].job, step, row)
-                if drafts[place].push(best):
-                    tokens[place] = best.token
-            live = list(tokens)
-            rows = self._step(tokens, step) if live else None
-            step += 1
+    def begin(self, drafts: dict[int, Draft], logits: Tensor, observe: Observer) -> None:
+        """Answer the suffixes at these places; (answers, vocabulary) logits predict their first tokens."""
+        self._drafts, self._observe = drafts, observe
+        self.tokens = dict.fromkeys(drafts, 0)
+        self.take(logits)
 
-    def _step(self, tokens: dict[int, int], step: int) -> Tensor:
-        """Append one token for each live suffix: (live, vocabulary) logits of what comes next."""
-        live = list(tokens)
-        embeds = self.engine._embed(list(tokens.values()), None)  # (live, ...)
+    def take(self, logits: Tensor) -> None:
+        """Choose the next token of each live answer by (live, vocabulary) logits."""
+        live = list(self.tokens)
+        allowed = without_ends(logits, [self._drafts[place] for place in live])
+        self.tokens = {}
+        for place, row, scores, best in zip(live, logits, allowed, greedy(allowed), strict=True):
+            draft = self._drafts[place]
+            self._observe(draft.job, self.steps, row)
+            chosen = draft.choose(scores, best)
+            if draft.push(chosen):
+                self.tokens[place] = chosen.token
+        self.steps += 1
+
+    def next_inputs(self) -> tuple[Tensor, dict[str, Any]]:
+        """The tokens chosen last, (live, ...), and what the model takes beside them; they are columns from now on."""
+        live = list(self.tokens)
+        embeds = self.engine._embed(list(self.tokens.values()), None)  # (live, ...)
         self.owner = torch.cat([self.owner, torch.tensor(live, dtype=torch.long)])  # (columns,) grows by live
-        positions = packing.step_positions(self.lengths, self.prefix.columns, live, step)
-        return self._forward(embeds, packing.step_mask(self.owner, live), positions, list(range(len(live))))
+        places = packing.step_positions(self.lengths, self.prefix.columns, live, self.steps - 1)
+        return embeds, self._settings(embeds, packing.step_mask(self.owner, live), places)
 
-    def _forward(self, embeds: Tensor, visible: Tensor | None, places: Tensor, columns: Sequence[int]) -> Tensor:
-        """Run (tokens, ...) behind the cache: float32 logits (kept, vocabulary) at the columns to keep.
-
-        `visible`: (tokens, columns) bool. `places`: (tokens,) in their own prompts.
-        """
-        device = embeds.device
+    def _settings(self, embeds: Tensor, visible: Tensor | None, places: Tensor) -> dict[str, Any]:
+        """What the model takes beside (tokens, ...). `visible`: (tokens, columns) bool. `places`: (tokens,)."""
         dtype = embeds.dtype if embeds.is_floating_point() else self.engine.lm.dtype
         self.places = torch.cat([self.places, places])
         lanes = None if visible is None else visible[None]  # one lane
-        positions = (places + self.prefix.shift).to(device)[None]
-        settings = self.engine._settings([self.prefix], lanes, self.places[None], positions, dtype)
-        indices = torch.tensor(columns, dtype=torch.long, device=device)
-        logits = self.engine._run(embeds, self.cache, indices, **settings)
-        return logits.float()
+        positions = (places + self.prefix.shift).to(embeds.device)[None]
+        return self.engine._settings([self.prefix], lanes, self.places[None], positions, dtype)
 
 
-def new_cache() -> Any:
-    """An empty cache that keeps every position and is written in place."""
+def new_cache(columns: int = 0) -> Any:
+    """An empty cache that keeps every position and is written in place; `columns`: the most that come, if known."""
     from .lanes import cache  # imports transformers
 
-    return cache.new_cache()
+    return cache.new_cache(columns)
+
+
+def column_bytes(cache: Any) -> int:
+    """Bytes that a column of a filled cache takes in all layers."""
+    return sum(held[0, :, :1].nbytes for layer in cache.layers for held in (layer.keys, layer.values))
 
 
 def lengths(cache: Any) -> list[int]:

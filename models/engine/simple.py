@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from .decoding import (
     greedy,
     no_observer,
     rank,
+    seed_of,
     visual_tokens,
     without_ends,
 )
@@ -83,9 +83,8 @@ class OneByOne:
             ),
         )
         embeds = self._embed(job.ids, features)
-        seed = int.from_bytes(hashlib.sha256(repr((job.ids, job.seed)).encode()).digest()[:6], "big")
         with torch.random.fork_rng(devices=[embeds.device] if embeds.device.type == "cuda" else []):
-            torch.manual_seed(seed)
+            torch.manual_seed(seed_of(job))
             mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
             new = self.lm.generate(
                 inputs_embeds=embeds, attention_mask=mask, generation_config=config, logits_processor=[check_scores]

@@ -11,11 +11,9 @@ from collections.abc import Hashable, Iterator, Sequence
 
 import torch
 
-from vlmbench.base.errors import UsageError
-
+from ..engine.together import rows_of_setting
 from .plain import Question
 
-AUTO = "auto"
 FIRST, MOST = 4, 64
 ROOM = 0.4
 """A GPU's batch is doubled while the most memory used so far is below this share of all."""
@@ -30,10 +28,9 @@ class BatchSize:
 
     def __init__(self, setting: str, device: torch.device) -> None:
         """`setting`: a number or `auto`. Raises UsageError."""
-        if setting != AUTO and not (setting.isdecimal() and int(setting) > 0):
-            raise UsageError(f"batch takes a number above 0 or {AUTO}, not {setting!r}")
-        self.grows = setting == AUTO and device.type == "cuda"
-        self.now = int(setting) if setting != AUTO else FIRST if self.grows else 1
+        rows = rows_of_setting(setting)
+        self.grows = not rows and device.type == "cuda"
+        self.now = rows or (FIRST if self.grows else 1)
         self._device = device
 
     def one_by_one(self) -> None:

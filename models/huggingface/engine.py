@@ -23,13 +23,14 @@ from vlmbench.data.images import decoding as images
 from vlmbench.parsing.thinking import apart
 
 from ..engine.decoding import Job, Observer, Outcome, no_observer
-from ..engine.engine import SMALLEST_PACK, RequestObserver, failure, is_greedy, order, respond
+from ..engine.engine import RequestObserver, can_pack, failure, is_greedy, order, respond
 from ..engine.finite import bad_weight
 from ..engine.group_images import describe
 from ..engine.linear_choice import LinearChoice
 from ..engine.memory import halving, peak_bytes
+from ..engine.together import AUTO, Together, Work, bounds_of, rows_of_setting
 from .batch_check import batch_check
-from .batching import AUTO, BatchQueue, BatchSize, rows_of
+from .batching import BatchQueue, BatchSize, rows_of
 from .plain import Plain, Question
 from .prefix_check import choose, trial
 from .prompts import ImageTensors
@@ -51,6 +52,13 @@ class Prepared:
     error: str = ""
 
 
+@dataclass(eq=False)
+class QuestionWork(Work):
+    """Questions about the same images that go behind one prefix."""
+
+    questions: Sequence[Question] = ()
+
+
 class HfEngine:
     """Generates and ranks answers. Deterministic but for the sizes that a GPU's memory decides."""
 
@@ -63,20 +71,23 @@ class HfEngine:
         exact: bool = False,
         fragile: float | None = None,
         pack_tokens: int = 512,
+        cache_memory: int = 0,
         linear: str = "",
         observer: RequestObserver | None = None,
     ) -> None:
         """`kind` shared is tried out here, and becomes batched where it fails: `sharing` says why.
 
-        `exact` asks answers with a margin under `fragile` again one by one; `fragile` None: four times what the trial
-        found, at least 1e-4. `linear`: `mkl`, `onednn` or `auto`, which library computes Linear layers.
+        `batch`: most rows of a plain batch, and most answers that are decoded together; `cache_memory`: most bytes of
+        the latter's keys and values, 0 for what suits the device. `exact` asks answers with a margin under `fragile`
+        again one by one; `fragile` None: four times what the trials found, at least 1e-4. `linear`: `mkl`, `onednn` or
+        `auto`, which library computes Linear layers.
 
         Raises UsageError, and ModelError where oneDNN cannot be had.
         """
         if kind not in KINDS:
             raise UnknownNameError("engine", kind, KINDS)
-        if pack_tokens < 1:
-            raise UsageError("pack_tokens must be at least 1", hint="leave it out")
+        if pack_tokens < 1 or cache_memory < 0:
+            raise UsageError("pack_tokens must be at least 1 and cache_memory at least 0", hint="leave them out")
         self.system, self.pack_tokens, self.exact, self.observer = system, pack_tokens, exact, observer
         self.size = BatchSize("1" if kind == "simple" else batch, system.model.device)
         self._plain = Plain(system.model, system, pad_id=system.pad_id, encoder_decoder=system.encoder_decoder)
@@ -90,6 +101,8 @@ class HfEngine:
             self.linear.decide(system.model, partial(trial, self._plain, system.prompts))
         if kind == "shared":
             self.kind, self.sharing = self._try_sharing()
+        bounds = bounds_of(rows_of_setting(batch), cache_memory, system.model.device, pack_tokens)
+        self._together = Together(self._shared, bounds, self._retry)
         self.fragile = max(4 * self._difference, 1e-4) if fragile is None else fragile
         self._counts = {"merged": 0, "rerun": 0, "changed": 0, "failed": 0, "memory_retries": 0, "packed": 0}
         self._seconds, self._questions, self._words = 0.0, 0, 0
@@ -143,6 +156,7 @@ class HfEngine:
             facts["seconds_per_word"] = float(f"{self._seconds / self._words:.3g}")
         if self.kind == "shared":
             facts["engine_self_check_difference"] = self._difference
+            facts |= self._together.facts
         return facts
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
@@ -170,18 +184,33 @@ class HfEngine:
                 else:
                     self._merge(item.question, questions)
             for part in self._parts(questions):
-                if (
-                    self.kind == "shared"
-                    and rows_of(part) > 1
-                    and self._shared.can_share([entry.job for entry in part])
-                ):
-                    yield from self._timed(part, packed=True)
-                    continue
-                for question in part:
-                    for full in waiting.add(question):
-                        yield from self._timed(full)
+                yield from self._begin(part, waiting)
+        for work in self._together.rest():
+            yield from self._packed(work)
         for rest in waiting.rest():
             yield from self._timed(rest)
+
+    def _begin(self, part: Sequence[Question], waiting: BatchQueue) -> Iterator[tuple[Request, Response]]:
+        """Begin questions that may share a prefix; yields responses that are there meanwhile."""
+        if self._goes_packed(part):
+            for work in self._together.add(self._work(part)):
+                yield from self._packed(work)
+            return
+        for question in part:
+            for full in waiting.add(question):
+                yield from self._timed(full)
+
+    def _goes_packed(self, part: Sequence[Question]) -> bool:
+        """Whether questions go behind a prefix: several that share one, or one that others may be decoded beside."""
+        jobs = [question.job for question in part]
+        served = self.kind == "shared" and all(map(can_pack, jobs)) and self._shared.can_share(jobs)
+        return served and (rows_of(part) > 1 or self._together.joins)
+
+    def _work(self, questions: Sequence[Question]) -> QuestionWork:
+        prompt, observe = questions[0].prompt, self._observer(questions)
+        return QuestionWork(
+            [question.job for question in questions], lambda: prompt, observe, questions[0].pixels, questions=questions
+        )
 
     def _prepare(self, group: Sequence[Request]) -> list[Prepared]:
         """Each request as tensors; images are read once. Runs in a thread, ahead of the network."""
@@ -218,28 +247,37 @@ class HfEngine:
         questions.append(question)
 
     def _parts(self, questions: Sequence[Question]) -> list[list[Question]]:
-        """Questions that may share a prefix together: the same images in the same places, greedy."""
+        """Questions that may share a prefix: the same images in the same places."""
         parts: dict[object, list[Question]] = {}
         for question in questions:
-            alone = not is_greedy(question.job)
-            key = id(question) if alone else (id(question.prompt.media), self._shared.head(question.job.ids))
+            key = (
+                id(question)
+                if not can_pack(question.job)
+                else (id(question.prompt.media), self._shared.head(question.job.ids))
+            )
             parts.setdefault(key, []).append(question)
         return list(parts.values())
 
-    def _timed(self, questions: Sequence[Question], *, packed: bool = False) -> Iterator[tuple[Request, Response]]:
-        """The responses of some questions, each with its share of the time."""
+    def _timed(self, questions: Sequence[Question]) -> Iterator[tuple[Request, Response]]:
+        """The responses of a plain batch, each with its share of the time."""
         started = time.perf_counter()
         with self._remembered.used() if self._remembered else nullcontext():
-            pairs = self._packed(questions) if packed else self._batch(questions)
-        spent = time.perf_counter() - started
-        requests = sum(len(question.requests) for question in questions)
+            pairs = self._batch(questions)
+        yield from self._shared_out(pairs, time.perf_counter() - started)
+
+    def _shared_out(
+        self, pairs: Sequence[tuple[Question, Response]], spent: float
+    ) -> Iterator[tuple[Request, Response]]:
+        """Responses for all requests of some questions, which took so many seconds."""
+        requests = sum(len(question.requests) for question, _ in pairs)
         self._seconds += spent
-        answered = [
-            (request, replace(response, seconds=spent / requests))
-            for one, response in pairs
-            for request in one.requests
-        ]
-        yield from self._told(answered)
+        yield from self._told(
+            [
+                (request, replace(response, seconds=spent / requests))
+                for question, response in pairs
+                for request in question.requests
+            ]
+        )
 
     def _told(self, pairs: Sequence[tuple[Request, Response]]) -> Iterator[tuple[Request, Response]]:
         if self.system.tags:  # nobody else knows them
@@ -249,18 +287,17 @@ class HfEngine:
         self._counts["failed"] += sum(response.finish == "error" for _, response in pairs)
         yield from pairs
 
-    def _packed(self, questions: Sequence[Question]) -> list[tuple[Question, Response]]:
-        jobs = [question.job for question in questions]
-
-        def answer(tokens: int) -> list[Outcome]:
-            return self._shared.answer(questions[0].prompt, jobs, tokens, self._observer(questions))
-
-        try:
-            outcomes, _ = halving(answer, self.pack_tokens, SMALLEST_PACK, self._retry)
-        except Exception as error:
-            return [(question, failure(describe(error))) for question in questions]
-        self._counts["packed"] += len(questions)
-        return [self._checked(question, outcome) for question, outcome in zip(questions, outcomes, strict=True)]
+    def _packed(self, work: Work) -> Iterator[tuple[Request, Response]]:
+        """The responses of questions that went behind their prefix."""
+        assert isinstance(work, QuestionWork)
+        if work.error is not None:
+            reason = describe(work.error)
+            yield from self._shared_out([(question, failure(reason)) for question in work.questions], work.seconds)
+            return
+        started = time.perf_counter()
+        self._counts["packed"] += len(work.questions)
+        pairs = [self._checked(*pair) for pair in zip(work.questions, work.outcomes, strict=True)]
+        yield from self._shared_out(pairs, work.seconds + time.perf_counter() - started)
 
     def _batch(self, questions: Sequence[Question]) -> list[tuple[Question, Response]]:
         """One plain batch. One that fails is asked question by question, so that only the culprit fails."""
@@ -310,7 +347,8 @@ class HfEngine:
         """
         if outcome.error and self.kind != "simple":
             return question, self._alone(question)
-        fragile = outcome.margin is not None and outcome.margin < self.fragile
+        limit = max(self.fragile, 4 * self._together.difference)
+        fragile = outcome.margin is not None and outcome.margin < limit
         if not (self.exact and fragile and self.kind != "simple"):
             return question, respond(outcome)
         second = self._alone(question)

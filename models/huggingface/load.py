@@ -25,9 +25,9 @@ from ..engine.margin_scale import QUESTIONS, test_image
 from ..engine.memory import release_memory
 from ..engine.quantize import check as check_quantization
 from ..engine.quantize import quantize as quantize_weights
+from ..engine.together import AUTO
 from ..parts.kernels import attention as matmul_attention
 from ..parts.quiet_import import quiet_logs
-from .batching import AUTO
 from .engine import HfEngine
 from .loading import adapters as peft_adapters
 from .loading import vision_layers
@@ -97,6 +97,7 @@ def load(
     quantize: str = "",
     linear: str = "",
     batch_size: str = AUTO,
+    cache_memory: float = 0.0,
     attention: str = "",
     prompting: str = "",
     thinking: str = AUTO_THINKING,
@@ -105,7 +106,8 @@ def load(
 ) -> HfModel:
     """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
 
-    `batch_size`: rows that go through the network at once, or `auto`. `attention`: transformers' name of one of its
+    `batch_size`: rows that go through the network at once, or `auto`. `cache_memory`: most GiB of keys and values of
+    answers that are decoded together. `attention`: transformers' name of one of its
     implementations, or `matmul` for bfloat16 on a CPU. `prompting`: `chat` or another way of prompts.py. `thinking`:
     `auto` (as the chat template does), `on`, `off`, or the tag around the model's thoughts (`<plan>`).
     `trust_remote_code`: run Python code that comes with the checkpoint, only where asked for. `unread`: a regular
@@ -143,7 +145,14 @@ def load(
     }
     system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=extra_settings)
     skipped = vision_layers.skip_unread(model, partial(trial_inputs, system))
-    driver = HfEngine(system, kind=engine, batch=batch_size, exact=recheck_ties, linear=linear)
+    driver = HfEngine(
+        system,
+        kind=engine,
+        batch=batch_size,
+        cache_memory=int(cache_memory * 2**30),
+        exact=recheck_ties,
+        linear=linear,
+    )
     return HfModel(system, mark, driver, skipped=skipped)
 
 

@@ -10,7 +10,6 @@ does not have.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +30,7 @@ from ..engine.decoding import (
     greedy,
     no_observer,
     rank,
+    seed_of,
     without_ends,
 )
 from .generate import PLAIN, Checker, TokenGenerator
@@ -112,9 +112,8 @@ class Plain:
         more: dict[str, Any] = {}
         if generation.temperature > 0:
             more = {"do_sample": True, "temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0}
-        seed = int.from_bytes(hashlib.sha256(repr((job.ids, job.seed)).encode()).digest()[:6], "big")
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+            torch.manual_seed(seed_of(job))
             batch = self._collate([_Row(question, len(job.ids))])
             if generation.num_beams > 1:
                 more["length_penalty"] = generation.length_penalty

@@ -16,6 +16,7 @@ from ..checkpoints import folder as checkpoints
 from ..checkpoints.folder import CheckpointFolder
 from ..engine.adapter import LocalModel
 from ..engine.engine import DTYPES, Engine
+from ..engine.together import AUTO, rows_of_setting
 from ..network.minigpt_blueprint import blueprint
 from ..network.system import BaseSystem
 from ..parts.language import lora
@@ -126,6 +127,8 @@ def load(
     quantize: str = "",
     linear: str = "",
     attention: str = "",
+    batch_size: str = AUTO,
+    cache_memory: float = 0.0,
     template: str = "",
     vit: str = "",
     qformer: str = "",
@@ -133,7 +136,8 @@ def load(
     image_size: int = 0,
 ) -> LocalModel:
     """A folder of ours, or an official .pth, as a model that answers; None: the small one that ships, if there is one.
-    Adapters are merged into the weights.
+    Adapters are merged into the weights. `batch_size`: most answers that are decoded together, or `auto`;
+    `cache_memory`: most GiB of their keys and values.
 
     A .pth builds on other files: `vit` (eva_vit_g.pth), `llm` (the language model's folder) and, for MiniGPT-4 with
     Vicuna and TinyGPT-V, `qformer` (blip2_pretrained_flant5xxl.pth); `image_size` 0 is the published edge, and 224
@@ -159,6 +163,8 @@ def load(
         quantize=quantize,
         linear=linear,
         attention=attention,
+        batch=rows_of_setting(batch_size),
+        cache_memory=int(cache_memory * 2**30),
     )
     return LocalModel(loaded, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

@@ -19,6 +19,7 @@ from ..checkpoints.folder import CheckpointFolder
 from ..checkpoints.tinyllava import detect as tinyllava_formats
 from ..engine.adapter import LocalModel
 from ..engine.engine import DTYPES, Engine
+from ..engine.together import AUTO, rows_of_setting
 from ..network.network import Blueprint
 from ..network.system import BaseSystem
 from ..parts.connector.connector import LEGACY_WIDTH
@@ -198,12 +199,15 @@ def load(
     quantize: str = "",
     linear: str = "",
     attention: str = "",
+    batch_size: str = AUTO,
+    cache_memory: float = 0.0,
     template: str = "",
     image_aspect_ratio: str = "",
     vision_feature_select_strategy: str = "",
 ) -> LocalModel:
     """A checkpoint folder of any format as a model that answers; None: the small one that ships.
 
+    `batch_size`: most answers that are decoded together, or `auto`; `cache_memory`: most GiB of their keys and values.
     `template`, `image_aspect_ratio` and `vision_feature_select_strategy` overrule what the checkpoint says. Adapters
     are merged into the weights. Raises ModelError for a folder that is missing, damaged or of another system.
     """
@@ -228,6 +232,8 @@ def load(
         quantize=quantize,
         linear=linear,
         attention=attention,
+        batch=rows_of_setting(batch_size),
+        cache_memory=int(cache_memory * 2**30),
     )
     return LocalModel(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

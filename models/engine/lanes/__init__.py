@@ -1,6 +1,7 @@
-"""What rows of a network need to be decoded together: memory for keys and values.
+"""What lanes need of a network: a lane is a packed row of tokens with keys and values of its own.
 
 - cache: a transformers cache whose layers are written in place.
+- attention: the rows of several lanes in one forward, each attending to its own lane.
 
 Nothing here knows prompts, answers or images: those are the engine's.
 """

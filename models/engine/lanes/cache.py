@@ -7,6 +7,7 @@ behind the others, and returns views. The numbers are bit for bit the same.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -20,8 +21,10 @@ BLOCK, GROWTH = 32, 0.125
 class InPlaceLayer(DynamicLayer):  # type: ignore[misc]  # transformers counts as Any
     """The keys and values of a layer, (rows, heads, columns, head_dim) each: views of tensors with more columns."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 0) -> None:
+        """`most`: columns that there will be at most; 0: unknown."""
         super().__init__()
+        self._most = most
         self._wide: tuple[Tensor, Tensor] | None = None
         """Keys and values with all their room, (rows, heads, room, head_dim)."""
 
@@ -48,6 +51,8 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]  # transformers counts a
     def _grow(self, total: int, *new: Tensor) -> None:
         """Move to tensors with room for `total` columns and some to come."""
         room = total + max(BLOCK, int(GROWTH * total))
+        if self._most:
+            room = max(total, min(room, self._most))
         wider = []
         for held, states in zip((self.keys, self.values), new, strict=True):
             rows, heads, _, width = states.shape
@@ -55,6 +60,11 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]  # transformers counts a
             wide[:, :, : held.shape[-2]] = held
             wider.append(wide)
         self._wide = (wider[0], wider[1])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of keys and values with all their room."""
+        return sum(wide.nbytes for wide in self._wide or ())
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Rows stay where they are: beams are searched elsewhere."""
@@ -69,8 +79,8 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]  # transformers counts a
         raise NotImplementedError
 
 
-def new_cache() -> Cache:
-    """An empty cache that keeps every position."""
+def new_cache(most: int = 0) -> Cache:
+    """An empty cache that keeps every position. `most`: columns that there will be at most; 0: unknown."""
     cache = DynamicCache()
-    cache.layer_class_to_replicate = InPlaceLayer
+    cache.layer_class_to_replicate = partial(InPlaceLayer, most)
     return cache

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ...engine.decoding import AnswerDecoder, Draft, Job, Observer, Outcome, no_observer, rank
-from ...engine.shared_prefix import PackedEngine, Prefix, PromptRow, prefix_length, prompt_rows
+from ...engine.decoding import AnswerDecoder, Job, PromptRow, prefix_length, prompt_rows
+from ...engine.shared_prefix import PackedEngine, Prefix
 from .masks import masks
 from .positions import on_axes, watched
 
@@ -63,21 +63,16 @@ class HfSharedPrefix(PackedEngine):
     def can_share(self, jobs: Sequence[Job]) -> bool:
         """Whether the jobs have a prefix worth sharing: one that holds their images whole, where they have any."""
         prompts = _prompt_rows(jobs)
-        shared = prefix_length(prompts)
+        shared = self.prefix_length(prompts)
         return shared > 0 and all(self.image_id not in prompt.tokens[shared:] for prompt in prompts)
 
-    @torch.inference_mode()
-    def answer(
-        self, prompt: Rendered, jobs: Sequence[Job], pack_tokens: int, observe: Observer = no_observer
-    ) -> list[Outcome]:
-        """Outcomes in the jobs' order; the jobs must have passed `can_share`. `prompt`: of one of them."""
-        scored: dict[int, list[Tensor]] = {}
-        drafts: dict[int, Draft] = {}
-        self._answer_group(_prompt_rows(jobs), jobs, prompt, pack_tokens, observe, drafts, scored)
-        return [
-            rank(job, scored[index], 0, observe) if job.choices else drafts[index].outcome(0)
-            for index, job in enumerate(jobs)
-        ]
+    def prefix_length(self, prompts: Sequence[PromptRow]) -> int:
+        """A single prompt has a prefix, too: images can be nowhere else."""
+        return prefix_length([*prompts, prompts[0]])
+
+    def buckets(self, jobs: Sequence[Job]) -> list[list[PromptRow]]:
+        """One: the jobs must have passed `can_share`."""
+        return [_prompt_rows(jobs)]
 
     def _prefill(self, ids: Sequence[int], features: Rendered, cache: Any) -> HfPrefix:
         """Run the prefix as the model runs any prompt: its own positions and masks, with the types of its tokens."""

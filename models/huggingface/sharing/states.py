@@ -15,8 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...engine.decoding import Draft, Job, Observer, Outcome, greedy, no_observer, rank, without_ends
-from ...engine.shared_prefix import prefix_length, prompt_rows
+from ...engine.decoding import (
+    Draft,
+    Job,
+    Observer,
+    Outcome,
+    greedy,
+    no_observer,
+    prefix_length,
+    prompt_rows,
+    rank,
+    without_ends,
+)
 from .packed import HfPrefix, HfSharedPrefix, Rendered
 
 ROWS = 16
@@ -75,16 +85,17 @@ class StateBatch:
         return [row[-count:] for row, count in zip(logits, keep, strict=True)]
 
     def generate(self, drafts: dict[int, Draft], logits: dict[int, Tensor], observe: Observer) -> None:
-        """Greedy answers of the suffixes at these places, until all are finished. `logits`: (1, vocabulary) of each."""
+        """Answers of the suffixes at these places, until all are finished. `logits`: (1, vocabulary) of each."""
         live, step = list(drafts), 0
         scores = torch.cat([logits[place] for place in live]) if live else None  # (live, vocabulary)
         while scores is not None:
             tokens: dict[int, int] = {}
             allowed = without_ends(scores, [drafts[place] for place in live])
-            for place, row, best in zip(live, scores, greedy(allowed), strict=True):
+            for place, row, left, best in zip(live, scores, allowed, greedy(allowed), strict=True):
                 observe(drafts[place].job, step, row)
-                if drafts[place].push(best):
-                    tokens[place] = best.token
+                chosen = drafts[place].choose(left, best)
+                if drafts[place].push(chosen):
+                    tokens[place] = chosen.token
             live = list(tokens)
             scores = self._step(tokens, step) if live else None
             step += 1

@@ -15,7 +15,8 @@ from torch import Tensor
 from tests.models.engine.toy import ToySystem, noise, toy
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.data.images.decoding import decode
-from vlmbench.models.engine import packing, shared_prefix
+from vlmbench.models.engine import packing
+from vlmbench.models.engine.decoding import image_prefix
 from vlmbench.models.engine.engine import Engine
 from vlmbench.models.engine.group_images import turns_of
 from vlmbench.models.engine.shared_prefix import SharedPrefix
@@ -160,8 +161,8 @@ def step_leak(owner: Tensor, live: Sequence[int]) -> Tensor:
     return torch.ones(len(live), len(owner), dtype=torch.bool)
 
 
-def wrong_picture(self: SharedPrefix, features: Any, *args: Any, real: Any = SharedPrefix.answer) -> Any:
-    return real(self, [seen.flip(0) for seen in features], *args)
+def wrong_picture(self: SharedPrefix, ids: Any, features: Any, cache: Any, real: Any = SharedPrefix._prefill) -> Any:
+    return real(self, ids, [seen.flip(0) for seen in features], cache)
 
 
 def no_first_token(self: SharedPrefix, ids: Any, features: Any, cache: Any, real: Any = SharedPrefix._prefill) -> Any:
@@ -177,7 +178,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "positions + 1 in decode": (packing, "step_positions", late_step),
     "suffixes see each other": (packing, "block_mask", leak),
     "answers see each other": (packing, "step_mask", step_leak),
-    "wrong picture": (SharedPrefix, "answer", wrong_picture),
+    "wrong picture": (SharedPrefix, "_prefill", wrong_picture),
     "first token dropped": (SharedPrefix, "_prefill", no_first_token),
     "prefix cut inside the picture": (SharedPrefix, "_prefill", cut_picture),
     "logits of the token before": (packing, "ends", lambda lengths: torch.tensor(lengths).cumsum(0) - 2),
@@ -341,4 +342,4 @@ def test_engine_reads_the_prefix_once(monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = [system.encode(turns_of(request)) for request in groups[0]]
     prefix = packing.common_prefix([tuple(prompt) for prompt in prompts])
     assert fed == [prefix + 15, sum(len(prompt) - prefix for prompt in prompts)]
-    assert shared_prefix.image_prefix(prompts[0]) == tuple(prompts[0][:8])
+    assert image_prefix(prompts[0]) == tuple(prompts[0][:8])

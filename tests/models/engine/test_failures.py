@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from tests.models.engine.test_engine import ask, both, check_equal, questions
 from tests.models.engine.toy import END, noise, toy
@@ -65,17 +66,16 @@ def test_real_photographs_go_through_or_say_why(shared: Path) -> None:
 def test_an_exception_costs_its_group_only(monkeypatch: pytest.MonkeyPatch) -> None:
     groups = questions(3, 4)
     plain = ask(toy(), groups)
-    real = SharedPrefix.answer
+    real = SharedPrefix.buckets
 
-    def fail(self: SharedPrefix, pixels: Any, jobs: Any, *args: Any) -> Any:
-        if len(seen := calls) == 1:
-            seen.append(1)
-            raise ValueError("something broke\nin two lines")
+    def fail(self: SharedPrefix, jobs: Any) -> Any:
         calls.append(1)
-        return real(self, pixels, jobs, *args)
+        if len(calls) == 2:
+            raise ValueError("something broke\nin two lines")
+        return real(self, jobs)
 
     calls: list[int] = []
-    monkeypatch.setattr(SharedPrefix, "answer", fail)
+    monkeypatch.setattr(SharedPrefix, "buckets", fail)
     engine = Engine(toy())
     said = {request.sample_id: response for request, response in engine.answer(groups)}
     failed = {name for name, response in said.items() if response.finish == "error"}
@@ -92,14 +92,14 @@ def test_an_exception_costs_its_group_only(monkeypatch: pytest.MonkeyPatch) -> N
 def test_out_of_memory_halves_the_pack(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     groups = questions(2, 8)
     plain = ask(toy(), groups)
-    real, fits = SharedPrefix.answer, [128]
+    real, fits = SharedPrefix.run, [128]
 
-    def scarce(self: SharedPrefix, pixels: Any, jobs: Any, pack_tokens: int, *args: Any) -> Any:
-        if pack_tokens > fits[0]:
+    def scarce(self: SharedPrefix, row: Tensor, *args: Any, **settings: Any) -> Any:
+        if len(row) > fits[0]:
             raise error
-        return real(self, pixels, jobs, pack_tokens, *args)
+        return real(self, row, *args, **settings)
 
-    monkeypatch.setattr(SharedPrefix, "answer", scarce)
+    monkeypatch.setattr(SharedPrefix, "run", scarce)
     engine = Engine(toy(), pack_tokens=512)
     assert {request.sample_id: response.text for request, response in engine.answer(groups)} == plain.texts
     assert engine.facts["engine_memory_retries"] == 4
@@ -112,7 +112,7 @@ def test_interrupts_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*args: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SharedPrefix, "answer", interrupt)
+    monkeypatch.setattr(SharedPrefix, "buckets", interrupt)
     with pytest.raises(KeyboardInterrupt):
         list(Engine(toy()).answer(questions(1, 2)))
 

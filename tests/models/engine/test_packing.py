@@ -7,10 +7,13 @@ import torch
 from vlmbench.models.engine import packing
 
 
-def test_packs_keep_order_and_limit() -> None:
-    assert packing.pack([3, 3, 3, 9, 1], 6) == [[0, 1], [2], [3], [4]]
-    assert packing.pack([], 6) == []
-    assert packing.pack([7], 6) == [[0]]
+def test_packs_keep_order_and_limits() -> None:
+    lengths = [(3,), (3,), (3,), (9,), (1,)]
+    assert packing.pack(lengths, (6,)) == [[0, 1], [2], [3], [4]]
+    assert packing.pack(lengths, (0,)) == [[0, 1, 2, 3, 4]]
+    assert packing.pack([], (6,)) == []
+    assert packing.pack([(7,)], (6,)) == [[0]]
+    assert packing.pack([(1, 1), (1, 1), (1, 1)], (6, 2)) == [[0, 1], [2]]
 
 
 def test_block_mask_shows_the_prefix_and_ones_own_past() -> None:

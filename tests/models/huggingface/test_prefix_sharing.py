@@ -178,10 +178,12 @@ def step_leak(owner: Tensor, live: Sequence[int]) -> Tensor:
     return torch.ones(len(live), len(owner), dtype=torch.bool)
 
 
-def wrong_picture(self: HfSharedPrefix, prompt: Prompt, *args: Any, real: Any = HfSharedPrefix.answer) -> Any:
+def wrong_picture(
+    self: HfSharedPrefix, ids: Any, prompt: Prompt, cache: Any, real: Any = HfSharedPrefix._prefill
+) -> Any:
     tensors = prompt.media.tensors.items()
     turned = {name: value.flip(-1) if value.is_floating_point() else value for name, value in tensors}
-    return real(self, replace(prompt, media=ImageTensors(turned)), *args)
+    return real(self, ids, replace(prompt, media=ImageTensors(turned)), cache)
 
 
 def no_first_token(self: HfSharedPrefix, ids: Any, prompt: Any, cache: Any, real: Any = HfSharedPrefix._prefill) -> Any:
@@ -194,7 +196,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "positions + 1 in decode": (packing, "step_positions", shifted_step),
     "suffixes see each other": (packing, "block_mask", leak),
     "answers see each other": (packing, "step_mask", step_leak),
-    "wrong picture": (HfSharedPrefix, "answer", wrong_picture),
+    "wrong picture": (HfSharedPrefix, "_prefill", wrong_picture),
     "first token dropped": (HfSharedPrefix, "_prefill", no_first_token),
 }
 
@@ -228,25 +230,28 @@ def test_out_of_memory_halves_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
     groups = questions(2, 8)
     plain = ask(system("llava"), groups).texts
     engine = HfEngine(system("llava"))
-    real = HfSharedPrefix.answer
+    real = HfSharedPrefix.run
 
-    def scarce(self: HfSharedPrefix, prompt: Any, jobs: Any, pack_tokens: int, *args: Any) -> Any:
-        if pack_tokens > 128:
+    def scarce(self: HfSharedPrefix, row: Tensor, *args: Any, **settings: Any) -> Any:
+        if len(row) > 32:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(self, prompt, jobs, pack_tokens, *args)
+        return real(self, row, *args, **settings)
 
-    monkeypatch.setattr(HfSharedPrefix, "answer", scarce)
+    monkeypatch.setattr(HfSharedPrefix, "run", scarce)
     assert {request.sample_id: response.text for request, response in engine.answer(groups)} == plain
-    assert engine.facts["engine_memory_retries"] == 4
+    assert engine.facts["engine_memory_retries"] == 8  # 512, 256, 128 and 64 tokens are too many, for two images
 
 
 def test_a_pack_that_fails_is_an_error_of_its_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = HfEngine(system("llava"))
+    real = HfSharedPrefix.buckets
 
-    def fail(*args: Any) -> Any:
-        raise ValueError("broken")
+    def fail(self: HfSharedPrefix, jobs: Any) -> Any:
+        if len(jobs) > 1:
+            raise ValueError("broken")
+        return real(self, jobs)
 
-    monkeypatch.setattr(HfSharedPrefix, "answer", fail)
+    monkeypatch.setattr(HfSharedPrefix, "buckets", fail)
     groups = [*questions(1, 3), [Request("alone", "what?", (noisy(5),), (), Generation(2))]]
     said = {request.sample_id: response for request, response in engine.answer(groups)}
     assert {name for name, response in said.items() if response.finish == "error"} == {"0-0", "0-1", "0-2"}

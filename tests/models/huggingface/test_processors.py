@@ -210,7 +210,7 @@ def test_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None
         return real(self, rows, observe)
 
     monkeypatch.setattr(Plain, "_batch", scarce)
-    said = ask(system("qwen2_vl"), groups, batch="8")
+    said = ask(system("qwen2_vl"), groups, kind="batched", batch="8")
     assert said.texts == plain
     assert (said.engine.facts["batch"], said.engine.facts["engine_memory_retries"]) == (2, 2)
 

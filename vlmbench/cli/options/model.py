@@ -33,7 +33,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add("--device", help="cpu, cuda, cuda:1, ... (default: the model's choice)")
     add("--threads", type=int, metavar="N", help="processor threads")
-    add("--batch-size", metavar="N|auto", help="hf: rows per batch (default: auto)")
+    add("--batch-size", metavar="N|auto", help="answers decoded together; hf: rows per batch, too (default: auto)")
     add("--attention", metavar="NAME", help="sdpa, or matmul for bfloat16 on a CPU; hf: eager, ... too (default: sdpa)")
     add("--trust-remote-code", action="store_true", help="hf: run Python code that comes with the checkpoint")
 
