@@ -107,8 +107,7 @@ def load(
     """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
 
     `batch_size`: rows that go through the network at once, or `auto`. `cache_memory`: most GiB of keys and values of
-    answers that are decoded together. `attention`: transformers' name of one of its
-    implementations, or `matmul` for bfloat16 on a CPU. `prompting`: `chat` or another way of prompts.py. `thinking`:
+    answers decoded together. `attention`: transformers' name of an implementation, or `matmul` for bfloat16 on a CPU. `prompting`: `chat` or another way of prompts.py. `thinking`:
     `auto` (as the chat template does), `on`, `off`, or the tag around the model's thoughts (`<plan>`).
     `trust_remote_code`: run Python code that comes with the checkpoint, only where asked for. `unread`: a regular
     expression of keys in the checkpoint that change no answer.
@@ -137,22 +136,12 @@ def load(
         quantize_weights(model.get_decoder(), quantize, where)
         release_memory()
     model.to(where)
-    extra_settings = {
-        "dtype": dtype,
-        **({"quantize": quantize} if quantize else {}),
-        **({"attention": attention} if attention else {}),
-        **({"unread": unread} if unread else {}),
-    }
+    words = {"quantize": quantize, "attention": attention, "unread": unread}
+    extra_settings = {"dtype": dtype, **{name: word for name, word in words.items() if word}}
     system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=extra_settings)
     skipped = vision_layers.skip_unread(model, partial(trial_inputs, system))
-    driver = HfEngine(
-        system,
-        kind=engine,
-        batch=batch_size,
-        cache_memory=int(cache_memory * 2**30),
-        exact=recheck_ties,
-        linear=linear,
-    )
+    memory = int(cache_memory * 2**30)
+    driver = HfEngine(system, kind=engine, batch=batch_size, cache_memory=memory, exact=recheck_ties, linear=linear)
     return HfModel(system, mark, driver, skipped=skipped)
 
 

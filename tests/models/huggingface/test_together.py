@@ -13,7 +13,6 @@ from tests.models.engine.test_together import MUTANTS
 from tests.models.huggingface.asking import Answers, Groups, ask, check_equal, noisy, questions, system
 from vlmbench.base.samples import Generation, Request
 from vlmbench.models.engine.together import TOGETHER, Together
-from vlmbench.models.huggingface.engine import HfEngine
 
 pytestmark = pytest.mark.slow
 
@@ -96,12 +95,10 @@ def test_mutants_fail_the_check(kind: str, mutant: str, monkeypatch: pytest.Monk
     simple = ask(system(kind), groups, kind="simple")
     monkeypatch.setattr(Together, "_tried", Together._joined)
     check_equal(ask(system(kind), groups, batch="16"), simple)
-    engine_system = system(kind)
-    HfEngine(engine_system)
-    monkeypatch.setattr("vlmbench.models.huggingface.engine.self_check", lambda *_: ("", 0.0))
+    monkeypatch.setattr("vlmbench.models.huggingface.prefix_check.self_check", lambda *_: ("", 0.0))
     monkeypatch.setattr(*MUTANTS[mutant])
     with pytest.raises(AssertionError):
-        check_equal(ask(engine_system, groups, batch="16"), simple)
+        check_equal(ask(system(kind), groups, batch="16"), simple)
 
 
 def test_images_in_flight_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
