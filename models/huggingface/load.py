@@ -107,10 +107,10 @@ def load(
     """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
 
     `batch_size`: rows that go through the network at once, or `auto`. `cache_memory`: most GiB of keys and values of
-    answers decoded together. `attention`: transformers' name of an implementation, or `matmul` for bfloat16 on a CPU. `prompting`: `chat` or another way of prompts.py. `thinking`:
-    `auto` (as the chat template does), `on`, `off`, or the tag around the model's thoughts (`<plan>`).
-    `trust_remote_code`: run Python code that comes with the checkpoint, only where asked for. `unread`: a regular
-    expression of keys in the checkpoint that change no answer.
+    answers decoded together. `attention`: transformers' name of an implementation, or `matmul` for bfloat16 on a CPU.
+    `prompting`: `chat` or another way of prompts.py. `thinking`: `auto` (as the chat template does), `on`, `off`, or
+    the tag around the model's thoughts (`<plan>`). `trust_remote_code`: run Python code that comes with the checkpoint,
+    only where asked for. `unread`: a regular expression of keys in the checkpoint that change no answer.
 
     Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
     """

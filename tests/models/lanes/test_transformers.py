@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.models.engine.test_together import MUTANTS
 from tests.models.huggingface.asking import Answers, Groups, ask, check_equal, noisy, questions, system
+from tests.models.lanes.test_systems import MUTANTS
 from vlmbench.base.samples import Generation, Request
 from vlmbench.models.engine.together import TOGETHER, Together
 
