@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import random
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.samples import copy_sample
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
 from vlmbench.data import notes
@@ -72,7 +72,7 @@ def test_a_row_that_is_there_twice(name: str, tmp_path: Path) -> None:
     """Never one sample more without a word, in any file, for any split that the file serves."""
     task = registry.choose_task(name).task
     root = tmp_path / name
-    shutil.copytree(Folder.sample(name).root, root, ignore=shutil.ignore_patterns("*.png", "*.jpg"))
+    copy_sample(name, root)
     data, rng = Folder(root), random.Random(3)
     counts = {}
     for split in task.splits:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.samples import copy_sample
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.samples import Sample
@@ -84,7 +84,7 @@ def copied(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Folder,
     """(task, its embedded data without pictures, the JSON files of it)."""
     task = registry.choose_task(request.param).task
     root = tmp_path / request.param
-    shutil.copytree(Folder.sample(task.name).root, root, ignore=shutil.ignore_patterns("*.png", "*.jpg"))
+    copy_sample(task.name, root)
     return task, Folder(root), [path for path in sorted(root.rglob("*")) if path.suffix in (".json", ".jsonl")]
 
 

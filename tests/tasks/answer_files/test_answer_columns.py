@@ -291,7 +291,7 @@ def test_an_object_of_answers_by_id_is_read_or_refused_shortly(name: str, tmp_pa
     assert read(task, write(tmp_path / "wide.jsonl", wide), samples) is None
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "mmvet"])
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("mmvet")])
 def test_folders_of_answers(name: str, tmp_path: Path) -> None:
     """Hidden files are passed over; packed files, two models, and a whole beside its parts are refused by name."""
     task, samples = of(name)
