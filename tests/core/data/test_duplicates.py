@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.samples import copy_sample
+from tests.core.data.copied_samples import copy_sample
 from vlmbench.base import registry
 from vlmbench.base.errors import DataError
 from vlmbench.data import notes
