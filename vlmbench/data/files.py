@@ -24,6 +24,7 @@ from vlmbench.base.files import unicode_problem
 from vlmbench.base.paths import is_remote
 from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, DataSource, Task
+from vlmbench.data import notes
 from vlmbench.data.hub import Hub, HubTable
 from vlmbench.data.reading import IMAGE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
 from vlmbench.data.rows import Row, named_columns
@@ -71,10 +72,8 @@ class Folder:
         for place in import_module("vlmbench.tasks").__path__:
             root = Path(place) / "samples" / task
             if root.is_dir():
-                return cls(root, "sample")
-        hint = (
-            "name a folder of official files: --data DIR; a task of your own may name its folder in `bundled_data_dir`"
-        )
+                return cls(root, notes.EMBEDDED)
+        hint = "name a folder of official files: --data DIR; your own task may have one in `bundled_data_dir`"
         raise DataError(f"no embedded sample of {task}", hint=hint)
 
     def within(self, task: str) -> Folder:
@@ -183,8 +182,8 @@ def read_samples(task: Task, data: Folder | Hub, split: str) -> Sequence[Sample]
     """The samples of a split. Raises DataError also for what a file system or an object store's library raises."""
     try:
         return task.samples(data, split)
-    except VlmbenchError:
-        raise
+    except VlmbenchError as error:
+        raise notes.lacking_split(task, data, split, error) from None
     except Exception as error:
         if isinstance(error, OSError) or (isinstance(data, Folder) and is_remote(data.root)):
             where = str(data.root) if isinstance(data, Folder) else data.label

@@ -7,15 +7,32 @@ another benchmark, under the same name. Embedded samples, which are small on pur
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vlmbench.base.errors import DataError, VlmbenchError
 from vlmbench.base.samples import Sample
 
 if TYPE_CHECKING:
-    from vlmbench.base.task import Task
+    from vlmbench.base.task import DataSource, Task
 
 EMBEDDED = "sample"
 """How tables name the data that come with the package."""
+
+
+def lacking_split(task: Task, data: DataSource, split: str, error: VlmbenchError) -> VlmbenchError:
+    """What to raise where a split cannot be read: that the embedded sample does not have it, or else the error."""
+    if not isinstance(error, DataError) or data.label != EMBEDDED:
+        return error
+    others = []
+    for other in task.splits:
+        with suppress(DataError):
+            if other != split and task.samples(data, other):
+                others.append(other)
+    if not others:
+        return error
+    hint = f"it has {', '.join(others)}; the others need --data hub, or --data DIR with the official files"
+    return DataError(f"the embedded sample has no {task.name}:{split}", where=error.where, hint=hint)
 
 
 def notes(task: Task, split: str, samples: Sequence[Sample], label: str) -> list[str]:

@@ -12,11 +12,12 @@ import pytest
 from tests.tasks.layouts import write_pope
 from vlmbench import TableTask
 from vlmbench.base import registry
+from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Sample
 from vlmbench.base.task import Size
 from vlmbench.cli import main as cli
 from vlmbench.data import notes
-from vlmbench.data.files import Folder
+from vlmbench.data.files import Folder, read_samples
 
 SAMPLES = [Sample(str(n), f"What {n}?", (), "a") for n in range(10)]
 
@@ -74,3 +75,16 @@ def test_a_cut_question_file_is_told_of(tmp_path: Path, capsys: pytest.CaptureFi
     assert cli.main(["score", "pope", "--data", str(root), "--predictions", str(answers), "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["pope"]["notes"][0].startswith(note) and note in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", registry.tasks.builtin)
+def test_a_split_that_the_embedded_sample_lacks_is_told_with_those_that_it_has(name: str) -> None:
+    task, data = registry.choose_task(name).task, Folder.sample(name)
+    assert read_samples(task, data, task.splits[0])
+    for split in task.splits[1:]:
+        try:
+            read_samples(task, data, split)
+        except DataError as error:
+            assert error.what == f"the embedded sample has no {name}:{split}"
+            assert error.hint.startswith(f"it has {task.splits[0]}")
