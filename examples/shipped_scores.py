@@ -1,6 +1,6 @@
 """Scores of the included models on the embedded samples, with and without images, as a Markdown table.
 
-    python examples/shipped_scores.py FOLDER      (half a minute; finished runs are not repeated)
+    python examples/shipped_scores.py FOLDER      (about a minute; finished runs are not repeated)
 
 `blind` is the same model with grey images, which shows how much of the score needs the image. The samples show that
 everything works; their scores are not comparable with those in papers.
