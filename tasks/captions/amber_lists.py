@@ -72,7 +72,10 @@ class WordLists:
 def word_lists(data: Folder, hint: str) -> WordLists:
     """The lists of a folder. Raises DataError."""
     related = read_object(data.need("AMBER's list of related words", *RELATION, hint=hint))
-    safe = read_text(data.need("AMBER's list of safe words", *SAFE, hint=hint)).split("\n")
+    safe_path = data.need("AMBER's list of safe words", *SAFE, hint=hint)
+    safe = [line.rstrip("\r") for line in read_text(safe_path).split("\n")]  # as Python opens a text
+    if not any(safe):
+        raise DataError("there is no word in it", where=str(safe_path), hint="get the file again")
     path = data.find(*ALIKE)
     pairs = read_json(path) if path else None
     if path and not (isinstance(pairs, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)):

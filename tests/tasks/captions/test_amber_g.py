@@ -45,8 +45,8 @@ def write(folder: Path, **changed: Any) -> Folder:
         if (content := changed.get(stem, content)) is not None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(json.dumps(content), "utf-8")
-    if changed.get("safe_words", "") is not None:
-        (folder / "data/safe_words.txt").write_text("sign\nlight", "utf-8")
+    if (words := changed.get("safe_words", "sign\nlight")) is not None:
+        (folder / "data/safe_words.txt").write_bytes(words.encode())
     (folder / "image").mkdir()
     for number in (1, 2):
         (folder / "image" / f"AMBER_{number}.jpg").write_bytes(png((10, 20, number)))
@@ -91,9 +91,18 @@ def test_words_of_the_lists(text: str, found: list[str]) -> None:
     assert listed_nouns(text, words) == found
 
 
+def test_safe_words_of_a_checkout_on_windows(tmp_path: Path) -> None:
+    """Every word is safe, not only the last."""
+    text = "A sign and a light."
+    for name, words in (("unix", "sign\nlight\n"), ("windows", "sign\r\nlight\r\n")):
+        (tmp_path / name).mkdir()
+        assert values(write(tmp_path / name, safe_words=words), text)["chair"] == 0, name
+
+
 BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"relation": None}, "AMBER's list of related words is not there"),
     ({"safe_words": None}, "AMBER's list of safe words is not there"),
+    ({"safe_words": "\n"}, "there is no word in it"),
     ({"relation": {**RELATED, "sea": "water"}}, "field 'sea'"),
     ({"relation": {"sea": []}}, "field 'truth': relation.json has no entry for 'lake'"),
     ({"annotations": [NOTES[0] | {"hallu": ["unicorn"]}, *NOTES[1:]]}, "no entry for 'unicorn'"),

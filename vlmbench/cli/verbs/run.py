@@ -197,9 +197,11 @@ def _print_missing(outcome: Outcome, min_coverage: float, *, judged: bool) -> No
     from vlmbench.base.registry import is_suite, load_object
 
     for key, task in outcome.scores.items():
-        if "unlabeled" in task["statuses"]:
+        if unlabeled := task["statuses"].get("unlabeled"):
             note = task[task["headline"]].get("note", "")
-            terminal.warn(f"{key}: {terminal.clean(note)}; `vlmbench export` writes what it takes")
+            total = sum(task["statuses"].values())
+            part = f"{unlabeled:,} of {total:,} questions have no score: " if unlabeled < total else ""
+            terminal.warn(f"{key}: {part}{terminal.clean(note)}; `vlmbench export` writes what it takes")
         if task["coverage"] >= min_coverage or is_suite(key):  # its members are told of themselves
             continue
         share = load_object("vlmbench.reports.text.table:coverage")(task["coverage"])
