@@ -37,7 +37,7 @@ def parse_model(spec: str) -> ModelSpec:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise UsageError(f"cannot read {pair!r} in --model {spec}", hint="write NAME[:CHECKPOINT][,key=value]")
+            raise UsageError(f"cannot read {pair!r} of the model {spec}", hint="write NAME[:CHECKPOINT][,key=value]")
         options[key.strip()] = value
     return ModelSpec(name.strip(), checkpoint or None, options)
 

@@ -72,15 +72,6 @@ CHECKSUMS: Mapping[str, str] = {
         "git:1cac81b979470deaf0431c8685774057a73c7f0b"
     ),
     "data/testmini_text_only.json": "git:c4ba3a1e6676ffec0f3103544039ffbe3fdd0f4a",
-    "VLMEval/MathVista_MINI.tsv": "md5:f199b98e178e5a2a20e7048f5dcb0464",
-    "VLMEval/MathVision.tsv": "md5:93f6de14f7916e598aa1b7165589831e",
-    "VLMEval/MathVision_MINI.tsv": "md5:060fe4fa5d868987ce179307bd5f8a33",
-    "MathVerse/MathVerse_MINIV.tsv": "md5:5017caca32b7fa110c350a1bea861b65",
-    "MathVerse/MathVerse_MINIVOnly.tsv": "md5:68a11d4680014ac881fa37adeadea3a4",
-    "MathVerse/MathVerse_MINIVDom.tsv": "md5:b8fb63852d261ab2aaefba29cc2414d3",
-    "MathVerse/MathVerse_MINIVInt.tsv": "md5:01cbd35be202bb0c4873a4186a63bc19",
-    "MathVerse/MathVerse_MINITLite.tsv": "md5:19e4b13bdd30b89a03b2e358bcfefa04",
-    "MathVerse/MathVerse_MINITDom.tsv": "md5:4f5cd2fa6630ea00bb11d6fde1f6fe6a",
     "SEEDBench/SEEDBench2_Plus.tsv": "md5:e32d3216dc4f452b0fe497a52015d1fd",
 }
 
