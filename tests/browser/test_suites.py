@@ -38,7 +38,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, words in (
         ("yes", ["--model", "echo,text=yes", "--suite", str(folder / "two.yaml")]),
         ("no", ["--model", "echo,text=no", "--suite", str(folder / "two.yaml")]),
-        ("none", ["--model", "echo,text=true", "--tasks", "suite:nanovlm9", "--limit", "8"]),
+        ("none", ["--model", "echo,text=true", "--tasks", "suite:granite", "--limit", "4"]),
     ):
         assert main(["run", *words, "--output", str(folder / name)]) == 0
         runs.append(folder / name)

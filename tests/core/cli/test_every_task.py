@@ -13,6 +13,8 @@ from vlmbench.cli import main as cli
 
 JUDGED = {
     "mmvet": "echo,text=0.5",
+    "mmvet_v2": "echo,text=0.5",
+    "charxiv": "echo,text=no object: wrong by the rule",
     "llava_bench": "echo,text=7 8",
     "mmhal": "echo,text=Rating: 4",
     "mathverse": "echo,text=1",

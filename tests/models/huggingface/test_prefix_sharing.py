@@ -223,7 +223,7 @@ def test_the_trial_refuses_mutants(kind: str, mutant: str, monkeypatch: pytest.M
     engine = HfEngine(system(kind))
     assert "logits part by" in engine.sharing
     copies = engine.sharing.startswith("yes, by copies of the prefix's state: shared logits part by")
-    assert copies == (mutant != "first token dropped"), "copies have their own rows, but the same prefix"
+    assert copies == (MUTANTS[mutant][1] != "_prefill"), "copies have their own rows, but the same prefix"
 
 
 def test_out_of_memory_halves_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
