@@ -381,7 +381,8 @@ def new_cache(columns: int = 0) -> Any:
 
 def column_bytes(cache: Any) -> int:
     """Bytes that a column of a filled cache takes in all layers."""
-    return sum(held[0, :, :1].nbytes for layer in cache.layers for held in (layer.keys, layer.values))
+    held = (states for layer in cache.layers for states in (layer.keys, layer.values))
+    return sum(states[0, :, :1].nbytes for states in held if states is not None)  # None: attention to no image
 
 
 def lengths(cache: Any) -> list[int]:

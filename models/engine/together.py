@@ -253,6 +253,10 @@ class Together:
 
     def _logits(self, lanes: Sequence[Lane], given: Sequence[Given]) -> list[Tensor]:
         """Each lane's (live, vocabulary) float32 logits."""
+        from .lanes.attention import reason_against  # imports transformers
+
+        if len(lanes) > 1 and self.joins and (reason := reason_against([settings for _, settings in given])):
+            self._refuse(reason)
         if len(lanes) == 1 or not self.joins:
             return [lane.run(*one) for lane, one in zip(lanes, given, strict=True)]
         return self._joined(lanes, given) if self.state == TOGETHER else self._tried(lanes, given)
@@ -288,11 +292,14 @@ class Together:
             if self.difference > tolerance(self.engine.lm.dtype, largest):
                 reason = f"logits together part by {self.difference:.2g} from those of each lane"
         if reason:
-            self.state = f"refused: {reason}"
-            LOGGER.warning("answers about several images cannot be decoded together: %s; one image at a time", reason)
+            self._refuse(reason)
         elif rows:
             self.state = TOGETHER
         return alone
+
+    def _refuse(self, reason: str) -> None:
+        self.state = f"refused: {reason}"
+        LOGGER.warning("answers about several images cannot be decoded together: %s; one image at a time", reason)
 
 
 @contextmanager

@@ -117,6 +117,12 @@ def _inner(module: Any, name: str) -> Any:
 AttentionInterface.register(NAME, _attend)
 
 
+def reason_against(settings: Sequence[Mapping[str, Any]]) -> str:
+    """Why lanes cannot go together that take these beside their tokens; empty where they can."""
+    more = set().union(*settings) - JOINED
+    return f"its rows take {', '.join(sorted(more))} of their own" if more else ""
+
+
 class LaneAttention:
     """A language model whose attention can go lane by lane."""
 
@@ -130,10 +136,8 @@ class LaneAttention:
     def joined(self, lanes: Sequence[LaneInputs]) -> Iterator[tuple[Tensor, Cache, dict[str, Any]]]:
         """The lanes' tokens as one row, their caches as one, mask and positions; inside, attention goes lane by lane.
 
-        Raises ModelError where lanes need more beside their tokens than a mask and positions.
+        They must have passed `reason_against`.
         """
-        if more := set(lanes[0].settings) - JOINED:
-            raise ModelError(f"its rows take {', '.join(sorted(more))} of their own", hint="its lanes go one by one")
         names = [config._attn_implementation for config in self._configs]
         joint = _Joint(lanes, self.lm.config._attn_implementation)
         settings = {
