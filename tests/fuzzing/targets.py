@@ -58,15 +58,21 @@ def damage(path: Path, original: bytes, rng: random.Random) -> Mutation:
     return done
 
 
-def linked(source: Path, target: Path) -> list[Path]:
-    """A copy of a folder of data whose images are links; returns its other files."""
+SIZED = ("screenspot", "screenspot_v2")
+"""Benchmarks whose boxes need the sizes of their images as soon as they are read."""
+
+
+def linked(source: Path, target: Path, *, copies: bool = False) -> list[Path]:
+    """A copy of a folder of data whose images are links (which are not read), or `copies`; returns its other files."""
     found = []
     for path in sorted(source.rglob("*")):
         if "__pycache__" in path.parts or path.suffix == ".py" or path.is_dir():
             continue
         place = target / path.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix in IMAGES:
+        if path.suffix in IMAGES and copies:
+            shutil.copyfile(path, place)
+        elif path.suffix in IMAGES:
             place.symlink_to(path.resolve())
         else:
             shutil.copyfile(path, place)
@@ -84,7 +90,7 @@ class Questions(Target):
         self.tasks: list[tuple[Task, list[tuple[Path, bytes]], dict[str, int]]] = []
         for name in registry.tasks.builtin:
             task = registry.tasks.get(name)
-            files = linked(Folder.sample(name).root, self.folder / name)
+            files = linked(Folder.sample(name).root, self.folder / name, copies=name in SIZED)
             counts = {}
             for split in task.splits:
                 with contextlib.suppress(VlmbenchError):
