@@ -187,7 +187,7 @@ def _spread(
     if not (bottom < value < top) or own[0] <= 1e-9 * (top - bottom):
         return value, value
     share, deviation = (value - bottom) / (top - bottom), error / (top - bottom)
-    low, high = _score_interval(share, share * (1 - share) / deviation**2, _student(freedom, level))
+    low, high = _score_interval(share, share * (1 - share) / deviation**2, student(freedom, level))
     return bottom + (top - bottom) * low, bottom + (top - bottom) * high
 
 
@@ -219,10 +219,10 @@ def _bootstrapped(
         edges = [bias + edge for edge in (ndtri(tail), -ndtri(tail))]
         low, high = (float(np.quantile(draws, ndtr(bias + edge / (1 - lean * edge)))) for edge in edges)
         if abs(bias) > BIASED:
-            half = _student(codes[1] - 1, level) * error
+            half = student(codes[1] - 1, level) * error
             low, high = value - half, value + half
     total, freedom = added((error, codes[1] - 1.0), between_runs(metric))
-    wider = total * _student(freedom, level) / (error * _student(codes[1] - 1, level)) if total > error else 1.0
+    wider = total * student(freedom, level) / (error * student(codes[1] - 1, level)) if total > error else 1.0
     return value - wider * (value - low), value + wider * (high - value)
 
 
@@ -279,7 +279,8 @@ def added(*errors: tuple[float, float]) -> tuple[float, float]:
     return math.sqrt(total), total * total / spread
 
 
-def _student(freedom: float, level: float) -> float:
+def student(freedom: float, level: float) -> float:
+    """How many standard errors a two-sided interval of this level reaches to each side."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.5 + level / 2))

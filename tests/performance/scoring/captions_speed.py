@@ -9,14 +9,9 @@ from __future__ import annotations
 
 import json
 import random
-import tempfile
-import time
 from pathlib import Path
 
-from tests.performance.scoring.measure import print_seconds
-from vlmbench.base.registry import choose_task
-from vlmbench.base.samples import Response
-from vlmbench.data.files import Folder
+from tests.performance.scoring.measure import print_seconds_of_files
 
 IMAGES, PEOPLE = 5_000, 5
 FIRST = 391_895
@@ -61,17 +56,5 @@ def write(root: Path) -> tuple[Path, Path]:
     return root, root / "results.json"
 
 
-def main() -> None:
-    """Measure and print."""
-    choice = choose_task("coco_captions@official")
-    with tempfile.TemporaryDirectory() as folder:
-        root, answers = write(Path(folder))
-        start = time.process_time()
-        found = choice.task.samples(Folder(root), choice.split)
-        texts = choice.task.read_predictions(answers, found)
-        read = time.process_time()
-    print_seconds(choice, [(s, Response(texts[s.id])) for s in found], read - start)
-
-
 if __name__ == "__main__":
-    main()
+    print_seconds_of_files("coco_captions@official", write)

@@ -17,8 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vlmbench.stats.intervals import cluster_codes, student
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vlmbench.base.metric import Floats
+
+    Codes = NDArray[np.intp]
 
 FEWEST = 6
 """Clusters with labels: fewer say too little for an interval."""
@@ -71,16 +78,16 @@ def powered(
 
     truth, graded = np.array([one[:2] for one in labelled], dtype=np.float64).reshape(-1, 2).T
     alone = np.array([grade for grade, _ in others], dtype=np.float64)
-    codes, count = _codes([cluster for *_, cluster in labelled])
+    codes, count = cluster_codes([cluster for *_, cluster in labelled])
     if count < FEWEST:
         return None
-    other_codes, other_count = _codes([cluster for _, cluster in others])
+    other_codes, other_count = cluster_codes([cluster for _, cluster in others])
     weight = _weight(truth, graded, codes, count, alone, other_codes, other_count)
-    t = _student(count - 2, level)
+    t = student(count - 2, level)
     rest = _variance(truth - weight * graded, codes, count)
     judge = weight**2 * _variance(alone, other_codes, other_count) if weight else 0.0
     value = float(np.mean(truth - weight * graded)) + (weight * float(np.mean(alone)) if weight else 0.0)
-    plain = _student(count - 1, level)
+    plain = student(count - 1, level)
     return Powered(
         _around(value, math.sqrt(rest + judge), t),
         _around(float(np.mean(truth)), math.sqrt(_variance(truth, codes, count)), plain),
@@ -93,7 +100,7 @@ def powered(
 
 
 def _weight(
-    truth: Floats, graded: Floats, codes: Floats, count: int, alone: Floats, other_codes: Floats, others: int
+    truth: Floats, graded: Floats, codes: Codes, count: int, alone: Floats, other_codes: Codes, others: int
 ) -> float:
     """L, from clusters' sums, within 0 and 1; 0 without other answers or where the judge always says the same."""
     import numpy as np
@@ -116,35 +123,21 @@ def _needed(rest: float, judge: float, labels: int) -> int | None:
     return math.ceil(labels * rest / left) - labels
 
 
-def _codes(clusters: Sequence[str]) -> tuple[Floats, int]:
-    """(items,) the number of each item's cluster, and how many there are."""
-    import numpy as np
-
-    place = {name: number for number, name in enumerate(dict.fromkeys(clusters))}
-    return np.array([place[name] for name in clusters], dtype=np.intp), len(place)
-
-
-def _sums(values: Floats, codes: Floats, count: int) -> Floats:
+def _sums(values: Floats, codes: Codes, count: int) -> Floats:
     """(clusters,) sums of deviations from the mean, over the mean size of a cluster."""
     import numpy as np
 
     deviations = values - values.mean()
-    total: Floats = np.bincount(codes.astype(np.intp), weights=deviations, minlength=count) * count / len(values)
+    total: Floats = np.bincount(codes, weights=deviations, minlength=count) * count / len(values)
     return total
 
 
-def _variance(values: Floats, codes: Floats, count: int) -> float:
+def _variance(values: Floats, codes: Codes, count: int) -> float:
     """Of the mean, by clusters."""
     if count < 2:
         return 0.0
     sums = _sums(values, codes, count)
     return float((sums**2).sum()) / (count - 1) / count
-
-
-def _student(freedom: int, level: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def _around(value: float, error: float, t: float) -> Estimated:
