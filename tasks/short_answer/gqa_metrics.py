@@ -17,7 +17,7 @@ from vlmbench.data.answers.attention_maps import square_maps
 from vlmbench.data.files import Row
 from vlmbench.families.base import Scored, accuracies, mean_of
 from vlmbench.parsing.boxes import Box, grid_coverage
-from vlmbench.stats.answer_distribution import chi_square
+from vlmbench.stats.figures.answer_distribution import chi_square
 from vlmbench.stats.metrics import Metric, mean, share
 
 BREAKDOWNS = ("structural", "semantic", "steps", "words")

@@ -32,7 +32,7 @@ from vlmbench.parsing import text as answers
 from vlmbench.parsing import vqa_accuracy
 from vlmbench.parsing.vqa_accuracy import Humans
 from vlmbench.parsing.yes_no import is_share
-from vlmbench.stats.binary import f1_of_yes
+from vlmbench.stats.figures.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric, average_precision
 
 SIZES: Mapping[str, Size] = {

@@ -2,6 +2,6 @@
 HallusionBench, NaturalBench, AMBER.
 
 One module per benchmark: protocols, official files, answer files, metrics, sizes. Readers of answers:
-vlmbench.parsing.yes_no; precision, recall and F1: vlmbench.stats.binary. Not here: what two benchmarks share, which
-belongs to the family.
+vlmbench.parsing.yes_no; precision, recall and F1: vlmbench.stats.figures.binary. Not here: what two benchmarks share,
+which belongs to the family.
 """

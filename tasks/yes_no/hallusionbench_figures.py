@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from vlmbench.families.base import Scored, mean_of, metrics_by
 from vlmbench.families.groups import members, whole_groups
+from vlmbench.stats.figures.question_groups import all_wrong
 from vlmbench.stats.metrics import TARGET, Metric, average, mean, share
-from vlmbench.stats.question_groups import all_wrong
 
 GROUPS = ("figure", "question", "question_with_figures", "easy", "hard")
 """Kinds of groups, as samples name theirs in `extra`."""

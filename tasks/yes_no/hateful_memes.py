@@ -33,7 +33,7 @@ from vlmbench.families.base import OwnFiles, Scored, accuracies
 from vlmbench.families.yes_no import PredGtRows, YesNo, YesNoRules, areas, word_of_digit
 from vlmbench.parsing import options, yes_no
 from vlmbench.parsing.yes_no import YES_NO, decided_yes_no
-from vlmbench.stats.binary import f1_of_yes
+from vlmbench.stats.figures.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric
 
 

@@ -36,8 +36,8 @@ from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.short_answer import SHORT
 from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
+from vlmbench.stats.figures.question_pairs import question_pairs
 from vlmbench.stats.metrics import Metric
-from vlmbench.stats.question_pairs import question_pairs
 
 _PLEASE = "Please answer yes or no."
 

@@ -2,7 +2,8 @@
 
 Li et al., Evaluating Object Hallucination in Large Vision-Language Models, EMNLP 2023 (arXiv 2305.10355).
 Files: POPE output/coco/*.json and output/seem/{aokvqa,gqa}/*.json@3df3ba1b; the older random file (2,910 questions
-instead of 3,000) of @e3e39262 is read just the same. Readers: vlmbench.parsing.yes_no; figures: vlmbench.stats.binary.
+instead of 3,000) of @e3e39262 is read just the same. Readers: vlmbench.parsing.yes_no; figures:
+vlmbench.stats.figures.binary.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.short_answer import SHORT
 from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
-from vlmbench.stats import binary
-from vlmbench.stats.binary import Counting
+from vlmbench.stats.figures import binary
+from vlmbench.stats.figures.binary import Counting
 from vlmbench.stats.metrics import Metric
 
 RULES: Mapping[str, YesNoRules] = {

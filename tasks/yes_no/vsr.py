@@ -23,7 +23,7 @@ from vlmbench.families.base import OwnFiles, Scored
 from vlmbench.families.yes_no import PredGtRows, YesNo, YesNoRules, areas, word_of_digit
 from vlmbench.parsing import yes_no
 from vlmbench.parsing.yes_no import TRUE_FALSE, YES_NO
-from vlmbench.stats.binary import f1_of_yes
+from vlmbench.stats.figures.binary import f1_of_yes
 from vlmbench.stats.metrics import Metric, share
 
 

@@ -33,7 +33,7 @@ from vlmbench.data.answers.predictions import named
 from vlmbench.data.files import Folder, Hub, QuestionFiles, folder_or_hub
 from vlmbench.data.images.places import FIRST, MARK, Placement, numbered
 from vlmbench.families.answer_files import PLAIN, Answer, AnswerFiles
-from vlmbench.stats.macro import macro
+from vlmbench.stats.figures.macro import macro
 from vlmbench.stats.metrics import Metric, by_tag, mean
 
 Scored = Sequence[tuple[Sample, Score]]

@@ -24,7 +24,7 @@ from vlmbench.families import option_judge, prompts
 from vlmbench.families.answer_files import Answer, AnswerFiles, Format, PlainRows, write_json
 from vlmbench.families.base import Benchmark, Prompt, ProtocolRules, Scored, accuracies, mean_of
 from vlmbench.parsing import options as readers
-from vlmbench.stats import guesses
+from vlmbench.stats.figures import guesses
 from vlmbench.stats.metrics import NEITHER, Metric
 
 Reader = Callable[[str, Mapping[str, str]], str]
@@ -127,7 +127,7 @@ class ChoiceRules(ProtocolRules):
     per_token: bool = False
     """Whether ranked choices are compared by log-probability per token."""
     guesses: bool = False
-    """Whether a random option counts where none is read: see `vlmbench.stats.guesses`."""
+    """Whether a random option counts where none is read: see `vlmbench.stats.figures.guesses`."""
     open_reader: OpenReader | None = None
     """Reads and judges answers to questions without options; else `reader` reads them, and equality decides."""
 

@@ -2,9 +2,9 @@
 
 Belongs here: statistics of scored items, whatever the benchmark. Not here: what a task counts as right (tasks/), the
 rule of the gate (compare/).
-In reading order: metrics (sums over items to figures), binary (counts of yes and no), question_pairs (pairs about one
-image, by group), question_groups (groups that are right as wholes), draws (one metric of several answers to each
-question), intervals (figures to confidence intervals), influence (how much each cluster moves a figure), paired (two
-runs over the same items), noninferiority (the decision of the gate), power (what a comparison finds).
+In reading order: metrics (sums over items to figures), figures/ (those of several benchmarks), draws (one metric of
+several answers to each question), intervals (figures to confidence intervals), influence (how much each cluster moves
+a figure), paired (two runs over the same items), noninferiority (the decision of the gate), power (what a comparison
+finds).
 docs/evaluate/statistics.md has the formulas.
 """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from vlmbench.base.samples import Score, Status, Verdict
+from vlmbench.stats.figures.question_groups import Member, all_right, all_wrong, group_values
 from vlmbench.stats.intervals import interval
 from vlmbench.stats.metrics import LESS, average, mean
-from vlmbench.stats.question_groups import Member, all_right, all_wrong, group_values
 
 
 def members(*rows: tuple[str, str, float | None]) -> list[Member]:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from vlmbench.stats.figures.question_pairs import QuestionPairs, question_pairs
 from vlmbench.stats.intervals import interval
-from vlmbench.stats.question_pairs import QuestionPairs, question_pairs
 
 ORDER = ("count", "colour", "text")
 

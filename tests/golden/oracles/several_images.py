@@ -25,7 +25,7 @@ from vlmbench.base.task import Judged
 from vlmbench.parsing import open_answers
 from vlmbench.parsing.letters import lmms_eval
 from vlmbench.parsing.letters import mmmu as letters
-from vlmbench.stats.guesses import GUESSED, guess
+from vlmbench.stats.figures.guesses import GUESSED, guess
 
 
 def with_guesses(outcome: Outcome) -> list[tuple[Sample, Score]]:

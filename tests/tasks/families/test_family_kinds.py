@@ -22,7 +22,7 @@ from vlmbench.families import yes_no as family
 from vlmbench.families.short_answer import Capitalised, ShortAnswer, ShortAnswerRules
 from vlmbench.families.yes_no import YesNo, YesNoRules
 from vlmbench.parsing import boxes, matchers, numbers, vqa_accuracy, yes_no
-from vlmbench.stats import binary
+from vlmbench.stats.figures import binary
 from vlmbench.stats.judges import judge_runs
 
 SIZES = {"val": Size(2)}

@@ -14,7 +14,7 @@ from vlmbench.base.errors import DataError, ImageError
 from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample, Status
 from vlmbench.data.files import Folder
-from vlmbench.stats.macro import macro
+from vlmbench.stats.figures.macro import macro
 
 IMAGE = {"bytes": b"encoded image", "path": None}
 

@@ -22,7 +22,7 @@ from vlmbench.parsing import open_answers
 from vlmbench.parsing.letters import mmmu as letters
 from vlmbench.runs.execution import planning
 from vlmbench.scoring.score import score_responses, summarise
-from vlmbench.stats.guesses import guess
+from vlmbench.stats.figures.guesses import guess
 from vlmbench.tasks.multiple_choice.several_images.disciplines import SUBJECTS
 from vlmbench.tasks.multiple_choice.several_images.mmmu import IMAGES, MMMU
 

@@ -16,7 +16,7 @@ from vlmbench.base.registry import choose_task
 from vlmbench.base.samples import Response, Sample
 from vlmbench.data.files import Folder, missing_images
 from vlmbench.scoring.score import score_responses
-from vlmbench.stats import answer_distribution
+from vlmbench.stats.figures import answer_distribution
 from vlmbench.tasks.short_answer import gqa_metrics
 from vlmbench.tasks.short_answer.gqa import GQA
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from vlmbench.base.samples import Sample
 from vlmbench.families.base import Scored
+from vlmbench.stats.figures.question_groups import Member, group_values
 from vlmbench.stats.metrics import Metric, by_tag, mean
-from vlmbench.stats.question_groups import Member, group_values
 
 
 def metrics(scored: Scored, breakdowns: Sequence[str]) -> list[Metric]:

@@ -1,7 +1,7 @@
 """Benchmarks whose questions stand in groups, and count as wholes: pairs, figures, questions on several images.
 
 A sample names its groups in `Sample.extra`, one entry per kind of group; `sized` adds how many questions each has, as
-`groups`. Figures: vlmbench.stats.question_groups, with the sample's cluster, in which all its groups must lie.
+`groups`. Figures: vlmbench.stats.figures.question_groups, with the sample's cluster, in which all its groups must lie.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from vlmbench.base.samples import Sample
 from vlmbench.families.base import Scored
+from vlmbench.stats.figures.question_groups import Member, all_right
 from vlmbench.stats.metrics import Metric
-from vlmbench.stats.question_groups import Member, all_right
 
 
 def sized(samples: Sequence[Sample], kinds: Sequence[str]) -> list[Sample]:

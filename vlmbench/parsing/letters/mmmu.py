@@ -1,6 +1,6 @@
 """MMMU's readers of option letters, and those made from them: a letter in brackets, alone, or an option's text.
 
-An answer in which none is found is "" here; the codes then take a letter at random (vlmbench.stats.guesses).
+An answer in which none is found is "" here; the codes then take a letter at random (vlmbench.stats.figures.guesses).
 """
 
 from __future__ import annotations
