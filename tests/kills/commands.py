@@ -1,12 +1,12 @@
 """Kills commands at their changes to the disk and lets the same command go on: `python -m tests.kills 500`.
 
-    python -m tests.kills N [--what run,again,supersede,rescore,check,report,baseline,train,ray] [--full] [--seed S]
+    python -m tests.kills N [--what run,again,supersede,rescore,check,report,baseline,train,ray,joint] [--full]
 
 Each round starts from the same folder, runs a command that is killed (SIGKILL) at one of its renames, links, unlinks,
 fsyncs, writes or opened files, at times a second time on the way back, and then runs the same command once more. It
 must go on (the exit code of a calm run), use every answer that was in the log, hold none twice, and leave what a calm
 run leaves. Prints a table; the exit code is 1 when a round failed. `train` and `ray` take seconds per round and get at
-most 25 and 20 of them.
+most 25 and 20 of them. `joint` ends runs inside forward passes of answers decoded together (joint_decoding).
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ WARM += [
     "vlmbench.runs.storage.thumbnails",
 ]
 WARM += ["PIL.JpegImagePlugin", "PIL.PngImagePlugin", "tqdm", "pyarrow.parquet", "pyarrow.compute", "scipy.stats"]
-SLOW = {"train": 25, "ray": 20}
+SLOW = {"train": 25, "ray": 20, "joint": 40}
 """The most rounds of what takes seconds."""
+APART = {"ray": "tests.kills.ray_workers", "joint": "tests.kills.joint_decoding"}
+"""Modules with `rounds` of their own."""
 
 
 @dataclass
@@ -345,10 +347,8 @@ def main() -> int:
 
 
 def _told(name: str, number: int, dice: random.Random, folder: Path, *, full: bool) -> Tally:
-    if name == "ray":
-        from tests.kills import ray_workers
-
-        tally = ray_workers.rounds(number, dice, folder)
+    if name in APART:
+        tally: Tally = importlib.import_module(APART[name]).rounds(number, dice, folder)
     else:
         tally = rounds(name, number, dice, folder, full=full)
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(tally.kills.items()))

@@ -40,11 +40,13 @@ class Ended:
         return self.code == -signal.SIGKILL
 
 
-class _Points:
+class Points:
     """Counts changes below a folder, and dies at one of them."""
 
-    def __init__(self, root: Path, at: int | None, log: int, *, full: bool = False) -> None:
-        self._root, self._at, self._log, self._full = str(root), at, log, full
+    def __init__(
+        self, root: Path, at: int | None, log: int, *, full: bool = False, end: signal.Signals = signal.SIGKILL
+    ) -> None:
+        self._root, self._at, self._log, self._full, self._end = str(root), at, log, full, end
         self._count = 0
         self._write = os.write
 
@@ -56,7 +58,7 @@ class _Points:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self._at == self._count and not self._full:
             before_dying()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._end)
 
     def inside(self, where: Any) -> bool:
         """Whether a path or an open file lies below the folder."""
@@ -89,15 +91,23 @@ class _Points:
             self.pass_by("open")
 
 
-def run(words: Sequence[str], root: Path, at: int | None = None, *, full: bool = False) -> Ended:
-    """Run `vlmbench WORDS` in a fork, killed at its point number `at` below `root`; None: left alone.
+def run(
+    words: Sequence[str],
+    root: Path,
+    at: int | None = None,
+    *,
+    full: bool = False,
+    kind: type[Points] = Points,
+    end: signal.Signals = signal.SIGKILL,
+) -> Ended:
+    """Run `vlmbench WORDS` in a fork, sent the signal `end` at its point number `at` below `root`; None: left alone.
 
     With `full` it is not killed: from that point on the disk is full.
     """
     log, said = root.parent / f"{root.name}.points", root.parent / f"{root.name}.said"
     child = os.fork()
     if not child:
-        _in_the_child(words, _Points(root, at, _opened(log), full=full), said)
+        _in_the_child(words, kind(root, at, _opened(log), full=full, end=end), said)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return Ended(code, said.read_text(errors="replace"), log.read_text().split())
@@ -107,7 +117,7 @@ def _opened(log: Path) -> int:
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
 
-def _in_the_child(words: Sequence[str], points: _Points, said: Path) -> None:
+def _in_the_child(words: Sequence[str], points: Points, said: Path) -> None:
     code = 70
     try:
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -133,5 +143,5 @@ if __name__ == "__main__":
 
     _root, _at, _log, *_words = sys.argv[1:]
     sys.argv = ["vlmbench", *_words]
-    _Points(Path(_root), int(_at) or None, _opened(Path(_log))).install()
+    Points(Path(_root), int(_at) or None, _opened(Path(_log))).install()
     sys.exit(cli.main(_words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,20 @@ def test_commands_stopped_at_some_points_go_on(tmp_path: Path, how: tuple[str, .
     table = [line.split() for line in done.stdout.splitlines()[1:]]
     assert {row[0] for row in table} == {"run", "again", "supersede", "rescore", "check", "report", "baseline"}
     assert all(int(row[2]) >= 2 and row[4] == "0" for row in table), done.stdout
+
+
+def test_runs_that_end_while_answers_are_decoded_together_go_on(tmp_path: Path) -> None:
+    """SIGKILL and SIGINT inside a forward pass of several images; records and answers as of runs left alone."""
+    words = [sys.executable, "-m", "tests.kills", "8", "--what", "joint"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, _, kills, reused, failed, *where = done.stdout.splitlines()[1].split()
+    assert int(kills) >= 8 and int(reused) and failed == "0", done.stdout
+    places = [re.fullmatch(r"(SIG\w+)-at-(\d+)-rows-of-(\d+)-images", word) for word in where if "-at-" in word]
+    assert {place[1] for place in places if place} == {"SIGKILL", "SIGINT"}
+    assert all(place and int(place[3]) >= 2 for place in places), done.stdout
+    assert max(int(place[2]) for place in places if place) >= 12, done.stdout
 
 
 def test_sigterm_leaves_no_worker_behind(tmp_path: Path) -> None:
