@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.stats.paired import holm
 
 from ..runs import RunResult
+
+if TYPE_CHECKING:
+    from vlmbench.compare.compare import TaskComparison
+    from vlmbench.compare.differences import MetricDifference
 
 Pair = tuple[RunResult, RunResult]
 Comparisons = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -55,20 +59,30 @@ def headline_tests(comparisons: Comparisons) -> dict[tuple[str, str], dict[str, 
 
 
 def with_holm(groups: Sequence[Mapping[str, Any]], comparisons: Comparisons) -> list[dict[str, Any]]:
-    """Perturbed runs with `p_holm`, {run: {task: p}}: of what is shown, corrected over all perturbations and tasks."""
+    """Perturbed runs with `p_holm` and `same_holm`, {run: {task: p}}: the p-values of a difference and of being the
+    same, of what is shown, corrected over all perturbations and tasks.
+    """
     corrected_groups = []
     for group in groups:
-        tests: dict[str, float | None] = {}
-        for run in group["runs"]:
-            comparison = comparisons.get((group["base"], run)) or comparisons.get((run, group["base"])) or {}
-            for task in comparison.get("tasks", ()):
-                tests[f"{run}\n{task['key']}"] = _shown(task)["paired"]["p"]
-        corrected: dict[str, dict[str, float | None]] = {}
-        for name, p in holm(tests).items():
-            run, _, key = name.partition("\n")
-            corrected.setdefault(run, {})[key] = p
-        corrected_groups.append({**group, "p_holm": corrected})
+        shown = {
+            f"{run}\n{task['key']}": _shown(task)
+            for run in group["runs"]
+            for task in (
+                comparisons.get((group["base"], run)) or comparisons.get((run, group["base"])) or {"tasks": ()}
+            )["tasks"]
+        }
+        differing = holm({name: row["paired"]["p"] for name, row in shown.items()})
+        same = holm({name: (row.get("equivalence") or {"p": None})["p"] for name, row in shown.items()})
+        corrected_groups.append({**group, "p_holm": _by_run(differing), "same_holm": _by_run(same)})
     return corrected_groups
+
+
+def _by_run(tests: Mapping[str, float | None]) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = {}
+    for name, p in tests.items():
+        run, _, key = name.partition("\n")
+        found.setdefault(run, {})[key] = p
+    return found
 
 
 def _shown(task: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -81,6 +95,7 @@ def _shown(task: Mapping[str, Any]) -> Mapping[str, Any]:
 def _compare(before: RunResult, after: RunResult, opened: dict[str, Any], *, breakdowns: bool) -> dict[str, Any]:
     """Compare task by task: one that cannot be paired says why, and the others are there."""
     from vlmbench.compare import compare as comparison
+    from vlmbench.compare.differences import corrected
 
     try:
         for run in (before, after):
@@ -90,28 +105,20 @@ def _compare(before: RunResult, after: RunResult, opened: dict[str, Any], *, bre
         return {"tasks": [], "failed": {"": str(error)}}
     earlier, later = opened[before.id], opened[after.id]
     levels = {task.key: task.level for task in after.tasks}
-    tasks: list[dict[str, Any]] = []
+    found: list[TaskComparison] = []
     failed: dict[str, str] = {}
     for key in (key for key in later.tasks if key in earlier.tasks):
         pair = [replace(run, tasks={key: run.tasks[key]}) for run in (earlier, later)]
         try:
-            content = (
-                comparison.compare(*pair, bars=breakdowns, resamples=RESAMPLES, level=levels[key]).tasks[0].to_json()
-            )
-            content["flips"] = {name: len(content[name]) for name in FLIPS}
+            found += comparison.compare(*pair, bars=breakdowns, resamples=RESAMPLES, level=levels[key]).tasks
         except VlmbenchError as error:
             failed[key] = str(error)
-            continue
-        tasks.append({name: part for name, part in content.items() if name not in FLIPS})
-    corrected = holm({task["key"]: task["differences"][0]["paired"]["p"] for task in tasks})
-    return {"tasks": [{**_corrected(task), "p_holm": corrected[task["key"]]} for task in tasks], "failed": failed}
+    rows = corrected([task.best for task in found])
+    return {"tasks": [_task(task, row) for task, row in zip(found, rows, strict=True)], "failed": failed}
 
 
-def _corrected(task: dict[str, Any]) -> dict[str, Any]:
-    """The task with `p_holm` beside each p: over its metrics, and over all bars of its breakdowns."""
-    return {**task, **{name: _family(task[name]) for name in ("differences", "breakdowns")}}
-
-
-def _family(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    corrected = holm({str(index): row["paired"]["p"] for index, row in enumerate(rows)})
-    return [{**row, "p_holm": corrected[str(index)]} for index, row in enumerate(rows)]
+def _task(task: TaskComparison, row: MetricDifference) -> dict[str, Any]:
+    """A task's comparison with the changed answers only counted; `row` is the headline's among all tasks."""
+    content = replace(task, among_tasks=row).to_json()
+    counts = {name: len(content.pop(name)) for name in FLIPS}
+    return {**content, "flips": counts}

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base.process.terminal import clean
 
 from ..runs import SAMPLE_NOTE
-from .table import MOST_BARS, interval_head, number, text_table
+from .table import MOST_BARS, cell_text, grid, interval_head, number, text_table
 
 if TYPE_CHECKING:
-    from vlmbench.compare.compare import Comparison, Flip, MetricDifference, Said, TaskComparison
+    from vlmbench.compare.compare import Comparison, Flip, Said, TaskComparison
+    from vlmbench.compare.differences import MetricDifference
     from vlmbench.compare.suites import SuiteComparison
 
-NUMBERS = ("before", "after", "difference", "p", "p (Holm)", "pairs", "gained", "lost", "n")
+NUMBERS = ("before", "after", "difference", "p (Holm)", "pairs", "gained", "lost", "n")
 """Columns aligned right."""
 LONGEST = 100
 """Most characters of a question or an answer in a line."""
@@ -23,14 +24,13 @@ LONGEST = 100
 
 def text(comparison: Comparison, *, flips: int = 3, every: bool = False, suites: Sequence[SuiteComparison] = ()) -> str:
     """The headlines, the averages of `suites`, what differs, then per task the other metrics (with `every`),
-    breakdowns, agreement and flips.
+    breakdowns, agreement and flips. Each table says what its tests are corrected for.
     """
     lines = [_run("before", comparison.before.describe()), _run("after", comparison.after.describe())]
     if any(task.after.entry.get("data") == "sample" for task in comparison.tasks):
         lines.append(SAMPLE_NOTE.upper())
-    head = ("task", *_inner_head(task.level for task in comparison.tasks), "p (Holm)", "pairs", "gained", "lost")
-    rows = [*map(_headline, comparison.tasks), *map(_headline, suites)]
-    lines += ["", *text_table([head, *rows], head, NUMBERS)]
+    head, rows = _headlines(comparison, suites)
+    lines += ["", *text_table([head, *rows], head, NUMBERS), _explained(len(rows))]
     lines += [f"differs in {clean(task.key)}: {clean(item)}" for task in comparison.tasks for item in task.differs]
     lines += [f"note: {clean(task.key)}: {clean(note)}" for task in comparison.tasks for note in task.notes]
     if comparison.left_out:
@@ -38,6 +38,16 @@ def text(comparison: Comparison, *, flips: int = 3, every: bool = False, suites:
     for task in comparison.tasks:
         lines += ["", *_task(task, flips, every)]
     return "\n".join(lines)
+
+
+def markdown(comparison: Comparison, suites: Sequence[SuiteComparison] = ()) -> str:
+    """The headlines and the averages of `suites` as a Markdown table."""
+    head, rows = _headlines(comparison, suites)
+    runs = [
+        cell_text(_run(*side))
+        for side in (("before", comparison.before.describe()), ("after", comparison.after.describe()))
+    ]
+    return "\n".join([*runs, "", *grid(head, rows, NUMBERS), "", cell_text(_explained(len(rows)))]) + "\n"
 
 
 def signed(value: float | None) -> str:
@@ -73,20 +83,35 @@ def _run(side: str, run: Mapping[str, Any]) -> str:
     return clean(f"{side:6} {' · '.join(parts)}")
 
 
+def _headlines(
+    comparison: Comparison, suites: Sequence[SuiteComparison]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    head = ("task", *_inner_head(task.level for task in comparison.tasks), "pairs", "gained", "lost")
+    return head, [*map(_headline, comparison.tasks), *map(_headline, suites)]
+
+
 def _inner_head(levels: Iterable[float]) -> tuple[str, ...]:
-    return ("metric", "before", "after", "difference", interval_head(levels), "p")
+    return ("metric", "before", "after", "difference", interval_head(levels), "p (Holm)", "verdict")
 
 
 def _headline(task: TaskComparison | SuiteComparison) -> tuple[str, ...]:
-    inner = _numbers(task.best)
+    inner = _numbers(task.headline_row)
     counts = (f"{len(task.ids):,}", f"{len(task.gained):,}", f"{len(task.lost):,}")
-    return (clean(task.key), clean(task.best.name), *inner[1:], p_text(task.p_holm), *counts)
+    return (clean(task.key), clean(task.best.name), *inner[1:], *counts)
+
+
+def _explained(tests: int) -> str:
+    corrected = f", corrected over these {tests} rows (Holm)" if tests > 1 else ""
+    return (
+        f"verdict: by two tests at 5 %{corrected}: that there is no difference, and that it is as large as the margin "
+        "of --same-within"
+    )
 
 
 def _numbers(metric: MetricDifference) -> tuple[str, ...]:
     difference = signed(metric.paired.difference.value)
     values = (_defined(metric.before), _defined(metric.after), difference, interval_text(metric))
-    return (clean(metric.label or metric.name), *values, p_text(metric.paired.p))
+    return (clean(metric.label or metric.name), *values, p_text(metric.p_holm), metric.verdict_words)
 
 
 def _defined(value: float) -> str:

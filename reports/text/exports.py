@@ -218,7 +218,7 @@ def _published(report: Mapping[str, Any]) -> Table:
 def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], Mapping[str, Any]]) -> Table:
     labels = {run["id"]: run["label"] for run in report["runs"]}
     head = ["before", "after", "task", "metric", "breakdown", "label", "value before", "value after", "difference"]
-    head += ["low", "high", "p", "p (Holm)", "better", "test", "n"]
+    head += ["low", "high", "p", "p (Holm)", "margin", "p of the same (Holm)", "verdict", "better", "test", "n"]
     level = level_words(task["level"] for comparison in compared.values() for task in comparison["tasks"])
     rows: list[list[Cell]] = []
     for (before, after), comparison in compared.items():
@@ -234,7 +234,9 @@ def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], M
                     metric["after"],
                     *ends,
                 ]
-                tests = [paired["p"], metric.get("p_holm"), metric.get("better", "more"), paired["method"], paired["n"]]
+                same = metric.get("equivalence") or {}
+                tests = [paired["p"], metric.get("p_holm"), same.get("margin"), same.get("p_holm")]
+                tests += [metric.get("verdict"), metric.get("better", "more"), paired["method"], paired["n"]]
                 rows.append([*names, *values, *tests])
     return Table(
         "differences",

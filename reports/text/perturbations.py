@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vlmbench.base.process.terminal import clean
-from vlmbench.compare.perturbation_report import shown
 
 from ..runs import SAMPLE_NOTE
 from .compare import interval_text, p_text, share_text, signed
@@ -14,6 +13,7 @@ from .table import interval_head, number, text_table
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import TaskComparison
+    from vlmbench.compare.differences import MetricDifference
     from vlmbench.compare.perturbation_report import PerturbationReport, PerturbedRun
 
 NUMBERS = ("unperturbed", "perturbed", "difference", "p (Holm)", "pairs", "gained", "lost", "same answer")
@@ -25,11 +25,11 @@ def text(report: PerturbationReport) -> str:
     lines = [f"{clean(report.plain.name)} against itself under perturbations, seed {report.seed}"]
     if any(task.entry.get("data") == "sample" for task in report.plain.tasks.values()):
         lines.append(SAMPLE_NOTE.upper())
-    corrected = report.p_holm
+    corrected = report.differences
     rows = [_row(perturbed, task, corrected) for perturbed in report.runs for task in perturbed.tasks]
     if rows:
         interval_name = interval_head(task.level for perturbed in report.runs for task in perturbed.tasks)
-        head = ("perturbation", "task", "metric", *NUMBERS[:3], interval_name, *NUMBERS[3:])
+        head = ("perturbation", "task", "metric", *NUMBERS[:3], interval_name, NUMBERS[3], "verdict", *NUMBERS[4:])
         lines += ["", *text_table([head, *rows], head, NUMBERS), ""]
     lines += [f"{perturbed.change.label}: {perturbed.change.description}" for perturbed in report.runs]
     for perturbed in report.runs:
@@ -42,9 +42,9 @@ def text(report: PerturbationReport) -> str:
 
 
 def _row(
-    perturbed: PerturbedRun, task: TaskComparison, corrected: Mapping[str, Mapping[str, float | None]]
+    perturbed: PerturbedRun, task: TaskComparison, corrected: Mapping[str, Mapping[str, MetricDifference]]
 ) -> tuple[str, ...]:
-    best = shown(task)
+    best = corrected[perturbed.change.label][task.key]
     return (
         perturbed.change.label,
         clean(task.key),
@@ -53,7 +53,8 @@ def _row(
         number(None if best.after != best.after else best.after),
         signed(best.paired.difference.value),
         interval_text(best),
-        p_text(corrected[perturbed.change.label][task.key]),
+        p_text(best.p_holm),
+        best.verdict_words,
         f"{len(task.ids):,}",
         f"{len(task.gained):,}",
         f"{len(task.lost):,}",

@@ -120,6 +120,27 @@ def test_a_yes_ratio_further_from_its_target_is_not_drawn_as_better(visit: Visit
     assert driver.execute_script("return vb.gain({ better: 'neither', before: 1, after: 2, value: 1 })") == 0
 
 
+def test_verdicts_come_from_the_corrected_tests(visit: Visit, real_page: Path) -> None:
+    """Better, worse, the same within the margin, or could not tell; turned round, worse becomes better."""
+    driver = visit(real_page)
+    told = "return vb.verdictWords(%s)"
+    cases = {"1, 0.01, 0.4, 1": "better", "-1, 0.01, 0.4, 1": "worse", "0, 0.01, null, 1": "different",
+             "1, 0.2, 0.01, 1": "the same within 1", "-1, 0.06, 0.06, 1": "could not tell",
+             "1, 0.01, 0.01, 20": "better, by less than 20"}  # fmt: skip
+    assert {case: driver.execute_script(told % case) for case in cases} == cases
+    crossed = "return vb.gain({ better: 'target', target: 50, before: 40, after: 55, value: 15 })"
+    assert driver.execute_script(crossed) == 0
+    driver = visit(real_page, places(visit(real_page))["compare"])
+    wait(driver, "document.querySelector('.card table')")
+    heads = texts(driver, ".card table:first-of-type thead th")
+    at = heads.index("B is")
+    assert heads[at - 1] == "p (Holm)"
+    cell = f".card tbody tr:first-child > *:nth-child({at + 1})"
+    assert find(driver, cell).text == "worse"
+    driver.execute_script("[...document.querySelectorAll('button')].find((b) => b.textContent === 'swap').click()")
+    wait(driver, f"document.querySelector('{cell}').textContent === 'better'")
+
+
 def test_perturbations_and_history(visit: Visit, real_page: Path) -> None:
     """What blindness costs (a script too: equal questions about grey are asked once); what the gate said."""
     driver = visit(real_page, "#/perturbations")

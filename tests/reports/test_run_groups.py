@@ -115,6 +115,7 @@ def test_perturbed_runs_are_corrected_over_all_perturbations_and_tasks() -> None
              ("plain", "noise"): {"tasks": [task("pope", 0.03, None)]}}  # fmt: skip
     (entry,) = comparisons.with_holm([{"base": "plain", "runs": ["blind", "noise"]}], found)
     assert entry["p_holm"] == {"blind": {"pope": 0.03, "gqa": 0.9}, "noise": {"pope": 0.04}}
+    assert entry["same_holm"] == {"blind": {"pope": None, "gqa": None}, "noise": {"pope": None}}
 
 
 def columns(**given: Any) -> dict[str, Any]:

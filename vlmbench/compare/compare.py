@@ -2,8 +2,8 @@
 
 Samples are paired by id, and only those that have a score in both runs count, so a failure is neither a loss nor a
 gain: it is missing, and is reported as that. Metrics are the task's own over the paired samples
-(vlmbench/runs/storage/reload.py), their
-differences and p-values those of stats/paired.py, Holm's correction over the tasks' headlines.
+(vlmbench/runs/storage/reload.py), their differences and tests those of differences.py, Holm's correction over the
+metrics of a task, over its breakdowns, and over the tasks' headlines.
 
 Runs that did not answer the same questions under the same rules are refused, with both values of what differs; what may
 be the very thing that is compared (prompt, generation, perturbation, judge) is reported and let through.
@@ -11,24 +11,22 @@ be the very thing that is compared (prompt, generation, perturbation, judge) is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.compare import baseline, losses, run_differences
+from vlmbench.compare import amounts, baseline, losses, run_differences
+from vlmbench.compare.amounts import Amount
+from vlmbench.compare.differences import SAME_WITHIN, MetricDifference, corrected, difference, tests_to_json
 from vlmbench.compare.run_differences import Difference
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.scoring import verdicts
-from vlmbench.stats import paired as pairing
 from vlmbench.stats.intervals import LEVEL
-from vlmbench.stats.metrics import MORE
-from vlmbench.stats.paired import Paired
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric
@@ -36,38 +34,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 BAR_RESAMPLES = 2_000
 """At most so many resamples for one bar of a breakdown: there may be hundreds."""
-
-
-@dataclass(frozen=True, slots=True)
-class MetricDifference:
-    """One metric in both runs, over the samples that both answered."""
-
-    name: str
-    before: float
-    after: float
-    paired: Paired
-    breakdown: str = ""
-    label: str = ""
-    metrics: tuple[Metric, Metric] | None = None
-    """What was paired: before, after."""
-
-    @property
-    def better(self) -> str:
-        """What is better: more, less, target or neither."""
-        return self.metrics[1].direction if self.metrics is not None else MORE
-
-    @property
-    def target(self) -> float | None:
-        """The best value, where there is one."""
-        return self.metrics[1].target if self.metrics is not None else None
-
-    def to_json(self) -> dict[str, Any]:
-        """For pages and scripts; null where something is undefined."""
-        content = {"name": self.name, "before": _plain(self.before), "after": _plain(self.after)}
-        content |= {"better": self.better, "target": self.target}
-        paired = asdict(self.paired) | {"difference": self.paired.difference.to_json()}
-        bar = {"breakdown": self.breakdown, "label": self.label} if self.breakdown else {}
-        return {**content, "paired": paired, **bar}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +75,8 @@ class TaskComparison:
     differences: Sequence[MetricDifference]
     """Metrics of the whole task, the headline first."""
     breakdowns: Sequence[MetricDifference]
-    p_holm: float | None = None
-    """The headline's p, corrected for the number of tasks."""
+    among_tasks: MetricDifference | None = None
+    """The headline's difference, its tests corrected for the number of tasks; None in a comparison of one."""
     level: float = LEVEL
     """Of every interval."""
     failed: Sequence[str] = ()
@@ -128,8 +94,18 @@ class TaskComparison:
 
     @property
     def best(self) -> MetricDifference:
-        """The headline's difference."""
+        """The headline's difference; its tests are corrected for the metrics of this task."""
         return self.differences[0]
+
+    @property
+    def headline_row(self) -> MetricDifference:
+        """The headline's difference; its tests are corrected for the number of tasks."""
+        return self.among_tasks or self.best
+
+    @property
+    def p_holm(self) -> float | None:
+        """The headline's p, corrected for the number of tasks."""
+        return self.headline_row.p_holm
 
     @property
     def differs(self) -> list[str]:
@@ -206,7 +182,7 @@ class TaskComparison:
             "notes": self.notes,
             "differences": [difference.to_json() for difference in self.differences],
             "breakdowns": [difference.to_json() for difference in self.breakdowns],
-            "p_holm": self.p_holm,
+            **tests_to_json(self.headline_row),
             "agreement": self.agreement,
             "same_answers": self.same_answers,
             "gained": [asdict(flip) for flip in self.gained],
@@ -223,6 +199,8 @@ class Comparison:
     tasks: Sequence[TaskComparison]
     left_out: Sequence[str]
     """Tasks that only one of the runs has."""
+    margins: Mapping[str, Amount] = field(default_factory=dict)
+    """What counts as the same, by task; "" for all others."""
 
     def to_json(self) -> dict[str, Any]:
         """For pages and scripts."""
@@ -254,9 +232,13 @@ def compare(
     resamples: int = 10_000,
     seed: int = 0,
     level: float | None = None,
+    same_within: str | float | None = None,
     count_failures: bool = False,
 ) -> Comparison:
     """Pair the tasks and samples of two runs. `metric` is `all`, `headline` or names; `bars` includes breakdowns.
+
+    Two runs are the same where a difference of `same_within` or more is excluded: in the metric's own unit, `2%` of its
+    range, or by task (`1%,mme=20`); 1 % by default.
 
     Intervals have the given `level`, or that of each task of the later run.
 
@@ -280,15 +262,33 @@ def compare(
         problem = "\n  ".join(["the runs did not answer the same questions under the same rules", *refused])
         raise UsageError(problem, hint="run both on the same data and protocol; --force compares what they share")
     settings = {"resamples": resamples, "seed": seed}
+    margins = read_margins(
+        "" if same_within is None else str(same_within), [*first.tasks, *second.tasks, *first.suites, *second.suites]
+    )
     compared = [
-        _task(a, b, differing[b.key], metric, bars, count_failures, {**settings, "level": level or b.level})
+        _task(
+            *(a, b, differing[b.key], metric, bars, count_failures),
+            {**settings, "level": level or b.level},
+            amounts.of_task(margins, b.key, SAME_WITHIN),
+        )
         for a, b in pairs
     ]
-    corrected = pairing.holm({task.key: task.best.paired.p for task in compared})
+    rows = corrected([task.best for task in compared])
     paired = {key for pair in pairs for key in (f"before {pair[0].key}", f"after {pair[1].key}")}
     every = [*(f"before {key}" for key in first.tasks), *(f"after {key}" for key in second.tasks)]
     left_out = [name.partition(" ")[2] for name in every if name not in paired]
-    return Comparison(first, second, [replace(task, p_holm=corrected[task.key]) for task in compared], left_out)
+    every_task = [replace(task, among_tasks=row) for task, row in zip(compared, rows, strict=True)]
+    return Comparison(first, second, every_task, left_out, margins)
+
+
+def read_margins(text: str, keys: Sequence[str]) -> dict[str, Amount]:
+    """`--same-within` by task, "" for all others. Raises UsageError for what is no margin, and for other tasks."""
+    margins = amounts.parse(text, "--same-within")
+    amounts.refuse_unknown(margins, keys, "--same-within")
+    if nothing := next((name or "all" for name, amount in margins.items() if not amount.number), ""):
+        hint = "give a difference that would not matter, such as 1%"
+        raise UsageError(f"--same-within 0 ({nothing}): no data can show that two runs do not differ at all", hint=hint)
+    return margins
 
 
 @contextmanager
@@ -325,6 +325,7 @@ def _task(
     bars: bool,
     count_failures: bool,
     settings: Mapping[str, Any],
+    margin: Amount,
 ) -> TaskComparison:
     failed: Sequence[str] = ()
     if count_failures:
@@ -338,11 +339,12 @@ def _task(
     if count_failures:
         losses.fill(metrics_before, metrics_after, after.headline)
     names = _wanted([name for name, m in metrics_after.items() if not m.breakdown], after, metric, metrics_before)
-    differences = [difference(metrics_before[name], metrics_after[name], settings) for name in names]
+    whole = [difference(metrics_before[name], metrics_after[name], settings, margin) for name in names]
     few = {**settings, "resamples": min(settings["resamples"], BAR_RESAMPLES)}
     bar_names = [name for name, m in metrics_after.items() if bars and m.breakdown and name in metrics_before]
-    parts = [difference(metrics_before[name], metrics_after[name], few) for name in bar_names]
-    return TaskComparison(before, after, ids, differing, differences, parts, level=settings["level"], failed=failed)
+    parts = [difference(metrics_before[name], metrics_after[name], few, margin) for name in bar_names]
+    rows = (corrected(whole), corrected(parts))
+    return TaskComparison(before, after, ids, differing, *rows, level=settings["level"], failed=failed)
 
 
 def _wanted(available: Sequence[str], after: StoredTask, metric: str, before: Mapping[str, Metric]) -> list[str]:
@@ -360,13 +362,6 @@ def _none(task: StoredTask, name: str, available: Sequence[str]) -> list[str]:
     raise UsageError(problem, hint=f"there are: {', '.join(available) or 'none'}")
 
 
-def difference(before: Metric, after: Metric, settings: Mapping[str, Any]) -> MetricDifference:
-    """One metric of both runs, paired."""
-    result = pairing.paired(before, after, **settings)
-    values = (before.value(), after.value())
-    return MetricDifference(after.name, *values, result, after.breakdown, after.label, (before, after))
-
-
 def _flip(before: Item, after: Item) -> Flip:
     return Flip(
         after.sample.id,
@@ -381,7 +376,3 @@ def _flip(before: Item, after: Item) -> Flip:
 
 def _said(item: Item) -> Said:
     return Said(item.score.parsed_answer, item.text, item.score.value)
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
-from vlmbench.compare import compare
-from vlmbench.compare.compare import Comparison, MetricDifference, TaskComparison
+from vlmbench.compare import differences
+from vlmbench.compare.compare import Comparison, TaskComparison
+from vlmbench.compare.differences import MetricDifference
 from vlmbench.compare.suites import SuiteComparison
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import MORE, NEITHER, upward
@@ -72,7 +73,7 @@ def _metrics(task: TaskComparison, metric: str, settings: dict[str, Any]) -> Ite
     if any(difference.name == task.headline and _undefined(difference) for difference in task.differences):
         guard = _guard(task, names)
         if guard is not None:
-            yield compare.difference(*guard, settings)
+            yield differences.difference(*guard, settings)
 
 
 def _undefined(difference: MetricDifference) -> bool:

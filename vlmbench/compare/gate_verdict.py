@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.stats.metrics import LESS, TARGET
 
 if TYPE_CHECKING:
-    from vlmbench.compare.compare import MetricDifference, TaskComparison
+    from vlmbench.compare.compare import TaskComparison
+    from vlmbench.compare.differences import MetricDifference
     from vlmbench.compare.suites import SuiteComparison
     from vlmbench.stats.noninferiority import Decision, Margins
     from vlmbench.stats.paired import Paired

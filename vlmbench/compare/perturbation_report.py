@@ -19,7 +19,8 @@ from typing import Any
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.base.files import write_atomically
 from vlmbench.compare import compare
-from vlmbench.compare.compare import MetricDifference, TaskComparison
+from vlmbench.compare.compare import TaskComparison
+from vlmbench.compare.differences import MetricDifference, corrected, tests_to_json
 from vlmbench.perturbations.perturbations import Perturbation
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.layout import (
@@ -30,7 +31,6 @@ from vlmbench.runs.storage.layout import (
 )
 from vlmbench.runs.storage.reload import StoredRun
 from vlmbench.runs.storage.run_files import to_json
-from vlmbench.stats.paired import holm
 
 FORMAT = 1
 
@@ -48,15 +48,15 @@ class PerturbedRun:
     failed: Mapping[str, str] = field(default_factory=dict)
     """By task, why it cannot be compared."""
 
-    def to_json(self, p_holm: Mapping[str, float | None]) -> dict[str, Any]:
-        """For pages and scripts; `p_holm` by task."""
+    def to_json(self, differences: Mapping[str, MetricDifference]) -> dict[str, Any]:
+        """For pages and scripts; `differences` are those shown, by task."""
         return {
             "perturbation": self.change.label,
             "what": self.change.description,
             "folder": None if self.folder is None else f"{self.folder.parent.name}/{self.folder.name}",
             "left_out": {key: dict(reasons) for key, reasons in self.left_out.items()},
             "failed": dict(self.failed),
-            "tasks": {task.key: _task(task, p_holm.get(task.key)) for task in self.tasks},
+            "tasks": {task.key: _task(task, differences[task.key]) for task in self.tasks},
         }
 
 
@@ -69,24 +69,23 @@ class PerturbationReport:
     runs: Sequence[PerturbedRun]
 
     @property
-    def p_holm(self) -> dict[str, dict[str, float | None]]:
-        """{change: {task: p}}: p-values of what is shown, corrected over all changes and tasks together."""
-        tests = {(run.change.label, task.key): shown(task).paired.p for run in self.runs for task in run.tasks}
-        corrected = holm({"\n".join(key): p for key, p in tests.items()})
-        by_change: dict[str, dict[str, float | None]] = {}
-        for label, key in tests:
-            by_change.setdefault(label, {})[key] = corrected[f"{label}\n{key}"]
+    def differences(self) -> dict[str, dict[str, MetricDifference]]:
+        """{change: {task: what is shown}}, with tests corrected over all changes and tasks together."""
+        pairs = [(run.change.label, task) for run in self.runs for task in run.tasks]
+        by_change: dict[str, dict[str, MetricDifference]] = {}
+        for (label, task), row in zip(pairs, corrected([shown(task) for _, task in pairs]), strict=True):
+            by_change.setdefault(label, {})[task.key] = row
         return by_change
 
     def to_json(self) -> dict[str, Any]:
         """What perturbations.json holds."""
-        p_holm = self.p_holm
+        shown_rows = self.differences
         return {
             "format": FORMAT,
             "run": {**self.plain.describe(), "path": None},
             "seed": self.seed,
             "scores": {key: dict(task.scores) for key, task in self.plain.tasks.items()},
-            "perturbations": [run.to_json(p_holm.get(run.change.label, {})) for run in self.runs],
+            "perturbations": [run.to_json(shown_rows.get(run.change.label, {})) for run in self.runs],
         }
 
 
@@ -100,11 +99,11 @@ def shown(task: TaskComparison) -> MetricDifference:
     )
 
 
-def _task(task: TaskComparison, p_holm: float | None) -> dict[str, Any]:
+def _task(task: TaskComparison, row: MetricDifference) -> dict[str, Any]:
     content = task.to_json()
     names = ("headline", "pairs", "only_before", "only_after", "agreement", "same_answers", "differences")
     counts = {"gained": len(task.gained), "lost": len(task.lost)}
-    return {**{name: content[name] for name in names}, "shown": shown(task).name, **counts, "p_holm": p_holm}
+    return {**{name: content[name] for name in names}, "shown": row.name, **counts, **tests_to_json(row)}
 
 
 def build(

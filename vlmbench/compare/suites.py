@@ -14,11 +14,22 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from vlmbench.compare.compare import Comparison, Flip, MetricDifference, TaskComparison, difference
+from vlmbench.compare import amounts
+from vlmbench.compare.amounts import Amount
+from vlmbench.compare.compare import Comparison, Flip, TaskComparison
+from vlmbench.compare.differences import (
+    SAME_WITHIN,
+    Equivalence,
+    MetricDifference,
+    corrected,
+    difference,
+    tests_to_json,
+)
 from vlmbench.runs.storage.reload import StoredRun
 from vlmbench.scoring.suites.suite import AVERAGE, Suite, of_json
 from vlmbench.stats import intervals
 from vlmbench.stats.combined import weighted_sum
+from vlmbench.stats.equivalence import equivalence_p
 from vlmbench.stats.intervals import Estimate
 from vlmbench.stats.noninferiority import Spread, flip_size, skewness, spread
 from vlmbench.stats.paired import Paired
@@ -63,7 +74,20 @@ class SuiteComparison:
     suite: Suite
     groups: Sequence[Sequence[Part]]
     """By task: the metrics of one task are of the same answers."""
-    p_holm: float | None = None
+    margin: Amount = SAME_WITHIN
+    """A smaller difference counts as none."""
+    among_tasks: MetricDifference | None = None
+    """The average's difference, its tests corrected for the number of tasks and averages."""
+
+    @property
+    def headline_row(self) -> MetricDifference:
+        """The average's difference; its tests are corrected where it is shown among others."""
+        return self.among_tasks or self.best
+
+    @property
+    def p_holm(self) -> float | None:
+        """Its p, corrected for the number of tasks and averages."""
+        return self.headline_row.p_holm
 
     @property
     def key(self) -> str:
@@ -121,7 +145,18 @@ class SuiteComparison:
         error, freedom = self.error
         clusters = sum(task.best.paired.clusters for task in self.tasks)
         paired = Paired(estimate, _two_sided(estimate.value, error, freedom), METHOD, clusters, estimate.n, error)
-        return MetricDifference(AVERAGE, before, after, paired)
+        one = MetricDifference(AVERAGE, before, after, paired, p_holm=paired.p)
+        return replace(one, equivalence=self._equivalence(paired))
+
+    def _equivalence(self, paired: Paired) -> Equivalence:
+        parts = [part for group in self.groups for part in group]
+        span = math.fsum(
+            abs(part.share) * amounts.span(part.difference.metrics[1]) for part in parts if part.difference.metrics
+        )
+        own = self.margin.of(span)
+        turned = (len(self.gained) + len(self.lost)) * (self.spread.flip if self.spread else 0.0)
+        p = equivalence_p(paired, self.spread, own, span, turned)
+        return Equivalence(own, p, p)
 
     @property
     def error(self) -> tuple[float | None, float]:
@@ -155,7 +190,7 @@ class SuiteComparison:
             for part in group
         ]
         content = {"key": self.key, "level": self.level, "formula": self.suite.formula_text}
-        return content | {"difference": self.best.to_json(), "members": members, "p_holm": self.p_holm}
+        return content | {"difference": self.best.to_json(), "members": members, **tests_to_json(self.headline_row)}
 
 
 def _two_sided(value: float, error: float | None, freedom: float) -> float | None:
@@ -163,6 +198,15 @@ def _two_sided(value: float, error: float | None, freedom: float) -> float | Non
     from scipy.special import stdtr
 
     return None if error is None or error <= 0 else float(2 * stdtr(freedom, -abs(value) / error))
+
+
+def with_suites(found: Comparison, settings: Mapping[str, Any]) -> tuple[Comparison, list[SuiteComparison]]:
+    """A comparison and the averages that can be compared, with tests corrected over all tasks and averages together."""
+    suites, _ = compared_suites(found, settings)
+    rows = corrected([*(task.best for task in found.tasks), *(suite.best for suite in suites)])
+    tasks = [replace(task, among_tasks=row) for task, row in zip(found.tasks, rows, strict=False)]
+    averages = [replace(suite, among_tasks=row) for suite, row in zip(suites, rows[len(tasks) :], strict=True)]
+    return replace(found, tasks=tasks), averages
 
 
 def compared_suites(found: Comparison, settings: Mapping[str, Any]) -> tuple[list[SuiteComparison], list[str]]:
@@ -179,7 +223,7 @@ def compared_suites(found: Comparison, settings: Mapping[str, Any]) -> tuple[lis
         if groups is None:
             left_out.append(key)
         else:
-            whole.append(SuiteComparison(suite, groups))
+            whole.append(SuiteComparison(suite, groups, amounts.of_task(found.margins, key, SAME_WITHIN)))
     return whole, left_out
 
 

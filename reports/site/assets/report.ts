@@ -1,6 +1,6 @@
 // The report's script: shows the view that the URL hash names, and the navigation above it.
 
-import { gain } from "./lib/comparisons.ts";
+import { gain, verdictWords } from "./lib/comparisons.ts";
 import { loadFiles, report, take } from "./lib/data.ts";
 import { h } from "./lib/dom.ts";
 import { missingFile, notFound } from "./lib/panels.ts";
@@ -17,7 +17,7 @@ import { samplesView } from "./views/samples.ts";
 import { taskView } from "./views/task.ts";
 
 /** The bundle's global `vb`: the data files call `take`; the rest is for the console and for tests. */
-export { allRuns, exportTable, gain, loadFiles, recordsOf, take };
+export { allRuns, exportTable, gain, loadFiles, recordsOf, take, verdictWords };
 
 const VIEWS: Record<string, View> = {
   leaderboard: leaderboardView,

@@ -23,8 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="all|NAME,...",
         help="which metrics of each task (default: the headline); --json and --output have all unless names are given",
     )
+    add(
+        "--same-within",
+        default="1%",
+        metavar="AMOUNT[,TASK=AMOUNT]",
+        help="a smaller difference counts as none: in percent of the metric's range, or in its own unit: `1%%,mme=20` "
+        "(default 1%%)",
+    )
     add("--flips", type=int, default=3, metavar="N", help="show N lost and N gained samples per task (default 3)")
-    add("--output", type=Path, metavar="DIR", help="write compare.json and compare.txt with all changed answers")
+    add(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="write compare.json and compare.txt with all changed answers, and compare.md",
+    )
     add("--json", action="store_true", help="print the content of compare.json on stdout, and nothing else")
     add("--force", action="store_true", help="compare the common part even if data, split, protocol or version differ")
     add("--seed", type=int, default=0, help="for resampling (default 0)")
@@ -35,20 +47,30 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench.base.files import write_atomically
     from vlmbench.base.registry import load_object
     from vlmbench.compare import compare as comparison
-    from vlmbench.compare.suites import compared_suites
+    from vlmbench.compare.suites import with_suites
     from vlmbench.runs.storage.run_files import to_json
 
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
     every = args.metric == "all"
     whole = "all" if args.metric == "headline" and (args.json or args.output) else args.metric
-    found = comparison.compare(args.before, args.after, tasks=tasks, metric=whole, force=args.force, seed=args.seed)
-    suites, _ = compared_suites(found, {"seed": args.seed})
+    found = comparison.compare(
+        args.before,
+        args.after,
+        tasks=tasks,
+        metric=whole,
+        force=args.force,
+        seed=args.seed,
+        same_within=args.same_within,
+    )
+    found, suites = with_suites(found, {"seed": args.seed})
     content = {**found.to_json(), "suites": [suite.to_json() for suite in suites]}
+    markdown = load_object("vlmbench.reports.text.compare:markdown")
     text = partial(load_object("vlmbench.reports.text.compare:text"), found, suites=suites)
     if args.output is not None:
         with comparison.writing(args.output):
             args.output.mkdir(parents=True, exist_ok=True)
             write_atomically(args.output / "compare.json", to_json(content))
+            write_atomically(args.output / "compare.md", markdown(found, suites).encode())
             write_atomically(args.output / "compare.txt", (text(flips=sys.maxsize, every=True) + "\n").encode())
     if args.json:
         terminal.result(to_json(content).decode())

@@ -27,7 +27,8 @@ var vb = (() => {
     gain: () => gain,
     loadFiles: () => loadFiles,
     recordsOf: () => recordsOf,
-    take: () => take
+    take: () => take,
+    verdictWords: () => verdictWords
   });
 
   // lib/dom.ts
@@ -221,8 +222,15 @@ var vb = (() => {
   function gain({ better = "more", target = null, before, after, value }) {
     if (value === null || better === "neither") return 0;
     if (better === "target" && target !== null && before !== null && after !== null)
-      return Math.sign(Math.abs(before - target) - Math.abs(after - target));
+      return (before - target) * (after - target) < 0 ? 0 : Math.sign(Math.abs(before - target) - Math.abs(after - target));
     return better === "less" ? -Math.sign(value) : Math.sign(value);
+  }
+  function verdictWords(change, p, same, margin) {
+    const within = isSignificant(same);
+    const amount = Number(margin.toPrecision(4));
+    if (!isSignificant(p)) return within ? `the same within ${amount}` : "could not tell";
+    const words = change > 0 ? "better" : change < 0 ? "worse" : "different";
+    return within ? `${words}, by less than ${amount}` : words;
   }
   var bare = (name, value) => ({ headline: name, bar: { name, value } });
   function headlineDifference(base, run, key2) {
@@ -237,6 +245,8 @@ var vb = (() => {
     const label = one.headline === before.headline ? key2 : `${key2} (${humanize(one.headline)})`;
     const series = report().perturbed.find((entry) => entry.base === base.id);
     const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key2] : difference?.p_holm) ?? null;
+    const equivalence = difference?.equivalence;
+    const same = (series?.same_holm?.[run.id] ? series.same_holm[run.id][key2] : equivalence?.p_holm) ?? null;
     const direction2 = difference ? gain({ ...difference, value }) : Math.sign(value ?? 0);
     const flips2 = task?.flips ?? null;
     return {
@@ -252,6 +262,7 @@ var vb = (() => {
       gain: direction2,
       method: difference?.paired.method ?? "",
       significant: isSignificant(p),
+      verdict: difference ? verdictWords(direction2, p, same, equivalence?.margin ?? 0) : "–",
       level: (task ?? findTask(run, key2))?.level ?? null
     };
   }
@@ -270,6 +281,7 @@ var vb = (() => {
       cell: (row) => row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`
     },
     { head: "p (Holm)", class: "number", cell: (row) => formatP(row.p), plain: (row) => row.p },
+    { head: `${after} is`, cell: (row) => row.verdict, plain: (row) => row.verdict },
     { head: "test", cell: (row) => row.method || "–" }
   ];
 
@@ -1348,26 +1360,31 @@ loss ${formatScore(point.loss, 4)}`,
       return words ? [`${row.label}: ${words}`] : [];
     });
     const suffix = exceptions.length ? ` Exceptions: ${exceptions.join("; ")}.` : "";
-    return `Above zero: B is better.${suffix} Colored: p below 5 %, Holm-corrected over the metrics.`;
+    return `Above zero: B is better.${suffix} Colored: p below 5 %, Holm-corrected over the metrics. “The same”: a difference of that size is excluded, by tests corrected likewise; otherwise there are too few questions to tell.`;
   }
   function differences(a, b, key2) {
     const task = comparisonOf(a.id, b.id)?.get(key2);
     const head = headlineDifference(a, b, key2);
-    const row = (one) => ({
-      key: key2,
-      label: humanize(one.label || one.name),
-      one: { headline: one.name, bar: { name: one.name, value: one.before } },
-      other: { headline: one.name, bar: { name: one.name, value: one.after } },
-      ...one.paired.difference,
-      p: one.p_holm ?? null,
-      gain: gain({ ...one, value: one.paired.difference.value }),
-      better: one.better ?? "more",
-      target: one.target ?? null,
-      method: one.paired.method,
-      flips: null,
-      level: head.level,
-      significant: isSignificant(one.p_holm)
-    });
+    const row = (one) => {
+      const change = gain({ ...one, value: one.paired.difference.value });
+      const { p_holm: p = null, equivalence } = one;
+      return {
+        key: key2,
+        label: humanize(one.label || one.name),
+        one: { headline: one.name, bar: { name: one.name, value: one.before } },
+        other: { headline: one.name, bar: { name: one.name, value: one.after } },
+        ...one.paired.difference,
+        p,
+        gain: change,
+        verdict: verdictWords(change, p, equivalence?.p_holm ?? null, equivalence?.margin ?? 0),
+        better: one.better ?? "more",
+        target: one.target ?? null,
+        method: one.paired.method,
+        flips: null,
+        level: head.level,
+        significant: isSignificant(p)
+      };
+    };
     const rows = task ? task.differences.map(row) : [{ ...head, label: humanize(head.one.headline) }];
     const parts2 = (task?.breakdowns ?? []).map(row);
     const drawn = rows.filter((one) => one.value !== null);

@@ -65,6 +65,8 @@ export interface MetricDifference extends DifferenceRow {
   flips: { gained: number; lost: number } | null;
   /** The confidence level of its interval. */
   level: number | null;
+  /** Words for what the corrected tests say. */
+  verdict: string;
   better?: Direction;
   target?: number | null;
 }
@@ -84,12 +86,26 @@ export const levelsOf = (rows: MetricDifference[]): number[] => rows.flatMap((ro
 /** Whether a test, corrected for all that are shown, tells the two apart. An interval alone does not. */
 export const isSignificant = (p: number | null | undefined): boolean => p !== null && p !== undefined && p < ALPHA;
 
-/** 1 where the second is better, -1 where the first is, 0 where neither; by what is better of the metric. */
+/** 1 where the second is better, -1 where the first is, 0 where neither, or on either side of a target. */
 export function gain({ better = "more", target = null, before, after, value }: Change): number {
   if (value === null || better === "neither") return 0;
   if (better === "target" && target !== null && before !== null && after !== null)
-    return Math.sign(Math.abs(before - target) - Math.abs(after - target));
+    return (before - target) * (after - target) < 0
+      ? 0
+      : Math.sign(Math.abs(before - target) - Math.abs(after - target));
   return better === "less" ? -Math.sign(value) : Math.sign(value);
+}
+
+/**
+ * What two corrected tests say: that of a difference, and that of its being as large as a margin. `change` is 1 where
+ * the second is better, -1 where it is worse.
+ */
+export function verdictWords(change: number, p: number | null, same: number | null, margin: number): string {
+  const within = isSignificant(same);
+  const amount = Number(margin.toPrecision(4));
+  if (!isSignificant(p)) return within ? `the same within ${amount}` : "could not tell";
+  const words = change > 0 ? "better" : change < 0 ? "worse" : "different";
+  return within ? `${words}, by less than ${amount}` : words;
 }
 
 const bare = (name: string, value: number | null): Side => ({ headline: name, bar: { name, value } });
@@ -111,6 +127,8 @@ export function headlineDifference(base: Run, run: Run, key: string): MetricDiff
   const label = one.headline === before.headline ? key : `${key} (${humanize(one.headline)})`;
   const series = report().perturbed.find((entry) => entry.base === base.id);
   const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key] : difference?.p_holm) ?? null;
+  const equivalence = difference?.equivalence;
+  const same = (series?.same_holm?.[run.id] ? series.same_holm[run.id][key] : equivalence?.p_holm) ?? null;
   const direction = difference ? gain({ ...difference, value }) : Math.sign(value ?? 0);
   const flips = task?.flips ?? null;
   return {
@@ -126,6 +144,7 @@ export function headlineDifference(base: Run, run: Run, key: string): MetricDiff
     gain: direction,
     method: difference?.paired.method ?? "",
     significant: isSignificant(p),
+    verdict: difference ? verdictWords(direction, p, same, equivalence?.margin ?? 0) : "–",
     level: (task ?? findTask(run, key))?.level ?? null,
   };
 }
@@ -149,5 +168,6 @@ export const differenceColumns = (
     cell: (row) => (row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`),
   },
   { head: "p (Holm)", class: "number", cell: (row) => formatP(row.p), plain: (row) => row.p },
+  { head: `${after} is`, cell: (row) => row.verdict, plain: (row) => row.verdict },
   { head: "test", cell: (row) => row.method || "–" },
 ];

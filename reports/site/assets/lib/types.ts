@@ -99,6 +99,7 @@ export interface PerturbedRuns {
   base: string;
   runs: string[];
   p_holm?: Record<string, Record<string, number | null>>;
+  same_holm?: Record<string, Record<string, number | null>>;
 }
 
 /** What index.html carries. */
@@ -351,6 +352,13 @@ export interface PairedTest {
   n: number;
 }
 
+/** The test of "both are the same within a margin", which is in the metric's own unit. */
+export interface Equivalence {
+  margin: number;
+  p: number | null;
+  p_holm: number | null;
+}
+
 export interface Difference {
   name: string;
   label?: string;
@@ -359,6 +367,7 @@ export interface Difference {
   after: number | null;
   paired: PairedTest;
   p_holm?: number | null;
+  equivalence?: Equivalence | null;
   better?: Direction;
   target?: number | null;
 }
@@ -377,6 +386,7 @@ export interface TaskComparison {
   only_before: number;
   only_after: number;
   p_holm?: number | null;
+  equivalence?: Equivalence | null;
 }
 
 export interface Comparison {

@@ -8,6 +8,7 @@ import {
   isSignificant,
   type MetricDifference,
   pairFile,
+  verdictWords,
 } from "../lib/comparisons.ts";
 import { comparisonFile, report } from "../lib/data.ts";
 import { type Child, dataText, h } from "../lib/dom.ts";
@@ -133,28 +134,33 @@ function direction(rows: MetricDifference[]): string {
     return words ? [`${row.label}: ${words}`] : [];
   });
   const suffix = exceptions.length ? ` Exceptions: ${exceptions.join("; ")}.` : "";
-  return `Above zero: B is better.${suffix} Colored: p below 5 %, Holm-corrected over the metrics.`;
+  return `Above zero: B is better.${suffix} Colored: p below 5 %, Holm-corrected over the metrics. “The same”: a difference of that size is excluded, by tests corrected likewise; otherwise there are too few questions to tell.`;
 }
 
 /** Every metric of the task, and the breakdowns, as paired differences. */
 function differences(a: Run, b: Run, key: string): HTMLElement {
   const task = comparisonOf(a.id, b.id)?.get(key);
   const head = headlineDifference(a, b, key);
-  const row = (one: Difference): MetricDifference => ({
-    key,
-    label: humanize(one.label || one.name),
-    one: { headline: one.name, bar: { name: one.name, value: one.before } },
-    other: { headline: one.name, bar: { name: one.name, value: one.after } },
-    ...one.paired.difference,
-    p: one.p_holm ?? null,
-    gain: gain({ ...one, value: one.paired.difference.value }),
-    better: one.better ?? "more",
-    target: one.target ?? null,
-    method: one.paired.method,
-    flips: null,
-    level: head.level,
-    significant: isSignificant(one.p_holm),
-  });
+  const row = (one: Difference): MetricDifference => {
+    const change = gain({ ...one, value: one.paired.difference.value });
+    const { p_holm: p = null, equivalence } = one;
+    return {
+      key,
+      label: humanize(one.label || one.name),
+      one: { headline: one.name, bar: { name: one.name, value: one.before } },
+      other: { headline: one.name, bar: { name: one.name, value: one.after } },
+      ...one.paired.difference,
+      p,
+      gain: change,
+      verdict: verdictWords(change, p, equivalence?.p_holm ?? null, equivalence?.margin ?? 0),
+      better: one.better ?? "more",
+      target: one.target ?? null,
+      method: one.paired.method,
+      flips: null,
+      level: head.level,
+      significant: isSignificant(p),
+    };
+  };
   const rows = task ? task.differences.map(row) : [{ ...head, label: humanize(head.one.headline) }];
   const parts = (task?.breakdowns ?? []).map(row);
   const drawn = rows.filter((one) => one.value !== null);
