@@ -24,6 +24,7 @@ NUMBERS = HEAD[2:9]
 MOST_FLIPS = 10
 """Most lost samples per task in the summary."""
 LONGEST = 160
+NO_ANCHOR = "no anchor, so its total drop is not counted (`vlmbench baseline --anchor` makes the last baseline one)"
 
 
 def text(report: Report) -> str:
@@ -37,6 +38,7 @@ def text(report: Report) -> str:
     lines += [f"{clean(floor.key)}: FAIL: {clean(floor.what)}" for floor in report.floors]
     lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in report.comparison.tasks for one in task.differs]
     lines += [f"note: {clean(key)}: {clean(note)}" for key, note in _notes(report)]
+    lines += [f"note: {clean(key)}: {NO_ANCHOR}" for key in _without_anchor(report)]
     return "\n".join([*lines, "", f"{WORDS[report.outcome]}: {_whole(report)}"])
 
 
@@ -54,6 +56,7 @@ def markdown(report: Report) -> str:
         f"- ⚠️ {_escaped(task.key)} differs: {_escaped(one)}" for task in report.comparison.tasks for one in task.differs
     ]
     lines += [f"- ⚠️ {_escaped(key)}: {_escaped(note)}" for key, note in _notes(report)]
+    lines += [f"- ⚠️ {_escaped(key)}: {NO_ANCHOR}" for key in _without_anchor(report)]
     for task in report.comparison.tasks:
         lines += _lost(task.key, task.lost)
     return "\n".join(lines) + "\n"
@@ -70,6 +73,12 @@ def _notes(report: Report) -> list[tuple[str, str]]:
     return listed + [(task.key, note) for task in report.comparison.tasks for note in task.notes]
 
 
+def _without_anchor(report: Report) -> list[str]:
+    """The tasks that have no anchor, where others have one."""
+    covered = [key for anchor in report.anchors for key in anchor.tasks]
+    return [task.key for task in report.comparison.tasks if covered and task.key not in covered]
+
+
 def _whole(report: Report) -> str:
     before, after = report.comparison.before.describe(), report.comparison.after.describe()
     return f"{clean(_named(after))} against {clean(_named(before))}"
@@ -84,7 +93,7 @@ def _row(verdict: Verdict, words: Mapping[str, str]) -> tuple[str, ...]:
     metric, decision = verdict.metric, verdict.decision
     return (
         clean(verdict.task.key),
-        clean(metric.name),
+        clean(verdict.tested),
         number(None if metric.before != metric.before else metric.before),
         number(None if metric.after != metric.after else metric.after),
         signed(metric.paired.difference.value),

@@ -45,7 +45,7 @@ def plain(text: str) -> str:
 
 
 def _case(verdict: Verdict) -> TestCase:
-    case = TestCase(plain(f"{verdict.task.key} {verdict.metric.name}"), "vlmbench", 0)
+    case = TestCase(plain(f"{verdict.task.key} {verdict.tested}"), "vlmbench", 0)
     if verdict.decision.outcome == "fail":
         case.append(_failure("regression", verdict.reason, "\n".join(_lines(verdict))))
     elif verdict.decision.outcome == "unknown":

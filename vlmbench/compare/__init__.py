@@ -3,6 +3,7 @@
 Belongs here: what needs a run and something to hold it against. Not here: one run's figures (scoring/), tables and
 pages (reports/), tests and intervals themselves (stats/).
 In reading order: compare (two runs, paired sample by sample), run_differences (what makes them incomparable), baseline
-(a run as a small file), losses (samples that lost their score), gate (`vlmbench check`), gate_tests (what it tests),
-gate_verdict (each verdict in a sentence), perturbation_report (a run and its perturbed runs), labels/.
+(a run as a small file), anchors (earlier runs that total drops are counted from), losses (samples that lost their
+score), gate (`vlmbench check`), gate_tests (what it tests), gate_verdict (each verdict in a sentence),
+perturbation_report (a run and its perturbed runs), suites (averages in two runs), labels/.
 """

@@ -1,7 +1,8 @@
 """A run as one small file for a repository: what became of every sample, and under which rules. No images, no data.
 
     {"kind": "vlmbench baseline", "format": 1, "vlmbench", "model", "asked",
-     "tasks": {KEY: {"entry", "scores", "answers", "items", "digest"}}, "suites": as in run.json, where there are any}
+     "tasks": {KEY: {"entry", "scores", "answers", "items", "digest"}}, "suites": as in run.json, where there are any,
+     "anchors": [the same again from "vlmbench" on], earlier runs that total drops are counted from (anchors.py)}
 
 `items` is a table of columns as JSON, compressed by zlib, in base64; `digest` is the hash of its JSON. Of each sample
 it holds what the task's metrics read, and no more: fields that change no metric when they are left out are left out
@@ -92,7 +93,7 @@ TABLE: Shape = fields(
     rest=optional(fields({"of": listing, "at": list_of(whole)}, needed=("of", "at"))),
 )
 """The table of a task."""
-WRITTEN: Shape = fields(
+RUN: Shape = fields(
     {
         "vlmbench": text,
         "model": fields({"name": _text_or_null, "fingerprint": _text_or_null, "settings": optional(mapping)}),
@@ -107,7 +108,9 @@ WRITTEN: Shape = fields(
     },
     needed=("vlmbench", "model", "asked", "tasks"),
 )
-"""The file."""
+"""What the file says of a run."""
+ANCHORS: Shape = list_of(RUN)
+"""What it says of earlier ones."""
 
 LEAVE_OUT: Mapping[str, Callable[[Item], Item]] = {
     "target": lambda item: replace(item, sample=replace(item.sample, target=None)),
@@ -124,19 +127,21 @@ LEAVE_OUT: Mapping[str, Callable[[Item], Item]] = {
 
 
 def make(run: StoredRun) -> bytes:
-    """The baseline of a run, as the bytes of its file."""
+    """The baseline of a run, with its anchors, as the bytes of its file."""
+    anchors = {"anchors": [_content(anchor) for anchor in run.anchors]} if run.anchors else {}
+    return to_json({"kind": KIND, "format": FORMAT, **_content(run), **anchors})
+
+
+def _content(run: StoredRun) -> dict[str, Any]:
     model = run.manifest.get("model", {})
     requested = run.manifest.get("asked", {})
-    content = {
-        "kind": KIND,
-        "format": FORMAT,
+    return {
         "vlmbench": run.manifest.get("vlmbench", ""),
         "model": {name: model.get(name) for name in ("name", "fingerprint", "settings")},
         "asked": {name: requested[name] for name in ASKED if name in requested},
         "tasks": {key: _task(task) for key, task in run.tasks.items()},
         **({"suites": run.suites} if run.suites else {}),
     }
-    return to_json(content)
 
 
 def write(run: StoredRun, path: Path) -> int:
@@ -272,16 +277,12 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
         problem = f"a baseline of format {content.get('format')!r}; this vlmbench reads {readable}"
         raise StoreError(problem, where=str(path), hint=CURE)
     try:
-        WRITTEN(content, "")
-        suites = content.get("suites", {})
-        keys = reload.chosen(content["tasks"], expanded(tasks, suites), path)
-        stored_tasks = {key: _stored(key, content["tasks"][key], path) for key in keys}
-        earlier_names.update(content["asked"])
-        manifest = {name: content[name] for name in ("vlmbench", "model", "asked")}
-        manifest["suites"] = suites
-        manifest["tasks"] = {key: dict(task.entry) for key, task in stored_tasks.items()}
-        run = StoredRun(path, manifest, stored_tasks, kind="baseline")
-        run.describe()
+        RUN(content, "")
+        ANCHORS(content.get("anchors", []), "anchors")
+        keys = reload.chosen(content["tasks"], expanded(tasks, content.get("suites", {})), path)
+        run = _run(content, keys, path)
+        anchors = [_run(one, [key for key in one["tasks"] if key in keys], path) for one in content.get("anchors", ())]
+        run = replace(run, anchors=[anchor for anchor in anchors if anchor.tasks])
     except VlmbenchError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, zlib.error) as error:
@@ -289,6 +290,17 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
         if not isinstance(error, MisfitError | binascii.Error | zlib.error):
             problem = f"the baseline is damaged ({type(error).__name__}: {error})"
         raise StoreError(problem, where=str(path), hint=f"restore it from the repository, or: {CURE}") from None
+    return run
+
+
+def _run(content: Mapping[str, Any], keys: Sequence[str], path: Path) -> StoredRun:
+    tasks = {key: _stored(key, content["tasks"][key], path) for key in keys}
+    earlier_names.update(content["asked"])
+    manifest = {name: content[name] for name in ("vlmbench", "model", "asked")}
+    manifest["suites"] = content.get("suites", {})
+    manifest["tasks"] = {key: dict(task.entry) for key, task in tasks.items()}
+    run = StoredRun(path, manifest, tasks, kind="baseline")
+    run.describe()
     return run
 
 

@@ -17,7 +17,7 @@ from vlmbench.base.files import write_atomically
 from vlmbench.base.registry import bare_name, load_object
 from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.samples import Status
-from vlmbench.compare import compare, gate_tests, run_differences
+from vlmbench.compare import anchors, compare, gate_tests, run_differences
 from vlmbench.compare.compare import Comparison, TaskComparison
 from vlmbench.compare.gate_verdict import Verdict
 from vlmbench.compare.suites import SuiteComparison, compared_suites
@@ -48,10 +48,15 @@ class GateRules:
     min_coverage: float = 1.0
     max_status: Mapping[str, str] = field(default_factory=dict)
     """By status: how many samples may end so, as a number or a share (`5`, `1%`)."""
+    max_total_drop: Mapping[str, float] = field(default_factory=dict)
+    """The drop since the anchor that is acceptable, as `max_drop`; where it is missing, twice that (1.0 for none)."""
 
-    def margins(self, key: str, tests: int) -> Margins:
-        """What holds for a task."""
+    def margins(self, key: str, tests: int, *, total: bool = False) -> Margins:
+        """What holds for a task; in `total`, since its anchor."""
         allowed = _of(self.max_drop, key, 1.0)
+        if total:
+            allowed = _of(self.max_total_drop, key, 2 * allowed or 1.0)
+            return Margins(allowed, 2 * allowed or 1.0, self.alpha, self.power, tests)
         min_detectable_drop = _of(self.min_detectable_drop, key, 2 * allowed or 1.0)
         if min_detectable_drop <= allowed:
             problem = f"{key}: a drop of {min_detectable_drop:g} must be detectable while one of {allowed:g} is allowed"
@@ -79,6 +84,8 @@ class Report:
     floors: Sequence[Floor]
     suites: Sequence[SuiteComparison] = ()
     """Those whose averages were tested."""
+    anchors: Sequence[StoredRun] = ()
+    """The runs that total drops were counted from."""
 
     @property
     def outcome(self) -> Outcome:
@@ -109,6 +116,7 @@ class Report:
             "outcome": str(self.outcome),
             "before": self.comparison.before.describe(),
             "after": self.comparison.after.describe(),
+            **({"anchors": [anchor.describe() for anchor in self.anchors]} if self.anchors else {}),
             "settings": asdict(self.rules),
             "floors": [asdict(floor) for floor in self.floors],
             "left_out": list(self.comparison.left_out),
@@ -122,16 +130,17 @@ def check(
     baseline: Path | StoredRun,
     rules: GateRules,
     *,
+    anchor: Path | StoredRun | None = None,
     tasks: Sequence[str] = (),
     force: bool = False,
     seed: int = 0,
 ) -> Report:
-    """Hold a run against a baseline: a run's folder or a baseline file.
+    """Hold a run against a baseline: a run's folder or a baseline file; and against its anchors, or those of `anchor`.
 
     Raises UsageError and StoreError as `comparison.compare` does, and UsageError for rules that contradict themselves.
     """
     _sensible(rules)
-    settings = {"resamples": RESAMPLES, "seed": seed}
+    settings: dict[str, Any] = {"resamples": RESAMPLES, "seed": seed}
     compared = compare.compare(
         baseline,
         run,
@@ -143,32 +152,51 @@ def check(
         **settings,
     )
     _all_there(compared, tasks)
+    planned, averages, left_out = _planned(compared, rules, settings, force)
+    _suites_there(left_out, tasks)
+    compared = replace(compared, left_out=[*compared.left_out, *left_out])
+    _names_known(rules, compared, [*(test.task.key for test in planned), *left_out])
+    every = [(compared, test, "") for test in planned]
+    earlier = anchors.against(compared, anchor, tasks, force)
+    for one in earlier:
+        found = compare.compare(
+            one, compared.after, metric=rules.metric, bars=False, force=force, count_failures=True, **settings
+        )
+        every += [(found, test, anchors.words(one)) for test in _planned(found, rules, settings, force)[0]]
+    margins = [rules.margins(test.task.key, len(every), total=bool(since)) for _, test, since in every]
+    ps = {str(at): one_sided(test.paired, test.spread, margins[at].allowed) for at, (_, test, _) in enumerate(every)}
+    corrected = paired.holm(ps)
+    verdicts = []
+    for at, (pair, test, since) in enumerate(every):
+        decided = _nothing_left(pair, test.task) or noninferiority.undefined(test.metric.before, test.metric.after)
+        if decided is None:
+            decided = decide(test.paired, test.spread, corrected[str(at)], margins[at], same=test.same)
+        verdicts.append(Verdict(test.task, test.metric, margins[at], decided, corrected[str(at)], test.paired, since))
+    floors = [floor for task in compared.tasks for floor in _floors(compared.after.tasks[task.key], rules)]
+    return Report(compared, rules, verdicts, floors, averages, earlier)
+
+
+def _planned(
+    compared: Comparison, rules: GateRules, settings: dict[str, Any], force: bool
+) -> tuple[list[gate_tests.Test], list[SuiteComparison], list[str]]:
+    """(what is tested between two runs, the suites whose averages are among it, those that cannot be tested)."""
     _same_perturbation(compared, force)
     _same_thinking(compared, force)
     planned = gate_tests.tests(compared, rules.metric, settings)
     averages, left_out = compared_suites(compared, settings) if rules.metric in WHOLE else ([], [])
-    _suites_there(left_out, tasks)
-    compared = replace(compared, left_out=[*compared.left_out, *left_out])
-    planned += gate_tests.suite_tests(compared, averages, planned)
-    _names_known(rules, compared, [*(test.task.key for test in planned), *left_out])
-    margins = [rules.margins(test.task.key, len(planned)) for test in planned]
-    ps = {str(index): one_sided(test.paired, test.spread, margins[index].allowed) for index, test in enumerate(planned)}
-    corrected = paired.holm(ps)
-    verdicts = []
-    for index, test in enumerate(planned):
-        decided = _nothing_left(compared, test.task) or noninferiority.undefined(test.metric.before, test.metric.after)
-        if decided is None:
-            decided = decide(test.paired, test.spread, corrected[str(index)], margins[index], same=test.same)
-        verdicts.append(Verdict(test.task, test.metric, margins[index], decided, corrected[str(index)], test.paired))
-    floors = [floor for task in compared.tasks for floor in _floors(compared.after.tasks[task.key], rules)]
-    return Report(compared, rules, verdicts, floors, averages)
+    return [*planned, *gate_tests.suite_tests(compared, averages, planned)], averages, left_out
 
 
 def _names_known(rules: GateRules, compared: Comparison, tested: Sequence[str]) -> None:
     """Raise UnknownNameError for an amount of a task that neither of the runs has: it would hold for nothing."""
     keys = dict.fromkeys([*tested, *compared.before.tasks, *compared.after.tasks])
     known = [*keys, *dict.fromkeys(map(bare_name, keys))]
-    for option, amounts in (("--max-drop", rules.max_drop), ("--min-detectable-drop", rules.min_detectable_drop)):
+    given = (
+        ("--max-drop", rules.max_drop),
+        ("--min-detectable-drop", rules.min_detectable_drop),
+        ("--max-total-drop", rules.max_total_drop),
+    )
+    for option, amounts in given:
         if unknown := next((name for name in amounts if name and name not in known), ""):
             raise UnknownNameError("task of these runs", unknown, known, f"{option} names tasks, by key or by name")
 
@@ -210,8 +238,9 @@ def _sensible(rules: GateRules) -> None:
     for name, share in (("--alpha", rules.alpha), ("--power", rules.power)):
         if not 0 < share < 1:
             raise UsageError(f"{name} {share:g} is not between 0 and 1", hint="0.05 and 0.8 are usual")
-    if any(not drop >= 0 or math.isinf(drop) for drop in rules.max_drop.values()):
-        raise UsageError("--max-drop is below 0", hint="give the drop that is allowed, as a positive number")
+    for option, drops in (("--max-drop", rules.max_drop), ("--max-total-drop", rules.max_total_drop)):
+        if any(not drop >= 0 or math.isinf(drop) for drop in drops.values()):
+            raise UsageError(f"{option} is below 0", hint="give the drop that is allowed, as a positive number")
     if not 0 <= rules.min_coverage <= 1:
         raise UsageError(f"--min-coverage {rules.min_coverage:g} is no share", hint="give a number from 0 to 1")
 

@@ -31,6 +31,13 @@ class Verdict:
     p_holm: float | None
     paired: Paired
     """The difference turned so that a fall is for the worse."""
+    anchor: str = ""
+    """The anchor that `before` is of, in words; empty for the baseline."""
+
+    @property
+    def tested(self) -> str:
+        """What was tested, as tables name it."""
+        return f"{self.metric.name} since anchor" if self.anchor else self.metric.name
 
     @property
     def items_needed(self) -> int | None:
@@ -54,6 +61,7 @@ class Verdict:
         return {
             "key": self.task.key,
             "metric": self.metric.name,
+            **({"anchor": self.anchor} if self.anchor else {}),
             "better": self.metric.better,
             "target": self.metric.target,
             "outcome": str(self.decision.outcome),
@@ -84,7 +92,8 @@ def reason(verdict: Verdict) -> str:
     """The sentence, with what failed and was counted as lost."""
     failed = len(verdict.task.failed)
     counted = f"; {failed:,} samples that had a score before have none now and count as wrong" if failed else ""
-    return REASONS[verdict.decision.rule](verdict) + counted
+    since = f"since the anchor {verdict.anchor}: " if verdict.anchor else ""
+    return since + REASONS[verdict.decision.rule](verdict) + counted
 
 
 def _moved(verdict: Verdict) -> str:

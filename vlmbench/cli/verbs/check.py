@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,34 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run's folder, or a file of `vlmbench baseline`",
     )
     add(
-        "--max-drop",
-        default="1.0",
-        metavar="POINTS[,TASK=POINTS]",
-        help="maximum acceptable drop of a metric, in its own unit (default 1.0): `1.0,mme=20`",
+        "--anchor",
+        type=remote_store.fetch_run_or_file,
+        metavar="RUN|FILE",
+        help="the earlier run that total drops are counted from (default: the one that the baseline carries, if any)",
     )
-    add(
-        "--min-detectable-drop",
-        default="",
-        metavar="POINTS[,TASK=POINTS]",
-        help="the drop that must be detected (default: twice --max-drop); determines how many items are needed",
-    )
-    add("--alpha", type=float, default=0.05, metavar="SHARE", help="false alarm rate of the whole gate (default 0.05)")
-    add(
-        "--power",
-        type=float,
-        default=0.8,
-        metavar="SHARE",
-        help="how often --min-detectable-drop is detected (default 0.8)",
-    )
+    _add_rules(add)
     add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
-    add(
-        "--metric",
-        default="headline",
-        metavar="NAME,...",
-        help="tested metrics: the headline (default), names that every task has, or all",
-    )
-    add("--min-coverage", type=float, default=1.0, metavar="SHARE", help="samples that must have a score (default 1.0)")
-    add("--max-status", default="", metavar="STATUS=N,...", help="maximum number per status: `error=0,truncated=1%%`")
     add("--junit", type=Path, metavar="FILE", help="write JUnit XML: one test case per task")
     add(
         "--markdown",
@@ -76,6 +55,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="for resampling (default 0)")
 
 
+def _add_rules(add: Callable[..., object]) -> None:
+    """What is allowed."""
+    add(
+        "--max-drop",
+        default="1.0",
+        metavar="POINTS[,TASK=POINTS]",
+        help="maximum acceptable drop of a metric, in its own unit (default 1.0): `1.0,mme=20`",
+    )
+    add(
+        "--max-total-drop",
+        default="",
+        metavar="POINTS[,TASK=POINTS]",
+        help="maximum acceptable drop since the anchor (default: twice --max-drop)",
+    )
+    add(
+        "--min-detectable-drop",
+        default="",
+        metavar="POINTS[,TASK=POINTS]",
+        help="the drop that must be detected (default: twice --max-drop); determines how many items are needed",
+    )
+    add("--alpha", type=float, default=0.05, metavar="SHARE", help="false alarm rate of the whole gate (default 0.05)")
+    add(
+        "--power",
+        type=float,
+        default=0.8,
+        metavar="SHARE",
+        help="how often --min-detectable-drop is detected (default 0.8)",
+    )
+    add(
+        "--metric",
+        default="headline",
+        metavar="NAME,...",
+        help="tested metrics: the headline (default), names that every task has, or all",
+    )
+    add("--min-coverage", type=float, default=1.0, metavar="SHARE", help="samples that must have a score (default 1.0)")
+    add("--max-status", default="", metavar="STATUS=N,...", help="maximum number per status: `error=0,truncated=1%%`")
+
+
 def run(args: argparse.Namespace) -> int:
     """Check, write the files asked for, show the table."""
     from vlmbench.base.registry import load_object
@@ -90,9 +107,12 @@ def run(args: argparse.Namespace) -> int:
         args.metric,
         args.min_coverage,
         gate.read_limits(args.max_status),
+        gate.read_amounts(args.max_total_drop, "--max-total-drop"),
     )
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
-    report = gate.check(args.run, args.baseline, rules, tasks=tasks, force=args.force, seed=args.seed)
+    report = gate.check(
+        args.run, args.baseline, rules, anchor=args.anchor, tasks=tasks, force=args.force, seed=args.seed
+    )
     gate.keep(report)
     _write(args, report)
     if args.json == STDOUT:

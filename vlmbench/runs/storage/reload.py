@@ -101,6 +101,8 @@ class StoredRun:
     tasks: Mapping[str, StoredTask]
     kind: str = "run"
     facts: Mapping[str, Any] = field(default_factory=dict)
+    anchors: Sequence[StoredRun] = ()
+    """Earlier runs that total drops are counted from, each of other tasks: those of a baseline file."""
 
     @property
     def name(self) -> str:
