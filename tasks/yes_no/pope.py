@@ -87,14 +87,15 @@ COUNTING: Mapping[str, Counting] = {
 def figures(scored: Scored, protocol: str) -> list[Metric]:
     """Figures over all questions, means over the kinds of questions, and figures by kind."""
     clusters = [sample.cluster for sample, _ in scored]
-    kinds = [sample.tags["split"] for sample, _ in scored]
+    kinds = [sample.tags.get("split", "") for sample, _ in scored]  # what was imported may not tell the kind
     answers, targets = [score.parsed_answer for _, score in scored], [sample.target for sample, _ in scored]
     items = binary.columns(answers, targets, [score.value or 0.0 for _, score in scored])
     counting, there = COUNTING.get(protocol, Counting()), [kind for kind in KINDS if kind in kinds]
     names = binary.FIGURES if protocol == "lmms_eval" else binary.USUAL
     note = "" if len(there) == len(KINDS) else f"mean over {', '.join(there)} only"
     found = [binary.figure(name, items, clusters, counting) for name in names]
-    found += binary.means(("f1", "accuracy"), items, clusters, counting, [there.index(kind) for kind in kinds], note)
+    if all(kind in there for kind in kinds):
+        found += binary.means(("f1", "accuracy"), items, clusters, counting, [*map(there.index, kinds)], note)
     for kind in there:
         rows = [row for row, other in enumerate(kinds) if other == kind]
         inside = [clusters[row] for row in rows]

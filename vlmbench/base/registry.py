@@ -93,6 +93,11 @@ ABLATIONS: Mapping[str, str] = {
 }
 
 
+IMPORTED = "vlmbench.runs.imports.peer_task:ImportedTask"
+"""What makes the task of a peer's benchmark, of its name."""
+PEERS = ("lmms-eval", "lm-eval", "vlmevalkit", "evalscope", "inspect", "llava")
+"""Harnesses whose results are imported: `PEER.DATASET` names a task."""
+
 PLUGINS = "a plug-in's names are known where it is named: --plugins FILE|DIR"
 
 
@@ -258,6 +263,12 @@ def is_suite(key: str) -> bool:
     return key.startswith(SUITE)
 
 
+def is_imported(name: str) -> bool:
+    """Whether a task's name is that of a peer's benchmark: `lmms-eval.pope`."""
+    peer, dot, dataset = name.partition(".")
+    return bool(dot and dataset) and peer in PEERS
+
+
 def bare_name(key: str) -> str:
     """The task's name in a key."""
     return split_key(key)[0].partition("@")[0].partition(":")[0]
@@ -271,7 +282,7 @@ def choose_task(spec: str, variant: Variant = PLAIN) -> TaskChoice:
     words, label = split_key(spec.strip())
     rest, _, protocol = words.partition("@")
     name, _, split = rest.partition(":")
-    task = cast("Task", tasks.get(name))
+    task = cast("Task", load_object(IMPORTED)(name) if is_imported(name) else tasks.get(name))
     if task.name != name:  # the name in scores.json must lead back to it
         raise PluginError(f"task {name!r} calls itself {task.name!r}", hint="register it under its own name")
     if split and split not in task.splits:

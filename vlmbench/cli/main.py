@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from types import ModuleType
 
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.files import unicode_problem
@@ -21,6 +23,7 @@ VERBS: Mapping[str, str] = {
     "ask": "ask a model about one image, and draw the boxes in its answer",
     "run": "run a model on benchmarks and score its answers",
     "score": "score existing answers in the benchmark's own file format",
+    "import": "make runs of what other harnesses wrote: their scores, and ours beside them",
     "export": "write a run's answers in the format of a test server or official script",
     "tasks": "list the benchmarks, their splits and protocols",
     "suites": "list the suites: benchmarks that are run together, and the formula of their average",
@@ -116,7 +119,7 @@ def _run(words: Sequence[str], *, own: bool) -> int:
 
             load_configured(args.plugins)
         try:
-            code: int = importlib.import_module(f"vlmbench.cli.verbs.{verb}").run(args)
+            code: int = module_of(verb).run(args)
         except SystemExit as stop:  # its code is no verdict of ours: least of all 0
             if isinstance(stop.code, int) and stop.code > exit_codes.SIGNAL_BASE:
                 raise
@@ -126,12 +129,17 @@ def _run(words: Sequence[str], *, own: bool) -> int:
     return code
 
 
+def module_of(verb: str) -> ModuleType:
+    """The module of a verb; one whose name is a word of Python's own has an underscore behind it."""
+    return importlib.import_module(f"vlmbench.cli.verbs.{verb}{'_' * keyword.iskeyword(verb)}")
+
+
 def parser(
     verb: str, kind: Callable[..., argparse.ArgumentParser] = argparse.ArgumentParser
 ) -> argparse.ArgumentParser:
     """A verb's words: its own, and --plugins where it takes names."""
     made = kind(prog=f"vlmbench {verb}", description=VERBS[verb])
-    importlib.import_module(f"vlmbench.cli.verbs.{verb}").add_arguments(made)
+    module_of(verb).add_arguments(made)
     if verb not in NAMELESS:
         made.add_argument("--plugins", metavar="FILE|DIR,...", help="files with your own tasks and models")
     return made

@@ -94,6 +94,9 @@ def load(folder: Path, data: str | None) -> AnsweredRun:
     Raises StoreError for an unfinished run, DataError when the questions are other ones.
     """
     manifest = _manifest(folder)
+    if "imported" in manifest:
+        hint = f"import it again: vlmbench import PATH --output {folder}"
+        raise DataError("the run was imported: its questions are in no data of ours", where=str(folder), hint=hint)
     rows: dict[str, dict[str, dict[str, Any]]] = {}
     for row in run_tables.read(folder, RECORDS, manifest, COLUMNS, LATER).to_pylist():
         rows.setdefault(row["task"], {})[row["sample_id"]] = row

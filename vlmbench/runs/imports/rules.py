@@ -1,0 +1,153 @@
+"""The peers' own metrics, computed from rows: what a peer prints, with its peculiarities, so that it can be resampled.
+
+A rule is a function of scored samples and the headline's name. `Sample.extra` holds what it reads: `scores` (metric to
+the peer's score of the sample), `kinds`, `bars` (breakdown to labels: a sample may count under several), and fields of
+the rule. Sources: lmms-eval lmms_eval/tasks/{pope,mme}/utils.py@75571cfe; VLMEvalKit
+vlmeval/dataset/utils/{yorn,multiple_choice}.py@e8e78f05; evalscope 1.14.1 benchmarks/pope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from vlmbench.base.samples import Sample, Score
+from vlmbench.stats.figures import binary
+from vlmbench.stats.figures.binary import Counting
+from vlmbench.stats.figures.question_pairs import question_pairs
+from vlmbench.stats.metrics import LESS, Metric, mean, ratio
+
+Scored = Sequence[tuple[Sample, Score]]
+Rule = Callable[[Scored, str], list[Metric]]
+
+YES_NO_WORDS = ("yes", "no")
+PERCEPTION = (
+    "existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR",
+)  # fmt: skip
+COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+
+
+def means(scored: Scored, headline: str) -> list[Metric]:
+    """The mean of every score that the peer gave, and the headline's by its breakdowns."""
+    names = dict.fromkeys([headline, *(name for sample, _ in scored for name in sample.extra.get("scores", ()))])
+    parts = [(name, _with(name, scored, headline)) for name in names]
+    found = [_mean(name, name, rows, scored, headline) for name, rows in parts if rows]
+    for breakdown, labels in _bars(scored).items():
+        for label, rows in labels.items():
+            bar = _mean(f"{breakdown}_{label}", headline, rows, scored, headline)
+            found.append(replace(bar, breakdown=breakdown, label=label))
+    return found
+
+
+def _with(name: str, scored: Scored, headline: str) -> list[int]:
+    """The rows that have a score of this name; the headline's is that of the record."""
+    if name == headline:
+        return list(range(len(scored)))
+    return [row for row, (sample, _) in enumerate(scored) if name in sample.extra.get("scores", ())]
+
+
+def _bars(scored: Scored) -> dict[str, dict[str, list[int]]]:
+    """Breakdown to label to rows."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for row, (sample, _) in enumerate(scored):
+        for breakdown, labels in sample.extra.get("bars", {}).items():
+            for label in labels:
+                found.setdefault(breakdown, {}).setdefault(label, []).append(row)
+    return found
+
+
+def _mean(name: str, score: str, rows: Sequence[int], scored: Scored, headline: str) -> Metric:
+    if score == headline:
+        values = [scored[row][1].value or 0.0 for row in rows]
+    else:
+        values = [float(scored[row][0].extra["scores"][score]) for row in rows]
+    kind = scored[rows[0]][0].extra.get("kinds", {}).get(score, "")
+    metric = mean(name, values, [scored[row][0].cluster for row in rows])
+    if "plain" in kind:
+        metric = replace(metric, combine=ratio(scale=1.0), proportion=False, limits=None)
+    return replace(metric, better=LESS) if "less" in kind else metric
+
+
+def _said(scored: Scored) -> tuple[list[str], list[str], list[float]]:
+    """What answers were read as, what is right, and the peer's score: for yes and no."""
+    answers = [str(score.parsed_answer).lower() for _, score in scored]
+    targets = [str(sample.target).lower() for sample, _ in scored]
+    return answers, targets, [score.value or 0.0 for _, score in scored]
+
+
+def _yes_no(counting: Counting, names: Sequence[str], *, macro: bool = False) -> Rule:
+    """Figures of yes and no over all questions (or as means over the subsets), and by subset."""
+
+    def rule(scored: Scored, headline: str) -> list[Metric]:
+        clusters = [sample.cluster for sample, _ in scored]
+        items = binary.columns(*_said(scored))
+        kinds = [sample.tags.get("split", "") for sample, _ in scored]
+        there = [kind for kind in dict.fromkeys(kinds) if kind]
+        if macro and there:
+            places = [there.index(kind) for kind in kinds]
+            whole = binary.means(names, items, clusters, counting, places)
+            found = [replace(metric, name=metric.name.removeprefix("mean_")) for metric in whole]
+        else:
+            found = [binary.figure(name, items, clusters, counting) for name in names]
+        for kind in there if len(there) > 1 or macro else ():
+            rows = [row for row, other in enumerate(kinds) if other == kind]
+            inside = [clusters[row] for row in rows]
+            found += [binary.figure(name, items[rows], inside, counting, kind) for name in names]
+        return found
+
+    return rule
+
+
+def pairs(scored: Scored, headline: str) -> list[Metric]:
+    """MME's perception, cognition and subtasks: accuracy and accuracy of pairs added up."""
+    questions = ((sample.tags.get("subtask", ""), sample.cluster, score.value or 0.0) for sample, score in scored)
+    order = (*PERCEPTION, *COGNITION)
+    counted = question_pairs(questions, order)
+    groups = {"perception": PERCEPTION, "cognition": COGNITION}
+    found = [counted.total(name, group, "subtasks") for name, group in groups.items() if counted.present(group)]
+    return found + [counted.both_rates(subtask, subtask, "subtask") for subtask in counted.present(order)]
+
+
+def hallusion(scored: Scored, headline: str) -> list[Metric]:
+    """VLMEvalKit's aAcc, fAcc and qAcc of HallusionBench, over all questions and by (l2-)category."""
+    found: list[Metric] = []
+    whole = {"": {"Overall": list(range(len(scored)))}}
+    for breakdown, labels in {**whole, **_bars(scored)}.items():
+        for label, rows in labels.items():
+            part = [scored[row] for row in rows]
+            for name, key in (("aAcc", ""), ("fAcc", "figure"), ("qAcc", "question")):
+                metric = _wholes(name, key, part)
+                if breakdown:
+                    own, bars = f"{label}_{name}", f"{breakdown} ({name})"
+                    metric = replace(metric, name=own, breakdown=bars, label=label)
+                found.append(metric)
+    return found
+
+
+def _wholes(name: str, key: str, scored: Scored) -> Metric:
+    """The share of groups of which all answers are right; of questions without `key`."""
+    groups: dict[str, list[float]] = {}
+    clusters: dict[str, str] = {}
+    for number, (sample, score) in enumerate(scored):
+        group = str(sample.extra.get(key)) if key else str(number)
+        groups.setdefault(group, []).append(score.value or 0.0)
+        clusters.setdefault(group, sample.cluster)
+    return mean(name, [float(all(values)) for values in groups.values()], [clusters[group] for group in groups])
+
+
+RULES: Mapping[str, Rule] = {
+    "mean": means,
+    "yes_no_lmms_eval": _yes_no(Counting(empty=0.0, misses=binary.SAID_NO), tuple(binary.FIGURES)),
+    "yes_no_vlmevalkit": _yes_no(Counting(empty=0.0), ("f1", "accuracy", "precision", "recall")),
+    "yes_no_evalscope": _yes_no(Counting(empty=0.0), binary.USUAL, macro=True),
+    "pairs": pairs,
+    "hallusion": hallusion,
+}
+"""By name."""
+
+
+def metrics(scored: Scored, headline: str) -> list[Metric]:
+    """The metrics of a peer's task, the headline first."""
+    rule = RULES.get(str(scored[0][0].extra.get("rule", "mean")), means) if scored else means
+    found = rule(scored, headline)
+    return sorted(found, key=lambda metric: metric.name != headline)
