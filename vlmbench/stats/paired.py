@@ -7,8 +7,11 @@ The metrics of both runs are paired by cluster (an image, usually), so what imag
   2012), which has a width even when no pair is discordant.
 - Any other function of sums: a permutation test. If both runs are equally good, each cluster's two outcomes might as
   well have been swapped, whole clusters at a time: `swaps (R x C) @ (after - before) (C x k)` gives R differences that
-  chance alone makes. All 2^C swaps are tried where they are few enough: the test is exact then. The interval is the
-  clustered bootstrap's (intervals.py).
+  chance alone makes. All 2^C swaps are tried where they are few enough: the test is exact then. Where fewer than FEW of
+  the random swaps are as extreme, p is that of the saddlepoint formula (sign_flips.py), so that it has no floor. The
+  interval has the differences that such a test does not reject, with one lost and one gained item added, as Bonett &
+  Price do; so it leaves out 0 only where the test rejects it. It needs limits; without, it is the clustered
+  bootstrap's (intervals.py).
 - AUROC: the covariance of DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988), summed by cluster as Obuchowski does
   (Biometrics 53, 1997). Average precision: the same with the jackknife by cluster.
 - What cannot be swapped (judged scores with unlike numbers of judge runs): the clustered bootstrap's standard error
@@ -24,7 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench.stats import influence, intervals
+from vlmbench.stats import influence, intervals, sign_flips
 from vlmbench.stats.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ MCNEMAR, PERMUTATION, DELONG, BOOTSTRAP = "mcnemar exact", "clustered permutatio
 JACKKNIFE = "clustered jackknife"
 JUDGED = "clustered bootstrap, judge runs added"
 UNDEFINED, ONE_CLUSTER = "undefined", "one cluster"
+FEW = 10
+"""Extreme swaps, of all random ones: with fewer, their share is no good estimate of p."""
 TIE = 1e-9
 """Differences this close are the same: sums of floats differ by their order."""
 
@@ -88,11 +93,11 @@ def paired(
         p, method = _student(value, error, pair.count - 1), BOOTSTRAP
     else:
         p, method = _permutation(pair, resamples, seed), PERMUTATION
-    estimate = Estimate(value, None, None, n)
+    ends = None
     if error is not None and error > TIE:
-        low, high = intervals.expanded_quantiles(draws, pair.count, level)
-        estimate = Estimate(value, low, high, n)
-    return Paired(estimate, p, method, pair.count, n, error)
+        found = pair.moved() if method == PERMUTATION and after.bounds is not None else None
+        ends = intervals.expanded_quantiles(draws, pair.count, level) if found is None else pair.limits(found, level)
+    return Paired(_agreeing(value, ends, n, p, level), p, method, pair.count, n, error)
 
 
 def holm(ps: Mapping[str, float | None]) -> dict[str, float | None]:
@@ -158,6 +163,25 @@ class _Pair:
             columns.append(ordered)
         return columns[0], columns[1]
 
+    def moved(self) -> Floats | None:
+        """(C,) how far each cluster moves the difference; None where leaving one out leaves it undefined."""
+        found = [
+            influence.influence(metric, codes, self.count, sums)
+            for metric, codes, sums in zip(self.both, self.codes, self.sums(), strict=True)
+        ]
+        return None if found[0] is None or found[1] is None else found[1] - found[0]
+
+    def limits(self, moved: Floats, level: float) -> tuple[float, float] | None:
+        """The differences that swapping clusters does not reject; None with so few clusters that it never does."""
+        import numpy as np
+
+        rows = len(self.codes[1])
+        bottom, top = self.both[1].bounds or (0.0, 100.0)
+        one = (top - bottom) / max(1, rows)
+        weights = np.bincount(self.codes[1], minlength=self.count) / max(1, rows)
+        added = np.append(moved, [one, -one]), np.append(weights, [0.0, 0.0])
+        return sign_flips.limits(*added, self.value, 1 - level)
+
     def resample(self, resamples: int, seed: int) -> Floats:
         """Differences over resampled clusters, the same in both runs; undefined ones are left out."""
         import numpy as np
@@ -168,6 +192,16 @@ class _Pair:
         )
         draws: Floats = after - before
         return draws[~np.isnan(draws)]
+
+
+def _agreeing(value: float, ends: tuple[float, float] | None, n: int, p: float | None, level: float) -> Estimate:
+    """The difference with its interval, which holds 0 where the test does not reject it."""
+    if ends is None:
+        return Estimate(value, None, None, n)
+    low, high = min(ends[0], value), max(ends[1], value)
+    if p is not None and p > 1 - level:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return Estimate(value, low, high, n)
 
 
 def _mcnemar(pair: _Pair, before: NDArray[np.bool_], after: NDArray[np.bool_], level: float) -> Paired:
@@ -243,7 +277,28 @@ def _permutation(pair: _Pair, resamples: int, seed: int) -> float:
         difference = pair.both[1].combine(total - swapped) - pair.both[0].combine(swapped)
         # What is undefined when swapped counts against a difference.
         extreme += int((~(np.abs(difference) < abs(pair.value) - TIE)).sum())
-    return extreme / tries if exact else (extreme + 1) / (tries + 1)
+    if exact:
+        return extreme / tries
+    return _tail(pair, total, change[changed], extreme, tries) if extreme < FEW else (extreme + 1) / (tries + 1)
+
+
+def _tail(pair: _Pair, total: Floats, change: Floats, extreme: int, tries: int) -> float:
+    """p where hardly any random swap is as extreme: from how far each cluster moves the difference when swapped.
+
+    Around the middle of both runs the difference is odd in the swaps, so that what this leaves out is of third order.
+    No smaller than the swaps that were tried allow (at 99 %).
+    """
+    import numpy as np
+    from scipy.stats import beta
+
+    drawn = (extreme + 1) / (tries + 1)
+    middle = total / 2
+    later, earlier = pair.both[1].combine(middle + change / 2), pair.both[0].combine(middle - change / 2)
+    amounts = later - earlier
+    if np.isnan(amounts).any():
+        return drawn
+    least = float(beta.ppf(0.01, extreme, tries - extreme + 1)) if extreme else 0.0
+    return min(drawn, max(least, sign_flips.two_sided(amounts, pair.value)))
 
 
 def _swaps(count: int, tries: int, exact: bool, seed: int, width: int) -> Iterator[Floats]:

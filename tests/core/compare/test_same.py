@@ -29,8 +29,8 @@ def row(lost: int, gained: int, count: int = 1000, better: str = "", target: flo
     names = [str(at) for at in range(count)]
     before = [1.0] * (count // 2) + [0.0] * (count - count // 2)
     after = [float(at >= lost) for at in range(count // 2)] + [float(at < gained) for at in range(count - count // 2)]
-    metrics = (replace(mean("share", values, names), better=better, target=target) for values in (before, after))
-    return difference(*metrics, SETTINGS)
+    one, other = (replace(mean("share", values, names), better=better, target=target) for values in (before, after))
+    return difference(one, other, SETTINGS)
 
 
 def test_the_four_verdicts() -> None:
