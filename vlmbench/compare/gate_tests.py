@@ -14,7 +14,7 @@ from vlmbench.compare.differences import MetricDifference
 from vlmbench.compare.suites import SuiteComparison
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import MORE, NEITHER, upward
-from vlmbench.stats.noninferiority import Same, Spread, flip_size, skewness, spread
+from vlmbench.stats.noninferiority import Same, Spread, spread_of
 
 if TYPE_CHECKING:
     from vlmbench.runs.storage.reload import StoredRun, StoredTask
@@ -100,7 +100,7 @@ def _test(compared: Comparison, task: TaskComparison, difference: MetricDifferen
     flips = len(task.gained) + len(task.lost)
     around = None
     if not _undefined(difference):
-        around = spread(paired, max(flip_size(before), flip_size(after)), flips, skewness(before, after))
+        around = spread_of(paired, before, after, flips)
     limits = after.bounds
     span = limits[1] - limits[0] if limits is not None and math.isfinite(limits[1] - limits[0]) else 100.0
     return Test(task, difference, paired, around, _same(compared, task, before, after, span))

@@ -31,7 +31,7 @@ from vlmbench.stats import intervals
 from vlmbench.stats.combined import weighted_sum
 from vlmbench.stats.equivalence import equivalence_p
 from vlmbench.stats.intervals import Estimate
-from vlmbench.stats.noninferiority import Spread, flip_size, skewness, spread
+from vlmbench.stats.noninferiority import Spread, spread_of
 from vlmbench.stats.paired import Paired
 
 METHOD = "members' paired differences, MOVER"
@@ -52,8 +52,7 @@ class Part:
         assert self.difference.metrics is not None, "it was compared here"
         before, after = self.difference.metrics
         flips = len(self.task.gained) + len(self.task.lost)
-        flip = max(flip_size(before), flip_size(after))
-        return spread(self.difference.paired, flip, flips, skewness(before, after))
+        return spread_of(self.difference.paired, before, after, flips)
 
     @property
     def estimate(self) -> Estimate:

@@ -16,12 +16,14 @@ Where no image of C turned, fewer than 1 - alpha^(1/C) of all images would turn 
 Standard errors are those of paired.py, with what few answers cannot show added: one more answer lost and one more
 gained, as Bonett & Price do for paired shares (British Journal of Mathematical and Statistical Psychology 65, 2012), so
 that 50 answers of which none turned do not count as certainty. What a drop of x would add to the variance is added when
-x is asked about (the score test of Tango, Statistics in Medicine 17, 1998, does so for paired shares): x is made of
-turned answers, and each brings its own.
+x is asked about: x is made of turned answers, and each brings its own. For the limit of what is excluded that is the
+score test of Tango (Statistics in Medicine 17, 1998): the variance under a drop of x is that of the most likely numbers
+of lost and gained answers with that difference, given those seen. How far one answer moves a metric: stats/effects.py.
 
 The p-value is Student's of a statistic freed from the skewness of few clusters by Hall's cubic (Journal of the Royal
 Statistical Society B 54, 1992): answers are often lost a few everywhere and gained many at once on hard images, and
-without it a drop of just the allowed size would be called a regression in 6 of 100 cases, not 5.
+without it a drop of just the allowed size would be called a regression in 6 of 100 cases, not 5. Where some answers
+count many times as much as others (MME's sums), its degrees of freedom are Satterthwaite's (influence.py).
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from vlmbench.stats import influence, intervals
+from vlmbench.stats import effects
 from vlmbench.stats.paired import MCNEMAR, Paired, drop_p
 
 if TYPE_CHECKING:
@@ -81,6 +83,15 @@ class Spread:
     """Of freedom: clusters less one."""
     skew: float = 0.0
     """Skewness of the difference itself: that of the clusters over the root of their number."""
+    alike: float = 1.0
+    """1 where every answer counts the same, towards 0 where few of them make up the metric (effects.py)."""
+    fall_degrees: float | None = None
+    """Degrees of freedom of the test for a fall, where they are fewer."""
+
+    @property
+    def of_falls(self) -> float:
+        """Degrees of freedom of the test for a fall."""
+        return self.degrees if self.fall_degrees is None else self.fall_degrees
 
     def reach(self, quantile: float, start: float) -> float:
         """The x >= 0 with x = quantile * sqrt(error^2 + flip * max(0, x + start)).
@@ -93,6 +104,36 @@ class Spread:
         weight = quantile**2 * self.flip
         x = (weight + math.sqrt(weight**2 + 4 * (plain**2 + weight * start))) / 2
         return max(x, plain)
+
+    def error_under(self, drop: float, value: float) -> float:
+        """The standard error if the metric had fallen by `drop`, while `value` was seen; never below `error`.
+
+        Lost and gained answers as counts, b and c, of `unit` each: the most likely b', c' with b' - c' = drop are
+        b / (1 - l) and c / (1 + l) (Tango 1998, here with Poisson counts).
+        """
+        unit = self.flip * self.alike**2
+        if unit <= 0 or drop <= 0:
+            return self.error
+        total, fallen = (self.error / unit) ** 2, drop / unit
+        lost = min(max(-value / unit, -total), fallen)
+        tilt = (math.sqrt(total**2 + 4 * fallen * (fallen - lost)) - total) / (2 * fallen)
+        if tilt >= 1:  # nothing was lost at all: the fall is all of the lost
+            return max(self.error, unit * math.sqrt(fallen + total))
+        return max(self.error, unit * math.sqrt((total + lost * tilt) / (1 - tilt**2)))
+
+    def lower_limit(self, value: float, quantile: float) -> float:
+        """The largest fall that is not excluded, as a difference: value - limit = quantile * its error."""
+        high = value - quantile * self.error
+        low = value - self.reach(quantile, max(0.0, -value))
+        for _ in range(60):
+            if value - low >= quantile * self.error_under(-low, value):
+                break
+            low -= max(value - low, 1e-9)
+        for _ in range(60):
+            middle = (low + high) / 2
+            excluded = value - middle >= quantile * self.error_under(-middle, value)
+            low, high = (middle, high) if excluded else (low, middle)
+        return low
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,56 +168,32 @@ class Same:
     """Whether the answers are the same texts; else only their scores are."""
 
 
-def flip_size(metric: Metric) -> float:
-    """What one item turned from wrong to right moves the metric by, at most.
-
-    The range of the metric when each item is left out in turn: for a mean, 100 / n. Where that is nothing (all right,
-    all wrong) or items cannot be taken out of sums, 100 / n itself.
-    """
-    import numpy as np
-
-    n = max(1, len(metric.items) if metric.n is None else metric.n)
-    if metric.of_weights or len(metric.items) < 2:
-        return 100.0 / n
-    without = metric.combine(metric.items.sum(axis=0) - metric.items)
-    finite = without[np.isfinite(without)]
-    size = float(np.ptp(finite)) if len(finite) else 0.0
-    return size if size > 1e-9 else 100.0 / n
-
-
-def skewness(before: Metric, after: Metric) -> float:
-    """Skewness of the metric's difference, from how far each cluster moves it; 0 where that is undefined."""
-    import numpy as np
-
-    if (before.of_weights or after.of_weights) and not (before.area and after.area):
-        return 0.0
-    place = {name: index for index, name in enumerate(sorted({*before.clusters, *after.clusters}))}
-    changes = []
-    for metric in (before, after):
-        codes = intervals.codes_in(metric.clusters, place)
-        sums = None if metric.area else intervals.cluster_sums(metric.items, codes, len(place))
-        changes.append(influence.influence(metric, codes, len(place), sums))
-    if changes[0] is None or changes[1] is None:
-        return 0.0
-    change = changes[1] - changes[0]
-    variance = float(np.mean(change**2))
-    return float(np.mean(change**3)) / variance**1.5 / math.sqrt(len(place)) if variance > 1e-18 else 0.0
-
-
-def spread(comparison: Paired, flip: float, flips: float, skew: float = 0.0) -> Spread | None:
+def spread(
+    comparison: Paired, flip: float, flips: float, skew: float = 0.0, shape: effects.Shape = effects.EVEN
+) -> Spread | None:
     """The uncertainty of a paired difference; None where paired.py has none.
 
-    `turned` is how many answers turned in all. Their own variance, had they turned one by one, against the one seen
+    `flips` is how many answers turned in all. Their own variance, had they turned one by one, against the one seen
     says how far they change together in clusters.
     """
     if comparison.error is None or math.isnan(comparison.difference.value):
         return None
-    variance = comparison.error**2
-    alone = flips * flip**2
+    variance = comparison.error**2 * shape.inflation
+    alone = flips * flip**2 * shape.alike  # flip is the mean square over the mean
     together = min(max(1.0, variance / alone), comparison.n / max(1, comparison.clusters)) if alone > 0 else 1.0
     if comparison.method != MCNEMAR:  # that one's error has them already
-        variance += 2 * flip**2
-    return Spread(math.sqrt(variance), flip * max(1.0, together), max(1, comparison.clusters - 1), skew)
+        variance += 2 * flip**2 * shape.alike
+    degrees = max(1, comparison.clusters - 1)
+    fewer = None if shape.freedom is None else max(1.0, min(degrees, shape.freedom))
+    return Spread(math.sqrt(variance), flip * max(1.0, together), degrees, skew, shape.alike, fewer)
+
+
+def spread_of(comparison: Paired, before: Metric, after: Metric, flips: float) -> Spread | None:
+    """`spread` with what the two metrics tell of their answers. `flips`: how many answers turned."""
+    if comparison.error is None or math.isnan(comparison.difference.value):
+        return None
+    flip, shape = effects.flip_and_shape(before, after)
+    return spread(comparison, flip, flips, shape.skew, shape)
 
 
 def one_sided(comparison: Paired, around: Spread | None, allowed: float) -> float | None:
@@ -189,7 +206,7 @@ def one_sided(comparison: Paired, around: Spread | None, allowed: float) -> floa
 
     t = (comparison.difference.value + allowed) / around.error
     third = around.skew / 3
-    return float(stdtr(around.degrees, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
+    return float(stdtr(around.of_falls, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
 
 
 def undefined(before: float, after: float) -> Decision | None:
@@ -231,7 +248,7 @@ def decide(
     value, allowed = comparison.difference.value, margins.allowed
     lost = max(0.0, -value)
     sure = float(stdtrit(around.degrees, 1 - margins.alpha))
-    lower = value - around.reach(sure, -value - lost)
+    lower = around.lower_limit(value, sure)
     upper = value + sure * around.error
     power = margins.power + (1 - margins.power) * CAUTION
     both = float(stdtrit(around.degrees, 1 - margins.alpha / margins.tests)) + float(ndtri(power))

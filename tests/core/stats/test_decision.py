@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from vlmbench.stats import paired
+from vlmbench.stats.effects import flip_size
 from vlmbench.stats.intervals import Estimate
 from vlmbench.stats.metrics import Metric, mean, ratio
 from vlmbench.stats.noninferiority import (
@@ -19,10 +20,9 @@ from vlmbench.stats.noninferiority import (
     Same,
     Spread,
     decide,
-    flip_size,
     one_sided,
-    skewness,
     spread,
+    spread_of,
     undefined,
 )
 from vlmbench.stats.paired import MCNEMAR, PERMUTATION, Paired
@@ -143,7 +143,7 @@ def test_through_pairing_itself() -> None:
     names = [str(row // 6) for row in range(before.size)]
     one, other = (mean("accuracy", side.ravel().astype(float).tolist(), names) for side in (before, after))
     found = paired.paired(one, other, resamples=2000)
-    around = spread(found, flip_size(one), float((before != after).sum()), skewness(one, other))
+    around = spread_of(found, one, other, float((before != after).sum()))
     made = decide(found, around, one_sided(found, around, 1.0), PLAIN)
     closed = judged(before, after)
     assert made.outcome == closed.outcome
