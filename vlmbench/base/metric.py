@@ -5,6 +5,7 @@ stats/metrics.py builds the usual ones (means, ratios, AUROC), stats/intervals.p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,6 +68,12 @@ class Metric:
     def bounds(self) -> tuple[float, float] | None:
         """`limits`, or those of a proportion."""
         return RATE if self.proportion and self.limits is None else self.limits
+
+    @property
+    def span(self) -> float:
+        """From the least to the largest value, in its own unit; 100 without limits (a ratio of grades, CIDEr)."""
+        limits = self.bounds
+        return limits[1] - limits[0] if limits is not None and math.isfinite(limits[1] - limits[0]) else 100.0
 
     @property
     def direction(self) -> str:

@@ -13,11 +13,6 @@ from vlmbench.base.registry import bare_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vlmbench.stats.metrics import Metric
-
-RANGE = 100.0
-"""The range of a metric that has no limits (a ratio of grades, CIDEr): printed like a percentage."""
-
 
 @dataclass(frozen=True, slots=True)
 class Amount:
@@ -32,12 +27,6 @@ class Amount:
 
     def __str__(self) -> str:
         return f"{self.number:g}{' %' if self.percent else ''}"
-
-
-def span(metric: Metric) -> float:
-    """From the metric's least to its largest value; RANGE where it has no limits."""
-    limits = metric.bounds
-    return limits[1] - limits[0] if limits is not None and math.isfinite(limits[1] - limits[0]) else RANGE
 
 
 def parse(text: str, option: str) -> dict[str, Amount]:

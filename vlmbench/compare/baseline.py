@@ -1,12 +1,14 @@
 """A run as one small file for a repository: what became of every sample, and under which rules. No images, no data.
 
-    {"kind": "vlmbench baseline", "format": 1, "vlmbench", "model", "asked",
+    {"kind": "vlmbench baseline", "format": 3, "vlmbench", "model", "asked",
      "tasks": {KEY: {"entry", "scores", "answers", "items", "digest"}}, "suites": as in run.json, where there are any,
      "anchors": [the same again from "vlmbench" on], earlier runs that total drops are counted from (anchors.py)}
 
 `items` is a table of columns as JSON, compressed by zlib, in base64; `digest` is the hash of its JSON. Of each sample
 it holds what the task's metrics read, and no more: fields that change no metric when they are left out are left out
-(question texts, images, mostly the right answers too). The same run gives the same bytes.
+(question texts, images, mostly the right answers too). Of answers that a judge graded it holds the hash, so that a
+later run's grade of the same answer can be told from a change (judged_pairs.py; since format 3). The same run gives the
+same bytes.
 """
 
 from __future__ import annotations
@@ -57,8 +59,8 @@ from vlmbench.scoring.suites.choosing import expanded
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric
 
-KIND, FORMAT = "vlmbench baseline", 2
-EARLIER_FORMATS = (1,)
+KIND, FORMAT = "vlmbench baseline", 3
+EARLIER_FORMATS = (1, 2)
 """Formats that are read too."""
 EARLIER_COLUMNS: Mapping[str, str] = {"read": "parsed_answer", "pictures": "images"}
 """Columns of format 1 that have another name now."""
@@ -85,6 +87,7 @@ CELLS: Mapping[str, Shape] = {
     "choices": list_of(text),
     "extra": optional(mapping),
     "verdicts": list_of(listing),
+    "answer": text,
 }
 """What a value of each column is."""
 TABLE: Shape = fields(
@@ -166,6 +169,8 @@ def _task(task: StoredTask) -> dict[str, Any]:
     }
     if task.thoughts:
         totals["answers"] = {"thoughts": {"total": task.thoughts}}
+    if models := (task.scores.get("judge") or {}).get("models"):
+        totals["judge"] = {"models": models}
     return {
         "entry": {name: task.entry[name] for name in ENTRY if name in task.entry},
         "scores": totals,
@@ -225,6 +230,7 @@ def _columns(items: Sequence[Item], needed: Sequence[str]) -> dict[str, Any]:
         "parsed_answer": [score.parsed_answer for score in scores],
         **{f"tag {name}": [sample.tags.get(name) for sample in samples] for name in tags},
         **({"verdicts": [[_verdict(verdict) for verdict in score.verdicts] for score in scores]} if judged else {}),
+        **({"answer": [item.answer_hash for item in items]} if judged else {}),
     }
     more: Mapping[str, Callable[[], list[Any]]] = {
         "target": lambda: [sample.target for sample in samples],
@@ -273,7 +279,7 @@ def read(path: Path, tasks: Sequence[str] = ()) -> StoredRun:
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise StoreError("not a baseline file", where=str(path), hint=f"name a run's folder, or: {CURE}")
     if content.get("format") not in (FORMAT, *EARLIER_FORMATS):
-        readable = " and ".join(map(str, (*EARLIER_FORMATS, FORMAT)))
+        readable = ", ".join(map(str, (*EARLIER_FORMATS, FORMAT)))
         problem = f"a baseline of format {content.get('format')!r}; this vlmbench reads {readable}"
         raise StoreError(problem, where=str(path), hint=CURE)
     try:
@@ -352,6 +358,7 @@ def _items(table: Mapping[str, Any]) -> list[Item]:
                     Verdict(value, Status(status), tuple(values)) for value, status, values in of("verdicts", row, ())
                 ),
             ),
+            answer_hash=of("answer", row, ""),
         )
         for row, key in enumerate(ids)
     ]

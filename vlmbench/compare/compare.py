@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.compare import amounts, baseline, losses, run_differences
+from vlmbench.compare import amounts, baseline, judged_pairs, losses, run_differences
 from vlmbench.compare.amounts import Amount
 from vlmbench.compare.differences import SAME_WITHIN, MetricDifference, corrected, difference, tests_to_json
+from vlmbench.compare.judged_pairs import Judging
 from vlmbench.compare.run_differences import Difference
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
-from vlmbench.scoring import verdicts
 from vlmbench.stats.intervals import LEVEL
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class TaskComparison:
     """Of every interval."""
     failed: Sequence[str] = ()
     """Samples that have no score in the later run and were counted as wrong answers (a gate does so)."""
+    judging: Judging = field(default_factory=Judging)
+    """Which answers have the earlier run's grade on both sides, and what is not known of the others."""
 
     @property
     def key(self) -> str:
@@ -152,9 +154,7 @@ class TaskComparison:
     @property
     def notes(self) -> list[str]:
         """What a reader of the differences should know besides."""
-        pairs = list(self.pairs())
-        before, after = ([(pair[side].sample, pair[side].score) for pair in pairs] for side in (0, 1))
-        return verdicts.regraded(before, after, [bool(a.text) and a.text == b.text for a, b in pairs])
+        return self.judging.notes
 
     @property
     def agreement(self) -> float | None:
@@ -180,6 +180,7 @@ class TaskComparison:
             "only_after": self.only_after,
             "differs": self.differs,
             "notes": self.notes,
+            "judging": self.judging.to_json(),
             "differences": [difference.to_json() for difference in self.differences],
             "breakdowns": [difference.to_json() for difference in self.breakdowns],
             **tests_to_json(self.headline_row),
@@ -328,14 +329,15 @@ def _task(
     margin: Amount,
 ) -> TaskComparison:
     failed: Sequence[str] = ()
+    after, judging = judged_pairs.paired_grades(before, after, differing, any_judge=count_failures)
     if count_failures:
         after, failed = losses.counted(before, after)
     ids = [key for key in after.answered if key in before.answered]
     if not ids and not count_failures:
         hint = "run both on the same data; where all samples of one failed, its table says why"
         raise UsageError(f"{after.key}: no sample has a score in both runs", hint=hint)
-    metrics_before = {m.name: m for m in before.metrics(ids)}
-    metrics_after = {m.name: m for m in after.metrics(ids)}
+    metrics_before, metrics_after = judged_pairs.metrics(before, after, ids, judging)
+    settings = {**settings, "lean": judging.lean}
     if count_failures:
         losses.fill(metrics_before, metrics_after, after.headline)
     names = _wanted([name for name, m in metrics_after.items() if not m.breakdown], after, metric, metrics_before)
@@ -344,7 +346,8 @@ def _task(
     bar_names = [name for name, m in metrics_after.items() if bars and m.breakdown and name in metrics_before]
     parts = [difference(metrics_before[name], metrics_after[name], few, margin) for name in bar_names]
     rows = (corrected(whole), corrected(parts))
-    return TaskComparison(before, after, ids, differing, *rows, level=settings["level"], failed=failed)
+    told = {"level": settings["level"], "failed": failed, "judging": judging}
+    return TaskComparison(before, after, ids, differing, *rows, **told)
 
 
 def _wanted(available: Sequence[str], after: StoredTask, metric: str, before: Mapping[str, Metric]) -> list[str]:

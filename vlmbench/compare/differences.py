@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.compare import amounts
 from vlmbench.compare.amounts import Amount
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.equivalence import equivalence_p
@@ -150,7 +149,7 @@ def corrected(rows: Sequence[MetricDifference]) -> list[MetricDifference]:
 
 
 def _equivalence(result: Paired, whole: tuple[Metric, Metric], margin: Amount) -> Equivalence:
-    span = max(map(amounts.span, whole))
+    span = max(metric.span for metric in whole)
     own = margin.of(span)
     if math.isnan(result.difference.value) or result.error is None:
         return Equivalence(own, None)

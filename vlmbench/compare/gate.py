@@ -169,6 +169,7 @@ def check(
     verdicts = []
     for at, (pair, test, since) in enumerate(every):
         decided = _nothing_left(pair, test.task) or noninferiority.undefined(test.metric.before, test.metric.after)
+        decided = decided or _other_judge(test.task)
         if decided is None:
             decided = decide(test.paired, test.spread, corrected[str(at)], margins[at], same=test.same)
         verdicts.append(Verdict(test.task, test.metric, margins[at], decided, corrected[str(at)], test.paired, since))
@@ -215,6 +216,11 @@ def _nothing_left(compared: Comparison, task: TaskComparison | SuiteComparison) 
     if any(item.score.value is not None for item in compared.after.tasks[task.key].items):
         return None
     return Decision(Outcome.FAIL, None, None, None, None, None, "all failed")
+
+
+def _other_judge(task: TaskComparison | SuiteComparison) -> Decision | None:
+    """Inconclusive where changed answers were graded by different judges: nothing tells how far those are apart."""
+    return Decision(Outcome.UNKNOWN, None, None, None, None, None, "other judge") if task.judging.other_judge else None
 
 
 def _same_perturbation(compared: Comparison, force: bool) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
-from vlmbench.compare import differences
+from vlmbench.compare import differences, judged_pairs
 from vlmbench.compare.compare import Comparison, TaskComparison
 from vlmbench.compare.differences import MetricDifference
 from vlmbench.compare.suites import SuiteComparison
@@ -73,7 +73,7 @@ def _metrics(task: TaskComparison, metric: str, settings: dict[str, Any]) -> Ite
     if any(difference.name == task.headline and _undefined(difference) for difference in task.differences):
         guard = _guard(task, names)
         if guard is not None:
-            yield differences.difference(*guard, settings)
+            yield differences.difference(*guard, {**settings, "lean": task.judging.lean})
 
 
 def _undefined(difference: MetricDifference) -> bool:
@@ -82,8 +82,8 @@ def _undefined(difference: MetricDifference) -> bool:
 
 def _guard(task: TaskComparison, tested: list[str]) -> tuple[Metric, Metric] | None:
     """The metric that is tested beside an undefined headline: the accuracy, or the first one that is defined."""
-    before = {m.name: m for m in task.before.metrics(task.ids) if not m.breakdown}
-    after = {m.name: m for m in task.after.metrics(task.ids) if not m.breakdown}
+    found = judged_pairs.metrics(task.before, task.after, task.ids, task.judging)
+    before, after = ({name: m for name, m in metrics.items() if not m.breakdown} for metrics in found)
     known = [
         name
         for name, m in after.items()
@@ -96,14 +96,14 @@ def _guard(task: TaskComparison, tested: list[str]) -> tuple[Metric, Metric] | N
 def _test(compared: Comparison, task: TaskComparison, difference: MetricDifference, settings: dict[str, Any]) -> Test:
     assert difference.metrics is not None
     before, after = map(upward, difference.metrics)
-    paired = difference.paired if after is difference.metrics[1] else pairing.paired(before, after, **settings)
+    paired = difference.paired
+    if after is not difference.metrics[1]:
+        paired = pairing.paired(before, after, **settings, lean=task.judging.lean)
     flips = len(task.gained) + len(task.lost)
     around = None
     if not _undefined(difference):
         around = spread_of(paired, before, after, flips)
-    limits = after.bounds
-    span = limits[1] - limits[0] if limits is not None and math.isfinite(limits[1] - limits[0]) else 100.0
-    return Test(task, difference, paired, around, _same(compared, task, before, after, span))
+    return Test(task, difference, paired, around, _same(compared, task, before, after, after.span))
 
 
 def _same(compared: Comparison, task: TaskComparison, before: Metric, after: Metric, span: float) -> Same | None:
@@ -126,6 +126,7 @@ def _certain(compared: Comparison, task: TaskComparison) -> bool:
     """
     return (
         _weights(compared.before) == _weights(compared.after) is not None
+        and not task.judging.share
         and _asked(compared.before, task.before) == _asked(compared.after, task.after) is not None
     )
 
@@ -141,7 +142,7 @@ def _asked(run: StoredRun, task: StoredTask) -> tuple[Any, ...] | None:
     hashes = task.entry.get("hashes", {})
     generation = task.entry.get("generation") or {}
     known = [hashes.get(name) for name in ("samples", "prompts", "images")]
-    if not all(known) or hashes.get("judge"):
+    if not all(known):
         return None
     sampled = generation.get("temperature", 0.0) != 0
     seed = run.manifest.get("asked", {}).get("seed") if sampled else 0

@@ -43,7 +43,7 @@ class Verdict:
     def items_needed(self) -> int | None:
         """How many items would have sufficed."""
         times = self.decision.needed
-        return None if times is None else math.ceil(times * self.metric.paired.n)
+        return None if times is None or self.task.judging.doubt else math.ceil(times * self.metric.paired.n)
 
     @property
     def available(self) -> int | None:
@@ -93,7 +93,8 @@ def reason(verdict: Verdict) -> str:
     failed = len(verdict.task.failed)
     counted = f"; {failed:,} samples that had a score before have none now and count as wrong" if failed else ""
     since = f"since the anchor {verdict.anchor}: " if verdict.anchor else ""
-    return since + REASONS[verdict.decision.rule](verdict) + counted
+    doubt = verdict.task.judging.doubt if verdict.decision.outcome == "unknown" else ""
+    return since + REASONS[verdict.decision.rule](verdict) + counted + (f"; {doubt}" if doubt else "")
 
 
 def _moved(verdict: Verdict) -> str:
@@ -141,6 +142,8 @@ def _few_same(v: Verdict) -> str:
 
 
 def _need(v: Verdict) -> str:
+    if v.task.judging.doubt:  # more items do not make a judge lean less
+        return ""
     if v.items_needed is None:
         return "; more items than are worth asking for would be needed"
     available = f" (the split has {v.available:,})" if v.available is not None else ""
@@ -165,6 +168,7 @@ REASONS: Mapping[str, Callable[[Verdict], str]] = {
     "too few items": _few,
     "too close": _close,
     "undefined": _undefined,
+    "other judge": _moved,
     "all failed": lambda v: "no sample has a score now",
     "became undefined": lambda v: f"{v.metric.name} was {v.metric.before:.1f} and is undefined now",
     "was undefined": lambda v: f"{v.metric.name} was undefined before, so there is nothing to compare",

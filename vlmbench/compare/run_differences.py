@@ -10,6 +10,8 @@ from vlmbench.runs.storage.reload import StoredRun, StoredTask
 
 THOUGHTS = "thoughts before the answers"
 """The difference that lies in one of the runs alone showing any."""
+PERTURBATION = "perturbation"
+"""The difference that lies in the inputs, and not in the questions."""
 SHOWN = 60
 """Characters of a value that a line about a difference shows."""
 
@@ -46,7 +48,7 @@ def differing(before_run: StoredRun, after_run: StoredRun, before: StoredTask, a
         ("variant", before.choice.variant.label or "none", after.choice.variant.label or "none", True),
         ("plug-in", before.entry.get("plugin"), after.entry.get("plugin"), True),
         ("questions", _questions(before), _questions(after), True),
-        ("perturbation", perturbed[0], perturbed[1], False),
+        (PERTURBATION, perturbed[0], perturbed[1], False),
         *(
             [("prompts", _prompts(before), _prompts(after), False)]
             if worded[0] != worded[1] and _alike(before, after)

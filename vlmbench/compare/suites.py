@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from vlmbench.compare import amounts
+from vlmbench.compare import amounts, judged_pairs
 from vlmbench.compare.amounts import Amount
 from vlmbench.compare.compare import Comparison, Flip, TaskComparison
 from vlmbench.compare.differences import (
@@ -25,6 +25,7 @@ from vlmbench.compare.differences import (
     difference,
     tests_to_json,
 )
+from vlmbench.compare.judged_pairs import Judging
 from vlmbench.runs.storage.reload import StoredRun
 from vlmbench.scoring.suites.suite import AVERAGE, Suite, of_json
 from vlmbench.stats import intervals
@@ -124,6 +125,11 @@ class SuiteComparison:
         return [key for task in self.tasks for key in task.failed]
 
     @property
+    def judging(self) -> Judging:
+        """Of the member whose judge leaves the most doubt."""
+        return max((task.judging for task in self.tasks), key=lambda judging: (judging.other_judge, judging.lean))
+
+    @property
     def differs(self) -> list[str]:
         """None: what differs is told of the members."""
         return []
@@ -149,9 +155,7 @@ class SuiteComparison:
 
     def _equivalence(self, paired: Paired) -> Equivalence:
         parts = [part for group in self.groups for part in group]
-        span = math.fsum(
-            abs(part.share) * amounts.span(part.difference.metrics[1]) for part in parts if part.difference.metrics
-        )
+        span = math.fsum(abs(part.share) * part.difference.metrics[1].span for part in parts if part.difference.metrics)
         own = self.margin.of(span)
         turned = (len(self.gained) + len(self.lost)) * (self.spread.flip if self.spread else 0.0)
         p = equivalence_p(paired, self.spread, own, span, turned)
@@ -252,7 +256,7 @@ def _difference(task: TaskComparison, name: str, settings: Mapping[str, Any]) ->
     known = next((one for one in task.differences if one.name == name), None)
     if known is not None:
         return known
-    before, after = ({metric.name: metric for metric in side.metrics(task.ids)} for side in (task.before, task.after))
+    before, after = judged_pairs.metrics(task.before, task.after, task.ids, task.judging)
     if name not in before or name not in after:
         return None
-    return difference(before[name], after[name], {**settings, "level": task.level})
+    return difference(before[name], after[name], {**settings, "level": task.level, "lean": task.judging.lean})

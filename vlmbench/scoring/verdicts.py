@@ -119,27 +119,6 @@ def summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
     }
 
 
-def regraded(before: Scored, after: Scored, same: Sequence[bool]) -> list[str]:
-    """What a comparison of graded answers should say: of one run of the judge, and of answers it graded otherwise.
-
-    `same` says of each pair whether the answer's text did not change.
-    """
-    runs = [runs_of(before), runs_of(after)]
-    if not any(runs):
-        return []
-    lines = []
-    if min(runs) < 2:
-        side = "on both sides" if max(runs) < 2 else "before" if runs[0] < 2 else "after"
-        problem = "answers that did not change may differ by its lean, which is in no interval"
-        lines.append(f"graded by one run of the judge {side}: {problem} (--judge-runs 3)")
-    changed = [
-        first.value != second.value for (_, first), (_, second), alike in zip(before, after, same, strict=True) if alike
-    ]
-    if any(changed):
-        lines.append(f"the judge graded {sum(changed):,} of {len(changed):,} unchanged answers otherwise")
-    return lines
-
-
 def agreement_line(entry: Mapping[str, Any]) -> str:
     """A summary in one line, for tables."""
     values = ", ".join("-" if value is None else f"{value:.1f}" for value in entry["run_values"])

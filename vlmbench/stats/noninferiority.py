@@ -79,8 +79,8 @@ class Spread:
     """Standard error of the difference, with one lost and one gained answer added."""
     flip: float
     """What one turned answer moves the metric by, at most, times how far answers about one image turn together."""
-    degrees: int
-    """Of freedom: clusters less one."""
+    degrees: float
+    """Of freedom: clusters less one, or what the runs of a judge leave of them."""
     skew: float = 0.0
     """Skewness of the difference itself: that of the clusters over the root of their number."""
     alike: float = 1.0
@@ -153,7 +153,7 @@ class Decision:
     rule: str
     """`same model`, `same answers`, `few same answers`, `same scores`, `few same scores`, `fell`, `excluded`,
     `would have been found`, `too few items`, `too close`, `undefined`, `became undefined`, `was undefined`,
-    `all failed`."""
+    `all failed`, `other judge`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def spread(
     together = min(max(1.0, variance / alone), comparison.n / max(1, comparison.clusters)) if alone > 0 else 1.0
     if comparison.method != MCNEMAR:  # that one's error has them already
         variance += 2 * flip**2 * shape.alike
-    degrees = max(1, comparison.clusters - 1)
+    degrees = max(1.0, comparison.freedom or comparison.clusters - 1.0)
     fewer = None if shape.freedom is None else max(1.0, min(degrees, shape.freedom))
     return Spread(math.sqrt(variance), flip * max(1.0, together), degrees, skew, shape.alike, fewer)
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from vlmbench.stats import influence, intervals, sign_flips
 from vlmbench.stats.intervals import Estimate
+from vlmbench.stats.judges.lean import with_lean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,16 +62,30 @@ class Paired:
     """Items of the later run."""
     error: float | None = None
     """Standard error of the difference; None where it is undefined."""
+    freedom: float | None = None
+    """Degrees of freedom of the error, where a judge's runs leave fewer than the clusters do."""
 
 
 def paired(
-    before: Metric, after: Metric, *, resamples: int = 10_000, seed: int = 0, level: float = intervals.LEVEL
+    before: Metric,
+    after: Metric,
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+    level: float = intervals.LEVEL,
+    lean: float = 0.0,
 ) -> Paired:
     """Compare a metric of two runs over the same items.
+
+    `lean` is the standard error, as a share of the metric's span, of what no item shows: a judge that ran once.
 
     The caller sees to it that both are over the same items. A metric whose items depend on the answers (GQA's
     consistency) may have clusters in one run only: they add nothing to the other's sums.
     """
+    return with_lean(_paired(before, after, resamples, seed, level), lean * after.span, level)
+
+
+def _paired(before: Metric, after: Metric, resamples: int, seed: int, level: float) -> Paired:
     names = sorted({*before.clusters, *after.clusters})
     n = len(after.items) if after.n is None else after.n
     value = after.value() - before.value() if names else math.nan
@@ -245,7 +260,7 @@ def _with_judges(pair: _Pair, own: tuple[float, float], judged: Sequence[tuple[f
     error, freedom = intervals.added(own, *judged)
     half = float(stdtrit(freedom, 0.5 + level / 2)) * error
     estimate = Estimate(pair.value, pair.value - half, pair.value + half, pair.n)
-    return Paired(estimate, _student(pair.value, error, freedom), JUDGED, pair.count, pair.n, error)
+    return Paired(estimate, _student(pair.value, error, freedom), JUDGED, pair.count, pair.n, error, freedom)
 
 
 def _student(value: float, error: float | None, freedom: float) -> float | None:

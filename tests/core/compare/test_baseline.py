@@ -107,7 +107,7 @@ def packed(table: Any) -> str:
 
 DAMAGES: dict[str, tuple[Any, str]] = {
     "kind": (lambda file: file.update(kind="something"), "not a baseline file"),
-    "format": (lambda file: file.update(format=99), "a baseline of format 99; this vlmbench reads 1 and 2"),
+    "format": (lambda file: file.update(format=99), "a baseline of format 99; this vlmbench reads 1, 2, 3"),
     "tasks": (lambda file: file.pop("tasks"), "the baseline is damaged"),
     "base64": (lambda file: file["tasks"]["pope"].update(items="!!"), "the baseline is damaged"),
     "zlib": (lambda file: file["tasks"]["pope"].update(items="AAAA"), "the baseline is damaged"),

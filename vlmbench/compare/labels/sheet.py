@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vlmbench.base.errors import DataError, UsageError
 from vlmbench.data.files import Row, read_table
-from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
+from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask, text_hash
 from vlmbench.scoring.bounds import extremes
 
 COLUMNS = ("task", "sample_id", "answer_hash", "images", "question", "target", "answer", "scale", "grade")
@@ -69,11 +69,6 @@ def draw(task: StoredTask, count: int, seed: int) -> list[Item]:
     return found
 
 
-def answer_hash(item: Item) -> str:
-    """What an answer is known by."""
-    return hashlib.sha256(item.text.encode()).hexdigest()[:16]
-
-
 def write(path: Path, run: StoredRun, count: int, seed: int) -> int:
     """Write the sheet of all tasks that were named; returns how many answers it has. Raises UsageError."""
     file = io.StringIO(newline="")
@@ -93,7 +88,7 @@ def _rows(task: StoredTask, count: int, seed: int) -> Iterator[list[str]]:
         images = " ".join(image.name for image in sample.images)
         target = "" if sample.target is None else str(sample.target)
         texts = (images, sample.question, target, item.text)
-        yield [task.key, sample.id, answer_hash(item), *map(_cell, texts), str(scale), ""]
+        yield [task.key, sample.id, text_hash(item.text), *map(_cell, texts), str(scale), ""]
 
 
 def _cell(text: str) -> str:
@@ -122,7 +117,7 @@ def read(path: Path, run: StoredRun) -> Labels:
             raise row.error("sample_id", f"{key!r:.60} is no graded answer of {task.key}", "label this run's own sheet")
         if key in found.setdefault(task.key, {}):
             raise row.error("sample_id", f"{key!r:.60} is there twice", "leave one grade")
-        if row.text("answer_hash").strip() != answer_hash(item):
+        if row.text("answer_hash").strip() != text_hash(item.text):
             what = "the label is of another answer than the run's"
             raise row.error("answer_hash", what, "draw a new sheet: `vlmbench judge label RUN`")
         scales.setdefault(task.key, scale_of(task))

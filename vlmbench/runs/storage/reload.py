@@ -6,6 +6,7 @@ records of another version, or damaged ones, cannot pass for the run.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Item:
     text: str = ""
     """The model's own words; empty where they were not kept."""
     image_hashes: tuple[str, ...] = ()
+    answer_hash: str = ""
+    """Of the model's own words: the same hash, the same answer. Empty where they were not kept."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,11 @@ class StoredTask:
     def answered(self) -> Mapping[str, Item]:
         """Those with a score, by sample id."""
         return {item.sample.id: item for item in self.items if item.score.status is Status.OK}
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Item]:
+        """All, with a score or without, by sample id."""
+        return {item.sample.id: item for item in self.items}
 
     def metrics(self, ids: Sequence[str]) -> list[Metric]:
         """The task's metrics over some of the answered samples, in this order; with the judge's runs, if there were."""
@@ -217,7 +225,13 @@ def _item(row: Mapping[str, Any], verdicts: tuple[Verdict, ...], folder: Path) -
         extra,
     )
     score = Score(row["value"], Status(row["status"]), row["parsed_answer"] or "", row["note"] or "", verdicts)
-    return Item(sample, score, row["text"] or "", tuple(row["image_hashes"] or ()))
+    text = row["text"] or ""
+    return Item(sample, score, text, tuple(row["image_hashes"] or ()), text_hash(text) if text else "")
+
+
+def text_hash(text: str) -> str:
+    """What an answer is known by."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def image_ref(name: str) -> ImageRef:
