@@ -18,7 +18,7 @@ from vlmbench.base.samples import Score, Status
 from vlmbench.base.task import ComparesAnswers
 from vlmbench.compare.run_differences import PERTURBATION, Difference
 from vlmbench.scoring import verdicts
-from vlmbench.stats.judges.lean import STATED_LEAN
+from vlmbench.stats.paired import STATED_LEAN
 
 if TYPE_CHECKING:
     from vlmbench.runs.storage.reload import Item, StoredTask

@@ -17,19 +17,19 @@ The metrics of both runs are paired by cluster (an image, usually), so what imag
 - What cannot be swapped (judged scores with unlike numbers of judge runs): the clustered bootstrap's standard error
   with Student's t on C - 1 degrees of freedom.
 - Answers that a judge graded several times: the variance between the judge's runs, of either side, is added to the
-  bootstrap's.
+  bootstrap's. One run cannot show its lean, how much kinder it is to all answers than the judge is on average: of a
+  side with one, a stated standard deviation is added.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlmbench.stats import influence, intervals, sign_flips
 from vlmbench.stats.intervals import Estimate
-from vlmbench.stats.judges.lean import with_lean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +45,9 @@ FEW = 10
 """Extreme swaps, of all random ones: with fewer, their share is no good estimate of p."""
 TIE = 1e-9
 """Differences this close are the same: sums of floats differ by their order."""
+STATED_LEAN = 4.0
+"""Standard deviation of a run's lean that is assumed, in points of 100: the most that the simulations go to
+(tests/performance/statistics/judge_lean.py). A judge at temperature 0 leans less; another version of it may lean so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def paired(
     The caller sees to it that both are over the same items. A metric whose items depend on the answers (GQA's
     consistency) may have clusters in one run only: they add nothing to the other's sums.
     """
-    return with_lean(_paired(before, after, resamples, seed, level), lean * after.span, level)
+    return _with_lean(_paired(before, after, resamples, seed, level), lean * after.span, level)
 
 
 def _paired(before: Metric, after: Metric, resamples: int, seed: int, level: float) -> Paired:
@@ -261,6 +264,32 @@ def _with_judges(pair: _Pair, own: tuple[float, float], judged: Sequence[tuple[f
     half = float(stdtrit(freedom, 0.5 + level / 2)) * error
     estimate = Estimate(pair.value, pair.value - half, pair.value + half, pair.n)
     return Paired(estimate, _student(pair.value, error, freedom), JUDGED, pair.count, pair.n, error, freedom)
+
+
+def _with_lean(paired: Paired, lean: float, level: float) -> Paired:
+    """The comparison with a standard error added that its items cannot show, in the metric's own unit.
+
+    The p-value becomes Student's and no smaller. What is undefined, or rests on one cluster, stays as it is.
+    """
+    value = paired.difference.value
+    if lean <= 0 or math.isnan(value) or (paired.error is None and paired.p is None):
+        return paired
+    from scipy.special import stdtr
+
+    own = paired.error or 0.0
+    freedom = paired.freedom or max(1.0, paired.clusters - 1.0)
+    error, freedom = intervals.added((own, freedom), (lean, math.inf)) if own > 0 else (lean, math.inf)
+    p = float(2 * stdtr(freedom, -abs(value) / error))
+    reach = intervals.student(math.inf, level) * lean
+    low, high = (value if edge is None else edge for edge in (paired.difference.low, paired.difference.high))
+    low, high = value - math.hypot(value - low, reach), value + math.hypot(high - value, reach)
+    return replace(
+        paired,
+        difference=replace(paired.difference, low=low, high=high),
+        p=max(p, paired.p or 0.0),
+        error=error,
+        freedom=freedom,
+    )
 
 
 def _student(value: float, error: float | None, freedom: float) -> float | None:
