@@ -72,6 +72,8 @@ class Verdict:
             "difference": metric["paired"]["difference"],
             "items": self.metric.paired.n,
             "clusters": self.metric.paired.clusters,
+            "error": self.metric.paired.error,
+            "range": self.metric.metrics[1].span if self.metric.metrics else None,
             "lower": self.decision.lower,
             "upper": self.decision.upper,
             "p": self.decision.p,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vlmbench.stats.metrics import Floats
+    from vlmbench.stats.metrics import Floats, Metric
     from vlmbench.stats.paired import Paired
 
 ACCURACY, CORRELATION = 0.7, 0.1
@@ -133,6 +133,37 @@ def from_comparison(comparison: Paired) -> Design | None:
     if comparison.error is None or comparison.error <= 0:
         return None
     return Design(comparison.n, comparison.clusters, comparison.error)
+
+
+def between(before: Metric, after: Metric) -> Design | None:
+    """The design of comparing two metrics, whatever they are: F1, sums, means of grades; None where they are alike.
+
+    The standard error is that of how far each cluster moves the difference (influence.py), or of the resampled
+    difference where leaving a cluster out leaves the metric undefined.
+    """
+    from vlmbench.stats import influence, intervals
+    from vlmbench.stats.paired import paired
+
+    place = {name: at for at, name in enumerate(sorted({*before.clusters, *after.clusters}))}
+    if len(place) < 2:
+        return None
+    moved = []
+    for metric in (before, after):
+        codes = intervals.codes_in(metric.clusters, place)
+        sums = None if metric.of_weights else intervals.cluster_sums(metric.items, codes, len(place))
+        moved.append(influence.influence(metric, codes, len(place), sums))
+    if moved[0] is None or moved[1] is None or len(moved[0]) != len(moved[1]):
+        return from_comparison(paired(before, after, resamples=500))
+    error = influence.error(moved[1] - moved[0])
+    n = len(after.items) if after.n is None else after.n
+    return Design(n, len(place), error) if error > 1e-9 else None
+
+
+def pooled(designs: Sequence[Design]) -> Design:
+    """Several comparisons of one kind as one: the mean variance per cluster, at the size of the last one."""
+    last = designs[-1]
+    variance = math.fsum(design.error**2 * design.clusters for design in designs) / len(designs)
+    return replace(last, error=math.sqrt(variance / last.clusters))
 
 
 def _error_at(design: Design, effect: float) -> float:

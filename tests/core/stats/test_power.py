@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.performance.statistics.announced_power import SETTINGS, Setting
+from tests.performance.statistics.announced_power import found as announced
 from vlmbench.stats import power
 from vlmbench.stats.metrics import Metric, mean
 from vlmbench.stats.paired import paired
@@ -103,3 +105,25 @@ def test_the_power_is_as_announced(clusters: int, each: int) -> None:
     alarms = sum((paired(*outcomes(rng, clusters, each, 0.0, 0.5), resamples=400).p or 1) <= 0.05 for _ in range(tries))
     assert 0.75 <= found / tries <= 0.86
     assert alarms / tries <= 0.07  # 5 % and twice its simulation error; tests/performance has the long runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", SETTINGS[:5], ids=lambda one: f"{one.name}-{one.images}x{one.each}")
+def test_power_in_each_metrics_own_unit(setting: Setting) -> None:
+    """tests/performance/statistics/announced_power.py has the long runs; here 500 comparisons (standard error .018)."""
+    least, share = announced(setting, 10, 50)
+    print(f"{setting}: {least:.2f} found {share:.3f}")
+    assert 0.75 <= share <= 0.85
+
+
+def test_pooled_designs() -> None:
+    """The mean variance per cluster, at the size of the last comparison."""
+    found = power.pooled([Design(400, 100, 1.0), Design(800, 200, 2.0)])
+    assert (found.items, found.clusters) == (800, 200)
+    assert found.error == pytest.approx(math.sqrt((100 * 1 + 200 * 4) / 2 / 200))
+
+
+def test_equal_metrics_have_no_design() -> None:
+    one = mean("accuracy", [1.0, 0.0] * 20, [str(at // 4) for at in range(40)])
+    assert power.between(one, one) is None
+    assert power.between(mean("a", [1.0], ["x"]), mean("a", [0.0], ["x"])) is None
