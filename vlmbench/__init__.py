@@ -8,7 +8,7 @@ from vlmbench.base.version import __version__ as __version__
 
 if _TYPE_CHECKING:
     from vlmbench.api import Result, evaluate
-    from vlmbench.compare.gate import InconclusiveError, assert_no_regression
+    from vlmbench.compare.gates.gate import InconclusiveError, assert_no_regression
     from vlmbench.plugins.api import add_model, add_task, model
     from vlmbench.plugins.function_model import FunctionModel
     from vlmbench.plugins.table_task import TableProtocol, TableTask
@@ -38,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "FunctionModel": "plugins.function_model",
-    "InconclusiveError": "compare.gate",
+    "InconclusiveError": "compare.gates.gate",
     "Member": "scoring.suites.suite",
     "Result": "api",
     "Suite": "scoring.suites.suite",
@@ -47,7 +47,7 @@ _HOMES = {
     "add_model": "plugins.api",
     "add_suite": "scoring.suites.suite",
     "add_task": "plugins.api",
-    "assert_no_regression": "compare.gate",
+    "assert_no_regression": "compare.gates.gate",
     "evaluate": "api",
     "model": "plugins.api",
 }

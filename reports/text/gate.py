@@ -14,8 +14,8 @@ from .table import cell_text, number, text_table
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import Flip
-    from vlmbench.compare.gate import Report
-    from vlmbench.compare.gate_verdict import Verdict
+    from vlmbench.compare.gates.gate import Report
+    from vlmbench.compare.gates.verdict import Verdict
 
 WORDS: Mapping[str, str] = {"pass": "pass", "fail": "FAIL", "unknown": "could not tell"}
 SIGNS: Mapping[str, str] = {"pass": "✅ pass", "fail": "❌ **fail**", "unknown": "❔ could not tell"}

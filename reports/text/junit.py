@@ -18,8 +18,8 @@ from .compare import signed
 from .gate import text
 
 if TYPE_CHECKING:
-    from vlmbench.compare.gate import Floor, Report
-    from vlmbench.compare.gate_verdict import Verdict
+    from vlmbench.compare.gates.gate import Floor, Report
+    from vlmbench.compare.gates.verdict import Verdict
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML 1.0 document may hold, however they are escaped."""

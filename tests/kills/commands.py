@@ -45,7 +45,7 @@ WARM += [
     "vlmbench.reports.text.junit",
 ]
 WARM += [
-    "vlmbench.compare.gate",
+    "vlmbench.compare.gates.gate",
     "vlmbench.runs.rescore",
     "vlmbench.runs.storage.store",
     "vlmbench.scoring.judge",

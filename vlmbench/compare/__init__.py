@@ -4,7 +4,6 @@ Belongs here: what needs a run and something to hold it against. Not here: one r
 pages (reports/), tests and intervals themselves (stats/).
 In reading order: compare (two runs, paired sample by sample), run_differences (what makes them incomparable), baseline
 (a run as a small file), anchors (earlier runs that total drops are counted from), losses (samples that lost their
-score), judged_pairs (answers that a judge graded in both), gate (`vlmbench check`), gate_tests (what it tests),
-gate_verdict (each verdict in a sentence), perturbation_report (a run and its perturbed runs), suites (averages in two
-runs), labels/.
+score), judged_pairs (answers that a judge graded in both), suites (averages in two runs), gates/ (`vlmbench check`),
+perturbation_report (a run and its perturbed runs), labels/.
 """

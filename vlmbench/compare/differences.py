@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.compare.amounts import Amount
 from vlmbench.stats import paired as pairing
+from vlmbench.stats.effects import flip_size
 from vlmbench.stats.equivalence import equivalence_p
 from vlmbench.stats.metrics import LESS, MORE, NEITHER, TARGET
-from vlmbench.stats.noninferiority import flip_size, skewness, spread
+from vlmbench.stats.noninferiority import spread_of
 from vlmbench.stats.paired import Paired
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _equivalence(result: Paired, whole: tuple[Metric, Metric], margin: Amount) -
     if math.isnan(result.difference.value) or result.error is None:
         return Equivalence(own, None)
     turned, flip = _turned(*whole), max(map(flip_size, whole))
-    p = equivalence_p(result, spread(result, flip, turned, skewness(*whole)), own, span, turned * flip)
+    p = equivalence_p(result, spread_of(result, *whole, turned), own, span, turned * flip)
     return Equivalence(own, p, p)
 
 

@@ -16,8 +16,9 @@ from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Sample, Score
 from vlmbench.cli import main as cli
-from vlmbench.compare import anchors, baseline, gate
-from vlmbench.compare.gate import GateRules
+from vlmbench.compare import anchors, baseline
+from vlmbench.compare.gates import gate
+from vlmbench.compare.gates.gate import GateRules
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask, answers_hash
 from vlmbench.stats.noninferiority import Outcome

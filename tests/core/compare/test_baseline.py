@@ -19,7 +19,8 @@ from vlmbench.base.errors import StoreError, VlmbenchError
 from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Sample, Score
 from vlmbench.cli import main as cli
-from vlmbench.compare import baseline, compare, gate
+from vlmbench.compare import baseline, compare
+from vlmbench.compare.gates import gate
 from vlmbench.runs.storage import reload
 
 JUDGED = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.gate_runs import ran, script
-from vlmbench.compare import gate
-from vlmbench.compare.gate import GateRules, Report
+from vlmbench.compare.gates import gate
+from vlmbench.compare.gates.gate import GateRules, Report
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item, StoredRun
 from vlmbench.scoring import score

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from tests.performance.statistics import judge_lean
 from tests.performance.statistics.judged_runs import JUDGE, KEY, run_of
 from vlmbench.base.samples import Status
-from vlmbench.compare import baseline, compare, gate
+from vlmbench.compare import baseline, compare
 from vlmbench.compare.compare import TaskComparison
-from vlmbench.compare.gate import GateRules
-from vlmbench.compare.gate_verdict import Verdict
+from vlmbench.compare.gates import gate
+from vlmbench.compare.gates.gate import GateRules
+from vlmbench.compare.gates.verdict import Verdict
 from vlmbench.runs.storage.reload import StoredRun
 from vlmbench.stats.noninferiority import Outcome
 

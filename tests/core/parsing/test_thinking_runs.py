@@ -22,7 +22,8 @@ from vlmbench.base.errors import DataError, UsageError
 from vlmbench.base.model import Model
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
-from vlmbench.compare import compare, gate
+from vlmbench.compare import compare
+from vlmbench.compare.gates import gate
 from vlmbench.data.files import Folder
 from vlmbench.models.servers import openai
 from vlmbench.parsing.thinking import FRAMES, TAGS

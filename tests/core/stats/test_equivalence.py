@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 from tests.support.simulated import World
+from vlmbench.stats.effects import flip_size
 from vlmbench.stats.equivalence import equivalence_p
 from vlmbench.stats.metrics import Metric, mean
-from vlmbench.stats.noninferiority import Spread, flip_size, skewness, spread
+from vlmbench.stats.noninferiority import Spread, spread_of
 from vlmbench.stats.paired import paired
 
 
@@ -19,7 +20,7 @@ def p_same(before: Metric, after: Metric, margin: float) -> float:
     found = paired(before, after, resamples=300)
     turned = int((before.items != after.items).any(axis=1).sum())
     flip = flip_size(before)
-    p = equivalence_p(found, spread(found, flip, turned, skewness(before, after)), margin, 100.0, turned * flip)
+    p = equivalence_p(found, spread_of(found, before, after, turned), margin, 100.0, turned * flip)
     assert p is not None
     return p
 

@@ -14,8 +14,9 @@ from tests.support.gate_runs import ran, script, truths, wrong
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
-from vlmbench.compare import baseline, compare, gate
-from vlmbench.compare.gate import GateRules
+from vlmbench.compare import baseline, compare
+from vlmbench.compare.gates import gate
+from vlmbench.compare.gates.gate import GateRules
 from vlmbench.compare.suites import compared_suites
 from vlmbench.runs.storage import reload
 

@@ -12,7 +12,7 @@ from vlmbench.base.process import exit_codes, terminal
 from vlmbench.runs.storage import remote_store
 
 if TYPE_CHECKING:
-    from vlmbench.compare.gate import Report
+    from vlmbench.compare.gates.gate import Report
 
 CODES: Mapping[str, int] = {"pass": exit_codes.OK, "fail": exit_codes.BAD_RESULT, "unknown": exit_codes.INCONCLUSIVE}
 STDOUT = "-"
@@ -96,7 +96,7 @@ def _add_rules(add: Callable[..., object]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, write the files asked for, show the table."""
     from vlmbench.base.registry import load_object
-    from vlmbench.compare import gate
+    from vlmbench.compare.gates import gate
     from vlmbench.runs.storage.run_files import to_json
 
     rules = gate.GateRules(

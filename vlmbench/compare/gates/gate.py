@@ -17,9 +17,10 @@ from vlmbench.base.files import write_atomically
 from vlmbench.base.registry import bare_name, load_object
 from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.samples import Status
-from vlmbench.compare import anchors, compare, gate_tests, run_differences
+from vlmbench.compare import anchors, compare, run_differences
 from vlmbench.compare.compare import Comparison, TaskComparison
-from vlmbench.compare.gate_verdict import Verdict
+from vlmbench.compare.gates import planned as planning
+from vlmbench.compare.gates.verdict import Verdict
 from vlmbench.compare.suites import SuiteComparison, compared_suites
 from vlmbench.runs.storage.layout import CHECK
 from vlmbench.runs.storage.reload import StoredRun, StoredTask
@@ -179,13 +180,13 @@ def check(
 
 def _planned(
     compared: Comparison, rules: GateRules, settings: dict[str, Any], force: bool
-) -> tuple[list[gate_tests.Test], list[SuiteComparison], list[str]]:
+) -> tuple[list[planning.Test], list[SuiteComparison], list[str]]:
     """(what is tested between two runs, the suites whose averages are among it, those that cannot be tested)."""
     _same_perturbation(compared, force)
     _same_thinking(compared, force)
-    planned = gate_tests.tests(compared, rules.metric, settings)
+    planned = planning.tests(compared, rules.metric, settings)
     averages, left_out = compared_suites(compared, settings) if rules.metric in WHOLE else ([], [])
-    return [*planned, *gate_tests.suite_tests(compared, averages, planned)], averages, left_out
+    return [*planned, *planning.suite_tests(compared, averages, planned)], averages, left_out
 
 
 def _names_known(rules: GateRules, compared: Comparison, tested: Sequence[str]) -> None:
