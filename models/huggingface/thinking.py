@@ -14,7 +14,9 @@ from typing import Any
 from vlmbench.base.errors import UsageError
 from vlmbench.parsing.thinking import TAGS, Tag, opened_by, pair
 
-AUTO, ON, OFF = "auto", "on", "off"
+AUTO = "auto"
+ON = "on"
+OFF = "off"
 SWITCHES = ("enable_thinking", "thinking")
 """Variables of chat templates that turn thoughts on and off."""
 SHORTEST = 3

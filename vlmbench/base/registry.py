@@ -44,6 +44,9 @@ MODELS: Mapping[str, str] = {
     "vllm": "vlmbench.models.servers.vllm:load",
 }
 
+OF_HUB = ("hf", "vllm")
+"""Those whose checkpoint may be the name of a model on the Hugging Face hub."""
+
 VARIANTS, ABSENT = "vlmbench.models.zoo.variants:VARIANTS", "vlmbench.models.zoo.variants:ABSENT"
 """The published models by name, and those that cannot be built here."""
 SHEET = "vlmbench.models.zoo.model_stats:stats_of"

@@ -1,4 +1,4 @@
-"""Where data, cache and runs live: flags over environment over ./vlmbench.toml over defaults."""
+"""Where data, cache and runs live, and options' defaults: flags over environment over ./vlmbench.toml over defaults."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from vlmbench.base import paths
 from vlmbench.base.errors import UnknownNameError, UsageError
@@ -48,7 +49,7 @@ class Settings:
 def load(flags: Mapping[str, str | None] | None = None, folder: Path | None = None) -> Settings:
     """Gather the settings. Raises UsageError for a broken vlmbench.toml, UnknownNameError for an unknown key."""
     names = [item.name for item in fields(Settings)]
-    values = _from_file((folder or Path()) / CONFIG, names)
+    values = _places((folder or Path()) / CONFIG, names)
     for name in names:
         if env := os.environ.get(f"VLMBENCH_{name.upper()}"):
             values[name] = env
@@ -63,17 +64,27 @@ def load(flags: Mapping[str, str | None] | None = None, folder: Path | None = No
     return Settings(**values)
 
 
-def _from_file(path: Path, names: list[str]) -> dict[str, str]:
+def sections(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+    """The tables of vlmbench.toml: by verb, defaults of its options. Raises UsageError for a broken file."""
+    content = _content((folder or Path()) / CONFIG)
+    return {name: value for name, value in content.items() if isinstance(value, dict)}
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
         if not path.exists():
             return {}
-        content = tomllib.loads(read_regular(path, LARGEST).decode())
+        return tomllib.loads(read_regular(path, LARGEST).decode())
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(f"cannot read it: {reason}", where=str(path), hint="fix the file or remove it") from None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, no UTF-8, a number of 5,000 digits, 5,000 brackets
         reason = "it is nested too deep" if isinstance(error, RecursionError) else f"{error!s:.200}"
         raise UsageError(f"not valid TOML: {reason}", where=str(path), hint="fix the file or remove it") from None
+
+
+def _places(path: Path, names: list[str]) -> dict[str, str]:
+    content = {name: value for name, value in _content(path).items() if not isinstance(value, dict)}
     for name, value in content.items():
         if name not in names:
             raise UnknownNameError(f"setting in {path}", name, names)

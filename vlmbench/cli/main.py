@@ -18,6 +18,8 @@ from vlmbench.base.process import exit_codes, terminal
 from vlmbench.base.process import signals as ending
 from vlmbench.base.renamed_options import as_flag, refuse_old_names
 from vlmbench.base.version import __version__
+from vlmbench.cli.defaults import with_defaults
+from vlmbench.cli.parsing import Parser
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one image, and draw the boxes in its answer",
@@ -38,9 +40,10 @@ VERBS: Mapping[str, str] = {
     "convert": "convert a published checkpoint to our format, or ours to the published one",
     "train": "train a recipe, or one of its stages",
     "new": "write a starter file for your own task or model, with its test",
+    "doctor": "tell what is installed, which devices there are, and where data, cache and runs lie",
     "completion": "print a script with which your shell completes verbs, options and names",
 }
-NAMELESS = ("convert", "new", "completion")
+NAMELESS = ("convert", "new", "doctor", "completion")
 """Verbs that take no name of a task, a model or a recipe, and so no plug-ins."""
 
 
@@ -112,7 +115,8 @@ def _run(words: Sequence[str], *, own: bool) -> int:
         if what := unicode_problem(word):
             raise UsageError(f"{word!a} is not UTF-8 text: {what}", hint="write it, and name files, in UTF-8")
     refuse_old_names((word[2:].partition("=")[0].replace("-", "_") for word in words if word[:2] == "--"), as_flag)
-    args = parser(verb).parse_intermixed_args(words[1:])
+    made = parser(verb)
+    args = made.parse_intermixed_args(with_defaults(made, verb, VERBS, words[1:]))
     with terminal.only_json(for_good=own) if getattr(args, "json", None) in (True, "-") else nullcontext():
         if verb not in NAMELESS:
             from vlmbench.plugins.loading import load_configured
@@ -134,9 +138,7 @@ def module_of(verb: str) -> ModuleType:
     return importlib.import_module(f"vlmbench.cli.verbs.{verb}{'_' * keyword.iskeyword(verb)}")
 
 
-def parser(
-    verb: str, kind: Callable[..., argparse.ArgumentParser] = argparse.ArgumentParser
-) -> argparse.ArgumentParser:
+def parser(verb: str, kind: Callable[..., argparse.ArgumentParser] = Parser) -> argparse.ArgumentParser:
     """A verb's words: its own, and --plugins where it takes names."""
     made = kind(prog=f"vlmbench {verb}", description=VERBS[verb])
     module_of(verb).add_arguments(made)

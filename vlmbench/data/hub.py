@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
+from vlmbench.base.process.hub_network import unreachable
 from vlmbench.base.samples import ImageRef
 from vlmbench.data.image_cells import holds_image, image_bytes, refuse_gap
 from vlmbench.data.rows import Row, named_columns
@@ -34,6 +35,7 @@ class Hub:
         is two splits, one after the other.
         """
         failures: list[str] = []
+        absent_network = unreachable() if self.root is None else ""
         for name in names:
             try:
                 data = self._load(name, config, split)
@@ -46,6 +48,9 @@ class Hub:
                 raise DataError(f"no column {absent[0]!r}", where=where, hint=hint)
             return HubTable(data, where, self.root / name if self.root else None)
         hint = "check the network, or use --data DIR with the official files (`vlmbench data status`)"
+        if absent_network:
+            what = f"{names[0]}, split {split}: not in the hub's cache, and {absent_network}"
+            raise DataError(what, where=self.label, hint=hint)
         raise DataError(f"cannot load {config}, split {split}: {'; '.join(failures)}", where=self.label, hint=hint)
 
     def _load(self, name: str, config: str, split: str) -> Any:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from vlmbench.base import paths, registry
-from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from vlmbench.base.model import Model
+from vlmbench.base.process import devices, extras, hub_network
 from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.task import bundled_data_dir
 from vlmbench.plugins import variants
+from vlmbench.plugins.loader_options import of_loader
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
@@ -49,23 +52,56 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
     A checkpoint is a folder, or the name of a published variant. Raises UnknownNameError for an unknown model or
     option, UsageError for a value of the wrong type, ModelError for a variant whose weights are not here.
     """
-    checkpoint = variants.checkpoint(spec.name, spec.checkpoint)  # first, since importing a loader takes seconds
+    check(spec, flags)
+    checkpoint = variants.checkpoint(spec.name, spec.checkpoint)
     loader = registry.models.get(spec.name)
     parameters = inspect.signature(loader).parameters
-    known = [name for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
-    options: dict[str, Any] = {}
-    for name, value in flags.items():
-        if value is None or value is False:
-            continue
+    given = {name: value for name, value in flags.items() if value is not None and value is not False}
+    named = {**given, **spec.options}
+    _refuse_unknown(spec.name, given, spec.options, keyword_options(loader))
+    options = {
+        name: _typed(name, value, parameters[name].default) if isinstance(value, str) else value
+        for name, value in named.items()
+    }
+    return cast(Model, loader(checkpoint, **options))
+
+
+def check(spec: ModelSpec, flags: Mapping[str, Any]) -> None:
+    """Raise what can be told of a model without importing its loader, which takes seconds: UnknownNameError for an
+    unknown model or option, UsageError for a package that is missing or a device that this torch does not know,
+    ModelError for a model of the hub while it cannot be reached."""
+    if spec.name not in registry.models.builtin:
+        return
+    variants.checkpoint(spec.name, spec.checkpoint)
+    known = of_loader(registry.MODELS[spec.name])
+    given = {name: value for name, value in flags.items() if value is not None and value is not False}
+    if known is not None:
+        _refuse_unknown(spec.name, given, spec.options, list(known))
+    named = {**given, **spec.options}
+    device = str(named.get("device", ""))
+    if found := extras.missing(spec.name, named) or (devices.problem(device) if device else None):
+        raise UsageError(found[0], hint=found[1])
+    here = spec.checkpoint is None or "base_url" in named or Path(spec.checkpoint).expanduser().exists()
+    asks_hub = spec.name in registry.OF_HUB and not here
+    if spec.checkpoint is not None and asks_hub and (found := hub_network.absent(spec.checkpoint)):
+        raise ModelError(found[0], where=spec.checkpoint, hint=found[1])
+
+
+def keyword_options(loader: Any) -> list[str]:
+    """The names of a loader's options."""
+    parameters = inspect.signature(loader).parameters
+    return [name for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+def _refuse_unknown(model: str, flags: Mapping[str, Any], options: Mapping[str, str], known: Sequence[str]) -> None:
+    """Raise UsageError for a flag, and UnknownNameError for an option, that the model does not have."""
+    for name in flags:
         if name not in known:
-            raise UsageError(f"model {spec.name} has no --{name.replace('_', '-')}", hint=_options(spec.name, known))
-        options[name] = _typed(name, value, parameters[name].default) if isinstance(value, str) else value
-    for name, value in spec.options.items():
+            raise UsageError(f"model {model} has no --{name.replace('_', '-')}", hint=_options(model, known))
+    for name in options:
         if name not in known:
             refuse_old_names([name])
-            raise UnknownNameError(f"option of model {spec.name}", name, known)
-        options[name] = _typed(name, value, parameters[name].default)
-    return cast(Model, loader(checkpoint, **options))
+            raise UnknownNameError(f"option of model {model}", name, known)
 
 
 def _options(name: str, known: Sequence[str]) -> str:

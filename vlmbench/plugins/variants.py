@@ -39,8 +39,10 @@ def checkpoint(system: str, named: str | None) -> str | None:
         return named
     spec = system if named is None else f"{system}:{named}"
     if (variant := find_variant(spec)) is None:
-        if named is not None and Path(named).name == named and (published := variants(system)):
-            raise UnknownNameError(f"folder or variant of {system}", named, published)
+        if named is not None and (published := variants(system)):
+            if Path(named).name == named:
+                raise UnknownNameError(f"folder or variant of {system}", named, published)
+            raise ModelError("no such folder", where=named, hint="name the folder that holds config.json")
         return named
     folder = settings.load().cache_folder / "models" / system / variant.short
     if folder.is_dir():

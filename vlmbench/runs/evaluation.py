@@ -2,7 +2,7 @@
 
 `vlmbench run` and `vlmbench.evaluate` both build RunOptions and call `evaluate`. The walk:
 
-    options -> choose tasks -> open data, judge and model -> plan the requests (planning.plan)
+    options -> choose tasks -> read their samples -> open judge and model -> plan the requests (planning.plan)
             -> open the run's folder (RunStore) -> ask and score (runner.execute) -> the same for each perturbation
 """
 
@@ -15,19 +15,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base import settings
+from vlmbench.base import registry, settings
 from vlmbench.base.process import terminal
+from vlmbench.data.files import read_samples
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs
 from vlmbench.runs import opening
 from vlmbench.runs.execution import few_shot, planning, runner, selection
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.layout import perturbed_run
-from vlmbench.runs.storage.store import RunStore
+from vlmbench.runs.storage.store import RunStore, refuse_unwritable
 from vlmbench.scoring.suites import choosing
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model
+    from vlmbench.base.samples import Sample
     from vlmbench.base.settings import Settings
     from vlmbench.perturbations.perturbations import Perturbation
     from vlmbench.runs.execution.planning import Plan
@@ -59,8 +61,10 @@ class Evaluated:
 def evaluate(options: RunOptions) -> Evaluated:
     """Ask, score and store; progress and remarks go to stderr.
 
-    Ctrl-C and errors leave every answer in the run's folder, from where the same options resume.
+    Ctrl-C and errors leave every answer in the run's folder, from where the same options resume. What can be wrong is
+    looked at before torch is imported: words, extras, device, data files, the folder to write to.
     """
+    opening.check_model(options.model)
     perturbations = _perturbations(options)
     chosen = choosing.choose(options.tasks, options.variant, options.suite)
     choices, places = chosen.choices, settings.load({"data": options.data})
@@ -69,6 +73,9 @@ def evaluate(options: RunOptions) -> Evaluated:
     few_shot.check(choices)
     data = {choice.key: specs.open_data(choice, _places(places, chosen, choice.key)) for choice in choices}
     ids = None if options.ids is None else selection.read_ids(options.ids, choices)
+    if options.output is not None:
+        refuse_unwritable(options.output)
+    samples = {choice.key: read_samples(choice.task, data[choice.key], choice.split) for choice in choices}
     with ExitStack() as stack:
         judge = None
         if options.judge.model:
@@ -76,8 +83,10 @@ def evaluate(options: RunOptions) -> Evaluated:
         if options.workers.wanted:
             model = stack.enter_context(opening.open_workers(options))
         else:
+            if specs.parse_model(options.model.spec).name in registry.models.builtin:  # no object in memory
+                terminal.note(f"loading {terminal.clean(options.model.spec)}")
             model = opening.load_model(options.model)
-        evaluation = Evaluation(options, chosen, places, data, model, judge, ids)
+        evaluation = Evaluation(options, chosen, places, data, samples, model, judge, ids)
         try:
             result = evaluation.run(perturbations)
         except KeyboardInterrupt:
@@ -112,6 +121,8 @@ class Evaluation:
     places: Settings
     data: Mapping[str, Any]
     """By task key: where its samples come from."""
+    samples: Mapping[str, Sequence[Sample]]
+    """By task key."""
     model: Model
     judge: Judge | None
     ids: selection.Ids | None = None
@@ -150,6 +161,7 @@ class Evaluation:
             seed=self.options.seed,
             perturbation=change,
             judge=self.judge,
+            samples=self.samples,
         )
 
     def execute(self, plan: Plan, change: Perturbation | None, folder: Path | None) -> Outcome:

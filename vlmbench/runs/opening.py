@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from vlmbench.scoring.judge import Judge
 
 
+def check_model(options: ModelOptions) -> None:
+    """Raise UsageError for what is wrong with a model's name and options, as far as nothing needs to be imported."""
+    specs.check(specs.parse_model(options.spec), options.loader_options())
+
+
 def load_model(options: ModelOptions) -> Model:
     """Load the model into this process. Raises UsageError for an option that it does not have."""
     return specs.load_model(specs.parse_model(options.spec), options.loader_options())

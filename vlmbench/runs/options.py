@@ -7,14 +7,12 @@ they set: a model, for example, has its own number type.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
-from vlmbench.base.process.extras import install_command
 from vlmbench.base.variant import PLAIN, Variant
 
 if TYPE_CHECKING:
@@ -24,11 +22,6 @@ ENGINES = ("shared", "batched", "simple")
 DTYPES = ("float32", "bfloat16", "float16")
 WIDTHS = ("int8", "int4", "int8-dynamic")
 LINEAR = ("mkl", "onednn", "auto")
-NEEDED_PACKAGES: Mapping[tuple[str, str], tuple[str, str]] = {
-    ("quantize", width): ("torchao", install_command("quantize")) for width in ("int8", "int4")
-}
-"""Values of model options that need a package which is not always installed: its module and the command that installs
-it."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +60,8 @@ class ModelOptions:
         _check_number(self, "threads", "--threads", above=-1, whole=True)
 
     def loader_options(self) -> dict[str, Any]:
-        """Every option but `spec`, by name, for the model's loader.
-
-        Raises UsageError for one whose package is missing, before a model is loaded: that takes seconds to minutes.
-        """
-        options = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "spec"}
-        for (name, value), (module, command) in NEEDED_PACKAGES.items():
-            if options[name] == value and find_spec(module) is None:
-                raise UsageError(f"--{name} needs {module}, which is not installed", hint=command)
-        return options
+        """Every option but `spec`, by name, for the model's loader."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "spec"}
 
 
 @dataclass(frozen=True)

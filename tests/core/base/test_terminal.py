@@ -92,6 +92,7 @@ def words(folder: Path) -> Mapping[str, list[str]]:
         "power": ["power", "pope"],
         "ask": ["ask", "--model", "noisy", str(folder / "a.png"), "what?"],
         "baseline": ["baseline", run, "--output", str(folder / "b.json")],
+        "doctor": ["doctor"],
         "report": ["report", run, "--output", str(folder / "site")],
         "export": ["export", run, "--task", "pope", "--output", str(folder / "p.jsonl")],
         "a model that raises": ["run", "--model", "broken", "--tasks", "pope", "--output", str(folder / "other")],
@@ -104,10 +105,7 @@ def words(folder: Path) -> Mapping[str, list[str]]:
 
 
 def carry_out(command: list[str]) -> int:
-    try:
-        return cli.main(command)
-    except SystemExit as end:  # argparse
-        return int(str(end.code))
+    return cli.main(command)
 
 
 def test_nothing_that_is_printed_steers_the_terminal(
@@ -133,7 +131,7 @@ def test_a_model_that_ends_the_process_is_no_success(
     assert out == "" and "ended the command: SystemExit(" in err and not (tmp_path / "run/scores.json").exists()
 
 
-JSON_VERBS = ("run", "score", "check", "compare", "tasks", "suites", "models", "data", "power", "ask")
+JSON_VERBS = ("run", "score", "check", "compare", "tasks", "suites", "models", "data", "power", "ask", "doctor")
 
 
 def test_json_stays_json_whatever_is_printed(plugin: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from vlmbench.cli.main import main, parser
 from vlmbench.cli.options import model as model_options
 from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
-from vlmbench.runs import opening, options
+from vlmbench.runs import opening
 
 BOXED = "echo,text=<p>the star</p> {<10><20><50><60>}"
 
@@ -241,7 +241,6 @@ def test_questions_that_are_not_text(
 
 
 def test_the_model_that_ships_looks_and_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    from vlmbench.plugins import specs as loading
 
     picture = Folder.sample("gqa").root / "images"
     path = sorted(picture.glob("*.jpg"))[0]
@@ -263,8 +262,8 @@ def test_the_model_that_ships_looks_and_answers(capsys: pytest.CaptureFixture[st
 
 
 def test_a_missing_package_is_told_before_the_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "find_spec", lambda name: None)
-    monkeypatch.setattr(loading, "load_model", lambda *args: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("vlmbench.base.process.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("vlmbench.plugins.specs.registry.models.get", lambda *args: pytest.fail("the model was loaded"))
     args = parser("run").parse_args(["--model", "tinyllava", "--tasks", "pope", "--quantize", "int8"])
     with pytest.raises(UsageError, match="--quantize needs torchao, which is not installed\n  pip install"):
         opening.load_model(model_options.options(args))

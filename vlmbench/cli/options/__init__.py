@@ -4,3 +4,10 @@ In reading order: model (which model, and how it computes), generation (named va
 judge grades).
 Not here: what the options mean, which vlmbench.runs.options checks.
 """
+
+from __future__ import annotations
+
+import argparse
+
+Group = argparse._ActionsContainer
+"""What takes options: a parser, or one of its groups."""

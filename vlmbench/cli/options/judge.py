@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from vlmbench.cli.options import Group
 from vlmbench.runs.options import JudgeOptions
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Group) -> None:
     """Which judge, how often, for how much."""
     add = parser.add_argument
     add("--judge", metavar="MODEL", help="the judge of open answers: openai:NAME[,base_url=URL,rpm=N,...], or a model")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
+from vlmbench.cli.options import Group
 from vlmbench.runs.options import DTYPES, ENGINES, LINEAR, WIDTHS, ModelOptions
 
 
-def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def add_model(parser: Group, *, required: bool = True) -> None:
     """Which model."""
     parser.add_argument("--model", required=required, metavar="NAME[:CHECKPOINT][,k=v]", help="see `vlmbench models`")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
+def add_settings(parser: Group) -> None:
     """How it computes."""
     add = parser.add_argument
     add(

@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="MODEL[:VARIANT|:FOLDER]",
-        help="count the parameters of its published variants, without weights; or load a folder and print its facts",
+        help="count the parameters of its published variants, without weights, and list its options; or load a folder "
+        "and print its facts",
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
 
@@ -52,11 +53,11 @@ def run(args: argparse.Namespace) -> int:
         return exit_codes.OK
     told: dict[str, Any] = {}
     for spec in args.names:
-        told[spec] = _published(spec) or _loaded(loading.parse_model(spec))
+        told[spec] = _published(spec) or _unloaded(spec) or _loaded(loading.parse_model(spec))
     if args.json:
         terminal.result(json.dumps({spec: _plain(facts) for spec, facts in told.items()}, indent=2))
     else:
-        print("\n\n".join(_shown(spec, facts) for spec, facts in told.items()))
+        print("\n\n".join("\n".join([_shown(spec, facts), *_option_lines(spec)]) for spec, facts in told.items()))
     return exit_codes.OK
 
 
@@ -93,6 +94,30 @@ def _published(spec: str) -> list[Sheet]:
     return [count(variant.name) for variant in found] if count else []
 
 
+def _unloaded(name: str) -> dict[str, Any]:
+    """What is told of a built-in model by its bare name, where there is nothing to count; empty for anything else."""
+    if not (known := _defaults(name)):
+        return {}
+    return {"where": registry.MODELS[name], "options": dict(known)}
+
+
+def _defaults(name: str) -> Mapping[str, str]:
+    """The options of a built-in model's loader with their defaults, from its source."""
+    from vlmbench.plugins.loader_options import of_loader
+
+    return (of_loader(registry.MODELS[name]) or {}) if name in registry.models.builtin else {}
+
+
+def _option_lines(spec: str) -> list[str]:
+    """The options of a model that is named alone, as --model takes them."""
+    words = ", ".join(f"{option}={value}" for option, value in _defaults(spec).items())
+    if not words:
+        return []
+    head = f"options: --model {spec}[:CHECKPOINT],OPTION=VALUE,...; with their defaults (none: as the model says)"
+    indented = textwrap.wrap(words, 118, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    return ["", head, *indented]
+
+
 def _loaded(spec: Any) -> dict[str, Any]:
     from vlmbench.plugins import specs as loading
 
@@ -108,7 +133,7 @@ def _plain(facts: list[Sheet] | dict[str, Any]) -> Any:
 
 def _shown(spec: str, facts: list[Sheet] | dict[str, Any]) -> str:
     if isinstance(facts, dict):
-        return "\n".join([spec, *(f"  {name:12} {value}" for name, value in facts.items())])
+        return "\n".join([spec, *(f"  {name:12} {value}" for name, value in facts.items() if name != "options")])
     if len(facts) == 1:
         return "\n".join([*in_full(facts[0]), "", *_notes()])
     head = tuple(name for name in HEAD if name != "float32")

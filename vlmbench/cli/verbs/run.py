@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vlmbench.base import paths
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes, signals, terminal
-from vlmbench.cli.options import generation, judge, model
+from vlmbench.cli.options import Group, generation, judge, model
 from vlmbench.runs.options import RunOptions, VerifyOptions, WorkerOptions
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ PERTURBATIONS = "blind, noise, blur, jpeg, crop, rotate, shuffle-image, option-o
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the main job."""
-    add = parser.add_argument
-    model.add_model(parser, required=False)
+    questions = parser.add_argument_group("what is asked")
+    add = questions.add_argument
+    model.add_model(questions, required=False)
     add(
         "--tasks",
         default="",
@@ -44,12 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "equally many per category where the score is a sum over categories",
     )
     add("--ids", type=paths.path, metavar="FILE", help="ask the questions with these ids, one per line")
-    add(
-        "--output",
-        type=paths.path,
-        metavar="DIR|URL",
-        help="the run's folder (default: runs/..., the same for the same command)",
-    )
+    add("--seed", type=int, default=0, help="for --limit, sampling and --perturb (default 0)")
     add(
         "--perturb",
         default="",
@@ -57,8 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"run again under perturbations and report paired differences: {PERTURBATIONS} "
         "(docs/evaluate/perturbations.md); each is a run in RUN/perturbations",
     )
-    model.add_settings(parser)
-    add("--seed", type=int, default=0, help="for --limit, sampling and --perturb (default 0)")
+    model.add_settings(parser.add_argument_group("how the model computes"))
+    generation.add_arguments(parser)
+    judge.add_arguments(parser.add_argument_group("the judge of open answers"))
+    add = parser.add_argument_group("what is written and printed").add_argument
+    add(
+        "--output",
+        type=paths.path,
+        metavar="DIR|URL",
+        help="the run's folder (default: runs/..., the same for the same command)",
+    )
     add(
         "--min-coverage",
         type=float,
@@ -68,10 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--interval", type=float, metavar="LEVEL", help="confidence level of the intervals (default 0.95)")
     add("--json", action="store_true", help="print the content of scores.json on stdout, and nothing else")
-    generation.add_arguments(parser)
-    judge.add_arguments(parser)
-    _add_verification(parser)
-    _add_workers(parser)
+    _add_verification(parser.add_argument_group("a second model as a check"))
+    _add_workers(parser.add_argument_group("several processes or machines", "docs/scale.md"))
 
 
 def _limit(text: str) -> int | float:
@@ -83,8 +85,8 @@ def _limit(text: str) -> int | float:
         raise argparse.ArgumentTypeError(problem) from None
 
 
-def _add_verification(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+def _add_verification(group: Group) -> None:
+    add = group.add_argument
     add(
         "--verify-backend",
         type=int,
@@ -94,9 +96,9 @@ def _add_verification(parser: argparse.ArgumentParser) -> None:
     add("--verify-against", metavar="MODEL", help="the other model (default: hf with the same weights, if known)")
 
 
-def _add_workers(parser: argparse.ArgumentParser) -> None:
+def _add_workers(group: Group) -> None:
     """The options of docs/scale.md."""
-    add = parser.add_argument
+    add = group.add_argument
     add("--workers", type=int, metavar="N", help="N replicas of the model, each in its own process (needs Ray)")
     add("--ray", metavar="ADDRESS", help="distribute the workers over a running Ray cluster: auto, or HOST:PORT")
     add(

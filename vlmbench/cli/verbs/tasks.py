@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import registry
+from vlmbench.base.errors import VlmbenchError
 from vlmbench.base.process import exit_codes, terminal
+from vlmbench.base.samples import in_order
+from vlmbench.base.settings import Settings
 
 if TYPE_CHECKING:
     from vlmbench.base.task import Task
+
+IMAGE = "<image>"
+"""How an image is shown in a printed prompt."""
 
 Description = dict[str, Any]
 """Of a task, JSON-like: title, version, splits, sizes by split, licences of its data, protocols by name."""
@@ -22,7 +28,7 @@ Description = dict[str, Any]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which tasks, and in what form."""
-    parser.add_argument("names", nargs="*", metavar="TASK", help="only these, with each protocol's rules")
+    parser.add_argument("names", nargs="*", metavar="TASK", help="only these, with each protocol's rules and prompt")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -114,4 +120,24 @@ def in_full(name: str, task: Description) -> str:
         lines += [f"\n  {name}@{protocol}", f"    headline: {rules['headline']}", f"    source: {rules['source']}"]
         lines += [f"    note: {rules['note']}"] if rules["note"] else []
         lines += [f"    at most {rules['max_new_tokens']} new tokens"]
+        lines += prompt_lines(name, protocol)
     return "\n".join(lines)
+
+
+def prompt_lines(name: str, protocol: str) -> list[str]:
+    """What a protocol asks of the first question of the embedded sample; the chat template is added by the model."""
+    from vlmbench.data.files import read_samples
+    from vlmbench.plugins.specs import open_data
+
+    task = registry.tasks.get(name)
+    choice = registry.TaskChoice(task, task.splits[0], protocol)
+    try:
+        request = choice.build_request(read_samples(task, open_data(choice, Settings()), choice.split)[0])
+    except VlmbenchError as error:  # a plug-in's data are elsewhere, or the sample has another split
+        return [f"    prompt: no sample to show it with ({terminal.clean(error.what):.200})"]
+    images = [IMAGE for _ in request.images]
+    first = [] if request.image_places else images
+    parts = in_order(request.prompt, images, request.image_places) if request.image_places else [request.prompt]
+    lines = [f"(system) {line}" for line in request.system.splitlines()] + first + "".join(parts).splitlines()
+    ranked = [f"    ranked: {' | '.join(map(terminal.clean, request.choices))}"] if request.choices else []
+    return ["    prompt:", *(f"      {terminal.clean(line)}" for line in lines), *ranked]

@@ -67,22 +67,24 @@ def plan(
     ids: Ids | None = None,
     perturbation: Perturbation | None = None,
     judge: Judge | None = None,
+    samples: Mapping[str, Sequence[Sample]] = MappingProxyType({}),
 ) -> Plan:
     """Read the samples, build the requests and hash the images. `data` is by task key, and so are
-    `limits`, which are there where a task has one of its own.
+    `limits`, which are there where a task has one of its own, and `samples`: those that have been read before.
 
     Raises ModelError where the model cannot do what a request asks (capabilities.refuse_unable).
     """
     result = Plan([], [])
     for choice in choices:
-        samples = read_samples(choice.task, data[choice.key], choice.split)
-        chosen = selected(choice, samples, limits.get(choice.key, limit), ids, seed)
-        pairs, skipped = _requests(choice, samples, chosen, perturbation)
+        known = samples.get(choice.key)
+        found = read_samples(choice.task, data[choice.key], choice.split) if known is None else known
+        chosen = selected(choice, found, limits.get(choice.key, limit), ids, seed)
+        pairs, skipped = _requests(choice, found, chosen, perturbation)
         if skipped:
             result.skipped[choice.key] = skipped
         if skipped and not pairs:
             continue
-        examples = few_shot.pool(choice, samples, data[choice.key], seed) if choice.variant.shots else None
+        examples = few_shot.pool(choice, found, data[choice.key], seed) if choice.variant.shots else None
         if examples is not None:
             pairs = [(sample, replace(request, examples=examples.shown_with(sample))) for sample, request in pairs]
         planned = _planned(choice, draws.planned(choice, pairs, seed), model)
@@ -96,7 +98,7 @@ def plan(
             label,
             judge,
             questions=chosen,
-            notes=data_notes.notes(choice.task, choice.split, samples, label),
+            notes=data_notes.notes(choice.task, choice.split, found, label),
             examples=None if examples is None else examples.entry([request for _, request in pairs]),
         )
     return result

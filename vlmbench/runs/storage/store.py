@@ -30,6 +30,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -262,6 +263,17 @@ def _check_same_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, A
     if changed:
         what = f"the folder holds another run: {'; '.join(changed)}"
         raise StoreError(what, where=str(folder), hint="name another --output")
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Raise StoreError, before a model is loaded, where a folder of this machine cannot be made or written to."""
+    if places.is_remote(folder):
+        return
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    with _disk(folder):
+        Path(tempfile.mkdtemp(prefix=".vlmbench-", dir=place)).rmdir()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from tests.performance.start import bytecode
 from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 ASK = """
 eval "$(vlmbench completion bash)"
 while IFS= read -r line; do
