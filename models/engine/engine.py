@@ -19,6 +19,7 @@ from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, Usage
 from vlmbench.base.samples import Request, Response
 from vlmbench.data.images import decoding as images
 
+from ..parts.kernels import activation
 from ..parts.kernels import attention as matmul_attention
 from ..parts.protocols import System
 from .decoding import Job, Observer, Outcome, no_observer
@@ -119,6 +120,7 @@ class Engine:
         system.module.to(dtype=DTYPES[dtype])
         self._broken = bad_weight(system.module)
         matmul_attention.use(attention, system.module)
+        activation.use_in_place(system.module)
         if quantize:
             quantize_weights(system.network.language_model, quantize, self.device)
             release_memory()

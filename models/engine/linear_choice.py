@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from vlmbench.base.errors import ModelError, UnknownNameError
 
-from ..parts.kernels import linear
+from ..parts.kernels import activation, linear
 from .margin_scale import LogitRecorder, is_finite, max_difference
 from .memory import out_of_memory, release_memory
 
@@ -92,10 +92,21 @@ class LinearChoice:
 
     def _packed(self, network: nn.Module, trial: Trial) -> str:
         """Pack, unless a trial says that answers change: then nothing is packed, and the reason is returned."""
-        before, after = LogitRecorder(), LogitRecorder()
-        if reason := _run(trial, before):
+        before = LogitRecorder()
+        with activation.watched(network) as fused:
+            reason = _run(trial, before)
+        if reason:
             return f"{reason} with torch's own library"
-        linear.pack(network)
+        for ways in (fused, {}) if fused else ({},):
+            if not (reason := self._tried(network, trial, before, ways)):
+                break
+        release_memory()
+        return reason
+
+    def _tried(self, network: nn.Module, trial: Trial, before: LogitRecorder, fused: Mapping[str, str]) -> str:
+        """The same, with these activations inside the products."""
+        after = LogitRecorder()
+        linear.pack(network, fused)
         reason = _run(trial, after)
         found = compared(after, before)
         self.difference = found.difference
@@ -103,8 +114,7 @@ class LinearChoice:
             linear.unpack(network)
             reason = reason or self._beyond_rounding(found, network, trial, before)
             if not reason:
-                linear.pack(network)
-        release_memory()
+                linear.pack(network, fused)
         return reason
 
     def _beyond_rounding(self, found: Comparison, network: nn.Module, trial: Trial, before: LogitRecorder) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+SLACK = 8
+"""What part of the limit of tokens a pack may have above it."""
 PREFIX = -1
 """The owner of prefix columns: seen by all."""
 
@@ -29,6 +31,27 @@ def pack(measures: Sequence[Sequence[int]], limits: Sequence[int]) -> list[list[
             packs.append([])
             sums = list(measure)
         packs[-1].append(index)
+    return packs
+
+
+def even_packs(measures: Sequence[Sequence[int]], limits: Sequence[int]) -> list[list[int]]:
+    """Like `pack`, with sums of the first measure that are as even as its order allows.
+
+    They may exceed the first limit by a part of it (SLACK) where that makes fewer packs: each reads all weights anew.
+    """
+    first, others = limits[0], limits[1:]
+    if not first:
+        return pack(measures, limits)
+    most = first + first // SLACK
+    packs = pack(measures, (most, *others))
+    least = max(1, sum(measure[0] for measure in measures) // max(len(packs), 1))
+    while least < most:  # a lower limit never makes fewer packs
+        middle = (least + most) // 2
+        found = pack(measures, (middle, *others))
+        if len(found) > len(packs):
+            least = middle + 1
+        else:
+            most, packs = middle, found
     return packs
 
 

@@ -29,6 +29,7 @@ from ..engine.group_images import describe
 from ..engine.linear_choice import LinearChoice
 from ..engine.memory import halving, peak_bytes
 from ..engine.together import AUTO, Together, Work, bounds_of, rows_of_setting
+from ..parts.kernels import activation
 from .batch_check import batch_check
 from .batching import BatchQueue, BatchSize, rows_of
 from .plain import Plain, Question
@@ -96,6 +97,7 @@ class HfEngine:
         self._remembered: RememberedParts | None = None
         self.kind, self.sharing, self.batching = kind, "not asked for", "not tried"
         self._broken = bad_weight(system.model)
+        activation.use_in_place(system.model)
         self.linear = LinearChoice(linear)
         if not self._broken:
             self.linear.decide(system.model, partial(trial, self._plain, system.prompts))

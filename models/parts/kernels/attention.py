@@ -69,9 +69,11 @@ def attend(
     """(batch, heads, queries, d), (batch, groups, keys, d) twice, and (batch or 1, heads or 1, queries, keys), bool or
     additive, to (batch, queries, heads, d).
 
-    What it is not for goes to sdpa: other number types and devices, dropout, positions as biases, paged caches.
+    What it is not for goes to sdpa: other number types and devices, gradients, dropout, positions as biases, paged
+    caches.
     """
     special = dropout or any(more.get(name) is not None for name in ("position_bias", "cache", "softcap"))
+    special = special or (torch.is_grad_enabled() and query.requires_grad)
     if special or missing(query.device, query.dtype):
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -99,15 +101,27 @@ def attend(
 
 
 def _by_heads(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, output: Tensor) -> None:
-    """Fill `output`, (batch, queries, heads, d). `bias`: added to scores, (batch or 1, heads or 1, queries, keys)."""
+    """Fill `output`, (batch, queries, heads, d). `bias`: added to scores, (batch or 1, heads or 1, queries, keys).
+
+    The first product goes head by head: several heads' keys, views of a cache with room for more, would be copied.
+    """
     batch, heads, queries, _ = query.shape
-    step = max(1, SCORES // (batch * queries * key.shape[2]))
+    keys = key.shape[2]
+    step = max(1, SCORES // (batch * queries * keys))
     for first in range(0, heads, step):
-        part = slice(first, first + step)
-        scores = query[:, part] @ key[:, part].transpose(2, 3)  # (batch, part, queries, keys)
-        if bias is not None:
-            scores += bias if bias.shape[1] == 1 else bias[:, part]
-        output[:, :, part] = (scores.softmax(dim=-1) @ value[:, part]).transpose(1, 2)
+        part = range(first, min(first + step, heads))
+        scores = query.new_empty(batch, len(part), queries, keys)
+        for row in range(batch):
+            added = None if bias is None else bias[row if bias.shape[0] > 1 else 0]  # (heads or 1, queries, keys)
+            for place, head in enumerate(part):
+                factors, product = (query[row, head], key[row, head].t()), scores[row, place]
+                if added is None:
+                    torch.mm(*factors, out=product)
+                else:
+                    torch.addmm(added[head if added.shape[0] > 1 else 0], *factors, out=product)
+        output[:, :, part.start : part.stop] = (scores.softmax(dim=-1) @ value[:, part.start : part.stop]).transpose(
+            1, 2
+        )
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -7,11 +7,13 @@ oneDNN reaches it. Weights are kept once, in the blocked layout that oneDNN read
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from .activation import Fused
 
 DTYPES = (torch.float32, torch.bfloat16)
 """Number types whose products oneDNN has a fast path for on every CPU that it runs on."""
@@ -26,6 +28,8 @@ class OneDnnLinear(nn.Module):
         """`shared`: another module needs the weight too (a head tied to the embeddings), so it stays as it is."""
         super().__init__()
         self.in_features, self.out_features, self.bias = layer.in_features, layer.out_features, layer.bias
+        self.activation = "none"
+        """What is computed on the outputs: `none` or `gelu`, in its tanh form."""
         self.held = 0 if shared else layer.weight.numel()
         """Weights that are no parameter any more."""
         if shared:
@@ -38,7 +42,7 @@ class OneDnnLinear(nn.Module):
         """(..., in_features) to (..., out_features)."""
         if not inputs.numel():
             return inputs.new_empty(*inputs.shape[:-1], self.out_features)
-        return product(inputs, self.weight, self.bias)
+        return product(inputs, self.weight, self.bias, self.activation)
 
     def unpacked(self) -> nn.Linear:
         """The layer as it was, bit by bit."""
@@ -49,9 +53,10 @@ class OneDnnLinear(nn.Module):
         return layer.eval()
 
 
-def product(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """(..., in) times (out, in), plain or packed, to (..., out), plus the bias."""
-    return cast("Tensor", torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], ""))
+def product(inputs: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "none") -> Tensor:
+    """(..., in) times (out, in), plain or packed, to (..., out), plus the bias, activated."""
+    form = "tanh" if activation == "gelu" else ""
+    return cast("Tensor", torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, activation, [], form))
 
 
 def missing(module: nn.Module) -> str:
@@ -69,10 +74,17 @@ def missing(module: nn.Module) -> str:
     return ""
 
 
-def pack(module: nn.Module) -> None:
-    """Give every Linear layer of a module to oneDNN, in place, one after the other."""
+def pack(module: nn.Module, fused: Mapping[str, str] | None = None) -> None:
+    """Give every Linear layer of a module to oneDNN, in place, one after the other.
+
+    `fused`: names of layers that compute the activation behind them, too, and the activations' (see activation).
+    """
     for name, layer, shared in list(_layers(module)):
-        module.set_submodule(name, OneDnnLinear(layer, shared=shared).train(layer.training))
+        packed = OneDnnLinear(layer, shared=shared).train(layer.training)
+        module.set_submodule(name, packed)
+        if behind := (fused or {}).get(name):
+            packed.activation = "gelu"
+            module.set_submodule(behind, Fused(module.get_submodule(behind)))
 
 
 def unpack(module: nn.Module) -> None:
@@ -80,6 +92,8 @@ def unpack(module: nn.Module) -> None:
     for name, layer in list(module.named_modules()):
         if isinstance(layer, OneDnnLinear):
             module.set_submodule(name, layer.unpacked().train(layer.training))
+        elif isinstance(layer, Fused):
+            module.set_submodule(name, layer.original)
 
 
 def shapes(module: nn.Module) -> list[tuple[nn.Linear, bool, int]]:
