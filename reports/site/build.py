@@ -22,7 +22,7 @@ from vlmbench.base.errors import StoreError
 from vlmbench.base.version import __version__
 
 from ..runs import SAMPLE_NOTE, RunResult, load, with_perturbed
-from ..text import exports, table
+from ..text import exports, history, table
 from . import comparisons, ranks, report_data, run_groups
 from .answer_stats import answer_stats
 from .efficiency import COLUMNS
@@ -69,10 +69,11 @@ class _Site:
             summary, details[run.id] = self._run(run)
             summaries.append(summary)
             self._data(f"run-{run.id}", details[run.id])
-        compared = comparisons.compare_pairs(run_groups.pairs(runs))
+        opened: dict[str, Any] = {}
+        compared = comparisons.compare_pairs(run_groups.pairs(runs), opened)
         for (before, after), comparison in compared.items():
             self._data(f"compare-{before}-{after}", comparison)
-        report = _report(runs, summaries, compared)
+        report = _report(runs, summaries, compared, opened)
         for name, content in exports.files(exports.tables(report, details, compared)).items():
             self._put(f"exports/{name}", content)
         for run in runs:
@@ -148,9 +149,17 @@ class _Site:
 
 
 def _report(
-    runs: Sequence[RunResult], summaries: Sequence[dict[str, Any]], compared: comparisons.Comparisons
+    runs: Sequence[RunResult],
+    summaries: Sequence[dict[str, Any]],
+    compared: comparisons.Comparisons,
+    opened: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What the first page carries."""
+    by_id = {run.id: run for run in runs}
+    histories = [
+        {**one, "trends": history.trends([by_id[name] for name in one["runs"]], opened, history.MOST_RECORDS)}
+        for one in history.histories(runs)
+    ]
     return {
         "built": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "stamp": f"{time.time_ns():x}",
@@ -162,7 +171,7 @@ def _report(
         "ranks": ranks.ranks(run_groups.contenders(runs), comparisons.headline_tests(compared)),
         "published": _published(runs),
         "perturbed": comparisons.with_holm(run_groups.perturbed_runs(runs), compared),
-        "histories": run_groups.histories(runs),
+        "histories": histories,
         "pairs": [[before, after] for before, after in compared],
     }
 

@@ -32,9 +32,12 @@ FLIPS = ("gained", "lost")
 """Only counted: the site finds the questions in the sample indexes of both runs."""
 
 
-def compare_pairs(pairs: Sequence[Pair]) -> Comparisons:
-    """{(before, after): the tasks of `vlmbench compare --json` without the flips, and "failed": {task: reason}}."""
-    opened: dict[str, Any] = {}
+def compare_pairs(pairs: Sequence[Pair], opened: dict[str, Any] | None = None) -> Comparisons:
+    """{(before, after): the tasks of `vlmbench compare --json` without the flips, and "failed": {task: reason}}.
+
+    `opened` takes up the runs that were read, by id.
+    """
+    opened = {} if opened is None else opened
     comparisons: dict[tuple[str, str], dict[str, Any]] = {}
     budget = MOST_RECORDS
     for before, after in pairs:

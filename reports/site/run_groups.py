@@ -7,6 +7,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from ..runs import RunResult, TaskResult
+from ..text.history import finished, histories
 
 MOST_PAIRS = 45
 """Most pairs of runs that are compared ahead; ten runs of the same tasks have so many."""
@@ -17,7 +18,7 @@ def perturbed_runs(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = []
     for base in runs:
         perturbed = [run for run in runs if run.perturbation and not base.perturbation and _alike(run, base)]
-        latest = {run.perturbation: run.id for run in sorted(perturbed, key=_finished)}
+        latest = {run.perturbation: run.id for run in sorted(perturbed, key=finished)}
         if latest and not any(group["runs"] == list(latest.values()) for group in groups):
             groups.append({"base": base.id, "runs": list(latest.values())})
     return groups
@@ -26,18 +27,6 @@ def perturbed_runs(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
 def contenders(runs: Sequence[RunResult]) -> list[RunResult]:
     """The runs of a leaderboard. Perturbed runs got other inputs: they are ranked only where there are no others."""
     return [run for run in runs if not run.perturbation] or list(runs)
-
-
-def histories(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
-    """[{"name", "runs": [...]}]: several runs of one model, oldest first, whatever their weights."""
-    groups: dict[tuple[Any, ...], list[RunResult]] = {}
-    for run in runs:
-        options = run.manifest.get("asked", {})
-        settings = tuple(sorted((k, str(v)) for k, v in options.get("settings", {}).items()))
-        key = (run.name, run.perturbation, settings, *map(options.get, ("limit", "ids", "data")))
-        groups.setdefault(key, []).append(run)
-    series = [sorted(group, key=_finished) for group in groups.values() if len(group) > 1]
-    return [{"name": _series_name(group[0]), "runs": [run.id for run in group]} for group in series]
 
 
 def pairs(runs: Sequence[RunResult]) -> list[tuple[RunResult, RunResult]]:
@@ -71,10 +60,6 @@ def _samples_hash(task: TaskResult) -> Any:
     return task.entry.get("hashes", {}).get("samples")
 
 
-def _series_name(run: RunResult) -> str:
-    return f"{run.name}, {run.perturbation}" if run.perturbation else run.name
-
-
 def _alike(run: RunResult, base: RunResult) -> bool:
     same = ("model", "settings", "data", "limit", "ids", "seed")
     options, base_options = run.manifest.get("asked", {}), base.manifest.get("asked", {})
@@ -84,7 +69,3 @@ def _alike(run: RunResult, base: RunResult) -> bool:
         and all(options.get(k) == base_options.get(k) for k in same)
         and bool(shared_tasks(run, base))
     )
-
-
-def _finished(run: RunResult) -> str:
-    return str(run.manifest.get("finished") or "")

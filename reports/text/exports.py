@@ -145,6 +145,7 @@ def tables(
     return [
         _leaderboard(report),
         _metrics(report, details),
+        *([_history(report)] if report["histories"] else []),
         *([_published(report)] if report["published"] else []),
         *([_differences(report, compared)] if any(comparison["tasks"] for comparison in compared.values()) else []),
     ]
@@ -203,6 +204,28 @@ def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]
                 numbers = [bar[name] for name in ("value", "low", "high", "n")]
                 rows.append([run["label"], key, bar["name"], breakdown, bar["label"], *numbers])
     return Table("metrics", f"Every metric and breakdown. Intervals are {_levels(report)}.", head, rows)
+
+
+def _history(report: Mapping[str, Any]) -> Table:
+    runs = {run["id"]: run for run in report["runs"]}
+    head = ["history", "task", "run", "finished", "commit", "metric", "value", "low", "high", "coverage"]
+    head += ["change", "p of drift", "drift since"]
+    rows: list[list[Cell]] = []
+    for one in report["histories"]:
+        for key in dict.fromkeys(task["key"] for name in one["runs"] for task in runs[name]["tasks"]):
+            trend = one["trends"][key]
+            steps = {step["run"]: step for step in trend["steps"]}
+            since = {alarm["run"]: alarm["since"] for alarm in trend["alarms"]}
+            for name in one["runs"]:
+                run, step = runs[name], steps.get(name)
+                for task in (task for task in run["tasks"] if task["key"] == key):
+                    bar = task["bar"]
+                    values = [bar["value"], bar["low"], bar["high"], Share(task["coverage"])]
+                    drift = [-step["fall"] if step else None, step["p"] if step else None]
+                    names = [one["name"], key, run["label"], run["finished"], run["commit"], task["headline"]]
+                    rows.append([*names, *values, *drift, runs[since[name]]["label"] if name in since else None])
+    title = "Runs of one model over time. change: paired with the run before, better is positive."
+    return Table("history", title, head, rows)
 
 
 def _published(report: Mapping[str, Any]) -> Table:

@@ -8,52 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.support.gate_runs import changed, ran, script, wrong
-from vlmbench.base import registry
+from tests.support.stored_runs import EACH, IMAGES, drifted, stored
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes
-from vlmbench.base.samples import Sample, Score
 from vlmbench.cli import main as cli
 from vlmbench.compare import anchors, baseline
 from vlmbench.compare.gates import gate
 from vlmbench.compare.gates.gate import GateRules
 from vlmbench.runs.storage import reload
-from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask, answers_hash
 from vlmbench.stats.noninferiority import Outcome
 
-Flags = NDArray[np.bool_]
 RULES = GateRules({"": 1.0}, {})
-IMAGES, EACH = 500, 18
-"""POPE's real size."""
-
-
-def stored(right: Flags, name: str) -> StoredRun:
-    """A run of POPE's size whose answers are as right as told, every other target being yes."""
-    items = []
-    for at, good in enumerate(right.tolist()):
-        target = "yes" if at % 2 else "no"
-        tags = {"split": ("random", "popular", "adversarial")[at // 2 % 3]}
-        sample = Sample(f"{at}", "", (), target, tags=tags, cluster=f"{at // EACH}")
-        said = target if good else wrong(target)
-        items.append(Item(sample, Score(float(good), parsed_answer=said), said))
-    choice = registry.choose_task("pope")
-    entry = {"version": choice.task.version, "split": choice.split, "protocol": choice.protocol, "samples": len(items)}
-    scores = {"headline": "accuracy", "coverage": 1.0, "statuses": {"ok": len(items)}}
-    task = StoredTask(choice, entry, scores, items, answers_hash(items))
-    manifest = {"model": {"name": name, "fingerprint": name}, "asked": {}, "tasks": {"pope": entry}}
-    return StoredRun(Path(name), manifest, {"pope": task})
-
-
-def drifted(right: Flags, drop: float, rng: np.random.Generator) -> Flags:
-    """The next commit: 1 % of the answers turn, so many more to wrong that accuracy falls by `drop` points."""
-    gained = int(len(right) * (0.01 - drop / 100) / 2)
-    lost = gained + round(len(right) * drop / 100)
-    after = right.copy()
-    after[rng.choice(np.flatnonzero(right), lost, replace=False)] = False
-    after[rng.choice(np.flatnonzero(~right), gained, replace=False)] = True
-    return after
 
 
 @pytest.mark.slow

@@ -1101,7 +1101,7 @@ loss ${formatScore(point.loss, 4)}`,
   };
   function trendChart(points, label) {
     const shown2 = points.map((point, at) => ({ ...point, at }));
-    const words = (one) => `${one.name}: ${formatScore(one.value)} (${formatInterval(one)})${one.gate ? `, gate: ${one.gate}` : ""}`;
+    const words = (one) => `${one.name}: ${formatScore(one.value)} (${formatInterval(one)})${one.gate ? `, gate: ${one.gate}` : ""}${one.drift === null ? "" : `, drift of −${formatScore(one.drift)}`}`;
     const known = shown2.filter((one) => one.value !== null);
     const gated = shown2.filter((one) => one.gate);
     return chart(
@@ -1119,6 +1119,27 @@ loss ${formatScore(point.loss, 4)}`,
           y: { label: null, ticks: 5, domain: zoomedDomain(known), inset: 8 },
           marks: [
             Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
+            Plot.ruleX(
+              shown2.filter((one) => one.begins),
+              { x: "at", dx: -6, stroke: "var(--line-strong)", strokeDasharray: "3 4" }
+            ),
+            Plot.ruleX(
+              shown2.filter((one) => one.drift !== null),
+              { x: "at", stroke: "var(--wrong)", strokeWidth: 1.5, strokeDasharray: "6 3" }
+            ),
+            Plot.text(
+              shown2.filter((one) => one.drift !== null),
+              {
+                x: "at",
+                frameAnchor: "bottom",
+                dy: -6,
+                text: () => "drift",
+                fill: "var(--wrong)",
+                stroke: "var(--surface)",
+                strokeWidth: 4,
+                fontWeight: 600
+              }
+            ),
             Plot.areaY(
               known.filter((one) => one.low !== null),
               { x: "at", y1: "low", y2: "high", fill: "var(--accent)", fillOpacity: 0.14 }
@@ -1531,22 +1552,38 @@ loss ${formatScore(point.loss, 4)}`,
     const alone = runs.filter((one) => one.commit === run.commit).length === 1;
     return alone && run.commit || (run.finished ?? "").slice(0, 16).replace("T", " ") || run.id;
   }
-  function part(key2, runs) {
+  function changeAt(points, at, trend) {
+    const { run, value, begins } = points[at];
+    const step = trend.steps.find((one) => one.run === run.id);
+    if (step) return -step.fall;
+    const last = points[at - 1]?.value ?? null;
+    return value !== null && last !== null && !begins && !trend.steps.length ? value - last : null;
+  }
+  function driftCell(point, trend) {
+    const p = trend.steps.find((one) => one.run === point.run.id)?.p;
+    if (point.drift !== null) return h("span", { class: "tag tag-fail" }, `drift, p ${formatP(p)}`);
+    if (point.begins) return h("span", { class: "tag" }, "new stretch");
+    return p === void 0 ? "–" : formatP(p);
+  }
+  function part(key2, runs, trend) {
     const points = runs.flatMap((run) => {
       const task = findTask(run, key2);
       const gate2 = gateOf(run, key2)?.outcome ?? null;
-      return task ? [{ ...task.bar, run, task, name: named(run, runs), gate: gate2 }] : [];
+      const drift = trend.alarms.find((one) => one.run === run.id)?.fall ?? null;
+      const begins = trend.breaks.some((one) => one.run === run.id);
+      return task ? [{ ...task.bar, run, task, name: named(run, runs), gate: gate2, drift, begins }] : [];
     });
     if (points.length < 2) return null;
-    const before = (at) => {
-      const [value, last] = [points[at].value, points[at - 1]?.value ?? null];
-      return value !== null && last !== null ? value - last : null;
-    };
     return card(
       h("a", { href: linkTo("task", { task: key2 }) }, dataText(key2)),
       humanize(points[0].task.headline),
       null,
       trendChart(points, `${key2} over time`),
+      h(
+        "ul",
+        { class: trend.alarms.length ? "notice remarks" : "hint remarks" },
+        trend.words.map((words) => h("li", {}, dataText(words)))
+      ),
       dataTable(
         `${key2} over time`,
         [
@@ -1575,8 +1612,14 @@ loss ${formatScore(point.loss, 4)}`,
           {
             head: "change",
             class: "number",
-            cell: (_, at) => formatSigned(before(at ?? 0)),
-            plain: (one) => before(points.indexOf(one))
+            cell: (_, at) => formatSigned(changeAt(points, at ?? 0, trend)),
+            plain: (one) => changeAt(points, points.indexOf(one), trend)
+          },
+          {
+            head: "p of drift",
+            class: "nowrap",
+            cell: (one) => driftCell(one, trend),
+            plain: (one) => trend.steps.find(({ run }) => run === one.run.id)?.p ?? null
           },
           { head: "gate", cell: ({ gate: gate2 }) => gate2 ? h("span", { class: `tag tag-${gate2}` }, gate2) : "–" },
           {
@@ -1612,7 +1655,7 @@ loss ${formatScore(point.loss, 4)}`,
           "History",
           [
             dataText(history2.name),
-            `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line show the gate's result: ○ pass, × fail, ◇ could not tell.`
+            `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line show the gate's result: ○ pass, × fail, ◇ could not tell. A dashed line marks a drift.`
           ],
           histories.length > 1 ? choiceField(
             "model",
@@ -1621,7 +1664,7 @@ loss ${formatScore(point.loss, 4)}`,
             histories.map((one, at) => [String(at), one.name])
           ) : null,
           sampleNotice(runs.flatMap((run) => run.tasks)),
-          keys.map((key2) => part(key2, runs))
+          keys.map((key2) => part(key2, runs, history2.trends[key2]))
         )
       );
     }

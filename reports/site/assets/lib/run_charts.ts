@@ -30,6 +30,10 @@ export interface DifferenceRow {
 /** A run of a history. */
 export interface TrendPoint extends Bar {
   gate: Outcome | null;
+  /** How much worse the model became by the drift that was found at this run; null where none was. */
+  drift: number | null;
+  /** Whether it cannot be compared with the runs before. */
+  begins: boolean;
 }
 
 /** One row a label, one dot a run: breakdowns side by side. */
@@ -176,11 +180,11 @@ const GATES: Record<Outcome, [symbol: SymbolType, color: string]> = {
   unknown: ["diamond", "var(--warn)"],
 };
 
-/** A score over several runs, oldest first; the gate's outcome is a mark above each run. */
+/** A score over several runs, oldest first; gate outcomes above, drifts and new stretches as vertical lines. */
 export function trendChart(points: TrendPoint[], label: string): HTMLElement {
   const shown = points.map((point, at) => ({ ...point, at }));
   const words = (one: TrendPoint) =>
-    `${one.name}: ${formatScore(one.value)} (${formatInterval(one)})${one.gate ? `, gate: ${one.gate}` : ""}`;
+    `${one.name}: ${formatScore(one.value)} (${formatInterval(one)})${one.gate ? `, gate: ${one.gate}` : ""}${one.drift === null ? "" : `, drift of −${formatScore(one.drift)}`}`;
   const known = shown.filter((one) => one.value !== null);
   const gated = shown.filter((one) => one.gate);
   return chart(
@@ -199,6 +203,27 @@ export function trendChart(points: TrendPoint[], label: string): HTMLElement {
           y: { label: null, ticks: 5, domain: zoomedDomain(known), inset: 8 },
           marks: [
             Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
+            Plot.ruleX(
+              shown.filter((one) => one.begins),
+              { x: "at", dx: -6, stroke: "var(--line-strong)", strokeDasharray: "3 4" },
+            ),
+            Plot.ruleX(
+              shown.filter((one) => one.drift !== null),
+              { x: "at", stroke: "var(--wrong)", strokeWidth: 1.5, strokeDasharray: "6 3" },
+            ),
+            Plot.text(
+              shown.filter((one) => one.drift !== null),
+              {
+                x: "at",
+                frameAnchor: "bottom",
+                dy: -6,
+                text: () => "drift",
+                fill: "var(--wrong)",
+                stroke: "var(--surface)",
+                strokeWidth: 4,
+                fontWeight: 600,
+              },
+            ),
             Plot.areaY(
               known.filter((one) => one.low !== null),
               { x: "at", y1: "low", y2: "high", fill: "var(--accent)", fillOpacity: 0.14 },

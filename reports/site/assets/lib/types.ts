@@ -1,5 +1,5 @@
 // The JSON that the Python side writes into a report: report_data.py, answer_stats.py, sample_index.py,
-// comparisons.py, run_groups.py, ranks.py, published.py and training_curves.py, in that order.
+// comparisons.py, run_groups.py, text/history.py, ranks.py, published.py and training_curves.py, in that order.
 
 /** A metric with its interval. */
 export interface Bar {
@@ -102,6 +102,24 @@ export interface PerturbedRuns {
   same_holm?: Record<string, Record<string, number | null>>;
 }
 
+/** What the test for a drift says of one task of a history; runs by id. */
+export interface Trend {
+  headline: string;
+  alpha: number;
+  steps: { run: string; fall: number; error: number; p: number }[];
+  alarms: { run: string; since: string; fall: number; p: number }[];
+  breaks: { run: string; why: string }[];
+  left_out: { run: string; why: string }[];
+  /** All of it in sentences. */
+  words: string[];
+}
+
+export interface History {
+  name: string;
+  runs: string[];
+  trends: Record<string, Trend>;
+}
+
 /** What index.html carries. */
 export interface Report {
   built: string;
@@ -115,7 +133,7 @@ export interface Report {
   ranks: Record<string, { ranks: Record<string, [number, number]>; paired: boolean }>;
   published: Record<string, PublishedFigure[]>;
   perturbed: PerturbedRuns[];
-  histories: { name: string; runs: string[] }[];
+  histories: History[];
   pairs: [string, string][];
 }
 

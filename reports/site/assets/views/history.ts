@@ -1,10 +1,11 @@
-// Several runs of one model over time: one trend per task, with the gate's outcome of each run.
+// Several runs of one model over time: one trend per task, with the gate's outcome of each run and the test for a drift.
 
 import { report } from "../lib/data.ts";
-import { dataText, h } from "../lib/dom.ts";
+import { type Child, dataText, h } from "../lib/dom.ts";
 import {
   formatInterval,
   formatLevels,
+  formatP,
   formatScore,
   formatSigned,
   humanize,
@@ -16,7 +17,7 @@ import { linkTo, type View } from "../lib/route.ts";
 import { trendChart, type TrendPoint } from "../lib/run_charts.ts";
 import { findRun, findTask, gateOf } from "../lib/runs.ts";
 import { dataTable } from "../lib/table.ts";
-import type { Run, Task } from "../lib/types.ts";
+import type { Run, Task, Trend } from "../lib/types.ts";
 
 interface Point extends TrendPoint {
   run: Run;
@@ -29,22 +30,41 @@ function named(run: Run, runs: Run[]): string {
   return (alone && run.commit) || (run.finished ?? "").slice(0, 16).replace("T", " ") || run.id;
 }
 
-function part(key: string, runs: Run[]): HTMLElement | null {
+/** The change since the run before, over the questions that both answered; of values alone where that is not known. */
+function changeAt(points: Point[], at: number, trend: Trend): number | null {
+  const { run, value, begins } = points[at];
+  const step = trend.steps.find((one) => one.run === run.id);
+  if (step) return -step.fall;
+  const last = points[at - 1]?.value ?? null;
+  return value !== null && last !== null && !begins && !trend.steps.length ? value - last : null;
+}
+
+function driftCell(point: Point, trend: Trend): Child {
+  const p = trend.steps.find((one) => one.run === point.run.id)?.p;
+  if (point.drift !== null) return h("span", { class: "tag tag-fail" }, `drift, p ${formatP(p)}`);
+  if (point.begins) return h("span", { class: "tag" }, "new stretch");
+  return p === undefined ? "–" : formatP(p);
+}
+
+function part(key: string, runs: Run[], trend: Trend): HTMLElement | null {
   const points = runs.flatMap((run): Point[] => {
     const task = findTask(run, key);
     const gate = gateOf(run, key)?.outcome ?? null;
-    return task ? [{ ...task.bar, run, task, name: named(run, runs), gate }] : [];
+    const drift = trend.alarms.find((one) => one.run === run.id)?.fall ?? null;
+    const begins = trend.breaks.some((one) => one.run === run.id);
+    return task ? [{ ...task.bar, run, task, name: named(run, runs), gate, drift, begins }] : [];
   });
   if (points.length < 2) return null;
-  const before = (at: number): number | null => {
-    const [value, last] = [points[at].value, points[at - 1]?.value ?? null];
-    return value !== null && last !== null ? value - last : null;
-  };
   return card(
     h("a", { href: linkTo("task", { task: key }) }, dataText(key)),
     humanize(points[0].task.headline),
     null,
     trendChart(points, `${key} over time`),
+    h(
+      "ul",
+      { class: trend.alarms.length ? "notice remarks" : "hint remarks" },
+      trend.words.map((words) => h("li", {}, dataText(words))),
+    ),
     dataTable(
       `${key} over time`,
       [
@@ -73,8 +93,14 @@ function part(key: string, runs: Run[]): HTMLElement | null {
         {
           head: "change",
           class: "number",
-          cell: (_, at) => formatSigned(before(at ?? 0)),
-          plain: (one) => before(points.indexOf(one)),
+          cell: (_, at) => formatSigned(changeAt(points, at ?? 0, trend)),
+          plain: (one) => changeAt(points, points.indexOf(one), trend),
+        },
+        {
+          head: "p of drift",
+          class: "nowrap",
+          cell: (one) => driftCell(one, trend),
+          plain: (one) => trend.steps.find(({ run }) => run === one.run.id)?.p ?? null,
         },
         { head: "gate", cell: ({ gate }) => (gate ? h("span", { class: `tag tag-${gate}` }, gate) : "–") },
         {
@@ -111,7 +137,7 @@ export const historyView: View = {
         "History",
         [
           dataText(history.name),
-          `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line show the gate's result: ○ pass, × fail, ◇ could not tell.`,
+          `: ${plural(runs.length, "run")}, oldest first. Bands are ${formatLevels(runs.flatMap((run) => run.tasks.map((task) => task.level)))} intervals; marks above the line show the gate's result: ○ pass, × fail, ◇ could not tell. A dashed line marks a drift.`,
         ],
         histories.length > 1
           ? choiceField(
@@ -122,7 +148,7 @@ export const historyView: View = {
             )
           : null,
         sampleNotice(runs.flatMap((run) => run.tasks)),
-        keys.map((key) => part(key, runs)),
+        keys.map((key) => part(key, runs, history.trends[key])),
       ),
     );
   },
