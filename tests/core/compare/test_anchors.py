@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.gate_runs import changed, ran, script, wrong
-from tests.support.stored_runs import EACH, IMAGES, drifted, stored
+from tests.support.gate_runs import EACH, IMAGES, changed, drifted, ran, script, stored, wrong
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli

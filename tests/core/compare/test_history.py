@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.gate_runs import changed, ran, script, wrong
-from tests.support.stored_runs import Flags, drifted, stored
+from tests.support.gate_runs import Flags, changed, drifted, ran, script, stored, wrong
 from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.compare.history import Trend, sentences, trends
