@@ -1,4 +1,4 @@
-"""Runs of scripted models over the embedded samples, as right as wanted, for comparisons and gates; others in memory."""
+"""Runs of scripted models over the embedded samples, as right as wanted; and runs that are made in memory."""
 
 from __future__ import annotations
 
