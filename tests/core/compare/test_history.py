@@ -98,9 +98,8 @@ def test_what_cannot_be_compared_begins_a_new_stretch(other: dict[str, Any], tol
 
 def test_runs_of_an_earlier_version_are_not_tested() -> None:
     """What is installed computes the figures, so that those of another version cannot be had."""
-    runs = [
-        stored(right, f"r{at}", **({"version": 0} if at < 2 else {})) for at, right in enumerate(falling([0.9] * 3))
-    ]
+    rights = enumerate(falling([0.9] * 3))
+    runs = [stored(right, f"r{at}", version=0) if at < 2 else stored(right, f"r{at}") for at, right in rights]
     trend = trend_of(runs)
     assert trend.runs == ["r3"] and [one.run for one in trend.breaks] == ["r1", "r2"]
     assert "version: 0 before, 1 after" in sentences(trend)[-1]

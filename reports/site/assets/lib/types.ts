@@ -1,6 +1,8 @@
 // The JSON that the Python side writes into a report: report_data.py, answer_stats.py, sample_index.py,
 // comparisons.py, run_groups.py, text/history.py, ranks.py, published.py and training_curves.py, in that order.
 
+import type { History } from "./histories.ts";
+
 /** A metric with its interval. */
 export interface Bar {
   name: string;
@@ -100,24 +102,6 @@ export interface PerturbedRuns {
   runs: string[];
   p_holm?: Record<string, Record<string, number | null>>;
   same_holm?: Record<string, Record<string, number | null>>;
-}
-
-/** What the test for a drift says of one task of a history; runs by id. */
-export interface Trend {
-  headline: string;
-  alpha: number;
-  steps: { run: string; fall: number; error: number; p: number }[];
-  alarms: { run: string; since: string; fall: number; p: number }[];
-  breaks: { run: string; why: string }[];
-  left_out: { run: string; why: string }[];
-  /** All of it in sentences. */
-  words: string[];
-}
-
-export interface History {
-  name: string;
-  runs: string[];
-  trends: Record<string, Trend>;
 }
 
 /** What index.html carries. */
