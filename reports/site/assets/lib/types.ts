@@ -1,7 +1,7 @@
 // The JSON that the Python side writes into a report: report_data.py, answer_stats.py, sample_index.py,
 // comparisons.py, run_groups.py, text/history.py, ranks.py, published.py and training_curves.py, in that order.
 
-import type { History } from "./histories.ts";
+export type * from "./sample_types.ts";
 
 /** A metric with its interval. */
 export interface Bar {
@@ -102,6 +102,24 @@ export interface PerturbedRuns {
   runs: string[];
   p_holm?: Record<string, Record<string, number | null>>;
   same_holm?: Record<string, Record<string, number | null>>;
+}
+
+/** What the test for a drift says of one task of a history; runs by id. */
+export interface Trend {
+  headline: string;
+  alpha: number;
+  steps: { run: string; fall: number; error: number; p: number }[];
+  alarms: { run: string; since: string; fall: number; p: number }[];
+  breaks: { run: string; why: string }[];
+  left_out: { run: string; why: string }[];
+  /** All of it in sentences. */
+  words: string[];
+}
+
+export interface History {
+  name: string;
+  runs: string[];
+  trends: Record<string, Trend>;
 }
 
 /** What index.html carries. */
@@ -267,82 +285,6 @@ export interface RunDetails {
   packages: Record<string, string> | null;
   hardware: Hardware | null;
   judge: { name: string } | null;
-}
-
-// ---- list-ID-N.js and list-ID-N-M.js: the samples of a task
-
-/** Distinct values, and for each row which of them. */
-export interface Coded<T> {
-  values: T[];
-  codes: number[];
-}
-
-export interface Tag extends Coded<string> {
-  name: string;
-}
-
-export interface Thumbnail {
-  name: string;
-  hash: string;
-  kept: boolean;
-}
-
-export interface SampleList {
-  id: string[];
-  question: string[];
-  text: Coded<string>;
-  parsed: Coded<string>;
-  target: Coded<string>;
-  status: Coded<Status>;
-  value: Coded<number | null>;
-  length: number[];
-  margin: (number | null)[];
-  seconds: (number | null)[];
-  tags: Tag[];
-  images: Thumbnail[];
-  /** By row, places in `images`. */
-  image_rows: number[][];
-  chunk: number;
-}
-
-/** x, y, width and height as shares of the image's sides. */
-export type Box = [number, number, number, number];
-/** The right box, and the one that was answered. */
-export type Boxes = [Box, Box | null];
-export type ChoiceScore = [choice: string, logprob: number | null, tokens: number];
-export type Turn = [question: string, answer: string];
-
-export interface Judgement {
-  run: number;
-  value: number | null;
-  status: Status;
-  note: string;
-  replies: string[];
-  model: string;
-}
-
-export interface SampleChunk {
-  question: string[];
-  text: string[];
-  parsed: string[];
-  note: string[];
-  error: string[];
-  target: string[];
-  prompt: Coded<string>;
-  finish: Coded<string>;
-  choices: string[][] | null;
-  choice_scores: ChoiceScore[][] | null;
-  history: Turn[][] | null;
-  judged: (Judgement[] | null)[] | null;
-  boxes: (Boxes | null)[] | null;
-  reasoning: string[] | null;
-  reasoning_tokens: number[] | null;
-  prompt_tokens: number[];
-  new_tokens: number[];
-  seconds: (number | null)[];
-  margin: (number | null)[];
-  rerun: boolean[];
-  key: string[];
 }
 
 // ---- compare-A-B.js: two runs compared ahead

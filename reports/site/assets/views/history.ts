@@ -12,13 +12,12 @@ import {
   intervalHead,
   plural,
 } from "../lib/format.ts";
-import type { Trend } from "../lib/histories.ts";
 import { card, choiceField, notFound, pageFrame, sampleNotice } from "../lib/panels.ts";
 import { linkTo, type View } from "../lib/route.ts";
 import { trendChart, type TrendPoint } from "../lib/run_charts.ts";
 import { findRun, findTask, gateOf } from "../lib/runs.ts";
 import { dataTable } from "../lib/table.ts";
-import type { Run, Task } from "../lib/types.ts";
+import type { Run, Task, Trend } from "../lib/types.ts";
 
 interface Point extends TrendPoint {
   run: Run;
