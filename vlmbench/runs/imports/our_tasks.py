@@ -238,6 +238,7 @@ WHY: Mapping[tuple[str, str], str] = {
 """By peer and our benchmark: why the two may score one answer differently."""
 
 
-def why(peer: str, task: str) -> str:
-    """Why scores may differ, where that is known."""
-    return WHY.get((peer, task), "")
+def why(peer: str, choice: TaskChoice) -> str:
+    """Why scores may differ: what is known of the peer, else what is peculiar about our protocol."""
+    protocol = choice.task.protocols[choice.protocol]
+    return WHY.get((peer, choice.task.name), "") or f"here {protocol.note}" * bool(protocol.note)

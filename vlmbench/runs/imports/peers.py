@@ -15,6 +15,8 @@ Reader = Callable[[Sequence[File]], Sequence[PeerRun]]
 READERS: Mapping[str, str] = {
     "lmms-eval": "vlmbench.runs.imports.lmms_eval:read",
     "lm-eval": "vlmbench.runs.imports.lm_eval:read",
+    "evalscope": "vlmbench.runs.imports.evalscope:read",
+    "inspect": "vlmbench.runs.imports.inspect_logs:read",
     "vlmevalkit": "vlmbench.runs.imports.vlmevalkit:read",
 }
 """By peer: files to runs."""

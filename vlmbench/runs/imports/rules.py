@@ -8,8 +8,9 @@ vlmeval/dataset/utils/{yorn,multiple_choice}.py@e8e78f05; evalscope 1.14.1 bench
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample, Score
 from vlmbench.stats.figures import binary
@@ -17,10 +18,14 @@ from vlmbench.stats.figures.binary import Counting
 from vlmbench.stats.figures.question_pairs import question_pairs
 from vlmbench.stats.metrics import LESS, Metric, mean, ratio
 
+if TYPE_CHECKING:
+    from vlmbench.stats.metrics import Floats
+
 Scored = Sequence[tuple[Sample, Score]]
 Rule = Callable[[Scored, str], list[Metric]]
 
-YES_NO_WORDS = ("yes", "no")
+SUBSET = "subset"
+"""A breakdown of which every metric is computed, and not the headline alone."""
 PERCEPTION = (
     "existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR",
 )  # fmt: skip
@@ -36,7 +41,20 @@ def means(scored: Scored, headline: str) -> list[Metric]:
         for label, rows in labels.items():
             bar = _mean(f"{breakdown}_{label}", headline, rows, scored, headline)
             found.append(replace(bar, breakdown=breakdown, label=label))
+            if breakdown == SUBSET:
+                found += _by_subset(label, rows, scored, headline, names)
     return found
+
+
+def _by_subset(
+    label: str, rows: Sequence[int], scored: Scored, headline: str, names: Iterable[str]
+) -> Iterator[Metric]:
+    """Every metric over one subset, named with it."""
+    for name in names:
+        mine = rows if name == headline else [row for row in rows if name in scored[row][0].extra.get("scores", ())]
+        if mine:
+            bar = _mean(f"{SUBSET}_{label}_{name}", name, mine, scored, headline)
+            yield replace(bar, breakdown=f"{SUBSET} ({name})", label=label)
 
 
 def _with(name: str, scored: Scored, headline: str) -> list[int]:
@@ -75,27 +93,48 @@ def _said(scored: Scored) -> tuple[list[str], list[str], list[float]]:
     return answers, targets, [score.value or 0.0 for _, score in scored]
 
 
-def _yes_no(counting: Counting, names: Sequence[str], *, macro: bool = False) -> Rule:
-    """Figures of yes and no over all questions (or as means over the subsets), and by subset."""
+def _yes_no(counting: Counting, names: Sequence[str], *, by_size: bool = False) -> Rule:
+    """Figures of yes and no over all questions (or as means over the subsets by their sizes), and by subset."""
 
     def rule(scored: Scored, headline: str) -> list[Metric]:
         clusters = [sample.cluster for sample, _ in scored]
         items = binary.columns(*_said(scored))
         kinds = [sample.tags.get("split", "") for sample, _ in scored]
         there = [kind for kind in dict.fromkeys(kinds) if kind]
-        if macro and there:
-            places = [there.index(kind) for kind in kinds]
-            whole = binary.means(names, items, clusters, counting, places)
-            found = [replace(metric, name=metric.name.removeprefix("mean_")) for metric in whole]
-        else:
-            found = [binary.figure(name, items, clusters, counting) for name in names]
-        for kind in there if len(there) > 1 or macro else ():
+        found = [binary.figure(name, items, clusters, counting) for name in names]
+        if by_size and there:
+            blocks = _blocks(items, [there.index(kind) for kind in kinds], len(there))
+            found = [_weighted(metric, blocks, counting, len(there)) for metric in found]
+        for kind in there if len(there) > 1 or by_size else ():
             rows = [row for row, other in enumerate(kinds) if other == kind]
             inside = [clusters[row] for row in rows]
             found += [binary.figure(name, items[rows], inside, counting, kind) for name in names]
         return found
 
     return rule
+
+
+def _blocks(items: Floats, places: Sequence[int], count: int) -> Floats:
+    """(items, count x k): each item's counts in the place of its subset."""
+    import numpy as np
+
+    blocks = np.zeros((len(items), count, items.shape[1]))
+    blocks[np.arange(len(items)), places] = items
+    return blocks.reshape(len(items), -1)
+
+
+def _weighted(metric: Metric, blocks: Floats, counting: Counting, count: int) -> Metric:
+    """A figure as the mean of its values over subsets, weighted by their sizes."""
+
+    def combine(sums: Floats) -> Floats:
+        import numpy as np
+
+        parts = sums.reshape(*sums.shape[:-1], count, -1)
+        sizes = parts[..., binary.ALL]
+        values = 100 * binary.FIGURES[metric.name](parts, counting)
+        return np.asarray((values * sizes).sum(axis=-1) / np.maximum(sizes.sum(axis=-1), 1))
+
+    return replace(metric, items=blocks, combine=combine, proportion=False, opposite=None)
 
 
 def pairs(scored: Scored, headline: str) -> list[Metric]:
@@ -139,7 +178,7 @@ RULES: Mapping[str, Rule] = {
     "mean": means,
     "yes_no_lmms_eval": _yes_no(Counting(empty=0.0, misses=binary.SAID_NO), tuple(binary.FIGURES)),
     "yes_no_vlmevalkit": _yes_no(Counting(empty=0.0), ("f1", "accuracy", "precision", "recall")),
-    "yes_no_evalscope": _yes_no(Counting(empty=0.0), binary.USUAL, macro=True),
+    "yes_no_evalscope": _yes_no(Counting(empty=0.0), binary.USUAL, by_size=True),
     "pairs": pairs,
     "hallusion": hallusion,
 }

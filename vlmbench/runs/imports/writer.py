@@ -323,7 +323,7 @@ def _differing(run: PeerRun, choice: TaskChoice, theirs: _Made, ours: Sequence[R
         + (str(b.score.status) if b.score.value is None else f"{b.score.value:g}")
         for a, b in other[:EXAMPLES]
     )
-    reason = our_tasks.why(run.peer, choice.task.name)
+    reason = our_tasks.why(run.peer, choice)
     reason = f" ({reason})" if reason else ""
     return [f"{choice.key} and {run.peer} score {len(other):,} of {len(pairs):,} answers differently{reason}: {shown}"]
 
