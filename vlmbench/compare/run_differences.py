@@ -56,6 +56,7 @@ def differing(before_run: StoredRun, after_run: StoredRun, before: StoredTask, a
         ),
         ("generation", before.entry.get("generation"), after.entry.get("generation"), False),
         ("judge", judged[0], judged[1], False),
+        ("scored by", _scorer(before), _scorer(after), False),
         *(
             [(THOUGHTS, _thoughts(before), _thoughts(after), False)]
             if bool(before.thoughts) != bool(after.thoughts)
@@ -78,6 +79,13 @@ def _hash(task: StoredTask, name: str) -> str:
 
 def _questions(task: StoredTask) -> str:
     return f"{task.entry.get('samples', 0):,} (hash {_hash(task, 'samples')})"
+
+
+def _scorer(task: StoredTask) -> str:
+    """The harness whose scores an imported task holds, with its version; its judge too."""
+    peer = task.entry.get("peer") or {}
+    words = (peer.get("harness"), peer.get("version"), f"judge {peer['judge']}" if peer.get("judge") else "")
+    return " ".join(str(word) for word in words if word) or "vlmbench"
 
 
 def _thoughts(task: StoredTask) -> str:

@@ -212,30 +212,38 @@ def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
     def text(value: Any) -> str:
         return orjson.dumps(value, default=dict).decode()
 
-    columns: dict[str, list[Any]] = {}
     dialogues = any(r.request.history for r in records)
     placed = any(r.request.image_places for r in records)
     few_shot = any(r.request.examples for r in records)
     thoughts = any(r.response.reasoning or r.response.reasoning_tokens for r in records)
     response_fields = (*answer_log.PLAIN, *(answer_log.REASONING if thoughts else ()))
-    for r in records:
-        row = {
-            "task": r.task, "sample_id": r.sample.id, "question": r.sample.question, "prompt": r.request.prompt,
-            "images": [p.name for p in r.request.images], "image_hashes": list(r.image_hashes),
-            "target": text(r.sample.target), "options": list(r.sample.choices),
-            "tags": text(dict(r.sample.tags)), "cluster": r.sample.cluster, "extra": extra_text(r.sample.extra),
-            "status": str(r.score.status), "value": r.score.value, "parsed_answer": r.score.parsed_answer,
-            "note": r.score.note,
-            "key": r.key, "choice_scores": text(r.response.choices),
-            answer_log.CHECKSUM: answer_log.checksum(r.key, r.response),
-            **({"history": text(r.request.history)} if dialogues else {}),
-            **({"image_places": list(r.request.image_places)} if placed else {}),
-            **({"examples": [example.id for example in r.request.examples]} if few_shot else {}),
-            **{name: getattr(r.response, name) for name in response_fields},
-        }  # fmt: skip
-        for name, value in row.items():
-            columns.setdefault(name, []).append(value)
-    return columns
+    columns: dict[str, list[Any]] = {
+        "task": [r.task for r in records],
+        "sample_id": [r.sample.id for r in records],
+        "question": [r.sample.question for r in records],
+        "prompt": [r.request.prompt for r in records],
+        "images": [[p.name for p in r.request.images] for r in records],
+        "image_hashes": [list(r.image_hashes) for r in records],
+        "target": [text(r.sample.target) for r in records],
+        "options": [list(r.sample.choices) for r in records],
+        "tags": [text(dict(r.sample.tags)) for r in records],
+        "cluster": [r.sample.cluster for r in records],
+        "extra": [extra_text(r.sample.extra) for r in records],
+        "status": [str(r.score.status) for r in records],
+        "value": [r.score.value for r in records],
+        "parsed_answer": [r.score.parsed_answer for r in records],
+        "note": [r.score.note for r in records],
+        "key": [r.key for r in records],
+        "choice_scores": [text(r.response.choices) for r in records],
+        answer_log.CHECKSUM: [answer_log.checksum(r.key, r.response) for r in records],
+    }
+    if dialogues:
+        columns["history"] = [text(r.request.history) for r in records]
+    if placed:
+        columns["image_places"] = [list(r.request.image_places) for r in records]
+    if few_shot:
+        columns["examples"] = [[example.id for example in r.request.examples] for r in records]
+    return columns | {name: [getattr(r.response, name) for r in records] for name in response_fields}
 
 
 def extra_text(extra: Mapping[str, Any]) -> str:

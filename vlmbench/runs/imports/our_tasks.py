@@ -15,13 +15,14 @@ from typing import Any
 from vlmbench.base import registry
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ImageRef, Sample
-from vlmbench.runs.imports.files import words
-from vlmbench.runs.imports.nouns import PeerRow, PeerTask
-from vlmbench.runs.imports.rules import PERCEPTION
+from vlmbench.runs.imports.readers.files import words
+from vlmbench.runs.imports.readers.nouns import PERCEPTION, PeerRow, PeerTask
 from vlmbench.runs.storage.reload import image_ref
 
 Form = Callable[[PeerRow], Any]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+KEPT = ("hint", "has_text", "group", "turns", "place", "answerable", "majority", "balanced", "entailed", "choices")
+"""What our samples keep of `extra`: what metrics read."""
 CIRCULAR = 1_000_000
 """MMBench's rotated questions have the question's index and so much, or a multiple of it, added."""
 PROTOCOLS: Mapping[str, tuple[str, ...]] = {
@@ -209,7 +210,8 @@ def rescored(peer: str, task: PeerTask) -> tuple[Rescored | None, str]:
     if len(known) + without < len(targets):
         lacking = len(targets) - len(known)
         return None, f"{lacking:,} of {len(targets):,} right answers are not in the files, or in no form that we read"
-    samples = ours.complete([_sample(*pair) for pair in zip(task.rows, targets, strict=True)], task)
+    whole = ours.complete([_sample(*pair) for pair in zip(task.rows, targets, strict=True)], task)
+    samples = [replace(one, extra={name: one.extra[name] for name in KEPT if name in one.extra}) for one in whole]
     return Rescored(choice, list(zip(samples, task.rows, strict=True))), ""
 
 

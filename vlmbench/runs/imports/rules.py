@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vlmbench.base.samples import Sample, Score
+from vlmbench.runs.imports.readers.nouns import COGNITION, PERCEPTION
 from vlmbench.stats.figures import binary
 from vlmbench.stats.figures.binary import Counting
 from vlmbench.stats.figures.question_pairs import question_pairs
@@ -26,10 +27,6 @@ Rule = Callable[[Scored, str], list[Metric]]
 
 SUBSET = "subset"
 """A breakdown of which every metric is computed, and not the headline alone."""
-PERCEPTION = (
-    "existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR",
-)  # fmt: skip
-COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
 
 
 def means(scored: Scored, headline: str) -> list[Metric]:

@@ -15,8 +15,9 @@ from vlmbench.base.samples import ChoiceScore, Record, Request, Response, Sample
 from vlmbench.parsing import thinking
 from vlmbench.runs.execution.runner import record_columns
 from vlmbench.runs.imports import our_tasks, rules
-from vlmbench.runs.imports.nouns import COUNT, STDERR, Figure, PeerRow, PeerRun, PeerTask
 from vlmbench.runs.imports.peer_task import plain
+from vlmbench.runs.imports.readers import llava_folder
+from vlmbench.runs.imports.readers.nouns import COUNT, STDERR, Figure, OurAnswers, PeerRow, PeerRun, PeerTask
 from vlmbench.runs.storage import manifest as manifests
 from vlmbench.runs.storage.reload import image_ref
 from vlmbench.runs.storage.store import RunStore
@@ -79,6 +80,9 @@ def imported(run: PeerRun, level: float | None = None) -> Imported:
         made[one.choice.key] = one
         if task.rescored:
             _add_ours(run, task, fingerprint, one, made)
+    for answers in run.ours:
+        one = _with_its_data(run, answers, fingerprint)
+        made[one.choice.key] = one
     scores: dict[str, Any] = {}
     entries: dict[str, dict[str, Any]] = {}
     label = f"imported from {run.peer}"
@@ -126,9 +130,10 @@ def _fingerprint(run: PeerRun) -> str:
 def _as_scored(run: PeerRun, task: PeerTask, fingerprint: str) -> _Made:
     choice = registry.choose_task(f"{run.peer}.{plain(task.dataset)}@{plain(task.scorer)}")
     scorer = plain(task.scorer)
-    samples = [_peer_sample(row, task) for row in task.rows]
+    names = {name: plain(name) for name in dict.fromkeys(name for row in task.rows for name in row.scores)}
+    samples = [_peer_sample(row, task, names) for row in task.rows]
     graded = [_peer_score(row, task, scorer) for row in task.rows]
-    records = _records(choice, samples, task.rows, graded, fingerprint)
+    records = _records(choice, samples, task.rows, graded, [_response(row) for row in task.rows], fingerprint)
     figures = _compared(task, samples, scorer)
     peer: dict[str, Any] = {"harness": run.peer, "version": run.version, "dataset": task.dataset}
     peer |= {"scorer": task.scorer}
@@ -137,8 +142,8 @@ def _as_scored(run: PeerRun, task: PeerTask, fingerprint: str) -> _Made:
     return _Made(choice, records, notes, peer)
 
 
-def _peer_sample(row: PeerRow, task: PeerTask) -> Sample:
-    extra: dict[str, Any] = {"rule": task.rule, "scores": {plain(name): score for name, score in row.scores.items()}}
+def _peer_sample(row: PeerRow, task: PeerTask, names: Mapping[str, str]) -> Sample:
+    extra: dict[str, Any] = {"rule": task.rule, "scores": {names[name]: score for name, score in row.scores.items()}}
     if task.kinds:
         extra["kinds"] = {plain(name): kind for name, kind in task.kinds.items()}
     tags = {name: str(value) for name, value in row.tags.items()}
@@ -168,13 +173,18 @@ def _value(row: PeerRow, task: PeerTask) -> float | None:
 
 
 def _records(
-    choice: TaskChoice, samples: Sequence[Sample], rows: Sequence[PeerRow], scores: Sequence[Score], fingerprint: str
+    choice: TaskChoice,
+    samples: Sequence[Sample],
+    rows: Sequence[PeerRow],
+    scores: Sequence[Score],
+    responses: Sequence[Response],
+    fingerprint: str,
 ) -> list[Record]:
-    found = []
-    for sample, row, score in zip(samples, rows, scores, strict=True):
+    found, task = [], choice.key
+    for sample, row, score, response in zip(samples, rows, scores, responses, strict=True):
         request = Request(sample.id, row.prompt or sample.question, sample.images, sample.choices)
-        key = hashlib.sha256(f"{fingerprint}\0{choice.task.name}\0{sample.id}".encode()).hexdigest()[:32]
-        found.append(Record(choice.key, sample, request, key, (), _response(row), score))
+        key = hashlib.sha256(f"{fingerprint}\0{task}\0{sample.id}".encode()).hexdigest()[:32]
+        found.append(Record(task, sample, request, key, (), response, score))
     return found
 
 
@@ -295,7 +305,7 @@ def _add_ours(run: PeerRun, task: PeerTask, fingerprint: str, theirs: _Made, mad
     samples, rows = [sample for sample, _ in found.pairs], [row for _, row in found.pairs]
     responses = [thinking.apart(_response(row)) for row in rows]
     graded = scoring.score_responses(choice.task, choice.protocol, zip(samples, responses, strict=True))
-    records = _records(choice, samples, rows, [score for _, score in graded], fingerprint)
+    records = _records(choice, samples, rows, [score for _, score in graded], responses, fingerprint)
     good = [pair for pair in graded if pair[1].status is Status.OK]
     metrics = {metric.name: metric for metric in choice.task.summarise(good, choice.protocol)} if good else {}
     figures = [_entry(figure, _metric(metrics, figure)) for figure in task.figures if figure.of_ours]
@@ -304,10 +314,35 @@ def _add_ours(run: PeerRun, task: PeerTask, fingerprint: str, theirs: _Made, mad
     notes = [f"the answers of {run.peer}'s {task.dataset}, scored by vlmbench's protocol {choice.protocol}", *differing]
     notes += _disagreeing(figures)
     theirs.notes += differing
-    if figures and all(record.score.status is Status.UNLABELED for record in theirs.records):
+    if not any(row.scores for row in task.rows):
         del made[theirs.choice.key]  # nothing of the peer's is per question: its figures stand with ours
-        notes = [*theirs.notes, *notes[:1], *notes[1 + len(differing) :]]
+        figures = [*theirs.peer["figures"], *figures]
+        notes = [*theirs.notes, *notes[:1], *notes[1 + len(differing) :], f"{run.peer} wrote no score of any answer"]
     made[choice.key] = _Made(choice, records, notes, {**peer, "figures": figures})
+
+
+def _with_its_data(run: PeerRun, answers: OurAnswers, fingerprint: str) -> _Made:
+    """Answers with the benchmark's own questions beside them, scored by our protocol alone."""
+    choice = registry.choose_task(answers.task)
+    samples, texts = llava_folder.answered(choice, answers.answers, answers.data)
+    pairs = [(sample, thinking.apart(Response(texts[sample.id]))) for sample in samples]
+    graded = scoring.score_responses(choice.task, choice.protocol, pairs)
+    records = []
+    for (sample, response), (_, score) in zip(pairs, graded, strict=True):
+        request = choice.build_request(sample)
+        key = hashlib.sha256(f"{fingerprint}\0{choice.key}\0{sample.id}".encode()).hexdigest()[:32]
+        records.append(Record(choice.key, sample, request, key, (), response, score))
+    good = [pair for pair in graded if pair[1].status is Status.OK]
+    metrics = {metric.name: metric for metric in choice.task.summarise(good, choice.protocol)} if good else {}
+    figures = [_entry(figure, _metric(metrics, figure)) for figure in answers.figures]
+    folder = answers.dataset
+    notes = [
+        f"imported from a LLaVA-style folder: answers joined with the questions in {folder}/; weights are not there"
+    ]
+    if any(score.status is Status.JUDGE_FAILED for _, score in graded):
+        notes.append("a judge grades these answers: the folder holds no grades")
+    peer = {"harness": run.peer, "version": "", "dataset": folder, "scorer": choice.protocol, "figures": figures}
+    return _Made(choice, records, [*notes, *answers.notes, *_disagreeing(figures)], peer)
 
 
 def _differing(run: PeerRun, choice: TaskChoice, theirs: _Made, ours: Sequence[Record]) -> list[str]:

@@ -75,7 +75,8 @@ def line(key: str, response: Response) -> bytes:
 
 def checksum(key: str, response: Response) -> int:
     """What the column crc32 of the records holds. How long it took is left out: equal answers have equal rows."""
-    return _summed(key, replace(response, seconds=0.0))[1]
+    timed = not (isinstance(response.seconds, float) and response.seconds == 0)
+    return _summed(key, replace(response, seconds=0.0) if timed else response)[1]
 
 
 def _summed(key: str, response: Response) -> tuple[bytes, int]:

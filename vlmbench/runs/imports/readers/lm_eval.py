@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.runs.imports import harness
-from vlmbench.runs.imports.files import File, as_list, as_mapping, literal, number, without_secrets, words
-from vlmbench.runs.imports.harness import STDERRS, Output, first_text
-from vlmbench.runs.imports.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers import harness
+from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, literal, number, without_secrets, words
+from vlmbench.runs.imports.readers.harness import STDERRS, Output, first_text
+from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
 
 PEER = "lm-eval"
 INVALID = "[invalid]"
@@ -45,7 +45,7 @@ def _run(output: Output) -> PeerRun:
     facts = {name: config.get(name) for name in ("model", "model_dtype", "model_num_parameters", "batch_size", "limit")}
     return PeerRun(
         PEER,
-        words(results.get("lm_eval_version")),
+        words(results.get("lm_eval_version")) or _form(output),
         harness.model_of(results, folder),
         tasks,
         output.files,
@@ -54,6 +54,12 @@ def _run(output: Output) -> PeerRun:
         words(results.get("date")),
         "" if tasks else "no file of samples lies beside the results (lm-eval writes it with --log_samples)",
     )
+
+
+def _form(output: Output) -> str:
+    """Which versions write rows like these, where the files do not tell the version."""
+    row = next((file.first_row for file in output.samples.values()), {})
+    return "" if not row else "0.4.4 or later by its form" if "filter" in row else "0.4.3 or earlier by its form"
 
 
 def _tasks(output: Output, name: str, file: File) -> list[PeerTask]:
@@ -111,7 +117,16 @@ def _task(
     ]
     headline = next((kept for kept in names.values() if any(kept in row.scores for row in found)), "score")
     return PeerTask(
-        name, headline, found, "mean", figures, [*notes, *more], kinds=kinds, lacks=("images",), rescored=rescored
+        name,
+        headline,
+        found,
+        "mean",
+        figures,
+        [*notes, *more],
+        kinds=kinds,
+        lacks=("images",),
+        rescored=rescored,
+        files=[file.path],
     )
 
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.runs.imports.files import File, as_list, as_mapping, json_lines, number, without_secrets, words
-from vlmbench.runs.imports.nouns import Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, json_lines, number, without_secrets, words
+from vlmbench.runs.imports.readers.nouns import Figure, PeerRow, PeerRun, PeerTask
 
 PEER = "evalscope"
+SCHEMA = 2
+"""The form of reports that is known."""
 DIGITS = 4
 """Decimals of a report's scores."""
 YES_NO_FIGURES = {"accuracy", "precision", "recall", "f1", "yes_ratio"}
@@ -51,7 +53,7 @@ def read(files: Sequence[File]) -> list[PeerRun]:
         if subset in benchmark.subsets:
             what = f"two files of reviews of {dataset}, subset {subset}: {benchmark.files[-1].path.name}"
             raise DataError(what, where=str(file.path), hint="import the runs one by one, each in a folder of its own")
-        benchmark.subsets[subset] = lines.rows
+        benchmark.subsets[subset] = [*lines.rows]
         benchmark.files.append(file)
         benchmark.notes += lines.notes
     for file in files:
@@ -63,7 +65,7 @@ def read(files: Sequence[File]) -> list[PeerRun]:
 def _is_review(file: File) -> bool:
     row = file.first_row
     scored = "sample_score" in row or any("review" in as_mapping(one) for one in as_list(row.get("choices")))
-    return "index" in row and scored
+    return scored and ("index" in row or "sample_id" in as_mapping(row.get("sample_score")))
 
 
 def _is_prediction(file: File) -> bool:
@@ -137,7 +139,7 @@ def _add_predictions(file: File, runs: Mapping[tuple[str, str], dict[str, _Bench
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str]:
     score = as_mapping(row.get("sample_score"))
-    return words(row.get("index")), words(score.get("generation_index") or 0)
+    return words(row.get("index", score.get("sample_id"))), words(score.get("generation_index") or 0)
 
 
 def _run(
@@ -145,13 +147,17 @@ def _run(
 ) -> PeerRun:
     mine = [one for one in reports if one.path.is_relative_to(folder) and _report_model(one, model)]
     tasks = []
+    newer = [
+        words(one.top.get("schema_version")) for one in mine if (number(one.top.get("schema_version")) or 0) > SCHEMA
+    ]
+    notes = [f"reports of schema {newer[0]}: this importer knows {SCHEMA}, so fields may be missed"] if newer else []
     for dataset, benchmark in found.items():
         report = next((one for one in mine if words(one.top["dataset_name"]) == dataset), None)
         tasks.append(_task(dataset, benchmark, report))
     version, facts = _config(folder, files)
     read_files = [file.path for benchmark in found.values() for file in benchmark.files]
     return PeerRun(
-        PEER, version, model, tasks, [*read_files, *(one.path for one in mine)], facts, started=_started(folder)
+        PEER, version, model, tasks, [*read_files, *(one.path for one in mine)], facts, notes, _started(folder)
     )
 
 
@@ -184,7 +190,9 @@ def _task(dataset: str, benchmark: _Benchmark, report: File | None) -> PeerTask:
         rows = _once(dataset, subset, lines, notes)
         predictions = benchmark.predictions.get(subset, {})
         several = any(key[1] != "0" for key in rows)
-        found += [_row(subset, key, row, predictions.get(key, {}), failed, several=several) for key, row in rows.items()]
+        found += [
+            _row(subset, key, row, predictions.get(key, {}), failed, several=several) for key, row in rows.items()
+        ]
         unreviewed = [key for key in predictions if key not in rows and (several or key[1] == "0")]
         found += [_row(subset, key, {}, predictions[key], failed, several=several) for key in unreviewed]
     found.sort(key=lambda row: (row.tags["subset"], row.id.rpartition("/")[2].zfill(9)))
@@ -195,7 +203,11 @@ def _task(dataset: str, benchmark: _Benchmark, report: File | None) -> PeerTask:
     for metric, error in failed.items():
         notes.append(f"{metric} failed, and stands as 0.0 in the report: {error}")
     figures = [figure for one in told for figure in _figures(one, found, failed, yes_no)]
-    return PeerTask(dataset, headline, found, rule, figures, notes, lacks=("images' names",))
+    return PeerTask(dataset, headline, found, rule, figures, notes, lacks=("images' names",), files=_paths(benchmark))
+
+
+def _paths(benchmark: _Benchmark) -> list[Path]:
+    return [file.path for file in benchmark.files]
 
 
 def _once(
@@ -225,7 +237,12 @@ def _score(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]
     result = review.get("result")
     value = result if isinstance(result, dict) else {"score": result}
     said = words(as_mapping(choice.get("message")).get("content"))
-    return {"value": value, "prediction": said, "extracted_prediction": review.get("pred"), "gold": review.get("gold")}, {}
+    return {
+        "value": value,
+        "prediction": said,
+        "extracted_prediction": review.get("pred"),
+        "gold": review.get("gold"),
+    }, {}
 
 
 def _row(
@@ -329,9 +346,7 @@ def _headline(rows: list[PeerRow], yes_no: bool) -> tuple[str, str]:
 
 
 def _read_as(row: PeerRow, read: str) -> PeerRow:
-    from dataclasses import replace
-
-    scores = {"accuracy": value for value in row.scores.values()}
+    scores = {"accuracy": value} if (value := next(iter(row.scores.values()), None)) is not None else {}
     return replace(row, parsed=read, scores=scores, fields={}, unread="" if read or row.error else "yes or no")
 
 
@@ -376,4 +391,6 @@ def _row_metric(name: str, dimensions: Mapping[str, Any], rows: Sequence[PeerRow
     bare = re.sub(r"^(mean|average)_?", "", name.lower())
     aliases = (spelled, name.lower(), bare, {"accuracy": "acc"}.get(name.lower(), ""), f"avg_{name.lower()}")
     found = next((known[alias] for alias in aliases if alias in known), "")
-    return found or (next(iter(known.values())) if len(known) == 1 and name.lower().endswith(("accuracy", "acc")) else "")
+    return found or (
+        next(iter(known.values())) if len(known) == 1 and name.lower().endswith(("accuracy", "acc")) else ""
+    )

@@ -6,18 +6,30 @@ Files of one run share a time in their names; where names were changed, they are
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.runs.imports.files import File, as_list, as_mapping, doubled, json_lines, number, words
-from vlmbench.runs.imports.nouns import PeerRow
+from vlmbench.runs.imports.readers.files import (
+    File,
+    Lines,
+    arguments,
+    as_list,
+    as_mapping,
+    doubled,
+    json_lines,
+    number,
+    words,
+)
+from vlmbench.runs.imports.readers.nouns import PeerRow
 
 _STAMP = re.compile(r"\d{8}_\d{4,6}|\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?")
 _TASK = re.compile(r"samples_(.+)$")
-SAMPLE_KEYS = ("doc_id", "target")
+ID = "doc_id"
+SAMPLE_KEYS = ("target",)
 STDERRS = ("_stderr", "_stderr_clt", "_stderr_clustered")
 KNOWN = frozenset(
     {
@@ -180,7 +192,7 @@ class TaskRows:
 def read_rows(file: File, key: Callable[[Mapping[str, Any]], Any]) -> TaskRows:
     """Rows without those that are there twice. Raises DataError where two different rows have one key."""
     lines = json_lines(file.path)
-    notes = list(lines.notes)
+    notes = [*lines.notes, *_numbered(lines, file)]
     kept: dict[Any, tuple[int, Mapping[str, Any]]] = {}
     twice = 0
     for line, row in lines.rows:
@@ -199,6 +211,19 @@ def read_rows(file: File, key: Callable[[Mapping[str, Any]], Any]) -> TaskRows:
     if twice:
         notes.append(f"{file.path.name}: {twice:,} rows are there twice: read once")
     return TaskRows([row for _, row in kept.values()], notes)
+
+
+def _numbered(lines: Lines, file: File) -> list[str]:
+    """Give rows without an id their number in the file, of each filter by itself; returns what to note."""
+    counts: Counter[str] = Counter()
+    lacking = 0
+    for _, row in lines.rows:
+        filtered = words(row.get("filter"))
+        if row.get(ID) is None:
+            row[ID] = counts[filtered]
+            lacking += 1
+        counts[filtered] += 1
+    return [f"{file.path.name}: {lacking:,} rows have no {ID}: numbered in the file's order"] if lacking else []
 
 
 def metric_names(output: Output, task: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -250,8 +275,6 @@ def first_text(value: Any) -> str:
 
 def model_of(results: Mapping[str, Any], folder: str) -> str:
     """The model as the results name it, or as its options tell; else the folder."""
-    from vlmbench.runs.imports.files import arguments
-
     config = as_mapping(results.get("config"))
     given = arguments(config.get("model_args"))
     named = next((given[key] for key in ("model_version", "pretrained", "model", "model_name") if given.get(key)), "")

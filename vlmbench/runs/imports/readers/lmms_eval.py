@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from vlmbench.runs.imports import harness
-from vlmbench.runs.imports.files import File, as_list, as_mapping, number, without_secrets, words
-from vlmbench.runs.imports.harness import STDERRS, Output, first_text
-from vlmbench.runs.imports.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers import harness
+from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, number, without_secrets, words
+from vlmbench.runs.imports.readers.harness import STDERRS, Output, first_text
+from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
 
 PEER = "lmms-eval"
 ERRORS = ("[LMMS_EVAL_REQUEST_FAILED", "[LMMS_EVAL_BUDGET_EXCEEDED")
@@ -51,7 +51,7 @@ def _run(output: Output) -> PeerRun:
     config = as_mapping(results.get("config"))
     return PeerRun(
         PEER,
-        "" if "unknown" in version else version.partition("@")[0],
+        version.partition("@")[0] if version and "unknown" not in version else _form(output),
         harness.model_of(results, folder),
         tasks,
         output.files,
@@ -62,20 +62,30 @@ def _run(output: Output) -> PeerRun:
     )
 
 
+def _form(output: Output) -> str:
+    """Which versions write rows like these, where the files do not tell the version."""
+    row = next((file.first_row for file in output.samples.values()), {})
+    if not row:
+        return ""
+    return "0.7 by its form" if isinstance(row.get("filtered_resps"), str) else "0.6 or earlier by its form"
+
+
 def _task(output: Output, name: str, file: File) -> PeerTask:
     found = harness.read_rows(file, lambda row: row["doc_id"])
     metrics = harness.metric_names(output, name, found.rows)
     rule, names = _rule(metrics, found.rows)
     without = all(row["target"] == NO_TARGET for row in found.rows)
-    rows = [_row(row, names, without=without) for row in found.rows]
+    rows = [_row(row, names, rule, without=without) for row in found.rows]
     rows = harness.with_unique_ids(rows, [harness.own_id(as_mapping(row.get("doc"))) for row in found.rows])
     notes = found.notes + harness.filled_up(rows, output.effective(name), (row["doc_id"] for row in found.rows), file)
+    if any(len(as_list(row.get("resps"))) > 1 for row in found.rows):
+        notes.append("several answers to a question: the first is kept, the scores are the peer's over all of them")
     stated = [(key, value) for key, value in output.stated(name).items() if number(value) is not None]
     kinds = _kinds(rows, rule, as_mapping(as_mapping(output.results.get("higher_is_better")).get(name)), names)
     headline = next((names[metric] for metric in metrics if any(names[metric] in row.scores for row in rows)), "score")
     figures = [_figure(base, filtered, value, names, rule, kinds) for (base, filtered), value in stated]
     lacks = ["images", *(["right answers"] if all(row.target is None for row in rows) else [])]
-    return PeerTask(name, headline, rows, rule, figures, notes, kinds=kinds, lacks=lacks)
+    return PeerTask(name, headline, rows, rule, figures, notes, kinds=kinds, lacks=lacks, files=[file.path])
 
 
 def _rule(metrics: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, str]]:
@@ -86,7 +96,7 @@ def _rule(metrics: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[st
     return "mean", {name: name for name in metrics}
 
 
-def _row(row: Mapping[str, Any], names: Mapping[str, str], *, without: bool) -> PeerRow:
+def _row(row: Mapping[str, Any], names: Mapping[str, str], rule: str, *, without: bool) -> PeerRow:
     doc = as_mapping(row.get("doc"))
     details: dict[str, Any] = next((dict(v) for name in names if isinstance(v := row.get(name), dict)), {})
     answer = first_text(row["resps"]) if row.get("resps") else first_text(row.get("filtered_resps"))
@@ -101,7 +111,8 @@ def _row(row: Mapping[str, Any], names: Mapping[str, str], *, without: bool) -> 
     category = words(about.get("category"))
     pair = words(about.get("question_id"))
     key = words(row["doc_id"])
-    cluster = pair if category in MME or "mme" in "".join(names) or "ground_truth" in details else ""
+    paired = rule == "pairs"
+    cluster = pair if paired or "ground_truth" in details else ""
     return PeerRow(
         key,
         "" if failed else answer,
@@ -114,8 +125,8 @@ def _row(row: Mapping[str, Any], names: Mapping[str, str], *, without: bool) -> 
         parsed=words(details.get("prediction") or details.get("parsed_pred")) or first_text(row.get("filtered_resps")),
         tags={"category": category} if category else {},
         cluster=cluster or (images[0] if images else "") or words(about.get("image_id")) or key,
-        images=images or ((pair,) if "mme" in "".join(names) else ()),
-        fields={"subtask": category} if "mme" in "".join(names) else {},
+        images=images or ((pair,) if paired else ()),
+        fields={"subtask": category} if paired else {},
         extra={**about, "hint": _hint(doc, prompt), "submission": as_mapping(row.get("submission"))},
     )
 
@@ -133,6 +144,8 @@ def _options(doc: Mapping[str, Any], details: Mapping[str, Any], prompt: str) ->
     lettered = {letter: words(details[letter]) for letter in "ABCDEFGHIJ" if letter in details}
     if lettered:
         return tuple(text for text in lettered.values() if text not in ("", "nan"))
+    if "\nB" not in prompt and "\n(B" not in prompt:
+        return ()
     found = [match for line in prompt.splitlines() if (match := _OPTION.match(line))]
     in_order = all(match[1] == "ABCDEFGHIJ"[place] for place, match in enumerate(found))
     return tuple(match[2] for match in found) if len(found) > 1 and in_order else ()
@@ -185,7 +198,7 @@ def _old(file: File) -> PeerRun:
     metrics = list(dict.fromkeys(key for row in logs for key in as_mapping(row) if key not in harness.KNOWN))
     rule, names = _rule(metrics, logs)
     without = all(as_mapping(row).get("target") == NO_TARGET for row in logs)
-    rows = [_row({"filtered_resps": "", **as_mapping(row)}, names, without=without) for row in logs]
+    rows = [_row({"filtered_resps": "", **as_mapping(row)}, names, rule, without=without) for row in logs]
     kinds = _kinds(rows, rule, {}, names)
     headline = next((names[metric] for metric in metrics if any(names[metric] in row.scores for row in rows)), "score")
     task = PeerTask(name, headline, rows, rule, kinds=kinds, lacks=("images",))

@@ -77,7 +77,9 @@ class File:
 
     @cached_property
     def document(self) -> Any:
-        """The whole file as one JSON document; None for any other file."""
+        """The whole file as one JSON document; None for any other file, and for several lines of objects."""
+        if self.first_row and self.head.lstrip().partition(b"\n")[2].lstrip()[:1] == b"{":
+            return None
         if self.head.lstrip()[:1] not in (b"{", b"["):
             return None
         with suppress(ValueError):

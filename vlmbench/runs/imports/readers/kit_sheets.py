@@ -17,12 +17,15 @@ from typing import Any
 from vlmbench.base.errors import DataError
 from vlmbench.data.reading import read_whole
 from vlmbench.data.sheets import read_sheet
-from vlmbench.runs.imports.files import LARGEST, File, as_list, as_mapping, literal, table, words
-from vlmbench.runs.imports.rules import COGNITION, PERCEPTION
+from vlmbench.runs.imports.readers.files import LARGEST, File, as_list, as_mapping, literal, table, words
+from vlmbench.runs.imports.readers.nouns import COGNITION, PERCEPTION
 
 Cells = Mapping[str, Any]
 TABLES = {".tsv": "\t", ".csv": ","}
-BASE = ("index", "prediction")
+BASE = ("prediction",)
+ID = "index"
+BESIDE = ("question", "answer", "index", "answers")
+"""Of which a sheet of predictions has one at least."""
 STAMP = re.compile(r"T\d{8}[-_]\w+")
 YES_NO, VQA, CHOICE, JUDGED = "auxmatch", "results", "choice", "judged"
 SIGNS: Mapping[str, tuple[str, ...]] = {
@@ -61,7 +64,7 @@ class Sheet:
     @property
     def answers(self) -> dict[str, str]:
         """Index to prediction."""
-        return {words(row["index"]): words(row["prediction"]) for row in self.rows}
+        return {words(row[ID]): words(row["prediction"]) for row in self.rows}
 
     @property
     def digest(self) -> str:
@@ -90,8 +93,10 @@ def sheets(files: Sequence[File]) -> list[Sheet]:
     found = []
     for file in files:
         rows = _rows(file)
-        if not rows or not all(name in rows[0] for name in BASE):
+        if not rows or "prediction" not in rows[0] or not any(name in rows[0] for name in BESIDE):
             continue
+        if ID not in rows[0]:
+            rows = [{**row, ID: str(number)} for number, row in enumerate(rows, 1)]
         columns = set(rows[0])
         kind = next((kind for kind, signs in SIGNS.items() if columns.issuperset(signs)), "")
         found.append(Sheet(file, rows, kind))
@@ -104,7 +109,7 @@ def _rows(file: File) -> Sequence[Cells]:
         if b"[Content_Types].xml" not in file.head and b"xl/" not in file.head:
             return []
         return [row.values for row in read_sheet(file.path)]
-    if suffix in TABLES or (b"index" in file.head[:4096] and b"prediction" in file.head[:4096]):
+    if suffix in TABLES or b"prediction" in file.head[:4096]:
         line = file.head.partition(b"\n")[0]
         if all(name.encode() in line for name in BASE) and not line.lstrip().startswith((b"{", b"[")):
             delimiter = "\t" if b"\t" in line else ","

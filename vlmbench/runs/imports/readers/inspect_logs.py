@@ -1,8 +1,6 @@
-"""Inspect's logs: .eval archives and JSON, versions 0.3.
+"""Inspect's logs as runs: versions 0.3.
 
-An archive's members may be packed with Zstandard, which Python's zipfile cannot unpack before 3.14: here they are
-unpacked with pyarrow, within the sizes that the archive tells. Other methods are left to Inspect's own reader, where it
-is installed. Samples of several epochs are one question: its score is that of the reducer. A sample with an error has
+Samples of several epochs are one question: its score is that of the reducer. A sample with an error has
 no score, and a log that failed has no results.
 """
 
@@ -11,59 +9,32 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from vlmbench.base.errors import DataError
-from vlmbench.runs.imports.files import File, as_list, as_mapping, number, parsed, words
-from vlmbench.runs.imports.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, number, words
+from vlmbench.runs.imports.readers.inspect_archive import Log, read_logs
+from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
 
 PEER = "inspect"
-ZSTANDARD = 93
-"""Zstandard's number among the methods of zip archives."""
-HEADER, START = "header.json", "_journal/start.json"
-SAMPLES = "samples/"
-LARGEST, WHOLE = 512 << 20, 16 << 30
-"""Bytes of one member, and of all, when unpacked."""
-MEMBERS = 2_000_000
 LETTERED: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 """What Inspect's value_to_float makes of a scorer's letters: correct, incorrect, partial, no answer."""
 SAID: Mapping[str, float] = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+VERSION = 2
+"""The form of logs that is known."""
 AVERAGES = ("accuracy", "mean")
 GROUPED = "all"
-HINT = "pip install 'vlmbench-eval[inspect]' reads it, or `inspect log dump FILE > FILE.json`"
-
-
-@dataclass
-class _Log:
-    """One log: its header, and its samples."""
-
-    file: File
-    header: Mapping[str, Any]
-    samples: list[Mapping[str, Any]] = field(default_factory=list)
-
-    @property
-    def eval(self) -> Mapping[str, Any]:
-        """What was evaluated."""
-        return as_mapping(self.header.get("eval"))
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The same in a log and in its dump."""
-        return words(self.eval.get("run_id")), words(self.eval.get("task_id") or self.eval.get("eval_id"))
 
 
 def read(files: Sequence[File]) -> list[PeerRun]:
     """The runs among some files: the logs of one model in one folder, a task each."""
-    runs: list[list[_Log]] = []
+    runs: list[list[Log]] = []
     notes: dict[int, list[str]] = {}
-    seen: dict[tuple[str, str], tuple[_Log, int]] = {}
-    for log in sorted(_logs(files), key=lambda log: (not log.file.is_zip, str(log.file.path))):
+    seen: dict[tuple[str, str], tuple[Log, int]] = {}
+    for log in sorted(read_logs(files), key=lambda log: (not log.file.is_zip, str(log.file.path))):
         if log.key in seen and any(log.key):
             first, place = seen[log.key]
             if len(log.samples) > len(first.samples):
@@ -79,7 +50,7 @@ def read(files: Sequence[File]) -> list[PeerRun]:
     return [_run(logs, notes[place]) for place, logs in enumerate(runs)]
 
 
-def _place(runs: Sequence[Sequence[_Log]], log: _Log) -> int:
+def _place(runs: Sequence[Sequence[Log]], log: Log) -> int:
     """The run that a log belongs to: that of its model and folder which has no such task yet; else a new one."""
     for place, logs in enumerate(runs):
         first = logs[0]
@@ -90,102 +61,14 @@ def _place(runs: Sequence[Sequence[_Log]], log: _Log) -> int:
     return len(runs)
 
 
-def _model(log: _Log) -> str:
+def _model(log: Log) -> str:
     return words(log.eval.get("model")) or log.file.stem
-
-
-def _logs(files: Sequence[File]) -> Iterator[_Log]:
-    for file in files:
-        if file.is_zip:
-            if HEADER.encode() in file.head or START.encode() in file.head or file.path.suffix == ".eval":
-                log = _archive(file)
-                if log is not None:
-                    yield log
-        elif b'"eval"' in file.head and b'"status"' in file.head and isinstance(file.top.get("eval"), dict):
-            if "task" in file.top["eval"] and "model" in file.top["eval"]:
-                samples = [as_mapping(one) for one in as_list(file.top.get("samples"))]
-                yield _Log(file, file.top, samples)
-
-
-# ------------------------------------------------------------------------------------------------------------- archives
-
-
-def _archive(file: File) -> _Log | None:
-    try:
-        with zipfile.ZipFile(file.path) as archive, file.path.open("rb") as raw:
-            infos = {info.filename: info for info in archive.infolist()}
-            if HEADER not in infos and START not in infos:
-                return None
-            _refuse_bomb(infos, file.path)
-            header = as_mapping(parsed(_member(archive, raw, infos[HEADER if HEADER in infos else START], file.path)))
-            if HEADER not in infos:  # it was never finished
-                header = {"eval": header.get("eval"), "plan": header.get("plan"), "status": "started"}
-            names = sorted(name for name in infos if name.startswith(SAMPLES) and name.endswith(".json"))
-            samples = [as_mapping(parsed(_member(archive, raw, infos[name], file.path))) for name in names]
-            return _Log(file, header, samples)
-    except _UnknownMethodError as error:
-        return _by_inspect(file, str(error))
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError, NotImplementedError) as error:
-        what = f"not a readable log of Inspect: {type(error).__name__}: {error}"
-        raise DataError(what[:400], where=str(file.path), hint="the file is cut or damaged: copy it again") from None
-
-
-class _UnknownMethodError(Exception):
-    """A member is packed with a method that neither zipfile nor we unpack."""
-
-
-def _refuse_bomb(infos: Mapping[str, zipfile.ZipInfo], path: Path) -> None:
-    total = sum(info.file_size for info in infos.values())
-    largest = max((info.file_size for info in infos.values()), default=0)
-    if len(infos) > MEMBERS or total > WHOLE or largest > LARGEST:
-        what = f"{len(infos):,} members of {total / 2**20:,.0f} MiB, the largest of {largest / 2**20:,.0f} MiB"
-        raise DataError(f"the log is too large: {what}", where=str(path), hint="is it a log of Inspect?")
-
-
-def _member(archive: zipfile.ZipFile, raw: Any, info: zipfile.ZipInfo, path: Path) -> bytes:
-    """The bytes of a member, not more than the archive tells."""
-    if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        with archive.open(info) as member:
-            content = member.read(info.file_size + 1)
-        if len(content) > info.file_size:
-            raise ValueError(f"{info.filename} is longer than the archive tells")
-        return content
-    if info.compress_type != ZSTANDARD:
-        raise _UnknownMethodError(f"{info.filename} is packed with method {info.compress_type}")
-    import pyarrow as pa
-
-    raw.seek(info.header_offset)
-    local = raw.read(30)
-    if local[:4] != b"PK\x03\x04":
-        raise zipfile.BadZipFile(f"{info.filename} is not where the archive tells")
-    raw.seek(int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little"), 1)
-    packed = raw.read(info.compress_size)
-    if not info.file_size:
-        return b""
-    with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
-        content = stream.read(info.file_size + 1)
-    if len(content) != info.file_size:
-        raise ValueError(f"{info.filename} has another length than the archive tells")
-    return bytes(content)
-
-
-def _by_inspect(file: File, problem: str) -> _Log:
-    """A log through Inspect's own reader. Raises DataError where it is not installed, or cannot read it either."""
-    try:
-        from inspect_ai.log import read_eval_log
-    except ImportError:
-        raise DataError(problem, where=str(file.path), hint=HINT) from None
-    try:
-        content = as_mapping(parsed(read_eval_log(str(file.path)).model_dump_json()))
-    except Exception as error:  # whatever Inspect raises
-        raise DataError(f"Inspect cannot read it: {error!s:.300}", where=str(file.path), hint="copy it again") from None
-    return _Log(file, content, [as_mapping(one) for one in as_list(content.get("samples"))])
 
 
 # ----------------------------------------------------------------------------------------------------------------- runs
 
 
-def _run(logs: Sequence[_Log], notes: Sequence[str]) -> PeerRun:
+def _run(logs: Sequence[Log], notes: Sequence[str]) -> PeerRun:
     first = logs[0]
     tasks = [task for log in logs for task in _tasks(log)]
     failures = []
@@ -194,6 +77,9 @@ def _run(logs: Sequence[_Log], notes: Sequence[str]) -> PeerRun:
         if status != "success":
             error = words(as_mapping(log.header.get("error")).get("message"))
             failures.append(f"{log.eval.get('task')}: status {status or 'unknown'}{': ' * bool(error)}{error[:300]}")
+    versions = {number(log.header.get("version")) or 0 for log in logs}
+    if max(versions) > VERSION:
+        notes = [*notes, f"logs of version {max(versions):g}: this importer knows {VERSION}, so fields may be missed"]
     config = as_mapping(first.eval.get("config"))
     facts = {name: value for name, value in config.items() if isinstance(value, int | float | str) and value != ""}
     return PeerRun(
@@ -209,7 +95,7 @@ def _run(logs: Sequence[_Log], notes: Sequence[str]) -> PeerRun:
     )
 
 
-def _tasks(log: _Log) -> list[PeerTask]:
+def _tasks(log: Log) -> list[PeerTask]:
     """One per score of the results; of a log without results, one per scorer that was to be asked."""
     results = [as_mapping(one) for one in as_list(as_mapping(log.header.get("results")).get("scores"))]
     dataset = words(log.eval.get("task_registry_name") or log.eval.get("task")).rpartition("/")[2] or log.file.stem
@@ -217,12 +103,10 @@ def _tasks(log: _Log) -> list[PeerTask]:
     if not results:
         results = _unscored(log)
     questions = _questions(log)
-    return [
-        _task(log, dataset, one, questions, notes, rescored=place == 0) for place, one in enumerate(results)
-    ]
+    return [_task(log, dataset, one, questions, notes, rescored=place == 0) for place, one in enumerate(results)]
 
 
-def _notes(log: _Log, scored: bool) -> list[str]:
+def _notes(log: Log, scored: bool) -> list[str]:
     notes = []
     told = as_mapping(log.eval.get("dataset")).get("samples")
     count = len({words(one.get("id")) for one in log.samples})
@@ -234,7 +118,7 @@ def _notes(log: _Log, scored: bool) -> list[str]:
     return notes
 
 
-def _unscored(log: _Log) -> list[Mapping[str, Any]]:
+def _unscored(log: Log) -> list[Mapping[str, Any]]:
     """What the results would have been: a score per scorer, with the metrics that it was to have."""
     found: list[Mapping[str, Any]] = []
     for one in as_list(log.eval.get("scorers")):
@@ -248,7 +132,7 @@ def _unscored(log: _Log) -> list[Mapping[str, Any]]:
     return found or [{"name": name, "scorer": name, "metrics": {"accuracy": {}}} for name in scorers or ("score",)]
 
 
-def _questions(log: _Log) -> dict[str, list[Mapping[str, Any]]]:
+def _questions(log: Log) -> dict[str, list[Mapping[str, Any]]]:
     """Id to its samples, one per epoch. Raises DataError for an epoch that is there twice."""
     found: dict[str, dict[Any, Mapping[str, Any]]] = {}
     for sample in log.samples:
@@ -262,7 +146,7 @@ def _questions(log: _Log) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def _task(
-    log: _Log,
+    log: Log,
     dataset: str,
     result: Mapping[str, Any],
     questions: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -294,6 +178,7 @@ def _task(
         kinds={scored: "plain"} if plain else {},
         lacks=("images' names",),
         rescored=rescored,
+        files=[log.file.path],
     )
 
 

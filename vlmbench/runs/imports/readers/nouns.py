@@ -11,6 +11,11 @@ STDERR = "stderr"
 """A figure that is the standard error of a metric's mean."""
 COUNT = "count"
 """A figure that is how many questions a metric counts."""
+PERCEPTION = (
+    "existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR",
+)  # fmt: skip
+COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+"""MME's subtasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class PeerTask:
     """What the files lack: images, prompts, right answers, ..."""
     rescored: bool = True
     """Whether our own protocol is applied to these rows: for one of several scorers of the same answers."""
+    files: Sequence[Path] = ()
+    """Those with its rows."""
     answers: Sequence[PeerRow] = ()
     """The rows that our own protocol is applied to, where the peer scored others: groups of them."""
 
@@ -124,6 +131,8 @@ class OurAnswers:
 
     task: str
     """TASK[:SPLIT][@PROTOCOL]."""
+    dataset: str
+    """What the peer calls it."""
     answers: Path
     data: Path
     figures: Sequence[Figure] = ()

@@ -12,16 +12,18 @@ from dataclasses import replace
 from typing import Any
 
 from vlmbench.data.reading import read_whole
-from vlmbench.runs.imports import kit_sheets
-from vlmbench.runs.imports.files import LARGEST_JSON, File, as_mapping, literal, number, table, words
-from vlmbench.runs.imports.kit_sheets import CHOICE, JUDGED, VQA, YES_NO, Cells, Dataset
-from vlmbench.runs.imports.nouns import COUNT, Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers import kit_sheets
+from vlmbench.runs.imports.readers.files import LARGEST_JSON, File, as_mapping, literal, number, table, words
+from vlmbench.runs.imports.readers.kit_sheets import CHOICE, JUDGED, VQA, YES_NO, Cells, Dataset
+from vlmbench.runs.imports.readers.nouns import COUNT, Figure, PeerRow, PeerRun, PeerTask
 
 PEER = "vlmevalkit"
 FAILED = "Failed to obtain answer"
 NO_JUDGE = "no GPT-based answer matching"
 """What the log of an answer says where no judge was asked."""
 JUDGE_FAILED = ("All 5 retries failed", "Failed to obtain answer")
+SILENT, UNKNOWN = "none (", "nothing in the sheet shows whether it ran"
+"""How what is told of a judge begins that did not run, and what it says where that cannot be known."""
 LETTERS = "ABCDEFGHIJ"
 ABBREVIATIONS = {
     "coarse_perception": "CP", "finegrained_perception (instance-level)": "FP-S", "logic_reasoning": "LR",
@@ -44,6 +46,8 @@ def read(files: Sequence[File]) -> list[PeerRun]:
 def _run(model: str, group: Sequence[Dataset], told: Mapping[Any, Mapping[str, Any]]) -> PeerRun:
     status = as_mapping(told.get(group[0].folder))
     tasks = [_task(one, as_mapping(as_mapping(status.get("datasets")).get(one.name))) for one in group]
+    if silent := next((task.judge for task in tasks if task.judge.startswith(SILENT)), ""):
+        tasks = [replace(task, judge=silent) if UNKNOWN in task.judge else task for task in tasks]
     files = [one.predictions.file.path for one in group]
     files += [one.scored.file.path for one in group if one.scored is not None]
     files += [file.path for one in group for file in one.summaries]
@@ -83,6 +87,7 @@ def _task(one: Dataset, status: Mapping[str, Any]) -> PeerTask:
         kinds={headline: "plain"} if kind == JUDGED and any(s > 1 for r in rows for s in r.scores.values()) else {},
         lacks=("images", "prompts"),
         answers=answers,
+        files=[sheet.file.path for sheet in (one.predictions, one.scored) if sheet is not None],
     )
 
 
@@ -93,9 +98,9 @@ def _judge(one: Dataset, rows: Sequence[Cells], told: str) -> tuple[str, list[st
     unasked = sum(NO_JUDGE in log for log in logs)
     if named and named != "exact_matching" and unasked:
         line = f"the judge {named} is named, and the log says exact matching: it was not asked"
-        return f"none ({named} was named and did not run)", [f"{line} ({unasked:,} answers no rule could read)"]
+        return f"{SILENT}{named} was named and did not run)", [f"{line} ({unasked:,} answers no rule could read)"]
     if named and named != "exact_matching" and one.scored is not None and one.scored.kind in (YES_NO, CHOICE):
-        return f"{named}, where no rule can read an answer; nothing in the sheet shows whether it ran", []
+        return f"{named}, where no rule can read an answer; {UNKNOWN}", []
     return named, []
 
 
@@ -177,9 +182,9 @@ def _grouped(row: PeerRow) -> PeerRow:
 
 
 def _capable(row: PeerRow) -> PeerRow:
-    """MM-Vet's capabilities: each by itself, and their combinations."""
+    """MM-Vet's capabilities, and their combinations. An answer with one alone counts twice under it, as in the kit."""
     names = [name.strip() for name in row.tags.get("category", "").split(",") if name.strip()]
-    bars = {"capability": names, "combination": ["_".join(names)]}
+    bars = {"capability": names if len(names) > 1 else names * 2, "combination": ["_".join(names)]}
     return replace(row, fields={"bars": bars}, unread="")
 
 
