@@ -12,6 +12,7 @@ from typing import Any
 
 EXTRAS: Mapping[str, str] = {
     "hf": "num2words>=0.5",
+    "inspect": "inspect-ai>=0.3",
     "quantize": "torchao>=0.18",
     "ray": "ray>=2.49",
     "remote": "universal-pathlib>=0.3",

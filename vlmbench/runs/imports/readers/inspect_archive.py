@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
+from vlmbench.base.process.extras import install_command
 from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, parsed, words
 
 ZSTANDARD = 93
@@ -23,7 +24,6 @@ SAMPLES = "samples/"
 LARGEST, WHOLE = 512 << 20, 16 << 30
 """Bytes of one member, and of all, when unpacked."""
 MEMBERS = 2_000_000
-HINT = "pip install 'vlmbench-eval[inspect]' reads it, or `inspect log dump FILE > FILE.json`"
 
 
 @dataclass
@@ -128,7 +128,8 @@ def _by_inspect(file: File, problem: str) -> Log:
     try:
         from inspect_ai.log import read_eval_log  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
-        raise DataError(problem, where=str(file.path), hint=HINT) from None
+        hint = f"{install_command('inspect')}, or import what `inspect log dump FILE > FILE.json` writes"
+        raise DataError(problem, where=str(file.path), hint=hint) from None
     try:
         content = as_mapping(parsed(read_eval_log(str(file.path)).model_dump_json()))
     except Exception as error:  # whatever Inspect raises
