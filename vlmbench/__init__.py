@@ -53,6 +53,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> _Any:
     """What Python code uses, loaded when it is asked for: `import vlmbench` stays light."""
     if name in _HOMES:

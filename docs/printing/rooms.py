@@ -20,7 +20,7 @@ NOT_ROOMS = frozenset({"samples", "templates", "weights", "assets"})
 
 FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "vlmbench": (
-        ("cli",),
+        ("cli", "api"),
         ("compare",),
         ("runs", "families"),
         ("scoring", "perturbations"),

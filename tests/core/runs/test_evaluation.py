@@ -59,7 +59,7 @@ def test_the_command_and_python_build_the_same_options(tmp_path: Path, monkeypat
         "max_new_tokens": 11, "thinking_budget": 12, "system": "Be brief.", "shots": "2:val", "samples": 4,
     }  # fmt: skip
     built: list[RunOptions] = []
-    monkeypatch.setattr("vlmbench.api._evaluate", lambda options, *rest: built.append(options))
+    monkeypatch.setattr("vlmbench.api.calling._evaluate", lambda options, *rest: built.append(options))
     vlmbench.evaluate("echo", "pope", **values)  # type: ignore[arg-type]
     words = ["--model", "echo", "--tasks", "pope"]
     for name, value in values.items():

@@ -9,8 +9,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
@@ -28,54 +27,11 @@ from vlmbench.runs.restore_state import preserved
 from vlmbench.scoring.suites import suite_file
 from vlmbench.scoring.suites.suite_file import SuiteFile
 
-if TYPE_CHECKING:
-    import pandas as pd
+from .result import Result
 
+if TYPE_CHECKING:
     from vlmbench.base.model import Model
     from vlmbench.base.task import Task
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished evaluation."""
-
-    folder: Path
-    """The run's folder, for `vlmbench compare`, `report` and so on. A temporary one is deleted with this object."""
-    summary: Mapping[str, Any]
-    """What scores.json holds, by task."""
-
-    @property
-    def coverage(self) -> float:
-        """The lowest share of samples with a score among the tasks."""
-        return min(float(entry["coverage"]) for entry in self.summary.values())
-
-    @cached_property
-    def scores(self) -> pd.DataFrame:
-        """One row per metric: task, metric, value, low, high, n, breakdown, label, headline.
-
-        low and high bound the interval; its confidence level is `summary[task]["level"]`. `headline` marks the metric
-        that papers print.
-        """
-        import pandas as pd
-
-        rows = []
-        for task, entry in self.summary.items():
-            for name, found in entry.items():
-                if isinstance(found, dict) and "value" in found:
-                    place = {"breakdown": found.get("breakdown", ""), "label": found.get("label", "")}
-                    numbers = {key: found[key] for key in ("value", "low", "high", "n")}
-                    first = {"headline": name == entry["headline"]}
-                    rows.append({"task": task, "metric": name, **numbers, **place, **first})
-        return pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
-
-    @cached_property
-    def records(self) -> pd.DataFrame:
-        """One row per question: request, answer, parsed answer, value, status, and everything else that is stored."""
-        import pandas as pd
-
-        from vlmbench.runs.storage.layout import RECORDS
-
-        return pd.read_parquet(self.folder / RECORDS)
 
 
 class VariantOptions(TypedDict, total=False):
