@@ -37,10 +37,13 @@ PLOT_STYLE = """\
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render(template: str, *, script: str, data: Mapping[str, Any], folder: bool = False, **values: Any) -> str:
+def render(
+    template: str, *, script: str, data: Mapping[str, Any], folder: bool = False, charts: bool = True, **values: Any
+) -> str:
     """Fill a template of assets/. `script`: the bundle to run; `data`: JSON blocks by id.
 
-    With `folder`, the script may load data files and images that lie beside the page.
+    With `folder`, the script may load data files and images that lie beside the page; without `charts` the libraries
+    that draw them are left out.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -53,7 +56,7 @@ def render(template: str, *, script: str, data: Mapping[str, Any], folder: bool 
         lstrip_blocks=True,
     )
     styles = [_asset("report.css")]
-    code = [_asset(name) for name in (*VENDOR, f"dist/{script}.js")]
+    code = [_asset(name) for name in (*(VENDOR if charts else ()), f"dist/{script}.js")]
     return environment.get_template(template).render(
         policy=policy(code, [*styles, PLOT_STYLE], folder=folder),
         styles=[Markup(text) for text in styles],

@@ -12,7 +12,7 @@ import { buildSync, version } from "esbuild";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 /** Entry point to the global that its bundle defines, if any. */
-const PAGES = { report: "vb", training: undefined, ranges: undefined };
+const PAGES = { report: "vb", training: undefined, ranges: undefined, labels: undefined };
 const FOLDERS = [".", "lib", "views"];
 
 const bundle = (name) =>

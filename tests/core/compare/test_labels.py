@@ -89,7 +89,7 @@ def test_few_labels_give_no_estimate(
 ) -> None:
     path = write(tmp_path / "labels.csv", filled[:3])
     assert main(["score", str(run), "--labels", str(path)]) == exit_codes.OK
-    assert "fewer than 6 images have labels: no estimate" in capsys.readouterr().out
+    assert "fewer than 7 images have labels: no estimate" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

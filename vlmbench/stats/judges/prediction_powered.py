@@ -6,8 +6,11 @@ labelled answers, and f alone on N others,
     value = L mean(f, others) + mean(y - L f, labelled),  L = cov(y, f) / ((1 + n / N) var f),
 
 so that a judge that says nothing is not listened to (L = 0), and one that is right lends its N answers. Answers about
-one image are one cluster: variances are those of clusters' sums. L is estimated from the same labels, which costs a
-degree of freedom: Student's t with (labelled clusters - 2).
+one image are one cluster: variances are those of clusters' sums. L is estimated from the same labels as a slope is,
+which costs a degree of freedom: the variance of y - L f is over C - 2 labelled clusters. The interval is Student's with
+Welch's degrees of freedom (Biometrika 34, 1947) of C - 3, one fewer because L and that variance err together, and of
+the other answers, which are many.
+Simulated: tests/performance/statistics/label_intervals.py.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench.stats.intervals import cluster_codes, student
+from vlmbench.stats.intervals import added, cluster_codes, student
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     Codes = NDArray[np.intp]
 
-FEWEST = 6
+FEWEST = 7
 """Clusters with labels: fewer say too little for an interval."""
 
 
@@ -83,13 +86,14 @@ def powered(
         return None
     other_codes, other_count = cluster_codes([cluster for _, cluster in others])
     weight = _weight(truth, graded, codes, count, alone, other_codes, other_count)
-    t = student(count - 2, level)
-    rest = _variance(truth - weight * graded, codes, count)
+    slope = int(weight > 0)
+    rest = _variance(truth - weight * graded, codes, count) * (count - 1) / (count - 1 - slope)
     judge = weight**2 * _variance(alone, other_codes, other_count) if weight else 0.0
+    error, welch = added((math.sqrt(rest), count - 1 - 2 * slope), (math.sqrt(judge), max(1, other_count - 1)))
     value = float(np.mean(truth - weight * graded)) + (weight * float(np.mean(alone)) if weight else 0.0)
     plain = student(count - 1, level)
     return Powered(
-        _around(value, math.sqrt(rest + judge), t),
+        _around(value, error, student(welch, level)),
         _around(float(np.mean(truth)), math.sqrt(_variance(truth, codes, count)), plain),
         _around(float(np.mean(graded - truth)), math.sqrt(_variance(graded - truth, codes, count)), plain),
         weight,

@@ -1,0 +1,6 @@
+// The page for grading answers by hand: see views/labelling.ts.
+
+import { block } from "./lib/data.ts";
+import { type LabelSheet, labelling } from "./views/labelling.ts";
+
+document.getElementById("main")?.replaceChildren(labelling(block<LabelSheet>("labels") as LabelSheet));
