@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +131,82 @@ def test_a_run_without_grades(tmp_path: Path) -> None:
     (task,) = reload.load(folder).tasks.values()
     with pytest.raises(UsageError, match="no answer has a grade"):
         sheet.scale_of(task)
+
+
+def page_of(path: Path) -> dict[str, Any]:
+    """What a page carries."""
+    content: dict[str, Any] = json.loads(path.read_text("utf-8").split('id="labels">')[1].split("</script>")[0])
+    return content
+
+
+def test_a_page_has_the_same_answers_as_the_sheet(run: Path, filled: Rows, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    assert main(["judge", "label", str(run), "--count", "12", "--html", str(path)]) == exit_codes.OK
+    content = page_of(path)
+    same = ("task", "sample_id", "answer_hash", "question", "target", "answer", "scale")
+    assert [[row[name] for name in same] for row in filled] == [[i[name] for name in same] for i in content["items"]]
+    assert {item["judge"] for item in content["items"]} == {None} and content["model"] == ""
+    assert all(image["uri"].startswith("data:image/jpeg;base64,") for image in content["images"])
+    assert main(["judge", "label", str(run), "--html", str(path)]) == exit_codes.USER_MUST_CHANGE  # it is there
+    both = ["--html", str(tmp_path / "both.html"), "--output", str(tmp_path / "both.csv")]
+    assert main(["judge", "label", str(run), "--count", "3", *both]) == exit_codes.OK
+    assert len(rows_of(tmp_path / "both.csv")) == len(page_of(tmp_path / "both.html")["items"])
+
+
+def test_images_without_their_data_are_the_runs_small_copies(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    copy = shutil.copytree(run, tmp_path / "copy")
+    manifest = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(manifest | {"data_folder": str(tmp_path / "gone")}))
+    capsys.readouterr()
+    words = ["judge", "label", str(copy), "--count", "3"]
+    assert main([*words, "--html", str(tmp_path / "a.html")]) == exit_codes.OK
+    assert "images are the run's own small copies, of 0 there is none" in capsys.readouterr().out
+    shutil.rmtree(copy / "thumbs")
+    assert main([*words, "--html", str(tmp_path / "b.html")]) == exit_codes.OK
+    assert {image["uri"] for image in page_of(tmp_path / "b.html")["images"]} == {None}
+    assert main([*words, "--html", str(tmp_path / "c.html"), "--data", "sample"]) == exit_codes.OK
+    assert None not in {image["uri"] for image in page_of(tmp_path / "c.html")["images"]}
+    assert main([*words, "--html", str(tmp_path / "d.html"), "--data", str(tmp_path)]) == exit_codes.USER_MUST_CHANGE
+
+
+def test_images_that_are_too_many_for_a_page(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vlmbench.base.registry import load_object
+
+    monkeypatch.setitem(load_object("vlmbench.reports.labelling.label_page:write").__globals__, "LARGEST", 2000)
+    assert main(["judge", "label", str(run), "--html", str(tmp_path / "p.html")]) == exit_codes.USER_MUST_CHANGE
+    assert "the images are too many for one page" in capsys.readouterr().err
+
+
+def test_words_of_a_page_need_one(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["judge", "label", str(run), "--reveal"]) == exit_codes.USER_MUST_CHANGE
+    assert "add --html FILE" in capsys.readouterr().err
+
+
+def test_labels_of_another_run_are_refused(run: Path, filled: Rows, tmp_path: Path) -> None:
+    """Sheets of two runs put together: the other run's answers are known by their hash."""
+    other = tmp_path / "other"
+    words = ["run", "--model", "echo,text=blue", "--tasks", "mmvet", "--judge", "echo,text=0.5"]
+    assert main([*words, "--output", str(other)]) == exit_codes.OK
+    assert main(["judge", "label", str(other), "--count", "12", "--output", str(tmp_path / "o.csv")]) == exit_codes.OK
+    mixed = [*filled[:6], *({**row, "grade": "1"} for row in rows_of(tmp_path / "o.csv")[6:])]
+    with pytest.raises(VlmbenchError, match="the label is of another answer than the run's"):
+        sheet.read(write(tmp_path / "mixed.csv", mixed), reload.load(run))
+
+
+def test_json_lines(run: Path, filled: Rows, tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    lines = [json.dumps({**row, "grade": float(row["grade"])}) for row in filled]
+    path.write_text("\n".join(lines) + "\n")
+    assert sheet.read(path, reload.load(run)) == sheet.read(write(tmp_path / "l.csv", filled), reload.load(run))
+    path.write_text(json.dumps({**filled[0], "grade": True}) + "\n")
+    with pytest.raises(VlmbenchError, match="'True' is no number from 0 to 1"):
+        sheet.read(path, reload.load(run))
+    path.write_text('{"grade": 1}\n')
+    with pytest.raises(VlmbenchError, match="task"):
+        sheet.read(path, reload.load(run))

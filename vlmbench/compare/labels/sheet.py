@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmbench.base.errors import DataError, UsageError
-from vlmbench.data.files import Row, read_table
+from vlmbench.data.files import Row, read_rows, read_table
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask, text_hash
 from vlmbench.scoring.bounds import extremes
 
@@ -97,15 +97,16 @@ def _cell(text: str) -> str:
 
 
 def read(path: Path, run: StoredRun) -> Labels:
-    """The grades of a filled sheet; rows without a grade are left out.
+    """The grades of a filled sheet, .csv or .jsonl; rows without a grade are left out.
 
     Raises DataError for an unknown task or question, a question that is there twice, another answer than the run's, and
     a grade that is no number on the scale.
     """
     found: dict[str, dict[str, float]] = {}
     scales: dict[str, Scale] = {}
-    for row in read_table(path):
-        text = str(row.values.get("grade") or "").strip()
+    for row in read_rows(path) if path.suffix in (".json", ".jsonl") else read_table(path):
+        told = row.values.get("grade")
+        text = "" if told is None else str(told).strip()
         if not text:
             continue
         task, key = run.tasks.get(row.text("task")), row.key("sample_id")

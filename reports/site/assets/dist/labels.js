@@ -212,6 +212,7 @@
     const told = h("p", { class: "hint", role: "status" });
     const body = h("div", { class: "label-body" });
     const grades = h("div", { class: "grades", role: "group", "aria-label": "Grade" });
+    const legend = h("p", { class: "hint" });
     const revealed = h("p", { class: "label-judge hint", role: "status" });
     const button = (text, does) => h("button", { class: "button", type: "button", onclick: does }, text);
     const previous = button("← Previous", () => move(-1));
@@ -273,6 +274,7 @@
           reference(item)
         )
       );
+      legend.textContent = `From ${item.low}, wrong, to ${item.high}, right`;
       grades.replaceChildren(
         ...gradesOf(item).map(
           (value) => h(
@@ -334,7 +336,7 @@
       h(
         "div",
         { class: "card label-bar" },
-        h("div", { class: "label-grades" }, h("p", { class: "hint" }, "0 is wrong; the most is right"), grades, revealed),
+        h("div", { class: "label-grades" }, legend, grades, revealed),
         h("div", { class: "chips" }, previous, next, skip, undo)
       ),
       h(

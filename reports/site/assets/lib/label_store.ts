@@ -1,6 +1,34 @@
 // What a person has graded so far: kept in the browser's storage, undone step by step, saved as a sheet.
+// The answers are those that reports/labelling/label_page.py writes.
 
-import type { LabelItem, LabelSheet } from "./types.ts";
+/** An answer to be graded. */
+export interface LabelItem {
+  task: string;
+  sample_id: string;
+  answer_hash: string;
+  /** Places in the sheet's images. */
+  images: number[];
+  /** The images' names. */
+  names: string;
+  question: string;
+  choices: string[];
+  target: string;
+  answer: string;
+  scale: string;
+  low: number;
+  high: number;
+  /** The judge's grade, where the page was made to show it once a person has graded. */
+  judge: number | null;
+}
+
+export interface LabelSheet {
+  /** Changes with the answers: what was graded of others is not taken up. */
+  id: string;
+  /** The model, where the page was made to show it. */
+  model: string;
+  images: { name: string; uri: string | null }[];
+  items: LabelItem[];
+}
 
 /** A grade; "skip" for an answer that is passed over; null for one that has none yet. */
 export type Grade = number | "skip" | null;

@@ -345,34 +345,3 @@ export interface RangePanel {
   name: string;
   bars: { label: string; value: number; low: number; high: number }[];
 }
-
-// ---- labels.html: reports/labelling/label_page.py
-
-/** An answer to be graded. */
-export interface LabelItem {
-  task: string;
-  sample_id: string;
-  answer_hash: string;
-  /** Places in the sheet's images. */
-  images: number[];
-  /** The images' names. */
-  names: string;
-  question: string;
-  choices: string[];
-  target: string;
-  answer: string;
-  scale: string;
-  low: number;
-  high: number;
-  /** The judge's grade, where the page was made to show it once a person has graded. */
-  judge: number | null;
-}
-
-export interface LabelSheet {
-  /** Changes with the answers: what was graded of others is not taken up. */
-  id: string;
-  /** The model, where the page was made to show it. */
-  model: string;
-  images: { name: string; uri: string | null }[];
-  items: LabelItem[];
-}

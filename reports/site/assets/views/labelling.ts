@@ -2,10 +2,7 @@
 
 import { type Child, dataText, h } from "../lib/dom.ts";
 import { formatCount, formatScore, humanize } from "../lib/format.ts";
-import { LabelStore } from "../lib/label_store.ts";
-import type { LabelItem, LabelSheet } from "../lib/types.ts";
-
-export type { LabelSheet } from "../lib/types.ts";
+import { type LabelItem, type LabelSheet, LabelStore } from "../lib/label_store.ts";
 
 const STEPS = 10;
 
@@ -71,6 +68,7 @@ export function labelling(sheet: LabelSheet): HTMLElement {
   const told = h("p", { class: "hint", role: "status" });
   const body = h("div", { class: "label-body" });
   const grades = h("div", { class: "grades", role: "group", "aria-label": "Grade" });
+  const legend = h("p", { class: "hint" });
   const revealed = h("p", { class: "label-judge hint", role: "status" });
   const button = (text: string, does: () => void) =>
     h("button", { class: "button", type: "button", onclick: does }, text);
@@ -142,6 +140,7 @@ export function labelling(sheet: LabelSheet): HTMLElement {
         reference(item),
       ),
     );
+    legend.textContent = `From ${item.low}, wrong, to ${item.high}, right`;
     grades.replaceChildren(
       ...gradesOf(item).map((value) =>
         h(
@@ -210,7 +209,7 @@ export function labelling(sheet: LabelSheet): HTMLElement {
     h(
       "div",
       { class: "card label-bar" },
-      h("div", { class: "label-grades" }, h("p", { class: "hint" }, "0 is wrong; the most is right"), grades, revealed),
+      h("div", { class: "label-grades" }, legend, grades, revealed),
       h("div", { class: "chips" }, previous, next, skip, undo),
     ),
     h(
