@@ -43,7 +43,7 @@
     [2 ** 10, "KiB"]
   ];
 
-  // lib/label_store.ts
+  // views/label_store.ts
   var COLUMNS = [
     "task",
     "sample_id",

@@ -2,7 +2,7 @@
 
 import { type Child, dataText, h } from "../lib/dom.ts";
 import { formatCount, formatScore, humanize } from "../lib/format.ts";
-import { type LabelItem, type LabelSheet, LabelStore } from "../lib/label_store.ts";
+import { type LabelItem, type LabelSheet, LabelStore } from "./label_store.ts";
 
 const STEPS = 10;
 
