@@ -32,11 +32,15 @@ def find(path: Path) -> list[PeerRun]:
     """The runs of peers in a folder or a file. Raises DataError where there is none."""
     files = listed(path)
     if path.is_file():
-        runs = _read(files, WHOLE) or [_only(run, path) for run in _read(_beside(path)) if _has(run.files, path)]
+        runs = _read(files, WHOLE) or [
+            _only(run, path) for run in _read(_beside(path)) if run.broken or _has(run.files, path)
+        ]
     else:
         runs = _read(files)
-    if any(not run.unsure for run in runs):
+    if any(not run.unsure and run.broken is None for run in runs):
         runs = [run for run in runs if not run.unsure]
+    elif errors := [run.broken for run in runs if run.broken is not None]:
+        raise errors[0]
     if not runs:
         what = f"none of {len(files):,} files is a result file that is known" if files else "it holds no files"
         raise DataError(what, where=str(path), hint=KNOWN)

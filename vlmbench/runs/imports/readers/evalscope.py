@@ -16,7 +16,7 @@ from typing import Any
 
 from vlmbench.base.errors import DataError
 from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, json_lines, number, without_secrets, words
-from vlmbench.runs.imports.readers.nouns import Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers.nouns import Figure, PeerRow, PeerRun, PeerTask, each
 
 PEER = "evalscope"
 SCHEMA = 2
@@ -59,7 +59,12 @@ def read(files: Sequence[File]) -> list[PeerRun]:
     for file in files:
         if _is_prediction(file):
             _add_predictions(file, runs)
-    return [_run(Path(folder), model, found, reports, files) for (folder, model), found in runs.items()]
+    return each(
+        PEER,
+        lambda one: _run(Path(one[0][0]), one[0][1], one[1], reports, files),
+        runs.items(),
+        lambda one: one[0][1],
+    )
 
 
 def _is_review(file: File) -> bool:
@@ -106,12 +111,19 @@ def _names(file: File, rows: Sequence[tuple[int, Mapping[str, Any]]], reports: S
         (words(report.top["dataset_name"]), subset)
         for report in reports
         for subset, count in _subsets(report).items()
-        if count == len({_key(row) for _, row in rows}) and category <= {subset, ""}
+        if count == len({_key(row) for _, row in rows}) and category <= {subset, ""} and _fits(report, rows[0][1])
     ]
     if len(set(fitting)) == 1:
         return fitting[0]
     dataset, underscore, subset = file.stem.rpartition("_")
     return (dataset, subset) if underscore else (file.stem, "default")
+
+
+def _fits(report: File, row: Mapping[str, Any]) -> bool:
+    """Whether a review has scores that a report could be made of."""
+    names = {words(name).lower() for name in as_mapping(_score(row)[0].get("value"))}
+    told = {_metric_name(as_mapping(one))[0].lower() for one in as_list(report.top.get("metrics"))}
+    return any(one[:3] == other[:3] for one in names for other in told)
 
 
 def _subsets(report: File) -> dict[str, int]:

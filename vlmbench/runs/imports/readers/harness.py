@@ -162,7 +162,9 @@ def _has_metrics(output: Output, task: str, file: File) -> bool:
 
 def _alike(output: Output, file: File) -> list[str]:
     """The tasks whose metrics and number of questions are those of a file of samples."""
-    tasks = [task for task in as_mapping(output.results.get("results")) if _has_metrics(output, task, file)]
+    groups = as_mapping(output.results.get("group_subtasks"))  # a group has no samples of its own
+    own = [task for task in as_mapping(output.results.get("results")) if not groups.get(task)]
+    tasks = [task for task in own if _has_metrics(output, task, file)]
     if len(tasks) < 2:
         return tasks
     count = len({row.get("doc_id") for _, row in json_lines(file.path).rows})
@@ -280,6 +282,11 @@ def model_of(results: Mapping[str, Any], folder: str) -> str:
     named = next((given[key] for key in ("model_version", "pretrained", "model", "model_name") if given.get(key)), "")
     found = words(results.get("model_name")) or named or words(config.get("model")) or folder
     return found.rstrip("/").rpartition("/")[2] if found.startswith("/") else found  # a path tells of a machine
+
+
+def name_of(output: Output) -> str:
+    """What a run is called in messages."""
+    return model_of(output.results, output.files[0].parent.name)
 
 
 def own_id(doc: Mapping[str, Any]) -> str:

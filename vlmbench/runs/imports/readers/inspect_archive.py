@@ -45,12 +45,16 @@ class Log:
         return words(self.eval.get("run_id")), words(self.eval.get("task_id") or self.eval.get("eval_id"))
 
 
-def read_logs(files: Sequence[File]) -> Iterator[Log]:
-    """The logs among some files. Raises DataError for one that cannot be read."""
+def read_logs(files: Sequence[File]) -> Iterator[Log | tuple[File, DataError]]:
+    """The logs among some files; for one that cannot be read, it and why."""
     for file in files:
         if file.is_zip:
             if HEADER.encode() in file.head or START.encode() in file.head or file.path.suffix == ".eval":
-                log = _archive(file)
+                try:
+                    log = _archive(file)
+                except DataError as error:
+                    yield file, error
+                    continue
                 if log is not None:
                     yield log
         elif b'"eval"' in file.head and b'"status"' in file.head and _is_log(file.top):

@@ -17,7 +17,7 @@ from typing import Any
 from vlmbench.base.errors import DataError
 from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, number, words
 from vlmbench.runs.imports.readers.inspect_archive import Log, read_logs
-from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask, broken, each
 
 PEER = "inspect"
 LETTERED: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
@@ -34,7 +34,10 @@ def read(files: Sequence[File]) -> list[PeerRun]:
     runs: list[list[Log]] = []
     notes: dict[int, list[str]] = {}
     seen: dict[tuple[str, str], tuple[Log, int]] = {}
-    for log in sorted(read_logs(files), key=lambda log: (not log.file.is_zip, str(log.file.path))):
+    found = list(read_logs(files))
+    logs = [one for one in found if isinstance(one, Log)]
+    damaged = [broken(PEER, one[0].path.name, one[1]) for one in found if not isinstance(one, Log)]
+    for log in sorted(logs, key=lambda log: (not log.file.is_zip, str(log.file.path))):
         if log.key in seen and any(log.key):
             first, place = seen[log.key]
             if len(log.samples) > len(first.samples):
@@ -47,7 +50,11 @@ def read(files: Sequence[File]) -> list[PeerRun]:
             notes[place] = []
         runs[place].append(log)
         seen[log.key] = (log, place)
-    return [_run(logs, notes[place]) for place, logs in enumerate(runs)]
+    places = range(len(runs))
+    return (
+        each(PEER, lambda place: _run(runs[place], notes[place]), places, lambda place: _model(runs[place][0]))
+        + damaged
+    )
 
 
 def _place(runs: Sequence[Sequence[Log]], log: Log) -> int:

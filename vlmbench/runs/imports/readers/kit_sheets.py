@@ -88,11 +88,16 @@ class Dataset:
     notes: list[str] = field(default_factory=list)
 
 
-def sheets(files: Sequence[File]) -> list[Sheet]:
-    """All sheets with an index and predictions. Raises DataError for one that cannot be read."""
-    found = []
+def sheets(files: Sequence[File]) -> tuple[list[Sheet], list[tuple[File, DataError]]]:
+    """(all sheets with predictions, those that cannot be read and why)."""
+    found: list[Sheet] = []
+    damaged: list[tuple[File, DataError]] = []
     for file in files:
-        rows = _rows(file)
+        try:
+            rows = _rows(file)
+        except DataError as error:
+            damaged.append((file, error))
+            continue
         if not rows or "prediction" not in rows[0] or not any(name in rows[0] for name in BESIDE):
             continue
         if ID not in rows[0]:
@@ -100,7 +105,7 @@ def sheets(files: Sequence[File]) -> list[Sheet]:
         columns = set(rows[0])
         kind = next((kind for kind, signs in SIGNS.items() if columns.issuperset(signs)), "")
         found.append(Sheet(file, rows, kind))
-    return found
+    return found, damaged
 
 
 def _rows(file: File) -> Sequence[Cells]:

@@ -21,7 +21,7 @@ from vlmbench.base.samples import Sample
 from vlmbench.data.answers.predictions import ReadsByProtocol
 from vlmbench.data.files import Folder, read_samples
 from vlmbench.runs.imports.readers.files import File, as_mapping, json_lines, number, words
-from vlmbench.runs.imports.readers.nouns import Figure, OurAnswers, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers.nouns import Figure, OurAnswers, PeerRow, PeerRun, PeerTask, each
 
 PEER = "llava"
 KEYS = ("question_id", "text")
@@ -84,7 +84,7 @@ def read(files: Sequence[File]) -> list[PeerRun]:
     runs: dict[tuple[str, str], list[_Answers]] = {}
     for one in groups.values():
         runs.setdefault((str(one.folder.parent), one.model), []).append(one)
-    return [_run(model, found) for (_, model), found in runs.items()]
+    return each(PEER, lambda one: _run(one[0][1], one[1]), runs.items(), lambda one: one[0][1])
 
 
 def _is_answers(file: File) -> bool:
@@ -151,7 +151,7 @@ def _fitting(one: _Answers, path: Path) -> tuple[str, Path] | None:
                 answered(registry.choose_task(benchmark.task), path, data)
             except VlmbenchError as error:
                 if benchmark in likely and not problem:
-                    problem = f"{error.where}: {error.what}" if error.where else error.what
+                    problem = error.what
                 continue
             return benchmark.task, data
     reason = problem or "no benchmark's files lie beside them"

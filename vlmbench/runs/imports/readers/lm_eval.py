@@ -15,7 +15,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.runs.imports.readers import harness
 from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, literal, number, without_secrets, words
 from vlmbench.runs.imports.readers.harness import STDERRS, Output, first_text
-from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask, each
 
 PEER = "lm-eval"
 INVALID = "[invalid]"
@@ -26,7 +26,7 @@ HASH = 64
 
 def read(files: Sequence[File]) -> list[PeerRun]:
     """The runs among some files."""
-    return [_run(output) for output in harness.outputs(files, _is_mine)]
+    return each(PEER, _run, harness.outputs(files, _is_mine), harness.name_of)
 
 
 def _is_mine(results: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

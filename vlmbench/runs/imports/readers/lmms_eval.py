@@ -16,7 +16,7 @@ from typing import Any
 from vlmbench.runs.imports.readers import harness
 from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, number, without_secrets, words
 from vlmbench.runs.imports.readers.harness import STDERRS, Output, first_text
-from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers.nouns import STDERR, Figure, PeerRow, PeerRun, PeerTask, each
 
 PEER = "lmms-eval"
 ERRORS = ("[LMMS_EVAL_REQUEST_FAILED", "[LMMS_EVAL_BUDGET_EXCEEDED")
@@ -33,7 +33,8 @@ _CONTEXT = re.compile(r"\AContext: (.*?)\n", re.DOTALL)
 
 def read(files: Sequence[File]) -> list[PeerRun]:
     """The runs among some files."""
-    return [_run(output) for output in harness.outputs(files, _is_mine)] + [_old(file) for file in files if _logs(file)]
+    runs = each(PEER, _run, harness.outputs(files, _is_mine), harness.name_of)
+    return runs + each(PEER, _old, [file for file in files if _logs(file)], lambda file: file.path.name)
 
 
 def _is_mine(results: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

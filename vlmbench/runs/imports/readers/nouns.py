@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from vlmbench.base.errors import DataError
+
+T = TypeVar("T")
 
 STDERR = "stderr"
 """A figure that is the standard error of a metric's mean."""
@@ -121,6 +125,8 @@ class PeerRun:
     """Why the whole run failed; empty where it did not."""
     ours: Sequence[OurAnswers] = ()
     """Answers that are scored by our protocols alone, with questions that lie beside them."""
+    broken: DataError | None = None
+    """Why its files could not be read; None where they could."""
     unsure: bool = False
     """Whether its files are of a form that others write too: given up where another peer's run is beside them."""
 
@@ -137,3 +143,19 @@ class OurAnswers:
     data: Path
     figures: Sequence[Figure] = ()
     notes: Sequence[str] = ()
+
+
+def each(peer: str, make: Callable[[T], PeerRun], things: Iterable[T], named: Callable[[T], str]) -> list[PeerRun]:
+    """A run of each thing; of one that cannot be read a run that says why, so that the others are imported."""
+    found = []
+    for thing in things:
+        try:
+            found.append(make(thing))
+        except DataError as error:
+            found.append(broken(peer, named(thing), error))
+    return found
+
+
+def broken(peer: str, name: str, error: DataError) -> PeerRun:
+    """A run whose files could not be read. `name`: what is known of its model, or its file."""
+    return PeerRun(peer, "", name, (), (), failed=str(error), broken=error)

@@ -15,7 +15,7 @@ from vlmbench.data.reading import read_whole
 from vlmbench.runs.imports.readers import kit_sheets
 from vlmbench.runs.imports.readers.files import LARGEST_JSON, File, as_mapping, literal, number, table, words
 from vlmbench.runs.imports.readers.kit_sheets import CHOICE, JUDGED, VQA, YES_NO, Cells, Dataset
-from vlmbench.runs.imports.readers.nouns import COUNT, Figure, PeerRow, PeerRun, PeerTask
+from vlmbench.runs.imports.readers.nouns import COUNT, Figure, PeerRow, PeerRun, PeerTask, broken, each
 
 PEER = "vlmevalkit"
 FAILED = "Failed to obtain answer"
@@ -35,12 +35,14 @@ SCORES = {YES_NO: "score", VQA: "eval_score", CHOICE: "hit", JUDGED: "score"}
 
 def read(files: Sequence[File]) -> list[PeerRun]:
     """The runs among some files: one per model and folder."""
-    found = kit_sheets.datasets(kit_sheets.sheets(files), files)
+    sheets, damaged = kit_sheets.sheets(files)
+    found = kit_sheets.datasets(sheets, files)
     told = kit_sheets.statuses(files)
     groups: dict[tuple[str, str], list[Dataset]] = {}
     for one in found:
         groups.setdefault((str(one.folder), one.model), []).append(one)
-    return [_run(model, group, told) for (_, model), group in groups.items()]
+    runs = each(PEER, lambda one: _run(one[0][1], one[1], told), groups.items(), lambda one: one[0][1])
+    return runs + [broken(PEER, file.path.name, error) for file, error in damaged]
 
 
 def _run(model: str, group: Sequence[Dataset], told: Mapping[Any, Mapping[str, Any]]) -> PeerRun:
@@ -81,7 +83,7 @@ def _task(one: Dataset, status: Mapping[str, Any]) -> PeerTask:
         headline,
         rows,
         rule,
-        _figures(one, kind, rule, rows),
+        _figures(one, kind, rule, rows, as_mapping(status.get("metrics"))),
         [*notes, *more],
         judge=judge,
         kinds={headline: "plain"} if kind == JUDGED and any(s > 1 for r in rows for s in r.scores.values()) else {},
@@ -199,9 +201,13 @@ def _barred(row: PeerRow, *, several: bool) -> PeerRow:
 # ------------------------------------------------------------------------------------------------------------- figures
 
 
-def _figures(one: Dataset, kind: str, rule: str, rows: Sequence[PeerRow]) -> list[Figure]:
-    """What the kit's tables state."""
+def _figures(one: Dataset, kind: str, rule: str, rows: Sequence[PeerRow], metrics: Mapping[str, Any]) -> list[Figure]:
+    """What the kit's tables state; where there are none, its status file."""
     found: list[Figure] = []
+    for name, stated in metrics.items() if not one.summaries else ():
+        if (value := number(stated)) is not None:
+            label, bar, column = name.removeprefix("split=").rpartition("|")
+            found.append(_figure(f"status.json: {name}", label if bar else "", column, value, kind, rule, rows))
     for file in one.summaries:
         name = file.stem.removeprefix(f"{one.predictions.file.stem}_")
         for line in table(read_whole(file.path, LARGEST_JSON), file.path, ","):
