@@ -40,7 +40,7 @@ def notes(found: Imported, key: str) -> str:
     return "\n".join(found.scores[key]["notes"])
 
 
-# ----------------------------------------------------------------------------------------------------- runs as any other
+# ---------------------------------------------------------------- runs as any other
 
 
 def test_an_imported_run_is_compared_checked_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
