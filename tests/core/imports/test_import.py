@@ -86,7 +86,7 @@ def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
         writer.write(second, tmp_path / "run")
 
 
-# --------------------------------------------------------------------------------------------------- what files are like
+# ---------------------------------------------------------------- what files are like
 
 
 def test_a_cut_file_lacks_questions_and_its_figure_differs(tmp_path: Path) -> None:
