@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from vlmbench.base.errors import DataError
+from vlmbench.runs.imports.readers.evalscope_reports import figures, is_report, metric_name, subsets
 from vlmbench.runs.imports.readers.files import File, as_list, as_mapping, json_lines, number, without_secrets, words
-from vlmbench.runs.imports.readers.nouns import Figure, PeerRow, PeerRun, PeerTask, each
+from vlmbench.runs.imports.readers.nouns import PeerRow, PeerRun, PeerTask, each
 
 PEER = "evalscope"
 SCHEMA = 2
 """The form of reports that is known."""
-DIGITS = 4
-"""Decimals of a report's scores."""
 YES_NO_FIGURES = {"accuracy", "precision", "recall", "f1", "yes_ratio"}
 _OPTION = re.compile(r"^\(?([A-J])[.):]\s*(.+?)\s*$")
 _FIRST = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
@@ -40,7 +39,7 @@ class _Benchmark:
 
 def read(files: Sequence[File]) -> list[PeerRun]:
     """The runs among some files: one per folder and model."""
-    reports = [file for file in files if _is_report(file)]
+    reports = [file for file in files if is_report(file)]
     runs: dict[tuple[str, str], dict[str, _Benchmark]] = {}
     for file in files:
         if not _is_review(file):
@@ -77,10 +76,6 @@ def _is_prediction(file: File) -> bool:
     return "model_output" in file.first_row and "index" in file.first_row and "sample_score" not in file.first_row
 
 
-def _is_report(file: File) -> bool:
-    return b'"metrics"' in file.head and "dataset_name" in file.top and bool(as_list(file.top.get("metrics")))
-
-
 def _work(file: File) -> Path:
     """The folder of the whole run: WORK/reviews/MODEL/FILE."""
     parent = file.path.parent
@@ -110,7 +105,7 @@ def _names(file: File, rows: Sequence[tuple[int, Mapping[str, Any]]], reports: S
     fitting = [
         (words(report.top["dataset_name"]), subset)
         for report in reports
-        for subset, count in _subsets(report).items()
+        for subset, count in subsets(report).items()
         if count == len({_key(row) for _, row in rows}) and category <= {subset, ""} and _fits(report, rows[0][1])
     ]
     if len(set(fitting)) == 1:
@@ -122,18 +117,8 @@ def _names(file: File, rows: Sequence[tuple[int, Mapping[str, Any]]], reports: S
 def _fits(report: File, row: Mapping[str, Any]) -> bool:
     """Whether a review has scores that a report could be made of."""
     names = {words(name).lower() for name in as_mapping(_score(row)[0].get("value"))}
-    told = {_metric_name(as_mapping(one))[0].lower() for one in as_list(report.top.get("metrics"))}
+    told = {metric_name(as_mapping(one))[0].lower() for one in as_list(report.top.get("metrics"))}
     return any(one[:3] == other[:3] for one in names for other in told)
-
-
-def _subsets(report: File) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for metric in as_list(report.top.get("metrics")):
-        for category in as_list(as_mapping(metric).get("categories")):
-            for subset in as_list(as_mapping(category).get("subsets")):
-                told = as_mapping(subset)
-                found[words(told.get("name"))] = int(number(told.get("num")) or 0)
-    return found
 
 
 def _add_predictions(file: File, runs: Mapping[tuple[str, str], dict[str, _Benchmark]]) -> None:
@@ -209,13 +194,13 @@ def _task(dataset: str, benchmark: _Benchmark, report: File | None) -> PeerTask:
         found += [_row(subset, key, {}, predictions[key], failed, several=several) for key in unreviewed]
     found.sort(key=lambda row: (row.tags["subset"], row.id.rpartition("/")[2].zfill(9)))
     told = [as_mapping(one) for one in as_list(report.top.get("metrics"))] if report is not None else []
-    names = {_metric_name(one)[0] for one in told}
+    names = {metric_name(one)[0] for one in told}
     yes_no = {"precision", "recall"} <= names or (not told and _says_yes_or_no(found))
     headline, rule = _headline(found, yes_no)
     for metric, error in failed.items():
         notes.append(f"{metric} failed, and stands as 0.0 in the report: {error}")
-    figures = [figure for one in told for figure in _figures(one, found, failed, yes_no)]
-    return PeerTask(dataset, headline, found, rule, figures, notes, lacks=("images' names",), files=_paths(benchmark))
+    stated = [figure for one in told for figure in figures(one, found, failed, yes_no)]
+    return PeerTask(dataset, headline, found, rule, stated, notes, lacks=("images' names",), files=_paths(benchmark))
 
 
 def _paths(benchmark: _Benchmark) -> list[Path]:
@@ -360,49 +345,3 @@ def _headline(rows: list[PeerRow], yes_no: bool) -> tuple[str, str]:
 def _read_as(row: PeerRow, read: str) -> PeerRow:
     scores = {"accuracy": value} if (value := next(iter(row.scores.values()), None)) is not None else {}
     return replace(row, parsed=read, scores=scores, fields={}, unread="" if read or row.error else "yes or no")
-
-
-# ------------------------------------------------------------------------------------------------------------- figures
-
-
-def _metric_name(metric: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], str]:
-    """(name, dimensions, as it is shown)."""
-    identity = as_mapping(metric.get("identity"))
-    name = words(identity.get("name") or metric.get("name"))
-    dimensions = as_mapping(identity.get("dimensions"))
-    shown = f"{name} {dict(sorted(dimensions.items()))}" if dimensions else name
-    return name, dimensions, shown.replace("'", '"')
-
-
-def _figures(
-    metric: Mapping[str, Any], rows: Sequence[PeerRow], failed: Mapping[str, str], yes_no: bool
-) -> list[Figure]:
-    name, dimensions, shown = _metric_name(metric)
-    own = name.lower() if yes_no else _row_metric(name, dimensions, rows)
-    broken = next((error for key, error in failed.items() if name.lower() == key.lower()), "")
-    note = f"it failed: {broken}" if broken else ""
-    plain = any(not 0 <= row.scores.get(own, 0) <= 1 for row in rows)
-    scale = 1.0 if plain else 0.01
-    found = [Figure(shown, number(metric.get("score")), own, scale, digits=DIGITS, note=note)]
-    for category in as_list(metric.get("categories")):
-        for subset in as_list(as_mapping(category).get("subsets")):
-            told = as_mapping(subset)
-            label = words(told.get("name"))
-            bar = f"{label}_{own}" if yes_no else f"subset_{label}_{own}"
-            stated = number(told.get("score"))
-            found.append(Figure(f"{shown}: {label}", stated, bar if own else "", scale, digits=DIGITS, note=note))
-    return found
-
-
-def _row_metric(name: str, dimensions: Mapping[str, Any], rows: Sequence[PeerRow]) -> str:
-    """What reviews call a metric of a report; empty where they have none."""
-    known = {key.lower(): key for row in rows for key in row.scores}
-    short = {"recall": "r", "precision": "p", "f1": "f"}.get(words(dimensions.get("statistic")), "")
-    variant = words(dimensions.get("ngram") or dimensions.get("variant"))
-    spelled = "-".join(part for part in (name.lower(), variant, short) if part)
-    bare = re.sub(r"^(mean|average)_?", "", name.lower())
-    aliases = (spelled, name.lower(), bare, {"accuracy": "acc"}.get(name.lower(), ""), f"avg_{name.lower()}")
-    found = next((known[alias] for alias in aliases if alias in known), "")
-    return found or (
-        next(iter(known.values())) if len(known) == 1 and name.lower().endswith(("accuracy", "acc")) else ""
-    )
