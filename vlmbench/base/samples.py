@@ -31,6 +31,8 @@ class Status(StrEnum):
     """The judge gave no verdict."""
     UNLABELED = "unlabeled"
     """The right answer is not published: only the benchmark's server can score the answer. Counts as covered."""
+    NOT_ASKED = "not_asked"
+    """A gate was decided before it was its turn (`run --gate`): missing, but no failure."""
 
     @classmethod
     def _missing_(cls, value: object) -> Status | None:
@@ -38,6 +40,8 @@ class Status(StrEnum):
         return cls(EARLIER_STATUSES[value]) if value in EARLIER_STATUSES else None
 
 
+NOT_ASKED = "not asked: the gate was decided before"
+"""The error of a response that stands for a question which was not asked."""
 EARLIER_STATUSES: Mapping[object, str] = {"withheld": "unlabeled"}
 """Statuses by the names that runs of earlier versions hold."""
 

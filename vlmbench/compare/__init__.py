@@ -5,5 +5,6 @@ pages (reports/), tests and intervals themselves (stats/).
 In reading order: compare (two runs, paired sample by sample), run_differences (what makes them incomparable), baseline
 (a run as a small file), anchors (earlier runs that total drops are counted from), losses (samples that lost their
 score), judged_pairs (answers that a judge graded in both), suites (averages in two runs), gates/ (`vlmbench check`),
-history (several runs in their order), perturbation_report (a run and its perturbed runs), labels/.
+early/ (`run --gate`), history (several runs in their order), perturbation_report (a run and its perturbed runs),
+labels/.
 """

@@ -35,7 +35,7 @@ def counted(before: StoredTask, after: StoredTask) -> tuple[StoredTask, Sequence
 
 
 def _failed(item: Item) -> bool:
-    return item.score.status not in (Status.OK, Status.UNLABELED)
+    return item.score.status not in (Status.OK, Status.UNLABELED, Status.NOT_ASKED)
 
 
 def fill(before: dict[str, Metric], after: dict[str, Metric], headline: str) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vlmbench.perturbations.perturbations import Perturbation
     from vlmbench.runs.execution.planning import Plan
     from vlmbench.runs.execution.runner import Outcome
+    from vlmbench.runs.execution.watching import Watch
     from vlmbench.runs.options import RunOptions
     from vlmbench.scoring.judge import Judge
     from vlmbench.scoring.suites.choosing import Chosen
@@ -58,8 +59,8 @@ class Evaluated:
         return self.outcomes[0]
 
 
-def evaluate(options: RunOptions) -> Evaluated:
-    """Ask, score and store; progress and remarks go to stderr.
+def evaluate(options: RunOptions, watch: Watch | None = None) -> Evaluated:
+    """Ask, score and store; progress and remarks go to stderr. A `watch` may end the run before everything is asked.
 
     Ctrl-C and errors leave every answer in the run's folder, from where the same options resume. What can be wrong is
     looked at before torch is imported: words, extras, device, data files, the folder to write to.
@@ -86,7 +87,7 @@ def evaluate(options: RunOptions) -> Evaluated:
             if specs.parse_model(options.model.spec).name in registry.models.builtin:  # no object in memory
                 terminal.note(f"loading {terminal.clean(options.model.spec)}")
             model = opening.load_model(options.model)
-        evaluation = Evaluation(options, chosen, places, data, samples, model, judge, ids)
+        evaluation = Evaluation(options, chosen, places, data, samples, model, judge, ids, watch)
         try:
             result = evaluation.run(perturbations)
         except KeyboardInterrupt:
@@ -127,6 +128,7 @@ class Evaluation:
     judge: Judge | None
     ids: selection.Ids | None = None
     """The questions that --ids lists; None: all, or those of --limit."""
+    watch: Watch | None = None
     folder: Path | None = None
     """Of the run that is being made."""
     verified: Mapping[str, Any] = field(default_factory=dict)
@@ -136,6 +138,9 @@ class Evaluation:
         """The unperturbed run, then the perturbed ones."""
         plan = self.plan(None)
         print_notes(plan.tasks)
+        if self.watch is not None:
+            suites = {key: suite.to_dict() for key, suite in self.chosen.suites.items()}
+            self.watch.begin(plan, {"asked": self._request(plan, None), "suites": suites})
         if self.options.verify.questions is not None:
             from vlmbench.runs.verification import verify_backend
 
@@ -185,7 +190,10 @@ class Evaluation:
             content["suites"] = {key: suite.to_dict() for key, suite in self.chosen.suites.items()}
         with RunStore.open(self.folder, {**content, **self.verified}) as store:
             level, progress = self.options.interval, sys.stderr.isatty()
-            return runner.execute(plan, self.model, store, progress=progress, judge=self.judge, level=level)
+            watch = self.watch if change is None else None
+            return runner.execute(
+                plan, self.model, store, progress=progress, judge=self.judge, level=level, watch=watch
+            )
 
     def _request(self, plan: Plan, change: Perturbation | None) -> dict[str, Any]:
         """What run.json holds under `asked`: the options that decide the run's content."""

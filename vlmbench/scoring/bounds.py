@@ -42,8 +42,9 @@ def extremes(task: Task, protocol: str, sample: Sample, runs: int = 0) -> tuple[
 
 
 def missing(scored: Scored) -> list[Sample]:
-    """The questions without a score; those that only a server can score are not missing."""
-    return [sample for sample, score in scored if score.status not in (Status.OK, Status.UNLABELED)]
+    """The questions that failed; those that only a server can score are not missing, nor are those never asked."""
+    there = (Status.OK, Status.UNLABELED, Status.NOT_ASKED)
+    return [sample for sample, score in scored if score.status not in there]
 
 
 def bounds(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, float]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vlmbench.base.samples import Response, Sample, Score, Status
+from vlmbench.base.samples import NOT_ASKED, Response, Sample, Score, Status
 from vlmbench.parsing.thinking import apart, cut_inside
 from vlmbench.scoring import answer_notes, bounds
 from vlmbench.stats.metrics import MORE
@@ -29,6 +29,8 @@ def score_response(task: Task, protocol: str, sample: Sample, response: Response
     a protocol is asked what those count as. A thought that is still in the text is no part of the answer.
     """
     response = apart(response)
+    if response.error == NOT_ASKED:
+        return Score(None, Status.NOT_ASKED, note=NOT_ASKED)
     if response.finish == "error" or response.error:
         return Score(None, Status.ERROR, note=response.error or "the model gave no answer")
     if response.finish == "length" and not response.choices and not response.text.strip():
@@ -71,7 +73,8 @@ def summarise(
     good = [(sample, score) for sample, score in scored if score.status is Status.OK]
     entry: dict[str, Any] = {}
     metrics = _metrics(task, protocol, good)
-    estimates = intervals(metrics, resamples=resamples, seed=seed, level=level)
+    asked, stopped = _asked(scored), _stopped(scored, level)
+    estimates = intervals(metrics, resamples=resamples, seed=seed, level=stopped.level)
     limits = bounds.bounds(task, protocol, scored)
     for metric, estimate in zip(metrics, estimates, strict=True):
         bar: dict[str, Any] = dict(estimate.to_json())
@@ -90,9 +93,9 @@ def summarise(
     if unlabeled and unlabeled[0].note:
         entry[headline]["note"] = unlabeled[0].note
     entry |= _judge_summary(choice, scored)
-    known = [*notes, *_peculiar(headline, entry), *_if_missing(scored, headline, limits)]
-    samples, scores = [sample for sample, _ in scored], [score for _, score in scored]
-    found_answers = answer_notes.Answered(task, protocol, samples, responses, scores)
+    known = [*notes, *stopped.notes, *_peculiar(headline, entry), *_if_missing(scored, headline, limits)]
+    samples, scores = [scored[at][0] for at in asked], [scored[at][1] for at in asked]
+    found_answers = answer_notes.Answered(task, protocol, samples, [responses[at] for at in asked if responses], scores)
     return entry | {
         "answers": answer_notes.counts(found_answers),
         "notes": answer_notes.notes(found_answers, known),
@@ -104,6 +107,32 @@ def summarise(
         "split": choice.split,
         "version": task.version,
     }
+
+
+def _asked(scored: Scored) -> list[int]:
+    """The places of the questions that were asked: all, unless a gate ended the run."""
+    return [at for at, (_, score) in enumerate(scored) if score.status is not Status.NOT_ASKED]
+
+
+class _Stopped(NamedTuple):
+    """How a task is told of whose run a gate may have ended."""
+
+    level: float
+    """At which its intervals are made."""
+    notes: Sequence[str] = ()
+
+
+def _stopped(scored: Scored, level: float) -> _Stopped:
+    """Of a run that ended when its results sufficed, intervals have to hold at all times at once, not at one."""
+    asked = _asked(scored)
+    if len(asked) == len(scored):
+        return _Stopped(level)
+    from vlmbench.stats.sequential.boundary import Boundary
+
+    images = [sample.cluster or sample.id for sample, _ in scored]
+    total, seen = len(set(images)), len({images[at] for at in asked})
+    told = f"stopped early, when the gate was decided: {len(asked):,} of {len(scored):,} questions were asked"
+    return _Stopped(Boundary(total).level(level, seen), [f"{told}; intervals are anytime-valid"])
 
 
 def _metrics(task: Task, protocol: str, good: Scored) -> list[Metric]:

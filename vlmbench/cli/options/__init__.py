@@ -1,7 +1,7 @@
 """Options that several verbs share: how they are spelled, and the typed options that they become.
 
 In reading order: model (which model, and how it computes), generation (named variants of the protocols), judge (which
-judge grades).
+judge grades), gate (what `check` and `run --gate` allow).
 Not here: what the options mean, which vlmbench.runs.options checks.
 """
 

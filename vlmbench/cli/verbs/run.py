@@ -10,9 +10,12 @@ from vlmbench.base import paths
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes, signals, terminal
 from vlmbench.cli.options import Group, generation, judge, model
+from vlmbench.cli.options import gate as gate_options
 from vlmbench.runs.options import RunOptions, VerifyOptions, WorkerOptions
+from vlmbench.runs.storage import remote_store
 
 if TYPE_CHECKING:
+    from vlmbench.compare.early.early_gate import EarlyGate
     from vlmbench.runs.evaluation import Evaluated
     from vlmbench.runs.execution.runner import Outcome
 
@@ -72,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--interval", type=float, metavar="LEVEL", help="confidence level of the intervals (default 0.95)")
     add("--json", action="store_true", help="print the content of scores.json on stdout, and nothing else")
+    _add_gate(parser.add_argument_group("a gate that ends the run (docs/evaluate/gate.md)"))
     _add_verification(parser.add_argument_group("a second model as a check"))
     _add_workers(parser.add_argument_group("several processes or machines", "docs/scale.md"))
 
@@ -83,6 +87,17 @@ def _limit(text: str) -> int | float:
     except ValueError:
         problem = f"a number of questions or a share such as 0.1 was expected, not {text!r:.40}"
         raise argparse.ArgumentTypeError(problem) from None
+
+
+def _add_gate(group: Group) -> None:
+    group.add_argument(
+        "--gate",
+        type=remote_store.fetch_run_or_file,
+        metavar="RUN|FILE",
+        help="check against this run or baseline while asking, and stop as soon as every verdict is certain; "
+        "exit codes and the options below are those of `vlmbench check`",
+    )
+    gate_options.add_arguments(group)
 
 
 def _add_verification(group: Group) -> None:
@@ -110,21 +125,53 @@ def _add_workers(group: Group) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print. Exit code 1 for a coverage below --min-coverage, or grades that make no total."""
+    """Evaluate and print. Exit code 1 for a coverage below --min-coverage, or grades that make no total; with --gate,
+    those of `vlmbench check`."""
     from vlmbench.runs.evaluation import evaluate
     from vlmbench.scoring.score import complete
 
+    asked = options(with_suite_file(args))
+    gate = _gate(args)
     try:
-        result = evaluate(options(with_suite_file(args)))
+        result = evaluate(asked, gate)
     except KeyboardInterrupt as stop:  # what is kept has been printed
         return signals.code_of(stop)
     _print_scores(result.unperturbed, json=args.json)
+    if gate is not None:
+        return _report_gate(args, gate, result.unperturbed)
     for outcome in result.outcomes:
         _print_missing(outcome, args.min_coverage, judged=args.judge is not None)
     if result.perturbations:
         _report_perturbations(result, quiet=args.json)
     whole = all(complete(outcome.scores, args.min_coverage) for outcome in result.outcomes)
     return exit_codes.OK if whole else exit_codes.BAD_RESULT
+
+
+def _gate(args: argparse.Namespace) -> EarlyGate | None:
+    """The gate that may end the run, if one was named. Raises UsageError and StoreError."""
+    if args.gate is None:
+        if given := gate_options.named(args):
+            raise UsageError(f"{', '.join(given)}: for a gate alone", hint="name the baseline: --gate RUN|FILE")
+        return None
+    if args.perturb:
+        problem = "--gate checks the questions as they are, --perturb asks them otherwise"
+        raise UsageError(problem, hint="run once with --gate, then again without it and with --perturb")
+    from vlmbench.compare.early.early_gate import EarlyGate
+
+    return EarlyGate(args.gate, gate_options.rules(args), args.seed, args.anchor)
+
+
+def _report_gate(args: argparse.Namespace, gate: EarlyGate, outcome: Outcome) -> int:
+    """The gate's report of the finished run, its files and its exit code."""
+    from vlmbench.base.registry import load_object
+    from vlmbench.compare.gates.gate import keep
+
+    report = gate.report(remote_store.fetch_run(str(outcome.folder)))
+    keep(report)
+    gate_options.write(args, report)
+    if not args.json:
+        print(f"\n{load_object('vlmbench.reports.text.gate:text')(report)}")
+    return gate_options.CODES[report.outcome]
 
 
 def with_suite_file(args: argparse.Namespace) -> argparse.Namespace:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from vlmbench.base.errors import StoreError, UnknownNameError, UsageError
@@ -27,6 +28,7 @@ from vlmbench.runs.storage.reload import StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import read_check, to_json
 from vlmbench.stats import noninferiority, paired
 from vlmbench.stats.noninferiority import Decision, Margins, Outcome, decide, one_sided
+from vlmbench.stats.sequential.looks import EarlyDecision
 
 FORMAT = 1
 WHOLE = ("headline", "all")
@@ -135,12 +137,15 @@ def check(
     tasks: Sequence[str] = (),
     force: bool = False,
     seed: int = 0,
+    early: Mapping[tuple[str, str, str], EarlyDecision] = MappingProxyType({}),
 ) -> Report:
     """Hold a run against a baseline: a run's folder or a baseline file; and against its anchors, or those of `anchor`.
 
+    `early`: what was decided while the run went on (compare/early/), by task key, metric and anchor's name.
+
     Raises UsageError and StoreError as `comparison.compare` does, and UsageError for rules that contradict themselves.
     """
-    _sensible(rules)
+    sensible(rules)
     settings: dict[str, Any] = {"resamples": RESAMPLES, "seed": seed}
     compared = compare.compare(
         baseline,
@@ -156,7 +161,7 @@ def check(
     planned, averages, left_out = _planned(compared, rules, settings, force)
     _suites_there(left_out, tasks)
     compared = replace(compared, left_out=[*compared.left_out, *left_out])
-    _names_known(rules, compared, [*(test.task.key for test in planned), *left_out])
+    names_known(rules, compared, [*(test.task.key for test in planned), *left_out])
     every = [(compared, test, "") for test in planned]
     earlier = anchors.against(compared, anchor, tasks, force)
     for one in earlier:
@@ -166,15 +171,22 @@ def check(
         every += [(found, test, anchors.words(one)) for test in _planned(found, rules, settings, force)[0]]
     margins = [rules.margins(test.task.key, len(every), total=bool(since)) for _, test, since in every]
     ps = {str(at): one_sided(test.paired, test.spread, margins[at].allowed) for at, (_, test, _) in enumerate(every)}
+    known = [early.get((test.task.key, test.metric.name, since)) for _, test, since in every]
+    ps |= {str(at): float(one.outcome is not Outcome.FAIL) for at, one in enumerate(known) if one is not None}
     corrected = paired.holm(ps)
+    corrected |= {str(at): one.p_holm for at, one in enumerate(known) if one is not None}
     verdicts = []
     for at, (pair, test, since) in enumerate(every):
-        decided = _nothing_left(pair, test.task) or noninferiority.undefined(test.metric.before, test.metric.after)
+        decided: Decision | None = known[at]
+        decided = (
+            decided or _nothing_left(pair, test.task) or noninferiority.undefined(test.metric.before, test.metric.after)
+        )
         decided = decided or _other_judge(test.task)
         if decided is None:
             decided = decide(test.paired, test.spread, corrected[str(at)], margins[at], same=test.same)
         verdicts.append(Verdict(test.task, test.metric, margins[at], decided, corrected[str(at)], test.paired, since))
-    floors = [floor for task in compared.tasks for floor in _floors(compared.after.tasks[task.key], rules)]
+    asked = [compared.after.tasks[task.key] for task in compared.tasks]
+    floors = [floor for task in asked for floor in _floors(task, rules, early=bool(early))]
     return Report(compared, rules, verdicts, floors, averages, earlier)
 
 
@@ -189,7 +201,7 @@ def _planned(
     return [*planned, *planning.suite_tests(compared, averages, planned)], averages, left_out
 
 
-def _names_known(rules: GateRules, compared: Comparison, tested: Sequence[str]) -> None:
+def names_known(rules: GateRules, compared: Comparison, tested: Sequence[str]) -> None:
     """Raise UnknownNameError for an amount of a task that neither of the runs has: it would hold for nothing."""
     keys = dict.fromkeys([*tested, *compared.before.tasks, *compared.after.tasks])
     known = [*keys, *dict.fromkeys(map(bare_name, keys))]
@@ -241,7 +253,8 @@ def _same_thinking(compared: Comparison, force: bool) -> None:
         raise UsageError(f"a gate between different ways to answer: {told[0]}", hint=hint)
 
 
-def _sensible(rules: GateRules) -> None:
+def sensible(rules: GateRules) -> None:
+    """Raise UsageError for rules that contradict themselves."""
     for name, share in (("--alpha", rules.alpha), ("--power", rules.power)):
         if not 0 < share < 1:
             raise UsageError(f"{name} {share:g} is not between 0 and 1", hint="0.05 and 0.8 are usual")
@@ -262,10 +275,12 @@ def _all_there(compared: Comparison, tasks: Sequence[str]) -> None:
         )
 
 
-def _floors(task: StoredTask, rules: GateRules) -> list[Floor]:
-    """The floors that a task's run breaks."""
+def _floors(task: StoredTask, rules: GateRules, *, early: bool) -> list[Floor]:
+    """The floors that a task's run breaks; of a run that its gate ended (`early`), among the questions asked."""
     broken = []
     coverage = float(task.scores.get("coverage", 0.0))
+    if early:
+        coverage *= len(task.items) / max(1, len(task.items) - _statuses(task).get(Status.NOT_ASKED, 0))
     if coverage < rules.min_coverage:
         counts = ", ".join(f"{name} {count:,}" for name, count in _statuses(task).items())
         problem = f"{min(100 * coverage, 99.9):.1f} % of the samples have a score, {100 * rules.min_coverage:g} % must"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.stats.metrics import LESS, TARGET
+from vlmbench.stats.sequential.looks import EarlyDecision
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import TaskComparison
@@ -96,7 +97,19 @@ def reason(verdict: Verdict) -> str:
     counted = f"; {failed:,} samples that had a score before have none now and count as wrong" if failed else ""
     since = f"since the anchor {verdict.anchor}: " if verdict.anchor else ""
     doubt = verdict.task.judging.doubt if verdict.decision.outcome == "unknown" else ""
-    return since + REASONS[verdict.decision.rule](verdict) + counted + (f"; {doubt}" if doubt else "")
+    early = isinstance(verdict.decision, EarlyDecision)
+    words = _early if early else REASONS[verdict.decision.rule]
+    return since + words(verdict) + counted + (f"; {doubt}" if doubt else "")
+
+
+def _early(v: Verdict) -> str:
+    """What was decided while the run went on, and after what part of the questions."""
+    assert isinstance(v.decision, EarlyDecision)
+    told = f"a drop beyond the allowed {v.margins.allowed:g} is excluded"
+    if v.decision.outcome == "fail":
+        told = f"it fell by more than the allowed {v.margins.allowed:g} (p {v.decision.p_holm:.2g} at all looks)"
+    moved = f"{v.metric.name} is undefined now" if math.isnan(v.metric.after) else _moved(v)
+    return f"{moved}; {told}; {v.decision.rule} ({100 * v.decision.asked / v.decision.questions:.0f} %)"
 
 
 def _moved(verdict: Verdict) -> str:

@@ -7,15 +7,15 @@ no task knows a model, no model knows a task.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Record, Request, Response
+from vlmbench.base.samples import NOT_ASKED, Record, Request, Response
 from vlmbench.data import encoding
 from vlmbench.parsing import thinking
 from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
@@ -25,6 +25,8 @@ from vlmbench.scoring import score as scoring
 from vlmbench.scoring.suites import scores as suite_scores
 
 if TYPE_CHECKING:
+    from vlmbench.base.registry import TaskChoice
+    from vlmbench.runs.execution.watching import Watch
     from vlmbench.scoring.judge import Judge
 
 GIVE_UP_AFTER = 3
@@ -57,38 +59,50 @@ def execute(
     progress: bool = False,
     judge: Judge | None = None,
     level: float | None = None,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Ask what the store does not hold yet, then score everything and close the run. A judge grades as answers come.
-    `level` is the confidence level of the intervals.
+    `level` is the confidence level of the intervals. With a `watch` not everything need be asked.
 
     Ctrl-C and errors leave every answer given so far in the store. Raises ModelError when the model is broken.
     """
     from tqdm import tqdm
 
     stored = set(store.answers)
+    choices = {choice.key: choice for choice in plan.choices}
     failures: dict[str, str] = {}
+    asked: set[int] = set()
+    """By id() of the planned request."""
     grade = _ignore if judge is None else _grader(plan, judge)
     for key, response in store.answers.items():
         grade(key, thinking.apart(response))
-    groups = group_by_images(item for item in plan.requests if not item.error and item.key not in stored)
-    total = sum(len(group) for group in groups)
+    total = sum(len(group) for group in _groups(plan.requests, stored))
     with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
-        for key, response in _answers(groups, model, store):
-            response = thinking.apart(encoding.sanitized(response))
-            if response.finish == "error":
-                failures[key] = response.error
-            else:
-                store.append(key, response)
-                grade(key, response)
-            bar.update()
+        for wave in [plan.requests] if watch is None else watch.waves():
+            for key, response in _answers(_groups(wave, {*store.answers, *failures}), model, store):
+                response = thinking.apart(encoding.sanitized(response))
+                if response.finish == "error":
+                    failures[key] = response.error
+                else:
+                    store.append(key, response)
+                    grade(key, response)
+                bar.update()
+            asked.update(map(id, wave))
+            if watch is not None:
+                watch.look(partial(_record, choices, store.answers, failures, None))
     if judge is not None:
         judge.finish(progress=progress)
-    records = _records(plan, store.answers, failures, judge)
+    known = {*store.answers, *failures}
+    unasked = {id(item) for item in plan.requests if id(item) not in asked and (item.error or item.key not in known)}
+    items = (replace(item, error=NOT_ASKED) if id(item) in unasked else item for item in plan.requests)
+    records = [_record(choices, store.answers, failures, judge, item) for item in items]
     scores = scoring.score_records(plan.choices, records, plan.tasks, level)
     scores |= suite_scores.entries(store.manifest.get("suites", {}), scores)
     store.manifest["model"]["facts"] = dict(model.facts)
     if judge is not None:
         store.manifest["judge"] = judge.facts()
+    if watch is not None:
+        store.manifest["gate"] = watch.facts()
     shown = {d: p for item in plan.requests for d, p in zip(item.image_hashes, item.request.images, strict=False)}
     decorate = partial(thumbnails.decorate, shown, model)
     store.finish(record_columns(records), scores, _verdict_columns(records), decorate)
@@ -187,22 +201,28 @@ class _GroupFeeder:
         return self._groups[self._next :]
 
 
-def _records(
-    plan: Plan, answers: Mapping[str, Response], failures: Mapping[str, str], judge: Judge | None
-) -> list[Record]:
-    tasks = {choice.key: choice for choice in plan.choices}
-    records = []
-    for item in plan.requests:
-        reason = item.error or failures.get(item.key) or "the model gave no answer"
-        answer = None if item.error else answers.get(item.key)
-        response = Response(finish="error", error=reason) if answer is None else thinking.apart(answer)
-        choice = tasks[item.task]
-        if judge is not None:
-            score = judge.score(choice, item.sample, response)
-        else:
-            score = scoring.score_response(choice.task, choice.protocol, item.sample, response)
-        records.append(Record(item.task, item.sample, item.request, item.key, item.image_hashes, response, score))
-    return records
+def _groups(items: Iterable[PlannedRequest], known: Container[str]) -> list[list[PlannedRequest]]:
+    """What there is to ask of these, by images: no answer is known, and the images can be read."""
+    return group_by_images(item for item in items if not item.error and item.key not in known)
+
+
+def _record(
+    choices: Mapping[str, TaskChoice],
+    answers: Mapping[str, Response],
+    failures: Mapping[str, str],
+    judge: Judge | None,
+    item: PlannedRequest,
+) -> Record:
+    """A question with its answer and score; `failures` says why there is no answer, by key."""
+    reason = item.error or failures.get(item.key) or "the model gave no answer"
+    answer = None if item.error else answers.get(item.key)
+    response = Response(finish="error", error=reason) if answer is None else thinking.apart(answer)
+    choice = choices[item.task]
+    if judge is not None:
+        score = judge.score(choice, item.sample, response)
+    else:
+        score = scoring.score_response(choice.task, choice.protocol, item.sample, response)
+    return Record(item.task, item.sample, item.request, item.key, item.image_hashes, response, score)
 
 
 def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:

@@ -88,7 +88,7 @@ RUN: Shape = fields(
         "code": fields({"commit": optional(text), "changed": optional(flag)}), "packages": mapping_of(text),
         "hardware": mapping, "judge": mapping, "left_out": mapping_of(mapping_of(whole)),
         "suites": mapping_of(SUITE_SHAPE),
-        "files": mapping_of(_FILE), "rescoring": flag,
+        "files": mapping_of(_FILE), "rescoring": flag, "gate": mapping,
     },
     needed=("asked", "identity"),
 )  # fmt: skip

@@ -1,0 +1,217 @@
+"""The watch of a run under `--gate`: it looks at the gate's tests as answers come, and ends the run when it may.
+
+Tests are those of `vlmbench check` on the same tasks. Their p-values at the looks are corrected by Holm over all of
+them (those that cannot be decided early count too), and one that was decided stays so. A task all of whose tests are
+decided is asked no more; the others go on, wave by wave in turn. Tasks that cannot stop early come last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmbench.base.process import terminal
+from vlmbench.compare import anchors, compare, losses
+from vlmbench.compare.early import fitting
+from vlmbench.compare.early.course import Course, course
+from vlmbench.compare.gates import planned
+from vlmbench.compare.gates.gate import WHOLE, GateRules, Report, check, names_known, sensible
+from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
+from vlmbench.stats import paired
+from vlmbench.stats.metrics import upward
+from vlmbench.stats.noninferiority import Margins, Outcome
+from vlmbench.stats.sequential import looks
+from vlmbench.stats.sequential.boundary import Boundary
+from vlmbench.stats.sequential.looks import EarlyDecision, Look
+
+if TYPE_CHECKING:
+    from vlmbench.base.samples import Record
+    from vlmbench.runs.execution.planning import Plan, PlannedRequest
+    from vlmbench.stats.metrics import Metric
+
+FEW_RESAMPLES: dict[str, Any] = {"resamples": 2, "seed": 0}
+"""For comparing the baseline with itself, which tells the tests and no result."""
+Name = tuple[str, str, str]
+"""Of a test: its task's key, its metric, and the anchor that it is against; empty for the baseline."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a task is held against."""
+
+    before: StoredTask
+    tests: Sequence[Name]
+
+    def metrics(self, after: StoredTask) -> tuple[dict[str, Metric], dict[str, Metric], int]:
+        """(the metrics before, after, how many scores changed) over the questions so far that had a score before."""
+        counted, _ = losses.counted(self.before, after)
+        ids = [key for key in counted.answered if key in self.before.answered]
+        found = [{metric.name: metric for metric in side.metrics(ids)} for side in (self.before, counted)]
+        turned = sum(counted.answered[key].score.value != self.before.answered[key].score.value for key in ids)
+        return found[0], found[1], turned
+
+
+@dataclass
+class Watched:
+    """One task that may stop early."""
+
+    after: StoredTask
+    course: Course
+    boundary: Boundary
+    sides: Sequence[Side]
+    items: list[Item] = field(default_factory=list)
+    """The answers so far."""
+
+    @property
+    def tests(self) -> list[Name]:
+        """Against the baseline and its anchor."""
+        return [name for side in self.sides for name in side.tests]
+
+
+class EarlyGate:
+    """Holds a run against a baseline while it goes on. Give it to `evaluate`, then ask for the `report` of the run."""
+
+    def __init__(self, baseline: Path, rules: GateRules, seed: int = 0, anchor: Path | None = None) -> None:
+        """Raises UsageError for rules that contradict themselves, StoreError for a baseline that cannot be read."""
+        sensible(rules)
+        self.rules, self.seed = rules, seed
+        self.baseline = compare.open_run(baseline)
+        self.anchor = None if anchor is None else compare.open_run(anchor)
+        self.decided: dict[Name, EarlyDecision] = {}
+        self.in_full: dict[str, str] = {}
+        """Why a task is asked in full, by its key."""
+        self._watched: dict[str, Watched] = {}
+        self._last: list[PlannedRequest] = []
+        """What is asked in full, after the others."""
+        self._best: dict[Name, float] = {}
+        """The smallest p-value of each test at any look."""
+        self._spans: dict[Name, float] = {}
+        self._looking: list[str] = []
+
+    # ------------------------------------------------------------------------------------------------- before the run
+
+    def begin(self, plan: Plan, manifest: Mapping[str, Any]) -> None:
+        """Refuse what cannot be held against the baseline. Raises UsageError."""
+        run = fitting.planned(plan, manifest)
+        own = replace(self.baseline, tasks=fitting.pairs(self.baseline, run))
+        compared = self._compared(own, own)
+        found = planned.tests(compared, self.rules.metric, FEW_RESAMPLES)
+        names_known(self.rules, compared, [test.task.key for test in found])
+        against = [(own, "", found)]
+        for one in anchors.against(compared, self.anchor, (), force=False):
+            tests = planned.tests(self._compared(one, own), self.rules.metric, FEW_RESAMPLES)
+            against.append((one, anchors.words(one), tests))
+        sides: dict[str, list[Side]] = {key: [] for key in own.tasks}
+        for one, since, tests in against:
+            for key, before in one.tasks.items():
+                sides[key].append(Side(before, [(key, t.metric.name, since) for t in tests if t.task.key == key]))
+        self._best = {name: 1.0 for mine in sides.values() for side in mine for name in side.tests}
+        averaged = fitting.averaged(own, run) if self.rules.metric in WHOLE else {}
+        for key, before in own.tasks.items():
+            items = [item for item in plan.requests if item.task == key]
+            way = course(items, self.seed)
+            self._watched[key] = Watched(run.tasks[key], way, Boundary(len(way.groups)), sides[key])
+            self._margins((key, "", ""))
+            if why := averaged.get(key) or fitting.unable(before, [test for test in found if test.task.key == key]):
+                terminal.note(f"{key}: asked in full: {why}")
+                self.in_full[key] = why
+                self._last += items
+                del self._watched[key]
+
+    def _compared(self, before: StoredRun, after: StoredRun) -> compare.Comparison:
+        return compare.compare(
+            before, after, metric=self.rules.metric, bars=False, count_failures=True, **FEW_RESAMPLES
+        )
+
+    # ------------------------------------------------------------------------------------------------- during the run
+
+    def waves(self) -> Iterator[Sequence[PlannedRequest]]:
+        """The next questions of every task that is not decided; then what has to be asked in full."""
+        while self._watched:
+            going = [key for key, task in self._watched.items() if not task.course.over]
+            self._looking = [key for key in going if not self._is_decided(key)]
+            wave = [item for key in self._looking for item in self._watched[key].course.next_wave()]
+            if not wave:
+                break
+            yield wave
+        self._looking = []
+        if self._last:
+            yield self._last
+
+    def look(self, record: Callable[[PlannedRequest], Record]) -> None:
+        """Look at every test of the tasks of the last wave."""
+        seen: dict[Name, Look] = {}
+        for key in self._looking:
+            task = self._watched[key]
+            task.items += [_item(record(item)) for item in task.course.asked[len(task.items) :]]
+            if task.course.over:
+                continue  # all is asked: the ordinary gate decides
+            after = replace(task.after, items=task.items)
+            for side in task.sides:
+                open_tests = [name for name in side.tests if name not in self.decided]
+                found = side.metrics(after) if open_tests else ({}, {}, 0)
+                seen |= {name: one for name in open_tests if (one := self._look(name, *found)) is not None}
+        self._best |= {name: min(self._best[name], one.p) for name, one in seen.items()}
+        self._decide(seen)
+
+    def _look(self, name: Name, before: Mapping[str, Metric], after: Mapping[str, Metric], turned: int) -> Look | None:
+        """One test; where its metric has become undefined, of the accuracy in its stead, which can fail it only."""
+        key, metric, _ = name
+        if metric not in before or metric not in after:
+            return None
+        pair = [upward(side[metric]) for side in (before, after)]
+        undefined = [math.isnan(one.value()) for one in pair]
+        margins, boundary = self._margins(name), self._watched[key].boundary
+        if undefined == [False, True] and all(planned.GUARD in side for side in (before, after)):
+            guards = [side[planned.GUARD] for side in (before, after)]
+            return replace(looks.look(guards[0], guards[1], turned, margins, boundary), lower=None)
+        if any(undefined):
+            return None
+        self._spans[name] = pair[1].span
+        return looks.look(pair[0], pair[1], turned, margins, boundary)
+
+    def _decide(self, seen: Mapping[Name, Look]) -> None:
+        corrected = paired.holm({"\n".join(name): p for name, p in self._best.items()})
+        for name, found in seen.items():
+            margins, p = self._margins(name), corrected["\n".join(name)]
+            assert p is not None, "each test has one"
+            outcome = Outcome.FAIL if found.fell(p, margins) else None
+            if outcome is None and found.held(margins, self._spans.get(name, 100.0)):
+                outcome = Outcome.PASS
+            if outcome is not None:
+                way = self._watched[name[0]].course
+                self.decided[name] = EarlyDecision.of(found, outcome, p, len(way.asked), way.questions)
+
+    def _margins(self, name: Name) -> Margins:
+        return self.rules.margins(name[0], len(self._best), total=bool(name[2]))
+
+    def _is_decided(self, key: str) -> bool:
+        return all(name in self.decided for name in self._watched[key].tests)
+
+    # ------------------------------------------------------------------------------------------------- after the run
+
+    def report(self, folder: Path) -> Report:
+        """The gate's report of the finished run: what was decided early, and the ordinary gate for the rest.
+
+        Looks may spend a part of alpha, which the ordinary gate has less of. Raises StoreError and UsageError as
+        `check` does.
+        """
+        own = replace(self.baseline, tasks={key: self.baseline.tasks[key] for key in [*self._watched, *self.in_full]})
+        rules = replace(self.rules, alpha=self.rules.alpha * (1 - looks.FELL_SHARE))
+        return check(folder, own, rules, anchor=self.anchor, seed=self.seed, early=self.decided)
+
+    def facts(self) -> dict[str, Any]:
+        """How far each task was asked, and why not less."""
+        asked = {
+            key: {"asked": len(task.course.asked), "questions": task.course.questions, "decided": self._is_decided(key)}
+            for key, task in self._watched.items()
+        }
+        full = {key: {"decided": False, "in_full": why} for key, why in self.in_full.items()}
+        return {"baseline": self.baseline.path.name, "model": self.baseline.name, "tasks": {**asked, **full}}
+
+
+def _item(record: Record) -> Item:
+    return Item(record.sample, record.score, record.response.text, record.image_hashes)
