@@ -19,9 +19,11 @@ from tests.core.imports.made_files import (
     lmms_rows,
     right,
 )
+from vlmbench.base import registry
 from vlmbench.base.errors import DataError, StoreError
 from vlmbench.cli.main import main
 from vlmbench.compare.compare import compare
+from vlmbench.data.files import Folder, read_samples
 from vlmbench.data.sheets import write_sheet
 from vlmbench.runs.imports import peers, writer
 from vlmbench.runs.imports.writer import Imported
@@ -313,3 +315,44 @@ def test_answers_of_two_models_in_one_file_are_refused(tmp_path: Path) -> None:
 def test_the_made_scores(tmp_path: Path) -> None:
     """The helper's answers are right where it says so."""
     assert [right(index) for index in range(4)] == [0.0, 1.0, 1.0, 0.0]
+
+
+# ---------------------------------------------------------------- with the benchmark's own questions
+
+
+def asked_in_order(folder: Path, *, last: str = "") -> list[str]:
+    """Write lmms-eval's rows of the first questions of VQAv2's embedded sample, without answers; returns their ids."""
+    choice = registry.choose_task("vqav2")
+    samples = read_samples(choice.task, Folder.sample("vqav2"), choice.split)[:8]
+    rows = [
+        {
+            "doc_id": number,
+            "target": "answer",
+            "filtered_resps": sample.target[0],
+            "exact_match": 0.5,
+            "input": f"{last if last and number == 7 else sample.question}\nAnswer the question using a single word.",
+        }
+        for number, sample in enumerate(samples)
+    ]
+    lines(folder / "20260101_000000_samples_vqav2_val.jsonl", rows)
+    return [sample.id for sample in samples]
+
+
+def test_rows_are_joined_with_the_benchmarks_own_questions(tmp_path: Path) -> None:
+    ids = asked_in_order(tmp_path)
+    (without,) = imported(tmp_path)
+    assert list(without.scores) == ["lmms-eval.vqav2_val@exact_match"]
+    (run,) = peers.find(tmp_path)
+    found = writer.imported(run, data="sample")
+    own = [record.sample for record in found.records if record.task == "vqav2@lmms_eval"]
+    assert [sample.id for sample in own] == ids
+    assert all(sample.images for sample in own)
+    assert found.scores["vqav2@lmms_eval"]["statuses"] == {"ok": 8}
+
+
+def test_a_question_that_differs_ends_the_join(tmp_path: Path) -> None:
+    asked_in_order(tmp_path, last="What is not asked there?")
+    (run,) = peers.find(tmp_path)
+    found = writer.imported(run, data="sample")
+    assert list(found.scores) == ["lmms-eval.vqav2_val@exact_match"]
+    assert "not joined with --data" in notes(found, "lmms-eval.vqav2_val@exact_match")

@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "answers, or one such file; each run in it becomes a run",
     )
     add("--output", type=Path, metavar="DIR", help="the run's folder; of several runs, the folder of their folders")
+    add(
+        "--data",
+        metavar="sample|hub[:COPIES]|DIR",
+        help="where the benchmarks' own questions are: rows are joined with them, for right answers and comparisons",
+    )
     add("--model", metavar="NAME", help="call the model so, where the files hold one run alone")
     add("--interval", type=float, metavar="LEVEL", help="confidence level of the intervals (default 0.95)")
     add("--json", action="store_true", help="print what was imported as JSON, and nothing else")
@@ -67,7 +72,7 @@ def _import(args: argparse.Namespace) -> int:
     told: list[dict[str, Any]] = []
     good = True
     for one, folder in zip(runs, folders, strict=True):
-        found = writer.imported(writer.renamed(one, args.model) if args.model else one, args.interval)
+        found = writer.imported(writer.renamed(one, args.model) if args.model else one, args.interval, args.data)
         good = good and found.has_scores
         if found.scores:
             writer.write(found, folder)

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vlmbench.base import registry
+from vlmbench.base.errors import DataError
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ImageRef, Sample
+from vlmbench.runs.imports.joining import joined
 from vlmbench.runs.imports.readers.files import words
 from vlmbench.runs.imports.readers.nouns import PERCEPTION, PeerRow, PeerTask
 from vlmbench.runs.storage.reload import image_ref
@@ -190,10 +192,12 @@ class Rescored:
 
     choice: TaskChoice
     pairs: Sequence[tuple[Sample, PeerRow]]
+    how: str = ""
+    """How they were joined with the benchmark's own questions; empty where the rows' own words are the questions."""
 
 
-def rescored(peer: str, task: PeerTask) -> tuple[Rescored | None, str]:
-    """The rows under our own protocol; or None, and why."""
+def rescored(peer: str, task: PeerTask, data: str | None = None) -> tuple[Rescored | None, str]:
+    """The rows under our own protocol; or None, and why. `data`: where the benchmark's own questions are."""
     name = re.sub(r"[^a-z0-9]", "", task.dataset.lower())
     ours = next((one for one in OURS if re.fullmatch(one.names, name)), None)
     if ours is None:
@@ -202,17 +206,27 @@ def rescored(peer: str, task: PeerTask) -> tuple[Rescored | None, str]:
     if choice is None:
         return None, "our protocols of it need a judge: answers can be exported and graded, not these rows"
     task = replace(task, rows=task.answers) if task.answers else task
+    why_not = ""
+    if data is not None:
+        try:
+            found, how = joined(choice, task.rows, data)
+        except DataError as error:
+            found, how = None, error.what
+        if found is not None:
+            return Rescored(choice, list(zip(found, task.rows, strict=True)), how), ""
+        why_not = f"; not joined with --data: {how}"
     targets = [ours.target(row) for row in task.rows]
     without = sum(target is None for target, row in zip(targets, task.rows, strict=True) if row.error != "")
     known = [target for target in targets if target is not None]
     if not known:
-        return None, "the right answers are not in the files"
+        hint = why_not or "; --data DIR joins them with the benchmark's own"
+        return None, f"the right answers are not in the files{hint}"
     if len(known) + without < len(targets):
         lacking = len(targets) - len(known)
         return None, f"{lacking:,} of {len(targets):,} right answers are not in the files, or in no form that we read"
     whole = ours.complete([_sample(*pair) for pair in zip(task.rows, targets, strict=True)], task)
     samples = [replace(one, extra={name: one.extra[name] for name in KEPT if name in one.extra}) for one in whole]
-    return Rescored(choice, list(zip(samples, task.rows, strict=True))), ""
+    return Rescored(choice, list(zip(samples, task.rows, strict=True)), why_not.removeprefix("; ")), ""
 
 
 def _choice(peer: str, task: str) -> TaskChoice | None:

@@ -71,15 +71,15 @@ class _Made:
     peer: dict[str, Any]
 
 
-def imported(run: PeerRun, level: float | None = None) -> Imported:
-    """A peer's run with its scores. Nothing is written."""
+def imported(run: PeerRun, level: float | None = None, data: str | None = None) -> Imported:
+    """A peer's run with its scores. Nothing is written. `data`: where the benchmarks' own questions are."""
     fingerprint = _fingerprint(run)
     made: dict[str, _Made] = {}
     for task in run.tasks:
         one = _as_scored(run, task, fingerprint)
         made[one.choice.key] = one
         if task.rescored:
-            _add_ours(run, task, fingerprint, one, made)
+            _add_ours(run, task, fingerprint, one, made, data)
     for answers in run.ours:
         one = _with_its_data(run, answers, fingerprint)
         made[one.choice.key] = one
@@ -294,9 +294,11 @@ def _disagreeing(figures: Sequence[Mapping[str, Any]]) -> list[str]:
 # ----------------------------------------------------------------------------------------------------- by our protocol
 
 
-def _add_ours(run: PeerRun, task: PeerTask, fingerprint: str, theirs: _Made, made: dict[str, _Made]) -> None:
+def _add_ours(
+    run: PeerRun, task: PeerTask, fingerprint: str, theirs: _Made, made: dict[str, _Made], data: str | None
+) -> None:
     """Score the same answers by our protocol, where we have the benchmark; say what differs, or why we have not."""
-    found, reason = our_tasks.rescored(run.peer, task)
+    found, reason = our_tasks.rescored(run.peer, task, data)
     if found is None or found.choice.key in made:
         reason = reason if found is None else f"{found.choice.key} is in the run already"
         theirs.notes.append(f"not scored by a protocol of vlmbench: {reason}")
@@ -312,7 +314,7 @@ def _add_ours(run: PeerRun, task: PeerTask, fingerprint: str, theirs: _Made, mad
     peer = {"harness": run.peer, "version": run.version, "dataset": task.dataset, "scorer": choice.protocol}
     differing = _differing(run, choice, theirs, records)
     notes = [f"the answers of {run.peer}'s {task.dataset}, scored by vlmbench's protocol {choice.protocol}", *differing]
-    notes += _disagreeing(figures)
+    notes += [*([found.how] if found.how else []), *_disagreeing(figures)]
     theirs.notes += differing
     if not any(row.scores for row in task.rows):
         del made[theirs.choice.key]  # nothing of the peer's is per question: its figures stand with ours
