@@ -64,6 +64,10 @@ class Metric:
     target: float | None = None
     """The best value, for TARGET."""
 
+    parts: Sequence[tuple[float, Metric]] = ()
+    """Weights and metrics whose sum this is (a mean over categories, MME's total), for its interval: parts of few
+    clusters borrow variance from the others."""
+
     @property
     def bounds(self) -> tuple[float, float] | None:
         """`limits`, or those of a proportion."""

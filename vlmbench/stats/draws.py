@@ -32,7 +32,9 @@ def average(metrics: Sequence[Metric]) -> Metric:
     first = metrics[0]
     n = max(len(metric.items) if metric.n is None else metric.n for metric in metrics)
     note = "; ".join(dict.fromkeys(metric.note for metric in metrics if metric.note))
-    same = replace(first, n=n, note=note, proportion=False, limits=first.bounds, area=False, run_values=())
+    parts = [(weight / len(metrics), part) for metric in metrics for weight, part in metric.parts]
+    parts = parts if all(metric.parts for metric in metrics) else []
+    same = replace(first, n=n, note=note, proportion=False, limits=first.bounds, area=False, run_values=(), parts=parts)
     if first.of_weights:
         ends = [0, *accumulate(len(metric.items) for metric in metrics)]
         items = np.concatenate([metric.items for metric in metrics])

@@ -3,43 +3,63 @@
 Items that share a cluster (an image, usually) count as one draw, since answers about one image are right or wrong
 together. docs/evaluate/statistics.md has the formulas, what was assumed, and the simulations that chose them. In short:
 
-- A plain share, one item per cluster: Wilson's score interval (JASA 22, 1927).
-- Whatever has limits (shares, means, F1, AUROC, MME's sums): Wilson's interval on the way between the limits, with the
+- Shares, means of scores with limits, and rates of two outcomes (precision, F1): beta-binomial by cluster, with the
+  correlation integrated out (clustered/shares.py); which metrics these are, clustered/kinds.py finds out.
+- Sums of metrics over categories (MME's, macro averages): the errors of their parts, small ones of which borrow
+  variance from the others (clustered/strata.py), in the interval of the next line.
+- Whatever else has limits (AUROC): Wilson's interval on the way between the limits, with the
   effective sample size from the clusters' variance (Korn & Graubard, Survey Methodology 24, 1998), and Student's
   t with degrees of freedom that account for how uneven the clusters are (influence.py).
 - What has none (a ratio of two grades, GQA's distribution): the bootstrap by cluster, bias-corrected and accelerated
   (Efron, JASA 82, 1987), with percentiles expanded to the width of a t interval (Hesterberg, The American Statistician
-  69, 2015). A metric is a function of sums over items (metrics.py), so one resample is a vector of cluster counts, B of
-  them are a matrix, and all resampled values come from one product:
-
-      weights (B x C) @ cluster sums (C x k) -> (B x k) -> combine -> (B,)
-
-- Where no spread is seen, Wilson's interval again: over n where every cluster is equally mixed (their correlation is
-  below 0 then, so taking it as 0 is cautious); over the number of clusters where all is right or all wrong, or where
-  there is one cluster (the correlation is unknown, and is taken at its worst, 1).
+  69, 2015; clustered/resampling.py).
+- Where no spread is seen in the others, Wilson's interval over the number of clusters (the correlation is unknown, and
+  is taken at its worst, 1).
+- One cluster with several questions, or an undefined value: too few to tell, and no interval.
 - Several runs of a judge: the spread between their values adds its own variance.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from vlmbench.stats.clustered.resampling import BLOCK, cluster_codes, cluster_sums, codes_in, resampled
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from vlmbench.stats.clustered.kinds import Share
+    from vlmbench.stats.clustered.strata import Pooled
     from vlmbench.stats.metrics import Floats, Metric
 
-    Counts = NDArray[np.uint16]
+__all__ = [
+    "BLOCK",
+    "LEVEL",
+    "Estimate",
+    "added",
+    "between_runs",
+    "cluster_codes",
+    "cluster_sums",
+    "codes_in",
+    "difference",
+    "expanded_quantiles",
+    "interval",
+    "intervals",
+    "outcomes",
+    "resample",
+    "resampled",
+    "student",
+    "wilson",
+]
 
 LEVEL = 0.95
 """The confidence level of intervals, unless a caller gives another; runs that do not say theirs have this one."""
-BLOCK = 1 << 22
-"""Cells of a weight or result matrix held at once: 32 MiB of float64."""
+TOO_FEW, ONE_IMAGE, ALIKE = "too few to tell: ", "one image", "images that are all alike"
+"""Why there is no interval."""
 BIASED = 1.0
 """Normal quantile of the share of draws below the value, beyond which they are no image of it (chi-squares)."""
 
@@ -55,11 +75,14 @@ class Estimate:
     high: float | None
     n: int
     """How many items count."""
+    reason: str = ""
+    """Why a value has no interval: `too few to tell: ...`."""
 
-    def to_json(self) -> dict[str, float | int | None]:
-        """As scores.json holds it: null for what is no finite number."""
+    def to_json(self) -> dict[str, float | int | str | None]:
+        """As scores.json holds it: null for what is no finite number, `reason` only where there is one."""
         value = self.value if math.isfinite(self.value) else None
-        return {"value": value, "low": self.low, "high": self.high, "n": self.n}
+        known: dict[str, float | int | str | None] = {"value": value, "low": self.low, "high": self.high, "n": self.n}
+        return known | ({"reason": self.reason} if self.reason else {})
 
 
 def interval(metric: Metric, *, resamples: int = 1000, seed: int = 0, level: float = LEVEL) -> Estimate:
@@ -150,40 +173,95 @@ def expanded_quantiles(draws: Floats, count: int, level: float) -> tuple[float, 
 
 
 def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float) -> Estimate:
+    from vlmbench.stats.clustered import kinds
+
     count = codes[1]
     n = len(metric.items) if metric.n is None else metric.n
     value = metric.value() if count else math.nan
     if math.isnan(value):
         return Estimate(math.nan, None, None, n)
-    edges = _spread(metric, value, codes, resamples, seed, level) if count > 1 else (value, value)
+    share = kinds.share_of(metric)
+    if share is not None:
+        return _of_share(metric, share, value, n, codes, level)
+    edges: tuple[float, float] | None = (value, value)
+    if count > 1:
+        error = _of_parts(metric) if metric.parts else None
+        edges = _spread(metric, value, codes, resamples, seed, level, error)
     if edges is not None and edges[1] - edges[0] <= 1e-9 * max(1.0, abs(value)):
-        edges = _without_spread(metric, value, n, count, level)
-    low, high = edges or (None, None)
+        edges = _without_spread(metric, value, codes, level) if count > 1 else None
+    if edges is None:
+        return Estimate(value, None, None, n, TOO_FEW + (ONE_IMAGE if count == 1 else ALIKE))
+    return Estimate(value, *edges, n)
+
+
+def _of_share(
+    metric: Metric, share: Share, value: float, n: int, codes: tuple[NDArray[np.intp], int], level: float
+) -> Estimate:
+    """The interval of a metric that is a share."""
+    from vlmbench.stats.clustered import shares
+
+    right, asked = share.by_cluster(*codes)
+    if len(asked) == 1 and asked[0] > 1:
+        return Estimate(value, None, None, n, TOO_FEW + ONE_IMAGE)
+    low, high = (share.value(float(end[0])) for end in shares.clustered(right[None, :], asked, level))
+    low, high = min(low, value), max(high, value)
+    between, freedom = between_runs(metric)
+    if between > 0 and metric.bounds is not None:
+        more = student(freedom, level) * between
+        low = max(metric.bounds[0], value - math.hypot(value - low, more))
+        high = min(metric.bounds[1], value + math.hypot(high - value, more))
     return Estimate(value, low, high, n)
 
 
+def _of_parts(metric: Metric) -> Pooled | None:
+    """The error of a sum of metrics, in shares of its range; None where a part has none."""
+    import numpy as np
+
+    from vlmbench.stats import influence
+    from vlmbench.stats.clustered import strata
+
+    place = {name: index for index, name in enumerate(sorted(set(metric.clusters)))}
+    parts = []
+    for weight, part in metric.parts:
+        codes, count = cluster_codes(part.clusters)
+        moved: Floats | None = np.zeros(1)
+        if count > 1:
+            moved = influence.influence(
+                part, codes, count, None if part.of_weights else cluster_sums(part.items, codes, count)
+            )
+        if part.bounds is None or metric.bounds is None or moved is None or weight < 0:
+            return None
+        width = part.bounds[1] - part.bounds[0]
+        places = np.array([place[name] for name in sorted(set(part.clusters))], dtype=np.intp)
+        parts.append(strata.Part(weight * width / (metric.bounds[1] - metric.bounds[0]), moved / width, places))
+    return strata.pooled(parts, len(place)) if max(len(part.moved) for part in parts) > 1 else None
+
+
 def _spread(
-    metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], resamples: int, seed: int, level: float
+    metric: Metric,
+    value: float,
+    codes: tuple[NDArray[np.intp], int],
+    resamples: int,
+    seed: int,
+    level: float,
+    pooled: Pooled | None,
 ) -> tuple[float, float] | None:
     """The interval of a metric over several clusters. Without width where they are alike; None if it is undefined."""
     from vlmbench.stats import influence
 
     count = codes[1]
-    shared = between_runs(metric)
-    if metric.proportion and len(metric.items) == count and shared[0] == 0 and outcomes(metric) is not None:
-        if not 0 < value < 100:
-            return value, value
-        low, high = wilson(value / 100, count, level=level)
-        return 100 * low, 100 * high
-    sums = None if metric.of_weights else cluster_sums(metric.items, *codes)
-    influences = influence.influence(metric, *codes, sums)
-    if metric.bounds is None or influences is None:
-        return _bootstrapped(metric, value, codes, influences, resamples, seed, level)
+    if metric.bounds is not None and pooled is not None:
+        own = (pooled.error * (metric.bounds[1] - metric.bounds[0]), pooled.freedom)
+    else:
+        sums = None if metric.of_weights else cluster_sums(metric.items, *codes)
+        influences = influence.influence(metric, *codes, sums)
+        if metric.bounds is None or influences is None:
+            return _bootstrapped(metric, value, codes, influences, resamples, seed, level)
+        # One row per cluster: no correlation is estimated, and how the variance changes with the value is known.
+        plain = len(metric.items) == count and not metric.of_weights
+        own = (influence.error(influences), count - 1.0 if plain else influence.freedom(influences))
     bottom, top = metric.bounds
-    # One row per cluster: no correlation is estimated, and how the variance changes with the value is in the interval.
-    plain = len(metric.items) == count and not metric.of_weights
-    own = (influence.error(influences), count - 1.0 if plain else influence.freedom(influences))
-    error, freedom = added(own, shared)
+    error, freedom = added(own, between_runs(metric))
     if not (bottom < value < top) or own[0] <= 1e-9 * (top - bottom):
         return value, value
     share, deviation = (value - bottom) / (top - bottom), error / (top - bottom)
@@ -226,21 +304,25 @@ def _bootstrapped(
     return value - wider * (value - low), value + wider * (high - value)
 
 
-def _without_spread(metric: Metric, value: float, n: int, count: int, level: float) -> tuple[float, float] | None:
-    """The interval where clusters are all alike, or where there is one."""
-    if metric.proportion:
-        mixed = count > 1 and 0 < value < 100
-        low, high = wilson(value / 100, n if mixed else count, level=level)
-        return 100 * low, 100 * high
+def _without_spread(
+    metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], level: float
+) -> tuple[float, float] | None:
+    """The interval of a metric that is no share, where clusters are all alike."""
+    import numpy as np
+
     if metric.opposite is not None:
-        right = wilson(1.0, count, level=level)[0]
+        from vlmbench.stats.clustered import shares
+
+        asked = np.bincount(codes[0], minlength=codes[1]).astype(np.float64)
+        right = float(shares.clustered(asked[None, :], asked, level)[0][0])
         cautious = float(metric.combine(right * metric.items.sum(axis=0) + (1 - right) * metric.opposite))
         return (min(value, cautious), max(value, cautious)) if cautious != value else None
     if metric.bounds is None or (metric.of_weights and not metric.area):
         return None
     bottom, top = metric.bounds
     share = min(1.0, max(0.0, (value - bottom) / (top - bottom)))
-    low, high = wilson(share, max(1, _heard(metric)), level=level)
+    pooled = _of_parts(metric) if metric.parts else None
+    low, high = wilson(share, pooled.clusters if pooled else max(1, _heard(metric)), level=level)
     return bottom + (top - bottom) * low, bottom + (top - bottom) * high
 
 
@@ -296,76 +378,3 @@ def _expanded_tail(count: int, level: float) -> float:
 
     t = stdtrit(count - 1, (1 - level) / 2)
     return float(ndtr(math.sqrt(count / (count - 1)) * t))
-
-
-def cluster_codes(clusters: Sequence[str]) -> tuple[NDArray[np.intp], int]:
-    """Each item's cluster as a number in the order of names (not of rows), and how many clusters there are."""
-    place = {name: index for index, name in enumerate(sorted(set(clusters)))}
-    return codes_in(clusters, place), len(place)
-
-
-def codes_in(clusters: Sequence[str], place: Mapping[str, int]) -> NDArray[np.intp]:
-    """Each item's cluster as its number in `place`."""
-    import numpy as np
-
-    return np.fromiter((place[name] for name in clusters), dtype=np.intp, count=len(clusters))
-
-
-def cluster_sums(items: Floats, codes: NDArray[np.intp], count: int) -> Floats:
-    """(C, k): what each cluster adds to the k sums."""
-    import numpy as np
-
-    sums = np.zeros((count, items.shape[1]))
-    if items.shape[1] <= 16:  # bincount is much faster than add.at, but works column by column
-        for column in range(items.shape[1]):
-            sums[:, column] = np.bincount(codes, weights=items[:, column], minlength=count)
-    else:
-        np.add.at(sums, codes, items)
-    return sums
-
-
-def resampled(metric: Metric, codes: NDArray[np.intp], count: int, resamples: int, seed: int) -> Floats:
-    """(resamples,) values of the metric over resampled clusters 0..count, of which `codes` are the items' own."""
-    import numpy as np
-
-    sums = None if metric.of_weights else cluster_sums(metric.items, codes, count)
-    rows = max(1, BLOCK // (max(count, len(metric.items)) if sums is None else max(sums.shape)))
-    values: list[Floats] = []
-    for block in _weights(count, resamples, seed):
-        for start in range(0, len(block), rows):
-            drawn = block[start : start + rows].astype(np.float64)
-            weighted = drawn[:, codes] if sums is None else drawn @ sums
-            values.append(np.asarray(metric.combine(weighted), dtype=np.float64))
-    return np.concatenate(values)
-
-
-def _weights(count: int, resamples: int, seed: int) -> Iterator[Counts]:
-    """Blocks of rows of the weight matrix: how often each resample drew each cluster.
-
-    A row is one multinomial draw of C out of C. Small matrices are kept, as other metrics have the same clusters.
-    """
-    if count * resamples <= BLOCK:
-        yield _kept_weights(count, resamples, seed)
-    else:
-        yield from _draw_weights(count, resamples, seed)
-
-
-@lru_cache(maxsize=64)
-def _kept_weights(count: int, resamples: int, seed: int) -> Counts:
-    import numpy as np
-
-    weights = np.concatenate(list(_draw_weights(count, resamples, seed)))
-    weights.setflags(write=False)
-    return weights
-
-
-def _draw_weights(count: int, resamples: int, seed: int) -> Iterator[Counts]:
-    import numpy as np
-
-    generator = np.random.default_rng([seed, count])
-    rows = max(1, (BLOCK // 4) // count)
-    for start in range(0, resamples, rows):
-        height = min(rows, resamples - start)
-        drawn = generator.integers(0, count, size=(height, count), dtype=np.int64)
-        drawn += np.arange(height, dtype=np.int64)[:, None] * count  # each row counts in bins of its own
-        yield np.bincount(drawn.ravel(), minlength=height * count).reshape(height, count).astype(np.uint16)

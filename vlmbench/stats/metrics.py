@@ -62,6 +62,7 @@ def upward(metric: Metric) -> Metric:
         area=False,
         run_values=runs,
         better=MORE,
+        parts=(),
     )
 
 
@@ -158,7 +159,8 @@ def average(name: str, metrics: Sequence[Metric], *, note: str = "") -> Metric:
     whole = tuple(float(np.mean(side)) for side in zip(*known, strict=True)) if len(known) == len(limits) else None
     n = len(metrics[0].items) if metrics[0].n is None else metrics[0].n
     bounds = (whole[0], whole[1]) if whole else None
-    return Metric(name, items, clusters, combine, n=n, note=note, limits=bounds, better=metrics[0].better)
+    parts = [(1 / len(metrics), metric) for metric in metrics]
+    return Metric(name, items, clusters, combine, n=n, note=note, limits=bounds, better=metrics[0].better, parts=parts)
 
 
 # ------------------------------------------------------------------------------------------- from the order of items

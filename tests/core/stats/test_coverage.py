@@ -1,6 +1,6 @@
 """The 95 % interval holds the truth 94 to 96 times of 100, however many questions a picture has.
 
-tests/performance/simulations.py has more images, fewer images, easier questions: docs/evaluate/statistics.md prints it.
+tests/performance/statistics has more images, fewer images, easier questions: docs/evaluate/statistics.md prints it.
 """
 
 from __future__ import annotations

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from vlmbench.stats import influence
 from vlmbench.stats import intervals as statistics
+from vlmbench.stats.clustered import resampling
 from vlmbench.stats.intervals import Estimate, difference, interval, intervals, resample, wilson
 from vlmbench.stats.metrics import RATE, Metric, auroc, average_precision, mean, ratio
 from vlmbench.stats.paired import paired
@@ -39,7 +40,7 @@ def test_same_as_copying_the_rows_of_drawn_clusters() -> None:
     metric = random_f1(clusters=7, each=3, seed=1)
     names = np.array(metric.clusters)
     order = sorted(set(metric.clusters))
-    weights = np.concatenate(list(statistics._draw_weights(7, 50, 3)))
+    weights = np.concatenate(list(resampling._draw_weights(7, 50, 3)))
     assert (weights.sum(axis=1) == 7).all()
     expected = []
     for row in weights:
@@ -61,13 +62,13 @@ def test_edges_agree_with_an_independent_bootstrap() -> None:
     assert (found.low, found.high) == pytest.approx(np.quantile(draws, [tail, 1 - tail]), abs=0.5)
 
 
-def test_mean_of_single_items_has_the_t_interval() -> None:
-    """With one item a cluster the interval of a mean is close to Student's, as Hesterberg's expansion promises."""
+def test_mean_of_single_scores_is_close_to_the_t_interval() -> None:
+    """With one score a cluster, far from the limits, the interval of a mean is about as wide as Student's."""
     values = np.random.default_rng(5).random(25)
-    found = interval(mean("score", list(values), [str(i) for i in range(25)]), resamples=20_000)
+    found = interval(mean("score", list(values), [str(i) for i in range(25)]))
     half = 2.0639 * values.std(ddof=1) / 5 * 100  # t(24, .975)
-    assert found.low == pytest.approx(values.mean() * 100 - half, abs=0.6)
-    assert found.high == pytest.approx(values.mean() * 100 + half, abs=0.6)
+    assert found.low == pytest.approx(values.mean() * 100 - half, abs=1.5)
+    assert found.high == pytest.approx(values.mean() * 100 + half, abs=1.5)
 
 
 def test_wilson_known_values() -> None:
@@ -78,57 +79,69 @@ def test_wilson_known_values() -> None:
     assert wilson(1 / 29, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
 
 
-def test_all_right_counts_clusters_not_questions() -> None:
-    """Sixty questions about ten pictures, all right: Wilson over ten."""
+def test_all_right_counts_between_clusters_and_questions() -> None:
+    """Sixty questions about ten pictures, all right: less than sixty pictures tell, more than ten."""
     found = interval(mean("accuracy", [1.0] * 60, [str(i % 10) for i in range(60)]))
-    assert found.value == 100 and found.n == 60
-    assert found.low == pytest.approx(100 * wilson(1.0, 10)[0])
-    assert found.high == pytest.approx(100)
+    assert found.value == found.high == 100 and found.n == 60
+    ten, sixty = (interval(mean("a", [1.0] * n, [str(i) for i in range(n)])).low for n in (10, 60))
+    assert ten is not None and sixty is not None and found.low is not None and ten < found.low < sixty
+    none = interval(mean("accuracy", [0.0] * 60, [str(i % 10) for i in range(60)]))
+    assert none.low == 0 and none.high == pytest.approx(100 - found.low)
 
 
-@pytest.mark.parametrize(("values", "effective"), [([0.0] * 8, 4), ([1.0, 0.0] * 4, 8)])
-def test_other_shares_without_spread(values: list[float], effective: int) -> None:
-    """All wrong: Wilson over the four pictures. Every picture half right: that is no clustering, so over all eight."""
-    found = interval(mean("accuracy", values, [str(i // 2) for i in range(8)]))
-    edges = wilson(sum(values) / 8, effective)
-    assert (found.low, found.high) == pytest.approx(tuple(100 * edge for edge in edges))
+def test_pictures_that_are_all_mixed() -> None:
+    """Every one of many pictures half right: that is no clustering, so nearly as many single questions."""
+    found, single = (
+        interval(mean("accuracy", [1.0, 0.0] * 40, [str(i // each) for i in range(80)])) for each in (2, 1)
+    )
+    assert found.low is not None and single.low is not None
+    assert single.low - 0.7 < found.low <= single.low + 0.1
 
 
 def test_one_cluster() -> None:
-    """One picture tells next to nothing about others: Wilson over one, or no interval at all."""
+    """Several questions about one picture tell nothing about others; a single question about it is one draw."""
     share = interval(mean("accuracy", [1.0, 1.0, 0.0], ["a"] * 3))
-    assert share.low is not None and share.high is not None and share.high - share.low > 70
-    assert interval(random_f1(clusters=1, each=9, seed=0)).low is None
+    assert (share.value, share.low, share.high) == (pytest.approx(200 / 3), None, None)
+    assert share.reason == "too few to tell: one image" and share.to_json()["reason"] == share.reason
+    assert interval(random_f1(clusters=1, each=9, seed=0)).reason == "too few to tell: one image"
+    single = interval(mean("accuracy", [1.0], ["a"]))
+    assert single.low is not None and single.low < 10 and single.high == 100 and "reason" not in single.to_json()
 
 
 def test_no_spread_of_other_metrics_has_no_interval() -> None:
     """F1 of answers that are all right: 100, and the bootstrap knows nothing more."""
     items = np.tile([1.0, 0.0, 0.0], (12, 1))
-    assert interval(Metric("f1", items, list("aabbccddeeff"), f1)) == Estimate(100.0, None, None, 12)
+    found = interval(Metric("f1", items, list("aabbccddeeff"), f1))
+    assert found == Estimate(100.0, None, None, 12, "too few to tell: images that are all alike")
 
 
 def test_f1_of_all_right_answers_reaches_down_as_far_as_the_pictures_allow() -> None:
     # 20 pictures of two questions each, one of them with the answer yes, all right.
     items = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]] * 20)
     found = interval(Metric("f1", items, [str(i // 2) for i in range(40)], f1, opposite=np.array([0.0, 20.0, 20.0])))
-    right = wilson(1.0, 20)[0]
+    share = interval(mean("accuracy", [1.0] * 40, [str(i // 2) for i in range(40)])).low
+    assert share is not None
+    right = share / 100
     assert (found.value, found.high) == (100, 100)
     assert found.low == pytest.approx(100 * 2 * right * 20 / (2 * right * 20 + (1 - right) * 40))
 
 
-def test_f1_of_all_right_answers_without_an_opposite() -> None:
-    """With limits the pictures that have a say count: twelve of twenty here. AUROC: those of the rarer kind."""
-    items = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]] * 12 + [[0.0, 0.0, 0.0]] * 16)
-    found = interval(Metric("f1", items, [str(i // 2) for i in range(40)], f1, limits=RATE))
-    assert found.low == pytest.approx(100 * wilson(1.0, 12)[0]) and found.high == 100
+def test_all_right_without_an_opposite() -> None:
+    """AUROC: the items of the rarer kind count."""
     area = interval(auroc("auroc", [True] * 5 + [False] * 9, [1.0] * 5 + [0.0] * 9, [str(i) for i in range(14)]))
     assert area.low == pytest.approx(100 * wilson(1.0, 5)[0]) and area.high == 100
 
 
-def test_a_share_of_single_items_is_wilson() -> None:
-    """One question a picture: the closed form, whatever the seed."""
+def test_a_share_of_single_items_lies_between_jeffreys_and_clopper_pearson() -> None:
+    """One question a picture: quantiles of beta distributions, whatever the seed."""
     found = interval(mean("accuracy", [1.0] * 81 + [0.0] * 182, [str(i) for i in range(263)]))
-    assert (found.low, found.high) == pytest.approx((25.53, 36.62), abs=5e-3)
+    ends = [
+        [100 * float(beta.ppf(tail, 81 + right, 182 + wrong)) for tail, right, wrong in pair]
+        for pair in (((0.025, 0.5, 0.5), (0.975, 0.5, 0.5)), ((0.025, 0, 1), (0.975, 1, 0)))
+    ]
+    assert found.low is not None and found.high is not None
+    assert ends[1][0] < found.low < ends[0][0] and ends[0][1] < found.high < ends[1][1]
+    assert found.low == pytest.approx((ends[0][0] + ends[1][0]) / 2, abs=0.02)
 
 
 def test_unclustered_auroc_is_delong() -> None:
@@ -183,7 +196,7 @@ def test_runs_of_a_judge_widen_the_interval() -> None:
         wide = interval(replace(one, run_values=(40.0, 50.0, 60.0, 50.0, 50.0)))
         assert alone.low is not None and alone.high is not None and wide.low is not None and wide.high is not None
         half, more = (alone.high - alone.low) / 2, (wide.high - wide.low) / 2
-        added = 2.4 * math.sqrt(50 / 5)  # between t of 59 and t of 4 degrees of freedom
+        added = 2.6 * math.sqrt(50 / 5)  # t of the judge's 4 degrees of freedom, or of those of both (2.4)
         assert more == pytest.approx(math.sqrt(half**2 + added**2), rel=0.12)
         assert interval(replace(one, run_values=(40.0,))) == interval(replace(one, run_values=(5.0, 5.0))) == alone
 
@@ -266,7 +279,7 @@ def test_blocks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> No
     """A matrix too large to hold is worked off in rows, with the same draws."""
     metric = random_f1(clusters=40, each=2, seed=6)
     whole = resample(metric, resamples=200)
-    monkeypatch.setattr(statistics, "BLOCK", 500)
+    monkeypatch.setattr(resampling, "BLOCK", 500)
     assert resample(metric, resamples=200) == pytest.approx(whole)
 
 
@@ -307,7 +320,7 @@ def test_metrics_of_the_order_of_items() -> None:
     targets = [bool(word) for word in rng.random(40) < 0.4]
     scores = [round(float(s), 1) for s in rng.random(40)]  # with ties
     clusters = [f"image {i // 4}" for i in range(40)]
-    weights = np.concatenate(list(statistics._draw_weights(10, 30, 7)))
+    weights = np.concatenate(list(resampling._draw_weights(10, 30, 7)))
     for make, plain in ((auroc, by_pairs), (average_precision, by_thresholds)):
         metric = make("x", targets, scores, clusters)
         assert metric.value() == pytest.approx(plain(targets, scores))
@@ -326,11 +339,10 @@ def test_metrics_of_the_order_of_items() -> None:
 
 @pytest.mark.parametrize("level", [0.90, 0.99])
 def test_another_level(level: float) -> None:
-    """Wilson's closed form at that level, and wider intervals at a higher level, for every way to compute one."""
+    """The closed form at that level, and wider intervals at a higher level, for every way to compute one."""
     share = mean("accuracy", [1.0] * 45 + [0.0] * 15, [str(i) for i in range(60)])
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    centre, half = 0.75 + z * z / 120, z * math.sqrt(0.75 * 0.25 / 60 + z * z / 14400)
-    expected = [100 * (centre + sign * half) / (1 + z * z / 60) for sign in (-1, 1)]
+    tail = (1 - level) / 2
+    expected = [100 * float(beta.ppf(tail, 45.25, 15.75)), 100 * float(beta.ppf(1 - tail, 45.75, 15.25))]
     found = interval(share, level=level)
     assert (found.low, found.high) == pytest.approx(expected)
     clustered, free = random_f1(30, 3, 5), random_f1(40, 2, 4)

@@ -74,4 +74,4 @@ def test_an_average_moves_with_all_its_parts() -> None:
     found = interval(both)
     assert found.low is not None and found.high is not None and found.low < both.value() < found.high
     alone = interval(average("aa", [one, one]))
-    assert alone.low == pytest.approx(interval(average("a", [one])).low)
+    assert alone.low == pytest.approx(interval(average("aaa", [one, one, one])).low, abs=0.5)  # no more is known

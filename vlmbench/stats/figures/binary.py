@@ -135,9 +135,22 @@ def means(
 
         return combine
 
+    def parts_of(name: str) -> list[tuple[float, Metric]]:
+        rows = [[row for row, split in enumerate(splits) if split == index] for index in range(count)]
+        each = [figure(name, items[these], [clusters[row] for row in these], counting) for these in rows if len(these)]
+        return [(1 / count, one) for one in each]
+
     flat = blocks.reshape(len(items), -1)
     metrics = (
-        Metric(f"mean_{name}", flat, clusters, mean_of(name), proportion=name in SHARES, opposite=opposite)
+        Metric(
+            f"mean_{name}",
+            flat,
+            clusters,
+            mean_of(name),
+            proportion=name in SHARES,
+            opposite=opposite,
+            parts=parts_of(name),
+        )
         for name in names
     )
     return [_explained(replace(metric, note=note, limits=RATE, better=MORE)) for metric in metrics]

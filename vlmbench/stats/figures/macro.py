@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vlmbench.base.metric import MORE, RATE, Metric
+from vlmbench.stats.metrics import mean
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vlmbench.base.metric import Floats
 
 Path = tuple[str, ...]
@@ -29,7 +34,26 @@ def macro(name: str, values: Sequence[float], paths: Sequence[Path], clusters: S
     items[rows, columns, 0] = np.asarray(values, dtype=np.float64)
     items[rows, columns, 1] = 1
     flat = items.reshape(len(paths), -1)
-    return Metric(name, flat, clusters, _mean_of_means(leaves), note=note, limits=RATE, better=MORE)
+    parts = [
+        (weight, _leaf(values, clusters, np.flatnonzero(columns == place[leaf])))
+        for leaf, weight in zip(leaves, _weights(leaves), strict=True)
+    ]
+    return Metric(name, flat, clusters, _mean_of_means(leaves), note=note, limits=RATE, better=MORE, parts=parts)
+
+
+def _leaf(values: Sequence[float], clusters: Sequence[str], rows: NDArray[np.intp]) -> Metric:
+    """The mean of one group."""
+    return mean("", [values[row] for row in rows], [clusters[row] for row in rows])
+
+
+def _weights(leaves: Sequence[Path]) -> list[float]:
+    """How much each leaf counts in the mean of means: a share of its parent, and so on up."""
+    weights = []
+    for leaf in leaves:
+        steps = range(len(leaf))
+        siblings = [len({other[: step + 1] for other in leaves if other[:step] == leaf[:step]}) for step in steps]
+        weights.append(1 / math.prod(siblings))
+    return weights
 
 
 def _mean_of_means(leaves: Sequence[Path]) -> Callable[[Floats], Floats]:

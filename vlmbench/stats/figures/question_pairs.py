@@ -8,7 +8,7 @@ score), eval_tool.zip of BradyFU/Awesome-Multimodal-Large-Language-Models@dd2950
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlmbench.stats.metrics import MORE, RATE, Metric, ratio
@@ -60,7 +60,9 @@ class QuestionPairs:
         note = f"a sum over {len(present)} of {len(groups)} {noun}, at most {limits[1]:,.0f}: "
         note = f"{note}without {', '.join(absent)}" if absent else ""
         columns = [present.index(self.groups[row]) for row in rows]
-        return self._metric(name, rows, self._blocks(rows, columns, len(present)), _summed(len(present)), limits, note)
+        blocks = self._blocks(rows, columns, len(present))
+        total = self._metric(name, rows, blocks, _summed(len(present)), limits, note)
+        return replace(total, parts=[(1.0, self.both_rates(group, group, "")) for group in present])
 
     def _blocks(self, rows: Sequence[int], columns: Sequence[int], count: int) -> Floats:
         """(rows, 4 count): each pair's counts in the place of its group, so that groups are summed apart."""

@@ -1,4 +1,4 @@
-"""The tables of docs/evaluate/statistics.md: `python -m tests.performance.simulations [RUNS]`.
+"""The tables of docs/evaluate/statistics.md: `python -m tests.performance.statistics.simulations [RUNS]`.
 
 Made-up benchmarks whose truth is known (tests/support/simulated.py): how often the 95 % interval holds it, how often
 the paired test finds a difference between equal models, and how often it finds the difference that
