@@ -101,7 +101,7 @@ def test_pictures_that_are_all_mixed() -> None:
 def test_one_cluster() -> None:
     """Several questions about one picture tell nothing about others; a single question about it is one draw."""
     share = interval(mean("accuracy", [1.0, 1.0, 0.0], ["a"] * 3))
-    assert (share.value, share.low, share.high) == (pytest.approx(200 / 3), None, None)
+    assert share.value == pytest.approx(200 / 3) and share.low is None and share.high is None
     assert share.reason == "too few to tell: one image" and share.to_json()["reason"] == share.reason
     assert interval(random_f1(clusters=1, each=9, seed=0)).reason == "too few to tell: one image"
     single = interval(mean("accuracy", [1.0], ["a"]))
@@ -196,7 +196,7 @@ def test_runs_of_a_judge_widen_the_interval() -> None:
         wide = interval(replace(one, run_values=(40.0, 50.0, 60.0, 50.0, 50.0)))
         assert alone.low is not None and alone.high is not None and wide.low is not None and wide.high is not None
         half, more = (alone.high - alone.low) / 2, (wide.high - wide.low) / 2
-        added = 2.6 * math.sqrt(50 / 5)  # t of the judge's 4 degrees of freedom, or of those of both (2.4)
+        added = 2.5 * math.sqrt(50 / 5)  # t of five runs, or of the degrees of freedom of both errors (2.4)
         assert more == pytest.approx(math.sqrt(half**2 + added**2), rel=0.12)
         assert interval(replace(one, run_values=(40.0,))) == interval(replace(one, run_values=(5.0, 5.0))) == alone
 

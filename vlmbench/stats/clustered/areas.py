@@ -36,7 +36,6 @@ STEPS = 60
 
 def area(truth: NDArray[np.bool_], scores: Floats, codes: NDArray[np.intp], level: float) -> tuple[float, float]:
     """The ends, in 0..1, of (n,) items with their clusters' codes. Raises ValueError without items of both kinds."""
-    import numpy as np
     from scipy.special import stdtrit
 
     if truth.all() or not truth.any():
