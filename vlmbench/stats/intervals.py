@@ -207,8 +207,8 @@ def _of_share(
     low, high = min(low, value), max(high, value)
     between, freedom = between_runs(metric)
     if between > 0 and metric.bounds is not None:
-        # Distances add as in combined.py, where each keeps its own Student's t. One degree of freedom more than the runs
-        # have: two runs would add 12.7 errors of the judge where 4.3 keep the level.
+        # Distances add as in combined.py, each with its own Student's t: of one degree of freedom more than the runs
+        # have, since two of them would add 12.7 errors of the judge where 4.3 keep the level.
         more = student(freedom + 1, level) * between
         low = max(metric.bounds[0], value - math.hypot(value - low, more))
         high = min(metric.bounds[1], value + math.hypot(high - value, more))
