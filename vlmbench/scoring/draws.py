@@ -3,7 +3,7 @@
 Each draw is a sample of its own, with the question's id and `~2`, `~3`, ... behind it (the first draw keeps the plain
 id), so that records, judges and comparisons meet N answers as they meet N questions. Only the metrics know better:
 
-    the task's own   each metric's mean over the draws (stats/draws.py); names unchanged
+    the task's own   each metric's mean over the draws (stats/figures/draws.py); names unchanged
     pass@N           share of questions with a right answer among their N, where every answer is right or wrong
     majority@N       the headline, over the answer to each question that was read most often
 """
@@ -20,7 +20,7 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import JudgeRequest, Request, Response, Sample, Score, Verdict
 from vlmbench.base.task import ComparesAnswers
 from vlmbench.scoring import bounds
-from vlmbench.stats import draws as averages
+from vlmbench.stats.figures import draws as averages
 from vlmbench.stats.metrics import Metric, mean
 
 if TYPE_CHECKING:

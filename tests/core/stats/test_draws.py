@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from vlmbench.stats import draws
+from vlmbench.stats.figures import draws
 from vlmbench.stats.intervals import intervals
 from vlmbench.stats.metrics import RATE, Metric, auroc, mean, ratio
 
