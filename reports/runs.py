@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.registry import is_suite
 from vlmbench.base.variant import split_key
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS, finished_perturbed_runs
 from vlmbench.runs.storage.run_files import read_check, read_finished
+
+if TYPE_CHECKING:
+    from vlmbench.compare.labels.estimates import Labelled
 
 SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with papers"
 """What tables say beside scores on the data that ship with the package."""
@@ -161,6 +164,8 @@ class RunResult:
     tasks: Sequence[TaskResult]
     suites: Sequence[TaskResult] = ()
     """The averages over some of the tasks."""
+    labels: Mapping[str, Labelled] = field(default_factory=dict)
+    """By task, what people's labels and the judge say together."""
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import orjson
 
 from vlmbench.base.errors import StoreError
 from vlmbench.base.version import __version__
+from vlmbench.compare.labels.matching import of_runs
 
 from ..runs import SAMPLE_NOTE, RunResult, load, with_perturbed
 from ..text import exports, history, table
@@ -37,12 +39,18 @@ _OURS = re.compile(r"data/[\w-]+\.js|images/[0-9a-f]{2}/[0-9a-f]{16}\.jpg|export
 """The files that a report may remove again."""
 
 
-def write(runs: Sequence[Path], output: Path) -> Path:
+def write(runs: Sequence[Path], output: Path, labels: Sequence[Path] = ()) -> Path:
     """Write a report's folder, which needs no network; returns the path of its index.html.
 
-    Raises UsageError or StoreError when a folder holds no finished run, StoreError when the report cannot be written.
+    `labels` are filled sheets of people's grades, of any of the runs.
+
+    Raises UsageError or StoreError when a folder holds no finished run, StoreError when the report cannot be written,
+    DataError for labels of none of the runs.
     """
     loaded = load(with_perturbed(runs))
+    if labels:
+        found = of_runs(labels, [run.folder for run in loaded])
+        loaded = [replace(run, labels=found.get(run.folder, {})) for run in loaded]
     try:
         return _Site(output).write(loaded)
     except OSError as error:

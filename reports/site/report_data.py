@@ -42,6 +42,7 @@ def run_summary(run: RunResult, stats: Mapping[str, Mapping[str, Any]], counts: 
         "tasks": [
             {
                 **_task_summary(task),
+                "labels": run.labels[task.key].to_json() if task.key in run.labels else None,
                 "count": counts[task.key],
                 "list": f"list-{run.id}-{number}",
                 "per_second": stats[task.key]["per_second"],
@@ -84,7 +85,14 @@ def run_details(run: RunResult, stats: Mapping[str, Mapping[str, Any]]) -> dict[
         "folder": run.folder.resolve().name,
         "command": command_line(manifest.get("command", [])),
         "training": training_curves.curves_of(run),
-        "tasks": {task.key: {**_task_details(task), "answer_stats": stats[task.key]} for task in run.tasks},
+        "tasks": {
+            task.key: {
+                **_task_details(task),
+                "answer_stats": stats[task.key],
+                "labels": run.labels[task.key].to_json() if task.key in run.labels else None,
+            }
+            for task in run.tasks
+        },
         **{name: manifest.get(name) for name in MANIFEST_FIELDS},
     }
 

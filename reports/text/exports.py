@@ -145,6 +145,7 @@ def tables(
     return [
         _leaderboard(report),
         _metrics(report, details),
+        *([_labels(report)] if any(task["labels"] for run in report["runs"] for task in run["tasks"]) else []),
         *([_history(report)] if report["histories"] else []),
         *([_published(report)] if report["published"] else []),
         *([_differences(report, compared)] if any(comparison["tasks"] for comparison in compared.values()) else []),
@@ -204,6 +205,31 @@ def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]
                 numbers = [bar[name] for name in ("value", "low", "high", "n")]
                 rows.append([run["label"], key, bar["name"], breakdown, bar["label"], *numbers])
     return Table("metrics", f"Every metric and breakdown. Intervals are {_levels(report)}.", head, rows)
+
+
+def _labels(report: Mapping[str, Any]) -> Table:
+    estimates = ("value", "people", "bias")
+    head = ["task", "run", "metric", "judge", "judge and labels", "low", "high", "labels alone", "low alone"]
+    head += [
+        "high alone",
+        "bias",
+        "low bias",
+        "high bias",
+        "weighted kappa",
+        "Krippendorff's alpha",
+        "labels",
+        "needed",
+    ]
+    rows: list[list[Cell]] = []
+    for run in report["runs"]:
+        for task in (task for task in run["tasks"] if task["labels"]):
+            one = task["labels"]
+            ends = [(one.get(name) or {}).get(end) for name in estimates for end in ("value", "low", "high")]
+            agreement = [one["kappa"], one["krippendorff_alpha"], one["labels"], one.get("needed")]
+            rows.append([task["key"], run["label"], one["metric"], one["judge"], *ends, *agreement])
+    return Table(
+        "labels", "The judge and people's labels together; needed: labels more that halve the width.", head, rows
+    )
 
 
 def _history(report: Mapping[str, Any]) -> Table:

@@ -200,3 +200,30 @@ def test_scales(visit: Visit, page: Path) -> None:
     assert texts(driver, ".grades button") == [str(n) for n in range(0, 101, 10)]
     kept = driver.execute_script("return JSON.parse(Object.values(localStorage)[0]).grades")
     assert kept == {"0": 6, "1": 10}
+
+
+def test_labels_stand_beside_the_judges_score_in_the_report(visit: Visit, run: Path, tmp_path: Path) -> None:
+    """On the board and the run's page, with interval, bias and agreement; in exports/ too."""
+    import csv
+
+    assert main(["judge", "label", str(run), "--count", "12", "--output", str(tmp_path / "l.csv")]) == exit_codes.OK
+    with (tmp_path / "l.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [{**row, "grade": str(at % 3 / 2)} for at, row in enumerate(csv.DictReader(file))]
+    with (tmp_path / "l.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, sheet.COLUMNS)
+        table.writeheader()
+        table.writerows(rows)
+    words = ["report", str(run), "--labels", str(tmp_path / "l.csv"), "--output", str(tmp_path / "site")]
+    assert main(words) == exit_codes.OK
+    mean = sum(100 * float(row["grade"]) for row in rows) / len(rows)
+    driver = visit(tmp_path / "site" / "index.html")
+    wait(driver, "document.querySelector('.board')")
+    lines = [line for line in texts(driver, ".board .under") if "label" in line or "bias" in line]
+    assert lines[0].startswith(f"with {len(rows)} labels: {mean:.1f} (") and lines[1].startswith("judge's bias −")
+    assert "kappa" in lines[1]
+    run_id = driver.execute_script("return vb.allRuns()[0].id")
+    driver = visit(tmp_path / "site" / "index.html", f"#/model?run={run_id}&task=mmvet")
+    wait(driver, "[...document.querySelectorAll('h3')].some((one) => one.textContent === 'Judge and people')")
+    exported = json.loads((tmp_path / "site" / "exports" / "labels.json").read_text())["rows"][0]
+    assert exported["judge"] == pytest.approx(37) and exported["judge and labels"] == pytest.approx(mean)
+    assert exported["bias"] == pytest.approx(37 - mean) and exported["labels"] == len(rows)

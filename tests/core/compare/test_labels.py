@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from vlmbench.base.errors import UsageError, VlmbenchError
+from vlmbench.base.errors import DataError, UsageError, VlmbenchError
 from vlmbench.base.process import exit_codes
 from vlmbench.cli.main import main
-from vlmbench.compare.labels import sheet
+from vlmbench.compare.labels import matching, sheet
 from vlmbench.runs.storage import reload
 
 Rows = list[dict[str, str]]
@@ -210,3 +210,19 @@ def test_json_lines(run: Path, filled: Rows, tmp_path: Path) -> None:
     path.write_text('{"grade": 1}\n')
     with pytest.raises(VlmbenchError, match="task"):
         sheet.read(path, reload.load(run))
+
+
+def test_a_sheet_finds_its_run(run: Path, filled: Rows, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    words = ["run", "--model", "echo,text=blue", "--tasks", "mmvet", "--judge", "echo,text=0.5"]
+    assert main([*words, "--output", str(other)]) == exit_codes.OK
+    path = write(tmp_path / "labels.csv", filled)
+    found = matching.of_runs([path], [other, run])
+    assert list(found) == [run] and found[run]["mmvet"].labels == len(filled)
+    with pytest.raises(DataError, match="the labels are of none of the runs") as caught:
+        matching.of_runs([path], [other])
+    assert "the label is of another answer than the run's" in caught.value.hint
+    with pytest.raises(UsageError, match="two files label mmvet of "):
+        matching.of_runs([path, path], [run])
+    words = ["report", str(other), "--labels", str(path), "--output", str(tmp_path / "site")]
+    assert main(words) == exit_codes.USER_MUST_CHANGE

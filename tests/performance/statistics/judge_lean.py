@@ -23,6 +23,8 @@ from vlmbench.stats.noninferiority import Outcome
 
 QUESTIONS = 218
 LEANS = (0.0, 1.0, 2.0, 4.0)
+RUNS = (1, 2)
+"""Of the judge, in either run."""
 RULES = GateRules({}, {})
 KNOWN = {"the same": 0.0, "one in ten reworded": 0.1, "all reworded": 1.0, "the same, baseline without hashes": None}
 """The share of answers that changed; None: it is not known that they did not."""
@@ -70,7 +72,7 @@ def main(draws: int = 400) -> None:
     print("| answers | judge's runs | lean (sd) | fails | passes | compare p <= .05 |")
     print("|---|---|---|---|---|---|")
     for words, changed in KNOWN.items():
-        for runs in (1, 2, 5):
+        for runs in RUNS:
             for lean in LEANS:
                 found = shares(changed, runs, lean, draws)
                 row = (

@@ -21,12 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the site: open its index.html, or serve it (default: reports-html)",
     )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="people's grades of a run's answers, in a sheet of `vlmbench judge label`; may be given several times",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the site and say where its first page is."""
     from vlmbench.base.registry import load_object
 
-    page: Path = load_object("vlmbench.reports.site.build:write")(args.runs, args.output)
+    page: Path = load_object("vlmbench.reports.site.build:write")(args.runs, args.output, args.labels)
     print(f"report: {page}")
     return exit_codes.OK

@@ -1670,6 +1670,293 @@ loss ${formatScore(point.loss, 4)}`,
     }
   };
 
+  // lib/scatter_charts.ts
+  function front(points) {
+    let best = -Infinity;
+    return [...points].sort((a, b) => a.x - b.x || b.y - a.y).filter(({ y }) => y > best && (best = y, true));
+  }
+  function paretoChart(points, { label, xLabel, yLabel, format }) {
+    const words = points.map((one) => `${one.label}: ${formatScore(one.y)} at ${format(one.x)}`);
+    const costs = points.map((one) => one.x);
+    const [least, most] = [Math.min(...costs), Math.max(...costs)];
+    const spread = most > 20 * least;
+    return chart(
+      `${label}. ${words.join("; ")}`,
+      (width) => Plot.plot(
+        plotFrame(width, 280, {
+          x: {
+            label: xLabel,
+            type: spread ? "log" : "linear",
+            domain: spread ? [least / 2, most * 2] : [Math.max(0, least - 0.3 * most), 1.2 * most],
+            ticks: 4,
+            tickFormat: format,
+            labelArrow: "none"
+          },
+          y: { label: yLabel, ticks: 5, inset: 18, labelArrow: "none" },
+          marks: [
+            Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
+            Plot.line(front(points), {
+              x: "x",
+              y: "y",
+              curve: "step-after",
+              stroke: "var(--muted)",
+              strokeDasharray: "4 4"
+            }),
+            Plot.ruleX(
+              points.filter((one) => one.low !== null),
+              { x: "x", y1: "low", y2: "high", stroke: (one) => runColor(one.id) }
+            ),
+            Plot.dot(points, {
+              x: "x",
+              y: "y",
+              r: 6,
+              fill: (one) => runColor(one.id),
+              stroke: "var(--surface)",
+              strokeWidth: 1.5
+            }),
+            Plot.text(points, {
+              x: "x",
+              y: "y",
+              text: (one) => shorten(one.label, Math.max(8, Math.floor(width / 26))),
+              dy: -14,
+              fill: "var(--ink)",
+              stroke: "var(--surface)",
+              strokeWidth: 3,
+              fontSize: 11.5
+            }),
+            Plot.tip(
+              points,
+              Plot.pointer({
+                x: "x",
+                y: "y",
+                title: (one) => `${one.label}
+${formatScore(one.y)} at ${format(one.x)}`,
+                ...TIP
+              })
+            )
+          ]
+        })
+      ),
+      280
+    );
+  }
+  function reliabilityChart({ bins, error }) {
+    const words = bins.map(
+      (bin) => `confidence ${formatScore(100 * bin.confidence)} %: accuracy ${formatScore(100 * bin.right)} % of ${bin.count}`
+    );
+    const most = Math.max(...bins.map((bin) => bin.count));
+    return chart(
+      `Calibration. ${words.join("; ")}. Expected calibration error ${formatScore(100 * error)} points.`,
+      (width) => Plot.plot(
+        plotFrame(width, 230, {
+          marginLeft: 40,
+          x: {
+            label: "confidence, %",
+            domain: [bins[0].low < 0.5 ? 0 : 50, 100],
+            ticks: 5,
+            labelArrow: "none"
+          },
+          y: { label: "accuracy, %", domain: [0, 100], ticks: 5, labelArrow: "none" },
+          r: { range: [3, 10], domain: [0, most] },
+          marks: [
+            Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
+            Plot.line(
+              [
+                [0, 0],
+                [100, 100]
+              ],
+              { stroke: "var(--muted)", strokeDasharray: "4 4", clip: true }
+            ),
+            Plot.line(bins, {
+              x: (bin) => 100 * bin.confidence,
+              y: (bin) => 100 * bin.right,
+              stroke: "var(--accent)"
+            }),
+            Plot.dot(bins, {
+              x: (bin) => 100 * bin.confidence,
+              y: (bin) => 100 * bin.right,
+              r: "count",
+              fill: "var(--accent)",
+              stroke: "var(--surface)"
+            }),
+            Plot.tip(
+              bins,
+              Plot.pointer({
+                x: (bin) => 100 * bin.confidence,
+                y: (bin) => 100 * bin.right,
+                title: (bin) => `${plural(bin.count, "answer")}
+confidence ${formatScore(100 * bin.confidence)} %
+accuracy ${formatScore(100 * bin.right)} %`,
+                ...TIP
+              })
+            )
+          ]
+        })
+      ),
+      230
+    );
+  }
+
+  // views/answer_panels.ts
+  function yesNo(table) {
+    const cell = (name, kind) => h("td", { class: `number ${kind}` }, formatCount(table[name]));
+    const share = (value) => value === null ? "–" : `${(100 * value).toFixed(1)} %`;
+    return panel(
+      "Yes and no",
+      `answered yes ${share(table.answered_yes)}, target yes ${share(table.target_yes)}`,
+      h(
+        "table",
+        { class: "confusion" },
+        h("caption", { class: "unseen" }, "Answers by target"),
+        h(
+          "thead",
+          {},
+          h("tr", {}, h("td", {}), h("th", { scope: "col" }, "answered yes"), h("th", { scope: "col" }, "answered no"))
+        ),
+        h(
+          "tbody",
+          {},
+          h("tr", {}, h("th", { scope: "row" }, "target yes"), cell("yes_yes", "good"), cell("yes_no", "bad")),
+          h("tr", {}, h("th", { scope: "row" }, "target no"), cell("no_yes", "bad"), cell("no_no", "good"))
+        )
+      ),
+      table.unclear ? h("p", { class: "hint" }, `${formatCount(table.unclear)} without a clear yes or no`) : null
+    );
+  }
+  function confusion(table, task) {
+    const most = Math.max(1, ...table.rows.flat());
+    const shade = (count) => `heat heat-${count ? Math.ceil(4 * count / most) : 0}`;
+    return panel(
+      "Confusion matrix",
+      "rows: target; columns: parsed answer",
+      dataTable(
+        `Confusion matrix of ${task.key}`,
+        [
+          { head: "target", cell: (row) => dataText(row.label) },
+          ...table.labels.map((label, at) => ({
+            head: dataText(shorten(label, 14)),
+            class: "number",
+            cell: (row) => h("span", { class: shade(row.counts[at]) }, formatCount(row.counts[at])),
+            plain: (row) => row.counts[at]
+          })),
+          { head: "other", class: "number", cell: (row) => formatCount(row.other), plain: (row) => row.other }
+        ],
+        table.labels.map((label, at) => ({ label, counts: table.rows[at], other: table.other[at] })),
+        { class: "slim" }
+      )
+    );
+  }
+  var calibration = (stats) => panel(
+    "Calibration",
+    `expected calibration error ${formatScore(100 * stats.error)} points (${stats.of}; ${plural(stats.count, "answer")})`,
+    reliabilityChart(stats)
+  );
+  function common(stats, task, run) {
+    return panel(
+      "Most common answers",
+      "as parsed",
+      dataTable(
+        `Most common answers to ${task.key}`,
+        [
+          {
+            head: "answer",
+            plain: (one) => one.answer,
+            cell: (one) => h(
+              "a",
+              { href: linkTo("samples", { run: run.id, task: task.key, q: one.answer }) },
+              one.answer ? dataText(shorten(one.answer, 40)) : h("em", {}, "empty")
+            )
+          },
+          { head: "count", class: "number", cell: (one) => formatCount(one.count), plain: (one) => one.count },
+          { head: "right", class: "number", cell: (one) => `${Math.round(100 * one.right / one.count)} %` }
+        ],
+        stats.common,
+        { class: "slim" }
+      )
+    );
+  }
+  function lengths({ lengths: bins, median_words: median }) {
+    const [first] = bins;
+    return bins.length > 1 ? panel("Answer length", `words per answer, median ${median}`, lengthHistogram(bins)) : panel(
+      "Answer length",
+      `${first.label} ${first.label === "1" ? "word" : "words"} per answer`,
+      h("p", {}, `All ${formatCount(first.count)} answers.`)
+    );
+  }
+  var answerPanels = (run, task, stats) => [
+    stats.yes_no ? yesNo(stats.yes_no) : null,
+    stats.confusion ? confusion(stats.confusion, task) : null,
+    stats.calibration ? calibration(stats.calibration) : null,
+    stats.words ? lengths(stats) : null,
+    stats.common.some((one) => one.count > 1) ? common(stats, task, run) : null
+  ].filter((panel2) => panel2 !== null);
+  function breakdownPanel(task, { name, bars }) {
+    const label = `${task.key} by ${humanize(name)}`;
+    const most = 30;
+    const rest = bars.slice(most);
+    return panel(
+      h("span", {}, "By ", dataText(humanize(name))),
+      null,
+      barChart(bars.slice(0, most), label),
+      rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), barChart(rest, label)) : null
+    );
+  }
+  var judgePanel = ({ judge: judge2, judging }) => judging?.runs ? panel(
+    "Judge",
+    judging.in_intervals ? "Intervals include the variance between judge runs." : "Intervals do not include the variance between judge runs.",
+    factList([
+      ["judge", judge2?.name],
+      ["reported model", (judging.models ?? []).join(", ")],
+      ["runs", judging.runs],
+      ["score by run", (judging.run_values ?? []).map((value) => formatScore(value)).join(", ")],
+      ["standard deviation", judging.std === null ? null : formatScore(judging.std, 2)],
+      [
+        "Krippendorff's alpha",
+        judging.krippendorff_alpha === null ? null : formatScore(judging.krippendorff_alpha, 3)
+      ],
+      ["verdicts", formatCount(judging.verdicts)],
+      ["failed", judging.failed || null],
+      ["prompt", judging.prompt_hash]
+    ])
+  ) : null;
+  function estimated({ metric }, one, signed = false) {
+    const digits = metric === "mean grade" ? 2 : 1;
+    const value = signed ? formatSigned(one.value, digits) : formatScore(one.value, digits);
+    return `${value} (${formatScore(one.low, digits)} – ${formatScore(one.high, digits)})`;
+  }
+  var labelLines = (labels) => !labels ? [] : labels.value && labels.bias ? [
+    `with ${plural(labels.labels, "label")}: ${estimated(labels, labels.value)}`,
+    `judge's bias ${estimated(labels, labels.bias, true)}, kappa ${formatScore(labels.kappa, 2)}`
+  ] : [`${plural(labels.labels, "label")}: too few for an estimate`];
+  var labelPanel = ({ labels }) => labels ? panel(
+    "Judge and people",
+    labels.note ?? `${humanize(labels.metric)}: prediction-powered estimate of people's mean grade over all answers.`,
+    factList([
+      ["judge and labels", labels.value && estimated(labels, labels.value)],
+      ["labels alone", labels.people && estimated(labels, labels.people)],
+      ["judge alone", formatScore(labels.judge, labels.metric === "mean grade" ? 2 : 1)],
+      ["judge's bias", labels.bias && estimated(labels, labels.bias, true)],
+      ["weighted kappa", formatScore(labels.kappa, 2)],
+      ["Krippendorff's alpha", formatScore(labels.krippendorff_alpha, 2)],
+      ["labels", formatCount(labels.labels)],
+      ["more that halve the width", labels.needed ? formatCount(labels.needed) : null]
+    ])
+  ) : null;
+  function protocolFacts(task, more) {
+    const settings = Object.entries(more.generation).filter(([, value]) => value !== null && String(value) !== "").map(([name, value]) => `${humanize(name)} ${value}`).join(", ");
+    return factList([
+      ["protocol", task.protocol],
+      ["task version", task.version],
+      ["note", more.note],
+      ["source", more.source],
+      ["generation", settings],
+      ["judge", more.judge?.name],
+      ["judge's prompt", more.judge?.prompt_hash],
+      ["questions", formatCount(task.count)],
+      ["images", more.images || null]
+    ]);
+  }
+
   // views/board.ts
   function differing(rows) {
     const aspects = {
@@ -1764,6 +2051,7 @@ loss ${formatScore(point.loss, 4)}`,
             { class: "under" },
             `${formatScore(bar.bounds[0])} – ${formatScore(bar.bounds[1])} counting missing answers`
           ) : null,
+          one ? labelLines(one.labels).map((line2) => h("span", { class: "under" }, line2)) : null,
           one ? notesMark(one) : null
         ],
         plain: ({ bar }) => bar.value
@@ -2107,270 +2395,6 @@ loss ${formatScore(point.loss, 4)}`,
     )
   );
 
-  // lib/scatter_charts.ts
-  function front(points) {
-    let best = -Infinity;
-    return [...points].sort((a, b) => a.x - b.x || b.y - a.y).filter(({ y }) => y > best && (best = y, true));
-  }
-  function paretoChart(points, { label, xLabel, yLabel, format }) {
-    const words = points.map((one) => `${one.label}: ${formatScore(one.y)} at ${format(one.x)}`);
-    const costs = points.map((one) => one.x);
-    const [least, most] = [Math.min(...costs), Math.max(...costs)];
-    const spread = most > 20 * least;
-    return chart(
-      `${label}. ${words.join("; ")}`,
-      (width) => Plot.plot(
-        plotFrame(width, 280, {
-          x: {
-            label: xLabel,
-            type: spread ? "log" : "linear",
-            domain: spread ? [least / 2, most * 2] : [Math.max(0, least - 0.3 * most), 1.2 * most],
-            ticks: 4,
-            tickFormat: format,
-            labelArrow: "none"
-          },
-          y: { label: yLabel, ticks: 5, inset: 18, labelArrow: "none" },
-          marks: [
-            Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
-            Plot.line(front(points), {
-              x: "x",
-              y: "y",
-              curve: "step-after",
-              stroke: "var(--muted)",
-              strokeDasharray: "4 4"
-            }),
-            Plot.ruleX(
-              points.filter((one) => one.low !== null),
-              { x: "x", y1: "low", y2: "high", stroke: (one) => runColor(one.id) }
-            ),
-            Plot.dot(points, {
-              x: "x",
-              y: "y",
-              r: 6,
-              fill: (one) => runColor(one.id),
-              stroke: "var(--surface)",
-              strokeWidth: 1.5
-            }),
-            Plot.text(points, {
-              x: "x",
-              y: "y",
-              text: (one) => shorten(one.label, Math.max(8, Math.floor(width / 26))),
-              dy: -14,
-              fill: "var(--ink)",
-              stroke: "var(--surface)",
-              strokeWidth: 3,
-              fontSize: 11.5
-            }),
-            Plot.tip(
-              points,
-              Plot.pointer({
-                x: "x",
-                y: "y",
-                title: (one) => `${one.label}
-${formatScore(one.y)} at ${format(one.x)}`,
-                ...TIP
-              })
-            )
-          ]
-        })
-      ),
-      280
-    );
-  }
-  function reliabilityChart({ bins, error }) {
-    const words = bins.map(
-      (bin) => `confidence ${formatScore(100 * bin.confidence)} %: accuracy ${formatScore(100 * bin.right)} % of ${bin.count}`
-    );
-    const most = Math.max(...bins.map((bin) => bin.count));
-    return chart(
-      `Calibration. ${words.join("; ")}. Expected calibration error ${formatScore(100 * error)} points.`,
-      (width) => Plot.plot(
-        plotFrame(width, 230, {
-          marginLeft: 40,
-          x: {
-            label: "confidence, %",
-            domain: [bins[0].low < 0.5 ? 0 : 50, 100],
-            ticks: 5,
-            labelArrow: "none"
-          },
-          y: { label: "accuracy, %", domain: [0, 100], ticks: 5, labelArrow: "none" },
-          r: { range: [3, 10], domain: [0, most] },
-          marks: [
-            Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 5 }),
-            Plot.line(
-              [
-                [0, 0],
-                [100, 100]
-              ],
-              { stroke: "var(--muted)", strokeDasharray: "4 4", clip: true }
-            ),
-            Plot.line(bins, {
-              x: (bin) => 100 * bin.confidence,
-              y: (bin) => 100 * bin.right,
-              stroke: "var(--accent)"
-            }),
-            Plot.dot(bins, {
-              x: (bin) => 100 * bin.confidence,
-              y: (bin) => 100 * bin.right,
-              r: "count",
-              fill: "var(--accent)",
-              stroke: "var(--surface)"
-            }),
-            Plot.tip(
-              bins,
-              Plot.pointer({
-                x: (bin) => 100 * bin.confidence,
-                y: (bin) => 100 * bin.right,
-                title: (bin) => `${plural(bin.count, "answer")}
-confidence ${formatScore(100 * bin.confidence)} %
-accuracy ${formatScore(100 * bin.right)} %`,
-                ...TIP
-              })
-            )
-          ]
-        })
-      ),
-      230
-    );
-  }
-
-  // views/answer_panels.ts
-  function yesNo(table) {
-    const cell = (name, kind) => h("td", { class: `number ${kind}` }, formatCount(table[name]));
-    const share = (value) => value === null ? "–" : `${(100 * value).toFixed(1)} %`;
-    return panel(
-      "Yes and no",
-      `answered yes ${share(table.answered_yes)}, target yes ${share(table.target_yes)}`,
-      h(
-        "table",
-        { class: "confusion" },
-        h("caption", { class: "unseen" }, "Answers by target"),
-        h(
-          "thead",
-          {},
-          h("tr", {}, h("td", {}), h("th", { scope: "col" }, "answered yes"), h("th", { scope: "col" }, "answered no"))
-        ),
-        h(
-          "tbody",
-          {},
-          h("tr", {}, h("th", { scope: "row" }, "target yes"), cell("yes_yes", "good"), cell("yes_no", "bad")),
-          h("tr", {}, h("th", { scope: "row" }, "target no"), cell("no_yes", "bad"), cell("no_no", "good"))
-        )
-      ),
-      table.unclear ? h("p", { class: "hint" }, `${formatCount(table.unclear)} without a clear yes or no`) : null
-    );
-  }
-  function confusion(table, task) {
-    const most = Math.max(1, ...table.rows.flat());
-    const shade = (count) => `heat heat-${count ? Math.ceil(4 * count / most) : 0}`;
-    return panel(
-      "Confusion matrix",
-      "rows: target; columns: parsed answer",
-      dataTable(
-        `Confusion matrix of ${task.key}`,
-        [
-          { head: "target", cell: (row) => dataText(row.label) },
-          ...table.labels.map((label, at) => ({
-            head: dataText(shorten(label, 14)),
-            class: "number",
-            cell: (row) => h("span", { class: shade(row.counts[at]) }, formatCount(row.counts[at])),
-            plain: (row) => row.counts[at]
-          })),
-          { head: "other", class: "number", cell: (row) => formatCount(row.other), plain: (row) => row.other }
-        ],
-        table.labels.map((label, at) => ({ label, counts: table.rows[at], other: table.other[at] })),
-        { class: "slim" }
-      )
-    );
-  }
-  var calibration = (stats) => panel(
-    "Calibration",
-    `expected calibration error ${formatScore(100 * stats.error)} points (${stats.of}; ${plural(stats.count, "answer")})`,
-    reliabilityChart(stats)
-  );
-  function common(stats, task, run) {
-    return panel(
-      "Most common answers",
-      "as parsed",
-      dataTable(
-        `Most common answers to ${task.key}`,
-        [
-          {
-            head: "answer",
-            plain: (one) => one.answer,
-            cell: (one) => h(
-              "a",
-              { href: linkTo("samples", { run: run.id, task: task.key, q: one.answer }) },
-              one.answer ? dataText(shorten(one.answer, 40)) : h("em", {}, "empty")
-            )
-          },
-          { head: "count", class: "number", cell: (one) => formatCount(one.count), plain: (one) => one.count },
-          { head: "right", class: "number", cell: (one) => `${Math.round(100 * one.right / one.count)} %` }
-        ],
-        stats.common,
-        { class: "slim" }
-      )
-    );
-  }
-  function lengths({ lengths: bins, median_words: median }) {
-    const [first] = bins;
-    return bins.length > 1 ? panel("Answer length", `words per answer, median ${median}`, lengthHistogram(bins)) : panel(
-      "Answer length",
-      `${first.label} ${first.label === "1" ? "word" : "words"} per answer`,
-      h("p", {}, `All ${formatCount(first.count)} answers.`)
-    );
-  }
-  var answerPanels = (run, task, stats) => [
-    stats.yes_no ? yesNo(stats.yes_no) : null,
-    stats.confusion ? confusion(stats.confusion, task) : null,
-    stats.calibration ? calibration(stats.calibration) : null,
-    stats.words ? lengths(stats) : null,
-    stats.common.some((one) => one.count > 1) ? common(stats, task, run) : null
-  ].filter((panel2) => panel2 !== null);
-  function breakdownPanel(task, { name, bars }) {
-    const label = `${task.key} by ${humanize(name)}`;
-    const most = 30;
-    const rest = bars.slice(most);
-    return panel(
-      h("span", {}, "By ", dataText(humanize(name))),
-      null,
-      barChart(bars.slice(0, most), label),
-      rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), barChart(rest, label)) : null
-    );
-  }
-  var judgePanel = ({ judge: judge2, judging }) => judging?.runs ? panel(
-    "Judge",
-    judging.in_intervals ? "Intervals include the variance between judge runs." : "Intervals do not include the variance between judge runs.",
-    factList([
-      ["judge", judge2?.name],
-      ["reported model", (judging.models ?? []).join(", ")],
-      ["runs", judging.runs],
-      ["score by run", (judging.run_values ?? []).map((value) => formatScore(value)).join(", ")],
-      ["standard deviation", judging.std === null ? null : formatScore(judging.std, 2)],
-      [
-        "Krippendorff's alpha",
-        judging.krippendorff_alpha === null ? null : formatScore(judging.krippendorff_alpha, 3)
-      ],
-      ["verdicts", formatCount(judging.verdicts)],
-      ["failed", judging.failed || null],
-      ["prompt", judging.prompt_hash]
-    ])
-  ) : null;
-  function protocolFacts(task, more) {
-    const settings = Object.entries(more.generation).filter(([, value]) => value !== null && String(value) !== "").map(([name, value]) => `${humanize(name)} ${value}`).join(", ");
-    return factList([
-      ["protocol", task.protocol],
-      ["task version", task.version],
-      ["note", more.note],
-      ["source", more.source],
-      ["generation", settings],
-      ["judge", more.judge?.name],
-      ["judge's prompt", more.judge?.prompt_hash],
-      ["questions", formatCount(task.count)],
-      ["images", more.images || null]
-    ]);
-  }
-
   // views/model.ts
   var tile = (name, value, hint = null, kind = "") => h(
     "div",
@@ -2418,6 +2442,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
         { class: "panels" },
         panel("Metrics", null, metricsTable(task, more.metrics)),
         judgePanel(more),
+        labelPanel(more),
         more.breakdowns.map((one) => breakdownPanel(task, one)),
         answerCounts(more),
         answerPanels(run, task, more.answer_stats),

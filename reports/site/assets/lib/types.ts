@@ -17,6 +17,26 @@ export interface Bar {
   better?: Direction;
 }
 
+interface Estimated {
+  value: number;
+  low: number;
+  high: number;
+}
+
+/** People's labels of a few answers beside the judge's grades of all; without `value`, too few labels. */
+export interface Labelled {
+  metric: string;
+  judge: number;
+  labels: number;
+  value?: Estimated;
+  people?: Estimated;
+  bias?: Estimated;
+  needed?: number | null;
+  note?: string;
+  kappa: number | null;
+  krippendorff_alpha: number | null;
+}
+
 export type Direction = "more" | "less" | "target" | "neither";
 export type Outcome = "pass" | "fail" | "unknown";
 export type Status = string;
@@ -38,6 +58,7 @@ export interface Task {
   statuses: Record<Status, number>;
   notes: string[];
   bar: Bar;
+  labels: Labelled | null;
   hashes: { samples?: string; prompts?: string };
   count: number;
   /** The name of the file with its list of samples. */
@@ -235,6 +256,7 @@ export interface TaskDetails {
   images: number | null;
   judge: { name: string; prompt_hash: string } | null;
   judging: Judging | null;
+  labels: Labelled | null;
   answer_stats: AnswerStats;
 }
 

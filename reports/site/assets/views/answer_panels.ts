@@ -2,12 +2,22 @@
 
 import { barChart, lengthHistogram } from "../lib/charts.ts";
 import { type Child, dataText, h } from "../lib/dom.ts";
-import { formatCount, formatScore, humanize, plural, shorten } from "../lib/format.ts";
+import { formatCount, formatScore, formatSigned, humanize, plural, shorten } from "../lib/format.ts";
 import { factList, panel } from "../lib/panels.ts";
 import { linkTo } from "../lib/route.ts";
 import { reliabilityChart } from "../lib/scatter_charts.ts";
 import { type Column, dataTable } from "../lib/table.ts";
-import type { AnswerStats, Breakdown, Calibration, Confusion, Run, Task, TaskDetails, YesNo } from "../lib/types.ts";
+import type {
+  AnswerStats,
+  Breakdown,
+  Calibration,
+  Confusion,
+  Labelled,
+  Run,
+  Task,
+  TaskDetails,
+  YesNo,
+} from "../lib/types.ts";
 
 function yesNo(table: YesNo): HTMLElement {
   const cell = (name: "yes_yes" | "yes_no" | "no_yes" | "no_no", kind: string) =>
@@ -154,6 +164,46 @@ export const judgePanel = ({ judge, judging }: TaskDetails): Child =>
           ["verdicts", formatCount(judging.verdicts)],
           ["failed", judging.failed || null],
           ["prompt", judging.prompt_hash],
+        ]),
+      )
+    : null;
+
+type Ends = { value: number; low: number; high: number };
+
+/** An estimate in the unit of the labels: grades have two digits, the headline one. */
+function estimated({ metric }: Labelled, one: Ends, signed = false): string {
+  const digits = metric === "mean grade" ? 2 : 1;
+  const value = signed ? formatSigned(one.value, digits) : formatScore(one.value, digits);
+  return `${value} (${formatScore(one.low, digits)} – ${formatScore(one.high, digits)})`;
+}
+
+/** What people's labels make of a judge's score, in two short lines; nothing where there are none. */
+export const labelLines = (labels: Labelled | null): string[] =>
+  !labels
+    ? []
+    : labels.value && labels.bias
+      ? [
+          `with ${plural(labels.labels, "label")}: ${estimated(labels, labels.value)}`,
+          `judge's bias ${estimated(labels, labels.bias, true)}, kappa ${formatScore(labels.kappa, 2)}`,
+        ]
+      : [`${plural(labels.labels, "label")}: too few for an estimate`];
+
+/** The same with all that is known, for a run's own page. */
+export const labelPanel = ({ labels }: TaskDetails): Child =>
+  labels
+    ? panel(
+        "Judge and people",
+        labels.note ??
+          `${humanize(labels.metric)}: prediction-powered estimate of people's mean grade over all answers.`,
+        factList([
+          ["judge and labels", labels.value && estimated(labels, labels.value)],
+          ["labels alone", labels.people && estimated(labels, labels.people)],
+          ["judge alone", formatScore(labels.judge, labels.metric === "mean grade" ? 2 : 1)],
+          ["judge's bias", labels.bias && estimated(labels, labels.bias, true)],
+          ["weighted kappa", formatScore(labels.kappa, 2)],
+          ["Krippendorff's alpha", formatScore(labels.krippendorff_alpha, 2)],
+          ["labels", formatCount(labels.labels)],
+          ["more that halve the width", labels.needed ? formatCount(labels.needed) : null],
         ]),
       )
     : null;

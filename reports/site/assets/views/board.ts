@@ -10,6 +10,7 @@ import { runColor } from "../lib/run_charts.ts";
 import { dataLabel, gateOf, promptsDiffer, runsOn, type RunTask } from "../lib/runs.ts";
 import { type Column, dataTable, type Sort } from "../lib/table.ts";
 import type { Bar, GateResult, PublishedFigure, Run, Task } from "../lib/types.ts";
+import { labelLines } from "./answer_panels.ts";
 
 type Rank = [first: number, last: number] | null;
 
@@ -149,6 +150,7 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
               `${formatScore(bar.bounds[0])} – ${formatScore(bar.bounds[1])} counting missing answers`,
             )
           : null,
+        one ? labelLines(one.labels).map((line) => h("span", { class: "under" }, line)) : null,
         one ? notesMark(one) : null,
       ],
       plain: ({ bar }) => bar.value,

@@ -33,7 +33,7 @@ import { allRuns, dataLabel, detailsOf, findRun, findTask, gateOf, speedText } f
 import { dataTable } from "../lib/table.ts";
 import { trainingPanels } from "../lib/training_curves.ts";
 import type { Facts, ModelDetails, Run, RunDetails, Task, TaskDetails } from "../lib/types.ts";
-import { answerPanels, breakdownPanel, judgePanel, protocolFacts } from "./answer_panels.ts";
+import { answerPanels, breakdownPanel, judgePanel, labelPanel, protocolFacts } from "./answer_panels.ts";
 import { suiteCards } from "./suites.ts";
 
 const tile = (name: Child, value: Child, hint: Child = null, kind = ""): HTMLElement =>
@@ -86,6 +86,7 @@ function taskPart(run: Run, task: Task, more: TaskDetails): HTMLElement {
       { class: "panels" },
       panel("Metrics", null, metricsTable(task, more.metrics)),
       judgePanel(more),
+      labelPanel(more),
       more.breakdowns.map((one) => breakdownPanel(task, one)),
       answerCounts(more),
       answerPanels(run, task, more.answer_stats),
