@@ -170,6 +170,19 @@ def test_a_score_that_is_not_a_number_is_no_score(tmp_path: Path) -> None:
     assert found.scores["gqa@lmms_eval"]["statuses"] == {"ok": 12}
 
 
+def test_what_has_no_rows_stands_as_the_peer_states_it(tmp_path: Path) -> None:
+    lmms_eval(tmp_path)
+    results = tmp_path / "20260101_000000_results.json"
+    told = json.loads(results.read_text("utf-8"))
+    told["results"]["some_group"] = {"alias": "some_group", "acc,none": 0.25, "submission,none": None}
+    results.write_text(json.dumps(told), encoding="utf-8")
+    (found,) = imported(tmp_path)
+    assert found.manifest["imported"]["figures"] == [
+        {"name": "some_group: acc,none", "stated": 0.25, "recomputed": None, "basis": "as stated by the peer"}
+    ]
+    assert not any("some_group" in key for key in found.scores)
+
+
 def test_results_without_samples_are_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lmms_eval(tmp_path / "a").unlink()
     assert main(["import", str(tmp_path / "a"), "--output", str(tmp_path / "run")]) == 1

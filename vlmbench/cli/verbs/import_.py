@@ -108,7 +108,9 @@ def _entry(found: Imported, folder: Path | None) -> dict[str, Any]:
         for key, entry in found.scores.items()
     }
     run = {"folder": None if folder is None else str(folder), "peer": found.run.peer, "version": found.run.version}
-    return run | {"model": found.run.model, "failed": found.run.failed, "notes": list(found.run.notes), "tasks": tasks}
+    run |= {"model": found.run.model, "failed": found.run.failed}
+    others = found.manifest["imported"]["figures"]
+    return {**run, "notes": list(found.run.notes), "figures": others, "tasks": tasks}
 
 
 def _show(found: Imported, folder: Path) -> None:
@@ -124,13 +126,14 @@ def _show(found: Imported, folder: Path) -> None:
         print(f"vlmbench: the run failed: {run.failed}", file=sys.stderr)
     for note in run.notes:
         print(f"note: {note}")
-    print(_figures(found.manifest["tasks"]))
+    print(_figures(found.manifest["tasks"], found.manifest["imported"]["figures"]))
     print(f"run: {folder}")
 
 
-def _figures(tasks: Mapping[str, Mapping[str, Any]]) -> str:
+def _figures(tasks: Mapping[str, Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> str:
     """What the peer states, in one line a kind: recomputed and equal, recomputed and not, not to be recomputed."""
     figures = [(key, one) for key, entry in tasks.items() for one in entry["peer"]["figures"]]
+    figures += [("without rows:", one) for one in others]
     equal = sum(one.get("agrees") is True for _, one in figures)
     lines = [f"figures of the peer: {len(figures)}; {equal} recomputed from its rows and equal"]
     for key, one in figures:

@@ -104,6 +104,7 @@ def imported(run: PeerRun, level: float | None = None, data: str | None = None) 
         "files": [str(path) for path in run.files],
         "failed": run.failed,
         "notes": list(run.notes),
+        "figures": [_entry(figure, None) for figure in run.stated],
     }
     records = [record for one in made.values() for record in one.records]
     return Imported(run, content, scores, records)

@@ -151,11 +151,17 @@ def _run(
     for dataset, benchmark in found.items():
         report = next((one for one in mine if words(one.top["dataset_name"]) == dataset), None)
         tasks.append(_task(dataset, benchmark, report))
+    unread = [one.top for one in mine if words(one.top["dataset_name"]) not in found]
+    stated = [
+        replace(figure, name=f"{top['dataset_name']}: {figure.name}")
+        for top in unread
+        for metric in as_list(top.get("metrics"))
+        for figure in figures(as_mapping(metric), (), {}, False)
+    ]
     version, facts = _config(folder, files)
     read_files = [file.path for benchmark in found.values() for file in benchmark.files]
-    return PeerRun(
-        PEER, version, model, tasks, [*read_files, *(one.path for one in mine)], facts, notes, _started(folder)
-    )
+    every = [*read_files, *(one.path for one in mine)]
+    return PeerRun(PEER, version, model, tasks, every, facts, notes, _started(folder), stated=stated)
 
 
 def _started(folder: Path) -> str:

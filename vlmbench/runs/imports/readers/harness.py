@@ -24,7 +24,7 @@ from vlmbench.runs.imports.readers.files import (
     number,
     words,
 )
-from vlmbench.runs.imports.readers.nouns import PeerRow
+from vlmbench.runs.imports.readers.nouns import Figure, PeerRow, PeerTask
 
 _STAMP = re.compile(r"\d{8}_\d{4,6}|\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?")
 _TASK = re.compile(r"samples_(.+)$")
@@ -282,6 +282,19 @@ def model_of(results: Mapping[str, Any], folder: str) -> str:
     named = next((given[key] for key in ("model_version", "pretrained", "model", "model_name") if given.get(key)), "")
     found = words(results.get("model_name")) or named or words(config.get("model")) or folder
     return found.rstrip("/").rpartition("/")[2] if found.startswith("/") else found  # a path tells of a machine
+
+
+def without_rows(output: Output, tasks: Sequence[PeerTask]) -> list[Figure]:
+    """What the results state of tasks and groups that have no rows."""
+    read = {task.dataset for task in tasks}
+    named = {**as_mapping(output.results.get("results")), **as_mapping(output.results.get("groups"))}
+    return [
+        Figure(f"{task}: {metric},{filtered}", number(value))
+        for task in named
+        if task not in read
+        for (metric, filtered), value in output.stated(task).items()
+        if number(value) is not None
+    ]
 
 
 def name_of(output: Output) -> str:

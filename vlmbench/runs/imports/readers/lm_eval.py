@@ -53,6 +53,7 @@ def _run(output: Output) -> PeerRun:
         output.notes + ([] if results else ["there is no results file: nothing that the peer states can be compared"]),
         words(results.get("date")),
         "" if tasks else "no file of samples lies beside the results (lm-eval writes it with --log_samples)",
+        stated=harness.without_rows(output, tasks),
     )
 
 

@@ -60,6 +60,7 @@ def _run(output: Output) -> PeerRun:
         output.notes + ([] if results else ["there is no results file: nothing that the peer states can be compared"]),
         words(results.get("date")),
         "" if tasks else "no file of samples lies beside the results (lmms-eval writes it with --log_samples)",
+        stated=harness.without_rows(output, tasks),
     )
 
 
@@ -126,7 +127,7 @@ def _row(row: Mapping[str, Any], names: Mapping[str, str], rule: str, *, without
         parsed=words(details.get("prediction") or details.get("parsed_pred")) or first_text(row.get("filtered_resps")),
         tags={"category": category} if category else {},
         cluster=cluster or (images[0] if images else "") or words(about.get("image_id")) or key,
-        images=images or ((pair,) if paired else ()),
+        images=(pair,) if paired else images,
         fields={"subtask": category} if paired else {},
         extra={**about, "hint": _hint(doc, prompt), "submission": as_mapping(row.get("submission"))},
     )

@@ -125,6 +125,8 @@ class PeerRun:
     """Why the whole run failed; empty where it did not."""
     ours: Sequence[OurAnswers] = ()
     """Answers that are scored by our protocols alone, with questions that lie beside them."""
+    stated: Sequence[Figure] = ()
+    """What is stated of benchmarks that have no rows."""
     broken: DataError | None = None
     """Why its files could not be read; None where they could."""
     unsure: bool = False
