@@ -1,6 +1,6 @@
 // The JSON of list-ID-N.js and list-ID-N-M.js: the samples of a task, written by sample_index.py.
 
-import type { Status } from "./types.ts";
+export type Status = string;
 
 /** Distinct values, and for each row which of them. */
 export interface Coded<T> {

@@ -1,6 +1,8 @@
 // The JSON that the Python side writes into a report: report_data.py, answer_stats.py, sample_index.py,
 // comparisons.py, run_groups.py, text/history.py, ranks.py, published.py and training_curves.py, in that order.
 
+import type { Status } from "./sample_types.ts";
+
 export type * from "./sample_types.ts";
 
 /** A metric with its interval. */
@@ -39,7 +41,6 @@ export interface Labelled {
 
 export type Direction = "more" | "less" | "target" | "neither";
 export type Outcome = "pass" | "fail" | "unknown";
-export type Status = string;
 
 /** What the first page knows of a task of a run. */
 export interface Task {
