@@ -29,6 +29,7 @@ def install_command(extra: str) -> str:
 
 MODULES: Mapping[str, str] = {
     "hf": "num2words",
+    "inspect": "inspect_ai",
     "quantize": "torchao",
     "ray": "ray",
     "remote": "upath",
