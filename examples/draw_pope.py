@@ -1,4 +1,4 @@
-"""A POPE of drawn scenes, as large as wanted, in the official layout: for gates that need more images than a sample has.
+"""A POPE of drawn scenes, as large as wanted, in the official layout: for gates, which need many images.
 
     python examples/draw_pope.py FOLDER [IMAGES]     (500 images, 9,000 questions: about half a minute)
     vlmbench run --model tinyllava --tasks pope --data FOLDER

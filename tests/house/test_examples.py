@@ -46,6 +46,21 @@ def test_demo_site(tmp_path: Path) -> None:
     assert {row["run"] for row in rows} == {"tinyllava", "tinygptv", "echo"}
 
 
+def test_a_drawn_set_of_pope_and_a_gate_that_finds_a_blind_model(tmp_path: Path) -> None:
+    assert "answers: 40 images, 720 questions" in run_example("draw_pope.py", tmp_path, "40")
+    data = ["--tasks", "pope", "--data", "answers", "--threads", "1"]
+    plugin = ["--plugins", str(ROOT / "examples" / "blind_model.py")]
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "vlmbench.cli.main", "run", *words, *data]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert run("--model", "tinyllava", "--output", "seeing").returncode == 0
+    found = run(*plugin, "--model", "blind", "--gate", "seeing", "--output", "blind")
+    assert found.returncode == 1, found.stderr
+    assert "decided early at 540 of 720 questions" in found.stdout
+
+
 def test_each_example_is_tested() -> None:
     told = "".join((Path(__file__).parent / name).read_text("utf-8") for name in ("test_examples.py", "test_readme.py"))
     assert not [path.name for path in (ROOT / "examples").glob("*.py") if f'"{path.name}"' not in told]
