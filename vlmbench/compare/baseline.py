@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from vlmbench.base import registry
-from vlmbench.base.errors import StoreError, VlmbenchError
+from vlmbench.base.errors import StoreError, UsageError, VlmbenchError
 from vlmbench.base.files import read_regular, write_atomically
 from vlmbench.base.json_shapes import (
     MisfitError,
@@ -130,7 +130,11 @@ LEAVE_OUT: Mapping[str, Callable[[Item], Item]] = {
 
 
 def make(run: StoredRun) -> bytes:
-    """The baseline of a run, with its anchors, as the bytes of its file."""
+    """The baseline of a run, with its anchors, as the bytes of its file. Raises UsageError for a run that stopped."""
+    for key, task in run.tasks.items():
+        if lacking := sum(item.score.status is Status.NOT_ASKED for item in task.items):
+            problem = f"{key}: {lacking:,} of {len(task.items):,} questions were not asked"
+            raise UsageError(problem, hint="a run that a gate ended is no baseline; run it again without --gate")
     anchors = {"anchors": [_content(anchor) for anchor in run.anchors]} if run.anchors else {}
     return to_json({"kind": KIND, "format": FORMAT, **_content(run), **anchors})
 

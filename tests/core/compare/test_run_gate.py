@@ -252,6 +252,9 @@ def test_a_plain_check_of_a_stopped_run_says_that_it_was_not_asked_everything(wo
     code = cli.main(["check", str(run), "--baseline", str(world.baseline), "--tasks", "vsr"])
     assert code == exit_codes.BAD_RESULT
     assert "not_asked" in capsys.readouterr().out
+    file = world.folder / "stopped.json"
+    assert cli.main(["baseline", str(run), "--output", str(file)]) == exit_codes.USER_MUST_CHANGE
+    assert "no baseline" in capsys.readouterr().err and not file.exists()
 
 
 def test_a_stopped_run_scored_again_is_the_same(world: World) -> None:
