@@ -50,6 +50,8 @@ class Bar:
     """What is better: more, less, target or neither."""
     level: float = LEVEL
     """The confidence level of its interval."""
+    reason: str = ""
+    """Why it has no interval: `too few to tell: one image`."""
 
 
 @dataclass(frozen=True)
@@ -288,6 +290,7 @@ def _bar(name: str, entry: Mapping[str, Any], level: float) -> Bar:
         _bounds(entry.get("bounds")),
         str(entry.get("better") or "more"),
         level,
+        str(entry.get("reason") or ""),
     )
 
 

@@ -195,7 +195,7 @@ def _least(row: Sequence[Cell]) -> float:
 
 
 def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Table:
-    head = ["run", "task", "metric", "breakdown", "label", "value", "low", "high", "n"]
+    head = ["run", "task", "metric", "breakdown", "label", "value", "low", "high", "n", "why no interval"]
     rows: list[list[Cell]] = []
     for run in report["runs"]:
         for key, task in details[run["id"]]["tasks"].items():
@@ -203,7 +203,7 @@ def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]
             bars += [(one["name"], bar) for one in task["breakdowns"] for bar in one["bars"]]
             for breakdown, bar in bars:
                 numbers = [bar[name] for name in ("value", "low", "high", "n")]
-                rows.append([run["label"], key, bar["name"], breakdown, bar["label"], *numbers])
+                rows.append([run["label"], key, bar["name"], breakdown, bar["label"], *numbers, bar["reason"] or None])
     return Table("metrics", f"Every metric and breakdown. Intervals are {_levels(report)}.", head, rows)
 
 

@@ -68,8 +68,10 @@ def number(value: float | None, digits: int = 1) -> str:
 
 
 def interval(bar: Bar) -> str:
-    """`[85.1, 91.0]`, or `-`."""
-    return "-" if bar.low is None or bar.high is None else f"[{number(bar.low)}, {number(bar.high)}]"
+    """`[85.1, 91.0]`; `too few` where a value has none, `-` where it is undefined."""
+    if bar.low is None or bar.high is None:
+        return "too few" if bar.reason else "-"
+    return f"[{number(bar.low)}, {number(bar.high)}]"
 
 
 def coverage(share: float) -> str:

@@ -156,7 +156,7 @@ def _judge_summary(choice: TaskChoice, scored: Scored) -> dict[str, Any]:
 def _peculiar(headline: str, entry: Mapping[str, Any]) -> list[str]:
     """What the headline's own note says (a sum over a part of the subtasks), and that one run of a judge graded."""
     note = entry[headline].get("note")
-    lines = [f"{headline}: {note}"] if note else []
+    lines = [f"{headline}: {why}" for why in (note, entry[headline].get("reason")) if why]
     if entry.get("judge", {}).get("runs") == 1:
         lines.append(ONE_RUN)
     return lines

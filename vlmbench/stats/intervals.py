@@ -7,9 +7,10 @@ together. docs/evaluate/statistics.md has the formulas, what was assumed, and th
   correlation integrated out (clustered/shares.py); which metrics these are, clustered/kinds.py finds out.
 - Sums of metrics over categories (MME's, macro averages): the errors of their parts, small ones of which borrow
   variance from the others (clustered/strata.py), in the interval of the next line.
-- Whatever else has limits (AUROC): Wilson's interval on the way between the limits, with the
-  effective sample size from the clusters' variance (Korn & Graubard, Survey Methodology 24, 1998), and Student's
-  t with degrees of freedom that account for how uneven the clusters are (influence.py).
+- AUROC: variances by kind, at the area that is tried (clustered/areas.py).
+- Whatever else has limits (average precision, ratios of counts): Wilson's interval on the way between the limits, with
+  the effective sample size from the clusters' variance (Korn & Graubard, Survey Methodology 24, 1998), and Student's t
+  with degrees of freedom that account for how uneven the clusters are (influence.py).
 - What has none (a ratio of two grades, GQA's distribution): the bootstrap by cluster, bias-corrected and accelerated
   (Efron, JASA 82, 1987), with percentiles expanded to the width of a t interval (Hesterberg, The American Statistician
   69, 2015; clustered/resampling.py).
@@ -184,7 +185,9 @@ def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: in
     if share is not None:
         return _of_share(metric, share, value, n, codes, level)
     edges: tuple[float, float] | None = (value, value)
-    if count > 1:
+    if metric.area and count > 1:
+        edges = _of_area(metric, value, codes, level)
+    elif count > 1:
         error = _of_parts(metric) if metric.parts else None
         edges = _spread(metric, value, codes, resamples, seed, level, error)
     if edges is not None and edges[1] - edges[0] <= 1e-9 * max(1.0, abs(value)):
@@ -213,6 +216,14 @@ def _of_share(
         low = max(metric.bounds[0], value - math.hypot(value - low, more))
         high = min(metric.bounds[1], value + math.hypot(high - value, more))
     return Estimate(value, low, high, n)
+
+
+def _of_area(metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], level: float) -> tuple[float, float]:
+    """The interval of an AUROC."""
+    from vlmbench.stats.clustered.areas import area
+
+    low, high = area(metric.items[:, 0] > 0, metric.items[:, 1], codes[0], level)
+    return min(100 * low, value), max(100 * high, value)
 
 
 def _of_parts(metric: Metric) -> Pooled | None:

@@ -126,10 +126,14 @@ def test_f1_of_all_right_answers_reaches_down_as_far_as_the_pictures_allow() -> 
     assert found.low == pytest.approx(100 * 2 * right * 20 / (2 * right * 20 + (1 - right) * 40))
 
 
-def test_all_right_without_an_opposite() -> None:
-    """AUROC: the items of the rarer kind count."""
-    area = interval(auroc("auroc", [True] * 5 + [False] * 9, [1.0] * 5 + [0.0] * 9, [str(i) for i in range(14)]))
-    assert area.low == pytest.approx(100 * wilson(1.0, 5)[0]) and area.high == 100
+def test_an_area_without_a_misplaced_item() -> None:
+    """All five positives above all nine negatives: the rarer kind decides how far down an area may be."""
+    few = interval(auroc("auroc", [True] * 5 + [False] * 9, [1.0] * 5 + [0.0] * 9, [str(i) for i in range(14)]))
+    more = interval(auroc("auroc", [True] * 5 + [False] * 90, [1.0] * 5 + [0.0] * 90, [str(i) for i in range(95)]))
+    many = interval(auroc("auroc", [True] * 50 + [False] * 90, [1.0] * 50 + [0.0] * 90, [str(i) for i in range(140)]))
+    assert few.high == more.high == many.high == 100
+    assert few.low is not None and more.low is not None and many.low is not None
+    assert 55 < few.low < more.low < 85 < many.low
 
 
 def test_a_share_of_single_items_lies_between_jeffreys_and_clopper_pearson() -> None:

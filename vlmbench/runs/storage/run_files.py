@@ -96,8 +96,11 @@ RUN: Shape = fields(
 
 _figure = optional(shapes.number)
 _BAR = fields(
-    {"value": _figure, "low": _figure, "high": _figure, "n": whole, "breakdown": text, "label": text, "note": text}
-)
+    {
+        "value": _figure, "low": _figure, "high": _figure, "n": whole, "breakdown": text, "label": text, "note": text,
+        "reason": text,
+    }
+)  # fmt: skip
 
 
 def _level(value: Any, at: str) -> None:

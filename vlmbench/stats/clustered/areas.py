@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-PRIOR = 8.0
+PRIOR = 16.0
 """Items of each kind whose variance is as V says, besides those that are seen."""
 ALIKE = 4.0
 """Clusters in which placements have a correlation of a half, besides those that are seen."""

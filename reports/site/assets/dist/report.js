@@ -110,7 +110,7 @@ var vb = (() => {
   };
   var formatSigned = (value, digits = 1) => value === null || value === void 0 ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(digits)}`;
   var formatShare = (share) => share === 1 ? "100 %" : `${Math.min(100 * share, 99.9).toFixed(1)} %`;
-  var formatInterval = (bar) => bar.low === null || bar.high === null ? "no interval" : `${formatScore(bar.low)} – ${formatScore(bar.high)}`;
+  var formatInterval = (bar) => bar.low === null || bar.high === null ? bar.reason || "no interval" : `${formatScore(bar.low)} – ${formatScore(bar.high)}`;
   var formatLevels = (levels) => [...new Set(levels)].sort((a, b) => a - b).map((level) => `${Number((100 * level).toPrecision(4))} %`).join(" / ");
   var intervalHead = (levels) => `${formatLevels(levels)} interval`.trim();
   var humanize = (name) => name.replaceAll("_", " ");

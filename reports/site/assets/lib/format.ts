@@ -17,8 +17,10 @@ export const formatSigned = (value: Maybe, digits = 1): string =>
     : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(digits)}`;
 export const formatShare = (share: number): string =>
   share === 1 ? "100 %" : `${Math.min(100 * share, 99.9).toFixed(1)} %`;
-export const formatInterval = (bar: Pick<Bar, "low" | "high">): string =>
-  bar.low === null || bar.high === null ? "no interval" : `${formatScore(bar.low)} – ${formatScore(bar.high)}`;
+export const formatInterval = (bar: Pick<Bar, "low" | "high" | "reason">): string =>
+  bar.low === null || bar.high === null
+    ? bar.reason || "no interval"
+    : `${formatScore(bar.low)} – ${formatScore(bar.high)}`;
 
 /** `95 %`; where intervals of several levels stand beside each other, `90 % / 95 %`. */
 export const formatLevels = (levels: number[]): string =>

@@ -14,6 +14,8 @@ export interface Bar {
   high: number | null;
   n: number;
   note?: string;
+  /** Why it has no interval. */
+  reason?: string;
   /** The value if every question without a score were wrong, or right. */
   bounds?: [number, number] | null;
   better?: Direction;
