@@ -1,8 +1,8 @@
 """CPU seconds per question of this checkout against those of an earlier commit, shared and one by one.
 
-    git worktree add /tmp/earlier b86c433
-    OMP_NUM_THREADS=1 python -m tests.performance.engines.earlier /tmp/earlier random240m --rounds 3
-    OMP_NUM_THREADS=1 python -m tests.performance.engines.earlier /tmp/earlier random240m --questions 18 --shared-only\\
+    git worktree add ../earlier b86c433
+    OMP_NUM_THREADS=1 python -m tests.performance.engines.earlier ../earlier random240m --rounds 3
+    OMP_NUM_THREADS=1 python -m tests.performance.engines.earlier ../earlier random240m --questions 18 --shared-only\\
         --images 4 --dtype bfloat16 --side linear=onednn,attention=matmul
 
 The earlier commit, this one, and this one with each `--side`'s options of the engine run in processes of their own, one
