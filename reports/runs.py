@@ -46,6 +46,8 @@ class Bar:
     """Why it is undefined, or what is special about it."""
     bounds: tuple[float, float] | None = None
     """What it would be if the questions without a score were all wrong, or all right; None where none are missing."""
+    bounds_interval: tuple[float, float] | None = None
+    """The interval around both."""
     better: str = "more"
     """What is better: more, less, target or neither."""
     level: float = LEVEL
@@ -288,6 +290,7 @@ def _bar(name: str, entry: Mapping[str, Any], level: float) -> Bar:
         str(entry.get("label") or ""),
         str(entry.get("note") or ""),
         _bounds(entry.get("bounds")),
+        _bounds(entry.get("bounds_interval")),
         str(entry.get("better") or "more"),
         level,
         str(entry.get("reason") or ""),

@@ -2,8 +2,8 @@
 
 Two runs are told apart by the paired test of their headline where there is one, else by the difference of their values
 over the standard errors that their intervals imply, with Holm's correction at 5 % over all pairs of the task. Where
-questions of a run have no score, the order must hold if these were all wrong, or all right (`bounds` in scores.json):
-failing on questions that would have been wrong wins no rank.
+questions of a run have no score, both are tested as if the missing answers of the better run were all wrong and those
+of the other all right (`bounds` in scores.json): failing on questions that would have been wrong wins no rank.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ from itertools import combinations
 from statistics import NormalDist
 from typing import Any
 
+from vlmbench.base.samples import Status
 from vlmbench.stats.paired import holm
 
 from ..runs import Bar, RunResult, TaskResult
 
 ALPHA = 0.05
+SMALLEST_P = 1e-300
+"""Where a p-value is 0, to the precision of floats."""
+THERE = (Status.OK, Status.UNLABELED, Status.NOT_ASKED)
+"""What became of samples that did not fail."""
 Test = tuple[float, float | None]
 """How far the first run leads, and the p of no difference."""
 HeadlineTests = Mapping[tuple[str, str], Mapping[str, Test]]
@@ -41,14 +46,17 @@ def ranks(runs: Sequence[RunResult], tests: HeadlineTests) -> dict[str, dict[str
 
 def board_ranks(bars: Mapping[str, Bar], tests: Mapping[tuple[str, str], Test]) -> dict[str, Any]:
     """The ranks of one task, from the headline's bar of each run and the paired tests there are."""
-    pairs = {pair: _paired(pair, tests) or _unpaired(*(bars[run] for run in pair)) for pair in combinations(bars, 2)}
+    pairs = {}
+    for pair in combinations(bars, 2):
+        run, other = (bars[name] for name in pair)
+        pairs[pair] = _whatever_is_missing(_paired(pair, tests) or _unpaired(run, other), run, other)
     corrected = holm({"\n".join(pair): p for pair, (_, p) in pairs.items()})
     above = dict.fromkeys(bars, 0)
     below = dict.fromkeys(bars, 0)
     for pair, (lead, _) in pairs.items():
         p = corrected["\n".join(pair)]
         better, worse = pair if lead > 0 else pair[::-1]
-        if p is not None and p < ALPHA and lead and _holds_whatever_is_missing(bars[better], bars[worse]):
+        if p is not None and p < ALPHA and lead:
             below[better] += 1
             above[worse] += 1
     paired = any(p is not None and set(pair) <= set(bars) for pair, (_, p) in tests.items())
@@ -56,8 +64,12 @@ def board_ranks(bars: Mapping[str, Bar], tests: Mapping[tuple[str, str], Test]) 
 
 
 def _bounded(task: TaskResult) -> Bar:
-    """The headline's bar; where questions have no score and older runs tell no bounds, with infinite ones."""
-    if task.coverage < 1 and task.best.bounds is None:
+    """The headline's bar; where questions failed and older runs tell no bounds, with infinite ones.
+
+    Questions that were never asked, since a gate had decided, are missing by chance.
+    """
+    stopped = Status.NOT_ASKED in task.statuses and set(task.statuses) <= set(THERE)
+    if task.coverage < 1 and not stopped and task.best.bounds is None:
         return replace(task.best, bounds=(-math.inf, math.inf))
     return task.best
 
@@ -92,10 +104,20 @@ def _half_width(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def _holds_whatever_is_missing(better: Bar, worse: Bar) -> bool:
-    """Whether the order holds if the better run's missing answers were all wrong, and the other's all right."""
-    if better.bounds is None and worse.bounds is None:
-        return True
+def _whatever_is_missing(test: Test, run: Bar, other: Bar) -> Test:
+    """The test of the lead that is left if the better run's missing answers were all wrong, and the other's all right.
+
+    The standard error is the one that the test's own p implies. No lead, and p 1, where the order could be reversed.
+    """
+    lead, p = test
+    if p is None or not lead or (run.bounds is None and other.bounds is None):
+        return test
+    better, worse = (run, other) if lead > 0 else (other, run)
     least = better.value if better.bounds is None else better.bounds[0]
     most = worse.value if worse.bounds is None else worse.bounds[1]
-    return least is not None and most is not None and least > most
+    assert least is not None and most is not None
+    left = min(abs(lead), least - most)
+    if left <= 0:
+        return 0.0, 1.0
+    quantile = -NormalDist().inv_cdf(max(p, SMALLEST_P) / 2) if p < 1 else 0.0
+    return math.copysign(left, lead), math.erfc(quantile * left / abs(lead) / math.sqrt(2))

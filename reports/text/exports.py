@@ -168,6 +168,8 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
         "n",
         "if missing wrong",
         "if missing right",
+        "low with missing",
+        "high with missing",
     ]
     head += ["first rank", "last rank", "coverage", *costs, "finished", "commit", "notes"]
     rows: list[list[Cell]] = []
@@ -176,7 +178,8 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
             bar = task["bar"]
             rank = report["ranks"].get(task["key"], {}).get("ranks", {}).get(run["id"], [None, None])
             row = [task["key"], run["label"], task["protocol"], task["data"], task["headline"], bar["value"]]
-            row += [bar["low"], bar["high"], bar["n"], *(bar["bounds"] or (None, None)), *rank, Share(task["coverage"])]
+            row += [bar["low"], bar["high"], bar["n"], *(bar["bounds"] or (None, None))]
+            row += [*(bar["bounds_interval"] or (None, None)), *rank, Share(task["coverage"])]
             costs_and_origin = [*(run["costs"][name] for name in costs), run["finished"], run["commit"]]
             rows.append([*row, *costs_and_origin, "; ".join(task["notes"]) or None])
     order = {task: place for place, task in enumerate(dict.fromkeys(row[0] for row in rows))}
@@ -196,6 +199,7 @@ def _least(row: Sequence[Cell]) -> float:
 
 def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Table:
     head = ["run", "task", "metric", "breakdown", "label", "value", "low", "high", "n", "why no interval"]
+    head += ["if missing wrong", "if missing right", "low with missing", "high with missing"]
     rows: list[list[Cell]] = []
     for run in report["runs"]:
         for key, task in details[run["id"]]["tasks"].items():
@@ -203,7 +207,9 @@ def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]
             bars += [(one["name"], bar) for one in task["breakdowns"] for bar in one["bars"]]
             for breakdown, bar in bars:
                 numbers = [bar[name] for name in ("value", "low", "high", "n")]
-                rows.append([run["label"], key, bar["name"], breakdown, bar["label"], *numbers, bar["reason"] or None])
+                missing = [end for name in ("bounds", "bounds_interval") for end in bar[name] or (None, None)]
+                names = [run["label"], key, bar["name"], breakdown, bar["label"]]
+                rows.append([*names, *numbers, bar["reason"] or None, *missing])
     return Table("metrics", f"Every metric and breakdown. Intervals are {_levels(report)}.", head, rows)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -69,34 +68,6 @@ def test_ranks_are_ranges(loaded: Any) -> None:
     assert found == {"ranks": {base: [1, 2], blind: [2, 3], old: [2, 2]}, "paired": True}
     borderline = {(old, base): {"pope": (1.5, 0.03)}, (base, blind): {"pope": (-40.0, 0.04)}}
     assert ranks.ranks(three, borderline)["pope"]["ranks"][base] == [1, 3]  # Holm: 2 x 0.03 is too much
-
-
-def bar_of(value: float, half: float, **more: Any) -> Any:
-    return ranks.Bar("f1", value, value - half, value + half, 500, **more)
-
-
-def test_pairs_that_were_not_tested_are_corrected_with_the_others() -> None:
-    """Intervals that just do not overlap are p .006: enough for one pair, not among 45."""
-    two = {"a": bar_of(80.0, 1.0), "b": bar_of(82.1, 1.0)}
-    assert ranks.board_ranks(two, {})["ranks"] == {"a": [2, 2], "b": [1, 1]}
-    ten = {str(at): bar_of(80.0 + 2.1 * (at == 9), 1.0) for at in range(10)}
-    assert set(map(tuple, ranks.board_ranks(ten, {})["ranks"].values())) == {(1, 10)}
-
-
-def test_equal_models_are_seldom_ranked_apart_without_paired_tests() -> None:
-    """Twenty equally good runs on unlike questions: some run ranked apart used to be in a third of all boards."""
-    rng, apart = random.Random(5), 0
-    for _ in range(100):
-        bars = {str(at): bar_of(rng.gauss(80.0, 1.0), 1.96) for at in range(20)}
-        apart += any(place != [1, 20] for place in ranks.board_ranks(bars, {})["ranks"].values())
-    assert apart / 100 <= 0.05 + 0.045  # two standard errors
-
-
-def test_missing_answers_win_no_rank() -> None:
-    """The first run failed on what it would have got wrong; its lower end is that of the others."""
-    tests = {("lucky", "honest"): (-9.0, 0.0001), ("honest", "bad"): (-30.0, 0.0001), ("lucky", "bad"): (-39.0, 0.0001)}
-    bars = {"lucky": bar_of(98.0, 1.0, bounds=(85.0, 99.0)), "honest": bar_of(89.0, 1.0), "bad": bar_of(59.0, 1.0)}
-    assert ranks.board_ranks(bars, tests)["ranks"] == {"lucky": [1, 2], "honest": [1, 2], "bad": [3, 3]}
 
 
 def test_older_runs_with_failures_and_no_bounds_are_never_told_apart(loaded: Any) -> None:

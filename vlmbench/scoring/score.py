@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
     from vlmbench.base.samples import Record
     from vlmbench.base.task import Task
+    from vlmbench.stats.intervals import Estimate
 
 ONE_RUN = "graded by one run of the judge: how far it would differ from itself is in no interval (--judge-runs 3)"
 
@@ -61,9 +62,10 @@ def summarise(
 
     Metrics are of the samples that have a score; coverage says what share of all that is; unlabeled ones, which only a
     server can score, count as covered. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
-    or peculiar carries a note; `better` is there where more is not better, `bounds` (bounds.py) where questions have no
-    score. Where a judge gave verdicts, `judge` describes its runs. `answers` and `notes` are what
-    stands beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already.
+    or peculiar carries a note; `better` is there where more is not better, `bounds` and `bounds_interval` (bounds.py)
+    where questions have no score. Where a judge gave verdicts, `judge` describes its runs. `answers` and `notes` are
+    what stands beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known
+    already.
     """
     from vlmbench.stats.intervals import LEVEL, intervals
 
@@ -75,25 +77,19 @@ def summarise(
     metrics = _metrics(task, protocol, good)
     asked, stopped = _asked(scored), _stopped(scored, level)
     estimates = intervals(metrics, resamples=resamples, seed=seed, level=stopped.level)
-    limits = bounds.bounds(task, protocol, scored)
+    ends = bounds.ends(task, protocol, scored)
+    reach = bounds.around(ends, level=stopped.level, resamples=resamples, seed=seed)
     for metric, estimate in zip(metrics, estimates, strict=True):
-        bar: dict[str, Any] = dict(estimate.to_json())
-        if metric.direction != MORE:
-            bar |= {"better": metric.direction, **({"target": metric.target} if metric.target is not None else {})}
-        if metric.breakdown:
-            bar |= {"breakdown": metric.breakdown, "label": metric.label}
-        if metric.note:
-            bar["note"] = metric.note
-        entry[metric.name] = bar
+        entry[metric.name] = _bar(metric, estimate)
     headline = task.protocols[protocol].headline
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
-    for name in limits.keys() & entry.keys():
-        entry[name]["bounds"] = sorted(limits[name])
+    for name in ends.keys() & entry.keys():
+        entry[name] |= {"bounds": sorted(ends[name].values), "bounds_interval": list(reach[name])}
     unlabeled = [score for _, score in scored if score.status is Status.UNLABELED]
     if unlabeled and unlabeled[0].note:
         entry[headline]["note"] = unlabeled[0].note
     entry |= _judge_summary(choice, scored)
-    known = [*notes, *stopped.notes, *_peculiar(headline, entry), *_if_missing(scored, headline, limits)]
+    known = [*notes, *stopped.notes, *_peculiar(headline, entry), *_if_missing(scored, headline, ends, reach)]
     samples, scores = [scored[at][0] for at in asked], [scored[at][1] for at in asked]
     found_answers = answer_notes.Answered(task, protocol, samples, [responses[at] for at in asked if responses], scores)
     return entry | {
@@ -107,6 +103,18 @@ def summarise(
         "split": choice.split,
         "version": task.version,
     }
+
+
+def _bar(metric: Metric, estimate: Estimate) -> dict[str, Any]:
+    """What scores.json says of one metric."""
+    bar: dict[str, Any] = dict(estimate.to_json())
+    if metric.direction != MORE:
+        bar |= {"better": metric.direction, **({"target": metric.target} if metric.target is not None else {})}
+    if metric.breakdown:
+        bar |= {"breakdown": metric.breakdown, "label": metric.label}
+    if metric.note:
+        bar["note"] = metric.note
+    return bar
 
 
 def _asked(scored: Scored) -> list[int]:
@@ -162,15 +170,18 @@ def _peculiar(headline: str, entry: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _if_missing(scored: Scored, headline: str, limits: Mapping[str, tuple[float, float]]) -> list[str]:
+def _if_missing(
+    scored: Scored, headline: str, ends: Mapping[str, bounds.Ends], reach: Mapping[str, tuple[float, float]]
+) -> list[str]:
     """What the headline would be, were the questions without a score all wrong or all right."""
     lacking = len(bounds.missing(scored))
-    if not lacking or headline not in limits:
+    if not lacking or headline not in ends:
         return []
     count = f"{lacking:,} of {len(scored):,} questions have no score"
-    ends = zip(limits[headline], ("all of them were wrong", "all were right"), strict=True)
-    low, high = (f"{value:.1f}, if {how}" for value, how in sorted(ends))
-    return [f"{count}: {headline} is between {low}, and {high}"]
+    both = zip(ends[headline].values, ("all of them were wrong", "all were right"), strict=True)
+    low, high = (f"{value:.1f}, if {how}" for value, how in sorted(both))
+    edges = " to ".join(f"{end:.1f}" for end in reach[headline])
+    return [f"{count}: {headline} is between {low}, and {high}; the interval around both is {edges}"]
 
 
 def complete(scores: Mapping[str, Any], min_coverage: float) -> bool:

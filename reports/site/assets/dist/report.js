@@ -1673,7 +1673,7 @@ loss ${formatScore(point.loss, 4)}`,
   // lib/scatter_charts.ts
   function front(points) {
     let best = -Infinity;
-    return [...points].sort((a, b) => a.x - b.x || b.y - a.y).filter(({ y }) => y > best && (best = y, true));
+    return [...points].sort((a, b) => a.x - b.x || b.least - a.least).filter(({ least }) => least > best && (best = least, true));
   }
   function paretoChart(points, { label, xLabel, yLabel, format }) {
     const words = points.map((one) => `${one.label}: ${formatScore(one.y)} at ${format(one.x)}`);
@@ -2052,6 +2052,11 @@ accuracy ${formatScore(100 * bin.right)} %`,
             `${formatScore(bar.bounds[0])} – ${formatScore(bar.bounds[1])} counting missing answers`
           ) : null,
           one ? labelLines(one.labels).map((line2) => h("span", { class: "under" }, line2)) : null,
+          bar.bounds_interval ? h(
+            "span",
+            { class: "under" },
+            `${formatScore(bar.bounds_interval[0])} – ${formatScore(bar.bounds_interval[1])} with their interval`
+          ) : null,
           one ? notesMark(one) : null
         ],
         plain: ({ bar }) => bar.value
@@ -2160,7 +2165,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       h(
         "p",
         { class: "hint" },
-        runs.length > 1 ? `Ranks are ranges: runs are told apart by ${paired ? "paired tests on the same questions" : "tests of the difference between two scores"} (5 % per task, Holm-corrected over its pairs), unless missing answers could reverse the order. ` : null,
+        runs.length > 1 ? `Ranks are ranges: runs are told apart by ${paired ? "paired tests on the same questions" : "tests of the difference between two scores"} (5 % per task, Holm-corrected over its pairs), with missing answers taken to be wrong in the better run and right in the other. ` : null,
         hidden > 0 ? h("a", { href: published("all") }, `${plural(hidden, "published figure")} not shown`) : null
       )
     );
@@ -3307,7 +3312,17 @@ accuracy ${formatScore(100 * bin.right)} %`,
   var costPoints = (takers, of) => takers.flatMap((one) => {
     const { bar } = one.task;
     const x = of(one);
-    return x && bar.value !== null ? [{ id: one.run.id, label: one.run.label, x, y: bar.value, low: bar.low, high: bar.high }] : [];
+    return x && bar.value !== null ? [
+      {
+        id: one.run.id,
+        label: one.run.label,
+        x,
+        y: bar.value,
+        least: bar.bounds ? bar.bounds[0] : bar.value,
+        low: bar.bounds_interval?.[0] ?? bar.low,
+        high: bar.bounds_interval?.[1] ?? bar.high
+      }
+    ] : [];
   });
   function cost(takers) {
     const yLabel = humanize(takers[0].task.headline);

@@ -11,6 +11,8 @@ export interface CostPoint {
   label: string;
   x: number;
   y: number;
+  /** The score if every question without one were wrong. */
+  least: number;
   low: number | null;
   high: number | null;
 }
@@ -23,10 +25,12 @@ interface ParetoText {
   format: (value: number) => string;
 }
 
-/** The Pareto front: points that no other beats on both axes, with less of x and more of y. */
+/** The Pareto front: points that no other beats on both axes, with less of x and more of y; missing answers lift none. */
 function front(points: CostPoint[]): CostPoint[] {
   let best = -Infinity;
-  return [...points].sort((a, b) => a.x - b.x || b.y - a.y).filter(({ y }) => y > best && ((best = y), true));
+  return [...points]
+    .sort((a, b) => a.x - b.x || b.least - a.least)
+    .filter(({ least }) => least > best && ((best = least), true));
 }
 
 /** Score against what it costs; the stepped line joins those that no other run beats on both. */

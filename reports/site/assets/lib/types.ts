@@ -18,6 +18,8 @@ export interface Bar {
   reason?: string;
   /** The value if every question without a score were wrong, or right. */
   bounds?: [number, number] | null;
+  /** The interval around both. */
+  bounds_interval?: [number, number] | null;
   better?: Direction;
 }
 

@@ -151,6 +151,13 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
             )
           : null,
         one ? labelLines(one.labels).map((line) => h("span", { class: "under" }, line)) : null,
+        bar.bounds_interval
+          ? h(
+              "span",
+              { class: "under" },
+              `${formatScore(bar.bounds_interval[0])} – ${formatScore(bar.bounds_interval[1])} with their interval`,
+            )
+          : null,
         one ? notesMark(one) : null,
       ],
       plain: ({ bar }) => bar.value,
@@ -280,7 +287,7 @@ export function board(key: string, params: URLSearchParams, { title = true } = {
       "p",
       { class: "hint" },
       runs.length > 1
-        ? `Ranks are ranges: runs are told apart by ${paired ? "paired tests on the same questions" : "tests of the difference between two scores"} (5 % per task, Holm-corrected over its pairs), unless missing answers could reverse the order. `
+        ? `Ranks are ranges: runs are told apart by ${paired ? "paired tests on the same questions" : "tests of the difference between two scores"} (5 % per task, Holm-corrected over its pairs), with missing answers taken to be wrong in the better run and right in the other. `
         : null,
       hidden > 0 ? h("a", { href: published("all") }, `${plural(hidden, "published figure")} not shown`) : null,
     ),

@@ -89,7 +89,17 @@ const costPoints = (takers: RunTask[], of: CostAxis["of"]): CostPoint[] =>
     const { bar } = one.task;
     const x = of(one);
     return x && bar.value !== null
-      ? [{ id: one.run.id, label: one.run.label, x, y: bar.value, low: bar.low, high: bar.high }]
+      ? [
+          {
+            id: one.run.id,
+            label: one.run.label,
+            x,
+            y: bar.value,
+            least: bar.bounds ? bar.bounds[0] : bar.value,
+            low: bar.bounds_interval?.[0] ?? bar.low,
+            high: bar.bounds_interval?.[1] ?? bar.high,
+          },
+        ]
       : [];
   });
 
