@@ -98,6 +98,7 @@ def around(
     Imbens & Manski (Econometrica 72, 2004): the quantile c with Phi(c + width / error) - Phi(-c) = level lies between
     the two-sided one, where hardly anything is missing, and the one-sided one, since the truth is near one end at most.
     The error is the larger one of both ends; distances from the ends to those of their intervals are shortened by c.
+    A metric is left out where one end has no interval. What is undefined there, and so the worst it can be, needs none.
     """
     from vlmbench.stats.intervals import intervals
 
@@ -105,15 +106,18 @@ def around(
     estimates = iter(intervals(metrics, resamples=resamples, seed=seed, level=level))
     wide: dict[str, tuple[float, float]] = {}
     for name, both in found.items():
-        reach = []
+        reach: list[tuple[float, float, float]] = []
         for value in both.values:
             one = next(estimates)
-            known = one.low is not None and one.high is not None
-            reach.append((value, one.low if known else value, one.high if known else value))
-        low, high = sorted(reach, key=lambda ends: ends[0])
-        below, above = max(0.0, low[0] - (low[1] or 0.0)), max(0.0, (high[2] or 0.0) - high[0])
-        share = shortened(high[0] - low[0], max(below, above), level)
-        wide[name] = (low[0] - share * below, high[0] + share * above)
+            if one.low is not None and one.high is not None:
+                reach.append((value, one.low, one.high))
+            elif math.isnan(one.value):
+                reach.append((value, value, value))
+        if len(reach) == 2:  # elsewhere there are too few to tell
+            low, high = sorted(reach)
+            below, above = max(0.0, low[0] - low[1]), max(0.0, high[2] - high[0])
+            share = shortened(high[0] - low[0], max(below, above), level)
+            wide[name] = (low[0] - share * below, high[0] + share * above)
     return wide
 
 

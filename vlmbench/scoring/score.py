@@ -84,7 +84,8 @@ def summarise(
     headline = task.protocols[protocol].headline
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
     for name in ends.keys() & entry.keys():
-        entry[name] |= {"bounds": sorted(ends[name].values), "bounds_interval": list(reach[name])}
+        wide = {"bounds_interval": list(reach[name])} if name in reach else {}
+        entry[name] |= {"bounds": sorted(ends[name].values), **wide}
     unlabeled = [score for _, score in scored if score.status is Status.UNLABELED]
     if unlabeled and unlabeled[0].note:
         entry[headline]["note"] = unlabeled[0].note
@@ -180,8 +181,9 @@ def _if_missing(
     count = f"{lacking:,} of {len(scored):,} questions have no score"
     both = zip(ends[headline].values, ("all of them were wrong", "all were right"), strict=True)
     low, high = (f"{value:.1f}, if {how}" for value, how in sorted(both))
-    edges = " to ".join(f"{end:.1f}" for end in reach[headline])
-    return [f"{count}: {headline} is between {low}, and {high}; the interval around both is {edges}"]
+    edges = " to ".join(f"{end:.1f}" for end in reach.get(headline, ()))
+    around = f"; the interval around both is {edges}" if edges else ""
+    return [f"{count}: {headline} is between {low}, and {high}{around}"]
 
 
 def complete(scores: Mapping[str, Any], min_coverage: float) -> bool:

@@ -28,7 +28,7 @@ def test_the_truth_is_held_however_answers_fail(wrong: float, right: float) -> N
     """60 images with 18 questions: failing on what is wrong, or on what is right."""
     own, wide, _ = missing.coverage(World(60, 18, 0.75), wrong, right, 300)
     assert wide >= 0.93
-    assert wrong < 0.3 or own < 0.4, "the score's own interval is of the answered questions"
+    assert wrong < 0.3 or own < 0.6, "the score's own interval is of the answered questions"
 
 
 def test_without_failures_it_is_the_score_s_own() -> None:
