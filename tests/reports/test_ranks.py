@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.performance.statistics.ranks import apart
+from tests.performance.statistics.boards.ranks import apart
 from tests.reports.written import report
 from tests.support.gate_runs import changed, ran, truths, worse, wrong
 

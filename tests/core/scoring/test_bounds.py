@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.performance.statistics import missing
+from tests.performance.statistics.boards import missing
 from tests.support.simulated import World
 from vlmbench.scoring.bounds import shortened
 

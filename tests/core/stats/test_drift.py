@@ -9,8 +9,8 @@ import pytest
 from scipy import stats as scipy_stats
 from scipy.integrate import quad
 
-from tests.performance.statistics import drift as simulated
-from tests.performance.statistics.drift import World
+from tests.performance.statistics.histories import drift as simulated
+from tests.performance.statistics.histories.drift import World
 from vlmbench.stats.metrics import Metric, ratio
 from vlmbench.stats.trends.drift import ALPHA, TYPICAL, Step, batch, change_error, drift, value_error
 

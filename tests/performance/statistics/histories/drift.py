@@ -1,6 +1,6 @@
 """How often histories of unchanged runs get an alarm of drift, and how soon a drift gets one.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.statistics.drift [HISTORIES]
+    OMP_NUM_THREADS=1 python -m tests.performance.statistics.histories.drift [HISTORIES]
 
 Runs of one model on the same images, whose answers turn from run to run: `lasting`, where a commit turns answers for
 good (a random walk), `noise`, where each run turns answers around the same model (a server that is not deterministic).

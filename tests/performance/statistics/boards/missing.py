@@ -1,6 +1,6 @@
 """How often intervals hold the truth where answers are missing that would have been wrong.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.statistics.missing [RUNS]
+    OMP_NUM_THREADS=1 python -m tests.performance.statistics.boards.missing [RUNS]
 
 Made-up benchmarks (tests/support/simulated.py) of which some wrong answers, and some right ones, have no score: the
 interval of the score, which is of the answered questions, and the one around both ends (vlmbench/scoring/bounds.py).

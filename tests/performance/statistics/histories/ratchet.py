@@ -1,6 +1,6 @@
 """Which verdicts a gate gives at each of ten commits that each cost a little, with an anchor and without.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.statistics.ratchet [HISTORIES]
+    OMP_NUM_THREADS=1 python -m tests.performance.statistics.histories.ratchet [HISTORIES]
 
 POPE's size (9,000 questions about 500 images); 1 % of the answers turn at each commit, and the baseline is renewed at
 each. Prints the table of docs/evaluate/gate.md.

@@ -1,6 +1,6 @@
 """How often equally good models are ranked apart, where their questions are unlike (no paired tests).
 
-    OMP_NUM_THREADS=1 python -m tests.performance.statistics.ranks [BOARDS]
+    OMP_NUM_THREADS=1 python -m tests.performance.statistics.boards.ranks [BOARDS]
 
 By intervals that do not overlap, as ranks once were, and as they are (reports/site/ranks.py): by the difference over
 the standard errors that the intervals imply, corrected over all pairs. Prints the table of docs/evaluate/statistics.md.
