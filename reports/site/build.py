@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -32,6 +32,9 @@ from .page import data_script, render
 from .published import figures_of, read
 from .sample_index import judgements_by_sample, sample_chunks, sample_index
 
+if TYPE_CHECKING:
+    from vlmbench.compare.groups.recipes import ScoredRecipe
+
 FILES = "files.json"
 
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -39,20 +42,25 @@ _OURS = re.compile(r"data/[\w-]+\.js|images/[0-9a-f]{2}/[0-9a-f]{16}\.jpg|export
 """The files that a report may remove again."""
 
 
-def write(runs: Sequence[Path], output: Path, labels: Sequence[Path] = ()) -> Path:
+def write(
+    runs: Sequence[Path], output: Path, recipes: Sequence[ScoredRecipe] = (), labels: Sequence[Path] = ()
+) -> Path:
     """Write a report's folder, which needs no network; returns the path of its index.html.
 
-    `labels` are filled sheets of people's grades, of any of the runs.
+    The runs of `recipes` are in it too, whether `runs` names them or not. `labels` are filled sheets of people's
+    grades, of any of the runs.
 
     Raises UsageError or StoreError when a folder holds no finished run, StoreError when the report cannot be written,
     DataError for labels of none of the runs.
     """
-    loaded = load(with_perturbed(runs))
+    named = {folder.resolve() for folder in runs}
+    more = {folder.resolve(): folder for recipe in recipes for folder in recipe.folders}
+    loaded = load(with_perturbed([*runs, *(folder for place, folder in more.items() if place not in named)]))
     if labels:
         found = of_runs(labels, [run.folder for run in loaded])
         loaded = [replace(run, labels=found.get(run.folder, {})) for run in loaded]
     try:
-        return _Site(output).write(loaded)
+        return _Site(output).write(loaded, recipes)
     except OSError as error:
         raise StoreError(
             f"cannot write the report: {error.strerror or error}",
@@ -69,7 +77,7 @@ class _Site:
         self.written: dict[str, None] = {}
         self.earlier = _earlier_files(output)
 
-    def write(self, runs: Sequence[RunResult]) -> Path:
+    def write(self, runs: Sequence[RunResult], recipes: Sequence[ScoredRecipe] = ()) -> Path:
         """Write everything; the page last, when all that it loads is there."""
         self.output.mkdir(parents=True, exist_ok=True)
         summaries, details = [], {}
@@ -81,7 +89,9 @@ class _Site:
         compared = comparisons.compare_pairs(run_groups.pairs(runs), opened)
         for (before, after), comparison in compared.items():
             self._data(f"compare-{before}-{after}", comparison)
-        report = _report(runs, summaries, compared, opened)
+        ids = {run.folder.resolve(): run.id for run in runs}
+        seeds = [recipe.to_json([ids[folder.resolve()] for folder in recipe.folders]) for recipe in recipes]
+        report = {**_report(runs, summaries, compared, opened), "recipes": seeds}
         for name, content in exports.files(exports.tables(report, details, compared)).items():
             self._put(f"exports/{name}", content)
         for run in runs:

@@ -30,7 +30,7 @@ def text(comparison: Comparison, *, flips: int = 3, every: bool = False, suites:
     if any(task.after.entry.get("data") == "sample" for task in comparison.tasks):
         lines.append(SAMPLE_NOTE.upper())
     head, rows = _headlines(comparison, suites)
-    lines += ["", *text_table([head, *rows], head, NUMBERS), _explained(len(rows))]
+    lines += ["", *text_table([head, *rows], head, NUMBERS), explained(len(rows))]
     lines += [f"differs in {clean(task.key)}: {clean(item)}" for task in comparison.tasks for item in task.differs]
     lines += [f"note: {clean(task.key)}: {clean(note)}" for task in comparison.tasks for note in task.notes]
     if comparison.left_out:
@@ -47,7 +47,7 @@ def markdown(comparison: Comparison, suites: Sequence[SuiteComparison] = ()) -> 
         cell_text(_run(*side))
         for side in (("before", comparison.before.describe()), ("after", comparison.after.describe()))
     ]
-    return "\n".join([*runs, "", *grid(head, rows, NUMBERS), "", cell_text(_explained(len(rows)))]) + "\n"
+    return "\n".join([*runs, "", *grid(head, rows, NUMBERS), "", cell_text(explained(len(rows)))]) + "\n"
 
 
 def signed(value: float | None) -> str:
@@ -100,7 +100,8 @@ def _headline(task: TaskComparison | SuiteComparison) -> tuple[str, ...]:
     return (clean(task.key), clean(task.best.name), *inner[1:], *counts)
 
 
-def _explained(tests: int) -> str:
+def explained(tests: int) -> str:
+    """What the verdicts of so many rows rest on."""
     corrected = f", corrected over these {tests} rows (Holm)" if tests > 1 else ""
     return (
         f"verdict: by two tests at 5 %{corrected}: that there is no difference, and that it is as large as the margin "

@@ -149,6 +149,7 @@ def tables(
         *([_history(report)] if report["histories"] else []),
         *([_published(report)] if report["published"] else []),
         *([_differences(report, compared)] if any(comparison["tasks"] for comparison in compared.values()) else []),
+        *([_recipes(report)] if report.get("recipes") else []),
     ]
 
 
@@ -268,6 +269,20 @@ def _published(report: Mapping[str, Any]) -> Table:
         for row in figures
     ]
     return Table("published", "Published figures for the same benchmarks and splits.", head, rows)
+
+
+def _recipes(report: Mapping[str, Any]) -> Table:
+    head = ["recipe", "task", "metric", "seeds", "mean", "low", "high"]
+    head += ["error of questions", "of answers", "of seeds", "n"]
+    level = level_words(task["level"] for recipe in report["recipes"] for task in recipe["tasks"])
+    rows: list[list[Cell]] = []
+    for recipe in report["recipes"]:
+        for task in recipe["tasks"]:
+            parts = task["parts"]
+            errors = [parts[name] for name in ("between_questions", "within_questions", "between_runs")]
+            ends = [task[name] for name in ("value", "low", "high")]
+            rows.append([recipe["name"], task["key"], task["metric"], parts["count"], *ends, *errors, task["n"]])
+    return Table("recipes", f"Means over training seeds. Intervals are {level}, over questions and seeds.", head, rows)
 
 
 def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], Mapping[str, Any]]) -> Table:

@@ -14,7 +14,7 @@ from .table import interval_head, number, text_table
 if TYPE_CHECKING:
     from vlmbench.compare.compare import TaskComparison
     from vlmbench.compare.differences import MetricDifference
-    from vlmbench.compare.perturbation_report import PerturbationReport, PerturbedRun
+    from vlmbench.compare.groups.perturbation_report import PerturbationReport, PerturbedRun
 
 NUMBERS = ("unperturbed", "perturbed", "difference", "p (Holm)", "pairs", "gained", "lost", "same answer")
 """Columns aligned right."""

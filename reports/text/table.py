@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vlmbench.base.process.terminal import aligned, clean
+from vlmbench.scoring import variance
 
 from ..runs import SAMPLE_NOTE, Bar, TaskResult, level_words, perturbation_of, task_results
 
@@ -139,6 +140,8 @@ def _details(result: TaskResult) -> list[str]:
     lines = [f"{clean(result.key)}: {clean(str(result.entry.get('title', '')))}".rstrip(": ")]
     if counts := _answers(result.scores.get("answers")):
         lines.append(f"  {counts}")
+    if parts := result.scores.get("variance"):
+        lines.append(f"  {variance.line(parts)}")
     if others := [_named(bar) for bar in result.metrics[1:]]:
         lines += [f"  {line}" for line in text_table([head, *others], head)]
     for tag, columns in _by_tag(result).items():

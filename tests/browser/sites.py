@@ -12,6 +12,7 @@ from typing import Any
 from tests.reports.fabricate import fabricate
 from vlmbench.base.registry import choose_task
 from vlmbench.cli.main import main
+from vlmbench.compare.groups import recipes
 from vlmbench.data.files import Folder
 
 build: Any = import_module("vlmbench.reports.site.build")
@@ -90,9 +91,24 @@ def real_site(folder: Path) -> Path:
     return written
 
 
-def _answers(share: float) -> dict[str, str]:
+def recipe_site(folder: Path) -> Path:
+    """Two recipes of two seeds each, of scripted models."""
+    named = []
+    for name, share in (("long", 0.9), ("<i>short</i>", 0.7)):
+        runs = []
+        for seed in (1, 2):
+            script, place = folder / f"{share}-{seed}.json", folder / f"run{share}-{seed}"
+            script.write_text(json.dumps(_answers(share, seed)))
+            assert main(["run", "--model", f"echo:{script}", "--tasks", "pope,gqa", "--output", str(place)]) == 0
+            runs.append(place)
+        named.append(recipes.scored(name, runs))
+    written: Path = build.write([], folder / "html", named)
+    return written
+
+
+def _answers(share: float, seed: int = 7) -> dict[str, str]:
     """The right answer to a share of the questions, by sample id."""
-    rng = random.Random(7)
+    rng = random.Random(seed)
     script: dict[str, str] = {}
     for name in TASKS:
         task = choose_task(name).task

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.sites import TASKS, Visit, find, texts, wait
+from tests.browser.sites import TASKS, Visit, find, recipe_site, texts, wait
 
 pytestmark = pytest.mark.browser
 
@@ -139,6 +139,30 @@ def test_verdicts_come_from_the_corrected_tests(visit: Visit, real_page: Path) -
     assert find(driver, cell).text == "worse"
     driver.execute_script("[...document.querySelectorAll('button')].find((b) => b.textContent === 'swap').click()")
     wait(driver, f"document.querySelector('{cell}').textContent === 'better'")
+
+
+def test_recipes_are_on_the_leaderboard(visit: Visit, tmp_path: Path) -> None:
+    """A mean and an interval over seeds, with a link to each seed's run; the task filter holds for them too."""
+    driver = visit(recipe_site(tmp_path))
+    wait(driver, "document.querySelector('table.overview')")
+    rows = (
+        "[...document.querySelectorAll('table')].find((t) => t.innerText.includes('mean over seeds')).tBodies[0].rows"
+    )
+    cells = driver.execute_script(f"return [...{rows}].map((row) => [...row.cells].map((c) => c.innerText))")
+    assert [(row[0].split("\n")[0], row[1]) for row in cells] == [
+        ("long", "pope"), ("long", "gqa"), ("<i>short</i>", "pope"), ("<i>short</i>", "gqa"),
+    ]  # fmt: skip
+    assert all(re.fullmatch(r"[\d.]+\s+[\d.]+ – [\d.]+", row[3]) and row[4].count(",") == 1 for row in cells)
+    mean, ends = cells[0][3].split(maxsplit=1)
+    assert float(ends.split()[0]) < float(mean) < float(ends.split()[2])
+    target = driver.execute_script(f"return {rows}[0].querySelectorAll('a')[0].hash")
+    recipe_page = tmp_path / "html" / "index.html"
+    driver = visit(recipe_page, target)
+    wait(driver, "document.querySelector('h1')")
+    assert "echo" in find(driver, "h1").text
+    driver = visit(recipe_page, "#/?task=gqa")
+    wait(driver, "document.querySelector('table.overview')")
+    assert driver.execute_script(f"return {rows}.length") == 2
 
 
 def test_perturbations_and_history(visit: Visit, real_page: Path) -> None:

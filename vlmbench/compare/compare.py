@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import StoreError, UsageError
-from vlmbench.compare import amounts, baseline, judged_pairs, losses, run_differences
-from vlmbench.compare.amounts import Amount
+from vlmbench.compare import baseline, judged_pairs, losses, run_differences
 from vlmbench.compare.differences import SAME_WITHIN, MetricDifference, corrected, difference, tests_to_json
 from vlmbench.compare.judged_pairs import Judging
 from vlmbench.compare.run_differences import Difference
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.stats.intervals import LEVEL
+from vlmbench.stats.pairs import amounts
+from vlmbench.stats.pairs.amounts import Amount
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric

@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.compare.amounts import Amount
 from vlmbench.stats import paired as pairing
-from vlmbench.stats.effects import flip_size
-from vlmbench.stats.equivalence import equivalence_p
 from vlmbench.stats.metrics import LESS, MORE, NEITHER, TARGET
-from vlmbench.stats.noninferiority import spread_of
+from vlmbench.stats.noninferiority import Spread, spread_of
 from vlmbench.stats.paired import Paired
+from vlmbench.stats.pairs.amounts import Amount
+from vlmbench.stats.pairs.equivalence import equivalence_p, unturned_p
 
 if TYPE_CHECKING:
     from vlmbench.stats.metrics import Metric
@@ -154,9 +153,18 @@ def _equivalence(result: Paired, whole: tuple[Metric, Metric], margin: Amount) -
     own = margin.of(span)
     if math.isnan(result.difference.value) or result.error is None:
         return Equivalence(own, None)
-    turned, flip = _turned(*whole), max(map(flip_size, whole))
-    p = equivalence_p(result, spread_of(result, *whole, turned), own, span, turned * flip)
+    turned = _turned(*whole)
+    p = same_p(result, spread_of(result, *whole, turned), own, None if turned else span)
     return Equivalence(own, p, p)
+
+
+def same_p(result: Paired, around: Spread | None, margin: float, unturned: float | None) -> float | None:
+    """p of "they differ by `margin` or more"; `unturned` is the metric's range where no item counts differently."""
+    if around is None or math.isnan(result.difference.value):
+        return None
+    value = result.difference.value
+    p = equivalence_p(value, around.error_under(margin, -abs(value)), around.degrees, margin)
+    return p if p is None or unturned is None else max(p, unturned_p(result.clusters, margin / unturned))
 
 
 def _turned(before: Metric, after: Metric) -> int:

@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from vlmbench.compare import amounts, judged_pairs
-from vlmbench.compare.amounts import Amount
+from vlmbench.compare import judged_pairs
 from vlmbench.compare.compare import Comparison, Flip, TaskComparison
 from vlmbench.compare.differences import (
     SAME_WITHIN,
@@ -23,6 +22,7 @@ from vlmbench.compare.differences import (
     MetricDifference,
     corrected,
     difference,
+    same_p,
     tests_to_json,
 )
 from vlmbench.compare.judged_pairs import Judging
@@ -30,10 +30,11 @@ from vlmbench.runs.storage.reload import StoredRun
 from vlmbench.scoring.suites.suite import AVERAGE, Suite, of_json
 from vlmbench.stats import intervals
 from vlmbench.stats.combined import weighted_sum
-from vlmbench.stats.equivalence import equivalence_p
 from vlmbench.stats.intervals import Estimate
 from vlmbench.stats.noninferiority import Spread, spread_of
 from vlmbench.stats.paired import Paired
+from vlmbench.stats.pairs import amounts
+from vlmbench.stats.pairs.amounts import Amount
 
 METHOD = "members' paired differences, MOVER"
 
@@ -157,8 +158,7 @@ class SuiteComparison:
         parts = [part for group in self.groups for part in group]
         span = math.fsum(abs(part.share) * part.difference.metrics[1].span for part in parts if part.difference.metrics)
         own = self.margin.of(span)
-        turned = (len(self.gained) + len(self.lost)) * (self.spread.flip if self.spread else 0.0)
-        p = equivalence_p(paired, self.spread, own, span, turned)
+        p = same_p(paired, self.spread, own, None if self.gained or self.lost else span)
         return Equivalence(own, p, p)
 
     @property

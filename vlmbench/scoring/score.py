@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vlmbench.base.samples import NOT_ASKED, Response, Sample, Score, Status
 from vlmbench.parsing.thinking import apart, cut_inside
 from vlmbench.scoring import answer_notes, bounds
+from vlmbench.stats.figures import draws
 from vlmbench.stats.metrics import MORE
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def summarise(
     Metrics are of the samples that have a score; coverage says what share of all that is; unlabeled ones, which only a
     server can score, count as covered. nan is null. Bars of a breakdown carry its name and theirs; what is undefined
     or peculiar carries a note; `better` is there where more is not better, `bounds` and `bounds_interval` (bounds.py)
-    where questions have no score. Where a judge gave verdicts, `judge` describes its runs. `answers` and `notes` are
-    what stands beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known
-    already.
+    where questions have no score. Where a judge gave verdicts, `judge` describes its runs; `variance` (variance.py) the
+    parts of the headline's error, where there were several answers or runs. `answers` and `notes` are what stands
+    beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already.
     """
     from vlmbench.stats.intervals import LEVEL, intervals
 
@@ -89,7 +90,7 @@ def summarise(
     unlabeled = [score for _, score in scored if score.status is Status.UNLABELED]
     if unlabeled and unlabeled[0].note:
         entry[headline]["note"] = unlabeled[0].note
-    entry |= _judge_summary(choice, scored)
+    entry |= _judge_summary(choice, scored) | _variance(choice, good, metrics)
     known = [*notes, *stopped.notes, *_peculiar(headline, entry), *_if_missing(scored, headline, ends, reach)]
     samples, scores = [scored[at][0] for at in asked], [scored[at][1] for at in asked]
     found_answers = answer_notes.Answered(task, protocol, samples, [responses[at] for at in asked if responses], scores)
@@ -116,6 +117,18 @@ def _bar(metric: Metric, estimate: Estimate) -> dict[str, Any]:
     if metric.note:
         bar["note"] = metric.note
     return bar
+
+
+def _variance(choice: TaskChoice, good: Scored, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """The parts of the headline's error, where questions were answered or graded several times."""
+    headlines = [one for one in metrics if one.name == choice.task.protocols[choice.protocol].headline]
+    several = any(len(score.verdicts) > 1 for _, score in good)
+    if not headlines or not (several or draws.split(headlines[0])):
+        return {}
+    from vlmbench.scoring.variance import variance
+
+    found = variance(choice.task, choice.protocol, good, headlines[0])
+    return {"variance": found} if found else {}
 
 
 def _asked(scored: Scored) -> list[int]:

@@ -8,7 +8,7 @@ The metrics of both runs are paired by cluster (an image, usually), so what imag
 - Any other function of sums: a permutation test. If both runs are equally good, each cluster's two outcomes might as
   well have been swapped, whole clusters at a time: `swaps (R x C) @ (after - before) (C x k)` gives R differences that
   chance alone makes. All 2^C swaps are tried where they are few enough: the test is exact then. Where fewer than FEW of
-  the random swaps are as extreme, p is that of the saddlepoint formula (sign_flips.py), so that it has no floor. The
+  the random swaps are as extreme, p is that of the saddlepoint formula (pairs/sign_flips.py), which has no floor. The
   interval has the differences that such a test does not reject, with one lost and one gained item added, as Bonett &
   Price do; so it leaves out 0 only where the test rejects it. It needs limits; without, it is the clustered
   bootstrap's (intervals.py).
@@ -28,8 +28,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vlmbench.stats import influence, intervals, sign_flips
+from vlmbench.stats import influence, intervals
 from vlmbench.stats.intervals import Estimate
+from vlmbench.stats.pairs import sign_flips
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,12 +14,13 @@ from tests.support.gate_runs import ran, script, truths, wrong
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
-from vlmbench.compare import amounts, compare
-from vlmbench.compare.amounts import Amount
+from vlmbench.compare import compare
 from vlmbench.compare.differences import Equivalence, MetricDifference, Verdict, corrected, difference
 from vlmbench.stats.intervals import Estimate
 from vlmbench.stats.metrics import LESS, NEITHER, TARGET, mean
 from vlmbench.stats.paired import MCNEMAR, Paired
+from vlmbench.stats.pairs import amounts
+from vlmbench.stats.pairs.amounts import Amount
 
 SETTINGS = {"resamples": 200, "seed": 0}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.performance.statistics.announced_power import SETTINGS, Setting
-from tests.performance.statistics.announced_power import found as announced
+from tests.performance.statistics.designs.announced_power import SETTINGS, Setting
+from tests.performance.statistics.designs.announced_power import found as announced
 from vlmbench.stats import power
 from vlmbench.stats.metrics import Metric, mean
 from vlmbench.stats.paired import paired
@@ -110,7 +110,7 @@ def test_the_power_is_as_announced(clusters: int, each: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS[:5], ids=lambda one: f"{one.name}-{one.images}x{one.each}")
 def test_power_in_each_metrics_own_unit(setting: Setting) -> None:
-    """tests/performance/statistics/announced_power.py has the long runs; here 500 comparisons (standard error .018)."""
+    """Here 500 comparisons (standard error .018); tests/performance/statistics/designs has the long runs."""
     least, share = announced(setting, 10, 50)
     print(f"{setting}: {least:.2f} found {share:.3f}")
     assert 0.75 <= share <= 0.85

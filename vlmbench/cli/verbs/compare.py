@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes, terminal
 from vlmbench.runs.storage import remote_store
 
@@ -14,8 +15,12 @@ from vlmbench.runs.storage import remote_store
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, and what of them."""
     add = parser.add_argument
-    add("before", type=remote_store.fetch_run, metavar="BEFORE", help="a run's folder, or a baseline file")
-    add("after", type=remote_store.fetch_run, metavar="AFTER", help="a run's folder over the same questions")
+    add(
+        "before",
+        metavar="BEFORE",
+        help="a run's folder, or a baseline file; or a recipe, NAME=RUN,RUN,RUN: runs of models of several seeds",
+    )
+    add("after", metavar="AFTER", help="a run's folder over the same questions; or another recipe")
     add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
     add(
         "--metric",
@@ -44,6 +49,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and show."""
+    sides = (args.before, args.after)
+    recipes = ["=" in side and "://" not in side.partition("=")[0] and not Path(side).exists() for side in sides]
+    if any(recipes):
+        if not all(recipes):
+            hint = "write both as NAME=RUN,RUN,RUN, or compare two runs"
+            raise UsageError("a recipe can be compared with a recipe alone", hint=hint)
+        return _recipes(args)
+    return _runs(args)
+
+
+def _recipes(args: argparse.Namespace) -> int:
+    """Two recipes of several seeds each."""
+    from vlmbench.base.registry import load_object
+    from vlmbench.compare.groups import recipes
+    from vlmbench.runs.storage.run_files import to_json
+
+    if args.output is not None or args.metric != "headline":
+        raise UsageError("recipes are compared by their headlines", hint="leave --output and --metric out; see --json")
+    tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
+    before, after = (
+        recipes.read(*recipes.parse(side, remote_store.fetch_run), tasks, force=args.force)
+        for side in (args.before, args.after)
+    )
+    found = recipes.compare(before, after, same_within=args.same_within, force=args.force)
+    if args.json:
+        terminal.result(to_json(found.to_json()).decode())
+    else:
+        print(load_object("vlmbench.reports.text.recipes:comparison")(found))
+    return exit_codes.OK
+
+
+def _runs(args: argparse.Namespace) -> int:
+    """Two runs, sample by sample."""
     from vlmbench.base.files import write_atomically
     from vlmbench.base.registry import load_object
     from vlmbench.compare import compare as comparison
@@ -54,8 +92,7 @@ def run(args: argparse.Namespace) -> int:
     every = args.metric == "all"
     whole = "all" if args.metric == "headline" and (args.json or args.output) else args.metric
     found = comparison.compare(
-        args.before,
-        args.after,
+        *map(remote_store.fetch_run, (args.before, args.after)),
         tasks=tasks,
         metric=whole,
         force=args.force,

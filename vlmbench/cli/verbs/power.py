@@ -62,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Tell the smallest detectable difference and what the wanted one needs."""
     from vlmbench.base import registry
-    from vlmbench.compare import amounts
     from vlmbench.runs import power_basis
+    from vlmbench.stats.pairs import amounts
 
     _check(args)
     effects = amounts.parse(args.effect, "--effect")

@@ -230,7 +230,7 @@ def _print_scores(outcome: Outcome, *, json: bool) -> None:
 def _report_perturbations(result: Evaluated, *, quiet: bool) -> None:
     """Compare the perturbed runs with the unperturbed one, write perturbations.json, print the table unless `quiet`."""
     from vlmbench.base.registry import load_object
-    from vlmbench.compare import perturbation_report
+    from vlmbench.compare.groups import perturbation_report
     from vlmbench.runs.storage import layout
 
     folder = result.unperturbed.folder

@@ -50,16 +50,30 @@ def average(metrics: Sequence[Metric]) -> Metric:
     return replace(same, items=items, clusters=clusters, combine=_Mean(metrics, ends), opposite=opposite)
 
 
+def split(metric: Metric) -> list[Metric]:
+    """The metric of each draw, of a mean that `average` made; empty for any other metric."""
+    mean = metric.combine
+    if not isinstance(mean, _Mean):
+        return []
+    parts = zip(mean.combines, pairwise(mean.ends), strict=True)
+    if metric.of_weights:
+        return [
+            replace(metric, items=metric.items[start:end], clusters=metric.clusters[start:end], combine=combine)
+            for combine, (start, end) in parts
+        ]
+    return [replace(metric, items=metric.items[:, start:end], combine=combine) for combine, (start, end) in parts]
+
+
 class _Mean:
     """(..., N * k) sums, or weights of all draws' items, to the mean of the draws' values."""
 
     def __init__(self, metrics: Sequence[Metric], ends: Sequence[int]) -> None:
-        self._combines, self._ends = [metric.combine for metric in metrics], ends
+        self.combines, self.ends = [metric.combine for metric in metrics], ends
 
     def __call__(self, sums: Floats) -> Floats:
         import numpy as np
 
-        parts = zip(self._combines, pairwise(self._ends), strict=True)
+        parts = zip(self.combines, pairwise(self.ends), strict=True)
         values: Floats = np.stack([combine(sums[..., start:end]) for combine, (start, end) in parts]).mean(axis=0)
         return values
 

@@ -602,10 +602,10 @@ ${body}\\bottomrule
     h("h1", {}, "Not found"),
     h("p", {}, text, " ", h("a", { href: "#/" }, "To the leaderboard"))
   );
-  var missingFile = (error) => h(
+  var missingFile = (error2) => h(
     "p",
     { class: "notice" },
-    `${error.message} is missing beside this page. A report is a folder: copy all of it, or build it again.`
+    `${error2.message} is missing beside this page. A report is a folder: copy all of it, or build it again.`
   );
 
   // lib/records.ts
@@ -1740,13 +1740,13 @@ ${formatScore(one.y)} at ${format(one.x)}`,
       280
     );
   }
-  function reliabilityChart({ bins, error }) {
+  function reliabilityChart({ bins, error: error2 }) {
     const words = bins.map(
       (bin) => `confidence ${formatScore(100 * bin.confidence)} %: accuracy ${formatScore(100 * bin.right)} % of ${bin.count}`
     );
     const most = Math.max(...bins.map((bin) => bin.count));
     return chart(
-      `Calibration. ${words.join("; ")}. Expected calibration error ${formatScore(100 * error)} points.`,
+      `Calibration. ${words.join("; ")}. Expected calibration error ${formatScore(100 * error2)} points.`,
       (width) => Plot.plot(
         plotFrame(width, 230, {
           marginLeft: 40,
@@ -2176,6 +2176,56 @@ accuracy ${formatScore(100 * bin.right)} %`,
     return linkTo(view, params);
   }
 
+  // views/recipes.ts
+  var error = (value) => value.toFixed(2);
+  var errorColumn = (head, of) => ({
+    head,
+    class: "number",
+    cell: (row) => error(of(row)),
+    plain: of
+  });
+  function recipeCard(recipes, keys) {
+    const rows = recipes.flatMap(
+      (recipe) => recipe.tasks.filter((score) => keys.includes(score.key)).map((score) => ({ recipe, score }))
+    );
+    if (!rows.length) return null;
+    const columns3 = [
+      {
+        head: "recipe",
+        class: "run",
+        cell: ({ recipe }) => [dataText(recipe.name), h("span", { class: "under" }, plural(recipe.runs.length, "seed"))],
+        plain: ({ recipe }) => recipe.name
+      },
+      { head: "task", cell: ({ score }) => dataText(score.key), plain: ({ score }) => score.key },
+      { head: "metric", cell: ({ score }) => dataText(humanize(score.metric)), plain: ({ score }) => score.metric },
+      {
+        head: "mean over seeds",
+        class: "number strong",
+        cell: ({ score }) => [formatScore(score.value), h("span", { class: "under" }, formatInterval(score))],
+        plain: ({ score }) => score.value
+      },
+      {
+        head: "each seed",
+        cell: ({ recipe, score }) => score.parts.values.map((value, place) => {
+          const run = findRun(recipe.runs[place]);
+          const text = formatScore(value);
+          const link = run ? h("a", { href: linkTo("model", { run: run.id, task: score.key }) }, text) : text;
+          return [place ? ", " : "", link];
+        })
+      },
+      errorColumn("error: questions", ({ score }) => score.parts.between_questions),
+      errorColumn("one seed's answers", ({ score }) => score.parts.within_questions),
+      errorColumn("one seed as a whole", ({ score }) => score.parts.between_runs)
+    ];
+    const levels = formatLevels(rows.map(({ score }) => score.level));
+    return card(
+      "Recipes",
+      `Models trained from several seeds. ${levels} intervals are over other questions and other seeds. More seeds make the last two errors smaller, not the first.`,
+      null,
+      dataTable("Means over training seeds", columns3, rows, { class: "overview" }, { name: "recipes" })
+    );
+  }
+
   // views/suites.ts
   var memberOf = ({ suite }, benchmark) => suite.members.find((member) => member.benchmark === benchmark);
   var byAverage = (one, other) => (other.suite.bar.value ?? -Infinity) - (one.suite.bar.value ?? -Infinity) || 0;
@@ -2356,9 +2406,12 @@ accuracy ${formatScore(100 * bin.right)} %`,
           const fitting = runs.filter((run) => run.label.toLowerCase().includes(words));
           const focus = document.activeElement?.dataset.sort;
           const averages = only ? [] : suiteCards(fitting);
-          const parts2 = [overview(fitting, shown2), ...averages, ...shown2.map((key2) => board(key2, params))].filter(
-            (part4) => part4 !== null
-          );
+          const parts2 = [
+            overview(fitting, shown2),
+            recipeCard(report().recipes, shown2),
+            ...averages,
+            ...shown2.map((key2) => board(key2, params))
+          ].filter((part4) => part4 !== null);
           boards.replaceChildren(
             ...parts2.length ? parts2 : [h("p", { class: "nothing" }, "No run matches this filter.")]
           );
@@ -3076,7 +3129,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       );
       waiting.then(
         () => open === row && fill(row),
-        (error) => open === row && content2.replaceChildren(h("h2", { id: "detail-title" }, "Not found"), missingFile(error))
+        (error2) => open === row && content2.replaceChildren(h("h2", { id: "detail-title" }, "Not found"), missingFile(error2))
       );
     };
     const update = (params, filtered, list) => {
@@ -3505,10 +3558,10 @@ ${label}`)?.value ?? null
       () => {
         if (request === requests) draw(page, currentRoute().params, same, moved);
       },
-      (error) => {
+      (error2) => {
         if (request !== requests) return;
         main.removeAttribute("aria-busy");
-        main.replaceChildren(h("div", { class: "page" }, h("h1", {}, "Not found"), missingFile(error)));
+        main.replaceChildren(h("div", { class: "page" }, h("h1", {}, "Not found"), missingFile(error2)));
         main.dataset.shown = location.hash;
       }
     );

@@ -162,6 +162,7 @@ export interface Report {
   published: Record<string, PublishedFigure[]>;
   perturbed: PerturbedRuns[];
   histories: History[];
+  recipes: Recipe[];
   pairs: [string, string][];
 }
 
@@ -321,6 +322,30 @@ export interface PairedTest {
   p: number | null;
   method: string;
   n: number;
+}
+
+// ---- recipes: means over training seeds
+
+export interface RecipeScore {
+  key: string;
+  metric: string;
+  level: number;
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  parts: {
+    values: number[];
+    between_questions: number;
+    within_questions: number;
+    between_runs: number;
+  };
+}
+
+export interface Recipe {
+  name: string;
+  /** Ids of its seeds' runs. */
+  runs: string[];
+  tasks: RecipeScore[];
 }
 
 /** The test of "both are the same within a margin", which is in the metric's own unit. */

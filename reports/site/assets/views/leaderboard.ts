@@ -9,6 +9,7 @@ import { contenders, findTask, taskKeys } from "../lib/runs.ts";
 import { type Column, dataTable } from "../lib/table.ts";
 import type { Run } from "../lib/types.ts";
 import { board, rankOf } from "./board.ts";
+import { recipeCard } from "./recipes.ts";
 import { suiteCards } from "./suites.ts";
 
 function overview(runs: Run[], keys: string[]): HTMLElement | null {
@@ -115,9 +116,12 @@ export const leaderboardView: View = {
         const fitting = runs.filter((run) => run.label.toLowerCase().includes(words));
         const focus = (document.activeElement as HTMLElement | null)?.dataset.sort;
         const averages = only ? [] : suiteCards(fitting);
-        const parts = [overview(fitting, shown), ...averages, ...shown.map((key) => board(key, params))].filter(
-          (part) => part !== null,
-        );
+        const parts = [
+          overview(fitting, shown),
+          recipeCard(report().recipes, shown),
+          ...averages,
+          ...shown.map((key) => board(key, params)),
+        ].filter((part) => part !== null);
         boards.replaceChildren(
           ...(parts.length ? parts : [h("p", { class: "nothing" }, "No run matches this filter.")]),
         );

@@ -9,46 +9,25 @@ import pytest
 from scipy import stats
 
 from tests.support.simulated import World
-from vlmbench.stats.effects import flip_size
-from vlmbench.stats.equivalence import equivalence_p
+from vlmbench.compare.differences import difference
 from vlmbench.stats.metrics import Metric, mean
-from vlmbench.stats.noninferiority import Spread, spread_of
-from vlmbench.stats.paired import paired
+from vlmbench.stats.pairs.amounts import Amount
+from vlmbench.stats.pairs.equivalence import equivalence_p
 
 
 def p_same(before: Metric, after: Metric, margin: float) -> float:
-    found = paired(before, after, resamples=300)
-    turned = int((before.items != after.items).any(axis=1).sum())
-    flip = flip_size(before)
-    p = equivalence_p(found, spread_of(found, before, after, turned), margin, 100.0, turned * flip)
-    assert p is not None
-    return p
+    found = difference(before, after, {"resamples": 300}, Amount(margin)).equivalence
+    assert found is not None and found.p is not None
+    return found.p
 
 
 def test_the_formula() -> None:
-    names = [str(at // 4) for at in range(400)]
-    before = [float(at % 3 > 0) for at in range(400)]
-    after = [1 - value if at % 40 == 0 else value for at, value in enumerate(before)]
-    found = paired(mean("accuracy", before, names), mean("accuracy", after, names))
-    around = Spread(1.0, 0.25, 99)
-    value = abs(found.difference.value)
-    lost, margin = 2.5, 4.0
-    extra = (math.sqrt(lost**2 + 4 * margin * (margin - value)) - lost) / 2
-    t = (margin - value) / math.sqrt(1 + 0.25 * extra)
-    assert equivalence_p(found, around, margin, 100.0, lost) == pytest.approx(stats.t.sf(t, 99))
-    beyond = equivalence_p(found, around, value / 2, 100.0, lost)
-    assert beyond is not None and beyond > 0.5
-    assert equivalence_p(found, None, margin, 100.0, lost) is None
-    assert equivalence_p(found, around, 0.0, 100.0, lost) is None
-
-
-def test_the_variance_at_the_margin_is_that_of_the_likeliest_turned_answers() -> None:
-    """Tango's: of 40 turned in 1,000, 20 each way, a difference of 20 is likeliest with 48 turned."""
-    from scipy.optimize import brentq
-
-    likeliest = brentq(lambda q: 20 / (q + 0.02) + 20 / (q - 0.02) - 960 / (1 - q), 0.021, 0.5)
-    extra = (math.sqrt(4.0**2 + 4 * 2 * 2) - 4.0) / 2
-    assert 4 + extra == pytest.approx(100 * likeliest, rel=0.01)
+    """The larger of both tails is that of the nearer margin."""
+    assert equivalence_p(-1.0, 1.5, 99, 4.0) == pytest.approx(stats.t.sf(2.0, 99))
+    assert equivalence_p(1.0, 1.5, 99, 4.0) == pytest.approx(stats.t.sf(2.0, 99))
+    assert equivalence_p(5.0, 1.5, 99, 4.0) == pytest.approx(stats.t.cdf(1 / 1.5, 99))
+    assert equivalence_p(math.nan, 1.5, 99, 4.0) is None and equivalence_p(1.0, 1.5, 99, 0.0) is None
+    assert (equivalence_p(1.0, 0.0, 99, 4.0), equivalence_p(4.0, 0.0, 99, 4.0)) == (0.0, 1.0)
 
 
 def test_equal_answers_prove_no_more_than_their_images() -> None:

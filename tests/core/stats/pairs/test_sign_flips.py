@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.support.simulated import World
-from vlmbench.stats import sign_flips
 from vlmbench.stats.metrics import RATE, Metric, mean, ratio
 from vlmbench.stats.paired import PERMUTATION, paired
+from vlmbench.stats.pairs import sign_flips
 
 
 def exact(sizes: list[int], total: int) -> float:

@@ -1,6 +1,6 @@
 """How often the difference that `vlmbench power` announces at 80 % is found, in each metric's own unit.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.statistics.announced_power [COMPARISONS]
+    OMP_NUM_THREADS=1 python -m tests.performance.statistics.designs.announced_power [COMPARISONS]
 
 Two models answer the same questions and share half of each image's difficulty. A pilot comparison (two equally good
 models on as many images) gives the standard error, as two finished runs do; the announced difference is then planted

@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vlmbench.stats.metrics import Floats
+    from vlmbench.base.metric import Floats
 
 STEPS = 60
 """Halvings of a range: as many as a float has digits."""
