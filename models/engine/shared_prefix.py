@@ -181,6 +181,7 @@ class Lane:
         """Answers that go on at the same time."""
         self.columns = prefix + max(sum(taken[index] for index in pack) for pack in self._packs)
         """Columns of keys and values that it takes at most."""
+        self._soon = prefix + max(sum(suffixes[index] for index in pack) for pack in self._packs)
         self.cache: Any = None
         self._row: PackedRow | None = None
 
@@ -206,9 +207,8 @@ class Lane:
     @torch.inference_mode()
     def start(self) -> None:
         """Run the prefix and the first pack."""
-        self.cache = new_cache(self.columns)
-        features, prefix = self.group.features, Prefix(0)
-        self._prefix = self.engine._prefill(self._head, features, self.cache) if self._shared else prefix
+        self.cache = new_cache(self.columns, self._soon)
+        self._prefix = self.engine._prefill(self._head, self.group.features, self.cache) if self._shared else Prefix(0)
         self._kept = lengths(self.cache)
         self._next_pack()
 
@@ -256,7 +256,6 @@ class SharedPrefix(PackedEngine):
     def __init__(self, system: System) -> None:
         self.system = self.decoder = system
         self.lm: Any = system.network.language_model
-
         self.column_bytes = self._expected_column_bytes()
 
     def _expected_column_bytes(self) -> int:
@@ -289,6 +288,11 @@ class SharedPrefix(PackedEngine):
         first = torch.zeros(1, dtype=torch.long, device=self.device)
         with skip_unused.last_mlp(self.lm, first, first):
             return super()._prefill(ids, features, cache)
+
+    def run(self, row: Tensor, cache: Any, positions_to_keep: Tensor, **settings: Any) -> Tensor:
+        """Nor does anything read more of a row than these logits: its last MLP runs at their places."""
+        with skip_unused.last_mlp(self.lm, torch.zeros_like(positions_to_keep), positions_to_keep):
+            return super().run(row, cache, positions_to_keep, **settings)
 
     def _forward(self, row: Tensor, features: Any = None, **settings: Any) -> Any:
         """The features are in the row already."""
@@ -372,11 +376,11 @@ class PackedRow:
         return self.engine._settings([self.prefix], lanes, self.places[None], positions, dtype)
 
 
-def new_cache(columns: int = 0) -> Any:
-    """An empty cache that keeps every position and is written in place; `columns`: the most that come, if known."""
+def new_cache(most: int, soon: int) -> Any:
+    """An empty cache that keeps every position and is written in place (see lanes/cache)."""
     from .lanes import cache  # imports transformers
 
-    return cache.new_cache(columns)
+    return cache.new_cache(most, soon)
 
 
 def column_bytes(cache: Any) -> int:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 def last_mlp(language_model: Any, row: Tensor, column: Tensor) -> Iterator[None]:
     """While it lasts, the last layer's MLP runs at these places alone, (places,) each; elsewhere it adds nothing.
 
-    Not where activations are computed again in the backward pass: by then it has ended.
+    No place may be there twice. Not where activations are computed again in the backward pass: by then it has ended.
     """
     if recomputes(language_model):
         yield
@@ -25,10 +25,14 @@ def last_mlp(language_model: Any, row: Tensor, column: Tensor) -> Iterator[None]
     shape: list[Any] = []
 
     def choose(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        if len(row) == inputs[0].shape[:-1].numel():
+            return inputs
         shape[:] = inputs[0].shape
         return (inputs[0][row, column],)
 
     def put_back(_: nn.Module, __: tuple[Tensor], outputs: Tensor) -> Tensor:
+        if not shape:
+            return outputs
         return outputs.new_zeros(shape).index_put((row, column), outputs)
 
     mlp = language_model.base_model.layers[-1].mlp

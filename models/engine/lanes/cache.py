@@ -21,10 +21,10 @@ BLOCK, GROWTH = 32, 0.125
 class InPlaceLayer(DynamicLayer):  # type: ignore[misc]  # transformers counts as Any
     """The keys and values of a layer, (rows, heads, columns, head_dim) each: views of tensors with more columns."""
 
-    def __init__(self, most: int = 0) -> None:
-        """`most`: columns that there will be at most; 0: unknown."""
+    def __init__(self, most: int = 0, soon: int = 0) -> None:
+        """`most`: columns that there will be at most; 0: unknown. `soon`: as many will come for certain."""
         super().__init__()
-        self._most = most
+        self._most, self._soon = most, soon
         self._wide: tuple[Tensor, Tensor] | None = None
         """Keys and values with all their room, (rows, heads, room, head_dim)."""
 
@@ -50,7 +50,8 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]  # transformers counts a
 
     def _grow(self, total: int, *new: Tensor) -> None:
         """Move to tensors with room for `total` columns and some to come."""
-        room = total + max(BLOCK, int(GROWTH * total))
+        room = max(total, self._soon)
+        room += max(BLOCK, int(GROWTH * room))
         if self._most:
             room = max(total, min(room, self._most))
         wider = []
@@ -79,8 +80,8 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]  # transformers counts a
         raise NotImplementedError
 
 
-def new_cache(most: int = 0) -> Cache:
-    """An empty cache that keeps every position. `most`: columns that there will be at most; 0: unknown."""
+def new_cache(most: int = 0, soon: int = 0) -> Cache:
+    """An empty cache that keeps every position. `most`, `soon`: see InPlaceLayer."""
     cache = DynamicCache()
-    cache.layer_class_to_replicate = partial(InPlaceLayer, most)
+    cache.layer_class_to_replicate = partial(InPlaceLayer, most, soon)
     return cache

@@ -2,13 +2,15 @@
 
     OMP_NUM_THREADS=1 python -m tests.performance.engines.engine_memory random240m
 
-Each engine runs in a process of its own; counted is how far the resident set grows, at its highest, over what it was
-with the model loaded and one short question answered. Prints a markdown table for docs/performance.md.
+Each engine runs in processes of its own, by turns; counted is, as a median, how far the resident set grows, at its
+highest, over what it was with the model loaded and one short question answered. Prints a markdown table for
+docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -48,19 +50,29 @@ def main() -> int:
     """Measure both and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("subject", choices=["shipped", "random240m"])
+    parser.add_argument("--processes", type=int, default=5, help="of each engine")
     parser.add_argument("--child", default="")
     options = parser.parse_args()
     if options.child:
         child(options.subject, options.child)
         return 0
-    grown: dict[str, float] = {}
-    for kind in ("simple", "shared"):
-        command = [sys.executable, "-m", "tests.performance.engines.engine_memory", options.subject, "--child", kind]
-        grown[kind] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    each: dict[str, list[float]] = {"simple": [], "shared": []}
+    for _ in range(options.processes):
+        for kind, found in each.items():
+            command = [
+                sys.executable,
+                "-m",
+                "tests.performance.engines.engine_memory",
+                options.subject,
+                "--child",
+                kind,
+            ]
+            found.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    grown = {kind: statistics.median(found) for kind, found in each.items()}
     ratio = grown["shared"] / grown["simple"]
     print("| model | one by one, MiB | shared, MiB | ratio | limit |")
     print("|---|---|---|---|---|")
-    print(f"| {options.subject} | {grown['simple']:.0f} | {grown['shared']:.0f} | {ratio:.2f} | {LIMIT} |")
+    print(f"| {options.subject} | {grown['simple']:.1f} | {grown['shared']:.1f} | {ratio:.2f} | {LIMIT} |")
     return int(ratio > LIMIT)
 
 
