@@ -376,7 +376,7 @@ class PackedRow:
         return self.engine._settings([self.prefix], lanes, self.places[None], positions, dtype)
 
 
-def new_cache(most: int, soon: int) -> Any:
+def new_cache(most: int = 0, soon: int = 0) -> Any:
     """An empty cache that keeps every position and is written in place (see lanes/cache)."""
     from .lanes import cache  # imports transformers
 
