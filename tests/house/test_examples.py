@@ -48,7 +48,7 @@ def test_demo_site(tmp_path: Path) -> None:
 
 def test_a_drawn_set_of_pope_and_a_gate_that_finds_a_blind_model(tmp_path: Path) -> None:
     assert "answers: 40 images, 720 questions" in run_example("draw_pope.py", tmp_path, "40")
-    data = ["--tasks", "pope", "--data", "answers", "--threads", "1"]
+    data = ["--tasks", "pope", "--data", "answers"]
     plugin = ["--plugins", str(ROOT / "examples" / "blind_model.py")]
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:

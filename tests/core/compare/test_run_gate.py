@@ -90,7 +90,7 @@ def test_an_unchanged_model_passes_after_a_part_and_the_rest_can_be_asked(world:
 def test_a_model_that_fell_fails_early_and_the_other_task_goes_on(world: World, tmp_path: Path) -> None:
     junit, markdown = tmp_path / "gate.xml", tmp_path / "gate.md"
     words = ("--gate", str(world.baseline), "--junit", str(junit), "--markdown", str(markdown))
-    run = world.run("fallen", world.worse(pope=0.2), *words, code=exit_codes.BAD_RESULT)
+    run = world.run("fallen", world.worse(pope=0.4), *words, code=exit_codes.BAD_RESULT)
     told = {test["key"]: test for test in content(run, "check.json")["tasks"]}
     assert (told["pope"]["outcome"], told["vsr"]["outcome"]) == ("fail", "pass")
     assert asked(run)["pope"] < 0.2 * POPE * 18

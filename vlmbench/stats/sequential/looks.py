@@ -12,7 +12,8 @@ Two ways, chosen by what is measured:
     any other function of sums         boundary.py: the gate's own test (stats/noninferiority.py, with one lost and one
                                        gained answer added, the variance that a drop would bring, and skewness) at the
                                        level of this look; `held` needs so many images that losing whole ones would
-                                       have been seen: the rule of three, for the drop that must not slip through
+                                       have been seen: the rule of three, for the drop that must not slip through;
+                                       `fell` by fewer than MANY images needs betting on the images too
 
 Not for metrics of the items' order, or without limits, or sums over categories: `unable` says why.
 """
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 METHODS = EXACT, NORMAL = "betting", "confidence sequence"
 FELL_SHARE = 1 / 5
 """The part of alpha that looks may spend on `fell`; what is left is for the test at the end, if no look decides."""
+MANY = 100
+"""Clusters below which a fall has to be certain by betting too."""
 SMALLEST = 1e-9
 """Stands for an allowed drop of nothing where a test divides by it."""
 
@@ -166,7 +169,18 @@ def _normal(before: Metric, after: Metric, flips: int, margins: Margins, boundar
     sure = float(stdtrit(around.degrees, ndtr(boundary.quantile(margins.alpha, clusters))))
     most = float(stdtrit(around.degrees, ndtr(boundary.quantile(FELL_SHARE * margins.alpha, clusters))))
     lower = around.lower_limit(value, sure)
-    return Look(clusters, n, value, boundary.p_value(p or 0.0, clusters), lower, value + most * around.error)
+    certain = boundary.p_value(p or 0.0, clusters)
+    if clusters < MANY:
+        certain = max(certain, _bet(value + clusters * change, after.span, margins.allowed))
+    return Look(clusters, n, value, certain, lower, value + most * around.error)
+
+
+def _bet(moved: Floats, span: float, allowed: float) -> float:
+    """The p-value of "it fell by no more than allowed" without a normal distribution, from how far each of a few
+    clusters alone moved the metric: answers are gained many at once on a few hard images, which may not have come yet.
+    """
+    scale = max(span, float(abs(moved).max()))
+    return betting.p_value(moved / scale, allowed / scale, fell=True) if allowed < scale else 1.0
 
 
 def _moved(before: Metric, after: Metric, names: list[str]) -> Floats | None:
