@@ -29,7 +29,8 @@ def test_leaderboard(visit: Visit, page: Path) -> None:
     assert "Embedded sample" in find(driver, ".notice").text
     assert "Not the same test" in driver.page_source
     assert texts(driver, f"{POPE} tbody th") == ["tinyllava", "other", "weaker"]
-    assert texts(driver, f"{POPE} tbody td:nth-child(2)") == ["1–2", "1–2", "3"]
+    # `other` failed on a tenth: at worst it leads `weaker` by 12.8, z 2.1, which is p .07 after Holm's correction.
+    assert texts(driver, f"{POPE} tbody td:nth-child(2)") == ["1–2", "1–3", "2–3"]
     values = [float(v.split("\n")[0]) for v in texts(driver, f"{POPE} tbody .strong")]
     assert values == sorted(values, reverse=True)
     label = find(driver, f"{POPE} tbody .chart").get_attribute("aria-label")
