@@ -33,8 +33,9 @@ def text(report: Report) -> str:
     `allowed` is the drop that may be, `tells` the smallest drop that these items can detect.
     """
     lines = [SAMPLE_NOTE.upper(), ""] if _embedded(report) else []
-    lines += [*text_table([HEAD, *(_row(verdict, WORDS) for verdict in report.verdicts)], HEAD, NUMBERS), ""]
-    lines += [f"{clean(one.task.key)}: {WORDS[one.decision.outcome]}: {clean(one.reason)}" for one in report.verdicts]
+    lines += [*text_table([HEAD, *(_row(verdict, WORDS) for verdict in report.shown)], HEAD, NUMBERS), ""]
+    lines += [f"{clean(one.task.key)}: {WORDS[one.decision.outcome]}: {clean(one.told)}" for one in report.explained]
+    lines += [f"{clean(key)}: {clean(told)}" for key, told in report.about_parts.items()]
     lines += [f"{clean(floor.key)}: FAIL: {clean(floor.what)}" for floor in report.floors]
     lines += [f"differs in {clean(task.key)}: {clean(one)}" for task in report.comparison.tasks for one in task.differs]
     lines += [f"note: {clean(key)}: {clean(note)}" for key, note in _notes(report)]
@@ -47,10 +48,11 @@ def markdown(report: Report) -> str:
     lines = [f"### vlmbench: {SIGNS[report.outcome]}", "", _escaped(_whole(report)), ""]
     if _embedded(report):
         lines += [f"> **{SAMPLE_NOTE[0].upper()}{SAMPLE_NOTE[1:]}.**", ""]
-    rows = [_row(verdict, SIGNS) for verdict in report.verdicts]
+    rows = [_row(verdict, SIGNS) for verdict in report.shown]
     rule = tuple("---:" if name in NUMBERS else ":---" for name in HEAD)
     lines += [_line(HEAD), _line(rule), *(_line((*map(cell_text, row[:-1]), row[-1])) for row in rows), ""]
-    lines += [f"- **{_escaped(one.task.key)}**: {_escaped(one.reason)}." for one in report.verdicts]
+    lines += [f"- **{_escaped(one.task.key)}**: {_escaped(one.told)}." for one in report.explained]
+    lines += [f"- **{_escaped(key)}**: {_escaped(told)}." for key, told in report.about_parts.items()]
     lines += [f"- ❌ **{_escaped(floor.key)}**: {_escaped(floor.what)}." for floor in report.floors]
     lines += [
         f"- ⚠️ {_escaped(task.key)} differs: {_escaped(one)}" for task in report.comparison.tasks for one in task.differs

@@ -1,8 +1,8 @@
 """The report of a gate as JUnit XML, which the test reports of GitHub, GitLab and Jenkins read.
 
-One suite, one testcase per test: `<failure>` for a regression, `<skipped>` where the gate could not tell, and one
-testcase for each broken floor. Jenkins' published schema (junit-10.xsd) is the narrowest of the three: attributes are
-those it knows.
+One suite, one testcase per test: `<failure>` for a regression, `<skipped>` where the gate could not tell; one testcase
+for each part that fails, and for each broken floor. Jenkins' published schema (junit-10.xsd) is the narrowest of the
+three: attributes are those it knows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from .compare import signed
 from .gate import text
 
 if TYPE_CHECKING:
-    from vlmbench.compare.gates.gate import Floor, Report
+    from vlmbench.compare.gates.gate import Report
+    from vlmbench.compare.gates.rules import Floor
     from vlmbench.compare.gates.verdict import Verdict
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -29,7 +30,7 @@ SUITE = "vlmbench check"
 def junit(report: Report) -> bytes:
     """The XML document, UTF-8 with its declaration."""
     suite = TestSuite(SUITE)
-    suite.add_testcases([*map(_case, report.verdicts), *map(_floor, report.floors)])
+    suite.add_testcases([*map(_case, report.shown), *map(_floor, report.floors)])
     suite.append(SystemOut(plain(text(report))))
     document = JUnitXml()
     document.add_testsuite(suite)

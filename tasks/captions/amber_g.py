@@ -77,7 +77,7 @@ def figures(scored: Scored, protocol: str) -> list[Metric]:
 
     return [
         Metric("chair", items, clusters, share(WRONG, NOUNS), limits=RATE, better=LESS),
-        Metric("cover", items, clusters, share(COVERED, THINGS), limits=RATE, better=MORE),
+        Metric("cover", items, clusters, share(COVERED, THINGS), limits=RATE, better=MORE, guard=True),
         Metric("hal", items, clusters, partial(rest, top=CLEAN, bottom=ALL), limits=RATE, better=LESS),
         Metric("cog", items, clusters, share(IMAGINED, FORESEEN), limits=RATE, better=LESS),
         Metric("faithfulness", items, clusters, partial(rest, top=WRONG, bottom=NOUNS), limits=RATE, better=MORE),

@@ -25,11 +25,13 @@ from vlmbench.data.tables.layouts import Joined
 from vlmbench.families.base import OwnFiles, Scored, macro_of, mean_of, metrics_by
 from vlmbench.families.yes_no import YesNo, YesNoRules, yes_no_target
 from vlmbench.parsing import yes_no
+from vlmbench.stats.figures.binary import GUARDS
 from vlmbench.stats.judges.judge_runs import rounded
 from vlmbench.stats.metrics import MORE, RATE, Metric, ratio
 
 if TYPE_CHECKING:
-    from vlmbench.stats.metrics import Floats
+    from vlmbench.stats.figures.binary import GUARDS
+from vlmbench.stats.metrics import Floats
 
 RULES: Mapping[str, YesNoRules] = {
     "official": YesNoRules(
@@ -102,7 +104,10 @@ def _four(label: str, scored: Scored) -> list[Metric]:
         "recall": share(BOTH_NO, IS_NO),
         "f1": partial(_f1, below=BELOW.get(label, 0.0001)),
     }
-    return [Metric(name, items, clusters, one, limits=RATE, better=MORE) for name, one in measures.items()]
+    return [
+        Metric(name, items, clusters, one, limits=RATE, better=MORE, guard=GUARDS.get(name))
+        for name, one in measures.items()
+    ]
 
 
 def _f1(sums: Floats, below: float) -> Floats:

@@ -51,4 +51,4 @@ def _bias(scored: Scored) -> list[Metric]:
     more = [2 * yes - lost for yes, lost in zip(false_yes, wrong, strict=True)]
     difference = replace(mean("yes_bias", more, clusters), proportion=False, limits=(-100.0, 100.0))
     ratio = share("false_yes_ratio", false_yes, wrong, clusters)
-    return [replace(difference, better=TARGET, target=0.0), replace(ratio, better=TARGET, target=50.0)]
+    return [replace(difference, better=TARGET, target=0.0, guard=True), replace(ratio, better=TARGET, target=50.0)]

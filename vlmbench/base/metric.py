@@ -63,6 +63,8 @@ class Metric:
     """MORE, LESS, TARGET or NEITHER; where a plug-in says nothing, more is taken to be better."""
     target: float | None = None
     """The best value, for TARGET."""
+    guard: bool | None = None
+    """Whether a gate tests it beside the headline. None: a bar of a breakdown is, a metric of the whole task is not."""
 
     parts: Sequence[tuple[float, Metric]] = ()
     """Weights and metrics whose sum this is (a mean over categories, MME's total), for its interval: parts of few
@@ -78,6 +80,11 @@ class Metric:
         """From the least to the largest value, in its own unit; 100 without limits (a ratio of grades, CIDEr)."""
         limits = self.bounds
         return limits[1] - limits[0] if limits is not None and math.isfinite(limits[1] - limits[0]) else 100.0
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a gate tests it beside the headline."""
+        return bool(self.breakdown) if self.guard is None else self.guard
 
     @property
     def direction(self) -> str:

@@ -153,7 +153,7 @@ def _equivalence(result: Paired, whole: tuple[Metric, Metric], margin: Amount) -
     own = margin.of(span)
     if math.isnan(result.difference.value) or result.error is None:
         return Equivalence(own, None)
-    turned = _turned(*whole)
+    turned = turned_items(*whole)
     p = same_p(result, spread_of(result, *whole, turned), own, None if turned else span)
     return Equivalence(own, p, p)
 
@@ -167,7 +167,7 @@ def same_p(result: Paired, around: Spread | None, margin: float, unturned: float
     return p if p is None or unturned is None else max(p, unturned_p(result.clusters, margin / unturned))
 
 
-def _turned(before: Metric, after: Metric) -> int:
+def turned_items(before: Metric, after: Metric) -> int:
     """How many items count differently in both runs; all of them where they cannot be told."""
     import numpy as np
 

@@ -154,11 +154,15 @@ class SuiteComparison:
         one = MetricDifference(AVERAGE, before, after, paired, p_holm=paired.p)
         return replace(one, equivalence=self._equivalence(paired))
 
-    def _equivalence(self, paired: Paired) -> Equivalence:
+    @property
+    def span(self) -> float:
+        """From the average's least to its largest value."""
         parts = [part for group in self.groups for part in group]
-        span = math.fsum(abs(part.share) * part.difference.metrics[1].span for part in parts if part.difference.metrics)
-        own = self.margin.of(span)
-        p = same_p(paired, self.spread, own, None if self.gained or self.lost else span)
+        return math.fsum(abs(part.share) * part.difference.metrics[1].span for part in parts if part.difference.metrics)
+
+    def _equivalence(self, paired: Paired) -> Equivalence:
+        own = self.margin.of(self.span)
+        p = same_p(paired, self.spread, own, None if self.gained or self.lost else self.span)
         return Equivalence(own, p, p)
 
     @property

@@ -34,9 +34,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from vlmbench.stats import effects
-from vlmbench.stats.paired import MCNEMAR, Paired, drop_p
+from vlmbench.stats.paired import MCNEMAR, Paired, drop_p, holm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vlmbench.stats.metrics import Metric
 
 TOO_MANY = 100
@@ -69,6 +71,8 @@ class Margins:
     """How often a drop of `min_detectable_drop` must be found."""
     tests: int = 1
     """How many tests the gate makes."""
+    share: float = 1.0
+    """What part of alpha these tests have between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,28 @@ def one_sided(comparison: Paired, around: Spread | None, allowed: float) -> floa
     return float(stdtr(around.of_falls, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
 
 
+def gatekept(
+    first: Mapping[str, float | None], second: Mapping[str, float | None], share: float
+) -> dict[str, float | None]:
+    """p-values of two families corrected so that any false rejection among all has at most the level they are held to.
+
+    The first family has `share` of the level, the second the rest, each by Holm within it. A family of which every
+    hypothesis is rejected gives its part to the other: a sequentially rejective graph of two groups (Bretz, Maurer,
+    Brannath & Posch, Statistics in Medicine 28, 2009). To test the second only once all of the first are rejected
+    (Westfall & Krishen, Journal of Statistical Planning and Inference 99, 2001) would be stricter on it than is wanted:
+    that a part fell is looked for just where the whole did not.
+    """
+    families = holm(first), holm(second)
+    known = [[p for p in family.values() if p is not None] for family in families]
+    shares = (share, 1 - share) if all(known) else (1.0, 1.0)
+    corrected: dict[str, float | None] = {}
+    for own, other in ((0, 1), (1, 0)):
+        freed = max(known[other], default=0.0) / shares[other]
+        for name, p in families[own].items():
+            corrected[name] = None if p is None else min(1.0, p / shares[own], max(p, freed))
+    return corrected
+
+
 def undefined(before: float, after: float) -> Decision | None:
     """The decision where the metric is undefined in one of the runs; None where it is defined in both."""
     gone = {(False, True): "became undefined", (True, False): "was undefined", (True, True): "undefined"}
@@ -251,7 +277,7 @@ def decide(
     lower = around.lower_limit(value, sure)
     upper = value + sure * around.error
     power = margins.power + (1 - margins.power) * CAUTION
-    both = float(stdtrit(around.degrees, 1 - margins.alpha / margins.tests)) + float(ndtri(power))
+    both = float(stdtrit(around.degrees, 1 - margins.alpha * margins.share / margins.tests)) + float(ndtri(power))
     detectable = allowed + around.reach(both, allowed - lost)
     outcome, rule, needed = Outcome.UNKNOWN, "too few items", None
     if corrected is not None and corrected <= margins.alpha:

@@ -167,7 +167,9 @@ def test_junit(runs: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / "deep" / "junit.xml"
     check(runs["fallen"], runs["before"], "--junit", str(file))
     suite = junit(file)
-    assert [case.get("name") for case in suite.findall("testcase")] == ["pope mean_f1", "gqa accuracy"]
+    names = [case.get("name") for case in suite.findall("testcase")]
+    assert names[:2] == ["pope mean_f1", "gqa accuracy"]
+    assert "pope adversarial_accuracy" in names and all(str(name).startswith("pope ") for name in names[2:])
     failure = suite.find("testcase/failure")
     assert failure is not None and failure.text is not None
     assert "by more than the allowed 1" in failure.attrib["message"] and "(scene_0000" in failure.text

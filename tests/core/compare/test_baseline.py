@@ -21,6 +21,7 @@ from vlmbench.base.samples import Sample, Score
 from vlmbench.cli import main as cli
 from vlmbench.compare import baseline, compare
 from vlmbench.compare.gates import gate
+from vlmbench.compare.gates.rules import GateRules
 from vlmbench.runs.storage import reload
 
 JUDGED = {
@@ -188,4 +189,4 @@ def test_whatever_is_changed_is_refused_or_read_and_never_a_crash(seed: int, run
         content = mutated(content, rng)
     file.write_text(json.dumps(content))
     with suppress(VlmbenchError):
-        gate.check(run, file, gate.GateRules({}, {}), tasks=["gqa"], force=True)
+        gate.check(run, file, GateRules({}, {}), tasks=["gqa"], force=True)

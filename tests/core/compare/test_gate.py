@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.gate_runs import ran, script
 from vlmbench.compare.gates import gate
-from vlmbench.compare.gates.gate import GateRules, Report
+from vlmbench.compare.gates.gate import Report
+from vlmbench.compare.gates.rules import GateRules
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item, StoredRun
 from vlmbench.scoring import score

@@ -66,7 +66,9 @@ def test_the_junit_file_of_a_collapse_is_red(base: Path, tmp_path: Path) -> None
     run, file = ran(tmp_path / "no", dict.fromkeys(TRUTHS, "no")), tmp_path / "junit.xml"
     assert check(run, base, "--junit", str(file)) == exit_codes.BAD_RESULT
     suite = ElementTree.parse(file).getroot()[0]
-    assert (suite.get("failures"), suite.get("skipped")) == ("2", "0")
+    assert suite.get("skipped") == "0"
+    red = {case.get("name") for case in suite.findall("testcase[failure]")}
+    assert red >= {"pope mean_f1", "pope accuracy", "pope yes_ratio", "pope adversarial_accuracy"}
     failure = suite.find("testcase[@name='pope mean_f1']/failure")
     assert failure is not None and failure.text is not None and "after undefined" in failure.text
 

@@ -15,7 +15,7 @@ from vlmbench.base.samples import Status
 from vlmbench.compare import baseline, compare
 from vlmbench.compare.compare import TaskComparison
 from vlmbench.compare.gates import gate
-from vlmbench.compare.gates.gate import GateRules
+from vlmbench.compare.gates.rules import GateRules
 from vlmbench.compare.gates.verdict import Verdict
 from vlmbench.runs.storage.reload import StoredRun
 from vlmbench.stats.noninferiority import Outcome

@@ -24,6 +24,7 @@ from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request
 from vlmbench.compare import compare
 from vlmbench.compare.gates import gate
+from vlmbench.compare.gates.rules import GateRules
 from vlmbench.data.files import Folder
 from vlmbench.models.servers import openai
 from vlmbench.parsing.thinking import FRAMES, TAGS
@@ -307,7 +308,7 @@ def checked(tmp_path: Path, before: Callable[[Request], str], after: Callable[[R
     for name, text in (("before", before), ("after", after)):
         if not (tmp_path / name).exists():
             run(tmp_path / name, ToyModel(text))
-    rules = gate.GateRules({"": 60.0}, {"": 99.0})
+    rules = GateRules({"": 60.0}, {"": 99.0})
     return gate.check(tmp_path / "after", tmp_path / "before", rules, **more)
 
 

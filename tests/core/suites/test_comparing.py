@@ -16,7 +16,7 @@ from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.compare import baseline, compare
 from vlmbench.compare.gates import gate
-from vlmbench.compare.gates.gate import GateRules
+from vlmbench.compare.gates.rules import GateRules
 from vlmbench.compare.suites import compared_suites
 from vlmbench.runs.storage import reload
 

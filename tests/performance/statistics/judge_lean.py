@@ -18,7 +18,7 @@ import numpy as np
 from tests.performance.statistics import judged_runs
 from vlmbench.compare import compare
 from vlmbench.compare.gates import gate
-from vlmbench.compare.gates.gate import GateRules
+from vlmbench.compare.gates.rules import GateRules
 from vlmbench.stats.noninferiority import Outcome
 
 QUESTIONS = 218

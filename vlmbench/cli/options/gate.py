@@ -13,11 +13,12 @@ from vlmbench.cli.options import Group
 from vlmbench.runs.storage import remote_store
 
 if TYPE_CHECKING:
-    from vlmbench.compare.gates.gate import GateRules, Report
+    from vlmbench.compare.gates.gate import Report
+    from vlmbench.compare.gates.rules import GateRules
 
 CODES: Mapping[str, int] = {"pass": exit_codes.OK, "fail": exit_codes.BAD_RESULT, "unknown": exit_codes.INCONCLUSIVE}
 DEFAULTS: Mapping[str, Any] = {
-    "max_drop": "1.0", "min_detectable_drop": "", "alpha": 0.05, "power": 0.8, "metric": "headline", "max_status": "",
+    "max_drop": "1%", "min_detectable_drop": "", "alpha": 0.05, "power": 0.8, "metric": "headline", "max_status": "",
     "junit": None, "markdown": None, "anchor": None, "max_total_drop": "",
 }  # fmt: skip
 """By the option's name in the parsed arguments. The parser leaves them out, so that `run` can tell what was given."""
@@ -31,8 +32,9 @@ def add_arguments(group: Group) -> None:
 
     add(
         "--max-drop",
-        metavar="POINTS[,TASK=POINTS]",
-        help="maximum acceptable drop of a metric, in its own unit (default 1.0): `1.0,mme=20`",
+        metavar="DROP[,NAME=DROP]",
+        help="maximum acceptable drop of a metric: in percent of its range, or in its own unit (default 1%%): "
+        "`1%%,mme=20,pope:adversarial=2`",
     )
     add(
         "--anchor",
@@ -42,12 +44,12 @@ def add_arguments(group: Group) -> None:
     )
     add(
         "--max-total-drop",
-        metavar="POINTS[,TASK=POINTS]",
+        metavar="DROP[,TASK=DROP]",
         help="maximum acceptable drop since the anchor (default: twice --max-drop)",
     )
     add(
         "--min-detectable-drop",
-        metavar="POINTS[,TASK=POINTS]",
+        metavar="DROP[,NAME=DROP]",
         help="the drop that must be detected (default: twice --max-drop); determines how many items are needed",
     )
     add("--alpha", type=float, metavar="SHARE", help="false alarm rate of the whole gate (default 0.05)")
@@ -60,7 +62,7 @@ def add_arguments(group: Group) -> None:
     add(
         "--metric",
         metavar="NAME,...",
-        help="tested metrics: the headline (default), names that every task has, or all",
+        help="tested metrics: the headline (default) or all, and parts besides; or names that every task has, alone",
     )
     add("--max-status", metavar="STATUS=N,...", help="maximum number per status: `error=0,truncated=1%%`")
     add("--junit", type=Path, metavar="FILE", help="write JUnit XML: one test case per task")
@@ -87,18 +89,18 @@ def with_defaults(args: argparse.Namespace) -> argparse.Namespace:
 
 def rules(args: argparse.Namespace) -> GateRules:
     """What the gate asks for. Raises UsageError."""
-    from vlmbench.compare.gates import gate
+    from vlmbench.compare.gates.rules import GateRules, read_amounts, read_limits
 
     args = with_defaults(args)
-    return gate.GateRules(
-        gate.read_amounts(args.max_drop, "--max-drop"),
-        gate.read_amounts(args.min_detectable_drop, "--min-detectable-drop"),
+    return GateRules(
+        read_amounts(args.max_drop, "--max-drop"),
+        read_amounts(args.min_detectable_drop, "--min-detectable-drop"),
         args.alpha,
         args.power,
         args.metric,
         args.min_coverage,
-        gate.read_limits(args.max_status),
-        gate.read_amounts(args.max_total_drop, "--max-total-drop"),
+        read_limits(args.max_status),
+        read_amounts(args.max_total_drop, "--max-total-drop"),
     )
 
 

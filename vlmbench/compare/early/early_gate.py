@@ -17,8 +17,9 @@ from vlmbench.base.process import terminal
 from vlmbench.compare import anchors, compare, losses
 from vlmbench.compare.early import fitting
 from vlmbench.compare.early.course import Course, course
-from vlmbench.compare.gates import planned
-from vlmbench.compare.gates.gate import WHOLE, GateRules, Report, check, names_known, sensible
+from vlmbench.compare.gates import parts, planned
+from vlmbench.compare.gates.gate import WHOLE, Report, check
+from vlmbench.compare.gates.rules import PLAIN, GateRules, Scale, names_known, sensible
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.stats import paired
 from vlmbench.stats.metrics import upward
@@ -89,6 +90,8 @@ class EarlyGate:
         self._best: dict[Name, float] = {}
         """The smallest p-value of each test at any look."""
         self._spans: dict[Name, float] = {}
+        self._scales: dict[Name, Scale] = {}
+        """What the allowed drop of each test is counted in."""
         self._looking: list[str] = []
 
     # ------------------------------------------------------------------------------------------------- before the run
@@ -99,13 +102,15 @@ class EarlyGate:
         own = replace(self.baseline, tasks=fitting.pairs(self.baseline, run))
         compared = self._compared(own, own)
         found = planned.tests(compared, self.rules.metric, FEW_RESAMPLES)
-        names_known(self.rules, compared, [test.task.key for test in found])
+        called = {task.key: parts.all_names(parts.paired_metrics(task)) for task in compared.tasks}
+        names_known(self.rules, [test.task.key for test in found], called)
         against = [(own, "", found)]
         for one in anchors.against(compared, self.anchor, (), force=False):
             tests = planned.tests(self._compared(one, own), self.rules.metric, FEW_RESAMPLES)
             against.append((one, anchors.words(one), tests))
         sides: dict[str, list[Side]] = {key: [] for key in own.tasks}
         for one, since, tests in against:
+            self._scales |= {(test.task.key, test.metric.name, since): test.scale for test in tests}
             for key, before in one.tasks.items():
                 sides[key].append(Side(before, [(key, t.metric.name, since) for t in tests if t.task.key == key]))
         self._best = {name: 1.0 for mine in sides.values() for side in mine for name in side.tests}
@@ -186,7 +191,7 @@ class EarlyGate:
                 self.decided[name] = EarlyDecision.of(found, outcome, p, len(way.asked), way.questions)
 
     def _margins(self, name: Name) -> Margins:
-        return self.rules.margins(name[0], len(self._best), total=bool(name[2]))
+        return self.rules.margins(name[0], len(self._best), self._scales.get(name, PLAIN), total=bool(name[2]))
 
     def _is_decided(self, key: str) -> bool:
         return all(name in self.decided for name in self._watched[key].tests)

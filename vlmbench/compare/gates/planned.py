@@ -1,16 +1,20 @@
-"""What a gate tests of each task: the metrics asked for, turned so that more is better; what equal answers prove."""
+"""What a gate tests: metrics asked for and parts of tasks, turned so that more is better; what equal answers prove."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
-from vlmbench.compare import differences, judged_pairs
+from vlmbench.compare import differences
 from vlmbench.compare.compare import Comparison, TaskComparison
-from vlmbench.compare.differences import MetricDifference
+from vlmbench.compare.differences import MetricDifference, turned_items
+from vlmbench.compare.gates import parts
+from vlmbench.compare.gates.parts import Pairs
+from vlmbench.compare.gates.rules import PLAIN, RANGE, Scale
 from vlmbench.compare.suites import SuiteComparison
 from vlmbench.stats import paired as pairing
 from vlmbench.stats.metrics import MORE, NEITHER, upward
@@ -25,6 +29,17 @@ GUARD = "accuracy"
 """What is tested beside a headline that is undefined, where the task has it."""
 
 
+class Kind(StrEnum):
+    """Why something is tested."""
+
+    ASKED = "asked"
+    """A headline, or a metric that was named."""
+    MUST_HOLD = "must hold"
+    """A part that was named: decided like a headline."""
+    PART = "part"
+    """It fails on evidence of a fall; otherwise it decides nothing."""
+
+
 @dataclass(frozen=True)
 class Test:
     """One metric of one task, or the average of a suite."""
@@ -36,6 +51,9 @@ class Test:
     """The same turned so that a fall is for the worse: what is decided on."""
     spread: Spread | None
     same: Same | None
+    kind: Kind = Kind.ASKED
+    scale: Scale = PLAIN
+    """What its allowed drop is counted in."""
 
 
 def tests(compared: Comparison, metric: str, settings: dict[str, Any]) -> list[Test]:
@@ -45,6 +63,35 @@ def tests(compared: Comparison, metric: str, settings: dict[str, Any]) -> list[T
         for task in compared.tasks
         for difference in _metrics(task, metric, settings)
     ]
+
+
+def part_tests(
+    compared: Comparison,
+    asked: Sequence[Test],
+    metrics: Mapping[str, Pairs],
+    must_hold: Mapping[str, Collection[str]],
+    settings: dict[str, Any],
+    *,
+    all_parts: bool,
+) -> list[Test]:
+    """The tests of parts, besides what is `asked`: those that must hold, and with `all_parts` the others.
+
+    `metrics`: by task key, what can be tested. Those asked for that must hold too are left as they are.
+    """
+    found = []
+    for task in compared.tasks:
+        tested = [test.metric.name for test in asked if test.task.key == task.key]
+        whole = next((test.scale.span for test in asked if test.task.key == task.key), RANGE)
+        holding = [name for name in must_hold.get(task.key, ()) if name not in tested]
+        others = parts.parts(metrics[task.key], [*tested, *holding]) if all_parts else {}
+        for name in (*holding, *others):
+            before, after = metrics[task.key][name]
+            one = differences.difference(before, after, {**settings, "lean": task.judging.lean})
+            test = _test(compared, task, one, settings, turned_items(before, after))
+            kind = Kind.MUST_HOLD if name in holding else Kind.PART
+            scale = Scale(max(before.span, after.span), parts.names(after), whole)
+            found.append(replace(test, kind=kind, scale=scale, same=test.same if name in holding else None))
+    return found
 
 
 def suite_tests(compared: Comparison, suites: Sequence[SuiteComparison], planned: Sequence[Test]) -> list[Test]:
@@ -58,7 +105,8 @@ def suite_tests(compared: Comparison, suites: Sequence[SuiteComparison], planned
         equal = [test.same for test in planned if test.task.key in keys]
         certain = all(same is not None and same.certain for same in equal)
         same = Same(True) if certain and equal else None
-        found.append(Test(suite, suite.best, suite.best.paired, suite.spread, same))
+        scale = Scale(suite.span)
+        found.append(Test(suite, suite.best, suite.best.paired, suite.spread, same, scale=scale))
     return found
 
 
@@ -82,28 +130,36 @@ def _undefined(difference: MetricDifference) -> bool:
 
 def _guard(task: TaskComparison, tested: list[str]) -> tuple[Metric, Metric] | None:
     """The metric that is tested beside an undefined headline: the accuracy, or the first one that is defined."""
-    found = judged_pairs.metrics(task.before, task.after, task.ids, task.judging)
-    before, after = ({name: m for name, m in metrics.items() if not m.breakdown} for metrics in found)
+    found = parts.paired_metrics(task)
     known = [
         name
-        for name, m in after.items()
-        if name in before and m.direction == MORE and not any(math.isnan(x.value()) for x in (m, before[name]))
+        for name, pair in found.items()
+        if not pair[1].breakdown and pair[1].direction == MORE and not any(math.isnan(m.value()) for m in pair)
     ]
     known.sort(key=lambda name: name != GUARD)
-    return None if not known or known[0] in tested else (before[known[0]], after[known[0]])
+    return None if not known or known[0] in tested else found[known[0]]
 
 
-def _test(compared: Comparison, task: TaskComparison, difference: MetricDifference, settings: dict[str, Any]) -> Test:
+def _test(
+    compared: Comparison,
+    task: TaskComparison,
+    difference: MetricDifference,
+    settings: dict[str, Any],
+    turned: int | None = None,
+) -> Test:
+    """`turned`: how many answers turned, where they are not all of the task."""
     assert difference.metrics is not None
     before, after = map(upward, difference.metrics)
     paired = difference.paired
     if after is not difference.metrics[1]:
         paired = pairing.paired(before, after, **settings, lean=task.judging.lean)
-    flips = len(task.gained) + len(task.lost)
+    flips = len(task.gained) + len(task.lost) if turned is None else turned
     around = None
     if not _undefined(difference):
         around = spread_of(paired, before, after, flips)
-    return Test(task, difference, paired, around, _same(compared, task, before, after, after.span))
+    scale = Scale(max(metric.span for metric in difference.metrics))
+    same = _same(compared, task, before, after, after.span)
+    return Test(task, difference, paired, around, same, scale=scale)
 
 
 def _same(compared: Comparison, task: TaskComparison, before: Metric, after: Metric, span: float) -> Same | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vlmbench.compare.gates.planned import Kind
 from vlmbench.stats.metrics import LESS, TARGET
 from vlmbench.stats.sequential.looks import EarlyDecision
 
@@ -34,11 +35,17 @@ class Verdict:
     """The difference turned so that a fall is for the worse."""
     anchor: str = ""
     """The anchor that `before` is of, in words; empty for the baseline."""
+    kind: Kind = Kind.ASKED
 
     @property
     def tested(self) -> str:
         """What was tested, as tables name it."""
         return f"{self.metric.name} since anchor" if self.anchor else self.metric.name
+
+    @property
+    def told(self) -> str:
+        """The reason, with the name of what is no headline."""
+        return self.reason if self.kind is Kind.ASKED else f"{self.metric.name}: {self.reason}"
 
     @property
     def items_needed(self) -> int | None:
@@ -62,6 +69,8 @@ class Verdict:
         return {
             "key": self.task.key,
             "metric": self.metric.name,
+            "kind": str(self.kind),
+            **({"breakdown": self.metric.breakdown, "label": self.metric.label} if self.metric.breakdown else {}),
             **({"anchor": self.anchor} if self.anchor else {}),
             "better": self.metric.better,
             "target": self.metric.target,

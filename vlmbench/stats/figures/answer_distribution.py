@@ -49,7 +49,7 @@ def chi_square(
         value: Floats = np.divide(weighted, 100 * total, out=np.full(np.shape(total), np.nan), where=total != 0)
         return value
 
-    return Metric(name, sums, names, combine, n=len(groups), note=GROWS, better=LESS)
+    return Metric(name, sums, names, combine, n=len(groups), note=GROWS, better=LESS, guard=True)
 
 
 def _grouped(clusters: Sequence[str], pairs: int) -> tuple[list[str], NDArray[np.intp]]:

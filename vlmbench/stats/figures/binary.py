@@ -87,6 +87,9 @@ SHARES = ("accuracy", "yes_ratio")
 """Plain shares of all items."""
 BETTER: Mapping[str, str] = {"yes_ratio": TARGET, "yes_ratio_of_targets": NEITHER}
 """What is not better when it is more: answers `yes` should be as many as targets `yes`."""
+GUARDS: Mapping[str, bool] = {"accuracy": True, "yes_ratio": True, "precision": False, "recall": False}
+"""What a gate tests beside the headline: F1 can rise by answering yes more often. Precision and recall are traded for
+each other by any change of that kind, and neither is worse for it."""
 UNDEFINED = "a denominator is 0: the official script stops with ZeroDivisionError"
 
 
@@ -106,6 +109,7 @@ def figure(name: str, items: Floats, clusters: Sequence[str], counting: Counting
             opposite=_opposite(items),
             limits=RATE,
             better=better,
+            guard=GUARDS.get(name),
             target=100 * float(sums[TARGET_YES] / sums[ALL]) if better == TARGET and sums[ALL] else None,
         )
     )
