@@ -30,8 +30,7 @@ from vlmbench.stats.judges.judge_runs import rounded
 from vlmbench.stats.metrics import MORE, RATE, Metric, ratio
 
 if TYPE_CHECKING:
-    from vlmbench.stats.figures.binary import GUARDS
-from vlmbench.stats.metrics import Floats
+    from vlmbench.stats.metrics import Floats
 
 RULES: Mapping[str, YesNoRules] = {
     "official": YesNoRules(

@@ -236,7 +236,7 @@ def _parts(
 ) -> list[Test]:
     """The tests of parts; none where metrics are named, but for what must hold. Raises UsageError for unknown names."""
     metrics = {task.key: parts.paired_metrics(task) for task in compared.tasks}
-    called = {key: {name for _, one in found.values() for name in parts.names(one)} for key, found in metrics.items()}
+    called = {key: parts.all_names(found) for key, found in metrics.items()}
     names_known(rules, [*(test.task.key for test in asked), *left_out, *compared.before.tasks, *called], called)
     holding = parts.held(rules.must_hold, metrics)
     return planning.part_tests(compared, asked, metrics, holding, settings, all_parts=rules.metric in WHOLE)

@@ -49,6 +49,11 @@ def names(metric: Metric) -> list[str]:
     return list(dict.fromkeys(filter(None, (metric.name, metric.label, breakdown))))
 
 
+def all_names(found: Pairs) -> set[str]:
+    """Whatever a rule may call a part of a task."""
+    return {name for _, metric in found.values() for name in names(metric)}
+
+
 def held(rules: Sequence[str], found: Mapping[str, Pairs]) -> dict[str, list[str]]:
     """By task key, the metrics that must hold. `found`: by task key, its metrics and bars.
 
