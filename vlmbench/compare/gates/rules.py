@@ -146,7 +146,8 @@ def floors(task: StoredTask, rules: GateRules, *, early: bool = False) -> list[F
     broken = []
     coverage = float(task.scores.get("coverage", 0.0))
     if early:
-        coverage *= len(task.items) / max(1, len(task.items) - _statuses(task).get(Status.NOT_ASKED, 0))
+        asked = len(task.items) - _statuses(task).get(Status.NOT_ASKED, 0)
+        coverage = round(coverage * len(task.items)) / max(1, asked)
     if coverage < rules.min_coverage:
         counts = ", ".join(f"{name} {count:,}" for name, count in _statuses(task).items())
         problem = f"{min(100 * coverage, 99.9):.1f} % of the samples have a score, {100 * rules.min_coverage:g} % must"
