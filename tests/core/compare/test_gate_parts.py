@@ -17,12 +17,12 @@ from vlmbench.base.metric import LESS, MORE, TARGET
 from vlmbench.base.process import exit_codes
 from vlmbench.base.registry import load_object
 from vlmbench.cli import main as cli
-from vlmbench.compare.amounts import Amount
 from vlmbench.compare.gates import parts
 from vlmbench.compare.gates.rules import GateRules, Scale, names_known
 from vlmbench.stats.metrics import Metric, mean
 from vlmbench.stats.noninferiority import gatekept
 from vlmbench.stats.paired import holm
+from vlmbench.stats.pairs.amounts import Amount
 
 KINDS = ("random", "popular", "adversarial")
 SURE = ("--min-detectable-drop", "20")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlmbench.base.samples import Record, Request, Response
 from vlmbench.compare.early.early_gate import EarlyGate
-from vlmbench.compare.gates.gate import GateRules
+from vlmbench.compare.gates.rules import GateRules
 from vlmbench.runs.execution.planning import Plan, PlannedRequest
 from vlmbench.runs.storage import reload
 from vlmbench.runs.storage.reload import Item

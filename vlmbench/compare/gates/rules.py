@@ -13,10 +13,10 @@ from typing import Any
 from vlmbench.base.errors import UnknownNameError, UsageError
 from vlmbench.base.registry import bare_name
 from vlmbench.base.samples import Status
-from vlmbench.compare import amounts
-from vlmbench.compare.amounts import Amount
 from vlmbench.runs.storage.reload import StoredTask
 from vlmbench.stats.noninferiority import Margins
+from vlmbench.stats.pairs import amounts
+from vlmbench.stats.pairs.amounts import Amount
 
 USUAL = Amount(1.0, percent=True)
 """The drop that is allowed by default: 1 point of a rate, 20 of MME's perception."""

@@ -17,7 +17,7 @@ import numpy as np
 from tests.support.gate_runs import EACH, IMAGES, drifted, stored
 from vlmbench.compare import anchors
 from vlmbench.compare.gates import gate
-from vlmbench.compare.gates.gate import GateRules
+from vlmbench.compare.gates.rules import GateRules
 
 STEPS = 10
 
