@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.performance.statistics import judge_lean
-from tests.performance.statistics.judged_runs import JUDGE, KEY, run_of
+from tests.performance.statistics.judges.judged_runs import JUDGE, KEY, run_of
 from vlmbench.base.samples import Status
 from vlmbench.compare import baseline, compare
 from vlmbench.compare.compare import TaskComparison

@@ -4,7 +4,7 @@
 
 How often a gate is wrong if the model fell by just the allowed drop, and what part of the questions it takes otherwise.
 Made-up benchmarks with 9,000 questions: images of different difficulty, a share of answers that turn by chance (as many
-to right as to wrong), and a drop on top. tests/core/stats/test_early_gates.py asserts a part of it.
+to right as to wrong), and a drop on top. tests/core/stats/gates/test_early_gates.py asserts a part of it.
 """
 
 from __future__ import annotations

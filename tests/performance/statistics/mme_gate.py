@@ -5,7 +5,7 @@ besides, right answers are lost until the sum has fallen by a given number of po
 small ones, or in the large ones. The ideal test beside it is told the true standard deviation of the difference.
 
 The verdicts are those of vlmbench.stats.noninferiority on vlmbench's own metrics; only the standard error is the closed
-form by influence instead of the bootstrap, which it equals (tests/core/stats/test_mme_gate.py).
+form by influence instead of the bootstrap, which it equals (tests/core/stats/gates/test_mme_gate.py).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ one image are one cluster: variances are those of clusters' sums. L is estimated
 which costs a degree of freedom: the variance of y - L f is over C - 2 labelled clusters. The interval is Student's with
 Welch's degrees of freedom (Biometrika 34, 1947) of C - 3, one fewer because L and that variance err together, and of
 the other answers, which are many.
-Simulated: tests/performance/statistics/label_intervals.py.
+Simulated: tests/performance/statistics/judges/label_intervals.py.
 """
 
 from __future__ import annotations

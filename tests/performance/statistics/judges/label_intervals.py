@@ -1,4 +1,4 @@
-"""How often intervals of labels and a judge hold: `python -m tests.performance.statistics.label_intervals`.
+"""How often intervals of labels and a judge hold: `python -m tests.performance.statistics.judges.label_intervals`.
 
 Runs of 216 answers; a judge with noise grades all, people grade those of some images. Grades from 0 to 1: the judge is
 too kind by `bias`. Grades of 0 or 1: images differ much in difficulty; the judge errs on 10 of 100, and on a share of

@@ -1,4 +1,4 @@
-"""Gates and comparisons of answers that a leaning judge graded: `python -m tests.performance.statistics.judge_lean`.
+"""Gates and comparisons of answers that a leaning judge graded: `python -m tests.performance.statistics.judges.judge_lean`.
 
 Two runs of one model on 218 questions, as MM-Vet has; each run of the judge leans to all answers alike, and each grade
 has noise of its own. How often the gate fails or passes at an allowed drop of 1, and how often compare has p <= .05, by
