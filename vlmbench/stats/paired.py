@@ -48,7 +48,8 @@ TIE = 1e-9
 """Differences this close are the same: sums of floats differ by their order."""
 STATED_LEAN = 4.0
 """Standard deviation of a run's lean that is assumed, in points of 100: the most that the simulations go to
-(tests/performance/statistics/judges/judge_lean.py). A judge at temperature 0 leans less; another version of it may lean so."""
+(tests/performance/statistics/judges/judge_lean.py). A judge at temperature 0 leans less; another version of it may lean
+so."""
 
 
 @dataclass(frozen=True, slots=True)

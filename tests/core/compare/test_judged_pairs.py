@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.performance.statistics import judge_lean
+from tests.performance.statistics.judges import judge_lean
 from tests.performance.statistics.judges.judged_runs import JUDGE, KEY, run_of
 from vlmbench.base.samples import Status
 from vlmbench.compare import baseline, compare

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.performance.statistics import label_intervals
+from tests.performance.statistics.judges import label_intervals
 from vlmbench.stats.intervals import student
 from vlmbench.stats.judges.agreement import weighted_kappa
 from vlmbench.stats.judges.prediction_powered import FEWEST, powered

@@ -1,4 +1,4 @@
-"""Gates and comparisons of answers that a leaning judge graded: `python -m tests.performance.statistics.judges.judge_lean`.
+"""Gates and comparisons where a judge leans: `python -m tests.performance.statistics.judges.judge_lean`.
 
 Two runs of one model on 218 questions, as MM-Vet has; each run of the judge leans to all answers alike, and each grade
 has noise of its own. How often the gate fails or passes at an allowed drop of 1, and how often compare has p <= .05, by
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.performance.statistics import judged_runs
+from tests.performance.statistics.judges import judged_runs
 from vlmbench.compare import compare
 from vlmbench.compare.gates import gate
 from vlmbench.compare.gates.rules import GateRules
