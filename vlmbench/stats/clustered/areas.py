@@ -11,11 +11,13 @@ V is Hanley & McNeil's for exponential scores (Radiology 143, 1982), the mean of
 Biometrics 44, 1988, with n_k - 1), as a multiple of V(value); it is drawn towards 1 as if PRIOR items more had been
 seen. e_k is n_k / (1 + (s_k - 1) rho_k) with s_k = sum m_ck^2 / n_k and the correlation rho_k of placements in one
 cluster, drawn towards a half as if ALIKE clusters more had been seen; c is what the placements of both kinds in one
-cluster have in common (Obuchowski, Biometrics 53, 1997). t has Welch's degrees of freedom (Biometrika 34, 1947).
+cluster have in common (Obuchowski, Biometrics 53, 1997), drawn towards minus a half likewise. t has Welch's degrees of
+freedom (Biometrika 34, 1947).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,8 +46,10 @@ def area(truth: NDArray[np.bool_], scores: Floats, codes: NDArray[np.intp], leve
     value = float(placed[truth].mean())
     model = variance(value)
     kinds = [_Kind.of(placed[truth == kind] - value, codes[truth == kind]) for kind in (True, False)]
-    parts = [kind.ratio(model) / kind.effective for kind in kinds]
-    total = max(sum(parts) + _in_common(kinds, model), sum(parts) / 4)
+    ratios = [kind.ratio(model) for kind in kinds]
+    parts = [ratio / kind.effective for ratio, kind in zip(ratios, kinds, strict=True)]
+    least = sum(ratio / len(kind.moved) for ratio, kind in zip(ratios, kinds, strict=True)) / 2
+    total = max(sum(parts) + _in_common(kinds, ratios, model), least)
     freedom = sum(parts) ** 2 / sum(
         part**2 / (kind.effective - 1 + PRIOR) for part, kind in zip(parts, kinds, strict=True)
     )
@@ -93,17 +97,24 @@ class _Kind:
         return (told + PRIOR) / (self.effective - 1 + PRIOR)
 
 
-def _in_common(kinds: Sequence[_Kind], model: float) -> float:
-    """What placements of both kinds in one cluster add to the variance of an item; mostly they take some away."""
+def _in_common(kinds: Sequence[_Kind], ratios: Sequence[float], model: float) -> float:
+    """What placements of both kinds in one cluster add to the variance, as a multiple of the model's of an item.
+
+    An image whose scores are all high helps its positives as much as it harms its negatives: the correlation is drawn
+    towards minus a half.
+    """
     import numpy as np
 
     count = 1 + max(int(kind.codes.max()) for kind in kinds)
-    sums = [np.bincount(kind.codes, weights=kind.moved / len(kind.moved), minlength=count) for kind in kinds]
-    both = len(np.intersect1d(kinds[0].codes, kinds[1].codes))
+    sums = [np.bincount(kind.codes, weights=kind.moved, minlength=count) for kind in kinds]
+    sizes = [np.bincount(kind.codes, minlength=count).astype(np.float64) for kind in kinds]
+    pairs, both = float(sizes[0] @ sizes[1]), int(((sizes[0] > 0) & (sizes[1] > 0)).sum())
     if both < 2 or model <= 1e-12:
         return 0.0
-    common = 2 * float(sums[0] @ sums[1]) / model
-    return common if common > 0 else common * (both - 1) / (both - 1 + ALIKE)
+    spread = math.sqrt(ratios[0] * ratios[1])
+    seen = min(1.0, max(-1.0, float(sums[0] @ sums[1]) / (pairs * spread * model)))
+    alike = ((both - 1) * seen - ALIKE / 2) / (both - 1 + ALIKE)
+    return 2 * alike * pairs * spread / (len(kinds[0].moved) * len(kinds[1].moved))
 
 
 def placements(truth: NDArray[np.bool_], scores: Floats) -> Floats:
