@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vlmbench.stats.clustered.kinds import outcomes
 from vlmbench.stats.clustered.resampling import BLOCK, cluster_codes, cluster_sums, codes_in, resampled
 
 if TYPE_CHECKING:
@@ -150,20 +151,6 @@ def _score_interval(share: float, n: float, z: float) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def outcomes(metric: Metric) -> Floats | None:
-    """(items,) 0 or 1 for each row of a plain share of right items; None for any other metric."""
-    import numpy as np
-
-    if metric.of_weights or not len(metric.items):
-        return None
-    rows = np.asarray(metric.combine(metric.items), dtype=np.float64) / 100
-    if rows.shape != (len(metric.items),) or not np.isin(rows, (0.0, 1.0)).all():
-        return None
-    weights = np.random.default_rng(0).random(len(rows)) + 0.5  # the weighted share must be the weighted metric
-    total = float(metric.combine((weights[:, None] * metric.items).sum(axis=0)))
-    return rows if math.isclose(total, 100 * float(weights @ rows / weights.sum()), abs_tol=1e-6) else None
-
-
 def expanded_quantiles(draws: Floats, count: int, level: float) -> tuple[float, float]:
     """The interval from bootstrap draws over `count` clusters."""
     import numpy as np
@@ -208,14 +195,24 @@ def _of_share(
         return Estimate(value, None, None, n, TOO_FEW + ONE_IMAGE)
     low, high = (share.value(float(end[0])) for end in shares.clustered(right[None, :], asked, level))
     low, high = min(low, value), max(high, value)
-    between, freedom = between_runs(metric)
-    if between > 0 and metric.bounds is not None:
-        # Distances add as in combined.py, each with its own Student's t: of one degree of freedom more than the runs
-        # have, since two of them would add 12.7 errors of the judge where 4.3 keep the level.
-        more = student(freedom + 1, level) * between
-        low = max(metric.bounds[0], value - math.hypot(value - low, more))
-        high = min(metric.bounds[1], value + math.hypot(high - value, more))
+    if metric.bounds is not None and metric.run_values and high > low:
+        below, above = (_with_runs(metric, reach, len(asked), level) for reach in (value - low, high - value))
+        low, high = max(metric.bounds[0], value - below), min(metric.bounds[1], value + above)
     return Estimate(value, low, high, n)
+
+
+def _with_runs(metric: Metric, reach: float, count: int, level: float) -> float:
+    """How far an interval reaches with the spread between a judge's runs.
+
+    With two of them their degree of freedom would add 12.7 errors, and Welch's keeps the level only while they agree:
+    their distance is added as in combined.py, with the 4.3 errors of one degree more.
+    """
+    between, freedom = between_runs(metric)
+    if freedom < 2:
+        return math.hypot(reach, student(freedom + 1, level) * between)
+    usual = student(math.inf, level)
+    error, welch = added((reach / usual, count - 1.0), (between, freedom))
+    return max(reach, student(welch, level) * error)
 
 
 def _of_area(metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], level: float) -> tuple[float, float]:

@@ -123,3 +123,17 @@ def _two_outcomes(metric: Metric, bounds: tuple[float, float]) -> Share | None:
     # A rate of two outcomes has its limits where all of them are one: anything else only looks like it near its value.
     ends = (moved(1.0) - bounds[1], moved(1e-9) - bounds[0])
     return Share(right, right + wrong, moved) if max(map(abs, ends)) < 1e-3 * width else None
+
+
+def outcomes(metric: Metric) -> Floats | None:
+    """(items,) 0 or 1 for each row of a plain share of right items; None for any other metric."""
+    import numpy as np
+
+    if metric.of_weights or not len(metric.items):
+        return None
+    rows = np.asarray(metric.combine(metric.items), dtype=np.float64) / 100
+    if rows.shape != (len(metric.items),) or not np.isin(rows, (0.0, 1.0)).all():
+        return None
+    weights = np.random.default_rng(0).random(len(rows)) + 0.5  # the weighted share must be the weighted metric
+    total = float(metric.combine((weights[:, None] * metric.items).sum(axis=0)))
+    return rows if math.isclose(total, 100 * float(weights @ rows / weights.sum()), abs_tol=1e-6) else None
