@@ -1,8 +1,8 @@
 """The tables of docs/evaluate/statistics.md: `python -m tests.performance.statistics.simulations [RUNS]`.
 
-Made-up benchmarks whose truth is known (tests/support/simulated.py): how often the 95 % interval holds it, how often
-the paired test finds a difference between equal models, and how often it finds the difference that
-vlmbench.stats.power announces. The suite runs a part of it (tests/core/stats/test_coverage.py, test_power.py).
+Made-up benchmarks whose truth is known (tests/support/simulated.py): how often the paired test finds a difference
+between equal models, and how often it finds the difference that vlmbench.stats.power announces. The suite runs a part
+of it (tests/core/stats/test_power.py). How often intervals hold the truth: grid.py.
 """
 
 from __future__ import annotations
@@ -20,29 +20,6 @@ from vlmbench.stats.paired import paired
 
 RUNS = 4000
 EACH = (1, 6, 18, 32)
-
-
-def coverage(runs: int) -> None:
-    """Shares of runs whose interval holds the truth."""
-    print("| metric | accuracy | images |" + "".join(f" {each} per image |" for each in EACH))
-    print("|---|---|---|" + "---|" * len(EACH))
-    for name in MAKERS:
-        for level in (0.75, 0.9):
-            for pictures in (20, 60, 200):
-                found = [simulated.coverage(name, World(pictures, each, level), runs) for each in EACH]
-                row = "".join(f" {share:.3f} |" for share in found)
-                print(f"| {name} | {100 * level:g} | {pictures} |{row}", flush=True)
-
-
-def hard(runs: int) -> None:
-    """Coverage of accuracy where the grid above is not: few images, easy questions, questions that are more alike."""
-    cells = [(each, correlation) for each in (18, 32) for correlation in (0.3, 0.6)]
-    print("| level | images |" + "".join(f" {each} per image, correlation {alike:g} |" for each, alike in cells))
-    print("|---|---|" + "---|" * len(cells))
-    for level in (0.5, 0.9, 0.99):
-        for images in (5, 10, 20, 60):
-            shares = [simulated.coverage("accuracy", World(images, each, level, alike), runs) for each, alike in cells]
-            print(f"| {100 * level:g} | {images} |" + "".join(f" {share:.3f} |" for share in shares), flush=True)
 
 
 Drawn = Callable[[World, np.random.Generator, float, Sequence[str]], tuple[Metric, Metric]]
@@ -98,7 +75,7 @@ def announced(runs: int) -> None:
 
 def main(runs: int = RUNS) -> None:
     """All tables."""
-    tables = (("coverage", coverage, 1), ("hard cells", hard, 1), ("false alarms", alarms, 2), ("power", announced, 4))
+    tables = (("false alarms", alarms, 2), ("power", announced, 4))
     for title, table, part in tables:
         print(f"\n{title}, {runs // part:,} runs a cell\n")
         table(runs // part)
