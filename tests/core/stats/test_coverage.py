@@ -68,4 +68,6 @@ def test_cells_are_those_of_the_intervals() -> None:
 def test_coverage(name: str, each: int) -> None:
     """60 pictures whose questions are alike; with one question each 200, since 60 right-or-wrongs take few values."""
     world = World(200 if each == 1 else 60, each)
-    assert 0.94 <= coverage(name, world, 3000 if name == "auroc" else 5000) <= 0.96
+    # A subtask's scores are 0, 0.25 and 1, which is no beta-binomial: the interval is a little wide.
+    most = 0.97 if name == "mme subtask" else 0.96
+    assert 0.94 <= coverage(name, world, 3000 if name == "auroc" else 5000) <= most
