@@ -65,7 +65,8 @@ def test_frames() -> None:
     ]  # fmt: skip
     headline = result.scores[result.scores["headline"]]
     assert list(headline["metric"]) == ["mean_f1"]
-    assert (headline["low"] <= headline["value"]).all() and (headline["value"] <= headline["high"]).all()
+    known = headline.dropna(subset=["low"])  # of few images no interval is given
+    assert (known["low"] <= known["value"]).all() and (known["value"] <= known["high"]).all()
     assert len(result.records) == 18 and result.coverage == 1.0
     assert result.summary["pope"]["coverage"] == 1.0
 

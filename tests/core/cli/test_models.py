@@ -145,5 +145,6 @@ def test_a_folder_of_that_name_goes_before_the_variant(tmp_path: Path) -> None:
 
 def test_other_words_are_handed_on() -> None:
     assert weights.checkpoint("tinyllava", None) is None
-    assert weights.checkpoint("tinyllava", "some/folder") == "some/folder"
+    with pytest.raises(ModelError, match="some/folder: no such folder"):
+        weights.checkpoint("tinyllava", "some/folder")
     assert weights.checkpoint("echo", "anything") == "anything"

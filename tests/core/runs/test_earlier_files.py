@@ -74,10 +74,13 @@ def test_an_earlier_baseline(run: Path, tmp_path: Path) -> None:
     assert baseline.read(file).tasks["pope"].items == now.tasks["pope"].items
 
 
-def test_another_level_is_kept_and_compared_at(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_level_is_kept_and_compared_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--interval` gives a level; scoring again keeps that of the run, and a comparison has that of the later run."""
     from vlmbench.compare import compare
 
+    run = tmp_path / "run"
+    words = ["run", "--model", "echo,text=yes", "--tasks", "pope", "--limit", "180", "--output", str(run)]
+    assert cli.main(words) == exit_codes.OK
     wide = json.loads((run / SCORES).read_text())["pope"]["accuracy"]
     assert cli.main(["score", str(run), "--interval", "0.9"]) == exit_codes.OK
     assert "90 % interval" in capsys.readouterr().out

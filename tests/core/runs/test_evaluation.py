@@ -23,7 +23,8 @@ from vlmbench.runs.options import ModelOptions, RunOptions
 from vlmbench.runs.storage.earlier_names import canonical, update
 
 ROOT = Path(__file__).resolve().parents[3]
-ONLY_COMMAND = {"help", "json", "min_coverage"}
+GATE = {"gate", "anchor", "alpha", "power", "metric", "max_drop", "max_total_drop", "min_detectable_drop", "max_status"}
+ONLY_COMMAND = {"help", "json", "junit", "markdown", "min_coverage"} | GATE
 ONLY_PYTHON = {"processor", "variant"}
 OTHER_ROOMS = ("compare", "perturbations", "chat", "scoring.judge", "scoring.api_judge", "scoring.local_judge",
                "scoring.verdicts", "scoring.conversations", "runs.workers", "runs.verification")  # fmt: skip

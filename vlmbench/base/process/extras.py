@@ -6,6 +6,7 @@ installation from git alike.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -53,7 +54,7 @@ def missing(model: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
     """(what is wrong, hint) where a model, or a value of its options, needs a package that is not installed."""
     for (needing, option, value), extra in NEEDED.items():
         applies = needing in ("", model) and str(options.get(option, "")) == value
-        if applies and find_spec(MODULES[extra]) is None:
+        if applies and MODULES[extra] not in sys.modules and find_spec(MODULES[extra]) is None:
             what = f"model {needing}" if needing else f"--{option}"
             hint = " ".join(filter(None, (install_command(extra), OTHERWISE.get(extra))))
             return f"{what} needs {MODULES[extra]}, which is not installed", hint
