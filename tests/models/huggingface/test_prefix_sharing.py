@@ -239,9 +239,7 @@ def test_out_of_memory_halves_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(HfSharedPrefix, "run", scarce)
     assert {request.sample_id: response.text for request, response in engine.answer(groups)} == plain
-    assert (
-        engine.facts["engine_memory_retries"] == 9
-    )  # 512, 256, 128 and 64 tokens are too many, for two images, and one pack of even sizes
+    assert engine.facts["engine_memory_retries"] == 9  # packs of 512 to 64 tokens are too many, for two images
 
 
 def test_a_pack_that_fails_is_an_error_of_its_questions(monkeypatch: pytest.MonkeyPatch) -> None:

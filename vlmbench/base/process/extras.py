@@ -6,7 +6,6 @@ installation from git alike.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -54,8 +53,15 @@ def missing(model: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
     """(what is wrong, hint) where a model, or a value of its options, needs a package that is not installed."""
     for (needing, option, value), extra in NEEDED.items():
         applies = needing in ("", model) and str(options.get(option, "")) == value
-        if applies and MODULES[extra] not in sys.modules and find_spec(MODULES[extra]) is None:
+        if applies and not _installed(MODULES[extra]):
             what = f"model {needing}" if needing else f"--{option}"
             hint = " ".join(filter(None, (install_command(extra), OTHERWISE.get(extra))))
             return f"{what} needs {MODULES[extra]}, which is not installed", hint
     return None
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # loaded, and without a specification of its own
+        return True
