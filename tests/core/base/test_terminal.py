@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.core.imports import made_files
 from tests.core.runs.test_damage import SPECIAL
 from vlmbench.base.process import exit_codes, terminal
 from vlmbench.cli import main as cli
@@ -80,7 +81,9 @@ def plugin(tmp_path: Path, forgotten: None, monkeypatch: pytest.MonkeyPatch) -> 
 def words(folder: Path) -> Mapping[str, list[str]]:
     """A command of every verb that meets text of others; `run` comes first, since others read its folder."""
     run, name = str(folder / "run"), EVIL.replace("\x00", "").encode("utf-8", "replace").decode()
+    made_files.lmms_eval(folder / "peer", model=name)
     return {
+        "import": ["import", str(folder / "peer"), "--output", str(folder / "imported")],
         "run": ["run", "--model", "noisy", "--tasks", "evil,pope", "--limit", "6", "--output", run],
         "score": ["score", run],
         "check": ["check", run, "--baseline", run, "--tasks", "pope"],
@@ -93,6 +96,7 @@ def words(folder: Path) -> Mapping[str, list[str]]:
         "ask": ["ask", "--model", "noisy", str(folder / "a.png"), "what?"],
         "baseline": ["baseline", run, "--output", str(folder / "b.json")],
         "doctor": ["doctor"],
+        "history": ["history", run, run],
         "report": ["report", run, "--output", str(folder / "site")],
         "export": ["export", run, "--task", "pope", "--output", str(folder / "p.jsonl")],
         "a model that raises": ["run", "--model", "broken", "--tasks", "pope", "--output", str(folder / "other")],
@@ -131,7 +135,20 @@ def test_a_model_that_ends_the_process_is_no_success(
     assert out == "" and "ended the command: SystemExit(" in err and not (tmp_path / "run/scores.json").exists()
 
 
-JSON_VERBS = ("run", "score", "check", "compare", "tasks", "suites", "models", "data", "power", "ask", "doctor")
+JSON_VERBS = (
+    "run",
+    "score",
+    "check",
+    "compare",
+    "tasks",
+    "suites",
+    "models",
+    "data",
+    "power",
+    "ask",
+    "doctor",
+    "import",
+)
 
 
 def test_json_stays_json_whatever_is_printed(plugin: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -159,7 +176,7 @@ def test_json_alone_on_the_stdout_of_a_process(plugin: Path, tmp_path: Path) -> 
 
 def test_every_verb_that_offers_json_is_tested() -> None:
     offering = [verb for verb in cli.VERBS if "--json" in cli.parser(verb).format_help()]
-    assert sorted(offering) == sorted([*JSON_VERBS, "import"])  # tests/core/imports has that one
+    assert sorted(offering) == sorted(JSON_VERBS)
 
 
 def test_what_is_shown_of_json_is_the_same_json() -> None:

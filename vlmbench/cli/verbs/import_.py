@@ -6,7 +6,6 @@ import argparse
 import gc
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,13 +118,14 @@ def _show(found: Imported, folder: Path) -> None:
     run = found.run
     version = f" {run.version}" if run.version else ""
     if not found.scores:
-        print(f"{run.peer}{version}, {run.model}: nothing to import: {run.failed or 'it has no samples'}")
+        why = run.failed or "it has no samples"
+        print(terminal.clean(f"{run.peer}{version}, {run.model}: nothing to import: {why}"))
         return
     print(load_object("vlmbench.reports.text.table:text")(found.manifest, found.scores))
     if run.failed:
-        print(f"vlmbench: the run failed: {run.failed}", file=sys.stderr)
+        terminal.warn(f"the run failed: {terminal.clean(run.failed)}")
     for note in run.notes:
-        print(f"note: {note}")
+        print(f"note: {terminal.clean(note)}")
     print(_figures(found.manifest["tasks"], found.manifest["imported"]["figures"]))
     print(f"run: {folder}")
 
@@ -142,4 +142,9 @@ def _figures(tasks: Mapping[str, Mapping[str, Any]], others: Sequence[Mapping[st
     stated = [f"{key} {one['name']} {one['stated']}" for key, one in figures if one["recomputed"] is None]
     if stated:
         lines.append(f"  as stated by the peer: {'; '.join(stated)}")
-    return "\n".join(lines)
+    return "\n".join(map(_cleaned, lines))
+
+
+def _cleaned(line: str) -> str:
+    """A line with what others wrote made harmless; its indent stays."""
+    return " " * (len(line) - len(line.lstrip(" "))) + terminal.clean(line).lstrip()
