@@ -23,7 +23,7 @@ def unreachable() -> str:
 
     Behind a proxy, or where the user set HF_HUB_OFFLINE, nothing is tried.
     """
-    if os.environ.get(OFFLINE) or {"https", "all"} & set(getproxies()):
+    if untried():
         return ""
     address = urlsplit(os.environ.get("HF_ENDPOINT") or ENDPOINT)
     port = address.port or (80 if address.scheme == "http" else 443)
@@ -33,6 +33,11 @@ def unreachable() -> str:
         _go_offline()
         return f"{address.hostname} cannot be reached: {error.strerror or error}"
     return ""
+
+
+def untried() -> bool:
+    """Whether no connection is tried: behind a proxy, or offline by the user's wish."""
+    return bool(os.environ.get(OFFLINE) or {"https", "all"} & set(getproxies()))
 
 
 def absent(name: str) -> tuple[str, str] | None:

@@ -17,7 +17,7 @@ from vlmbench.base import settings
 from vlmbench.base.process import exit_codes, terminal
 from vlmbench.base.process.devices import builds
 from vlmbench.base.process.extras import EXTRAS, MODULES, install_command
-from vlmbench.base.process.hub_network import unreachable
+from vlmbench.base.process.hub_network import unreachable, untried
 from vlmbench.base.version import DISTRIBUTION, __version__
 
 KEYS = ("OPENAI_API_KEY", "HF_TOKEN", "VLMBENCH_DATA", "VLMBENCH_RUNS", "VLMBENCH_CACHE", "VLMBENCH_PLUGINS")
@@ -93,12 +93,14 @@ def _extras() -> Section:
 
 def _devices() -> Section:
     """CPU, memory, and the GPUs that torch sees. Importing torch takes seconds, so only where it was built for some."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = {"cpu": f"{_cpu('model name') or os.uname().machine}, {cores} cores usable"}
-    features = [flag for flag in FLAGS if flag in _cpu("flags").split()]
-    found["instructions"] = ", ".join(features) or "no AVX2: slow"
-    if hasattr(os, "sysconf"):
-        found["memory"] = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / GIB:.1f} GiB"
+    from vlmbench.runs.storage.manifest import hardware
+
+    facts = hardware()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else facts["cores"]
+    found = {"cpu": f"{facts['processor'] or facts['machine']}, {cores} cores usable"}
+    if flags := _flags():
+        found["instructions"] = ", ".join(flag for flag in FLAGS if flag in flags) or "no AVX2: slow"
+    found["memory"] = f"{facts['memory_bytes'] / GIB:.1f} GiB"
     built = builds()
     if built is None:
         return {**found, "torch": MISSING}
@@ -110,11 +112,11 @@ FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"
 """What makes float32, int8 and bfloat16 fast."""
 
 
-def _cpu(field: str) -> str:
-    """A field of the first processor; empty where the system does not tell."""
+def _flags() -> list[str]:
+    """The instructions of the first processor; empty where the system does not list them."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8", "replace").splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
+    return next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
 
 
 def _gpus() -> Section:
@@ -148,14 +150,8 @@ def _room(place: str) -> str:
 
 def _network() -> Section:
     reason = unreachable()
-    hub = reason or ("not tried: a proxy or HF_HUB_OFFLINE is set" if _untried() else "reachable")
+    hub = reason or ("not tried: a proxy or HF_HUB_OFFLINE is set" if untried() else "reachable")
     return {"hugging face hub": hub, **{name: "set" for name in KEYS if os.environ.get(name)}}
-
-
-def _untried() -> bool:
-    from urllib.request import getproxies
-
-    return bool(os.environ.get("HF_HUB_OFFLINE") or {"https", "all"} & set(getproxies()))
 
 
 SECTIONS: Mapping[str, Callable[[], dict[str, Any]]] = {
