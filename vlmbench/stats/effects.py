@@ -14,7 +14,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench.stats import influence, intervals
+from vlmbench.stats import influence
+from vlmbench.stats.clustered.resampling import codes_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,23 +70,19 @@ def _shape(before: Metric, after: Metric, moves: Floats) -> Shape:
 
     if (before.of_weights or after.of_weights) and not (before.area and after.area):
         return EVEN
-    place = {name: index for index, name in enumerate(sorted({*before.clusters, *after.clusters}))}
-    count, changes = len(place), []
-    codes = [intervals.codes_in(metric.clusters, place) for metric in (before, after)]
-    for metric, own in zip((before, after), codes, strict=True):
-        sums = None if metric.area else intervals.cluster_sums(metric.items, own, count)
-        changes.append(influence.influence(metric, own, count, sums))
-    if changes[0] is None or changes[1] is None:
+    places = influence.places_of(before, after)
+    change, alike = influence.moved_difference(before, after, places), _alike(moves)
+    if change is None:
         return EVEN
-    change, alike = changes[1] - changes[0], _alike(moves)
     variance = float(np.mean(change**2))
     if variance <= TINY**2:
         return Shape(alike=alike)
-    skew = float(np.mean(change**3)) / variance**1.5 / math.sqrt(count)
+    skew = float(np.mean(change**3)) / variance**1.5 / math.sqrt(len(places))
     if alike >= EVEN_FROM:
         return Shape(skew)
-    rows = np.bincount(codes[1], minlength=count)
-    squares = np.bincount(codes[1], weights=moves**2, minlength=count) / np.maximum(rows, 1)
+    codes, count = codes_in(after.clusters, places), len(places)
+    rows = np.bincount(codes, minlength=count)
+    squares = np.bincount(codes, weights=moves**2, minlength=count) / np.maximum(rows, 1)
     squares = np.where(squares > 0, squares, squares[squares > 0].mean())
     pooled = float(squares.mean() * np.mean(change**2 / squares))
     return Shape(skew, alike, 1 + SHARE * max(0.0, pooled / variance - 1), influence.freedom(change))

@@ -12,7 +12,10 @@ Sources:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from vlmbench.stats.clustered.resampling import cluster_sums, codes_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +55,26 @@ def influence(metric: Metric, codes: NDArray[np.intp], count: int, sums: Floats 
         return None
     influences: Floats = (count - 1) / count * (without.mean() - without)
     return influences
+
+
+def places_of(*metrics: Metric) -> dict[str, int]:
+    """The clusters of some metrics together, in order of their names, each with its number."""
+    return {name: at for at, name in enumerate(sorted({name for one in metrics for name in one.clusters}))}
+
+
+def moved(metric: Metric, places: Mapping[str, int]) -> Floats | None:
+    """(C,) how far each cluster of `places` moves the metric, as `influence` says it; None with fewer than two."""
+    if len(places) < 2:
+        return None
+    codes = codes_in(metric.clusters, places)
+    sums = None if metric.of_weights else cluster_sums(metric.items, codes, len(places))
+    return influence(metric, codes, len(places), sums)
+
+
+def moved_difference(before: Metric, after: Metric, places: Mapping[str, int]) -> Floats | None:
+    """(C,) how far each cluster moves the difference of two metrics over the same items; None where it is undefined."""
+    first, second = moved(before, places), moved(after, places)
+    return None if first is None or second is None or len(first) != len(second) else second - first
 
 
 def area(metric: Metric, codes: NDArray[np.intp], count: int) -> Floats | None:

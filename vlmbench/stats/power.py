@@ -141,22 +141,18 @@ def between(before: Metric, after: Metric) -> Design | None:
     The standard error is that of how far each cluster moves the difference (influence.py), or of the resampled
     difference where leaving a cluster out leaves the metric undefined.
     """
-    from vlmbench.stats import influence, intervals
+    from vlmbench.stats import influence
     from vlmbench.stats.paired import paired
 
-    place = {name: at for at, name in enumerate(sorted({*before.clusters, *after.clusters}))}
-    if len(place) < 2:
+    places = influence.places_of(before, after)
+    if len(places) < 2:
         return None
-    moved = []
-    for metric in (before, after):
-        codes = intervals.codes_in(metric.clusters, place)
-        sums = None if metric.of_weights else intervals.cluster_sums(metric.items, codes, len(place))
-        moved.append(influence.influence(metric, codes, len(place), sums))
-    if moved[0] is None or moved[1] is None or len(moved[0]) != len(moved[1]):
+    moved = influence.moved_difference(before, after, places)
+    if moved is None:
         return from_comparison(paired(before, after, resamples=500))
-    error = influence.error(moved[1] - moved[0])
+    error = influence.error(moved)
     n = len(after.items) if after.n is None else after.n
-    return Design(n, len(place), error) if error > 1e-9 else None
+    return Design(n, len(places), error) if error > 1e-9 else None
 
 
 def pooled(designs: Sequence[Design]) -> Design:

@@ -93,7 +93,7 @@ def decompose(metrics: Sequence[Metric]) -> Parts | None:
 
     None where one of them is undefined, or becomes so without some cluster.
     """
-    found = _moved(metrics, _places(metrics))
+    found = _moved(metrics, influence.places_of(*metrics))
     if found is None or len(metrics) < 2:
         return None
     return _parts([metric.value() for metric in metrics], found, _n(metrics[0]))
@@ -151,7 +151,7 @@ def difference(before: Sequence[Metric], after: Sequence[Metric], *, level: floa
 
     Replicates of the groups need not belong together, nor be as many; what questions have in common cancels.
     """
-    places = _places([*before, *after])
+    places = influence.places_of(*before, *after)
     moved = [_moved(metrics, places) for metrics in (before, after)]
     if moved[0] is None or moved[1] is None or min(len(before), len(after)) < 2:
         return None
@@ -191,10 +191,6 @@ def _parts(values: Sequence[float], moved: Floats, n: int) -> Parts:
     )
 
 
-def _places(metrics: Sequence[Metric]) -> dict[str, int]:
-    return {name: at for at, name in enumerate(sorted({name for metric in metrics for name in metric.clusters}))}
-
-
 def _moved(metrics: Sequence[Metric], places: dict[str, int]) -> Floats | None:
     """(K, C) how far each cluster moves each replicate."""
     import numpy as np
@@ -203,9 +199,7 @@ def _moved(metrics: Sequence[Metric], places: dict[str, int]) -> Floats | None:
         return None
     rows = []
     for metric in metrics:
-        codes = intervals.codes_in(metric.clusters, places)
-        sums = None if metric.of_weights else intervals.cluster_sums(metric.items, codes, len(places))
-        row = influence.influence(metric, codes, len(places), sums)
+        row = influence.moved(metric, places)
         if row is None or math.isnan(metric.value()):
             return None
         rows.append(row)

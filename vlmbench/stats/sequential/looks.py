@@ -159,7 +159,8 @@ def _normal(before: Metric, after: Metric, flips: int, margins: Margins, boundar
     names = sorted({*before.clusters, *after.clusters})
     clusters, n = len(names), len(after.items) if after.n is None else after.n
     value = after.value() - before.value() if clusters > 1 else math.nan
-    change = None if math.isnan(value) else _moved(before, after, names)
+    places = {name: at for at, name in enumerate(names)}
+    change = None if math.isnan(value) else influence.moved_difference(before, after, places)
     if change is None:
         return Look(clusters, n, math.nan, 1.0, None, None)
     found = Paired(Estimate(value, None, None, n), None, NORMAL, clusters, n, influence.error(change))
@@ -181,14 +182,3 @@ def _bet(moved: Floats, span: float, allowed: float) -> float:
     """
     scale = max(span, float(abs(moved).max()))
     return betting.p_value(moved / scale, allowed / scale, fell=True) if allowed < scale else 1.0
-
-
-def _moved(before: Metric, after: Metric, names: list[str]) -> Floats | None:
-    """(C,) how far each cluster moves the difference; None where leaving one out leaves it undefined."""
-    place = {name: at for at, name in enumerate(names)}
-    found = []
-    for metric in (before, after):
-        codes = intervals.codes_in(metric.clusters, place)
-        sums = intervals.cluster_sums(metric.items, codes, len(names))
-        found.append(influence.influence(metric, codes, len(names), sums))
-    return None if found[0] is None or found[1] is None else found[1] - found[0]

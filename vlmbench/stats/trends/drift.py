@@ -117,19 +117,12 @@ def change_error(before: Metric, after: Metric) -> float | None:
     import numpy as np
     from scipy.special import ndtri, stdtrit
 
-    place = {name: index for index, name in enumerate(sorted({*before.clusters, *after.clusters}))}
-    if len(place) < 2:
+    places = influence.places_of(before, after)
+    change = influence.moved_difference(before, after, places)
+    if change is None:
         return None
-    moved = []
-    for metric in (before, after):
-        codes = intervals.codes_in(metric.clusters, place)
-        sums = None if metric.of_weights else intervals.cluster_sums(metric.items, codes, len(place))
-        moved.append(influence.influence(metric, codes, len(place), sums))
-    if moved[0] is None or moved[1] is None or len(moved[0]) != len(moved[1]):
-        return None
-    change = moved[1] - moved[0]
     between = [intervals.between_runs(metric) for metric in (before, after)]
-    error = intervals.added((influence.error(change), len(place) - 1.0), *[one for one in between if one[0] > 0])[0]
+    error = intervals.added((influence.error(change), len(places) - 1.0), *[one for one in between if one[0] > 0])[0]
     wide = float(stdtrit(len(change) - 1, 1 - ALPHA / 4) / ndtri(1 - ALPHA / 4))
     return wide * math.sqrt(error**2 + 2 * _answer(after) ** 2) if np.isfinite(error) else None
 
@@ -149,9 +142,7 @@ def _answer(metric: Metric) -> float:
 
 def value_error(metric: Metric) -> float | None:
     """Standard error of a metric's own value, for `Step.scale`; None where it is undefined."""
-    codes, count = intervals.cluster_codes(metric.clusters)
-    sums = None if metric.of_weights else intervals.cluster_sums(metric.items, codes, count)
-    moved = influence.influence(metric, codes, count, sums) if count > 1 else None
+    moved = influence.moved(metric, influence.places_of(metric))
     return None if moved is None else math.sqrt(influence.error(moved) ** 2 + 2 * _answer(metric) ** 2)
 
 
