@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 USAGE = (ROOT / "docs" / "evaluate" / "usage.md").read_text("utf-8")
 INCLUDED = (ROOT / "docs" / "models" / "included.md").read_text("utf-8")
-BLOCKS = [match[1] for match in re.finditer(r"^```\n(.*?)^```", README + USAGE, re.MULTILINE | re.DOTALL)]
+FENCED = [match.groups() for match in re.finditer(r"^```(\w*)\n(.*?)^```", README + USAGE, re.MULTILINE | re.DOTALL)]
+BLOCKS = [text for language, text in FENCED if not language]
+"""The blocks of commands and what they print; those of Python and TOML name their language."""
 
 OUT_OF_REACH = {
     "--data DIR": "official files",

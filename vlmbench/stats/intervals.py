@@ -205,13 +205,14 @@ def _with_runs(metric: Metric, reach: float, count: int, level: float) -> float:
     """How far an interval reaches with the spread between a judge's runs.
 
     With two of them their degree of freedom would add 12.7 errors, and Welch's keeps the level only while they agree:
-    their distance is added as in combined.py, with the 4.3 errors of one degree more.
+    their distance is added as in combined.py, with the 4.3 errors of one degree more. A lone question has an interval
+    too, by its two ends: it counts as one degree.
     """
     between, freedom = between_runs(metric)
     if freedom < 2:
         return math.hypot(reach, student(freedom + 1, level) * between)
     usual = student(math.inf, level)
-    error, welch = added((reach / usual, count - 1.0), (between, freedom))
+    error, welch = added((reach / usual, max(1.0, count - 1.0)), (between, freedom))
     return max(reach, student(welch, level) * error)
 
 
